@@ -1,0 +1,263 @@
+"""An ELF executable on disk: header, sections, segments, symbols, build id.
+
+Only what goprobe needs of ELF64 little-endian, every length bounded by the file's size.
+Addresses are the file's own link-time addresses; a PIE's load bias is the caller's to add.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+import zlib
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from goprobe.errors import NotGoError, UsageError
+
+SHT_SYMTAB = 2
+SHT_NOBITS = 8
+SHF_WRITE = 1
+SHF_ALLOC = 2
+SHF_EXECINSTR = 4
+SHF_TLS = 0x400
+SHF_COMPRESSED = 0x800
+PT_LOAD = 1
+PT_TLS = 7
+ET_EXEC = 2
+ET_DYN = 3
+ET_CORE = 4
+EM_X86_64 = 62
+
+_MACHINES = {3: "x86 (32-bit)", 40: "ARM", 183: "arm64", 243: "RISC-V", 21: "ppc64", 8: "MIPS"}
+_DECOMPRESSED_LIMIT = 1 << 31
+_STT = {1: "object", 2: "func", 6: "tls"}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section header; `size` is the size in the file (compressed where SHF_COMPRESSED)."""
+
+    name: str
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A program header. `flags`: 1 execute, 2 write, 4 read."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    file_size: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A symbol of .symtab; `kind` is "object", "func", "tls" or "other"."""
+
+    name: str
+    address: int
+    size: int
+    kind: str
+
+
+class ElfFile:
+    """An opened ELF file, memory-mapped. `path` names it to the user.
+
+    Raises UsageError (no such file, a directory, another architecture) and NotGoError (not an
+    ELF file, or one that is cut short).
+    """
+
+    def __init__(self, path: str | Path, *, shown_as: str = "") -> None:
+        self.path = str(path)
+        self.shown_as = shown_as or self.path
+        try:
+            with open(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                self._data = (
+                    mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
+                )
+        except IsADirectoryError:
+            raise UsageError(f"{self.shown_as} is a directory, not a binary") from None
+        except FileNotFoundError:
+            raise UsageError(f"no such file: {self.shown_as}") from None
+        except PermissionError:
+            raise UsageError(f"not permitted to read {self.shown_as}") from None
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read {self.shown_as}: {error}") from None
+        self._parse_header()
+
+    def _parse_header(self) -> None:
+        data = self._data
+        if data[:4] != b"\x7fELF":
+            raise NotGoError(f"{self.shown_as} is not an ELF executable")
+        if len(data) < 64:
+            raise NotGoError(f"{self.shown_as} is cut short: {len(data)} bytes")
+        machine = struct.unpack_from("<H" if data[5] == 1 else ">H", data, 18)[0]
+        if data[4] != 2 or data[5] != 1 or machine != EM_X86_64:
+            name = _MACHINES.get(machine, f"ELF machine {machine}")
+            raise UsageError(
+                f"{self.shown_as} is built for {name}; goprobe reads x86-64 programs only",
+                hint="build it with GOARCH=amd64",
+            )
+        (self.type, _, _, self.entry, phoff, shoff, _, _, phentsize, phnum, shentsize, shnum,
+         shstrndx) = struct.unpack_from("<HHIQQQIHHHHHH", data, 16)  # fmt: skip
+        try:
+            self.segments = tuple(
+                self._segment(phoff + i * phentsize) for i in range(phnum if phentsize >= 56 else 0)
+            )
+            self.sections = self._read_sections(shoff, shentsize, shnum, shstrndx)
+        except struct.error:
+            raise NotGoError(f"{self.shown_as} is cut short: its headers are missing") from None
+
+    def _segment(self, at: int) -> Segment:
+        kind, flags, offset, vaddr, _, file_size, size, _ = struct.unpack_from(
+            "<IIQQQQQQ", self._data, at
+        )
+        return Segment(kind, flags, offset, vaddr, file_size, size)
+
+    def _read_sections(self, shoff: int, entry: int, count: int, names: int) -> tuple[Section, ...]:
+        if not shoff or entry < 64:
+            return ()
+        raw = [
+            struct.unpack_from("<IIQQQQIIQQ", self._data, shoff + i * entry) for i in range(count)
+        ]
+        table = self._data[raw[names][4] : raw[names][4] + raw[names][5]] if names < count else b""
+
+        def text(at: int) -> str:
+            end = table.find(b"\0", at)
+            return table[at : end if end >= 0 else at].decode("latin-1")
+
+        return tuple(Section(text(r[0]), r[1], r[2], r[3], r[4], r[5], r[6]) for r in raw)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Section]:
+        return {s.name: s for s in reversed(self.sections)}
+
+    @property
+    def pie(self) -> bool:
+        return bool(self.type == ET_DYN)
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def section(self, name: str) -> Section | None:
+        return self._by_name.get(name)
+
+    def section_at(self, address: int) -> Section | None:
+        """The allocated section that holds a link-time address (TLS templates left out)."""
+        for s in self.sections:
+            if s.flags & SHF_ALLOC and not s.flags & SHF_TLS and s.address <= address < s.end:
+                return s
+        return None
+
+    def contents(self, section: Section) -> bytes:
+        """A section's bytes, decompressed. Raises NotGoError where they are corrupt."""
+        if section.type == SHT_NOBITS:
+            return b""
+        raw = self._data[section.offset : section.offset + section.size]
+        if section.flags & SHF_COMPRESSED:
+            kind, _, size, _ = struct.unpack_from("<IIQQ", raw)
+            return self._decompress(section, raw[24:], kind, size)
+        if section.name.startswith(".zdebug") and raw[:4] == b"ZLIB":
+            return self._decompress(section, raw[12:], 1, int.from_bytes(raw[4:12], "big"))
+        return raw
+
+    def _decompress(self, section: Section, raw: bytes, kind: int, size: int) -> bytes:
+        if kind != 1 or size > _DECOMPRESSED_LIMIT:
+            raise NotGoError(f"{self.shown_as}: section {section.name} is compressed unusably")
+        try:
+            return zlib.decompressobj().decompress(raw, size)
+        except zlib.error as error:
+            raise NotGoError(f"{self.shown_as}: section {section.name}: {error}") from None
+
+    def debug_section(self, name: str) -> bytes:
+        """`.debug_<name>` or its old compressed twin, b"" where there is none."""
+        section = self.section(f".debug_{name}") or self.section(f".zdebug_{name}")
+        return self.contents(section) if section else b""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes at a link-time address as the file has them (.bss as zeros); b"" outside."""
+        for segment in self.segments:
+            if segment.type == PT_LOAD and 0 <= address - segment.address < segment.size:
+                start = address - segment.address
+                size = min(size, segment.size - start)
+                have = max(0, min(size, segment.file_size - start))
+                at = segment.offset + start
+                return self._data[at : at + have] + bytes(size - have)
+        return b""
+
+    def file_bytes(self, offset: int, size: int) -> bytes:
+        return self._data[offset : offset + size]
+
+    @cached_property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """.symtab sorted by address; empty where the binary is stripped."""
+        table = next((s for s in self.sections if s.type == SHT_SYMTAB), None)
+        if table is None or table.link >= len(self.sections):
+            return ()
+        raw, names = self.contents(table), self.contents(self.sections[table.link])
+        found = []
+        for name, info, _, shndx, value, size in struct.iter_unpack(
+            "<IBBHQQ", raw[: len(raw) // 24 * 24]
+        ):
+            if not shndx or not value:
+                continue
+            text = names[name : names.find(b"\0", name)].decode("utf-8", "replace")
+            found.append(Symbol(text, value, size, _STT.get(info & 15, "other")))
+        found.sort(key=lambda s: (s.address, -s.size))
+        return tuple(found)
+
+    @cached_property
+    def _symbol_starts(self) -> list[int]:
+        return [s.address for s in self.symbols]
+
+    def symbol_at(self, address: int) -> Symbol | None:
+        """The sized symbol that covers a link-time address, the smallest that does."""
+        best = None
+        at = bisect_right(self._symbol_starts, address)
+        for s in reversed(self.symbols[max(0, at - 16) : at]):
+            if s.address <= address < s.address + s.size and (not best or s.size < best.size):
+                best = s
+        return best
+
+    def note(self, section: str) -> bytes:
+        """The description of the first note of a note section, b"" where there is none."""
+        found = self.section(section)
+        raw = self.contents(found) if found else b""
+        if len(raw) < 12:
+            return b""
+        name, desc, _ = struct.unpack_from("<III", raw)
+        at = 12 + (name + 3 & ~3)
+        return raw[at : at + desc]
+
+    @cached_property
+    def build_id(self) -> str:
+        """Go's own build id, else the linker's, else a digest of the file."""
+        go = self.note(".note.go.buildid").decode("latin-1")
+        if go:
+            return go
+        gnu = self.note(".note.gnu.build-id").hex()
+        return gnu or hashlib.sha256(self._data).hexdigest()[:40]
+
+    @cached_property
+    def cache_key(self) -> str:
+        """Names this very file's contents: build ids are not enough (stripping keeps them)."""
+        shape = repr([(s.name, s.address, s.offset, s.size) for s in self.sections])
+        return hashlib.sha256(f"{self.build_id}\n{self.size}\n{shape}".encode()).hexdigest()[:32]

@@ -1,0 +1,94 @@
+"""Everything that can go wrong, as one tree. Each class carries its exit code.
+
+    GoprobeError
+    ├── UsageError           2  the command line, or what it names, makes no sense
+    │   ├── BuildError       2  the Go program does not build (carries the compiler's lines)
+    │   └── NotGoError       2  the file or process is not a Go program that goprobe can read
+    ├── CannotWorkError      3  goprobe cannot work on this machine
+    │   ├── NoGoError        3  no Go toolchain found
+    │   ├── NoGdbError       3  no GDB found
+    │   └── NotPermittedError 3  the kernel forbids it (Yama, another user, already traced)
+    └── TargetError          4  the target misbehaved
+        ├── TargetGoneError  4  it ended, crashed or vanished
+        ├── TargetTimeoutError 4  it did not get there in time
+        └── GdbDiedError     4  GDB ended in the middle
+
+`UnreadableError` is not part of a sentence to the user: it is how a read of memory
+that is not there is told to the code that asked, which turns it into data ("unreadable").
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GoprobeError(Exception):
+    """An error with one clear sentence and, where there is one, a way to mend it.
+
+    `hint` is what the user can type or do; it is empty where nothing helps.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GoprobeError):
+    exit_code = 2
+
+
+class BuildError(UsageError):
+    """The Go program does not build; `output` is what the compiler printed, unchanged."""
+
+    def __init__(self, message: str, *, output: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.output = output
+
+
+class NotGoError(UsageError):
+    pass
+
+
+class CannotWorkError(GoprobeError):
+    exit_code = 3
+
+
+class NoGoError(CannotWorkError):
+    pass
+
+
+class NoGdbError(CannotWorkError):
+    pass
+
+
+class NotPermittedError(CannotWorkError):
+    pass
+
+
+class TargetError(GoprobeError):
+    exit_code = 4
+
+
+class TargetGoneError(TargetError):
+    pass
+
+
+class TargetTimeoutError(TargetError):
+    pass
+
+
+class GdbDiedError(TargetError):
+    pass
+
+
+class UnreadableError(Exception):
+    """Memory at `address` (`size` bytes, target's address space) cannot be read."""
+
+    def __init__(self, address: int, size: int, why: str = "not mapped") -> None:
+        super().__init__(f"{size} bytes at {address:#x}: {why}")
+        self.address = address
+        self.size = size
+        self.why = why

@@ -1,0 +1,41 @@
+"""Reports to JSON and back, the only place that knows how addresses are written."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from goprobe.model.address import Address
+
+T = TypeVar("T")
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Address):
+        return str(value)
+    raise NotImplementedError(f"no JSON form for {type(value).__name__}")
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Address:
+        return Address(int(str(value), 16))
+    raise NotImplementedError(f"no decoder for {kind.__name__}")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_encode)
+
+
+def to_json(report: object) -> bytes:
+    """The report as compact JSON (UTF-8)."""
+    return _ENCODER.encode(report)
+
+
+def to_builtins(report: object) -> Any:
+    """The report as dicts, lists and strings, exactly as its JSON would read."""
+    return msgspec.json.decode(_ENCODER.encode(report))
+
+
+def from_json(data: bytes | str, kind: type[T]) -> T:
+    """Raises msgspec.ValidationError where `data` is not a report of this kind."""
+    return msgspec.json.decode(data, type=kind, dec_hook=_decode)

@@ -1,0 +1,62 @@
+"""Where an address lies, and how that is known."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from goprobe.model.address import Address
+
+
+class Kind(StrEnum):
+    """What memory at an address is for. The contract fixes these names."""
+
+    TEXT = "text"
+    RODATA = "rodata"
+    DATA = "data"
+    BSS = "bss"
+    HEAP = "heap"
+    GOROUTINE_STACK = "goroutine_stack"
+    SYSTEM_STACK = "system_stack"
+    RUNTIME = "runtime"
+    C_HEAP = "c_heap"
+    LIBRARY = "library"
+    FILE = "file"
+    VDSO = "vdso"
+    RESERVED = "reserved"
+    UNMAPPED = "unmapped"
+
+
+Detail = dict[str, "str | int | bool | Address"]
+
+
+class Location(msgspec.Struct, frozen=True):
+    """One identity of an address.
+
+    `name` is the short human answer ("main's stack, 0x58 below the top"); `detail` holds the
+    facts that the contract names for this kind; `evidence` the facts that led to the kind,
+    most decisive first.
+    """
+
+    kind: Kind
+    address: Address
+    name: str
+    detail: Detail
+    evidence: tuple[str, ...]
+
+
+class Region(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A run of addresses [low, high) with one meaning to Go; `size` in bytes.
+
+    `perms` is the kernel's ("r-xp"); `rss` the resident bytes, where they were read.
+    """
+
+    low: Address
+    high: Address
+    perms: str
+    kind: Kind
+    label: str
+    size: int
+    rss: int | msgspec.UnsetType = msgspec.UNSET
+    detail: Detail | msgspec.UnsetType = msgspec.UNSET

@@ -1,0 +1,82 @@
+"""The report of `goprobe trace`: schema goprobe.trace/1."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.model.address import Address
+from goprobe.model.location import Region
+from goprobe.model.value import Variable
+
+SCHEMA = "goprobe.trace/1"
+
+
+class Tool(msgspec.Struct, frozen=True):
+    version: str
+
+
+class Binary(msgspec.Struct, frozen=True):
+    """The traced executable. `flags` are the build flags of its build info."""
+
+    path: str
+    build_id: str
+    flags: str
+    pie: bool
+    optimized: bool
+    stripped: bool = False
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One frame, innermost first. `inlined` frames share `pc`, `sp` and `cfa` with their caller."""
+
+    function: str
+    file: str
+    line: int
+    inlined: bool
+    pc: Address
+    sp: Address
+    cfa: Address
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """A stack [low, high), in bytes of the target's address space."""
+
+    low: Address
+    high: Address
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The process as it stood at one breakpoint. `goroutine` 0 means: no goroutine."""
+
+    reason: str
+    function: str
+    file: str
+    line: int
+    goroutine: int
+    thread: int
+    pc: Address
+    sp: Address
+    stack: Bounds | UnsetType = UNSET
+    frames: tuple[Frame, ...]
+    variables: tuple[Variable, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Exit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the program ended: exactly one of the two, or neither where goprobe ended it."""
+
+    code: int | UnsetType = UNSET
+    signal: str | UnsetType = UNSET
+
+
+class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
+    go: Tool
+    gdb: Tool
+    binary: Binary
+    pid: int
+    exit: Exit
+    map: tuple[Region, ...]
+    stops: tuple[Stop, ...]
+    warnings: tuple[str, ...] = ()
+    schema: str = SCHEMA

@@ -1,0 +1,88 @@
+"""A value of the Go program as it lies in memory: header, data, elements."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.model.address import Address
+from goprobe.model.location import Location
+
+
+class State(StrEnum):
+    """Whether a variable has a value here. The contract fixes these names."""
+
+    LIVE = "live"
+    NOT_YET = "not_yet"
+    REGISTER = "register"
+    CONSTANT = "constant"
+    OPTIMIZED_OUT = "optimized_out"
+    UNREADABLE = "unreadable"
+
+
+class Value(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The value itself. `text` is escaped and cut at `text_limit` of the decoder.
+
+    `len` and `cap` (elements) are there for strings, slices, maps and channels;
+    `dynamic_type` for interfaces.
+    """
+
+    text: str
+    len: int | UnsetType = UNSET
+    cap: int | UnsetType = UNSET
+    dynamic_type: str | UnsetType = UNSET
+
+
+class Data(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a header points at: a string's bytes, a slice's array, a pointee, interface data."""
+
+    address: Address
+    location: Location
+    text: str
+    size: int | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    dynamic_type: str | UnsetType = UNSET
+    elements: tuple[Element, ...] | UnsetType = UNSET
+    data: Data | UnsetType = UNSET
+
+
+class Element(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A part of a value: a struct's field, an array's element, a map's entry, a capture.
+
+    `address` is where the part itself lies; unset where it lies nowhere (a register).
+    """
+
+    name: str
+    type: str
+    address: Address | UnsetType = UNSET
+    value: Value
+    data: Data | UnsetType = UNSET
+    elements: tuple[Element, ...] | UnsetType = UNSET
+
+
+class Variable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A variable of one frame. `frame` indexes the stop's frames; `size` is in bytes.
+
+    `why` explains every state but `live`. `moved` says that the compiler moved the variable to
+    the heap; its address is then the heap's. `from_high` is its distance below the stack's high
+    end, which stays the same when the stack moves.
+    """
+
+    name: str
+    type: str
+    frame: int
+    function: str
+    state: State
+    why: str
+    size: int | UnsetType = UNSET
+    line: int | UnsetType = UNSET
+    parameter: bool = False
+    moved: bool = False
+    address: Address | UnsetType = UNSET
+    register: str | UnsetType = UNSET
+    location: Location | UnsetType = UNSET
+    value: Value | UnsetType = UNSET
+    data: Data | UnsetType = UNSET
+    elements: tuple[Element, ...] | UnsetType = UNSET
