@@ -1,0 +1,261 @@
+"""The debug information of a Go binary: types, globals, constants, functions and their variables.
+
+Everything is looked up lazily behind an index made in one pass (`dwarfindex`). Addresses are
+link-time addresses. Go writes DWARF 4 up to 1.24 and DWARF 5 from 1.25 on; C units of cgo programs
+come in either.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from goprobe.binary import dwarfindex as ix
+from goprobe.binary.cache import cached
+from goprobe.binary.dwarfforms import skip, uleb
+from goprobe.binary.dwarfindex import (
+    Die,
+    FunctionEntry,
+    GlobalEntry,
+    Index,
+    Sections,
+    Unit,
+    integer,
+    text,
+)
+from goprobe.binary.elf import ElfFile
+from goprobe.binary.gotypes import GoType, TypeReader
+from goprobe.binary.loclist import Entry, location_list, range_list
+from goprobe.errors import NotGoError
+
+_DEPTH_LIMIT = 256
+_INDEX_ROOM = "dwarf-2"
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A variable or parameter of one function.
+
+    `locations` say where it lies at which pcs; an entry for all pcs has low 0 and high 2**64.
+    Empty: the compiler left it out. `closure_offset` is its place in the closure object, where
+    it is captured (-1: it is not), since Go 1.23.
+    """
+
+    name: str
+    type: int
+    line: int
+    parameter: bool
+    result: bool
+    locations: tuple[Entry, ...]
+    closure_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A function's body, or one inlined into it, as far as it covers one pc.
+
+    `blocks` are its variables in scope there, outermost block first; `call_line` the line of the
+    call that was inlined (0 for the function itself).
+    """
+
+    function: str
+    call_line: int
+    locals: tuple[Local, ...]
+
+
+class DebugInfo:
+    """Looks things up in a binary's debug information. Raises KeyError for unknown names."""
+
+    def __init__(self, elf: ElfFile) -> None:
+        self.elf = elf
+        self._sections = Sections(elf)
+        self._unit_cache: Unit | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether the binary carries any debug information."""
+        return bool(self.elf.section(".debug_info") or self.elf.section(".zdebug_info"))
+
+    @cached_property
+    def index(self) -> Index:
+        if not self.present:
+            return Index([], {}, {}, [], [], {})
+        make = lambda: ix.build_index(self.elf)  # noqa: E731
+        return cached(_INDEX_ROOM, self.elf.cache_key, Index, make)
+
+    @cached_property
+    def types(self) -> TypeReader:
+        return TypeReader(self.die, self.children)
+
+    def type_named(self, name: str) -> GoType:
+        return self.types.at(self.index.types[name])
+
+    def constant(self, name: str) -> int:
+        return self.index.constants[name]
+
+    @cached_property
+    def globals(self) -> dict[str, GlobalEntry]:
+        return {g.name: g for g in self.index.globals}
+
+    @cached_property
+    def _global_starts(self) -> list[int]:
+        return [g.address for g in self.index.globals]
+
+    def global_at(self, address: int) -> GlobalEntry | None:
+        """The variable that starts at or last before a link-time address."""
+        at = bisect_right(self._global_starts, address)
+        return self.index.globals[at - 1] if at else None
+
+    @cached_property
+    def _function_starts(self) -> list[int]:
+        return [f.low for f in self.index.functions]
+
+    @cached_property
+    def functions(self) -> dict[str, FunctionEntry]:
+        return {f.name: f for f in self.index.functions}
+
+    def function_at(self, pc: int) -> FunctionEntry | None:
+        at = bisect_right(self._function_starts, pc)
+        if at and pc < self.index.functions[at - 1].high:
+            return self.index.functions[at - 1]
+        return None
+
+    # Entries of .debug_info
+
+    def unit_at(self, offset: int) -> Unit:
+        last = self._unit_cache
+        if last is None or not last.offset <= offset < last.end:
+            units = self.index.units
+            at = bisect_right(units, offset, key=lambda u: u.offset)
+            if not at or offset >= units[at - 1].end:
+                raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt")
+            last = self._unit_cache = units[at - 1]
+        return last
+
+    def die(self, offset: int) -> Die:
+        """Raises NotGoError where there is no entry at `offset`."""
+        die, _ = self._read(self.unit_at(offset), offset)
+        if die is None:
+            raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt")
+        return die
+
+    def _read(self, unit: Unit, offset: int) -> tuple[Die | None, int]:
+        try:
+            code, at = uleb(self._sections.get("info"), offset)
+            if not code:
+                return None, at
+            abbrev = self._sections.abbrevs(unit.abbrev)[code]
+            attributes, at = self._sections.attributes(abbrev, at, unit.offset)
+        except (IndexError, KeyError, ValueError):
+            raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt") from None
+        return Die(offset, abbrev.tag, attributes, at if abbrev.children else 0), at
+
+    def children(self, die: Die) -> Iterator[Die]:
+        """The direct children of an entry."""
+        if not die.children:
+            return
+        unit, at = self.unit_at(die.offset), die.children
+        while at < unit.end:
+            child, at = self._read(unit, at)
+            if child is None:
+                return
+            yield child
+            if child.children:
+                at = self._after_children(unit, at)
+
+    def _after_children(self, unit: Unit, at: int) -> int:
+        info, table = self._sections.get("info"), self._sections.abbrevs(unit.abbrev)
+        depth = 1
+        try:
+            while depth and at < unit.end:
+                code, at = uleb(info, at)
+                if not code:
+                    depth -= 1
+                    continue
+                at = skip(info, at, table[code].plan)
+                depth += table[code].children
+        except (IndexError, KeyError, ValueError):
+            raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt") from None
+        return at
+
+    # Functions and their variables
+
+    def parameters(self, function: FunctionEntry) -> tuple[Local, ...]:
+        """Parameters and results in the order of the signature (receiver first)."""
+        unit = self.unit_at(function.offset)
+        found = [self._local(unit, d) for d in self.children(self.die(function.offset))
+                 if d.tag == ix.TAG_PARAMETER]  # fmt: skip
+        return tuple(found)
+
+    def locals(self, function: FunctionEntry) -> tuple[Local, ...]:
+        """Every variable of a function's own blocks, inlined calls left out."""
+        return tuple(self._all_locals(self.die(function.offset), 0))
+
+    def _all_locals(self, die: Die, depth: int) -> Iterator[Local]:
+        unit = self.unit_at(die.offset)
+        for child in self.children(die):
+            if child.tag in (ix.TAG_VARIABLE, ix.TAG_PARAMETER):
+                yield self._local(unit, child)
+            elif child.tag == ix.TAG_LEXICAL_BLOCK and depth < _DEPTH_LIMIT:
+                yield from self._all_locals(child, depth + 1)
+
+    def scopes(self, function: FunctionEntry, pc: int) -> tuple[Scope, ...]:
+        """The function and the calls inlined into it that cover `pc`, innermost first."""
+        die = self.die(function.offset)
+        found: list[Scope] = []
+        self._scope(die, self._name(die) or function.name, 0, pc, found, 0)
+        return tuple(reversed(found))
+
+    def _scope(
+        self, die: Die, name: str, call_line: int, pc: int, found: list[Scope], depth: int
+    ) -> None:
+        locals_: list[Local] = []
+        at = len(found)
+        found.append(Scope(name, call_line, ()))
+        self._block(die, pc, locals_, found, depth)
+        found[at] = Scope(name, call_line, tuple(locals_))
+
+    def _block(
+        self, die: Die, pc: int, locals_: list[Local], found: list[Scope], depth: int
+    ) -> None:
+        unit = self.unit_at(die.offset)
+        for child in self.children(die):
+            if child.tag in (ix.TAG_VARIABLE, ix.TAG_PARAMETER):
+                locals_.append(self._local(unit, child))
+            elif depth < _DEPTH_LIMIT and child.tag in (ix.TAG_LEXICAL_BLOCK, ix.TAG_INLINED):
+                if not any(low <= pc < high for low, high in self._ranges(unit, child)):
+                    continue
+                if child.tag == ix.TAG_LEXICAL_BLOCK:
+                    self._block(child, pc, locals_, found, depth + 1)
+                else:
+                    line = integer(child.attributes, ix.AT_CALL_LINE)
+                    self._scope(child, self._name(child), line, pc, found, depth + 1)
+
+    def _ranges(self, unit: Unit, die: Die) -> list[tuple[int, int]]:
+        if ix.AT_LOW_PC in die.attributes:
+            return [self._sections.bounds(unit, die.attributes)]
+        if ix.AT_RANGES in die.attributes:
+            return range_list(self._sections, unit, integer(die.attributes, ix.AT_RANGES))
+        return []
+
+    def _name(self, die: Die) -> str:
+        name = text(die.attributes, ix.AT_NAME)
+        origin = integer(die.attributes, ix.AT_ABSTRACT_ORIGIN)
+        return name or (text(self.die(origin).attributes, ix.AT_NAME) if origin else "")
+
+    def _local(self, unit: Unit, die: Die) -> Local:
+        own = die.attributes
+        origin = integer(own, ix.AT_ABSTRACT_ORIGIN)
+        # Concrete entries of inlined calls carry the place; their origin the name and type.
+        merged = {**self.die(origin).attributes, **own} if origin else own
+        return Local(
+            name=text(merged, ix.AT_NAME),
+            type=integer(merged, ix.AT_TYPE),
+            line=integer(merged, ix.AT_DECL_LINE),
+            parameter=die.tag == ix.TAG_PARAMETER,
+            result=bool(integer(merged, ix.AT_VARIABLE_PARAMETER)),
+            locations=location_list(self._sections, unit, own.get(ix.AT_LOCATION)),
+            closure_offset=integer(merged, ix.AT_GO_CLOSURE_OFFSET, -1),
+        )
