@@ -1,0 +1,61 @@
+"""Files of /proc/PID, read whole and bounded, with the kernel's refusals as goprobe's errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError
+
+PAGE_SIZE = 4096
+"""Bytes of a page; x86-64 has no other base size."""
+
+_CHUNK = 1 << 18
+_GONE = (errno.ENOENT, errno.ESRCH)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+
+
+def gone(pid: int) -> TargetGoneError:
+    return TargetGoneError(f"process {pid} is gone")
+
+
+def not_permitted(pid: int, what: str) -> NotPermittedError:
+    return NotPermittedError(
+        f"not permitted to {what} of process {pid}",
+        hint="run goprobe as the process's own user, as root, or with CAP_SYS_PTRACE",
+    )
+
+
+@contextmanager
+def translated(pid: int, what: str) -> Iterator[None]:
+    """Turn OSError into TargetGoneError, NotPermittedError or CannotWorkError ("cannot `what`")."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _GONE:
+            raise gone(pid) from None
+        if error.errno in _FORBIDDEN:
+            raise not_permitted(pid, what) from None
+        raise CannotWorkError(f"cannot {what} of process {pid}: {error.strerror}") from None
+
+
+def read_proc(pid: int, name: str, limit: int) -> bytes:
+    """/proc/PID/`name`, at most `limit` bytes (CannotWorkError past them)."""
+    with translated(pid, f"read {name}"):
+        file = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _read_all(file, pid, name, limit)
+        finally:
+            os.close(file)
+
+
+def _read_all(file: int, pid: int, name: str, limit: int) -> bytes:
+    chunks, have = [], 0
+    while chunk := os.read(file, _CHUNK):
+        chunks.append(chunk)
+        have += len(chunk)
+        if have > limit:
+            raise CannotWorkError(f"{name} of process {pid} is longer than {limit} bytes")
+    return b"".join(chunks)

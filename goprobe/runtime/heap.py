@@ -1,0 +1,238 @@
+"""Go's heap: arenas, spans and the objects in them, looked up by address.
+
+Source: src/runtime/mheap.go, malloc.go, mbitmap.go (Go 1.21 to 1.27). Nothing is assumed about
+where the heap lies: an address belongs to it where mheap_.arenas says so (since 1.26 the base is
+random). Bulk questions about the whole heap are census.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory import Memory, u64
+from goprobe.runtime.layout import Layout
+from goprobe.runtime.view import Record, read_record, read_records
+
+_WORD = 8
+_ADDRESS_MASK = (1 << 64) - 1
+SPAN_LIMIT = 1 << 24
+_ARENA_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of pages. Addresses are the target's, sizes in bytes.
+
+    `address` is where the mspan struct itself lies. `state` is mSpanDead/InUse/Manual; objects
+    exist only in spans in use. `size_class` is spanclass >> 1 (0: one large object).
+    """
+
+    address: int
+    base: int
+    npages: int
+    size: int
+    state: int
+    spanclass: int
+    elemsize: int
+    nelems: int
+    freeindex: int
+    alloc_bits: int
+    alloc_count: int
+    limit: int
+    large_type: int
+    sweepgen: int
+
+    @property
+    def end(self) -> int:
+        return self.base + self.size
+
+    @property
+    def size_class(self) -> int:
+        return self.spanclass >> 1
+
+    @property
+    def noscan(self) -> bool:
+        return bool(self.spanclass & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class HeapObject:
+    """A slot of a span: `base` its first byte, `offset` of the address asked for within it."""
+
+    span: Span
+    index: int
+    base: int
+    size: int
+    offset: int
+    allocated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """A heap arena: [base, end) in the target, `address` of its heapArena metadata."""
+
+    index: int
+    base: int
+    end: int
+    address: int
+
+
+class Heap:
+    """The heap of one process at one stop."""
+
+    def __init__(self, memory: Memory, layout: Layout, mheap: int) -> None:
+        self._memory = memory
+        self._layout = layout
+        self.address = mheap
+        constants = layout.constants
+        self.page_size = constants["_PageSize"]
+        self._arena_bytes = constants["heapArenaBytes"]
+        self._base_offset = constants["arenaBaseOffsetUintptr"] & _ADDRESS_MASK
+        self._l1_bits, self._l2_bits = constants["arenaL1Bits"], constants["arenaL2Bits"]
+        self._arenas: dict[int, Arena | None] = {}
+        self._spans: dict[int, Span | None] = {}
+
+    @cached_property
+    def record(self) -> Record:
+        """The mheap struct itself."""
+        return read_record(self._memory, self._layout.struct("mheap"), self.address)
+
+    def _arena_base(self, index: int) -> int:
+        return (index * self._arena_bytes + self._base_offset) & _ADDRESS_MASK
+
+    def arena_at(self, address: int) -> Arena | None:
+        """The arena that holds an address (arenaIndex and spanOf, mheap.go)."""
+        index = ((address - self._base_offset) & _ADDRESS_MASK) // self._arena_bytes
+        if index not in self._arenas:
+            self._arenas[index] = self._read_arena(index)
+        return self._arenas[index]
+
+    def _read_arena(self, index: int) -> Arena | None:
+        if index >> (self._l1_bits + self._l2_bits):
+            return None
+        l1, l2 = index >> self._l2_bits, index & ((1 << self._l2_bits) - 1)
+        try:
+            table = u64(self._memory, self.record.at("arenas") + _WORD * l1)
+            found = u64(self._memory, table + _WORD * l2) if table else 0
+        except UnreadableError:
+            return None
+        base = self._arena_base(index)
+        return Arena(index, base, base + self._arena_bytes, found) if found else None
+
+    @cached_property
+    def arena_table(self) -> tuple[int, int]:
+        """[low, high) of the second-level arena index (64-bit Linux has a single one)."""
+        low = u64(self._memory, self.record.at("arenas"))
+        return low, low + (_WORD << self._l2_bits)
+
+    @cached_property
+    def arenas(self) -> tuple[Arena, ...]:
+        """Every arena, in address order, of the slices that the runtime keeps of them."""
+        indexes: set[int] = set()
+        for name in ("allArenas", "heapArenas", "userArenaArenas"):
+            if self._layout.has("mheap", name):
+                indexes.update(self._read_indexes(self.record[name], self.record.word(name, 1)))
+        found = (self.arena_at(self._arena_base(i)) for i in sorted(indexes))
+        return tuple(sorted((a for a in found if a), key=lambda a: a.base))
+
+    def _read_indexes(self, address: int, count: int) -> list[int]:
+        if not address or count > _ARENA_LIMIT:
+            return []
+        return memoryview(self._memory.read(address, _WORD * count)).cast("Q").tolist()
+
+    def span_at(self, address: int) -> Span | None:
+        """The span that covers an address, in use or manual; None for free pages and outside."""
+        arena = self.arena_at(address)
+        if arena is None:
+            return None
+        page = (address - arena.base) // self.page_size
+        at = arena.address + self._layout.offset("heapArena", "spans") + _WORD * page
+        try:
+            pointer = u64(self._memory, at)
+        except UnreadableError:
+            return None
+        span = self.span(pointer) if pointer else None
+        # The arena keeps the pointer to a span after its pages were freed.
+        if span and span.state != self._layout.constants["mSpanDead"]:
+            return span if span.base <= address < span.end else None
+        return None
+
+    def span(self, pointer: int) -> Span | None:
+        """The mspan at `pointer`; None where it cannot be read."""
+        if pointer not in self._spans:
+            try:
+                record = read_record(self._memory, self._layout.struct("mspan"), pointer)
+                self._spans[pointer] = self.decode(record)
+            except UnreadableError:
+                self._spans[pointer] = None
+        return self._spans[pointer]
+
+    def decode(self, record: Record) -> Span:
+        npages = record["npages"]
+        return Span(
+            address=record.address,
+            base=record["startAddr"],
+            npages=npages,
+            size=npages * self.page_size,
+            state=record["state"],
+            spanclass=record["spanclass"],
+            elemsize=record["elemsize"],
+            nelems=record["nelems"],
+            freeindex=record["freeindex"],
+            alloc_bits=record["allocBits"],
+            alloc_count=record["allocCount"],
+            limit=record["limit"],
+            large_type=record.get("largeType"),
+            sweepgen=record["sweepgen"],
+        )
+
+    def all_spans(self) -> Iterator[Span]:
+        """Every span of mheap_.allspans. Raises UnreadableError where the list is not there."""
+        for record in read_records(
+            self._memory, self._layout.struct("mspan"), self.span_pointers()
+        ):
+            yield self.decode(record)
+
+    def span_pointers(self) -> Sequence[int]:
+        """Addresses of every mspan (mheap_.allspans)."""
+        at, count = self.record["allspans"], self.record.word("allspans", 1)
+        if count > SPAN_LIMIT:
+            raise UnreadableError(at, count * _WORD, f"mheap_.allspans claims {count} spans")
+        raw = self._memory.read(at, count * _WORD) if count else b""
+        return memoryview(raw).cast("Q").tolist()
+
+    def in_use(self, span: Span) -> bool:
+        return span.state == self._layout.constants["mSpanInUse"]
+
+    def is_manual(self, span: Span) -> bool:
+        """Stacks, and other memory that the runtime manages by hand."""
+        return span.state == self._layout.constants["mSpanManual"]
+
+    def object_at(self, span: Span, address: int) -> HeapObject | None:
+        """The object slot at an address of a span in use; None in the tail that holds none.
+
+        An object is allocated if its index is below freeindex or its bit in allocBits is set
+        (mspan.isFree, mbitmap.go).
+        """
+        if not span.elemsize or (span.size_class and address >= span.base + self._used(span)):
+            return None
+        index = (address - span.base) // span.elemsize if span.size_class else 0
+        base = span.base + index * span.elemsize
+        return HeapObject(
+            span, index, base, span.elemsize, address - base, self._allocated(span, index)
+        )
+
+    def _used(self, span: Span) -> int:
+        return span.elemsize * span.nelems
+
+    def _allocated(self, span: Span, index: int) -> bool:
+        if index < span.freeindex:
+            return True
+        try:
+            byte = self._memory.read(span.alloc_bits + index // 8, 1)[0]
+        except UnreadableError:
+            return False
+        return bool(byte >> (index % 8) & 1)
