@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -28,7 +29,12 @@ class Kind(StrEnum):
     UNMAPPED = "unmapped"
 
 
-Detail = dict[str, "str | int | bool | Address"]
+if TYPE_CHECKING:
+    Detail = dict[str, str | int | bool | Address]
+else:
+    # What msgspec decodes and makes a schema of: it takes no union with a type of our own, and
+    # in JSON an address is a string anyway.
+    Detail = dict[str, str | int | bool]
 
 
 class Location(msgspec.Struct, frozen=True):
