@@ -1,0 +1,1 @@
+"""What tests share: real Go toolchains, and real programs that run."""
