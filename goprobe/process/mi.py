@@ -1,0 +1,149 @@
+"""GDB's machine interface in words: what we say to it, and what its records mean.
+
+Pure functions; `gdb.py` alone does the speaking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+StopKind = Literal[
+    "breakpoint", "watchpoint", "signal", "step", "exec", "fork", "exited", "signalled", "other"
+]
+
+_KINDS: Mapping[str, StopKind] = {
+    "breakpoint-hit": "breakpoint",
+    "watchpoint-trigger": "watchpoint",
+    "read-watchpoint-trigger": "watchpoint",
+    "access-watchpoint-trigger": "watchpoint",
+    "signal-received": "signal",
+    "end-stepping-range": "step",
+    "exec": "exec",
+    "fork": "fork",
+    "vfork": "fork",
+    "exited": "exited",
+    "exited-normally": "exited",
+    "exited-signalled": "signalled",
+}
+_NOWHERE = "/dev/null/"
+_TID = re.compile(r"(?:LWP|process|Thread) (?:\d+\.)?(\d+)")
+_VERSION = re.compile(r"(\d+(?:\.\d+)+)\S*\s*$")
+_VECTOR = re.compile(r"uint128 = (0x[0-9a-f]+|[0-9]+)")
+
+OPTIONS = ("-nx", "-q", "-x", str(Path(__file__).with_name("settings.gdb")))
+
+FRUGAL_OPTIONS = ("--readnever", f"--data-directory={_NOWHERE}")
+"""GDB reads no DWARF and none of its own Python files: half of its start."""
+
+FRUGAL_SETTINGS = (f"sysroot {_NOWHERE}", "language c")
+"""Under this root GDB finds no file of the program, so it reads no symbols at all."""
+
+SETTINGS = (
+    "mi-async on",  # so that GDB notices our end even while the program runs
+    "confirm off",
+    "pagination off",
+    "width 0",
+    "style enabled off",
+    "auto-load off",
+    "debuginfod enabled off",
+    "index-cache enabled off",
+    "print thread-events off",
+    "print inferior-events off",
+    "python print-stack none",
+)
+HELD_SETTINGS = ("scheduler-locking step",)
+"""Settings that GDB takes only while it holds a process."""
+
+WATCH_OPTIONS = {"write": "", "read": "-r ", "access": "-a "}
+WATCH_TYPES = {1: "char", 2: "short", 4: "int", 8: "long"}
+_WATCHPOINTS = ("wpt", "hw-rwpt", "hw-awpt")
+
+
+@dataclass(frozen=True, slots=True)
+class StopEvent:
+    """One stop of the whole program, or its end (`over`).
+
+    `thread` is the kernel's thread id and `pc` an address of the target: both 0 once it is over.
+    `breakpoint` is the number of the break- or watchpoint that was hit, 0 for none; `detail` is
+    GDB's own word for the reason.
+    """
+
+    kind: StopKind
+    thread: int = 0
+    pc: int = 0
+    breakpoint: int = 0
+    signal: str = ""
+    exit_code: int = 0
+    detail: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the process is gone."""
+        return self.kind in ("exited", "signalled")
+
+
+def quoted(text: str) -> str:
+    """`text` as one argument of an MI command."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def version_in(banner: str) -> str:
+    """ "13.1" of "GNU gdb (Debian 13.1-3) 13.1\\n…"; "unknown" where there is none."""
+    found = _VERSION.search(banner.split("\n")[0])
+    return found[1] if found else "unknown"
+
+
+def kernel_thread(entry: Mapping[str, Any]) -> int:
+    """The kernel's thread id in one entry of -thread-info; 0 where it is not told."""
+    found = _TID.search(_text(entry, "target-id"))
+    return int(found[1]) if found else 0
+
+
+def watchpoint_number(answer: Mapping[str, Any]) -> int:
+    """The number in an answer or a stop that is about a watchpoint, else 0."""
+    return max(_number(_inner(answer, name), "number", 10) for name in _WATCHPOINTS)
+
+
+def register_value(text: str) -> int | None:
+    """Unsigned; None where GDB has no value ("<unavailable>")."""
+    found = _VECTOR.search(text)
+    try:
+        return int(found[1] if found else text, 0)
+    except ValueError:
+        return None
+
+
+def parse_stop(payload: Mapping[str, Any], thread: int) -> StopEvent:
+    """The event of one `*stopped` record; `thread` is the kernel's id of the thread it names."""
+    reason = _text(payload, "reason")
+    return StopEvent(
+        kind=_KINDS.get(reason, "other"),
+        thread=thread,
+        pc=_number(_inner(payload, "frame"), "addr", 16),
+        breakpoint=_number(payload, "bkptno", 10) or watchpoint_number(payload),
+        signal=_text(payload, "signal-name"),
+        exit_code=_number(payload, "exit-code", 8),  # GDB writes exit codes in octal
+        detail=reason,
+    )
+
+
+def _inner(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = payload.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(payload: Mapping[str, Any], name: str) -> str:
+    value = payload.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(payload: Mapping[str, Any], name: str, base: int) -> int:
+    try:
+        return int(_text(payload, name), base)
+    except ValueError:
+        return 0

@@ -1,0 +1,230 @@
+"""Turns a TARGET (a .go file, a package, an executable) into an executable to look at."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from goprobe.errors import BuildError, UsageError
+from goprobe.toolchain.cache import build_folder, locked
+from goprobe.toolchain.find import GoTool
+
+UNOPTIMIZED = "all=-N -l"
+"""The -gcflags that turn optimiser and inliner off, the standard library's too."""
+
+Progress = Callable[[str], None]
+
+_TOO_OLD = re.compile(r"requires go >= (\S+)")
+_MAX_OUTPUT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An executable and how it came to be.
+
+    For a compiled target nothing was built: `command` is empty and so are `gcflags` and `package`.
+    `directory` is the folder of the package's source, or of the executable.
+    """
+
+    binary: Path
+    command: tuple[str, ...]
+    gcflags: str
+    directory: Path
+    package: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A main package: what to hand to `go build`, and in which folder."""
+
+    argument: str
+    cwd: Path
+    name: str
+    directory: Path
+    package: str
+
+
+class _Listed(msgspec.Struct):
+    """What is used of `go list -json`."""
+
+    Dir: str = ""
+    ImportPath: str = ""
+    Name: str = ""
+    Error: dict[str, Any] | None = None
+
+
+def is_executable_file(target: str) -> bool:
+    """Whether TARGET is an ELF file already, so that no Go is needed."""
+    try:
+        with open(target, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def prebuilt(target: str) -> Built:
+    """The Built of a compiled target."""
+    path = Path(target).absolute()
+    return Built(path, (), "", path.parent, "")
+
+
+def build(
+    target: str,
+    go: GoTool,
+    *,
+    optimized: bool = False,
+    out_dir: Path | None = None,
+    flags: Sequence[str] = (),
+    cwd: Path | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Build TARGET, as its module, workspace and GOFLAGS say; a compiled one is taken as it is.
+
+    `flags` go to `go build` unchanged ("-race"). The executable lies in `out_dir`, else at a
+    place of the user's cache that is the same each time. `progress` is told what takes long, and
+    "" when it is over. Raises UsageError (no such file, no Go in it, not a main package) and
+    BuildError, which carries the compiler's lines.
+    """
+    if is_executable_file(target):
+        return prebuilt(target)
+    environment = _environment()
+    source = _source(target, go, (cwd or Path.cwd()).absolute(), environment)
+    gcflags = () if optimized else (f"-gcflags={UNOPTIMIZED}",)
+    options = (*gcflags, *flags)
+    folder = out_dir or build_folder(_key(source, go, options))
+    binary = folder / source.name
+    command = (str(go.path), "build", *options, "-o", str(binary), source.argument)
+    if progress:
+        progress(f"building {target} with Go {go.version}")
+    try:
+        with locked(folder):
+            _run_build(command, target, source, environment)
+    finally:
+        if progress:
+            progress("")
+    return Built(binary, command, UNOPTIMIZED if gcflags else "", source.directory, source.package)
+
+
+def _environment() -> dict[str, str]:
+    """The user's, but no toolchain is fetched from the network unasked."""
+    environment = dict(os.environ)
+    environment.setdefault("GOTOOLCHAIN", "local")
+    return environment
+
+
+def _key(source: _Source, go: GoTool, options: Sequence[str]) -> str:
+    parts = (source.argument, str(source.cwd), str(go.path), go.version, *options)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _source(target: str, go: GoTool, cwd: Path, environment: dict[str, str]) -> _Source:
+    if not target:
+        raise UsageError("no target: name a .go file, a Go package or a compiled Go program")
+    path = cwd / target
+    if path.is_dir():
+        if not any(path.glob("*.go")):
+            raise UsageError(f"{target} holds no Go files")
+        listed = _list(go, ".", path, target, environment)
+        return _main(listed, ".", path, path.resolve().name, target)
+    if path.is_file():
+        if path.suffix != ".go":
+            raise UsageError(
+                f"{target} is neither a Go file nor a package nor a compiled Go program"
+            )
+        listed = _list(go, path.name, path.parent, target, environment)
+        return _main(listed, path.name, path.parent, path.stem, target)
+    if path.exists():
+        raise UsageError(f"{target} is not a regular file")
+    if _looks_like_a_path(target):
+        raise UsageError(f"{target}: no such file or directory")
+    listed = _list(go, target, cwd, target, environment)
+    return _main(listed, target, cwd, target.rstrip("/").split("/")[-1], target)
+
+
+def _looks_like_a_path(target: str) -> bool:
+    return target.startswith(("/", ".", "~", "-")) or target.endswith(".go") or not target
+
+
+def _main(listed: _Listed, argument: str, cwd: Path, name: str, target: str) -> _Source:
+    if listed.Name and listed.Name != "main":
+        raise UsageError(
+            f"{target} is not a program: its package is {listed.Name}, not main",
+            hint="name a package main that uses it",
+        )
+    directory = Path(listed.Dir) if listed.Dir else cwd
+    return _Source(argument, cwd.absolute(), name or "main", directory, listed.ImportPath)
+
+
+def _list(
+    go: GoTool, argument: str, cwd: Path, target: str, environment: dict[str, str]
+) -> _Listed:
+    """What Go knows of the package; an error in it is left to the build, which tells it better."""
+    command = (str(go.path), "list", "-e", "-find", "-json=Name,Dir,ImportPath,Error", argument)
+    code, output, complaints = _run(command, cwd, environment)
+    try:
+        listed = msgspec.json.decode(output, type=_Listed)
+    except msgspec.DecodeError:
+        if code == 0:  # nothing, or more than one package, matched
+            raise UsageError(f"{target} does not name one Go package") from None
+        raise _build_error(target, complaints) from None
+    if listed.Error and not listed.Name:
+        raise _no_package(target, str(listed.Error.get("Err", "")), exists=argument != target)
+    return listed
+
+
+def _no_package(target: str, why: str, *, exists: bool) -> UsageError:
+    if "build constraints exclude all Go files" in why or "no non-test Go files" in why:
+        return UsageError(f"{target} holds no Go program for this machine: {why}")
+    if not exists:
+        return BuildError(f"{target} is neither a file nor a Go package known here", output=why)
+    return _build_error(target, why)
+
+
+def _build_error(target: str, output: str) -> BuildError:
+    if found := _TOO_OLD.search(output):
+        return BuildError(
+            f"{target} needs Go {found[1]} or newer",
+            output=output,
+            hint="pass --go PATH of a newer Go, or set GOTOOLCHAIN=auto to let Go fetch it",
+        )
+    hint = ""
+    if "go.mod file not found" in output:
+        hint = "it belongs to no module: name its .go file, or run `go mod init` there"
+    return BuildError(f"{target} does not build", output=output, hint=hint)
+
+
+def _run_build(
+    command: Sequence[str], target: str, source: _Source, environment: dict[str, str]
+) -> None:
+    code, _, complaints = _run(command, source.cwd, environment)
+    if code != 0:
+        raise _build_error(target, complaints)
+
+
+def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> tuple[int, bytes, str]:
+    # Files instead of pipes: a compiler may say more than anybody wants to hold in memory.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=complaints,
+            )
+        except OSError as error:
+            raise UsageError(f"cannot run {command[0]} in {cwd}: {error.strerror}") from None
+        output.seek(0)
+        complaints.seek(0)
+        text = complaints.read(_MAX_OUTPUT).decode(errors="replace")
+        return done.returncode, output.read(_MAX_OUTPUT), text
