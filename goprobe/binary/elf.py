@@ -206,6 +206,14 @@ class ElfFile:
     def file_bytes(self, offset: int, size: int) -> bytes:
         return self._data[offset : offset + size]
 
+    def view(self, offset: int, size: int) -> memoryview:
+        """A part of the file without a copy; shorter where the file ends."""
+        return memoryview(self._data)[offset : offset + size]
+
+    def find(self, needle: bytes, start: int, end: int) -> int:
+        """The first offset in the file at which `needle` stands within [start, end), or -1."""
+        return self._data.find(needle, start, end)
+
     @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
         """.symtab sorted by address; empty where the binary is stripped."""

@@ -1,0 +1,75 @@
+"""The runs of a pc-value table: which value (line, file, stack depth …) holds at which pcs.
+
+Encoding: pairs of (zig-zag value delta, pc delta) as varints, ended by a zero value delta.
+Source: src/runtime/symtab.go, step and pcvalue (the same from Go 1.18 to 1.27).
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+STEP_LIMIT = 1 << 20
+"""A function of the largest size that Go links has fewer steps; a corrupt table may have more."""
+
+_VARINT_LIMIT = 10
+_CODE_LIMIT = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """`values[i]` holds up to `ends[i]`, a pc relative to the function's entry."""
+
+    ends: array[int]
+    values: array[int]
+
+    def value(self, offset: int) -> int:
+        """The value at a pc `offset` bytes after the entry, -1 where the table has none."""
+        at = bisect_right(self.ends, offset)
+        return self.values[at] if at < len(self.values) else -1
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        """(start, end, value) of every run, in pc order."""
+        start = 0
+        for end, value in zip(self.ends, self.values, strict=True):
+            yield start, end, value
+            start = end
+
+
+NO_RUNS = Runs(array("Q"), array("q"))
+
+
+def decode_runs(table: bytes | memoryview, at: int) -> Runs:
+    """The table that begins at `table[at]`. Raises ValueError where it is corrupt."""
+    ends, values = array("Q"), array("q")
+    value, pc = -1, 0
+    for step in range(STEP_LIMIT):
+        delta, at = _varint(table, at)
+        if not delta and step:
+            return Runs(ends, values)
+        value = _int32(value + (-(delta & 1) ^ (delta >> 1)))
+        advance, at = _varint(table, at)
+        pc += advance
+        if pc >= _CODE_LIMIT:
+            break
+        ends.append(pc)
+        values.append(value)
+    raise ValueError("a pc-value table without an end")
+
+
+def _varint(table: bytes | memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    for position in range(at, min(at + _VARINT_LIMIT, len(table))):
+        byte = table[position]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & 0xFFFFFFFF, position + 1
+        shift += 7
+    raise ValueError("a number runs past the table's end")
+
+
+def _int32(value: int) -> int:
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value & 0x80000000 else value
