@@ -8,34 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pygdbmi.IoManager import IoManager
 
 from goprobe.errors import (
     CannotWorkError,
-    GdbDiedError,
     GoprobeError,
-    NotPermittedError,
-    TargetError,
     TargetGoneError,
-    TargetTimeoutError,
     UsageError,
 )
 from goprobe.process import mi
+from goprobe.process.connection import COMMAND_TIMEOUT, Connection
 from goprobe.process.mi import StopEvent, quoted
-from goprobe.process.spawn import signals_held, start_stopped
+from goprobe.process.spawn import not_traceable, reap, signals_held, start_stopped
 
-__all__ = ["GENERAL", "VECTORS", "Gdb", "Registers", "StopEvent"]
+__all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
 
-Registers = Mapping[str, int]
+RegisterMap = Mapping[str, int]
 """Register names of GDB ("rip", "r14", "fs_base", "xmm0") to unsigned values."""
 
 GENERAL = (
@@ -45,134 +40,11 @@ GENERAL = (
 )
 VECTORS = tuple(f"xmm{number}" for number in range(16))
 
-COMMAND_TIMEOUT = 30.0
-"""Seconds that GDB has for an answer that needs nothing of the program."""
+REAP_TIMEOUT = 5.0
+"""Seconds that a killed program has to vanish."""
 
+_HARDWARE_SLOTS = 4  # x86's debug registers
 _AT_ONCE = 64  # commands sent before their answers are read: both pipes have room for as many
-_MAX_CONSOLE = 10_000  # lines of GDB's chatter kept for one answer
-
-
-class MiError(Exception):
-    """GDB's answer to a command was an error; `message` is its text."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
-class _Connection:
-    """A GDB process and the records that come from it; answers are matched by token."""
-
-    def __init__(
-        self,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        log: Callable[[str], None] | None,
-    ) -> None:
-        self._log = log
-        self._complaints = os.memfd_create("gdb-stderr")
-        try:
-            # A session of its own: Ctrl-C at the terminal is not for GDB.
-            self._process = subprocess.Popen(
-                [*command, "--interpreter=mi3"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                bufsize=0,
-                start_new_session=True,
-                env={**os.environ, "LC_ALL": "C", **environment},
-            )
-        except OSError as error:
-            os.close(self._complaints)
-            raise CannotWorkError(f"cannot run GDB ({command[0]}): {error.strerror}") from None
-        assert self._process.stdin is not None and self._process.stdout is not None
-        # pygdbmi waits for more after each answer unless told not to; we always read with 0.
-        self._io = IoManager(self._process.stdin, self._process.stdout, None, 0.001)
-        self._poll = select.poll()
-        self._poll.register(self._process.stdout.fileno(), select.POLLIN)
-        self._token = 0
-        self._answers: dict[int, tuple[str, dict[str, Any], str]] = {}
-        self._console: deque[str] = deque(maxlen=_MAX_CONSOLE)
-        self._stops: deque[dict[str, Any]] = deque()
-
-    def send(self, *lines: str) -> list[int]:
-        """Write commands without waiting; returns the token of each."""
-        tokens = range(self._token + 1, self._token + 1 + len(lines))
-        self._token += len(lines)
-        text = "".join(f"{token}{line}\n" for token, line in zip(tokens, lines, strict=True))
-        if self._log:
-            self._log(text.rstrip("\n"))
-        try:
-            self._io.write(text, timeout_sec=COMMAND_TIMEOUT, read_response=False)
-        except (OSError, ValueError):
-            raise self.died() from None
-        return list(tokens)
-
-    def answer(self, token: int, timeout: float) -> tuple[dict[str, Any], str]:
-        """The result of a command and what GDB printed meanwhile; MiError if it failed."""
-        deadline = time.monotonic() + timeout
-        while token not in self._answers:
-            self._pump(deadline, f"GDB did not answer within {timeout:g} s")
-        kind, payload, console = self._answers.pop(token)
-        if kind == "error":
-            raise MiError(str(payload.get("msg", "no reason given")))
-        return payload, console
-
-    def stop(self, timeout: float) -> dict[str, Any]:
-        """The next `*stopped` record that nobody has taken yet."""
-        deadline = time.monotonic() + timeout
-        while not self._stops:
-            self._pump(deadline, f"the program did not stop within {timeout:g} s")
-        return self._stops.popleft()
-
-    def forget_stops(self) -> None:
-        self._stops.clear()
-
-    def died(self) -> GdbDiedError:
-        """The error that says how GDB ended; waits for its end."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        lines = os.pread(self._complaints, 1 << 16, 0).decode(errors="replace").split("\n")
-        lines = [line for line in lines if line.strip()]
-        last = f": {lines[-1]}" if lines else ""
-        code = self._process.returncode
-        how = f"was killed by signal {-code}" if code and code < 0 else "ended by itself"
-        return GdbDiedError(f"GDB {how}{last}")
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        os.close(self._complaints)
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
-
-    def _pump(self, deadline: float, complaint: str) -> None:
-        """Take in what GDB has said, waiting for it until `deadline`."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TargetTimeoutError(complaint)
-        events = self._poll.poll(left * 1000)
-        if not events:
-            return
-        records = self._io.get_gdb_response(timeout_sec=0, raise_error_on_timeout=False)
-        if not records and not events[0][1] & select.POLLIN:
-            raise self.died()
-        for record in records:
-            self._take(record)
-
-    def _take(self, record: Mapping[str, Any]) -> None:
-        if self._log:
-            self._log(f"{record['type']} {record['message']} {record['payload']}")
-        kind, payload = record["type"], record["payload"]
-        if kind == "console":
-            self._console.append(str(payload))
-        elif kind == "result" and record["token"] is not None:
-            body = payload if isinstance(payload, dict) else {}
-            self._answers[record["token"]] = (record["message"], body, "".join(self._console))
-            self._console.clear()
-        elif kind == "notify" and record["message"] == "stopped":
-            self._stops.append(payload if isinstance(payload, dict) else {})
 
 
 class Gdb:
@@ -202,11 +74,13 @@ class Gdb:
         self._pid = 0
         self._launched = False
         self._running = False
+        self._breakpoints: set[int] = set()
+        self._hardware: set[int] = set()
         self._registers: dict[str, int] = {}
         self._tids: dict[int, int] = {}
         self._version = ""
         self._python: bool | None = None
-        self._mi = _Connection((*gdb, *options), environment or {}, log)
+        self._mi = self._start((*gdb, *options), environment or {}, log)
         self._features, self._banner = self._mi.send(
             *(f"-gdb-set {setting}" for setting in settings),
             "-list-features",
@@ -228,14 +102,15 @@ class Gdb:
     def version(self) -> str:
         """Such as "13.1"."""
         if not self._version:
-            self._version = mi.version_in(self._answer(self._banner)[1])
+            self._version = mi.version_in(self._mi.outcome(self._banner).console)
         return self._version
 
     @property
     def has_python(self) -> bool:
         """Whether Python runs inside this GDB."""
         if self._python is None:
-            self._python = "python" in (self._answer(self._features)[0].get("features") or ())
+            features = self._mi.outcome(self._features).payload.get("features") or ()
+            self._python = "python" in features
         return self._python
 
     @property
@@ -277,7 +152,7 @@ class Gdb:
             self._launched = True
         self._hold(timeout)
         # Takes the SIGSTOPs that made it wait for GDB out of its queue again.
-        os.kill(self._pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
         return self._pid
 
     def attach(self, pid: int, *, timeout: float = COMMAND_TIMEOUT) -> StopEvent:
@@ -291,7 +166,7 @@ class Gdb:
 
     def detach(self) -> None:
         """Let the process go; it runs on by itself."""
-        self._command("-target-detach")
+        self._mi.command("-target-detach")
         self._forget()
 
     def insert_breakpoint(
@@ -309,7 +184,11 @@ class Gdb:
         options = "-h " * hardware + "-t " * temporary
         if thread is not None:
             options += f"-p {self._number_of(thread)} "
-        return self._insert((address,), options)[0]
+        if hardware:
+            self._require_slot()
+        [number] = self._insert((address,), options)
+        self._hardware.update([number] * hardware)
+        return number
 
     def insert_breakpoints(self, addresses: Sequence[int]) -> list[int]:
         """Several at once, in far fewer round trips."""
@@ -321,21 +200,27 @@ class Gdb:
         ]
 
     def remove_breakpoint(self, number: int) -> None:
-        self._command(f"-break-delete {number}")
+        self._mi.command(f"-break-delete {number}")
+        self._breakpoints.discard(number)
+        self._hardware.discard(number)
 
     def insert_watchpoint(self, address: int, size: int, access: str = "write") -> int:
         """Stop after an access ("write" of another value, "read", "access") to `size` bytes.
 
-        The processor does the watching, so `size` is 1, 2, 4 or 8: UsageError.
+        The processor does the watching: `size` is 1, 2, 4 or 8, and it watches four places at
+        most, hardware breakpoints included. UsageError otherwise.
         """
         if size not in mi.WATCH_TYPES or access not in mi.WATCH_OPTIONS:
             raise UsageError(f"cannot watch {size} bytes for {access}")
         place = quoted(f"*({mi.WATCH_TYPES[size]} *) {address:#x}")
+        self._require_slot()
         number = mi.watchpoint_number(
-            self._command(f"-break-watch {mi.WATCH_OPTIONS[access]}{place}")
+            self._mi.command(f"-break-watch {mi.WATCH_OPTIONS[access]}{place}")
         )
         if not number:
             raise CannotWorkError(f"GDB cannot watch {address:#x}")
+        self._breakpoints.add(number)
+        self._hardware.add(number)
         return number
 
     def resume(self, *, timeout: float) -> StopEvent:
@@ -358,17 +243,16 @@ class Gdb:
         event = self._run("-exec-continue", timeout)
         if event.breakpoint == number:
             return StopEvent("step", event.thread, event.pc, detail="call returned")
-        if not event.over:
+        if number in self._breakpoints:
             self.remove_breakpoint(number)
         return event
 
     def wait(self, *, timeout: float) -> StopEvent:
-        """The next stop of a program that runs."""
-        try:
-            payload = self._mi.stop(timeout)
-        except GdbDiedError:
-            self._abandon()
-            raise
+        """The next stop of a program that runs.
+
+        At a stop of kind "exec" the program is another one, and all breakpoints are gone.
+        """
+        payload = self._mi.stop(timeout)
         event = mi.parse_stop(payload, 0)
         self._running = False
         if event.over:
@@ -376,7 +260,8 @@ class Gdb:
             self._forget()
             return event
         if event.kind == "exec":
-            self._tids.clear()
+            self._begin_anew()
+            return mi.parse_stop(payload, self._pid)  # of all threads the first one is left
         return mi.parse_stop(payload, self._tid_of(payload.get("thread-id")))
 
     def interrupt(self) -> None:
@@ -384,11 +269,10 @@ class Gdb:
 
         SIGTRAP because it is the one signal that GDB keeps; every other one is the program's.
         """
-        if self._pid and self._running:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGTRAP)
+        if self._running:
+            self._signal(signal.SIGTRAP)
 
-    def registers(self, thread: int | None = None, *, vectors: bool = False) -> Registers:
+    def registers(self, thread: int | None = None, *, vectors: bool = False) -> RegisterMap:
         """The registers of a kernel thread (default: the one that stopped), unsigned.
 
         General ones, rip, eflags and the segment bases; with `vectors` the 128 bits of xmm0 to
@@ -398,7 +282,7 @@ class Gdb:
         names = {known[name]: name for name in (GENERAL + VECTORS * vectors) if name in known}
         option = "" if thread is None else f"--thread {self._number_of(thread)} "
         listed = " ".join(map(str, names))
-        answer = self._command(f"-data-list-register-values {option}x {listed}")
+        answer = self._mi.command(f"-data-list-register-values {option}x {listed}")
         found: dict[str, int] = {}
         for entry in answer["register-values"]:
             value = mi.register_value(entry["value"])
@@ -408,33 +292,31 @@ class Gdb:
 
     def threads(self) -> list[int]:
         """The kernel ids of all threads, oldest first."""
-        listed = self._command("-thread-info").get("threads") or ()
+        listed = self._mi.command("-thread-info").get("threads") or ()
         self._tids = {int(entry["id"]): mi.kernel_thread(entry) for entry in listed}
         return [tid for _, tid in sorted(self._tids.items())]
 
     def evaluate(self, expression: str) -> str:
         """What GDB says of an expression; for tests, where it is an independent witness."""
-        return str(self._command(f"-data-evaluate-expression {quoted(expression)}")["value"])
+        return str(self._mi.command(f"-data-evaluate-expression {quoted(expression)}")["value"])
 
     def console(self, line: str) -> str:
         """What a line of GDB's command language prints; for tests."""
         [token] = self._mi.send(f"-interpreter-exec console {quoted(line)}")
-        return self._answer(token)[1]
+        return self._mi.outcome(token).console
 
     def kill(self) -> None:
         """End the program."""
         if not self._pid:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
         if self._running:
-            with contextlib.suppress(TargetError):
-                while self._pid:
-                    self.wait(timeout=COMMAND_TIMEOUT)
+            self._signal(signal.SIGKILL)
+            while self._running:
+                self.wait(timeout=COMMAND_TIMEOUT)
         else:
-            self._command("-interpreter-exec console kill")
-        self._reap()
-        self._forget()
+            self._mi.command("-interpreter-exec console kill")
+            self._reap()
+            self._forget()
 
     def close(self) -> None:
         """End everything that is left: what leaving the block does. Never raises."""
@@ -447,6 +329,32 @@ class Gdb:
             self._reap()
             self._forget()
 
+    def _start(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Callable[[str], None] | None,
+    ) -> Connection:
+        complaints = os.memfd_create("gdb-stderr")
+        try:
+            # A session of its own: Ctrl-C at the terminal is not for GDB.
+            process = subprocess.Popen(
+                [*command, "--interpreter=mi3"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                bufsize=0,
+                start_new_session=True,
+                env={**os.environ, "LC_ALL": "C", **environment},
+            )
+        except OSError as error:
+            os.close(complaints)
+            raise CannotWorkError(f"cannot run GDB ({command[0]}): {error.strerror}") from None
+        assert process.stdin is not None and process.stdout is not None
+        # By default pygdbmi waits 0.2 s after each answer for more; our reads do not wait at all.
+        reader = IoManager(process.stdin, process.stdout, None, 0.001)
+        return Connection(process, reader, complaints, log=log, on_death=self._abandon)
+
     def _require_idle(self) -> None:
         if self._pid:
             raise UsageError(f"GDB already holds process {self._pid}")
@@ -455,10 +363,9 @@ class Gdb:
         deadline = time.monotonic() + timeout
         held = (f"-gdb-set {setting}" for setting in mi.HELD_SETTINGS)
         token, *_ = self._mi.send(f"-target-attach {self._pid}", *held)
-        try:
-            self._mi.answer(token, timeout)
-        except MiError as error:
-            raise self._refused(error.message) from None
+        outcome = self._mi.outcome(token, timeout)
+        if outcome.failed:
+            raise self._refused(outcome.error)
         self._running = True
         return self.wait(timeout=max(0.0, deadline - time.monotonic()))
 
@@ -469,32 +376,12 @@ class Gdb:
         if "No such process" in message:
             return TargetGoneError(f"process {pid} is gone")
         if "not permitted" in message or "Permission denied" in message:
-            return NotPermittedError(
-                f"not permitted to trace process {pid}",
-                hint="run goprobe as the process's own user or as root; see `goprobe doctor`",
-            )
+            return not_traceable(pid)
         return CannotWorkError(f"GDB cannot take hold of process {pid}: {message}")
-
-    def _answer(self, token: int) -> tuple[dict[str, Any], str]:
-        try:
-            return self._mi.answer(token, COMMAND_TIMEOUT)
-        except MiError as error:
-            raise TargetError(f"GDB says: {error.message}") from None
-        except GdbDiedError:
-            self._abandon()
-            raise
-
-    def _command(self, line: str) -> dict[str, Any]:
-        try:
-            [token] = self._mi.send(line)
-        except GdbDiedError:
-            self._abandon()
-            raise
-        return self._answer(token)[0]
 
     def _run(self, command: str, timeout: float) -> StopEvent:
         self._mi.forget_stops()
-        self._command(command)
+        self._mi.command(command)
         self._running = True
         return self.wait(timeout=timeout)
 
@@ -509,28 +396,42 @@ class Gdb:
             )
         ]
         tokens = self._mi.send(*lines)
-        answers = list(zip(addresses, tokens[::2], tokens[1::2], strict=True))
-        numbers = []
-        for address, read, insert in answers:
-            try:
-                self._mi.answer(read, COMMAND_TIMEOUT)
-                payload, _ = self._mi.answer(insert, COMMAND_TIMEOUT)
-            except MiError as error:
-                raise UsageError(f"no breakpoint at {address:#x}: {error.message}") from None
+        numbers, bad = [], []
+        for address, read, insert in zip(addresses, tokens[::2], tokens[1::2], strict=True):
+            if self._mi.outcome(read).failed:
+                bad.append(address)
+            payload = self._mi.outcome(insert).payload
             numbers.append(int(payload["bkpt"]["number"]))
+        self._breakpoints.update(numbers)
+        if bad:
+            for number in numbers:
+                self.remove_breakpoint(number)
+            raise UsageError(f"no breakpoint at {bad[0]:#x}: nothing is mapped there")
         return numbers
+
+    def _require_slot(self) -> None:
+        if len(self._hardware) >= _HARDWARE_SLOTS:
+            raise UsageError(f"the processor watches {_HARDWARE_SLOTS} places at most")
+
+    def _begin_anew(self) -> None:
+        """The program was replaced: what was known of the old one is void."""
+        self._tids.clear()
+        if self._breakpoints:
+            self._mi.command("-break-delete " + " ".join(map(str, sorted(self._breakpoints))))
+        self._breakpoints.clear()
+        self._hardware.clear()
 
     def _end_of_call(self) -> int:
         """The address after the instruction at pc if that is a call, else 0."""
         pc = self.registers()["rip"]
-        answer = self._command(f"-data-disassemble -s {pc:#x} -e {pc + 16:#x} -- 0")
+        answer = self._mi.command(f"-data-disassemble -s {pc:#x} -e {pc + 16:#x} -- 0")
         first, *rest = answer["asm_insns"]
         is_call = first["inst"].split()[0].startswith("call")
         return int(rest[0]["address"], 16) if is_call and rest else 0
 
     def _register_numbers(self) -> Mapping[str, int]:
         if not self._registers:
-            names = self._command("-data-list-register-names")["register-names"]
+            names = self._mi.command("-data-list-register-names")["register-names"]
             self._registers = {name: number for number, name in enumerate(names) if name}
         return self._registers
 
@@ -539,7 +440,7 @@ class Gdb:
         if not isinstance(number, str) or not number.isdecimal():
             return 0
         if int(number) not in self._tids:
-            listed = self._command(f"-thread-info {number}").get("threads") or ()
+            listed = self._mi.command(f"-thread-info {number}").get("threads") or ()
             self._tids.update((int(entry["id"]), mi.kernel_thread(entry)) for entry in listed)
         return self._tids.get(int(number), 0)
 
@@ -554,9 +455,13 @@ class Gdb:
 
     def _abandon(self) -> None:
         """Kill a launched program without GDB's help."""
-        if self._pid and self._launched:
+        if self._launched:
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._pid:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self._pid, number)
 
     def _let_go(self) -> None:
         """Detach from an attached process, stopping it first where it runs."""
@@ -570,10 +475,11 @@ class Gdb:
     def _reap(self) -> None:
         """Take a launched child's status, so that no zombie is left."""
         if self._pid and self._launched:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(self._pid, 0)
+            reap(self._pid, REAP_TIMEOUT)
 
     def _forget(self) -> None:
         self._pid = 0
+        self._breakpoints.clear()
+        self._hardware.clear()
         self._launched = self._running = False
         self._tids.clear()

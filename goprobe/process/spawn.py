@@ -7,9 +7,12 @@ GDB so never sees the Python process that the child was before, nor a shell.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+import re
+import select
 import signal
 import struct
 import warnings
@@ -19,6 +22,7 @@ from typing import NoReturn
 
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
 from goprobe.process.libc import libc
+from goprobe.process.procfs import read_proc
 
 PTRACE_TRACEME = 0  # <sys/ptrace.h>
 PTRACE_DETACH = 17
@@ -93,6 +97,34 @@ def start_stopped(
         finally:
             os.close(ours)
     return pid
+
+
+def reap(pid: int, timeout: float) -> None:
+    """Take the status of a child that is ending, so that no zombie is left of it."""
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):
+        ended = os.pidfd_open(pid)
+        try:
+            select.select([ended], [], [], timeout)
+        finally:
+            os.close(ended)
+        os.waitpid(pid, os.WNOHANG)
+
+
+def not_traceable(pid: int) -> NotPermittedError:
+    """The error for a process that the kernel does not let us trace, with the reason if known."""
+    status = ""
+    with contextlib.suppress(GoprobeError):
+        status = read_proc(pid, "status", 1 << 16).decode(errors="replace")
+    tracer = re.search(r"^TracerPid:\s*([1-9]\d*)", status, re.MULTILINE)
+    if tracer:
+        return NotPermittedError(
+            f"process {pid} is already traced by process {tracer[1]}",
+            hint="a process has one tracer at a time: end the other one first",
+        )
+    return NotPermittedError(
+        f"not permitted to trace process {pid}",
+        hint="run goprobe as the process's own user or as root; see `goprobe doctor`",
+    )
 
 
 def _become(

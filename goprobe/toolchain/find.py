@@ -84,7 +84,7 @@ def find_gdb(option: str = "") -> GdbTool:
             "no GDB found: not on PATH, and the package gdb-for-pwndbg is not installed",
             hint=f"{INSTALL_HINT}, or apt-get install gdb, or pass --gdb PATH",
         )
-    return _gdb_tool(path, origin)
+    return gdb_at(path, origin)
 
 
 def go_version(path: Path) -> str:
@@ -101,7 +101,8 @@ def go_version(path: Path) -> str:
     return found[1]
 
 
-def _gdb_tool(path: Path, origin: str) -> GdbTool:
+def gdb_at(path: Path, origin: str) -> GdbTool:
+    """The tool for a GDB at a known place."""
     if not str(path.resolve()).endswith(_GDB_IN_PACKAGE):
         return GdbTool((str(path),), origin)
     return GdbTool((str(path),), origin, _package_environment())
