@@ -8,7 +8,7 @@ come in either.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,7 +31,7 @@ from goprobe.binary.loclist import Entry, location_list, range_list
 from goprobe.errors import NotGoError
 
 _DEPTH_LIMIT = 256
-_INDEX_ROOM = "dwarf-2"
+_INDEX_ROOM = "dwarf-3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class DebugInfo:
     @cached_property
     def index(self) -> Index:
         if not self.present:
-            return Index([], {}, {}, [], [], {})
+            return Index([], {}, {}, [], [], {}, {}, {})
         make = lambda: ix.build_index(self.elf)  # noqa: E731
         return cached(_INDEX_ROOM, self.elf.cache_key, Index, make)
 
@@ -189,6 +189,22 @@ class DebugInfo:
                  if d.tag == ix.TAG_PARAMETER]  # fmt: skip
         return tuple(found)
 
+    def parameter_names(self, offset: int) -> tuple[str, ...]:
+        """The parameters of the function whose entry is at `offset`, results left out."""
+        unit = self.unit_at(offset)
+        found = (self._local(unit, d) for d in self.children(self.die(offset))
+                 if d.tag == ix.TAG_PARAMETER)  # fmt: skip
+        return tuple(p.name for p in found if not p.result)
+
+    def declaration(self, offset: int, files: Callable[[Unit], tuple[str, ...]]) -> tuple[str, int]:
+        """Where the function whose entry is at `offset` is declared; `files` lists a unit's."""
+        die, names = self.die(offset), files(self.unit_at(offset))
+        index = integer(die.attributes, ix.AT_DECL_FILE)
+        if self.unit_at(offset).version < 5:
+            index -= 1
+        line = integer(die.attributes, ix.AT_DECL_LINE)
+        return (names[index] if 0 <= index < len(names) else "", line)
+
     def locals(self, function: FunctionEntry) -> tuple[Local, ...]:
         """Every variable of a function's own blocks, inlined calls left out."""
         return tuple(self._all_locals(self.die(function.offset), 0))
@@ -207,6 +223,24 @@ class DebugInfo:
         found: list[Scope] = []
         self._scope(die, self._name(die) or function.name, 0, pc, found, 0)
         return tuple(reversed(found))
+
+    def inlined_ranges(self, name: str) -> Iterator[tuple[FunctionEntry, list[tuple[int, int]]]]:
+        """Each inlined copy of a function: the function that holds it, and the copy's ranges."""
+        origin = self.index.abstract.get(name, 0)
+        by_offset = {f.offset: f for f in self.index.functions} if origin else {}
+        for holder in self.index.inlined.get(origin, []) if origin else []:
+            if holder in by_offset:
+                for ranges in self._copies(self.die(holder), origin, 0):
+                    yield by_offset[holder], ranges
+
+    def _copies(self, die: Die, origin: int, depth: int) -> Iterator[list[tuple[int, int]]]:
+        unit = self.unit_at(die.offset)
+        for child in self.children(die):
+            if child.tag not in (ix.TAG_INLINED, ix.TAG_LEXICAL_BLOCK) or depth > _DEPTH_LIMIT:
+                continue
+            if integer(child.attributes, ix.AT_ABSTRACT_ORIGIN) == origin:
+                yield self._ranges(unit, child)
+            yield from self._copies(child, origin, depth + 1)
 
     def _scope(
         self, die: Die, name: str, call_line: int, pc: int, found: list[Scope], depth: int

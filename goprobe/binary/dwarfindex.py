@@ -107,6 +107,10 @@ class Index(msgspec.Struct, frozen=True, array_like=True):
     functions: list[FunctionEntry]
     globals: list[GlobalEntry]
     constants: dict[str, int]
+    abstract: dict[str, int]
+    """Functions that were inlined somewhere: name to the offset of their abstract entry."""
+    inlined: dict[int, list[int]]
+    """Abstract entry to the entries of the functions that hold an inlined copy."""
 
 
 class Sections:
@@ -185,7 +189,8 @@ class _Indexer:
     def __init__(self, sections: Sections) -> None:
         self.sections = sections
         self.info = sections.get("info")
-        self.index = Index([], {}, {}, [], [], {})
+        self.index = Index([], {}, {}, [], [], {}, {}, {})
+        self.function = 0  # the entry of the function being walked
 
     def run(self) -> Index:
         at = 0
@@ -253,6 +258,9 @@ class _Indexer:
             if depth == 1 and abbrev.tag in _INDEXED:
                 found, at = self.sections.attributes(abbrev, at, unit.offset)
                 self._record(unit, offset, abbrev.tag, found)
+            elif abbrev.tag == TAG_INLINED:
+                found, at = self.sections.attributes(abbrev, at, unit.offset)
+                self._record_inlined(integer(found, AT_ABSTRACT_ORIGIN))
             else:
                 at = skip(info, at, abbrev.plan)
             if abbrev.children:
@@ -286,11 +294,19 @@ class _Indexer:
 
     def _record_function(self, unit: Unit, offset: int, name: str, found: Attributes) -> None:
         low, high = self.sections.bounds(unit, found)
+        self.function = offset
         if high <= low:
+            if name and AT_INLINE in found:
+                self.index.abstract[name] = offset
             return
         if not name:
             name = self._origin_name(unit, integer(found, AT_ABSTRACT_ORIGIN))
         self.index.functions.append(FunctionEntry(low, high, offset, name))
+
+    def _record_inlined(self, origin: int) -> None:
+        holders = self.index.inlined.setdefault(origin, [])
+        if not holders or holders[-1] != self.function:
+            holders.append(self.function)
 
     def _origin_name(self, unit: Unit, offset: int) -> str:
         owner = unit

@@ -47,7 +47,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "stackfreelist": "list size",
         # runtime2.go
         "g": _G,
-        "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra",
+        "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra preemptGen",
         "p": "id status m mcache palloc.base palloc.off",
         "sudog": "g next prev elem? c? waitlink",
         "itab|internal/abi.ITab": "",

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import cached_property
 
 from goprobe.binary.buildinfo import BuildInfo, GoVersion, read_buildinfo
 from goprobe.binary.cache import cached
 from goprobe.binary.dwarf import DebugInfo
+from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.elf import PT_LOAD, ElfFile
+from goprobe.binary.lines import LineRows
+from goprobe.binary.pclnfind import open_line_table
+from goprobe.binary.pclntab import LineTable
 from goprobe.errors import NotGoError
+from goprobe.runtime.fields import CONSTANTS, ROOTS, STRUCTS
+from goprobe.runtime.functionvars import FunctionVariables, StaticParts
 from goprobe.runtime.layout import Facts, layout_from_debug, roots_from_debug
 
-_FACTS_ROOM = "facts-1"
+# What was cached under another table of declared fields is not asked again.
+_FACTS_ROOM = f"facts-{zlib.crc32(repr((STRUCTS, CONSTANTS, ROOTS)).encode()):08x}"
 
 
 class Program:
@@ -24,6 +32,7 @@ class Program:
         self.elf = elf
         self.info: BuildInfo = read_buildinfo(elf)
         self.debug = DebugInfo(elf)
+        self._variables: dict[int, FunctionVariables] = {}
 
     @property
     def go(self) -> GoVersion:
@@ -52,3 +61,44 @@ class Program:
         loads = [s for s in self.elf.segments if s.type == PT_LOAD]
         low = min((s.address for s in loads), default=0) & ~0xFFF
         return low, max((s.address + s.size for s in loads), default=0)
+
+    @cached_property
+    def lines(self) -> LineTable:
+        """Functions, files and lines by pc, from pclntab: there in every Go binary."""
+        return open_line_table(self.elf)
+
+    @cached_property
+    def rows(self) -> LineRows:
+        """The debug information's line table: statements and ends of prologues."""
+        return LineRows(self.debug)
+
+    def function_variables(self, function: FunctionEntry) -> FunctionVariables:
+        """What is known of a function's variables, worked out once."""
+        found = self._variables.get(function.low)
+        if found is None:
+            found = self._variables[function.low] = FunctionVariables(
+                StaticParts(self.elf, self.debug, self.lines, self.rows), function
+            )
+        return found
+
+    def parameter_names(self, function: str) -> tuple[str, ...]:
+        """The parameters of a function, receiver first, results left out."""
+        entry = self.debug.functions.get(function)
+        offset = entry.offset if entry else self.debug.index.abstract.get(function, 0)
+        return self.debug.parameter_names(offset) if offset else ()
+
+    def declaration(self, function: str) -> tuple[str, int]:
+        """File and line of a function's declaration; ("", 0) where they are not known."""
+        found = self.lines.function_named(function)
+        if found:
+            return found.file, found.start_line
+        offset = self.debug.index.abstract.get(function, 0)
+        return self.debug.declaration(offset, self.rows.files) if offset else ("", 0)
+
+    def function_name(self, pc: int) -> str:
+        """The function whose code covers a link-time address, "" where there is none."""
+        found = self.lines.function_at(pc)
+        if found:
+            return found.name
+        symbol = self.elf.symbol_at(pc)
+        return symbol.name if symbol else ""

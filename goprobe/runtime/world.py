@@ -6,6 +6,7 @@ from collections.abc import Mapping as MappingOf
 from functools import cached_property
 from typing import Protocol
 
+from goprobe.binary.pclntab import LineTable
 from goprobe.process.maps import Mapping
 from goprobe.process.memory import Memory
 from goprobe.runtime.goroutines import Goroutines
@@ -58,6 +59,12 @@ class World:
     def roots(self) -> dict[str, int]:
         """Addresses of the runtime's globals in this process."""
         return {name: a + self.bias for name, a in self.program.facts.roots.items()}
+
+    @cached_property
+    def lines(self) -> LineTable:
+        """The line table at this process's addresses."""
+        table = self.program.lines
+        return table.rebased(self.bias) if self.bias else table
 
     @cached_property
     def heap(self) -> Heap:

@@ -1,0 +1,179 @@
+"""From what a person types (`main.main`, `file.go:12`, `*0x49f3c2`) to addresses in the code."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from iced_x86 import Decoder, FlowControl
+
+from goprobe.binary.dwarfindex import FunctionEntry
+from goprobe.errors import UsageError
+from goprobe.runtime.program import Program
+
+_LINE = re.compile(r"^(?P<file>.+\.(?:go|s|c|h|cc|cpp)):(?P<line>\d+)$")
+_ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
+_BRACKETS = re.compile(r"\[[^\[\]]*\]")
+_NEAREST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to stop: a link-time address (a run-time one where `absolute`).
+
+    `reason` is the WHERE as typed; `inlined_into` names the function that holds an inlined copy.
+    """
+
+    address: int
+    reason: str
+    inlined_into: str = ""
+    absolute: bool = False
+
+
+def resolve(program: Program, where: str) -> tuple[Place, ...]:
+    """Every place that WHERE means. Raises UsageError, with the nearest names, where none."""
+    if found := _ADDRESS.match(where):
+        return (Place(int(found["address"], 0), where, absolute=True),)
+    if found := _LINE.match(where):
+        places = tuple(_at_line(program, where, found["file"], int(found["line"])))
+    else:
+        places = tuple(_at_function(program, where))
+    if not places:
+        raise UsageError(
+            f"nothing in the program matches --break {where}", hint=_hint(program, where)
+        )
+    return places
+
+
+# Functions
+
+
+def plain_name(name: str) -> str:
+    """A function's name as a person types it: without type arguments and import path escapes."""
+    while True:
+        shorter = _BRACKETS.sub("", name)
+        if shorter == name:
+            return name.replace("%2e", ".")
+        name = shorter
+
+
+def _matches(name: str, where: str) -> bool:
+    plain = plain_name(name)
+    return where in (name, plain) or plain.endswith(f"/{where}")
+
+
+def _at_function(program: Program, where: str) -> Iterator[Place]:
+    debug = program.debug
+    if program.stripped:
+        yield from _without_debug(program, where)
+        return
+    for entry in _exact_first(debug.index.functions, where):
+        unit = debug.unit_at(entry.offset)
+        yield Place(program.rows.after_prologue(entry.low, entry.high, unit), where)
+    names = [n for n in debug.index.abstract if _matches(n, where)]
+    for name in names:
+        for holder, ranges in debug.inlined_ranges(name):
+            address = _inlined_start(program, ranges)
+            if address:
+                yield Place(address, where, inlined_into=holder.name)
+
+
+def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[FunctionEntry]:
+    found = [f for f in functions if _matches(f.name, where)]
+    exact = [f for f in found if where in (f.name, plain_name(f.name))]
+    return exact or found
+
+
+def _without_debug(program: Program, where: str) -> Iterator[Place]:
+    for function in program.lines.functions():
+        if _matches(function.name, where):
+            yield Place(function.entry, where)
+
+
+def _inlined_start(program: Program, ranges: list[tuple[int, int]]) -> int:
+    """Where to stop in an inlined copy: at the call that it makes, where there is one straight
+    ahead, for there its arguments are in registers; else at its first instruction."""
+    spans = sorted((low, high) for low, high in ranges if low < high)
+    if not spans:
+        return 0
+    for low, high in spans:
+        for ins in Decoder(64, program.elf.read(low, high - low), ip=low):
+            if ins.flow_control == FlowControl.CALL:
+                return int(ins.ip)
+            if ins.flow_control not in (FlowControl.NEXT, FlowControl.UNCONDITIONAL_BRANCH):
+                return spans[0][0]
+    return spans[0][0]
+
+
+# Lines
+
+
+def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
+    """The statements that begin on a line, one place for each function that holds its code."""
+    if program.stripped:
+        return
+    wanted = _file_matcher(file)
+    for unit in program.debug.index.units:
+        if not any(wanted(name) for name in program.rows.files(unit)):
+            continue
+        chosen: dict[int, int] = {}
+        previous = 0
+        for row in program.rows.rows(unit):
+            here = row.line == line and wanted(row.file)
+            if here and row.statement and row.line != previous:
+                function = program.debug.function_at(row.address)
+                if function:
+                    old = chosen.get(function.low)
+                    chosen[function.low] = row.address if old is None else min(old, row.address)
+            previous = row.line if wanted(row.file) else 0
+        for low, address in sorted(chosen.items()):
+            yield Place(_past_prologue(program, low, address), where)
+
+
+def _past_prologue(program: Program, low: int, address: int) -> int:
+    # The line of `func` itself: its first row is the stack check, which may run twice.
+    if address != low:
+        return address
+    function = program.debug.function_at(low)
+    if function is None:
+        return address
+    unit = program.debug.unit_at(function.offset)
+    return program.rows.after_prologue(function.low, function.high, unit)
+
+
+def _file_matcher(file: str) -> Callable[[str], bool]:
+    tail = "/" + file.removeprefix("./")
+    return lambda name: name == file or name.endswith(tail)
+
+
+# Nearest names
+
+
+def _hint(program: Program, where: str) -> str:
+    if found := _LINE.match(where):
+        return _line_hint(program, found["file"], int(found["line"]))
+    names = {plain_name(f.name) for f in program.lines.functions()}
+    names |= {plain_name(n) for n in program.debug.index.abstract}
+    last = where.rsplit(".", 1)[-1].lower()
+    same = sorted((n for n in names if n.rsplit(".", 1)[-1].lower() == last), key=len)
+    close = same[:_NEAREST] or difflib.get_close_matches(where, names, n=_NEAREST, cutoff=0.5)
+    return f"nearest: {', '.join(close)}" if close else ""
+
+
+def _line_hint(program: Program, file: str, line: int) -> str:
+    wanted = _file_matcher(file)
+    lines: set[int] = set()
+    files: set[str] = set()
+    for unit in program.debug.index.units:
+        names = program.rows.files(unit)
+        files.update(n for n in names if n.endswith(".go"))
+        if any(wanted(n) for n in names):
+            lines.update(r.line for r in program.rows.rows(unit) if r.statement and wanted(r.file))
+    if lines:
+        near = sorted(sorted(lines, key=lambda n: abs(n - line))[:_NEAREST])
+        return f"no code at line {line}; nearest lines with code: {', '.join(map(str, near))}"
+    base = {f.rsplit("/", 1)[-1] for f in files}
+    close = difflib.get_close_matches(file.rsplit("/", 1)[-1], base, n=_NEAREST, cutoff=0.5)
+    return f"nearest files: {', '.join(close)}" if close else ""

@@ -1,0 +1,172 @@
+"""What a call carries: values that the optimiser left without a variable, found as arguments.
+
+In an optimised build `msg := "Hello, Go!"` has no place of its own; its bytes still reach the call
+that receives them. At a stop the arguments of a call are known (in registers at the call, or as
+the callee's parameters); the source line of the call says what they are called there. A name is
+given only where the source is at hand and leaves no doubt, and `why` says how it was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iced_x86 import Decoder, Mnemonic, OpKind
+from msgspec import UNSET, UnsetType, structs
+
+from goprobe.analysis.source import call_arguments, is_variadic
+from goprobe.errors import UnreadableError
+from goprobe.model.location import Kind
+from goprobe.model.value import Data, Element, State, Value, Variable
+from goprobe.runtime.frames import FrameView
+from goprobe.runtime.variables import FrameVariables
+
+if TYPE_CHECKING:
+    from goprobe.analysis.stopview import StopView
+
+_PRESENT = (State.LIVE, State.REGISTER, State.UNREADABLE, State.NOT_YET)
+
+
+@dataclass(frozen=True, slots=True)
+class _Callee:
+    """A function that is being called: `short` its last name, its parameters in order."""
+
+    name: str
+    short: str
+    method: bool
+    parameters: tuple[Variable, ...]
+    variadic: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A value found as an argument; `box` is the memory that an interface holds it in."""
+
+    how: str
+    type: str
+    value: Value
+    data: Data | UnsetType
+    elements: tuple[Element, ...] | UnsetType
+    box: Data | UnsetType = UNSET
+
+
+def call_at(view: StopView) -> tuple[Variable, ...]:
+    """The arguments of the call instruction that the thread stands at; none elsewhere."""
+    world, registers = view.world, view.registers
+    try:
+        code = world.memory.read(registers["rip"], 8)
+    except UnreadableError:
+        return ()
+    ins = next(iter(Decoder(64, code, ip=registers["rip"])), None)
+    if ins is None or ins.mnemonic != Mnemonic.CALL or ins.op0_kind != OpKind.NEAR_BRANCH64:
+        return ()
+    function = world.program.debug.function_at(ins.near_branch_target - world.bias)
+    if function is None or not view.frames:
+        return ()
+    finder = FrameVariables(world.program, world.memory, world.bias)
+    why = f"argument of the call to {function.name} that this stop stands at"
+    found = []
+    for binding in finder.parameters(function, registers, registers["rsp"]):
+        made = view.variable(binding, 0, view.frames[0])
+        if made.value is not UNSET:
+            found.append(structs.replace(made, function=function.name, why=why, parameter=True))
+    return tuple(found)
+
+
+def add_passed_on(
+    view: StopView, by_frame: Mapping[int, list[Variable]], wanted: frozenset[str]
+) -> Iterator[tuple[int, Variable]]:
+    """(frame index, variable) for what only a call's arguments still show."""
+    arguments = call_at(view)
+    yield from ((0, a) for a in arguments if not wanted or a.name in wanted)
+    callee = _callee_of(view, arguments[0].function, arguments) if arguments else None
+    for index, frame in enumerate(view.frames):
+        if index not in by_frame and not frame.inlined:
+            return
+        own = by_frame.get(index, [])
+        if callee:
+            for made in _named(callee, index, frame, own):
+                own = [v for v in own if v.name != made.name] + [made]
+                if not wanted or made.name in wanted:
+                    yield index, made
+        parameters = tuple(v for v in own if v.parameter and v.function == frame.function)
+        callee = _callee_of(view, frame.function, parameters)
+
+
+def _callee_of(view: StopView, name: str, parameters: Iterable[Variable]) -> _Callee | None:
+    tail = name.rpartition("/")[2].partition("[")[0]
+    short = tail.rpartition(".")[2]
+    if not short.isidentifier() or short.startswith("func"):
+        return None
+    file, line = view.world.program.declaration(name)
+    variadic = is_variadic(file, line, short) if line else None
+    ordered = sorted(parameters, key=lambda v: _order(view, name, v.name))
+    return _Callee(name, short, tail.count(".") > 1, tuple(ordered), variadic)
+
+
+def _order(view: StopView, function: str, name: str) -> int:
+    names = view.world.program.parameter_names(function)
+    return names.index(name) if name in names else len(names)
+
+
+def _named(
+    callee: _Callee, index: int, frame: FrameView, own: list[Variable]
+) -> Iterator[Variable]:
+    arguments = call_arguments(frame.file, frame.line, callee.short)
+    if arguments is None:
+        return
+    present = {v.name for v in own if v.state in _PRESENT}
+    offset = 1 if callee.method else 0
+    for i, text in enumerate(arguments):
+        spread = text.endswith("...")
+        name = text.removesuffix("...").strip()
+        if not name.isidentifier() or name in present or name in ("nil", "true", "false"):
+            continue
+        made = _argument(callee, i + offset, spread, len(arguments) + offset)
+        if made is not None:
+            why = (
+                f"the optimiser left no variable {name} here; found as {made.how} of {callee.name}"
+            )
+            yield Variable(
+                name=name, type=made.type, frame=index, function=frame.function,
+                state=_state(made), why=why,
+                address=made.box.address if made.box else UNSET,
+                location=made.box.location if made.box else UNSET,
+                value=made.value, data=made.data, elements=made.elements,
+            )  # fmt: skip
+
+
+def _argument(callee: _Callee, i: int, spread: bool, count: int) -> _Found | None:
+    parameters = callee.parameters
+    last = len(parameters) - 1
+    if not parameters or callee.variadic is None:
+        return None
+    if callee.variadic and i >= last and not spread:
+        data = parameters[last].data
+        elements = data.elements if data is not UNSET else UNSET
+        if elements is UNSET or i - last >= len(elements):
+            return None
+        return _element(elements[i - last], f"argument {parameters[last].name}[{i - last}]")
+    if i > last or (not callee.variadic and count != len(parameters)):
+        return None
+    p = parameters[i]
+    if p.value is UNSET:
+        return None
+    return _Found(f"argument {p.name}", p.type, p.value, p.data, p.elements)
+
+
+def _element(e: Element, how: str) -> _Found:
+    if e.value.dynamic_type is UNSET or e.data is UNSET:
+        return _Found(how, e.type, e.value, e.data, e.elements)
+    # An interface: the variable was boxed, and what the interface points at is its value.
+    held, kind = e.data, e.value.dynamic_type
+    length = held.data.size if kind == "string" and held.data is not UNSET else UNSET
+    value = Value(held.text, length)
+    return _Found(f"{how} (boxed)", kind, value, held.data, held.elements, held)
+
+
+def _state(found: _Found) -> State:
+    where = found.box or found.data
+    in_rodata = where is not UNSET and where.location.kind == Kind.RODATA
+    return State.CONSTANT if in_rodata else State.OPTIMIZED_OUT

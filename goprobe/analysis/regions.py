@@ -1,0 +1,122 @@
+"""The process's memory as Go uses it: the kernel's mappings cut along Go's own borders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from goprobe.analysis.locate import Locator
+from goprobe.binary.elf import SHF_ALLOC, SHF_TLS
+from goprobe.errors import UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.location import Kind, Region
+from goprobe.process.maps import Mapping
+from goprobe.runtime.world import World
+
+_SPAN_CUT_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    low: int
+    high: int
+    kind: Kind
+    label: str
+
+
+def memory_map(locator: Locator) -> tuple[Region, ...]:
+    """Every mapping of the process in address order, neighbours of one meaning joined."""
+    world = locator.world
+    borders = _merged(_pieces(locator))
+    regions: list[Region] = []
+    for mapping in world.mappings:
+        regions += [_region(mapping, p) for p in _cut(mapping, borders, locator)]
+    return tuple(regions)
+
+
+def _region(mapping: Mapping, piece: _Piece) -> Region:
+    return Region(
+        Address(piece.low), Address(piece.high), mapping.perms, piece.kind, piece.label,
+        piece.high - piece.low,
+    )  # fmt: skip
+
+
+def _cut(mapping: Mapping, borders: list[_Piece], locator: Locator) -> Iterator[_Piece]:
+    """The mapping in pieces: what Go says of parts of it, and for the rest what the mapping is."""
+    at = mapping.low
+    for piece in borders:
+        if piece.high <= at or piece.low >= mapping.high:
+            continue
+        low, high = max(piece.low, at), min(piece.high, mapping.high)
+        if low > at:
+            yield _rest(at, low, locator)
+        yield _Piece(low, high, piece.kind, piece.label)
+        at = high
+    if at < mapping.high:
+        yield _rest(at, mapping.high, locator)
+
+
+def _rest(low: int, high: int, locator: Locator) -> _Piece:
+    found = locator.locate(low)
+    what = found.detail.get("what")
+    return _Piece(low, high, found.kind, str(what or found.detail.get("path") or found.name))
+
+
+def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:
+    """In address order; where two overlap the earlier one found wins; equal neighbours joined."""
+    ordered = sorted(pieces, key=lambda p: p.low)
+    found: list[_Piece] = []
+    for piece in ordered:
+        last = found[-1] if found else None
+        if last and piece.low < last.high:
+            if piece.high <= last.high:
+                continue
+            piece = _Piece(last.high, piece.high, piece.kind, piece.label)
+        if last and last.high == piece.low and (last.kind, last.label) == (piece.kind, piece.label):
+            found[-1] = _Piece(last.low, piece.high, last.kind, last.label)
+        else:
+            found.append(piece)
+    return found
+
+
+def _pieces(locator: Locator) -> Iterator[_Piece]:
+    world = locator.world
+    yield from _sections(world, locator)
+    with suppress(UnreadableError):
+        yield from _spans(world)
+    for low, high, tid, which in locator.system_stacks:
+        yield _Piece(low, high, Kind.SYSTEM_STACK, f"{which} stack of thread {tid}")
+    for region in locator.regions:
+        mapping = locator.mapping_at(region.low)
+        if mapping is not None and not mapping.perms.startswith("---"):
+            yield _Piece(region.low, region.high, Kind.RUNTIME, region.what)
+
+
+def _sections(world: World, locator: Locator) -> Iterator[_Piece]:
+    for section in world.program.elf.sections:
+        if section.flags & SHF_ALLOC and not section.flags & SHF_TLS and section.size:
+            low = section.address + world.bias
+            yield _Piece(low, low + section.size, locator.section_kind(section), section.name)
+
+
+def _spans(world: World) -> Iterator[_Piece]:
+    heap = world.heap
+    owners = {g.low: g for g in world.goroutines.all if g.low}
+    stacks = sorted(owners)
+    for span in sorted(heap.all_spans(), key=lambda s: s.base)[:_SPAN_CUT_LIMIT]:
+        if heap.in_use(span):
+            yield _Piece(span.base, span.end, Kind.HEAP, "heap spans in use")
+        elif heap.is_manual(span):
+            inside = [s for s in stacks if span.base <= s < span.end]
+            at = span.base
+            for low in inside:
+                g = owners[low]
+                if low > at:
+                    yield _Piece(at, low, Kind.RUNTIME, "free stacks and work buffers")
+                dead = " (dead)" if g.dead else ""
+                label = f"stack of goroutine {g.id}{dead}"
+                yield _Piece(low, g.high, Kind.GOROUTINE_STACK, label)
+                at = g.high
+            if at < span.end:
+                yield _Piece(at, span.end, Kind.RUNTIME, "free stacks and work buffers")

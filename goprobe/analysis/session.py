@@ -1,0 +1,271 @@
+"""A Go program driven stop by stop: GDB holds it, goprobe reads it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from goprobe.analysis.breakpoints import Place, resolve
+from goprobe.analysis.stopview import StopView
+from goprobe.binary.elf import ElfFile
+from goprobe.errors import TargetTimeoutError, UnreadableError
+from goprobe.process.gdb import Gdb
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import PageCache, ProcessMemory
+from goprobe.process.mi import StopEvent
+from goprobe.runtime.program import Program
+from goprobe.runtime.stackcheck import will_grow
+from goprobe.runtime.world import World, load_bias
+from goprobe.toolchain.build import Built, build, is_executable_file, prebuilt
+from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to run: `stdout` is the file descriptor that gets the program's output.
+
+    `timeout` bounds the whole session, in seconds.
+    """
+
+    target: str
+    args: tuple[str, ...] = ()
+    optimized: bool = False
+    go: str = ""
+    gdb: str = ""
+    timeout: float = 60.0
+    stdout: int = 1
+    flags: tuple[str, ...] = ()
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program ready to run and the tools to run it with."""
+
+    built: Built
+    program: Program
+    gdb: GdbTool
+    go: GoTool | None
+
+
+class ThreadRegisters(Mapping[int, "RegisterView"]):
+    """Each thread's registers, asked of GDB when first needed."""
+
+    def __init__(self, gdb: Gdb) -> None:
+        self._gdb = gdb
+        self._tids: list[int] | None = None
+        self._known: dict[int, RegisterView] = {}
+
+    def _threads(self) -> list[int]:
+        if self._tids is None:
+            self._tids = self._gdb.threads()
+        return self._tids
+
+    def __getitem__(self, tid: int) -> RegisterView:
+        if tid not in self._known:
+            if tid not in self._threads():
+                raise KeyError(tid)
+            self._known[tid] = RegisterView(self._gdb.registers(tid))
+        return self._known[tid]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._threads())
+
+    def __len__(self) -> int:
+        return len(self._threads())
+
+    def put(self, tid: int, registers: Mapping[str, int]) -> None:
+        self._known[tid] = RegisterView(registers)
+
+
+class RegisterView:
+    """GDB's registers under the names that a World asks for."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, int]) -> None:
+        self._values = values
+
+    @property
+    def rip(self) -> int:
+        return self._values["rip"]
+
+    @property
+    def rsp(self) -> int:
+        return self._values["rsp"]
+
+    @property
+    def rbp(self) -> int:
+        return self._values["rbp"]
+
+
+def prepare(launch: Launch) -> Prepared:
+    """Find the tools and build the program. Raises as find_go, find_gdb and build do, and
+    NotGoError where the target is no Go program."""
+    if is_executable_file(launch.target):
+        go, built = None, prebuilt(launch.target)
+    else:
+        go = find_go(launch.go)
+        built = build(
+            launch.target, go, optimized=launch.optimized, flags=launch.flags,
+            progress=launch.progress,
+        )  # fmt: skip
+    program = Program(ElfFile(built.binary, shown_as=str(built.binary)))
+    return Prepared(built, program, find_gdb(launch.gdb), go)
+
+
+class Session:
+    """One run of one program. A context manager: at its end program and GDB are gone."""
+
+    def __init__(self, prepared: Prepared, launch: Launch) -> None:
+        self.prepared = prepared
+        self.program = prepared.program
+        self._launch = launch
+        self._deadline = time.monotonic() + launch.timeout
+        self.gdb = Gdb(prepared.gdb.command, environment=prepared.gdb.environment)
+        self.pid = 0
+        self.bias = 0
+        self._places: dict[int, Place] = {}
+        self._last: _Hit | None = None
+        self.memory: ProcessMemory | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.gdb.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.gdb.close()
+        if self.memory:
+            self.memory.close()
+
+    def _start(self) -> None:
+        launch, binary = self._launch, self.prepared.built.binary
+        self.pid = self.gdb.launch(
+            os.fspath(binary), launch.args, stdout=launch.stdout, timeout=self.time_left()
+        )
+        self.memory = ProcessMemory(self.pid)
+        if self.program.elf.pie:
+            self.bias = load_bias(self.program, read_maps(self.pid), os.path.realpath(binary))
+
+    def time_left(self) -> float:
+        """Seconds until the session's deadline. Raises TargetTimeoutError past it."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TargetTimeoutError(
+                f"the program did not get there within {self._launch.timeout:g} s",
+                hint="give it longer with --timeout SECONDS",
+            )
+        return left
+
+    def break_at(self, places: Sequence[Place]) -> None:
+        """Set breakpoints; several places at one address become one."""
+        addresses: dict[int, Place] = {}
+        for place in places:
+            bias = 0 if place.absolute else self.bias
+            addresses.setdefault(place.address + bias, place)
+        numbers = self.gdb.insert_breakpoints(list(addresses))
+        self._places.update(zip(numbers, addresses.values(), strict=True))
+
+    def clear_breakpoints(self) -> None:
+        for number in self._places:
+            self.gdb.remove_breakpoint(number)
+        self._places.clear()
+
+    def resolve(self, wheres: Sequence[str]) -> tuple[Place, ...]:
+        return tuple(p for where in wheres for p in resolve(self.program, where))
+
+    def run(self) -> tuple[StopEvent, StopView | None, str]:
+        """Run to the next stop that is one: the event, a view of it, and its reason.
+
+        A hit that only repeats an earlier one of the same call is passed over. The view is None
+        where the program ended.
+        """
+        while True:
+            event = self.gdb.resume(timeout=self.time_left())
+            if event.over:
+                return event, None, ""
+            view = self.view(event.thread)
+            place = self._places.get(event.breakpoint)
+            reason = f"breakpoint {place.reason}" if place else _reason(event)
+            if place and self._repeats(event, view):
+                continue
+            return event, view, reason
+
+    def view(self, tid: int) -> StopView:
+        """The process as it stands now, from the point of view of one thread."""
+        registers = self.gdb.registers(tid)
+        threads = ThreadRegisters(self.gdb)
+        threads.put(tid, registers)
+        assert self.memory is not None
+        world = World(
+            self.pid, self.program, PageCache(self.memory), read_maps(self.pid), threads, self.bias
+        )
+        return StopView(world, tid, registers)
+
+    def _repeats(self, event: StopEvent, view: StopView) -> bool:
+        """Whether this is no new hit: the stack check is about to restart the function, or the
+        goroutine was preempted at the breakpoint and came back to it."""
+        if will_grow(view.world, view.goroutine, view.registers):
+            return True
+        hit = _Hit.of(event, view)
+        repeated = hit is not None and self._last is not None and hit.same_call(self._last)
+        self._last = hit
+        return repeated
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """All that tells one call's hit from another's."""
+
+    breakpoint: int
+    goroutine: int
+    state: tuple[tuple[str, int], ...]
+    stack: bytes
+    preemptions: int
+
+    @classmethod
+    def of(cls, event: StopEvent, view: StopView) -> _Hit | None:
+        goroutine = view.goroutine
+        if goroutine is None:
+            return None
+        sp = view.registers["rsp"]
+        state = {k: v for k, v in view.registers.items() if k not in ("fs_base", "gs_base")}
+        state["rsp"] = goroutine.high - sp
+        size = min(goroutine.high - sp, 1 << 14)
+        try:
+            stack = view.world.memory.read(sp, size)
+        except UnreadableError:
+            return None
+        preemptions = view.world.goroutines.preemptions()
+        return cls(event.breakpoint, goroutine.id, tuple(sorted(state.items())), stack, preemptions)
+
+    def same_call(self, last: _Hit) -> bool:
+        """Registers and stack as they were, and a preemption in between: the same call again."""
+        return (
+            self.breakpoint == last.breakpoint
+            and self.goroutine == last.goroutine
+            and self.preemptions != last.preemptions
+            and self.state == last.state
+            and self.stack == last.stack
+        )
+
+
+def _reason(event: StopEvent) -> str:
+    if event.kind == "signal":
+        return f"signal {event.signal}"
+    return event.detail or event.kind

@@ -1,0 +1,162 @@
+"""A stop as the report tells it: goroutine, frames, and every variable with its whereabouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import islice
+
+from msgspec import UNSET
+
+from goprobe.analysis.callargs import add_passed_on
+from goprobe.analysis.locate import Locator
+from goprobe.analysis.ownership import is_own_code
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.trace import Bounds, Frame, Stop
+from goprobe.model.value import State, Variable
+from goprobe.runtime.closures import captures_of
+from goprobe.runtime.frames import FrameView, walk_frames
+from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.values import Capture, Decoder, Limits
+from goprobe.runtime.variables import Binding, FrameVariables
+from goprobe.runtime.world import World
+
+FRAME_LIMIT = 256
+
+
+class StopView:
+    """One thread of one stop. `registers` are the machine's registers of thread `tid`."""
+
+    def __init__(
+        self, world: World, tid: int, registers: Mapping[str, int], limits: Limits | None = None
+    ) -> None:
+        self.world = world
+        self.tid = tid
+        self.registers = registers
+        self.locator = Locator(world)
+        self._limits = limits
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        world = self.world
+        return Decoder(
+            world.memory, world.program.debug.types, world.typedata, self.locator.locate,
+            self._function_name, self._captures, self._limits,
+        )  # fmt: skip
+
+    def _function_name(self, pc: int) -> str:
+        return self.world.program.function_name(pc - self.world.bias)
+
+    def _captures(self, pc: int) -> tuple[Capture, ...]:
+        return captures_of(self.world.program, pc - self.world.bias)
+
+    @cached_property
+    def _on(self) -> tuple[Goroutine | None, str]:
+        try:
+            return self.world.goroutines.on(self.tid, self.registers["rsp"])
+        except UnreadableError:
+            return None, "os"
+
+    @property
+    def goroutine(self) -> Goroutine | None:
+        """The goroutine that the thread runs; None on a system stack or in foreign code."""
+        return self._on[0]
+
+    @cached_property
+    def bounds(self) -> tuple[int, int]:
+        """The stack that the thread stands on, [low, high); (0, 0) where it is not known."""
+        if self.goroutine:
+            return self.goroutine.low, self.goroutine.high
+        detail = self.locator.locate(self.registers["rsp"]).detail
+        low, high = detail.get("low", 0), detail.get("high", 0)
+        return (low, high) if isinstance(low, int) and isinstance(high, int) else (0, 0)
+
+    @cached_property
+    def frames(self) -> tuple[FrameView, ...]:
+        """Innermost first, at most FRAME_LIMIT."""
+        world, regs = self.world, self.registers
+        high = self.bounds[1] or (1 << 64)
+        try:
+            walk = walk_frames(
+                world.memory, world.lines, regs["rip"], regs["rsp"], high=high, limit=FRAME_LIMIT
+            )
+            return tuple(islice(walk, FRAME_LIMIT))
+        except (UnreadableError, NotGoError):
+            return ()
+
+    def own_frames(self) -> Iterator[tuple[int, FrameView]]:
+        """The innermost frame and all of the user's own code, with their indexes."""
+        for i, frame in enumerate(self.frames):
+            if i == 0 or is_own_code(self.world.program, frame.function, frame.file):
+                yield i, frame
+
+    def variables(self, names: Iterable[str] = ()) -> tuple[Variable, ...]:
+        """Every variable in scope of the frames of interest; only those named, where any are."""
+        if self.world.program.stripped:
+            return ()
+        wanted = frozenset(names)
+        finder = FrameVariables(self.world.program, self.world.memory, self.world.bias)
+        by_frame: dict[int, list[Variable]] = {}
+        for index, frame in self.own_frames():
+            known = self.registers if frame.innermost else {}
+            try:
+                bindings = [b for b in finder.of(frame, known) if not wanted or b.name in wanted]
+                by_frame[index] = [self.variable(b, index, frame) for b in bindings]
+            except NotGoError:
+                by_frame[index] = []
+        for index, made in add_passed_on(self, by_frame, wanted):
+            own = by_frame.setdefault(index, [])
+            own[:] = [v for v in own if (v.name, v.function) != (made.name, made.function)]
+            own.append(made)
+        return tuple(v for index in sorted(by_frame) for v in by_frame[index])
+
+    def variable(self, binding: Binding, index: int, frame: FrameView) -> Variable:
+        """A binding with its value, what it points at, and where all that lies."""
+        local = binding.local
+        address = binding.place.address if binding.place else None
+        state, why = binding.state, binding.why
+        made = None
+        if binding.place is not None:
+            try:
+                made = self.decoder.decode(binding.type, binding.place)
+            except UnreadableError as error:
+                state, why = State.UNREADABLE, str(error)
+            except (KeyError, NotGoError) as error:
+                state, why = State.UNREADABLE, f"its type is not described: {error}"
+        return Variable(
+            name=binding.name, type=binding.type.name, frame=index, function=frame.function,
+            state=state, why=why, size=binding.type.size, line=local.line or UNSET,
+            parameter=local.parameter, moved=binding.moved,
+            address=UNSET if address is None else Address(address),
+            location=UNSET if address is None else self.locator.locate(address),
+            register=binding.register or UNSET,
+            value=made.value if made else UNSET, data=made.data if made else UNSET,
+            elements=made.elements if made else UNSET,
+        )  # fmt: skip
+
+    def stop(self, reason: str, names: Iterable[str] = (), warnings: tuple[str, ...] = ()) -> Stop:
+        """The whole stop as the report has it."""
+        frames = self.frames
+        top = frames[0] if frames else None
+        low, high = self.bounds
+        return Stop(
+            reason=reason,
+            function=top.function if top else "?",
+            file=top.file if top else "",
+            line=top.line if top else 0,
+            goroutine=self.goroutine.id if self.goroutine else 0,
+            thread=self.tid,
+            pc=Address(self.registers["rip"]),
+            sp=Address(self.registers["rsp"]),
+            stack=Bounds(Address(low), Address(high)) if high else UNSET,
+            frames=tuple(_frame(f) for f in frames),
+            variables=self.variables(names),
+            warnings=warnings,
+        )
+
+
+def _frame(f: FrameView) -> Frame:
+    return Frame(
+        f.function, f.file, f.line, f.inlined, Address(f.pc), Address(f.sp), Address(f.cfa)
+    )

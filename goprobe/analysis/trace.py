@@ -1,0 +1,163 @@
+"""`goprobe trace`: run a Go program to its stops and say where its variables and data live."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from goprobe.analysis.breakpoints import Place
+from goprobe.analysis.regions import memory_map
+from goprobe.analysis.session import Launch, Prepared, Session, prepare
+from goprobe.analysis.stopview import StopView
+from goprobe.errors import TargetGoneError, TargetTimeoutError, UsageError
+from goprobe.model.location import Region
+from goprobe.model.trace import Binary, Exit, Stop, Tool, TraceReport
+from goprobe.process.mi import StopEvent
+from goprobe.toolchain.support import gdb_warning, go_warning
+
+DEFAULT_BREAKS = ("main.main", "fmt.Println")
+STOP_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """What to trace. `breaks` empty means the default ones; `variables` empty means all.
+
+    `stdout_fd` gets the program's output; `timeout` in seconds bounds the whole run.
+    """
+
+    target: str
+    args: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    optimized: bool = False
+    go: str | None = None
+    gdb: str | None = None
+    timeout: float = 60.0
+    stdout_fd: int = 1
+    progress: Callable[[str], None] | None = None
+    max_stops: int = STOP_LIMIT
+
+
+def trace(request: TraceRequest) -> TraceReport:
+    """Build, run, stop, look. Raises the errors of goprobe.errors, TargetError where the program
+    ended or ran out of time before any stop."""
+    launch = Launch(
+        request.target, request.args, request.optimized, request.go or "", request.gdb or "",
+        request.timeout, request.stdout_fd, progress=request.progress,
+    )  # fmt: skip
+    prepared = prepare(launch)
+    with Session(prepared, launch) as session:
+        return _Tracer(request, prepared, session).run()
+
+
+class _Tracer:
+    def __init__(self, request: TraceRequest, prepared: Prepared, session: Session) -> None:
+        self.request = request
+        self.prepared = prepared
+        self.session = session
+        self.stops: list[Stop] = []
+        self.map: tuple[Region, ...] = ()
+        self.warnings: list[str] = []
+
+    def run(self) -> TraceReport:
+        program = self.prepared.program
+        self._warn_of_versions()
+        self._set_breakpoints()
+        ended = self._stops_until_end()
+        binary = self.prepared.built.binary
+        return TraceReport(
+            go=Tool(str(program.go).removeprefix("go")),
+            gdb=Tool(self.session.gdb.version),
+            binary=Binary(
+                path=str(binary), build_id=program.elf.build_id,
+                flags=_flags(program.info.settings), pie=program.elf.pie,
+                optimized=program.info.optimized, stripped=program.stripped,
+            ),
+            pid=self.session.pid,
+            exit=ended,
+            map=self.map,
+            stops=tuple(self.stops),
+            warnings=tuple(self.warnings),
+        )  # fmt: skip
+
+    def _warn_of_versions(self) -> None:
+        program = self.prepared.program
+        version = str(program.go).removeprefix("go")
+        for warning in (go_warning(version), gdb_warning(self.session.gdb.version)):
+            if warning:
+                self.warnings.append(warning)
+        if program.stripped:
+            self.warnings.append(
+                "the binary is stripped: its stops and frames are shown, but no variables, "
+                "for it carries no debug information that describes them"
+            )
+
+    def _set_breakpoints(self) -> None:
+        request, session = self.request, self.session
+        if request.breaks:
+            session.break_at(session.resolve(request.breaks))
+            return
+        places: list[Place] = []
+        for where in DEFAULT_BREAKS:
+            try:
+                places += session.resolve((where,))
+            except UsageError:
+                self.warnings.append(f"the program holds no {where}, so there is no stop at it")
+        if not places:
+            raise UsageError(
+                "the program holds neither main.main nor fmt.Println",
+                hint="name a place to stop with --break",
+            )
+        session.break_at(places)
+
+    def _stops_until_end(self) -> Exit:
+        while True:
+            try:
+                event, view, reason = self.session.run()
+            except TargetTimeoutError:
+                if not self.stops:
+                    raise self._never_reached(None) from None
+                self.warnings.append(
+                    f"the program still ran {self.request.timeout:g} s after its start and was "
+                    "ended; what is shown came before"
+                )
+                return Exit()
+            if view is None:
+                return self._ended(event)
+            self._record(view, reason)
+
+    def _record(self, view: StopView, reason: str) -> None:
+        self.stops.append(view.stop(reason, self.request.variables))
+        self.map = memory_map(view.locator)
+        if len(self.stops) >= self.request.max_stops:
+            self.session.clear_breakpoints()
+            self.warnings.append(
+                f"more than {self.request.max_stops} stops: the program ran on without any more"
+            )
+
+    def _ended(self, event: StopEvent) -> Exit:
+        if not self.stops:
+            raise self._never_reached(event)
+        if event.kind == "signalled":
+            return Exit(signal=event.signal)
+        return Exit(code=event.exit_code)
+
+    def _never_reached(self, event: StopEvent | None) -> TargetGoneError | TargetTimeoutError:
+        wanted = ", ".join(self.request.breaks or DEFAULT_BREAKS)
+        if event is None:
+            return TargetTimeoutError(
+                f"the program did not reach {wanted} within {self.request.timeout:g} s",
+                hint="give it longer with --timeout SECONDS, or break elsewhere with --break",
+            )
+        how = (
+            f"by signal {event.signal}" if event.kind == "signalled"
+            else f"with exit code {event.exit_code}"
+        )  # fmt: skip
+        return TargetGoneError(f"the program ended {how} before it reached {wanted}")
+
+
+def _flags(settings: dict[str, str]) -> str:
+    shown = ("-buildmode", "-gcflags", "-ldflags", "-tags", "-trimpath", "-race", "CGO_ENABLED")
+    return shlex.join(f"{k}={settings[k]}" for k in shown if settings.get(k))

@@ -1,0 +1,96 @@
+"""What is known of a function's variables before any process runs: frame slots, assignment."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+from goprobe.binary.assigned import AssignedSlots, Slot
+from goprobe.binary.dwarf import DebugInfo, Local
+from goprobe.binary.dwarfindex import FunctionEntry
+from goprobe.binary.elf import ElfFile
+from goprobe.binary.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.gotypes import GoType
+from goprobe.binary.lines import LineRows
+from goprobe.binary.pclntab import LineTable
+from goprobe.runtime.values import scalar_ranges
+
+_ALWAYS = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class StaticParts:
+    """The parts of a program that its functions are read from."""
+
+    elf: ElfFile
+    debug: DebugInfo
+    lines: LineTable
+    rows: LineRows
+
+
+class FunctionVariables:
+    """Everything about one function's variables that does not depend on a stop. Link-time."""
+
+    def __init__(self, parts: StaticParts, function: FunctionEntry) -> None:
+        self._parts = parts
+        self.function = function
+
+    @cached_property
+    def _line_runs(self) -> tuple[list[int], list[int]]:
+        unit = self._parts.debug.unit_at(self.function.offset)
+        low, high = self.function.low, self.function.high
+        rows = [r for r in self._parts.rows.rows(unit) if low <= r.address < high]
+        return [r.address for r in rows], [r.line for r in rows]
+
+    def _line(self, pc: int) -> int:
+        starts, lines = self._line_runs
+        at = bisect_right(starts, pc)
+        return lines[at - 1] if at else 0
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """The frame slots of variables that lie at one place all through the function."""
+        found = []
+        types = self._parts.debug.types
+        for local in self._parts.debug.locals(self.function):
+            offset = frame_offset(local)
+            if offset is not None:
+                found.append(Slot(offset, types.at(local.type).size, local.line))
+        return tuple(found)
+
+    @cached_property
+    def assigned(self) -> AssignedSlots:
+        low, high = self.function.low, self.function.high
+        code = self._parts.elf.read(low, high - low)
+        table = self._parts.lines
+        entry = table.function_at(low)
+        runs = table.runs(entry.pcsp) if entry else None
+
+        def depth(pc: int) -> int:
+            return (runs.value(pc - low) if runs else 0) + 8
+
+        return AssignedSlots(code, low, self.slots, depth, self._line)
+
+    def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
+        """Whether an unoptimised local holds its value at a link-time pc."""
+        start = frame_offset(local)
+        if start is None or not kind.size:
+            return True
+        if local.parameter and start >= 0 and not self.assigned.writes(start, kind.size):
+            return True  # passed on the stack: the caller wrote it
+        ranges = list(scalar_ranges(self._parts.debug.types, kind))
+        return all(self.assigned.covers(pc, start + at, size) for at, size in ranges)
+
+
+def frame_offset(local: Local) -> int | None:
+    """The CFA offset of a variable that lies at one frame place all through its function."""
+    if len(local.locations) != 1 or local.locations[0].high < _ALWAYS:
+        return None
+    try:
+        pieces = evaluate(local.locations[0].expression, cfa=0, frame_base=0, registers={}, bias=0)
+    except UnsupportedExpressionError:
+        return None
+    if len(pieces) != 1 or pieces[0].address is None:
+        return None
+    return (pieces[0].address + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -1,0 +1,44 @@
+"""Whether a function that was just entered is about to be restarted on a larger stack.
+
+A Go function begins by comparing SP with g.stackguard0 and calls runtime.morestack where it does
+not fit (or a preemption is asked for); morestack then runs the function from its first instruction
+again. A breakpoint before that check is so hit twice by one call. Source: src/cmd/internal/obj/x86
+obj6.go, stacksplit (Go 1.21 to 1.27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from iced_x86 import Decoder, Mnemonic, OpKind, Register
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory import u64
+from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.world import World
+
+_STACKGUARD0 = 16  # offset of g.stackguard0, right behind g.stack
+
+
+def will_grow(world: World, goroutine: Goroutine | None, registers: Mapping[str, int]) -> bool:
+    """Whether the stack check that lies ahead of a function's entry will fail."""
+    pc, sp = registers["rip"], registers["rsp"]
+    function = world.lines.function_at(pc)
+    if goroutine is None or function is None or function.entry != pc:
+        return False
+    try:
+        guard = u64(world.memory, goroutine.address + _STACKGUARD0)
+        code = world.memory.read(pc, 32)
+    except UnreadableError:
+        return False
+    lowered = sp
+    for ins in Decoder(64, code, ip=pc):
+        if ins.mnemonic == Mnemonic.LEA and ins.memory_base == Register.RSP:
+            displacement = ins.memory_displacement
+            lowered = (sp + displacement) & ((1 << 64) - 1)
+        elif ins.mnemonic == Mnemonic.CMP and ins.op1_kind == OpKind.MEMORY:
+            is_guard = ins.memory_base == Register.R14 and ins.memory_displacement == _STACKGUARD0
+            return is_guard and lowered <= guard
+        else:
+            return False
+    return False

@@ -1,0 +1,210 @@
+"""The variables of one frame: which are in scope, in what state, and where they lie.
+
+Source of the conventions: src/cmd/compile/internal/dwarfgen and ssa/debug.go (Go 1.21 to 1.27): a
+variable moved to the heap is named "&x" and is a pointer; an unoptimised local is at a frame
+offset from entry on; an optimised one has a location list, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from goprobe.binary.dwarf import Local
+from goprobe.binary.dwarfindex import FunctionEntry
+from goprobe.binary.expression import Piece, UnsupportedExpressionError, evaluate
+from goprobe.binary.gotypes import GoType
+from goprobe.errors import UnreadableError
+from goprobe.model.value import State
+from goprobe.process.memory import Memory
+from goprobe.runtime.frames import FrameView
+from goprobe.runtime.functionvars import FunctionVariables, frame_offset
+from goprobe.runtime.place import InBytes, InMemory, Place
+from goprobe.runtime.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A variable of a frame with its place. `why` explains every state but live."""
+
+    local: Local
+    name: str
+    type: GoType
+    state: State
+    why: str
+    place: Place | None = None
+    register: str = ""
+    moved: bool = False
+
+
+class FrameVariables:
+    """Finds the variables of frames at one stop."""
+
+    def __init__(self, program: Program, memory: Memory, bias: int) -> None:
+        self._program = program
+        self._memory = memory
+        self._bias = bias
+
+    def of(self, frame: FrameView, registers: Mapping[str, int]) -> Iterator[Binding]:
+        """The variables in scope of a frame. `registers` are those known in it (only the
+        innermost frame's are: Go saves none across a call)."""
+        debug = self._program.debug
+        pc = frame.lookup - self._bias
+        function = debug.function_at(pc)
+        if function is None:
+            return
+        scopes = tuple(reversed(debug.scopes(function, pc)))
+        if frame.depth >= len(scopes):
+            return
+        about = self._program.function_variables(function)
+        for local in _shadowed_last(scopes[frame.depth].locals):
+            if local.name and not local.name.startswith("~"):
+                yield self._bind(about, local, frame, registers)
+
+    def parameters(
+        self, function: FunctionEntry, registers: Mapping[str, int], cfa: int
+    ) -> Iterator[Binding]:
+        """The parameters of a function that is about to be entered, results left out."""
+        about = self._program.function_variables(function)
+        pc = function.low + self._bias
+        frame = FrameView(pc, pc, cfa - 8, cfa, function.name, "", 0, False, 0, True)
+        for local in self._program.debug.parameters(function):
+            if local.name and not local.result:
+                yield self._bind(about, local, frame, registers)
+
+    def _bind(
+        self, about: FunctionVariables, local: Local, frame: FrameView,
+        registers: Mapping[str, int],
+    ) -> Binding:  # fmt: skip
+        kind = self._program.debug.types.at(local.type)
+        pc = frame.lookup - self._bias
+        # A caller's frame stands behind its call: what is there now is what held at the call.
+        entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+        if entry is None:
+            return self._absent(local, kind, frame)
+        try:
+            pieces = evaluate(
+                entry.expression, cfa=frame.cfa, frame_base=frame.cfa, registers=registers,
+                bias=self._bias,
+            )  # fmt: skip
+        except UnsupportedExpressionError as error:
+            return Binding(local, local.name, kind, State.OPTIMIZED_OUT, f"{error}")
+        if frame_offset(local) is not None and not about.is_assigned(local, kind, pc):
+            return self._not_yet(local, kind, frame)
+        return self._placed(local, kind, frame, pieces, registers)
+
+    def _not_yet(self, local: Local, kind: GoType, frame: FrameView) -> Binding:
+        moved = local.name.startswith("&")
+        if moved:
+            kind = self._program.debug.types.at(kind.elem)
+        where = "the function's prologue has not stored it yet" if local.parameter else (
+            f"declared at line {local.line}, which has not run yet (the frame is at line "
+            f"{frame.line})"
+        )  # fmt: skip
+        return Binding(local, local.name.lstrip("&"), kind, State.NOT_YET, where, moved=moved)
+
+    def _absent(self, local: Local, kind: GoType, frame: FrameView) -> Binding:
+        moved = local.name.startswith("&")
+        if moved:
+            kind = self._program.debug.types.at(kind.elem)
+        name = local.name.lstrip("&")
+        if not local.locations:
+            why = "the optimiser keeps it nowhere: no place in memory, no register"
+            return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
+        pc = frame.lookup - self._bias
+        if all(e.low > pc for e in local.locations) and local.line >= frame.line:
+            why = f"declared at line {local.line}; it has a place only further on in the code"
+            return Binding(local, name, kind, State.NOT_YET, why, moved=moved)
+        why = "the optimiser keeps it only in other parts of the function, not at this pc"
+        return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
+
+    def _placed(
+        self, local: Local, kind: GoType, frame: FrameView, pieces: tuple[Piece, ...],
+        registers: Mapping[str, int],
+    ) -> Binding:  # fmt: skip
+        name = local.name
+        if not pieces:
+            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT,
+                           "its debug information names no place")  # fmt: skip
+        names = [p.register for p in pieces if p.register]
+        lost = [r for r in names if r not in registers]
+        if lost and len(lost) == len(pieces):
+            why = f"it was in register {lost[0]}, which calls do not preserve"
+            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
+        if name.startswith("&"):
+            return self._moved(local, kind, pieces, registers)
+        if len(pieces) == 1 and pieces[0].address is not None:
+            return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory,
+                           pieces[0].address))  # fmt: skip
+        place = self._assembled(kind, pieces, registers)
+        if all(p.constant is not None for p in pieces):
+            return Binding(local, name, kind, State.CONSTANT,
+                           "the optimiser made it a constant of the code", place)  # fmt: skip
+        first = pieces[0].address
+        if first is not None and _contiguous(pieces):
+            return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory, first))
+        if not any(p.register in registers or p.address is not None for p in pieces):
+            return Binding(local, name, kind, State.OPTIMIZED_OUT,
+                           "the optimiser kept none of it")  # fmt: skip
+        spread = " ".join(
+            p.register or (f"memory at {p.address:#x}" if p.address is not None else "nowhere")
+            for p in pieces
+        )
+        why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
+        return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
+
+    def _assembled(
+        self, kind: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
+    ) -> InBytes:
+        data, missing = bytearray(), set[int]()
+        for piece in pieces:
+            size = piece.size or kind.size
+            raw = self._piece(piece, size, registers)
+            if raw is None:
+                missing.update(range(len(data), len(data) + size))
+            data += (raw or b"")[:size].ljust(size, b"\0")
+        if len(data) < kind.size:
+            missing.update(range(len(data), kind.size))
+        return InBytes(bytes(data[: kind.size]).ljust(kind.size, b"\0"), frozenset(missing))
+
+    def _piece(self, piece: Piece, size: int, registers: Mapping[str, int]) -> bytes | None:
+        if piece.constant is not None:
+            return piece.constant
+        if piece.register:
+            value = registers.get(piece.register)
+            return None if value is None else value.to_bytes(max(16, size), "little")
+        if piece.address is None:
+            return None
+        try:
+            return self._memory.read(piece.address, min(size, 1 << 16))
+        except UnreadableError:
+            return None
+
+    def _moved(
+        self, local: Local, kind: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
+    ) -> Binding:
+        raw = self._piece(pieces[0], 8, registers)
+        target = self._program.debug.types.at(kind.elem)
+        name = local.name[1:]
+        pointer = int.from_bytes((raw or b"")[:8], "little")
+        if not pointer:
+            return Binding(local, name, target, State.NOT_YET,
+                           "the compiler moved it to the heap; it is not allocated yet",
+                           moved=True)  # fmt: skip
+        return Binding(
+            local, name, target, State.LIVE, "", InMemory(self._memory, pointer), moved=True
+        )
+
+
+def _contiguous(pieces: tuple[Piece, ...]) -> bool:
+    expected = pieces[0].address
+    for piece in pieces:
+        if piece.address is None or piece.address != expected:
+            return False
+        expected = piece.address + piece.size
+    return True
+
+
+def _shadowed_last(locals_: tuple[Local, ...]) -> list[Local]:
+    """The variables by name, an inner block's before the outer's of the same name."""
+    return sorted(locals_, key=lambda v: (not v.parameter, v.line))
