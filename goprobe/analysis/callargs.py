@@ -87,7 +87,8 @@ def add_passed_on(
         own = by_frame.get(index, [])
         if callee:
             for made in _named(callee, index, frame, own):
-                own = [v for v in own if v.name != made.name] + [made]
+                own = [v for v in own if (v.name, v.function) != (made.name, made.function)]
+                own.append(made)
                 if not wanted or made.name in wanted:
                     yield index, made
         parameters = tuple(v for v in own if v.parameter and v.function == frame.function)
@@ -116,7 +117,9 @@ def _named(
     arguments = call_arguments(frame.file, frame.line, callee.short)
     if arguments is None:
         return
+    own = [v for v in own if v.function == frame.function]
     present = {v.name for v in own if v.state in _PRESENT}
+    declared = {v.name for v in own if v.parameter}
     offset = 1 if callee.method else 0
     for i, text in enumerate(arguments):
         spread = text.endswith("...")
@@ -134,6 +137,7 @@ def _named(
                 address=made.box.address if made.box else UNSET,
                 location=made.box.location if made.box else UNSET,
                 value=made.value, data=made.data, elements=made.elements,
+                parameter=name in declared,
             )  # fmt: skip
 
 

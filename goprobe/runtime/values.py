@@ -26,6 +26,7 @@ from goprobe.runtime.text import escape, go_complex, go_float, quote
 
 _SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
 _UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
+_POINTER_SHAPED = {GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.CHAN, GoKind.MAP, GoKind.FUNC}
 _BASIC_SIZES = {
     GoKind.BOOL: 1, GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4,
     GoKind.INT64: 8, GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4,
@@ -330,7 +331,10 @@ class Decoder:
         return Decoded(value, data)
 
     def _basic(self, rtype: int, name: str) -> GoType:
+        """A type that the debug information leaves out, as far as its kind says what it is."""
         kind = self._runtime_types.kind(rtype)
+        if kind in _POINTER_SHAPED:
+            return GoType(0, name, GoKind.UNSAFE_POINTER, 8)
         size = _BASIC_SIZES.get(kind, 0)
         return GoType(0, name, kind if size else GoKind.INVALID, size)
 
