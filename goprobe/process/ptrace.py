@@ -1,0 +1,309 @@
+"""Holding every thread of a process still, for as short as possible, and letting go for certain.
+
+    with stopped(pid) as process:
+        process.memory.read(process.threads[pid].sp, 8)
+
+Threads are seized first, which disturbs nothing; only then all are interrupted, waited for, and
+let go together. Nothing is changed in the target: a signal that was on its way is handed back,
+a process that SIGSTOP had stopped stays stopped, interrupted system calls go on. However goprobe
+ends, SIGKILL included, the kernel lets the target go on.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+
+from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError, TargetTimeoutError
+from goprobe.process import tracing
+from goprobe.process.identity import ProcessIdentity, Refusal, incarnation, refusal, thread_state
+from goprobe.process.memory import ProcessMemory
+from goprobe.process.procfs import gone, read_proc, translated
+from goprobe.process.registers import REGISTERS_SIZE, Registers
+from goprobe.process.scheduling import first_in_line
+from goprobe.process.seizing import ReapWhileSeizing
+from goprobe.process.spawn import signals_held
+
+_THREADS_LIMIT = 100_000
+_FIRST_WINDOW = 0.1
+_TRACER_PATIENCE = 2.0
+_YIELDS = 30
+_STEP = 50e-6
+_OTHERS_TURN = 0.001
+_TRIES = 10
+_DEAD_STATES = ("Z", "X", "x", "")
+
+
+class _TracedByAnotherError(Exception):
+    def __init__(self, why: Refusal) -> None:
+        super().__init__(why.message)
+        self.why = why
+
+
+class StoppedProcess:
+    """A process whose threads all stand still, until `release` or the end of the `with`.
+
+    Use it from the thread that stopped it. `pause_us` is how long the target stood still, in
+    microseconds from the first interrupt to the last release: so far while it still stands.
+    """
+
+    def __init__(self, stop: _Stop) -> None:
+        self._stop = stop
+        self.pid = stop.pid
+        self.memory = ProcessMemory(stop.pid)
+
+    @cached_property
+    def threads(self) -> dict[int, Registers]:
+        """The registers of every thread by its id, as they were when it stopped."""
+        return {tid: Registers.from_bytes(raw) for tid, raw in self._stop.registers.items()}
+
+    @property
+    def pause_us(self) -> int:
+        return self._stop.pause_ns // 1000
+
+    @property
+    def released(self) -> bool:
+        return self._stop.released
+
+    def release(self) -> None:
+        """Let the target go on now. May be called twice."""
+        with signals_held():
+            self._stop.release()
+
+
+@contextmanager
+def stopped(
+    pid: int, *, timeout: float = 5.0, identity: ProcessIdentity | None = None
+) -> Iterator[StoppedProcess]:
+    """Hold a process still. `timeout` (seconds) bounds the wait for it, not the stop itself.
+
+    With `identity`, the process must still be the program that was identified. The garbage
+    collector of Python rests meanwhile. Raises NotPermittedError, TargetGoneError (it ended or
+    became another program), TargetTimeoutError (a thread sleeps uninterruptibly).
+    """
+    stop = _Stop(pid, time.monotonic() + timeout)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with signals_held():
+            stop.acquire()
+        if identity and incarnation(pid) != identity.incarnation:
+            raise TargetGoneError(f"process {pid} has become another program meanwhile")
+        yield StoppedProcess(stop)
+    finally:
+        try:
+            with signals_held():
+                stop.release()
+        finally:
+            # A Ctrl-C that came in just before the signals were held: once more, it is harmless.
+            stop.release()
+            if collecting:
+                gc.enable()
+
+
+class _Stop:
+    """One stop of one process: `seized` threads run, `halted` ones stand (with their signal)."""
+
+    def __init__(self, pid: int, deadline: float) -> None:
+        self.pid = pid
+        self.registers: dict[int, bytearray] = {}
+        self.released = False
+        self._deadline = deadline
+        self._seized: set[int] = set()
+        self._halted: dict[int, int] = {}
+        self._dead: set[int] = set()
+        self._began = 0
+        self._ended = 0
+        self._ours = _parent(pid) == os.getpid()
+
+    @property
+    def pause_ns(self) -> int:
+        return (self._ended or time.perf_counter_ns()) - self._began if self._began else 0
+
+    def acquire(self) -> None:
+        window = _FIRST_WINDOW
+        patience = min(self._deadline, time.monotonic() + _TRACER_PATIENCE)
+        while True:
+            traced = None
+            try:
+                if self._try(window):
+                    return
+                window *= 2
+            except _TracedByAnotherError as error:
+                traced = error.why
+            # Let all run before the next try: a thread that does not stop (in vfork, on a dead
+            # network disk) or another tracer must not cost the others their time.
+            self._let_go()
+            if not self._drain(self._deadline):
+                raise self._stuck()
+            if traced:
+                if time.monotonic() > patience:
+                    raise NotPermittedError(traced.message, hint=traced.hint)
+                time.sleep(_OTHERS_TURN)
+
+    def _try(self, window: float) -> bool:
+        self._began = self._ended = 0
+        fresh = self._seize_new()
+        limit = min(self._deadline, time.monotonic() + window)
+        self._began = time.perf_counter_ns()
+        while fresh:
+            for tid in fresh:
+                tracing.interrupt(tid)
+            if not self._await_halts(limit):
+                return False
+            fresh = self._read_registers() or self._seize_new()
+        if not self._halted:
+            raise gone(self.pid)
+        return True
+
+    def _seize_new(self) -> set[int]:
+        """Become the tracer of the threads that are not ours yet, the first one first:
+        of two tracers only one gets it, and the other waits."""
+        strange = [t for t in _thread_ids(self.pid) if not self._knows(t)]
+        fresh = set()
+        if strange:
+            with ReapWhileSeizing(self.pid, lambda: [*self._seized, *self._halted]):
+                for tid in strange:
+                    if self._seize(tid):
+                        self._seized.add(tid)
+                        fresh.add(tid)
+        return fresh
+
+    def _knows(self, tid: int) -> bool:
+        if tid in self._dead:
+            return thread_state(self.pid, tid) in _DEAD_STATES
+        return tid in self._seized or tid in self._halted
+
+    def _seize(self, tid: int) -> bool:
+        """Whether the thread is our tracee now; False where it has ended."""
+        for _ in range(_TRIES):
+            if not tracing.seize(tid):
+                return True
+            if thread_state(self.pid, tid) in _DEAD_STATES:
+                self._dead.add(tid)
+                return False
+            why = refusal(self.pid, tid)
+            if why and why.tracer == threading.get_native_id():
+                # Another thread's execve gave this number to one that we had seized before.
+                return True
+            if why and why.tracer:
+                raise _TracedByAnotherError(why)
+            if why:
+                raise NotPermittedError(why.message, hint=why.hint)
+        raise NotPermittedError(f"not permitted to attach to thread {tid} of process {self.pid}")
+
+    def _await_halts(self, limit: float) -> bool:
+        """Wait until no seized thread runs; False when it is `limit` (monotonic) first."""
+        idle = 0
+        while self._seized:
+            idle = 0 if self._sweep(idle >= _YIELDS) else idle + 1
+            if self._seized and idle:
+                if time.monotonic() > limit:
+                    return False
+                if idle < _YIELDS:
+                    os.sched_yield()
+                else:
+                    time.sleep(_STEP)
+        return True
+
+    def _sweep(self, thorough: bool) -> bool:
+        """Look once at every running thread; whether any has stopped or ended."""
+        before = len(self._seized)
+        for tid in tuple(self._seized):
+            status = tracing.wait(tid, ends=self._may_reap(tid))
+            if status == tracing.NOT_YET and thorough:
+                status = self._look_closer(tid)
+            if status != tracing.NOT_YET:
+                self._seized.discard(tid)
+                if status == tracing.ENDED:
+                    self._dead.add(tid)
+                else:
+                    self._halted[tid] = 0 if status >> 8 else status & 0xFF
+        return len(self._seized) < before
+
+    def _look_closer(self, tid: int) -> int:
+        """The status of a thread that reports none: the first thread, dead before the others, or
+        one whose report somebody else in this Python process has waited for."""
+        state = thread_state(self.pid, tid)
+        if state == "t":
+            return tracing.pending_signal(tid) or tracing.PTRACE_EVENT_STOP << 8
+        return tracing.ENDED if state in _DEAD_STATES else tracing.NOT_YET
+
+    def _may_reap(self, tid: int) -> bool:
+        # The end of our own child is for whoever started it to collect.
+        return not (self._ours and tid == self.pid)
+
+    def _read_registers(self) -> set[int]:
+        """Read the registers of every halted thread; returns those that do not stand any more."""
+        astray = set()
+        for tid in self._halted:
+            raw = bytearray(REGISTERS_SIZE)
+            if tracing.read_registers(tid, raw):
+                astray.add(tid)
+            else:
+                self.registers[tid] = raw
+        for tid in astray:  # killed, or replaced by another thread's execve
+            del self._halted[tid]
+            self.registers.pop(tid, None)
+            self._seized.add(tid)
+        return astray
+
+    def _let_go(self) -> None:
+        """Resume what stands. What ended meanwhile is left in `seized`, to be reaped."""
+        with first_in_line():
+            for tid in tuple(self._halted):
+                if tracing.detach(tid, self._halted.pop(tid)):
+                    self._seized.add(tid)
+            # Before we step back in line: from then on it is we who wait, not the target.
+            self._ended = self._ended or time.perf_counter_ns()
+        self.registers = {}
+
+    def release(self) -> None:
+        if not self.released:
+            registers = self.registers
+            self._let_go()
+            self._drain(time.monotonic() + 0.2)
+            self.registers = registers
+            self.released = True
+
+    def _drain(self, until: float) -> bool:
+        """Let every seized thread go as soon as it stops; False when one has not by `until`."""
+        for tid in self._seized:
+            tracing.interrupt(tid)
+        while not self._await_halts(min(until, time.monotonic() + 0.01)):
+            self._detach_halted()
+            if time.monotonic() > until:
+                return False
+        self._detach_halted()
+        return True
+
+    def _detach_halted(self) -> None:
+        for tid in tuple(self._halted):
+            tracing.detach(tid, self._halted.pop(tid))
+
+    def _stuck(self) -> TargetTimeoutError:
+        tid = min(self._seized)
+        return TargetTimeoutError(
+            f"thread {tid} of process {self.pid} does not stop: it sleeps inside the kernel"
+            f" (state {thread_state(self.pid, tid) or '?'})",
+            hint="try again later; /proc/PID/task/TID/stack says what it waits for",
+        )
+
+
+def _thread_ids(pid: int) -> list[int]:
+    with translated(pid, "list the threads"), os.scandir(f"/proc/{pid}/task") as entries:
+        found = [int(entry.name) for entry in islice(entries, _THREADS_LIMIT + 1)]
+    if len(found) > _THREADS_LIMIT:
+        raise CannotWorkError(f"process {pid} has more than {_THREADS_LIMIT} threads")
+    return sorted(found, key=lambda tid: (tid != pid, tid))
+
+
+def _parent(pid: int) -> int:
+    stat = read_proc(pid, "stat", 1 << 16).rpartition(b")")[2].split()
+    return int(stat[1]) if len(stat) > 1 else 0

@@ -1,0 +1,112 @@
+"""The ptrace requests and the wait that goprobe makes, one thread at a time, without policy.
+
+A tracee belongs to the thread of ours that seized it: only that thread may make requests of it.
+When that thread ends, however it ends, the kernel lets every tracee of it go.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+
+from goprobe.process.libc import address_of, libc
+
+PTRACE_GETREGS = 12  # <sys/ptrace.h>
+PTRACE_SETREGS = 13
+PTRACE_CONT = 7
+PTRACE_SINGLESTEP = 9
+PTRACE_DETACH = 17
+PTRACE_SYSCALL = 24
+PTRACE_SETOPTIONS = 0x4200
+PTRACE_GETEVENTMSG = 0x4201
+PTRACE_GETSIGINFO = 0x4202
+PTRACE_SEIZE = 0x4206
+PTRACE_INTERRUPT = 0x4207
+PTRACE_GETSIGMASK = 0x420A
+PTRACE_SETSIGMASK = 0x420B
+
+PTRACE_EVENT_STOP = 128
+WNOHANG, WSTOPPED, WEXITED, WNOWAIT, WALL = 1, 2, 4, 0x01000000, 0x40000000  # <bits/waitflags.h>
+_P_PID = 1
+_CLD_TRAPPED, _CLD_STOPPED = 4, 5  # <bits/siginfo-consts.h>
+
+# Requests never sleep and a stop must not wait for the interpreter's lock: keep it meanwhile.
+_keeping = ctypes.PyDLL(None, use_errno=True)
+_ptrace = _keeping["ptrace"]
+# Seizing may sleep for as long as another thread of the target is in execve: let the lock go.
+_ptrace_slowly = libc["ptrace"]
+for _call in (_ptrace, _ptrace_slowly):
+    _call.restype = ctypes.c_long
+    _call.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_waitid = _keeping["waitid"]
+_waitid.restype = ctypes.c_int
+_waitid.argtypes = [ctypes.c_int, ctypes.c_uint, ctypes.c_void_p, ctypes.c_int]
+
+_Siginfo = ctypes.c_int * 32
+_CODE, _PID, _STATUS = 2, 4, 6
+
+
+NOT_YET, ENDED = 0, -1
+
+
+def seize(tid: int) -> int:
+    """Become the tracer of a thread without stopping it: 0, or an errno."""
+    return ctypes.get_errno() if _ptrace_slowly(PTRACE_SEIZE, tid, None, None) else 0
+
+
+def request(number: int, tid: int, address: int | None = None, data: int | None = None) -> int:
+    """Any other request: 0, or an errno (ESRCH: gone, or not stopped)."""
+    return ctypes.get_errno() if _ptrace(number, tid, address, data) else 0
+
+
+def interrupt(tid: int) -> int:
+    return request(PTRACE_INTERRUPT, tid)
+
+
+def detach(tid: int, signal: int = 0) -> int:
+    """Let a stopped thread go on, delivering `signal` to it."""
+    return request(PTRACE_DETACH, tid, None, signal)
+
+
+def wait(tid: int, *, ends: bool = True) -> int:
+    """What has become of a tracee, without blocking. Its end is consumed if `ends`.
+
+    NOT_YET; ENDED (or no tracee of ours any more); else it stands still: the signal, with
+    the ptrace event << 8. Without an event the signal is one about to be delivered.
+    """
+    info = _Siginfo()
+    options = WSTOPPED | WNOHANG | WALL | (WEXITED if ends else 0)
+    if _waitid(_P_PID, tid, info, options):
+        return NOT_YET if ctypes.get_errno() == errno.EINTR else ENDED
+    if not info[_PID]:
+        return NOT_YET
+    return int(info[_STATUS]) if info[_CODE] in (_CLD_TRAPPED, _CLD_STOPPED) else ENDED
+
+
+def reap(tid: int) -> None:
+    """Consume the end of a tracee if it has ended; from any thread of ours."""
+    info = _Siginfo()
+    # Without WNOWAIT a tracee's stop would be consumed too, asked for or not.
+    if _waitid(_P_PID, tid, info, WEXITED | WNOHANG | WALL | WNOWAIT) or not info[_PID]:
+        return
+    if info[_CODE] not in (_CLD_TRAPPED, _CLD_STOPPED):
+        _waitid(_P_PID, tid, info, WEXITED | WNOHANG | WALL)
+
+
+def pending_signal(tid: int) -> int:
+    """The signal that a stopped thread is about to be given; 0 for none, or not stopped."""
+    info = _Siginfo()
+    if request(PTRACE_GETSIGINFO, tid, None, ctypes.addressof(info)):
+        return 0
+    return 0 if info[_CODE] >> 8 == PTRACE_EVENT_STOP else int(info[0])
+
+
+def read_registers(tid: int, into: bytearray) -> int:
+    """The registers of a stopped thread into a buffer of REGISTERS_SIZE bytes: 0, or an errno."""
+    return request(PTRACE_GETREGS, tid, None, address_of(into))
+
+
+def write_registers(tid: int, raw: bytes) -> int:
+    """Set the registers of a stopped thread from REGISTERS_SIZE bytes: 0, or an errno."""
+    buffer = bytearray(raw)
+    return request(PTRACE_SETREGS, tid, None, address_of(buffer))
