@@ -101,6 +101,8 @@ def _callee_of(view: StopView, name: str, parameters: Iterable[Variable]) -> _Ca
     if not short.isidentifier() or short.startswith("func"):
         return None
     file, line = view.world.program.declaration(name)
+    # An inlined function is declared in the file that its frame stands in.
+    file = file or next((f.file for f in view.frames if f.function == name), "")
     variadic = is_variadic(file, line, short) if line else None
     ordered = sorted(parameters, key=lambda v: _order(view, name, v.name))
     return _Callee(name, short, tail.count(".") > 1, tuple(ordered), variadic)

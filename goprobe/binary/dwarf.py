@@ -8,7 +8,7 @@ come in either.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -196,14 +196,9 @@ class DebugInfo:
                  if d.tag == ix.TAG_PARAMETER)  # fmt: skip
         return tuple(p.name for p in found if not p.result)
 
-    def declaration(self, offset: int, files: Callable[[Unit], tuple[str, ...]]) -> tuple[str, int]:
-        """Where the function whose entry is at `offset` is declared; `files` lists a unit's."""
-        die, names = self.die(offset), files(self.unit_at(offset))
-        index = integer(die.attributes, ix.AT_DECL_FILE)
-        if self.unit_at(offset).version < 5:
-            index -= 1
-        line = integer(die.attributes, ix.AT_DECL_LINE)
-        return (names[index] if 0 <= index < len(names) else "", line)
+    def declared_line(self, offset: int) -> int:
+        """The line at which the function whose entry is at `offset` is declared."""
+        return integer(self.die(offset).attributes, ix.AT_DECL_LINE)
 
     def locals(self, function: FunctionEntry) -> tuple[Local, ...]:
         """Every variable of a function's own blocks, inlined calls left out."""

@@ -88,12 +88,13 @@ class Program:
         return self.debug.parameter_names(offset) if offset else ()
 
     def declaration(self, function: str) -> tuple[str, int]:
-        """File and line of a function's declaration; ("", 0) where they are not known."""
+        """File and line of a function's declaration; the file is "" where only inlined copies
+        of it exist, the line 0 where it is not known."""
         found = self.lines.function_named(function)
         if found:
             return found.file, found.start_line
         offset = self.debug.index.abstract.get(function, 0)
-        return self.debug.declaration(offset, self.rows.files) if offset else ("", 0)
+        return "", self.debug.declared_line(offset) if offset else 0
 
     def function_name(self, pc: int) -> str:
         """The function whose code covers a link-time address, "" where there is none."""
