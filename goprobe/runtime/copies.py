@@ -1,0 +1,122 @@
+"""Copies of many small things of the target, taken in few reads and picked apart afterwards.
+
+A stop must be short: inside it memory is only copied, in runs as long as they come. What the
+bytes mean is worked out from the copy, when the target runs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.process.memory import Memory
+
+Words = NDArray[np.uint64]
+Positions = NDArray[np.int64]
+
+MISSING = -1
+_GAP = 1 << 12
+_PAGE = 1 << 12
+_RETRY_LIMIT = 1 << 24
+_WORD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Runs of the target's memory, one behind the other in `words`.
+
+    `lows` and `highs` are the runs' addresses, ascending, multiples of 8; `starts` where each
+    begins in the copy, in bytes.
+    """
+
+    lows: Words
+    highs: Words
+    starts: Positions
+    words: Words
+
+    def positions(self, addresses: Words, size: int) -> Positions:
+        """Where each [address, address + size) begins in the copy, in bytes.
+
+        MISSING where it is not there whole, or the address is no multiple of 8.
+        """
+        if not len(self.lows):
+            return np.full(len(addresses), MISSING, np.int64)
+        run = np.searchsorted(self.lows, addresses, side="right") - 1
+        known = (run >= 0) & (addresses % np.uint64(_WORD) == 0)
+        run = np.maximum(run, 0)
+        known &= addresses < self.highs[run]
+        into = np.where(known, addresses - self.lows[run], np.uint64(0)).astype(np.int64)
+        room = (self.highs[run] - self.lows[run]).astype(np.int64) - into
+        return np.where(known & (room >= size), self.starts[run] + into, MISSING)
+
+    def numbers(self, positions: Positions, size: int) -> Words:
+        """Little-endian numbers of `size` bytes, each at a multiple of its size."""
+        found = self.words[positions >> 3]
+        if size >= _WORD:
+            return found
+        shift = ((positions & 7) << 3).astype(np.uint64)
+        return (found >> shift) & np.uint64((1 << 8 * size) - 1)
+
+
+def copy_ranges(memory: Memory, addresses: Words, size: int) -> Copy:
+    """Copy `size` bytes at each address, in any order; what cannot be read is left out.
+
+    Neighbours closer than a page are read as one run: the gap costs less than another read.
+    """
+    if not len(addresses) or not size:
+        return _joined([])
+    runs = _runs(np.sort(addresses), size)
+    parts = memory.read_many(runs)
+    if any(part is None for part in parts):
+        runs, parts = _retried(memory, runs, parts)
+    return _joined((at, part) for (at, _), part in zip(runs, parts, strict=True) if part)
+
+
+def _runs(addresses: Words, size: int) -> list[tuple[int, int]]:
+    word = np.uint64(_WORD - 1)
+    lows = np.minimum(addresses, np.uint64((1 << 64) - 1 - size - _GAP)) & ~word
+    ends = lows + np.uint64(size + 2 * _WORD - 1) & ~word
+    apart = np.flatnonzero(lows[1:] > ends[:-1] + np.uint64(_GAP)) + 1
+    first = np.concatenate(([0], apart))
+    last = np.concatenate((apart - 1, [len(lows) - 1]))
+    pairs = zip(lows[first].tolist(), ends[last].tolist(), strict=True)
+    return [(low, high - low) for low, high in pairs]
+
+
+def _retried(
+    memory: Memory, runs: list[tuple[int, int]], parts: list[bytes | None]
+) -> tuple[list[tuple[int, int]], list[bytes | None]]:
+    """Runs with a hole once more, page by page, as far as that is bounded."""
+    again: list[tuple[int, int]] = []
+    whole: list[tuple[tuple[int, int], bytes | None]] = []
+    for (low, length), part in zip(runs, parts, strict=True):
+        if part is not None:
+            whole.append(((low, length), part))
+        elif length <= _RETRY_LIMIT:
+            borders = range((low // _PAGE + 1) * _PAGE, low + length, _PAGE)
+            cuts = [low, *borders, low + length]
+            again += [(a, b - a) for a, b in pairwise(cuts)]
+    whole += zip(again, memory.read_many(again), strict=True)
+    whole.sort(key=lambda pair: pair[0])
+    return [run for run, _ in whole], [part for _, part in whole]
+
+
+def _joined(found: Iterable[tuple[int, bytes]]) -> Copy:
+    lows: list[int] = []
+    highs: list[int] = []
+    parts: list[bytes] = []
+    for low, part in found:
+        if highs and highs[-1] == low:
+            highs[-1] = low + len(part)
+        else:
+            lows.append(low)
+            highs.append(low + len(part))
+        parts.append(part)
+    first, last = np.array(lows, np.uint64), np.array(highs, np.uint64)
+    sizes = (last - first).astype(np.int64)
+    words = np.frombuffer(b"".join(parts), np.uint64)
+    return Copy(first, last, np.cumsum(sizes) - sizes, words)

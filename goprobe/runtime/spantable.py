@@ -1,0 +1,171 @@
+"""Every span of the heap at once, as columns: copied inside a stop, decoded after it.
+
+Source: src/runtime/mheap.go (mspan, mheap.allspans), mbitmap.go (isFree, newMarkBits), Go 1.21 to
+1.27. `heap.py` answers questions on single addresses; this is for the heap as a whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory import Memory, u32, u64
+from goprobe.runtime.copies import MISSING, Copy, Positions, Words, copy_ranges
+from goprobe.runtime.heap import SPAN_LIMIT
+from goprobe.runtime.layout import Layout, StructLayout
+
+Ints = NDArray[np.int64]
+
+_NELEMS_LIMIT = 1 << 16  # mspan.nelems is a uint16 since 1.22, and never reached 2**16 before
+_SPAN_BYTES_LIMIT = 1 << 47
+_ADDRESS_LIMIT = 1 << 57
+
+
+@dataclass(frozen=True, slots=True)
+class HeapCopy:
+    """What a census needs of one stop: the mspans and the allocation bits of those in use."""
+
+    pointers: Words
+    spans: Copy
+    bits: Copy
+    sweepgen: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanTable:
+    """Columns, one entry a span, in address order. Addresses are the target's, sizes in bytes.
+
+    `address` is the mspan's own. Only spans that make sense are here; `unreadable` are the
+    addresses of the mspans left out.
+    """
+
+    address: Words
+    base: Words
+    npages: Ints
+    state: Ints
+    spanclass: Ints
+    elemsize: Ints
+    nelems: Ints
+    freeindex: Ints
+    freeindex_for_scan: Ints
+    alloc_bits: Words
+    alloc_count: Ints
+    limit: Words
+    large_type: Words
+    sweepgen: Ints
+    specials: Words
+    user_arena: Ints
+    unreadable: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.address)
+
+    def take(self, rows: NDArray[np.bool_] | Positions, lost: Words | None = None) -> SpanTable:
+        """The spans of a mask or of row numbers, in that order; `lost` are unreadable, too."""
+        columns = [getattr(self, f.name)[rows] for f in fields(self)[:-1]]
+        more = () if lost is None else tuple(lost.tolist())
+        return SpanTable(*columns, self.unreadable + more)
+
+
+_FIELDS = (
+    "startAddr", "npages", "state", "spanclass", "elemsize", "nelems", "freeindex",
+    "freeIndexForScan", "allocBits", "allocCount", "limit", "largeType", "sweepgen", "specials",
+    "isUserArenaChunk",
+)  # fmt: skip
+_ADDRESSES = {"startAddr", "allocBits", "limit", "largeType", "specials"}
+
+
+def copy_heap(memory: Memory, layout: Layout, mheap: int) -> HeapCopy:
+    """All that the census needs of the target, in about ten reads for a heap of any size.
+
+    Raises UnreadableError where the list of spans is not there or claims too many.
+    """
+    at = mheap + layout.offset("mheap", "allspans")
+    start, count = u64(memory, at), u64(memory, at + 8)
+    sweepgen = u32(memory, mheap + layout.offset("mheap", "sweepgen"))
+    if count > SPAN_LIMIT:
+        raise UnreadableError(start, 8 * count, f"mheap_.allspans claims {count} spans")
+    pointers = np.frombuffer(memory.read(start, 8 * count), np.uint64)
+    struct = layout.struct("mspan")
+    spans = copy_ranges(memory, pointers, struct.size)
+    return HeapCopy(pointers, spans, _copy_bits(memory, layout, pointers, spans), sweepgen)
+
+
+def _copy_bits(memory: Memory, layout: Layout, pointers: Words, spans: Copy) -> Copy:
+    struct = layout.struct("mspan")
+    positions = spans.positions(pointers, struct.size)
+    positions = positions[positions != MISSING]
+    state = _column(spans, struct, positions, "state").astype(np.int64)
+    positions = positions[state == layout.constants["mSpanInUse"]]
+    nelems = _column(spans, struct, positions, "nelems")
+    nelems = nelems[nelems <= _NELEMS_LIMIT]
+    longest = bits_size(int(nelems.max(initial=0)))
+    return copy_ranges(memory, _column(spans, struct, positions, "allocBits"), longest)
+
+
+def bits_size(nelems: int) -> int:
+    """Bytes of an allocation bitmap (newMarkBits rounds up to whole words)."""
+    return (nelems + 63) // 64 * 8
+
+
+def _column(spans: Copy, struct: StructLayout, positions: Positions, name: str) -> Words:
+    if name not in struct:
+        return np.zeros(len(positions), np.uint64)
+    field = struct.fields[name]
+    return spans.numbers(positions + field.offset, min(field.size, 8))
+
+
+def decode_spans(copy: HeapCopy, layout: Layout) -> SpanTable:
+    """The copied mspans as columns; what no runtime would have written is left out and named."""
+    struct = layout.struct("mspan")
+    positions = copy.spans.positions(copy.pointers, struct.size)
+    there = positions != MISSING
+    positions = positions[there]
+    address = copy.pointers[there]
+    columns: list[NDArray[np.uint64] | Ints] = [address]
+    for name in _FIELDS:
+        column = _column(copy.spans, struct, positions, name)
+        columns.append(column if name in _ADDRESSES else _signed(column))
+    lost = tuple(copy.pointers[~there].tolist())
+    table = SpanTable(*columns, lost)  # type: ignore[arg-type]
+    return _plausible(table, layout)
+
+
+def _signed(column: Words) -> Ints:
+    # Nothing counted here reaches 2**62; what claims to is turned into what no check accepts.
+    return np.where(column < np.uint64(1 << 62), column, np.uint64(1 << 62)).astype(np.int64)
+
+
+def _plausible(table: SpanTable, layout: Layout) -> SpanTable:
+    constants = layout.constants
+    dead, in_use = constants["mSpanDead"], constants["mSpanInUse"]
+    page = constants["_PageSize"]
+    good = (table.state >= dead) & (table.state <= constants["mSpanManual"])
+    sized = (table.npages > 0) & (table.npages < _SPAN_BYTES_LIMIT // page)
+    sized &= (table.base % np.uint64(page) == 0) & (table.base < np.uint64(_ADDRESS_LIMIT))
+    size = np.where(sized, table.npages, 0) * page
+    held = (table.elemsize > 0) & (table.elemsize <= size)
+    held &= (table.nelems > 0) & (table.nelems <= _NELEMS_LIMIT)
+    fits = np.where(held, table.nelems, 0) * np.where(held, table.elemsize, 0) <= size
+    held &= fits & (table.freeindex <= table.nelems) & (table.alloc_count <= table.nelems)
+    good &= (table.state == dead) | sized
+    good &= (table.state != in_use) | held
+    kept = table.take(good, table.address[~good])
+    return _disjoint(kept.take(np.argsort(kept.base, kind="stable")), layout)
+
+
+def _disjoint(table: SpanTable, layout: Layout) -> SpanTable:
+    """Without spans that claim pages of the one before them: no two live spans share any."""
+    alive = table.state != layout.constants["mSpanDead"]
+    rows = np.flatnonzero(alive)
+    ends = table.base[rows] + (table.npages[rows] * layout.constants["_PageSize"]).astype(np.uint64)
+    before = np.maximum.accumulate(np.concatenate((np.zeros(1, np.uint64), ends)))[: len(rows)]
+    clash = rows[table.base[rows] < before]
+    if not len(clash):
+        return table
+    good = np.ones(len(table), bool)
+    good[clash] = False
+    return table.take(good, table.address[clash])

@@ -1,0 +1,27 @@
+"""Worlds of real processes for tests of the heap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from goprobe.binary.elf import ElfFile
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import ProcessMemory
+from goprobe.process.ptrace import stopped
+from goprobe.runtime.program import Program
+from goprobe.runtime.world import World, load_bias
+
+TESTDATA = Path(__file__).parents[2] / "testdata" / "heap"
+
+
+@contextmanager
+def standing_world(pid: int, binary: Path) -> Iterator[World]:
+    """The process as it stands while it is held."""
+    program = Program(ElfFile(binary))
+    assert program.facts
+    with stopped(pid) as process:
+        mappings = read_maps(pid)
+        bias = load_bias(program, mappings, str(binary))
+        yield World(pid, program, ProcessMemory(pid), mappings, process.threads, bias)
