@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goprobe.errors import CannotWorkError
+from goprobe.process.pagemap import resident as resident
 from goprobe.process.procfs import gone, read_proc
 
 _MAPS_LIMIT = 1 << 28
