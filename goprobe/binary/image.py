@@ -15,6 +15,9 @@ _SHT_RELA = 4
 _RELATIVE = 8
 _RELA = struct.Struct("<QQq")
 _WRITE = 2
+_PT_DYNAMIC = 2
+_DT_RELA, _DT_RELASZ = 7, 8
+_DYNAMIC_LIMIT = 1 << 16
 _HITS_LIMIT = 1 << 16
 
 
@@ -23,11 +26,7 @@ class Image:
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
-        self._relas = [
-            (s.offset, s.offset + s.size)
-            for s in elf.sections
-            if s.type == _SHT_RELA and s.flags & SHF_ALLOC
-        ]
+        self._relas = _rela_sections(elf) or _rela_dynamic(elf)
 
     def pointer(self, address: int) -> int:
         """The pointer at `address`."""
@@ -73,3 +72,27 @@ class Image:
             address = segment.address + at - segment.offset
             if address % 8 == 0:
                 yield address
+
+
+def _rela_sections(elf: ElfFile) -> list[tuple[int, int]]:
+    """[start, end) file offsets of the relocations that the loader applies."""
+    return [
+        (s.offset, s.offset + s.size)
+        for s in elf.sections
+        if s.type == _SHT_RELA and s.flags & SHF_ALLOC
+    ]
+
+
+def _rela_dynamic(elf: ElfFile) -> list[tuple[int, int]]:
+    # A packer may have dropped the section headers; the loader itself goes by PT_DYNAMIC.
+    segment = next((s for s in elf.segments if s.type == _PT_DYNAMIC), None)
+    if segment is None:
+        return []
+    raw = elf.file_bytes(segment.offset, min(segment.file_size, _DYNAMIC_LIMIT))
+    tags = dict(struct.iter_unpack("<QQ", raw[: len(raw) & ~15]))
+    address, size = tags.get(_DT_RELA, 0), tags.get(_DT_RELASZ, 0)
+    for s in elf.segments:
+        if s.type == PT_LOAD and s.address <= address < s.address + s.file_size:
+            start = address - s.address + s.offset
+            return [(start, min(start + size, elf.size))]
+    return []

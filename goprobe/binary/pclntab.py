@@ -66,7 +66,7 @@ class LineTable:
     ) -> None:
         view = memoryview(data).cast("B")
         self.header = header = parse_header(view)
-        self._data = view
+        self.data = view
         self.text = text
         self.gofunc = gofunc
         self.rodata = rodata
@@ -94,7 +94,7 @@ class LineTable:
             return self._read(address - bias, size)
 
         return LineTable(
-            self._data, self.text + bias, gofunc=self.gofunc and self.gofunc + bias,
+            self.data, self.text + bias, gofunc=self.gofunc and self.gofunc + bias,
             rodata=self.rodata and self.rodata + bias, address=self.address + bias,
             read=read or from_file,
         )  # fmt: skip
@@ -102,7 +102,7 @@ class LineTable:
     def with_funcdata(self, gofunc: int, rodata: int, read: Reader) -> LineTable:
         """The same table, knowing where funcdata (moduledata.gofunc, .rodata) lies."""
         return LineTable(
-            self._data, self.text, gofunc=gofunc, rodata=rodata, address=self.address, read=read
+            self.data, self.text, gofunc=gofunc, rodata=rodata, address=self.address, read=read
         )
 
     # -- functions ---------------------------------------------------------------------------
@@ -301,8 +301,8 @@ class LineTable:
     def read_funcdata(self, address: int, size: int) -> bytes:
         """Since Go 1.26 funcdata lies in the table itself."""
         start = address - self.address
-        if self.address and start >= 0 and start + size <= len(self._data):
-            return bytes(self._data[start : start + size])
+        if self.address and start >= 0 and start + size <= len(self.data):
+            return bytes(self.data[start : start + size])
         return self._read(address, size)
 
     # -- bytes -------------------------------------------------------------------------------
