@@ -1,0 +1,353 @@
+"""The code cave in a traced program: put there, read, and taken out again.
+
+Counters, modes and records are memory that the program and goprobe share, so they are read
+without asking the program, and outlive it however it ends (SIGKILL, exec).
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from goprobe.errors import CannotWorkError, UsageError
+from goprobe.process import inject, stops
+from goprobe.process.displaced import (
+    MAX_INSTRUCTION,
+    Displaced,
+    NotDisplaceableError,
+    displace,
+)
+from goprobe.process.maps import Mapping as Mapped
+from goprobe.process.maps import find, read_maps
+from goprobe.process.probes import CallSite, ProbeSite
+from goprobe.process.procfs import read_proc
+from goprobe.process.trampoline import (
+    CLAIMED,
+    CONTROL_WORDS,
+    HITS,
+    MODE,
+    RECORD,
+    RECORD_SIZE,
+    Layout,
+    make_stub,
+)
+
+_AT_ENTRY = 9  # <elf.h>
+_CALL_LENGTH = 5
+_INT3 = 0xCC
+_NEVER_REACHED = (b"\xcc", b"\x0f\x0b")  # what follows a call that does not return
+_RUN_GAP = 4096
+_TEXT_LIMIT = 1 << 30
+_REL32 = struct.Struct("<i")
+
+
+@dataclass(slots=True)
+class Point:
+    """A breakpoint: after a call that is inspected, at a probed instruction, or both.
+
+    `*_left` count the hits still wanted of each; with none left the breakpoint is taken out.
+    `strays` are stops that belonged to no inspected call.
+    """
+
+    address: int
+    number: int
+    original: int
+    site: int = -1
+    site_left: int = 0
+    strays: int = 0
+    probe: int = -1
+    probe_left: int = 0
+    action: Displaced | None = None
+
+    @property
+    def armed(self) -> bool:
+        return self.site_left > 0 or self.probe_left > 0
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Which addresses get a breakpoint, link-time; slots are numbered in this order."""
+
+    returns: dict[int, int] = field(default_factory=dict)
+    probes: dict[int, int] = field(default_factory=dict)
+
+
+class Cave:
+    """The caves of one run. `close` when the run is over; counts can be read before that."""
+
+    def __init__(
+        self,
+        sites: Sequence[CallSite],
+        probes: Sequence[ProbeSite],
+        inspect: int,
+        check_every: int,
+    ) -> None:
+        self.sites, self.probes, self.inspect = sites, probes, inspect
+        self.bias = 0
+        self.callees: list[int] = []
+        self.points: dict[int, Point] = {}
+        self._plan = _plan(sites, probes, inspect)
+        slots = len(self._plan.returns.keys() | self._plan.probes.keys())
+        self._stub = make_stub(inspect, checked=check_every > 0)
+        code, data = Layout.sizes(self._stub, len(sites), slots, inspect)
+        # One word more than the code: `shared_by` needs a place of its own.
+        self._code_size, self._data_size, self._slots = code + 4096, data, slots
+        self.layout = Layout(self._stub, len(sites), slots, inspect, 0, 0)
+        self._by_number: list[Point] = []
+        self._originals: list[tuple[int, bytes]] = []
+        self._uncounted = [0] * len(sites)
+        self._memory = -1
+        self.file = os.memfd_create("goprobe", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(self.file, data)
+            self._data = mmap.mmap(self.file, data)
+        except OSError as error:
+            os.close(self.file)
+            raise CannotWorkError(f"no memory for {data} bytes of counters: {error}") from None
+        self._words = memoryview(self._data).cast("Q")
+        self._words[0] = check_every
+
+    def close(self) -> None:
+        self._words.release()
+        self._data.close()
+        os.close(self.file)
+
+    # Putting it there
+
+    def install(self, pid: int, words: stops.Words, memory: int, binary: str) -> None:
+        """Map and write the caves, patch the calls. `memory` is a writable /proc/PID/mem.
+
+        The program stands before its first instruction, with `self.file` open in it.
+        Raises UsageError where the code is not what the sites say.
+        """
+        self._memory = memory
+        self.bias, entry = _bias(pid, binary)
+        mappings = read_maps(pid)
+        low, high = _image(mappings, entry)
+        size = self._code_size + self._data_size
+        base = inject.place(mappings, low, high, size, self._code_size)
+        self._map(pid, words, base)
+        self.layout = Layout(self._stub, len(self.sites), self._slots, self.inspect, base,
+                             base + self._code_size)  # fmt: skip
+        self._patch(low, high)
+
+    def _map(self, pid: int, words: stops.Words, base: int) -> None:
+        code = inject.MAP_PRIVATE | inject.MAP_ANONYMOUS | inject.MAP_FIXED_NOREPLACE
+        data = inject.MAP_SHARED | inject.MAP_FIXED_NOREPLACE
+        none = (1 << 64) - 1
+        try:
+            with inject.injecting(pid, words, self._memory) as injector:
+                for at, size, protection, flags, file in (
+                    (base, self._code_size, inject.PROT_READ | inject.PROT_EXEC, code, none),
+                    (base + self._code_size, self._data_size,
+                     inject.PROT_READ | inject.PROT_WRITE, data, self.file),
+                ):  # fmt: skip
+                    if injector.call(inject.SYS_MMAP, at, size, protection, flags, file, 0) != at:
+                        raise OSError(0, "it was mapped elsewhere")
+                injector.call(inject.SYS_CLOSE, self.file)
+        except OSError as error:
+            raise CannotWorkError(
+                f"the program cannot be given {self._code_size + self._data_size} bytes for"
+                f" counting: {error.strerror}"
+            ) from None
+
+    def _patch(self, low: int, high: int) -> None:
+        addresses = [site.pc + self.bias for site in self.sites]
+        addresses += [at + self.bias for at in self._plan.returns | self._plan.probes]
+        runs = _runs(addresses)
+        if any(start < low or end > high + MAX_INSTRUCTION for start, end in runs):
+            raise UsageError("an address to trace lies outside the program")
+        texts = [(start, bytearray(self._read(start, end - start))) for start, end in runs]
+        self._originals = [(start, bytes(text)) for start, text in texts]
+        where = dict(texts)
+        starts = sorted(where)
+        self.callees = self._redirect(where, starts)
+        self._arm(where, starts)
+        self._write(self.layout.code, self.layout.assemble(self.callees))
+        for start, text in texts:
+            self._write(start, text)
+
+    def _redirect(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> list[int]:
+        """Turn the calls to their stubs; returns the callees."""
+        callees: list[int] = []
+        for number, site in enumerate(self.sites):
+            pc = site.pc + self.bias
+            text, at = _locate(where, starts, pc)
+            callee = pc + _CALL_LENGTH + _REL32.unpack_from(text, at + 1)[0]
+            if text[at] != 0xE8 or site.callee not in (0, callee - self.bias):
+                raise UsageError(f"the program has no call to {site.callee:#x} at {site.pc:#x}")
+            _REL32.pack_into(text, at + 1, self.layout.enter(number) - (pc + _CALL_LENGTH))
+            callees.append(callee)
+            returns = site.pc + _CALL_LENGTH in self._plan.returns
+            control = (number + 1) * CONTROL_WORDS
+            self._words[control + MODE] = self.layout.mode(number, recording=returns)
+        return callees
+
+    def _arm(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
+        plan = self._plan
+        for number, link in enumerate(plan.returns | plan.probes):
+            address = link + self.bias
+            text, at = _locate(where, starts, address)
+            point = Point(address, number, text[at])
+            self._by_number.append(point)
+            if link in plan.probes:
+                point.probe, point.probe_left = plan.probes[link], self.inspect
+            if link in plan.returns and not text.startswith(_NEVER_REACHED, at):
+                point.site, point.site_left = plan.returns[link], self.inspect
+            if point.armed:
+                text[at] = _INT3
+                self.points[address] = point
+
+    # While it runs
+
+    def count(self, number: int) -> int:
+        """How often the site's call has begun."""
+        return self._words[(number + 1) * CONTROL_WORDS + HITS] + self._uncounted[number]
+
+    def claimed(self, number: int) -> int:
+        """How many records of the site are taken (perhaps not yet written)."""
+        claimed = self._words[(number + 1) * CONTROL_WORDS + CLAIMED]
+        return min(claimed // RECORD_SIZE, self.inspect)
+
+    def full(self, number: int) -> bool:
+        return self.claimed(number) == self.inspect
+
+    def record(self, number: int, index: int) -> tuple[int, ...] | None:
+        """A record of a site, None while it is not whole."""
+        offset = self.layout.records_of(number) - self.layout.data + index * RECORD_SIZE
+        record = RECORD.unpack_from(self._data, offset)
+        return record if record[-1] else None
+
+    def complete_record(self, number: int, offset: int, record: Sequence[int]) -> None:
+        """Write a record that a thread was moved away from."""
+        at = self.layout.records_of(number) - self.layout.data + offset
+        RECORD.pack_into(self._data, at, *record, 1)
+
+    def add_uncounted(self, number: int) -> None:
+        self._uncounted[number] += 1
+
+    @property
+    def countdown(self) -> int:
+        """Hits until the next check; 0 or less when it is due."""
+        left = self._words[0]
+        return left - (1 << 64) if left >> 63 else left
+
+    @countdown.setter
+    def countdown(self, hits: int) -> None:
+        self._words[0] = hits
+
+    def point_of_slot(self, pc: int) -> Point:
+        return self._by_number[(pc - self.layout.slots_at) // self.layout.SLOT_SIZE]
+
+    def action(self, point: Point) -> Displaced:
+        """What to do in place of a point's instruction. NotDisplaceableError."""
+        if point.action is None:
+            code = os.pread(self._memory, MAX_INSTRUCTION, point.address)
+            if not code:
+                raise NotDisplaceableError("unreadable")
+            slot = self.layout.slot(point.number)
+            point.action = displace(bytes((point.original,)) + code[1:], point.address, slot)
+            if instructions := getattr(point.action, "code", b""):
+                self._write(slot, instructions)
+        return point.action
+
+    def disarm(self, point: Point) -> None:
+        """Take a breakpoint out; its site, if any, only counts from now on."""
+        point.site_left = point.probe_left = 0
+        self.stop_recording(point)
+        self._write(point.address, bytes((point.original,)))
+
+    def stop_recording(self, point: Point) -> None:
+        if point.site >= 0:
+            mode = self.layout.mode(point.site, recording=False)
+            self._words[(point.site + 1) * CONTROL_WORDS + MODE] = mode
+
+    # Children
+
+    def shared_by(self, memory: int) -> bool:
+        """Whether another process, of this /proc/PID/mem, has the very same memory."""
+        at = self.layout.data - 8
+        token = os.urandom(8)
+        self._write(at, token)
+        return os.pread(memory, 8, at) == token
+
+    def restore(self, memory: int) -> None:
+        """Put the program's own code back, in a child that has a copy of its memory."""
+        for start, text in self._originals:
+            os.pwrite(memory, text, start)
+
+    def _read(self, address: int, size: int) -> bytes:
+        text = os.pread(self._memory, size, address) if size <= _TEXT_LIMIT else b""
+        if len(text) != size:
+            raise UsageError("an address to trace lies outside the program")
+        return text
+
+    def _write(self, address: int, data: bytes | bytearray) -> None:
+        try:
+            done = os.pwrite(self._memory, data, address)
+        except OSError as error:
+            raise CannotWorkError(f"cannot patch the program: {error.strerror}") from None
+        if done != len(data):
+            raise CannotWorkError("cannot patch the program: it is not all there")
+
+
+def _plan(sites: Sequence[CallSite], probes: Sequence[ProbeSite], inspect: int) -> _Plan:
+    plan = _Plan()
+    if len({site.pc for site in sites}) != len(sites):
+        raise ValueError("a call is traced twice")
+    if len({site.pc for site in probes}) != len(probes):
+        raise ValueError("an instruction is probed twice")
+    if inspect > 0:
+        plan.returns.update((s.pc + _CALL_LENGTH, i) for i, s in enumerate(sites) if s.inspect)
+        plan.probes.update((s.pc, i) for i, s in enumerate(probes))
+    return plan
+
+
+def _bias(pid: int, binary: str) -> tuple[int, int]:
+    """What was added to the link-time addresses, and where the program's own entry is.
+
+    The kernel says the latter (AT_ENTRY), the file's header the former.
+    """
+    raw = read_proc(pid, "auxv", 1 << 16)
+    pairs = dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]))
+    with open(f"/proc/{pid}/exe", "rb") as file:
+        header = file.read(64)
+    if _AT_ENTRY not in pairs or len(header) < 64 or header[:5] != b"\x7fELF\x02":
+        raise UsageError(f"{binary} is not an ELF program")
+    entry: int = pairs[_AT_ENTRY]
+    return entry - struct.unpack_from("<Q", header, 24)[0], entry
+
+
+def _image(mappings: Sequence[Mapped], entry: int) -> tuple[int, int]:
+    """[low, high) of the program's own mappings, with the .bss behind them."""
+    own = find(mappings, entry)
+    if own is None:
+        raise CannotWorkError("the program's code is not where the kernel says")
+    same = [m for m in mappings if (m.device, m.inode) == (own.device, own.inode)]
+    low, high = same[0].low, same[-1].high
+    for mapping in mappings:
+        if mapping.low == high and not mapping.path:
+            high = mapping.high
+    return low, high
+
+
+def _runs(addresses: Sequence[int]) -> list[tuple[int, int]]:
+    """Stretches of code that hold all addresses, with room for a call at each."""
+    runs: list[tuple[int, int]] = []
+    for address in sorted(addresses):
+        if runs and address - runs[-1][1] < _RUN_GAP:
+            runs[-1] = (runs[-1][0], address + _CALL_LENGTH)
+        else:
+            runs.append((address, address + _CALL_LENGTH))
+    return runs
+
+
+def _locate(
+    where: Mapping[int, bytearray], starts: Sequence[int], address: int
+) -> tuple[bytearray, int]:
+    start = starts[bisect_right(starts, address) - 1]
+    return where[start], address - start

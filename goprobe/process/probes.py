@@ -1,0 +1,91 @@
+"""What the tracer is asked for and what it tells: sites, hits, the outcome of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """A `CALL rel32` instruction of compiled Go code to count and inspect.
+
+    `pc` and `callee` are link-time addresses (callee 0: whatever the instruction calls). Several
+    calls may share a `site_id`; their counts are then added up. With `inspect` false the call is
+    only counted, for callees outside Go's internal ABI (gcWriteBarrier, duffcopy, C).
+    """
+
+    pc: int
+    callee: int
+    site_id: int
+    inspect: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSite:
+    """Any instruction at whose first executions the registers are wanted. `pc` is link-time."""
+
+    pc: int
+    probe_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallHit:
+    """One call that was looked at. Addresses are the target's own.
+
+    `index` counts the inspected hits of the call from 0. `arguments` and `results` are RAX RBX
+    RCX RDI RSI R8 R9 R10 R11 at the call and just after it returned; `results` is () while (or
+    if) it has not: it panicked, or the program ended first. `context` is RDX at the call.
+    `sp` is RSP before the call pushed its return address, and again after it returned if the
+    stack did not move: `stack_hi` (g.stack.hi) minus sp stays the same when it does.
+    `tid` is the thread on which it returned, 0 before.
+    """
+
+    site: CallSite
+    index: int
+    g: int
+    arguments: tuple[int, ...]
+    context: int
+    fp: int
+    sp: int
+    stack_hi: int
+    results: tuple[int, ...] = ()
+    sp_after: int = 0
+    stack_hi_after: int = 0
+    tid: int = 0
+
+    @property
+    def returned(self) -> bool:
+        return bool(self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeHit:
+    """One execution of a probed instruction, about to happen. `registers` by name ("rsp")."""
+
+    site: ProbeSite
+    index: int
+    tid: int
+    registers: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a traced run went.
+
+    `counts`: calls begun, by site_id, exact. `hits` and `probes` in the order of their ends
+    (those that never returned last). `exit_code`, or the `signal` that killed it (0: none).
+    `partial`: it was not followed to its end, and `why` is the one sentence that says so.
+    `bias`: what was added to link-time addresses. `stops`: how often it was held for us.
+    """
+
+    pid: int
+    bias: int
+    counts: Mapping[int, int]
+    hits: tuple[CallHit, ...]
+    probes: tuple[ProbeHit, ...]
+    exit_code: int
+    signal: int
+    partial: bool
+    why: str
+    stops: int

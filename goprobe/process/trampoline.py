@@ -1,0 +1,236 @@
+"""The code caves of the tracer: machine code that counts and records calls. x86-64 only.
+
+A traced `CALL callee` is patched to call a stub of its own instead, which JUMPS to the callee:
+the return address on the stack stays the program's own, so that Go's unwinder, its stack
+copying and its garbage collector never meet an address of ours.
+
+    enter:   jmp  [mode]                    to `count`, or to `record` while hits are inspected
+    count:   lock inc [hits]
+             jmp  callee
+    record:  r13 = lock xadd [claimed], 128   which record is ours?
+             jae  count                       all are taken
+             r12 = records + r13; store the argument registers, rsp, g, g.stack.hi
+             lock inc [hits]
+             jmp  callee
+
+Which registers are free: the stub runs between a CALL and the callee's first instruction, where
+Go's internal ABI has arguments in RAX RBX RCX RDI RSI R8-R11, the closure context in RDX, g in
+R14, the GOT in R15 (dynamic linking), zero in X15, and "R12 and R13 are permanent scratch
+registers" (src/cmd/compile/abi-internal.md, 1.21 to 1.27). Flags mean nothing there. `count`
+touches flags only, so it is right for functions of any calling convention; `record` needs a
+call that compiled Go code makes (its R14 is read through; g.stack.hi is at g+8 in every release:
+runtime2.go, `type g struct { stack stack; ...`, and `type stack struct { lo, hi uintptr }`).
+
+What a signal handler may see: nothing of this. A thread that is about to take a signal inside a
+stub is moved first, to the CALL if the stub has done nothing yet (the call is made again
+afterwards), else on to the callee, with the rest of the stub's work done for it (`place`): both
+are states that the unpatched program can be in. So what Go's handlers do with a pc that they
+do not know (wantAsyncPreempt and isAsyncSafePoint in preempt.go, sigprof in proc.go, sigpanic in
+signal_unix.go) never matters.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import ClassVar
+
+RECORD = struct.Struct("<15Q")
+"""rax rbx rcx rdi rsi r8 r9 r10 r11 rdx rbp rsp g stack.hi, and 1 when all that is there."""
+RECORD_SIZE = 128
+CONTROL_SIZE = 64
+"""A site's words, a cache line of their own: hits, mode (an address of code), claimed (bytes)."""
+HITS, MODE, CLAIMED = range(3)
+CONTROL_WORDS = CONTROL_SIZE // 8
+
+_RECORDED = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11", "rdx", "rbp", "rsp",
+             "r14", "r13")  # fmt: skip
+_NUMBER = {
+    name: number
+    for number, name in enumerate(
+        ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+         "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
+    )
+}  # fmt: skip
+_REL32 = struct.Struct("<i")
+_ALIGN = 16
+
+
+class Place(Enum):
+    """What a thread inside a stub has done, and so how to take it out."""
+
+    NOTHING = auto()  # back to the CALL
+    CLAIMED = auto()  # a record, perhaps half written, at offset r13; the hit is not counted yet
+    STORED = auto()  # the same, but the record's address is in r12
+    COUNTED = auto()  # on to the callee
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """The code that all sites share but for distances. Offsets are bytes from a stub's start.
+
+    `holes`: where a 32-bit distance from the instruction's end (given too) to a target goes.
+    """
+
+    code: bytes
+    holes: tuple[tuple[int, str], ...]
+    marks: tuple[tuple[int, Place], ...]
+    count: int
+    record: int
+
+    @property
+    def size(self) -> int:
+        return len(self.code)
+
+    def place(self, offset: int) -> Place:
+        return next(place for start, place in reversed(self.marks) if offset >= start)
+
+
+class _Assembler:
+    def __init__(self) -> None:
+        self.code = bytearray()
+        self.holes: list[tuple[int, str]] = []
+        self.marks: list[tuple[int, Place]] = []
+
+    def __call__(self, code: str, target: str = "") -> None:
+        self.code += bytes.fromhex(code)
+        if target:
+            self.holes.append((len(self.code), target))
+            self.code += bytes(4)
+
+    def from_here(self, place: Place) -> int:
+        self.marks.append((len(self.code), place))
+        return len(self.code)
+
+
+def make_stub(records: int, *, checked: bool = False) -> Stub:
+    """The stub for `records` inspected hits a site (fewer than 2**24).
+
+    With `checked` each hit also counts `countdown` down, and traps when that is used up.
+    """
+    a = _Assembler()
+    a.from_here(Place.NOTHING)
+    a("ff25", "mode")  # jmp [mode]
+    count = len(a.code)
+    _count_and_go(a, checked)
+    record = a.from_here(Place.NOTHING)
+    a("41bd80000000")  # mov r13d, RECORD_SIZE
+    a("f04c0fc12d", "claimed")  # lock xadd [claimed], r13
+    a.from_here(Place.CLAIMED)
+    a("4981fd" + (records * RECORD_SIZE).to_bytes(4, "little").hex())  # cmp r13, all of them
+    a("0f83", "count")  # jae count
+    a("4c8d25", "records")  # lea r12, [records]
+    a("4d01ec")  # add r12, r13
+    for index, name in enumerate(_RECORDED[:-1]):
+        _store(a, name, index)
+    a("4d8b6e08")  # mov r13, [r14+8]
+    a.from_here(Place.STORED)
+    _store(a, _RECORDED[-1], len(_RECORDED) - 1)
+    a(f"49c74424{8 * len(_RECORDED):02x}01000000")  # mov qword [r12+...], 1
+    _count_and_go(a, checked)
+    size = (len(a.code) + _ALIGN - 1) & -_ALIGN
+    code = bytes(a.code.ljust(size, b"\xcc"))
+    return Stub(code, tuple(a.holes), tuple(a.marks), count, record)
+
+
+def _store(a: _Assembler, register: str, index: int) -> None:
+    """mov [r12 + 8*index], register"""
+    number = _NUMBER[register]
+    rex, middle = (0x4D if number >= 8 else 0x49), number & 7
+    a(f"{rex:02x}89{0x44 | middle << 3:02x}24{8 * index:02x}")
+
+
+def _count_and_go(a: _Assembler, checked: bool) -> None:
+    a("f048ff05", "hits")  # lock inc qword [hits]
+    a.from_here(Place.COUNTED)
+    if checked:
+        a("f048ff0d", "countdown")  # lock dec qword [countdown]
+        a("7e05")  # jle over the jmp
+    a("e9", "callee")  # jmp callee
+    if checked:
+        a("cc")  # int3: the tracer sends the thread on
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything lies in the target, for `sites` sites. Sizes in bytes.
+
+    Code: a stub for each site, then a slot for each displaced instruction. Data: a first line
+    for `countdown`, a control line for each site, then the records of each site.
+    """
+
+    stub: Stub
+    sites: int
+    slots: int
+    records: int
+    code: int
+    data: int
+
+    SLOT_SIZE: ClassVar[int] = 32
+    """One displaced instruction (at most 15 bytes) and a jump back."""
+
+    @staticmethod
+    def sizes(stub: Stub, sites: int, slots: int, records: int) -> tuple[int, int]:
+        """Bytes of code and of data, each in whole pages."""
+        code = sites * stub.size + slots * Layout.SLOT_SIZE
+        data = (sites + 1) * CONTROL_SIZE + sites * records * RECORD_SIZE
+        return code + 4095 & ~4095, data + 4095 & ~4095
+
+    @property
+    def slots_at(self) -> int:
+        return self.code + self.sites * self.stub.size
+
+    @property
+    def code_end(self) -> int:
+        return self.slots_at + self.slots * self.SLOT_SIZE
+
+    def enter(self, site: int) -> int:
+        return self.code + site * self.stub.size
+
+    def in_stub(self, pc: int) -> bool:
+        return self.code <= pc < self.slots_at
+
+    def in_slot(self, pc: int) -> bool:
+        return self.slots_at <= pc < self.code_end
+
+    def site_of(self, pc: int) -> int:
+        """The site whose stub holds `pc`."""
+        return (pc - self.code) // self.stub.size
+
+    def place(self, pc: int) -> Place:
+        return self.stub.place((pc - self.code) % self.stub.size)
+
+    def slot(self, number: int) -> int:
+        return self.slots_at + number * self.SLOT_SIZE
+
+    def control(self, site: int) -> int:
+        return self.data + (site + 1) * CONTROL_SIZE
+
+    def records_of(self, site: int) -> int:
+        return self.data + (self.sites + 1) * CONTROL_SIZE + site * self.records * RECORD_SIZE
+
+    def mode(self, site: int, *, recording: bool) -> int:
+        """The address that a site's mode word holds."""
+        return self.enter(site) + (self.stub.record if recording else self.stub.count)
+
+    def assemble(self, callees: Sequence[int]) -> bytes:
+        """The code of all stubs, for the callee of each site."""
+        stub, code = self.stub, bytearray(self.stub.code * self.sites)
+        for site, callee in enumerate(callees):
+            start, control = self.enter(site), self.control(site)
+            targets = {
+                "hits": control + 8 * HITS,
+                "mode": control + 8 * MODE,
+                "claimed": control + 8 * CLAIMED,
+                "countdown": self.data,
+                "records": self.records_of(site),
+                "count": start + stub.count,
+                "callee": callee,
+            }
+            offset = site * stub.size
+            for hole, target in stub.holes:
+                distance = targets[target] - (start + hole + 4)
+                _REL32.pack_into(code, offset + hole, distance)
+        return bytes(code)
