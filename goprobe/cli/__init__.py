@@ -1,8 +1,16 @@
-"""The command line: one file per command."""
+"""The command line: one file per command, and the one list of them."""
 
 from __future__ import annotations
+
+import sys
+
+from goprobe.cli.command import Command
+from goprobe.cli.run import run
+from goprobe.cli.trace import Trace
+
+COMMANDS: tuple[Command, ...] = (Trace(),)
 
 
 def main() -> None:
     """Run the command line and exit with the contract's exit code."""
-    raise SystemExit(2)
+    sys.exit(run(sys.argv[1:], COMMANDS))

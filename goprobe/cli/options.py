@@ -1,0 +1,114 @@
+"""The options that commands share, each declared once, in groups.
+
+A command takes a whole group as one parameter of its `run`:
+
+    def run(self, target: str, *, output: Output, tools: Tools) -> int:
+
+and `flatten` shows typer the group's fields in its place.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from goprobe.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the report goes and what it looks like."""
+
+    format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Write the report as text, json, …")
+    ] = "text"
+    path: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Write the report to FILE.")
+    ] = ""
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show the evidence and every detail.")
+    ] = False
+
+    @property
+    def format_name(self) -> str:
+        if self.json and self.format not in ("text", "json"):
+            raise UsageError(f"--json and --format {self.format} contradict each other")
+        return "json" if self.json else self.format
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The programs that goprobe drives; empty means: look for it."""
+
+    go: Annotated[str, typer.Option("--go", metavar="PATH", help="The go command to use.")] = ""
+    gdb: Annotated[str, typer.Option("--gdb", metavar="PATH", help="The gdb to use.")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """`seconds`: how long the target may take to get where it is waited for."""
+
+    seconds: Annotated[
+        float,
+        typer.Option("--timeout", metavar="SECONDS", help="Give up when nothing happens so long."),
+    ] = 60.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise UsageError("--timeout takes a positive number of seconds")
+
+
+def flatten(run: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """`run` as typer is to see it: groups as single options, and the work not yet done.
+
+    Calling the result returns the call of `run` still to be made. So the work happens outside of
+    typer, whose own way with exceptions (an interrupt, a broken pipe, an end of input) is not ours.
+    """
+    hints = get_type_hints(run, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type[Any], list[str]]] = {}
+    for parameter in inspect.signature(run).parameters.values():
+        kind = hints[parameter.name]
+        if is_dataclass(kind) and isinstance(kind, type):
+            groups[parameter.name] = (kind, [field.name for field in fields(kind)])
+            parameters += _fields_as_parameters(kind)
+        else:
+            parameters.append(
+                parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY)
+            )
+
+    @wraps(run)
+    def parsed(**given: Any) -> Callable[[], int]:
+        for name, (kind, names) in groups.items():
+            given[name] = kind(**{field: given.pop(field) for field in names})
+        return lambda: run(**given)
+
+    del parsed.__wrapped__  # inspect would look through it
+    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    parsed.__annotations__ = {p.name: p.annotation for p in parameters}
+    return parsed
+
+
+def _fields_as_parameters(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
+
+
+def program_args(context: typer.Context) -> tuple[str, ...]:
+    """What stood after `--`: the arguments of the Go program."""
+    return tuple(context.obj or ())

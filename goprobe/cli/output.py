@@ -1,0 +1,145 @@
+"""Where a report goes: checked before the work starts, written in one piece after it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from goprobe.cli.options import Output
+from goprobe.errors import CannotWorkError, UsageError
+from goprobe.report import RenderOptions, formats, render
+
+_WIDTH = 80
+_STDOUT = 1
+_STDERR = 2
+_NEW_FILE_MODE = 0o666
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A place that was found writable, and the format it is to get."""
+
+    format: str
+    options: RenderOptions
+    write: Callable[[bytes], None]
+    program_stdout: int
+    """The descriptor for the Go program's own output: stderr where stdout carries our data."""
+
+    def deliver(self, report: object, *, variables: tuple[str, ...] = ()) -> None:
+        """Writes the report; `variables` are those that the reader asked for."""
+        self.write(render(report, self.format, replace(self.options, variables=variables)))
+
+
+def destination(output: Output, kind: type) -> Destination:
+    """The place for a report of this struct type.
+
+    Raises UsageError where the format does not exist for it or the file cannot be written.
+    """
+    name = output.format_name
+    known = formats(kind)
+    if name not in known:
+        raise UsageError(
+            f"there is no format {name!r} for this report", hint=f"formats: {', '.join(known)}"
+        )
+    if output.path:
+        path = Path(output.path)
+        options = RenderOptions(width=_columns(), verbose=output.verbose)
+        return Destination(name, options, _file_writer(path), _STDOUT)
+    data_on_stdout = name != "text"
+    return Destination(
+        name, _stdout_look(output.verbose), _to_stdout, _STDERR if data_on_stdout else _STDOUT
+    )
+
+
+def _stdout_look(verbose: bool) -> RenderOptions:
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    return RenderOptions(
+        width=_columns(), colour=_wants_colour(), unicode=encoding == "utf8", verbose=verbose
+    )
+
+
+def _columns() -> int:
+    """COLUMNS, else the terminal's width, else 80."""
+    return shutil.get_terminal_size((_WIDTH, 24)).columns
+
+
+def _wants_colour() -> bool:
+    dumb = os.environ.get("TERM", "") in ("", "dumb")
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return terminal and not dumb and not os.environ.get("NO_COLOR")
+
+
+def _to_stdout(data: bytes) -> None:
+    if sys.stdout is None:
+        raise CannotWorkError("standard output is closed", hint="-o FILE writes to a file")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _file_writer(path: Path) -> Callable[[bytes], None]:
+    """How to write this file; raises UsageError now where it would fail later."""
+    try:
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is not None and stat.S_ISDIR(mode):
+            raise UsageError(f"cannot write {path}: it is a directory")
+        if mode is not None and not stat.S_ISREG(mode):
+            return lambda data: _write_in_place(path, data)  # a device or pipe is not replaced
+        _probe(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    return lambda data: _replace(path, data)
+
+
+def _probe(path: Path) -> None:
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(None, "Permission denied")
+    descriptor, name = _scratch(path)
+    os.close(descriptor)
+    Path(name).unlink()
+
+
+def _scratch(path: Path) -> tuple[int, str]:
+    """A new file beside the one that `path` leads to, in whose place it can be renamed."""
+    folder = path.resolve().parent
+    return tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=folder)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """The whole report or, whatever happens, what was there before."""
+    try:
+        descriptor, name = _scratch(path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                os.fchmod(file.fileno(), _mode_of(path))
+            Path(name).replace(path.resolve())
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CannotWorkError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _mode_of(path: Path) -> int:
+    """The mode of the file that is replaced, or of one that open() would make."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return _NEW_FILE_MODE & ~mask
+
+
+def _write_in_place(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotWorkError(f"cannot write {path}: {error.strerror}") from None

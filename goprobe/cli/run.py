@@ -1,0 +1,123 @@
+"""Runs a command line. The one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from goprobe.cli.command import Command
+from goprobe.errors import BuildError, GoprobeError
+from goprobe.report.escape_text import escape
+
+_OK = 0
+_BUG = 3
+_SIGNALLED = 128  # and the signal's number: what a shell makes of a death by signal
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+
+
+class _EndedBySignal(BaseException):
+    """SIGTERM or SIGHUP: unwinds, so that the target and GDB go before goprobe does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def run(arguments: Sequence[str], commands: Sequence[Command]) -> int:
+    """The exit code of the command line; every error is told on stderr, none is raised."""
+    _unwind_on_signals()
+    try:
+        from goprobe.cli.parse import parse
+
+        code = parse(arguments, commands)()
+        _flush()
+        return code
+    except BaseException as error:
+        return _told(error, traced=_wants_traceback(arguments))
+
+
+def _told(error: BaseException, *, traced: bool) -> int:
+    """Tells the user of `error`, and returns its exit code."""
+    match error:
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else _OK
+        case KeyboardInterrupt():
+            return _SIGNALLED + signal.SIGINT
+        case _EndedBySignal():
+            return _SIGNALLED + error.number
+        case BrokenPipeError():
+            _forget_stdout()
+            return _SIGNALLED + signal.SIGPIPE
+        case GoprobeError():
+            _say_error(error)
+            return error.exit_code
+        case OSError() if error.errno in _CANNOT_WRITE:
+            _forget_stdout()
+            _say(f"goprobe: cannot write any further: {error.strerror}")
+            return _BUG
+        case _:
+            return _told_of_bug(error, traced=traced)
+
+
+def _say_error(error: GoprobeError) -> None:
+    if isinstance(error, BuildError) and error.output:
+        _say(error.output.rstrip("\n"), keep="\n\t")
+    _say(f"goprobe: {error.message}")
+    if error.hint:
+        _say(f"  {error.hint}", keep="\n")
+
+
+def _told_of_bug(error: BaseException, *, traced: bool) -> int:
+    if traced:
+        import traceback
+
+        _say("".join(traceback.format_exception(error)).rstrip("\n"), keep="\n")
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    _say(f"goprobe: this is a bug in goprobe ({what})")
+    if not traced:
+        _say("  the same command with -v shows where; please report it")
+    return _BUG
+
+
+def _wants_traceback(arguments: Sequence[str]) -> bool:
+    own = list(arguments)
+    own = own[: own.index("--")] if "--" in own else own
+    return bool(os.environ.get("GOPROBE_DEBUG")) or "-v" in own or "--verbose" in own
+
+
+def _say(text: str, keep: str = "") -> None:
+    """One line on stderr; where there is no stderr any more there is nobody to tell."""
+    if sys.stderr is None:
+        return
+    unicode = (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"
+    try:
+        print(escape(text, ascii_only=not unicode, keep=keep), file=sys.stderr, flush=True)
+    except OSError:
+        return
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _forget_stdout() -> None:
+    """What is still buffered has nowhere to go, and Python would complain of it at its exit."""
+    if sys.stdout is not None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+
+
+def _unwind_on_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP: so do we then
+            signal.signal(number, _raise_ended)
+
+
+def _raise_ended(number: int, _frame: FrameType | None) -> None:
+    raise _EndedBySignal(number)

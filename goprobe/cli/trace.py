@@ -1,0 +1,72 @@
+"""`goprobe trace`: where the variables of a Go program live, and where their bytes do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from goprobe.cli.options import Output, Patience, Tools, program_args
+
+if TYPE_CHECKING:
+    from goprobe.analysis.trace import TraceRequest
+
+_BREAK = "Stop at pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR; may be given more than once."
+
+
+class Trace:
+    name = "trace"
+    takes_program_args = True
+
+    def run(
+        self,
+        context: typer.Context,
+        *,
+        target: Annotated[
+            str, typer.Argument(metavar="TARGET", help="A .go file, a package or a Go binary.")
+        ],
+        breaks: Annotated[
+            list[str] | None, typer.Option("--break", metavar="WHERE", help=_BREAK)
+        ] = None,
+        variables: Annotated[
+            list[str] | None,
+            typer.Option("--var", metavar="NAME", help="Answer for this variable; repeatable."),
+        ] = None,
+        optimized: Annotated[
+            bool, typer.Option("--optimized", help="Build as users ship: with the optimiser on.")
+        ] = False,
+        output: Output,
+        tools: Tools,
+        patience: Patience,
+    ) -> int:
+        """Run a Go program under GDB and say where its variables and their bytes live.
+
+        It stops at main.main and fmt.Println, or at each --break.
+        """
+        from goprobe.analysis.trace import TraceRequest
+
+        request = TraceRequest(
+            target=target,
+            args=program_args(context),
+            breaks=tuple(breaks or ()),
+            variables=tuple(variables or ()),
+            optimized=optimized,
+            go=tools.go or None,
+            gdb=tools.gdb or None,
+            timeout=patience.seconds,
+        )
+        return _trace(request, output)
+
+
+def _trace(request: TraceRequest, output: Output) -> int:
+    from goprobe.analysis.trace import trace
+    from goprobe.cli.output import destination
+    from goprobe.cli.progress import Progress
+    from goprobe.model.trace import TraceReport
+
+    place = destination(output, TraceReport)
+    with Progress() as progress:
+        report = trace(replace(request, stdout_fd=place.program_stdout, progress=progress))
+    place.deliver(report, variables=request.variables)
+    return 0

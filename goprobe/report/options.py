@@ -1,0 +1,19 @@
+"""How a report is to look: what the place it goes to can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """`width` in terminal cells; `unicode` false means: nothing but ASCII can be shown.
+
+    `variables` are the names that the reader asked for; none: what is most telling.
+    """
+
+    width: int = 80
+    colour: bool = False
+    unicode: bool = True
+    verbose: bool = False
+    variables: tuple[str, ...] = ()

@@ -1,0 +1,28 @@
+"""Reports as text for a terminal: one file per kind of report."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from goprobe.report.options import RenderOptions
+
+# Which file writes which report. Named, not imported: each brings rich with it.
+_COMPOSERS = {
+    "TraceReport": "goprobe.report.text.trace",
+}
+
+
+class _Composer(Protocol):
+    def render(self, report: object, options: RenderOptions) -> bytes: ...
+
+
+class TextFormat:
+    name = "text"
+
+    def handles(self, kind: type) -> bool:
+        return kind.__name__ in _COMPOSERS
+
+    def render(self, report: object, options: RenderOptions) -> bytes:
+        module = importlib.import_module(_COMPOSERS[type(report).__name__])
+        return cast(_Composer, module).render(report, options)

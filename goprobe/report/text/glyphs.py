@@ -1,0 +1,54 @@
+"""The few signs that the text reports draw with, and what replaces them in plain ASCII."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    branch: str
+    last: str
+    pipe: str
+    bar: str
+    gap: str
+    mark: str
+    leads_to: str
+    dot: str
+    cut: str
+    rule: str
+    good: str
+    bad: str
+    warn: str
+
+
+UNICODE = Glyphs(
+    branch="├─ ",
+    last="└─ ",
+    pipe="│  ",
+    bar="█",
+    gap="┊",
+    mark="◄",
+    leads_to="→",
+    dot="·",
+    cut="…",
+    rule="─",
+    good="✓",
+    bad="✗",
+    warn="!",
+)
+ASCII = Glyphs(
+    branch="|- ",
+    last="`- ",
+    pipe="|  ",
+    bar="#",
+    gap=":",
+    mark="<-",
+    leads_to="->",
+    dot="-",
+    cut="..",
+    rule="-",
+    good="ok",
+    bad="no",
+    warn="!",
+)

@@ -1,0 +1,199 @@
+"""The page that text reports are written on: the only file that draws with rich.
+
+Every string put on a page goes through `escape`, whoever wrote it: what the target holds cannot
+reach the terminal any other way. No line is wider than the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from goprobe.report.escape_text import escape
+from goprobe.report.options import RenderOptions
+from goprobe.report.text.glyphs import ASCII, UNICODE
+
+GAP = 2
+_NARROWEST = 20
+_WIDEST = 100  # lines wider than this are hard to follow with the eye
+
+Span = str | tuple[str, str]
+"""A piece of text, plain or with a style ("bold", "dim cyan")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    One that is `elastic` gives up its width first, down to `least` cells, and wraps (or, with
+    `cut`, ends in an ellipsis).
+    """
+
+    right: bool = False
+    elastic: bool = False
+    cut: bool = False
+    least: int = 8
+
+
+class Page:
+    """Lines of text, `width` cells wide at most."""
+
+    def __init__(self, options: RenderOptions) -> None:
+        self.options = options
+        self.width = max(options.width, _NARROWEST)
+        self.glyphs = UNICODE if options.unicode else ASCII
+        self._ascii = not options.unicode
+        self._lines: list[Text] = []
+        self._console = Console(
+            file=StringIO(),
+            width=self.width,
+            force_terminal=options.colour,
+            color_system="standard" if options.colour else None,
+            no_color=not options.colour,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+
+    def text(self, *spans: Span) -> Text:
+        """Spans as one styled text, every character of it fit for a terminal."""
+        made = Text(end="")
+        for span in spans:
+            words, style = (span, "") if isinstance(span, str) else span
+            made.append(escape(words, ascii_only=self._ascii), style=style)
+        return made
+
+    def blank(self) -> None:
+        if self._lines and self._lines[-1].plain:
+            self._lines.append(Text(end=""))
+
+    def line(self, *spans: Span, indent: int = 0) -> None:
+        """One line; what does not fit is cut, and the cut shows."""
+        self._lines.append(_beside(" " * indent, self.fit(self.text(*spans), self.width - indent)))
+
+    def paragraph(self, *spans: Span, indent: int = 0, hanging: int = 0) -> None:
+        """Lines as many as it takes; all but the first are `hanging` cells further in."""
+        text = self.text(*spans)
+        for number, line in enumerate(self.wrap(text, self.width - indent - hanging)):
+            self._lines.append(_beside(" " * (indent + (hanging if number else 0)), line))
+
+    def heading(self, words: str, *rest: Span) -> None:
+        self.blank()
+        self.paragraph((words, "bold"), *rest, hanging=GAP)
+
+    def table(
+        self,
+        rows: Iterable[Sequence[Text]],
+        columns: Sequence[Column],
+        indent: int = 0,
+        gap: int = GAP,
+        *,
+        fill: bool = False,
+    ) -> None:
+        """Rows of cells (made by `text`) under one another, as wide as they need to be.
+
+        With `fill` an elastic column takes what room is left, so that what stands right of it
+        lines up from one table to the next.
+        """
+        held = list(rows)
+        margins = [indent, *(gap for _ in columns[1:])]
+        widths = _widths(held, columns, self.width - sum(margins))
+        if fill and held:
+            _fill(widths, columns, min(self.width, _WIDEST) - sum(margins))
+        for row in held:
+            cells = [self._cell(*part) for part in zip(row, widths, columns, strict=True)]
+            for number in range(max(len(cell) for cell in cells)):
+                self._lines.append(_row_line(cells, widths, columns, number, margins))
+
+    def fit(self, text: Text, width: int) -> Text:
+        """The text, cut to `width` cells with an ellipsis where it is longer."""
+        if text.cell_len <= width:
+            return text
+        mark = self.glyphs.cut[: max(width, 0)]
+        kept = text.copy()
+        kept.truncate(max(width - len(mark), 0), overflow="crop")
+        kept.rstrip()
+        kept.append(mark, style="dim")
+        return kept
+
+    def wrap(self, text: Text, width: int) -> list[Text]:
+        """The text in lines of at most `width` cells; words longer than that are broken."""
+        lines = text.wrap(self._console, max(width, 1), overflow="fold")
+        return [_stripped(line) for line in lines] or [Text(end="")]
+
+    def render(self) -> bytes:
+        """The page as bytes; characters that its encoding lacks have been replaced already."""
+        out = StringIO()
+        self._console.file = out
+        for line in self._lines:
+            for part in self.wrap(line, self.width) if line.cell_len > self.width else [line]:
+                self._console.print(part, end="\n", soft_wrap=True)
+        return out.getvalue().encode("ascii" if self._ascii else "utf-8")
+
+    def _cell(self, text: Text, width: int, column: Column) -> list[Text]:
+        if not column.elastic or column.cut:
+            return [self.fit(text, width)]
+        return self.wrap(text, width)
+
+
+def width_of(text: str) -> int:
+    """Terminal cells of an escaped string."""
+    return cell_len(text)
+
+
+def _beside(margin: str, text: Text) -> Text:
+    return Text(margin, end="").append_text(text) if margin else text
+
+
+def _stripped(line: Text) -> Text:
+    line.rstrip()
+    line.end = ""
+    return line
+
+
+def _widths(rows: Sequence[Sequence[Text]], columns: Sequence[Column], available: int) -> list[int]:
+    """Each column as wide as its widest cell; where that is too much, the widest elastic yields."""
+    widths = [max((row[i].cell_len for row in rows), default=0) for i in range(len(columns))]
+    widths = [min(width, available) for width in widths]
+    for yielding in (True, False):
+        chosen = [i for i, column in enumerate(columns) if column.elastic or not yielding]
+        least = [columns[i].least if yielding else 1 for i in range(len(columns))]
+        while sum(widths) > available:
+            able = [i for i in chosen if widths[i] > least[i]]
+            if not able:
+                break
+            widest = max(able, key=lambda i: widths[i])
+            widths[widest] -= 1
+    return widths
+
+
+def _fill(widths: list[int], columns: Sequence[Column], available: int) -> None:
+    stretched = max(i for i, column in enumerate(columns) if column.elastic)
+    widths[stretched] += max(available - sum(widths), 0)
+
+
+def _row_line(
+    cells: Sequence[Sequence[Text]],
+    widths: Sequence[int],
+    columns: Sequence[Column],
+    number: int,
+    margins: Sequence[int],
+) -> Text:
+    """Line `number` of a row: each cell's own line of that number, or room for it."""
+    line = Text(end="")
+    for cell, width, column, margin in zip(cells, widths, columns, margins, strict=True):
+        line.append(" " * margin)
+        part = cell[number] if number < len(cell) else Text(end="")
+        room = " " * max(width - part.cell_len, 0)
+        if column.right:
+            line.append(room)
+        line.append_text(part)
+        if not column.right:
+            line.append(room)
+    return _stripped(line)

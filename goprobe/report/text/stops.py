@@ -1,0 +1,149 @@
+"""The stops of a trace in text: where the program stood, its frames, their variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+from rich.text import Text
+
+from goprobe.model.location import Location
+from goprobe.model.trace import Frame, Stop
+from goprobe.model.value import State, Variable
+from goprobe.report import words
+from goprobe.report.interest import value_text
+from goprobe.report.text.look import STATE_WORDS, style_of
+from goprobe.report.text.page import Column, Page, Span
+
+_FRAME_INDENT = 2
+_VARIABLE_INDENT = 6
+_COLUMNS = (
+    Column(elastic=True, cut=True, least=4),
+    Column(elastic=True, least=16),
+    Column(right=True),
+)
+_MOST_VARIABLES = 40
+
+
+def write(page: Page, stops: Sequence[Stop]) -> None:
+    """Every stop, in the order in which they happened."""
+    for number, stop in enumerate(stops, 1):
+        _heading(page, number, stop)
+        if page.options.verbose:
+            _registers(page, stop)
+        for warning in stop.warnings:
+            page.paragraph((f"{page.glyphs.warn} {warning}", "yellow"), indent=2, hanging=2)
+        _frames(page, stop)
+
+
+def _heading(page: Page, number: int, stop: Stop) -> None:
+    who = f"goroutine {stop.goroutine}" if stop.goroutine else "no goroutine"
+    facts = ["", f"{who}, thread {stop.thread}"]
+    if stop.reason not in ("breakpoint", f"breakpoint {stop.function}"):
+        facts.insert(1, stop.reason)
+    page.heading(
+        f"Stop {number}: {stop.function}",
+        f"  {words.source(stop.file, stop.line, stop.function)} ",
+        (f" {page.glyphs.dot} ".join(facts), "dim"),
+    )
+
+
+def _registers(page: Page, stop: Stop) -> None:
+    spans: list[Span] = [f"pc {stop.pc}  sp {stop.sp}"]
+    if stop.stack is not UNSET:
+        used = words.size(max(stop.stack.high - stop.sp, 0))
+        size = words.size(stop.stack.high - stop.stack.low)
+        spans.append(f"  stack {stop.stack.low} to {stop.stack.high}, {used} of {size} used")
+    page.paragraph(*((str(span), "dim") for span in spans), indent=2, hanging=2)
+
+
+def _frames(page: Page, stop: Stop) -> None:
+    hidden = 0
+    for index, frame in enumerate(stop.frames):
+        own = [v for v in stop.variables if v.frame == index]
+        if not (page.options.verbose or own or index == 0 or _interesting(frame)):
+            hidden += 1
+            continue
+        _frame(page, index, frame)
+        _variables(page, own)
+    if hidden:
+        page.line(
+            (f"and {words.counted(hidden, 'frame')} of the runtime", "dim"), indent=_FRAME_INDENT
+        )
+
+
+def _interesting(frame: Frame) -> bool:
+    return not frame.function.startswith("runtime.")
+
+
+def _frame(page: Page, index: int, frame: Frame) -> None:
+    spans: list[Span] = [
+        (f"#{index:<2} ", "dim"),
+        frame.function,
+        (f"  {words.source(frame.file, frame.line, frame.function)}", "dim"),
+    ]
+    if frame.inlined:
+        spans.append(("  inlined into the next", "dim italic"))
+    page.line(*spans, indent=_FRAME_INDENT)
+    if page.options.verbose:
+        facts = f"pc {frame.pc}  sp {frame.sp}  cfa {frame.cfa}  {frame.file}:{frame.line}"
+        page.paragraph((facts, "dim"), indent=_VARIABLE_INDENT, hanging=2)
+
+
+def _variables(page: Page, variables: Sequence[Variable]) -> None:
+    shown = variables if page.options.verbose else variables[:_MOST_VARIABLES]
+    rows = [row for variable in shown for row in _rows(page, variable)]
+    if rows:
+        page.table(rows, _COLUMNS, indent=_VARIABLE_INDENT, fill=True)
+    if len(shown) < len(variables):
+        more = f"and {len(variables) - len(shown)} more: -v shows them"
+        page.line((more, "dim"), indent=_VARIABLE_INDENT)
+
+
+def _rows(page: Page, variable: Variable) -> list[list[Text]]:
+    """The variable's value, its own place, and the place of what it points at."""
+    nothing = page.text()
+    value = value_text(variable.type, variable.value, variable.data)
+    told = "" if variable.state is State.LIVE else _told(variable)
+    spans: list[Span] = [(f"{variable.type}  ", "dim"), value]
+    if told and not value:
+        spans.append((told, "italic"))
+    rows = [[page.text((variable.name, "bold")), page.text(*spans), nothing]]
+    if told and value:
+        rows.append([nothing, page.text((told, "italic")), nothing])
+    if variable.location is not UNSET:
+        moved = ", moved to the heap by the compiler" if variable.moved else ""
+        rows += _place(page, variable.location, "", moved)
+    if variable.data is not UNSET:
+        rows += _place(page, variable.data.location, f"{page.glyphs.leads_to} ", _extent(variable))
+    return rows
+
+
+def _place(page: Page, location: Location, lead: str, note: str) -> list[list[Text]]:
+    nothing = page.text()
+    where = page.text((lead, "dim"), (location.name, style_of(location)), (note, "dim"))
+    rows = [[nothing, where, page.text((str(location.address), "dim"))]]
+    if page.options.verbose:
+        for fact in location.evidence:
+            told = page.text((f"{page.glyphs.dot} {fact}", "dim"))
+            rows.append([nothing, told, nothing])
+    return rows
+
+
+def _extent(variable: Variable) -> str:
+    data = variable.data
+    if data is UNSET or data.size is UNSET or not data.size:
+        return ""
+    known = data.location.name.startswith(f"{data.size}-byte")
+    return "" if known else f", {words.size(data.size)}"
+
+
+def _told(variable: Variable) -> str:
+    """The state of a variable that does not simply live in memory, and why it is so."""
+    if variable.register is UNSET:
+        state = STATE_WORDS[variable.state]
+    else:
+        names = variable.register.split()
+        state = f"in {'registers' if len(names) > 1 else 'register'} {words.listed(names)}"
+    plain = variable.state is State.REGISTER and variable.why.startswith("it lies in register")
+    return state if plain or not variable.why else f"{state}: {variable.why}"

@@ -1,0 +1,95 @@
+"""Words that every format uses for the same thing: kinds of memory, sizes, places in source."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from goprobe.model.location import Kind
+
+KIND_NAMES: dict[Kind, str] = {
+    Kind.TEXT: "text",
+    Kind.RODATA: "rodata",
+    Kind.DATA: "data",
+    Kind.BSS: "bss",
+    Kind.HEAP: "heap",
+    Kind.GOROUTINE_STACK: "goroutine stack",
+    Kind.SYSTEM_STACK: "system stack",
+    Kind.RUNTIME: "runtime",
+    Kind.C_HEAP: "C heap",
+    Kind.LIBRARY: "library",
+    Kind.FILE: "file",
+    Kind.VDSO: "vdso",
+    Kind.RESERVED: "reserved",
+    Kind.UNMAPPED: "unmapped",
+}
+
+KIND_MEANINGS: dict[Kind, str] = {
+    Kind.TEXT: "machine code",
+    Kind.RODATA: "literals, types, tables",
+    Kind.DATA: "globals with a value",
+    Kind.BSS: "globals, zero at first",
+    Kind.HEAP: "objects",
+    Kind.GOROUTINE_STACK: "frames of goroutines",
+    Kind.SYSTEM_STACK: "stacks of threads",
+    Kind.RUNTIME: "Go's own bookkeeping",
+    Kind.C_HEAP: "memory of malloc",
+    Kind.LIBRARY: "shared libraries",
+    Kind.FILE: "mapped files",
+    Kind.VDSO: "the kernel's clock code",
+    Kind.RESERVED: "free",
+    Kind.UNMAPPED: "nothing",
+}
+
+PLACES: dict[Kind, str] = {
+    Kind.TEXT: "in the program's code",
+    Kind.RODATA: "in the binary's read-only data",
+    Kind.DATA: "among the binary's globals",
+    Kind.BSS: "among the binary's globals",
+    Kind.HEAP: "on the heap",
+    Kind.GOROUTINE_STACK: "on a goroutine's stack",
+    Kind.SYSTEM_STACK: "on a thread's system stack",
+    Kind.RUNTIME: "in the runtime's own memory",
+    Kind.C_HEAP: "on the C heap",
+    Kind.LIBRARY: "in a shared library",
+    Kind.FILE: "in a mapped file",
+    Kind.VDSO: "in the kernel's vdso",
+    Kind.RESERVED: "in reserved address space",
+    Kind.UNMAPPED: "in no memory at all",
+}
+
+_UNIT = 1024
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_WHOLE_FROM = 10
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that a person would choose: "16 bytes", "312 KiB", "1.5 MiB"."""
+    if count < _UNIT:
+        return f"{count} byte" if count == 1 else f"{count} bytes"
+    amount, power = count / _UNIT, 0
+    while amount >= _UNIT - 0.5 and power + 1 < len(_UNITS):
+        amount, power = amount / _UNIT, power + 1
+    shown = f"{amount:.0f}" if amount >= _WHOLE_FROM else f"{amount:.1f}".removesuffix(".0")
+    return f"{shown} {_UNITS[power]}"
+
+
+def source(file: str, line: int, function: str = "") -> str:
+    """A place in source as short as it stays clear: "hello.go:6", "fmt/print.go:313"."""
+    if not file:
+        return "no source"
+    path = PurePosixPath(file)
+    own = function.startswith("main.") or path.parent.name in ("", "/")
+    short = path.name if own else f"{path.parent.name}/{path.name}"
+    return f"{short}:{line}" if line else short
+
+
+def listed(items: list[str], last: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """ "1 stop", "2 stops"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

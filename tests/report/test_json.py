@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+
+from goprobe.model.codec import from_json
+from goprobe.model.trace import TraceReport
+from goprobe.report import RenderOptions, formats, render
+from report.samples import hello, msg
+from report.screen import raw_characters
+
+
+def test_a_report_comes_back_from_its_json() -> None:
+    data = render(hello(), "json", RenderOptions())
+    again = from_json(data, TraceReport)
+    assert render(again, "json", RenderOptions()) == data
+    assert again.stops == hello().stops or again.stops[0].pc == hello().stops[0].pc
+
+
+def test_addresses_are_hex_strings_and_the_schema_is_named() -> None:
+    document = json.loads(render(hello(), "json", RenderOptions()))
+    found = document["stops"][1]["variables"][1]
+    assert document["schema"] == "goprobe.trace/1"
+    assert (found["name"], found["state"], found["address"]) == ("msg", "live", "0xc00009cf20")
+    assert found["data"]["location"]["kind"] == "rodata"
+    assert found["data"]["text"] == "Hello, Go!"
+
+
+def test_json_on_a_terminal_is_harmless_too() -> None:
+    text = "\x1b[2J \x9b31m \u202e \x7f 世界"
+    data = render(hello([msg(text)]), "json", RenderOptions())
+    assert raw_characters(data) == set()
+    assert json.loads(data)["stops"][1]["variables"][0]["data"]["text"] == text
+    assert "世界".encode() in data
+
+
+def test_a_path_that_is_not_utf8_is_written_as_its_bytes() -> None:
+    path = b"/tmp/\xff/hello".decode("utf-8", "surrogateescape")
+    document = json.loads(render(hello(path=path), "json", RenderOptions()))
+    assert document["binary"]["path"] == "/tmp/\\xff/hello"
+    assert document["map"][0]["low"] == "0x400000"
+
+
+def test_the_formats_of_a_trace_are_known() -> None:
+    assert formats(TraceReport)[:2] == ("text", "json")
+    assert formats(int) == ()

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import random
+import time
+
+from goprobe.model.location import Kind, Region
+from goprobe.report.picture import Mark, rows
+from report.samples import LITERAL, MSG, STACK, memory, region
+
+
+def test_hello_fits_on_a_screen_lowest_address_first() -> None:
+    found = rows(memory())
+    assert len(found) <= 14
+    assert [row.low for row in found] == sorted(row.low for row in found)
+
+
+def test_no_byte_is_lost_or_counted_twice() -> None:
+    whole = [row for row in rows(memory()) if not row.inside]
+    assert sum(row.size for row in whole) == sum(region.size for region in memory())
+
+
+def test_sections_of_one_kind_are_one_row() -> None:
+    kinds = [row.kind for row in rows(memory()) if row.low < 0x600000]
+    assert kinds == [Kind.TEXT, Kind.RODATA, Kind.DATA, Kind.BSS]
+
+
+def test_the_arena_is_one_row_and_a_marked_stack_is_shown_inside_it() -> None:
+    found = rows(memory(), [Mark(MSG, "msg's header"), Mark(LITERAL, '"Hello, Go!"')])
+    arena = next(row for row in found if row.arena)
+    inside = [row for row in found if row.inside]
+    assert arena.low == 0xC000000000
+    assert arena.kinds[Kind.GOROUTINE_STACK] == 5 * 0x2000
+    assert [(row.low, row.label) for row in inside] == [(STACK.low, "stack of goroutine 1")]
+    assert [mark.label for mark in inside[0].marks] == ["msg's header"]
+    rodata = next(row for row in found if row.kind is Kind.RODATA)
+    assert [mark.address for mark in rodata.marks] == [LITERAL]
+
+
+def test_every_mark_in_mapped_memory_appears_once() -> None:
+    regions = memory()
+    marks = [Mark(region.low + region.size // 2, str(i)) for i, region in enumerate(regions)]
+    shown = [mark.label for row in rows(regions, marks) for mark in row.marks]
+    assert sorted(shown) == sorted(mark.label for mark in marks)
+
+
+def test_the_unused_end_of_an_arena_is_a_row_of_its_own() -> None:
+    reserved = next(row for row in rows(memory()) if row.low == 0xC000400000)
+    assert (reserved.kind, reserved.perms) == (Kind.RESERVED, "---")
+
+
+def test_a_process_with_as_many_mappings_as_linux_allows_is_drawn_at_once() -> None:
+    chance = random.Random(1)
+    kinds = [Kind.HEAP, Kind.RUNTIME, Kind.LIBRARY, Kind.FILE, Kind.C_HEAP, Kind.TEXT]
+    regions: list[Region] = []
+    low = 0x10000
+    for _ in range(65_530):
+        low += chance.choice([0, 0x1000, 1 << 30])
+        regions.append(region(low, 0x1000, "rw-p", chance.choice(kinds), "x"))
+        low += 0x1000
+    started = time.process_time()
+    found = rows(regions)
+    assert len(found) <= 28
+    assert sum(row.size for row in found) == 65_530 * 0x1000
+    assert time.process_time() - started < 20  # it was minutes when every merge looked at all
