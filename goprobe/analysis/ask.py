@@ -1,0 +1,69 @@
+"""Ask a running process one question, holding it still only while memory is copied.
+
+    answer = ask(target, lambda world: Locator(world).locate(address))
+
+The question is first rehearsed on the running process to learn which pages it reads; see
+process/rehearsal.py. So it may chase pointers at leisure: the stop costs one batch of reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from goprobe.analysis.hold import PATIENCE, Target
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import PageCache, ProcessMemory
+from goprobe.process.ptrace import stopped
+from goprobe.process.rehearsal import CopiedMemory, MissedError, NotingMemory
+from goprobe.runtime.world import World
+
+T = TypeVar("T")
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """An answer of one moment; `pause_us` is how long the target stood still for it."""
+
+    value: T
+    pause_us: int
+
+
+def ask(target: Target, question: Callable[[World], T]) -> Answer[T]:
+    """All that the answer reads is of one stop.
+
+    Where the process changes faster than a rehearsal can follow, it is held while the question
+    is asked. Raises what `question` raises, TargetGoneError, TargetTimeoutError,
+    NotPermittedError.
+    """
+    memory = ProcessMemory(target.pid)
+    try:
+        return _ask(target, question, memory)
+    finally:
+        memory.close()
+
+
+def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) -> Answer[T]:
+    pid, program, bias = target.pid, target.program, target.bias
+    noted = NotingMemory(memory)
+    for _ in range(_ATTEMPTS):
+        # What a process in motion makes of it is thrown away, errors too: only the pages count.
+        with suppress(Exception):
+            question(World(pid, program, noted, read_maps(pid), {}, bias))
+        with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
+            copy = CopiedMemory(process.memory, noted.ranges)
+            mappings = read_maps(pid)
+            process.release()
+            threads, pause = process.threads, process.pause_us
+        try:
+            return Answer(question(World(pid, program, copy, mappings, threads, bias)), pause)
+        except MissedError as missed:
+            noted.note(missed.address, missed.size)
+    with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
+        cache = PageCache(process.memory)
+        value = question(World(pid, program, cache, read_maps(pid), process.threads, bias))
+        process.release()
+        return Answer(value, process.pause_us)

@@ -1,0 +1,31 @@
+"""`goprobe where`: what addresses of a running process are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from goprobe.analysis.ask import ask
+from goprobe.analysis.hold import Target
+from goprobe.analysis.locate import Locator
+from goprobe.model.attached import Whereabouts, WhereReport
+from goprobe.runtime.world import World
+
+
+def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ...]:
+    """Every identity of each address, at one stop."""
+    locator = Locator(world)
+    found = []
+    for address in addresses:
+        first, *rest = locator.locate_all(address)
+        found.append(
+            Whereabouts(
+                first.kind, first.address, first.name, first.detail, first.evidence, tuple(rest)
+            )
+        )
+    return tuple(found)
+
+
+def where(target: Target, addresses: Sequence[int]) -> WhereReport:
+    """Ask a running process; one short stop for all addresses together."""
+    answer = ask(target, lambda world: whereabouts(world, addresses))
+    return WhereReport(pid=target.pid, pause_us=answer.pause_us, locations=answer.value)

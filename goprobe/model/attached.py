@@ -1,0 +1,98 @@
+"""The reports of `where`, `maps` and `goroutines`."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.model.address import Address
+from goprobe.model.location import Detail, Kind, Location, Region
+
+WHERE_SCHEMA = "goprobe.where/1"
+MAPS_SCHEMA = "goprobe.maps/1"
+GOROUTINES_SCHEMA = "goprobe.goroutines/1"
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """A Location with all further identities of the address in `also`, most specific first."""
+
+    kind: Kind
+    address: Address
+    name: str
+    detail: Detail
+    evidence: tuple[str, ...]
+    also: tuple[Location, ...] = ()
+
+
+class WhereReport(msgspec.Struct, frozen=True, kw_only=True):
+    pid: int
+    pause_us: int
+    locations: tuple[Whereabouts, ...]
+    schema: str = WHERE_SCHEMA
+
+
+class MapsReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`rss` of each region and in all, in bytes; `smaps_rss` is the kernel's own sum."""
+
+    pid: int
+    pause_us: int
+    map: tuple[Region, ...]
+    rss: int
+    smaps_rss: int
+    schema: str = MAPS_SCHEMA
+
+
+class StackUse(msgspec.Struct, frozen=True):
+    """A goroutine's stack [low, high) and how many bytes of it are in use."""
+
+    low: Address
+    high: Address
+    used: int
+
+
+class CallSite(msgspec.Struct, frozen=True):
+    """A place in the code: `pc` is an address of the target."""
+
+    function: str
+    file: str
+    line: int
+    pc: Address
+    inlined: bool = False
+
+
+class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A goroutine. `function` is where it stands; `waiting_us` how long it has been blocked, where
+    the runtime noted it; `thread` the kernel's id of the thread that runs it, 0 for none."""
+
+    id: int
+    status: str
+    wait_reason: str
+    function: str
+    created_by: str
+    stack: StackUse
+    thread: int
+    system: bool
+    locked: bool = False
+    parent: int = 0
+    waiting_us: int | UnsetType = UNSET
+    frames: tuple[CallSite, ...] | UnsetType = UNSET
+    frames_end: str | UnsetType = UNSET
+
+
+class GoroutineGroup(msgspec.Struct, frozen=True):
+    """Goroutines with the same status and stack, largest group first."""
+
+    count: int
+    status: str
+    wait_reason: str
+    ids: tuple[int, ...]
+    frames: tuple[CallSite, ...]
+
+
+class GoroutinesReport(msgspec.Struct, frozen=True, kw_only=True):
+    pid: int
+    pause_us: int
+    goroutines: tuple[GoroutineState, ...]
+    groups: tuple[GoroutineGroup, ...] = ()
+    dead: int = 0
+    schema: str = GOROUTINES_SCHEMA
