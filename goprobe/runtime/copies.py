@@ -36,7 +36,18 @@ class Copy:
     lows: Words
     highs: Words
     starts: Positions
-    words: Words
+    buffer: bytearray
+
+    @property
+    def words(self) -> Words:
+        return np.frombuffer(self.buffer, np.uint64)
+
+    def refresh(self, memory: Memory) -> None:
+        """Copy the same runs once more, into the same place. Raises UnreadableError."""
+        view = memoryview(self.buffer)
+        sizes = (self.highs - self.lows).tolist()
+        for low, start, size in zip(self.lows.tolist(), self.starts.tolist(), sizes, strict=True):
+            memory.read_into(low, view[start : start + size])
 
     def positions(self, addresses: Words, size: int) -> Positions:
         """Where each [address, address + size) begins in the copy, in bytes.
@@ -118,5 +129,4 @@ def _joined(found: Iterable[tuple[int, bytes]]) -> Copy:
         parts.append(part)
     first, last = np.array(lows, np.uint64), np.array(highs, np.uint64)
     sizes = (last - first).astype(np.int64)
-    words = np.frombuffer(b"".join(parts), np.uint64)
-    return Copy(first, last, np.cumsum(sizes) - sizes, words)
+    return Copy(first, last, np.cumsum(sizes) - sizes, bytearray(b"").join(parts))

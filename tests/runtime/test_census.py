@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from random import Random
 
+import numpy as np
 import pytest
 
 from goprobe.process.memory import u64
 from goprobe.runtime.census import Census, count
+from goprobe.runtime.copies import copy_ranges
 from goprobe.runtime.spantable import HeapCopy, copy_heap
 from goprobe.runtime.world import World
 from tests.support.go import Running, build, matrix, running
@@ -64,3 +68,40 @@ def test_it_equals_the_program_own_memstats(go: str) -> None:
         explained = sum(size * n for size, n in more.items())
         assert census.bytes == int(program["bytes"]) + explained
         assert 0 <= census.span_bytes - int(program["inuse"]) <= 8192 * more.total()
+
+
+def test_scribbled_bookkeeping_is_bounded_and_told() -> None:
+    binary = build(TESTDATA / "standing.go")
+    with running(binary) as program, standing_world(program.pid, binary) as world:
+        good = _copy(world)
+        layout = world.layout
+    whole = count(good, layout)
+    random = Random(7)
+    told = 0
+    for damage in (1, 10, 100, 1000, 10_000):
+        for _ in range(5):
+            spans, bits = bytearray(good.spans.buffer), bytearray(good.bits.buffer)
+            for _ in range(damage):
+                for buffer in (spans, bits):
+                    buffer[random.randrange(len(buffer))] = random.choice((0, 1, 0x7F, 0xFF))
+            broken = HeapCopy(
+                good.pointers,
+                replace(good.spans, buffer=spans),
+                replace(good.bits, buffer=bits),
+                good.sweepgen,
+            )
+            census = count(broken, layout)
+            assert len(census.spans) + len(census.unreadable) <= len(good.pointers)
+            assert census.objects <= 2 * whole.objects
+            told += len(census.mismatches) + len(census.unreadable)
+    assert told > 1000
+
+
+def test_bitmaps_that_were_not_copied_are_mismatches() -> None:
+    binary = build(TESTDATA / "standing.go")
+    with running(binary) as program, standing_world(program.pid, binary) as world:
+        copy, layout = _copy(world), world.layout
+    without = replace(copy, bits=copy_ranges(world.memory, np.zeros(0, np.uint64), 8))
+    census = count(without, layout)
+    assert {m.why for m in census.mismatches} == {"its allocation bits cannot be read"}
+    assert len(census.mismatches) == len(census.spans)

@@ -1,0 +1,107 @@
+"""From a pid to a process that stands still, for questions that copy memory in bulk (the heap).
+
+    with hold(pid) as held:
+        held.world.goroutines.all
+        held.release()            # the target runs again; what was read stays
+    held.pause_us
+
+Everything that does not need the target to stand still (its executable, layouts, roots) is made
+ready before it is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from goprobe.binary.elf import ElfFile
+from goprobe.process.identity import ProcessIdentity, identify
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import Memory, PageCache
+from goprobe.process.ptrace import StoppedProcess, stopped
+from goprobe.runtime.layout import Layout
+from goprobe.runtime.program import Program
+from goprobe.runtime.world import World, load_bias
+
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A running Go process before any stop: who it is, and its binary, opened."""
+
+    identity: ProcessIdentity
+    program: Program
+    bias: int
+
+    @property
+    def pid(self) -> int:
+        return self.identity.pid
+
+    @property
+    def layout(self) -> Layout:
+        return self.program.facts.layout
+
+    def root(self, name: str) -> int:
+        """Where one of the runtime's globals is in the process; KeyError where it is unknown."""
+        return self.program.facts.roots[name] + self.bias
+
+
+def open_target(pid: int) -> Target:
+    """The process and its binary, be it deleted, replaced or in another mount namespace.
+
+    Raises UsageError (no such process, not a Go program), NotGoError, NotPermittedError,
+    TargetGoneError.
+    """
+    identity = identify(pid)
+    program = Program(ElfFile(identity.open_path, shown_as=identity.executable))
+    _ = program.facts
+    return Target(identity, program, load_bias(program, read_maps(pid), identity.executable))
+
+
+class Held:
+    """A target that stands still until `release`, and what of it can be asked."""
+
+    def __init__(self, target: Target, process: StoppedProcess) -> None:
+        self.target = target
+        self._process = process
+
+    @property
+    def memory(self) -> Memory:
+        """The target's memory, uncached."""
+        return self._process.memory
+
+    @cached_property
+    def world(self) -> World:
+        """The process as it stands; its mappings are read when this is first asked for."""
+        target = self.target
+        return World(
+            target.pid,
+            target.program,
+            PageCache(self._process.memory),
+            read_maps(target.pid),
+            self._process.threads,
+            target.bias,
+        )
+
+    def release(self) -> None:
+        """Let the target go on: only what was read already is of that moment."""
+        self._process.release()
+
+    @property
+    def pause_us(self) -> int:
+        """How long the target stood still, in microseconds; so far, while it still does."""
+        return self._process.pause_us
+
+
+@contextmanager
+def hold(target: int | Target, *, timeout: float = PATIENCE) -> Iterator[Held]:
+    """Hold a Go process still. `timeout` (seconds) bounds the wait for it to stand.
+
+    Raises what `open_target` raises, and TargetTimeoutError.
+    """
+    opened = open_target(target) if isinstance(target, int) else target
+    with stopped(opened.pid, timeout=timeout, identity=opened.identity) as process:
+        yield Held(opened, process)
