@@ -1,0 +1,145 @@
+"""The report of `goprobe escape`: schema goprobe.escape/1."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.model.address import Address
+from goprobe.model.trace import Exit, Tool
+
+SCHEMA = "goprobe.escape/1"
+
+NOTHING = "none"
+"""The outcome's kind where a call gave no new memory; the others are those of Location."""
+
+
+class Prediction(StrEnum):
+    """What the compiler said: `none` where it said nothing about memory."""
+
+    HEAP = "heap"
+    STACK = "stack"
+    NONE = "none"
+
+
+class Verdict(StrEnum):
+    """What came of a prediction. The contract fixes these names."""
+
+    CONFIRMED_HEAP = "confirmed_heap"
+    CONFIRMED_STACK = "confirmed_stack"
+    STATIC = "static"
+    SHARED = "shared"
+    DEFERRED_HEAP = "deferred_heap"
+    SPILLED_TO_HEAP = "spilled_to_heap"
+    ELIDED = "elided"
+    NO_COPY = "no_copy"
+    NOT_REACHED = "not_reached"
+    DEAD = "dead"
+    UNPREDICTED = "unpredicted"
+    UNOBSERVED = "unobserved"
+    CONTRADICTED = "contradicted"
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A call into the allocator in the code of a site.
+
+    `pc` is the CALL's link-time address. `file`, `line` and `function` are where the source of the
+    call stands; `inlined_at` the calls through which that was inlined, innermost first, as
+    "file:line (function)". `hits` counts how often it ran: exact, however often.
+    """
+
+    pc: Address
+    callee: str
+    inlined_at: tuple[str, ...]
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    hits: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Where results lived: `count` inspected ones that lay alike.
+
+    `kind` is a kind of Location, or "none" where nothing new was handed out. `bytes` is what was
+    asked for in all, `type` the Go type where the call names it ("" where not) and `address` the
+    first result's. `name` says it for humans. `opened` counts those that began a memory block of
+    the allocator: the tiny allocator puts several small objects without pointers into one.
+    """
+
+    kind: str
+    count: int
+    bytes: int
+    type: str
+    address: Address
+    name: str = ""
+    opened: int = 0
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing of which the compiler, or the machine code, says where its memory comes from.
+
+    `hits` is how often the site's calls ran, or, where it has none, how often its code was seen to
+    run. `inspected` is for how many of these `outcomes` speaks. `flow` is the compiler's own
+    reason (-m=2). `ambiguous` says what cannot be told apart on this line.
+    """
+
+    file: str
+    line: int
+    col: int
+    function: str
+    expression: str
+    prediction: Prediction
+    messages: tuple[str, ...]
+    calls: tuple[Call, ...]
+    hits: int
+    outcomes: tuple[Outcome, ...]
+    verdict: Verdict
+    reason: str
+    inspected: int = 0
+    flow: tuple[str, ...] = ()
+    ambiguous: str = ""
+
+
+class Assertion(msgspec.Struct, frozen=True):
+    """A `//goprobe:` comment: `text` is its word (heap, stack, noalloc)."""
+
+    file: str
+    line: int
+    text: str
+    held: bool
+    why: str
+
+
+class Build(msgspec.Struct, frozen=True):
+    """How the binary was made: `flags` of the user, `go_line` the whole command."""
+
+    flags: tuple[str, ...]
+    go_line: str
+    gcflags: str
+    binary: str = ""
+
+
+class DanglingPointer(msgspec.Struct, frozen=True):
+    """A pointer of the heap or of a global into a goroutine's stack, and how it was met."""
+
+    source: str
+    target: str
+    when: str
+
+
+class EscapeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`ran` is false with --static. `partial` says why the run was not seen to its end."""
+
+    go: Tool
+    build: Build
+    sites: tuple[Site, ...]
+    assertions: tuple[Assertion, ...]
+    summary: dict[str, int]
+    ran: bool = True
+    partial: str = ""
+    exit: Exit | UnsetType = UNSET
+    dangling: tuple[DanglingPointer, ...] = ()
+    warnings: tuple[str, ...] = ()
+    schema: str = SCHEMA
