@@ -17,7 +17,7 @@ from goprobe.model.location import Detail, Kind, Location
 from goprobe.process.maps import Mapping
 from goprobe.process.memory import u64
 from goprobe.runtime.goroutines import Goroutine
-from goprobe.runtime.heap import Span
+from goprobe.runtime.heap import HeapObject, Span
 from goprobe.runtime.regions import RuntimeRegion, runtime_regions
 from goprobe.runtime.world import World
 
@@ -48,8 +48,23 @@ class Locator:
 
     def locate_all(self, address: int) -> tuple[Location, ...]:
         """Every identity of an address, most specific first."""
-        found = [f for identify in self._identifiers if (f := identify(address)) is not None]
+        *specific, _ = self._identifiers
+        found = [f for identify in specific if (f := identify(address)) is not None]
+        found += self._structures(address)
         return tuple(found) or (self.locate(address),)
+
+    def _structures(self, address: int) -> list[Location]:
+        """A goroutine's own g struct is a heap object too; say whose it is."""
+        for g in self.world.goroutines.all:
+            if g.address <= address < g.address + self.world.layout.struct("g").size:
+                detail: Detail = {"what": "g struct", "goroutine": g.id}
+                return [
+                    self._location(
+                        Kind.RUNTIME, address, f"the g struct of goroutine {g.id}", detail,
+                        f"runtime.allgs lists a g at {g.address:#x}",
+                    )
+                ]  # fmt: skip
+        return []
 
     def _location(
         self, kind: Kind, address: int, name: str, detail: Detail, *evidence: str
@@ -92,6 +107,12 @@ class Locator:
         if m.path in ("[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"):
             return self._location(Kind.VDSO, address, f"the kernel's {m.path}", detail)
         if m.is_file and m.path:
+            if self._in_own_image(address):
+                binary = PurePath(self.world.program.elf.shown_as).name
+                return self._location(
+                    Kind.RODATA, address, f"{binary}, outside its sections (headers, padding)",
+                    detail, f"the loaded image of {binary} covers it",
+                )  # fmt: skip
             detail["path"] = m.path
             name = PurePath(m.path).name
             if (m.device, m.inode) in self._executable_inodes:
@@ -136,12 +157,15 @@ class Locator:
     def section_kind(self, section: Section) -> Kind:
         return _section_kind(section)
 
+    def _in_own_image(self, address: int) -> bool:
+        low, high = self.world.program.image
+        return low <= address - self.world.bias < high
+
     def _static(self, address: int) -> Location | None:
         program, bias = self.world.program, self.world.bias
-        low, high = program.image
-        link = address - bias
-        if not low <= link < high:
+        if not self._in_own_image(address):
             return None
+        link = address - bias
         section = program.elf.section_at(link)
         if section is None:
             return None
@@ -216,21 +240,48 @@ class Locator:
             return self._location(
                 Kind.RUNTIME, address, "the tail of a span, past its last object", detail, about
             )
+        header, rtype = self._type_of(found)
         detail |= {
             "object": Address(found.base), "object_size": found.size, "index": found.index,
             "offset": found.offset, "allocated": found.allocated,
         }  # fmt: skip
-        tiny = span.spanclass == self.world.layout.constants["tinySpanClass"]
-        what = "tiny slot" if tiny else "object" if found.allocated else "free slot"
-        if tiny:
-            detail["tiny"] = True
-        inside = f", {found.offset:#x} into it" if found.offset else ""
         bit = f"object {found.index} of {span.nelems}: " + (
             f"allocated ({self._why_allocated(span, found.index)})" if found.allocated else
             "free (its index is not below freeindex and its bit in allocBits is clear)"
         )  # fmt: skip
-        name = f"{found.size}-byte heap {what}{inside}"
-        return self._location(Kind.HEAP, address, name, detail, about, bit)
+        evidence = [about, bit]
+        if header:
+            detail["header"] = header
+        if rtype and found.allocated:
+            detail["type"] = self.world.typedata.name(rtype)
+            how = "its malloc header" if header else "mspan.largeType"
+            evidence.append(f"{how} names the type {detail['type']}")
+        name = _object_name(found, header, detail, tiny=self._is_tiny(span))
+        if self._is_tiny(span):
+            detail["tiny"] = True
+        return self._location(Kind.HEAP, address, name, detail, *evidence)
+
+    def _is_tiny(self, span: Span) -> bool:
+        return span.spanclass == self.world.layout.constants["tinySpanClass"]
+
+    def _type_of(self, found: HeapObject) -> tuple[int, int]:
+        """(bytes of its malloc header, its type descriptor), 0 where there is none.
+
+        Objects with pointers over 512 bytes and up to 32 KiB begin with a pointer to their type,
+        larger ones have it in the span (since Go 1.22; src/runtime/mbitmap.go, heapSetType).
+        """
+        span, constants = found.span, self.world.layout.constants
+        smallest = constants.get("minSizeForMallocHeader")
+        if smallest is None or span.noscan:
+            return 0, 0
+        if not span.size_class:
+            return 0, span.large_type
+        if span.elemsize <= smallest:
+            return 0, 0
+        try:
+            return constants["mallocHeaderSize"], u64(self._memory, found.base)
+        except UnreadableError:
+            return constants["mallocHeaderSize"], 0
 
     def _why_allocated(self, span: Span, index: int) -> str:
         if index < span.freeindex:
@@ -360,6 +411,14 @@ class Locator:
 def _described(m: Mapping) -> str:
     label = f" {m.path}" if m.path else ""
     return f"/proc map [{m.low:#x}, {m.high:#x}) {m.perms}{label}"
+
+
+def _object_name(found: HeapObject, header: int, detail: Detail, *, tiny: bool) -> str:
+    what = "tiny slot" if tiny else "object" if found.allocated else "free slot"
+    into = found.offset - header
+    inside = f", {into:#x} into it" if into > 0 else ", its malloc header" if into < 0 else ""
+    kind = f" ({detail['type']})" if "type" in detail else ""
+    return f"{found.size}-byte heap {what}{kind}{inside}"
 
 
 def _with_offset(name: str, offset: int) -> str:
