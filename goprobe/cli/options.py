@@ -53,16 +53,23 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """`seconds`: how long the target may take to get where it is waited for."""
+    """How long the target may run."""
 
-    seconds: Annotated[
-        float,
-        typer.Option("--timeout", metavar="SECONDS", help="Give up when nothing happens so long."),
-    ] = 60.0
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="SECONDS", help="End the program after so long.")
+    ] = "60"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise UsageError("--timeout takes a positive number of seconds")
+            raise UsageError(f"--timeout takes a positive number of seconds, not {self.timeout!r}")
+
+    @property
+    def seconds(self) -> float:
+        """The limit; not a number where the text is none."""
+        try:
+            return float(self.timeout)
+        except ValueError:
+            return math.nan
 
 
 def flatten(run: Callable[..., int]) -> Callable[..., Callable[[], int]]:

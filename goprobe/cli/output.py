@@ -51,6 +51,8 @@ def destination(output: Output, kind: type) -> Destination:
         path = Path(output.path)
         options = RenderOptions(width=_columns(), verbose=output.verbose)
         return Destination(name, options, _file_writer(path), _STDOUT)
+    if sys.stdout is None:
+        raise UsageError("standard output is closed", hint="-o FILE writes to a file")
     data_on_stdout = name != "text"
     return Destination(
         name, _stdout_look(output.verbose), _to_stdout, _STDERR if data_on_stdout else _STDOUT
@@ -71,13 +73,10 @@ def _columns() -> int:
 
 def _wants_colour() -> bool:
     dumb = os.environ.get("TERM", "") in ("", "dumb")
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    return terminal and not dumb and not os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not dumb and not os.environ.get("NO_COLOR")
 
 
 def _to_stdout(data: bytes) -> None:
-    if sys.stdout is None:
-        raise CannotWorkError("standard output is closed", hint="-o FILE writes to a file")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()

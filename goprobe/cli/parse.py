@@ -23,7 +23,14 @@ _PARSE_ERROR = cast(
 )
 
 
-class _WithProgramArgs(typer.core.TyperCommand):
+class _Plain(typer.core.TyperCommand):
+    """A usage line as manuals have it, without braces around what is required."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class _WithProgramArgs(_Plain):
     """Shows in its usage line where the program's arguments go."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -67,7 +74,7 @@ def _application(commands: Sequence[Command]) -> typer.Typer:
     )
     app.callback()(_goprobe)
     for command in commands:
-        shape = _WithProgramArgs if command.takes_program_args else typer.core.TyperCommand
+        shape = _WithProgramArgs if command.takes_program_args else _Plain
         app.command(command.name, cls=shape, context_settings=_HELP)(flatten(command.run))
     return app
 
@@ -94,7 +101,10 @@ def _usage_error(error: BaseException) -> UsageError:
     context = getattr(told, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     sentence = str(told.format_message()).strip().rstrip(".")
-    return UsageError(_lower_first(sentence), hint=f"{path} --help lists what there is")
+    hint = f"{path} --help lists what there is"
+    if "extra argument" in sentence and isinstance(getattr(told, "cmd", None), _WithProgramArgs):
+        hint = "arguments of the Go program go after --"
+    return UsageError(_lower_first(sentence), hint=hint)
 
 
 def _lower_first(sentence: str) -> str:

@@ -23,9 +23,7 @@ class Trace:
         self,
         context: typer.Context,
         *,
-        target: Annotated[
-            str, typer.Argument(metavar="TARGET", help="A .go file, a package or a Go binary.")
-        ],
+        target: Annotated[str, typer.Argument(metavar="TARGET", hidden=True)],
         breaks: Annotated[
             list[str] | None, typer.Option("--break", metavar="WHERE", help=_BREAK)
         ] = None,
@@ -42,7 +40,8 @@ class Trace:
     ) -> int:
         """Run a Go program under GDB and say where its variables and their bytes live.
 
-        It stops at main.main and fmt.Println, or at each --break.
+        TARGET is a .go file, a Go package (a directory or an import path) or a compiled Go
+        binary. It stops at main.main and fmt.Println, or at each --break.
         """
         from goprobe.analysis.trace import TraceRequest
 

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.value import State, Variable
+from goprobe.report import words
 from goprobe.report.interest import Node, Pick, sentence
 from goprobe.report.picture import Mark
 from goprobe.report.text.look import STATE_WORDS, style_of
@@ -38,10 +39,15 @@ class _Row:
     below: str = ""
 
 
-def write(page: Page, picks: Sequence[Pick]) -> None:
-    """The trees of the variables, and for a single one the answer as a sentence before it."""
+def write(page: Page, picks: Sequence[Pick], asked: Sequence[str] = ()) -> None:
+    """The trees of the variables, and for a single one the answer as a sentence before it.
+
+    `asked` are the names that the reader gave.
+    """
     if not picks:
-        page.paragraph("No variable has a value at these stops.")
+        names = words.listed(list(asked), "or")
+        named = f" called {names} is in scope" if asked else " has a value"
+        page.paragraph((f"No variable{named} at these stops.", "bold"))
         return
     if len(picks) == 1:
         page.paragraph((sentence(picks[0]), "bold"))

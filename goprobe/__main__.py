@@ -1,0 +1,5 @@
+"""`python -m goprobe`."""
+
+from goprobe.cli import main
+
+main()

@@ -1,0 +1,38 @@
+"""What every run pays before it does anything: kept small by what is not imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+HEAVY = {"rich", "jinja2", "numpy", "rustworkx", "elftools", "psutil", "pygdbmi", "iced_x86"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules in a fresh Python after the code."""
+    program = f"{code}\nimport sys, json\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from goprobe.cli import COMMANDS; from goprobe.cli.parse import parse\n"
+        "parse(['trace', 'hello.go', '--json'], COMMANDS)",
+        "import goprobe.report",
+        f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
+        "from report.samples import hello; from goprobe.report import *\n"
+        "render(hello(), 'json', RenderOptions())",
+    ],
+    ids=["parsing", "formats", "json"],
+)
+def test_nothing_heavy_is_imported(code: str) -> None:
+    assert not HEAVY & loaded_by(code)
