@@ -19,10 +19,11 @@ from functools import cached_property
 from goprobe.binary.elf import ElfFile
 from goprobe.process.identity import ProcessIdentity, identify
 from goprobe.process.maps import read_maps
-from goprobe.process.memory import Memory, PageCache
+from goprobe.process.memory import Memory, PageCache, ProcessMemory
 from goprobe.process.ptrace import StoppedProcess, stopped
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
+from goprobe.runtime.stripped import stripped_facts
 from goprobe.runtime.world import World, load_bias
 
 PATIENCE = 5.0
@@ -49,16 +50,20 @@ class Target:
         return self.program.facts.roots[name] + self.bias
 
 
-def open_target(pid: int) -> Target:
+def open_target(pid: int, *, assume_go: str = "") -> Target:
     """The process and its binary, be it deleted, replaced or in another mount namespace.
 
-    Raises UsageError (no such process, not a Go program), NotGoError, NotPermittedError,
-    TargetGoneError.
+    A stripped binary's runtime is found in the running process; `assume_go` ("1.27") names the
+    release whose layout it is read by, where goprobe does not know its own. Raises UsageError (no
+    such process, not a Go program), NotGoError, NotPermittedError, TargetGoneError.
     """
     identity = identify(pid)
     program = Program(ElfFile(identity.open_path, shown_as=identity.executable))
+    bias = load_bias(program, read_maps(pid), identity.executable)
+    if program.stripped:
+        program.adopt(stripped_facts(program, ProcessMemory(pid), bias, assume_go=assume_go))
     _ = program.facts
-    return Target(identity, program, load_bias(program, read_maps(pid), identity.executable))
+    return Target(identity, program, bias)
 
 
 class Held:

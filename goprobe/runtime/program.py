@@ -19,7 +19,7 @@ from goprobe.runtime.functionvars import FunctionVariables, StaticParts
 from goprobe.runtime.layout import Facts, layout_from_debug, roots_from_debug
 
 # What was cached under another table of declared fields is not asked again.
-_FACTS_ROOM = f"facts-{zlib.crc32(repr((STRUCTS, CONSTANTS, ROOTS)).encode()):08x}"
+FACTS_ROOM = f"facts-{zlib.crc32(repr((STRUCTS, CONSTANTS, ROOTS)).encode()):08x}"
 
 
 class Program:
@@ -47,10 +47,14 @@ class Program:
         """Layouts and roots, from the cache where this binary was seen before."""
         if self.stripped:
             raise NotGoError(
-                f"{self.elf.shown_as} is stripped: it carries no debug information",
-                hint="build it without -ldflags=-s or -w",
+                f"{self.elf.shown_as} is stripped: its runtime can be found only in a running "
+                "process"
             )
-        return cached(_FACTS_ROOM, self.elf.cache_key, Facts, self._facts)
+        return cached(FACTS_ROOM, self.elf.cache_key, Facts, self._facts)
+
+    def adopt(self, facts: Facts) -> None:
+        """Take layouts and roots that were found otherwise, for a stripped binary."""
+        self.__dict__["facts"] = facts
 
     def _facts(self) -> Facts:
         return Facts(layout_from_debug(self.debug, str(self.go)), roots_from_debug(self.debug))

@@ -1,0 +1,277 @@
+"""The runtime's globals in a binary without symbols, found by what they are.
+
+Released Go programs carry neither debug information nor symbols. Their runtime structures are laid
+out as in every program of the same Go release (`shipped`), and each root can be told by invariants
+that nothing else meets; the heap's own self-check proves the find. Roots are link-time addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.binary.cache import cached
+from goprobe.binary.pclnfind import find_module_head
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.process.memory import Memory, u64
+from goprobe.runtime.heap import Heap, Span
+from goprobe.runtime.layout import Facts, Layout
+from goprobe.runtime.program import FACTS_ROOM, Program
+from goprobe.runtime.shipped import shipped_layout
+from goprobe.runtime.view import Record, read_record, read_records
+
+Words = NDArray[np.uint64]
+
+_PROBES = 16
+_DATA_LIMIT = 1 << 28
+_STRIDE = 8
+_WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
+_PERSISTENT_CHUNK = 256 << 10
+_GC_ARENA = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """A stretch of the module's data: `words` is what stands at [low, …)."""
+
+    low: int
+    words: Words
+
+    def address(self, index: int) -> int:
+        return self.low + _STRIDE * int(index)
+
+
+def find_roots(program: Program, layout: Layout, memory: Memory, bias: int) -> dict[str, int]:
+    """Link-time addresses of the runtime's globals, in a running process's memory.
+
+    Raises NotGoError where the heap or the goroutines cannot be found beyond doubt.
+    """
+    finder = _Finder(program, layout, memory, bias)
+    return {name: address - bias for name, address in finder.run().items()}
+
+
+def stripped_facts(program: Program, memory: Memory, bias: int, *, assume_go: str = "") -> Facts:
+    """Layout and roots of a stripped binary whose process is running, cached by its contents.
+
+    Raises CannotWorkError (no layout for its Go release), NotGoError (roots not found).
+    """
+    layout = shipped_layout(program.go, assume=assume_go)
+
+    def make() -> Facts:
+        return Facts(layout, find_roots(program, layout, memory, bias))
+
+    return cached(f"{FACTS_ROOM}-{assume_go}", program.elf.cache_key, Facts, make)
+
+
+class _Finder:
+    def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
+        self._layout = layout
+        self._memory = memory
+        self._name = program.elf.shown_as
+        head = find_module_head(program.elf)
+        if head is None:
+            raise NotGoError(f"{self._name} is stripped, and its module data was not found")
+        self._module_address = head.address + bias
+        self._module = read_record(memory, layout.struct("moduledata"), self._module_address)
+
+    def run(self) -> dict[str, int]:
+        areas = list(self._areas())
+        found = {"firstmoduledata": self._module_address}
+        found["mheap_"] = self._only("mheap_", self._mheaps(areas))
+        heap = Heap(self._memory, self._layout, found["mheap_"])
+        found["allgs"] = self._only("allgs", self._allgs(areas, heap))
+        found["allm"] = self._allm(areas)
+        optional = {
+            "waitReasonStrings": self._wait_reasons(areas),
+            "persistentChunks": self._persistent_chunks(areas, heap),
+            "gcBitsArenas": self._gc_bits_arenas(areas, heap),
+        }
+        return found | {name: address for name, address in optional.items() if address}
+
+    def _only(self, name: str, candidates: Iterator[int]) -> int:
+        found = sorted(set(candidates))
+        if len(found) != 1:
+            how = "not found" if not found else f"found at {len(found)} places"
+            raise NotGoError(f"{self._name} is stripped, and runtime.{name} was {how}")
+        return found[0]
+
+    def _areas(self) -> Iterator[_Area]:
+        for low, high in (("noptrdata", "enoptrdata"), ("data", "edata"), ("bss", "ebss"),
+                          ("noptrbss", "enoptrbss")):  # fmt: skip
+            start, end = self._module[low] & ~7, self._module[high]
+            size = (end - start) & ~7
+            if not 0 < size <= _DATA_LIMIT:
+                continue
+            try:
+                raw = self._memory.read(start, size)
+            except UnreadableError:
+                continue
+            yield _Area(start, np.frombuffer(raw, np.uint64))
+
+    def _slices(self, area: _Area, limit: int) -> NDArray[np.int64]:
+        """Indexes of words that look like a slice header: pointer, len <= cap, not empty."""
+        words = area.words
+        if len(words) < 3:
+            return np.empty(0, np.int64)
+        pointer, length, capacity = words[:-2], words[1:-1], words[2:]
+        plausible = (
+            (pointer > 4096) & (pointer < 1 << 47) & (pointer % 8 == 0)
+            & (length > 0) & (length <= capacity) & (capacity <= limit)
+        )  # fmt: skip
+        return np.flatnonzero(plausible)
+
+    # The heap
+
+    def _mheaps(self, areas: Sequence[_Area]) -> Iterator[int]:
+        offset = self._layout.offset("mheap", "allspans")
+        for area in areas:
+            for index in self._slices(area, 1 << 26):
+                at = area.address(index)
+                if self._is_mheap(at - offset, int(area.words[index]), int(area.words[index + 1])):
+                    yield at - offset
+
+    def _is_mheap(self, mheap: int, spans: int, count: int) -> bool:
+        """allspans leads to spans that the arena index, found beside it, leads to as well."""
+        try:
+            raw = self._memory.read(spans, 8 * min(count, _PROBES))
+            heap = Heap(self._memory, self._layout, mheap)
+            pointers = [int(p) for p in np.frombuffer(raw, np.uint64)]
+            found = [heap.span(p) for p in pointers]
+            known = [s for s in found if s is not None and self._is_span(s)]
+            if len(known) < len(pointers):
+                return False
+            live = [s for s in known if s.state]
+            return bool(live) and all(self._indexed(heap, s) for s in live)
+        except UnreadableError:
+            return False
+
+    def _is_span(self, span: Span) -> bool:
+        if span.state > 2 or span.npages > 1 << 24:
+            return False
+        return span.base % 8192 == 0 and bool(span.base) == bool(span.npages)
+
+    def _indexed(self, heap: Heap, span: Span) -> bool:
+        found = heap.span_at(span.base)
+        return found is not None and found.address == span.address
+
+    # Goroutines and threads
+
+    def _allgs(self, areas: Sequence[_Area], heap: Heap) -> Iterator[int]:
+        for area in areas:
+            for index in self._slices(area, 1 << 26):
+                pointer, count = int(area.words[index]), int(area.words[index + 1])
+                if self._are_goroutines(pointer, count, heap):
+                    yield area.address(index)
+
+    def _are_goroutines(self, pointer: int, count: int, heap: Heap) -> bool:
+        try:
+            raw = self._memory.read(pointer, 8 * min(count, _PROBES))
+        except UnreadableError:
+            return False
+        gs = [self._goroutine(int(p), heap) for p in np.frombuffer(raw, np.uint64)]
+        ids = [g["goid"] for g in gs if g]
+        return len(ids) == len(gs) and ids[0] == 1 and len(gs) > 1
+
+    def _goroutine(self, pointer: int, heap: Heap) -> Record | None:
+        if pointer % 8 or heap.span_at(pointer) is None:
+            return None
+        try:
+            g = read_record(self._memory, self._layout.struct("g"), pointer)
+        except UnreadableError:
+            return None
+        status = g["atomicstatus"] & ~self._layout.constants["_Gscan"]
+        sane = g["stack.lo"] <= g["stack.hi"] < 1 << 47 and status < 16 and g["goid"] < 1 << 48
+        return g if sane else None
+
+    def _allm(self, areas: Sequence[_Area]) -> int:
+        """The word that leads to the longest list of threads."""
+        best, longest = 0, 0
+        for area in areas:
+            plausible = (area.words > 4096) & (area.words < 1 << 47) & (area.words % 8 == 0)
+            for index in np.flatnonzero(plausible):
+                length = self._threads(int(area.words[index]))
+                if length > longest:
+                    best, longest = area.address(index), length
+        if not best:
+            raise NotGoError(f"{self._name} is stripped, and runtime.allm was not found")
+        return best
+
+    def _threads(self, pointer: int) -> int:
+        struct = self._layout.struct("m")
+        seen: set[int] = set()
+        while pointer and pointer not in seen and len(seen) < 1 << 16:
+            try:
+                m = read_record(self._memory, struct, pointer)
+                if u64(self._memory, m["g0"] + self._layout.offset("g", "m")) != pointer:
+                    break
+            except UnreadableError:
+                break
+            seen.add(pointer)
+            pointer = m["alllink"]
+        return len(seen)
+
+    # What else helps
+
+    def _wait_reasons(self, areas: Sequence[_Area]) -> int:
+        for area in areas:
+            for index in np.flatnonzero(area.words == len(_WAIT_REASON)):
+                # The array begins with the empty reason, one string header before this one.
+                pointer = int(area.words[index - 1])
+                try:
+                    if index >= 3 and self._memory.read(pointer, len(_WAIT_REASON)) == _WAIT_REASON:
+                        return area.address(index) - 24
+                except UnreadableError:
+                    continue
+        return 0
+
+    def _persistent_chunks(self, areas: Sequence[_Area], heap: Heap) -> int:
+        """The word that leads to the chain of chunks in which all span metadata lies."""
+        try:
+            spans = np.array(heap.span_pointers(), np.uint64)
+        except UnreadableError:
+            return 0
+        found = self._covering(areas, spans, _PERSISTENT_CHUNK, 0)
+        return found[0] if found[1] == len(spans) else 0
+
+    def _gc_bits_arenas(self, areas: Sequence[_Area], heap: Heap) -> int:
+        """The struct is a lock, then free, next, current, previous; mark bits come from `next`."""
+        struct = self._layout.struct("mspan")
+        try:
+            records = read_records(self._memory, struct, heap.span_pointers())
+            bits = np.array([r["gcmarkBits"] for r in records if r["gcmarkBits"]], np.uint64)
+        except UnreadableError:
+            return 0
+        link = self._layout.offset("gcBitsArena", "next")
+        at, most = self._covering(areas, bits, _GC_ARENA, link)
+        return at - 2 * _STRIDE if most > len(bits) // 2 else 0
+
+    def _covering(
+        self, areas: Sequence[_Area], addresses: Words, size: int, link: int
+    ) -> tuple[int, int]:
+        """The word from which blocks of `size` bytes, each with the next one's address at `link`,
+        hold most of `addresses`; and how many."""
+        best, most = 0, 0
+        for area in areas:
+            plausible = (area.words > 4096) & (area.words < 1 << 47) & (area.words % 4096 == 0)
+            for index in np.flatnonzero(plausible):
+                inside = self._inside(int(area.words[index]), addresses, size, link)
+                if inside > most:
+                    best, most = area.address(index), inside
+        return best, most
+
+    def _inside(self, low: int, addresses: Words, size: int, link: int) -> int:
+        inside, seen = 0, set[int]()
+        while low and low % 4096 == 0 and low not in seen and len(seen) < 1 << 14:
+            seen.add(low)
+            here = int(((addresses >= low) & (addresses < low + size)).sum())
+            if not here and len(seen) == 1 and link == 0:
+                break
+            inside += here
+            try:
+                low = u64(self._memory, low + link)
+            except UnreadableError:
+                break
+        return inside
