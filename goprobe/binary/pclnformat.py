@@ -121,7 +121,8 @@ class Function:
 class SourceFrame:
     """A function of the source at one pc. `inlined`: it has no frame of its own.
 
-    `line` is where it stands: the call's line for all but the innermost.
+    `line` is where it stands: the call's line for all but the innermost. `wrapper`: the compiler
+    made it (a method's pointer form, the call of a `go` statement); Go's own traces leave it out.
     """
 
     function: str
@@ -129,6 +130,7 @@ class SourceFrame:
     line: int
     inlined: bool
     start_line: int
+    wrapper: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,13 +262,27 @@ class LineTable:
                 call = self.inlined_call(function, index)
                 name = self.name_at(call.name_offset)
                 position = self.position(function, at)
-                frames.append(SourceFrame(name, *position, True, call.start_line))
+                wrapper = call.func_id == self._wrapper_id
+                frames.append(SourceFrame(name, *position, True, call.start_line, wrapper))
                 at = function.entry + call.parent_pc
         except UnreadableError:
             pass
         position = self.position(function, at)
-        frames.append(SourceFrame(function.name, *position, False, function.start_line))
+        wrapper = function.func_id == self._wrapper_id
+        frames.append(SourceFrame(function.name, *position, False, function.start_line, wrapper))
         return frames
+
+    @cached_property
+    def _wrapper_id(self) -> int:
+        """funcIDWrapper, whose number changes with releases: that of a function that is one.
+
+        runtime.call16 … are marked so in asm_amd64.s, and in every binary (finalizers use them).
+        """
+        try:
+            found = self.function_named("runtime.call32")
+        except UnreadableError:
+            found = None
+        return found.func_id if found else -1
 
     # -- pcdata and funcdata -----------------------------------------------------------------
 

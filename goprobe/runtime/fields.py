@@ -47,7 +47,8 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "stackfreelist": "list size",
         # runtime2.go
         "g": _G,
-        "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra preemptGen",
+        "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra preemptGen "
+        "vdsoSP vdsoPC",
         "p": "id status m mcache palloc.base palloc.off",
         "sudog": "g next prev elem? c? waitlink",
         "itab|internal/abi.ITab": "",

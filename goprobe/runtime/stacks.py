@@ -1,0 +1,135 @@
+"""The stacks of goroutines and threads at one stop: where to begin each walk, and the walk.
+
+Where a goroutine's stack was left depends on what it does: parked and runnable ones are in g.sched,
+system calls and C calls in g.syscallsp, calls of the vdso in m.vdsoSP, and a running one is where
+its thread's registers say, on its own stack or on the thread's system stack meanwhile.
+Source: src/runtime/traceback.go (initAt), proc.go (sigprof), runtime2.go of Go 1.21 to 1.27.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from goprobe.binary.pclnformat import shown_name
+from goprobe.errors import UnreadableError
+from goprobe.runtime.code import Code
+from goprobe.runtime.frames import FrameView
+from goprobe.runtime.goroutines import Goroutine, Thread
+from goprobe.runtime.modules import Modules, read_modules
+from goprobe.runtime.unwind import FRAME_LIMIT, MachineFrame, Start, Unwound, unwind
+from goprobe.runtime.view import read_record
+from goprobe.runtime.world import ThreadState, World
+
+_NOWHERE = Unwound((), False, "it has no stack")
+
+
+class Stacks:
+    """Walks the stacks of one stopped process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @cached_property
+    def modules(self) -> Modules:
+        """The program and its plugins; none where the list cannot be read."""
+        world = self._world
+        try:
+            return read_modules(world.memory, world.layout, world.roots["firstmoduledata"])
+        except (UnreadableError, KeyError) as error:
+            return Modules((), f"the modules cannot be read: {error}")
+
+    @cached_property
+    def code(self) -> Code:
+        return Code(self._world.lines, self.modules, self._world.memory)
+
+    @cached_property
+    def _threads(self) -> dict[int, Thread]:
+        return {t.address: t for t in self._world.goroutines.threads}
+
+    # -- walks -------------------------------------------------------------------------------
+
+    def of_goroutine(self, g: Goroutine, *, limit: int = FRAME_LIMIT) -> Unwound:
+        """A goroutine's stack as the runtime would print it."""
+        if g.dead or not g.high:
+            return _NOWHERE
+        thread = self._threads.get(g.m)
+        if g.status == "running" and thread and thread.tid in self._world.threads:
+            return self._of_running(g, thread, limit)
+        return self._walk(saved(g), None, limit)
+
+    def of_thread(self, tid: int, *, limit: int = FRAME_LIMIT) -> Unwound:
+        """What a thread stands in, from its registers: Go's or C's code, on whatever stack."""
+        registers = self._world.threads.get(tid)
+        if registers is None:
+            return Unwound((), False, f"there is no thread {tid}")
+        thread = self._world.goroutines.thread(tid)
+        g = self._world.goroutines.at(thread.current) if thread and thread.current else None
+        if thread and g:
+            return self._walk(self._live(registers, thread, g), self._left(g, thread), limit)
+        return self._walk(self._live(registers, thread, None), None, limit)
+
+    def _of_running(self, g: Goroutine, thread: Thread, limit: int) -> Unwound:
+        registers = self._world.threads[thread.tid]
+        live = self._live(registers, thread, g)
+        if g.low <= registers.rsp < g.high:
+            return self._walk(live, None, limit)
+        return self._walk(live, self._left(g, thread), limit)
+
+    def _walk(self, start: Start, user: Start | None, limit: int) -> Unwound:
+        return unwind(self._world.memory, self.code, start, user=user, limit=limit)
+
+    # -- where walks begin -------------------------------------------------------------------
+
+    def _live(self, registers: ThreadState, thread: Thread | None, g: Goroutine | None) -> Start:
+        low, high = self._bounds(registers.rsp, thread, g)
+        return Start(registers.rip, registers.rsp, registers.rbp, low, high)
+
+    def _bounds(self, sp: int, thread: Thread | None, g: Goroutine | None) -> tuple[int, int]:
+        """Of the stack, the goroutine's own or one of its thread's, that `sp` is on."""
+        owners = [g]
+        if thread:
+            owners += [self._world.goroutines.at(a) for a in (thread.gsignal, thread.g0)]
+        found = next((o for o in owners if o and o.low <= sp < o.high), None)
+        return (found.low, found.high) if found else (0, 0)
+
+    def _left(self, g: Goroutine, thread: Thread) -> Start:
+        """Where the goroutine's own stack was left by a thread that is on another one."""
+        pc, sp = self._vdso(thread)
+        if sp and g.low <= sp < g.high:
+            return Start(pc, sp, 0, g.low, g.high, exact=False)
+        return saved(g)
+
+    def _vdso(self, thread: Thread) -> tuple[int, int]:
+        struct = self._world.layout.struct("m")
+        if "vdsoSP" not in struct:
+            return 0, 0
+        try:
+            m = read_record(self._world.memory, struct, thread.address)
+        except UnreadableError:
+            return 0, 0
+        return m["vdsoPC"], m["vdsoSP"]
+
+    # -- as the source has it ----------------------------------------------------------------
+
+    def source(self, unwound: Unwound) -> Iterator[FrameView]:
+        """The frames with inlined calls as frames of their own, innermost first."""
+        for index, frame in enumerate(unwound.frames):
+            yield from self._source(frame, index == 0)
+
+    def _source(self, frame: MachineFrame, innermost: bool) -> Iterator[FrameView]:
+        stack = self.code.source(frame.lookup)
+        if not stack:
+            yield FrameView(
+                frame.pc, frame.lookup, frame.sp, frame.cfa, "", "", 0, False, 0, innermost
+            )
+        for i, source in enumerate(stack):
+            yield FrameView(
+                frame.pc, frame.lookup, frame.sp, frame.cfa, shown_name(source.function),
+                source.file, source.line, source.inlined, len(stack) - 1 - i, innermost,
+            )  # fmt: skip
+
+
+def saved(g: Goroutine) -> Start:
+    """Where the scheduler, or entersyscall, saved that a goroutine stands."""
+    return Start(g.pc, g.sp, g.bp, g.low, g.high, exact=False)

@@ -1,0 +1,268 @@
+"""Walking a stack: from the pc and sp where it stands to the function that it began with.
+
+Go's line table says the size of every frame at every pc, so that the walk is exact in prologues
+and leaf functions too; frame pointers serve only where it knows nothing. The rules are those of
+src/runtime/traceback.go (unwinder.resolveInternal and next), asm_amd64.s, preempt_amd64.s and
+sys_linux_amd64.s of Go 1.21 to 1.27, which agree in all that is used here. Special functions are
+known by their names: their numbers (funcID) change between releases.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory import Memory
+from goprobe.runtime.code import Code, Spot
+
+FRAME_LIMIT = 10_000
+
+# These "calls" are put into interrupted code, whose pc is that of the instruction to run next.
+_INJECTED = frozenset({"runtime.sigpanic", "runtime.asyncPreempt", "runtime.debugCallV2"})
+_SIGNAL_ENTRY = frozenset({"runtime.sigtramp", "runtime.cgoSigtramp"})
+# On a system stack, these stand where the goroutine's own stack was left.
+_SWITCHES = frozenset({"runtime.systemstack", "runtime.morestack", "runtime.mcall"})
+_STAND_IN = "runtime.systemstack_switch"
+# It moves SP between two stacks, but both can be walked through it at all times.
+_TWO_STACKS = "runtime.cgocallback"
+
+# rbp, rsp, rip in struct ucontext: asm/ucontext.h and asm/sigcontext.h of x86-64 Linux.
+_UC_RBP, _UC_RSP, _UC_RIP = 40 + 8 * 10, 40 + 8 * 15, 40 + 8 * 16
+_STACKS_LIMIT = 8
+_WORD = struct.Struct("<Q")
+_BLOCK = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a walk begins. The stack is [low, high), 0 where that is not known.
+
+    `exact`: `pc` is that of the instruction to run next, as registers have it; otherwise it is
+    a return address, as the scheduler saves it.
+    """
+
+    pc: int
+    sp: int
+    bp: int = 0
+    low: int = 0
+    high: int = 0
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFrame:
+    """A frame of the machine. `sp` is SP at `pc`; `cfa` is SP before the call that made it.
+
+    `lookup` is the pc to ask tables with: inside the call instruction for a caller. `spot` is None
+    for code that is none of Go's. `trap`: it made no call; a signal or a fault interrupted it.
+    `guessed`: found by the frame pointer, so that calls inside of it may be missing. `stack` counts
+    the changes of stack before it.
+    """
+
+    pc: int
+    lookup: int
+    sp: int
+    cfa: int
+    spot: Spot | None
+    trap: bool = False
+    guessed: bool = False
+    stack: int = 0
+
+    @property
+    def function(self) -> str:
+        """The machine function's name, "" for code that is none of Go's."""
+        return self.spot.name if self.spot else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwound:
+    """A walked stack, innermost frame first.
+
+    `complete`: it reached the function that the stack began with, and guessed nothing. `why` says
+    how it ended.
+    """
+
+    frames: tuple[MachineFrame, ...]
+    complete: bool
+    why: str
+
+
+def unwind(
+    memory: Memory, code: Code, start: Start, *, user: Start | None = None, limit: int = FRAME_LIMIT
+) -> Unwound:
+    """Walk from `start`. Never raises UnreadableError: what cannot be read ends the walk.
+
+    `user` is where the goroutine's own stack was left while `start` is on a system stack (g.sched,
+    g.syscallsp or m.vdsoSP, with the goroutine's bounds): the walk goes on there after it.
+    """
+    return _Walk(memory, code, start, user).run(limit)
+
+
+class _Walk:
+    """One walk: where it stands, and what is known of the stack that it is on."""
+
+    def __init__(self, memory: Memory, code: Code, start: Start, user: Start | None) -> None:
+        self._memory = memory
+        self._code = code
+        self._user = user
+        self._base = 0
+        self._block = b""
+        self._at = start
+        self._trap = self._guessed = self._gap = False
+        self._stack = 0
+        self._frames: list[MachineFrame] = []
+        self._end: tuple[bool, str] = (False, "")
+
+    def run(self, limit: int) -> Unwound:
+        try:
+            if not self._at.pc:
+                self._called_nil()
+            while len(self._frames) < limit and self._advance():
+                pass
+            if not self._end[1]:
+                self._stop(f"only its first {limit} frames were asked for")
+        except UnreadableError as error:
+            self._stop(f"the stack cannot be read: {error}")
+        complete, why = self._end
+        return Unwound(tuple(self._frames), complete and not self._gap, why)
+
+    def _called_nil(self) -> None:
+        # A nil function was called: its "frame" is the return address alone.
+        self._at = replace(self._at, pc=self._word(self._at.sp), sp=self._at.sp + 8, exact=False)
+
+    # -- one frame ---------------------------------------------------------------------------
+
+    def _advance(self) -> bool:
+        """Note the frame where the walk stands and go to its caller; False at the end."""
+        at = self._at
+        spot = self._code.spot(at.pc)
+        if spot is None:
+            self._note(None, at.sp)
+            return self._leave_foreign()
+        if spot.name == _STAND_IN and self._stack and self._frames[-1].function in _SWITCHES:
+            # What the goroutine's stack has in place of the call to systemstack just seen.
+            return self._step(spot, at.sp + spot.size + 8)
+        cfa = at.sp + max(spot.size, 0) + 8
+        self._note(spot, cfa)
+        if spot.name in _SWITCHES and self._on_system_stack():
+            return self._switch(spot.name)
+        if spot.name in _SIGNAL_ENTRY:
+            return self._interrupted(cfa)
+        if spot.function.top_frame:
+            return self._stop(f"{spot.name} is where this stack began", complete=True)
+        if spot.size < 0:
+            return self._by_frame_pointer(f"{spot.name} has no frame information")
+        if not self._may_step(spot, cfa):
+            return self._by_frame_pointer(f"{spot.name} moves the stack pointer")
+        return self._step(spot, cfa)
+
+    def _note(self, spot: Spot | None, cfa: int) -> None:
+        at = self._at
+        called = spot is not None and not at.exact and at.pc > spot.function.entry
+        self._frames.append(
+            MachineFrame(
+                at.pc, at.pc - called, at.sp, cfa, spot, self._trap, self._guessed, self._stack
+            )
+        )
+
+    def _step(self, spot: Spot, cfa: int) -> bool:
+        at = self._at
+        if at.high and not at.low <= at.sp < cfa <= at.high:
+            return self._stop(f"the frame of {spot.name} leaves the stack")
+        caller = self._word(cfa - 8)
+        if not caller:
+            return self._stop(f"{spot.name} returns to address 0")
+        bp = self._word(cfa - 16) if spot.size >= 8 else at.bp
+        self._trap = spot.name in _INJECTED
+        self._guessed = False
+        self._at = Start(caller, cfa, bp, at.low, at.high, self._trap)
+        return True
+
+    def _may_step(self, spot: Spot, cfa: int) -> bool:
+        """Whether SP is where the tables say in a function that writes it freely."""
+        if not spot.function.writes_sp or spot.name == _TWO_STACKS:
+            return True
+        if len(self._frames) > 1:
+            return False
+        at = self._at
+        return not at.exact or at.pc == spot.function.entry or self._was_called(spot, cfa)
+
+    def _was_called(self, spot: Spot, cfa: int) -> bool:
+        """Whether the return address comes from a call of this very function."""
+        try:
+            caller = self._word(cfa - 8)
+            call = self._memory.read(caller - 5, 5)
+        except UnreadableError:
+            return False
+        target = caller + int.from_bytes(call[1:], "little", signed=True)
+        return call[0] == 0xE8 and target == spot.function.entry
+
+    # -- changes of stack --------------------------------------------------------------------
+
+    def _on_system_stack(self) -> bool:
+        user, sp = self._user, self._at.sp
+        return not user or not user.low <= sp < user.high
+
+    def _switch(self, name: str) -> bool:
+        if self._user is None:
+            return self._stop(f"{name} is where this system stack was entered", complete=True)
+        return self._go_to(self._user, trap=False)
+
+    def _interrupted(self, context: int) -> bool:
+        """Over the frame that the kernel made for a signal handler: struct ucontext."""
+        pc, sp, bp = (self._word(context + at) for at in (_UC_RIP, _UC_RSP, _UC_RBP))
+        user = self._user
+        bounds = (user.low, user.high) if user and user.low <= sp < user.high else (0, 0)
+        return self._go_to(Start(pc, sp, bp, *bounds), trap=True)
+
+    def _go_to(self, start: Start, *, trap: bool) -> bool:
+        self._stack += 1
+        if self._stack > _STACKS_LIMIT:
+            return self._stop("the stack was changed too often")
+        if self._user and self._user.low <= start.sp < self._user.high:
+            self._user = None
+        self._trap, self._guessed = trap, False
+        self._at = start
+        return True
+
+    def _leave_foreign(self) -> bool:
+        """On from C code, the vdso or the like: by the saved Go stack, else the frame pointer."""
+        why = f"{self._at.pc:#x} is not Go code"
+        if self._user and self._on_system_stack():
+            return self._go_to(self._user, trap=False)
+        return self._by_frame_pointer(why)
+
+    def _by_frame_pointer(self, why: str) -> bool:
+        at = self._at
+        if not (at.high and at.low <= at.sp <= at.bp <= at.high - 16 and at.bp % 8 == 0):
+            return self._stop(why)
+        caller = self._word(at.bp + 8)
+        spot = self._code.spot(caller)
+        if spot is None or caller == spot.function.entry:
+            return self._stop(why)
+        self._trap, self._guessed, self._gap = False, True, True
+        self._at = Start(caller, at.bp + 16, self._word(at.bp), at.low, at.high, False)
+        return True
+
+    # -- end and memory ----------------------------------------------------------------------
+
+    def _stop(self, why: str, *, complete: bool = False) -> bool:
+        self._end = (complete, why)
+        return False
+
+    def _word(self, address: int) -> int:
+        at = address - self._base
+        if not 0 <= at <= len(self._block) - 8:
+            self._load(address)
+            at = 0
+        return int(_WORD.unpack_from(self._block, at)[0])
+
+    def _load(self, address: int) -> None:
+        high = self._at.high or address + _BLOCK
+        size = max(8, min(_BLOCK, high - address))
+        try:
+            self._block = self._memory.read(address, size)
+        except UnreadableError:
+            self._block = self._memory.read(address, 8)
+        self._base = address
