@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from goprobe.cli.options import Output, Patience, Tools, program_args
+from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from goprobe.analysis.trace import TraceRequest
@@ -34,6 +36,10 @@ class Trace:
         optimized: Annotated[
             bool, typer.Option("--optimized", help="Build as users ship: with the optimiser on.")
         ] = False,
+        compare: Annotated[
+            bool,
+            typer.Option("--compare", help="Hold the builds against each other."),
+        ] = False,
         output: Output,
         tools: Tools,
         patience: Patience,
@@ -55,17 +61,33 @@ class Trace:
             gdb=tools.gdb or None,
             timeout=patience.seconds,
         )
-        return _trace(request, output)
+        if compare and optimized:
+            raise UsageError("--compare builds both ways: it does not go with --optimized")
+        return _compare(request, output) if compare else _trace(request, output)
 
 
 def _trace(request: TraceRequest, output: Output) -> int:
     from goprobe.analysis.trace import trace
-    from goprobe.cli.output import destination
-    from goprobe.cli.progress import Progress
     from goprobe.model.trace import TraceReport
 
-    place = destination(output, TraceReport)
+    return _delivered(request, output, trace, TraceReport)
+
+
+def _compare(request: TraceRequest, output: Output) -> int:
+    from goprobe.analysis.compare import compare
+    from goprobe.model.compare import CompareReport
+
+    return _delivered(request, output, compare, CompareReport)
+
+
+def _delivered(
+    request: TraceRequest, output: Output, ask: Callable[[TraceRequest], object], kind: type
+) -> int:
+    from goprobe.cli.output import destination
+    from goprobe.cli.progress import Progress
+
+    place = destination(output, kind)
     with Progress() as progress:
-        report = trace(replace(request, stdout_fd=place.program_stdout, progress=progress))
+        report = ask(replace(request, stdout_fd=place.program_stdout, progress=progress))
     place.deliver(report, variables=request.variables)
     return 0

@@ -6,12 +6,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from report.samples import hello
 
 from goprobe.cli.options import Output
 from goprobe.cli.output import destination
 from goprobe.errors import UsageError
 from goprobe.model.trace import TraceReport
+from tests.report.samples import hello
 
 
 def to(path: Path, form: str = "json") -> Output:

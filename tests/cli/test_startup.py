@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 HEAVY = {"rich", "jinja2", "numpy", "rustworkx", "elftools", "psutil", "pygdbmi", "iced_x86"}
 
 
@@ -28,8 +28,8 @@ def loaded_by(code: str) -> set[str]:
         "from goprobe.cli import COMMANDS; from goprobe.cli.parse import parse\n"
         "parse(['trace', 'hello.go', '--json'], COMMANDS)",
         "import goprobe.report",
-        f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
-        "from report.samples import hello; from goprobe.report import *\n"
+        f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
+        "from tests.report.samples import hello; from goprobe.report import *\n"
         "render(hello(), 'json', RenderOptions())",
     ],
     ids=["parsing", "formats", "json"],

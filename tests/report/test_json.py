@@ -5,8 +5,8 @@ import json
 from goprobe.model.codec import from_json
 from goprobe.model.trace import TraceReport
 from goprobe.report import RenderOptions, formats, render
-from report.samples import hello, msg
-from report.screen import raw_characters
+from tests.report.samples import hello, msg
+from tests.report.screen import raw_characters
 
 
 def test_a_report_comes_back_from_its_json() -> None:

@@ -5,7 +5,7 @@ import time
 
 from goprobe.model.location import Kind, Region
 from goprobe.report.picture import Mark, rows
-from report.samples import LITERAL, MSG, STACK, memory, region
+from tests.report.samples import LITERAL, MSG, STACK, memory, region
 
 
 def test_hello_fits_on_a_screen_lowest_address_first() -> None:

@@ -8,7 +8,7 @@ from goprobe.model.location import Kind
 from goprobe.model.trace import TraceReport
 from goprobe.model.value import State, Value, Variable
 from goprobe.report import RenderOptions, render
-from report.samples import (
+from tests.report.samples import (
     absent,
     hello,
     in_rodata,
@@ -19,7 +19,7 @@ from report.samples import (
     println_argument,
     string_data,
 )
-from report.screen import cells, lines, raw_characters
+from tests.report.screen import cells, lines, raw_characters
 
 WIDTHS = (40, 60, 80, 120, 200)
 HOSTILE = (

@@ -10,6 +10,7 @@ from goprobe.report.options import RenderOptions
 # Which file writes which report. Named, not imported: each brings rich with it.
 _COMPOSERS = {
     "TraceReport": "goprobe.report.text.trace",
+    "CompareReport": "goprobe.report.text.compare",
 }
 
 

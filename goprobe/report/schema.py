@@ -1,0 +1,72 @@
+"""The JSON Schemas of the reports, made from the structs that are the reports.
+
+They are shipped in `schemas/`; `scripts/make-schemas` writes them and a test holds the two
+together. A struct field that is added shows there as a change to review.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from goprobe.model import attached, compare, escape, heap, trace
+from goprobe.model.address import Address
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_ADDRESS = {
+    "type": "string",
+    "pattern": "^0x[0-9a-f]+$",
+    "description": "An address of the target, in lower-case hex.",
+}
+
+REPORTS: dict[str, type] = {
+    trace.SCHEMA: trace.TraceReport,
+    compare.SCHEMA: compare.CompareReport,
+    attached.WHERE_SCHEMA: attached.WhereReport,
+    attached.MAPS_SCHEMA: attached.MapsReport,
+    attached.GOROUTINES_SCHEMA: attached.GoroutinesReport,
+    heap.SCHEMA: heap.HeapReport,
+    escape.SCHEMA: escape.EscapeReport,
+}
+"""Every report that goprobe writes as JSON, by the name in its `schema` field."""
+
+
+def make(name: str) -> dict[str, Any]:
+    """The JSON Schema of the reports that carry this name in their `schema` field."""
+    kind = REPORTS[name]
+    (root,), parts = msgspec.json.schema_components(
+        [kind], schema_hook=_address, ref_template="#/$defs/{name}"
+    )
+    report = parts[kind.__name__]
+    report["properties"]["schema"] = {"const": name}
+    if "schema" not in report["required"]:
+        report["required"].append("schema")
+    return {"$schema": _DIALECT, "$id": name, "title": f"{name} report", **root, "$defs": parts}
+
+
+def document(name: str) -> str:
+    """The schema as it stands in its file."""
+    return json.dumps(make(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def file_name(name: str) -> str:
+    """The file in `schemas/`: "goprobe.trace/1" is trace-1.json."""
+    return name.removeprefix("goprobe.").replace("/", "-") + ".json"
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """The schema that the package carries; KeyError where there is no report of that name."""
+    if name not in REPORTS:
+        raise KeyError(name)
+    file = resources.files("goprobe.report") / "schemas" / file_name(name)
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _address(kind: type) -> dict[str, Any]:
+    if kind is Address:
+        return dict(_ADDRESS)
+    raise NotImplementedError(f"no JSON Schema for {kind.__name__}")
