@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from goprobe.errors import GdbDiedError, TargetError, TargetTimeoutError
+from goprobe.process.mi import CANNOT_INSERT
 
 COMMAND_TIMEOUT = 30.0
 """Seconds that GDB has for an answer that needs nothing of the program."""
@@ -72,6 +73,9 @@ class Connection:
         self._chatter: deque[str] = deque(maxlen=_MAX_CHATTER)
         self._stops: deque[Mapping[str, Any]] = deque()
         self._replaced = False
+        self._settled = 0
+        self._noise = 0
+        self._bug = ""
 
     def send(self, *lines: str) -> list[int]:
         """Write commands without waiting; returns the token of each."""
@@ -117,6 +121,7 @@ class Connection:
         self._process.kill()
         self._process.wait()
         if self._complaints >= 0:
+            self._bug = self._complaint()
             os.close(self._complaints)
             self._complaints = -1
         for pipe in (self._process.stdin, self._process.stdout):
@@ -127,11 +132,17 @@ class Connection:
         self._on_death()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
-        said = os.pread(self._complaints, 1 << 16, 0) if self._complaints >= 0 else b""
-        lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code and code < 0 else "ended by itself"
-        return GdbDiedError(f"GDB {how}" + (f": {lines[-1]}" if lines else ""))
+        return GdbDiedError(f"GDB {how}{self._complaint()}")
+
+    def _complaint(self) -> str:
+        """GDB's reason to end, as the tail of a sentence."""
+        if self._bug or self._complaints < 0:
+            return self._bug
+        said = os.pread(self._complaints, 1 << 16, self._noise).decode(errors="replace")
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return f": {lines[-1]}" if lines else ""
 
     def _pump(self, deadline: float, complaint: str) -> None:
         """Take in what GDB has said, waiting for it until `deadline`."""
@@ -159,6 +170,11 @@ class Connection:
                 self._stops.append(_mapping(record["payload"]))
 
     def _keep(self, token: int, message: str, payload: object) -> None:
+        if token <= self._settled:  # a command that went well may be said to have failed later
+            return
+        if not self._settled:  # what GDB grumbled about at its start is of no interest
+            self._noise = os.fstat(self._complaints).st_size
+        self._settled = token
         body = _mapping(payload)
         error = str(body.get("msg") or "no reason given") if message == "error" else ""
         self._outcomes[token] = Outcome(body, "".join(self._chatter), error)
@@ -175,8 +191,10 @@ class Connection:
         if kind == "console":
             self._chatter.append(text)
             self._replaced |= "is executing new program" in text
+        elif "internal-error: " in text:
+            self._bug = f": {text[text.index('internal-error: ') :].splitlines()[0]}"
         elif text.startswith("Cannot insert "):
-            self._stops.append({"reason": "exec" if self._replaced else "cannot-insert"})
+            self._stops.append({"reason": "exec" if self._replaced else CANNOT_INSERT})
 
 
 def _mapping(payload: object) -> Mapping[str, Any]:

@@ -13,20 +13,25 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pygdbmi.IoManager import IoManager
 
 from goprobe.errors import (
     CannotWorkError,
+    GdbDiedError,
     GoprobeError,
+    TargetError,
     TargetGoneError,
+    TargetTimeoutError,
     UsageError,
 )
 from goprobe.process import mi
 from goprobe.process.connection import COMMAND_TIMEOUT, Connection
 from goprobe.process.mi import StopEvent, quoted
-from goprobe.process.spawn import not_traceable, reap, signals_held, start_stopped
+from goprobe.process.numbering import RegisterNumbers, ThreadNumbers
+from goprobe.process.places import Places
+from goprobe.process.spawn import all_dead, dies, not_traceable, reap, signals_held, start_stopped
 
 __all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
 
@@ -43,8 +48,8 @@ VECTORS = tuple(f"xmm{number}" for number in range(16))
 REAP_TIMEOUT = 5.0
 """Seconds that a killed program has to vanish."""
 
-_HARDWARE_SLOTS = 4  # x86's debug registers
-_AT_ONCE = 64  # commands sent before their answers are read: both pipes have room for as many
+_SILENCE = 1.0  # seconds of GDB's silence after which we look at the program ourselves
+_GO_CRASH = 2  # the exit code of a Go program that panics
 
 
 class Gdb:
@@ -74,18 +79,20 @@ class Gdb:
         self._pid = 0
         self._launched = False
         self._running = False
-        self._breakpoints: set[int] = set()
-        self._hardware: set[int] = set()
-        self._registers: dict[str, int] = {}
-        self._tids: dict[int, int] = {}
+        self._status: int | None = None
         self._version = ""
         self._python: bool | None = None
         self._mi = self._start((*gdb, *options), environment or {}, log)
-        self._features, self._banner = self._mi.send(
-            *(f"-gdb-set {setting}" for setting in settings),
-            "-list-features",
-            "-gdb-version",
-        )[-2:]
+        self._places = Places(self._mi)
+        self._threads = ThreadNumbers(self._mi)
+        self._registers = RegisterNumbers(self._mi)
+        try:
+            self._features, self._banner = self._mi.send(
+                *(f"-gdb-set {setting}" for setting in settings), "-list-features", "-gdb-version"
+            )[-2:]
+        except GoprobeError:
+            self._mi.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -165,9 +172,25 @@ class Gdb:
         return self._hold(timeout)
 
     def detach(self) -> None:
-        """Let the process go; it runs on by itself."""
+        """Let the process go; it runs on by itself, without our breakpoints."""
+        self._places.remove_all()
         self._mi.command("-target-detach")
         self._forget()
+
+    def finish(self, *, timeout: float) -> StopEvent:
+        """Let a launched program go and wait for its end, which the event tells.
+
+        Nothing slows it down any more, and its end is told by the kernel: where many threads
+        end at once GDB gets that wrong at times. TargetTimeoutError after `timeout` seconds; it
+        then still runs, and is killed when the block is left.
+        """
+        self._places.remove_all()
+        self._mi.command("-target-detach")
+        status = reap(self._pid, timeout)
+        if status is None:
+            raise TargetTimeoutError(f"the program did not end within {timeout:g} s")
+        self._forget()
+        return mi.end_of(status)
 
     def insert_breakpoint(
         self,
@@ -181,28 +204,21 @@ class Gdb:
 
         `thread` is a kernel thread id. Raises UsageError where nothing is mapped at `address`.
         """
-        options = "-h " * hardware + "-t " * temporary
+        self._require_program()
+        options = "-t " * temporary
         if thread is not None:
-            options += f"-p {self._number_of(thread)} "
+            options += f"-p {self._threads.number(thread)} "
         if hardware:
-            self._require_slot()
-        [number] = self._insert((address,), options)
-        self._hardware.update([number] * hardware)
-        return number
+            return self._places.insert_hardware(address, options)
+        return self._places.insert((address,), options)[0]
 
     def insert_breakpoints(self, addresses: Sequence[int]) -> list[int]:
         """Several at once, in far fewer round trips."""
-        step = _AT_ONCE // 2
-        return [
-            number
-            for start in range(0, len(addresses), step)
-            for number in self._insert(addresses[start : start + step], "")
-        ]
+        self._require_program()
+        return self._places.insert(addresses)
 
     def remove_breakpoint(self, number: int) -> None:
-        self._mi.command(f"-break-delete {number}")
-        self._breakpoints.discard(number)
-        self._hardware.discard(number)
+        self._places.remove(number)
 
     def insert_watchpoint(self, address: int, size: int, access: str = "write") -> int:
         """Stop after an access ("write" of another value, "read", "access") to `size` bytes.
@@ -210,18 +226,8 @@ class Gdb:
         The processor does the watching: `size` is 1, 2, 4 or 8, and it watches four places at
         most, hardware breakpoints included. UsageError otherwise.
         """
-        if size not in mi.WATCH_TYPES or access not in mi.WATCH_OPTIONS:
-            raise UsageError(f"cannot watch {size} bytes for {access}")
-        place = quoted(f"*({mi.WATCH_TYPES[size]} *) {address:#x}")
-        self._require_slot()
-        number = mi.watchpoint_number(
-            self._mi.command(f"-break-watch {mi.WATCH_OPTIONS[access]}{place}")
-        )
-        if not number:
-            raise CannotWorkError(f"GDB cannot watch {address:#x}")
-        self._breakpoints.add(number)
-        self._hardware.add(number)
-        return number
+        self._require_program()
+        return self._places.watch(address, size, access)
 
     def resume(self, *, timeout: float) -> StopEvent:
         """Let all threads run until the next stop; TargetTimeoutError after `timeout` seconds.
@@ -243,7 +249,7 @@ class Gdb:
         event = self._run("-exec-continue", timeout)
         if event.breakpoint == number:
             return StopEvent("step", event.thread, event.pc, detail="call returned")
-        if number in self._breakpoints:
+        if number in self._places:
             self.remove_breakpoint(number)
         return event
 
@@ -252,17 +258,24 @@ class Gdb:
 
         At a stop of kind "exec" the program is another one, and all breakpoints are gone.
         """
-        payload = self._mi.stop(timeout)
-        event = mi.parse_stop(payload, 0)
+        self._require_program()
+        payload = self._next_stop(timeout)
         self._running = False
+        if payload is None:
+            return self._end()
+        event = mi.parse_stop(payload, 0)
         if event.over:
             self._reap()
             self._forget()
             return event
+        if event.detail == mi.CANNOT_INSERT and dies(self._pid, _SILENCE):
+            return self._end()
         if event.kind == "exec":
-            self._begin_anew()
-            return mi.parse_stop(payload, self._pid)  # of all threads the first one is left
-        return mi.parse_stop(payload, self._tid_of(payload.get("thread-id")))
+            self._threads.forget()
+            self._registers.forget()
+            self._places.remove_all()
+            return mi.parse_stop(payload, self._pid)  # of all threads the first is left
+        return mi.parse_stop(payload, self._threads.tid(payload.get("thread-id")))
 
     def interrupt(self) -> None:
         """Stop a running program soon: the stop has kind "signal" and signal "SIGTRAP".
@@ -278,23 +291,14 @@ class Gdb:
         General ones, rip, eflags and the segment bases; with `vectors` the 128 bits of xmm0 to
         xmm15 too. One round trip.
         """
-        known = self._register_numbers()
-        names = {known[name]: name for name in (GENERAL + VECTORS * vectors) if name in known}
-        option = "" if thread is None else f"--thread {self._number_of(thread)} "
-        listed = " ".join(map(str, names))
-        answer = self._mi.command(f"-data-list-register-values {option}x {listed}")
-        found: dict[str, int] = {}
-        for entry in answer["register-values"]:
-            value = mi.register_value(entry["value"])
-            if value is not None:
-                found[names[int(entry["number"])]] = value
-        return found
+        self._require_program()
+        option = "" if thread is None else f"--thread {self._threads.number(thread)} "
+        return self._registers.values(GENERAL + VECTORS * vectors, option)
 
     def threads(self) -> list[int]:
         """The kernel ids of all threads, oldest first."""
-        listed = self._mi.command("-thread-info").get("threads") or ()
-        self._tids = {int(entry["id"]): mi.kernel_thread(entry) for entry in listed}
-        return [tid for _, tid in sorted(self._tids.items())]
+        self._require_program()
+        return self._threads.all()
 
     def evaluate(self, expression: str) -> str:
         """What GDB says of an expression; for tests, where it is an independent witness."""
@@ -359,6 +363,10 @@ class Gdb:
         if self._pid:
             raise UsageError(f"GDB already holds process {self._pid}")
 
+    def _require_program(self) -> None:
+        if not self._pid:
+            raise TargetGoneError("the program is gone")
+
     def _hold(self, timeout: float) -> StopEvent:
         deadline = time.monotonic() + timeout
         held = (f"-gdb-set {setting}" for setting in mi.HELD_SETTINGS)
@@ -380,46 +388,61 @@ class Gdb:
         return CannotWorkError(f"GDB cannot take hold of process {pid}: {message}")
 
     def _run(self, command: str, timeout: float) -> StopEvent:
+        self._require_program()
         self._mi.forget_stops()
-        self._mi.command(command)
+        [token] = self._mi.send(command)
+        outcome = self._mi.outcome(token)
+        if outcome.failed:
+            if dies(self._pid, _SILENCE):  # somebody killed it while it stood
+                return self._end()
+            raise TargetError(f"GDB says: {outcome.error}")
         self._running = True
         return self.wait(timeout=timeout)
 
-    def _insert(self, addresses: Sequence[int], options: str) -> list[int]:
-        """GDB takes any address and fails only on resuming: so a byte of each is read first."""
-        lines = [
-            line
-            for address in addresses
-            for line in (
-                f"-data-read-memory-bytes {address:#x} 1",
-                f"-break-insert {options}*{address:#x}",
-            )
-        ]
-        tokens = self._mi.send(*lines)
-        numbers, bad = [], []
-        for address, read, insert in zip(addresses, tokens[::2], tokens[1::2], strict=True):
-            if self._mi.outcome(read).failed:
-                bad.append(address)
-            payload = self._mi.outcome(insert).payload
-            numbers.append(int(payload["bkpt"]["number"]))
-        self._breakpoints.update(numbers)
-        if bad:
-            for number in numbers:
-                self.remove_breakpoint(number)
-            raise UsageError(f"no breakpoint at {bad[0]:#x}: nothing is mapped there")
-        return numbers
+    def _next_stop(self, timeout: float) -> Mapping[str, Any] | None:
+        """The next stop that GDB tells of; None where the program ended behind GDB's back."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return self._mi.stop(min(left, _SILENCE))
+            except TargetTimeoutError:
+                if all_dead(self._pid):
+                    return None
+                if left <= _SILENCE:
+                    raise TargetTimeoutError(
+                        f"the program did not stop within {timeout:g} s"
+                    ) from None
+            except GdbDiedError:
+                if not self._ended_by_itself():
+                    raise
+                return None
 
-    def _require_slot(self) -> None:
-        if len(self._hardware) >= _HARDWARE_SLOTS:
-            raise UsageError(f"the processor watches {_HARDWARE_SLOTS} places at most")
+    def _ended_by_itself(self) -> bool:
+        """GDB is gone: whether that is because it stumbled over the program's end.
 
-    def _begin_anew(self) -> None:
-        """The program was replaced: what was known of the old one is void."""
-        self._tids.clear()
-        if self._breakpoints:
-            self._mi.command("-break-delete " + " ".join(map(str, sorted(self._breakpoints))))
-        self._breakpoints.clear()
-        self._hardware.clear()
+        The program was killed then, unless it was ending anyway. Exit code 2 proves nothing: a
+        Go program ends so, too, when it runs into a breakpoint that GDB left behind.
+        """
+        if not self._launched:
+            return False
+        self._status = reap(self._pid, REAP_TIMEOUT)
+        if self._status is None:
+            return False
+        self._pid = 0  # the number may be another process's by now
+        event = mi.end_of(self._status)
+        return event.kind == "exited" and event.exit_code != _GO_CRASH
+
+    def _end(self) -> StopEvent:
+        """The end of a program that GDB has not told of: then GDB is of no use any more."""
+        self._mi.close()
+        pid, status = self._pid, self._status
+        if status is None:
+            status = reap(pid, REAP_TIMEOUT)
+        self._forget()
+        if status is None:
+            raise TargetGoneError(f"process {pid} is gone")
+        return mi.end_of(status)
 
     def _end_of_call(self) -> int:
         """The address after the instruction at pc if that is a call, else 0."""
@@ -428,30 +451,6 @@ class Gdb:
         first, *rest = answer["asm_insns"]
         is_call = first["inst"].split()[0].startswith("call")
         return int(rest[0]["address"], 16) if is_call and rest else 0
-
-    def _register_numbers(self) -> Mapping[str, int]:
-        if not self._registers:
-            names = self._mi.command("-data-list-register-names")["register-names"]
-            self._registers = {name: number for number, name in enumerate(names) if name}
-        return self._registers
-
-    def _tid_of(self, number: object) -> int:
-        """The kernel's id of GDB's thread `number`."""
-        if not isinstance(number, str) or not number.isdecimal():
-            return 0
-        if int(number) not in self._tids:
-            listed = self._mi.command(f"-thread-info {number}").get("threads") or ()
-            self._tids.update((int(entry["id"]), mi.kernel_thread(entry)) for entry in listed)
-        return self._tids.get(int(number), 0)
-
-    def _number_of(self, tid: int) -> int:
-        for refresh in (False, True):
-            if refresh:
-                self.threads()
-            for number, known in self._tids.items():
-                if known == tid:
-                    return number
-        raise TargetGoneError(f"thread {tid} is gone")
 
     def _abandon(self) -> None:
         """Kill a launched program without GDB's help."""
@@ -479,7 +478,8 @@ class Gdb:
 
     def _forget(self) -> None:
         self._pid = 0
-        self._breakpoints.clear()
-        self._hardware.clear()
+        self._status = None
         self._launched = self._running = False
-        self._tids.clear()
+        self._places.forget()
+        self._threads.forget()
+        self._registers.forget()

@@ -5,7 +5,9 @@ Pure functions; `gdb.py` alone does the speaking.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,9 @@ SETTINGS = (
 )
 HELD_SETTINGS = ("scheduler-locking step",)
 """Settings that GDB takes only while it holds a process."""
+
+CANNOT_INSERT = "cannot-insert"
+"""Our own word for a stop that GDB has none for: it could not put its breakpoints in again."""
 
 WATCH_OPTIONS = {"write": "", "read": "-r ", "access": "-a "}
 WATCH_TYPES = {1: "char", 2: "short", 4: "int", 8: "long"}
@@ -116,6 +121,17 @@ def register_value(text: str) -> int | None:
         return int(found[1] if found else text, 0)
     except ValueError:
         return None
+
+
+def end_of(status: int) -> StopEvent:
+    """The event of a program's end, from its wait status."""
+    if os.WIFEXITED(status):
+        return StopEvent("exited", exit_code=os.WEXITSTATUS(status), detail="exited")
+    try:
+        name = signal.Signals(os.WTERMSIG(status)).name
+    except ValueError:
+        name = f"SIG{os.WTERMSIG(status)}"
+    return StopEvent("signalled", signal=name, detail="exited-signalled")
 
 
 def parse_stop(payload: Mapping[str, Any], thread: int) -> StopEvent:

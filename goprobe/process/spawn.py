@@ -15,9 +15,11 @@ import re
 import select
 import signal
 import struct
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
@@ -41,6 +43,7 @@ _personality.argtypes = [ctypes.c_ulong]
 
 _REPORT = struct.Struct("=ii")  # step, errno
 _TRACE, _CHDIR, _EXEC = range(3)
+_MOMENT = 0.01  # seconds
 _BLOCKABLE = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 # What Python ignores and a program must find at its default.
 _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -99,15 +102,47 @@ def start_stopped(
     return pid
 
 
-def reap(pid: int, timeout: float) -> None:
-    """Take the status of a child that is ending, so that no zombie is left of it."""
+def reap(pid: int, timeout: float) -> int | None:
+    """Take the wait status of a child that is ending, so that no zombie is left of it.
+
+    None where it is no child of ours (any more), or does not end within `timeout` seconds.
+    """
     with contextlib.suppress(ChildProcessError, ProcessLookupError):
         ended = os.pidfd_open(pid)
         try:
             select.select([ended], [], [], timeout)
         finally:
             os.close(ended)
-        os.waitpid(pid, os.WNOHANG)
+        reaped, status = os.waitpid(pid, os.WNOHANG)
+        return status if reaped else None
+    return None
+
+
+def all_dead(pid: int) -> bool:
+    """Whether every thread of a process has ended, though its tracer may not know yet."""
+    try:
+        tasks = [entry.name for entry in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return True
+    for task in tasks:
+        try:
+            stat = read_proc(pid, f"task/{task}/stat", 1 << 12)
+        except GoprobeError:
+            continue
+        # The name before the state may itself hold parentheses.
+        if stat[stat.rfind(b")") + 2 :][:1] not in (b"Z", b"X"):
+            return False
+    return True
+
+
+def dies(pid: int, seconds: float) -> bool:
+    """Whether a process ends within `seconds`; a killed one takes a moment."""
+    deadline = time.monotonic() + seconds
+    while not all_dead(pid):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_MOMENT)
+    return True
 
 
 def not_traceable(pid: int) -> NotPermittedError:
@@ -157,7 +192,7 @@ def _become(
         if _ptrace(PTRACE_TRACEME, 0, None, None) != 0:
             raise OSError(ctypes.get_errno(), "ptrace")
         step = _EXEC
-        os.execve(argv[0], argv, env)
+        os.execve(argv[0], list(argv), env)
     except OSError as error:
         os.write(report, _REPORT.pack(step, error.errno or 0))
     finally:

@@ -23,7 +23,7 @@ INSTALL_HINT = "pip install 'goprobe[toolchain]'"
 _GDB_IN_PACKAGE = "gdb_for_pwndbg/_vendor/bin/gdb"
 _VERSION_TIMEOUT = 30.0
 _GO_VERSION = re.compile(r"\bgo(\d+(?:\.\d+)*(?:(?:rc|beta)\d+)?)")
-_GDB_VERSION = re.compile(r"(\d+(?:\.\d+)+)\S*$")
+_GDB_VERSION = re.compile(r"^GNU gdb\b.*?(\d+(?:\.\d+)+)\S*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def _restore_execute_bits(program: Path) -> None:
 @lru_cache
 def _gdb_version(command: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> str:
     text = _output_of((*command, "-nx", "--version"), dict(environment), NoGdbError)
-    found = _GDB_VERSION.search(text.split("\n")[0].strip())
+    found = _GDB_VERSION.search(text)
     if found is None:
         raise NoGdbError(f"{command[0]} is not GDB: it does not tell its version")
     return found[1]

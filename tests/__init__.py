@@ -1,0 +1,1 @@
+"""Tests: real Go programs, real processes, real tools."""
