@@ -17,15 +17,25 @@ from itertools import accumulate, chain, islice
 from typing import Protocol
 
 from goprobe.errors import UnreadableError
-from goprobe.process.libc import IOV_MAX, Iovec, address_of, process_vm_readv
+from goprobe.process.libc import (
+    IOV_MAX,
+    address_of,
+    process_vm_readv,
+    process_vm_readv_quick,
+    unfilled_bytes,
+)
 from goprobe.process.procfs import PAGE_SIZE, gone, not_permitted, translated
 
 READ_LIMIT = 1 << 32
 """The most that one read gives: a length found in a hostile process must not take our memory."""
 
-_BATCH_BYTES = 1 << 24
+_BATCH_BYTES = 1 << 22
+_BIG = 1 << 16  # past this a call of its own costs less than copying
 _ADDRESS_END = 1 << 64
 _CALL_LIMIT = 1 << 30  # the kernel transfers at most 0x7ffff000 bytes a call
+
+_Iovecs = ctypes.c_size_t * 4  # struct iovec twice: ours, the target's
+_REMOTE = 16
 
 Buffer = bytearray | memoryview
 Range = tuple[int, int]
@@ -129,10 +139,11 @@ class ProcessMemory:
 
     def read(self, address: int, size: int) -> bytes:
         check_range(address, size)
-        buffer = bytearray(size)
-        if size:
-            self._fill(address, address_of(buffer), size)
-        return bytes(buffer)
+        if not size:
+            return b""
+        data, start = unfilled_bytes(size)
+        self._fill(address, start, size)
+        return data
 
     def read_into(self, address: int, buffer: Buffer) -> None:
         size = memoryview(buffer).nbytes
@@ -148,12 +159,17 @@ class ProcessMemory:
             if batch and (len(batch) == IOV_MAX or have + size > _BATCH_BYTES):
                 results += self._read_batch(batch)
                 batch, have = [], 0
-            batch.append((address, size))
-            have += size
-        return results + (self._read_batch(batch) if batch else [])
+            if size > _BIG:
+                results += self._read_batch(batch)
+                results.append(self._read_or_none(address, size))
+                batch, have = [], 0
+            else:
+                batch.append((address, size))
+                have += size
+        return results + self._read_batch(batch)
 
     def _read_batch(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        plain = all(a >= 0 and 0 <= n <= _BATCH_BYTES and a + n < _ADDRESS_END for a, n in ranges)
+        plain = all(a >= 0 and n >= 0 and a + n < _ADDRESS_END for a, n in ranges)
         if plain and len(ranges) > 1 and self._file < 0:
             starts = [0, *accumulate(size for _, size in ranges)]
             buffer = bytearray(starts[-1] or 1)
@@ -176,9 +192,9 @@ class ProcessMemory:
         missing: set[int] = set()
         first = 0
         while first < count:
-            local = Iovec(into + starts[first], starts[count] - starts[first])
-            at = remote.buffer_info()[0] + first * ctypes.sizeof(Iovec)
-            got = process_vm_readv(self.pid, ctypes.addressof(local), 1, at, count - first, 0)
+            local = _Iovecs(into + starts[first], starts[count] - starts[first])
+            at = remote.buffer_info()[0] + first * _REMOTE
+            got = process_vm_readv(self.pid, local, 1, at, count - first, 0)
             if got < 0 and self._failed() != errno.EFAULT:
                 return None
             done = starts[first] + max(got, 0)
@@ -206,10 +222,9 @@ class ProcessMemory:
 
     def _read_some(self, address: int, into: int, size: int) -> int:
         if self._file < 0:
-            local, remote = Iovec(into, size), Iovec(address, size)
-            got: int = process_vm_readv(
-                self.pid, ctypes.addressof(local), 1, ctypes.addressof(remote), 1, 0
-            )
+            iovecs = _Iovecs(into, size, address, size)
+            call = process_vm_readv if size > _BIG else process_vm_readv_quick
+            got: int = call(self.pid, iovecs, 1, ctypes.byref(iovecs, _REMOTE), 1, 0)
             if got >= 0:
                 return got
             if self._failed() == errno.EFAULT:

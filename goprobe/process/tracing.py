@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 
-from goprobe.process.libc import address_of, libc
+from goprobe.process.libc import address_of, keeping, libc
 
 PTRACE_GETREGS = 12  # <sys/ptrace.h>
 PTRACE_SETREGS = 13
@@ -31,14 +31,13 @@ _P_PID = 1
 _CLD_TRAPPED, _CLD_STOPPED = 4, 5  # <bits/siginfo-consts.h>
 
 # Requests never sleep and a stop must not wait for the interpreter's lock: keep it meanwhile.
-_keeping = ctypes.PyDLL(None, use_errno=True)
-_ptrace = _keeping["ptrace"]
+_ptrace = keeping["ptrace"]
 # Seizing may sleep for as long as another thread of the target is in execve: let the lock go.
 _ptrace_slowly = libc["ptrace"]
 for _call in (_ptrace, _ptrace_slowly):
     _call.restype = ctypes.c_long
     _call.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-_waitid = _keeping["waitid"]
+_waitid = keeping["waitid"]
 _waitid.restype = ctypes.c_int
 _waitid.argtypes = [ctypes.c_int, ctypes.c_uint, ctypes.c_void_p, ctypes.c_int]
 

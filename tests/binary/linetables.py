@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from support.go import build, has_gcc, matrix
+from tests.support.go import build, has_gcc, matrix
 
 SOURCE = """package main
 

@@ -16,9 +16,7 @@ from typing import Any
 import pytest
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
-from support.go import build, matrix, running, toolchain
 
-from binary.linetables import SOURCE, binary, builds
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.pclnfind import find_module_head, open_line_table
 from goprobe.binary.pclnformat import (
@@ -35,6 +33,8 @@ from goprobe.binary.pclnlines import Lines
 from goprobe.binary.pclntab import LineTable
 from goprobe.binary.stackmap import frame_maps, stack_objects
 from goprobe.errors import NotGoError
+from tests.binary.linetables import SOURCE, binary, builds
+from tests.support.go import build, matrix, running, toolchain
 
 EVERY = pytest.mark.parametrize(("go", "kind"), builds())
 RELEASES = pytest.mark.parametrize("go", matrix())

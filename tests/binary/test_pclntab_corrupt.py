@@ -11,9 +11,7 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.go import matrix
 
-from binary.linetables import binary
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.pclnfind import open_line_table
 from goprobe.binary.pclnformat import HEADER_SIZE, MAGIC, Function, parse_header
@@ -22,6 +20,8 @@ from goprobe.binary.pclntab import LineTable
 from goprobe.binary.pcvalue import decode_runs
 from goprobe.binary.stackmap import frame_maps, stack_objects
 from goprobe.errors import NotGoError, UnreadableError
+from tests.binary.linetables import binary
+from tests.support.go import matrix
 
 
 @cache
