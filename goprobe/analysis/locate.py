@@ -106,13 +106,9 @@ class Locator:
         detail: Detail = {"low": Address(m.low), "high": Address(m.high), "perms": m.perms}
         if m.path in ("[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"):
             return self._location(Kind.VDSO, address, f"the kernel's {m.path}", detail)
+        if self._in_own_image(address):
+            return self._between_sections(m, address, detail)
         if m.is_file and m.path:
-            if self._in_own_image(address):
-                binary = PurePath(self.world.program.elf.shown_as).name
-                return self._location(
-                    Kind.RODATA, address, f"{binary}, outside its sections (headers, padding)",
-                    detail, f"the loaded image of {binary} covers it",
-                )  # fmt: skip
             detail["path"] = m.path
             name = PurePath(m.path).name
             if (m.device, m.inode) in self._executable_inodes:
@@ -128,6 +124,16 @@ class Locator:
                 Kind.RESERVED, address, "reserved address space, no memory behind it", detail
             )
         return self._anonymous(m, address, detail)
+
+    def _between_sections(self, m: Mapping, address: int, detail: Detail) -> Location:
+        binary = PurePath(self.world.program.elf.shown_as).name
+        writable = "w" in m.perms
+        kind = Kind.RODATA if not writable else Kind.DATA if m.is_file else Kind.BSS
+        detail["what"] = "headers and padding"
+        return self._location(
+            kind, address, f"{binary}, outside its sections (headers, padding)", detail,
+            f"the loaded image of {binary} covers it, none of its sections does",
+        )  # fmt: skip
 
     def _anonymous(self, m: Mapping, address: int, detail: Detail) -> Location:
         thread = next(

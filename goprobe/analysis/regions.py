@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from goprobe.analysis.locate import Locator
 from goprobe.binary.elf import SHF_ALLOC, SHF_TLS
@@ -45,22 +47,39 @@ def _region(mapping: Mapping, piece: _Piece) -> Region:
 def _cut(mapping: Mapping, borders: list[_Piece], locator: Locator) -> Iterator[_Piece]:
     """The mapping in pieces: what Go says of parts of it, and for the rest what the mapping is."""
     at = mapping.low
-    for piece in borders:
-        if piece.high <= at or piece.low >= mapping.high:
-            continue
+    for piece in islice(borders, bisect_right(borders, at, key=lambda p: p.high), None):
+        if piece.low >= mapping.high:
+            break
         low, high = max(piece.low, at), min(piece.high, mapping.high)
         if low > at:
-            yield _rest(at, low, locator)
+            yield from _rest(at, low, locator)
         yield _Piece(low, high, piece.kind, piece.label)
         at = high
     if at < mapping.high:
-        yield _rest(at, mapping.high, locator)
+        yield from _rest(at, mapping.high, locator)
 
 
-def _rest(low: int, high: int, locator: Locator) -> _Piece:
+def _rest(low: int, high: int, locator: Locator) -> Iterator[_Piece]:
+    """What none of Go's borders cuts: what the mapping is, or free pages of the heap."""
     found = locator.locate(low)
-    what = found.detail.get("what")
-    return _Piece(low, high, found.kind, str(what or found.detail.get("path") or found.name))
+    what = str(found.detail.get("what") or found.detail.get("path") or found.name)
+    heap = locator.world.heap
+    if what != "free heap pages" or heap.arena_at(low) is None:
+        yield _Piece(low, high, found.kind, what)
+        return
+    start, label = low, _free_label(locator, low)
+    for at in range(low, high, heap.page_size):
+        now = _free_label(locator, at)
+        if now != label:
+            yield _Piece(start, at, found.kind, label)
+            start, label = at, now
+    yield _Piece(start, high, found.kind, label)
+
+
+def _free_label(locator: Locator, address: int) -> str:
+    if locator.world.heap.is_scavenged(address):
+        return "scavenged heap pages"
+    return "free heap pages"
 
 
 def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:

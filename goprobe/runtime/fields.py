@@ -85,5 +85,5 @@ ROOTS: tuple[str, ...] = (
     "mheap_", "allgs", "allm", "allp", "firstmoduledata", "gcBitsArenas", "persistentChunks",
     "stackpool", "stackLarge", "waitReasonStrings", "sched", "zerobase", "m0", "g0", "memstats",
     "work", "finq", "allfin", "globalAlloc", "maxstacksize", "class_to_size", "buildVersion",
-    "noptrdata", "iscgo",
+    "noptrdata", "iscgo", "buckhash",
 )  # fmt: skip

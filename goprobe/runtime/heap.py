@@ -189,6 +189,25 @@ class Heap:
             sweepgen=record["sweepgen"],
         )
 
+    def is_scavenged(self, address: int) -> bool:
+        """Whether the runtime has given the memory of a free page back to the system
+        (pallocData.scavenged, mpallocbits.go: two bitmaps, one bit a page)."""
+        constants = self._layout.constants
+        pages = constants["pallocChunkPages"]
+        page = ((address - self._base_offset) & _ADDRESS_MASK) // self.page_size
+        chunk, bit = divmod(page, pages)
+        second = constants["pallocChunksL2Bits"]
+        try:
+            at = self.record.at("pages.chunks") + _WORD * (chunk >> second)
+            table = u64(self._memory, at)
+            if not table:
+                return True
+            data = table + (chunk & ((1 << second) - 1)) * (2 * pages // 8)
+            byte = self._memory.read(data + pages // 8 + bit // 8, 1)[0]
+        except UnreadableError:
+            return False
+        return bool(byte >> (bit % 8) & 1)
+
     def all_spans(self) -> Iterator[Span]:
         """Every span of mheap_.allspans. Raises UnreadableError where the list is not there."""
         for record in read_records(

@@ -61,10 +61,11 @@ class Program:
 
     @cached_property
     def image(self) -> tuple[int, int]:
-        """[low, high) of the loaded image at link-time addresses, page-aligned below."""
+        """[low, high) of the loaded image at link-time addresses, in whole pages."""
         loads = [s for s in self.elf.segments if s.type == PT_LOAD]
         low = min((s.address for s in loads), default=0) & ~0xFFF
-        return low, max((s.address + s.size for s in loads), default=0)
+        high = max((s.address + s.size for s in loads), default=0)
+        return low, (high + 0xFFF) & ~0xFFF
 
     @cached_property
     def lines(self) -> LineTable:

@@ -18,6 +18,7 @@ _PERSISTENT_CHUNK = 256 << 10  # persistentChunkSize, malloc.go
 _LIST_LIMIT = 1 << 16
 _PALLOC_DATA = 128  # sizeof(pallocData): two bitmaps of 512 pages
 _WORD = 8
+_PROFILE_BUCKETS = 179999
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def runtime_regions(
         lambda: _gc_bits(memory, layout, roots),
         lambda: _page_allocator(memory, layout, heap),
         lambda: _span_list(heap),
+        lambda: _profile_table(memory, roots),
         lambda: _persistent(memory, roots),
     )
     found: list[RuntimeRegion] = []
@@ -54,11 +56,23 @@ def _arena_index(heap: Heap, layout: Layout) -> Iterator[RuntimeRegion]:
     struct = layout.struct("heapArena")
     for arena in heap.arenas:
         yield RuntimeRegion(
-            arena.address, arena.address + struct.size, "arena metadata",
+            arena.address, _page_end(arena.address + struct.size), "arena metadata",
             f"heapArena of arena {arena.base:#x}",
         )  # fmt: skip
     low, high = heap.arena_table
     yield RuntimeRegion(low, high, "arena index", "second level of mheap_.arenas")
+
+
+def _page_end(address: int) -> int:
+    return (address + 0xFFF) & ~0xFFF
+
+
+def _profile_table(memory: Memory, roots: Mapping[str, int]) -> Iterator[RuntimeRegion]:
+    """The hash table of profiling buckets (buckhash, mprof.go: 179999 pointers)."""
+    at = u64(memory, roots["buckhash"])
+    if at:
+        high = _page_end(at + _PROFILE_BUCKETS * _WORD)
+        yield RuntimeRegion(at, high, "profile hash table", "runtime.buckhash")
 
 
 def _gc_bits(memory: Memory, layout: Layout, roots: Mapping[str, int]) -> Iterator[RuntimeRegion]:
