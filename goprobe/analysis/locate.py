@@ -97,7 +97,7 @@ class Locator:
                 return True
         except UnreadableError:
             pass
-        return any("/libc" in m.path or "/ld-" in m.path for m in self.world.mappings)
+        return any("/libc" in m.path or "/ld-musl" in m.path for m in self.world.mappings)
 
     def _mapping(self, address: int) -> Location | None:
         m = self.mapping_at(address)

@@ -19,6 +19,7 @@ from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.mi import StopEvent
 from goprobe.runtime.program import Program
 from goprobe.runtime.stackcheck import will_grow
+from goprobe.runtime.stripped import stripped_facts
 from goprobe.runtime.world import World, load_bias
 from goprobe.toolchain.build import Built, build, is_executable_file, prebuilt
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
@@ -212,6 +213,9 @@ class Session:
         threads = ThreadRegisters(self.gdb)
         threads.put(tid, registers)
         assert self.memory is not None
+        if self.program.stripped:
+            # Where the runtime's globals lie shows only once the runtime has set them up.
+            self.program.adopt(stripped_facts(self.program, self.memory, self.bias))
         world = World(
             self.pid, self.program, PageCache(self.memory), read_maps(self.pid), threads, self.bias
         )
