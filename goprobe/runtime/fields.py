@@ -76,7 +76,7 @@ CONSTANTS: tuple[str, ...] = (
     "_Gidle", "_Grunnable", "_Grunning", "_Gsyscall", "_Gwaiting", "_Gdead", "_Gcopystack",
     "_Gpreempted", "_Gleaked", "_Gdeadextra", "_Gscan",
     # internal/abi/type.go
-    "internal/abi.TFlagDirectIface",
+    "internal/abi.TFlagDirectIface", "internal/abi.TFlagGCMaskOnDemand",
     # stack.go
     "fixedStack", "stackMin", "_NumStackOrders",
 )  # fmt: skip
