@@ -58,7 +58,7 @@ class Pick:
 
 def picks(report: TraceReport, names: Sequence[str] = (), parts: int = _MOST_PARTS) -> list[Pick]:
     """The variables named; else main's strings; else what is next most telling."""
-    tests = [_is_named(names)] if names else _TESTS
+    tests = [_is_named(names)] if names else [_not_the_compilers(test) for test in _TESTS]
     for test in tests:
         for stop in reversed(report.stops):
             found = {(v.function, v.name): v for v in stop.variables if test(v)}
@@ -108,6 +108,11 @@ def _is_named(names: Sequence[str]) -> Callable[[Variable], bool]:
     return lambda variable: variable.name in names
 
 
+def _not_the_compilers(test: Callable[[Variable], bool]) -> Callable[[Variable], bool]:
+    """Temporaries (.autotmp_63, ~r0) are no answer to anybody's question."""
+    return lambda variable: not variable.name.startswith((".", "~")) and test(variable)
+
+
 def _better_elsewhere(report: TraceReport, stop: Stop, found: list[Variable]) -> bool:
     """None of them has a value here, but one has at another stop."""
     if any(_has_value(v) for v in found):
@@ -139,7 +144,6 @@ _TESTS: list[Callable[[Variable], bool]] = [
     lambda v: _of_main(v) and _has_value(v) and (v.moved or v.data is not UNSET),
     lambda v: _of_main(v) and _has_value(v),
     lambda v: _has_value(v) and v.data is not UNSET,
-    _of_main,
 ]
 
 

@@ -46,16 +46,16 @@ def write(page: Page, picks: Sequence[Pick], asked: Sequence[str] = ()) -> None:
     """
     if not picks:
         names = words.listed(list(asked), "or")
-        named = f" called {names} is in scope" if asked else " has a value"
+        named = f" called {names} is in scope" if asked else " of main has a value yet"
         page.paragraph((f"No variable{named} at these stops.", "bold"))
+        page.paragraph("Stop at a later line with --break FILE:LINE.")
         return
     if len(picks) == 1:
         page.paragraph((sentence(picks[0]), "bold"))
     else:
         page.line(("Where they live", "bold"), f", at {picks[0].stop.function}:")
     page.blank()
-    for pick in picks:
-        _table(page, _rows(page, pick))
+    _table(page, [row for pick in picks for row in _rows(page, pick)])
     _say_what_is_gone(page, picks)
 
 
@@ -76,13 +76,16 @@ def _of_main(variable: Variable) -> bool:
 
 def marks(picks: Sequence[Pick]) -> list[Mark]:
     """What of the answer is to be shown in the picture of memory."""
-    found: dict[tuple[int, str], Mark] = {}
-    for pick in picks:
-        for node in pick.node.walk():
-            if node.address is not UNSET and node.location is not UNSET:
-                mark = Mark(node.address, _mark_label(node, pick.variable.name))
-                found.setdefault((mark.address, mark.label), mark)
-    return list(found.values())[:_MOST_MARKS]
+    placed = [
+        (node, pick.variable.name)
+        for pick in picks
+        for node in pick.node.walk()
+        if node.address is not UNSET and node.location is not UNSET
+    ]
+    # Where there are many, the variables themselves go first, then the ends of their threads.
+    placed.sort(key=lambda pair: (not pair[0].name, bool(pair[0].children)))
+    found = [Mark(int(node.address or 0), _mark_label(node, name)) for node, name in placed]
+    return list(dict.fromkeys(found))[:_MOST_MARKS]
 
 
 def _mark_label(node: Node, variable: str) -> str:
@@ -90,7 +93,7 @@ def _mark_label(node: Node, variable: str) -> str:
         return f"{node.name}'s header" if " header" in node.what else node.name
     if node.value.startswith('"'):
         return node.value if len(node.value) <= _MARK_LENGTH else f'{node.value[:_MARK_LENGTH]}…"'
-    what = node.what.partition(",")[0] or "data"
+    what = node.what.rpartition(", ")[0] or node.what or "data"
     return f"{what} of {variable}"
 
 

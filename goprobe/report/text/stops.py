@@ -23,6 +23,7 @@ _COLUMNS = (
     Column(right=True),
 )
 _MOST_VARIABLES = 40
+_MANY_LATER = 3  # so many variables without a value yet are named in one sentence
 
 
 def write(page: Page, stops: Sequence[Stop]) -> None:
@@ -39,11 +40,12 @@ def write(page: Page, stops: Sequence[Stop]) -> None:
 def _heading(page: Page, number: int, stop: Stop) -> None:
     who = f"goroutine {stop.goroutine}" if stop.goroutine else "no goroutine"
     facts = ["", f"{who}, thread {stop.thread}"]
-    if stop.reason not in ("breakpoint", f"breakpoint {stop.function}"):
+    here = (stop.function, words.source(stop.file, stop.line, stop.function))
+    if stop.reason.removeprefix("breakpoint").strip() not in ("", *here):
         facts.insert(1, stop.reason)
     page.heading(
         f"Stop {number}: {stop.function}",
-        f"  {words.source(stop.file, stop.line, stop.function)} ",
+        f"  {here[1]} ",
         (f" {page.glyphs.dot} ".join(facts), "dim"),
     )
 
@@ -65,7 +67,7 @@ def _frames(page: Page, stop: Stop) -> None:
             hidden += 1
             continue
         _frame(page, index, frame)
-        _variables(page, own)
+        _variables(page, own, stop)
     if hidden:
         page.line(
             (f"and {words.counted(hidden, 'frame')} of the runtime", "dim"), indent=_FRAME_INDENT
@@ -90,17 +92,28 @@ def _frame(page: Page, index: int, frame: Frame) -> None:
         page.paragraph((facts, "dim"), indent=_VARIABLE_INDENT, hanging=2)
 
 
-def _variables(page: Page, variables: Sequence[Variable]) -> None:
-    shown = variables if page.options.verbose else variables[:_MOST_VARIABLES]
-    rows = [row for variable in shown for row in _rows(page, variable)]
+def _variables(page: Page, variables: Sequence[Variable], stop: Stop) -> None:
+    later: list[Variable] = []
+    if not page.options.verbose:
+        later = [v for v in variables if v.state is State.NOT_YET]
+        later = later if len(later) >= _MANY_LATER else []
+    told = [v for v in variables if v not in later]
+    shown = told if page.options.verbose else told[:_MOST_VARIABLES]
+    rows = [row for variable in shown for row in _rows(page, variable, stop)]
     if rows:
         page.table(rows, _COLUMNS, indent=_VARIABLE_INDENT, fill=True)
-    if len(shown) < len(variables):
-        more = f"and {len(variables) - len(shown)} more: -v shows them"
+    if len(shown) < len(told):
+        more = f"and {len(told) - len(shown)} more: -v shows them"
         page.line((more, "dim"), indent=_VARIABLE_INDENT)
+    if later:
+        names = [f"{v.name} (line {v.line})" if v.line is not UNSET else v.name for v in later]
+        page.paragraph(
+            ("not yet assigned: ", "italic"), words.listed(names),
+            indent=_VARIABLE_INDENT, hanging=2,
+        )  # fmt: skip
 
 
-def _rows(page: Page, variable: Variable) -> list[list[Text]]:
+def _rows(page: Page, variable: Variable, stop: Stop) -> list[list[Text]]:
     """The variable's value, its own place, and the place of what it points at."""
     nothing = page.text()
     value = value_text(variable.type, variable.value, variable.data)
@@ -112,16 +125,19 @@ def _rows(page: Page, variable: Variable) -> list[list[Text]]:
     if told and value:
         rows.append([nothing, page.text((told, "italic")), nothing])
     if variable.location is not UNSET:
-        moved = ", moved to the heap by the compiler" if variable.moved else ""
-        rows += _place(page, variable.location, "", moved)
+        moved = ", moved there by the compiler" if variable.moved else ""
+        rows += _place(page, variable.location, stop, "", moved)
     if variable.data is not UNSET:
-        rows += _place(page, variable.data.location, f"{page.glyphs.leads_to} ", _extent(variable))
+        lead = f"{page.glyphs.leads_to} "
+        rows += _place(page, variable.data.location, stop, lead, _extent(variable))
     return rows
 
 
-def _place(page: Page, location: Location, lead: str, note: str) -> list[list[Text]]:
+def _place(page: Page, location: Location, stop: Stop, lead: str, note: str) -> list[list[Text]]:
     nothing = page.text()
-    where = page.text((lead, "dim"), (location.name, style_of(location)), (note, "dim"))
+    own = f"stack of goroutine {stop.goroutine},"  # the stop's heading says whose stack it is
+    name = location.name.replace(own, "stack,", 1)
+    where = page.text((lead, "dim"), (name, style_of(location)), (note, "dim"))
     rows = [[nothing, where, page.text((str(location.address), "dim"))]]
     if page.options.verbose:
         for fact in location.evidence:
