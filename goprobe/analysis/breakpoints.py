@@ -127,7 +127,9 @@ def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Pla
                 if function:
                     old = chosen.get(function.low)
                     chosen[function.low] = row.address if old is None else min(old, row.address)
-            previous = row.line if wanted(row.file) else 0
+            # A line may begin with an instruction that is no statement: its statement follows.
+            if row.statement:
+                previous = row.line if wanted(row.file) else 0
         for low, address in sorted(chosen.items()):
             yield Place(_past_prologue(program, low, address), where)
 
