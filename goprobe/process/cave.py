@@ -11,7 +11,7 @@ import os
 import struct
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process import inject, stops
@@ -28,12 +28,15 @@ from goprobe.process.procfs import read_proc
 from goprobe.process.trampoline import (
     CLAIMED,
     CONTROL_WORDS,
+    FIRST_CLAIM,
     HITS,
     MODE,
     RECORD,
     RECORD_SIZE,
+    RECORDS,
     Layout,
     make_stub,
+    ring_size,
 )
 
 _AT_ENTRY = 9  # <elf.h>
@@ -49,23 +52,22 @@ _REL32 = struct.Struct("<i")
 class Point:
     """A breakpoint: after a call that is inspected, at a probed instruction, or both.
 
-    `*_left` count the hits still wanted of each; with none left the breakpoint is taken out.
-    `strays` are stops that belonged to no inspected call.
+    `returning` while there are calls of `site` to be seen to return, `probe_left` how many hits
+    of `probe` are still wanted; with neither the breakpoint is taken out.
     """
 
     address: int
     number: int
     original: int
     site: int = -1
-    site_left: int = 0
-    strays: int = 0
+    returning: bool = False
     probe: int = -1
     probe_left: int = 0
     action: Displaced | None = None
 
     @property
     def armed(self) -> bool:
-        return self.site_left > 0 or self.probe_left > 0
+        return self.returning or self.probe_left > 0
 
 
 @dataclass(slots=True)
@@ -92,22 +94,22 @@ class Cave:
         self.points: dict[int, Point] = {}
         self._plan = _plan(sites, probes, inspect)
         slots = len(self._plan.returns.keys() | self._plan.probes.keys())
-        self._stub = make_stub(inspect, checked=check_every > 0)
-        code, data = Layout.sizes(self._stub, len(sites), slots, inspect)
-        # One word more than the code: `shared_by` needs a place of its own.
-        self._code_size, self._data_size, self._slots = code + 4096, data, slots
-        self.layout = Layout(self._stub, len(sites), slots, inspect, 0, 0)
+        ring = ring_size(len(sites))
+        stub = make_stub(inspect, ring, checked=check_every > 0)
+        self.layout = layout = Layout(stub, len(sites), slots, inspect, ring)
         self._by_number: list[Point] = []
         self._originals: list[tuple[int, bytes]] = []
         self._uncounted = [0] * len(sites)
         self._memory = -1
         self.file = os.memfd_create("goprobe", os.MFD_CLOEXEC)
         try:
-            os.ftruncate(self.file, data)
-            self._data = mmap.mmap(self.file, data)
+            os.ftruncate(self.file, layout.data_size)
+            self._data = mmap.mmap(self.file, layout.data_size)
         except OSError as error:
             os.close(self.file)
-            raise CannotWorkError(f"no memory for {data} bytes of counters: {error}") from None
+            raise CannotWorkError(
+                f"no memory for the counters of {len(sites)} calls: {error}"
+            ) from None
         self._words = memoryview(self._data).cast("Q")
         self._words[0] = check_every
 
@@ -128,31 +130,31 @@ class Cave:
         self.bias, entry = _bias(pid, binary)
         mappings = read_maps(pid)
         low, high = _image(mappings, entry)
-        size = self._code_size + self._data_size
-        base = inject.place(mappings, low, high, size, self._code_size)
-        self._map(pid, words, base)
-        self.layout = Layout(self._stub, len(self.sites), self._slots, self.inspect, base,
-                             base + self._code_size)  # fmt: skip
+        layout = self.layout
+        size = layout.code_size + layout.data_size
+        base = inject.place(mappings, low, high, size, layout.code_size)
+        self.layout = layout = replace(layout, code=base, data=base + layout.code_size)
+        self._map(pid, words)
         self._patch(low, high)
 
-    def _map(self, pid: int, words: stops.Words, base: int) -> None:
+    def _map(self, pid: int, words: stops.Words) -> None:
+        layout = self.layout
         code = inject.MAP_PRIVATE | inject.MAP_ANONYMOUS | inject.MAP_FIXED_NOREPLACE
         data = inject.MAP_SHARED | inject.MAP_FIXED_NOREPLACE
-        none = (1 << 64) - 1
+        runs, keeps = inject.PROT_READ | inject.PROT_EXEC, inject.PROT_READ | inject.PROT_WRITE
+        maps = (
+            (layout.code, layout.code_size, runs, code, (1 << 64) - 1),
+            (layout.data, layout.data_size, keeps, data, self.file),
+        )
         try:
             with inject.injecting(pid, words, self._memory) as injector:
-                for at, size, protection, flags, file in (
-                    (base, self._code_size, inject.PROT_READ | inject.PROT_EXEC, code, none),
-                    (base + self._code_size, self._data_size,
-                     inject.PROT_READ | inject.PROT_WRITE, data, self.file),
-                ):  # fmt: skip
-                    if injector.call(inject.SYS_MMAP, at, size, protection, flags, file, 0) != at:
+                for at, *how in maps:
+                    if injector.call(inject.SYS_MMAP, at, *how, 0) != at:
                         raise OSError(0, "it was mapped elsewhere")
                 injector.call(inject.SYS_CLOSE, self.file)
         except OSError as error:
             raise CannotWorkError(
-                f"the program cannot be given {self._code_size + self._data_size} bytes for"
-                f" counting: {error.strerror}"
+                f"the program cannot be given memory for counting: {error.strerror}"
             ) from None
 
     def _patch(self, low: int, high: int) -> None:
@@ -185,6 +187,8 @@ class Cave:
             returns = site.pc + _CALL_LENGTH in self._plan.returns
             control = (number + 1) * CONTROL_WORDS
             self._words[control + MODE] = self.layout.mode(number, recording=returns)
+            self._words[control + CLAIMED] = FIRST_CLAIM
+            self._words[control + RECORDS] = self.layout.records_of(number)
         return callees
 
     def _arm(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
@@ -197,7 +201,7 @@ class Cave:
             if link in plan.probes:
                 point.probe, point.probe_left = plan.probes[link], self.inspect
             if link in plan.returns and not text.startswith(_NEVER_REACHED, at):
-                point.site, point.site_left = plan.returns[link], self.inspect
+                point.site, point.returning = plan.returns[link], True
             if point.armed:
                 text[at] = _INT3
                 self.points[address] = point
@@ -209,23 +213,28 @@ class Cave:
         return self._words[(number + 1) * CONTROL_WORDS + HITS] + self._uncounted[number]
 
     def claimed(self, number: int) -> int:
-        """How many records of the site are taken (perhaps not yet written)."""
-        claimed = self._words[(number + 1) * CONTROL_WORDS + CLAIMED]
-        return min(claimed // RECORD_SIZE, self.inspect)
-
-    def full(self, number: int) -> bool:
-        return self.claimed(number) == self.inspect
+        """How many calls of the site have been noted, or are just being."""
+        return self._words[(number + 1) * CONTROL_WORDS + CLAIMED] // RECORD_SIZE - 1
 
     def record(self, number: int, index: int) -> tuple[int, ...] | None:
-        """A record of a site, None while it is not whole."""
-        offset = self.layout.records_of(number) - self.layout.data + index * RECORD_SIZE
-        record = RECORD.unpack_from(self._data, offset)
-        return record if record[-1] else None
+        """A record of a site, () once it is overwritten, None while it is not whole."""
+        claim = FIRST_CLAIM + index * RECORD_SIZE
+        *values, whole, begun = RECORD.unpack_from(
+            self._data, self.layout.record_offset(number, claim)
+        )
+        if begun == whole == claim:
+            return tuple(values)
+        return () if begun > claim else None
 
-    def complete_record(self, number: int, offset: int, record: Sequence[int]) -> None:
+    def complete_record(self, number: int, claim: int, values: Sequence[int]) -> None:
         """Write a record that a thread was moved away from."""
-        at = self.layout.records_of(number) - self.layout.data + offset
-        RECORD.pack_into(self._data, at, *record, 1)
+        RECORD.pack_into(
+            self._data, self.layout.record_offset(number, claim), *values, claim, claim
+        )
+
+    def claim_at(self, address: int) -> int:
+        """The claim of the record that lies at a target's address."""
+        return self._words[(address - self.layout.data + RECORD_SIZE) // 8 - 1]
 
     def add_uncounted(self, number: int) -> None:
         self._uncounted[number] += 1
@@ -257,7 +266,7 @@ class Cave:
 
     def disarm(self, point: Point) -> None:
         """Take a breakpoint out; its site, if any, only counts from now on."""
-        point.site_left = point.probe_left = 0
+        point.returning, point.probe_left = False, 0
         self.stop_recording(point)
         self._write(point.address, bytes((point.original,)))
 

@@ -33,9 +33,9 @@ class ProbeSite:
 class CallHit:
     """One call that was looked at. Addresses are the target's own.
 
-    `index` counts the inspected hits of the call from 0. `arguments` and `results` are RAX RBX
-    RCX RDI RSI R8 R9 R10 R11 at the call and just after it returned; `results` is () while (or
-    if) it has not: it panicked, or the program ended first. `context` is RDX at the call.
+    `index` counts the calls from 0 in the order in which they began. `arguments` and `results`
+    are RAX RBX RCX RDI RSI R8 R9 R10 R11 at the call and just after it returned; `results` is ()
+    if it did not: it panicked, or the program ended first. `context` is RDX at the call.
     `sp` is RSP before the call pushed its return address, and again after it returned if the
     stack did not move: `stack_hi` (g.stack.hi) minus sp stays the same when it does.
     `tid` is the thread on which it returned, 0 before.
@@ -73,10 +73,12 @@ class ProbeHit:
 class RunOutcome:
     """How a traced run went.
 
-    `counts`: calls begun, by site_id, exact. `hits` and `probes` in the order of their ends
-    (those that never returned last). `exit_code`, or the `signal` that killed it (0: none).
+    `counts`: calls begun, by site_id, exact. `hits` (the first calls of each site to return, and
+    some that never did where too few returned) and `probes` in the order of their ends.
+    `exit_code`, or the `signal` that killed it (0: none).
     `partial`: it was not followed to its end, and `why` is the one sentence that says so.
-    `bias`: what was added to link-time addresses. `stops`: how often it was held for us.
+    `bias`: what was added to link-time addresses. `stops`: how often it was held for us; `moved`:
+    how often a thread had to be moved out of our code before it could take a signal.
     """
 
     pid: int
@@ -89,3 +91,4 @@ class RunOutcome:
     partial: bool
     why: str
     stops: int
+    moved: int

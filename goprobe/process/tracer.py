@@ -13,7 +13,8 @@ program at all. See `scripts/bench escape` for today's figures.
 What is stopped when: at a hit only the thread that hit; its goroutine can neither go on nor be
 preempted, so the collector cannot free what the call returned. With `hold_all`, and at checks,
 all threads. A call is known again at its return by goroutine (R14) and the distance of RSP from
-g.stack.hi, not by thread: goroutines move between threads, and stacks move.
+g.stack.hi, not by thread: goroutines move between threads, and stacks move (`inspected.py`).
+The first calls to return are the ones inspected: a few that wait long keep nobody waiting.
 
 Signals are the program's own and are passed on, but no handler ever runs with a pc in our code:
 a thread inside a cave is moved out first (`_leave_cave`).
@@ -30,7 +31,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError
@@ -44,7 +44,7 @@ from goprobe.process.probes import CallHit, CallSite, ProbeHit, ProbeSite, RunOu
 from goprobe.process.spawn import start_stopped
 from goprobe.process.stops import RIP, RSP, Stop
 from goprobe.process.tracees import Tracees
-from goprobe.process.trampoline import RECORD_SIZE, Place
+from goprobe.process.trampoline import Place
 
 __all__ = ["CallHit", "CallSite", "ProbeHit", "ProbeSite", "RunOutcome", "run_counted"]
 
@@ -66,8 +66,7 @@ _RESULTS = (stops.RAX, stops.RBX, stops.RCX, stops.RDI, stops.RSI,
             stops.R8, stops.R9, stops.R10, stops.R11)  # fmt: skip
 _STACK_HI = 8  # of runtime.g, see trampoline.py
 _SYS_EXIT, _SYS_EXIT_GROUP = 60, 231
-_MORE_STRAYS = 64
-_GRACE = 2.0
+_NOTICE, _GRACE = 0.3, 2.0
 _RECORD_LIMIT = 1 << 16
 
 
@@ -108,7 +107,7 @@ class _Engine:
         self._hits: list[CallHit] = []
         self._probes: list[ProbeHit] = []
         self._probe_counts: dict[int, int] = {}
-        self._stops = 0
+        self._stops = self._moved = 0
         self.error: BaseException | None = None
         self.finished = threading.Event()
 
@@ -354,7 +353,7 @@ class _Engine:
         held = self._tracees.hold(tid) if self._hold_all else []
         if point.probe_left and not self._is_replay(point):
             self._probe(tid, point)
-        if point.site_left:
+        if point.returning:
             self._returned(tid, point)
         if not point.armed:
             self._cave.disarm(point)
@@ -382,20 +381,11 @@ class _Engine:
         words = self._words
         g, sp = words[stops.R14], words[RSP]
         high = self._word(g + _STACK_HI)
-        call = self._inspected.take(point.site, g, high - sp)
-        if call is None:
-            point.strays += 1
-            if point.strays > self._cave.inspect + _MORE_STRAYS and self._cave.full(point.site):
-                point.site_left = 0  # calls that never return must not slow the rest for ever
+        results = tuple([words[register] for register in _RESULTS])
+        hit = self._inspected.returned(point.site, g, results, sp, high, tid)
+        if hit is None:
             return
-        point.site_left -= 1
-        hit = replace(
-            call,
-            results=tuple([words[register] for register in _RESULTS]),
-            sp_after=sp,
-            stack_hi_after=high,
-            tid=tid,
-        )
+        point.returning = not self._inspected.finished(point.site)
         if self._on_hit is not None:
             self._on_hit(hit, self.memory)
         else:
@@ -460,15 +450,14 @@ class _Engine:
                     self._replays.add((action.address, words[stops.R14], words[RSP]))
         else:
             return
+        self._moved += 1
         self._store(tid)
 
     def _leave_stub(self, number: int, place: Place) -> None:
         words, cave = self._words, self._cave
         claim = words[stops.R13]
         if place is Place.STORED:
-            claim = words[stops.R12] - cave.layout.records_of(number)
-        elif place is Place.CLAIMED and claim >= cave.inspect * RECORD_SIZE:
-            place = Place.NOTHING
+            claim = cave.claim_at(words[stops.R12])
         if place is Place.NOTHING:
             words[RIP] = cave.sites[number].pc + cave.bias
             words[RSP] += 8
@@ -523,6 +512,7 @@ class _Engine:
             partial=bool(self._why),
             why=self._why,
             stops=self._stops,
+            moved=self._moved,
         )
 
 
@@ -551,7 +541,7 @@ def run_counted(
 
     `on_hit` is called at the return of each inspected call and `on_probe` at each inspected
     execution of a probe, the thread held (all of them with `hold_all`); without them the hits
-    are in the outcome, where those that never returned are in any case. `on_check` is called
+    are in the outcome, where calls that never returned are in any case. `on_check` is called
     with everything held each `check_every` hits of whatever site; `on_end` once, with every
     thread at its end and memory still there (not after an exec, nor if SIGKILL came from
     outside). All are called in the tracing thread; what they raise ends the run and is raised
@@ -606,7 +596,7 @@ def _supervise(engine: _Engine, timeout: float | None) -> None:
 
 def _end(engine: _Engine, why: str) -> None:
     engine.stop(why)
-    if not engine.finished.wait(_GRACE) and not engine.stopping:
+    if not engine.finished.wait(_NOTICE) and not engine.stopping:
         engine.wake()
         engine.finished.wait(_GRACE)
     if engine.stopping:

@@ -8,8 +8,7 @@ copying and its garbage collector never meet an address of ours.
     count:   lock inc [hits]
              jmp  callee
     record:  r13 = lock xadd [claimed], 128   which record is ours?
-             jae  count                       all are taken
-             r12 = records + r13; store the argument registers, rsp, g, g.stack.hi
+             r12 = its address; store the argument registers, rsp, g, g.stack.hi
              lock inc [hits]
              jmp  callee
 
@@ -37,16 +36,20 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar
 
-RECORD = struct.Struct("<15Q")
-"""rax rbx rcx rdi rsi r8 r9 r10 r11 rdx rbp rsp g stack.hi, and 1 when all that is there."""
+RECORD = struct.Struct("<16Q")
+"""rax rbx rcx rdi rsi r8 r9 r10 r11 rdx rbp rsp g stack.hi, then its claim twice: the last word
+is written first and the one before it last, so that a record is whole when they agree."""
 RECORD_SIZE = 128
 CONTROL_SIZE = 64
-"""A site's words, a cache line of their own: hits, mode (an address of code), claimed (bytes)."""
-HITS, MODE, CLAIMED = range(3)
+"""A site's words, a cache line of their own: hits, mode (an address of code), claimed (bytes;
+the first claim is 128, as memory begins as zeros), records (their address)."""
+HITS, MODE, CLAIMED, RECORDS = range(4)
 CONTROL_WORDS = CONTROL_SIZE // 8
+FIRST_CLAIM = RECORD_SIZE
+_WHOLE, _BEGUN = 8 * 14, 8 * 15
 
 _RECORDED = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11", "rdx", "rbp", "rsp",
-             "r14", "r13")  # fmt: skip
+             "r14")  # fmt: skip
 _NUMBER = {
     name: number
     for number, name in enumerate(
@@ -62,8 +65,8 @@ class Place(Enum):
     """What a thread inside a stub has done, and so how to take it out."""
 
     NOTHING = auto()  # back to the CALL
-    CLAIMED = auto()  # a record, perhaps half written, at offset r13; the hit is not counted yet
-    STORED = auto()  # the same, but the record's address is in r12
+    CLAIMED = auto()  # a record, perhaps half written; the claim is in r13; not counted yet
+    STORED = auto()  # the same, but the claim is in the last word of the record at r12
     COUNTED = auto()  # on to the callee
 
 
@@ -105,8 +108,21 @@ class _Assembler:
         return len(self.code)
 
 
-def make_stub(records: int, *, checked: bool = False) -> Stub:
-    """The stub for `records` inspected hits a site (fewer than 2**24).
+_MOST_FOLLOWED = 1024
+_RINGS_LIMIT = 1 << 30
+
+
+def ring_size(sites: int) -> int:
+    """Behind the records of a site's inspected calls lies a ring of so many (a power of two) for
+    later ones: to tell their returns from those of inspected calls that are still running."""
+    size = _MOST_FOLLOWED
+    while size > 1 and size * sites * RECORD_SIZE > _RINGS_LIMIT:
+        size //= 2
+    return size
+
+
+def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
+    """The stub for `inspect` inspected hits a site (at most 2**20) and a `ring_size`.
 
     With `checked` each hit also counts `countdown` down, and traps when that is used up.
     """
@@ -119,27 +135,35 @@ def make_stub(records: int, *, checked: bool = False) -> Stub:
     a("41bd80000000")  # mov r13d, RECORD_SIZE
     a("f04c0fc12d", "claimed")  # lock xadd [claimed], r13
     a.from_here(Place.CLAIMED)
-    a("4981fd" + (records * RECORD_SIZE).to_bytes(4, "little").hex())  # cmp r13, all of them
-    a("0f83", "count")  # jae count
-    a("4c8d25", "records")  # lea r12, [records]
-    a("4d01ec")  # add r12, r13
-    for index, name in enumerate(_RECORDED[:-1]):
-        _store(a, name, index)
+    a("4d89ec")  # mov r12, r13
+    a("4981fc" + _imm32(inspect * RECORD_SIZE))  # cmp r12, ...
+    a("760e")  # jbe over the next two
+    a("4981e4" + _imm32(ring * RECORD_SIZE - 1))  # and r12, ...
+    a("4981c4" + _imm32((inspect + 1) * RECORD_SIZE))  # add r12, ...
+    a("4c0325", "ring")  # add r12, [ring]
+    _store(a, "r13", _BEGUN)
+    for index, name in enumerate(_RECORDED):
+        _store(a, name, 8 * index)
     a("4d8b6e08")  # mov r13, [r14+8]
     a.from_here(Place.STORED)
-    _store(a, _RECORDED[-1], len(_RECORDED) - 1)
-    a(f"49c74424{8 * len(_RECORDED):02x}01000000")  # mov qword [r12+...], 1
+    _store(a, "r13", 8 * len(_RECORDED))
+    a(f"4d8b6c24{_BEGUN:02x}")  # mov r13, [r12+...]
+    _store(a, "r13", _WHOLE)
     _count_and_go(a, checked)
     size = (len(a.code) + _ALIGN - 1) & -_ALIGN
     code = bytes(a.code.ljust(size, b"\xcc"))
     return Stub(code, tuple(a.holes), tuple(a.marks), count, record)
 
 
-def _store(a: _Assembler, register: str, index: int) -> None:
-    """mov [r12 + 8*index], register"""
+def _imm32(value: int) -> str:
+    return value.to_bytes(4, "little").hex()
+
+
+def _store(a: _Assembler, register: str, offset: int) -> None:
+    """mov [r12 + offset], register"""
     number = _NUMBER[register]
     rex, middle = (0x4D if number >= 8 else 0x49), number & 7
-    a(f"{rex:02x}89{0x44 | middle << 3:02x}24{8 * index:02x}")
+    a(f"{rex:02x}89{0x44 | middle << 3:02x}24{offset:02x}")
 
 
 def _count_and_go(a: _Assembler, checked: bool) -> None:
@@ -164,19 +188,27 @@ class Layout:
     stub: Stub
     sites: int
     slots: int
-    records: int
-    code: int
-    data: int
+    inspect: int
+    ring: int
+    code: int = 0
+    data: int = 0
 
     SLOT_SIZE: ClassVar[int] = 32
     """One displaced instruction (at most 15 bytes) and a jump back."""
 
-    @staticmethod
-    def sizes(stub: Stub, sites: int, slots: int, records: int) -> tuple[int, int]:
-        """Bytes of code and of data, each in whole pages."""
-        code = sites * stub.size + slots * Layout.SLOT_SIZE
-        data = (sites + 1) * CONTROL_SIZE + sites * records * RECORD_SIZE
-        return code + 4095 & ~4095, data + 4095 & ~4095
+    @property
+    def code_size(self) -> int:
+        """In whole pages, with a word to spare at the end."""
+        return self.sites * self.stub.size + self.slots * self.SLOT_SIZE + 8 + 4095 & ~4095
+
+    @property
+    def data_size(self) -> int:
+        control = (self.sites + 1) * CONTROL_SIZE
+        return control + self.sites * self._site_records * RECORD_SIZE + 4095 & ~4095
+
+    @property
+    def _site_records(self) -> int:
+        return self.inspect + 1 + self.ring if self.inspect else 0
 
     @property
     def slots_at(self) -> int:
@@ -209,7 +241,15 @@ class Layout:
         return self.data + (site + 1) * CONTROL_SIZE
 
     def records_of(self, site: int) -> int:
-        return self.data + (self.sites + 1) * CONTROL_SIZE + site * self.records * RECORD_SIZE
+        records = site * self._site_records * RECORD_SIZE
+        return self.data + (self.sites + 1) * CONTROL_SIZE + records
+
+    def record_offset(self, site: int, claim: int) -> int:
+        """Where in the data the record of a claim lies."""
+        start = self.records_of(site) - self.data
+        if claim <= self.inspect * RECORD_SIZE:
+            return start + claim
+        return start + (self.inspect + 1) * RECORD_SIZE + claim % (self.ring * RECORD_SIZE)
 
     def mode(self, site: int, *, recording: bool) -> int:
         """The address that a site's mode word holds."""
@@ -225,8 +265,7 @@ class Layout:
                 "mode": control + 8 * MODE,
                 "claimed": control + 8 * CLAIMED,
                 "countdown": self.data,
-                "records": self.records_of(site),
-                "count": start + stub.count,
+                "ring": control + 8 * RECORDS,
                 "callee": callee,
             }
             offset = site * stub.size
