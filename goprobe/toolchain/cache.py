@@ -16,14 +16,19 @@ _KEEP_SECONDS = 30 * 24 * 3600.0
 _MAX_ENTRIES = 10_000
 
 
+def cache_folder(kind: str, key: str) -> Path:
+    """The folder of what is kept under `key`, made if missing. Raises OSError."""
+    folder = _cache_root() / kind / key
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def build_folder(key: str) -> Path:
-    """The folder of the build `key`; made if missing, a temporary one where there is no cache."""
+    """The folder of the build `key`; a temporary one where no cache can be had."""
     try:
-        root = _cache_root() / "build"
-        folder = root / key
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = cache_folder("build", key)
         os.utime(folder)
-        _prune(root, keep=folder)
+        _prune(folder.parent, keep=folder)
     except OSError:
         return Path(tempfile.mkdtemp(prefix="goprobe-build-"))
     return folder

