@@ -23,7 +23,6 @@ from goprobe.process.memory import Memory, PageCache, ProcessMemory
 from goprobe.process.ptrace import StoppedProcess, stopped
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
-from goprobe.runtime.stripped import stripped_facts
 from goprobe.runtime.world import World, load_bias
 
 PATIENCE = 5.0
@@ -61,6 +60,8 @@ def open_target(pid: int, *, assume_go: str = "") -> Target:
     program = Program(ElfFile(identity.open_path, shown_as=identity.executable))
     bias = load_bias(program, read_maps(pid), identity.executable)
     if program.stripped:
+        from goprobe.runtime.stripped import stripped_facts  # brings numpy along
+
         program.adopt(stripped_facts(program, ProcessMemory(pid), bias, assume_go=assume_go))
     _ = program.facts
     return Target(identity, program, bias)

@@ -19,7 +19,6 @@ from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.mi import StopEvent
 from goprobe.runtime.program import Program
 from goprobe.runtime.stackcheck import will_grow
-from goprobe.runtime.stripped import stripped_facts
 from goprobe.runtime.world import World, load_bias
 from goprobe.toolchain.build import Built, build, is_executable_file, prebuilt
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
@@ -214,6 +213,8 @@ class Session:
         threads.put(tid, registers)
         assert self.memory is not None
         if self.program.stripped:
+            from goprobe.runtime.stripped import stripped_facts  # brings numpy along
+
             # Where the runtime's globals lie shows only once the runtime has set them up.
             self.program.adopt(stripped_facts(self.program, self.memory, self.bias))
         world = World(
