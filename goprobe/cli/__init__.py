@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 
 from goprobe.cli.command import Command
+from goprobe.cli.heap import Heap
+from goprobe.cli.maps import Maps
 from goprobe.cli.run import run
 from goprobe.cli.trace import Trace
+from goprobe.cli.where import Where
 
-COMMANDS: tuple[Command, ...] = (Trace(),)
+COMMANDS: tuple[Command, ...] = (Trace(), Where(), Maps(), Heap())
 
 
 def main() -> None:

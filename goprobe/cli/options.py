@@ -12,13 +12,15 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from goprobe.errors import UsageError
+
+_FIND_PIDS = "pgrep -l NAME finds them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,26 @@ class Patience:
             return math.nan
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A Go process that runs already."""
+
+    process: Annotated[str, typer.Argument(metavar="PROCESS", hidden=True)]
+    assume_go: Annotated[
+        str,
+        typer.Option(
+            "--assume-go", metavar="X.Y", help="Read a stripped binary as this Go release's."
+        ),
+    ] = ""
+
+    @property
+    def pid(self) -> int:
+        """Raises UsageError where it is no process number."""
+        if not (self.process.isascii() and self.process.isdecimal()):
+            raise UsageError(f"{self.process!r} is not a process number", hint=_FIND_PIDS)
+        return int(self.process)
+
+
 def flatten(run: Callable[..., int]) -> Callable[..., Callable[[], int]]:
     """`run` as typer is to see it: groups as single options, and the work not yet done.
 
@@ -109,7 +131,7 @@ def _fields_as_parameters(group: type[Any]) -> list[inspect.Parameter]:
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
             annotation=hints[field.name],
         )
         for field in fields(group)

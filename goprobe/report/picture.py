@@ -17,7 +17,9 @@ from goprobe.model.address import Address
 from goprobe.model.location import Kind, Region
 
 ROWS = 14
+GAP_WORTH_SHOWING = 64 << 20
 _PAGE = 4096
+_GUARD = 64 << 10
 _KERNEL = 1 << 63
 _NEAR = 64 << 20  # an arena; nearer regions of one kind are one row
 _ARENA = frozenset({Kind.HEAP, Kind.GOROUTINE_STACK})
@@ -146,11 +148,20 @@ def _belongs(run: _Run, region: Region) -> bool:
     both = {last.kind, region.kind}
     if distance <= _NEAR and (len(both) == 1 or both <= _ARENA):
         return True
+    if _is_guard(region) and distance <= 0:
+        return True
+    if distance <= _NEAR and _is_guard(last) and run.kinds - {Kind.RESERVED} == {region.kind}:
+        return True
     if distance <= _NEAR and both == _BOOKKEEPING:
         return True
     # Free pages and threads' g0 stacks belong to an arena where they are one piece with it.
     here = run.kinds | {region.kind}
     return distance <= 0 and here <= _IN_ARENA and not here.isdisjoint(_ARENA)
+
+
+def _is_guard(region: Region) -> bool:
+    """Pages that nobody may touch, at the end of a thread's stack."""
+    return region.kind is Kind.RESERVED and region.size <= _GUARD
 
 
 def _trimmed(run: _Run) -> list[_Run]:

@@ -93,3 +93,14 @@ def listed(items: list[str], last: str = "and") -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """ "1 stop", "2 stops"."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def number(count: int) -> str:
+    """ "1,019,863"."""
+    return f"{count:,}"
+
+
+def stood_still(pid: int, pause_us: int) -> str:
+    """How long the target was held for the answer."""
+    shown = f"{pause_us / 1000:.1f} ms" if pause_us >= 1000 else f"{pause_us} microseconds"
+    return f"Process {pid} stood still for {shown}."

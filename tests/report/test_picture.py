@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 from goprobe.model.location import Kind, Region
 from goprobe.report.picture import Mark, rows
@@ -48,6 +47,7 @@ def test_the_unused_end_of_an_arena_is_a_row_of_its_own() -> None:
     assert (reserved.kind, reserved.perms) == (Kind.RESERVED, "---")
 
 
+# Takes minutes, and so shows, where every merge looks at all rows again.
 def test_a_process_with_as_many_mappings_as_linux_allows_is_drawn_at_once() -> None:
     chance = random.Random(1)
     kinds = [Kind.HEAP, Kind.RUNTIME, Kind.LIBRARY, Kind.FILE, Kind.C_HEAP, Kind.TEXT]
@@ -57,8 +57,6 @@ def test_a_process_with_as_many_mappings_as_linux_allows_is_drawn_at_once() -> N
         low += chance.choice([0, 0x1000, 1 << 30])
         regions.append(region(low, 0x1000, "rw-p", chance.choice(kinds), "x"))
         low += 0x1000
-    started = time.process_time()
     found = rows(regions)
     assert len(found) <= 28
     assert sum(row.size for row in found) == 65_530 * 0x1000
-    assert time.process_time() - started < 20  # it was minutes when every merge looked at all

@@ -11,6 +11,10 @@ from goprobe.report.options import RenderOptions
 _COMPOSERS = {
     "TraceReport": "goprobe.report.text.trace",
     "CompareReport": "goprobe.report.text.compare",
+    "WhereReport": "goprobe.report.text.where",
+    "MapsReport": "goprobe.report.text.maps",
+    "GoroutinesReport": "goprobe.report.text.goroutines",
+    "HeapReport": "goprobe.report.text.heap",
 }
 
 

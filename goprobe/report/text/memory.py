@@ -8,7 +8,7 @@ from rich.text import Text
 
 from goprobe.model.location import Kind, Region
 from goprobe.report import words
-from goprobe.report.picture import Mark, Row, rows, usable
+from goprobe.report.picture import GAP_WORTH_SHOWING, Mark, Row, rows, usable
 from goprobe.report.text.look import KIND_STYLES
 from goprobe.report.text.page import Column, Page, Span
 
@@ -27,7 +27,6 @@ _ARENA_PARTS = {
     Kind.GOROUTINE_STACK: "stacks",
     Kind.RESERVED: "free",
 }
-_GAP_SHOWN = 64 << 20
 _BAR_CELLS = 2
 _NARROW = 56
 _RIGHTS_AND_SIZE = (3, 4)
@@ -41,7 +40,7 @@ def write(page: Page, regions: Sequence[Region], marks: Sequence[Mark]) -> None:
     page.blank()
     lines: list[list[Text]] = []
     for row in rows(regions, marks):
-        if row.gap >= _GAP_SHOWN:
+        if row.gap >= GAP_WORTH_SHOWING:
             lines.append(_gap(page, row))
         lines += _lines(page, row)
     # On a narrow page rights and sizes go first: addresses and marks are what is looked for.
@@ -61,7 +60,7 @@ def _lines(page: Page, row: Row) -> list[list[Text]]:
     note = page.text((_note(row, len(row.kinds) if page.options.verbose else _MOST_PARTS), "dim"))
     first, *more = [_mark(page, mark) for mark in row.marks] or [note]
     bar = page.text((page.glyphs.bar * _BAR_CELLS, style))
-    name = page.text(f"{page.glyphs.last if row.inside else ''}{_name(row)}")
+    name = page.text(row_name(row, page.glyphs.last))
     line = [
         page.text((str(row.low), "" if row.marks else "dim")),
         bar,
@@ -77,6 +76,11 @@ def _lines(page: Page, row: Row) -> list[list[Text]]:
 def _mark(page: Page, mark: Mark) -> Text:
     spans: list[Span] = [(f"{page.glyphs.mark} ", "bold"), (mark.label, "bold")]
     return page.text(*spans)
+
+
+def row_name(row: Row, branch: str) -> str:
+    """What a row is called; `branch` leads to one inside another."""
+    return f"{branch if row.inside else ''}{_name(row)}"
 
 
 def _name(row: Row) -> str:

@@ -1,0 +1,148 @@
+"""The report of `goprobe goroutines` in text: those that stand at one place together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+from rich.text import Text
+
+from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.report import words
+from goprobe.report.options import RenderOptions
+from goprobe.report.text.page import Column, Page, Span
+
+_MOST_GROUPS = 20
+_MOST_IDS = 8
+_INDENT = 2
+_RIGHT = Column(right=True)
+_SECOND_US = 1_000_000
+_STYLES = {"running": "green", "runnable": "cyan", "syscall": "magenta", "dead": "bright_black"}
+
+
+def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
+    """Groups of goroutines with the same stack where there are groups, else each by itself."""
+    page = Page(options)
+    _summary(page, report)
+    if report.groups:
+        _groups(page, report.groups)
+    else:
+        _each(page, report.goroutines)
+    page.blank()
+    page.line((words.stood_still(report.pid, report.pause_us), "dim"))
+    return page.render()
+
+
+def _summary(page: Page, report: GoroutinesReport) -> None:
+    """ "512 goroutines: 500 waiting, 12 running"."""
+    counts: dict[str, int] = {}
+    for goroutine in report.goroutines:
+        counts[goroutine.status] = counts.get(goroutine.status, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{words.number(count)} {status}" for status, count in ordered)
+    system = sum(goroutine.system for goroutine in report.goroutines)
+    dead = f", {words.number(report.dead)} dead ones kept for reuse" if report.dead else ""
+    count = words.number(len(report.goroutines))
+    page.paragraph((f"{count} goroutines", "bold"), f": {told} ({system} of the runtime{dead})")
+
+
+def _groups(page: Page, groups: Sequence[GoroutineGroup]) -> None:
+    shown = groups if page.options.verbose else groups[:_MOST_GROUPS]
+    for group in shown:
+        page.blank()
+        page.paragraph(*_group_head(group), hanging=_INDENT)
+        _frames(page, group.frames)
+    left = sum(group.count for group in groups[len(shown) :])
+    if left:
+        page.blank()
+        told = f"and {words.number(left)} goroutines in {len(groups) - len(shown)} more groups"
+        page.line((f"{told}: -v shows them", "dim"))
+
+
+def _group_head(group: GoroutineGroup) -> list[Span]:
+    ids = ", ".join(str(i) for i in group.ids[:_MOST_IDS])
+    more = ", ..." if len(group.ids) > _MOST_IDS else ""
+    who = "goroutine" if group.count == 1 else "goroutines"
+    return [
+        (f"{words.number(group.count)} {who}", "bold"), "  ",
+        (_state(group.status, group.wait_reason), _STYLES.get(group.status, "yellow")),
+        (f"  {ids}{more}", "dim"),
+    ]  # fmt: skip
+
+
+def _state(status: str, reason: str) -> str:
+    return f"{status}: {reason}" if reason and reason != status else status
+
+
+def _frames(page: Page, frames: Sequence[CallSite]) -> None:
+    rows = [_frame(page, frame) for frame in frames]
+    page.table(rows, (Column(elastic=True, cut=True), Column(elastic=True, cut=True)), _INDENT * 2)
+
+
+def _frame(page: Page, frame: CallSite) -> list[Text]:
+    inlined = " (inlined)" if frame.inlined else ""
+    pc = f"  {frame.pc}" if page.options.verbose else ""
+    source = f"{words.source(frame.file, frame.line, frame.function)}{inlined}{pc}"
+    return [page.text(frame.function or "unknown"), page.text((source, "dim"))]
+
+
+def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
+    if not any(goroutine.frames is not UNSET for goroutine in goroutines):
+        _table(page, goroutines)
+        return
+    for goroutine in goroutines:
+        page.blank()
+        page.paragraph(*_own_head(goroutine), hanging=_INDENT)
+        if goroutine.frames is not UNSET:
+            _frames(page, goroutine.frames)
+        if goroutine.frames_end is not UNSET and goroutine.frames_end:
+            page.paragraph((goroutine.frames_end, "dim"), indent=_INDENT * 2)
+        if goroutine.created_by:
+            page.line((f"created by {goroutine.created_by}", "dim"), indent=_INDENT * 2)
+
+
+def _own_head(goroutine: GoroutineState) -> list[Span]:
+    used, size = goroutine.stack.used, goroutine.stack.high - goroutine.stack.low
+    facts = [f"stack {words.size(used)} of {words.size(size)}"]
+    if goroutine.thread:
+        facts.append(f"thread {goroutine.thread}")
+    if goroutine.locked:
+        facts.append("locked to it")
+    if goroutine.waiting_us is not UNSET:
+        facts.append(f"for {_duration(goroutine.waiting_us)}")
+    return [
+        (f"goroutine {goroutine.id}", "bold"), "  ",
+        (_state(goroutine.status, goroutine.wait_reason),
+         _STYLES.get(goroutine.status, "yellow")),
+        (f"  {', '.join(facts)}", "dim"),
+    ]  # fmt: skip
+
+
+def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
+    page.blank()
+    titles = ("id", "state", "stands in", "stack", "thread")
+    rows = [[page.text((title, "dim")) for title in titles]]
+    for goroutine in goroutines:
+        state = _state(goroutine.status, goroutine.wait_reason)
+        used, size = goroutine.stack.used, goroutine.stack.high - goroutine.stack.low
+        rows.append(
+            [
+                page.text(str(goroutine.id)),
+                page.text((state, _STYLES.get(goroutine.status, "yellow"))),
+                page.text(goroutine.function),
+                page.text((f"{words.size(used)} of {words.size(size)}", "dim")),
+                page.text(str(goroutine.thread) if goroutine.thread else ""),
+            ]
+        )
+    cut = Column(elastic=True, cut=True)
+    page.table(rows, (_RIGHT, cut, cut, _RIGHT, _RIGHT), _INDENT)
+
+
+def _duration(microseconds: int) -> str:
+    """ "3 ms", "12 s", "4 min", "2 h"."""
+    seconds = microseconds / _SECOND_US
+    if seconds < 1:
+        return f"{microseconds // 1000} ms"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -1,0 +1,120 @@
+"""The report of `goprobe heap` in text: what is allocated, by size class, in one screen."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from goprobe.model.heap import HeapCensus, HeapReport, SizeClass
+from goprobe.report import words
+from goprobe.report.options import RenderOptions
+from goprobe.report.text.bars import bar
+from goprobe.report.text.page import Column, Page
+
+_MOST_CLASSES = 14
+_MOST_MISMATCHES = 5
+_INDENT = 2
+_LEAST_BAR = 6
+_WIDEST_BAR = 36
+_RIGHT = Column(right=True)
+_BAR = Column(elastic=True, cut=True, least=_LEAST_BAR)
+
+
+def render(report: HeapReport, options: RenderOptions) -> bytes:
+    """The census; with `verbose` every size class."""
+    page = Page(options)
+    census = report.census
+    page.paragraph(
+        (f"{words.number(census.objects)} objects, {words.size(census.bytes)}", "bold"),
+        f" on the heap of process {report.pid} ({_release(report)})",
+    )
+    page.blank()
+    _space(page, census)
+    _classes(page, census)
+    page.blank()
+    _self_check(page, report)
+    for warning in report.warnings:
+        page.paragraph((f"{page.glyphs.warn} {warning}", "yellow"), hanging=2)
+    page.line((words.stood_still(report.pid, report.pause_us), "dim"))
+    return page.render()
+
+
+def _release(report: HeapReport) -> str:
+    return f"Go {report.go.removeprefix('go')}"
+
+
+def _space(page: Page, census: HeapCensus) -> None:
+    """Where the bytes of the heap's spans are."""
+    whole = max(census.span_bytes + census.manual_bytes, 1)
+    parts = (
+        ("allocated", census.bytes, "yellow", ""),
+        ("free in spans", census.free_bytes, "bright_black", _share(census.fragmentation)),
+        ("stacks and such", census.manual_bytes, "magenta", ""),
+    )
+    lines = [
+        [
+            page.text(name),
+            page.text(words.size(amount)),
+            page.text((_bar(page, amount, whole, 62), style)),
+            page.text((note, "dim")),
+        ]
+        for name, amount, style, note in parts
+    ]
+    page.table(lines, (Column(), _RIGHT, _BAR, Column()), _INDENT)
+    spans = census.spans
+    told = f"{words.number(spans.in_use)} spans in use, {words.number(spans.manual)} of stacks"
+    page.line((f"{told} and such, {words.number(spans.unswept)} not swept yet", "dim"), indent=2)
+
+
+def _share(fragmentation: float) -> str:
+    return f"{100 * fragmentation:.1f} % of the spans in use"
+
+
+def _classes(page: Page, census: HeapCensus) -> None:
+    used = [c for c in census.classes if c.spans]
+    shown = used
+    if not page.options.verbose:
+        largest = sorted(used, key=lambda c: -c.bytes)[:_MOST_CLASSES]
+        shown = [c for c in used if c in largest]
+    most = max((c.bytes for c in shown), default=1)
+    page.heading("By size class", (_order(shown, used), "dim"))
+    page.blank()
+    head = [page.text((t, "dim")) for t in ("size", "", "objects", "bytes", "free", "")]
+    lines = [head, *(_class_line(page, c, most) for c in shown)]
+    page.table(lines, (_RIGHT, Column(), _RIGHT, _RIGHT, _RIGHT, _BAR), _INDENT)
+
+
+def _order(shown: list[SizeClass], used: list[SizeClass]) -> str:
+    if len(shown) == len(used):
+        return ""
+    return f", the {len(shown)} largest of {len(used)}: -v shows all"
+
+
+def _class_line(page: Page, c: SizeClass, most: int) -> list[Text]:
+    return [
+        page.text(words.number(c.size) if c.size else "large"),
+        page.text(("noscan" if c.noscan else "", "dim")),
+        page.text(words.number(c.objects)),
+        page.text(words.size(c.bytes)),
+        page.text((words.size(c.free_bytes) if c.free_bytes else "-", "dim")),
+        page.text((_bar(page, c.bytes, most, 56), "yellow")),
+    ]
+
+
+def _bar(page: Page, amount: int, whole: int, others: int) -> str:
+    room = max(min(page.width - others, _WIDEST_BAR), _LEAST_BAR)
+    return bar(amount, whole, room, unicode=page.options.unicode)
+
+
+def _self_check(page: Page, report: HeapReport) -> None:
+    check = report.self_check
+    spans = f"{words.number(check.spans)} spans"
+    if not check.popcount_mismatches and not check.unreadable_spans:
+        told = f"Self-check: the allocation bits of all {spans} agree with the runtime's counts."
+        page.paragraph((f"{page.glyphs.good} {told}", "green"), hanging=2)
+        return
+    told = f"Self-check: {check.popcount_mismatches} of {spans} disagree with the runtime's counts"
+    unreadable = f", {check.unreadable_spans} unreadable" if check.unreadable_spans else ""
+    page.paragraph((f"{page.glyphs.bad} {told}{unreadable}.", "yellow"), hanging=2)
+    for found in check.mismatches[:_MOST_MISMATCHES]:
+        counts = f"counted {found.counted}, expected {found.expected}"
+        page.paragraph(f"span {found.base}: {counts}: {found.why}", indent=2, hanging=2)

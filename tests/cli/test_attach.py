@@ -1,0 +1,115 @@
+"""The commands that look at a running process, as users type them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from goprobe.report.schema import shipped
+from tests.report.screen import cells, lines, raw_characters
+from tests.support.cli import goprobe
+from tests.support.go import Running, build, running
+
+PROGRAM = """package main
+
+import (
+	"fmt"
+	"time"
+)
+
+var global = "a global"
+
+type node struct {
+	next *node
+	name string
+}
+
+func main() {
+	var head *node
+	for i := 0; i < 5000; i++ {
+		head = &node{head, fmt.Sprint("node", i)}
+	}
+	for i := 0; i < 20; i++ {
+		go func() { time.Sleep(time.Hour) }()
+	}
+	time.Sleep(10 * time.Millisecond)
+	fmt.Printf("head %p\\nglobal %p\\ncode %p\\nready\\n", head, &global, main)
+	time.Sleep(time.Hour)
+	fmt.Println(head)
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Running]:
+    with running(build(PROGRAM)) as found:
+        yield found
+
+
+def test_where_says_what_addresses_are(program: Running) -> None:
+    names = ("head", "global", "code")
+    ran = goprobe("where", str(program.pid), *(program[name] for name in names), "0x10", "--json")
+    assert ran.code == 0
+    Draft202012Validator(shipped("goprobe.where/1")).validate(ran.json)
+    kinds = [found["kind"] for found in ran.json["locations"]]
+    assert kinds == ["heap", "data", "text", "unmapped"]
+    assert ran.json["locations"][0]["address"] == program["head"]
+
+
+def test_where_in_text_shows_the_evidence(program: Running) -> None:
+    ran = goprobe("where", str(program.pid), program["code"])
+    assert ran.code == 0
+    first, *evidence = lines(ran.out)
+    assert first.startswith(f"{program['code']}  main.main in .text")
+    assert any("section .text" in line for line in evidence)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("options", [[], ["-v"]])
+@pytest.mark.parametrize("command", ["maps", "heap", "where"])
+def test_pictures_fit(program: Running, command: str, options: list[str], width: int) -> None:
+    addresses = [program["head"]] if command == "where" else []
+    ran = goprobe(command, str(program.pid), *addresses, *options, env={"COLUMNS": str(width)})
+    assert (ran.code, raw_characters(ran.out)) == (0, set())
+    assert max(map(cells, lines(ran.out))) <= width
+
+
+def test_maps_attributes_every_byte(program: Running) -> None:
+    ran = goprobe("maps", str(program.pid), "--json")
+    Draft202012Validator(shipped("goprobe.maps/1")).validate(ran.json)
+    assert sum(region["rss"] for region in ran.json["map"]) == ran.json["rss"]
+    text = goprobe("maps", str(program.pid)).text
+    assert "Go heap" in text
+    assert "├─ objects" in text
+
+
+def test_heap_counts_and_checks_itself(program: Running) -> None:
+    ran = goprobe("heap", str(program.pid), "--json")
+    Draft202012Validator(shipped("goprobe.heap/1")).validate(ran.json)
+    assert ran.json["census"]["objects"] >= 10_000
+    assert ran.json["self_check"]["popcount_mismatches"] == 0
+    assert "Self-check: the allocation bits of all" in goprobe("heap", str(program.pid)).text
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        (["heap"], 2, "missing argument 'PROCESS'"),
+        (["heap", "hello"], 2, "'hello' is not a process number"),
+        (["heap", "-1"], 2, "-1"),
+        (["heap", "٣"], 2, "is not a process number"),
+        (["heap", "4194305"], 2, "4194305"),
+        (["where", "1", "0xzz"], 2, "'0xzz' is not an address"),
+        (["where", "1", "0x10000000000000000"], 2, "is not an address"),
+        (["where", "1", "1_0"], 2, "is not an address"),
+        (["where", "1"], 2, "missing argument"),
+        (["maps", "1", "--format", "svg"], 2, "no format 'svg'"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(line: list[str], code: int, told: str) -> None:
+    ran = goprobe(*line)
+    assert (ran.code, ran.out) == (code, b"")
+    assert ran.err.startswith("goprobe: ")
+    assert told in ran.err.splitlines()[0]

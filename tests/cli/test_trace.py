@@ -1,0 +1,222 @@
+"""`goprobe trace` as users type it, on real programs."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from goprobe.report.schema import shipped
+from tests.report.screen import cells, lines, raw_characters
+from tests.support.cli import HELLO, command, environment, goprobe, started
+from tests.support.go import build
+
+SLEEPER = """package main
+
+import (
+	"fmt"
+	"time"
+)
+
+func main() {
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+}
+"""
+
+
+def source(folder: Path, text: str, name: str = "main.go") -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text(text)
+    return file
+
+
+def test_hello_is_answered_first() -> None:
+    ran = goprobe("trace", HELLO)
+    assert (ran.code, ran.err) == (0, "")
+    shown = ran.text.splitlines()
+    assert shown[0] == "Hello, Go!"
+    assert shown[1].startswith("msg is a string header on the stack of goroutine 1; its 10 bytes,")
+    assert "◄ msg's header" in ran.text
+    assert '◄ "Hello, Go!"' in ran.text
+    assert max(map(cells, lines(ran.out))) <= 80
+
+
+def test_json_is_all_that_stdout_carries_and_is_valid() -> None:
+    ran = goprobe("trace", HELLO, "--json")
+    assert ran.code == 0
+    assert ran.err == "Hello, Go!\n"
+    Draft202012Validator(shipped("goprobe.trace/1")).validate(ran.json)
+    (msg,) = [v for v in ran.json["stops"][1]["variables"] if v["name"] == "msg"]
+    assert (msg["state"], msg["size"], msg["location"]["kind"]) == ("live", 16, "goroutine_stack")
+    assert (msg["data"]["location"]["kind"], msg["data"]["text"]) == ("rodata", "Hello, Go!")
+
+
+def test_the_optimised_build_is_answered_through_the_call() -> None:
+    ran = goprobe("trace", HELLO, "--optimized")
+    answer = ran.text.split("Memory, as Go sees it")[0]
+    assert ran.code == 0
+    assert '"Hello, Go!"  10 bytes' in answer
+    assert "found as argument" in " ".join(answer.split())
+
+
+def test_both_builds_side_by_side() -> None:
+    ran = goprobe("trace", HELLO, "--compare", "--json")
+    assert ran.code == 0
+    Draft202012Validator(shipped("goprobe.compare/1")).validate(ran.json)
+    fates = {change["name"]: change["fate"] for change in ran.json["changes"]}
+    assert fates["msg"] in ("constant", "gone")
+    assert ran.json["unoptimized_code"] > ran.json["optimized_code"] > 0
+
+
+def test_a_file_gets_the_report_and_stdout_the_programs_output(tmp_path: Path) -> None:
+    ran = goprobe("trace", HELLO, "-o", tmp_path / "report.txt")
+    assert (ran.code, ran.text) == (0, "Hello, Go!\n")
+    assert (tmp_path / "report.txt").read_text().startswith("msg is a string header")
+
+
+def test_arguments_and_input_are_the_programs(tmp_path: Path) -> None:
+    echo = source(
+        tmp_path,
+        'package main\n\nimport (\n\t"fmt"\n\t"io"\n\t"os"\n)\n\nfunc main() {\n'
+        "\tread, _ := io.ReadAll(os.Stdin)\n\tfmt.Println(os.Args[1:], string(read))\n}\n",
+    )
+    ran = goprobe("trace", echo, "--", "-v", "*", "", "--", "ä b", stdin=b"typed")
+    assert ran.code == 0
+    assert ran.text.startswith("[-v *  -- ä b] typed\n")
+
+
+def test_variables_asked_for(tmp_path: Path) -> None:
+    ran = goprobe("trace", HELLO, "--var", "msg", "--break", "hello.go:7", "--json")
+    (stop,) = ran.json["stops"]
+    assert [v["name"] for v in stop["variables"]] == ["msg"]
+    ran = goprobe("trace", HELLO, "--var", "nosuch")
+    assert "No variable called nosuch is in scope at these stops." in ran.text
+
+
+BAD_LINES = [
+    (["trace"], 2, "missing argument 'TARGET'"),
+    (["trace", "nosuch.go"], 2, "nosuch.go"),
+    (["trace", HELLO, "more"], 2, "unexpected extra argument"),
+    (["trace", HELLO, "--format", "yaml"], 2, "no format 'yaml'"),
+    (["trace", HELLO, "--timeout", "soon"], 2, "positive number of seconds"),
+    (["trace", HELLO, "-o", "/nonexistent/file"], 2, "cannot write /nonexistent/file"),
+    (["trace", HELLO, "--optimized", "--compare"], 2, "--compare builds both ways"),
+    (["trace", HELLO, "--break", "main.mian"], 2, "main.mian"),
+    (["trace", "/bin/sh"], 2, "not a Go program"),
+    (["trace", HELLO, "--go", "/nonexistent/go"], 3, "/nonexistent/go"),
+    (["trace", HELLO, "--gdb", "/nonexistent/gdb"], 3, "/nonexistent/gdb"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "told"), BAD_LINES)
+def test_what_cannot_be_done_is_one_sentence(line: list[str | Path], code: int, told: str) -> None:
+    ran = goprobe(*line)
+    assert (ran.code, ran.out) == (code, b"")
+    first = next(line for line in ran.err.splitlines() if "building" not in line)
+    assert first.startswith("goprobe: ")
+    assert told in first
+    assert "Traceback" not in ran.err
+
+
+def test_the_compilers_lines_come_unchanged(tmp_path: Path) -> None:
+    bad = source(tmp_path, "package main\n\nfunc main() { undefined() }\n", "bad.go")
+    ran = goprobe("trace", bad)
+    assert (ran.code, ran.out) == (2, b"")
+    assert "./bad.go:3:15: undefined: undefined\n" in ran.err
+
+
+def test_a_program_that_ends_before_any_stop(tmp_path: Path) -> None:
+    ran = goprobe("trace", HELLO, "--break", "fmt.Errorf")
+    assert ran.code in (2, 4)
+    assert ran.err.startswith("goprobe: ")
+
+
+def test_a_program_that_never_gets_there(tmp_path: Path) -> None:
+    binary = build(SLEEPER)
+    ran = goprobe("trace", binary, "--break", "main.main", "--timeout", "2", "--json")
+    assert ran.code == 0
+    assert ran.json["exit"] == {}
+    assert any("2 s" in warning for warning in ran.json["warnings"])
+
+
+def test_hostile_strings_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    text = r"\x1b]0;owned\a\x9b2J\u202egpj.exe\xff\u2028 世界"
+    program = source(
+        tmp_path,
+        f'package main\n\nimport "os"\n\nfunc main() {{\n\tmsg := "{text}"\n'
+        "\tos.Stderr.Close()\n\tprintln(len(msg))\n}\n",
+    )
+    for options in ([], ["--json"], ["-v"]):
+        ran = goprobe("trace", program, "--break", "main.go:8", *options)
+        assert ran.code == 0
+        assert raw_characters(ran.out) == set()
+        assert "\\u202egpj.exe" in ran.text
+        assert "世界" in ran.text
+
+
+def test_a_plain_terminal_gets_ascii() -> None:
+    ran = goprobe("trace", HELLO, env={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert ran.code == 0
+    assert ran.out.isascii()
+
+
+def test_colour_is_for_terminals_without_no_color() -> None:
+    def on_terminal(**extra: str) -> bytes:
+        terminal, inside = pty.openpty()
+        child = subprocess.Popen(
+            command("trace", HELLO), env=environment(TERM="xterm", **extra), stdout=inside,
+            stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(inside)
+        shown = b""
+        while True:
+            try:
+                part = os.read(terminal, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            shown += part
+        os.close(terminal)
+        assert child.wait() == 0
+        return shown
+
+    assert b"\x1b[" in on_terminal()
+    assert b"\x1b[" not in on_terminal(NO_COLOR="1")
+    assert b"\x1b[" not in goprobe("trace", HELLO, env={"TERM": "xterm"}).out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_leaves_no_process_behind(number: signal.Signals, code: int) -> None:
+    child = started(
+        ["trace", build(SLEEPER), "--break", "main.main"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    with child:
+        assert child.stdout is not None and child.stderr is not None
+        assert child.stdout.readline() == b"ready\n"
+        family = psutil.Process(child.pid).children(recursive=True)
+        assert family
+        child.send_signal(number)
+        assert child.wait(60) == code
+        assert child.stderr.read() == b""
+        assert child.stdout.read() == b""
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    child = started(["trace", HELLO], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with child:
+        assert child.stdout is not None and child.stderr is not None
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait(120) in (141, 4)
