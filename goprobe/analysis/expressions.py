@@ -1,0 +1,93 @@
+"""What an expression of the compiler's messages can be in the code: which calls, which type.
+
+The compiler prints expressions its own way (src/cmd/compile/internal/ir/fmt.go): `&T{...}`,
+`[]int{...}`, `make([]int, n)`, `func literal`, `... argument`, `([]byte)(s)`, `a + b`, and plain
+expressions for the operand of a conversion to an interface.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from goprobe.runtime.allocators import Family
+
+_F = Family
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`families` are the calls that can make it; `type` the type that such a call would name, ""
+    where the expression does not tell; `exact` whether `type` is the whole name."""
+
+    families: frozenset[Family]
+    type: str = ""
+    exact: bool = True
+
+
+def _shape(*families: Family, named: str = "", exact: bool = True) -> Shape:
+    return Shape(frozenset(families), named, exact)
+
+
+_FUNC_TYPE = "struct { F uintptr"
+_METHOD_TYPE = "struct { F uintptr; R "
+
+# In order: the first pattern that fits decides; group 1 is the type where there is one.
+_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), make)
+    for pattern, make in (
+        (r"()func literal", lambda _: _shape(_F.OBJECT, named=_FUNC_TYPE, exact=False)),
+        (r"()\.\.\. argument", lambda _: _shape(_F.OBJECT, named="[", exact=False)),
+        (r"()append(?:\(.*\))?", lambda _: _shape(_F.GROW)),
+        (r"make\(\[\](.+?)(?:, [^\[\]{}]+)?\)", lambda t: _shape(_F.SLICE, _F.OBJECT, named=t)),
+        (r"make\((map\[.+?)(?:, [^\[\]{}]+)?\)", lambda t: _shape(_F.MAP, _F.OBJECT, named=t)),
+        (r"make\((.*chan.+?)(?:, [^\[\]{}]+)?\)", lambda t: _shape(_F.CHANNEL, named=t)),
+        (r"()make\(.+\)", lambda _: _shape(_F.SLICE, _F.MAP, _F.CHANNEL, _F.OBJECT)),
+        (r"()new\(<node DYNAMICTYPE>\)", lambda _: _shape(_F.OBJECT)),
+        (r"new\((.+)\)", lambda t: _shape(_F.OBJECT, named=t)),
+        (r"&(.+?)\{.*\}", lambda t: _shape(_F.OBJECT, named=t)),
+        (r"(map\[.+?)\{.*\}", lambda t: _shape(_F.MAP, _F.OBJECT, named=t)),
+        (r"\[\](.+?)\{.*\}", lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.SLICE, named=f"]{t}",
+                                              exact=False)),
+        (r"()\(?\[\](?:byte|uint8)\)?\(.*\)",
+         lambda _: _shape(_F.TO_BYTES, _F.CONCAT, _F.OBJECT)),
+        (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _shape(_F.TO_RUNES)),
+        (r"()string\(.*\)", lambda _: _shape(_F.TO_STRING, _F.CONVERT)),
+        (r'().+ \+ .+', lambda _: _shape(_F.CONCAT, _F.CONVERT)),
+        (r"()[\w.\[\],*]+\(.*\)", lambda _: _shape(_F.CONVERT, _F.TO_STRING, _F.TO_BYTES)),
+    )
+)  # fmt: skip
+_SELECTOR = re.compile(r".+\.\w+")
+
+
+def shape_of(expression: str, moved: bool) -> Shape:
+    """What a message's expression can be; `moved` for "moved to heap" (a variable's name)."""
+    if moved:
+        return _shape(_F.OBJECT)
+    for pattern, make in _PATTERNS:
+        if found := pattern.fullmatch(expression):
+            return make(found[1])
+    if _SELECTOR.fullmatch(expression):  # a field, or a method value
+        return _shape(_F.CONVERT, _F.OBJECT, named=_METHOD_TYPE, exact=False)
+    return _shape(_F.CONVERT, _F.OBJECT)
+
+
+_QUALIFIER = re.compile(r"(?:[\w~%-]+[./])+(?=[\w*\[(])|go\.shape\.")
+_SPELLINGS = (("interface {}", "any"), ("uint8", "byte"), ("int32", "rune"))
+
+
+def same_type(expression_type: str, runtime_type: str, exact: bool) -> bool:
+    """Whether the compiler's and the runtime's spelling can mean the same type.
+
+    Package qualifiers are left out: the compiler's messages drop those of the own package.
+    """
+    wanted, found = _plain(expression_type), _plain(runtime_type)
+    return wanted == found if exact else wanted in found
+
+
+def _plain(name: str) -> str:
+    name = _QUALIFIER.sub("", name)
+    for long, short in _SPELLINGS:
+        name = re.sub(rf"(?<!\w){re.escape(long)}(?!\w)", short, name)
+    return name.replace(" ", "")

@@ -1,0 +1,128 @@
+"""Where a binary's code allocates: every call into Go's allocator, with its place in the source.
+
+No diagnostics are needed for this and no run: the machine code is the truth. Go's line tables
+have no columns, so a call is known by file, line, function and by the calls through which its
+source was inlined there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from goprobe.binary.machinecode import (
+    Constant,
+    DirectCall,
+    Known,
+    StackAddress,
+    calls_to,
+    known_at,
+)
+from goprobe.binary.pclnformat import Function, SourceFrame
+from goprobe.runtime.allocators import Allocates, Allocator, allocators_for, specialised
+from goprobe.runtime.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationCall:
+    """A CALL into the allocator. `pc` is its link-time address; `frames` are innermost first.
+
+    `known` is what is certain of the arguments before any run; `type` the type descriptor that it
+    is given, 0 where none or where it comes from elsewhere (a generic function's dictionary).
+    """
+
+    pc: int
+    entry: int
+    allocator: Allocator
+    frames: tuple[SourceFrame, ...]
+    known: Known
+    type: int = 0
+
+    @property
+    def inner(self) -> SourceFrame:
+        """Where the source of the call stands."""
+        return self.frames[0]
+
+    @property
+    def outer(self) -> SourceFrame:
+        """The place in the function whose machine code holds it."""
+        return self.frames[-1]
+
+    @property
+    def buffer(self) -> Constant | StackAddress | None:
+        """What the call is given as buffer in the frame; None where there is no such parameter."""
+        slot = self.allocator.slots.get(self.allocator.buffer)
+        return self.known.get(slot.register) if slot else None
+
+
+class CodeMap:
+    """The allocating code of a binary. Addresses are link-time ones."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._lines = program.lines
+
+    @cached_property
+    def allocators(self) -> dict[int, Allocator]:
+        """By entry, those that this binary holds."""
+        release = self._program.go.major, self._program.go.minor
+        wanted = allocators_for(release)
+        found = {}
+        for name in self._lines.names():
+            allocator = wanted.get(name) or specialised(name)
+            if allocator and allocator.allocates is not Allocates.NONE:
+                for function in self._lines.functions_named(name):
+                    found[function.entry] = allocator
+        return found
+
+    @cached_property
+    def calls(self) -> tuple[AllocationCall, ...]:
+        """Every call into the allocator from outside the runtime, in address order."""
+        found: list[AllocationCall] = []
+        for function, calls in self._by_function(calls_to(self._program.elf, self.allocators)):
+            found += self._calls_of(function, calls)
+        return tuple(found)
+
+    def _by_function(
+        self, calls: Iterable[DirectCall]
+    ) -> Iterator[tuple[Function, list[DirectCall]]]:
+        function, group = None, list[DirectCall]()
+        for call in calls:
+            if function is None or not function.entry <= call.pc < function.end:
+                if function and group:
+                    yield function, group
+                function, group = self._lines.function_at(call.pc), []
+            if function and not in_runtime(function.name):
+                group.append(call)
+        if function and group:
+            yield function, group
+
+    def _calls_of(self, function: Function, calls: list[DirectCall]) -> Iterator[AllocationCall]:
+        code = self.code_of(function)
+        known = known_at(code, function.entry, {call.pc for call in calls})
+        for call in calls:
+            if call.pc not in known:  # bytes that only look like a call
+                continue
+            allocator = self.allocators[call.target]
+            slot = allocator.slots.get(allocator.type)
+            value = known[call.pc].get(slot.register) if slot else None
+            yield AllocationCall(
+                call.pc, function.entry, allocator,
+                tuple(self._lines.inline_stack(function, call.pc)), known[call.pc],
+                value.value if isinstance(value, Constant) and value.address else 0,
+            )  # fmt: skip
+
+    def code_of(self, function: Function) -> bytes:
+        return self._program.elf.read(function.entry, function.end - function.entry)
+
+    def functions_in(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
+        """The machine functions whose own source file (that of their entry) is wanted."""
+        for function in self._lines.functions():
+            if wanted(self._lines.position(function, function.entry)[0]):
+                yield function
+
+
+def in_runtime(name: str) -> bool:
+    """Whether a function belongs to Go's runtime, whose allocations count for its callers."""
+    return name.startswith(("runtime.", "internal/runtime/", "runtime/internal/"))

@@ -1,0 +1,343 @@
+"""Every runtime function by which compiled Go code allocates, and how its calls are read.
+
+Declared as in the Go sources: src/cmd/compile/internal/typecheck/_builtin/runtime.go lists what
+the compiler may call, ssagen/ssa.go (SpecializedMallocGC…) and ssagen/pgen the specialised forms
+of mallocgc since 1.26; the bodies are in src/runtime: malloc.go, malloc_generated.go, slice.go,
+string.go, iface.go, map*.go, chan.go, panic.go. Checked against 1.21, 1.24, 1.25, 1.26 and 1.27.
+
+Arguments and results are where Go's register ABI puts them (src/cmd/compile/abi-internal.md):
+integers and pointers in turn in RAX RBX RCX RDI RSI R8 R9 R10 R11; a parameter that does not fit
+whole goes on the stack, first at [rsp] before the CALL pushes the return address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+INTEGER_REGISTERS = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
+
+STRING_BUFFER = 32
+"""runtime.tmpStringBufSize: bytes (and runes) of the frame's buffer for short strings."""
+
+
+class Family(StrEnum):
+    """What the source holds where such a call comes from."""
+
+    OBJECT = "object"  # new, &T{}, a variable moved, a closure, a method value, an array's slice
+    SLICE = "slice"  # make([]T)
+    GROW = "grow"  # append
+    MOVE = "move"  # a slice built in the frame that leaves it after all (since 1.26)
+    MAP = "map"  # make(map), map literals
+    ASSIGN = "assign"  # m[k] = v
+    CHANNEL = "channel"
+    CONVERT = "convert"  # a value that becomes an interface
+    CONCAT = "concat"
+    TO_STRING = "to_string"  # string(bytes), string(runes), string(rune)
+    TO_BYTES = "to_bytes"
+    TO_RUNES = "to_runes"
+    DEFER = "defer"
+    GO = "go"
+    NOTHING = "nothing"  # checks and temporaries: they never allocate
+
+
+class Allocates(StrEnum):
+    """How many objects a call asks the allocator for."""
+
+    ONE = "one"  # always one (none for a size of zero)
+    PERHAPS = "perhaps"  # none or one, by its arguments
+    SEVERAL = "several"  # any number
+    NONE = "none"
+
+
+class Words(Protocol):
+    """What a call was given and gave, and the types it names."""
+
+    def argument(self, name: str) -> int: ...
+
+    def result(self, index: int) -> int: ...
+
+    def type_size(self, rtype: int) -> int:
+        """Bytes of a value of the Go type whose descriptor lies there."""
+
+
+Requested = Callable[[Words], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where an argument's word is at the CALL: in a register, or at [rsp + offset]."""
+
+    register: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Allocator:
+    """A runtime function. `signature` is Go's; `name` the symbol without `runtime.`.
+
+    `type` names the parameter that points to the type (of the object, the element, the map, the
+    channel), `buffer` the one for memory in the caller's frame (nil: the result escapes), `passes`
+    those whose very memory may come back as the result. `requested` is the bytes asked for.
+    `limit` says why a call may allocate although the compiler said "does not escape".
+    """
+
+    name: str
+    family: Family
+    allocates: Allocates
+    signature: str
+    source: str
+    type: str = ""
+    buffer: str = ""
+    passes: tuple[str, ...] = ()
+    requested: Requested | None = None
+    limit: str = ""
+    fixed_type: str = ""
+    since: tuple[int, int] = (1, 21)
+    until: tuple[int, int] = (1, 999)
+    slots: Mapping[str, Slot] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slots", dict(_placed(self.signature)))
+
+    @property
+    def symbol(self) -> str:
+        return f"runtime.{self.name}"
+
+
+_PARAMETERS = re.compile(r"\((.*?)\)")
+_WORDS: Mapping[str, tuple[str, ...]] = {"string": ("", ".len"), "any": ("", ".data")}
+_SLICE_WORDS = ("", ".len", ".cap")
+
+
+def _placed(signature: str) -> Iterator[tuple[str, Slot]]:
+    """Each word of each parameter and its place; `a`, `a.len`, `a.cap` for those of several."""
+    free, offset = list(INTEGER_REGISTERS), 0
+    for name, kind in _parameters(signature):
+        words = _SLICE_WORDS if kind.startswith("[]") else _WORDS.get(kind, ("",))
+        fits = len(words) <= len(free)
+        for word in words:
+            if fits:
+                yield name + word, Slot(free.pop(0))
+            else:
+                yield name + word, Slot(offset=offset)
+                offset += 8
+
+
+def _parameters(signature: str) -> list[tuple[str, str]]:
+    """Names and types; `a, b int` gives both the type that follows."""
+    found = _PARAMETERS.match(signature)
+    pairs: list[tuple[str, str]] = []
+    kind = ""
+    for part in reversed([p for p in (found[1] if found else "").split(", ") if p]):
+        name, _, own = part.partition(" ")
+        kind = own or kind
+        pairs.insert(0, (name, kind))
+    return pairs
+
+
+def _product(size: str, count: str) -> Requested:
+    return lambda words: words.type_size(words.argument(size)) * words.argument(count)
+
+
+def _of_type(words: Words) -> int:
+    return words.type_size(words.argument("typ"))
+
+
+def _capacity(size: str) -> Requested:
+    """Of a slice that is returned: its capacity in elements of a type."""
+    return lambda words: words.type_size(words.argument(size)) * words.result(2)
+
+
+def _length(words: Words) -> int:
+    return words.result(1)
+
+
+_O, _A = Family.OBJECT, Allocates
+_SIZED = "(size uintptr, typ *_type, needzero bool) unsafe.Pointer"
+_FRAME_32 = f"the frame's buffer for it holds {STRING_BUFFER} bytes"
+_MAP_LIMIT = "a map holds eight entries in the frame, more do not fit"
+_STRINGS = "runtime/string.go"
+_SLICES = "runtime/slice.go"
+_MALLOC = "runtime/malloc.go"
+
+
+def _object(name: str, source: str = _MALLOC, since: tuple[int, int] = (1, 21)) -> Allocator:
+    return Allocator(
+        name, _O, _A.ONE, _SIZED, source, "typ",
+        requested=lambda w: w.argument("size"), since=since,
+    )  # fmt: skip
+
+
+def _concatenation(
+    count: int,
+    result: str,
+    buffered: bool,
+    since: tuple[int, int] = (1, 21),
+    until: tuple[int, int] = (1, 999),
+) -> Allocator:
+    operands = tuple(f"a{i}" for i in range(count))
+    listed = f"{', '.join(operands)} string" if count else "a []string"
+    buffer = "buf *tmpBuf, " if buffered else ""
+    kind, shown = ("string", "string") if result == "string" else ("byte", "[]byte")
+    many = {"string": "strings", "byte": "bytes"}[kind]
+    return Allocator(
+        f"concat{kind}{count}" if count else f"concat{many}",
+        Family.CONCAT, _A.PERHAPS, f"({buffer}{listed}) {shown}", _STRINGS,
+        buffer="buf" if buffered else "", passes=operands if kind == "string" else (),
+        requested=_length, limit=_FRAME_32, fixed_type=shown,
+        since=since, until=until,
+    )  # fmt: skip
+
+
+def _conversion(name: str, parameter: str, size: int, fixed: str) -> Allocator:
+    return Allocator(
+        name, Family.CONVERT, _A.PERHAPS, f"(val {parameter}) unsafe.Pointer",
+        "runtime/iface.go", requested=lambda _: size, fixed_type=fixed,
+    )  # fmt: skip
+
+
+def _grow(name: str, extra: str = "", since: tuple[int, int] = (1, 21)) -> Allocator:
+    return Allocator(
+        name, Family.GROW, _A.PERHAPS if extra else _A.ONE,
+        f"(oldPtr unsafe.Pointer, newLen, oldCap, num int, et *_type{extra}) slice",
+        _SLICES, "et", "bufPtr" if extra else "", requested=_capacity("et"), since=since,
+        limit="what is appended outgrew the buffer in the frame",
+    )  # fmt: skip
+
+
+def _move(name: str, first: str, tail: str) -> Allocator:
+    typed = first.startswith("et")
+    return Allocator(
+        name, Family.MOVE, _A.PERHAPS, f"({first}, old unsafe.Pointer, {tail}) slice", _SLICES,
+        "et" if typed else "", passes=("old",), since=(1, 26),
+        requested=_capacity("et") if typed else lambda w: w.argument("elemSize") * w.result(2),
+    )  # fmt: skip
+
+
+def _assign(name: str, key: str) -> Allocator:
+    return Allocator(
+        f"mapassign{name}", Family.ASSIGN, _A.SEVERAL,
+        f"(t *maptype, h *hmap, {key}) unsafe.Pointer",
+        "runtime/map.go, map_fast*.go; since 1.24 internal/runtime/maps", "t",
+    )  # fmt: skip
+
+
+def _map(name: str, signature: str) -> Allocator:
+    return Allocator(
+        name, Family.MAP, _A.SEVERAL, signature, "runtime/map.go", "t" if "t " in signature else "",
+        "h" if "h " in signature else "", limit=_MAP_LIMIT,
+    )  # fmt: skip
+
+
+def _channel(name: str, size: str) -> Allocator:
+    return Allocator(
+        name, Family.CHANNEL, _A.ONE, f"(t *chantype, size {size}) *hchan", "runtime/chan.go", "t",
+        limit="a channel always lies on the heap",
+    )  # fmt: skip
+
+
+def _silent(name: str, source: str) -> Allocator:
+    return Allocator(name, Family.NOTHING, _A.NONE, "()", source)
+
+
+_BUFFERED = ", bufPtr unsafe.Pointer, bufLen int"
+
+ALLOCATORS: tuple[Allocator, ...] = (
+    Allocator("newobject", _O, _A.ONE, "(typ *_type) unsafe.Pointer", _MALLOC, "typ",
+              requested=_of_type),
+    Allocator("newarray", _O, _A.ONE, "(typ *_type, n int) unsafe.Pointer", _MALLOC, "typ",
+              requested=_product("typ", "n")),
+    _object("mallocgc"),
+    Allocator("makeslice", Family.SLICE, _A.ONE, "(et *_type, len, cap int) unsafe.Pointer",
+              _SLICES, "et", requested=_product("et", "cap")),
+    Allocator("makeslice64", Family.SLICE, _A.ONE, "(et *_type, len64, cap64 int64) unsafe.Pointer",
+              _SLICES, "et", requested=_product("et", "cap64")),
+    Allocator("makeslicecopy", Family.SLICE, _A.ONE,
+              "(et *_type, tolen int, fromlen int, from unsafe.Pointer) unsafe.Pointer",
+              _SLICES, "et", requested=_product("et", "tolen")),
+    _grow("growslice"),
+    _grow("growsliceNoAlias", since=(1, 26)),
+    _grow("growsliceBuf", _BUFFERED, since=(1, 26)),
+    _grow("growsliceBufNoAlias", _BUFFERED, since=(1, 26)),
+    _move("moveSlice", "et *_type", "len, cap int"),
+    _move("moveSliceNoScan", "elemSize uintptr", "len, cap int"),
+    _move("moveSliceNoCap", "et *_type", "len int"),
+    _move("moveSliceNoCapNoScan", "elemSize uintptr", "len int"),
+    _map("makemap_small", "() *hmap"),
+    _map("makemap", "(t *maptype, hint int, h *hmap) *hmap"),
+    _map("makemap64", "(t *maptype, hint int64, h *hmap) *hmap"),
+    _assign("", "key unsafe.Pointer"),
+    _assign("_fast32", "key uint32"),
+    _assign("_fast32ptr", "key unsafe.Pointer"),
+    _assign("_fast64", "key uint64"),
+    _assign("_fast64ptr", "key unsafe.Pointer"),
+    _assign("_faststr", "s string"),
+    _channel("makechan", "int"),
+    _channel("makechan64", "int64"),
+    Allocator("convT", Family.CONVERT, _A.ONE, "(typ *_type, v unsafe.Pointer) unsafe.Pointer",
+              "runtime/iface.go", "typ", requested=_of_type),
+    Allocator("convTnoptr", Family.CONVERT, _A.ONE,
+              "(typ *_type, v unsafe.Pointer) unsafe.Pointer",
+              "runtime/iface.go", "typ", requested=_of_type),
+    _conversion("convT16", "uint16", 2, "16-bit value"),
+    _conversion("convT32", "uint32", 4, "32-bit value"),
+    _conversion("convT64", "uint64", 8, "64-bit value"),
+    _conversion("convTstring", "string", 16, "string"),
+    _conversion("convTslice", "[]byte", 24, "slice"),
+    *(_concatenation(count, "string", True) for count in (2, 3, 4, 5, 0)),
+    *(_concatenation(count, "byte", False, since=(1, 22), until=(1, 24))
+      for count in (2, 3, 4, 5, 0)),
+    *(_concatenation(count, "byte", True, since=(1, 25)) for count in (2, 3, 4, 5, 0)),
+    Allocator("intstring", Family.TO_STRING, _A.PERHAPS, "(buf *[4]byte, v int64) string",
+              _STRINGS, buffer="buf", requested=lambda _: 4, fixed_type="string"),
+    Allocator("slicebytetostring", Family.TO_STRING, _A.PERHAPS,
+              "(buf *tmpBuf, ptr *byte, n int) string", _STRINGS, buffer="buf",
+              requested=_length, limit=_FRAME_32, fixed_type="string"),
+    Allocator("slicerunetostring", Family.TO_STRING, _A.PERHAPS,
+              "(buf *tmpBuf, a []rune) string", _STRINGS, buffer="buf",
+              requested=lambda w: w.result(1) + 3, limit=_FRAME_32, fixed_type="string"),
+    Allocator("stringtoslicebyte", Family.TO_BYTES, _A.PERHAPS, "(buf *tmpBuf, s string) []byte",
+              _STRINGS, buffer="buf", requested=_length, limit=_FRAME_32, fixed_type="[]byte"),
+    Allocator("stringtoslicerune", Family.TO_RUNES, _A.PERHAPS,
+              "(buf *[tmpStringBufSize]rune, s string) []rune", _STRINGS, buffer="buf",
+              requested=lambda w: 4 * w.result(1), fixed_type="[]rune",
+              limit=f"the frame's buffer for it holds {STRING_BUFFER} runes"),
+    Allocator("deferproc", Family.DEFER, _A.PERHAPS, "(fn *funcval)", "runtime/panic.go",
+              fixed_type="runtime._defer",
+              limit="a defer in a loop keeps its record on the heap"),
+    Allocator("deferprocat", Family.DEFER, _A.PERHAPS, "(fn *funcval, frame any)",
+              "runtime/panic.go", fixed_type="runtime._defer", since=(1, 23)),
+    Allocator("deferrangefunc", Family.DEFER, _A.PERHAPS, "() any", "runtime/panic.go",
+              fixed_type="runtime._defer", since=(1, 23)),
+    Allocator("newproc", Family.GO, _A.SEVERAL, "(fn *funcval)", "runtime/proc.go"),
+    # These never allocate, though they stand where memory is dealt with.
+    _silent("deferprocStack", "runtime/panic.go"),
+    _silent("slicebytetostringtmp", "runtime/string.go"),
+    _silent("unsafeslice", "runtime/unsafe.go"),
+    _silent("unsafeslice64", "runtime/unsafe.go"),
+    _silent("unsafestring", "runtime/unsafe.go"),
+    _silent("unsafestring64", "runtime/unsafe.go"),
+    _silent("unsafeslicecheckptr", "runtime/unsafe.go"),
+    _silent("unsafestringcheckptr", "runtime/unsafe.go"),
+)  # fmt: skip
+
+# One for each size class (1.26 and 1.27), and in 1.26 for each size of the tiny allocator: all
+# have mallocgc's parameters (malloc_generated.go).
+_SPECIALISED = re.compile(r"mallocgc(?:SmallScanNoHeaderSC|SmallNoScanSC|TinySC|TinySize)\d+")
+
+
+def allocators_for(release: tuple[int, int]) -> dict[str, Allocator]:
+    """By symbol name, those of a Go release (major, minor) but the specialised ones."""
+    return {a.symbol: a for a in ALLOCATORS if a.since <= release <= a.until}
+
+
+def specialised(symbol: str) -> Allocator | None:
+    """The allocator of a generated form of mallocgc, None for any other symbol."""
+    name = symbol.removeprefix("runtime.")
+    if name == symbol or not _SPECIALISED.fullmatch(name):
+        return None
+    return _object(name, "runtime/malloc_generated.go", since=(1, 26))

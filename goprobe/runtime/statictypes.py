@@ -1,0 +1,54 @@
+"""Type descriptors read from the executable itself, before any process runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from goprobe.binary.elf import ElfFile
+from goprobe.binary.image import Image
+from goprobe.errors import GoprobeError, UnreadableError
+from goprobe.process.memory import Buffer, Range
+from goprobe.runtime.program import Program
+from goprobe.runtime.typedata import TypeData
+from goprobe.runtime.view import Record, read_record
+
+_WORD = 8
+
+
+class FileMemory:
+    """An executable's bytes at their link-time addresses, pointers not relocated."""
+
+    def __init__(self, elf: ElfFile) -> None:
+        self._elf = elf
+
+    def read(self, address: int, size: int) -> bytes:
+        found = self._elf.read(address, size)
+        if len(found) < size:
+            raise UnreadableError(address, size, "not in the file")
+        return found
+
+    def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        return [self._elf.read(a, n) if len(self._elf.read(a, n)) == n else None for a, n in ranges]
+
+    def read_into(self, address: int, buffer: Buffer) -> None:
+        view = memoryview(buffer).cast("B")
+        view[:] = self.read(address, len(view))
+
+
+def static_types(program: Program) -> TypeData | None:
+    """The binary's type descriptors at link-time addresses; None where nothing is known of them
+    (a stripped binary of an unknown Go)."""
+    try:
+        layout, roots = program.facts.layout, program.facts.roots
+        memory = FileMemory(program.elf)
+        struct = layout.struct("moduledata")
+        raw = read_record(memory, struct, roots["firstmoduledata"])
+        image = Image(program.elf)
+        data = bytearray(raw.data)
+        for name in ("types", "etypes"):
+            at = struct.fields[name].offset
+            data[at : at + _WORD] = image.pointer(raw.address + at).to_bytes(_WORD, "little")
+        module = Record(raw.address, struct, bytes(data))
+    except (GoprobeError, UnreadableError, KeyError):
+        return None
+    return TypeData(memory, layout, program, 0, module)
