@@ -52,8 +52,10 @@ _REL32 = struct.Struct("<i")
 class Point:
     """A breakpoint: after a call that is inspected, at a probed instruction, or both.
 
-    `returning` while there are calls of `site` to be seen to return, `probe_left` how many hits
-    of `probe` are still wanted; with neither the breakpoint is taken out.
+    `returning` while more returns of `site` are to be seen, `probe_left` how many hits of `probe`
+    are still wanted. `inserted`: the breakpoint is in the program. `on_demand`: it is only while
+    a call is on its way, as the return address is often reached without one; `strays` are such
+    stops.
     """
 
     address: int
@@ -63,11 +65,10 @@ class Point:
     returning: bool = False
     probe: int = -1
     probe_left: int = 0
+    inserted: bool = True
+    on_demand: bool = False
+    strays: int = 0
     action: Displaced | None = None
-
-    @property
-    def armed(self) -> bool:
-        return self.returning or self.probe_left > 0
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class Cave:
         self.bias = 0
         self.callees: list[int] = []
         self.points: dict[int, Point] = {}
+        self.returns: dict[int, Point] = {}
         self._plan = _plan(sites, probes, inspect)
         slots = len(self._plan.returns.keys() | self._plan.probes.keys())
         ring = ring_size(len(sites))
@@ -186,7 +188,8 @@ class Cave:
             callees.append(callee)
             returns = site.pc + _CALL_LENGTH in self._plan.returns
             control = (number + 1) * CONTROL_WORDS
-            self._words[control + MODE] = self.layout.mode(number, recording=returns)
+            stub = self.layout.stub
+            self._set_mode(number, stub.record if returns else stub.count)
             self._words[control + CLAIMED] = FIRST_CLAIM
             self._words[control + RECORDS] = self.layout.records_of(number)
         return callees
@@ -202,7 +205,8 @@ class Cave:
                 point.probe, point.probe_left = plan.probes[link], self.inspect
             if link in plan.returns and not text.startswith(_NEVER_REACHED, at):
                 point.site, point.returning = plan.returns[link], True
-            if point.armed:
+                self.returns[point.site] = point
+            if point.returning or point.probe_left:
                 text[at] = _INT3
                 self.points[address] = point
 
@@ -264,16 +268,32 @@ class Cave:
                 self._write(slot, instructions)
         return point.action
 
-    def disarm(self, point: Point) -> None:
-        """Take a breakpoint out; its site, if any, only counts from now on."""
-        point.returning, point.probe_left = False, 0
-        self.stop_recording(point)
-        self._write(point.address, bytes((point.original,)))
+    def insert(self, point: Point) -> None:
+        if not point.inserted:
+            point.inserted = True
+            self._write(point.address, bytes((_INT3,)))
 
-    def stop_recording(self, point: Point) -> None:
+    def extract(self, point: Point) -> None:
+        """Take a breakpoint out. Threads that it has stopped already will still tell."""
+        if point.inserted:
+            point.inserted = False
+            self._write(point.address, bytes((point.original,)))
+
+    def give_up(self, point: Point) -> None:
+        """A breakpoint that cannot be passed is of no use."""
+        point.returning, point.probe_left = False, 0
         if point.site >= 0:
-            mode = self.layout.mode(point.site, recording=False)
-            self._words[(point.site + 1) * CONTROL_WORDS + MODE] = mode
+            self.only_count(point.site)
+        self.extract(point)
+
+    def only_count(self, number: int) -> None:
+        self._set_mode(number, self.layout.stub.count)
+
+    def trap_calls(self, number: int) -> None:
+        self._set_mode(number, self.layout.stub.trap)
+
+    def _set_mode(self, number: int, offset: int) -> None:
+        self._words[(number + 1) * CONTROL_WORDS + MODE] = self.layout.mode(number, offset)
 
     # Children
 

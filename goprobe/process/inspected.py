@@ -58,6 +58,17 @@ class Inspected:
         """Whether as many calls of the site have returned as are to be inspected."""
         return self._sites[number].returned >= self._cave.inspect
 
+    def running(self, number: int) -> bool:
+        """Whether calls of a site are on their way, so that their returns are to be awaited."""
+        site = self._read(number)
+        return bool(site.open or site.unwritten)
+
+    def give_up(self, number: int) -> None:
+        """Stop waiting for the calls of a site that are on their way."""
+        site = self._read(number)
+        self._abandon(site, list(site.open))
+        site.unwritten = []
+
     def remaining(self) -> Iterator[CallHit]:
         """At the end of the run: calls that have not returned, for sites with too few that did."""
         for number in range(len(self._cave.sites)):

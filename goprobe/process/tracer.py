@@ -66,6 +66,7 @@ _RESULTS = (stops.RAX, stops.RBX, stops.RCX, stops.RDI, stops.RSI,
             stops.R8, stops.R9, stops.R10, stops.R11)  # fmt: skip
 _STACK_HI = 8  # of runtime.g, see trampoline.py
 _SYS_EXIT, _SYS_EXIT_GROUP = 60, 231
+_MOST_STRAYS = 50
 _NOTICE, _GRACE = 0.3, 2.0
 _RECORD_LIMIT = 1 << 16
 
@@ -340,23 +341,42 @@ class _Engine:
         at = self._words[RIP] - 1
         point = self._cave.points.get(at) if self._patched else None
         if point is not None:
-            if point.armed and tid in self._tracees.own:
+            if tid in self._tracees.own:
                 self._inspect(tid, point)
             self._pass(tid, point)
         elif self._patched and self._cave.layout.in_stub(at):
-            self._check(tid, at)
+            self._trapped_in_stub(tid, at)
         else:
             self._tracees.go_on(tid, signal.SIGTRAP)
+
+    def _trapped_in_stub(self, tid: int, at: int) -> None:
+        layout = self._cave.layout
+        number = layout.site_of(at)
+        if at != layout.enter(number) + layout.stub.trap:
+            self._check(tid, number)
+            return
+        self._stops += 1
+        point = self._cave.returns[number]
+        if point.returning:
+            point.strays = 0
+            self._cave.insert(point)
+            self._go_to(tid, layout.enter(number) + layout.stub.record)
+        else:
+            self._go_to(tid, layout.enter(number) + layout.stub.count)
 
     def _inspect(self, tid: int, point: Point) -> None:
         self._stops += 1
         held = self._tracees.hold(tid) if self._hold_all else []
         if point.probe_left and not self._is_replay(point):
             self._probe(tid, point)
+        wanted = point.probe_left > 0
         if point.returning:
             self._returned(tid, point)
-        if not point.armed:
-            self._cave.disarm(point)
+            wanted |= point.returning and (
+                not point.on_demand or self._inspected.running(point.site)
+            )
+        if not wanted:
+            self._cave.extract(point)
         self._tracees.release(held)
 
     def _is_replay(self, point: Point) -> bool:
@@ -384,21 +404,33 @@ class _Engine:
         results = tuple([words[register] for register in _RESULTS])
         hit = self._inspected.returned(point.site, g, results, sp, high, tid)
         if hit is None:
+            self._stray(point)
             return
-        point.returning = not self._inspected.finished(point.site)
+        if self._inspected.finished(point.site):
+            point.returning = False
+            self._cave.only_count(point.site)
         if self._on_hit is not None:
             self._on_hit(hit, self.memory)
         else:
             self._hits.append(hit)
 
+    def _stray(self, point: Point) -> None:
+        """Somebody came to a return address who does not return there: it is a branch target."""
+        point.strays += 1
+        if point.on_demand and point.strays > _MOST_STRAYS:
+            self._inspected.give_up(point.site)
+        elif point.strays > _MOST_STRAYS:
+            point.on_demand, point.strays = True, 0
+            self._cave.trap_calls(point.site)
+
     def _pass(self, tid: int, point: Point) -> None:
         """Let a thread run on past a breakpoint that has stopped it."""
         target = point.address
-        if point.armed:
+        if point.inserted:
             try:
                 action = self._cave.action(point)
             except NotDisplaceableError:
-                self._cave.disarm(point)
+                self._cave.give_up(point)
             else:
                 if isinstance(action, Copy):
                     target = action.slot
@@ -418,9 +450,8 @@ class _Engine:
         self._store(tid)
         self._tracees.go_on(tid)
 
-    def _check(self, tid: int, at: int) -> None:
+    def _check(self, tid: int, number: int) -> None:
         """The countdown to the next sweep is used up; the call goes on afterwards."""
-        callee = self._cave.callees[self._cave.layout.site_of(at)]
         if self._cave.countdown <= 0:
             self._stops += 1
             held = self._tracees.hold(tid)
@@ -428,7 +459,7 @@ class _Engine:
                 self._on_check(self.memory)
             self._cave.countdown = self._check_every
             self._tracees.release(held)
-        self._go_to(tid, callee)
+        self._go_to(tid, self._cave.callees[number])
 
     # Out of the caves
 
@@ -445,13 +476,17 @@ class _Engine:
             action = self._cave.point_of_slot(pc).action
             if isinstance(action, Copy):
                 words[RIP] = action.original(pc)
-                if words[RIP] == action.address:
-                    # It will stop there again, perhaps on another thread.
-                    self._replays.add((action.address, words[stops.R14], words[RSP]))
+                self._remember(words[RIP])
         else:
             return
         self._moved += 1
         self._store(tid)
+
+    def _remember(self, address: int) -> None:
+        """A probe here has been seen: it will stop again, perhaps on another thread."""
+        point = self._cave.points.get(address)
+        if point is not None and point.probe_left:
+            self._replays.add((address, self._words[stops.R14], self._words[RSP]))
 
     def _leave_stub(self, number: int, place: Place) -> None:
         words, cave = self._words, self._cave
@@ -461,6 +496,7 @@ class _Engine:
         if place is Place.NOTHING:
             words[RIP] = cave.sites[number].pc + cave.bias
             words[RSP] += 8
+            self._remember(words[RIP])
             return
         if place is not Place.COUNTED:
             values = [words[register] for register in _RECORDED]

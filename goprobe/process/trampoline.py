@@ -4,13 +4,16 @@ A traced `CALL callee` is patched to call a stub of its own instead, which JUMPS
 the return address on the stack stays the program's own, so that Go's unwinder, its stack
 copying and its garbage collector never meet an address of ours.
 
-    enter:   jmp  [mode]                    to `count`, or to `record` while hits are inspected
+    enter:   jmp  [mode]                    to `count`, or to `record` while hits are inspected,
+                                            or to `trap` where the return address is also
+                                            reached otherwise, too often to stop there always
     count:   lock inc [hits]
              jmp  callee
     record:  r13 = lock xadd [claimed], 128   which record is ours?
              r12 = its address; store the argument registers, rsp, g, g.stack.hi
              lock inc [hits]
              jmp  callee
+    trap:    int3                           the tracer sends the thread on to `record`
 
 Which registers are free: the stub runs between a CALL and the callee's first instruction, where
 Go's internal ABI has arguments in RAX RBX RCX RDI RSI R8-R11, the closure context in RDX, g in
@@ -82,6 +85,7 @@ class Stub:
     marks: tuple[tuple[int, Place], ...]
     count: int
     record: int
+    trap: int
 
     @property
     def size(self) -> int:
@@ -150,9 +154,11 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     a(f"4d8b6c24{_BEGUN:02x}")  # mov r13, [r12+...]
     _store(a, "r13", _WHOLE)
     _count_and_go(a, checked)
+    trap = a.from_here(Place.NOTHING)
+    a("cc")  # int3
     size = (len(a.code) + _ALIGN - 1) & -_ALIGN
     code = bytes(a.code.ljust(size, b"\xcc"))
-    return Stub(code, tuple(a.holes), tuple(a.marks), count, record)
+    return Stub(code, tuple(a.holes), tuple(a.marks), count, record, trap)
 
 
 def _imm32(value: int) -> str:
@@ -251,9 +257,9 @@ class Layout:
             return start + claim
         return start + (self.inspect + 1) * RECORD_SIZE + claim % (self.ring * RECORD_SIZE)
 
-    def mode(self, site: int, *, recording: bool) -> int:
-        """The address that a site's mode word holds."""
-        return self.enter(site) + (self.stub.record if recording else self.stub.count)
+    def mode(self, site: int, offset: int) -> int:
+        """What a site's mode word holds: the address of an offset of its stub."""
+        return self.enter(site) + offset
 
     def assemble(self, callees: Sequence[int]) -> bytes:
         """The code of all stubs, for the callee of each site."""
