@@ -54,7 +54,7 @@ class GdbTool:
         return _gdb_version(self.command, tuple(self.environment.items()))
 
 
-def find_go(option: str = "") -> GoTool:
+def find_go(option: str | None = None) -> GoTool:
     """Raises NoGoError."""
     path, origin = _named("go", option, "--go", "GOPROBE_GO")
     if path is None:
@@ -71,7 +71,7 @@ def find_go(option: str = "") -> GoTool:
     return GoTool(path, go_version(path), origin)
 
 
-def find_gdb(option: str = "") -> GdbTool:
+def find_gdb(option: str | None = None) -> GdbTool:
     """Raises NoGdbError."""
     path, origin = _named("gdb", option, "--gdb", "GOPROBE_GDB")
     if path is None:
@@ -124,7 +124,7 @@ def _package_environment(path: Path) -> Mapping[str, str]:
     return {**environment, "LD_LIBRARY_PATH": f"{folder}:{known}" if known else str(folder)}
 
 
-def _named(name: str, option: str, flag: str, variable: str) -> tuple[Path | None, str]:
+def _named(name: str, option: str | None, flag: str, variable: str) -> tuple[Path | None, str]:
     """What the user named, by the option or else by the variable."""
     given, origin = (option, flag) if option else (os.environ.get(variable, ""), variable)
     if not given:
@@ -180,6 +180,12 @@ def _restore_execute_bits(program: Path) -> None:
         ) from None
 
 
+def gdb_has_python(tool: GdbTool) -> bool:
+    """Whether Python works inside a GDB. Runs it; CannotWorkError if it does not run."""
+    command = (*tool.command, "-nx", "-batch", "-ex", "python print('works')")
+    return "works" in _output_of(command, tool.environment, NoGdbError, failures=True)
+
+
 @lru_cache
 def _gdb_version(command: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> str:
     text = _output_of((*command, "-nx", "--version"), dict(environment), NoGdbError)
@@ -190,8 +196,13 @@ def _gdb_version(command: tuple[str, ...], environment: tuple[tuple[str, str], .
 
 
 def _output_of(
-    command: tuple[str, ...], environment: Mapping[str, str], error: type[CannotWorkError]
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    error: type[CannotWorkError],
+    *,
+    failures: bool = False,
 ) -> str:
+    """What a program prints; `error` where it does not run, or fails and `failures` are none."""
     try:
         done = subprocess.run(
             command,
@@ -203,7 +214,7 @@ def _output_of(
     except (OSError, subprocess.TimeoutExpired) as problem:
         why = getattr(problem, "strerror", None) or "it does not answer"
         raise error(f"cannot run {command[0]}: {why}") from None
-    if done.returncode != 0:
+    if done.returncode != 0 and not failures:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise error(f"cannot run {command[0]}: {lines[-1]}", hint=_missing_library_hint(lines))
     return done.stdout.decode(errors="replace")
