@@ -21,6 +21,7 @@ class FrameView:
     address less one); `sp` and `cfa` are addresses, the CFA the stack pointer before the call.
     `inlined` frames share them with the frame that they were inlined into; `depth` counts inlined
     calls from the physical function (0) inwards. `innermost`: the machine's registers are its own.
+    `wrapper`: the compiler made it, and Go's own traces leave it out.
     """
 
     pc: int
@@ -33,6 +34,7 @@ class FrameView:
     inlined: bool
     depth: int
     innermost: bool
+    wrapper: bool = False
 
 
 def walk_frames(
@@ -54,7 +56,7 @@ def walk_frames(
         for i, source in enumerate(stack):
             yield FrameView(
                 pc, lookup, sp, cfa, shown_name(source.function), source.file, source.line,
-                source.inlined, len(stack) - 1 - i, innermost,
+                source.inlined, len(stack) - 1 - i, innermost, source.wrapper,
             )  # fmt: skip
         if size < 0 or function.top_frame or not sp < cfa <= high:
             return

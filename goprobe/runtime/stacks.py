@@ -21,6 +21,8 @@ from goprobe.runtime.unwind import FRAME_LIMIT, MachineFrame, Start, Unwound, un
 from goprobe.runtime.view import read_record
 from goprobe.runtime.world import ThreadState, World
 
+# A panic's own frames hide no wrapper: it may be where the panic is.
+_WRAPPERS_SHOW = frozenset({"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"})
 _NOWHERE = Unwound((), False, "it has no stack")
 
 
@@ -117,6 +119,17 @@ class Stacks:
         for index, frame in enumerate(unwound.frames):
             yield from self._source(frame, index == 0)
 
+    def printed(self, unwound: Unwound) -> Iterator[FrameView]:
+        """As `source`, without the wrappers that Go's own traces leave out.
+
+        Source: src/runtime/traceback.go, elideWrapperCalling.
+        """
+        callee = ""
+        for frame in self.source(unwound):
+            if not frame.wrapper or callee in _WRAPPERS_SHOW:
+                yield frame
+            callee = frame.function
+
     def _source(self, frame: MachineFrame, innermost: bool) -> Iterator[FrameView]:
         stack = self.code.source(frame.lookup)
         if not stack:
@@ -126,7 +139,7 @@ class Stacks:
         for i, source in enumerate(stack):
             yield FrameView(
                 frame.pc, frame.lookup, frame.sp, frame.cfa, shown_name(source.function),
-                source.file, source.line, source.inlined, len(stack) - 1 - i, innermost,
+                source.file, source.line, source.inlined, len(stack) - 1 - i, innermost, source.wrapper,
             )  # fmt: skip
 
 
