@@ -92,6 +92,10 @@ class Held:
             target.bias,
         )
 
+    @property
+    def released(self) -> bool:
+        return self._process.released
+
     def release(self) -> None:
         """Let the target go on: only what was read already is of that moment."""
         self._process.release()

@@ -1,0 +1,104 @@
+"""The Python face of a running process: `goprobe.attach(pid)`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from goprobe.analysis.census import heap_census
+from goprobe.analysis.goroutines import goroutine_states, goroutines
+from goprobe.analysis.hold import Held, Target, hold, open_target
+from goprobe.analysis.locate import Locator
+from goprobe.analysis.maps import maps
+from goprobe.analysis.regions import memory_map
+from goprobe.analysis.where import where, whereabouts
+from goprobe.errors import UsageError
+from goprobe.model.attached import (
+    GoroutinesReport,
+    GoroutineState,
+    MapsReport,
+    Whereabouts,
+    WhereReport,
+)
+from goprobe.model.heap import HeapReport
+from goprobe.model.location import Region
+from goprobe.runtime.world import World
+
+
+class Process:
+    """A running Go process. Each question holds it still for a moment of its own."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    @property
+    def pid(self) -> int:
+        return self.target.pid
+
+    @property
+    def go(self) -> str:
+        """The Go release that built it ("go1.27.3")."""
+        return str(self.target.program.go)
+
+    def where(self, *addresses: int) -> WhereReport:
+        """What each address is: all its identities, most specific first."""
+        return where(self.target, addresses)
+
+    def maps(self) -> MapsReport:
+        """Its memory as Go uses it."""
+        return maps(self.target)
+
+    def goroutines(self, *, stacks: bool = False) -> GoroutinesReport:
+        """Its goroutines, grouped by identical stack; with `stacks` each with its frames."""
+        return goroutines(self.target, stacks=stacks)
+
+    def heap(self) -> HeapReport:
+        """The census of its heap."""
+        return heap_census(self.target)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One moment to ask many questions of. The process stands still for the whole block."""
+        with hold(self.target) as held:
+            yield Snapshot(held)
+
+
+class Snapshot:
+    """A process at one moment. After the block it can no longer be asked."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._locator = Locator(held.world)
+
+    def _world(self) -> World:
+        if self._held.released:
+            raise UsageError("the snapshot is over: its process runs again")
+        return self._held.world
+
+    def where(self, *addresses: int) -> tuple[Whereabouts, ...]:
+        """What each address is, with all its identities."""
+        return whereabouts(self._world(), addresses)
+
+    def maps(self) -> tuple[Region, ...]:
+        """The process's memory as Go uses it."""
+        self._world()
+        return memory_map(self._locator)
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        """Every goroutine that is not dead, with its frames."""
+        return goroutine_states(self._world(), time.monotonic_ns())[0]
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of its memory. Raises UnreadableError."""
+        return self._world().memory.read(address, size)
+
+
+@contextmanager
+def attach(pid: int, *, assume_go: str = "") -> Iterator[Process]:
+    """A running Go process that may be asked; nothing is held between questions.
+
+    Raises UsageError and NotGoError (no such process, no Go program), NotPermittedError,
+    CannotWorkError (a stripped program of a Go release that goprobe does not know).
+    """
+    yield Process(open_target(pid, assume_go=assume_go))
