@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from goprobe.analysis.callargs import add_passed_on
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.ownership import is_own_code
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
+from goprobe.model.location import Kind, Location
 from goprobe.model.trace import Bounds, Frame, Stop
 from goprobe.model.value import State, Variable
 from goprobe.runtime.closures import captures_of
@@ -124,12 +125,13 @@ class StopView:
                 state, why = State.UNREADABLE, str(error)
             except (KeyError, NotGoError) as error:
                 state, why = State.UNREADABLE, f"its type is not described: {error}"
+        location = UNSET if address is None else self.locator.locate(address)
         return Variable(
             name=binding.name, type=binding.type.name, frame=index, function=frame.function,
             state=state, why=why, size=binding.type.size, line=local.line or UNSET,
-            parameter=local.parameter, moved=binding.moved,
+            parameter=local.parameter, moved=binding.moved and not _on_stack(location),
             address=UNSET if address is None else Address(address),
-            location=UNSET if address is None else self.locator.locate(address),
+            location=location,
             register=binding.register or UNSET,
             value=made.value if made else UNSET, data=made.data if made else UNSET,
             elements=made.elements if made else UNSET,
@@ -154,6 +156,12 @@ class StopView:
             variables=self.variables(names),
             warnings=warnings,
         )
+
+
+def _on_stack(location: Location | UnsetType) -> bool:
+    """So lies what a closure captured by reference and that never left its function's frame:
+    it is described as a moved variable is."""
+    return location is not UNSET and location.kind is Kind.GOROUTINE_STACK
 
 
 def _frame(f: FrameView) -> Frame:

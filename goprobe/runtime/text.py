@@ -6,7 +6,7 @@ import math
 import struct
 
 _ESCAPES = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\\v", 92: "\\\\"}
-_EXPONENT_LOW, _EXPONENT_HIGH = -4, 21  # where %v turns to the exponent form, fmt/format.go
+_EXPONENT_LOW, _EXPONENT_HIGH = -4, 6  # where %v turns to the exponent form: strconv/ftoa.go
 
 
 def escape(raw: bytes) -> str:

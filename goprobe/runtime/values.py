@@ -380,7 +380,7 @@ class Decoder:
     def _chan(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
         (pointer,) = self._words(place, 1)
         if not pointer:
-            return Decoded(Value("nil"))
+            return Decoded(Value("nil", len=0, cap=0))
         header = self._types.at(self._types.at(kind.underlying).elem)
         fields = {name: self._number(header, pointer, name)
                   for name in ("qcount", "dataqsiz", "buf", "closed", "recvx")}  # fmt: skip

@@ -57,9 +57,9 @@ class FrameVariables:
         if frame.depth >= len(scopes):
             return
         about = self._program.function_variables(function)
-        for local in _shadowed_last(scopes[frame.depth].locals):
-            if local.name and not local.name.startswith("~"):
-                yield self._bind(about, local, frame, registers)
+        named = [v for v in scopes[frame.depth].locals if v.name and not v.name.startswith("~")]
+        bound = [self._bind(about, local, frame, registers) for local in _shadowed_last(named)]
+        yield from _one_of_each(bound)
 
     def parameters(
         self, function: FunctionEntry, registers: Mapping[str, int], cfa: int
@@ -205,6 +205,18 @@ def _contiguous(pieces: tuple[Piece, ...]) -> bool:
     return True
 
 
-def _shadowed_last(locals_: tuple[Local, ...]) -> list[Local]:
+def _one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
+    """A moved parameter or result is described twice, where it arrived and as "&x": that one of
+    the two which holds now."""
+    moved = {(b.name, b.local.line): b.state is State.LIVE for b in bindings if b.moved}
+    plain = {(b.name, b.local.line) for b in bindings if not b.moved and b.local.parameter}
+    for binding in bindings:
+        key = (binding.name, binding.local.line)
+        twice = key in moved and key in plain
+        if not twice or binding.moved == moved[key]:
+            yield binding
+
+
+def _shadowed_last(locals_: list[Local]) -> list[Local]:
     """The variables by name, an inner block's before the outer's of the same name."""
     return sorted(locals_, key=lambda v: (not v.parameter, v.line))
