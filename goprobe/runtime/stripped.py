@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class _Area:
     low: int
     words: Words
 
-    def address(self, index: int) -> int:
+    def address(self, index: int | np.integer[Any]) -> int:
         return self.low + _STRIDE * int(index)
 
 
