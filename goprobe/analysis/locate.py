@@ -358,7 +358,9 @@ class Locator:
         for thread in self.world.goroutines.threads:
             for which, pointer in (("g0", thread.g0), ("gsignal", thread.gsignal)):
                 g = self.world.goroutines.at(pointer) if pointer else None
-                if g and g.low < g.high:
+                # A thread that cgo is just creating has low 0 and its stack's size for high
+                # (src/runtime/cgo/gcc_linux*.c): not bounds of anything yet.
+                if g and 0 < g.low < g.high:
                     found.append((g.low, g.high, thread.tid, which))
         return found
 
