@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 
 from goprobe.cli.command import Command
+from goprobe.cli.doctor import Doctor
+from goprobe.cli.goroutines import Goroutines
 from goprobe.cli.heap import Heap
 from goprobe.cli.maps import Maps
 from goprobe.cli.run import run
 from goprobe.cli.trace import Trace
 from goprobe.cli.where import Where
 
-COMMANDS: tuple[Command, ...] = (Trace(), Where(), Maps(), Heap())
+COMMANDS: tuple[Command, ...] = (
+    Trace(),
+    Where(),
+    Maps(),
+    Goroutines(),
+    Heap(),
+    Doctor(),
+)
 
 
 def main() -> None:

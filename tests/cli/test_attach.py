@@ -113,3 +113,23 @@ def test_wrong_usage_is_one_sentence(line: list[str], code: int, told: str) -> N
     assert (ran.code, ran.out) == (code, b"")
     assert ran.err.startswith("goprobe: ")
     assert told in ran.err.splitlines()[0]
+
+
+def test_goroutines_are_grouped_and_each_is_listed_on_demand(program: Running) -> None:
+    ran = goprobe("goroutines", str(program.pid), "--json")
+    Draft202012Validator(shipped("goprobe.goroutines/1")).validate(ran.json)
+    assert max(group["count"] for group in ran.json["groups"]) == 20
+    every = goprobe("goroutines", str(program.pid), "--all", "--stacks", "--json")
+    assert every.json["groups"] == []
+    assert all(g["frames"] for g in every.json["goroutines"] if g["status"] == "waiting")
+    text = goprobe("goroutines", str(program.pid)).text
+    assert "20 goroutines  waiting: sleep" in text
+
+
+def test_doctor_finds_the_tools_and_tries_them() -> None:
+    ran = goprobe("doctor", "--json")
+    Draft202012Validator(shipped("goprobe.doctor/1")).validate(ran.json)
+    assert (ran.code, ran.json["works"]) == (0, True)
+    broken = goprobe("doctor", "--gdb", "/nonexistent/gdb")
+    assert broken.code == 3
+    assert "/nonexistent/gdb" in broken.text

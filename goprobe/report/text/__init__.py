@@ -15,6 +15,7 @@ _COMPOSERS = {
     "MapsReport": "goprobe.report.text.maps",
     "GoroutinesReport": "goprobe.report.text.goroutines",
     "HeapReport": "goprobe.report.text.heap",
+    "DoctorReport": "goprobe.report.text.doctor",
 }
 
 

@@ -14,6 +14,8 @@ from goprobe.report.text.page import Column, Page, Span
 
 _MOST_GROUPS = 20
 _MOST_IDS = 8
+_FEW_FRAMES = 5
+_RUNTIME = ("runtime.", "internal/runtime/")
 _INDENT = 2
 _RIGHT = Column(right=True)
 _SECOND_US = 1_000_000
@@ -25,7 +27,8 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     page = Page(options)
     _summary(page, report)
     if report.groups:
-        _groups(page, report.groups)
+        whole = any(goroutine.frames is not UNSET for goroutine in report.goroutines)
+        _groups(page, report, whole=whole)
     else:
         _each(page, report.goroutines)
     page.blank()
@@ -41,22 +44,39 @@ def _summary(page: Page, report: GoroutinesReport) -> None:
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     told = ", ".join(f"{words.number(count)} {status}" for status, count in ordered)
     system = sum(goroutine.system for goroutine in report.goroutines)
-    dead = f", {words.number(report.dead)} dead ones kept for reuse" if report.dead else ""
+    dead = f"; {words.number(report.dead)} dead, kept for reuse" if report.dead else ""
     count = words.number(len(report.goroutines))
     page.paragraph((f"{count} goroutines", "bold"), f": {told} ({system} of the runtime{dead})")
 
 
-def _groups(page: Page, groups: Sequence[GoroutineGroup]) -> None:
+def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
+    """Largest first; the runtime's own in one line at the end, unless whole stacks are wanted."""
+    system = {goroutine.id for goroutine in report.goroutines if goroutine.system}
+    groups, idle = list(report.groups), list[GoroutineGroup]()
+    if not whole and not page.options.verbose:
+        idle = [group for group in groups if system.issuperset(group.ids)]
+        groups = [group for group in groups if group not in idle]
     shown = groups if page.options.verbose else groups[:_MOST_GROUPS]
     for group in shown:
         page.blank()
         page.paragraph(*_group_head(group), hanging=_INDENT)
-        _frames(page, group.frames)
+        _frames(page, group.frames if whole else _telling(group.frames))
+    if idle:
+        page.blank()
+        names = words.listed([group.wait_reason or group.status for group in idle])
+        told = f"and {sum(group.count for group in idle)} of the runtime: {names}"
+        page.paragraph((told, "dim"), hanging=_INDENT)
     left = sum(group.count for group in groups[len(shown) :])
     if left:
         page.blank()
         told = f"and {words.number(left)} goroutines in {len(groups) - len(shown)} more groups"
         page.line((f"{told}: -v shows them", "dim"))
+
+
+def _telling(frames: Sequence[CallSite]) -> Sequence[CallSite]:
+    """The frames that say what a goroutine is about: not how the runtime parks and starts it."""
+    own = [frame for frame in frames if not frame.function.startswith(_RUNTIME)]
+    return (own or frames)[:_FEW_FRAMES]
 
 
 def _group_head(group: GoroutineGroup) -> list[Span]:

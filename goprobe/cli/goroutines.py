@@ -1,0 +1,39 @@
+"""`goprobe goroutines`: what the goroutines of a running process are doing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from goprobe.cli.options import Output, Process
+
+
+class Goroutines:
+    name = "goroutines"
+    takes_program_args = False
+
+    def run(
+        self,
+        *,
+        process: Process,
+        stacks: Annotated[bool, typer.Option("--stacks", help="Show whole stacks.")] = False,
+        every: Annotated[
+            bool, typer.Option("--all", help="Show each goroutine by itself, not in groups.")
+        ] = False,
+        output: Output,
+    ) -> int:
+        """List the goroutines of a running Go process, those with the same stack together.
+
+        PROCESS is a process number.
+        """
+        from goprobe.analysis.goroutines import goroutines
+        from goprobe.cli.attach import answer
+        from goprobe.model.attached import GoroutinesReport
+
+        return answer(
+            process,
+            output,
+            GoroutinesReport,
+            lambda target: goroutines(target, stacks=stacks, each=every),
+        )

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from msgspec import UNSET
+
+from goprobe.model.address import Address
+from goprobe.model.attached import (
+    CallSite,
+    GoroutineGroup,
+    GoroutinesReport,
+    GoroutineState,
+    StackUse,
+)
+from goprobe.report import RenderOptions, render
+from tests.report.screen import cells, lines, raw_characters
+
+STACK = StackUse(Address(0xC000100000), Address(0xC000102000), 688)
+PARKED = (
+    CallSite("runtime.gopark", "/go/src/runtime/proc.go", 474, Address(0x43A000)),
+    CallSite("main.worker", "/home/gopher/main.go", 27, Address(0x48A000)),
+    CallSite("runtime.goexit", "/go/src/runtime/asm_amd64.s", 1264, Address(0x46A000)),
+)
+
+
+def state(number: int, *, system: bool = False, frames: bool = False) -> GoroutineState:
+    return GoroutineState(
+        id=number, status="waiting", wait_reason="sleep", function="main.worker",
+        created_by="main.main", stack=STACK, thread=0, system=system, waiting_us=3_000_000,
+        frames=PARKED if frames else UNSET,
+    )  # fmt: skip
+
+
+def report(
+    count: int = 3, *, groups: bool = True, function: str = "", stacks: bool = False
+) -> GoroutinesReport:
+    frames = PARKED if not function else (CallSite(function, function, 1, Address(1)),)
+    own = tuple(range(1, count + 1))
+    grouped = (
+        GoroutineGroup(count, "waiting", "sleep", own, frames),
+        GoroutineGroup(1, "waiting", "force gc (idle)", (90,), PARKED[:1]),
+    )
+    return GoroutinesReport(
+        pid=7, pause_us=1500,
+        goroutines=(*(state(i, frames=stacks) for i in own), state(90, system=True)),
+        groups=grouped if groups else (), dead=2,
+    )  # fmt: skip
+
+
+def text(found: GoroutinesReport, options: RenderOptions | None = None) -> str:
+    return "\n".join(lines(render(found, "text", options or RenderOptions())))
+
+
+def test_a_group_says_how_many_stand_where() -> None:
+    shown = text(report(30))
+    assert shown.startswith("31 goroutines: 31 waiting (1 of the runtime; 2 dead")
+    assert "30 goroutines  waiting: sleep  1, 2, 3, 4, 5, 6, 7, 8, ..." in shown
+    assert "main.worker" in shown
+    assert "runtime.gopark" not in shown
+    assert "and 1 of the runtime: force gc (idle)" in shown
+    assert shown.endswith("Process 7 stood still for 1.5 ms.")
+
+
+def test_each_by_itself_is_a_table() -> None:
+    shown = text(report(3, groups=False)).splitlines()
+    assert shown[2].split() == ["id", "state", "stands", "in", "stack", "thread"]
+    assert [line.split()[0] for line in shown[3:7]] == ["1", "2", "3", "90"]
+
+
+def test_whole_stacks_are_whole() -> None:
+    grouped = text(report(3, stacks=True))
+    each = text(report(3, groups=False, stacks=True))
+    assert grouped.count("runtime.goexit") == 1
+    assert each.count("runtime.goexit") == 3
+    assert "goroutine 2  waiting: sleep  stack 688 bytes of 8 KiB, for 3 s" in each
+    assert each.count("created by main.main") == 4
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("groups", [True, False])
+def test_it_fits_and_shows_nothing_raw(width: int, groups: bool) -> None:
+    hostile = "\x1b[2J\u202e" + "世界" * 40
+    data = render(
+        report(5, groups=groups, function=hostile), "text", RenderOptions(width=width, verbose=True)
+    )
+    assert raw_characters(data) == set()
+    assert max(cells(line) for line in lines(data)) <= width
