@@ -45,8 +45,15 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "gcBitsArena": "free next",
         "mcache": "tiny tinyoffset alloc stackcache",
         "stackfreelist": "list size",
+        # mfinal.go, mcleanup.go
+        "finBlock|finblock": "alllink cnt fin",
+        "finalizer": "fn arg",
+        "cleanupBlock?": "cleanupBlockHeader.alllink cleanupBlockHeader.n cleanups",
+        "cleanupFn?": "call fn arg",
+        "cleanupQueue?": "all",
         # runtime2.go
         "g": _G,
+        "_defer": "heap fn link",
         "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra preemptGen "
         "vdsoSP vdsoPC",
         "p": "id status m mcache palloc.base palloc.off",
@@ -85,5 +92,5 @@ ROOTS: tuple[str, ...] = (
     "mheap_", "allgs", "allm", "allp", "firstmoduledata", "gcBitsArenas", "persistentChunks",
     "stackpool", "stackLarge", "waitReasonStrings", "sched", "zerobase", "m0", "g0", "memstats",
     "work", "finq", "allfin", "globalAlloc", "maxstacksize", "class_to_size", "buildVersion",
-    "noptrdata", "iscgo", "buckhash",
+    "noptrdata", "iscgo", "gcCleanups", "buckhash",
 )  # fmt: skip

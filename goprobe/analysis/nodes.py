@@ -1,0 +1,145 @@
+"""The heap with all that keeps it alive as one graph, in compressed rows.
+
+Nodes 0 to n - 1 are the heap's objects in address order; then one for each group of roots (a
+variable, a goroutine, a finalizer); the last is the root of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.runtime.copies import Words
+from goprobe.runtime.edges import Edges, Strays
+from goprobe.runtime.objects import NOT_HEAP, Ids, Objects, Resolver
+from goprobe.runtime.roots import RootGroup, Roots
+from goprobe.runtime.spantable import Ints
+
+Offsets = NDArray[np.uint32]
+NO_OFFSET = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RootStray:
+    """A root that points at no object: `why` is one of objects.py's reasons."""
+
+    group: RootGroup
+    address: int
+    value: int
+    why: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Edges of node i are those from first[i] to first[i + 1], heap pointers and roots alike.
+
+    `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in
+    particular), `into` where in the target it points, in bytes.
+    """
+
+    objects: Objects
+    groups: list[RootGroup]
+    first: Ints
+    offset: Offsets
+    target: Ids
+    into: Offsets
+    heap_edges: int
+    strays: Strays
+    root_strays: tuple[RootStray, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def root(self) -> int:
+        return len(self.first) - 2
+
+    def __len__(self) -> int:
+        return len(self.first) - 1
+
+    def is_object(self, node: int) -> bool:
+        return node < len(self.objects)
+
+    def group(self, node: int) -> RootGroup:
+        return self.groups[node - len(self.objects)]
+
+    def sources(self) -> Ids:
+        counts = np.diff(self.first)
+        return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+    def sizes(self) -> Ints:
+        """Bytes of each node: roots have none."""
+        found = np.zeros(len(self), np.int64)
+        found[: len(self.objects)] = self.objects.size
+        return found
+
+
+def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver) -> Nodes:
+    """Put the roots' edges behind those of the heap."""
+    n, groups = len(objects), roots.groups
+    owner = np.array(roots.owners, np.int64)
+    address = np.array(roots.addresses, np.uint64)
+    value: Words = np.array(roots.values, np.uint64)
+    target, into = resolver.resolve(value)
+    start = np.array([g.address for g in groups] or [0], np.uint64)[owner]
+    placed = (start != 0) & (address >= start)
+    offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
+    good = target >= 0
+    parts = [(owner[good], offset[good].astype(np.uint32), target[good], into[good])]
+    parts += _structure(groups, n)
+    parts += _through(groups, edges, resolver)
+    who = np.concatenate([p[0] for p in parts])
+    order = np.argsort(who, kind="stable")
+    first = np.zeros(n + len(groups) + 2, np.int64)
+    first[: n + 1] = edges.first
+    np.cumsum(np.bincount(who, minlength=len(groups) + 1), out=first[n + 1 :])
+    first[n + 1 :] += len(edges)
+
+    def behind(have: NDArray[np.uint32], column: int) -> Offsets:
+        more = np.concatenate([np.asarray(p[column]) for p in parts])[order]
+        return np.concatenate((have, np.minimum(more, NO_OFFSET).astype(np.uint32)))
+
+    targets = np.concatenate([p[2] for p in parts])[order].astype(np.int32)
+    return Nodes(
+        objects, groups, first, behind(edges.offset, 1), np.concatenate((edges.target, targets)),
+        behind(edges.into, 3), len(edges), edges.strays,
+        _root_strays(roots, target), tuple(roots.notes),
+    )  # fmt: skip
+
+
+_Part = tuple[Ints, Offsets, Ids, Ints]
+
+
+def _structure(groups: list[RootGroup], n: int) -> list[_Part]:
+    """From the root of all to the groups, and from groups to their parts."""
+    count = len(groups)
+    parent = np.array([g.parent if g.parent >= 0 else count for g in groups], np.int64)
+    nowhere = np.full(count, NO_OFFSET, np.uint32)
+    return [(parent, nowhere, np.arange(n, n + count, dtype=np.int32), np.zeros(count, np.int64))]
+
+
+def _through(groups: list[RootGroup], edges: Edges, resolver: Resolver) -> list[_Part]:
+    """What an object with a finalizer points at is kept for it; the object itself is not."""
+    rows = [i for i, g in enumerate(groups) if g.through]
+    if not rows:
+        return []
+    objects, _ = resolver.resolve(np.array([groups[i].through for i in rows], np.uint64))
+    found: list[_Part] = []
+    for row, node in zip(rows, objects.tolist(), strict=True):
+        if node >= 0:
+            part = slice(int(edges.first[node]), int(edges.first[node + 1]))
+            count = part.stop - part.start
+            found.append((
+                np.full(count, row, np.int64), np.full(count, NO_OFFSET, np.uint32),
+                edges.target[part], edges.into[part].astype(np.int64),
+            ))  # fmt: skip
+    return found
+
+
+def _root_strays(roots: Roots, target: Ids) -> tuple[RootStray, ...]:
+    found = []
+    for i in np.flatnonzero(target < NOT_HEAP).tolist():
+        group = roots.groups[roots.owners[i]]
+        if not group.conservative:
+            found.append(RootStray(group, roots.addresses[i], roots.values[i], int(target[i])))
+    return tuple(found)

@@ -1,0 +1,279 @@
+"""What keeps objects of the heap alive from outside of it: globals, stacks, finalizers, cleanups.
+
+Source: src/runtime/mgcmark.go (markroot, markrootSpans, scanstack, scanframeworker), mfinal.go,
+mcleanup.go, mheap.go (special…), Go 1.21 to 1.27. Every root is a word that holds an address; the
+words are grouped by what a person would name: a variable, a variable of a goroutine's frame, a
+finalizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from goprobe.binary.gotypes import GoType
+from goprobe.errors import UnreadableError
+from goprobe.process.memory import u32, u64
+from goprobe.runtime.modules import Module
+from goprobe.runtime.spantable import SpanTable
+from goprobe.runtime.stacks import Stacks
+from goprobe.runtime.view import read_record
+from goprobe.runtime.world import World
+
+_WORD = 8
+_SECTION_LIMIT = 1 << 30
+_LIST_LIMIT = 1 << 20
+
+
+class RootKind(StrEnum):
+    GLOBAL = "global"
+    GOROUTINE = "goroutine"
+    VARIABLE = "variable"
+    FINALIZER = "finalizer"
+    CLEANUP = "cleanup"
+    WEAK = "weak handle"
+
+
+@dataclass(frozen=True, slots=True)
+class RootGroup:
+    """Roots with one name. `parent` is the group that it is part of (a frame's variable is one of
+    its goroutine's), -1 for none. `address` is where the variable begins, 0 where it lies in no
+    memory; `type` its type where that is known, by which its words have types.
+
+    `conservative`: words of a frame that is not at a safe point; they may be no pointers.
+    `through` is the object whose pointers are roots, too (an object with a finalizer), else 0.
+    """
+
+    kind: RootKind
+    name: str
+    parent: int = -1
+    address: int = 0
+    type: GoType | None = None
+    goroutine: int = 0
+    function: str = ""
+    conservative: bool = False
+    through: int = 0
+
+
+@dataclass(slots=True)
+class Roots:
+    """`values[i]` was found at `addresses[i]` (0: in a register), and belongs to `groups[i]`."""
+
+    groups: list[RootGroup] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+    addresses: list[int] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def group(self, group: RootGroup) -> int:
+        self.groups.append(group)
+        return len(self.groups) - 1
+
+    def add(self, owner: int, address: int, value: int) -> None:
+        self.owners.append(owner)
+        self.addresses.append(address)
+        self.values.append(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A package-level variable: [low, high) in the target."""
+
+    low: int
+    high: int
+    name: str
+    type: GoType | None
+
+
+def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -> Roots:
+    """Pointers to [low, high) in the data and bss of every module, by the linker's masks."""
+    roots = Roots()
+    for module in modules:
+        for section, (mask, count) in module.pointers.items():
+            start, end = module.span(section)
+            if not 0 < end - start <= _SECTION_LIMIT:
+                continue
+            count = min(count, (end - start) // _WORD)
+            try:
+                words = np.frombuffer(world.memory.read(start, count * _WORD), np.uint64)
+                raw = np.frombuffer(world.memory.read(mask, -(-count // 8)), np.uint8)
+            except UnreadableError as error:
+                roots.notes.append(f"the {section} section of the program: {error.why}")
+                continue
+            held = np.unpackbits(raw, bitorder="little")[:count] != 0
+            held &= (words >= np.uint64(low)) & (words < np.uint64(high))
+            places = np.flatnonzero(held)
+            _name_globals(
+                world, roots, (start + places * _WORD).tolist(), words[places].tolist(),
+                module.name or section,
+            )  # fmt: skip
+    return roots
+
+
+def _name_globals(
+    world: World, roots: Roots, addresses: list[int], values: list[int], module: str
+) -> None:
+    last: Named | None = None
+    owner = -1
+    for address, value in zip(addresses, values, strict=True):
+        if last is None or not last.low <= address < last.high:
+            last = variable_at(world, address, module)
+            owner = roots.group(RootGroup(RootKind.GLOBAL, last.name, -1, last.low, last.type))
+        roots.add(owner, address, value)
+
+
+def variable_at(world: World, address: int, module: str) -> Named:
+    """The package-level variable at an address, by debug information or symbols, else by place."""
+    program, link = world.program, address - world.bias
+    if not program.stripped:
+        found = program.debug.global_at(link)
+        if found:
+            kind = program.debug.types.at(found.type)
+            if found.address <= link < found.address + kind.size:
+                low = found.address + world.bias
+                return Named(low, low + kind.size, found.name, kind)
+    symbol = program.elf.symbol_at(link)
+    if symbol:
+        low = symbol.address + world.bias
+        return Named(low, low + symbol.size, symbol.name, None)
+    return Named(address, address + _WORD, f"{module}+{link:#x}", None)
+
+
+def special_roots(world: World, spans: SpanTable) -> Roots:
+    """Finalizers, cleanups and weak handles of objects (mspan.specials), in spans in use."""
+    roots = Roots()
+    for row in np.flatnonzero(spans.specials).tolist():
+        base = int(spans.base[row])
+        for kind, at, offset in _specials(world, int(spans.specials[row])):
+            _add_special(world, roots, kind, at, base + offset)
+    return roots
+
+
+def _specials(world: World, at: int) -> Iterator[tuple[int, int, int]]:
+    """(kind, address, offset in the span) of a span's specials, bounded."""
+    struct = world.layout.struct("special")
+    seen = 0
+    while at and seen < _LIST_LIMIT:
+        seen += 1
+        try:
+            record = read_record(world.memory, struct, at)
+        except UnreadableError:
+            return
+        yield record["kind"], at, record["offset"]
+        at = record["next"]
+
+
+def _add_special(world: World, roots: Roots, kind: int, at: int, about: int) -> None:
+    constants, layout = world.layout.constants, world.layout
+    words: list[int] = []
+    if kind == constants.get("_KindSpecialFinalizer"):
+        what, words = RootKind.FINALIZER, [layout.offset("specialfinalizer", "fn")]
+    elif kind == constants.get("_KindSpecialWeakHandle"):
+        what, words = RootKind.WEAK, [layout.offset("specialWeakHandle", "handle")]
+    elif kind == constants.get("_KindSpecialCleanup"):
+        what = RootKind.CLEANUP
+        if layout.has("specialCleanup", "cleanup"):
+            start = layout.offset("specialCleanup", "cleanup")
+            words = [start + layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
+        else:
+            words = [layout.offset("specialCleanup", "fn")]
+    else:
+        return
+    through = about if what is RootKind.FINALIZER else 0
+    owner = roots.group(RootGroup(what, f"{what} of {about:#x}", address=at, through=through))
+    for offset in words:
+        try:
+            value = u64(world.memory, at + offset)
+        except UnreadableError:
+            continue
+        if value:
+            roots.add(owner, at + offset, value)
+
+
+def queued_roots(world: World) -> Roots:
+    """Finalizers and cleanups whose objects are gone already, and which wait to be run."""
+    roots = Roots()
+    layout = world.layout
+    if layout.has("finBlock") and "allfin" in world.roots:
+        size = layout.struct("finalizer").size
+        words = [layout.offset("finalizer", name) for name in ("fn", "arg")]
+        owner = roots.group(RootGroup(RootKind.FINALIZER, "queue of finalizers to run"))
+        for block in _blocks(
+            world, u64(world.memory, world.roots["allfin"]), "finBlock", "alllink"
+        ):
+            _queued(world, roots, owner, block, "finBlock", "cnt", "fin", size, words)
+    if layout.has("cleanupQueue", "all") and "gcCleanups" in world.roots:
+        at = u64(world.memory, world.roots["gcCleanups"] + layout.offset("cleanupQueue", "all"))
+        owner = roots.group(RootGroup(RootKind.CLEANUP, "queue of cleanups to run"))
+        header = "cleanupBlockHeader."
+        size, words = _WORD, [0]
+        if layout.has("cleanupFn"):
+            size = layout.struct("cleanupFn").size
+            words = [layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
+        for block in _blocks(world, at, "cleanupBlock", f"{header}alllink"):
+            _queued(
+                world, roots, owner, block, "cleanupBlock", f"{header}n", "cleanups", size, words
+            )
+    return roots
+
+
+def _blocks(world: World, at: int, struct: str, link: str) -> Iterator[int]:
+    seen: set[int] = set()
+    while at and at not in seen and len(seen) < _LIST_LIMIT:
+        seen.add(at)
+        yield at
+        try:
+            at = u64(world.memory, at + world.layout.offset(struct, link))
+        except UnreadableError:
+            return
+
+
+def _queued(
+    world: World, roots: Roots, owner: int, block: int, struct: str, count: str, first: str,
+    size: int, words: list[int],
+) -> None:  # fmt: skip
+    layout = world.layout
+    try:
+        number = u32(world.memory, block + layout.offset(struct, count))
+        start = block + layout.offset(struct, first)
+        room = (layout.struct(struct).size - layout.offset(struct, first)) // size
+        for i in range(min(number, room)):
+            for offset in words:
+                address = start + i * size + offset
+                value = u64(world.memory, address)
+                if value:
+                    roots.add(owner, address, value)
+    except UnreadableError:
+        return
+
+
+def join(parts: Iterable[Roots]) -> Roots:
+    """All of them as one, groups renumbered."""
+    whole = Roots()
+    for part in parts:
+        shift = len(whole.groups)
+        for group in part.groups:
+            if group.parent >= 0 and shift:
+                group = _moved(group, shift)
+            whole.groups.append(group)
+        whole.values += part.values
+        whole.addresses += part.addresses
+        whole.owners += [owner + shift for owner in part.owners]
+        whole.notes += part.notes
+    return whole
+
+
+def _moved(group: RootGroup, shift: int) -> RootGroup:
+    return RootGroup(
+        group.kind, group.name, group.parent + shift, group.address, group.type, group.goroutine,
+        group.function, group.conservative, group.through,
+    )  # fmt: skip
+
+
+__all__ = [
+    "RootGroup", "RootKind", "Roots", "Stacks", "global_roots", "join", "queued_roots",
+    "special_roots", "variable_at",
+]  # fmt: skip

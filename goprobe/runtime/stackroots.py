@@ -1,0 +1,343 @@
+"""Roots on goroutines' stacks, as the collector finds them.
+
+A frame that stands at a call has exact maps of its live pointers, and of the variables that are
+reached by their addresses only (stack objects). A frame that was interrupted anywhere, the
+innermost one of a running goroutine and those of preempted ones, is read word by word, and its
+registers too: what looks like the address of an allocated object counts as a pointer to it.
+Source: src/runtime/mgcmark.go (scanstack, scanframeworker), stkframe.go, Go 1.21 to 1.27.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from goprobe.binary.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.gotypes import GoType
+from goprobe.binary.pclnformat import shown_name
+from goprobe.binary.stackmap import frame_maps, stack_objects
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.process.memory import u64
+from goprobe.runtime.code import Spot
+from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.roots import RootGroup, RootKind, Roots
+from goprobe.runtime.stacks import Stacks
+from goprobe.runtime.unwind import MachineFrame
+from goprobe.runtime.world import World
+
+_WORD = 8
+_STACK_LIMIT = 1 << 30
+_DEFER_LIMIT = 1 << 16
+_POINTER_BYTES_LIMIT = 1 << 24
+_INTERRUPTING = frozenset({"runtime.asyncPreempt", "runtime.debugCallV2"})
+_REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12",
+              "r13", "r14", "r15")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """A variable at a place of its frame: [low, high) from the CFA."""
+
+    low: int
+    high: int
+    name: str
+    type: GoType
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """A stack object: `low` from the CFA, `pointers` its pointer words' offsets in bytes."""
+
+    low: int
+    size: int
+    pointers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What is known of every frame that stands at one pc. Places are bytes from the CFA.
+
+    `exact` is False where there are no maps for it.
+    """
+
+    exact: bool
+    slots: tuple[int, ...] = ()
+    objects: tuple[_Object, ...] = ()
+    variables: tuple[_Variable, ...] = ()
+    starts: tuple[int, ...] = ()
+
+    def variable(self, place: int) -> _Variable | None:
+        at = bisect_right(self.starts, place) - 1
+        while at >= 0 and at > bisect_right(self.starts, place) - 8:
+            if self.variables[at].low <= place < self.variables[at].high:
+                return self.variables[at]
+            at -= 1
+        return None
+
+
+class StackRoots:
+    """Finds the roots of every goroutine. [low, high) is the heap's address range."""
+
+    def __init__(self, world: World, stacks: Stacks, low: int, high: int) -> None:
+        self._world = world
+        self._stacks = stacks
+        self._low, self._high = low, high
+        self._shapes: dict[int, _Shape] = {}
+        self.conservative = 0
+        self.unknown = 0
+
+    def of(self, goroutines: Iterator[Goroutine]) -> Roots:
+        roots = Roots()
+        for g in goroutines:
+            if not g.dead and g.high > g.low:
+                _Stack(self, roots, g).run()
+        if self.conservative:
+            roots.notes.append(
+                f"{self.conservative} frames stood where no map says which words are pointers: "
+                "every word in them that could be one was taken for one"
+            )
+        return roots
+
+    def shape(self, frame: MachineFrame, spot: Spot) -> _Shape:
+        key = frame.pc
+        found = self._shapes.get(key)
+        if found is None:
+            found = self._shapes[key] = self._read_shape(frame, spot)
+        return found
+
+    def _read_shape(self, frame: MachineFrame, spot: Spot) -> _Shape:
+        function = spot.function
+        table = function.table
+        try:
+            maps = frame_maps(table, function, frame.pc)
+            # varp: below the saved frame pointer, which frames of some size have.
+            varp = -16 if spot.size > 0 else -8
+            first = varp - _WORD * maps.locals.words
+            slots = [first + _WORD * i for i in maps.locals]
+            slots += [_WORD * i for i in maps.arguments]
+            objects = tuple(
+                _Object(o.offset + (varp if o.offset < 0 else 0), o.size,
+                        self._pointers(o.pointer_bytes, o.bitmap))
+                for o in stack_objects(table, function)
+            )  # fmt: skip
+        except UnreadableError:
+            return _Shape(False)
+        variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
+        return _Shape(True, tuple(slots), objects, tuple(variables),
+                      tuple(v.low for v in variables))  # fmt: skip
+
+    def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
+        if not 0 < size <= _POINTER_BYTES_LIMIT:
+            return ()
+        count = size // _WORD
+        raw = self._world.memory.read(bitmap, (count + 7) // 8)
+        return tuple(_WORD * i for i in range(count) if raw[i >> 3] >> (i & 7) & 1)
+
+    def _variables(self, lookup: int) -> Iterator[_Variable]:
+        """Variables in memory of the functions, inlined ones too, that cover a pc."""
+        program = self._world.program
+        if program.stripped:
+            return
+        pc = lookup - self._world.bias
+        function = program.debug.function_at(pc)
+        if function is None:
+            return
+        try:
+            scopes = program.debug.scopes(function, pc)
+        except NotGoError:
+            return
+        for scope in scopes:
+            for local in scope.locals:
+                entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+                if entry is None or not local.name:
+                    continue
+                kind = program.debug.types.at(local.type)
+                try:
+                    pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+                except UnsupportedExpressionError:
+                    continue
+                if pieces and pieces[0].address is not None:
+                    low = (pieces[0].address + (1 << 63)) % (1 << 64) - (1 << 63)
+                    yield _Variable(low, low + kind.size, local.name, kind)
+
+
+class _Stack:
+    """One goroutine's stack: its words, and the queue of addresses that point into it."""
+
+    def __init__(self, finder: StackRoots, roots: Roots, g: Goroutine) -> None:
+        self._finder = finder
+        self._world = finder._world
+        self._roots = roots
+        self._g = g
+        self._owner = -1
+        self._groups: dict[tuple[int, str, int], int] = {}
+        self._base = 0
+        self._words = memoryview(b"").cast("Q")
+        self._queue: list[int] = []
+        self._objects: list[tuple[int, _Object, MachineFrame, _Shape]] = []
+
+    def run(self) -> None:
+        finder, g = self._finder, self._g
+        walked = finder._stacks.of_goroutine(g)
+        own = [f for f in walked.frames if g.low <= f.sp < g.high]
+        bottom = own[0].sp if own else max(g.sp, g.low)
+        self._load(max(min(bottom, g.high), g.low))
+        careful = False
+        for index, frame in enumerate(own):
+            careful = self._frame(frame, index == 0 and frame is walked.frames[0], careful)
+        if not walked.complete:
+            top = own[-1].cfa if own else bottom
+            self._range(top, g.high, "frames that could not be walked")
+        self._defers()
+        self._stack_objects()
+
+    def _load(self, bottom: int) -> None:
+        self._base = bottom & -_WORD
+        size = self._g.high - self._base
+        if not 0 < size <= _STACK_LIMIT:
+            return
+        try:
+            raw = self._world.memory.read(self._base, size & -_WORD)
+        except UnreadableError:
+            self._finder.unknown += 1
+            return
+        self._words = memoryview(raw).cast("Q")
+
+    def _word(self, address: int) -> int:
+        index = (address - self._base) >> 3
+        return self._words[index] if 0 <= index < len(self._words) else 0
+
+    # Frames
+
+    def _frame(self, frame: MachineFrame, innermost: bool, careful: bool) -> bool:
+        """The roots of one frame; whether the next one was interrupted by this one."""
+        running = innermost and self._g.status == "running"
+        interrupting = frame.function in _INTERRUPTING
+        spot = frame.spot
+        if spot is None or frame.trap or frame.guessed or running or careful or interrupting:
+            self._conservative(frame)
+            if running:
+                self._registers()
+            return interrupting
+        shape = self._finder.shape(frame, spot)
+        if not shape.exact:
+            self._conservative(frame)
+            return False
+        for place in shape.slots:
+            self._slot(frame, shape, frame.cfa + place)
+        for found in shape.objects:
+            if frame.cfa + found.low >= frame.sp:
+                self._objects.append((frame.cfa + found.low, found, frame, shape))
+        return False
+
+    def _slot(self, frame: MachineFrame, shape: _Shape, address: int) -> None:
+        value = self._word(address)
+        if not value:
+            return
+        if self._g.low <= value < self._g.high:
+            self._queue.append(value)
+        elif self._finder._low <= value < self._finder._high:
+            variable = shape.variable(address - frame.cfa)
+            self._roots.add(self._named(frame, variable), address, value)
+
+    def _named(self, frame: MachineFrame, variable: _Variable | None) -> int:
+        function = shown_name(frame.function) or "code that is not Go's"
+        name = variable.name if variable else "a temporary"
+        place = variable.low if variable else 0
+        key = (frame.cfa, name, place)
+        if key not in self._groups:
+            self._groups[key] = self._roots.group(
+                RootGroup(
+                    RootKind.VARIABLE, name, self._goroutine(),
+                    frame.cfa + place if variable else 0,
+                    variable.type if variable else None, self._g.id, function,
+                )
+            )  # fmt: skip
+        return self._groups[key]
+
+    def _goroutine(self) -> int:
+        if self._owner < 0:
+            about = f"goroutine {self._g.id}"
+            self._owner = self._roots.group(
+                RootGroup(RootKind.GOROUTINE, about, address=self._g.address, goroutine=self._g.id)
+            )
+        return self._owner
+
+    def _conservative(self, frame: MachineFrame) -> None:
+        self._finder.conservative += 1
+        high = max(min(frame.cfa, self._g.high), frame.sp)
+        self._range(frame.sp, high, shown_name(frame.function) or "code that is not Go's")
+
+    def _range(self, low: int, high: int, function: str) -> None:
+        for address in range(low & -_WORD, high, _WORD):
+            self._perhaps(address, self._word(address), function)
+
+    def _registers(self) -> None:
+        thread = next((t for t in self._world.goroutines.threads if t.address == self._g.m), None)
+        registers = self._world.threads.get(thread.tid) if thread else None
+        for name in _REGISTERS if registers else ():
+            self._perhaps(0, int(getattr(registers, name, 0)), f"register {name}")
+
+    def _perhaps(self, address: int, value: int, function: str) -> None:
+        if self._g.low <= value < self._g.high:
+            self._queue.append(value)
+        elif self._finder._low <= value < self._finder._high:
+            key = (0, function, 0)
+            if key not in self._groups:
+                self._groups[key] = self._roots.group(
+                    RootGroup(
+                        RootKind.VARIABLE, "a word that may be a pointer", self._goroutine(),
+                        goroutine=self._g.id, function=function, conservative=True,
+                    )
+                )  # fmt: skip
+            self._roots.add(self._groups[key], address, value)
+
+    # What is reached by addresses into the stack
+
+    def _defers(self) -> None:
+        layout, memory = self._world.layout, self._world.memory
+        if not layout.has("_defer"):
+            return
+        try:
+            at = u64(memory, self._g.address + layout.offset("g", "_defer"))
+            panicking = u64(memory, self._g.address + layout.offset("g", "_panic"))
+            if panicking:
+                self._queue.append(panicking)
+            seen = 0
+            while at and seen < _DEFER_LIMIT:
+                seen += 1
+                self._deferred(at, u64(memory, at + layout.offset("_defer", "fn")))
+                at = u64(memory, at + layout.offset("_defer", "link"))
+        except UnreadableError:
+            return
+
+    def _deferred(self, at: int, function: int) -> None:
+        for value in (at, function):
+            if self._g.low <= value < self._g.high:
+                self._queue.append(value)
+            elif self._finder._low <= value < self._finder._high:
+                key = (1, "deferred call", 0)
+                if key not in self._groups:
+                    self._groups[key] = self._roots.group(
+                        RootGroup(RootKind.VARIABLE, "a deferred call", self._goroutine(),
+                                  goroutine=self._g.id)
+                    )  # fmt: skip
+                self._roots.add(self._groups[key], at, value)
+
+    def _stack_objects(self) -> None:
+        """Those that something points at, and what they point at in turn."""
+        found = sorted(self._objects, key=lambda o: o[0])
+        starts = [low for low, *_ in found]
+        seen: set[int] = set()
+        while self._queue:
+            value = self._queue.pop()
+            at = bisect_right(starts, value) - 1
+            if at < 0 or at in seen:
+                continue
+            low, kind, frame, shape = found[at]
+            if value >= low + max(kind.size, 1):
+                continue
+            seen.add(at)
+            for offset in kind.pointers:
+                self._slot(frame, shape, low + offset)
