@@ -26,9 +26,9 @@ ensure_venv() {
         is_ready "$1" && return # somebody else made it while we waited
     fi
     say "setting up $venv (this once; it takes a minute or two)"
-    [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null || make_venv
+    [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' >/dev/null 2>&1 || make_venv
     install_project "$(extras "$1")"
-    printf '%s %s\n' "$sum" "$(extras "$1")" >"$venv/.ready-$1"
+    printf '%s [%s]\n' "$sum" "$(extras "$1")" >"$venv/.ready-$1"
     exec 9>&-
 }
 
@@ -37,7 +37,7 @@ is_ready() {
     for kind in "$1" dev; do
         found=
         [ -r "$venv/.ready-$kind" ] && read -r found <"$venv/.ready-$kind"
-        [ "$found" = "$sum $(extras "$kind")" ] && return 0
+        [ "$found" = "$sum [$(extras "$kind")]" ] && return 0
     done
     return 1
 }
