@@ -116,6 +116,15 @@ def thread_state(pid: int, tid: int) -> str:
         return ""
 
 
+def switches(pid: int, tid: int) -> int:
+    """How often a thread has given its processor away by itself: unchanged while it sleeps."""
+    try:
+        status = _fields(read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT))
+    except TargetGoneError:
+        return -1
+    return _number(status, "voluntary_ctxt_switches")
+
+
 def tracer_of(pid: int, tid: int) -> int:
     """The thread that traces this one, 0 for none."""
     return _number(_fields(read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT)), "TracerPid")

@@ -168,6 +168,23 @@ class ProcessMemory:
                 have += size
         return results + self._read_batch(batch)
 
+    def read_packed(self, pairs: memoryview, buffer: bytearray) -> bool:
+        """Fill `buffer` with many ranges, one behind the other, without an object for any.
+
+        `pairs`, writable, are (address, size) as unsigned 64-bit words, the sizes together of the buffer's size.
+        False where not all of it can be read; what the buffer then holds is not defined.
+        """
+        at, into, done = address_of(pairs), address_of(buffer), 0
+        words = pairs.cast("B").cast("Q")
+        for first in range(0, len(words) // 2, IOV_MAX):
+            count = min(IOV_MAX, len(words) // 2 - first)
+            size = sum(words[2 * first + 1 : 2 * (first + count) : 2])
+            local = _Iovecs(into + done, size)
+            if process_vm_readv(self.pid, local, 1, at + first * _REMOTE, count, 0) != size:
+                return False
+            done += size
+        return True
+
     def _read_batch(self, ranges: Sequence[Range]) -> list[bytes | None]:
         plain = all(a >= 0 and n >= 0 and a + n < _ADDRESS_END for a, n in ranges)
         if plain and len(ranges) > 1 and self._file < 0:

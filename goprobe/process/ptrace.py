@@ -19,9 +19,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError, TargetTimeoutError
 from goprobe.process import tracing
+from goprobe.process.deepsleep import sleeper
 from goprobe.process.identity import ProcessIdentity, Refusal, incarnation, refusal, thread_state
 from goprobe.process.memory import ProcessMemory
 from goprobe.process.procfs import gone, read_proc, translated
@@ -37,6 +39,8 @@ _YIELDS = 30
 _STEP = 50e-6
 _OTHERS_TURN = 0.001
 _TRIES = 10
+_FAREWELL = 0.2
+_OWN_LINKS = 2
 _DEAD_STATES = ("Z", "X", "x", "")
 
 
@@ -84,15 +88,14 @@ def stopped(
     """Hold a process still. `timeout` (seconds) bounds the wait for it, not the stop itself.
 
     With `identity`, the process must still be the program that was identified. The garbage
-    collector of Python rests meanwhile. Raises NotPermittedError, TargetGoneError (it ended or
+    collector of Python rests meanwhile. A target that is our own child must not be waited for
+    (Popen.poll) inside the `with`: its stop would be taken for its end. Raises NotPermittedError, TargetGoneError (it ended or
     became another program), TargetTimeoutError (a thread sleeps uninterruptibly).
     """
+    _collect_left_behind()
     stop = _Stop(pid, time.monotonic() + timeout)
-    collecting = gc.isenabled()
-    gc.disable()
     try:
-        with signals_held():
-            stop.acquire()
+        stop.acquire()
         if identity and incarnation(pid) != identity.incarnation:
             raise TargetGoneError(f"process {pid} has become another program meanwhile")
         yield StoppedProcess(stop)
@@ -103,8 +106,17 @@ def stopped(
         finally:
             # A Ctrl-C that came in just before the signals were held: once more, it is harmless.
             stop.release()
-            if collecting:
-                gc.enable()
+
+
+# Stops with a thread that fell asleep in the kernel just as it was interrupted: it can be let go
+# of only when it wakes. The kernel does so when we end; until then, each new stop tries.
+_left_behind: list[_Stop] = []
+
+
+def _collect_left_behind() -> None:
+    for stop in tuple(_left_behind):
+        if stop.tracer == threading.get_native_id() and stop.drained():
+            _left_behind.remove(stop)
 
 
 class _Stop:
@@ -114,12 +126,15 @@ class _Stop:
         self.pid = pid
         self.registers: dict[int, bytearray] = {}
         self.released = False
+        self.tracer = threading.get_native_id()
         self._deadline = deadline
         self._seized: set[int] = set()
         self._halted: dict[int, int] = {}
         self._dead: set[int] = set()
         self._began = 0
         self._ended = 0
+        self._other: Refusal | None = None
+        self._collecting = gc.isenabled()
         self._ours = _parent(pid) == os.getpid()
 
     @property
@@ -130,37 +145,55 @@ class _Stop:
         window = _FIRST_WINDOW
         patience = min(self._deadline, time.monotonic() + _TRACER_PATIENCE)
         while True:
-            traced = None
-            try:
+            asleep = sleeper(self.pid, _thread_ids(self.pid), self._deadline)
+            if asleep is not None:
+                raise self._stuck(asleep)
+            with signals_held():
                 if self._try(window):
                     return
+            if self._other is None:
                 window *= 2
-            except _TracedByAnotherError as error:
-                traced = error.why
-            # Let all run before the next try: a thread that does not stop (in vfork, on a dead
-            # network disk) or another tracer must not cost the others their time.
-            self._let_go()
-            if not self._drain(self._deadline):
-                raise self._stuck()
-            if traced:
-                if time.monotonic() > patience:
-                    raise NotPermittedError(traced.message, hint=traced.hint)
+            elif time.monotonic() > patience:
+                raise NotPermittedError(self._other.message, hint=self._other.hint)
+            else:
                 time.sleep(_OTHERS_TURN)
 
     def _try(self, window: float) -> bool:
+        self._other = None
+        gc.disable()
+        try:
+            if self._stop_all(window):
+                return True
+        except _TracedByAnotherError as error:
+            self._other = error.why
+        # Let all run before the next try: a thread that does not stop, or another tracer, must
+        # not cost the others their time.
+        self._let_go()
+        if not self._drain(self._deadline):
+            raise self._stuck(min(self._seized))
+        return False
+
+    def _stop_all(self, window: float) -> bool:
         self._began = self._ended = 0
         fresh = self._seize_new()
         limit = min(self._deadline, time.monotonic() + window)
         self._began = time.perf_counter_ns()
-        while fresh:
+        while fresh or not self._complete():
             for tid in fresh:
                 tracing.interrupt(tid)
-            if not self._await_halts(limit):
+            if not self._await_halts(limit) or time.monotonic() > limit:
                 return False
             fresh = self._read_registers() or self._seize_new()
         if not self._halted:
             raise gone(self.pid)
         return True
+
+    def _complete(self) -> bool:
+        """Whether the threads that we know are all there are. The kernel's list of them may
+        leave one out when another ends while it is read; the count of its links does not."""
+        with translated(self.pid, "count the threads"):
+            count = Path(f"/proc/{self.pid}/task").stat().st_nlink - _OWN_LINKS
+        return count == len(self._halted) + (self.pid in self._dead)
 
     def _seize_new(self) -> set[int]:
         """Become the tracer of the threads that are not ours yet, the first one first:
@@ -171,14 +204,15 @@ class _Stop:
             with ReapWhileSeizing(self.pid, lambda: [*self._seized, *self._halted]):
                 for tid in strange:
                     if self._seize(tid):
+                        self._dead.discard(tid)
                         self._seized.add(tid)
                         fresh.add(tid)
         return fresh
 
     def _knows(self, tid: int) -> bool:
-        if tid in self._dead:
-            return thread_state(self.pid, tid) in _DEAD_STATES
-        return tid in self._seized or tid in self._halted
+        if tid in self._seized or tid in self._halted:
+            return True
+        return tid in self._dead and thread_state(self.pid, tid) in _DEAD_STATES
 
     def _seize(self, tid: int) -> bool:
         """Whether the thread is our tracee now; False where it has ended."""
@@ -189,7 +223,7 @@ class _Stop:
                 self._dead.add(tid)
                 return False
             why = refusal(self.pid, tid)
-            if why and why.tracer == threading.get_native_id():
+            if why and why.tracer == self.tracer:
                 # Another thread's execve gave this number to one that we had seized before.
                 return True
             if why and why.tracer:
@@ -216,13 +250,13 @@ class _Stop:
         """Look once at every running thread; whether any has stopped or ended."""
         before = len(self._seized)
         for tid in tuple(self._seized):
-            status = tracing.wait(tid, ends=self._may_reap(tid))
+            status = tracing.wait(tid)
             if status == tracing.NOT_YET and thorough:
                 status = self._look_closer(tid)
             if status != tracing.NOT_YET:
                 self._seized.discard(tid)
                 if status == tracing.ENDED:
-                    self._dead.add(tid)
+                    self._bury(tid)
                 else:
                     self._halted[tid] = 0 if status >> 8 else status & 0xFF
         return len(self._seized) < before
@@ -235,9 +269,11 @@ class _Stop:
             return tracing.pending_signal(tid) or tracing.PTRACE_EVENT_STOP << 8
         return tracing.ENDED if state in _DEAD_STATES else tracing.NOT_YET
 
-    def _may_reap(self, tid: int) -> bool:
-        # The end of our own child is for whoever started it to collect.
-        return not (self._ours and tid == self.pid)
+    def _bury(self, tid: int) -> None:
+        self._dead.add(tid)
+        if not (self._ours and tid == self.pid):
+            # The end of our own child is for whoever started it to collect.
+            tracing.reap(tid)
 
     def _read_registers(self) -> set[int]:
         """Read the registers of every halted thread; returns those that do not stand any more."""
@@ -255,40 +291,44 @@ class _Stop:
         return astray
 
     def _let_go(self) -> None:
-        """Resume what stands. What ended meanwhile is left in `seized`, to be reaped."""
+        """Resume what stands."""
         with first_in_line():
-            for tid in tuple(self._halted):
-                if tracing.detach(tid, self._halted.pop(tid)):
-                    self._seized.add(tid)
+            self._detach()
             # Before we step back in line: from then on it is we who wait, not the target.
             self._ended = self._ended or time.perf_counter_ns()
+        if self._collecting:
+            gc.enable()
         self.registers = {}
+
+    def _detach(self) -> None:
+        for tid in tuple(self._halted):
+            if tracing.detach(tid, self._halted.pop(tid)):
+                self._seized.add(tid)  # killed, but not dead yet: to be reaped
 
     def release(self) -> None:
         if not self.released:
             registers = self.registers
             self._let_go()
-            self._drain(time.monotonic() + 0.2)
+            if not self._drain(time.monotonic() + _FAREWELL):
+                _left_behind.append(self)
             self.registers = registers
             self.released = True
+
+    def drained(self) -> bool:
+        return self._drain(time.monotonic())
 
     def _drain(self, until: float) -> bool:
         """Let every seized thread go as soon as it stops; False when one has not by `until`."""
         for tid in self._seized:
             tracing.interrupt(tid)
-        while not self._await_halts(min(until, time.monotonic() + 0.01)):
-            self._detach_halted()
-            if time.monotonic() > until:
+        while self._seized:
+            self._await_halts(min(until, time.monotonic() + 0.01))
+            self._detach()
+            if self._seized and time.monotonic() > until:
                 return False
-        self._detach_halted()
         return True
 
-    def _detach_halted(self) -> None:
-        for tid in tuple(self._halted):
-            tracing.detach(tid, self._halted.pop(tid))
-
-    def _stuck(self) -> TargetTimeoutError:
-        tid = min(self._seized)
+    def _stuck(self, tid: int) -> TargetTimeoutError:
         return TargetTimeoutError(
             f"thread {tid} of process {self.pid} does not stop: it sleeps inside the kernel"
             f" (state {thread_state(self.pid, tid) or '?'})",

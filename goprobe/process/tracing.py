@@ -67,15 +67,16 @@ def detach(tid: int, signal: int = 0) -> int:
     return request(PTRACE_DETACH, tid, None, signal)
 
 
-def wait(tid: int, *, ends: bool = True) -> int:
-    """What has become of a tracee, without blocking. Its end is consumed if `ends`.
+def wait(tid: int) -> int:
+    """What has become of a tracee, without blocking and without consuming the report.
 
     NOT_YET; ENDED (or no tracee of ours any more); else it stands still: the signal, with
-    the ptrace event << 8. Without an event the signal is one about to be delivered.
+    the ptrace event << 8. Without an event the signal is one about to be delivered. A report
+    that was consumed would take that signal along if we were killed before handing it back
+    (wait_task_stopped in Linux kernel/exit.c clears it).
     """
     info = _Siginfo()
-    options = WSTOPPED | WNOHANG | WALL | (WEXITED if ends else 0)
-    if _waitid(_P_PID, tid, info, options):
+    if _waitid(_P_PID, tid, info, WSTOPPED | WEXITED | WNOHANG | WALL | WNOWAIT):
         return NOT_YET if ctypes.get_errno() == errno.EINTR else ENDED
     if not info[_PID]:
         return NOT_YET
@@ -85,7 +86,7 @@ def wait(tid: int, *, ends: bool = True) -> int:
 def reap(tid: int) -> None:
     """Consume the end of a tracee if it has ended; from any thread of ours."""
     info = _Siginfo()
-    # Without WNOWAIT a tracee's stop would be consumed too, asked for or not.
+    # Asked for or not, a stop would be consumed just the same: look first.
     if _waitid(_P_PID, tid, info, WEXITED | WNOHANG | WALL | WNOWAIT) or not info[_PID]:
         return
     if info[_CODE] not in (_CLD_TRAPPED, _CLD_STOPPED):
