@@ -168,21 +168,16 @@ class ProcessMemory:
                 have += size
         return results + self._read_batch(batch)
 
-    def read_packed(self, pairs: memoryview, buffer: bytearray) -> bool:
-        """Fill `buffer` with many ranges, one behind the other, without an object for any.
-
-        `pairs`, writable, are (address, size) as unsigned 64-bit words, the sizes together of the buffer's size.
-        False where not all of it can be read; what the buffer then holds is not defined.
-        """
-        at, into, done = address_of(pairs), address_of(buffer), 0
-        words = pairs.cast("B").cast("Q")
-        for first in range(0, len(words) // 2, IOV_MAX):
-            count = min(IOV_MAX, len(words) // 2 - first)
-            size = sum(words[2 * first + 1 : 2 * (first + count) : 2])
-            local = _Iovecs(into + done, size)
-            if process_vm_readv(self.pid, local, 1, at + first * _REMOTE, count, 0) != size:
+    def read_packed(self, pairs: memoryview, ends: Sequence[int], buffer: bytearray) -> bool:
+        """See the function of this name."""
+        at, into = address_of(pairs), address_of(buffer)
+        for first in range(0, len(ends) - 1, IOV_MAX):
+            last = min(first + IOV_MAX, len(ends) - 1)
+            size = ends[last] - ends[first]
+            local = _Iovecs(into + ends[first], size)
+            remote = at + first * _REMOTE
+            if process_vm_readv(self.pid, local, 1, remote, last - first, 0) != size:
                 return False
-            done += size
         return True
 
     def _read_batch(self, ranges: Sequence[Range]) -> list[bytes | None]:
@@ -273,6 +268,22 @@ class ProcessMemory:
         if got == 0:
             raise gone(self.pid)
         return got
+
+
+def read_packed(memory: Memory, pairs: memoryview, ends: Sequence[int], buffer: bytearray) -> bool:
+    """Fill `buffer` with many ranges, one behind the other, without an object for any of them.
+
+    `pairs`, writable, are (address, size) as unsigned 64-bit words; `ends[i]` is where range i
+    begins in the buffer, the last entry its length. False where not all of it can be read.
+    """
+    if isinstance(memory, ProcessMemory):
+        return memory.read_packed(pairs, ends, buffer)
+    words = pairs.cast("B").cast("Q").tolist()
+    parts = memory.read_many(list(zip(words[::2], words[1::2], strict=True)))
+    if any(part is None for part in parts):
+        return False
+    buffer[:] = b"".join(part or b"" for part in parts)
+    return True
 
 
 class PageCache:

@@ -19,7 +19,7 @@ _G_LIMIT = 1 << 24
 _M_LIMIT = 1 << 17
 _STRINGS_LIMIT = 256
 
-_STATUS = {
+STATUS_NAMES = {
     "_Gidle": "idle", "_Grunnable": "runnable", "_Grunning": "running", "_Gsyscall": "syscall",
     "_Gwaiting": "waiting", "_Gdead": "dead", "_Gcopystack": "copystack",
     "_Gpreempted": "preempted", "_Gleaked": "leaked", "_Gdeadextra": "deadextra",
@@ -76,7 +76,7 @@ class Goroutines:
         self._layout = layout
         self._roots = roots
         constants = layout.constants
-        self._names = {constants[k]: v for k, v in _STATUS.items() if k in constants}
+        self._names = {constants[k]: v for k, v in STATUS_NAMES.items() if k in constants}
         self._scan = constants["_Gscan"]
 
     def decode(self, record: Record) -> Goroutine:

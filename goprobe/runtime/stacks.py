@@ -23,18 +23,24 @@ from goprobe.runtime.world import ThreadState, World
 
 # A panic's own frames hide no wrapper: it may be where the panic is.
 _WRAPPERS_SHOW = frozenset({"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"})
+# On C's threads g0 ends where a variable of mstart0 lies; its frame and mstart's are beyond.
+_MSTART = 512
 _NOWHERE = Unwound((), False, "it has no stack")
 
 
 class Stacks:
     """Walks the stacks of one stopped process."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, modules: Modules | None = None) -> None:
+        """`modules`: where they were read before, so that they need not be read in the stop."""
         self._world = world
+        self._known = modules
 
     @cached_property
     def modules(self) -> Modules:
         """The program and its plugins; none where the list cannot be read."""
+        if self._known is not None:
+            return self._known
         world = self._world
         try:
             return read_modules(world.memory, world.layout, world.roots["firstmoduledata"])
@@ -48,6 +54,14 @@ class Stacks:
     @cached_property
     def _threads(self) -> dict[int, Thread]:
         return {t.address: t for t in self._world.goroutines.threads}
+
+    def stack_pointer(self, g: Goroutine) -> int:
+        """Down to where a goroutine's stack is used."""
+        thread = self._threads.get(g.m)
+        if g.status == "running" and thread and thread.tid in self._world.threads:
+            sp = self._world.threads[thread.tid].rsp
+            return sp if g.low <= sp < g.high else self._left(g, thread).sp
+        return g.sp
 
     # -- walks -------------------------------------------------------------------------------
 
@@ -89,11 +103,12 @@ class Stacks:
 
     def _bounds(self, sp: int, thread: Thread | None, g: Goroutine | None) -> tuple[int, int]:
         """Of the stack, the goroutine's own or one of its thread's, that `sp` is on."""
-        owners = [g]
-        if thread:
-            owners += [self._world.goroutines.at(a) for a in (thread.gsignal, thread.g0)]
-        found = next((o for o in owners if o and o.low <= sp < o.high), None)
-        return (found.low, found.high) if found else (0, 0)
+        at = self._world.goroutines.at
+        gsignal, g0 = (at(thread.gsignal), at(thread.g0)) if thread else (None, None)
+        for owner in (g, gsignal, g0):
+            if owner and owner.low <= sp < owner.high:
+                return owner.low, owner.high + (_MSTART if owner is g0 else 0)
+        return 0, 0
 
     def _left(self, g: Goroutine, thread: Thread) -> Start:
         """Where the goroutine's own stack was left by a thread that is on another one."""
@@ -138,8 +153,9 @@ class Stacks:
             )
         for i, source in enumerate(stack):
             yield FrameView(
-                frame.pc, frame.lookup, frame.sp, frame.cfa, shown_name(source.function),
-                source.file, source.line, source.inlined, len(stack) - 1 - i, innermost, source.wrapper,
+                frame.pc, frame.lookup, frame.sp, frame.cfa,
+                shown_name(source.function), source.file, source.line,
+                source.inlined, len(stack) - 1 - i, innermost, source.wrapper,
             )  # fmt: skip
 
 

@@ -99,6 +99,15 @@ def unwind(
     return _Walk(memory, code, start, user).run(limit)
 
 
+def is_hard(spot: Spot) -> bool:
+    """Whether a walk that only adds up frame sizes would go wrong at a return address there."""
+    if spot.function.top_frame:
+        return False
+    if spot.name in _SWITCHES or spot.name in _SIGNAL_ENTRY or spot.name == _STAND_IN:
+        return True
+    return spot.size < 0 or (spot.function.writes_sp and spot.name != _TWO_STACKS)
+
+
 class _Walk:
     """One walk: where it stands, and what is known of the stack that it is on."""
 

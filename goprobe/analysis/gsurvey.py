@@ -1,0 +1,143 @@
+"""All goroutines of a process at once, a hundred thousand of them in a short stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.analysis.goroutines import Standing, Teller, standing_of
+from goprobe.analysis.hold import Held
+from goprobe.errors import UnreadableError
+from goprobe.model.attached import GoroutineState
+from goprobe.process.memory import Buffer, Range
+from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.gtable import GoroutineTable, Step, copy_goroutines, same_stacks, status_names
+from goprobe.runtime.modules import Modules
+from goprobe.runtime.stacks import Stacks
+from goprobe.runtime.unwind import is_hard
+from goprobe.runtime.world import World
+
+
+def survey(held: Held, modules: Modules, now: int) -> tuple[tuple[GoroutineState, ...], int]:
+    """Every goroutine that is not dead, and the number of dead ones. Releases the target.
+
+    Inside the stop memory is copied, and those goroutines are walked that run; the parked ones'
+    stacks are walked afterwards, one for all that are alike. Raises UnreadableError.
+    """
+    target = held.target
+    table = copy_goroutines(held.memory, target.layout, target.root("allgs"))
+    world = held.world
+    tids = {t.address: t.tid for t in world.goroutines.threads}
+    teller = Teller(world, tids, world.goroutines.wait_reasons, now)
+    live = Stacks(world, modules)
+    walked: dict[int, tuple[int, Standing]] = {}
+    names = status_names(target.layout)
+    for i, g in _decoded(table, np.flatnonzero(table.alive & (table.stack_size == 0)), names):
+        walked[i] = (live.stack_pointer(g), standing_of(live, g, teller.name_of(g.start)))
+    held.release()
+    copied = _StackMemory(table)
+    quiet = Stacks(World(target.pid, target.program, copied, (), {}, target.bias), modules)
+    goroutines = _decoded(table, np.flatnonzero(table.alive), names)
+    states = _told(table, goroutines, walked, teller, quiet, copied)
+    return states, len(table) - len(states)
+
+
+def _told(
+    table: GoroutineTable,
+    goroutines: Iterable[tuple[int, Goroutine]],
+    walked: dict[int, tuple[int, Standing]],
+    teller: Teller,
+    stacks: Stacks,
+    copied: _StackMemory,
+) -> tuple[GoroutineState, ...]:
+    def step(pc: int) -> Step:
+        spot = stacks.code.spot(pc)
+        if spot is None:
+            return Step(-1, True)
+        return Step(-1 if spot.function.top_frame else spot.size, is_hard(spot))
+
+    labels = same_stacks(table, step)
+    alike: dict[tuple[int, int], Standing] = {}
+    found: list[GoroutineState] = []
+    for i, g in goroutines:
+        if i in walked:
+            found.append(teller.tell(g, *walked[i]))
+            continue
+        key = (int(labels[i]), g.start)
+        stands = alike.get(key) if key[0] >= 0 else None
+        if stands is None:
+            copied.choose(i)
+            stands = standing_of(stacks, g, teller.name_of(g.start))
+            alike[key] = stands
+        found.append(teller.tell(g, g.sp, stands))
+    return tuple(found)
+
+
+_COLUMNS = (
+    "goid", "stack.lo", "stack.hi", "sched.bp", "m", "waitreason", "gopc", "startpc", "parentGoid",
+    "lockedm",
+)  # fmt: skip
+
+
+def _decoded(
+    table: GoroutineTable, chosen: NDArray[np.int64], names: dict[int, str]
+) -> Iterator[tuple[int, Goroutine]]:
+    """The goroutines at some rows of the table, with their rows."""
+    columns = [table.columns[c][chosen].tolist() for c in _COLUMNS]
+    since = table.columns["waitsince"][chosen].view(np.int64).tolist()
+    states = [names.get(s, "unknown") for s in table.status[chosen].tolist()]
+    fields = (table.address, table.sp, table.pc)
+    placed = [f[chosen].tolist() for f in fields]
+    rows = zip(chosen.tolist(), states, since, *placed, *columns, strict=True)
+    for (
+        i,
+        state,
+        waited,
+        at,
+        sp,
+        pc,
+        goid,
+        low,
+        high,
+        bp,
+        m,
+        reason,
+        gopc,
+        start,
+        parent,
+        lm,
+    ) in rows:
+        yield (
+            i,
+            Goroutine(
+                at, goid, state, low, high, sp, pc, bp, m, reason, waited, gopc, start, parent, lm
+            ),
+        )
+
+
+class _StackMemory:
+    """The copied stack of one goroutine at a time, at the addresses that it had."""
+
+    def __init__(self, table: GoroutineTable) -> None:
+        self._table = table
+        self._low = 0
+        self._data = b""
+
+    def choose(self, index: int) -> None:
+        self._low = int(self._table.sp[index])
+        self._data = self._table.stack(index)
+
+    def read(self, address: int, size: int) -> bytes:
+        start = address - self._low
+        if start < 0 or start + size > len(self._data):
+            raise UnreadableError(address, size, "this part of the stack was not copied")
+        return self._data[start : start + size]
+
+    def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        raise UnreadableError(0, 0, "only stacks were copied")
+
+    def read_into(self, address: int, buffer: Buffer) -> None:
+        view = memoryview(buffer).cast("B")
+        view[:] = self.read(address, view.nbytes)
