@@ -87,7 +87,7 @@ class Snapshot:
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
         """Every goroutine that is not dead, with its frames."""
-        return goroutine_states(self._world(), time.monotonic_ns())[0]
+        return goroutine_states(self._world(), time.monotonic_ns())
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of its memory. Raises UnreadableError."""
