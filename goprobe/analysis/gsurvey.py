@@ -91,30 +91,8 @@ def _decoded(
     fields = (table.address, table.sp, table.pc)
     placed = [f[chosen].tolist() for f in fields]
     rows = zip(chosen.tolist(), states, since, *placed, *columns, strict=True)
-    for (
-        i,
-        state,
-        waited,
-        at,
-        sp,
-        pc,
-        goid,
-        low,
-        high,
-        bp,
-        m,
-        reason,
-        gopc,
-        start,
-        parent,
-        lm,
-    ) in rows:
-        yield (
-            i,
-            Goroutine(
-                at, goid, state, low, high, sp, pc, bp, m, reason, waited, gopc, start, parent, lm
-            ),
-        )
+    for i, state, waited, at, sp, pc, goid, low, high, bp, m, reason, *origin in rows:
+        yield i, Goroutine(at, goid, state, low, high, sp, pc, bp, m, reason, waited, *origin)
 
 
 class _StackMemory:
