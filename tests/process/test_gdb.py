@@ -677,3 +677,19 @@ def test_stop_records(record: dict[str, object], expected: StopEvent) -> None:
     detail = record.get("reason") if isinstance(record.get("reason"), str) else ""
     assert replace(mi.parse_stop(record, 0), detail="") == expected
     assert mi.parse_stop(record, 0).detail == detail
+
+
+def test_a_bug_of_gdbs_own_ends_it_without_a_core_file(
+    tool: GdbTool, binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where GDB would leave it
+    with Gdb(tool.command, environment=tool.environment) as gdb:
+        own_bug(gdb, binary)
+    assert not list(tmp_path.iterdir())
+
+
+def own_bug(gdb: Gdb, binary: Path) -> None:
+    pid = gdb.launch(binary, ["exit"])
+    with pytest.raises(GdbDiedError, match="internal-error: oops"):
+        gdb.console("maint internal-error oops")
+    wait_until(lambda: gone(pid))
