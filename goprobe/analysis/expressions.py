@@ -47,7 +47,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
         (r"()new\(<node DYNAMICTYPE>\)", lambda _: _shape(_F.OBJECT)),
         (r"new\((.+)\)", lambda t: _shape(_F.OBJECT, named=t)),
         (r"&(.+?)\{.*\}", lambda t: _shape(_F.OBJECT, named=t)),
-        (r"(map\[.+?)\{.*\}", lambda t: _shape(_F.MAP, _F.OBJECT, named=t)),
+        (r"(map\[.+?)\{.*\}", lambda t: _shape(_F.MAP, _F.OBJECT, _F.ASSIGN, named=t)),
         (r"\[\](.+?)\{.*\}", lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.SLICE, named=f"]{t}",
                                               exact=False)),
         (r"()\(?\[\](?:byte|uint8)\)?\(.*\)",

@@ -95,6 +95,15 @@ class Heap:
         self._arenas: dict[int, Arena | None] = {}
         self._spans: dict[int, Span | None] = {}
 
+    def forget(self) -> None:
+        """The process ran on: spans, and arenas that were not there, are read anew.
+
+        An arena once made stays where it is (mheap.sysAlloc never takes one back).
+        """
+        self._spans.clear()
+        for index in [i for i, arena in self._arenas.items() if arena is None]:
+            del self._arenas[index]
+
     @cached_property
     def record(self) -> Record:
         """The mheap struct itself."""

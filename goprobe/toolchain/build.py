@@ -96,7 +96,7 @@ def build(
     """
     if is_executable_file(target):
         return prebuilt(target)
-    environment = _environment()
+    environment = go_environment()
     source = _source(target, go, (cwd or Path.cwd()).absolute(), environment)
     gcflags = () if optimized else (f"-gcflags={UNOPTIMIZED}",)
     options = (*gcflags, *flags)
@@ -114,7 +114,7 @@ def build(
     return Built(binary, command, UNOPTIMIZED if gcflags else "", source.directory, source.package)
 
 
-def _environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
     """The user's, but no toolchain is fetched from the network unasked."""
     environment = dict(os.environ)
     environment.setdefault("GOTOOLCHAIN", "local")
@@ -169,13 +169,13 @@ def _list(
 ) -> _Listed:
     """What Go knows of the package; an error in it is left to the build, which tells it better."""
     command = (str(go.path), "list", "-e", "-find", "-json=Name,Dir,ImportPath,Error", argument)
-    code, output, complaints = _run(command, cwd, environment)
+    code, output, complaints = run_go(command, cwd, environment)
     try:
         listed = msgspec.json.decode(output, type=_Listed)
     except msgspec.DecodeError:
         if code == 0:  # nothing, or more than one package, matched
             raise UsageError(f"{target} does not name one Go package") from None
-        raise _build_error(target, complaints) from None
+        raise build_error(target, complaints) from None
     if listed.Error and not listed.Name:
         raise _no_package(target, str(listed.Error.get("Err", "")), exists=argument != target)
     return listed
@@ -186,10 +186,11 @@ def _no_package(target: str, why: str, *, exists: bool) -> UsageError:
         return UsageError(f"{target} holds no Go program for this machine: {why}")
     if not exists:
         return BuildError(f"{target} is neither a file nor a Go package known here", output=why)
-    return _build_error(target, why)
+    return build_error(target, why)
 
 
-def _build_error(target: str, output: str) -> BuildError:
+def build_error(target: str, output: str) -> BuildError:
+    """The BuildError for what Go printed, with what mends it where that is known."""
     if found := _TOO_OLD.search(output):
         return BuildError(
             f"{target} needs Go {found[1]} or newer",
@@ -205,12 +206,21 @@ def _build_error(target: str, output: str) -> BuildError:
 def _run_build(
     command: Sequence[str], target: str, source: _Source, environment: dict[str, str]
 ) -> None:
-    code, _, complaints = _run(command, source.cwd, environment)
+    code, _, complaints = run_go(command, source.cwd, environment)
     if code != 0:
-        raise _build_error(target, complaints)
+        raise build_error(target, complaints)
 
 
-def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> tuple[int, bytes, str]:
+def run_go(
+    command: Sequence[str],
+    cwd: Path,
+    environment: dict[str, str],
+    max_output: int = _MAX_OUTPUT,
+) -> tuple[int, bytes, str]:
+    """Exit code, output and complaints of a command, each as far as `max_output` bytes.
+
+    Raises UsageError where it cannot be run at all.
+    """
     # Files instead of pipes: a compiler may say more than anybody wants to hold in memory.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
@@ -226,5 +236,5 @@ def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> tupl
             raise UsageError(f"cannot run {command[0]} in {cwd}: {error.strerror}") from None
         output.seek(0)
         complaints.seek(0)
-        text = complaints.read(_MAX_OUTPUT).decode(errors="replace")
-        return done.returncode, output.read(_MAX_OUTPUT), text
+        text = complaints.read(max_output).decode(errors="replace")
+        return done.returncode, output.read(max_output), text

@@ -1,0 +1,348 @@
+"""Joins what the compiler said with the code that it made: one plan for each site.
+
+The compiler's positions have columns, the code's have not. So what stands on one line is matched
+by what kind of call can make it, by the type that the call names, by the functions inlined there,
+and in the end by order; where that leaves a choice, the plan says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from goprobe.analysis.codelines import LineFacts, StackWitness, Static, StaticKind
+from goprobe.analysis.expressions import Shape, same_type
+from goprobe.analysis.predictions import Predicted, Predictions
+from goprobe.analysis.sites import AllocationCall
+from goprobe.binary.machinecode import Constant, StackAddress
+from goprobe.model.escape import Prediction
+from goprobe.runtime.allocators import Family
+
+Place = tuple[str, int]
+TypeName = Callable[[int], str]
+
+
+@dataclass(slots=True)
+class SitePlan:
+    """A site before any run. `anchors` are, for each call, the frames from its own source out to
+    the site's line. `alive`: the machine function that holds it is in the binary."""
+
+    predicted: Predicted
+    function: str = ""
+    calls: list[AllocationCall] = field(default_factory=list)
+    statics: list[Static] = field(default_factory=list)
+    witnesses: list[StackWitness] = field(default_factory=list)
+    witness_line: int = 0
+    code: bool = False
+    alive: bool = False
+    ambiguous: str = ""
+
+    @property
+    def families(self) -> frozenset[Family]:
+        return self.predicted.shape.families
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """A call with the index of the frame whose line it belongs to."""
+
+    call: AllocationCall
+    at: int
+
+    @property
+    def place(self) -> Place:
+        frame = self.call.frames[self.at]
+        return frame.file, frame.line
+
+    @property
+    def function(self) -> str:
+        return self.call.frames[self.at].function
+
+    @property
+    def inlined(self) -> str:
+        """The function whose inlined body holds the call, "" where it stands on the line itself."""
+        return self.call.frames[self.at - 1].function if self.at else ""
+
+
+class Joiner:
+    """`own` says which (canonical) files are looked at; `type_name` names a type descriptor."""
+
+    def __init__(
+        self,
+        predictions: Predictions,
+        facts: Mapping[Place, Sequence[LineFacts]],
+        own: Callable[[str], bool],
+        type_name: TypeName,
+    ) -> None:
+        self._predictions = predictions
+        self._facts = facts
+        self._own = own
+        self._type_name = type_name
+        self._functions = _lines_of_functions(facts)
+
+    def plans(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
+        """All sites of own files, those that only the code knows included, by position."""
+        plans = [self._plan(predicted) for predicted in self._predictions.sites
+                 if self._own(predicted.file)]  # fmt: skip
+        by_line: dict[Place, list[SitePlan]] = {}
+        for plan in plans:
+            if not plan.predicted.parameter:
+                by_line.setdefault((plan.predicted.file, plan.predicted.line), []).append(plan)
+        anchored: dict[Place, list[_Anchored]] = {}
+        for call in calls:
+            if found := self._anchor(call):
+                anchored.setdefault(found.place, []).append(found)
+        left: list[_Anchored] = []
+        for place, group in anchored.items():
+            left += self._assign(by_line.get(place, []), group)
+        plans += self._unpredicted(self._attach_moves(plans, left))
+        for place, on_line in by_line.items():
+            self._complete(place, on_line)
+        plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
+        return plans
+
+    def _anchor(self, call: AllocationCall) -> _Anchored | None:
+        for at in range(len(call.frames) - 1, -1, -1):
+            frame = call.frames[at]
+            if frame.line and self._own(frame.file):
+                return _Anchored(call, at)
+        return None
+
+    def _plan(self, predicted: Predicted) -> SitePlan:
+        facts = self._facts.get((predicted.file, predicted.line), ())
+        plan = SitePlan(predicted, self._function_name(predicted, facts))
+        plan.code = bool(facts)
+        plan.alive = plan.code or plan.function in self._functions
+        return plan
+
+    def _function_name(self, predicted: Predicted, facts: Sequence[LineFacts]) -> str:
+        """The machine function where there is one, else as the compiler names the last function
+        declared above."""
+        if facts:
+            named = [
+                f for f in facts if predicted.function and _ends(f.function, predicted.function)
+            ]
+            return (named or list(facts))[0].function
+        above = [name for line, name in self._predictions.declared.get(predicted.file, ())
+                 if line <= predicted.line]  # fmt: skip
+        name = predicted.function or (above[-1] if above else "")
+        return next((f for f in self._functions if name and _ends(f, name)), name)
+
+    # Calls to sites
+
+    def _assign(self, plans: Sequence[SitePlan], group: Sequence[_Anchored]) -> list[_Anchored]:
+        """Gives each call to the site that fits best; returns those that fit none."""
+        left = []
+        for anchored in group:
+            best, best_score = None, _REFUSED
+            for plan in plans:
+                score = self._score(anchored, plan)
+                used = sum(c.entry == anchored.call.entry for c in plan.calls)
+                score -= _ONCE * min(used, 1)
+                if score > best_score:
+                    best, best_score = plan, score
+            if best is None:
+                left.append(anchored)
+            else:
+                best.calls.append(anchored.call)
+        return left
+
+    def _score(self, anchored: _Anchored, plan: SitePlan) -> int:
+        call, predicted = anchored.call, plan.predicted
+        if call.allocator.family not in predicted.shape.families:
+            return _REFUSED
+        score = self._inlining_score(anchored, predicted)
+        score += self._type_score(call, predicted.shape)
+        score += _prediction_score(call, predicted.prediction)
+        if predicted.function:
+            score += _HINT if _ends(anchored.function, predicted.function) else -_HINT
+        shapes = [part for part in predicted.expression.split("go.shape.")[1:] if part]
+        if shapes:
+            word = shapes[0].split(",")[0].split("]")[0].split(" ")[0].split("{")[0].rstrip(")")
+            score += _HINT if f"go.shape.{word}" in anchored.function else -_HINT
+        return max(score, _REFUSED + 1)
+
+    def _inlining_score(self, anchored: _Anchored, predicted: Predicted) -> int:
+        """What lies in an inlined body is reported at the column of the call inlined."""
+        inlined = self._predictions.inlined.get(anchored.place, [])
+        if anchored.inlined:
+            columns = {col for col, name in inlined if _ends(anchored.inlined, name)}
+            return _STRONG if predicted.col in columns else -_STRONG
+        return -_STRONG if predicted.col in {col for col, _ in inlined} else _STRONG
+
+    def _type_score(self, call: AllocationCall, shape: Shape) -> int:
+        name = self._type_name(call.type) if call.type else ""
+        if not name or not shape.type:
+            return 0
+        return _STRONG if same_type(shape.type, name, shape.exact) else -_STRONG
+
+    def _attach_moves(
+        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
+    ) -> list[_Anchored]:
+        """A slice that moves out of the frame at its end belongs to the append that built it."""
+        rest = []
+        for anchored in left:
+            if anchored.call.allocator.family is not Family.MOVE:
+                rest.append(anchored)
+                continue
+            makers = [
+                plan for plan in plans
+                if plan.predicted.prediction is Prediction.HEAP
+                and any(c.entry == anchored.call.entry and c.allocator.family is Family.GROW
+                        for c in plan.calls)
+            ]  # fmt: skip
+            if not makers:
+                rest.append(anchored)
+                continue
+            same = [p for p in makers if self._same_element(p, anchored.call)] or makers
+            same[0].calls.append(anchored.call)
+            if len(same) > 1:
+                same[
+                    0
+                ].ambiguous = f"{len(same)} appends of this function may have built what is moved"
+        return rest
+
+    def _same_element(self, plan: SitePlan, move: AllocationCall) -> bool:
+        return bool(move.type) and any(c.type == move.type for c in plan.calls)
+
+    def _unpredicted(self, left: Sequence[_Anchored]) -> list[SitePlan]:
+        """Sites of which the compiler said nothing: one for each kind of call on a line."""
+        made: dict[tuple[Place, Family, int], SitePlan] = {}
+        for anchored in left:
+            call = anchored.call
+            key = anchored.place, call.allocator.family, call.type
+            if key not in made:
+                shape = Shape(frozenset((call.allocator.family,)))
+                name = self._type_name(call.type) if call.type else ""
+                predicted = Predicted(
+                    *anchored.place, 0, _described(call.allocator.family, name),
+                    Prediction.NONE, shape,
+                )  # fmt: skip
+                made[key] = SitePlan(predicted, anchored.function, code=True, alive=True)
+            made[key].calls.append(call)
+        return list(made.values())
+
+    # Code besides calls
+
+    def _complete(self, place: Place, plans: Sequence[SitePlan]) -> None:
+        for plan in plans:
+            facts = [f for f in self._facts.get(place, ()) if _relevant(f, plan)]
+            self._add_statics(plan, facts)
+            self._add_witnesses(plan, facts)
+        for plan in plans:
+            alike = [p for p in plans if _alike(p, plan)]
+            if len(alike) > 1 and not plan.ambiguous and any(p.calls for p in alike):
+                plan.ambiguous = (
+                    f"{len(alike)} alike on this line: which call is whose is told by order"
+                )
+
+    def _add_statics(self, plan: SitePlan, facts: Iterable[LineFacts]) -> None:
+        wanted = _STATICS.get(plan.predicted.expression, frozenset())
+        for family in plan.families:
+            wanted |= _STATICS_OF.get(family, frozenset())
+        if not plan.calls:
+            plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
+
+    def _add_witnesses(self, plan: SitePlan, facts: Iterable[LineFacts]) -> None:
+        if plan.predicted.prediction is not Prediction.STACK and Family.GROW not in plan.families:
+            return
+        for fact in facts:
+            taken = [w for w in fact.stack if w.taken] or fact.stack
+            plan.witnesses += taken[:1]
+        plan.witness_line = plan.predicted.line
+        if not plan.witnesses:
+            self._look_below(plan)
+
+    def _look_below(self, plan: SitePlan) -> None:
+        """The address of what a line makes is often taken only where it is used."""
+        for line in self._functions.get(plan.function, ()):
+            if plan.predicted.line < line <= plan.predicted.line + _BELOW:
+                for fact in self._facts.get((plan.predicted.file, line), ()):
+                    taken = [w for w in fact.stack if w.taken]
+                    if fact.function == plan.function and taken:
+                        plan.witnesses, plan.witness_line = taken[:1], line
+                        return
+
+
+_REFUSED = -100
+_STRONG, _HINT, _ONCE = 6, 2, 3
+_BELOW = 12
+
+_S = StaticKind
+_VALUES = frozenset((_S.CONSTANT, _S.SMALL_VALUES, _S.ZERO_VALUE, _S.ZEROBASE, _S.TEXT))
+_STATICS_OF = {
+    Family.CONVERT: _VALUES,
+    Family.OBJECT: frozenset((_S.ZEROBASE,)),
+    Family.SLICE: frozenset((_S.ZEROBASE,)),
+    Family.TO_BYTES: frozenset((_S.CONSTANT, _S.TEXT)),
+}
+_STATICS = {"func literal": frozenset((_S.FUNCTION,))}
+
+_BUFFERED = frozenset((Family.CONCAT, Family.TO_STRING, Family.TO_BYTES, Family.TO_RUNES))
+
+
+def _prediction_score(call: AllocationCall, prediction: Prediction) -> int:
+    """A call with a buffer in the frame is one that "does not escape", and so on."""
+    if call.allocator.family in _BUFFERED:
+        buffer = call.buffer
+        if isinstance(buffer, StackAddress):
+            return _STRONG if prediction is Prediction.STACK else -_STRONG
+        if isinstance(buffer, Constant):
+            return _STRONG if prediction is Prediction.HEAP else -_STRONG
+        return 0
+    if call.allocator.family in (Family.OBJECT, Family.CONVERT):
+        return _HINT if prediction is Prediction.HEAP else -_HINT
+    return 0
+
+
+def _ends(full: str, short: str) -> bool:
+    """Whether a symbol's name is what the compiler calls so inside its own package."""
+    if full == short:
+        return True
+    base = full.rsplit("/", 1)[-1] if "[" not in full else full
+    return base == short or base.endswith(f".{short}") or full.endswith(f"/{short}")
+
+
+def _relevant(fact: LineFacts, plan: SitePlan) -> bool:
+    """Of several machine functions with code on a line (shapes, closures), those of the site."""
+    if plan.calls:
+        return any(fact.entry == c.entry for c in plan.calls)
+    return not plan.predicted.function or _ends(fact.function, plan.predicted.function)
+
+
+def _alike(one: SitePlan, other: SitePlan) -> bool:
+    a, b = one.predicted, other.predicted
+    return (a.shape, a.prediction, a.function) == (b.shape, b.prediction, b.function)
+
+
+def _lines_of_functions(facts: Mapping[Place, Sequence[LineFacts]]) -> dict[str, list[int]]:
+    found: dict[str, set[int]] = {}
+    for (_, line), of_line in facts.items():
+        for fact in of_line:
+            found.setdefault(fact.function, set()).add(line)
+    return {name: sorted(lines) for name, lines in found.items()}
+
+
+_DESCRIPTIONS = {
+    Family.OBJECT: "new object {type}",
+    Family.SLICE: "slice of {type}",
+    Family.GROW: "append",
+    Family.MOVE: "slice moved out of the frame",
+    Family.MAP: "make({type})",
+    Family.ASSIGN: "assignment to {type}",
+    Family.CHANNEL: "make({type})",
+    Family.CONVERT: "conversion to an interface",
+    Family.CONCAT: "string concatenation",
+    Family.TO_STRING: "conversion to a string",
+    Family.TO_BYTES: "conversion to []byte",
+    Family.TO_RUNES: "conversion to []rune",
+    Family.DEFER: "defer",
+    Family.GO: "go",
+}
+
+
+def _described(family: Family, type_name: str) -> str:
+    text = _DESCRIPTIONS[family]
+    if type_name:
+        return text.format(type=type_name)
+    return text.replace(" {type}", "").replace("({type})", " a map" if "make" in text else "")

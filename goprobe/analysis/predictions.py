@@ -1,0 +1,186 @@
+"""From the compiler's messages to the sites that they speak of, one for each thing it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from goprobe.analysis.expressions import Shape, shape_of
+from goprobe.model.escape import Prediction
+from goprobe.runtime.allocators import Family
+from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
+
+_K = DiagnosticKind
+_PREDICTIONS = {
+    _K.ESCAPES: Prediction.HEAP,
+    _K.MOVED: Prediction.HEAP,
+    _K.DOES_NOT_ESCAPE: Prediction.STACK,
+    _K.LEAKING_PARAM: Prediction.NONE,
+    _K.LEAKING_CONTENT: Prediction.NONE,
+    _K.LEAKING_RESULT: Prediction.NONE,
+}
+_OF_PARAMETERS = frozenset((_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RESULT))
+_BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT_ALIVE))
+_NAME = re.compile(r"~?[\w·]+")
+_SOURCE_LIMIT = 64 << 20
+_LOOK_BACK = 4096
+
+
+@dataclass(slots=True)
+class Predicted:
+    """What the compiler says of one thing. `file` is absolute where it is a file.
+
+    `parameter`: it speaks of a parameter, which has no memory of its own. `global_`: the thing
+    belongs to a package variable's initial value. `function` is the compiler's name for the
+    function, "" where it does not tell.
+    """
+
+    file: str
+    line: int
+    col: int
+    expression: str
+    prediction: Prediction
+    shape: Shape
+    function: str = ""
+    parameter: bool = False
+    global_: bool = False
+    zero_copy: bool = False
+    moved: bool = False
+    messages: list[str] = field(default_factory=list)
+    flow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """`inlined` are the calls that the compiler inlined: by (file, line), columns and names.
+    `declared` are the functions that it compiled, by file: their lines and names, in order."""
+
+    sites: tuple[Predicted, ...]
+    inlined: Mapping[tuple[str, int], list[tuple[int, str]]]
+    declared: Mapping[str, list[tuple[int, str]]]
+
+
+class Sources:
+    """Lines of source files, read once; a file that cannot be read has none."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+
+    def lines(self, file: str) -> list[str]:
+        if file not in self._lines:
+            try:
+                path = Path(file)
+                small = path.is_file() and path.stat().st_size <= _SOURCE_LIMIT
+                text = path.read_text(encoding="utf-8", errors="replace") if small else ""
+            except OSError:
+                text = ""
+            self._lines[file] = text.split("\n")
+        return self._lines[file]
+
+    def line(self, file: str, number: int) -> str:
+        lines = self.lines(file)
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def before(self, file: str, line: int, col: int) -> str:
+        """The text before a position (`col` in bytes from 1), as far back as can matter."""
+        lines = self.lines(file)
+        if not 0 < line <= len(lines):
+            return ""
+        start = max(0, line - 60)
+        head = lines[line - 1].encode()[: max(0, col - 1)].decode(errors="replace")
+        return "\n".join([*lines[start : line - 1], head])[-_LOOK_BACK:]
+
+
+def predict(
+    diagnostics: Iterable[Diagnostic], names: Mapping[str, str], sources: Sources
+) -> Predictions:
+    """Sites in the order of files and positions; `names` gives each file's canonical name."""
+    sites: dict[tuple[str, int, int, str, Prediction], Predicted] = {}
+    inlined: dict[tuple[str, int], list[tuple[int, str]]] = {}
+    declared: dict[str, list[tuple[int, str]]] = {}
+    beside: dict[tuple[str, int, int], list[str]] = {}
+    for d in diagnostics:
+        file = names.get(d.file, d.file)
+        if d.kind in _PREDICTIONS:
+            _add(sites, d, file, sources)
+        elif d.kind is _K.INLINING:
+            inlined.setdefault((file, d.line), []).append((d.col, d.expression))
+        elif d.kind in (_K.CAN_INLINE, _K.CANNOT_INLINE) and not d.detail.startswith("into "):
+            declared.setdefault(file, []).append((d.line, d.expression))
+        if d.kind in _BESIDE or d.kind is _K.ZERO_COPY:
+            beside.setdefault((file, d.line, d.col), []).append(d.text)
+    for site in sites.values():
+        _add_beside(site, beside.get((site.file, site.line, site.col), []))
+    ordered = sorted(sites.values(), key=lambda s: (s.file, s.line, s.col))
+    return Predictions(
+        tuple(ordered), inlined, {file: sorted(set(found)) for file, found in declared.items()}
+    )
+
+
+def _add(
+    sites: dict[tuple[str, int, int, str, Prediction], Predicted],
+    d: Diagnostic,
+    file: str,
+    sources: Sources,
+) -> None:
+    prediction = _PREDICTIONS[d.kind]
+    parameter = d.kind in _OF_PARAMETERS or (
+        d.kind is _K.DOES_NOT_ESCAPE and is_parameter(d, file, sources)
+    )
+    key = file, d.line, d.col, d.expression, prediction
+    site = sites.get(key)
+    if site is None:
+        site = sites[key] = Predicted(
+            file, d.line, d.col, d.expression, prediction,
+            shape_of(d.expression, d.kind is _K.MOVED), d.function, parameter,
+            moved=d.kind is _K.MOVED, flow=d.flow,
+            global_=not parameter and is_global(file, d.line, sources),
+        )  # fmt: skip
+    site.messages.append(d.text)
+
+
+def _add_beside(site: Predicted, texts: list[str]) -> None:
+    for text in texts:
+        if text.startswith("zero-copy"):
+            site.zero_copy = Family.TO_BYTES in site.shape.families
+            if not site.zero_copy:
+                continue
+        site.messages.append(text)
+
+
+def is_parameter(d: Diagnostic, file: str, sources: Sources) -> bool:
+    """Whether a bare name stands among the parameters of a function: the compiler's sentence is
+    the same for those and for a variable that becomes an interface."""
+    if not _NAME.fullmatch(d.expression):
+        return False
+    text = sources.before(file, d.line, d.col)
+    depth = 0
+    for at in range(len(text) - 1, -1, -1):
+        character = text[at]
+        if character in ")]}":
+            depth += 1
+        elif character in "([{":
+            if depth == 0:
+                return character == "(" and bool(_FUNCTION_HEAD.search(text[:at]))
+            depth -= 1
+    return False
+
+
+# What may stand before a parameter list: `func`, `func name`, `func name[T any]`, and, for
+# methods, the receiver before the name.
+_FUNCTION_HEAD = re.compile(
+    r"\bfunc\s*(?:\([^()]*\)\s*)?(?:[\w·]+\s*(?:\[[^()]*\])?)?\s*$", re.DOTALL
+)
+
+
+def is_global(file: str, line: int, sources: Sources) -> bool:
+    """Whether a line lies outside of all functions, judged by the last line not indented."""
+    for number in range(line, max(0, line - 20000), -1):
+        text = sources.line(file, number)
+        if text and not text[0].isspace() and not text.startswith(("//", "/*", "*", "}", ")")):
+            return text.startswith(("var ", "var("))
+        if text.startswith(("}", ")")) and number != line:
+            return False
+    return False

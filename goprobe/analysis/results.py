@@ -1,0 +1,280 @@
+"""Where the results of inspected calls lived, and how many objects each call made.
+
+Looked at while the calling thread stands still, so this has to be quick: the three places where
+almost everything lies (the own stack, the binary's sections, a span of the heap) are told apart by
+the same bookkeeping as `locate` uses, with as few reads as that takes; what is none of them is
+asked of `locate` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from goprobe.analysis.locate import Locator
+from goprobe.analysis.sites import AllocationCall
+from goprobe.errors import UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.escape import NOTHING, Outcome
+from goprobe.model.location import Kind
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import Memory, ProcessMemory, u64
+from goprobe.process.probes import CallHit, ProbeHit
+from goprobe.runtime.allocators import INTEGER_REGISTERS, Allocator, Family
+from goprobe.runtime.heap import Heap, Span
+from goprobe.runtime.program import Program
+from goprobe.runtime.typedata import TypeData
+from goprobe.runtime.world import World, load_bias
+
+_WORD = 8
+_TINY_BLOCK = 16
+_OPERANDS = 64
+_OPEN_LIMIT = 1024
+_WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO))
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place of memory; `opened`: the address begins a block of the allocator's own."""
+
+    kind: str
+    name: str
+    opened: bool = False
+
+
+@dataclass(slots=True)
+class _Tally:
+    count: int = 0
+    bytes: int = 0
+    opened: int = 0
+    first: int = 0
+    name: str = ""
+
+
+@dataclass(slots=True)
+class CallResults:
+    """What was seen of one CALL instruction: `tallies` by kind of place and type.
+
+    `inner` counts the calls of the allocator that were seen inside of the inspected calls.
+    """
+
+    inspected: int = 0
+    inner: int = 0
+    tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        return tuple(
+            Outcome(
+                kind=kind, count=tally.count, bytes=tally.bytes, type=type_name,
+                address=Address(tally.first), name=tally.name, opened=tally.opened,
+            )
+            for (kind, type_name), tally in self.tallies.items()
+        )  # fmt: skip
+
+
+class _CallWords:
+    """A hit's arguments and results by name, for the formulas of the allocator's table."""
+
+    def __init__(self, hit: CallHit, allocator: Allocator, memory: Memory, types: TypeData) -> None:
+        self._hit, self._allocator = hit, allocator
+        self._memory, self._types = memory, types
+
+    def argument(self, name: str) -> int:
+        slot = self._allocator.slots[name]
+        if slot.register:
+            return self._hit.arguments[INTEGER_REGISTERS.index(slot.register)]
+        # On the stack, which may have moved since.
+        below = self._hit.stack_hi - self._hit.sp
+        return u64(self._memory, self._hit.stack_hi_after - below + slot.offset)
+
+    def result(self, index: int) -> int:
+        return self._hit.results[index]
+
+    def type_size(self, rtype: int) -> int:
+        return self._types.size(rtype)
+
+
+class Places:
+    """Tells where an address lies, quickly, in a process that runs on between questions."""
+
+    def __init__(self, program: Program, memory: Memory) -> None:
+        self._program = program
+        self._memory = memory
+        pid = memory.pid if isinstance(memory, ProcessMemory) else 0
+        mappings = read_maps(pid)
+        self.bias = load_bias(program, mappings, str(program.elf.path))
+        self._world = World(pid, program, memory, mappings, {}, self.bias)
+
+    @cached_property
+    def types(self) -> TypeData:
+        return self._world.typedata
+
+    @cached_property
+    def heap(self) -> Heap:
+        return self._world.heap
+
+    @cached_property
+    def _tiny_class(self) -> int:
+        return self._world.layout.constants["tinySpanClass"]
+
+    def of(self, address: int, g: int) -> Where:
+        """`g` is the runtime.g of the thread that stands still."""
+        if not address:
+            return Where(NOTHING, "no memory")
+        low, high = u64(self._memory, g), u64(self._memory, g + _WORD)
+        if low <= address < high:
+            return Where(Kind.GOROUTINE_STACK, "the goroutine's own stack")
+        return self._static(address) or self._in_span(address) or self._elsewhere(address)
+
+    def _static(self, address: int) -> Where | None:
+        link = address - self.bias
+        section = self._program.elf.section_at(link)
+        if section is None:
+            return None
+        symbol = self._program.elf.symbol_at(link)
+        kind = self._locator.section_kind(section)
+        return Where(kind, symbol.name if symbol else section.name)
+
+    def _in_span(self, address: int) -> Where | None:
+        self.heap.forget()
+        span = self.heap.span_at(address)
+        if span is None:
+            return None
+        if self.heap.is_manual(span):
+            return Where(Kind.GOROUTINE_STACK, "another goroutine's stack")
+        return Where(Kind.HEAP, "the heap", self._opens(span, address))
+
+    def _opens(self, span: Span, address: int) -> bool:
+        """Whether an address is where a slot of the span begins: the tiny allocator gives only
+        the first object of a block that address."""
+        if not span.size_class or not span.elemsize:
+            return address == span.base
+        return (address - span.base) % span.elemsize == 0
+
+    @cached_property
+    def _locator(self) -> Locator:
+        return Locator(self._world)
+
+    def _elsewhere(self, address: int) -> Where:
+        found = Locator(self._world).locate(address)
+        return Where(found.kind, found.name)
+
+
+class Results:
+    """Takes the hits of a run. `calls` are the sites' own by site id, `inner` those of the runtime
+    itself, by which it is seen whether a call of the former came to allocate."""
+
+    def __init__(
+        self,
+        program: Program,
+        calls: Mapping[int, AllocationCall],
+        inner: Iterable[int],
+        frame_offsets: Mapping[int, int],
+    ) -> None:
+        self._program = program
+        self._calls = calls
+        self._inner = frozenset(inner)
+        self._offsets = frame_offsets
+        self._open: dict[int, list[int]] = {}
+        self.by_call: dict[int, CallResults] = {}
+        self.witnessed: dict[int, int] = {}
+        self.executed: dict[int, int] = {}
+        self.places: Places | None = None
+
+    def on_hit(self, hit: CallHit, memory: Memory) -> None:
+        """For `run_counted`: an inspected call has returned, or (after the run) never did."""
+        if not hit.returned:
+            return
+        depth = hit.stack_hi - hit.sp
+        if hit.site.site_id in self._inner:
+            waiting = self._open.setdefault(hit.g, [])
+            waiting.append(depth)
+            del waiting[:-_OPEN_LIMIT]
+            return
+        call = self._calls[hit.site.site_id]
+        results = self.by_call.setdefault(hit.site.site_id, CallResults())
+        results.inspected += 1
+        results.inner += self._take_inner(hit.g, depth)
+        if call.allocator.family not in _WITHOUT_RESULT:
+            self._add(results, hit, call, memory)
+
+    def _take_inner(self, g: int, depth: int) -> int:
+        """The allocator's calls from deeper frames of the same goroutine, since the last look."""
+        waiting = self._open.pop(g, [])
+        return sum(inner > depth for inner in waiting)
+
+    def _places(self, memory: Memory) -> Places:
+        if self.places is None:
+            self.places = Places(self._program, memory)
+        return self.places
+
+    def _add(
+        self, results: CallResults, hit: CallHit, call: AllocationCall, memory: Memory
+    ) -> None:
+        places = self._places(memory)
+        words = _CallWords(hit, call.allocator, memory, places.types)
+        try:
+            where = self._where(hit, call.allocator, words, places, memory)
+            size, name = self._size_and_type(call.allocator, words, places, where)
+        except UnreadableError:
+            return
+        tally = results.tallies.setdefault((where.kind, name), _Tally())
+        tally.count += 1
+        tally.bytes += size
+        tally.opened += where.opened
+        if tally.count == 1:
+            tally.first, tally.name = hit.results[0], where.name
+
+    def _where(
+        self, hit: CallHit, allocator: Allocator, words: _CallWords, places: Places, memory: Memory
+    ) -> Where:
+        address = hit.results[0]
+        if address and address in self._operands(allocator, words, memory):
+            return Where(NOTHING, "an operand's own memory")
+        where = places.of(address, hit.g)
+        if allocator.family is Family.MAP and where.kind == Kind.GOROUTINE_STACK:
+            return self._of_table(address, hit.g, places, memory) or where
+        return where
+
+    def _operands(self, allocator: Allocator, words: _CallWords, memory: Memory) -> list[int]:
+        found = []
+        for name in allocator.passes:
+            pointer = words.argument(name)
+            if f"{name}.cap" in allocator.slots:  # a slice of strings
+                count = min(words.argument(f"{name}.len"), _OPERANDS)
+                raw = memoryview(memory.read(pointer, 2 * _WORD * count)).cast("Q")
+                found += list(raw[::2])
+            else:
+                found.append(pointer)
+        return found
+
+    def _of_table(self, address: int, g: int, places: Places, memory: Memory) -> Where | None:
+        """A map in the frame whose entries are on the heap. Both designs of maps keep the pointer
+        to them third (runtime.hmap.buckets, internal/runtime/maps.Map.dirPtr): at byte 16."""
+        table = u64(memory, address + 2 * _WORD)
+        where = places.of(table, g)
+        return Where(where.kind, "the map's entries on the heap") if where.kind == Kind.HEAP else None
+
+    def _size_and_type(
+        self, allocator: Allocator, words: _CallWords, places: Places, where: Where
+    ) -> tuple[int, str]:
+        name = allocator.fixed_type
+        if allocator.type:
+            rtype = words.argument(allocator.type)
+            name = places.types.name(rtype) if rtype else ""
+        if where.kind == NOTHING or allocator.requested is None:
+            return 0, name
+        return allocator.requested(words), name
+
+    def on_probe(self, hit: ProbeHit, memory: Memory) -> None:
+        """For `run_counted`: an instruction that uses the frame's memory is about to run."""
+        probe = hit.site.probe_id
+        self.executed[probe] = self.executed.get(probe, 0) + 1
+        address = hit.registers["rsp"] + self._offsets[probe]
+        try:
+            where = self._places(memory).of(address, hit.registers["r14"])
+        except UnreadableError:
+            return
+        if where.kind == Kind.GOROUTINE_STACK:
+            self.witnessed[probe] = self.witnessed.get(probe, 0) + 1

@@ -1,0 +1,338 @@
+"""What came of a prediction: the verdict and its one sentence, from the evidence alone.
+
+Pure: everything that was seen is in `Evidence`. The contract fixes the verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from goprobe.analysis.codelines import Static
+from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
+from goprobe.model.location import Kind
+from goprobe.runtime.allocators import Allocates, Allocator, Family
+
+_STATIC_KINDS = frozenset((Kind.RODATA, Kind.DATA, Kind.BSS))
+_CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvidence:
+    """A call into the allocator: how often it ran, and where the inspected results lay.
+
+    `inspected` is how many results were looked at. `inner` is how many objects these calls were
+    seen to allocate; -1 where that was not counted to the end.
+    """
+
+    allocator: Allocator
+    hits: int = 0
+    inspected: int = 0
+    outcomes: tuple[Outcome, ...] = ()
+    inner: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known of a site.
+
+    `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
+    `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
+    seen in the frame, out of `executed`; `witness_line` is the line where that was. `elsewhere`
+    are the places into which the function was inlined. `dangling` are pointers into stacks that
+    must not be. `unseen` says why the run did not show everything.
+    """
+
+    prediction: Prediction
+    families: frozenset[Family]
+    calls: tuple[CallEvidence, ...] = ()
+    statics: tuple[Static, ...] = ()
+    ran: bool = True
+    code: bool = True
+    alive: bool = True
+    parameter: bool = False
+    leaks: bool = False
+    global_: bool = False
+    zero_copy: bool = False
+    witness: bool = False
+    witnessed: int = 0
+    executed: int = 0
+    elsewhere: tuple[str, ...] = ()
+    dangling: tuple[str, ...] = ()
+    unseen: str = ""
+    limits: tuple[str, ...] = field(default=())
+
+    @property
+    def hits(self) -> int:
+        return sum(c.hits for c in self.calls)
+
+
+Judged = tuple[Verdict, str]
+
+
+def judge(site: Evidence) -> Judged:
+    """The verdict, and the reason in one sentence without a full stop."""
+    if site.dangling:
+        return Verdict.CONTRADICTED, site.dangling[0]
+    if site.parameter:
+        return Verdict.ELIDED, _parameter(site)
+    if not site.calls:
+        return _without_calls(site)
+    if not site.ran:
+        return Verdict.UNOBSERVED, f"not run: the code calls {_callees(site.calls)} here"
+    if not site.hits:
+        return _never_called(site)
+    return _called(site)
+
+
+def _parameter(site: Evidence) -> str:
+    if site.leaks:
+        return (
+            "a parameter: nothing is allocated for it here, but what it points to outlives the call"
+        )
+    return "a parameter: nothing is allocated for it here, and the caller may keep its own on the stack"
+
+
+# No call into the allocator in the code
+
+
+def _without_calls(site: Evidence) -> Judged:
+    if site.global_ and not site.code:
+        return Verdict.STATIC, "the initial value of a package variable, laid out by the compiler"
+    if not site.alive:
+        return Verdict.DEAD, _dead(site)
+    if site.zero_copy:
+        return Verdict.NO_COPY, "the slice uses the string's own bytes, nothing is copied"
+    if site.statics:
+        return Verdict.STATIC, f"nothing is allocated: it lies in {site.statics[0].name}"
+    if site.families & _CONVERSIONS and site.prediction is Prediction.STACK and not site.witness:
+        return Verdict.NO_COPY, "the converted value uses the very bytes of its operand"
+    if site.prediction is Prediction.HEAP:
+        return Verdict.DEAD, _dropped(site)
+    return _in_frame(site)
+
+
+def _dead(site: Evidence) -> str:
+    if site.elsewhere:
+        shown = ", ".join(site.elsewhere[:3]) + (", …" if len(site.elsewhere) > 3 else "")
+        return f"its function has no code of its own: it was inlined at {shown}"
+    return "its function is not in the binary: nothing calls it, or every call was inlined"
+
+
+def _dropped(site: Evidence) -> str:
+    if site.code:
+        return "the compiler made no code for it: here the value is never needed"
+    return "the compiler made no code for this line"
+
+
+def _in_frame(site: Evidence) -> Judged:
+    if not site.witness:
+        return Verdict.ELIDED, "it needs no memory: the compiler keeps it in registers"
+    if not site.ran:
+        return Verdict.UNOBSERVED, "not run: the code keeps it in the function's frame"
+    if site.witnessed:
+        return Verdict.CONFIRMED_STACK, "its memory was seen in the goroutine's stack frame"
+    if site.executed:
+        return Verdict.UNOBSERVED, "its code ran, but its memory was in no goroutine's stack"
+    return Verdict.NOT_REACHED, _unreached(site, "its code never ran")
+
+
+# Calls that never ran
+
+
+def _never_called(site: Evidence) -> Judged:
+    if site.witnessed and site.prediction is Prediction.STACK:
+        return Verdict.CONFIRMED_STACK, (
+            f"it stayed in the goroutine's stack frame, {_callees(site.calls)} was never needed"
+        )
+    if site.families == {Family.GROW}:
+        return Verdict.NOT_REACHED, _unreached(site, "no append here ever had to grow the slice")
+    return Verdict.NOT_REACHED, _unreached(site, f"its call of {_callees(site.calls)} never ran")
+
+
+def _unreached(site: Evidence, text: str) -> str:
+    return f"{text} ({site.unseen})" if site.unseen else text
+
+
+# Calls that ran
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Counts of inspected results by where they lay."""
+
+    heap: int = 0
+    opened: int = 0
+    stack: int = 0
+    static: int = 0
+    nothing: int = 0
+    other: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.heap + self.stack + self.static + self.nothing + self.other
+
+
+def _seen(outcomes: Sequence[Outcome]) -> _Seen:
+    counts = {"heap": 0, "opened": 0, "stack": 0, "static": 0, "nothing": 0, "other": 0}
+    for outcome in outcomes:
+        counts[_class_of(outcome.kind)] += outcome.count
+        counts["opened"] += outcome.opened
+    return _Seen(**counts)
+
+
+def _class_of(kind: str) -> str:
+    if kind == Kind.HEAP:
+        return "heap"
+    if kind == Kind.GOROUTINE_STACK:
+        return "stack"
+    if kind == NOTHING:
+        return "nothing"
+    return "static" if kind in _STATIC_KINDS else "other"
+
+
+def _called(site: Evidence) -> Judged:
+    moves = [c for c in site.calls if c.allocator.family is Family.MOVE and c.hits]
+    makers = [c for c in site.calls if c.allocator.family is not Family.MOVE]
+    if moves and _seen([o for c in moves for o in c.outcomes]).heap:
+        return Verdict.DEFERRED_HEAP, _deferred(moves, makers)
+    if _all(site, Family.ASSIGN):
+        return _assigned(site)
+    if _all(site, Family.GO):
+        return Verdict.UNOBSERVED, "a go statement: goroutines come from the scheduler's own store"
+    if _all(site, Family.DEFER):
+        return _defer(site)
+    seen = _seen([o for c in site.calls for o in c.outcomes])
+    if not seen.total:
+        why = site.unseen or "no call returned while it was looked at"
+        return Verdict.UNOBSERVED, f"{_callees(site.calls)} ran {_times(site.hits)}, {why}"
+    return _by_place(site, seen)
+
+
+def _all(site: Evidence, family: Family) -> bool:
+    return all(c.allocator.family is family for c in site.calls)
+
+
+def _by_place(site: Evidence, seen: _Seen) -> Judged:
+    if seen.heap:
+        return _on_heap(site, seen)
+    if seen.stack:
+        if site.prediction is Prediction.HEAP:
+            return Verdict.CONTRADICTED, "what escapes was made in a goroutine's stack frame"
+        return Verdict.CONFIRMED_STACK, _share(seen.stack, seen.total, "in the frame's buffer")
+    if seen.static:
+        where = next(o.name for o in _outcomes(site) if _class_of(o.kind) == "static")
+        return Verdict.STATIC, f"nothing is allocated: the result lies in {where}"
+    if seen.nothing:
+        return Verdict.NO_COPY, "the result is one of the operands, or empty: nothing was copied"
+    where = next(o.name or o.kind for o in _outcomes(site))
+    return Verdict.UNOBSERVED, f"the result lies in memory that Go does not manage: {where}"
+
+
+def _on_heap(site: Evidence, seen: _Seen) -> Judged:
+    if site.prediction is Prediction.STACK:
+        return Verdict.SPILLED_TO_HEAP, _spilled(site, seen)
+    if site.prediction is Prediction.NONE:
+        return Verdict.UNPREDICTED, _unpredicted(site, seen)
+    if not seen.opened:
+        return Verdict.SHARED, (
+            f"{_of(seen.heap, seen.total)} in memory blocks that other small objects had begun"
+        )
+    return Verdict.CONFIRMED_HEAP, _confirmed(site, seen)
+
+
+def _confirmed(site: Evidence, seen: _Seen) -> str:
+    text = f"allocated {_times(site.hits)}"
+    if seen.heap == seen.total:
+        return f"{text}, {_inspected(seen.total, site.hits)} on the heap"
+    rest = []
+    if seen.static:
+        rest.append(f"{seen.static} in static memory")
+    if seen.nothing:
+        rest.append(f"{seen.nothing} without new memory")
+    if seen.stack:
+        rest.append(f"{seen.stack} in the stack frame")
+    if seen.other:
+        rest.append(f"{seen.other} elsewhere")
+    return f"ran {_times(site.hits)}; of {seen.total} inspected {seen.heap} on the heap, " + (
+        " and ".join(rest)
+    )
+
+
+def _spilled(site: Evidence, seen: _Seen) -> str:
+    limit = next((c.allocator.limit for c in site.calls if c.outcomes and c.allocator.limit), "")
+    limit = next(iter(site.limits), limit) or "for a reason that goprobe does not know"
+    return f"allocated all the same ({_of(seen.heap, seen.total)} inspected): {limit}"
+
+
+def _unpredicted(site: Evidence, seen: _Seen) -> str:
+    limit = next((c.allocator.limit for c in site.calls if c.allocator.limit), "")
+    family = site.calls[0].allocator.family
+    why = {
+        Family.GROW: "append had to grow the slice",
+        Family.CHANNEL: "a channel always lies on the heap",
+        Family.MOVE: "a slice built in the frame was moved when it left",
+    }.get(family, limit or f"{_callees(site.calls)} allocates")
+    return f"allocated {_times(site.hits)}, though the compiler says nothing of it: {why}"
+
+
+def _deferred(moves: Sequence[CallEvidence], makers: Sequence[CallEvidence]) -> str:
+    moved = sum(c.hits for c in moves)
+    grown = sum(c.hits for c in makers)
+    text = f"built in the frame and moved to the heap {_times(moved)} when it left the function"
+    return f"{text}; it outgrew the frame {_times(grown)}" if grown else text
+
+
+def _assigned(site: Evidence) -> Judged:
+    inner = [c.inner for c in site.calls]
+    grown = sum(n for n in inner if n > 0)
+    seen = _seen(_outcomes(site))
+    if grown:
+        return Verdict.UNPREDICTED, f"the map had to grow: {grown} allocations, none for the value"
+    if seen.stack and not seen.heap:
+        return Verdict.CONFIRMED_STACK, "the value lies inside a map that fits in the stack frame"
+    if seen.total:
+        return Verdict.SHARED, "the value lies inside the map's own memory"
+    return Verdict.UNOBSERVED, f"{_callees(site.calls)} ran {_times(site.hits)}, none inspected"
+
+
+def _defer(site: Evidence) -> Judged:
+    made = sum(c.inner for c in site.calls if c.inner > 0)
+    if made:
+        return Verdict.UNPREDICTED, (
+            f"{made} records of deferred calls were allocated: {site.calls[0].allocator.limit}"
+        )
+    if all(c.inner == 0 for c in site.calls):
+        return Verdict.SHARED, "the records of deferred calls came from the runtime's own store"
+    return Verdict.UNOBSERVED, "the runtime keeps a store of records for deferred calls"
+
+
+# Words
+
+
+def _outcomes(site: Evidence) -> list[Outcome]:
+    return [o for c in site.calls for o in c.outcomes]
+
+
+def _callees(calls: Sequence[CallEvidence]) -> str:
+    names = list(dict.fromkeys(c.allocator.symbol for c in calls))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _inspected(seen: int, hits: int) -> str:
+    return "each" if seen >= hits else f"the {seen} inspected all"
+
+
+def _of(part: int, total: int) -> str:
+    return f"all {total}" if part == total and total > 1 else f"{part} of {total}"
+
+
+def _share(part: int, total: int, where: str) -> str:
+    return f"{_of(part, total)} inspected lay {where}"
+
+
+__all__ = ["Allocates", "CallEvidence", "Evidence", "Judged", "judge"]

@@ -1,0 +1,263 @@
+"""Builds programs and test binaries as users ship them, and keeps what the compiler says of them.
+
+One build gives both: `-gcflags=-m=2` makes the compiler talk and changes nothing in the code that
+it makes (the flag is read in diagnostics only; see diagnostics.py for where).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from goprobe.errors import BuildError, UsageError
+from goprobe.toolchain.build import Progress, build_error, go_environment, run_go
+from goprobe.toolchain.cache import build_folder, locked
+from goprobe.toolchain.diagnostics import Diagnostic, parse_diagnostics
+from goprobe.toolchain.find import GoTool
+
+GCFLAGS = "-m=2"
+_MAX_DIAGNOSTICS = 1 << 29
+_MAX_LISTED = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class GoPackage:
+    """A package named by the user. `files` are the Go files of this build, absolute, the test
+    files among them where tests are built; `argument` names it to Go, run in `cwd`."""
+
+    path: str
+    name: str
+    directory: Path
+    files: tuple[Path, ...]
+    argument: tuple[str, ...]
+    cwd: Path
+    standard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EscapeBuild:
+    """A binary with the compiler's messages about `packages`. Files in `diagnostics` are relative
+    to `cwd` unless absolute. `program` is the package that runs."""
+
+    binary: Path
+    command: tuple[str, ...]
+    flags: tuple[str, ...]
+    cwd: Path
+    program: GoPackage
+    packages: tuple[GoPackage, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class _PackageError(msgspec.Struct):
+    Err: str = ""
+
+
+class _Listed(msgspec.Struct):
+    """What is used of `go list -json`."""
+
+    Dir: str = ""
+    ImportPath: str = ""
+    Name: str = ""
+    Standard: bool = False
+    GoFiles: list[str] = []
+    CgoFiles: list[str] = []
+    TestGoFiles: list[str] = []
+    XTestGoFiles: list[str] = []
+    Error: _PackageError | None = None
+
+
+_FIELDS = "-json=Dir,ImportPath,Name,Standard,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Error"
+
+
+def find_packages(
+    targets: Sequence[str], go: GoTool, *, tests: bool, flags: Sequence[str] = (), cwd: Path
+) -> tuple[GoPackage, ...]:
+    """The packages that TARGETs (patterns, folders, one .go file or several of one package) name.
+
+    Raises UsageError (no such file, no Go in it) and BuildError (Go cannot make sense of it).
+    """
+    if not targets:
+        raise UsageError("no package: name a Go package or a .go file")
+    files = [t for t in targets if t.endswith(".go")]
+    if files and len(files) != len(targets):
+        raise UsageError("name Go files or Go packages, not both")
+    if files:
+        return (_package_of_files(files, go, tests, flags, cwd),)
+    found: list[GoPackage] = []
+    for target in targets:
+        found += _packages_of(target, go, tests, flags, cwd)
+    return tuple({p.path: p for p in found}.values())
+
+
+def _package_of_files(
+    files: Sequence[str], go: GoTool, tests: bool, flags: Sequence[str], cwd: Path
+) -> GoPackage:
+    paths = [(cwd / file).absolute() for file in files]
+    for file, path in zip(files, paths, strict=True):
+        if not path.is_file():
+            raise UsageError(f"{file}: no such file" if not path.exists() else f"{file} is no file")
+    if len({path.parent for path in paths}) > 1:
+        raise UsageError("the Go files named lie in different folders")
+    folder, names = paths[0].parent, tuple(path.name for path in paths)
+    listed = _list(go, names, folder, flags, files[0])
+    return _made(listed[0], names, folder, tests)
+
+
+def _packages_of(
+    target: str, go: GoTool, tests: bool, flags: Sequence[str], cwd: Path
+) -> list[GoPackage]:
+    path = cwd / target
+    if path.is_dir():
+        folder, argument = path.absolute(), "."
+    elif target.startswith(("/", "~")) and "..." not in target and not path.exists():
+        raise UsageError(f"{target}: no such file or directory")
+    elif path.is_file():
+        raise UsageError(f"{target} is neither a Go file nor a package")
+    else:
+        folder, argument = cwd, target
+    listed = _list(go, (argument,), folder, flags, target)
+    several = len(listed) > 1
+    return [_made(p, (p.ImportPath if several else argument,), folder, tests) for p in listed]
+
+
+def _made(listed: _Listed, argument: tuple[str, ...], cwd: Path, tests: bool) -> GoPackage:
+    names = [*listed.GoFiles, *listed.CgoFiles]
+    if tests:
+        names += [*listed.TestGoFiles, *listed.XTestGoFiles]
+    folder = Path(listed.Dir or cwd)
+    return GoPackage(
+        listed.ImportPath, listed.Name, folder, tuple(folder / name for name in names), argument,
+        cwd, listed.Standard,
+    )  # fmt: skip
+
+
+def _list(
+    go: GoTool, arguments: Sequence[str], cwd: Path, flags: Sequence[str], target: str
+) -> list[_Listed]:
+    command = (str(go.path), "list", "-e", _FIELDS, *_build_flags(flags), *arguments)
+    code, output, complaints = run_go(command, cwd, go_environment(), _MAX_LISTED)
+    try:
+        listed = [
+            msgspec.json.decode(part, type=_Listed)
+            for part in output.decode(errors="replace").replace("}\n{", "}\0{").split("\0")
+            if part.strip()
+        ]
+    except msgspec.DecodeError:
+        raise build_error(target, complaints) from None
+    if code != 0 or not listed:
+        raise (
+            build_error(target, complaints)
+            if complaints.strip()
+            else UsageError(f"{target} names no Go package")
+        )
+    for package in listed:
+        _raise_if_unusable(package, target, complaints)
+    return listed
+
+
+def _raise_if_unusable(package: _Listed, target: str, complaints: str) -> None:
+    """An error that leaves no package to build; others are told better by the build itself."""
+    why = package.Error.Err if package.Error else ""
+    if package.GoFiles or package.CgoFiles or package.TestGoFiles or package.XTestGoFiles:
+        return
+    if "no Go files" in why or "build constraints exclude all" in why or not why:
+        raise UsageError(f"{target} holds no Go files for this machine", hint=why)
+    raise build_error(target, why or complaints)
+
+
+def _build_flags(flags: Sequence[str]) -> list[str]:
+    """Those of the build's flags that decide which files belong to it."""
+    return [flag for flag in flags if flag.startswith(("-tags", "-mod", "-modfile", "-overlay"))]
+
+
+def build_program(
+    packages: Sequence[GoPackage], go: GoTool, *, flags: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> EscapeBuild:  # fmt: skip
+    """The program among the packages, with the messages about all of them.
+
+    Raises UsageError where not exactly one is a main package, BuildError where it does not build.
+    """
+    programs = [p for p in packages if p.name == "main"]
+    if len(programs) != 1:
+        raise _no_program(packages, programs)
+    program = programs[0]
+    others = [f"-gcflags={p.path}={GCFLAGS}" for p in packages if p is not program]
+    options = (*flags, *others, f"-gcflags={GCFLAGS}")
+    return _build("build", program, tuple(packages), go, flags, options, progress)
+
+
+def build_test(
+    package: GoPackage, go: GoTool, *, flags: Sequence[str] = (), progress: Progress | None = None
+) -> EscapeBuild:
+    """The package's test binary. Raises UsageError where it has no tests, and BuildError."""
+    if not any(path.name.endswith("_test.go") for path in package.files):
+        raise UsageError(f"{package.path} has no tests")
+    options = (*flags, f"-gcflags={GCFLAGS}")
+    return _build("test", package, (package,), go, flags, options, progress)
+
+
+def _no_program(packages: Sequence[GoPackage], programs: Sequence[GoPackage]) -> UsageError:
+    if programs:
+        names = ", ".join(p.path for p in programs)
+        return UsageError(f"these are several programs ({names}): name one of them")
+    names = ", ".join(p.path for p in packages)
+    return UsageError(
+        f"{names} is not a program: there is no package main to run",
+        hint="--test runs its tests, --bench REGEX its benchmarks",
+    )
+
+
+def _build(
+    kind: str,
+    package: GoPackage,
+    packages: tuple[GoPackage, ...],
+    go: GoTool,
+    flags: Sequence[str],
+    options: Sequence[str],
+    progress: Progress | None,
+) -> EscapeBuild:
+    key = "\0".join((kind, *package.argument, str(package.cwd), str(go.path), go.version, *options))
+    folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
+    binary = folder / (f"{package.directory.name}.test" if kind == "test" else _name(package))
+    verb = ("test", "-c", "-vet=off") if kind == "test" else ("build",)
+    command = (str(go.path), *verb, *options, "-o", str(binary), *package.argument)
+    if progress:
+        progress(f"building {package.path} with Go {go.version}")
+    try:
+        with locked(folder):
+            binary.unlink(missing_ok=True)
+            code, _, said = run_go(command, package.cwd, _environment(), _MAX_DIAGNOSTICS)
+    finally:
+        if progress:
+            progress("")
+    if code != 0:
+        raise _does_not_build(package, (str(go.path), *verb, *flags), folder)
+    if not binary.exists():
+        raise UsageError(f"{package.path} has no tests")
+    return EscapeBuild(
+        binary, command, tuple(flags), package.cwd, package, packages, parse_diagnostics(said)
+    )
+
+
+def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> BuildError:
+    """The compiler's errors, without all that -m=2 made it say before them."""
+    command = (*command, "-o", str(folder / "failed"), *package.argument)
+    _, _, complaints = run_go(command, package.cwd, _environment())
+    return build_error(package.path, complaints)
+
+
+def _name(package: GoPackage) -> str:
+    first = package.argument[0]
+    return first[:-3] if first.endswith(".go") else package.directory.name or "main"
+
+
+def _environment() -> dict[str, str]:
+    environment = go_environment()
+    # Go shortens paths against $PWD, which is not the folder that we start it in.
+    environment.pop("PWD", None)
+    return environment
