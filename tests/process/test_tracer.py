@@ -923,3 +923,39 @@ def test_calls_one_after_another_and_without_inspection(go: str) -> None:
         assert run.out == plain
         assert sum(run.outcome.counts.values()) > 100
         assert bool(run.outcome.hits) == (inspect > 0)
+
+
+JOINS = """package main
+
+import "fmt"
+
+var buffer []byte
+
+//go:noinline
+func add(b []byte) []byte { return append(b, 'x') }
+
+func main() {
+	buffer = make([]byte, 0, 8)
+	for i := 0; i < 50000; i++ {
+		buffer = add(buffer[:0])
+	}
+	for i := 0; i < 40; i++ {
+		buffer = add(nil)
+	}
+	fmt.Println(len(buffer))
+}
+"""
+
+
+@releases
+def test_return_addresses_that_are_branch_targets(go: str) -> None:
+    """Where append has room, it jumps to where growslice would return: not one stop for each."""
+    binary = build(JOINS, go=go)
+    (site,) = sites_of(binary, r"^main\.add$", r"^runtime\.growslice")
+    jumps = [one for one in instructions(binary, "main.add") if one.is_jcc_short_or_near]
+    assert site.pc + 5 in {one.near_branch_target for one in jumps}, "the compiler has changed"
+    run = trace(binary, sites=[site])
+    done(run)
+    assert run.outcome.counts == {0: 40}
+    assert len(run.outcome.hits) == 32 and all(hit.returned for hit in run.outcome.hits)
+    assert run.outcome.stops < 200
