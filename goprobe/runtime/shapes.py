@@ -1,0 +1,409 @@
+"""Types of heap objects as what their pointers mean: word by word, what each one points at.
+
+A shape is made of the debug information's description of a type where there is one, else of the
+runtime's own descriptor (src/internal/abi/type.go, Go 1.21 to 1.27), so that stripped programs
+have types, too. Shapes have numbers; what a shape is in full is read when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+
+from goprobe.binary.gotypes import GoKind, GoType, TypeReader
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.process.memory import Memory, u64
+from goprobe.runtime.spantable import Ints
+from goprobe.runtime.typedata import TypeData
+from goprobe.runtime.values import Capture
+
+_WORD = 8
+_SLOTS_LIMIT = 1 << 16
+_DEPTH_LIMIT = 32
+_RTYPE_BYTES = 48  # sizeof(abi.Type)
+_MAP_PART = re.compile(r"\bmap\.(group|bucket)\[|\bmaps\.table$|\bruntime\.bmap$")
+_ATOMIC_POINTER = "sync/atomic.Pointer["
+
+
+class Rule(IntEnum):
+    """What a pointer word means. `NOTHING`: no one knows (unsafe.Pointer)."""
+
+    NOTHING = 0
+    ONE = 1  # points at one value of the shape
+    ARRAY = 2  # points into an array of them
+    ANY = 3  # points at an object of the shape, of whatever size
+    EFACE = 4  # the value of an interface; the word before is its type
+    IFACE = 5  # the same; the word before is an itab
+    FUNC = 6  # points at a closure
+    DIRECTORY = 7  # of a Swiss map: at tables, or at the only group where there are none
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`words` is the length after which it repeats, 0 where that is not known.
+
+    `rules` has an entry for each word: Rule and the number of the shape pointed at. `kind` is what
+    the debug information says of it, where it does.
+    """
+
+    name: str
+    size: int
+    words: int
+    pointers: bool
+    rules: tuple[Ints, Ints]
+    kind: GoType | None = None
+
+
+_NO_RULES = (np.zeros(1, np.int64), np.zeros(1, np.int64))
+UNKNOWN = Shape("?", 0, 0, True, _NO_RULES)
+Slots = dict[int, tuple[Rule, int]]
+
+
+class Shapes:
+    """Every shape of one snapshot, numbered from 1 on.
+
+    `function` names the code at an address; `captures` lists what a closure of it captured;
+    `by_name` finds types of the debug information.
+    """
+
+    def __init__(
+        self, memory: Memory, types: TypeReader | None, typedata: TypeData,
+        function: Callable[[int], str], captures: Callable[[int], tuple[Capture, ...]],
+        by_name: Callable[[str], GoType | None],
+    ) -> None:  # fmt: skip
+        self._memory = memory
+        self._types = types
+        self._typedata = typedata
+        self._function = function
+        self._captures = captures
+        self._named_type = by_name
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._makers: list[Callable[[], Shape]] = [lambda: UNKNOWN]
+        self._made: dict[int, Shape] = {0: UNKNOWN}
+        self._special: dict[tuple[str, str], tuple[Rule, str]] = {
+            ("sync.Pool", "local"): (Rule.ARRAY, "sync.poolLocal"),
+            ("sync.Pool", "victim"): (Rule.ARRAY, "sync.poolLocal"),
+        }
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __getitem__(self, number: int) -> Shape:
+        found = self._made.get(number)
+        if found is None:
+            try:
+                found = self._makers[number]()
+            except (KeyError, NotGoError, UnreadableError):
+                found = UNKNOWN
+            self._made[number] = found
+        return found
+
+    def _number(self, key: tuple[object, ...], make: Callable[[], Shape]) -> int:
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self._makers)
+            self._makers.append(make)
+        return found
+
+    # Shapes by what they are made of
+
+    def named(self, name: str, size: int = 0, pointers: bool = False) -> int:
+        """A shape without pointers that are known, by its name alone."""
+        return self._number(("name", name), lambda: Shape(name, size, 0, pointers, _NO_RULES))
+
+    def of_type(self, kind: GoType) -> int:
+        """A value of a type of the debug information."""
+        return self._number(("type", kind.offset), lambda: self._from_type(kind, kind.name))
+
+    def array_of(self, kind: GoType) -> int:
+        """The array behind a slice of a type."""
+        name = f"[]{kind.name} backing"
+        return self._number(("array", kind.offset), lambda: self._from_type(kind, name))
+
+    def part_of(self, kind: GoType, name: str) -> int:
+        """A struct that only the runtime names, under a better name."""
+        return self._number(("part", kind.offset, name), lambda: self._from_type(kind, name))
+
+    def of_rtype(self, rtype: int) -> int:
+        """A value of the type whose descriptor is at an address."""
+        debug = self._typedata.debug_type(rtype) if self._types else None
+        if debug is not None:
+            return self.of_type(debug)
+        return self._number(("rtype", rtype), lambda: self._from_rtype(rtype, ""))
+
+    def array_of_rtype(self, rtype: int) -> int:
+        debug = self._typedata.debug_type(rtype) if self._types else None
+        if debug is not None:
+            return self.array_of(debug)
+        return self._number(("rarray", rtype), lambda: self._from_rtype(rtype, "[]"))
+
+    def is_part_of_map(self, rtype: int) -> bool:
+        """Whether a type is one that the compiler made for the inside of maps."""
+        return bool(_MAP_PART.search(self._typedata.name(rtype)))
+
+    def held_directly(self, rtype: int) -> tuple[Rule, int] | None:
+        """What an interface's data word means where it is the value itself; None where it
+        points at the value."""
+        if not self._typedata.holds_pointer_directly(rtype):
+            return None
+        rules, shapes = self[self.of_rtype(rtype)].rules
+        return Rule(int(rules[0])), int(shapes[0])
+
+    def closure(self, code: int) -> int:
+        """The closure whose code starts at an address."""
+        return self._number(("closure", code), lambda: self._from_closure(code))
+
+    def _from_closure(self, code: int) -> Shape:
+        name = self._function(code)
+        if not name:
+            return UNKNOWN
+        slots: Slots = {}
+        size = _WORD
+        for capture in self._captures(code):
+            self._flatten(capture.type, capture.offset, slots, 0)
+            size = max(size, capture.offset + capture.type.size)
+        return _shape(f"closure {name}", size, True, slots, repeats=False)
+
+    # From debug information
+
+    def _from_type(self, kind: GoType, name: str) -> Shape:
+        slots: Slots = {}
+        element = kind
+        for _ in range(_DEPTH_LIMIT):
+            # An array repeats its element, so that is all there is to know.
+            if element.kind != GoKind.ARRAY or not self._types or not element.count:
+                break
+            element = self._types.at(element.elem)
+        self._flatten(element, 0, slots, 0)
+        found = _shape(name, element.size, bool(slots), slots)
+        return Shape(name, kind.size, found.words, found.pointers, found.rules, kind)
+
+    def _flatten(self, kind: GoType, base: int, slots: Slots, depth: int) -> None:
+        types = self._types
+        if types is None or depth > _DEPTH_LIMIT or len(slots) >= _SLOTS_LIMIT:
+            return
+        match kind.kind:
+            case GoKind.STRUCT:
+                self._struct(kind, base, slots, depth)
+            case GoKind.ARRAY:
+                element = types.at(kind.elem)
+                if not element.size:
+                    return
+                for i in range(min(kind.count, _SLOTS_LIMIT)):
+                    before = len(slots)
+                    self._flatten(element, base + i * element.size, slots, depth + 1)
+                    if len(slots) == before or len(slots) >= _SLOTS_LIMIT:
+                        break
+            case _:
+                found = self._pointer(kind, types)
+                if found and base % _WORD == 0:
+                    at = base // _WORD + (found[0] in (Rule.EFACE, Rule.IFACE))
+                    slots[at] = found
+
+    def _pointer(self, kind: GoType, types: TypeReader) -> tuple[Rule, int] | None:
+        """What the (one) pointer of a value of a type that is no aggregate means."""
+        match kind.kind:
+            case GoKind.POINTER:
+                return Rule.ONE, self.of_type(types.at(kind.elem))
+            case GoKind.STRING:
+                return Rule.ARRAY, self.named("string data", 1)
+            case GoKind.SLICE:
+                elem = kind.elem or types.at(kind.member("array").type).elem
+                return Rule.ARRAY, self.array_of(types.at(elem))
+            case GoKind.MAP:
+                header = types.at(types.at(kind.underlying).elem)
+                return Rule.ONE, self._map(kind, header)
+            case GoKind.CHAN:
+                header = types.at(types.at(kind.underlying).elem)
+                return Rule.ANY, self._chan(kind, header)
+            case GoKind.FUNC:
+                return Rule.FUNC, 0
+            case GoKind.INTERFACE:
+                members = types.at(kind.underlying).members
+                iface = any(m.name == "tab" for m in members)
+                return (Rule.IFACE if iface else Rule.EFACE), 0
+            case GoKind.UNSAFE_POINTER:
+                return Rule.NOTHING, 0
+        return None
+
+    def _struct(self, kind: GoType, base: int, slots: Slots, depth: int) -> None:
+        types = self._types
+        assert types is not None
+        pointee = self._atomic_pointee(kind, types)
+        for member in kind.members:
+            at = base + member.offset
+            special = self._special.get((kind.name, member.name))
+            member_type = types.at(member.type)
+            if pointee is not None and member.name == "v" and at % _WORD == 0:
+                slots[at // _WORD] = (Rule.ONE, pointee)
+            elif special is not None:
+                slots[at // _WORD] = (special[0], self._by_name(special[1]))
+            elif kind.name.startswith("groupReference<") and member.name == "data":
+                group = types.at(member_type.elem)
+                slots[at // _WORD] = (Rule.ARRAY, self.part_of(group, _map_part(group, "groups")))
+            elif kind.name.startswith("hash<") and member.name in ("buckets", "oldbuckets"):
+                bucket = types.at(member_type.elem)
+                name = _map_part(bucket, "buckets")
+                slots[at // _WORD] = (Rule.ARRAY, self.part_of(bucket, name))
+            elif (
+                kind.name.startswith("bucket<")
+                and member.name == "overflow"
+                and member_type.kind == GoKind.POINTER
+            ):
+                name = _map_part(kind, "buckets")
+                slots[at // _WORD] = (Rule.ONE, self.part_of(kind, name))
+            else:
+                self._flatten(member_type, at, slots, depth + 1)
+
+    def _atomic_pointee(self, kind: GoType, types: TypeReader) -> int | None:
+        """What atomic.Pointer[T] points at: its field `_ [0]*T` tells."""
+        if not kind.name.startswith(_ATOMIC_POINTER):
+            return None
+        for member in kind.members:
+            array = types.at(member.type)
+            if array.kind == GoKind.ARRAY and not array.count:
+                pointer = types.at(array.elem)
+                if pointer.kind == GoKind.POINTER:
+                    return self.of_type(types.at(pointer.elem))
+        return None
+
+    def _by_name(self, name: str) -> int:
+        kind = self._named_type(name)
+        return self.array_of(kind) if kind else 0
+
+    def _map(self, kind: GoType, header: GoType) -> int:
+        name = kind.name
+
+        def make() -> Shape:
+            types = self._types
+            assert types is not None
+            slots: Slots = {}
+            self._flatten(header, 0, slots, 0)
+            for member in header.members:
+                if member.name == "dirPtr":
+                    table = types.at(types.at(types.at(member.type).elem).elem)
+                    slots[member.offset // _WORD] = (Rule.DIRECTORY, self._table(table, name))
+            return replace(_shape(name, header.size, True, slots), kind=header)
+
+        return self._number(("map", header.offset), make)
+
+    def _table(self, table: GoType, name: str) -> int:
+        return self.part_of(table, f"{name} table")
+
+    def group_of_table(self, number: int) -> tuple[int, int]:
+        """Of a Swiss map's table shape: the shapes of its directory and of its groups."""
+        table = self[number]
+        rules, shapes = table.rules
+        groups = next((int(s) for r, s in zip(rules, shapes, strict=True) if r == Rule.ARRAY), 0)
+        name = table.name.removesuffix(" table")
+        directory = self._number(
+            ("directory", number),
+            lambda: _shape(f"{name} directory", _WORD, True, {0: (Rule.ONE, number)}),
+        )
+        return directory, groups
+
+    def _chan(self, kind: GoType, header: GoType) -> int:
+        name = kind.name
+
+        def make() -> Shape:
+            types = self._types
+            assert types is not None
+            slots: Slots = {}
+            self._flatten(header, 0, slots, 0)
+            element = types.at(kind.elem)
+            for member in header.members:
+                if member.name == "buf":
+                    buffer = self.part_of(element, f"{name} buffer")
+                    slots[member.offset // _WORD] = (Rule.ARRAY, buffer)
+            made = _shape(name, header.size, True, slots, repeats=False)
+            return replace(made, kind=header)
+
+        return self._number(("chan", kind.offset), make)
+
+    # From the runtime's own descriptors
+
+    def _from_rtype(self, rtype: int, prefix: str) -> Shape:
+        record = self._typedata.record(rtype)
+        if record is None:
+            return UNKNOWN
+        slots: Slots = {}
+        element, kind = rtype, self._typedata.kind(rtype)
+        for _ in range(_DEPTH_LIMIT):
+            if kind != GoKind.ARRAY:
+                break
+            element = u64(self._memory, element + _RTYPE_BYTES)
+            kind = self._typedata.kind(element)
+        self._flatten_rtype(element, 0, slots, 0)
+        name = self._typedata.name(rtype)
+        name = f"[]{name} backing" if prefix else name
+        size = self._typedata.size(element)
+        made = _shape(name, size, bool(record["PtrBytes"]), slots)
+        return Shape(name, record["Size_"], made.words, made.pointers, made.rules)
+
+    def _flatten_rtype(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
+        if depth > _DEPTH_LIMIT or len(slots) >= _SLOTS_LIMIT:
+            return
+        memory, kind, at = self._memory, self._typedata.kind(rtype), rtype + _RTYPE_BYTES
+        word = base // _WORD
+        match kind:
+            case GoKind.STRUCT:
+                fields, count = u64(memory, at + _WORD), u64(memory, at + 2 * _WORD)
+                raw = memory.read(fields, 24 * min(count, _SLOTS_LIMIT))
+                for _, part, offset in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
+                    self._flatten_rtype(part, base + min(offset, 1 << 40), slots, depth + 1)
+            case GoKind.ARRAY:
+                part, count = u64(memory, at), u64(memory, at + 2 * _WORD)
+                size = self._typedata.size(part)
+                for i in range(min(count, _SLOTS_LIMIT) if size else 0):
+                    before = len(slots)
+                    self._flatten_rtype(part, base + i * size, slots, depth + 1)
+                    if len(slots) == before or len(slots) >= _SLOTS_LIMIT:
+                        break
+            case GoKind.POINTER:
+                slots[word] = (Rule.ONE, self.of_rtype(u64(memory, at)))
+            case GoKind.SLICE:
+                slots[word] = (Rule.ARRAY, self.array_of_rtype(u64(memory, at)))
+            case GoKind.STRING:
+                slots[word] = (Rule.ARRAY, self.named("string data", 1))
+            case GoKind.FUNC:
+                slots[word] = (Rule.FUNC, 0)
+            case GoKind.INTERFACE:
+                methods = u64(memory, at + 2 * _WORD)
+                slots[word + 1] = (Rule.IFACE if methods else Rule.EFACE, 0)
+            case GoKind.MAP | GoKind.CHAN:
+                slots[word] = (Rule.ANY, self.named(self._typedata.name(rtype), 0, True))
+            case GoKind.UNSAFE_POINTER:
+                slots[word] = (Rule.NOTHING, 0)
+
+
+def _shape(name: str, size: int, pointers: bool, slots: Slots, *, repeats: bool = True) -> Shape:
+    words = -(-size // _WORD)
+    count = max(words, max(slots, default=0) + 1)
+    rules, shapes = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for at, (rule, shape) in slots.items():
+        rules[at], shapes[at] = rule, shape
+    return Shape(name, size, words if repeats else 0, pointers, (rules, shapes))
+
+
+def _map_part(kind: GoType, part: str) -> str:
+    """A name for a map's inside: "map[string]*main.Node groups"."""
+    of = _key_and_value(kind.name)
+    return f"map{of} {part}" if of else f"map {part} ({kind.name})"
+
+
+def _key_and_value(name: str) -> str:
+    """ "[K]V" out of "group<K,V>" and of "noalg.map.group[K]V"; "" where it is neither."""
+    found = re.search(r"map\.(?:group|bucket)(\[.*)", name)
+    if found:
+        return found[1]
+    inside = name.partition("<")[2].removesuffix(">")
+    depth = 0
+    for i, char in enumerate(inside):
+        depth += (char in "[({<") - (char in "])}>")
+        if char == "," and not depth:
+            return f"[{inside[:i]}]{inside[i + 1 :]}"
+    return ""
