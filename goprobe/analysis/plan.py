@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from goprobe.analysis.codelines import LineFacts, StackWitness, Static, StaticKind
 from goprobe.analysis.expressions import Shape, same_type
@@ -44,15 +45,11 @@ class SitePlan:
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
-    """A call with the index of the frame whose line it belongs to."""
+    """A call with the index of the frame whose line it belongs to, and that frame's place."""
 
     call: AllocationCall
     at: int
-
-    @property
-    def place(self) -> Place:
-        frame = self.call.frames[self.at]
-        return frame.file, frame.line
+    place: Place
 
     @property
     def function(self) -> str:
@@ -65,17 +62,20 @@ class _Anchored:
 
 
 class Joiner:
-    """`own` says which (canonical) files are looked at; `type_name` names a type descriptor."""
+    """`facts` have canonical file names, which `canonical` gives for those of the binary; `own`
+    says which of them are looked at; `type_name` names a type descriptor."""
 
     def __init__(
         self,
         predictions: Predictions,
         facts: Mapping[Place, Sequence[LineFacts]],
+        canonical: Callable[[str], str],
         own: Callable[[str], bool],
         type_name: TypeName,
     ) -> None:
         self._predictions = predictions
         self._facts = facts
+        self._canonical = lru_cache(maxsize=None)(canonical)
         self._own = own
         self._type_name = type_name
         self._functions = _lines_of_functions(facts)
@@ -104,8 +104,9 @@ class Joiner:
     def _anchor(self, call: AllocationCall) -> _Anchored | None:
         for at in range(len(call.frames) - 1, -1, -1):
             frame = call.frames[at]
-            if frame.line and self._own(frame.file):
-                return _Anchored(call, at)
+            file = self._canonical(frame.file)
+            if frame.line and self._own(file):
+                return _Anchored(call, at, (file, frame.line))
         return None
 
     def _plan(self, predicted: Predicted) -> SitePlan:

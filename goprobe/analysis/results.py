@@ -254,7 +254,9 @@ class Results:
         to them third (runtime.hmap.buckets, internal/runtime/maps.Map.dirPtr): at byte 16."""
         table = u64(memory, address + 2 * _WORD)
         where = places.of(table, g)
-        return Where(where.kind, "the map's entries on the heap") if where.kind == Kind.HEAP else None
+        return (
+            Where(where.kind, "the map's entries on the heap") if where.kind == Kind.HEAP else None
+        )
 
     def _size_and_type(
         self, allocator: Allocator, words: _CallWords, places: Places, where: Where

@@ -26,13 +26,15 @@ from goprobe.runtime.program import Program
 
 @dataclass(frozen=True, slots=True)
 class AllocationCall:
-    """A CALL into the allocator. `pc` is its link-time address; `frames` are innermost first.
+    """A CALL into the allocator. `pc` and `target` are link-time addresses of the instruction and
+    of what it calls, `entry` that of its function; `frames` are innermost first.
 
     `known` is what is certain of the arguments before any run; `type` the type descriptor that it
     is given, 0 where none or where it comes from elsewhere (a generic function's dictionary).
     """
 
     pc: int
+    target: int
     entry: int
     allocator: Allocator
     frames: tuple[SourceFrame, ...]
@@ -80,9 +82,23 @@ class CodeMap:
     def calls(self) -> tuple[AllocationCall, ...]:
         """Every call into the allocator from outside the runtime, in address order."""
         found: list[AllocationCall] = []
-        for function, calls in self._by_function(calls_to(self._program.elf, self.allocators)):
-            found += self._calls_of(function, calls)
+        for function, calls in self._by_function(self._direct):
+            if not in_runtime(function.name):
+                found += self._calls_of(function, calls)
         return tuple(found)
+
+    @cached_property
+    def inner_calls(self) -> tuple[AllocationCall, ...]:
+        """The runtime's own calls by which maps and defer records come to allocate."""
+        found: list[AllocationCall] = []
+        for function, calls in self._by_function(self._direct):
+            if function.name.startswith(_MAY_ALLOCATE):
+                found += self._calls_of(function, calls)
+        return tuple(found)
+
+    @cached_property
+    def _direct(self) -> list[DirectCall]:
+        return [c for c in calls_to(self._program.elf, self.allocators) if not c.jump]
 
     def _by_function(
         self, calls: Iterable[DirectCall]
@@ -93,7 +109,7 @@ class CodeMap:
                 if function and group:
                     yield function, group
                 function, group = self._lines.function_at(call.pc), []
-            if function and not in_runtime(function.name):
+            if function:
                 group.append(call)
         if function and group:
             yield function, group
@@ -108,7 +124,7 @@ class CodeMap:
             slot = allocator.slots.get(allocator.type)
             value = known[call.pc].get(slot.register) if slot else None
             yield AllocationCall(
-                call.pc, function.entry, allocator,
+                call.pc, call.target, function.entry, allocator,
                 tuple(self._lines.inline_stack(function, call.pc)), known[call.pc],
                 value.value if isinstance(value, Constant) and value.address else 0,
             )  # fmt: skip
@@ -126,3 +142,11 @@ class CodeMap:
 def in_runtime(name: str) -> bool:
     """Whether a function belongs to Go's runtime, whose allocations count for its callers."""
     return name.startswith(("runtime.", "internal/runtime/", "runtime/internal/"))
+
+
+# The functions below mapassign, makemap and deferproc that ask for memory: runtime/map*.go and
+# panic.go; since Go 1.24 maps are internal/runtime/maps.
+_MAY_ALLOCATE = (
+    "internal/runtime/maps.", "runtime.map", "runtime.makemap", "runtime.makeBucketArray",
+    "runtime.hashGrow", "runtime.(*hmap).", "runtime.newdefer", "runtime.deferproc",
+)  # fmt: skip

@@ -47,7 +47,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `pc` is the CALL's link-time address. `file`, `line` and `function` are where the source of the
     call stands; `inlined_at` the calls through which that was inlined, innermost first, as
-    "file:line (function)". `hits` counts how often it ran: exact, however often.
+    "file:line (function)". `hits` counts how often it ran: exact, however often. `allocations` is
+    how many objects it made, -1 where not each hit was inspected.
     """
 
     pc: Address
@@ -57,6 +58,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     line: int = 0
     function: str = ""
     hits: int = 0
+    allocations: int = -1
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
