@@ -4,7 +4,8 @@ Names, paths, values and messages may hold anything that a hostile program put t
 sequences that retitle the window or answer to the shell, right-to-left overrides that show
 `exe.gpj` as `jpg.exe`, bytes that are not UTF-8. All of that is shown, never obeyed. What counts
 as printable is what Go's strconv.IsPrint counts: letters, marks, numbers, punctuation, symbols
-and the ASCII space; str.isprintable asks exactly that.
+and the ASCII space; str.isprintable asks exactly that. Letters that show nothing (fillers and
+variation selectors, Unicode's Default_Ignorable_Code_Point) become escapes as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f":
 _LAST_ASCII = 0x7F
 _LAST_BMP = 0xFFFF
 _RAW_BYTES = range(0xDC80, 0xDD00)  # what surrogateescape makes of the bytes 0x80 to 0xff
+_INVISIBLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _NOT_ASCII = re.compile(r"[^ -~]")
 
 
@@ -26,7 +30,7 @@ def escape(text: str, *, ascii_only: bool = False, keep: str = "") -> str:
     Backslashes of the text stay single: most of it was quoted by who read it already.
     """
     plain = text.isascii() or not ascii_only
-    if plain and text.isprintable():
+    if plain and text.isprintable() and (text.isascii() or not _INVISIBLE.search(text)):
         return text
     return "".join(
         character if _passes(character, ascii_only) or character in keep else visible(character)
@@ -59,11 +63,13 @@ def visible(character: str) -> str:
 
 
 def _passes(character: str, ascii_only: bool) -> bool:
-    return character.isprintable() and (character.isascii() or not ascii_only)
+    if character.isascii():
+        return character.isprintable()
+    return not ascii_only and character.isprintable() and not _INVISIBLE.match(character)
 
 
 def _json_form(character: str) -> str:
-    if character.isprintable() or character == "\n":
+    if character == "\n" or _passes(character, ascii_only=False):
         return character
     units = character.encode("utf-16-be")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

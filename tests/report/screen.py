@@ -23,8 +23,8 @@ def cells(line: str) -> int:
     """How many cells a terminal gives to a line, by the Unicode database."""
     width = 0
     for character in line:
-        if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
-            continue
+        if unicodedata.category(character).startswith("M"):
+            continue  # marks share the cell of the letter before; of spacing ones terminals differ
         width += 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
     return width
 

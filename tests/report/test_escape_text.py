@@ -26,6 +26,7 @@ from goprobe.report.escape_text import escape, escape_json
         (b"\xff\xfe".decode("utf-8", "surrogateescape"), "\\xff\\xfe"),
         ("\ud83d", "\\ud83d"),
         ("\U000e0041", "\\U000e0041"),
+        ("a\u3164b\ufe0f", "a\\u3164b\\ufe0f"),
         ("already \\x1b quoted", "already \\x1b quoted"),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from goprobe.model.location import Kind
 from goprobe.model.trace import TraceReport
@@ -88,6 +89,14 @@ def test_verbose_adds_evidence_registers_and_all_frames() -> None:
     for fact in ("section .rodata of hello", "sp 0xc00009ce90", "runtime.goexit", "a1b2c3"):
         assert fact in full
         assert fact not in plain
+
+
+def test_of_many_stops_the_first_and_the_last_are_shown() -> None:
+    many = structs.replace(hello(), stops=hello().stops * 15)
+    shown = [line for line in text(many).split("\n") if line.startswith("Stop ")]
+    assert [int(line.split()[1].rstrip(":")) for line in shown] == [*range(1, 20), 30]
+    assert "10 stops more: -v shows them" in text(many)
+    assert text(many, RenderOptions(verbose=True)).count("\nStop ") == 30
 
 
 def test_an_optimised_program_is_answered_by_the_argument_of_the_call() -> None:

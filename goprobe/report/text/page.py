@@ -6,6 +6,7 @@ reach the terminal any other way. No line is wider than the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -14,9 +15,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from goprobe.report.escape_text import escape
+from goprobe.report.escape_text import escape, visible
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.glyphs import ASCII, UNICODE
+
+# Skin tones: some terminals join them to the sign before, others give them two cells.
+_MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 GAP = 2
 _NARROWEST = 20
@@ -49,8 +53,9 @@ class Page:
         self.glyphs = UNICODE if options.unicode else ASCII
         self._ascii = not options.unicode
         self._lines: list[Text] = []
+        self._out = StringIO()
         self._console = Console(
-            file=StringIO(),
+            file=self._out,
             width=self.width,
             force_terminal=options.colour,
             color_system="standard" if options.colour else None,
@@ -66,7 +71,10 @@ class Page:
         made = Text(end="")
         for span in spans:
             words, style = (span, "") if isinstance(span, str) else span
-            made.append(escape(words, ascii_only=self._ascii), style=style)
+            shown = escape(words, ascii_only=self._ascii)
+            if not shown.isascii():
+                shown = _MODIFIER.sub(lambda match: visible(match.group()), shown)
+            made.append(shown, style=style)
         return made
 
     def blank(self) -> None:
@@ -124,17 +132,20 @@ class Page:
 
     def wrap(self, text: Text, width: int) -> list[Text]:
         """The text in lines of at most `width` cells; words longer than that are broken."""
+        if text.cell_len <= width:
+            return [text]
         lines = text.wrap(self._console, max(width, 1), overflow="fold")
         return [_stripped(line) for line in lines] or [Text(end="")]
 
     def render(self) -> bytes:
         """The page as bytes; characters that its encoding lacks have been replaced already."""
-        out = StringIO()
-        self._console.file = out
-        for line in self._lines:
-            for part in self.wrap(line, self.width) if line.cell_len > self.width else [line]:
-                self._console.print(part, end="\n", soft_wrap=True)
-        return out.getvalue().encode("ascii" if self._ascii else "utf-8")
+        lines = [part for line in self._lines for part in self.wrap(line, self.width)]
+        if self.options.colour:
+            self._console.print(Text("\n", end="\n").join(lines), soft_wrap=True)
+            text = self._out.getvalue()
+        else:
+            text = "".join(f"{line.plain}\n" for line in lines)
+        return text.encode("ascii" if self._ascii else "utf-8")
 
     def _cell(self, text: Text, width: int, column: Column) -> list[Text]:
         if not column.elastic or column.cut:

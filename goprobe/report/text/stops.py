@@ -22,13 +22,21 @@ _COLUMNS = (
     Column(elastic=True, least=16),
     Column(right=True),
 )
+_MOST_STOPS = 20
 _MOST_VARIABLES = 40
 _MANY_LATER = 3  # so many variables without a value yet are named in one sentence
 
 
 def write(page: Page, stops: Sequence[Stop]) -> None:
-    """Every stop, in the order in which they happened."""
-    for number, stop in enumerate(stops, 1):
+    """The stops in the order in which they happened; of many the first and, for it is what the
+    answer speaks of, the last."""
+    count = len(stops)
+    few = page.options.verbose or count <= _MOST_STOPS
+    shown = range(count) if few else (*range(_MOST_STOPS - 1), count - 1)
+    for number, stop in ((i + 1, stops[i]) for i in shown):
+        if not few and number == count:
+            page.blank()
+            page.line((f"{count - _MOST_STOPS} stops more: -v shows them", "dim"))
         _heading(page, number, stop)
         if page.options.verbose:
             _registers(page, stop)
