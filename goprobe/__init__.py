@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from goprobe.analysis.attached import Process, Snapshot, attach
+    from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
+    from goprobe.analysis.script.program import Program, launch, replay
+    from goprobe.analysis.script.stop import Diff, Stop, Watch
     from goprobe.analysis.trace import TraceRequest, trace
 
 __version__ = "0.1.0"
@@ -22,11 +25,36 @@ _HOMES = {
     "attach": "goprobe.analysis.attached",
     "Process": "goprobe.analysis.attached",
     "Snapshot": "goprobe.analysis.attached",
+    "PANIC": "goprobe.analysis.script.driver",
+    "GOROUTINE": "goprobe.analysis.script.driver",
+    "STACK_MOVE": "goprobe.analysis.script.driver",
+    "Program": "goprobe.analysis.script.program",
+    "launch": "goprobe.analysis.script.program",
+    "replay": "goprobe.analysis.script.program",
+    "Stop": "goprobe.analysis.script.stop",
+    "Watch": "goprobe.analysis.script.stop",
+    "Diff": "goprobe.analysis.script.stop",
     "trace": "goprobe.analysis.trace",
     "TraceRequest": "goprobe.analysis.trace",
 }
 
-__all__ = ["Process", "Snapshot", "TraceRequest", "__version__", "attach", "trace"]
+__all__ = [
+    "GOROUTINE",
+    "PANIC",
+    "STACK_MOVE",
+    "Diff",
+    "Process",
+    "Program",
+    "Snapshot",
+    "Stop",
+    "TraceRequest",
+    "Watch",
+    "__version__",
+    "attach",
+    "launch",
+    "replay",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> object:

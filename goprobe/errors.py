@@ -8,6 +8,7 @@
     │   ├── NoGoError        3  no Go toolchain found
     │   ├── NoGdbError       3  no GDB found
     │   └── NotPermittedError 3  the kernel forbids it (Yama, another user, already traced)
+    ├── ScriptFailedError    1  a script raised, or one of its assertions failed
     └── TargetError          4  the target misbehaved
         ├── TargetGoneError  4  it ended, crashed or vanished
         ├── TargetTimeoutError 4  it did not get there in time
@@ -66,6 +67,16 @@ class NoGdbError(CannotWorkError):
 
 class NotPermittedError(CannotWorkError):
     pass
+
+
+class ScriptFailedError(GoprobeError):
+    """A script raised: the message says what and where, `lines` are its own traceback."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, lines: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.lines = lines
 
 
 class TargetError(GoprobeError):

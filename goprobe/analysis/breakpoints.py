@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iced_x86 import Decoder, FlowControl
 
@@ -30,6 +30,10 @@ class Place:
     reason: str
     inlined_into: str = ""
     absolute: bool = False
+
+    def named(self, reason: str) -> Place:
+        """The same place under another reason."""
+        return replace(self, reason=reason)
 
 
 def resolve(program: Program, where: str) -> tuple[Place, ...]:

@@ -181,10 +181,17 @@ class Session:
         numbers = self.gdb.insert_breakpoints(list(addresses))
         self._places.update(zip(numbers, addresses.values(), strict=True))
 
-    def clear_breakpoints(self) -> None:
-        for number in self._places:
+    def clear_breakpoints(self, reason: str = "") -> None:
+        """Remove all breakpoints, or those that a WHERE set."""
+        gone = [n for n, place in self._places.items() if reason in ("", place.reason)]
+        for number in gone:
             self.gdb.remove_breakpoint(number)
-        self._places.clear()
+            del self._places[number]
+
+    def where_of(self, event: StopEvent) -> str:
+        """The WHERE of the breakpoint that an event hit, "" for other events."""
+        place = self._places.get(event.breakpoint)
+        return place.reason if place else ""
 
     def resolve(self, wheres: Sequence[str]) -> tuple[Place, ...]:
         return tuple(p for where in wheres for p in resolve(self.program, where))

@@ -11,15 +11,16 @@ from msgspec import UNSET, UnsetType
 from goprobe.analysis.callargs import add_passed_on
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.ownership import is_own_code
+from goprobe.binary.gotypes import GoType
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
 from goprobe.model.trace import Bounds, Frame, Stop
-from goprobe.model.value import State, Variable
+from goprobe.model.value import Element, State, Variable
 from goprobe.runtime.closures import captures_of
 from goprobe.runtime.frames import FrameView, walk_frames
 from goprobe.runtime.goroutines import Goroutine
-from goprobe.runtime.values import Capture, Decoder, Limits
+from goprobe.runtime.values import Capture, Decoded, Decoder, Limits
 from goprobe.runtime.variables import Binding, FrameVariables
 from goprobe.runtime.world import World
 
@@ -135,6 +136,13 @@ class StopView:
             register=binding.register or UNSET,
             value=made.value if made else UNSET, data=made.data if made else UNSET,
             elements=made.elements if made else UNSET,
+        )  # fmt: skip
+
+    def element(self, name: str, kind: GoType, address: int, made: Decoded) -> Element:
+        """A decoded value at an address as a part that can be reported by itself."""
+        return Element(
+            name=name, type=kind.name, address=Address(address), value=made.value, data=made.data,
+            elements=made.elements,
         )  # fmt: skip
 
     def stop(self, reason: str, names: Iterable[str] = (), warnings: tuple[str, ...] = ()) -> Stop:

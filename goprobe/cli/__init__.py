@@ -10,11 +10,13 @@ from goprobe.cli.goroutines import Goroutines
 from goprobe.cli.heap import Heap
 from goprobe.cli.maps import Maps
 from goprobe.cli.run import run
+from goprobe.cli.script import Script
 from goprobe.cli.trace import Trace
 from goprobe.cli.where import Where
 
 COMMANDS: tuple[Command, ...] = (
     Trace(),
+    Script(),
     Where(),
     Maps(),
     Goroutines(),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from goprobe.cli.command import Command
-from goprobe.errors import BuildError, GoprobeError
+from goprobe.errors import BuildError, GoprobeError, ScriptFailedError
 from goprobe.report.escape_text import escape
 
 _OK = 0
@@ -66,6 +66,8 @@ def _told(error: BaseException, *, traced: bool) -> int:
 def _say_error(error: GoprobeError) -> None:
     if isinstance(error, BuildError) and error.output:
         _say(error.output.rstrip("\n"), keep="\n\t")
+    if isinstance(error, ScriptFailedError) and error.lines:
+        _say(error.lines.rstrip("\n"), keep="\n")
     _say(f"goprobe: {error.message}")
     if error.hint:
         _say(f"  {error.hint}", keep="\n")

@@ -51,6 +51,9 @@ class Location(msgspec.Struct, frozen=True):
     detail: Detail
     evidence: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
+
 
 class Region(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run of addresses [low, high) with one meaning to Go; `size` in bytes.

@@ -1,0 +1,167 @@
+"""A script's questions answered by a program that runs under GDB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from goprobe.analysis.goroutines import goroutine_states
+from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
+from goprobe.analysis.script.stepping import Stepper
+from goprobe.analysis.session import Launch, Session, prepare
+from goprobe.analysis.stopview import StopView
+from goprobe.errors import CannotWorkError, TargetGoneError, UnreadableError, UsageError
+from goprobe.model.attached import GoroutineState
+from goprobe.model.heap import SCHEMA, HeapReport
+from goprobe.model.location import Location
+from goprobe.model.script import Moment, SessionInfo
+from goprobe.model.trace import Exit
+from goprobe.model.value import Element
+from goprobe.process.mi import StopEvent
+from goprobe.runtime.place import InMemory
+
+# Where the runtime is when the event happens (src/runtime/panic.go, proc.go, stack.go).
+_EVENTS = {
+    PANIC: "runtime.gopanic", GOROUTINE: "runtime.newproc1", STACK_MOVE: "runtime.copystack",
+}  # fmt: skip
+_WATCH_SIZES = (8, 4, 2, 1)
+_WATCHES = 4
+_READ_LIMIT = 1 << 26
+
+
+class LiveDriver:
+    """Holds one session open. `close` ends it; a forked child of ours closes nothing."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._prepared = prepare(launch)
+        self._session = Session(self._prepared, launch)
+        self._owner = os.getpid()
+        self._session.__enter__()
+        self._view: StopView | None = None
+        self._watches: dict[int, tuple[int, int]] = {}
+        self.info = SessionInfo(
+            target=launch.target, args=launch.args, binary=str(self._prepared.built.binary),
+            go=str(self._prepared.program.go).removeprefix("go"),
+            gdb=self._session.gdb.version, pid=self._session.pid,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        if os.getpid() == self._owner:
+            self._session.__exit__(None, None, None)
+
+    # Going on
+
+    def break_at(self, where: str) -> None:
+        places = self._session.resolve((_EVENTS.get(where, where),))
+        if where in _EVENTS:
+            places = tuple(p.named(where) for p in places)
+        self._session.break_at(places)
+
+    def clear(self, where: str) -> None:
+        self._session.clear_breakpoints(where)
+
+    def resume(self) -> Moment:
+        event, view, reason = self._session.run()
+        return self._moment(event, view, reason)
+
+    def step(self, how: str, line: int) -> Moment:
+        stepper = Stepper(self._session, self._at())
+        event, view = stepper.go(how, line)
+        return self._moment(event, view, how)
+
+    def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
+        self._view = view
+        if view is None:
+            ended = Exit(signal=event.signal) if event.kind == "signalled" else Exit(
+                code=event.exit_code
+            )  # fmt: skip
+            return Moment(exit=ended)
+        where = self._session.where_of(event)
+        watch = event.breakpoint if event.breakpoint in self._watches else 0
+        if watch:
+            address, _ = self._watches[watch]
+            reason = f"a write to {address:#x}"
+        return Moment(stop=view.stop(reason), where=where, watch=watch)
+
+    def watch(self, address: int, size: int) -> tuple[int, ...]:
+        pieces = list(_pieces(address, size))
+        free = _WATCHES - len(self._watches)
+        if len(pieces) > free:
+            raise UsageError(
+                f"watching {size} bytes at {address:#x} needs {len(pieces)} hardware watchpoints; "
+                f"{free} of the processor's {_WATCHES} are free"
+            )
+        try:
+            self._at().world.memory.read(address, size)
+        except UnreadableError:
+            raise UsageError(f"cannot watch {address:#x}: nothing is mapped there") from None
+        made = []
+        for at, width in pieces:
+            number = self._session.gdb.insert_watchpoint(at, width)
+            self._watches[number] = (at, width)
+            made.append(number)
+        return tuple(made)
+
+    def unwatch(self, number: int) -> None:
+        if self._watches.pop(number, None):
+            self._session.gdb.remove_breakpoint(number)
+
+    # Questions
+
+    def _at(self) -> StopView:
+        if self._view is None:
+            raise TargetGoneError("the program does not stand at a stop")
+        return self._view
+
+    def locate(self, address: int) -> tuple[Location, ...]:
+        return self._at().locator.locate_all(address)
+
+    def read(self, address: int, size: int) -> bytes:
+        if not 0 <= size <= _READ_LIMIT:
+            raise UsageError(f"cannot read {size} bytes at once")
+        try:
+            return self._at().world.memory.read(address, size)
+        except UnreadableError as error:
+            raise UsageError(f"cannot read {error}") from None
+
+    def value(self, type_name: str, address: int) -> Element:
+        view = self._at()
+        try:
+            kind = view.world.program.debug.type_named(type_name)
+        except KeyError:
+            raise UsageError(f"the program has no type {type_name}") from None
+        try:
+            made = view.decoder.decode(kind, InMemory(view.world.memory, address))
+        except UnreadableError as error:
+            raise UsageError(f"cannot read a {type_name} at {address:#x}: {error}") from None
+        return view.element(type_name, kind, address, made)
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        return goroutine_states(self._at().world, 0)
+
+    def heap(self) -> HeapReport:
+        # Only this question needs numpy, which takes a moment to load.
+        from goprobe.analysis.census import census_of, self_check
+        from goprobe.runtime.census import count
+        from goprobe.runtime.spantable import copy_heap
+
+        world = self._at().world
+        try:
+            census = count(copy_heap(world.memory, world.layout, world.heap.address), world.layout)
+        except UnreadableError as error:
+            raise CannotWorkError(f"the heap cannot be read: {error.why}") from None
+        return HeapReport(
+            schema=SCHEMA, pid=world.pid, go=str(world.program.go), pause_us=0, snapshot="stop",
+            self_check=self_check(census), census=census_of(census),
+        )  # fmt: skip
+
+
+def _pieces(address: int, size: int) -> Sequence[tuple[int, int]]:
+    """The range as aligned pieces that one debug register each can watch."""
+    found: list[tuple[int, int]] = []
+    end = address + size
+    while address < end and len(found) <= _WATCHES:
+        width = next(w for w in _WATCH_SIZES if address % w == 0 and address + w <= end)
+        found.append((address, width))
+        address += width
+    return found

@@ -1,0 +1,212 @@
+"""Recordings: a session's questions and answers in a file, and a session played from one.
+
+A recording is JSON lines: a head, one exchange a line, and an end that counts them. Played back,
+a script must ask what it asked then, in the same order; no Go and no GDB is needed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, TypeVar, cast
+
+import msgspec
+from msgspec import UNSET
+
+import goprobe.errors
+from goprobe import __version__
+from goprobe.analysis.script.driver import Driver
+from goprobe.errors import GoprobeError, UsageError
+from goprobe.model.attached import GoroutineState
+from goprobe.model.codec import from_json, to_json
+from goprobe.model.heap import HeapReport
+from goprobe.model.location import Location
+from goprobe.model.script import (
+    RECORDING_SCHEMA,
+    Exchange,
+    Moment,
+    RecordingEnd,
+    RecordingHead,
+    SessionInfo,
+)
+from goprobe.model.value import Element
+
+T = TypeVar("T")
+_SIZE_LIMIT = 1 << 30
+_Args = tuple["str | int", ...]
+
+
+class Recorder:
+    """A Driver that passes every question on and writes down what was answered."""
+
+    def __init__(self, driver: Driver, path: Path) -> None:
+        self._driver = driver
+        try:
+            self._file: IO[bytes] = path.open("wb")
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        self._count = 0
+        head = RecordingHead(schema=RECORDING_SCHEMA, goprobe=__version__, info=driver.info)
+        self._write(head)
+
+    @property
+    def info(self) -> SessionInfo:
+        return self._driver.info
+
+    def _write(self, line: object) -> None:
+        self._file.write(to_json(line) + b"\n")
+
+    def _asked(self, ask: str, args: _Args, answer: Callable[[], T]) -> T:
+        self._count += 1
+        try:
+            found = answer()
+        except GoprobeError as error:
+            self._write(
+                Exchange(ask=ask, args=args, error=error.message, error_kind=type(error).__name__)
+            )
+            raise
+        told = base64.b64encode(found).decode() if isinstance(found, bytes) else found
+        self._write(Exchange(ask=ask, args=args, answer=msgspec.Raw(to_json(told))))
+        return found
+
+    def break_at(self, where: str) -> None:
+        self._asked("break_at", (where,), lambda: self._driver.break_at(where))
+
+    def clear(self, where: str) -> None:
+        self._asked("clear", (where,), lambda: self._driver.clear(where))
+
+    def resume(self) -> Moment:
+        return self._asked("resume", (), self._driver.resume)
+
+    def step(self, how: str, line: int) -> Moment:
+        return self._asked("step", (how, line), lambda: self._driver.step(how, line))
+
+    def watch(self, address: int, size: int) -> tuple[int, ...]:
+        return self._asked("watch", (address, size), lambda: self._driver.watch(address, size))
+
+    def unwatch(self, number: int) -> None:
+        self._asked("unwatch", (number,), lambda: self._driver.unwatch(number))
+
+    def locate(self, address: int) -> tuple[Location, ...]:
+        return self._asked("locate", (address,), lambda: self._driver.locate(address))
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._asked("read", (address, size), lambda: self._driver.read(address, size))
+
+    def value(self, type_name: str, address: int) -> Element:
+        return self._asked(
+            "value", (type_name, address), lambda: self._driver.value(type_name, address)
+        )
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        return self._asked("goroutines", (), self._driver.goroutines)
+
+    def heap(self) -> HeapReport:
+        return self._asked("heap", (), self._driver.heap)
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._write(RecordingEnd(end=True, exchanges=self._count))
+            self._file.close()
+        self._driver.close()
+
+
+class Replayer:
+    """A Driver that answers out of a recording."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = str(path)
+        try:
+            if path.stat().st_size > _SIZE_LIMIT:
+                raise UsageError(f"{path} is too large for a recording")
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        head, *self._lines = [line for line in lines if line] or [b""]
+        self.info = self._head(head).info
+        self._check_end()
+        self._at = 0
+
+    def _head(self, line: bytes) -> RecordingHead:
+        try:
+            head = from_json(line, RecordingHead)
+        except msgspec.MsgspecError:
+            raise UsageError(f"{self._name} is no recording of goprobe") from None
+        if head.schema != RECORDING_SCHEMA:
+            raise UsageError(
+                f"{self._name} is a recording of another version ({head.schema}); this goprobe "
+                f"reads {RECORDING_SCHEMA}"
+            )
+        return head
+
+    def _check_end(self) -> None:
+        try:
+            end = from_json(self._lines[-1] if self._lines else b"", RecordingEnd)
+        except msgspec.MsgspecError:
+            raise UsageError(f"{self._name} was cut short: its last line is missing") from None
+        self._lines.pop()
+        if end.exchanges != len(self._lines):
+            raise UsageError(f"{self._name} is damaged: {end.exchanges} exchanges were recorded, "
+                             f"{len(self._lines)} are there")  # fmt: skip
+
+    def _asked(self, ask: str, args: _Args, kind: Any) -> Any:
+        if self._at >= len(self._lines):
+            raise UsageError(f"the script asks more than {self._name} holds: {_shown(ask, args)}")
+        try:
+            line = from_json(self._lines[self._at], Exchange)
+        except msgspec.MsgspecError as error:
+            raise UsageError(f"{self._name} is damaged at line {self._at + 2}: {error}") from None
+        self._at += 1
+        if (line.ask, tuple(line.args)) != (ask, args):
+            raise UsageError(
+                f"the script asks {_shown(ask, args)}, but when {self._name} was recorded it "
+                f"asked {_shown(line.ask, cast('_Args', tuple(line.args)))}"
+            )
+        if line.error:
+            error_kind = getattr(goprobe.errors, line.error_kind, UsageError)
+            raise error_kind(line.error)
+        if line.answer is UNSET:
+            return None
+        return from_json(bytes(line.answer), kind)
+
+    def break_at(self, where: str) -> None:
+        self._asked("break_at", (where,), None)
+
+    def clear(self, where: str) -> None:
+        self._asked("clear", (where,), None)
+
+    def resume(self) -> Moment:
+        return cast("Moment", self._asked("resume", (), Moment))
+
+    def step(self, how: str, line: int) -> Moment:
+        return cast("Moment", self._asked("step", (how, line), Moment))
+
+    def watch(self, address: int, size: int) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self._asked("watch", (address, size), tuple[int, ...]))
+
+    def unwatch(self, number: int) -> None:
+        self._asked("unwatch", (number,), None)
+
+    def locate(self, address: int) -> tuple[Location, ...]:
+        return cast("tuple[Location, ...]", self._asked("locate", (address,), tuple[Location, ...]))
+
+    def read(self, address: int, size: int) -> bytes:
+        return base64.b64decode(self._asked("read", (address, size), str))
+
+    def value(self, type_name: str, address: int) -> Element:
+        return cast("Element", self._asked("value", (type_name, address), Element))
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        found = self._asked("goroutines", (), tuple[GoroutineState, ...])
+        return cast("tuple[GoroutineState, ...]", found)
+
+    def heap(self) -> HeapReport:
+        return cast("HeapReport", self._asked("heap", (), HeapReport))
+
+    def close(self) -> None:
+        pass
+
+
+def _shown(ask: str, args: _Args) -> str:
+    return f"{ask}({', '.join(hex(a) if isinstance(a, int) else repr(a) for a in args)})"

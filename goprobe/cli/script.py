@@ -1,0 +1,64 @@
+"""`goprobe script`: drive a Go program stop by stop from a Python file."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from goprobe.cli.options import Patience, Tools, program_args
+from goprobe.errors import UsageError
+
+
+class Script:
+    name = "script"
+    takes_program_args = True
+
+    def run(
+        self,
+        context: typer.Context,
+        *,
+        file: Annotated[str, typer.Argument(metavar="FILE.py", help="The script.")],
+        target: Annotated[
+            str, typer.Argument(metavar="TARGET", help="A .go file, a package or a Go binary.")
+        ] = "",
+        optimized: Annotated[
+            bool, typer.Option("--optimized", help="Build as users ship: with the optimiser on.")
+        ] = False,
+        record: Annotated[
+            str, typer.Option("--record", metavar="FILE", help="Record the session in FILE.")
+        ] = "",
+        replay: Annotated[
+            str, typer.Option("--replay", metavar="FILE", help="Play a recording; needs no Go.")
+        ] = "",
+        tools: Tools,
+        patience: Patience,
+    ) -> int:
+        """Run a Python script that drives a Go program: it is given `program` and `args`.
+
+        The script's exit code is goprobe's; a failed assertion or an exception makes it 1.
+        """
+        from goprobe.analysis.script.program import launch
+        from goprobe.analysis.script.program import replay as replayed
+        from goprobe.analysis.script.runner import read_script, run_script
+        from goprobe.cli.progress import Progress
+
+        source = read_script(file)
+        args = program_args(context)
+        if replay:
+            if record:
+                raise UsageError("--record and --replay exclude each other")
+            program = replayed(replay)
+        elif not target:
+            raise UsageError("name the Go program to drive, or a recording with --replay FILE")
+        else:
+            with Progress() as progress:
+                program = launch(
+                    target, args, optimized=optimized, go=tools.go, gdb=tools.gdb,
+                    timeout=patience.seconds, record=record or None, progress=progress,
+                )  # fmt: skip
+        with program:
+            code = run_script(file, source, program, args, timeout=patience.seconds)
+            sys.stdout.flush()
+        return code

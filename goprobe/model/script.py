@@ -1,0 +1,59 @@
+"""What a scripted session hears of its program, and how a recording of it is written."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.model.trace import Exit, Stop
+
+RECORDING_SCHEMA = "goprobe.recording/1"
+
+
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The program of a session and the tools that it ran under."""
+
+    target: str
+    args: tuple[str, ...]
+    binary: str
+    go: str
+    gdb: str
+    pid: int
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the program went when it was let run: to a stop, or to its end.
+
+    `where` is the WHERE of the breakpoint, "" for other reasons; `watch` the number of the watch
+    that it stopped for.
+    """
+
+    stop: Stop | UnsetType = UNSET
+    exit: Exit | UnsetType = UNSET
+    where: str = ""
+    watch: int = 0
+
+
+class RecordingHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of a recording."""
+
+    schema: str
+    goprobe: str
+    info: SessionInfo
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question of the script and its answer, or the error that it was answered with."""
+
+    ask: str
+    args: tuple[str | int, ...] = ()
+    answer: msgspec.Raw | UnsetType = UNSET
+    error: str = ""
+    error_kind: str = ""
+
+
+class RecordingEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """The last line: without it the recording was cut short."""
+
+    end: bool
+    exchanges: int
