@@ -6,6 +6,7 @@ without asking the program, and outlive it however it ends (SIGKILL, exec).
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -17,6 +18,7 @@ from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process import inject, stops
 from goprobe.process.displaced import (
     MAX_INSTRUCTION,
+    Copy,
     Displaced,
     NotDisplaceableError,
     displace,
@@ -264,20 +266,20 @@ class Cave:
                 raise NotDisplaceableError("unreadable")
             slot = self.layout.slot(point.number)
             point.action = displace(bytes((point.original,)) + code[1:], point.address, slot)
-            if instructions := getattr(point.action, "code", b""):
-                self._write(slot, instructions)
+            if isinstance(point.action, Copy):
+                self._rewrite(slot, point.action.code)
         return point.action
 
     def insert(self, point: Point) -> None:
         if not point.inserted:
             point.inserted = True
-            self._write(point.address, bytes((_INT3,)))
+            self._rewrite(point.address, bytes((_INT3,)))
 
     def extract(self, point: Point) -> None:
         """Take a breakpoint out. Threads that it has stopped already will still tell."""
         if point.inserted:
             point.inserted = False
-            self._write(point.address, bytes((point.original,)))
+            self._rewrite(point.address, bytes((point.original,)))
 
     def give_up(self, point: Point) -> None:
         """A breakpoint that cannot be passed is of no use."""
@@ -301,7 +303,7 @@ class Cave:
         """Whether another process, of this /proc/PID/mem, has the very same memory."""
         at = self.layout.data - 8
         token = os.urandom(8)
-        self._write(at, token)
+        self._rewrite(at, token)
         return os.pread(memory, 8, at) == token
 
     def restore(self, memory: int) -> None:
@@ -314,6 +316,11 @@ class Cave:
         if len(text) != size:
             raise UsageError("an address to trace lies outside the program")
         return text
+
+    def _rewrite(self, address: int, data: bytes) -> None:
+        """Change what was written before, in a program that may have been killed meanwhile."""
+        with contextlib.suppress(OSError):
+            os.pwrite(self._memory, data, address)
 
     def _write(self, address: int, data: bytes | bytearray) -> None:
         try:

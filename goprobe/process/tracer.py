@@ -142,18 +142,26 @@ class _Engine:
         """To the program's end. What goes wrong is kept in `error`; nothing stays behind."""
         try:
             self._start()
-            while self._ended is None:
-                self._handle(self._tracees.next())
+            self._follow()
         except BaseException as error:  # carried over to the caller's thread
             self.error = error
             self._clear_up()
         finally:
             self._dismiss_guests()
-            for file in (self._pidfd, self._mem):
+            files = (self._pidfd, self._mem)
+            self._pidfd = self._mem = -1
+            for file in files:
                 if file >= 0:
                     os.close(file)
-            self._pidfd = self._mem = -1
             self.finished.set()
+
+    def _follow(self) -> None:
+        try:
+            while self._ended is None:
+                self._handle(self._tracees.next())
+        except ChildProcessError:
+            # Only where our caller ignores SIGCHLD, or waits for any child in another thread.
+            raise TargetGoneError("the program ended, but not before goprobe's eyes") from None
 
     def _start(self) -> None:
         os.set_inheritable(self._cave.file, True)
@@ -177,11 +185,16 @@ class _Engine:
         stop = stops.wait_any(self.pid)
         tracing.request(tracing.PTRACE_SETOPTIONS, self.pid, None, _OPTIONS)
         self._signal(signal.SIGCONT)
+        held = []
         while stop and not stop.over and (stop.event or stop.signal != signal.SIGCONT):
+            if not stop.event and stop.signal != signal.SIGSTOP:
+                held.append(stop.signal)
             tracing.request(tracing.PTRACE_CONT, self.pid)
             stop = stops.wait_any(self.pid)
         if stop is None or stop.over:
             raise TargetGoneError("the program was killed before it began")
+        for number in held:
+            self._signal(number)
 
     def _clear_up(self) -> None:
         """After an error: nothing of the program may stay."""
@@ -328,10 +341,13 @@ class _Engine:
     def _call_end(self) -> None:
         if self._on_end is None or not self._patched:
             return
+        self._tell(self._on_end, self.memory)
+
+    def _tell(self, callback: Callable[..., None], *what: object) -> None:
         try:
-            self._on_end(self.memory)
+            callback(*what)
         except TargetGoneError:
-            self._why = self._why or "its memory was gone before goprobe could look at it"
+            self._why = self._why or "it was killed while goprobe looked at it"
 
     # Breakpoints
 
@@ -393,7 +409,7 @@ class _Engine:
         index = self._cave.inspect - point.probe_left - 1
         hit = ProbeHit(self._cave.probes[point.probe], index, tid, values)
         if self._on_probe is not None:
-            self._on_probe(hit, self.memory)
+            self._tell(self._on_probe, hit, self.memory)
         else:
             self._probes.append(hit)
 
@@ -410,7 +426,7 @@ class _Engine:
             point.returning = False
             self._cave.only_count(point.site)
         if self._on_hit is not None:
-            self._on_hit(hit, self.memory)
+            self._tell(self._on_hit, hit, self.memory)
         else:
             self._hits.append(hit)
 
@@ -446,7 +462,8 @@ class _Engine:
         target = action.target(words)
         words[RIP] = self._word(action.operand(words)) if target is None else target
         words[RSP] -= 8
-        os.pwrite(self._mem, action.back.to_bytes(8, "little"), words[RSP])
+        with contextlib.suppress(OSError):  # killed meanwhile
+            os.pwrite(self._mem, action.back.to_bytes(8, "little"), words[RSP])
         self._store(tid)
         self._tracees.go_on(tid)
 
@@ -456,7 +473,7 @@ class _Engine:
             self._stops += 1
             held = self._tracees.hold(tid)
             if self._on_check is not None:
-                self._on_check(self.memory)
+                self._tell(self._on_check, self.memory)
             self._cave.countdown = self._check_every
             self._tracees.release(held)
         self._go_to(tid, self._cave.callees[number])

@@ -870,6 +870,24 @@ def test_the_program_does_not_outlive_a_killed_tracer() -> None:
         assert tracer.stdout.read() == ""
 
 
+def test_ctrl_c_ends_the_run_with_what_was_seen() -> None:
+    binary = build(ENDS)
+    code = (
+        "import sys\n"
+        "from goprobe.process.tracer import CallSite, run_counted\n"
+        "pc, callee = map(int, sys.argv[2:4])\n"
+        "run = run_counted(sys.argv[1], ['spin'], sites=[CallSite(pc, callee, 0)])\n"
+        "print(run.counts[0] >= 5000, run.partial, run.why)\n"
+    )
+    (site,) = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
+    command = [sys.executable, "-c", code, str(binary), str(site.pc), str(site.callee)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stdout and tracer.stdout.readline() == "spinning\n"
+        tracer.send_signal(signal.SIGINT)
+        assert tracer.stdout.read() == "True True it was interrupted\n"
+    assert tracer.returncode == 0
+
+
 def test_a_stopped_program_goes_on_when_told_to() -> None:
     binary = build(ENDS)
     pids: list[int] = []
