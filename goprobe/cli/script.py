@@ -50,6 +50,7 @@ class Script:
             if record:
                 raise UsageError("--record and --replay exclude each other")
             program = replayed(replay)
+            args = args or program.info.args
         elif not target:
             raise UsageError("name the Go program to drive, or a recording with --replay FILE")
         else:
