@@ -155,7 +155,7 @@ func main() {
 def test_counts_are_the_programs_own(go: str, args: tuple[str, ...]) -> None:
     binary = build(MANY, go=go)
     sites = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
-    run = trace(binary, *args, sites=sites, env={**os.environ, "GODEBUG": "clobberfree=1"})
+    run = trace(binary, *args, sites=sites, env={**os.environ, "GODEBUG": "clobberfree=1,gccheckmark=1"})
     done(run)
     assert run.outcome.counts == {0: run.said()}
     assert len(run.outcome.hits) == 32
