@@ -1,21 +1,206 @@
-"""`goprobe heap`: what is on the heap of a running process."""
+"""`goprobe heap`: what is on the heap of a running process, and who keeps it there."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from goprobe.cli.addresses import address
 from goprobe.cli.options import Output, Process
+from goprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from goprobe.analysis.heap import HeapQuestions
+    from goprobe.analysis.hold import Target
+    from goprobe.model.heap import HeapReport
+
+_FINDINGS = 1
+_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
+_LONGEST = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked besides the census."""
+
+    types: Annotated[bool, typer.Option("--types", help="Count objects by Go type.")] = False
+    retained: Annotated[
+        bool, typer.Option("--retained", help="Say what each type and root alone keeps.")
+    ] = False
+    path_to: Annotated[
+        str, typer.Option("--path", metavar="ADDRESS", help="Say which root keeps an object.")
+    ] = ""
+    paths: Annotated[
+        int, typer.Option("--paths", metavar="N", help="Show so many paths with --path.")
+    ] = 1
+    referrers: Annotated[
+        str, typer.Option("--referrers", metavar="ADDRESS", help="Say who points at an object.")
+    ] = ""
+    object: Annotated[
+        str, typer.Option("--object", metavar="ADDRESS", help="Show an object's value.")
+    ] = ""
+    dangling: Annotated[
+        bool, typer.Option("--dangling", help="List pointers to what is no object.")
+    ] = False
+    unreachable: Annotated[
+        bool, typer.Option("--unreachable", help="Count garbage that waits, by type.")
+    ] = False
+    snapshot: Annotated[
+        str,
+        typer.Option(
+            "--snapshot",
+            metavar="stop|fork",
+            help="Read the process while it stands, or a copy of it.",
+        ),
+    ] = ""
+
+    def asked(self, *, growth: bool) -> HeapQuestions:
+        """Raises UsageError where they make no sense. Growth is told by type and root."""
+        from goprobe.analysis.heap import HeapQuestions
+
+        if self.snapshot not in ("", "stop", "fork"):
+            raise UsageError(f"--snapshot takes stop or fork, not {self.snapshot!r}")
+        if not 0 < self.paths <= 1000:
+            raise UsageError("--paths takes a number from 1 to 1000")
+        return HeapQuestions(
+            types=self.types or growth,
+            retained=self.retained or growth,
+            path=address(self.path_to) if self.path_to else 0,
+            paths=self.paths,
+            referrers=address(self.referrers) if self.referrers else 0,
+            object=address(self.object) if self.object else 0,
+            dangling=self.dangling,
+            unreachable=self.unreachable,
+            snapshot=self.snapshot,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the heap is compared with: an older report, or itself a while ago."""
+
+    diff: Annotated[
+        str, typer.Option("--diff", metavar="OLD.json", help="Say what has grown since a report.")
+    ] = ""
+    every: Annotated[
+        str, typer.Option("--every", metavar="TIME", help="Look again after so long (30s, 5m).")
+    ] = ""
+    count: Annotated[
+        int, typer.Option("--count", metavar="N", help="Look so many times with --every.")
+    ] = 2
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.diff or self.every)
+
+    def check(self) -> None:
+        """Raises UsageError where the options contradict each other."""
+        if self.diff and self.every:
+            raise UsageError("--diff and --every contradict each other")
+        if self.every:
+            seconds(self.every)
+            if not 2 <= self.count <= 100_000:
+                raise UsageError("--count takes a number from 2 to 100000")
 
 
 class Heap:
     name = "heap"
     takes_program_args = False
 
-    def run(self, *, process: Process, output: Output) -> int:
-        """Count the objects on the heap of a running Go process, by size class.
+    def run(
+        self, *, process: Process, questions: Questions, comparison: Comparison, output: Output
+    ) -> int:
+        """Count the objects on the heap of a running Go process, and say who keeps them.
 
-        PROCESS is a process number.
+        PROCESS is a process number; an ADDRESS is hexadecimal, as Go's %p prints it. The exit code
+        is 1 where --dangling finds something.
         """
-        from goprobe.analysis.census import heap_census
-        from goprobe.cli.attach import answer
+        from goprobe.cli.output import destination
+        from goprobe.cli.progress import Progress
         from goprobe.model.heap import HeapReport
 
-        return answer(process, output, HeapReport, heap_census)
+        comparison.check()
+        drawn = output.format_name == "pprof"
+        asked = questions.asked(growth=comparison.wanted or drawn)
+        old = _old_report(comparison.diff) if comparison.diff else None
+        place = destination(output, HeapReport)
+        with Progress() as progress:
+            progress(f"reading process {process.pid}")
+            look = _Look(process, asked, drawn, progress)
+            report = look.repeatedly(comparison) if comparison.every else look()
+        if old is not None:
+            report = _compared(old, report)
+        place.deliver(report)
+        return _FINDINGS if questions.dangling and report.dangling else 0
+
+
+class _Look:
+    """One look at the heap, any number of times."""
+
+    def __init__(
+        self, process: Process, asked: HeapQuestions, drawn: bool, progress: Callable[[str], None]
+    ) -> None:
+        from goprobe.analysis.hold import open_target
+
+        self._target: Target = open_target(process.pid, assume_go=process.assume_go)
+        self._asked = asked
+        self._drawn = drawn
+        self._progress = progress
+
+    def __call__(self) -> HeapReport:
+        from goprobe.analysis.heap import heap
+
+        return heap(self._target, self._asked, progress=self._progress, profile=self._drawn)
+
+    def repeatedly(self, comparison: Comparison) -> HeapReport:
+        """The last of several looks, compared with the first."""
+        import time
+
+        first = report = self()
+        for number in range(2, comparison.count + 1):
+            self._progress(f"waiting for look {number} of {comparison.count}")
+            time.sleep(seconds(comparison.every))
+            report = self()
+        return _compared(first, report)
+
+
+def _compared(old: HeapReport, new: HeapReport) -> HeapReport:
+    from msgspec.structs import replace
+
+    from goprobe.analysis.heap import difference
+
+    return replace(new, diff=difference(old, new))
+
+
+def _old_report(path: str) -> HeapReport:
+    from msgspec import MsgspecError
+
+    from goprobe.model.codec import from_json
+    from goprobe.model.heap import SCHEMA, HeapReport
+
+    try:
+        report = from_json(Path(path).read_bytes(), HeapReport)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (MsgspecError, ValueError):
+        report = None
+    if report is None or report.schema != SCHEMA:
+        raise UsageError(
+            f"{path} is no report of goprobe heap",
+            hint="goprobe heap PID --types --retained --json -o FILE writes one",
+        )
+    return report
+
+
+def seconds(text: str) -> float:
+    """A length of time: "30s", "5m", "1.5h", "250ms", or a number of seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text.strip())
+    length = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 0 < length <= _LONGEST:
+        raise UsageError(f"{text!r} is no length of time", hint="for example 30s, 5m or 1h")
+    return length

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
+from goprobe.model.location import Location
+from goprobe.model.value import Data, Element, Value
 
 SCHEMA = "goprobe.heap/1"
 
@@ -75,8 +78,110 @@ class SelfCheck(msgspec.Struct, frozen=True):
     mismatches: tuple[SpanMismatch, ...]
 
 
-class HeapReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`snapshot` says how the target was read: stopped throughout, or from a forked copy."""
+class GraphSummary(msgspec.Struct, frozen=True):
+    """`edges` lead from object to object. What no root leads to waits to be collected."""
+
+    reachable: int
+    unreachable: int
+    edges: int
+    reachable_bytes: int
+    unreachable_bytes: int
+    roots: int
+
+
+class TypeCount(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`retained_bytes`: what would be free without these objects. `share` of `objects` are known
+    only by a pointer to a part of them (`inner`)."""
+
+    type: str
+    objects: int
+    bytes: int
+    retained_bytes: int | UnsetType = UNSET
+    inner: int = 0
+
+
+class Untyped(msgspec.Struct, frozen=True):
+    """Objects of one size whose type nothing in the process tells, and why."""
+
+    size: int
+    noscan: bool
+    objects: int
+    bytes: int
+    reason: str
+
+
+class RootCount(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one root alone keeps: a variable, a goroutine, a finalizer."""
+
+    kind: str
+    name: str
+    retained_bytes: int
+    objects: int
+    goroutine: int = 0
+    address: Address | UnsetType = UNSET
+
+
+class Referrer(msgspec.Struct, frozen=True, rename={"source": "from"}):
+    """Who points at the object asked for; `field` says where in it the pointer is."""
+
+    source: Location
+    field: str
+    into: int
+
+
+class DanglingEdge(msgspec.Struct, frozen=True, rename={"source": "from"}):
+    """A pointer that leads to no object, with both ends."""
+
+    source: Location
+    to: Location
+    field: str
+    why: str
+
+
+class ObjectView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One object, with its value as far as its type is known."""
+
+    location: Location
+    type: str
+    reachable: bool
+    retained_bytes: int | UnsetType = UNSET
+    value: Value | UnsetType = UNSET
+    data: Data | UnsetType = UNSET
+    elements: tuple[Element, ...] | UnsetType = UNSET
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """A type or a root that has grown (or shrunk) between two snapshots."""
+
+    name: str
+    objects: int
+    bytes: int
+
+
+class HeapDiff(msgspec.Struct, frozen=True):
+    """The difference to an older snapshot of the same process."""
+
+    objects: int
+    bytes: int
+    types: tuple[Growth, ...]
+    roots: tuple[Growth, ...]
+
+
+class HeapSample(msgspec.Struct, frozen=True):
+    """Objects that are kept by the same way: `stack` are the types, and at last the root, that
+    alone keep them, innermost first."""
+
+    stack: tuple[str, ...]
+    objects: int
+    bytes: int
+
+
+class HeapReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`snapshot` says how the target was read: stopped throughout, or from a forked copy.
+
+    Parts that were not asked for are left out, or empty (types, paths, dangling). `path_texts` are
+    the paths as Go would write them.
+    """
 
     pid: int
     go: str
@@ -84,5 +189,17 @@ class HeapReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     snapshot: str
     self_check: SelfCheck
     census: HeapCensus
+    graph: GraphSummary | UnsetType = UNSET
+    types: tuple[TypeCount, ...] = ()
+    untyped: tuple[Untyped, ...] | UnsetType = UNSET
+    roots: tuple[RootCount, ...] | UnsetType = UNSET
+    unreachable: tuple[TypeCount, ...] | UnsetType = UNSET
+    paths: tuple[tuple[Location, ...], ...] = ()
+    path_texts: tuple[str, ...] | UnsetType = UNSET
+    referrers: tuple[Referrer, ...] | UnsetType = UNSET
+    object: ObjectView | UnsetType = UNSET
+    dangling: tuple[DanglingEdge, ...] = ()
+    diff: HeapDiff | UnsetType = UNSET
+    samples: tuple[HeapSample, ...] | UnsetType = UNSET
     warnings: tuple[str, ...] = ()
     schema: str

@@ -2,10 +2,10 @@
 
 Types come from the headers of objects over 512 bytes, and flow along pointers from typed roots
 (package-level variables, variables of frames) and closures; interfaces say the types of their
-values themselves. A pointer's type is taken for its target's only where the target's size class is the
-one that such a value gets: a pointer to a struct's first field, or to an array's first element,
-points at the whole object's first byte just as well. What remains gets the type of an inner pointer, said
-to be such.
+values themselves. A pointer's type is taken for its target's only where the target's size class is
+the one that such a value gets: a pointer to a struct's first field, or to an array's first element,
+points at the whole object's first byte just as well. What remains gets the type of an inner
+pointer, said to be such.
 Size classes: src/internal/runtime/gc/sizeclasses.go (runtime/sizeclasses.go to 1.24); the same
 from Go 1.21 to 1.27.
 """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.heap import HeapCensus, HeapReport, SizeClass
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
+from goprobe.report.text import heapgraph
 from goprobe.report.text.bars import bar
 from goprobe.report.text.page import Column, Page
 
@@ -29,7 +31,10 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     )
     page.blank()
     _space(page, census)
-    _classes(page, census)
+    if report.graph is UNSET:
+        _classes(page, census)
+    else:
+        heapgraph.write(page, report)
     page.blank()
     _self_check(page, report)
     for warning in report.warnings:

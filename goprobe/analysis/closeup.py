@@ -1,0 +1,160 @@
+"""Single objects of a heap's graph: who points at one, by which way it is kept, what is in it."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import UNSET
+
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapnames import Names
+from goprobe.analysis.locate import Locator
+from goprobe.analysis.nodes import RootStray
+from goprobe.analysis.reach import UNREACHED
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.model.heap import DanglingEdge, ObjectView, Referrer
+from goprobe.model.location import Location
+from goprobe.runtime.closures import captures_of
+from goprobe.runtime.objects import FREE_SLOT, FREE_SPAN, MANUAL_SPAN
+from goprobe.runtime.spantable import Ints
+from goprobe.runtime.values import Decoder
+
+Way = list[tuple[int, int]]
+"""(node, edge by which it was reached; -1 for the first)"""
+
+_MOST_STEPS = 10_000
+_SHOWN_STEPS = 200
+_MOST_REFERRERS = 1000
+_MOST_DANGLING = 200
+_REASONS = {
+    FREE_SPAN: "into memory of the heap that is in no use",
+    MANUAL_SPAN: "into a goroutine's stack, or other memory that is no object",
+    FREE_SLOT: "into a slot whose object was freed",
+}
+_PAST_END = "past the last object of a span"
+# What the runtime itself keeps of stacks: its own objects may point there.
+_RUNTIME_TYPES = ("runtime.", "[]runtime.", "[]*runtime.")
+
+
+def incoming(graph: HeapGraph, node: int) -> Ints:
+    """The numbers of the edges that lead to a node."""
+    return np.flatnonzero(graph.nodes.target == node).astype(np.int64)
+
+
+def source_of(graph: HeapGraph, edge: int) -> int:
+    return int(np.searchsorted(graph.nodes.first, edge, side="right")) - 1
+
+
+def paths(
+    graph: HeapGraph, names: Names, node: int, most: int
+) -> tuple[tuple[tuple[Location, ...], ...], tuple[str, ...]]:
+    """Shortest paths from roots, by different last referrers, shortest first; and their texts."""
+    found: list[Way] = []
+    for edge in incoming(graph, node).tolist():
+        way = _way(graph, source_of(graph, edge), node)
+        if way:
+            found.append([*way, (node, edge)])
+    found.sort(key=len)
+    chosen = found[: max(most, 1)]
+    return tuple(_locations(names, way) for way in chosen), tuple(map(names.path_text, chosen))
+
+
+def _way(graph: HeapGraph, node: int, without: int) -> Way:
+    """The shortest way to a node, from a root on; empty where it leads through `without`."""
+    nodes, via = graph.nodes, graph.reach.via
+    way: Way = []
+    while len(way) < _MOST_STEPS or node != nodes.root:
+        if node == without:
+            return []
+        edge = int(via[node])
+        if node == nodes.root:
+            break
+        if edge == UNREACHED:
+            return []
+        way.append((node, edge))
+        node = source_of(graph, edge)
+    return way[::-1]
+
+
+def _locations(names: Names, way: Way) -> tuple[Location, ...]:
+    shown = (
+        way if len(way) <= _SHOWN_STEPS else way[: _SHOWN_STEPS // 2] + way[-_SHOWN_STEPS // 2 :]
+    )
+    found = []
+    for i, (node, edge) in enumerate(shown):
+        via = names.field(shown[i - 1][0], edge) if i else ""
+        found.append(names.location(node, via))
+    return tuple(found)
+
+
+def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]:
+    """Every object and root that points at one."""
+    found = []
+    for edge in incoming(graph, node)[:_MOST_REFERRERS].tolist():
+        source = source_of(graph, edge)
+        if source == graph.nodes.root:
+            continue
+        into = int(graph.nodes.into[edge]) - int(graph.lead[graph.objects.span[node]])
+        found.append(Referrer(names.location(source), names.field(source, edge), into))
+    return tuple(found)
+
+
+def dangling(graph: HeapGraph, names: Names) -> tuple[DanglingEdge, ...]:
+    """Pointers of reachable objects and of roots that lead to no object.
+
+    Garbage may point at what was freed before it, and the runtime's own objects at stacks.
+    """
+    strays, locator = graph.nodes.strays, Locator(graph.world)
+    found: list[DanglingEdge] = []
+    rows = np.flatnonzero(graph.reachable[strays.source]) if len(strays) else []
+    for row in list(rows)[: 10 * _MOST_DANGLING]:
+        source, why = int(strays.source[row]), int(strays.why[row])
+        if graph.type_name(source).startswith(_RUNTIME_TYPES):
+            continue
+        field = f"+{8 * int(strays.offset[row]):#x}"
+        to = locator.locate(int(strays.value[row]))
+        found.append(DanglingEdge(names.location(source), to, field, _REASONS.get(why, _PAST_END)))
+        if len(found) >= _MOST_DANGLING:
+            break
+    found += [_root_stray(locator, s) for s in graph.nodes.root_strays if not _own(s)]
+    return tuple(found)
+
+
+def _own(stray: RootStray) -> bool:
+    """Whether the runtime itself keeps such a pointer."""
+    return stray.why == MANUAL_SPAN and stray.group.name.startswith("runtime.")
+
+
+def _root_stray(locator: Locator, stray: RootStray) -> DanglingEdge:
+    place = stray.address or stray.group.address
+    return DanglingEdge(
+        locator.locate(place), locator.locate(stray.value), stray.group.name,
+        _REASONS.get(stray.why, _PAST_END),
+    )  # fmt: skip
+
+
+def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) -> ObjectView:
+    """One object, decoded by its type."""
+    view = ObjectView(
+        location=names.location(node),
+        type=graph.type_name(node) or "?",
+        reachable=bool(graph.reachable[node]),
+        retained_bytes=int(graph.retained[node]) if retained else UNSET,
+    )
+    kind = graph.shapes[int(graph.typing.shape[node])].kind
+    if kind is None or graph.typing.inner[node]:
+        return view
+    world = graph.world
+    program = world.program
+    decoder = Decoder(
+        world.memory, program.debug.types, world.typedata, Locator(world).locate,
+        lambda code: program.function_name(code - world.bias),
+        lambda code: captures_of(program, code - world.bias),
+    )  # fmt: skip
+    try:
+        made = decoder.at(kind, graph.address(node))
+    except (UnreadableError, NotGoError, KeyError):
+        return view
+    return ObjectView(
+        view.location, view.type, view.reachable, view.retained_bytes, made.value, made.data,
+        made.elements,
+    )  # fmt: skip

@@ -1,0 +1,267 @@
+"""`goprobe heap` beyond the census: types, retained sizes, paths, dangling pointers, garbage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from goprobe.analysis.census import census_of, heap_census, self_check
+from goprobe.analysis.closeup import dangling, object_view, paths, referrers
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapnames import Names, root_name
+from goprobe.analysis.heapsnapshot import take
+from goprobe.analysis.hold import PATIENCE, Target
+from goprobe.analysis.profile import samples
+from goprobe.errors import UsageError
+from goprobe.model.address import Address
+from goprobe.model.heap import (
+    SCHEMA,
+    GraphSummary,
+    Growth,
+    HeapDiff,
+    HeapReport,
+    RootCount,
+    TypeCount,
+    Untyped,
+)
+from goprobe.runtime.objects import FREE_SLOT
+from goprobe.runtime.roots import RootKind
+from goprobe.runtime.spantable import Ints
+
+_MOST_ROOTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class HeapQuestions:
+    """What is asked of the heap. Addresses of 0 are not asked for."""
+
+    types: bool = False
+    retained: bool = False
+    path: int = 0
+    paths: int = 1
+    referrers: int = 0
+    object: int = 0
+    dangling: bool = False
+    unreachable: bool = False
+    snapshot: str = ""
+
+    @property
+    def graph(self) -> bool:
+        """Whether pointers have to be followed at all."""
+        return any(
+            (self.types, self.retained, self.path, self.referrers, self.object, self.dangling,
+             self.unreachable)
+        )  # fmt: skip
+
+
+def heap(
+    target: Target,
+    questions: HeapQuestions,
+    *,
+    timeout: float = PATIENCE,
+    progress: Callable[[str], None] = lambda message: None,
+    profile: bool = False,
+) -> HeapReport:
+    """The heap of a running process; with `profile` the samples of a profile, too.
+
+    Raises CannotWorkError, UsageError (no object at an address that was asked for),
+    TargetGoneError, TargetTimeoutError, NotPermittedError.
+    """
+    if not questions.graph:
+        return heap_census(target, timeout=timeout, progress=progress)
+    snapshot = take(target, timeout=timeout, progress=progress, how=questions.snapshot)
+    try:
+        graph = HeapGraph(snapshot, progress)
+        report = report_on(graph, questions)
+        if profile:
+            report = msgspec.structs.replace(report, samples=samples(graph))
+        return report
+    finally:
+        snapshot.close()
+
+
+def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
+    """Answer the questions from one snapshot's graph."""
+    names = Names(graph)
+    snapshot = graph.snapshot
+    found = dangling(graph, names)
+    report = HeapReport(
+        schema=SCHEMA, pid=graph.world.pid, go=str(graph.world.program.go),
+        pause_us=snapshot.pause_us, snapshot=snapshot.how,
+        self_check=self_check(snapshot.census, len(found), graph.edges.pointers),
+        census=census_of(snapshot.census), graph=summary(graph),
+        warnings=(*snapshot.warnings, *graph.roots.notes),
+    )  # fmt: skip
+    changes: dict[str, object] = {}
+    if questions.types or questions.retained:
+        changes |= {"types": types(graph, retained=questions.retained), "untyped": untyped(graph)}
+    if questions.retained:
+        changes["roots"] = roots(graph)
+    if questions.unreachable:
+        changes["unreachable"] = garbage(graph)
+    if questions.dangling:
+        changes["dangling"] = found
+    if questions.path:
+        ways = paths(graph, names, _node(graph, questions.path), questions.paths)
+        changes |= {"paths": ways[0], "path_texts": ways[1]}
+    if questions.referrers:
+        changes["referrers"] = referrers(graph, names, _node(graph, questions.referrers))
+    if questions.object:
+        changes["object"] = object_view(
+            graph, names, _node(graph, questions.object), retained=questions.retained
+        )
+    return msgspec.structs.replace(report, **changes)
+
+
+def _node(graph: HeapGraph, address: int) -> int:
+    node = graph.node_at(address)
+    if node >= 0:
+        return node
+    what = "a free slot of the heap" if node == FREE_SLOT else "no object of the heap"
+    raise UsageError(
+        f"there is {what} at {address:#x}", hint="goprobe where PID ADDRESS says what is there"
+    )
+
+
+def summary(graph: HeapGraph) -> GraphSummary:
+    reached, sizes = graph.reachable, graph.objects.size
+    count, size = int(reached.sum()), int(sizes[reached].sum())
+    return GraphSummary(
+        reachable=count,
+        unreachable=len(reached) - count,
+        edges=graph.nodes.heap_edges,
+        reachable_bytes=size,
+        unreachable_bytes=int(sizes.sum()) - size,
+        roots=len(graph.roots.values),
+    )
+
+
+def types(graph: HeapGraph, *, retained: bool) -> tuple[TypeCount, ...]:
+    """Objects by type, most bytes first; untyped ones are `untyped`'s."""
+    typing, sizes = graph.typing, graph.objects.size
+    held: Ints | None = None
+    if retained:
+        kinds = np.full(len(graph.nodes), -1, np.int32)
+        kinds[: len(sizes)] = typing.shape
+        # Roots are no objects: give each a kind of its own, so that they hide nothing.
+        kinds[len(sizes) :] = -1 - np.arange(len(kinds) - len(sizes))
+        outermost = graph.dominators.outermost(kinds)[: len(sizes)]
+        held = np.where(outermost, graph.retained[: len(sizes)], 0)
+    return _by_type(graph, np.ones(len(sizes), bool), held)
+
+
+def garbage(graph: HeapGraph) -> tuple[TypeCount, ...]:
+    """What is allocated but no root leads to, by type; "?" where that is not known."""
+    return _by_type(graph, ~graph.reachable, None, unknown=True)
+
+
+def _by_type(
+    graph: HeapGraph, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], held: Ints | None,
+    *, unknown: bool = False,
+) -> tuple[TypeCount, ...]:  # fmt: skip
+    count = len(graph.shapes)
+    shape = graph.typing.shape[chosen]
+    size, inner = graph.objects.size[chosen], graph.typing.inner[chosen]
+    objects = np.bincount(shape, minlength=count)
+    total = np.bincount(shape, weights=size, minlength=count).astype(np.int64)
+    parts = np.bincount(shape, weights=inner, minlength=count).astype(np.int64)
+    kept = np.bincount(shape, weights=held[chosen], minlength=count).astype(np.int64) \
+        if held is not None else None  # fmt: skip
+    merged: dict[str, list[int]] = {}
+    for number in np.flatnonzero(objects).tolist():
+        if number == 0 and not unknown:
+            continue
+        row = merged.setdefault(graph.shapes[number].name, [0, 0, 0, 0])
+        row[0] += int(objects[number])
+        row[1] += int(total[number])
+        row[2] += int(parts[number])
+        row[3] += int(kept[number]) if kept is not None else 0
+    order = sorted(merged.items(), key=lambda item: (-item[1][1], item[0]))
+    return tuple(
+        TypeCount(name, n, size, UNSET if held is None else retained, inner=part)
+        for name, (n, size, part, retained) in order
+    )
+
+
+def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
+    """What has no type, by size and reason."""
+    rows = np.flatnonzero(graph.typing.shape == 0)
+    nodes, via = graph.nodes, graph.reach.via
+    sources = nodes.sources()
+    found: dict[tuple[int, bool, str], int] = {}
+    for node in rows.tolist():
+        edge = int(via[node])
+        reason = _why_untyped(graph, int(sources[edge])) if edge >= 0 else (
+            "nothing leads to it any more"
+        )  # fmt: skip
+        key = (int(graph.objects.size[node]), bool(graph.objects.noscan[node]), reason)
+        found[key] = found.get(key, 0) + 1
+    return tuple(
+        Untyped(size, noscan, count, size * count, reason)
+        for (size, noscan, reason), count in sorted(found.items())
+    )
+
+
+def _why_untyped(graph: HeapGraph, source: int) -> str:
+    if not graph.nodes.is_object(source):
+        group = graph.nodes.group(source)
+        if group.type is None:
+            return f"kept by {group.kind} roots without a type"
+    elif not graph.typing.shape[source]:
+        return "kept by an object without a type"
+    return "kept by an unsafe.Pointer, or by a pointer whose type does not fit its size"
+
+
+def roots(graph: HeapGraph) -> tuple[RootCount, ...]:
+    """What each root alone keeps, most first."""
+    nodes, held = graph.nodes, graph.retained
+    n = len(graph.objects)
+    counts = graph.dominators.retained(
+        np.concatenate((np.ones(n, np.int64), np.zeros(len(nodes) - n, np.int64)))
+    )
+    order = sorted(range(n, nodes.root), key=lambda node: -int(held[node]))
+    found = []
+    for node in order[:_MOST_ROOTS]:
+        group = nodes.group(node)
+        if not held[node]:
+            break
+        found.append(
+            RootCount(
+                kind=str(group.kind), name=root_name(group), retained_bytes=int(held[node]),
+                objects=int(counts[node]), goroutine=group.goroutine,
+                address=Address(group.address) if group.address else UNSET,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def difference(old: HeapReport, new: HeapReport) -> HeapDiff:
+    """What has grown since an older snapshot, most bytes first."""
+    return HeapDiff(
+        objects=new.census.objects - old.census.objects,
+        bytes=new.census.bytes - old.census.bytes,
+        types=_growth(
+            {t.type: (t.objects, t.bytes) for t in old.types or ()},
+            {t.type: (t.objects, t.bytes) for t in new.types or ()},
+        ),
+        roots=_growth(
+            {r.name: (r.objects, r.retained_bytes) for r in old.roots or ()},
+            {r.name: (r.objects, r.retained_bytes) for r in new.roots or ()},
+        ),
+    )
+
+
+def _growth(old: dict[str, tuple[int, int]], new: dict[str, tuple[int, int]]) -> tuple[Growth, ...]:
+    found = []
+    for name in old.keys() | new.keys():
+        (before, size_before), (after, size_after) = old.get(name, (0, 0)), new.get(name, (0, 0))
+        if before != after or size_before != size_after:
+            found.append(Growth(name, after - before, size_after - size_before))
+    return tuple(sorted(found, key=lambda g: (-abs(g.bytes), g.name)))
+
+
+__all__ = ["HeapQuestions", "RootKind", "difference", "heap", "report_on"]

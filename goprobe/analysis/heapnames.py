@@ -1,0 +1,141 @@
+"""What nodes and edges of a heap's graph are called: locations, fields, paths as Go writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.locate import Locator
+from goprobe.analysis.nodes import NO_OFFSET
+from goprobe.binary.gotypes import GoKind, GoType, TypeReader
+from goprobe.model.address import Address
+from goprobe.model.location import Kind, Location
+from goprobe.runtime.roots import RootGroup, RootKind
+
+_DEPTH_LIMIT = 16
+_MAP_INSIDE = (" table", " directory")
+_MAP_ENTRIES = (" groups", " buckets")
+
+
+def field_at(types: TypeReader, kind: GoType, offset: int) -> str:
+    """The part of a value at a byte offset, as Go selects it: ".next", ".items[3].name"."""
+    found = ""
+    for _ in range(_DEPTH_LIMIT):
+        if kind.kind == GoKind.STRUCT:
+            for member in reversed(kind.members):
+                part = types.at(member.type)
+                if member.offset <= offset < member.offset + max(part.size, 1):
+                    break
+            else:
+                return found
+            found += f".{member.name}"
+            offset -= member.offset
+            kind = part
+        elif kind.kind == GoKind.ARRAY:
+            part = types.at(kind.elem)
+            if not part.size:
+                return found
+            index, offset = divmod(offset, part.size)
+            found += f"[{index}]"
+            kind = part
+        else:
+            break
+    return found
+
+
+class Names:
+    """Names the nodes of one graph."""
+
+    def __init__(self, graph: HeapGraph) -> None:
+        self._graph = graph
+        self._locator = Locator(graph.world)
+        debug = graph.world.program.debug
+        self._types = debug.types if debug.present else None
+
+    # Nodes
+
+    def location(self, node: int, via: str = "") -> Location:
+        """Where an object or root is, with its type; `via` is the field that led to it."""
+        nodes = self._graph.nodes
+        if nodes.is_object(node):
+            found = self._locator.locate(self._graph.address(node))
+            name = self._graph.type_name(node)
+            detail = dict(found.detail)
+            if name:
+                detail["type"] = name
+            if via:
+                detail["via"] = via
+            shown = found.name if name in found.name else f"{name}, a {found.name}"
+            return Location(found.kind, found.address, shown, detail, found.evidence)
+        return self._root_location(nodes.group(node))
+
+    def _root_location(self, group: RootGroup) -> Location:
+        name = root_name(group)
+        if group.address:
+            found = self._locator.locate(group.address)
+            detail = dict(found.detail) | {"root": str(group.kind)}
+            return Location(found.kind, found.address, name, detail, found.evidence)
+        detail = {"root": str(group.kind), "goroutine": group.goroutine}
+        kind = Kind.GOROUTINE_STACK if group.goroutine else Kind.RUNTIME
+        return Location(kind, Address(0), name, detail, ("a root that lies in no single place",))
+
+    # Edges
+
+    def field(self, source: int, edge: int) -> str:
+        """Where in its source the pointer of an edge is; "" where that has no name."""
+        graph = self._graph
+        offset = int(graph.nodes.offset[edge])
+        if offset == NO_OFFSET or self._types is None:
+            return ""
+        if not graph.nodes.is_object(source):
+            kind = graph.nodes.group(source).type
+            return field_at(self._types, kind, offset * 8) if kind else ""
+        at = offset * 8 - int(graph.lead[graph.objects.span[source]])
+        shape = graph.shapes[int(graph.typing.shape[source])]
+        if shape.name.endswith(_MAP_ENTRIES):
+            return '["…"]'
+        if shape.name.endswith(_MAP_INSIDE):
+            return ""
+        if shape.name.endswith((" backing", " buffer")) and shape.size:
+            index, at = divmod(at, shape.size)
+            inner = field_at(self._types, shape.kind, at) if shape.kind else ""
+            return f"[{index}]{inner}"
+        if shape.kind is None or graph.typing.inner[source]:
+            return f"+{at:#x}"
+        found = field_at(self._types, shape.kind, at % max(shape.size, 8))
+        return "" if shape.name.startswith("map[") else found
+
+    # Paths
+
+    def path_text(self, way: Sequence[tuple[int, int]]) -> str:
+        """A path from a root on: (node, edge that led to it) each, the root's edge left out."""
+        nodes = self._graph.nodes
+        text = ""
+        steps: list[str] = []
+        for i, (node, _) in enumerate(way):
+            if not nodes.is_object(node):
+                text = root_name(nodes.group(node))
+            if i + 1 < len(way):
+                steps.append(self.field(node, way[i + 1][1]))
+        return text + _folded(steps)
+
+
+def root_name(group: RootGroup) -> str:
+    """ "main.cache", "main.worker.buf (goroutine 7)", "finalizer of 0x…"."""
+    if group.kind is RootKind.VARIABLE:
+        function = f"{group.function}: " if group.function else ""
+        return f"{function}{group.name.removeprefix('&')} (goroutine {group.goroutine})"
+    return group.name
+
+
+def _folded(steps: list[str]) -> str:
+    """Steps as one text; the same one many times over is counted."""
+    found = ""
+    i = 0
+    while i < len(steps):
+        times = 1
+        while i + times < len(steps) and steps[i + times] == steps[i]:
+            times += 1
+        found += steps[i] * times if times < 4 or not steps[i] else f"{steps[i]}…×{times}"
+        i += times
+    return found

@@ -1,0 +1,173 @@
+"""The whole heap of a process at one moment, with all that is needed to follow its pointers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from goprobe.analysis.hold import Held, Target, hold
+from goprobe.errors import CannotWorkError, UnreadableError
+from goprobe.process.layers import LayeredMemory
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import ProcessMemory
+from goprobe.runtime.census import Census, count
+from goprobe.runtime.heapwords import HeapWords, read_words, scannable_bytes
+from goprobe.runtime.modules import read_modules
+from goprobe.runtime.roots import Roots, join, queued_roots, special_roots
+from goprobe.runtime.spantable import HeapCopy, SpanTable, copy_again, copy_heap, decode_spans
+from goprobe.runtime.world import World
+
+Progress = Callable[[str], None]
+
+_BYTES_AN_OBJECT = 140
+_STACKS_LIMIT = 1 << 31
+_SHARE_OF_FREE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class HeapSnapshot:
+    """One moment of a heap. `world` reads that moment wherever it could have changed since.
+
+    `how` is "stop" or "fork"; `warnings` say what is not of the same moment, or missing.
+    """
+
+    world: World
+    census: Census
+    manual: SpanTable
+    words: HeapWords
+    specials: Roots
+    pause_us: int
+    how: str
+    warnings: tuple[str, ...]
+    close: Callable[[], None] = lambda: None
+
+
+def take(target: Target, *, timeout: float, progress: Progress, how: str = "") -> HeapSnapshot:
+    """Copy the heap of a process while it stands still.
+
+    `how` is "stop", "fork" or "" for the gentler one that works here.
+
+    Raises CannotWorkError where it would not fit into memory, or its bookkeeping cannot be read.
+    """
+    layout, mheap = target.layout, target.root("mheap_")
+    progress("counting the heap")
+    memory = ProcessMemory(target.pid)
+    plan: HeapCopy | None = None
+    with suppress(UnreadableError):
+        plan = copy_heap(memory, layout, mheap)
+        check_room(count(plan, layout), layout.constants["_PageSize"])
+    progress("copying the heap")
+    try:
+        with hold(target, timeout=timeout) as held:
+            if plan:
+                copy = copy_again(held.memory, layout, mheap, plan)
+            else:
+                copy = copy_heap(held.memory, layout, mheap)
+            return _copied(target, held, copy)
+    except UnreadableError as error:
+        raise CannotWorkError(
+            f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
+        ) from None
+
+
+def _copied(target: Target, held: Held, copy: HeapCopy) -> HeapSnapshot:
+    """All that may change, while the target still stands; then it is let go."""
+    layout = target.layout
+    page = layout.constants["_PageSize"]
+    census = count(copy, layout)
+    every = decode_spans(copy, layout)
+    manual = every.take(every.state == layout.constants["mSpanManual"])
+    layered = LayeredMemory(held.memory)
+    threads = held.world.threads
+    world = World(target.pid, target.program, layered, read_maps(target.pid), threads, target.bias)
+    words = read_words(held.memory, census.spans, page)
+    _lay_heap(layered, census.spans, words, page)
+    _lay_sections(layered, world)
+    _lay_spans(layered, manual, page)
+    _lay_arenas(layered, world)
+    specials = special_roots(world, census.spans)
+    queued = queued_roots(world)
+    held.release()
+    return HeapSnapshot(
+        world, census, manual, words, join((specials, queued)), held.pause_us, "stop", ()
+    )
+
+
+def _lay_heap(layered: LayeredMemory, spans: SpanTable, words: HeapWords, page: int) -> None:
+    rows = np.flatnonzero(words.start >= 0)
+    if not len(rows):
+        return
+    base, begin = spans.base[rows], words.start[rows] * 8
+    size = spans.npages[rows] * page
+    ends = base + size.astype(np.uint64)
+    cuts = np.flatnonzero(base[1:] != ends[:-1]) + 1
+    view = memoryview(words.words.view(np.uint8).data)
+    for run in np.split(np.arange(len(rows)), cuts):
+        at, last = int(begin[run[0]]), run[-1]
+        layered.lay(int(base[run[0]]), view[at : int(begin[last] + size[last])])
+
+
+def _lay_sections(layered: LayeredMemory, world: World) -> None:
+    """Variables of every module: the program's own and its plugins'."""
+    modules = read_modules(world.memory, world.layout, world.roots["firstmoduledata"])
+    ranges = []
+    for module in modules:
+        for section in ("noptrdata", "data", "bss", "noptrbss"):
+            low, high = module.span(section)
+            if 0 < high - low < 1 << 30:
+                ranges.append((low, high - low))
+    done = 0
+    for low, size in sorted(ranges):
+        if low >= done:
+            layered.copy(low, size)
+            done = low + size
+
+
+def _lay_spans(layered: LayeredMemory, spans: SpanTable, page: int) -> None:
+    have = 0
+    for base, pages in zip(spans.base.tolist(), spans.npages.tolist(), strict=True):
+        have += pages * page
+        if have > _STACKS_LIMIT:
+            return
+        layered.copy(base, pages * page)
+
+
+def _lay_arenas(layered: LayeredMemory, world: World) -> None:
+    size = world.layout.struct("heapArena").size
+    for arena in world.heap.arenas:
+        layered.copy(arena.address, size)
+
+
+def check_room(census: Census, page: int) -> None:
+    """Raises CannotWorkError where the graph of such a heap does not fit into our memory."""
+    need = estimate(census, page)
+    free = available_memory()
+    if need > free * _SHARE_OF_FREE:
+        raise CannotWorkError(
+            f"following {census.objects} objects takes about {need >> 20} MiB of memory here, "
+            f"and {free >> 20} MiB are available",
+            hint="run goprobe where there is more memory, or look at a part with --sample",
+        )
+
+
+def estimate(census: Census, page: int) -> int:
+    """Bytes that the graph of a heap will take."""
+    pages = int(census.spans.npages.sum()) + census.manual_bytes // page
+    return (
+        census.objects * _BYTES_AN_OBJECT
+        + scannable_bytes(census.spans, page)
+        + census.manual_bytes
+        + 4 * pages
+    )
+
+
+def available_memory() -> int:
+    """What the kernel would give us now without swapping (MemAvailable), in bytes."""
+    with open("/proc/meminfo", "rb") as file:
+        for line in file:
+            if line.startswith(b"MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 1 << 40

@@ -1,0 +1,247 @@
+"""What a heap's graph tells, in text: types, roots, paths, referrers, one object, dangling ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+from rich.text import Text
+
+from goprobe.model.heap import (
+    DanglingEdge,
+    Growth,
+    HeapDiff,
+    HeapReport,
+    ObjectView,
+    Referrer,
+    RootCount,
+    TypeCount,
+    Untyped,
+)
+from goprobe.model.location import Location
+from goprobe.model.value import Element
+from goprobe.report import words
+from goprobe.report.text.bars import bar
+from goprobe.report.text.page import Column, Page
+
+_MOST = 15
+_MOST_STEPS = 24
+_MOST_PARTS = 40
+_INDENT = 2
+_RIGHT = Column(right=True)
+_NAME = Column(elastic=True, cut=True, least=16)
+_BAR_CELLS = 16
+_NARROW = 60
+
+
+def write(page: Page, report: HeapReport) -> None:
+    """Every part of the report that was asked for."""
+    most = 1 << 30 if page.options.verbose else _MOST
+    _summary(page, report)
+    if report.types:
+        _types(page, "By type", report.types, report.census.bytes, most)
+    if report.untyped is not UNSET and report.untyped:
+        _untyped(page, report.untyped, most)
+    if report.roots is not UNSET:
+        _roots(page, report.roots, report.census.bytes, most)
+    if report.unreachable is not UNSET:
+        _garbage(page, report.unreachable, most)
+    if report.object is not UNSET:
+        _object(page, report.object)
+    if report.path_texts is not UNSET:
+        _paths(page, report.paths, report.path_texts)
+    if report.referrers is not UNSET:
+        _referrers(page, report.referrers, most)
+    if report.dangling:
+        _dangling(page, report.dangling, most)
+    if report.diff is not UNSET:
+        _diff(page, report.diff, most)
+
+
+def _summary(page: Page, report: HeapReport) -> None:
+    graph = report.graph
+    if graph is UNSET:
+        return
+    told = (
+        f"{words.number(graph.reachable)} reachable ({words.size(graph.reachable_bytes)}), "
+        f"{words.number(graph.unreachable)} not ({words.size(graph.unreachable_bytes)}); "
+        f"{words.number(graph.edges)} pointers between them, {words.number(graph.roots)} roots"
+    )
+    page.paragraph(told, indent=_INDENT)
+    ends = report.self_check.dangling_edges
+    checked = words.number(report.self_check.edges_checked)
+    if ends:
+        told = (
+            f"{words.number(ends)} of {checked} pointers lead to no object: --dangling lists them"
+        )
+        page.paragraph((told, "yellow"), indent=_INDENT)
+    else:
+        page.paragraph((f"all {checked} pointers lead where they should", "dim"), indent=_INDENT)
+
+
+def _rest(shown: int, every: int) -> str:
+    return f", the {shown} largest of {every}: -v shows all" if shown < every else ""
+
+
+def _table(page: Page, head: Sequence[str], lines: Sequence[Sequence[Text]], names: int) -> None:
+    """A table whose column number `names` is elastic; figures are to the right."""
+    columns = [_NAME if i == names else _RIGHT for i in range(len(head))]
+    dim = [page.text((word, "dim")) for word in head]
+    page.table([dim, *lines], columns, _INDENT)
+
+
+def _weight(t: TypeCount) -> int:
+    return t.bytes if t.retained_bytes is UNSET else t.retained_bytes
+
+
+def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most: int) -> None:
+    retained = types[0].retained_bytes is not UNSET
+    shown = sorted(types, key=_weight, reverse=True)[:most]
+    page.heading(title, (_rest(len(shown), len(types)), "dim"))
+    page.blank()
+    head = ["objects", "bytes", *(["retained"] if retained else []), "", "type"]
+    lines = []
+    for t in shown:
+        kept = _weight(t)
+        cells = [page.text(words.number(t.objects)), page.text(words.size(t.bytes))]
+        if retained:
+            cells.append(page.text(words.size(kept)))
+        cells += [_bar(page, kept, whole), page.text(t.type)]
+        lines.append(cells)
+    _table(page, head, lines, len(head) - 1)
+
+
+def _bar(page: Page, amount: int, whole: int) -> Text:
+    cells = _BAR_CELLS if page.width >= _NARROW else 0
+    drawn = bar(amount, whole, cells, unicode=page.options.unicode)
+    return page.text((drawn + " " * (cells - len(drawn)), "yellow"))
+
+
+def _untyped(page: Page, untyped: Sequence[Untyped], most: int) -> None:
+    shown = sorted(untyped, key=lambda u: -u.bytes)[:most]
+    objects = sum(u.objects for u in untyped)
+    page.heading(f"No type found for {words.counted(objects, 'object')}")
+    page.blank()
+    lines = [
+        [
+            page.text(words.number(u.objects)),
+            page.text(f"of {words.size(u.size)}"),
+            page.text((u.reason, "dim")),
+        ]
+        for u in shown
+    ]
+    page.table(lines, (_RIGHT, _RIGHT, _NAME), _INDENT)
+
+
+def _roots(page: Page, roots: Sequence[RootCount], whole: int, most: int) -> None:
+    shown = roots[:most]
+    page.heading("Kept by one root alone", (_rest(len(shown), len(roots)), "dim"))
+    page.blank()
+    lines = [
+        [
+            page.text(words.number(r.objects)),
+            page.text(words.size(r.retained_bytes)),
+            _bar(page, r.retained_bytes, whole),
+            page.text((r.kind, "dim")),
+            page.text(r.name),
+        ]
+        for r in shown
+    ]
+    _table(page, ["objects", "retained", "", "", "root"], lines, 4)
+
+
+def _garbage(page: Page, types: Sequence[TypeCount], most: int) -> None:
+    if not types:
+        page.heading("Nothing waits to be collected")
+        return
+    whole = sum(t.bytes for t in types)
+    _types(page, "Waiting to be collected", types, whole, most)
+
+
+def _paths(page: Page, paths: Sequence[Sequence[Location]], texts: Sequence[str]) -> None:
+    if not paths:
+        page.heading("No root leads to it: it waits to be collected")
+        return
+    for way, text in zip(paths, texts, strict=True):
+        page.heading("Kept by")
+        page.paragraph((text, "bold"), indent=_INDENT, hanging=_INDENT)
+        half = _MOST_STEPS // 2
+        shown = list(way) if len(way) <= _MOST_STEPS else [*way[:half], *way[-half:]]
+        for i, step in enumerate(shown):
+            if len(shown) < len(way) and i == half:
+                left = words.number(len(way) - len(shown))
+                page.line((f"{page.glyphs.cut} {left} more", "dim"), indent=2 * _INDENT)
+            _step(page, step)
+
+
+def _step(page: Page, step: Location) -> None:
+    via = str(step.detail.get("via", ""))
+    link = f"{via} {page.glyphs.leads_to} " if via else ""
+    page.line(f"{step.address}  ", (link, "cyan"), step.name, indent=2 * _INDENT)
+
+
+def _referrers(page: Page, referrers: Sequence[Referrer], most: int) -> None:
+    shown = referrers[:most]
+    page.heading(
+        words.counted(len(referrers), "pointer") + " to it",
+        (_rest(len(shown), len(referrers)), "dim"),
+    )
+    for r in shown:
+        into = f" (at +{r.into:#x} of it)" if r.into else ""
+        page.line(
+            f"{r.source.address}  {r.source.name}", (f" {r.field}", "cyan"), into, indent=_INDENT
+        )
+
+
+def _object(page: Page, view: ObjectView) -> None:
+    page.heading(f"{view.location.address}: {view.type}")
+    page.paragraph(view.location.name, indent=_INDENT)
+    if view.retained_bytes is not UNSET:
+        page.line(f"alone keeps {words.size(view.retained_bytes)}", indent=_INDENT)
+    if not view.reachable:
+        page.line(("no root leads to it: it waits to be collected", "yellow"), indent=_INDENT)
+    if view.elements is not UNSET:
+        for part in view.elements[:_MOST_PARTS]:
+            _part(page, part)
+    elif view.value is not UNSET:
+        page.paragraph(view.value.text, indent=_INDENT, hanging=_INDENT)
+
+
+def _part(page: Page, part: Element) -> None:
+    page.line((f"{part.name} ", "cyan"), (f"{part.type} ", "dim"), part.value.text, indent=_INDENT)
+
+
+def _dangling(page: Page, edges: Sequence[DanglingEdge], most: int) -> None:
+    shown = edges[:most]
+    page.heading("Pointers to what is no object", (_rest(len(shown), len(edges)), "dim"))
+    for edge in shown:
+        page.paragraph(
+            f"{edge.source.address} {edge.source.name}", (f" {edge.field}", "cyan"),
+            f" {page.glyphs.leads_to} {edge.to.address} {edge.to.name}: ", (edge.why, "yellow"),
+            indent=_INDENT, hanging=_INDENT,
+        )  # fmt: skip
+
+
+def _diff(page: Page, diff: HeapDiff, most: int) -> None:
+    page.heading(f"Since then: {_signed(diff.objects)} objects, {_signed_size(diff.bytes)}")
+    page.blank()
+    for title, growth in (("type", diff.types), ("root", diff.roots)):
+        if growth:
+            _growth(page, title, growth[:most])
+
+
+def _growth(page: Page, title: str, growth: Sequence[Growth]) -> None:
+    lines = [
+        [page.text(_signed(g.objects)), page.text(_signed_size(g.bytes)), page.text(g.name)]
+        for g in growth
+    ]
+    _table(page, ["objects", "bytes", title], lines, 2)
+    page.blank()
+
+
+def _signed(count: int) -> str:
+    return f"{'-' if count < 0 else '+'}{words.number(abs(count))}"
+
+
+def _signed_size(count: int) -> str:
+    return f"{'-' if count < 0 else '+'}{words.size(abs(count))}"
