@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,9 @@ func main() {
 def test_counts_are_the_programs_own(go: str, args: tuple[str, ...]) -> None:
     binary = build(MANY, go=go)
     sites = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
-    run = trace(binary, *args, sites=sites, env={**os.environ, "GODEBUG": "clobberfree=1,gccheckmark=1"})
+    run = trace(
+        binary, *args, sites=sites, env={**os.environ, "GODEBUG": "clobberfree=1,gccheckmark=1"}
+    )
     done(run)
     assert run.outcome.counts == {0: run.said()}
     assert len(run.outcome.hits) == 32
@@ -466,10 +469,12 @@ FORKS = """package main
 extern char **environ;
 extern int called(int);
 __attribute__((noinline)) static int twice(int n) { return called(n) * 2; }
-static int forked(void) {
+__attribute__((noipa)) static int helper(int n) { return n + 1; }
+__attribute__((noipa)) static int forked(void) {
 	int status;
 	pid_t child = fork();
-	if (child == 0) _exit(5);
+	int five = helper(4);
+	if (child == 0) _exit(five);
 	waitpid(child, &status, 0);
 	return WEXITSTATUS(status);
 }
@@ -518,12 +523,20 @@ func main() {
 @pytest.mark.parametrize("mode", ["exe", "pie"])
 def test_cgo_with_fork_vfork_and_posix_spawn(go: str, mode: str) -> None:
     binary = build(FORKS, go=go, flags=(f"-buildmode={mode}",), env={"CGO_ENABLED": "1"})
-    sites = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
-    run = trace(binary, sites=sites, randomize=True)
+    (site,) = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
+    # Also in the C code that a forked child goes on with: it must not trap there, nor count.
+    (helper,) = calls(binary, r"^forked", r"^helper")
+    run = trace(
+        binary,
+        sites=[site, CallSite(helper.pc, helper.callee, 1, inspect=False)],
+        probes=[ProbeSite(helper.callee, 0)],
+        randomize=True,
+    )
     done(run)
     assert run.said() == 50 * 18 + 2 * sum(range(1, 51))
-    assert run.outcome.counts == {0: 50}
+    assert run.outcome.counts == {0: 50, 1: 50}
     assert sum(hit.returned for hit in run.outcome.hits) == 32
+    assert len(run.outcome.probes) == 32
     assert (run.outcome.bias != 0) == (mode == "pie")
 
 
@@ -977,3 +990,61 @@ def test_return_addresses_that_are_branch_targets(go: str) -> None:
     assert run.outcome.counts == {0: 40}
     assert len(run.outcome.hits) == 32 and all(hit.returned for hit in run.outcome.hits)
     assert run.outcome.stops < 200
+
+
+SIGNALS = """package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+type T struct{ a, b, c, d int }
+
+var sink *T
+
+//go:noinline
+func alloc(i int) { sink = &T{a: i} }
+
+func main() {
+	kinds := []os.Signal{syscall.SIGUSR1, syscall.SIGTRAP, syscall.SIGWINCH, syscall.SIGCONT,
+		syscall.SIGCHLD, syscall.SIGHUP, syscall.Signal(40)}
+	came := 0
+	for _, kind := range kinds {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, kind)
+		for i := 0; i < 20; i++ {
+			alloc(i)
+			syscall.Kill(syscall.Getpid(), kind.(syscall.Signal))
+			if <-c == kind {
+				came++
+			}
+		}
+	}
+	signal.Ignore(syscall.SIGUSR2)
+	syscall.Kill(syscall.Getpid(), syscall.SIGUSR2)
+	fmt.Println(came)
+}
+"""
+
+
+@releases
+def test_the_programs_own_signals_reach_it(go: str) -> None:
+    binary = build(SIGNALS, go=go)
+    run = trace(binary, sites=sites_of(binary, r"^main\.alloc$", ALLOCATORS))
+    done(run)
+    assert run.said() == 140
+    assert run.outcome.counts == {0: 140}
+
+
+def test_several_runs_at_once() -> None:
+    binary = build(MANY)
+    sites = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda n: trace(binary, "2", str(n), sites=sites), range(2000, 2012)))
+    for n, run in enumerate(runs, 2000):
+        done(run)
+        assert run.outcome.counts == {0: 2 * n}
+        assert len(run.outcome.hits) == 32
