@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to run: `stdout` is the file descriptor that gets the program's output.
+    """What to run: `stdout` and `stderr` are the file descriptors that get its output.
 
     `timeout` bounds the whole session, in seconds.
     """
@@ -40,6 +40,7 @@ class Launch:
     gdb: str = ""
     timeout: float = 60.0
     stdout: int = 1
+    stderr: int = 2
     flags: tuple[str, ...] = ()
     progress: Progress | None = None
 
@@ -156,8 +157,9 @@ class Session:
     def _start(self) -> None:
         launch, binary = self._launch, self.prepared.built.binary
         self.pid = self.gdb.launch(
-            os.fspath(binary), launch.args, stdout=launch.stdout, timeout=self.time_left()
-        )
+            os.fspath(binary), launch.args, stdout=launch.stdout, stderr=launch.stderr,
+            timeout=self.time_left(),
+        )  # fmt: skip
         self.memory = ProcessMemory(self.pid)
         if self.program.elf.pie:
             self.bias = load_bias(self.program, read_maps(self.pid), os.path.realpath(binary))

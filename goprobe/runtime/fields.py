@@ -60,6 +60,8 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "sudog": "g next prev elem? c? waitlink",
         "itab|internal/abi.ITab": "",
         "schedt": "gFree.stack? gFree.noStack?",
+        # mstats.go
+        "mstats?": "numgc pause_total_ns",
         # symtab.go
         "moduledata": _MODULE,
         # internal/abi/type.go

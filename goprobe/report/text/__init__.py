@@ -15,7 +15,9 @@ _COMPOSERS = {
     "MapsReport": "goprobe.report.text.maps",
     "GoroutinesReport": "goprobe.report.text.goroutines",
     "HeapReport": "goprobe.report.text.heap",
+    "EscapeReport": "goprobe.report.text.escape",
     "DoctorReport": "goprobe.report.text.doctor",
+    "ExplainReport": "goprobe.report.text.explain",
 }
 
 

@@ -1,0 +1,1 @@
+"""`goprobe explain`: the familiar picture of a Go program's memory, measured claim by claim."""

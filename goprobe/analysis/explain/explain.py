@@ -1,0 +1,46 @@
+"""Measures the claims and makes the report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from goprobe.analysis.explain.claims import CLAIMS
+from goprobe.analysis.explain.study import Study, shipped
+from goprobe.analysis.session import Launch
+from goprobe.errors import BuildError, CannotWorkError, GoprobeError
+from goprobe.model.explain import Claim, ClaimVerdict, ExplainReport
+from goprobe.model.trace import Tool
+
+
+def explain(launch: Launch) -> ExplainReport:
+    """Every claim, measured on `launch.target` (empty: a built-in hello).
+
+    A claim whose measurement fails is `not_observable`, with the reason. Raises BuildError,
+    UsageError, NoGoError, NoGdbError where nothing can be measured at all.
+    """
+    builtin = not launch.target
+    study = Study(
+        replace(launch, target=str(shipped("hello"))) if builtin else launch, builtin=builtin
+    )
+    run = study.plain
+    claims = []
+    for number, measure in enumerate(CLAIMS, 1):
+        if launch.progress:
+            launch.progress(f"measuring claim {number} of {len(CLAIMS)}")
+        try:
+            claims.append(measure(study))
+        except (BuildError, CannotWorkError):
+            raise
+        except GoprobeError as error:
+            name = measure.__name__.replace("_", " ")
+            claims.append(Claim(str(number), name, ClaimVerdict.NOT_OBSERVABLE, error.message))
+    if launch.progress:
+        launch.progress("")
+    return ExplainReport(
+        target="hello.go (built in)" if builtin else launch.target,
+        go=Tool(str(run.program.go).removeprefix("go")),
+        gdb=Tool(run.gdb),
+        pid=run.pid,
+        claims=tuple(claims),
+        map=run.map,
+    )

@@ -1,0 +1,240 @@
+"""What is measured for `goprobe explain`: runs of the program, and of small ones beside it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+from msgspec import UNSET
+
+from goprobe.analysis.breakpoints import Place
+from goprobe.analysis.regions import memory_map
+from goprobe.analysis.session import Launch, Session, prepare
+from goprobe.analysis.stopview import StopView
+from goprobe.binary.cache import cache_dir
+from goprobe.errors import UnreadableError, UsageError
+from goprobe.model.location import Location, Region
+from goprobe.model.trace import Stop
+from goprobe.model.value import Variable
+from goprobe.process.memory import u64
+from goprobe.process.mi import StopEvent
+from goprobe.runtime.program import Program
+
+_STOPS = 40
+_SAID_LIMIT = 1 << 16
+_END = "runtime.exit"
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """The collector's counters at one moment: cycles, and all pauses together in nanoseconds."""
+
+    cycles: int
+    pause_ns: int
+
+
+@dataclass
+class Run:
+    """One run of one program: its stops, its memory map, and how it ended."""
+
+    program: Program
+    binary: str
+    pid: int
+    bias: int
+    gdb: str
+    stops: list[Stop] = field(default_factory=list)
+    map: tuple[Region, ...] = ()
+    text_mapping: str = ""
+    globals: tuple[tuple[str, Location], ...] = ()
+    max_stack: int = 0
+    gauge: Gauge | None = None
+    libraries: tuple[str, ...] = ()
+    kernel_stack: str = ""
+    prologue: tuple[str, ...] = ()
+    end: str = ""
+
+    def string_variable(self) -> tuple[Stop, Variable] | None:
+        """The first live string of the user's code whose bytes lie somewhere."""
+        for stop in reversed(self.stops):
+            for v in stop.variables:
+                if v.type == "string" and v.data is not UNSET and v.function.startswith("main."):
+                    return stop, v
+        return None
+
+
+class Study:
+    """Everything the claims are measured on, each run made when first asked for."""
+
+    def __init__(self, launch: Launch, *, builtin: bool) -> None:
+        self.launch = launch
+        self.builtin = builtin
+        self.target = launch.target
+
+    @cached_property
+    def plain(self) -> Run:
+        """The program without optimisation, stopped at main.main, its prints and its end."""
+        return self._run(self.launch, ("main.main", "fmt.Println", _END))
+
+    @cached_property
+    def optimized(self) -> Run:
+        """The program as users build it."""
+        with _nowhere() as sink:
+            launch = replace(self.launch, optimized=True, stdout=sink, stderr=sink)
+            return self._run(launch, ("main.main", "fmt.Println"))
+
+    def companion(self, name: str, *breaks: str) -> Run:
+        """One of the small programs that come with goprobe."""
+        with _nowhere() as sink:
+            launch = replace(
+                self.launch, target=str(shipped(name)), args=(), stdout=sink, stderr=sink
+            )
+            return self._run(launch, breaks)
+
+    def _run(self, launch: Launch, breaks: tuple[str, ...]) -> Run:
+        prepared = prepare(launch)
+        with Session(prepared, launch) as session:
+            run = Run(
+                prepared.program, str(prepared.built.binary), session.pid, session.bias,
+                session.gdb.version,
+            )  # fmt: skip
+            places: list[Place] = []
+            for where in breaks:
+                try:
+                    places += session.resolve((where,))
+                except UsageError:
+                    continue
+            session.break_at(places)
+            self._follow(session, run)
+        return run
+
+    def _follow(self, session: Session, run: Run) -> None:
+        while True:
+            event, view, _ = session.run()
+            if view is None:
+                run.end = _ending(event)
+                return
+            where = session.where_of(event)
+            if where == _END:
+                run.gauge = _gauge(view)
+                continue
+            if event.kind == "signal":
+                continue
+            if len(run.stops) < _STOPS:
+                run.stops.append(view.stop(where or event.detail))
+                _look_around(run, view)
+
+    def in_scratch(self, question: Callable[[Session, StopView], StopEvent]) -> tuple[str, str]:
+        """Do something to a second copy of the program, stopped at main.main: what came of it,
+        and what the copy wrote on its stderr."""
+        prepared = prepare(self.launch)
+        with _nowhere() as sink, tempfile.TemporaryFile() as errors:
+            launch = replace(self.launch, stdout=sink, stderr=errors.fileno())
+            with Session(prepared, launch) as session:
+                session.break_at(session.resolve(("main.main",)))
+                _, view, _ = session.run()
+                if view is None:
+                    raise UsageError("the program ended before main.main")
+                event = question(session, view)
+            errors.seek(0)
+            said = errors.read(_SAID_LIMIT).decode("utf-8", "replace")
+        return _ending(event) if event.over else event.kind, said
+
+
+@contextmanager
+def _nowhere() -> Iterator[int]:
+    sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        yield sink
+    finally:
+        os.close(sink)
+
+
+def shipped(name: str) -> Path:
+    """A shipped Go program as a file of the user's cache, so that `go build` can take it."""
+    folder = cache_dir() / "explain" / name
+    path = folder / f"{name}.go"
+    text = (resources.files("goprobe.analysis.explain") / "programs" / f"{name}.go").read_bytes()
+    if not path.exists() or path.read_bytes() != text:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    return path
+
+
+def _ending(event: StopEvent) -> str:
+    if event.kind == "signalled":
+        return f"signal {event.signal}"
+    return f"exit code {event.exit_code}"
+
+
+def _gauge(view: StopView) -> Gauge | None:
+    world = view.world
+    struct = world.layout.structs.get("mstats")
+    at = world.roots.get("memstats", 0)
+    if struct is None or not at:
+        return None
+    try:
+        cycles = u64(world.memory, at + struct.offset("numgc")) & 0xFFFFFFFF
+        return Gauge(cycles, u64(world.memory, at + struct.offset("pause_total_ns")))
+    except (UnreadableError, KeyError):
+        return None
+
+
+def _look_around(run: Run, view: StopView) -> None:
+    """What is the same at every stop is taken at the last one."""
+    world = view.world
+    run.map = memory_map(view.locator)
+    main = world.program.lines.function_named("main.main")
+    if main:
+        mapping = view.locator.mapping_at(main.entry + run.bias)
+        if mapping:
+            run.text_mapping = f"[{mapping.low:#x}, {mapping.high:#x}) {mapping.perms}"
+    run.globals = tuple(_globals(view))
+    at = world.roots.get("maxstacksize", 0)
+    try:
+        run.max_stack = u64(world.memory, at) if at else 0
+    except UnreadableError:
+        run.max_stack = 0
+    run.libraries = tuple(
+        dict.fromkeys(m.path for m in world.mappings if ".so" in m.path and "x" in m.perms)
+    )
+    stack = next((m for m in world.mappings if m.path == "[stack]"), None)
+    if stack:
+        size = (stack.high - stack.low) >> 10
+        run.kernel_stack = f"[{stack.low:#x}, {stack.high:#x}), {size} KiB"
+    if not run.prologue:
+        run.prologue = _prologue(view)
+
+
+def _globals(view: StopView) -> list[tuple[str, Location]]:
+    world = view.world
+    own = [g for g in world.program.debug.index.globals if g.name.startswith("main.")]
+    chosen = [g for g in own if not g.name.startswith("main..")][:8]
+    if not chosen:
+        known = world.program.debug.globals
+        chosen = [known[n] for n in ("os.Stdout", "os.Args", "runtime.buildVersion") if n in known]
+    return [(g.name, view.locator.locate(g.address + world.bias)) for g in chosen]
+
+
+def _prologue(view: StopView) -> tuple[str, ...]:
+    """The instructions with which main.main makes room for its frame."""
+    from iced_x86 import Decoder, Formatter, FormatterSyntax
+
+    program = view.world.program
+    main = program.lines.function_named("main.main")
+    if main is None:
+        return ()
+    formatter = Formatter(FormatterSyntax.INTEL)
+    code = program.elf.read(main.entry, min(64, main.end - main.entry))
+    found = []
+    for ins in Decoder(64, code, ip=main.entry):
+        text = formatter.format(ins)
+        found.append(f"{ins.ip:#x} {text}")
+        if text.startswith("sub rsp") or len(found) == 8:
+            break
+    return tuple(found)
