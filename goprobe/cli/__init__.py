@@ -6,6 +6,8 @@ import sys
 
 from goprobe.cli.command import Command
 from goprobe.cli.doctor import Doctor
+from goprobe.cli.escape import Escape
+from goprobe.cli.explain import Explain
 from goprobe.cli.goroutines import Goroutines
 from goprobe.cli.heap import Heap
 from goprobe.cli.maps import Maps
@@ -16,6 +18,8 @@ from goprobe.cli.where import Where
 
 COMMANDS: tuple[Command, ...] = (
     Trace(),
+    Escape(),
+    Explain(),
     Script(),
     Where(),
     Maps(),

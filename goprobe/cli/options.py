@@ -45,33 +45,52 @@ class Output:
         return "json" if self.json else self.format
 
 
+_Go = Annotated[str, typer.Option("--go", metavar="PATH", help="The go command to use.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """The go command, for what needs no GDB; empty means: look for it."""
+
+    go: _Go = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The programs that goprobe drives; empty means: look for it."""
 
-    go: Annotated[str, typer.Option("--go", metavar="PATH", help="The go command to use.")] = ""
+    go: _Go = ""
     gdb: Annotated[str, typer.Option("--gdb", metavar="PATH", help="The gdb to use.")] = ""
+
+
+Timeout = Annotated[
+    str, typer.Option("--timeout", metavar="SECONDS", help="End the program after so long.")
+]
+
+
+def seconds(text: str) -> float:
+    """The limit that a --timeout sets. Raises UsageError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not (math.isfinite(found) and found > 0):
+        raise UsageError(f"--timeout takes a positive number of seconds, not {text!r}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long the target may run."""
 
-    timeout: Annotated[
-        str, typer.Option("--timeout", metavar="SECONDS", help="End the program after so long.")
-    ] = "60"
+    timeout: Timeout = "60"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise UsageError(f"--timeout takes a positive number of seconds, not {self.timeout!r}")
+        _ = self.seconds
 
     @property
     def seconds(self) -> float:
-        """The limit; not a number where the text is none."""
-        try:
-            return float(self.timeout)
-        except ValueError:
-            return math.nan
+        return seconds(self.timeout)
 
 
 @dataclass(frozen=True, slots=True)

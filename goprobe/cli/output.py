@@ -13,7 +13,7 @@ from pathlib import Path
 
 from goprobe.cli.options import Output
 from goprobe.errors import CannotWorkError, UsageError
-from goprobe.report import RenderOptions, formats, render
+from goprobe.report import RenderOptions, formats, handles, render
 
 _WIDTH = 80
 _STDOUT = 1
@@ -42,10 +42,10 @@ def destination(output: Output, kind: type) -> Destination:
     Raises UsageError where the format does not exist for it or the file cannot be written.
     """
     name = output.format_name
-    known = formats(kind)
-    if name not in known:
+    if not handles(kind, name):
         raise UsageError(
-            f"there is no format {name!r} for this report", hint=f"formats: {', '.join(known)}"
+            f"there is no format {name!r} for this report",
+            hint=f"formats: {', '.join(formats(kind))}",
         )
     if output.path:
         path = Path(output.path)

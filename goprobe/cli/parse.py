@@ -27,7 +27,9 @@ class _Plain(typer.core.TyperCommand):
     """A usage line as manuals have it, without braces around what is required."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        return [
+            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+        ]
 
 
 class _WithProgramArgs(_Plain):

@@ -20,7 +20,7 @@ class Where:
         self,
         *,
         process: Process,
-        addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", hidden=True)],
+        addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", hidden=True)],
         output: Output,
     ) -> int:
         """Say of addresses of a running Go process what they are, and how that is known.

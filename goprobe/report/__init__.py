@@ -1,25 +1,29 @@
 """From a report to bytes: one file per format, and the one list of them.
 
-A new format is one file here and one entry in `_FORMATS`. Nothing heavy is imported before a
-report is rendered: `goprobe trace --json` must not pay for rich.
+A new format is one file here and one line in `_FORMATS`. A format's file is imported when it is
+asked for, and what it needs (rich, jinja2) when it renders: `goprobe trace --json` pays for json.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
-from goprobe.report.json_ import JsonFormat
 from goprobe.report.options import RenderOptions
-from goprobe.report.text import TextFormat
 
-__all__ = ["Format", "RenderOptions", "formats", "render"]
+__all__ = ["Format", "RenderOptions", "formats", "handles", "render"]
+
+_FORMATS = {
+    "text": ("goprobe.report.text", "TextFormat"),
+    "json": ("goprobe.report.json_", "JsonFormat"),
+    "pprof": ("goprobe.report.pprof", "PprofFormat"),
+    "sarif": ("goprobe.report.sarif", "SarifFormat"),
+    "github": ("goprobe.report.github", "GithubFormat"),
+}
 
 
 class Format(Protocol):
     """A way to write reports down."""
-
-    @property
-    def name(self) -> str: ...
 
     def handles(self, kind: type) -> bool:
         """Whether reports of this struct type can be written in this format."""
@@ -27,17 +31,23 @@ class Format(Protocol):
     def render(self, report: object, options: RenderOptions) -> bytes: ...
 
 
-_FORMATS: tuple[Format, ...] = (TextFormat(), JsonFormat())
-
-
 def formats(kind: type) -> tuple[str, ...]:
     """The names of the formats in which a report of this struct type can be written."""
-    return tuple(form.name for form in _FORMATS if form.handles(kind))
+    return tuple(name for name in _FORMATS if handles(kind, name))
+
+
+def handles(kind: type, name: str) -> bool:
+    """Whether `name` is a format for reports of this struct type."""
+    return name in _FORMATS and _format(name).handles(kind)
 
 
 def render(report: object, name: str, options: RenderOptions) -> bytes:
-    """The report in the format of that name; KeyError where `formats` does not list it."""
-    for form in _FORMATS:
-        if form.name == name and form.handles(type(report)):
-            return form.render(report, options)
-    raise KeyError(f"{type(report).__name__} has no format {name!r}")
+    """The report in the format of that name; KeyError where there is none for it."""
+    if not handles(type(report), name):
+        raise KeyError(f"{type(report).__name__} has no format {name!r}")
+    return _format(name).render(report, options)
+
+
+def _format(name: str) -> Format:
+    module, kind = _FORMATS[name]
+    return cast(Format, getattr(import_module(module), kind)())

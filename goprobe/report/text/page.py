@@ -103,10 +103,12 @@ class Page:
         gap: int = GAP,
         *,
         fill: bool = False,
+        below: Sequence[Sequence[Text]] = (),
     ) -> None:
         """Rows of cells (made by `text`) under one another, as wide as they need to be.
 
-        With `fill` an elastic column takes what room is left, so that what stands right of it
+        `below` has, for each row, paragraphs that go under it, indented to the second column. With
+        `fill` an elastic column takes what room is left, so that what stands right of it
         lines up from one table to the next.
         """
         held = list(rows)
@@ -114,10 +116,14 @@ class Page:
         widths = _widths(held, columns, self.width - sum(margins))
         if fill and held:
             _fill(widths, columns, min(self.width, _WIDEST) - sum(margins))
-        for row in held:
+        for i, row in enumerate(held):
             cells = [self._cell(*part) for part in zip(row, widths, columns, strict=True)]
             for number in range(max(len(cell) for cell in cells)):
                 self._lines.append(_row_line(cells, widths, columns, number, margins))
+            left = indent + widths[0] + gap
+            for note in below[i] if i < len(below) else ():
+                lines = self.wrap(note, self.width - left)
+                self._lines += [_beside(" " * left, line) for line in lines]
 
     def fit(self, text: Text, width: int) -> Text:
         """The text, cut to `width` cells with an ellipsis where it is longer."""

@@ -1,0 +1,125 @@
+"""`goprobe escape`: what the compiler predicts of memory, held against what happens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from goprobe.cli.options import Output, Timeout, Toolchain, program_args, seconds
+from goprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from goprobe.analysis.escape import EscapeRequest
+    from goprobe.model.escape import EscapeReport, Verdict
+
+_FOUND = 1
+_NOT_WHOLE = 4
+
+
+class Escape:
+    name = "escape"
+    takes_program_args = True
+
+    def run(
+        self,
+        context: typer.Context,
+        *,
+        targets: Annotated[list[str], typer.Argument(metavar="PACKAGE", hidden=True)],
+        test: Annotated[bool, typer.Option("--test", help="Run the packages' tests.")] = False,
+        bench: Annotated[
+            str, typer.Option("--bench", metavar="REGEX", help="Run these benchmarks.")
+        ] = "",
+        only: Annotated[
+            str, typer.Option("--run", metavar="REGEX", help="Run only these tests.")
+        ] = "",
+        static: Annotated[
+            bool, typer.Option("--static", help="Run nothing: look at the code alone.")
+        ] = False,
+        deep: Annotated[
+            bool, typer.Option("--deep", help="Take in the code of every package.")
+        ] = False,
+        hits: Annotated[
+            int, typer.Option("--hits", metavar="N", help="Look at the first N results of a call.")
+        ] = 32,
+        check_pointers: Annotated[
+            int,
+            typer.Option(
+                "--check-pointers", metavar="N", help="Look for pointers into stacks every N hits."
+            ),
+        ] = 0,
+        fail_on: Annotated[
+            str,
+            typer.Option("--fail-on", metavar="VERDICT,...", help="Exit with 1 on these verdicts."),
+        ] = "",
+        output: Output,
+        toolchain: Toolchain,
+        timeout: Timeout = "",
+    ) -> int:
+        """Run a Go program and say of each prediction of its compiler whether it came true.
+
+        PACKAGE is a Go package (a directory or an import path) or a .go file. The program is
+        built optimised, as users build it. Lines of the source can hold promises that are
+        checked: //goprobe:heap, //goprobe:stack, //goprobe:noalloc.
+        """
+        from goprobe.analysis.escape import EscapeRequest, Mode
+
+        alarms = _verdicts(fail_on)
+        if hits < 0 or check_pointers < 0:
+            raise UsageError("--hits and --check-pointers take numbers from 0 on")
+        request = EscapeRequest(
+            targets=tuple(targets),
+            mode=Mode.TEST if test or bench or only else Mode.PROGRAM,
+            run=only,
+            bench=bench,
+            static=static,
+            args=program_args(context),
+            hits=hits,
+            check_pointers=check_pointers,
+            deep=deep,
+            go=toolchain.go,
+            timeout=seconds(timeout) if timeout else None,
+        )
+        return _exit_code(_report(request, output), alarms)
+
+
+def _report(request: EscapeRequest, output: Output) -> EscapeReport:
+    from dataclasses import replace
+
+    from goprobe.analysis.escape import escape
+    from goprobe.cli.output import destination
+    from goprobe.cli.progress import Progress
+    from goprobe.model.escape import EscapeReport
+
+    place = destination(output, EscapeReport)
+    with Progress() as progress:
+        report = escape(replace(request, stdout=place.program_stdout, progress=progress))
+    place.deliver(report)
+    return report
+
+
+def _verdicts(text: str) -> frozenset[Verdict]:
+    from goprobe.model.escape import Verdict
+
+    found = set()
+    for word in filter(None, text.split(",")):
+        try:
+            found.add(Verdict(word.strip()))
+        except ValueError:
+            raise UsageError(
+                f"--fail-on knows no verdict {word.strip()!r}",
+                hint=f"verdicts: {', '.join(Verdict)}",
+            ) from None
+    return frozenset(found)
+
+
+def _exit_code(report: EscapeReport, alarms: frozenset[Verdict]) -> int:
+    """4 where the run was not seen to its end: what was found is then not all there is."""
+    from goprobe.model.escape import Verdict
+
+    if report.partial:
+        return _NOT_WHOLE
+    bad = alarms | {Verdict.CONTRADICTED}
+    found = any(site.verdict in bad for site in report.sites)
+    broken = any(not assertion.held for assertion in report.assertions)
+    return _FOUND if found or broken or report.dangling else 0

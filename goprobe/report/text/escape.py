@@ -1,0 +1,172 @@
+"""The report of `goprobe escape` in text: alarms first, then each file's sites line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from msgspec import UNSET
+from rich.text import Text
+
+from goprobe.model.escape import Assertion, EscapeReport, Prediction, Site, Verdict
+from goprobe.report import words
+from goprobe.report.options import RenderOptions
+from goprobe.report.text.page import Column, Page, Span
+from goprobe.report.verdicts import LOUDNESS, Loudness
+from goprobe.report.verdicts import words as verdict_words
+
+_INDENT = 2
+_FEW_SITES = 40
+_MOST_SITES = 400
+_STYLES = {
+    Loudness.QUIET: "bright_black",
+    Loudness.FINE: "green",
+    Loudness.NOTE: "yellow",
+    Loudness.WARNING: "bright_yellow",
+    Loudness.ALARM: "bold red",
+}
+_SAID = {Prediction.HEAP: "heap", Prediction.STACK: "stack", Prediction.NONE: "-"}
+_COLUMNS = (
+    Column(right=True),
+    Column(elastic=True, cut=True, least=12),
+    Column(),
+    Column(),
+    Column(right=True),
+)
+
+
+def render(report: EscapeReport, options: RenderOptions) -> bytes:
+    """The whole report; with `verbose` every site, its messages and its calls."""
+    page = Page(options)
+    _summary(page, report)
+    _alarms(page, report)
+    _assertions(page, report.assertions)
+    _files(page, report)
+    _footer(page, report)
+    return page.render()
+
+
+def _summary(page: Page, report: EscapeReport) -> None:
+    """How many predictions, and what came of them."""
+    said = sum(site.prediction is not Prediction.NONE for site in report.sites)
+    how = "held against one run" if report.ran else "held against the code, nothing was run"
+    page.paragraph((f"{words.counted(said, 'prediction')} of the compiler", "bold"), f", {how}")
+    if report.partial:
+        page.paragraph((f"{page.glyphs.warn} not seen to the end: {report.partial}", "bold yellow"))
+    page.blank()
+    rows = [
+        [page.text(words.number(count)), page.text((verdict_words(verdict), _style(verdict)))]
+        for verdict, count in ((Verdict(v), n) for v, n in report.summary.items())
+    ]
+    page.table(rows, (Column(right=True), Column()), _INDENT)
+
+
+def _style(verdict: Verdict) -> str:
+    return _STYLES[LOUDNESS[verdict]]
+
+
+def _alarms(page: Page, report: EscapeReport) -> None:
+    wrong = [site for site in report.sites if site.verdict is Verdict.CONTRADICTED]
+    if not wrong and not report.dangling:
+        return
+    page.heading("Contradicted", ": a bug of the compiler, or of goprobe")
+    for site in wrong:
+        page.paragraph((f"{_place(site)} {site.expression}: ", "bold"), site.reason, indent=2,
+                       hanging=2)  # fmt: skip
+    for found in report.dangling:
+        told = f"{found.source} points at {found.target}, a stack ({found.when})"
+        page.paragraph(told, indent=_INDENT, hanging=2)
+
+
+def _place(site: Site) -> str:
+    return f"{site.file}:{site.line}:{site.col}"
+
+
+def _assertions(page: Page, assertions: Sequence[Assertion]) -> None:
+    """Broken promises with the reason; kept ones are counted."""
+    if not assertions:
+        return
+    broken = [assertion for assertion in assertions if not assertion.held]
+    page.heading(f"{words.counted(len(assertions), 'promise')} in the source")
+    shown = assertions if page.options.verbose else broken
+    for found in shown:
+        sign, style = (page.glyphs.good, "green") if found.held else (page.glyphs.bad, "bold red")
+        page.paragraph(
+            (f"{sign} ", style), (f"{found.file}:{found.line} goprobe:{found.text}", "bold"),
+            f"  {found.why}" if found.why else "", indent=_INDENT, hanging=2,
+        )  # fmt: skip
+    kept = len(assertions) - len(broken)
+    if kept and not page.options.verbose:
+        page.paragraph((f"{page.glyphs.good} {kept} held", "green"), indent=_INDENT)
+
+
+def _files(page: Page, report: EscapeReport) -> None:
+    sites = sorted(report.sites, key=lambda site: (site.file, site.line, site.col))
+    shown = sites
+    if not page.options.verbose and len(sites) > _FEW_SITES:
+        shown = [site for site in sites if LOUDNESS[site.verdict] > Loudness.QUIET]
+        shown = shown[:_MOST_SITES]
+    for file, group in groupby(shown, key=lambda site: site.file):
+        page.heading(file)
+        page.blank()
+        _sites(page, group)
+    if len(shown) < len(sites):
+        page.blank()
+        left = words.counted(len(sites) - len(shown), "site")
+        page.line((f"{left} more, mostly code that never ran: -v shows them", "dim"))
+
+
+def _sites(page: Page, sites: Iterable[Site]) -> None:
+    titles = ("line", "", "said", "happened", "hits")
+    rows = [[page.text((title, "dim")) for title in titles]]
+    notes: list[list[Text]] = []
+    for site in sites:
+        notes.append(_notes(page, site))
+        rows.append(
+            [
+                page.text((f"{site.line}:{site.col}", "dim")),
+                page.text(site.expression),
+                page.text((_SAID[site.prediction], "dim")),
+                page.text((verdict_words(site.verdict), _style(site.verdict))),
+                page.text(words.number(site.hits) if site.hits else ("-", "dim")),
+            ]
+        )
+    page.table(rows, _COLUMNS, indent=_INDENT, below=[[], *notes])
+
+
+def _notes(page: Page, site: Site) -> list[Text]:
+    """The reason, and what -v adds to it."""
+    spans: list[list[Span]] = [[(site.reason, "dim")]] if site.reason else []
+    if site.ambiguous:
+        spans.append([(site.ambiguous, "dim italic")])
+    if page.options.verbose:
+        spans += [[(f"said: {message}", "dim")] for message in site.messages]
+        spans += [[(f"because {step}", "dim")] for step in site.flow]
+        for call in site.calls:
+            via = f" inlined at {', '.join(call.inlined_at)}" if call.inlined_at else ""
+            told = f"{call.pc} calls {call.callee}{via}: {words.counted(call.hits, 'hit')}"
+            spans.append([(told, "dim")])
+        for outcome in site.outcomes:
+            what = f" of {outcome.type}" if outcome.type else ""
+            told = f"{words.number(outcome.count)} lay {outcome.name or outcome.kind}{what}"
+            spans.append([(f"{told}, first at {outcome.address}", "dim")])
+    return [page.text(*parts) for parts in spans]
+
+
+def _footer(page: Page, report: EscapeReport) -> None:
+    page.blank()
+    for warning in report.warnings:
+        page.paragraph((f"{page.glyphs.warn} {warning}", "yellow"), hanging=2)
+    page.paragraph((f"Go {report.go.version.removeprefix('go')}.{_ended(report)}", "dim"))
+    if page.options.verbose:
+        page.paragraph((report.build.go_line, "dim"), hanging=2)
+
+
+def _ended(report: EscapeReport) -> str:
+    if not report.ran or report.exit is UNSET:
+        return ""
+    if report.exit.signal is not UNSET:
+        return f" The program was ended by {report.exit.signal}."
+    if report.exit.code is not UNSET:
+        return f" The program ended with code {report.exit.code}."
+    return " The program was ended here."

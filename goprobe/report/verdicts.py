@@ -1,0 +1,56 @@
+"""What each verdict of `goprobe escape` means, and how loudly it is to be said."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from goprobe.model.escape import Verdict
+
+
+class Loudness(IntEnum):
+    """QUIET: of no interest unless asked for. NOTE: an allocation, as predicted."""
+
+    QUIET = 0
+    FINE = 1
+    NOTE = 2
+    WARNING = 3
+    ALARM = 4
+
+
+LOUDNESS: dict[Verdict, Loudness] = {
+    Verdict.CONFIRMED_HEAP: Loudness.NOTE,
+    Verdict.CONFIRMED_STACK: Loudness.FINE,
+    Verdict.STATIC: Loudness.FINE,
+    Verdict.SHARED: Loudness.FINE,
+    Verdict.DEFERRED_HEAP: Loudness.NOTE,
+    Verdict.SPILLED_TO_HEAP: Loudness.WARNING,
+    Verdict.ELIDED: Loudness.FINE,
+    Verdict.NO_COPY: Loudness.FINE,
+    Verdict.NOT_REACHED: Loudness.QUIET,
+    Verdict.DEAD: Loudness.QUIET,
+    Verdict.UNPREDICTED: Loudness.NOTE,
+    Verdict.UNOBSERVED: Loudness.QUIET,
+    Verdict.CONTRADICTED: Loudness.ALARM,
+}
+
+MEANINGS: dict[Verdict, str] = {
+    Verdict.CONFIRMED_HEAP: "Predicted to escape, and allocated on the heap.",
+    Verdict.CONFIRMED_STACK: "Predicted not to escape, and in the goroutine's stack frame.",
+    Verdict.STATIC: "Read-only or package-level memory: nothing is allocated.",
+    Verdict.SHARED: "Inside another object: nothing of its own is allocated.",
+    Verdict.DEFERRED_HEAP: "Built on the stack and moved to the heap when it escapes.",
+    Verdict.SPILLED_TO_HEAP: "Predicted not to escape, but allocated on the heap all the same.",
+    Verdict.ELIDED: "The compiler needs no memory for it at all.",
+    Verdict.NO_COPY: "The conversion copies nothing.",
+    Verdict.NOT_REACHED: "There is code that allocates, but it never ran.",
+    Verdict.DEAD: "The binary holds no such code.",
+    Verdict.UNPREDICTED: "It allocates, and the compiler said nothing of it.",
+    Verdict.UNOBSERVED: "What happened could not be seen.",
+    Verdict.CONTRADICTED: "What happened contradicts the prediction: a bug of the compiler or of"
+    " goprobe.",
+}
+
+
+def words(verdict: Verdict) -> str:
+    """The verdict as words: "confirmed heap"."""
+    return verdict.replace("_", " ")

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+
+from goprobe.model.escape import DanglingPointer, EscapeReport, Prediction, Verdict
+from goprobe.model.trace import TraceReport
+from goprobe.report import RenderOptions, formats, render
+from goprobe.report.verdicts import LOUDNESS, MEANINGS
+from tests.report.escapes import escapes, promise, site
+from tests.report.screen import cells, lines, raw_characters
+
+HOSTILE = "\x1b[2J\u202e%0A::error::x\n" + "世界" * 30
+EVERY = escapes(
+    *(site(verdict, line=i + 1) for i, verdict in enumerate(Verdict)),
+    assertions=(promise(), promise(held=False, why="it allocated 3 times")),
+    dangling=(DanglingPointer("main.global", "stack of goroutine 1", "at the end"),),
+)
+
+
+def text(report: EscapeReport, options: RenderOptions | None = None) -> str:
+    return "\n".join(lines(render(report, "text", options or RenderOptions())))
+
+
+def github(report: EscapeReport) -> list[str]:
+    return render(report, "github", RenderOptions()).decode().splitlines()
+
+
+def sarif(report: EscapeReport) -> Any:
+    return json.loads(render(report, "sarif", RenderOptions()))
+
+
+def test_these_formats_are_for_escape_reports_alone() -> None:
+    assert {"sarif", "github"} <= set(formats(EscapeReport))
+    assert not {"sarif", "github"} & set(formats(TraceReport))
+
+
+def test_every_verdict_has_a_meaning_and_a_loudness() -> None:
+    assert set(MEANINGS) == set(LOUDNESS) == set(Verdict)
+
+
+# Text
+
+
+def test_a_site_is_a_line_and_its_reason_one_below() -> None:
+    shown = text(escapes(site())).split("\n")
+    at = next(i for i, line in enumerate(shown) if "&point{...}" in line)
+    assert shown[at].split() == ["7:9", "&point{...}", "heap", "confirmed", "heap", "3"]
+    assert shown[at + 1].strip() == "allocated on the heap 3 times"
+
+
+def test_what_alarms_comes_before_the_files() -> None:
+    shown = text(EVERY)
+    alarm, promises, file = (
+        shown.index(part) for part in ("Contradicted", "2 promises", "\ncmd/app/main.go\n")
+    )
+    assert alarm < promises < file
+    assert "main.global points at stack of goroutine 1" in shown
+    assert "✗ cmd/app/main.go:12 goprobe:noalloc  it allocated 3 times" in shown
+
+
+def test_of_many_sites_those_that_never_ran_are_left_out_and_counted() -> None:
+    quiet = [site(Verdict.NOT_REACHED, line=100 + i, reason="never ran") for i in range(50)]
+    report = escapes(site(), *quiet)
+    assert "never ran" not in text(report).split("cmd/app/main.go")[1].split("\n\n")[1]
+    assert "50 sites more" in text(report)
+    assert text(report, RenderOptions(verbose=True)).count("never ran") >= 50
+
+
+def test_verbose_shows_messages_flow_calls_and_outcomes() -> None:
+    shown = text(escapes(site()), RenderOptions(verbose=True, width=120))
+    for fact in (
+        "said: &point{...} escapes to heap",
+        "because flow: x = y:",
+        "0x48a000 calls runtime.newobject inlined at b.go:9 (f): 3 hits",
+        "3 lay in a 16-byte heap object of main.point, first at 0xc000012040",
+    ):
+        assert fact in shown
+        assert fact not in text(escapes(site()))
+
+
+def test_a_run_not_seen_to_its_end_says_so_at_once() -> None:
+    shown = text(escapes(site(), partial="it still ran after 5 s")).split("\n")
+    assert shown[1] == "! not seen to the end: it still ran after 5 s"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_text_fits_and_shows_nothing_raw(width: int, verbose: bool) -> None:
+    bad = site(file=HOSTILE, expression=HOSTILE, reason=HOSTILE, prediction=Prediction.NONE)
+    report = escapes(bad, *EVERY.sites, assertions=(promise(False, HOSTILE, HOSTILE),))
+    for unicode in (True, False):
+        options = RenderOptions(width=width, verbose=verbose, unicode=unicode)
+        data = render(report, "text", options)
+        assert raw_characters(data) == set()
+        assert max(cells(line) for line in lines(data)) <= width
+
+
+# GitHub
+
+
+def test_only_what_needs_attention_is_annotated() -> None:
+    found = github(EVERY)
+    assert [line.split(" ")[0] for line in found] == ["::error", "::warning", "::error", "::error"]
+    assert found[0] == (
+        "::error file=cmd/app/main.go,line=12,title=goprobe%3Anoalloc is broken"
+        "::it allocated 3 times"
+    )
+    assert github(escapes(site())) == []
+
+
+def test_no_text_can_begin_a_command_of_its_own() -> None:
+    bad = site(Verdict.CONTRADICTED, file=HOSTILE, expression=HOSTILE, reason=HOSTILE)
+    (line,) = github(escapes(bad))
+    assert line.startswith("::error file=")
+    assert "%0A" not in line.replace("%250A", "")
+    assert raw_characters(line.encode() + b"\n") == set()
+
+
+# SARIF
+
+
+def test_a_result_for_each_site_and_promise() -> None:
+    (run,) = sarif(EVERY)["runs"]
+    rules = [result["ruleId"] for result in run["results"]]
+    assert rules == ["promise", "promise", *Verdict]
+    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert set(rules) <= known
+    levels = {result["ruleId"]: result["level"] for result in run["results"][2:]}
+    assert (levels["contradicted"], levels["spilled_to_heap"]) == ("error", "warning")
+    assert levels["static"] == "none"
+    assert [result["kind"] for result in run["results"][:2]] == ["pass", "fail"]
+
+
+def test_places_are_relative_to_the_source_root_or_whole() -> None:
+    report = escapes(site(file="a b/ü.go"), site(file="/usr/lib/go/src/fmt/print.go"))
+    first, second = (
+        result["locations"][0]["physicalLocation"]["artifactLocation"]
+        for result in sarif(report)["runs"][0]["results"]
+    )
+    assert first == {"uri": "a%20b/%C3%BC.go", "uriBaseId": "SRCROOT"}
+    assert second == {"uri": "file:///usr/lib/go/src/fmt/print.go"}
+
+
+def test_a_partial_run_is_no_success() -> None:
+    (invocation,) = sarif(escapes(partial="it crashed"))["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert "it crashed" in invocation["toolExecutionNotifications"][0]["message"]["text"]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        EVERY,
+        escapes(),
+        escapes(site(file=HOSTILE, expression=HOSTILE, reason="\udcff"), partial=HOSTILE),
+    ],
+)
+def test_the_published_schema_accepts_it(report: EscapeReport) -> None:
+    file = os.environ.get("GOPROBE_SARIF_SCHEMA", "")
+    if not file:
+        pytest.skip("GOPROBE_SARIF_SCHEMA does not name the published SARIF 2.1.0 schema")
+    schema = json.loads(Path(file).read_text(encoding="utf-8"))
+    Draft7Validator(schema).validate(sarif(report))
