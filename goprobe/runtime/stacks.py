@@ -87,10 +87,7 @@ class Stacks:
 
     def _of_running(self, g: Goroutine, thread: Thread, limit: int) -> Unwound:
         registers = self._world.threads[thread.tid]
-        live = self._live(registers, thread, g)
-        if g.low <= registers.rsp < g.high:
-            return self._walk(live, None, limit)
-        return self._walk(live, self._left(g, thread), limit)
+        return self._walk(self._live(registers, thread, g), self._left(g, thread), limit)
 
     def _walk(self, start: Start, user: Start | None, limit: int) -> Unwound:
         return unwind(self._world.memory, self.code, start, user=user, limit=limit)

@@ -93,8 +93,8 @@ def unwind(
 ) -> Unwound:
     """Walk from `start`. Never raises UnreadableError: what cannot be read ends the walk.
 
-    `user` is where the goroutine's own stack was left while `start` is on a system stack (g.sched,
-    g.syscallsp or m.vdsoSP, with the goroutine's bounds): the walk goes on there after it.
+    `user` is where the goroutine's own stack was left (g.sched, g.syscallsp or m.vdsoSP, with the
+    goroutine's bounds): where `start` is on a system stack, the walk goes on there after it.
     """
     return _Walk(memory, code, start, user).run(limit)
 
@@ -154,7 +154,7 @@ class _Walk:
             return self._step(spot, at.sp + spot.size + 8)
         cfa = at.sp + max(spot.size, 0) + 8
         self._note(spot, cfa)
-        if spot.name in _SWITCHES and self._on_system_stack():
+        if spot.name in _SWITCHES and self._switched():
             return self._switch(spot.name)
         if spot.name in _SIGNAL_ENTRY:
             return self._interrupted(cfa)
@@ -192,26 +192,30 @@ class _Walk:
         """Whether SP is where the tables say in a function that writes it freely."""
         if not spot.function.writes_sp or spot.name == _TWO_STACKS:
             return True
+        at = self._at
         if len(self._frames) > 1:
             return False
-        at = self._at
-        return not at.exact or at.pc == spot.function.entry or self._was_called(spot, cfa)
+        if not at.exact or at.pc == spot.function.entry:
+            return True
+        # What moves SP moves it to another stack: on the goroutine's own it has not done so yet.
+        return bool(self._user) and not self._on_system_stack() and self._is_return(cfa)
 
-    def _was_called(self, spot: Spot, cfa: int) -> bool:
-        """Whether the return address comes from a call of this very function."""
-        try:
-            caller = self._word(cfa - 8)
-            call = self._memory.read(caller - 5, 5)
-        except UnreadableError:
-            return False
-        target = caller + int.from_bytes(call[1:], "little", signed=True)
-        return call[0] == 0xE8 and target == spot.function.entry
+    def _is_return(self, cfa: int) -> bool:
+        caller = self._word(cfa - 8)
+        spot = self._code.spot(caller)
+        return spot is not None and caller > spot.function.entry
 
     # -- changes of stack --------------------------------------------------------------------
 
     def _on_system_stack(self) -> bool:
         user, sp = self._user, self._at.sp
         return not user or not user.low <= sp < user.high
+
+    def _switched(self) -> bool:
+        """Whether a function that changes stacks has done so where the walk stands."""
+        if self._user is None:
+            return len(self._frames) > 1 or not self._at.exact
+        return self._on_system_stack()
 
     def _switch(self, name: str) -> bool:
         if self._user is None:

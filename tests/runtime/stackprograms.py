@@ -108,3 +108,117 @@ func main() {
 	syscall.RawSyscall(syscall.SYS_READ, uintptr(pipe[0]), uintptr(unsafe.Pointer(&b)), 1)
 }
 """
+
+CALLBACKS = """package main
+
+/*
+#include <unistd.h>
+extern void fromC(int);
+static void intoC(int n) { fromC(n); }
+static void pauseInC(void) { for (;;) pause(); }
+*/
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+var wait = make(chan int)
+
+//export fromC
+func fromC(n C.int) {
+	if n > 0 {
+		down(int(n) - 1)
+	}
+	<-wait
+}
+
+//go:noinline
+func down(n int) { C.intoC(C.int(n)) }
+
+func init() { runtime.LockOSThread() }
+
+func main() {
+	go down(0)
+	go down(2)
+	go C.pauseInC()
+	time.Sleep(100 * time.Millisecond)
+	fmt.Println("ready", len(os.Args))
+	var pipe [2]int
+	syscall.Pipe(pipe[:])
+	var b [1]byte
+	syscall.RawSyscall(syscall.SYS_READ, uintptr(pipe[0]), uintptr(unsafe.Pointer(&b)), 1)
+}
+"""
+
+STEPPED = """package main
+
+import (
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+//go:noinline
+func first(n int) int { return second(n, 2) + 1 }
+
+//go:noinline
+func second(a, b int) int {
+	var pad [8]int
+	pad[a&7] = b
+	return third(&pad) + pad[3]
+}
+
+//go:noinline
+func third(p *[8]int) int { return leaf(p[1]) * 2 }
+
+//go:noinline
+func leaf(x int) int { return x*3 + 1 }
+
+//go:noinline
+func grow(n int) int {
+	var pad [64]int
+	pad[n&63] = n
+	if n > 0 {
+		return grow(n-1) + pad[1]
+	}
+	return 0
+}
+
+//go:noinline
+func allocate(n int) []byte { return make([]byte, n) }
+
+//go:noinline
+func park(c chan int) { <-c }
+
+//go:noinline
+func spin() {
+	for i := 0; ; i++ {
+		sink += leaf(i)
+		runtime.Gosched()
+	}
+}
+
+var (
+	sink int
+	kept []byte
+)
+
+func main() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1)
+	sink += grow(100) // so that first needs no larger stack
+	sink += first(1)
+	kept = allocate(1 << 24)
+	sink += grow(5000)
+	go park(make(chan int))
+	time.Sleep(time.Millisecond)
+	spin()
+}
+"""

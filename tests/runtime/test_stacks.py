@@ -7,14 +7,17 @@ import re
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from goprobe.analysis.hold import hold
 from goprobe.runtime.frames import FrameView
+from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.stacks import Stacks
-from tests.runtime.stackprograms import PARKED
-from tests.support.go import build, matrix, running
+from goprobe.runtime.unwind import Unwound
+from tests.runtime.stackprograms import CALLBACKS, PARKED
+from tests.support.go import build, has_gcc, matrix, running
 
 RELEASES = pytest.mark.parametrize("go", matrix())
 BUILDS = {
@@ -77,10 +80,16 @@ def crash(pid: int) -> None:
     assert ctypes.CDLL(None).syscall(tgkill, pid, pid, int(signal.SIGQUIT)) == 0
 
 
-@pytest.mark.parametrize("kind", BUILDS)
-@RELEASES
-def test_goroutines_are_as_the_runtime_prints_them(go: str, kind: str) -> None:
-    binary = build(PARKED, go=go, flags=BUILDS[kind])
+@dataclass(frozen=True)
+class Compared:
+    """The same goroutines, walked by us and then printed by the runtime."""
+
+    walked: dict[int, tuple[Goroutine, Unwound]]
+    ours: dict[int, list[Printed]]
+    theirs: dict[int, Trace]
+
+
+def compare(binary: Path) -> Compared:
     with running(binary, env={"GOMAXPROCS": "1", "GOTRACEBACK": "system"}) as program:
         with hold(program.pid) as held:
             stacks = Stacks(held.world)
@@ -89,9 +98,8 @@ def test_goroutines_are_as_the_runtime_prints_them(go: str, kind: str) -> None:
         crash(program.pid)
         program.process.wait(60)
         program.errors.seek(0)
-        wanted = traces(program.errors.read().decode())
-    assert len(wanted) > 20
-    for id_, trace in wanted.items():
+        found = Compared(walked, ours, traces(program.errors.read().decode()))
+    for id_, trace in found.theirs.items():
         goroutine, unwound = walked[id_]
         if id_ == 1:
             # The signal has the kernel go back to the SYSCALL instruction, two bytes long.
@@ -102,8 +110,31 @@ def test_goroutines_are_as_the_runtime_prints_them(go: str, kind: str) -> None:
         elif not goroutine.dead:
             assert ours[id_] == trace.frames, f"goroutine {id_} [{trace.state}]"
             assert unwound.complete, unwound.why
-    names = {f.function for trace in wanted.values() for f in trace.frames}
+    return found
+
+
+@pytest.mark.parametrize("kind", BUILDS)
+@RELEASES
+def test_goroutines_are_as_the_runtime_prints_them(go: str, kind: str) -> None:
+    found = compare(build(PARKED, go=go, flags=BUILDS[kind]))
+    assert len(found.theirs) > 20
+    names = {f.function for trace in found.theirs.values() for f in trace.frames}
     assert {"runtime.sigpanic", "runtime.asyncPreempt", "main.generic[...]"} <= names
+
+
+@pytest.mark.skipif(not has_gcc(), reason="cgo needs gcc")
+@pytest.mark.parametrize("kind", BUILDS)
+@RELEASES
+def test_calls_of_c_and_back_are_as_the_runtime_prints_them(go: str, kind: str) -> None:
+    flags = BUILDS[kind]
+    found = compare(build(CALLBACKS, go=go, flags=flags, env={"CGO_ENABLED": "1"}))
+    depths = sorted(
+        [f.function for f in trace.frames].count("runtime.cgocallback")
+        for trace in found.theirs.values()
+    )
+    assert depths[-2:] == [1, 3]
+    in_c = [u for g, u in found.walked.values() if g.status == "syscall"]
+    assert ["main._Cfunc_pauseInC" in {f.function for f in u.frames} for u in in_c] == [True]
 
 
 @RELEASES
