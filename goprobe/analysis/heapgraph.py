@@ -27,6 +27,7 @@ from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.world import World
 
 _UNREADABLE = 0
+_TINY = 16
 
 
 class HeapGraph:
@@ -164,7 +165,15 @@ class HeapGraph:
         """The type of an object, "" where it is not known."""
         shape = int(self.typing.shape[node])
         name = self.shapes[shape].name if shape else ""
+        if name and self._tiny(node) and self.shapes[shape].size < _TINY:
+            return f"tiny block holding {name}"
         return f"object holding {name}" if name and self.typing.inner[node] else name
+
+    def _tiny(self, node: int) -> bool:
+        """Whether an object's slot may hold several objects below 16 bytes."""
+        spans = self.snapshot.census.spans
+        tiny = self.world.layout.constants["tinySpanClass"]
+        return int(spans.spanclass[self.objects.span[node]]) == tiny
 
     def node_at(self, address: int) -> int:
         """The object that an address points into; negative (objects.py's reasons) for none."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from goprobe.binary.expression import UnsupportedExpressionError, evaluate
-from goprobe.binary.gotypes import GoType
+from goprobe.binary.gotypes import GoKind, GoType
 from goprobe.binary.pclnformat import shown_name
 from goprobe.binary.stackmap import frame_maps, stack_objects
 from goprobe.errors import NotGoError, UnreadableError
@@ -46,6 +46,17 @@ class _Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class _Lead:
+    """A variable that may point at a value on its own stack, which then has no other name: an
+    array behind a slice (`many`), or what a pointer points at. `type` is that of the element."""
+
+    place: int
+    name: str
+    type: GoType
+    many: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Object:
     """A stack object: `low` from the CFA, `pointers` its pointer words' offsets in bytes."""
 
@@ -66,6 +77,7 @@ class _Shape:
     objects: tuple[_Object, ...] = ()
     variables: tuple[_Variable, ...] = ()
     starts: tuple[int, ...] = ()
+    leads: tuple[_Lead, ...] = ()
 
     def variable(self, place: int) -> _Variable | None:
         at = bisect_right(self.starts, place) - 1
@@ -125,7 +137,16 @@ class StackRoots:
             return _Shape(False)
         variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
         return _Shape(True, tuple(slots), objects, tuple(variables),
-                      tuple(v.low for v in variables))  # fmt: skip
+                      tuple(v.low for v in variables), tuple(self._leads(variables)))  # fmt: skip
+
+    def _leads(self, variables: list[_Variable]) -> Iterator[_Lead]:
+        types = self._world.program.debug.types
+        for v in variables:
+            if v.type.kind == GoKind.POINTER and v.type.elem:
+                yield _Lead(v.low, v.name, types.at(v.type.elem), False)
+            elif v.type.kind == GoKind.SLICE:
+                elem = v.type.elem or types.at(v.type.member("array").type).elem
+                yield _Lead(v.low, v.name, types.at(elem), True)
 
     def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
         if not 0 < size <= _POINTER_BYTES_LIMIT:
@@ -176,6 +197,7 @@ class _Stack:
         self._words = memoryview(b"").cast("Q")
         self._queue: list[int] = []
         self._objects: list[tuple[int, _Object, MachineFrame, _Shape]] = []
+        self._regions: list[tuple[int, int, str, GoType]] = []
 
     def run(self) -> None:
         finder, g = self._finder, self._g
@@ -183,6 +205,7 @@ class _Stack:
         own = [f for f in walked.frames if g.low <= f.sp < g.high]
         bottom = own[0].sp if own else max(g.sp, g.low)
         self._load(max(min(bottom, g.high), g.low))
+        self._find_regions(own)
         careful = False
         for index, frame in enumerate(own):
             careful = self._frame(frame, index == 0 and frame is walked.frames[0], careful)
@@ -207,6 +230,18 @@ class _Stack:
     def _word(self, address: int) -> int:
         index = (address - self._base) >> 3
         return self._words[index] if 0 <= index < len(self._words) else 0
+
+    def _find_regions(self, frames: list[MachineFrame]) -> None:
+        """Values of this stack that are known by what points at them."""
+        for frame in frames:
+            if frame.spot is None:
+                continue
+            for lead in self._finder.shape(frame, frame.spot).leads:
+                at = self._word(frame.cfa + lead.place)
+                if self._g.low <= at < self._g.high:
+                    count = self._word(frame.cfa + lead.place + 2 * _WORD) if lead.many else 1
+                    high = min(at + lead.type.size * count, self._g.high)
+                    self._regions.append((at, high, lead.name, lead.type))
 
     # Frames
 
@@ -238,8 +273,14 @@ class _Stack:
         if self._g.low <= value < self._g.high:
             self._queue.append(value)
         elif self._finder._low <= value < self._finder._high:
-            variable = shape.variable(address - frame.cfa)
+            variable = shape.variable(address - frame.cfa) or self._region(frame, address)
             self._roots.add(self._named(frame, variable), address, value)
+
+    def _region(self, frame: MachineFrame, address: int) -> _Variable | None:
+        for low, high, name, kind in self._regions:
+            if low <= address < high:
+                return _Variable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
+        return None
 
     def _named(self, frame: MachineFrame, variable: _Variable | None) -> int:
         function = shown_name(frame.function) or "code that is not Go's"

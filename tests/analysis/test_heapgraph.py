@@ -1,0 +1,66 @@
+"""The heap's graph against what real programs say of their own objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapsnapshot import take
+from goprobe.analysis.hold import open_target
+from goprobe.binary.buildinfo import GoVersion
+from tests.support.go import Running, build, matrix, running
+from tests.support.heap import TESTDATA
+
+
+@contextmanager
+def graph_of(name: str, *args: str, go: str, flags: tuple[str, ...] = ()) -> Iterator[
+    tuple[Running, HeapGraph]
+]:  # fmt: skip
+    binary = build(TESTDATA / name, go=go, flags=flags)
+    with running(binary, *args) as program:
+        target = open_target(program.pid)
+        snapshot = take(target, timeout=5.0, progress=lambda message: None)
+        try:
+            yield program, HeapGraph(snapshot, lambda message: None)
+        finally:
+            snapshot.close()
+
+
+def _said(program: Running) -> list[tuple[int, str]]:
+    lines = [line.split(" ", 2) for line in program.lines if line.startswith("obj ")]
+    return [(int(address, 16), kind) for _, address, kind in lines]
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_every_object_has_the_type_that_the_program_printed(go: str) -> None:
+    with graph_of("zoo.go", go=go) as (program, graph):
+        wrong = []
+        for address, kind in _said(program):
+            node = graph.node_at(address)
+            found = graph.type_name(node) if node >= 0 else f"no object ({node})"
+            if kind == "*fmt.wrapError or fmt.errorString":
+                assert found.startswith("*fmt.") or "rror" in found
+            elif kind != "anything" and found not in (kind, f"tiny block holding {kind}"):
+                wrong.append(f"{address:#x}: {found}, not {kind}")
+        # Until Go 1.23 nothing says what a closure captured.
+        if graph.world.program.go < GoVersion(1, 23):
+            wrong = [line for line in wrong if ": , not main.n" not in line]
+        assert not wrong, "\n".join(wrong)
+        assert len(_said(program)) > 60
+        typed = float((graph.typing.shape != 0).mean())
+        assert typed > 0.99
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_the_program_keeps_is_reachable_and_nothing_leads_astray(go: str) -> None:
+    with graph_of("zoo.go", go=go) as (program, graph):
+        for address, kind in _said(program):
+            assert graph.reachable[graph.node_at(address)], kind
+        # Printing leaves a few boxed numbers behind, and they wait for the next collection.
+        lost = np.flatnonzero(~graph.reachable)
+        assert len(lost) <= 0.01 * len(graph.objects)
+        assert not len(graph.edges.strays) or not graph.reachable[graph.edges.strays.source].any()
