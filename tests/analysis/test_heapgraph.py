@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
 from goprobe.binary.buildinfo import GoVersion
-from tests.support.go import Running, build, matrix, running
+from tests.support.go import Running, build, matrix, running, whole_matrix
 from tests.support.heap import TESTDATA
 
 
@@ -64,3 +66,49 @@ def test_what_the_program_keeps_is_reachable_and_nothing_leads_astray(go: str) -
         lost = np.flatnonzero(~graph.reachable)
         assert len(lost) <= 0.01 * len(graph.objects)
         assert not len(graph.edges.strays) or not graph.reachable[graph.edges.strays.source].any()
+
+
+def _brute_retained(count: int, edges: list[tuple[int, int]], roots: set[int]) -> dict[int, int]:
+    """Of each reachable node, the nodes that are not reachable without it, itself included."""
+
+    def reached(without: int) -> set[int]:
+        seen, waiting = set[int](), [r for r in roots if r != without]
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += [to for source, to in edges if source == node and to != without]
+        return seen
+
+    whole = reached(-1)
+    return {node: len(whole - reached(node)) for node in whole}
+
+
+@settings(
+    max_examples=40 if whole_matrix() else 12, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(seed=st.integers(0, 1 << 40), count=st.integers(1, 40), go=st.sampled_from(matrix()))
+def test_random_graphs_agree_with_brute_force(seed: int, count: int, go: str) -> None:
+    with graph_of("random.go", str(seed), str(count), go=go) as (program, graph):
+        words = [line.split() for line in program.lines]
+        nodes = {int(i): int(at, 16) for what, i, at in (w for w in words if w[0] == "node")}
+        edges = [(int(a), int(b)) for what, a, b in (w for w in words if w[0] == "edge")]
+        roots = {int(w[1]) for w in words if w[0] == "root"}
+        numbers = {graph.node_at(at): i for i, at in nodes.items()}
+        assert len(numbers) == count
+        first, target = graph.nodes.first, graph.nodes.target
+        found = []
+        for node, i in numbers.items():
+            out = target[first[node] : first[node + 1]].tolist()
+            found += [(i, numbers[to]) for to in out if to in numbers]
+        assert sorted(found) == sorted(edges)
+        brute = _brute_retained(count, edges, roots)
+        held = graph.dominators.retained(
+            np.isin(np.arange(len(graph.nodes)), list(numbers)).astype(np.int64)
+        )
+        reached = {i for node, i in numbers.items() if graph.reachable[node]}
+        # Leftovers on the stack may keep more than the roots, never less.
+        assert set(brute) <= reached
+        if reached == set(brute):
+            assert {i: int(held[node]) for node, i in numbers.items() if i in brute} == brute
