@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from goprobe.model import attached, compare, doctor, escape, heap, trace
+from goprobe.model import attached, compare, doctor, escape, explain, heap, trace
 from goprobe.model.address import Address
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,6 +30,7 @@ REPORTS: dict[str, type] = {
     attached.GOROUTINES_SCHEMA: attached.GoroutinesReport,
     heap.SCHEMA: heap.HeapReport,
     escape.SCHEMA: escape.EscapeReport,
+    explain.SCHEMA: explain.ExplainReport,
     doctor.SCHEMA: doctor.DoctorReport,
 }
 """Every report that goprobe writes as JSON, by the name in its `schema` field."""
