@@ -37,6 +37,7 @@ from goprobe.model.escape import (
     Verdict,
 )
 from goprobe.model.trace import Exit, Tool
+from goprobe.runtime.allocators import Family
 from goprobe.runtime.program import Program
 from goprobe.runtime.statictypes import static_types
 from goprobe.toolchain.build import Progress
@@ -198,9 +199,14 @@ class _Study:
         inlined_at = self._places_of_inlining()
         for plan in self.plans:
             evidence = self._evidence(plan, inlined_at)
-            site = self._site(plan, evidence)
-            if not self.request.deep or site.hits or self.names.own(plan.predicted.file):
-                yield site
+            if self._worth_telling(plan, evidence):
+                yield self._site(plan, evidence)
+
+    def _worth_telling(self, plan: SitePlan, evidence: Evidence) -> bool:
+        """Not what other packages never did, nor where the runtime kept no record of its own."""
+        if plan.families == {Family.BOOKKEEPING}:
+            return any(call.inner > 0 for call in evidence.calls)
+        return evidence.hits > 0 or not self.request.deep or self.names.own(plan.predicted.file)
 
     def _places_of_inlining(self) -> dict[str, list[str]]:
         """For each function that was inlined somewhere: where."""
@@ -226,6 +232,7 @@ class _Study:
             leaks=predicted.prediction is Prediction.NONE,
             global_=predicted.global_,
             zero_copy=predicted.zero_copy,
+            wrapper=plan.wrapper,
             witness=bool(plan.witnesses),
             witnessed=sum(seen.witnessed.get(w.pc, 0) for w in plan.witnesses),
             executed=sum(seen.executed.get(w.pc, 0) for w in plan.witnesses),
@@ -254,10 +261,10 @@ class _Study:
             messages=tuple(predicted.messages),
             calls=tuple(self._call(call.pc, plan, i) for i, call in enumerate(plan.calls)),
             hits=hits,
-            outcomes=_merged(o for c in evidence.calls for o in c.outcomes),
+            outcomes=_merged(evidence.outcomes),
             verdict=verdict,
             reason=reason,
-            inspected=sum(c.inspected for c in evidence.calls) or evidence.witnessed,
+            inspected=sum(c.inspected for c in evidence.main_calls) or evidence.witnessed,
             flow=predicted.flow,
             ambiguous=plan.ambiguous,
         )
@@ -270,6 +277,7 @@ class _Study:
             pc=Address(pc), callee=call.allocator.symbol, inlined_at=tuple(outer),
             file=self.names.canonical(inner.file), line=inner.line, function=inner.function,
             hits=self.observed.counts.get(pc, 0), allocations=self.observed.allocations(call),
+            blocks=self.observed.blocks(call),
         )  # fmt: skip
 
 

@@ -77,6 +77,14 @@ class Observed:
             return self._inner(call, results) if hits else 0
         return sum(o.count for o in results.outcomes() if o.kind == Kind.HEAP)
 
+    def blocks(self, call: AllocationCall) -> int:
+        """How many of these objects the allocator began a block for, -1 as above."""
+        made = self.allocations(call)
+        if made < 0 or call.allocator.allocates is Allocates.SEVERAL:
+            return made
+        outcomes = self.results.get(call.pc, CallResults()).outcomes()
+        return sum(o.opened for o in outcomes if o.kind == Kind.HEAP)
+
 
 def observe(request: Request) -> Observed:
     """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""

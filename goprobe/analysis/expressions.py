@@ -19,25 +19,29 @@ _F = Family
 @dataclass(frozen=True, slots=True)
 class Shape:
     """`families` are the calls that can make it; `type` the type that such a call would name, ""
-    where the expression does not tell; `exact` whether `type` is the whole name."""
+    where the expression does not tell; `exact` whether `type` is the whole name. `constant`: a
+    literal, which as an interface's value is laid out by the compiler."""
 
     families: frozenset[Family]
     type: str = ""
     exact: bool = True
+    constant: bool = False
 
 
 def _shape(*families: Family, named: str = "", exact: bool = True) -> Shape:
     return Shape(frozenset(families), named, exact)
 
 
-_FUNC_TYPE = "struct { F uintptr"
+CLOSURE = "struct { F uintptr"
 _METHOD_TYPE = "struct { F uintptr; R "
 
 # In order: the first pattern that fits decides; group 1 is the type where there is one.
 _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
     (re.compile(pattern, re.DOTALL), make)
     for pattern, make in (
-        (r"()func literal", lambda _: _shape(_F.OBJECT, named=_FUNC_TYPE, exact=False)),
+        (r'()"(?:[^"\\]|\\.)*"|-?[\d.][\w.+]*|\'.+\'|true|false',
+         lambda _: Shape(frozenset((_F.CONVERT,)), constant=True)),
+        (r"()func literal", lambda _: _shape(_F.OBJECT, named=CLOSURE, exact=False)),
         (r"()\.\.\. argument", lambda _: _shape(_F.OBJECT, named="[", exact=False)),
         (r"()append(?:\(.*\))?", lambda _: _shape(_F.GROW)),
         (r"make\(\[\](.+?)(?:, [^\[\]{}]+)?\)", lambda t: _shape(_F.SLICE, _F.OBJECT, named=t)),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from goprobe.analysis.codelines import LineFacts, StackWitness, Static, StaticKind
-from goprobe.analysis.expressions import Shape, same_type
+from goprobe.analysis.expressions import CLOSURE, Shape, same_type
 from goprobe.analysis.predictions import Predicted, Predictions
 from goprobe.analysis.sites import AllocationCall
 from goprobe.binary.machinecode import Constant, StackAddress
@@ -25,8 +25,11 @@ TypeName = Callable[[int], str]
 
 @dataclass(slots=True)
 class SitePlan:
-    """A site before any run. `anchors` are, for each call, the frames from its own source out to
-    the site's line. `alive`: the machine function that holds it is in the binary."""
+    """A site before any run.
+
+    `code`: its line has machine code; `alive`: so has its function. `wrapper`: the closure that
+    the compiler makes of the call of a go or defer statement, of which it says nothing.
+    """
 
     predicted: Predicted
     function: str = ""
@@ -37,6 +40,7 @@ class SitePlan:
     code: bool = False
     alive: bool = False
     ambiguous: str = ""
+    wrapper: bool = False
 
     @property
     def families(self) -> frozenset[Family]:
@@ -124,8 +128,12 @@ class Joiner:
                 f for f in facts if predicted.function and _ends(f.function, predicted.function)
             ]
             return (named or list(facts))[0].function
-        above = [name for line, name in self._predictions.declared.get(predicted.file, ())
-                 if line <= predicted.line]  # fmt: skip
+        above = [
+            name
+            for line, name in self._predictions.declared.get(predicted.file, ())
+            # A closure declared on the line is the thing itself, not the function around it.
+            if line < predicted.line or (line == predicted.line and ".func" not in name)
+        ]
         name = predicted.function or (above[-1] if above else "")
         return next((f for f in self._functions if name and _ends(f, name)), name)
 
@@ -150,7 +158,7 @@ class Joiner:
 
     def _score(self, anchored: _Anchored, plan: SitePlan) -> int:
         call, predicted = anchored.call, plan.predicted
-        if call.allocator.family not in predicted.shape.families:
+        if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
             return _REFUSED
         score = self._inlining_score(anchored, predicted)
         score += self._type_score(call, predicted.shape)
@@ -219,7 +227,10 @@ class Joiner:
                     *anchored.place, 0, _described(call.allocator.family, name),
                     Prediction.NONE, shape,
                 )  # fmt: skip
-                made[key] = SitePlan(predicted, anchored.function, code=True, alive=True)
+                made[key] = SitePlan(
+                    predicted, anchored.function, code=True, alive=True,
+                    wrapper=name.startswith(CLOSURE),
+                )  # fmt: skip
             made[key].calls.append(call)
         return list(made.values())
 
@@ -339,11 +350,14 @@ _DESCRIPTIONS = {
     Family.TO_RUNES: "conversion to []rune",
     Family.DEFER: "defer",
     Family.GO: "go",
+    Family.BOOKKEEPING: "record of the runtime's own",
 }
 
 
 def _described(family: Family, type_name: str) -> str:
     text = _DESCRIPTIONS[family]
+    if type_name.startswith(CLOSURE):
+        return "closure of a go or defer statement"
     if type_name:
         return text.format(type=type_name)
     return text.replace(" {type}", "").replace("({type})", " a map" if "make" in text else "")

@@ -31,7 +31,7 @@ _WORD = 8
 _TINY_BLOCK = 16
 _OPERANDS = 64
 _OPEN_LIMIT = 1024
-_WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO))
+_WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
 
 
 @dataclass(frozen=True, slots=True)

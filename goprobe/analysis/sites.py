@@ -89,7 +89,7 @@ class CodeMap:
 
     @cached_property
     def inner_calls(self) -> tuple[AllocationCall, ...]:
-        """The runtime's own calls by which maps and defer records come to allocate."""
+        """The runtime's own calls by which maps, channels, defer records and caches allocate."""
         found: list[AllocationCall] = []
         for function, calls in self._by_function(self._direct):
             if function.name.startswith(_MAY_ALLOCATE):
@@ -144,9 +144,11 @@ def in_runtime(name: str) -> bool:
     return name.startswith(("runtime.", "internal/runtime/", "runtime/internal/"))
 
 
-# The functions below mapassign, makemap and deferproc that ask for memory: runtime/map*.go and
-# panic.go; since Go 1.24 maps are internal/runtime/maps.
+# The functions by which calls that make any number of objects ask for memory: runtime/map*.go,
+# panic.go, chan.go, proc.go, iface.go; since Go 1.24 maps are internal/runtime/maps.
 _MAY_ALLOCATE = (
     "internal/runtime/maps.", "runtime.map", "runtime.makemap", "runtime.makeBucketArray",
     "runtime.hashGrow", "runtime.(*hmap).", "runtime.newdefer", "runtime.deferproc",
+    "runtime.makechan", "runtime.acquireSudog", "runtime.buildTypeAssertCache",
+    "runtime.buildInterfaceSwitchCache",
 )  # fmt: skip

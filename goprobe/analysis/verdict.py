@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from goprobe.analysis.codelines import Static
 from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
 from goprobe.model.location import Kind
-from goprobe.runtime.allocators import Allocates, Allocator, Family
+from goprobe.runtime.allocators import Allocator, Family
 
 _STATIC_KINDS = frozenset((Kind.RODATA, Kind.DATA, Kind.BSS))
 _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
@@ -40,7 +40,8 @@ class Evidence:
     `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
     seen in the frame, out of `executed`; `witness_line` is the line where that was. `elsewhere`
     are the places into which the function was inlined. `dangling` are pointers into stacks that
-    must not be. `unseen` says why the run did not show everything.
+    must not be. `wrapper`: the closure of a go or defer statement. `unseen` says why the run did
+    not show everything.
     """
 
     prediction: Prediction
@@ -54,6 +55,7 @@ class Evidence:
     leaks: bool = False
     global_: bool = False
     zero_copy: bool = False
+    wrapper: bool = False
     witness: bool = False
     witnessed: int = 0
     executed: int = 0
@@ -63,8 +65,18 @@ class Evidence:
     limits: tuple[str, ...] = field(default=())
 
     @property
+    def main_calls(self) -> tuple[CallEvidence, ...]:
+        """Those that make the thing itself, not the entries of a map literal."""
+        main = tuple(c for c in self.calls if c.allocator.family is not Family.ASSIGN)
+        return main or self.calls
+
+    @property
     def hits(self) -> int:
-        return sum(c.hits for c in self.calls)
+        return sum(c.hits for c in self.main_calls)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [outcome for call in self.main_calls for outcome in call.outcomes]
 
 
 Judged = tuple[Verdict, str]
@@ -87,10 +99,8 @@ def judge(site: Evidence) -> Judged:
 
 def _parameter(site: Evidence) -> str:
     if site.leaks:
-        return (
-            "a parameter: nothing is allocated for it here, but what it points to outlives the call"
-        )
-    return "a parameter: nothing is allocated for it here, and the caller may keep its own on the stack"
+        return "a parameter: nothing is allocated for it here, but what it holds outlives the call"
+    return "a parameter: nothing is allocated for it here, the caller may keep it in its frame"
 
 
 # No call into the allocator in the code
@@ -103,10 +113,10 @@ def _without_calls(site: Evidence) -> Judged:
         return Verdict.DEAD, _dead(site)
     if site.zero_copy:
         return Verdict.NO_COPY, "the slice uses the string's own bytes, nothing is copied"
-    if site.statics:
-        return Verdict.STATIC, f"nothing is allocated: it lies in {site.statics[0].name}"
     if site.families & _CONVERSIONS and site.prediction is Prediction.STACK and not site.witness:
         return Verdict.NO_COPY, "the converted value uses the very bytes of its operand"
+    if site.statics:
+        return Verdict.STATIC, f"nothing is allocated: it lies in {site.statics[0].name}"
     if site.prediction is Prediction.HEAP:
         return Verdict.DEAD, _dropped(site)
     return _in_frame(site)
@@ -127,7 +137,9 @@ def _dropped(site: Evidence) -> str:
 
 def _in_frame(site: Evidence) -> Judged:
     if not site.witness:
-        return Verdict.ELIDED, "it needs no memory: the compiler keeps it in registers"
+        return Verdict.ELIDED, (
+            "it needs no memory: it is kept in registers, or made part of something else"
+        )
     if not site.ran:
         return Verdict.UNOBSERVED, "not run: the code keeps it in the function's frame"
     if site.witnessed:
@@ -162,7 +174,6 @@ class _Seen:
     """Counts of inspected results by where they lay."""
 
     heap: int = 0
-    opened: int = 0
     stack: int = 0
     static: int = 0
     nothing: int = 0
@@ -174,10 +185,9 @@ class _Seen:
 
 
 def _seen(outcomes: Sequence[Outcome]) -> _Seen:
-    counts = {"heap": 0, "opened": 0, "stack": 0, "static": 0, "nothing": 0, "other": 0}
+    counts = {"heap": 0, "stack": 0, "static": 0, "nothing": 0, "other": 0}
     for outcome in outcomes:
         counts[_class_of(outcome.kind)] += outcome.count
-        counts["opened"] += outcome.opened
     return _Seen(**counts)
 
 
@@ -199,10 +209,16 @@ def _called(site: Evidence) -> Judged:
     if _all(site, Family.ASSIGN):
         return _assigned(site)
     if _all(site, Family.GO):
-        return Verdict.UNOBSERVED, "a go statement: goroutines come from the scheduler's own store"
+        return Verdict.UNPREDICTED, (
+            "a goroutine's descriptor and stack come from the runtime, new ones or used ones"
+        )
     if _all(site, Family.DEFER):
-        return _defer(site)
-    seen = _seen([o for c in site.calls for o in c.outcomes])
+        return Verdict.UNPREDICTED, (
+            "a defer in a loop keeps its records on the heap, where the runtime reuses them"
+        )
+    if _all(site, Family.BOOKKEEPING):
+        return Verdict.UNPREDICTED, site.calls[0].allocator.limit
+    seen = _seen(site.outcomes)
     if not seen.total:
         why = site.unseen or "no call returned while it was looked at"
         return Verdict.UNOBSERVED, f"{_callees(site.calls)} ran {_times(site.hits)}, {why}"
@@ -221,11 +237,11 @@ def _by_place(site: Evidence, seen: _Seen) -> Judged:
             return Verdict.CONTRADICTED, "what escapes was made in a goroutine's stack frame"
         return Verdict.CONFIRMED_STACK, _share(seen.stack, seen.total, "in the frame's buffer")
     if seen.static:
-        where = next(o.name for o in _outcomes(site) if _class_of(o.kind) == "static")
+        where = next(o.name for o in site.outcomes if _class_of(o.kind) == "static")
         return Verdict.STATIC, f"nothing is allocated: the result lies in {where}"
     if seen.nothing:
         return Verdict.NO_COPY, "the result is one of the operands, or empty: nothing was copied"
-    where = next(o.name or o.kind for o in _outcomes(site))
+    where = next(o.name or o.kind for o in site.outcomes)
     return Verdict.UNOBSERVED, f"the result lies in memory that Go does not manage: {where}"
 
 
@@ -233,18 +249,13 @@ def _on_heap(site: Evidence, seen: _Seen) -> Judged:
     if site.prediction is Prediction.STACK:
         return Verdict.SPILLED_TO_HEAP, _spilled(site, seen)
     if site.prediction is Prediction.NONE:
-        return Verdict.UNPREDICTED, _unpredicted(site, seen)
-    if not seen.opened:
-        return Verdict.SHARED, (
-            f"{_of(seen.heap, seen.total)} in memory blocks that other small objects had begun"
-        )
+        return Verdict.UNPREDICTED, _unpredicted(site)
     return Verdict.CONFIRMED_HEAP, _confirmed(site, seen)
 
 
 def _confirmed(site: Evidence, seen: _Seen) -> str:
-    text = f"allocated {_times(site.hits)}"
     if seen.heap == seen.total:
-        return f"{text}, {_inspected(seen.total, site.hits)} on the heap"
+        return f"allocated on the heap {_times(site.hits)}{_looked_at(seen.total, site.hits)}"
     rest = []
     if seen.static:
         rest.append(f"{seen.static} in static memory")
@@ -265,15 +276,20 @@ def _spilled(site: Evidence, seen: _Seen) -> str:
     return f"allocated all the same ({_of(seen.heap, seen.total)} inspected): {limit}"
 
 
-def _unpredicted(site: Evidence, seen: _Seen) -> str:
+def _unpredicted(site: Evidence) -> str:
     limit = next((c.allocator.limit for c in site.calls if c.allocator.limit), "")
-    family = site.calls[0].allocator.family
-    why = {
-        Family.GROW: "append had to grow the slice",
-        Family.CHANNEL: "a channel always lies on the heap",
-        Family.MOVE: "a slice built in the frame was moved when it left",
-    }.get(family, limit or f"{_callees(site.calls)} allocates")
-    return f"allocated {_times(site.hits)}, though the compiler says nothing of it: {why}"
+    why = _UNPREDICTED.get(site.calls[0].allocator.family, limit)
+    if site.wrapper:
+        why = "the call of a go or defer statement is kept in a closure"
+    text = f"allocated on the heap {_times(site.hits)}, though the compiler says nothing of it"
+    return f"{text}: {why}" if why else text
+
+
+_UNPREDICTED = {
+    Family.GROW: "append had to grow the slice",
+    Family.CHANNEL: "a channel always lies there",
+    Family.MOVE: "a slice built in the frame was moved when it left",
+}
 
 
 def _deferred(moves: Sequence[CallEvidence], makers: Sequence[CallEvidence]) -> str:
@@ -284,11 +300,9 @@ def _deferred(moves: Sequence[CallEvidence], makers: Sequence[CallEvidence]) -> 
 
 
 def _assigned(site: Evidence) -> Judged:
-    inner = [c.inner for c in site.calls]
-    grown = sum(n for n in inner if n > 0)
-    seen = _seen(_outcomes(site))
-    if grown:
-        return Verdict.UNPREDICTED, f"the map had to grow: {grown} allocations, none for the value"
+    seen = _seen(site.outcomes)
+    if any(c.inner > 0 for c in site.calls):
+        return Verdict.UNPREDICTED, "the map had to grow for it; the value lies inside the map"
     if seen.stack and not seen.heap:
         return Verdict.CONFIRMED_STACK, "the value lies inside a map that fits in the stack frame"
     if seen.total:
@@ -296,22 +310,7 @@ def _assigned(site: Evidence) -> Judged:
     return Verdict.UNOBSERVED, f"{_callees(site.calls)} ran {_times(site.hits)}, none inspected"
 
 
-def _defer(site: Evidence) -> Judged:
-    made = sum(c.inner for c in site.calls if c.inner > 0)
-    if made:
-        return Verdict.UNPREDICTED, (
-            f"{made} records of deferred calls were allocated: {site.calls[0].allocator.limit}"
-        )
-    if all(c.inner == 0 for c in site.calls):
-        return Verdict.SHARED, "the records of deferred calls came from the runtime's own store"
-    return Verdict.UNOBSERVED, "the runtime keeps a store of records for deferred calls"
-
-
 # Words
-
-
-def _outcomes(site: Evidence) -> list[Outcome]:
-    return [o for c in site.calls for o in c.outcomes]
 
 
 def _callees(calls: Sequence[CallEvidence]) -> str:
@@ -323,8 +322,8 @@ def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _inspected(seen: int, hits: int) -> str:
-    return "each" if seen >= hits else f"the {seen} inspected all"
+def _looked_at(seen: int, hits: int) -> str:
+    return "" if seen >= hits else f" (the first {seen} were looked at)"
 
 
 def _of(part: int, total: int) -> str:
@@ -333,6 +332,3 @@ def _of(part: int, total: int) -> str:
 
 def _share(part: int, total: int, where: str) -> str:
     return f"{_of(part, total)} inspected lay {where}"
-
-
-__all__ = ["Allocates", "CallEvidence", "Evidence", "Judged", "judge"]

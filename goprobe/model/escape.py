@@ -48,7 +48,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `pc` is the CALL's link-time address. `file`, `line` and `function` are where the source of the
     call stands; `inlined_at` the calls through which that was inlined, innermost first, as
     "file:line (function)". `hits` counts how often it ran: exact, however often. `allocations` is
-    how many objects it made, -1 where not each hit was inspected.
+    how many objects it made, -1 where not each hit was inspected; `blocks` how many of them began
+    a memory block of their own, which is what Go's memory profiles count.
     """
 
     pc: Address
@@ -59,6 +60,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     function: str = ""
     hits: int = 0
     allocations: int = -1
+    blocks: int = -1
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

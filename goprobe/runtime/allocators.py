@@ -41,6 +41,7 @@ class Family(StrEnum):
     TO_RUNES = "to_runes"
     DEFER = "defer"
     GO = "go"
+    BOOKKEEPING = "bookkeeping"  # the runtime's own records: waiting goroutines, caches, map growth
     NOTHING = "nothing"  # checks and temporaries: they never allocate
 
 
@@ -159,7 +160,12 @@ def _length(words: Words) -> int:
 _O, _A = Family.OBJECT, Allocates
 _SIZED = "(size uintptr, typ *_type, needzero bool) unsafe.Pointer"
 _FRAME_32 = f"the frame's buffer for it holds {STRING_BUFFER} bytes"
+# VariableMakeThreshold, cmd/compile/internal/base/flag.go since 1.25
+_VARIABLE = "its size is not constant, and the frame keeps 32 bytes for such a slice"
 _MAP_LIMIT = "a map holds eight entries in the frame, more do not fit"
+_WAITING = "the runtime keeps a record of each goroutine that waits at a channel"
+_CACHED = "the runtime keeps a cache of the types that it met here"
+_GROWING = "the map was still growing"
 _STRINGS = "runtime/string.go"
 _SLICES = "runtime/slice.go"
 _MALLOC = "runtime/malloc.go"
@@ -235,8 +241,18 @@ def _map(name: str, signature: str) -> Allocator:
 
 def _channel(name: str, size: str) -> Allocator:
     return Allocator(
-        name, Family.CHANNEL, _A.ONE, f"(t *chantype, size {size}) *hchan", "runtime/chan.go", "t",
+        name, Family.CHANNEL, _A.SEVERAL, f"(t *chantype, size {size}) *hchan",
+        "runtime/chan.go", "t",
         limit="a channel always lies on the heap",
+    )  # fmt: skip
+
+
+def _bookkeeping(
+    name: str, source: str, what: str, since: tuple[int, int] = (1, 21), until: int = 999
+) -> Allocator:
+    return Allocator(
+        name, Family.BOOKKEEPING, _A.SEVERAL, "()", source, limit=what, since=since,
+        until=(1, until),
     )  # fmt: skip
 
 
@@ -253,9 +269,9 @@ ALLOCATORS: tuple[Allocator, ...] = (
               requested=_product("typ", "n")),
     _object("mallocgc"),
     Allocator("makeslice", Family.SLICE, _A.ONE, "(et *_type, len, cap int) unsafe.Pointer",
-              _SLICES, "et", requested=_product("et", "cap")),
+              _SLICES, "et", requested=_product("et", "cap"), limit=_VARIABLE),
     Allocator("makeslice64", Family.SLICE, _A.ONE, "(et *_type, len64, cap64 int64) unsafe.Pointer",
-              _SLICES, "et", requested=_product("et", "cap64")),
+              _SLICES, "et", requested=_product("et", "cap64"), limit=_VARIABLE),
     Allocator("makeslicecopy", Family.SLICE, _A.ONE,
               "(et *_type, tolen int, fromlen int, from unsafe.Pointer) unsafe.Pointer",
               _SLICES, "et", requested=_product("et", "tolen")),
@@ -306,14 +322,21 @@ ALLOCATORS: tuple[Allocator, ...] = (
               "(buf *[tmpStringBufSize]rune, s string) []rune", _STRINGS, buffer="buf",
               requested=lambda w: 4 * w.result(1), fixed_type="[]rune",
               limit=f"the frame's buffer for it holds {STRING_BUFFER} runes"),
-    Allocator("deferproc", Family.DEFER, _A.PERHAPS, "(fn *funcval)", "runtime/panic.go",
+    Allocator("deferproc", Family.DEFER, _A.SEVERAL, "(fn *funcval)", "runtime/panic.go",
               fixed_type="runtime._defer",
               limit="a defer in a loop keeps its record on the heap"),
-    Allocator("deferprocat", Family.DEFER, _A.PERHAPS, "(fn *funcval, frame any)",
+    Allocator("deferprocat", Family.DEFER, _A.SEVERAL, "(fn *funcval, frame any)",
               "runtime/panic.go", fixed_type="runtime._defer", since=(1, 23)),
-    Allocator("deferrangefunc", Family.DEFER, _A.PERHAPS, "() any", "runtime/panic.go",
+    Allocator("deferrangefunc", Family.DEFER, _A.SEVERAL, "() any", "runtime/panic.go",
               fixed_type="runtime._defer", since=(1, 23)),
     Allocator("newproc", Family.GO, _A.SEVERAL, "(fn *funcval)", "runtime/proc.go"),
+    *(_bookkeeping(name, "runtime/chan.go, select.go", _WAITING)
+      for name in ("chansend1", "chanrecv1", "chanrecv2", "selectgo")),
+    *(_bookkeeping(name, "runtime/iface.go", _CACHED, since=(1, 22))
+      for name in ("typeAssert", "interfaceSwitch")),
+    *(_bookkeeping(name, "runtime/map.go", _GROWING, until=23)
+      for name in ("mapiterinit", "mapclear", "mapdelete", "mapdelete_fast32", "mapdelete_fast64",
+                   "mapdelete_faststr")),
     # These never allocate, though they stand where memory is dealt with.
     _silent("deferprocStack", "runtime/panic.go"),
     _silent("slicebytetostringtmp", "runtime/string.go"),

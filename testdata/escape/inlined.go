@@ -1,0 +1,116 @@
+// What is inlined allocates where it is inlined.
+package main
+
+import "strings"
+
+type point struct{ x, y int }
+
+var (
+	keep  *point
+	sinkS string
+	total int
+	text  = "a b c"
+)
+
+func newPoint(x, y int) *point {
+	return &point{x, y} // want: dead 0
+}
+
+func newViaNew(x int) *point {
+	return newPoint(x, x) // want: dead 0
+}
+
+//go:noinline
+func escaping(i int) {
+	keep = newPoint(i, 1) // want: confirmed_heap 3
+}
+
+//go:noinline
+func local(i int) int {
+	return use(newPoint(i, 2)) // want: confirmed_stack 3
+}
+
+//go:noinline
+func use(p *point) int { return p.x + p.y }
+
+//go:noinline
+func twice(i int) int {
+	keep = newViaNew(i) // want: confirmed_heap 3
+	return use(newViaNew(i + 1)) // want: confirmed_stack 3
+}
+
+//go:noinline
+func both(i int) {
+	a, b := newPoint(i, 3), newPoint(i, 4) // want: confirmed_heap 3; confirmed_stack 3
+	keep = a
+	total += use(b)
+}
+
+func withBranch(i int) *point {
+	if i > 1 {
+		return &point{i, 5} // want: dead 0
+	}
+	return nil
+}
+
+//go:noinline
+func calledWithConstant() {
+	keep = withBranch(0) // want: dead 0
+}
+
+//go:noinline
+func calledWithVariable(i int) {
+	keep = withBranch(i) // want: confirmed_heap 1
+}
+
+func sliceOf(n int) []int {
+	return make([]int, n) // want: dead 0
+}
+
+//go:noinline
+func constantArgument() int {
+	s := sliceOf(4) // want: confirmed_heap 3 @1.21-1.24; confirmed_stack 3 @1.25-
+	s[1] = 2
+	return sum(s)
+}
+
+//go:noinline
+func sum(s []int) int {
+	n := 0
+	for _, v := range s {
+		n += v
+	}
+	return n
+}
+
+//go:noinline
+func library(s string) {
+	sinkS = strings.TrimSpace(strings.Clone(s)) // want: confirmed_heap 3
+}
+
+// alsoCalledIndirectly has code of its own, and is inlined too.
+func alsoCalledIndirectly(i int) *point {
+	return &point{i, 6} // want: confirmed_heap 3
+}
+
+var indirect = alsoCalledIndirectly
+
+//go:noinline
+func directly(i int) {
+	keep = alsoCalledIndirectly(i) // want: confirmed_heap 3
+}
+
+func main() {
+	for i := 0; i < 3; i++ {
+		escaping(i)
+		total += local(i) + twice(i)
+		both(i)
+		calledWithConstant()
+		calledWithVariable(i)
+		total += constantArgument()
+		library(text)
+		directly(i)
+		total += indirect(i).x
+	}
+	println(total)
+}
