@@ -192,7 +192,7 @@ func main() {
 		started(ch, i)
 		total += <-ch
 		startedWithArgument(ch, i)
-		total += <-ch // want: unpredicted 3 @1.26
+		total += <-ch
 		startedWithNothing(&wg)
 		var o sync.Once // want: confirmed_heap 3
 		once(&o, i)

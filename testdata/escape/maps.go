@@ -95,7 +95,7 @@ func remove(m map[int]int, k int) {
 //go:noinline
 func iterate(m map[int]int) int {
 	n := 0
-	for k, v := range m { // want: unpredicted 1 @1.21
+	for k, v := range m {
 		n += k + v
 	}
 	return n
