@@ -59,8 +59,10 @@ class Stacks:
         """Down to where a goroutine's stack is used."""
         thread = self._threads.get(g.m)
         if g.status == "running" and thread and thread.tid in self._world.threads:
-            sp = self._world.threads[thread.tid].rsp
-            return sp if g.low <= sp < g.high else self._left(g, thread).sp
+            vdso = self._vdso(thread, g)
+            for sp in (self._world.threads[thread.tid].rsp, vdso.sp if vdso else 0):
+                if g.low <= sp < g.high:
+                    return sp
         return g.sp
 
     # -- walks -------------------------------------------------------------------------------
@@ -71,8 +73,8 @@ class Stacks:
             return _NOWHERE
         thread = self._threads.get(g.m)
         if g.status == "running" and thread and thread.tid in self._world.threads:
-            return self._of_running(g, thread, limit)
-        return self._walk(saved(g), None, limit)
+            return self._of_live(self._world.threads[thread.tid], thread, g, limit)
+        return self._walk(saved(g), None, None, limit)
 
     def of_thread(self, tid: int, *, limit: int = FRAME_LIMIT) -> Unwound:
         """What a thread stands in, from its registers: Go's or C's code, on whatever stack."""
@@ -81,22 +83,20 @@ class Stacks:
             return Unwound((), False, f"there is no thread {tid}")
         thread = self._world.goroutines.thread(tid)
         g = self._world.goroutines.at(thread.current) if thread and thread.current else None
-        if thread and g:
-            return self._walk(self._live(registers, thread, g), self._left(g, thread), limit)
-        return self._walk(self._live(registers, thread, None), None, limit)
+        return self._of_live(registers, thread, g, limit)
 
-    def _of_running(self, g: Goroutine, thread: Thread, limit: int) -> Unwound:
-        registers = self._world.threads[thread.tid]
-        return self._walk(self._live(registers, thread, g), self._left(g, thread), limit)
+    def _of_live(
+        self, registers: ThreadState, thread: Thread | None, g: Goroutine | None, limit: int
+    ) -> Unwound:
+        low, high = self._bounds(registers.rsp, thread, g)
+        start = Start(registers.rip, registers.rsp, registers.rbp, low, high)
+        vdso = self._vdso(thread, g) if thread else None
+        return self._walk(start, saved(g) if g else None, vdso, limit)
 
-    def _walk(self, start: Start, user: Start | None, limit: int) -> Unwound:
-        return unwind(self._world.memory, self.code, start, user=user, limit=limit)
+    def _walk(self, start: Start, user: Start | None, vdso: Start | None, limit: int) -> Unwound:
+        return unwind(self._world.memory, self.code, start, user=user, vdso=vdso, limit=limit)
 
     # -- where walks begin -------------------------------------------------------------------
-
-    def _live(self, registers: ThreadState, thread: Thread | None, g: Goroutine | None) -> Start:
-        low, high = self._bounds(registers.rsp, thread, g)
-        return Start(registers.rip, registers.rsp, registers.rbp, low, high)
 
     def _bounds(self, sp: int, thread: Thread | None, g: Goroutine | None) -> tuple[int, int]:
         """Of the stack, the goroutine's own or one of its thread's, that `sp` is on."""
@@ -107,22 +107,17 @@ class Stacks:
                 return owner.low, owner.high + (_MSTART if owner is g0 else 0)
         return 0, 0
 
-    def _left(self, g: Goroutine, thread: Thread) -> Start:
-        """Where the goroutine's own stack was left by a thread that is on another one."""
-        pc, sp = self._vdso(thread)
-        if sp and g.low <= sp < g.high:
-            return Start(pc, sp, 0, g.low, g.high, exact=False)
-        return saved(g)
-
-    def _vdso(self, thread: Thread) -> tuple[int, int]:
+    def _vdso(self, thread: Thread, g: Goroutine | None) -> Start | None:
+        """The caller of the function that has called the vdso, where the thread is in it."""
         struct = self._world.layout.struct("m")
         if "vdsoSP" not in struct:
-            return 0, 0
+            return None
         try:
             m = read_record(self._world.memory, struct, thread.address)
         except UnreadableError:
-            return 0, 0
-        return m["vdsoPC"], m["vdsoSP"]
+            return None
+        sp = m["vdsoSP"]
+        return Start(m["vdsoPC"], sp, 0, *self._bounds(sp, thread, g), exact=False) if sp else None
 
     # -- as the source has it ----------------------------------------------------------------
 

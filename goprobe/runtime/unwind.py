@@ -21,6 +21,8 @@ FRAME_LIMIT = 10_000
 # These "calls" are put into interrupted code, whose pc is that of the instruction to run next.
 _INJECTED = frozenset({"runtime.sigpanic", "runtime.asyncPreempt", "runtime.debugCallV2"})
 _SIGNAL_ENTRY = frozenset({"runtime.sigtramp", "runtime.cgoSigtramp"})
+# A signal handler returns to this: the kernel's frame is what SP points at.
+_SIGNAL_RETURN = "runtime.sigreturn__sigaction"
 # On a system stack, these stand where the goroutine's own stack was left.
 _SWITCHES = frozenset({"runtime.systemstack", "runtime.morestack", "runtime.mcall"})
 _STAND_IN = "runtime.systemstack_switch"
@@ -89,14 +91,21 @@ class Unwound:
 
 
 def unwind(
-    memory: Memory, code: Code, start: Start, *, user: Start | None = None, limit: int = FRAME_LIMIT
+    memory: Memory,
+    code: Code,
+    start: Start,
+    *,
+    user: Start | None = None,
+    vdso: Start | None = None,
+    limit: int = FRAME_LIMIT,
 ) -> Unwound:
     """Walk from `start`. Never raises UnreadableError: what cannot be read ends the walk.
 
-    `user` is where the goroutine's own stack was left (g.sched, g.syscallsp or m.vdsoSP, with the
-    goroutine's bounds): where `start` is on a system stack, the walk goes on there after it.
+    `user` is where the goroutine's own stack was left (g.sched or g.syscallsp, with the goroutine's
+    bounds): where `start` is on a system stack, the walk goes on there after it. `vdso` is the
+    caller of the function that calls the vdso meanwhile, on whatever stack (m.vdsoPC, m.vdsoSP).
     """
-    return _Walk(memory, code, start, user).run(limit)
+    return _Walk(memory, code, start, user, vdso).run(limit)
 
 
 def is_hard(spot: Spot) -> bool:
@@ -111,10 +120,13 @@ def is_hard(spot: Spot) -> bool:
 class _Walk:
     """One walk: where it stands, and what is known of the stack that it is on."""
 
-    def __init__(self, memory: Memory, code: Code, start: Start, user: Start | None) -> None:
+    def __init__(
+        self, memory: Memory, code: Code, start: Start, user: Start | None, vdso: Start | None
+    ) -> None:
         self._memory = memory
         self._code = code
         self._user = user
+        self._vdso = vdso
         self._base = 0
         self._block = b""
         self._at = start
@@ -148,7 +160,7 @@ class _Walk:
         spot = self._code.spot(at.pc)
         if spot is None:
             self._note(None, at.sp)
-            return self._leave_foreign()
+            return self._elsewhere(f"{at.pc:#x} is not Go code")
         if spot.name == _STAND_IN and self._stack and self._frames[-1].function in _SWITCHES:
             # What the goroutine's stack has in place of the call to systemstack just seen.
             return self._step(spot, at.sp + spot.size + 8)
@@ -158,12 +170,14 @@ class _Walk:
             return self._switch(spot.name)
         if spot.name in _SIGNAL_ENTRY:
             return self._interrupted(cfa)
+        if spot.name == _SIGNAL_RETURN:
+            return self._interrupted(at.sp)
         if spot.function.top_frame:
             return self._stop(f"{spot.name} is where this stack began", complete=True)
         if spot.size < 0:
             return self._by_frame_pointer(f"{spot.name} has no frame information")
         if not self._may_step(spot, cfa):
-            return self._by_frame_pointer(f"{spot.name} moves the stack pointer")
+            return self._elsewhere(f"{spot.name} moves the stack pointer")
         return self._step(spot, cfa)
 
     def _note(self, spot: Spot | None, cfa: int) -> None:
@@ -239,9 +253,11 @@ class _Walk:
         self._at = start
         return True
 
-    def _leave_foreign(self) -> bool:
-        """On from C code, the vdso or the like: by the saved Go stack, else the frame pointer."""
-        why = f"{self._at.pc:#x} is not Go code"
+    def _elsewhere(self, why: str) -> bool:
+        """On from C code, the vdso, or what calls them: by the saved Go stack if there is one."""
+        vdso, self._vdso = self._vdso, None
+        if vdso:
+            return self._go_to(vdso, trap=False)
         if self._user and self._on_system_stack():
             return self._go_to(self._user, trap=False)
         return self._by_frame_pointer(why)

@@ -222,3 +222,96 @@ func main() {
 	spin()
 }
 """
+
+BUSY = """package main
+
+import (
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+)
+
+var sink int64
+
+func clock() {
+	for {
+		sink += time.Now().UnixNano()
+	}
+}
+
+func allocate() {
+	var kept [][]byte
+	for {
+		kept = append(kept, make([]byte, 100+len(kept)%5000))
+		if len(kept) > 2000 {
+			kept = nil
+		}
+	}
+}
+
+func grow(n int) int {
+	var pad [32]int
+	if n == 0 {
+		return 0
+	}
+	pad[n&31] = n
+	return grow(n-1) + pad[3]
+}
+
+func stacks() {
+	for {
+		done := make(chan int)
+		go func() { done <- grow(3000) }()
+		<-done
+	}
+}
+
+func locks(mu *sync.Mutex) {
+	for {
+		mu.Lock()
+		sink++
+		mu.Unlock()
+	}
+}
+
+func files() {
+	for {
+		os.ReadFile("/proc/self/stat")
+	}
+}
+
+func sorts() {
+	for {
+		words := strings.Fields(strings.Repeat("b a c d e ", 100))
+		sort.Strings(words)
+	}
+}
+
+func faults() {
+	for {
+		func() {
+			defer func() { recover() }()
+			var p *int
+			*p = 1
+		}()
+	}
+}
+
+func main() {
+	var mu sync.Mutex
+	go clock()
+	go allocate()
+	go stacks()
+	go locks(&mu)
+	go locks(&mu)
+	go files()
+	go sorts()
+	go faults()
+	time.Sleep(20 * time.Millisecond)
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+}
+"""

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.hold import hold
+from goprobe.analysis.hold import hold, open_target
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.unwind import Unwound
-from tests.runtime.stackprograms import CALLBACKS, PARKED
+from tests.runtime.stackprograms import BUSY, CALLBACKS, PARKED
 from tests.support.go import build, has_gcc, matrix, running
 
 RELEASES = pytest.mark.parametrize("go", matrix())
@@ -154,3 +154,21 @@ def test_printed_frames_leave_out_what_the_compiler_made(go: str) -> None:
         if not mine:  # Where it would print nothing it prints all.
             mine = [f.function for f in everything[id_] if f.function != "runtime.goexit"]
         assert id_ == 1 or mine == theirs
+
+
+@RELEASES
+def test_a_busy_program_is_walked_to_the_end_wherever_it_stands(go: str) -> None:
+    walked: list[Unwound] = []
+    with running(build(BUSY, go=go)) as program:
+        target = open_target(program.pid)
+        for _ in range(60):
+            with hold(target) as held:
+                stacks = Stacks(held.world)
+                alive = [g for g in held.world.goroutines.all if not g.dead]
+                walked += [stacks.of_goroutine(g) for g in alive]
+                walked += [stacks.of_thread(tid) for tid in held.world.threads]
+    incomplete = [u.why for u in walked if not u.complete]
+    # In a few instructions of a switch between stacks nothing says where the other one is.
+    assert len(incomplete) <= len(walked) // 100, incomplete
+    seen = {f.function for u in walked for f in u.frames}
+    assert {"main.clock", "main.grow", "runtime.goexit", "runtime.mstart"} <= seen
