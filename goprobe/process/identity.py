@@ -89,6 +89,11 @@ def identify(pid: int) -> ProcessIdentity:
     )
 
 
+def facts(pid: int) -> dict[str, str]:
+    """The lines of /proc/PID/status by their names. Raises TargetGoneError."""
+    return _fields(read_proc(pid, "status", _STATUS_LIMIT))
+
+
 def incarnation(pid: int) -> str:
     """Names the program that the process runs now: another one after each execve.
 

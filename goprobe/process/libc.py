@@ -44,3 +44,16 @@ def unfilled_bytes(size: int) -> tuple[bytes, int]:
     """
     data: bytes = _new_bytes(None, size)
     return data, _start_of_bytes(data)
+
+
+_process_vm_writev = keeping.process_vm_writev
+_process_vm_writev.restype = ctypes.c_ssize_t
+_process_vm_writev.argtypes = process_vm_readv.argtypes
+
+
+def write_memory(pid: int, address: int, data: bytes) -> bool:
+    """Write into a process's own writable memory; whether all of it was written."""
+    buffer = bytearray(data)
+    iovecs = (ctypes.c_size_t * 4)(address_of(buffer), len(data), address, len(data))
+    got: int = _process_vm_writev(pid, iovecs, 1, ctypes.byref(iovecs, 16), 1, 0)
+    return got == len(data)

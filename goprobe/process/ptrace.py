@@ -75,6 +75,14 @@ class StoppedProcess:
     def released(self) -> bool:
         return self._stop.released
 
+    def is_undisturbed(self, tid: int) -> bool:
+        """Whether the thread stands because we stopped it, not with a signal to be delivered."""
+        return self._stop.signal_of(tid) == 0
+
+    def take_over(self, tid: int) -> None:
+        """From now on the caller lets this thread go, not `release`."""
+        self._stop.forget(tid)
+
     def release(self) -> None:
         """Let the target go on now. May be called twice."""
         with signals_held():
@@ -89,8 +97,9 @@ def stopped(
 
     With `identity`, the process must still be the program that was identified. The garbage
     collector of Python rests meanwhile. A target that is our own child must not be waited for
-    (Popen.poll) inside the `with`: its stop would be taken for its end. Raises NotPermittedError, TargetGoneError (it ended or
-    became another program), TargetTimeoutError (a thread sleeps uninterruptibly).
+    (Popen.poll) inside the `with`: its stop would be taken for its end.
+    Raises NotPermittedError, TargetGoneError (it ended or became another program),
+    TargetTimeoutError (a thread sleeps uninterruptibly).
     """
     _collect_left_behind()
     stop = _Stop(pid, time.monotonic() + timeout)
@@ -304,6 +313,13 @@ class _Stop:
         for tid in tuple(self._halted):
             if tracing.detach(tid, self._halted.pop(tid)):
                 self._seized.add(tid)  # killed, but not dead yet: to be reaped
+
+    def signal_of(self, tid: int) -> int | None:
+        """The signal that a halted thread is to be given, 0 for none; None where none halted."""
+        return self._halted.get(tid)
+
+    def forget(self, tid: int) -> None:
+        del self._halted[tid]
 
     def release(self) -> None:
         if not self.released:

@@ -20,12 +20,18 @@ PTRACE_SYSCALL = 24
 PTRACE_SETOPTIONS = 0x4200
 PTRACE_GETEVENTMSG = 0x4201
 PTRACE_GETSIGINFO = 0x4202
+PTRACE_GETREGSET = 0x4204
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
 PTRACE_GETSIGMASK = 0x420A
 PTRACE_SETSIGMASK = 0x420B
 
+PTRACE_EVENT_CLONE = 3
 PTRACE_EVENT_STOP = 128
+PTRACE_O_TRACECLONE = 1 << PTRACE_EVENT_CLONE
+PTRACE_O_EXITKILL = 1 << 20
+_NT_X86_XSTATE = 0x202  # <elf.h>
+_XSTATE_LIMIT = 1 << 14
 WNOHANG, WSTOPPED, WEXITED, WNOWAIT, WALL = 1, 2, 4, 0x01000000, 0x40000000  # <bits/waitflags.h>
 _P_PID = 1
 _CLD_TRAPPED, _CLD_STOPPED = 4, 5  # <bits/siginfo-consts.h>
@@ -110,3 +116,35 @@ def write_registers(tid: int, raw: bytes) -> int:
     """Set the registers of a stopped thread from REGISTERS_SIZE bytes: 0, or an errno."""
     buffer = bytearray(raw)
     return request(PTRACE_SETREGS, tid, None, address_of(buffer))
+
+
+def proceed(tid: int, signal: int = 0) -> int:
+    """Let a stopped thread run on as our tracee, delivering `signal` to it."""
+    return request(PTRACE_CONT, tid, None, signal)
+
+
+def set_options(tid: int, options: int) -> int:
+    return request(PTRACE_SETOPTIONS, tid, None, options)
+
+
+def event_message(tid: int) -> int:
+    """What an event stop has to say: of PTRACE_EVENT_CLONE the new thread's id. 0 for nothing."""
+    value = ctypes.c_ulong()
+    return 0 if request(PTRACE_GETEVENTMSG, tid, None, ctypes.addressof(value)) else value.value
+
+
+def signal_mask(tid: int) -> int | None:
+    """The signals that a stopped thread blocks (bit 0: signal 1)."""
+    mask = ctypes.c_uint64()
+    failed = request(PTRACE_GETSIGMASK, tid, 8, ctypes.addressof(mask))
+    return None if failed else mask.value
+
+
+def extended_state(tid: int) -> bytes:
+    """Floating-point and vector registers of a stopped thread, as XSAVE lays them out; b"" where
+    the kernel does not give them."""
+    buffer = bytearray(_XSTATE_LIMIT)
+    iovec = (ctypes.c_size_t * 2)(address_of(buffer), len(buffer))
+    if request(PTRACE_GETREGSET, tid, _NT_X86_XSTATE, ctypes.addressof(iovec)):
+        return b""
+    return bytes(buffer[: iovec[1]])

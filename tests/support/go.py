@@ -228,8 +228,12 @@ def running(
     env: Mapping[str, str] | None = None,
     ready: str = "ready",
     timeout: float = _DEADLINE,
+    user: int | None = None,
 ) -> Iterator[Running]:
-    """Start a program and wait until it prints a line that begins with `ready`; kill it after."""
+    """Start a program and wait until it prints a line that begins with `ready`; kill it after.
+
+    `user` is the number of the user that it runs as, ours by default.
+    """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [binary, *args],
@@ -238,6 +242,7 @@ def running(
             stdout=subprocess.PIPE,
             stderr=errors,
             bufsize=0,
+            user=user,
         )
         program = Running(process, errors)
         try:

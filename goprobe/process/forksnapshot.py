@@ -1,0 +1,239 @@
+"""A copy-on-write child of a stopped process, to be read while the process itself runs on.
+
+    plan = plan_fork(pid)                      # may say no, and why
+    with stopped(pid) as process, forked(process, plan) as snapshot:
+        ...                                    # process runs again
+        snapshot.memory.read(address, size)
+
+One thread of the target, the maker, is sent through a chain of system calls (see `sigframe`):
+it makes a helper process that shares its memory, waits for the helper's end, and goes on with
+its own work. The helper makes the child and ends. So the target itself never has a child that
+anyone could wait for: the helper sends no signal and is waited for by the maker alone, the child
+is orphaned at once and goes to the system's reaper. The child is a tracee of ours from its birth
+and never runs an instruction; should we be killed, the kernel kills it, and even if it ran, all
+it finds on its stack is the way to exit. It shares the target's table of files, so that a file
+which the target closes is closed.
+
+The frames lie at the low end of the first thread's stack, which nobody has ever used.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from goprobe.process import tracing
+from goprobe.process.forkplan import ForkPlan, NoForkError
+from goprobe.process.libc import write_memory
+from goprobe.process.memory import ProcessMemory
+from goprobe.process.procfs import PAGE_SIZE
+from goprobe.process.ptrace import StoppedProcess
+from goprobe.process.registers import REGISTERS_SIZE, Registers
+from goprobe.process.scheduling import first_in_line
+from goprobe.process.sigframe import Chain, can_be_resumed
+from goprobe.process.spawn import signals_held
+
+_CLONE_VM, _CLONE_FILES = 0x100, 0x400  # <sched.h>
+_WNOTHREAD, _WCLONE = 0x20000000, 0x80000000  # <bits/waitflags.h>
+_CLONE, _WAIT4, _EXIT_GROUP, _FUTEX = 56, 61, 231, 202  # <asm/unistd_64.h>
+_ANY_CHILD = -1
+
+_SCRATCH = 4 * PAGE_SIZE
+_ROOM_BELOW = 2 * PAGE_SIZE  # for a signal handler that runs on this very stack
+_FREE_ABOVE = 8 * PAGE_SIZE
+_XSTATE_LIMIT = 5000  # beyond it there is AMX, whose size in a frame differs from ptrace's
+_PATIENCE = 2.0
+_FORK_PATIENCE = 20.0  # copying the page tables of a very large process
+_LOOK_AFTER = 0.02
+_LOOKS = 5
+_SPINS = 5
+_STEP, _LONGEST_STEP = 20e-6, 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`pid` is the child's, `threads` are the target's registers as it stood."""
+
+    pid: int
+    memory: ProcessMemory
+    threads: dict[int, Registers]
+
+
+@contextmanager
+def forked(process: StoppedProcess, plan: ForkPlan) -> Iterator[Snapshot]:
+    """Make the child, let the target go, and end the child with the `with`.
+
+    A signal that was on its way to the maker may have its handler run first. Raises NoForkError,
+    with the target still standing, where the child cannot be made.
+    """
+    fork = _Fork(process, plan)
+    try:
+        with signals_held():
+            with first_in_line():
+                child = fork.make()
+            process.release()
+            fork.settle()
+        yield Snapshot(child, ProcessMemory(child), process.threads)
+    finally:
+        with signals_held():
+            fork.end()
+
+
+class _Fork:
+    """The threads and processes that take part; 0 for one that is not there (any more)."""
+
+    def __init__(self, process: StoppedProcess, plan: ForkPlan) -> None:
+        self._process = process
+        self._plan = plan
+        self._maker = self._helper = self._child = 0
+        self._low = 0
+        self._begun = False
+
+    def make(self) -> int:
+        """The pid of the child. Raises NoForkError."""
+        maker = _choose_maker(self._process)
+        registers = self._process.threads[maker]
+        self._low = _free_stack(self._process, self._plan)
+        chain, start = self._chain(maker, registers)
+        if not write_memory(self._plan.pid, self._low, chain.data()):
+            raise NoForkError("its stack cannot be written to")
+        self._process.take_over(maker)
+        self._maker = maker
+        tracing.set_options(maker, tracing.PTRACE_O_TRACECLONE)
+        # From here on the maker finds its way by itself, whatever becomes of us.
+        if tracing.write_registers(maker, chain.entry(start).to_bytes()):
+            raise NoForkError("its registers cannot be written")
+        self._helper = self._born_of(maker, _PATIENCE)
+        tracing.set_options(maker, 0)
+        tracing.proceed(maker)
+        self._child = self._born_of(self._helper, _FORK_PATIENCE)
+        tracing.set_options(self._child, tracing.PTRACE_O_EXITKILL)
+        tracing.detach(self._helper)
+        self._helper = 0
+        return self._child
+
+    def _chain(self, maker: int, registers: Registers) -> tuple[Chain, int]:
+        mask, xstate = tracing.signal_mask(maker), tracing.extended_state(maker)
+        if mask is None or not 576 <= len(xstate) <= _XSTATE_LIMIT:
+            raise NoForkError("this processor's vector registers are too large to be kept safe")
+        chain = Chain(self._low, self._plan.gadgets, registers)
+        back = chain.restore(mask, xstate)
+        reaped = chain.call(_WAIT4, _ANY_CHILD, 0, _WCLONE | _WNOTHREAD, then=back)
+        over = chain.call(_EXIT_GROUP)
+        helper = chain.call(_CLONE, _CLONE_FILES, over, then=over)
+        return chain, chain.call(_CLONE, _CLONE_VM | _CLONE_FILES, helper, then=reaped)
+
+    def _born_of(self, parent: int, patience: float) -> int:
+        """Let a stopped tracee run until it has made its process; both then stand."""
+        until = time.monotonic() + patience
+        looks = 0
+        tracing.proceed(parent)
+        while (status := _halt(parent, _LOOK_AFTER)) >> 8 != tracing.PTRACE_EVENT_CLONE:
+            if status == tracing.NOT_YET:
+                tracing.interrupt(parent)
+                continue
+            # Outside its chain it is either done, without a process, or in the handler of a signal
+            # that was on its way: such a one is over soon.
+            looks = 0 if self._on_chain(parent) else looks + 1
+            if status == tracing.ENDED or looks > _LOOKS or time.monotonic() > until:
+                raise NoForkError("the kernel did not let it fork (a limit on processes or memory)")
+            tracing.proceed(parent, _signal(status))
+        self._begun = True
+        born = tracing.event_message(parent)
+        if not born or _halt(born, _PATIENCE) <= 0:
+            raise NoForkError("the child was killed at its birth")
+        return born
+
+    def _on_chain(self, tid: int) -> bool:
+        """Whether a stopped thread is between two of our system calls."""
+        raw = bytearray(REGISTERS_SIZE)
+        if tracing.read_registers(tid, raw):
+            return False
+        return self._low - _ROOM_BELOW <= Registers.from_bytes(raw).sp < self._low + _SCRATCH
+
+    def settle(self) -> None:
+        """See the maker back to its own work, and leave its stack as it was."""
+        until = time.monotonic() + _PATIENCE
+        while self._maker and not self._let_maker_go(time.monotonic() > until):
+            time.sleep(_STEP)
+
+    def _let_maker_go(self, now: bool) -> bool:
+        tracing.interrupt(self._maker)
+        status = _halt(self._maker, _PATIENCE)
+        if status == tracing.ENDED:
+            tracing.reap(self._maker)
+        elif status != tracing.NOT_YET:
+            if self._on_chain(self._maker):
+                if not now:
+                    tracing.proceed(self._maker, _signal(status))
+                    return False
+            elif self._begun:  # else a handler may yet return to the chain
+                write_memory(self._plan.pid, self._low, bytes(_SCRATCH))
+            tracing.detach(self._maker, _signal(status))
+        self._maker = 0
+        return True
+
+    def end(self) -> None:
+        for pid in (self._helper, self._child):
+            if pid:
+                _kill(pid)
+        self._helper = self._child = 0
+        self.settle()
+
+
+def _choose_maker(process: StoppedProcess) -> int:
+    """A thread whose way back is known: best one that waits for a futex, next any system call."""
+
+    def rank(item: tuple[int, Registers]) -> int:
+        number = item[1].syscall
+        return 0 if number == _FUTEX else 1 if number is not None else 2
+
+    for tid, registers in sorted(process.threads.items(), key=rank):
+        if can_be_resumed(registers) and process.is_undisturbed(tid):
+            return tid
+    raise NoForkError("each of its threads is in the middle of something")
+
+
+def _free_stack(process: StoppedProcess, plan: ForkPlan) -> int:
+    """Where in the first thread's stack the chain may lie: at its low end, where nobody has been.
+
+    Whoever calls a function leaves its return address there, so zeros mean: nobody, or a
+    snapshot before this one. One that was killed has left its chain, which begins with our mark.
+    """
+    low, size = plan.stack_low, _ROOM_BELOW + _SCRATCH
+    if any(low <= r.sp < low + size + _FREE_ABOVE for r in process.threads.values()):
+        raise NoForkError("its first thread's stack is nearly full")
+    found = process.memory.read(low, size)
+    mark = plan.gadgets.sigreturn.to_bytes(8, "little")
+    if any(found[:_ROOM_BELOW]) or (any(found) and found[_ROOM_BELOW:][:8] != mark):
+        raise NoForkError("its first thread's stack is in use down to its end")
+    return low + _ROOM_BELOW
+
+
+def _halt(tid: int, patience: float) -> int:
+    """Wait for a tracee: its status, ENDED, or NOT_YET after `patience` seconds."""
+    until = time.monotonic() + patience
+    turns = 0
+    while (status := tracing.wait(tid)) == tracing.NOT_YET and time.monotonic() < until:
+        turns += 1
+        if turns > _SPINS:
+            # Not a yield: where other programs compete, each would cost a time slice of theirs.
+            time.sleep(min(turns * _STEP, _LONGEST_STEP))
+    return status
+
+
+def _signal(status: int) -> int:
+    return 0 if status >> 8 else status & 0xFF
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + _PATIENCE
+    while tracing.wait(pid) != tracing.ENDED and time.monotonic() < until:
+        time.sleep(_STEP)
+    tracing.reap(pid)
