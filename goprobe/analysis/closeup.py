@@ -105,8 +105,8 @@ def dangling(graph: HeapGraph, names: Names) -> tuple[DanglingEdge, ...]:
     """
     strays, locator = graph.nodes.strays, Locator(graph.world)
     found: list[DanglingEdge] = []
-    rows = np.flatnonzero(graph.reachable[strays.source]) if len(strays) else []
-    for row in list(rows)[: 10 * _MOST_DANGLING]:
+    rows: list[int] = np.flatnonzero(graph.reachable[strays.source]).tolist() if len(strays) else []
+    for row in rows[: 10 * _MOST_DANGLING]:
         source, why = int(strays.source[row]), int(strays.why[row])
         if graph.type_name(source).startswith(_RUNTIME_TYPES):
             continue

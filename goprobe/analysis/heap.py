@@ -88,6 +88,8 @@ def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
     """Answer the questions from one snapshot's graph."""
     names = Names(graph)
     snapshot = graph.snapshot
+    if questions.retained:
+        _ = graph.dominators  # says what is reachable, too
     found = dangling(graph, names)
     report = HeapReport(
         schema=SCHEMA, pid=graph.world.pid, go=str(graph.world.program.go),
@@ -190,15 +192,22 @@ def _by_type(
 def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     """What has no type, by size and reason."""
     rows = np.flatnonzero(graph.typing.shape == 0)
-    nodes, via = graph.nodes, graph.reach.via
-    sources = nodes.sources()
+    nodes = graph.nodes
+    wanted = np.zeros(len(nodes), bool)
+    wanted[rows] = True
+    edges = np.flatnonzero(wanted[nodes.target])
+    # Any referrer will do, the first one found.
+    referrer = np.full(len(nodes), -1, np.int64)
+    referrer[nodes.target[edges][::-1]] = np.searchsorted(nodes.first, edges[::-1], "right") - 1
+    sizes, noscan_of = graph.objects.size, graph.objects.noscan
+    reachable = graph.reachable
     found: dict[tuple[int, bool, str], int] = {}
     for node in rows.tolist():
-        edge = int(via[node])
-        reason = _why_untyped(graph, int(sources[edge])) if edge >= 0 else (
-            "nothing leads to it any more"
-        )  # fmt: skip
-        key = (int(graph.objects.size[node]), bool(graph.objects.noscan[node]), reason)
+        source = int(referrer[node])
+        reason = "nothing leads to it any more"
+        if source >= 0 and reachable[node]:
+            reason = _why_untyped(graph, source)
+        key = (int(sizes[node]), bool(noscan_of[node]), reason)
         found[key] = found.get(key, 0) + 1
     return tuple(
         Untyped(size, noscan, count, size * count, reason)

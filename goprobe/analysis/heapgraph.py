@@ -93,7 +93,16 @@ class HeapGraph:
     @cached_property
     def reachable(self) -> NDArray[np.bool_]:
         """Of each object."""
+        if "dominators" in self.__dict__:
+            return np.asarray(self.retained_mask[: len(self.objects)], bool)
         return self.reach.mask[: len(self.objects)]
+
+    @property
+    def retained_mask(self) -> NDArray[np.bool_]:
+        """Of each node, whether the dominator tree has it: whether it is reached."""
+        mask = np.zeros(len(self.nodes), bool)
+        mask[self.dominators.order] = True
+        return mask
 
     @cached_property
     def dominators(self) -> Dominators:

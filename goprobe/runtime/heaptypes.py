@@ -35,6 +35,7 @@ _PAGE = 8192
 _WORD = 8
 _NARROW = 32
 _CHASE = 256
+_SPARSE = 32
 _CACHE_LIMIT = 1 << 16
 
 
@@ -169,7 +170,7 @@ class Typist:
             self._spread(shape, np.concatenate(parts) if len(parts) > 1 else parts[0])
 
     def _assign(self, nodes: Ints, shape: int) -> None:
-        fresh = np.unique(nodes[self.shape[nodes] == 0])
+        fresh = different(nodes[self.shape[nodes] == 0], len(self.shape))
         if len(fresh) and shape:
             self.shape[fresh] = shape
             self._pending.setdefault(shape, []).append(fresh.astype(np.int64))
@@ -284,7 +285,7 @@ class Typist:
         target = self._graph.target[edges].astype(np.int64)
         span = self._objects.span[target]
         fresh = (self.shape[target] == 0) & (self._graph.into[edges] == self._lead[span])
-        target = np.unique(target[fresh])
+        target = different(target[fresh], self._n)
         code = self._first_words(target)
         for entry, rows in _groups(code, np.argsort(code, kind="stable")):
             if entry:
@@ -355,20 +356,32 @@ class Typist:
         nodes = nodes[nodes < self._n]
         reached = np.zeros(self._n + 1, bool)
         reached[self._n] = True
-        now = np.unique(step[nodes]).astype(np.int64)
+        now = different(step[nodes].astype(np.int64), self._n + 1)
         now = now[now < self._n]
         now = now[self.shape[now] == 0]
         reached[now] = True
         jump, members = step, now
         while len(now):
             now = jump[members].astype(np.int64)
-            now = np.unique(now[~reached[now]])
+            now = different(now[~reached[now]], self._n + 1)
             reached[now] = True
             members = np.concatenate((members, now))
             jump = jump[jump]
         fresh: Ints = members[self.shape[members] == 0]
         self.shape[fresh] = shape
         return fresh
+
+
+def different(nodes: Ints, count: int) -> Ints:
+    """The different ones of some numbers below `count`, ascending."""
+    if len(nodes) > count // _SPARSE:
+        marks = np.zeros(count, bool)
+        marks[nodes] = True
+        return np.flatnonzero(marks).astype(np.int64)
+    ordered = np.sort(nodes)
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
 
 
 def _groups(keys: NDArray[np.generic], order: Ints) -> list[tuple[int, Ints]]:
