@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from goprobe.analysis.attached import Process, Snapshot, attach
+    from goprobe.analysis.escapeapi import assert_no_allocation, assert_promises, escape
     from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
     from goprobe.analysis.script.program import Program, launch, replay
     from goprobe.analysis.script.stop import Diff, Stop, Watch
@@ -25,6 +26,9 @@ _HOMES = {
     "attach": "goprobe.analysis.attached",
     "Process": "goprobe.analysis.attached",
     "Snapshot": "goprobe.analysis.attached",
+    "escape": "goprobe.analysis.escapeapi",
+    "assert_no_allocation": "goprobe.analysis.escapeapi",
+    "assert_promises": "goprobe.analysis.escapeapi",
     "PANIC": "goprobe.analysis.script.driver",
     "GOROUTINE": "goprobe.analysis.script.driver",
     "STACK_MOVE": "goprobe.analysis.script.driver",
@@ -50,7 +54,10 @@ __all__ = [
     "TraceRequest",
     "Watch",
     "__version__",
+    "assert_no_allocation",
+    "assert_promises",
     "attach",
+    "escape",
     "launch",
     "replay",
     "trace",

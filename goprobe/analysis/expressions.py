@@ -55,7 +55,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
         (r"\[\](.+?)\{.*\}", lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.SLICE, named=f"]{t}",
                                               exact=False)),
         (r"()\(?\[\](?:byte|uint8)\)?\(.*\)",
-         lambda _: _shape(_F.TO_BYTES, _F.CONCAT, _F.OBJECT)),
+         lambda _: _shape(_F.TO_BYTES, _F.CONCAT, _F.OBJECT, named="]byte", exact=False)),
         (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _shape(_F.TO_RUNES)),
         (r"()string\(.*\)", lambda _: _shape(_F.TO_STRING, _F.CONVERT)),
         (r'().+ \+ .+', lambda _: _shape(_F.CONCAT, _F.CONVERT)),
