@@ -9,7 +9,7 @@ from typing import Protocol
 class Command(Protocol):
     """One command, in one file of this package, listed in `goprobe.cli.COMMANDS`.
 
-    `run` declares its options by its signature and its help by its docstring, as typer reads
+    `run` declares its options by its signature and its help by its docstring, as `options` reads
     them; it does the work and returns the exit code, or raises a GoprobeError. What a command
     needs beyond the standard library it imports inside `run`: the file itself is imported for
     every command.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from goprobe.cli.options import Output, Timeout, Toolchain, program_args, seconds
+from goprobe.cli.declare import Argument, Context, Option, program_args
+from goprobe.cli.options import Output, Timeout, Toolchain, seconds
 from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,34 +22,30 @@ class Escape:
 
     def run(
         self,
-        context: typer.Context,
+        context: Context,
         *,
-        targets: Annotated[list[str], typer.Argument(metavar="PACKAGE", hidden=True)],
-        test: Annotated[bool, typer.Option("--test", help="Run the packages' tests.")] = False,
+        targets: Annotated[list[str], Argument(metavar="PACKAGE", hidden=True)],
+        test: Annotated[bool, Option("--test", help="Run the packages' tests.")] = False,
         bench: Annotated[
-            str, typer.Option("--bench", metavar="REGEX", help="Run these benchmarks.")
+            str, Option("--bench", metavar="REGEX", help="Run these benchmarks.")
         ] = "",
-        only: Annotated[
-            str, typer.Option("--run", metavar="REGEX", help="Run only these tests.")
-        ] = "",
+        only: Annotated[str, Option("--run", metavar="REGEX", help="Run only these tests.")] = "",
         static: Annotated[
-            bool, typer.Option("--static", help="Run nothing: look at the code alone.")
+            bool, Option("--static", help="Run nothing: look at the code alone.")
         ] = False,
-        deep: Annotated[
-            bool, typer.Option("--deep", help="Take in the code of every package.")
-        ] = False,
+        deep: Annotated[bool, Option("--deep", help="Take in the code of every package.")] = False,
         hits: Annotated[
-            int, typer.Option("--hits", metavar="N", help="Look at the first N results of a call.")
+            int, Option("--hits", metavar="N", help="Look at the first N results of a call.")
         ] = 32,
         check_pointers: Annotated[
             int,
-            typer.Option(
+            Option(
                 "--check-pointers", metavar="N", help="Look for pointers into stacks every N hits."
             ),
         ] = 0,
         fail_on: Annotated[
             str,
-            typer.Option("--fail-on", metavar="VERDICT,...", help="Exit with 1 on these verdicts."),
+            Option("--fail-on", metavar="VERDICT,...", help="Exit with 1 on these verdicts."),
         ] = "",
         output: Output,
         toolchain: Toolchain,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from goprobe.cli.options import Output, Patience, Tools, program_args
+from goprobe.cli.declare import Argument, Context, program_args
+from goprobe.cli.options import Output, Patience, Tools
 
 
 class Explain:
@@ -15,10 +14,10 @@ class Explain:
 
     def run(
         self,
-        context: typer.Context,
+        context: Context,
         *,
         target: Annotated[
-            str, typer.Argument(metavar="TARGET", help="A .go file, a package or a Go binary.")
+            str, Argument(metavar="TARGET", help="A .go file, a package or a Go binary.")
         ] = "",
         output: Output,
         tools: Tools,

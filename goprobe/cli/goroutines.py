@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from goprobe.cli.declare import Option
 from goprobe.cli.options import Output, Process
 
 
@@ -17,9 +16,9 @@ class Goroutines:
         self,
         *,
         process: Process,
-        stacks: Annotated[bool, typer.Option("--stacks", help="Show whole stacks.")] = False,
+        stacks: Annotated[bool, Option("--stacks", help="Show whole stacks.")] = False,
         every: Annotated[
-            bool, typer.Option("--all", help="Show each goroutine by itself, not in groups.")
+            bool, Option("--all", help="Show each goroutine by itself, not in groups.")
         ] = False,
         output: Output,
     ) -> int:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from goprobe.cli.addresses import address
+from goprobe.cli.declare import Option
 from goprobe.cli.options import Output, Process
 from goprobe.errors import UsageError
 
@@ -28,31 +27,31 @@ _LONGEST = 7 * 24 * 3600.0
 class Questions:
     """What is asked besides the census."""
 
-    types: Annotated[bool, typer.Option("--types", help="Count objects by Go type.")] = False
+    types: Annotated[bool, Option("--types", help="Count objects by Go type.")] = False
     retained: Annotated[
-        bool, typer.Option("--retained", help="Say what each type and root alone keeps.")
+        bool, Option("--retained", help="Say what each type and root alone keeps.")
     ] = False
     path_to: Annotated[
-        str, typer.Option("--path", metavar="ADDRESS", help="Say which root keeps an object.")
+        str, Option("--path", metavar="ADDRESS", help="Say which root keeps an object.")
     ] = ""
     paths: Annotated[
-        int, typer.Option("--paths", metavar="N", help="Show so many paths with --path.")
+        int, Option("--paths", metavar="N", help="Show so many paths with --path.")
     ] = 1
     referrers: Annotated[
-        str, typer.Option("--referrers", metavar="ADDRESS", help="Say who points at an object.")
+        str, Option("--referrers", metavar="ADDRESS", help="Say who points at an object.")
     ] = ""
     object: Annotated[
-        str, typer.Option("--object", metavar="ADDRESS", help="Show an object's value.")
+        str, Option("--object", metavar="ADDRESS", help="Show an object's value.")
     ] = ""
-    dangling: Annotated[
-        bool, typer.Option("--dangling", help="List pointers to what is no object.")
-    ] = False
+    dangling: Annotated[bool, Option("--dangling", help="List pointers to what is no object.")] = (
+        False
+    )
     unreachable: Annotated[
-        bool, typer.Option("--unreachable", help="Count garbage that waits, by type.")
+        bool, Option("--unreachable", help="Count garbage that waits, by type.")
     ] = False
     snapshot: Annotated[
         str,
-        typer.Option(
+        Option(
             "--snapshot",
             metavar="stop|fork",
             help="Read the process while it stands, or a copy of it.",
@@ -85,13 +84,13 @@ class Comparison:
     """What the heap is compared with: an older report, or itself a while ago."""
 
     diff: Annotated[
-        str, typer.Option("--diff", metavar="OLD.json", help="Say what has grown since a report.")
+        str, Option("--diff", metavar="OLD.json", help="Say what has grown since a report.")
     ] = ""
     every: Annotated[
-        str, typer.Option("--every", metavar="TIME", help="Look again after so long (30s, 5m).")
+        str, Option("--every", metavar="TIME", help="Look again after so long (30s, 5m).")
     ] = ""
     count: Annotated[
-        int, typer.Option("--count", metavar="N", help="Look so many times with --every.")
+        int, Option("--count", metavar="N", help="Look so many times with --every.")
     ] = 2
 
     @property

@@ -4,7 +4,7 @@ A command takes a whole group as one parameter of its `run`:
 
     def run(self, target: str, *, output: Output, tools: Tools) -> int:
 
-and `flatten` shows typer the group's fields in its place.
+and `parameters_of` has the group's fields in its place.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
-import typer
-
+from goprobe.cli.declare import Argument, Context, Option
 from goprobe.errors import UsageError
 
 _FIND_PIDS = "pgrep -l NAME finds them"
@@ -28,14 +26,14 @@ class Output:
     """Where the report goes and what it looks like."""
 
     format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Write the report as text, json, …")
+        str, Option("--format", metavar="FORMAT", help="Write the report as text, json, …")
     ] = "text"
     path: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Write the report to FILE.")
+        str, Option("-o", "--output", metavar="FILE", help="Write the report to FILE.")
     ] = ""
-    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False
+    json: Annotated[bool, Option("--json", help="Short for --format json.")] = False
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Show the evidence and every detail.")
+        bool, Option("-v", "--verbose", help="Show the evidence and every detail.")
     ] = False
 
     @property
@@ -45,7 +43,7 @@ class Output:
         return "json" if self.json else self.format
 
 
-_Go = Annotated[str, typer.Option("--go", metavar="PATH", help="The go command to use.")]
+_Go = Annotated[str, Option("--go", metavar="PATH", help="The go command to use.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,11 @@ class Tools:
     """The programs that goprobe drives; empty means: look for it."""
 
     go: _Go = ""
-    gdb: Annotated[str, typer.Option("--gdb", metavar="PATH", help="The gdb to use.")] = ""
+    gdb: Annotated[str, Option("--gdb", metavar="PATH", help="The gdb to use.")] = ""
 
 
 Timeout = Annotated[
-    str, typer.Option("--timeout", metavar="SECONDS", help="End the program after so long.")
+    str, Option("--timeout", metavar="SECONDS", help="End the program after so long.")
 ]
 
 
@@ -97,12 +95,10 @@ class Patience:
 class Process:
     """A Go process that runs already."""
 
-    process: Annotated[str, typer.Argument(metavar="PROCESS", hidden=True)]
+    process: Annotated[str, Argument(metavar="PROCESS", hidden=True)]
     assume_go: Annotated[
         str,
-        typer.Option(
-            "--assume-go", metavar="X.Y", help="Read a stripped binary as this Go release's."
-        ),
+        Option("--assume-go", metavar="X.Y", help="Read a stripped binary as this Go release's."),
     ] = ""
 
     @property
@@ -113,50 +109,54 @@ class Process:
         return int(self.process)
 
 
-def flatten(run: Callable[..., int]) -> Callable[..., Callable[[], int]]:
-    """`run` as typer is to see it: groups as single options, and the work not yet done.
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a command line: `kind` is its type, `default` MISSING where required."""
 
-    Calling the result returns the call of `run` still to be made. So the work happens outside of
-    typer, whose own way with exceptions (an interrupt, a broken pipe, an end of input) is not ours.
-    """
+    name: str
+    kind: Any
+    declared: Option | Argument
+    default: Any
+
+
+def parameters_of(run: Callable[..., int]) -> list[Parameter]:
+    """What a command's `run` declares, groups as their single options, in order."""
     hints = get_type_hints(run, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    groups: dict[str, tuple[type[Any], list[str]]] = {}
+    found: list[Parameter] = []
     for parameter in inspect.signature(run).parameters.values():
         kind = hints[parameter.name]
-        if is_dataclass(kind) and isinstance(kind, type):
-            groups[parameter.name] = (kind, [field.name for field in fields(kind)])
-            parameters += _fields_as_parameters(kind)
+        if _is_group(kind):
+            found += _fields_of(kind)
+        elif kind is not Context:
+            empty = parameter.default is inspect.Parameter.empty
+            found.append(_declared(parameter.name, kind, MISSING if empty else parameter.default))
+    return found
+
+
+def bound(run: Callable[..., int], given: dict[str, Any], context: Context) -> Callable[[], int]:
+    """The call of `run` with what was given, still to be made. A group may refuse its values."""
+    hints = get_type_hints(run, include_extras=True)
+    arguments: dict[str, Any] = {}
+    for name in inspect.signature(run).parameters:
+        kind = hints[name]
+        if kind is Context:
+            arguments[name] = context
+        elif _is_group(kind):
+            arguments[name] = kind(**{f.name: given[f.name] for f in fields(kind)})
         else:
-            parameters.append(
-                parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY)
-            )
-
-    @wraps(run)
-    def parsed(**given: Any) -> Callable[[], int]:
-        for name, (kind, names) in groups.items():
-            given[name] = kind(**{field: given.pop(field) for field in names})
-        return lambda: run(**given)
-
-    del parsed.__wrapped__  # inspect would look through it
-    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    parsed.__annotations__ = {p.name: p.annotation for p in parameters}
-    return parsed
+            arguments[name] = given[name]
+    return lambda: run(**arguments)
 
 
-def _fields_as_parameters(group: type[Any]) -> list[inspect.Parameter]:
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and is_dataclass(kind) and kind is not Context
+
+
+def _fields_of(group: type[Any]) -> list[Parameter]:
     hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(group)
-    ]
+    return [_declared(f.name, hints[f.name], f.default) for f in fields(group)]
 
 
-def program_args(context: typer.Context) -> tuple[str, ...]:
-    """What stood after `--`: the arguments of the Go program."""
-    return tuple(context.obj or ())
+def _declared(name: str, hint: Any, default: Any) -> Parameter:
+    kind, declared = get_args(hint)[:2]
+    return Parameter(name, kind, declared, default)

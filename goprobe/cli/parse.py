@@ -1,42 +1,98 @@
-"""From a command line to the call it asks for. Only this file and options.py know typer."""
+"""From a command line to the call it asks for. Only this file knows click."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, cast
+from dataclasses import MISSING
+from typing import Any, get_args, get_origin
 
-import typer
-import typer.core
+import click
 
 from goprobe import __version__
 from goprobe.cli.command import Command
-from goprobe.cli.options import flatten
+from goprobe.cli.declare import Argument, Context
+from goprobe.cli.options import Parameter, bound, parameters_of
 from goprobe.errors import UsageError
 
 PROGRAM = "goprobe"
 
-_HELP = {"help_option_names": ["-h", "--help"]}
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 _SEPARATOR = "--"
-# Newer typers carry click inside, older ones stand on it: the class is found, not imported.
-_PARSE_ERROR = cast(
-    type[Exception], next(k for k in typer.BadParameter.__mro__ if k.__name__ == "ClickException")
-)
+_ABOUT = "Says of every address in a Go process what it is, whose it is and how it is known."
 
 
-class _Plain(typer.core.TyperCommand):
-    """A usage line as manuals have it, without braces around what is required."""
+class _Command(click.Command):
+    """A command whose arguments are explained, and where the program's arguments go."""
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return [
-            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        declared = parameters_of(command.run)
+        self._explained = [
+            (p.declared.metavar, p.declared.help)
+            for p in declared
+            if isinstance(p.declared, Argument) and p.declared.help and not p.declared.hidden
         ]
+        super().__init__(
+            command.name,
+            callback=self._bound,
+            params=[_parameter(p) for p in declared],
+            help=command.run.__doc__,
+            short_help=_first_sentence(command.run.__doc__ or ""),
+            context_settings=_SETTINGS,
+        )
+
+    def _bound(self, **given: Any) -> Callable[[], int]:
+        # The work is only bound here and done outside of click, whose own way with exceptions
+        # (an interrupt, a broken pipe, an end of input) is not ours.
+        context = click.get_current_context()
+        words = {k: list(v) or None if isinstance(v, tuple) else v for k, v in given.items()}
+        return bound(self.command.run, words, Context(tuple(context.obj or ())))
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        pieces = super().collect_usage_pieces(ctx)
+        return [*pieces, "[-- ARGS...]"] if self.command.takes_program_args else pieces
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self._explained:
+            with formatter.section("Arguments"):
+                formatter.write_dl(self._explained)
+        super().format_options(ctx, formatter)
 
 
-class _WithProgramArgs(_Plain):
-    """Shows in its usage line where the program's arguments go."""
+class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in our order, not the alphabet's
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "[-- ARGS...]"]
+
+def _parameter(p: Parameter) -> click.Parameter:
+    many = get_origin(p.kind) is list or any(get_origin(k) is list for k in get_args(p.kind))
+    # click takes even a default of None for one.
+    given: dict[str, Any] = {} if p.default in (MISSING, None) else {"default": p.default}
+    required = p.default is MISSING
+    kind = {int: click.INT, float: click.FLOAT}.get(p.kind, click.STRING)
+    if isinstance(p.declared, Argument):
+        return click.Argument(
+            [p.name], type=kind, nargs=-1 if many else 1, required=required,
+            metavar=_metavar(p, many), **given,
+        )  # fmt: skip
+    given |= {"help": p.declared.help, "hidden": p.declared.hidden}
+    flags = [*p.declared.flags, p.name]
+    if p.kind is bool:
+        return click.Option(flags, is_flag=True, **given)
+    return click.Option(
+        flags, type=kind, multiple=many, metavar=p.declared.metavar or None, required=required,
+        **given,
+    )  # fmt: skip
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split("\n\n")[0].split()).rstrip(".")
+
+
+def _metavar(p: Parameter, many: bool) -> str:
+    shown = p.declared.metavar or p.name.upper()
+    shown = f"{shown}..." if many and not shown.endswith("...") else shown
+    return shown if p.default is MISSING else f"[{shown}]"
 
 
 def parse(arguments: Sequence[str], commands: Sequence[Command]) -> Callable[[], int]:
@@ -49,14 +105,11 @@ def parse(arguments: Sequence[str], commands: Sequence[Command]) -> Callable[[],
     if chosen is not None and chosen.takes_program_args and _SEPARATOR in own:
         border = own.index(_SEPARATOR)
         own, program = own[:border], own[border + 1 :]
-    # Building an application of every command takes typer longer than all that goprobe does
-    # before the target starts: where the command is known, the others are left out.
-    app = _application(commands if chosen is None else (chosen,))
+    # Where the command is known, the others are not even built.
+    application = _application(commands if chosen is None else (chosen,))
     try:
-        result = typer.main.get_command(app).main(
-            args=own, prog_name=PROGRAM, standalone_mode=False, obj=program
-        )
-    except _PARSE_ERROR as error:
+        result = application.main(args=own, prog_name=PROGRAM, standalone_mode=False, obj=program)
+    except click.ClickException as error:
         raise _usage_error(error) from None
     return result if callable(result) else lambda: int(result or 0)
 
@@ -70,41 +123,33 @@ def _command_named(name: str, commands: Sequence[Command]) -> Command | None:
     return next((command for command in commands if command.name == name), None)
 
 
-def _application(commands: Sequence[Command]) -> typer.Typer:
-    app = typer.Typer(
-        add_completion=False, rich_markup_mode=None, context_settings=_HELP, no_args_is_help=True
-    )
-    app.callback()(_goprobe)
+def _application(commands: Sequence[Command]) -> click.Group:
+    group = _Group(
+        PROGRAM, help=_ABOUT, context_settings=_SETTINGS, no_args_is_help=True,
+        params=[click.Option(
+            ["--version"], is_flag=True, is_eager=True, expose_value=False,
+            callback=_print_version, help="Show the version and exit.",
+        )],
+    )  # fmt: skip
     for command in commands:
-        shape = _WithProgramArgs if command.takes_program_args else _Plain
-        app.command(command.name, cls=shape, context_settings=_HELP)(flatten(command.run))
-    return app
+        group.add_command(_Command(command))
+    return group
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        typer.echo(f"{PROGRAM} {__version__}")
-        raise typer.Exit
+        click.echo(f"{PROGRAM} {__version__}")
+        context.exit()
 
 
-def _goprobe(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Show the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Says of every address in a Go process what it is, whose it is and how it is known."""
-
-
-def _usage_error(error: BaseException) -> UsageError:
-    told = cast(Any, error)
-    context = getattr(told, "ctx", None)
+def _usage_error(error: click.ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
-    sentence = str(told.format_message()).strip().rstrip(".")
+    sentence = error.format_message().strip().rstrip(".")
     hint = f"{path} --help lists what there is"
-    if "extra argument" in sentence and isinstance(getattr(told, "cmd", None), _WithProgramArgs):
+    command = context.command if context is not None else None
+    takes = isinstance(command, _Command) and command.command.takes_program_args
+    if "extra argument" in sentence and takes:
         hint = "arguments of the Go program go after --"
     return UsageError(_lower_first(sentence), hint=hint)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
-
-from goprobe.cli.options import Patience, Tools, program_args
+from goprobe.cli.declare import Argument, Context, Option, program_args
+from goprobe.cli.options import Patience, Tools
 from goprobe.errors import UsageError
 
 
@@ -17,20 +16,20 @@ class Script:
 
     def run(
         self,
-        context: typer.Context,
+        context: Context,
         *,
-        file: Annotated[str, typer.Argument(metavar="FILE.py", help="The script.")],
+        file: Annotated[str, Argument(metavar="FILE.py", help="The script.")],
         target: Annotated[
-            str, typer.Argument(metavar="TARGET", help="A .go file, a package or a Go binary.")
+            str, Argument(metavar="TARGET", help="A .go file, a package or a Go binary.")
         ] = "",
         optimized: Annotated[
-            bool, typer.Option("--optimized", help="Build as users ship: with the optimiser on.")
+            bool, Option("--optimized", help="Build as users ship: with the optimiser on.")
         ] = False,
         record: Annotated[
-            str, typer.Option("--record", metavar="FILE", help="Record the session in FILE.")
+            str, Option("--record", metavar="FILE", help="Record the session in FILE.")
         ] = "",
         replay: Annotated[
-            str, typer.Option("--replay", metavar="FILE", help="Play a recording; needs no Go.")
+            str, Option("--replay", metavar="FILE", help="Play a recording; needs no Go.")
         ] = "",
         tools: Tools,
         patience: Patience,

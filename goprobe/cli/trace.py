@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from goprobe.cli.options import Output, Patience, Tools, program_args
+from goprobe.cli.declare import Argument, Context, Option, program_args
+from goprobe.cli.options import Output, Patience, Tools
 from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,22 +22,20 @@ class Trace:
 
     def run(
         self,
-        context: typer.Context,
+        context: Context,
         *,
-        target: Annotated[str, typer.Argument(metavar="TARGET", hidden=True)],
-        breaks: Annotated[
-            list[str] | None, typer.Option("--break", metavar="WHERE", help=_BREAK)
-        ] = None,
+        target: Annotated[str, Argument(metavar="TARGET", hidden=True)],
+        breaks: Annotated[list[str] | None, Option("--break", metavar="WHERE", help=_BREAK)] = None,
         variables: Annotated[
             list[str] | None,
-            typer.Option("--var", metavar="NAME", help="Answer for this variable; repeatable."),
+            Option("--var", metavar="NAME", help="Answer for this variable; repeatable."),
         ] = None,
         optimized: Annotated[
-            bool, typer.Option("--optimized", help="Build as users ship: with the optimiser on.")
+            bool, Option("--optimized", help="Build as users ship: with the optimiser on.")
         ] = False,
         compare: Annotated[
             bool,
-            typer.Option("--compare", help="Hold the builds against each other."),
+            Option("--compare", help="Hold the builds against each other."),
         ] = False,
         output: Output,
         tools: Tools,

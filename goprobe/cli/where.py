@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from goprobe.cli.declare import Argument
 from goprobe.cli.options import Output, Process
 from goprobe.errors import UsageError
 
@@ -20,7 +19,7 @@ class Where:
         self,
         *,
         process: Process,
-        addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", hidden=True)],
+        addresses: Annotated[list[str], Argument(metavar="ADDRESS", hidden=True)],
         output: Output,
     ) -> int:
         """Say of addresses of a running Go process what they are, and how that is known.

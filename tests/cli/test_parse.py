@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
-import typer
 
 from goprobe import __version__
 from goprobe.cli import COMMANDS
-from goprobe.cli.options import Output, Patience, Tools, program_args
+from goprobe.cli.declare import Argument, Context, Option, program_args
+from goprobe.cli.options import Output, Patience, Tools
 from goprobe.cli.parse import parse
 from goprobe.errors import UsageError
 
@@ -23,10 +23,10 @@ class Recorder:
 
     def run(
         self,
-        context: typer.Context,
+        context: Context,
         *,
-        target: Annotated[str, typer.Argument(metavar="TARGET")] = "",
-        names: Annotated[list[str] | None, typer.Option("--var")] = None,
+        target: Annotated[str, Argument(metavar="TARGET")] = "",
+        names: Annotated[list[str] | None, Option("--var")] = None,
         output: Output,
         tools: Tools,
         patience: Patience,
@@ -41,7 +41,7 @@ class Plain:
     name = "plain"
     takes_program_args = False
 
-    def run(self, *, words: Annotated[list[str], typer.Argument()]) -> int:
+    def run(self, *, words: Annotated[list[str], Argument()]) -> int:
         """Counts its words."""
         return len(words)
 
