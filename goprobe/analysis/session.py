@@ -150,6 +150,10 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the program and GDB."""
         self.gdb.close()
         if self.memory:
             self.memory.close()

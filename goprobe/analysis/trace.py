@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from goprobe.analysis.breakpoints import Place
@@ -48,8 +48,15 @@ def trace(request: TraceRequest) -> TraceReport:
         request.timeout, request.stdout_fd, progress=request.progress,
     )  # fmt: skip
     prepared = prepare(launch)
-    with Session(prepared, launch) as session:
-        return _Tracer(request, prepared, session).run()
+    session = Session(prepared, launch)  # GDB starts while we look for the places to stop
+    tracer = _Tracer(request, prepared, session)
+    try:
+        places = tracer.places()
+    except BaseException:
+        session.close()
+        raise
+    with session:
+        return tracer.run(places)
 
 
 class _Tracer:
@@ -61,10 +68,10 @@ class _Tracer:
         self.map: tuple[Region, ...] = ()
         self.warnings: list[str] = []
 
-    def run(self) -> TraceReport:
+    def run(self, places: Sequence[Place]) -> TraceReport:
         program = self.prepared.program
+        self.session.break_at(places)
         self._warn_of_versions()
-        self._set_breakpoints()
         ended = self._stops_until_end()
         binary = self.prepared.built.binary
         return TraceReport(
@@ -94,11 +101,11 @@ class _Tracer:
                 "for it carries no debug information that describes them"
             )
 
-    def _set_breakpoints(self) -> None:
+    def places(self) -> Sequence[Place]:
+        """Where to stop. Raises UsageError where a WHERE matches nothing."""
         request, session = self.request, self.session
         if request.breaks:
-            session.break_at(session.resolve(request.breaks))
-            return
+            return session.resolve(request.breaks)
         places: list[Place] = []
         for where in DEFAULT_BREAKS:
             try:
@@ -110,7 +117,7 @@ class _Tracer:
                 "the program holds neither main.main nor fmt.Println",
                 hint="name a place to stop with --break",
             )
-        session.break_at(places)
+        return places
 
     def _stops_until_end(self) -> Exit:
         while True:
