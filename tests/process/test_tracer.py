@@ -5,6 +5,7 @@ Every program prints what it did; the tracer must say the same, and the program 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -647,7 +648,10 @@ func main() {
 		go func() { runtime.LockOSThread() }()
 		time.Sleep(50 * time.Millisecond)
 	case "stop":
+		awake := make(chan os.Signal, 1)
+		signal.Notify(awake, syscall.SIGCONT)
 		syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+		<-awake
 		fmt.Println("awake")
 	}
 }
@@ -904,6 +908,7 @@ def test_ctrl_c_ends_the_run_with_what_was_seen() -> None:
 def test_a_stopped_program_goes_on_when_told_to() -> None:
     binary = build(ENDS)
     pids: list[int] = []
+    over = threading.Event()
 
     def look(hit: CallHit, memory: Memory) -> None:
         if not pids:
@@ -911,11 +916,14 @@ def test_a_stopped_program_goes_on_when_told_to() -> None:
             teller.start()
 
     def tell() -> None:
-        os.kill(pids[0], signal.SIGCONT)
+        while not over.wait(0.2):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pids[0], signal.SIGCONT)
 
-    teller = threading.Timer(0.3, tell)
-    sites = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
-    run = trace(binary, "stop", sites=sites, on_hit=look)
+    teller = threading.Thread(target=tell)
+    run = trace(binary, "stop", sites=sites_of(binary, r"^main\.alloc$", ALLOCATORS), on_hit=look)
+    over.set()
+    teller.join()
     done(run)
     assert run.out == "awake\n"
 
