@@ -30,8 +30,10 @@ from goprobe.process import mi
 from goprobe.process.connection import COMMAND_TIMEOUT, Connection
 from goprobe.process.mi import StopEvent, quoted
 from goprobe.process.numbering import RegisterNumbers, ThreadNumbers
+from goprobe.process.pending import pending_signals, send_again
 from goprobe.process.places import Places
 from goprobe.process.spawn import all_dead, dies, not_traceable, reap, signals_held, start_stopped
+from goprobe.process.terminal import Terminal
 
 __all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
 
@@ -78,7 +80,10 @@ class Gdb:
         settings = mi.SETTINGS if symbols else (*mi.SETTINGS, *mi.FRUGAL_SETTINGS)
         self._pid = 0
         self._launched = False
+        self._at: StopEvent | None = None
         self._running = False
+        self._killed = False
+        self._terminal: Terminal | None = None
         self._status: int | None = None
         self._version = ""
         self._python: bool | None = None
@@ -145,6 +150,7 @@ class Gdb:
         randomised unless asked for. Raises UsageError, NotPermittedError, TargetTimeoutError.
         """
         self._require_idle()
+        self._terminal = Terminal.save((stdin, stdout, stderr))
         with signals_held():
             self._pid = start_stopped(
                 os.fspath(binary),
@@ -234,7 +240,11 @@ class Gdb:
 
         After a timeout the program still runs: `interrupt` and `wait`, or leave the block.
         """
-        return self._run("-exec-continue", timeout)
+        deadline = time.monotonic() + timeout
+        event = self._step_off(timeout)
+        if event is not None:
+            return event
+        return self._run("-exec-continue", timeout, until=deadline)
 
     def step_instruction(self, *, timeout: float, over_calls: bool = False) -> StopEvent:
         """One instruction of the thread that stopped; with `over_calls` a call counts as one.
@@ -258,8 +268,11 @@ class Gdb:
 
         At a stop of kind "exec" the program is another one, and all breakpoints are gone.
         """
+        return self._wait(timeout, time.monotonic() + timeout)
+
+    def _wait(self, timeout: float, deadline: float) -> StopEvent:
         self._require_program()
-        payload = self._next_stop(timeout)
+        payload = self._next_stop(timeout, deadline)
         self._running = False
         if payload is None:
             return self._end()
@@ -275,7 +288,8 @@ class Gdb:
             self._registers.forget()
             self._places.remove_all()
             return mi.parse_stop(payload, self._pid)  # of all threads the first is left
-        return mi.parse_stop(payload, self._threads.tid(payload.get("thread-id")))
+        self._at = mi.parse_stop(payload, self._threads.tid(payload.get("thread-id")))
+        return self._at
 
     def interrupt(self) -> None:
         """Stop a running program soon: the stop has kind "signal" and signal "SIGTRAP".
@@ -321,6 +335,8 @@ class Gdb:
             self._mi.command("-interpreter-exec console kill")
             self._reap()
             self._forget()
+        self._killed = True
+        self._restore_terminal()
 
     def close(self) -> None:
         """End everything that is left: what leaving the block does. Never raises."""
@@ -332,6 +348,7 @@ class Gdb:
             self._mi.close()
             self._reap()
             self._forget()
+            self._restore_terminal()
 
     def _start(
         self,
@@ -387,7 +404,46 @@ class Gdb:
             return not_traceable(pid)
         return CannotWorkError(f"GDB cannot take hold of process {pid}: {message}")
 
-    def _run(self, command: str, timeout: float) -> StopEvent:
+    def _step_off(self, timeout: float) -> StopEvent | None:
+        """Leave a breakpoint where signals wait for the thread; the next stop if that is one.
+
+        GDB leaves breakpoints by itself. But if the thread turns to a signal just then, GDB waits
+        for it to come back to this place and takes the next hit there for that (GDB 13.1 and
+        18.1): in Go that may be another goroutine's. While all threads stand still no signal
+        arrives, so it is enough to hold back those that wait already.
+        """
+        at, self._at = self._at, None
+        if at is None or not self._places.is_software(at.breakpoint):
+            return None
+        waiting = pending_signals(self._pid, at.thread)
+        if not waiting:
+            return None
+        names = " ".join(waiting)
+        held: list[int] = []
+        self._mi.send(f"-interpreter-exec console {quoted(f'handle {names} stop print nopass')}")
+        step = f"-exec-step-instruction --thread {self._threads.number(at.thread)}"
+        event = self._step_alone(step, timeout)
+        while event.signal in waiting and len(held) < len(waiting):
+            held.append(waiting[event.signal])
+            event = self._step_alone(step, timeout)
+        self._at = None
+        if event.over:
+            return event
+        self._mi.send(f"-interpreter-exec console {quoted(f'handle {names} nostop noprint pass')}")
+        for number in held:
+            send_again(self._pid, at.thread, number)
+        return None if event.kind == "step" or event.signal == "SIGTRAP" else event
+
+    def _step_alone(self, step: str, timeout: float) -> StopEvent:
+        """One step of one thread, all others held; one that waits for them is broken off."""
+        try:
+            return self._run(step, min(timeout, _SILENCE))
+        except TargetTimeoutError:
+            self.interrupt()
+            return self.wait(timeout=timeout)
+
+    def _run(self, command: str, timeout: float, *, until: float | None = None) -> StopEvent:
+        """Let it run by `command` until it stops, for `timeout` seconds or to the time `until`."""
         self._require_program()
         self._mi.forget_stops()
         [token] = self._mi.send(command)
@@ -397,11 +453,10 @@ class Gdb:
                 return self._end()
             raise TargetError(f"GDB says: {outcome.error}")
         self._running = True
-        return self.wait(timeout=timeout)
+        return self._wait(timeout, time.monotonic() + timeout if until is None else until)
 
-    def _next_stop(self, timeout: float) -> Mapping[str, Any] | None:
+    def _next_stop(self, timeout: float, deadline: float) -> Mapping[str, Any] | None:
         """The next stop that GDB tells of; None where the program ended behind GDB's back."""
-        deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
             try:
@@ -455,7 +510,14 @@ class Gdb:
     def _abandon(self) -> None:
         """Kill a launched program without GDB's help."""
         if self._launched:
+            self._killed = True
             self._signal(signal.SIGKILL)
+
+    def _restore_terminal(self) -> None:
+        """A program that was killed cannot have left the terminal as it found it."""
+        if self._terminal and self._killed:
+            self._terminal.restore()
+        self._killed = False
 
     def _signal(self, number: signal.Signals) -> None:
         if self._pid:

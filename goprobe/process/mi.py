@@ -53,6 +53,7 @@ SETTINGS = (
     "auto-load off",
     "debuginfod enabled off",
     "index-cache enabled off",
+    "displaced-stepping off",
     "print thread-events off",
     "print inferior-events off",
     "python print-stack none",

@@ -24,6 +24,10 @@ class Places:
     def __contains__(self, number: int) -> bool:
         return number in self._numbers
 
+    def is_software(self, number: int) -> bool:
+        """Whether this is one that stands in the program's code."""
+        return number in self._numbers and number not in self._hardware
+
     def insert(self, addresses: Sequence[int], options: str = "") -> list[int]:
         """Breakpoints with GDB's `options`; UsageError, and none, where nothing is mapped."""
         return [

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +63,30 @@ func touch(n int64) { watched[2] += n }
 //go:noinline
 func calls(n int) int { return hit(n) + hit(n+1) }
 
+var busy [8]int
+
+func preempted() {
+	go func() {
+		for {
+			runtime.GC()
+		}
+	}()
+	var all sync.WaitGroup
+	for g := range busy {
+		all.Add(1)
+		go func(g int) {
+			defer all.Done()
+			for i := 0; i < 15; i++ {
+				for j := 0; j < 20000; j++ {
+					busy[g] += j
+				}
+				hit(g*15 + i)
+			}
+		}(g)
+	}
+	all.Wait()
+}
+
 func threads() {
 	var all sync.WaitGroup
 	start := make(chan bool)
@@ -95,6 +120,11 @@ func main() {
 			fmt.Println("line", i)
 		}
 		fmt.Fprintln(os.Stderr, "done")
+	case "raw":
+		stty := exec.Command("stty", "raw", "-echo")
+		stty.Stdin = os.Stdin
+		fmt.Fprint(os.Stderr, stty.Run())
+		hit(1)
 	case "exit":
 		os.Exit(7)
 	case "panic":
@@ -112,6 +142,8 @@ func main() {
 			syscall.Kill(os.Getpid(), number)
 			fmt.Print(<-seen, " ")
 		}
+	case "preempted":
+		preempted()
 	case "threads":
 		threads()
 	case "exec":
@@ -342,6 +374,18 @@ def test_breakpoints_of_several_threads_at_once_are_all_told(
         assert gdb.registers(event.thread)["rip"] == symbol("main.hit") == event.pc
         threads.add(event.thread)
     assert len(threads) == 4
+
+
+def test_no_hit_is_lost_to_gos_preemption(
+    gdb: Gdb, binary: Path, symbol: Callable[[str], int]
+) -> None:
+    gdb.launch(binary, ["preempted"])
+    gdb.insert_breakpoint(symbol("main.hit"))
+    seen = set()
+    while not (event := gdb.resume(timeout=PATIENCE)).over:
+        assert event.kind == "breakpoint", event
+        seen.add(gdb.registers(event.thread)["rax"])
+    assert seen == set(range(8 * 15))
 
 
 def test_a_thread_of_its_own_for_a_breakpoint(
@@ -693,3 +737,28 @@ def own_bug(gdb: Gdb, binary: Path) -> None:
     with pytest.raises(GdbDiedError, match="internal-error: oops"):
         gdb.console("maint internal-error oops")
     wait_until(lambda: gone(pid))
+
+
+@pytest.mark.parametrize("how", ["close", "kill", "gdb dies"])
+def test_a_killed_program_leaves_the_terminal_sane(
+    gdb: Gdb, binary: Path, out: IO[bytes], symbol: Callable[[str], int], how: str
+) -> None:
+    leader, terminal = os.openpty()
+    before = termios.tcgetattr(terminal)
+    pid = gdb.launch(binary, ["raw"], stdin=terminal, stderr=out.fileno())
+    gdb.insert_breakpoint(symbol("main.hit"))
+    assert gdb.resume(timeout=PATIENCE).kind == "breakpoint"
+    assert text(out) == "<nil>", "stty did not work"
+    assert termios.tcgetattr(terminal) != before
+    if how == "kill":
+        gdb.kill()
+    else:
+        if how == "gdb dies":
+            [child] = [each.pid for each in psutil.Process().children() if each.pid != pid]
+            os.kill(child, signal.SIGKILL)
+            with pytest.raises(GdbDiedError):
+                gdb.resume(timeout=PATIENCE)
+        gdb.close()
+    assert termios.tcgetattr(terminal) == before
+    os.close(leader)
+    os.close(terminal)
