@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from goprobe.analysis.hold import Held, Target, hold
 from goprobe.errors import CannotWorkError, UnreadableError
+from goprobe.process.forkplan import NoForkError, plan_fork
+from goprobe.process.forksnapshot import forked
 from goprobe.process.layers import LayeredMemory
 from goprobe.process.maps import read_maps
-from goprobe.process.memory import ProcessMemory
+from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.runtime.census import Census, count
 from goprobe.runtime.heapwords import HeapWords, read_words, scannable_bytes
 from goprobe.runtime.modules import read_modules
@@ -46,34 +48,82 @@ class HeapSnapshot:
 
 
 def take(target: Target, *, timeout: float, progress: Progress, how: str = "") -> HeapSnapshot:
-    """Copy the heap of a process while it stands still.
+    """The heap of a process at one moment. It has to be closed.
 
-    `how` is "stop", "fork" or "" for the gentler one that works here.
-
-    Raises CannotWorkError where it would not fit into memory, or its bookkeeping cannot be read.
+    `how` is "stop" (the process stands while its heap is copied), "fork" (it stands only while a
+    copy-on-write child of it is made, which is read), or "" for a fork where one is safe. Raises
+    CannotWorkError where the heap would not fit into memory, its bookkeeping cannot be read, or a
+    fork that was asked for cannot be made.
     """
-    layout, mheap = target.layout, target.root("mheap_")
     progress("counting the heap")
-    memory = ProcessMemory(target.pid)
-    plan: HeapCopy | None = None
-    with suppress(UnreadableError):
-        plan = copy_heap(memory, layout, mheap)
-        check_room(count(plan, layout), layout.constants["_PageSize"])
+    rehearsed = _rehearse(target)
     progress("copying the heap")
     try:
-        with hold(target, timeout=timeout) as held:
-            if plan:
-                copy = copy_again(held.memory, layout, mheap, plan)
-            else:
-                copy = copy_heap(held.memory, layout, mheap)
-            return _copied(target, held, copy)
+        if how != "stop":
+            try:
+                return _from_fork(target, timeout)
+            except NoForkError as error:
+                if how == "fork":
+                    raise CannotWorkError(
+                        f"process {target.pid} cannot be forked: {error.why}",
+                        hint="--snapshot stop reads it while it stands",
+                    ) from None
+                return _from_stop(target, timeout, rehearsed, f"no fork was made: {error.why}")
+        return _from_stop(target, timeout, rehearsed)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
         ) from None
 
 
-def _copied(target: Target, held: Held, copy: HeapCopy) -> HeapSnapshot:
+def _rehearse(target: Target) -> HeapCopy | None:
+    """Where everything lies, and whether there is room for it here."""
+    layout = target.layout
+    try:
+        plan = copy_heap(ProcessMemory(target.pid), layout, target.root("mheap_"))
+    except UnreadableError:
+        return None
+    check_room(count(plan, layout), layout.constants["_PageSize"])
+    return plan
+
+
+def _from_fork(target: Target, timeout: float) -> HeapSnapshot:
+    """Read a copy-on-write child. Raises NoForkError."""
+    plan = plan_fork(target.pid)
+    with ExitStack() as held_open:
+        with hold(target, timeout=timeout) as held:
+            child = held_open.enter_context(forked(held.process, plan))
+            pause_us = held.pause_us
+        # The child may be read for long: keep it beyond this function.
+        layout = target.layout
+        memory = PageCache(child.memory)
+        mappings = read_maps(child.pid)
+        world = World(target.pid, target.program, memory, mappings, child.threads, target.bias)
+        copy = copy_heap(child.memory, layout, target.root("mheap_"))
+        census = count(copy, layout)
+        every = decode_spans(copy, layout)
+        words = read_words(child.memory, census.spans, layout.constants["_PageSize"])
+        specials = join((special_roots(world, census.spans), queued_roots(world)))
+        manual = every.take(every.state == layout.constants["mSpanManual"])
+        closing = held_open.pop_all()
+        return HeapSnapshot(
+            world, census, manual, words, specials, pause_us, "fork", (), closing.close
+        )
+
+
+def _from_stop(
+    target: Target, timeout: float, plan: HeapCopy | None, *warnings: str
+) -> HeapSnapshot:
+    layout, mheap = target.layout, target.root("mheap_")
+    with hold(target, timeout=timeout) as held:
+        if plan:
+            copy = copy_again(held.memory, layout, mheap, plan)
+        else:
+            copy = copy_heap(held.memory, layout, mheap)
+        return _copied(target, held, copy, warnings)
+
+
+def _copied(target: Target, held: Held, copy: HeapCopy, warnings: tuple[str, ...]) -> HeapSnapshot:
     """All that may change, while the target still stands; then it is let go."""
     layout = target.layout
     page = layout.constants["_PageSize"]
@@ -92,7 +142,14 @@ def _copied(target: Target, held: Held, copy: HeapCopy) -> HeapSnapshot:
     queued = queued_roots(world)
     held.release()
     return HeapSnapshot(
-        world, census, manual, words, join((specials, queued)), held.pause_us, "stop", ()
+        world,
+        census,
+        manual,
+        words,
+        join((specials, queued)),
+        held.pause_us,
+        "stop",
+        warnings,
     )
 
 

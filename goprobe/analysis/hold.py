@@ -75,6 +75,10 @@ class Held:
         self._process = process
 
     @property
+    def process(self) -> StoppedProcess:
+        return self._process
+
+    @property
     def memory(self) -> Memory:
         """The target's memory, uncached."""
         return self._process.memory

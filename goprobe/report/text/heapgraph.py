@@ -99,22 +99,24 @@ def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most:
     shown = sorted(types, key=_weight, reverse=True)[:most]
     page.heading(title, (_rest(len(shown), len(types)), "dim"))
     page.blank()
-    head = ["objects", "bytes", *(["retained"] if retained else []), "", "type"]
+    wide = page.width >= _NARROW
+    drawn = [""] if wide else []
+    head = ["objects", "bytes", *(["retained"] if retained else []), *drawn, "type"]
     lines = []
     for t in shown:
         kept = _weight(t)
         cells = [page.text(words.number(t.objects)), page.text(words.size(t.bytes))]
         if retained:
             cells.append(page.text(words.size(kept)))
-        cells += [_bar(page, kept, whole), page.text(t.type)]
-        lines.append(cells)
+        if wide:
+            cells.append(_bar(page, kept, whole))
+        lines.append([*cells, page.text(t.type)])
     _table(page, head, lines, len(head) - 1)
 
 
 def _bar(page: Page, amount: int, whole: int) -> Text:
-    cells = _BAR_CELLS if page.width >= _NARROW else 0
-    drawn = bar(amount, whole, cells, unicode=page.options.unicode)
-    return page.text((drawn + " " * (cells - len(drawn)), "yellow"))
+    drawn = bar(amount, whole, _BAR_CELLS, unicode=page.options.unicode)
+    return page.text((drawn + " " * (_BAR_CELLS - len(drawn)), "yellow"))
 
 
 def _untyped(page: Page, untyped: Sequence[Untyped], most: int) -> None:
@@ -137,17 +139,15 @@ def _roots(page: Page, roots: Sequence[RootCount], whole: int, most: int) -> Non
     shown = roots[:most]
     page.heading("Kept by one root alone", (_rest(len(shown), len(roots)), "dim"))
     page.blank()
-    lines = [
-        [
-            page.text(words.number(r.objects)),
-            page.text(words.size(r.retained_bytes)),
-            _bar(page, r.retained_bytes, whole),
-            page.text((r.kind, "dim")),
-            page.text(r.name),
-        ]
-        for r in shown
-    ]
-    _table(page, ["objects", "retained", "", "", "root"], lines, 4)
+    wide = page.width >= _NARROW
+    lines = []
+    for r in shown:
+        cells = [page.text(words.number(r.objects)), page.text(words.size(r.retained_bytes))]
+        if wide:
+            cells += [_bar(page, r.retained_bytes, whole), page.text((r.kind, "dim"))]
+        lines.append([*cells, page.text(r.name)])
+    head = ["objects", "retained", *(["", ""] if wide else []), "root"]
+    _table(page, head, lines, len(head) - 1)
 
 
 def _garbage(page: Page, types: Sequence[TypeCount], most: int) -> None:
