@@ -64,17 +64,16 @@ class Observed:
         )  # fmt: skip
 
     def _inner(self, call: AllocationCall, results: CallResults) -> int:
-        whole = self.inner_complete and results.inspected == self.counts.get(call.pc, 0)
-        return results.inner if whole or results.inner else -1
+        return results.inner if self.inner_complete or results.inner else -1
 
     def allocations(self, call: AllocationCall) -> int:
         """How many objects the call was seen to allocate, -1 where not every hit was inspected."""
         results = self.results.get(call.pc, CallResults())
         hits = self.counts.get(call.pc, 0)
+        if call.allocator.allocates is Allocates.SEVERAL and self.ran and hits:
+            return results.inner if self.inner_complete else -1
         if not self.ran or results.inspected < hits:
             return -1
-        if call.allocator.allocates is Allocates.SEVERAL:
-            return self._inner(call, results) if hits else 0
         return sum(o.count for o in results.outcomes() if o.kind == Kind.HEAP)
 
     def blocks(self, call: AllocationCall) -> int:

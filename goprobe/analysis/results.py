@@ -8,6 +8,7 @@ asked of `locate` itself.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +31,9 @@ from goprobe.runtime.world import World, load_bias
 _WORD = 8
 _TINY_BLOCK = 16
 _OPERANDS = 64
-_OPEN_LIMIT = 1024
+_FRAMES = 32
+_CALL_SIZE = 5
+_TWO_WORDS = struct.Struct("<QQ")
 _WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
 
 
@@ -56,7 +59,7 @@ class _Tally:
 class CallResults:
     """What was seen of one CALL instruction: `tallies` by kind of place and type.
 
-    `inner` counts the calls of the allocator that were seen inside of the inspected calls.
+    `inner` counts the objects that the runtime was seen to allocate on behalf of its calls.
     """
 
     inspected: int = 0
@@ -176,7 +179,7 @@ class Results:
         self._calls = calls
         self._inner = frozenset(inner)
         self._offsets = frame_offsets
-        self._open: dict[int, list[int]] = {}
+        self._returns = {pc + _CALL_SIZE: pc for pc in calls}
         self.by_call: dict[int, CallResults] = {}
         self.witnessed: dict[int, int] = {}
         self.executed: dict[int, int] = {}
@@ -186,23 +189,40 @@ class Results:
         """For `run_counted`: an inspected call has returned, or (after the run) never did."""
         if not hit.returned:
             return
-        depth = hit.stack_hi - hit.sp
         if hit.site.site_id in self._inner:
-            waiting = self._open.setdefault(hit.g, [])
-            waiting.append(depth)
-            del waiting[:-_OPEN_LIMIT]
+            self._count_inner(hit, memory)
             return
         call = self._calls[hit.site.site_id]
-        results = self.by_call.setdefault(hit.site.site_id, CallResults())
+        results = self._results(hit.site.site_id)
         results.inspected += 1
-        results.inner += self._take_inner(hit.g, depth)
         if call.allocator.family not in _WITHOUT_RESULT:
             self._add(results, hit, call, memory)
 
-    def _take_inner(self, g: int, depth: int) -> int:
-        """The allocator's calls from deeper frames of the same goroutine, since the last look."""
-        waiting = self._open.pop(g, [])
-        return sum(inner > depth for inner in waiting)
+    def _results(self, pc: int) -> CallResults:
+        return self.by_call.setdefault(pc, CallResults())
+
+    def _count_inner(self, hit: CallHit, memory: Memory) -> None:
+        """The runtime has allocated: for which of the sites' calls, its frames tell.
+
+        Compiled functions link their frames by RBP, with the return address above it.
+        """
+        bias = self._places(memory).bias
+        below = hit.stack_hi - hit.fp
+        at, high = hit.stack_hi_after - below, hit.stack_hi_after
+        for _ in range(_FRAMES):
+            if not 0 < at <= high - 2 * _WORD:
+                return
+            try:
+                following, back = _TWO_WORDS.unpack(memory.read(at, 2 * _WORD))
+            except UnreadableError:
+                return
+            pc = self._returns.get(back - bias)
+            if pc is not None:
+                self._results(pc).inner += 1
+                return
+            if following <= at:
+                return
+            at = following
 
     def _places(self, memory: Memory) -> Places:
         if self.places is None:
