@@ -98,9 +98,11 @@ class TypeData:
 
     @cached_property
     def _relative(self) -> bool:
-        # Newer linkers write DW_AT_go_runtime_type as an offset into the module's types.
-        highest = max(self._program.debug.index.runtime_types, default=0)
-        return highest <= self._module["etypes"] - self._module["types"]
+        # Linkers write DW_AT_go_runtime_type as an offset into the module's types, but for the
+        # address of uintptr (seen in Go 1.21): the most decide.
+        known = self._program.debug.index.runtime_types
+        size = self._module["etypes"] - self._module["types"]
+        return 2 * sum(key <= size for key in known) > len(known)
 
 
 def _signed32(value: int) -> int:
