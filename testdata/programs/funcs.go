@@ -44,9 +44,9 @@ func main() {
 	// want: upper value=strings.ToUpper
 	// want: literal value=main.main.func1 data=rodata
 	// want: addFive value=main.main.adder.func2|main.adder.func1 data=heap
-	// want: addFive.by value=5
+	// want@1.24+: addFive.by value=5
 	// want: sum value=main.main.accumulator.func3|main.accumulator.func1 data=heap
-	// want: sum.&total type=*int text=111 data=heap
+	// want@1.24+: sum.&total type=*int text=111 data=heap
 	// want: bound value=main.(*counter).Add-fm
 	// want: copied value=main.counter.Get-fm|main.(*counter).Get-fm
 	// want: expression value=main.(*counter).Add
