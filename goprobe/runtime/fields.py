@@ -38,7 +38,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "specialfinalizer": "special.next special.offset special.kind fn fint ot",
         "specialCleanup?": "special.next fn? cleanup?",
         "specialWeakHandle?": "special.next handle",
-        "spanInlineMarkBits?": "scans marks? owned class",
+        "spanInlineMarkBits?": "scans? marks? owned? class?",
         # mfixalloc.go, malloc.go, mcache.go, mheap.go
         "fixalloc": "size list chunk nchunk inuse",
         "persistentAlloc": "base off",

@@ -7,7 +7,7 @@ Source: src/runtime/symtab.go (moduledata), Go 1.21 to 1.27. Addresses are the p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.pclnfind import ModuleHead, find_module_head, module_head, open_line_table
@@ -187,4 +187,8 @@ def find_first_moduledata(elf: ElfFile, memory: Memory, bias: int) -> ModuleHead
         except UnreadableError:
             return 0
 
-    return module_head(word, head.address + bias, table.address + bias, table.header)
+    live = module_head(word, head.address + bias, table.address + bias, table.header)
+    if live is None:
+        return None
+    rodata, gofunc = (at and at + bias for at in (head.rodata, head.gofunc))
+    return replace(live, rodata=rodata, gofunc=gofunc)
