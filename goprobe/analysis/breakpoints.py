@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 
+import msgspec
 from iced_x86 import Decoder, FlowControl
 
 from goprobe.binary.dwarfindex import FunctionEntry
@@ -19,8 +19,7 @@ _BRACKETS = re.compile(r"\[[^\[\]]*\]")
 _NEAREST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where to stop: a link-time address (a run-time one where `absolute`).
 
     `reason` is the WHERE as typed; `inlined_into` names the function that holds an inlined copy.
@@ -33,7 +32,7 @@ class Place:
 
     def named(self, reason: str) -> Place:
         """The same place under another reason."""
-        return replace(self, reason=reason)
+        return msgspec.structs.replace(self, reason=reason)
 
 
 def resolve(program: Program, where: str) -> tuple[Place, ...]:

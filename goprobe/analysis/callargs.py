@@ -9,9 +9,9 @@ given only where the source is at hand and leaves no doubt, and `why` says how i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from iced_x86 import Decoder, Mnemonic, OpKind
 from msgspec import UNSET, UnsetType, structs
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 _PRESENT = (State.LIVE, State.REGISTER, State.UNREADABLE, State.NOT_YET)
 
 
-@dataclass(frozen=True, slots=True)
-class _Callee:
+class _Callee(msgspec.Struct, frozen=True):
     """A function that is being called: `short` its last name, its parameters in order."""
 
     name: str
@@ -39,8 +38,7 @@ class _Callee:
     variadic: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """A value found as an argument; `box` is the memory that an interface holds it in."""
 
     how: str

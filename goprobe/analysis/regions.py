@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from goprobe.analysis.locate import Locator
 from goprobe.binary.elf import SHF_ALLOC, SHF_TLS
@@ -19,8 +20,7 @@ from goprobe.runtime.world import World
 _SPAN_CUT_LIMIT = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(msgspec.Struct, frozen=True):
     low: int
     high: int
     kind: Kind

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.errors import CannotWorkError
 from goprobe.process.pagemap import resident as resident
@@ -19,8 +20,7 @@ _MAPS_LIMIT = 1 << 28
 _SMAPS_LIMIT = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True):
     """One line of /proc/PID/maps: addresses [low, high), `offset` of the file at `low`.
 
     `path` is as the kernel says it: "" for anonymous memory, "[heap]", "[stack]", "[vdso]",
@@ -48,8 +48,7 @@ class Mapping:
         return self.low <= address < self.high
 
 
-@dataclass(frozen=True, slots=True)
-class MappingUse:
+class MappingUse(msgspec.Struct, frozen=True):
     """How much memory a mapping takes: bytes, as smaps counts them.
 
     `rss` resident, `pss` its proportional share, `private_dirty` only ours and written,

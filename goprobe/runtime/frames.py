@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.pclnformat import shown_name
 from goprobe.binary.pclntab import LineTable
@@ -13,8 +14,7 @@ from goprobe.process.memory import Memory, u64
 _FRAME_LIMIT = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class FrameView:
+class FrameView(msgspec.Struct, frozen=True):
     """One frame, innermost first.
 
     `pc` is where it stands, `lookup` the pc by which tables are asked (for a caller its return

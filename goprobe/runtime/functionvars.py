@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from goprobe.binary.assigned import AssignedSlots, Slot
 from goprobe.binary.dwarf import DebugInfo, Local
@@ -19,8 +20,7 @@ from goprobe.runtime.values import scalar_ranges
 _ALWAYS = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
-class StaticParts:
+class StaticParts(msgspec.Struct, frozen=True):
     """The parts of a program that its functions are read from."""
 
     elf: ElfFile

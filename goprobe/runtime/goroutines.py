@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory, u64
@@ -26,8 +27,7 @@ STATUS_NAMES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Goroutine:
+class Goroutine(msgspec.Struct, frozen=True):
     """A g. `address` is its struct's; stack [low, high), `sp` and `pc` where it was saved.
 
     `sp`/`pc` are those of the last switch (gobuf) or system call, and stale while it runs.
@@ -55,8 +55,7 @@ class Goroutine:
         return self.status in ("dead", "idle", "deadextra")
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
+class Thread(msgspec.Struct, frozen=True):
     """An m. `tid` is the kernel's thread id; `g0`, `gsignal`, `current` are addresses of gs."""
 
     address: int

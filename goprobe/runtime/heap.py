@@ -8,8 +8,9 @@ random). Bulk questions about the whole heap are census.py's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory, u64
@@ -22,8 +23,7 @@ SPAN_LIMIT = 1 << 24
 _ARENA_LIMIT = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A run of pages. Addresses are the target's, sizes in bytes.
 
     `address` is where the mspan struct itself lies. `state` is mSpanDead/InUse/Manual; objects
@@ -58,8 +58,7 @@ class Span:
         return bool(self.spanclass & 1)
 
 
-@dataclass(frozen=True, slots=True)
-class HeapObject:
+class HeapObject(msgspec.Struct, frozen=True):
     """A slot of a span: `base` its first byte, `offset` of the address asked for within it."""
 
     span: Span
@@ -70,8 +69,7 @@ class HeapObject:
     allocated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Arena:
+class Arena(msgspec.Struct, frozen=True):
     """A heap arena: [base, end) in the target, `address` of its heapArena metadata."""
 
     index: int

@@ -8,7 +8,8 @@ typed structs for each map type: hash<K,V>/bucket<K,V>, map<K,V>/table<K,V>/grou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.gotypes import GoKind, GoType, TypeReader
 from goprobe.errors import UnreadableError
@@ -21,8 +22,7 @@ _MIN_TOP_HASH = 5
 _SAME_SIZE_GROW = 8
 
 
-@dataclass(frozen=True, slots=True)
-class MapEntry:
+class MapEntry(msgspec.Struct, frozen=True):
     """Addresses of an entry's key and value, and their types."""
 
     key: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory
@@ -22,8 +23,7 @@ class Place(Protocol):
         """The place of a field or element."""
 
 
-@dataclass(frozen=True, slots=True)
-class InMemory:
+class InMemory(msgspec.Struct, frozen=True):
     """A value at an address of the target."""
 
     memory: Memory
@@ -36,8 +36,7 @@ class InMemory:
         return InMemory(self.memory, self.address + offset)
 
 
-@dataclass(frozen=True, slots=True)
-class InBytes:
+class InBytes(msgspec.Struct, frozen=True):
     """A value put together from registers; `missing` are the bytes that no register holds."""
 
     data: bytes

@@ -7,7 +7,8 @@ Source: src/runtime/mheap.go, mfixalloc.go, malloc.go (persistentalloc), mpageal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory, u64
@@ -21,8 +22,7 @@ _WORD = 8
 _PROFILE_BUCKETS = 179999
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeRegion:
+class RuntimeRegion(msgspec.Struct, frozen=True):
     """[low, high) in the target; `what` it is for, `how` it was found."""
 
     low: int

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.binary.gotypes import GoKind, GoType, Member, TypeReader
@@ -35,8 +36,7 @@ _BASIC_SIZES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How much of a value is shown. `string` in bytes, `text` in characters of one text."""
 
     string: int = 1024
@@ -57,8 +57,7 @@ class RuntimeTypes(Protocol):
     def debug_type(self, rtype: int) -> GoType | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Capture:
+class Capture(msgspec.Struct, frozen=True):
     """A variable that a closure captured: `offset` in bytes from the closure object's start."""
 
     name: str
@@ -66,8 +65,7 @@ class Capture:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """A value with what it points at and its inline parts."""
 
     value: Value

@@ -8,7 +8,8 @@ offset from entry on; an optimised one has a location list, or nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.dwarf import Local
 from goprobe.binary.dwarfindex import FunctionEntry
@@ -23,8 +24,7 @@ from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True):
     """A variable of a frame with its place. `why` explains every state but live."""
 
     local: Local
