@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 from iced_x86 import (
     Decoder,
     FlowControl,
@@ -36,8 +37,7 @@ _BRANCHES = frozenset({FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL
 _STRING_STORES = frozenset({Mnemonic.STOSQ, Mnemonic.STOSB, Mnemonic.MOVSQ, Mnemonic.MOVSB})
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """A variable's place in the frame: CFA-relative [start, start + size), declared at `line`."""
 
     start: int

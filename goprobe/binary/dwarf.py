@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from goprobe.binary import dwarfindex as ix
 from goprobe.binary.cache import cached
@@ -34,8 +35,7 @@ _DEPTH_LIMIT = 256
 _INDEX_ROOM = "dwarf-3"
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(msgspec.Struct, frozen=True):
     """A variable or parameter of one function.
 
     `locations` say where it lies at which pcs; an entry for all pcs has low 0 and high 2**64.
@@ -52,8 +52,7 @@ class Local:
     closure_offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """A function's body, or one inlined into it, as far as it covers one pc.
 
     `blocks` are its variables in scope there, outermost block first; `call_line` the line of the

@@ -6,7 +6,8 @@ Source: the DWARF 5 standard, section 7.5.6; the forms are what cmd/internal/dwa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 FORM_ADDR, FORM_BLOCK2, FORM_BLOCK4, FORM_DATA2, FORM_DATA4 = 0x01, 0x03, 0x04, 0x05, 0x06
 FORM_DATA8, FORM_STRING, FORM_BLOCK, FORM_BLOCK1, FORM_DATA1 = 0x07, 0x08, 0x09, 0x0A, 0x0B
@@ -33,8 +34,7 @@ _BLOCKS = {FORM_BLOCK: SKIP_BLOCK, FORM_EXPRLOC: SKIP_BLOCK, FORM_BLOCK1: SKIP_B
            FORM_BLOCK2: SKIP_BLOCK2, FORM_BLOCK4: SKIP_BLOCK4}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Abbrev:
+class Abbrev(msgspec.Struct, frozen=True):
     """One entry of .debug_abbrev. `attributes` are (attribute, form, implicit constant)."""
 
     tag: int

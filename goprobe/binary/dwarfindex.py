@@ -7,8 +7,6 @@ program define the same name, Go's wins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from goprobe.binary.dwarfforms import (
@@ -52,8 +50,7 @@ _OP_ADDR, _OP_ADDRX = 0x03, 0xA1
 Attributes = dict[int, "int | bytes | str"]
 
 
-@dataclass(frozen=True, slots=True)
-class Die:
+class Die(msgspec.Struct, frozen=True):
     """A debugging information entry, its attributes read."""
 
     offset: int

@@ -12,9 +12,10 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from goprobe.errors import NotGoError, UsageError
 
@@ -37,8 +38,7 @@ _DECOMPRESSED_LIMIT = 1 << 31
 _STT = {1: "object", 2: "func", 6: "tls"}
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """A section header; `size` is the size in the file (compressed where SHF_COMPRESSED)."""
 
     name: str
@@ -54,8 +54,7 @@ class Section:
         return self.address + self.size
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """A program header. `flags`: 1 execute, 2 write, 4 read."""
 
     type: int
@@ -66,8 +65,7 @@ class Segment:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(msgspec.Struct, frozen=True):
     """A symbol of .symtab; `kind` is "object", "func", "tls" or "other"."""
 
     name: str

@@ -7,7 +7,8 @@ src/cmd/compile/internal/ssa/debug.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.dwarfforms import sleb, uleb
 
@@ -20,8 +21,7 @@ _XMM0, _XMM_COUNT = 17, 16
 _MASK = (1 << 64) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """A part of a variable: in memory at `address`, in `register`, of value `constant`, or
     nowhere (all unset). `size` in bytes, 0: the whole variable."""
 

@@ -7,8 +7,9 @@ src/cmd/link/internal/ld/dwarf.go (Go 1.21 to 1.27).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from enum import IntEnum
+
+import msgspec
 
 from goprobe.binary import dwarfindex as ix
 from goprobe.binary.dwarfindex import Attributes, Die, integer, text
@@ -49,8 +50,7 @@ class GoKind(IntEnum):
     UNSAFE_POINTER = 26
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """A struct's field: `offset` in bytes from the struct's start, `type` is for TypeReader."""
 
     name: str
@@ -59,8 +59,7 @@ class Member:
     embedded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class GoType:
+class GoType(msgspec.Struct, frozen=True):
     """A type; `size` in bytes. `elem`, `key` and `underlying` are offsets for TypeReader, 0: none.
 
     `elem` is what an array, slice, pointer, map or channel holds; `underlying` the runtime's own
@@ -133,15 +132,15 @@ class TypeReader:
         target = integer(own, ix.AT_TYPE)
         if die.tag == ix.TAG_TYPEDEF:
             width = 16 if kind == GoKind.INTERFACE else 8
-            return replace(made, underlying=target, size=size or width)
+            return msgspec.structs.replace(made, underlying=target, size=size or width)
         if die.tag in (ix.TAG_STRUCT, ix.TAG_UNION):
-            return replace(made, members=self._members(die))
+            return msgspec.structs.replace(made, members=self._members(die))
         if die.tag == ix.TAG_ARRAY:
             return self._array(made, die, target)
         if die.tag == ix.TAG_POINTER:
-            return replace(made, elem=made.elem or target, size=8)
+            return msgspec.structs.replace(made, elem=made.elem or target, size=8)
         if kind in (GoKind.FUNC, GoKind.UNSAFE_POINTER):
-            return replace(made, size=8)
+            return msgspec.structs.replace(made, size=8)
         return made
 
     def _kind(self, tag: int, own: Attributes, size: int) -> GoKind:
@@ -183,4 +182,4 @@ class TypeReader:
                 count = integer(own, ix.AT_COUNT, upper + 1)
                 break
         size = made.size or max(0, count) * self.at(target).size
-        return replace(made, elem=target, count=max(0, count), size=size)
+        return msgspec.structs.replace(made, elem=target, count=max(0, count), size=size)

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.dwarfforms import FORM_DATA16, FORM_STRING, read_form, sleb, uleb
 from goprobe.binary.dwarfindex import Sections, Unit
@@ -19,8 +21,7 @@ _ROW_LIMIT = 1 << 24
 _FILE_LIMIT = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A row of the line table: `address` is a link-time address, `file` an absolute path."""
 
     address: int
@@ -39,8 +40,7 @@ class _State:
     prologue_end: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
     first_file: int
     start: int

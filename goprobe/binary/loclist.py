@@ -7,7 +7,8 @@ DWARF 4 (.debug_loc, .debug_ranges) and 5 (.debug_loclists, .debug_rnglists); se
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.dwarfforms import uleb
 from goprobe.binary.dwarfindex import Sections, Unit
@@ -19,8 +20,7 @@ _LOC_DEFAULT, _LOC_BASE, _LOC_START_END, _LOC_START_LENGTH = 5, 6, 7, 8
 _RNG_BASE, _RNG_START_END, _RNG_START_LENGTH = 5, 6, 7
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """At pcs [low, high) (link-time) the variable is where `expression` says."""
 
     low: int

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from goprobe.binary.elf import PT_LOAD, SHF_COMPRESSED, SHT_NOBITS, ElfFile, Segment
 from goprobe.binary.image import Image
@@ -45,8 +46,7 @@ Words = Callable[[int], int]
 """The pointer at an address, 0 where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleHead:
+class ModuleHead(msgspec.Struct, frozen=True):
     """The first fields of a moduledata, as addresses. `gofunc` and `rodata` 0: not found."""
 
     address: int
@@ -77,7 +77,7 @@ def find_gofunc(words: Words, head: ModuleHead, table: LineTable, read: Reader) 
         gofunc = words(head.address + 8 * word)
         if gofunc and _fits(table.with_funcdata(gofunc, 0, read)):
             rodata = words(head.address + 8 * (word - 1))
-            return replace(head, gofunc=gofunc, rodata=rodata)
+            return msgspec.structs.replace(head, gofunc=gofunc, rodata=rodata)
     return head
 
 
@@ -208,4 +208,4 @@ def find_module_head(elf: ElfFile) -> ModuleHead | None:
     heads = (module_head(image.pointer, at, table.address, table.header)
              for at in image.pointers_to(table.address))  # fmt: skip
     head = next((h for h in heads if h), None)
-    return head and replace(head, gofunc=table.gofunc, rodata=table.rodata)
+    return head and msgspec.structs.replace(head, gofunc=table.gofunc, rodata=table.rodata)

@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from goprobe.errors import NotGoError
 
 if TYPE_CHECKING:
@@ -37,8 +39,7 @@ FUNC = struct.Struct("<IiiIIIIIIiBBxB")
 INLINED = struct.Struct("<B3xiii")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """runtime.pcHeader: offsets in bytes from the table's start. `text` is 0 since Go 1.26."""
 
     functions: int
@@ -117,8 +118,7 @@ class Function:
         return bool(self.flag & FLAG_SP_WRITE)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFrame:
+class SourceFrame(msgspec.Struct, frozen=True):
     """A function of the source at one pc. `inlined`: it has no frame of its own.
 
     `line` is where it stands: the call's line for all but the innermost. `wrapper`: the compiler
@@ -133,8 +133,7 @@ class SourceFrame:
     wrapper: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class InlinedCall:
+class InlinedCall(msgspec.Struct, frozen=True):
     """runtime.inlinedCall: `parent_pc` is an offset from the function's entry."""
 
     func_id: int

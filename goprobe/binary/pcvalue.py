@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 STEP_LIMIT = 1 << 20
 """A function of the largest size that Go links has fewer steps; a corrupt table may have more."""
@@ -18,8 +19,7 @@ _VARINT_LIMIT = 10
 _CODE_LIMIT = 1 << 32
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(msgspec.Struct, frozen=True):
     """`values[i]` holds up to `ends[i]`, a pc relative to the function's entry."""
 
     ends: array[int]
