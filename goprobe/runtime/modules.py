@@ -7,7 +7,7 @@ Source: src/runtime/symtab.go (moduledata), Go 1.21 to 1.27. Addresses are the p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.pclnfind import ModuleHead, find_module_head, module_head, open_line_table
@@ -191,4 +191,4 @@ def find_first_moduledata(elf: ElfFile, memory: Memory, bias: int) -> ModuleHead
     if live is None:
         return None
     rodata, gofunc = (at and at + bias for at in (head.rodata, head.gofunc))
-    return replace(live, rodata=rodata, gofunc=gofunc)
+    return ModuleHead(live.address, live.text, live.etext, live.minpc, live.maxpc, rodata, gofunc)
