@@ -209,7 +209,8 @@ def _free_stack(process: StoppedProcess, plan: ForkPlan) -> int:
         raise NoForkError("its first thread's stack is nearly full")
     found = process.memory.read(low, size)
     mark = plan.gadgets.sigreturn.to_bytes(8, "little")
-    if any(found[:_ROOM_BELOW]) or (any(found) and found[_ROOM_BELOW:][:8] != mark):
+    used = found.count(0) != size
+    if used and (any(found[:_ROOM_BELOW]) or found[_ROOM_BELOW:][:8] != mark):
         raise NoForkError("its first thread's stack is in use down to its end")
     return low + _ROOM_BELOW
 
@@ -222,7 +223,7 @@ def _halt(tid: int, patience: float) -> int:
         turns += 1
         if turns > _SPINS:
             # Not a yield: where other programs compete, each would cost a time slice of theirs.
-            time.sleep(min(turns * _STEP, _LONGEST_STEP))
+            time.sleep(min((turns - _SPINS) * _STEP, _LONGEST_STEP))
     return status
 
 

@@ -34,7 +34,7 @@ from tests.process.targets import (
     threads_of,
     tries,
 )
-from tests.support.go import Running, build, matrix, running
+from tests.support.go import Running, build, has_gcc, matrix, releases, running
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -163,6 +163,24 @@ def test_the_maker_goes_on_with_its_work(
         assert_healthy(program)
 
 
+@pytest.mark.parametrize("kind", ["pie", "cgo"])
+def test_other_builds(kind: str) -> None:
+    if kind == "cgo" and not has_gcc():
+        pytest.skip("no gcc here")
+    text = (PROGRAMS / "heart.go").read_text()
+    if kind == "pie":
+        binary = build(text, flags=("-buildmode=pie",))
+    else:
+        text = text.replace("import (", 'import "C"\n\nimport (', 1)
+        binary = build(text, env={"CGO_ENABLED": "1"})
+    with running(binary) as program:
+        plan = plan_fork(program.pid)
+        for _ in range(20):
+            with stopped(program.pid) as process, forked(process, plan) as snapshot:
+                assert snapshot.memory.read(process.threads[program.pid].sp, 8)
+        assert_healthy(program)
+
+
 def test_no_stranger_is_seen_by_who_waits_for_any_child() -> None:
     for mode in ([], ["alone"]):
         with target("children", *mode) as program:
@@ -251,7 +269,7 @@ while True:
 def test_killed_at_any_moment(go: str) -> None:
     chance = random.Random(7)
     with target("heart", go=go) as program:
-        for _ in range(tries(10, 100)):
+        for _ in range(tries(10, 100 if go == releases()[-1] else 20)):
             with subprocess.Popen(
                 [sys.executable, "-c", FORKS, str(program.pid)], stdout=subprocess.PIPE
             ) as process:
