@@ -20,6 +20,7 @@ class SourceNames:
 
     def __init__(self, build: EscapeBuild, go_root: str) -> None:
         self._cwd = str(build.cwd)
+        self._package = str(build.program.directory)
         self._files = {str(f) for p in build.packages for f in p.files}
         self._folders = {str(p.directory) for p in build.packages}
         self._trimmed = _trimmed(build.packages, go_root)
@@ -30,7 +31,11 @@ class SourceNames:
             return os.path.normpath(name)
         if name in self._trimmed:
             return self._trimmed[name]
-        return os.path.normpath(f"{self._cwd}/{name}")
+        here = os.path.normpath(f"{self._cwd}/{name}")
+        # Up to Go 1.26 what `//line` names is left as it stands, relative to the package.
+        if name.startswith(".") or Path(here).exists() or not self._package:
+            return here
+        return os.path.normpath(f"{self._package}/{name}")
 
     def own(self, name: str) -> bool:
         """Whether a file (by its canonical name) belongs to the packages looked at: one of
