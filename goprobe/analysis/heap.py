@@ -94,7 +94,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
     report = HeapReport(
         schema=SCHEMA, pid=graph.world.pid, go=str(graph.world.program.go),
         pause_us=snapshot.pause_us, snapshot=snapshot.how,
-        self_check=self_check(snapshot.census, len(found), graph.edges.pointers),
+        self_check=self_check(snapshot.census, len(found), graph.pointers),
         census=census_of(snapshot.census), graph=summary(graph),
         warnings=(*snapshot.warnings, *graph.roots.notes),
     )  # fmt: skip

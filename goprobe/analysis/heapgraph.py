@@ -37,6 +37,8 @@ class HeapGraph:
         self.snapshot = snapshot
         self.progress = progress
         self._page = self.world.layout.constants["_PageSize"]
+        self.pointers = 0
+        """How many pointer words were followed, known with `nodes`."""
 
     @property
     def world(self) -> World:
@@ -81,7 +83,10 @@ class HeapGraph:
 
     @cached_property
     def nodes(self) -> Nodes:
-        return with_roots(self.objects, self.edges, self.roots, self.resolver)
+        edges, self.pointers = self.edges, self.edges.pointers
+        # They go on as a part of the nodes' edges: a second copy would cost too much.
+        del self.edges
+        return with_roots(self.objects, edges, self.roots, self.resolver)
 
     @cached_property
     def reach(self) -> Reach:

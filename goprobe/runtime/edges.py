@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from goprobe.runtime.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.spantable import Ints
 
 _OFFSET_LIMIT = (1 << 32) - 1
+_SMALL = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,25 @@ def _by_source(
     strays: Strays,
     seen: int,
 ) -> Edges:
-    source = np.concatenate([np.zeros(0, np.int32), *sources])
+    """Takes the batches out of their lists, so that they are not there twice for long."""
+    source = _taken(sources, np.dtype(np.int32))
     first = np.zeros(n + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=n), out=first[1:])
     # A few ascending runs: a stable sort merges them in linear time.
     order = np.argsort(source, kind="stable")
-    empty = np.zeros(0, np.uint32)
-    return Edges(
-        first,
-        np.concatenate([empty, *offsets])[order],
-        np.concatenate([np.zeros(0, np.int32), *targets])[order],
-        np.concatenate([empty, *intos])[order],
-        strays,
-        seen,
-    )
+    if len(order) < _SMALL:
+        order = order.astype(np.int32)
+    del source
+    offset = _taken(offsets, np.dtype(np.uint32))[order]
+    target = _taken(targets, np.dtype(np.int32))[order]
+    into = _taken(intos, np.dtype(np.uint32))[order]
+    return Edges(first, offset, target, into, strays, seen)
+
+
+def _taken(parts: list[Any], kind: np.dtype[Any]) -> Any:
+    whole = np.concatenate([np.zeros(0, kind), *parts])
+    parts.clear()
+    return whole
 
 
 def _joined(strays: list[Strays]) -> Strays:

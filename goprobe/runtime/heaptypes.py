@@ -36,6 +36,7 @@ _WORD = 8
 _NARROW = 32
 _CHASE = 256
 _SPARSE = 32
+_AT_ONCE = 1 << 19
 _CACHE_LIMIT = 1 << 16
 
 
@@ -177,20 +178,29 @@ class Typist:
 
     def _spread(self, shape: int, nodes: Ints) -> None:
         """Follow the pointers of nodes that have just got a shape."""
-        about = self._shapes[shape]
-        rules, shapes = about.rules
-        if not rules.any():
+        if not self._shapes[shape].rules[0].any():
             return
         if len(nodes) <= _NARROW:
             self._narrow[shape] = self._narrow.get(shape, 0) + 1
             if self._narrow[shape] > _CHASE:
                 nodes = self._chase(shape, nodes)
+        for start in range(0, len(nodes), _AT_ONCE):
+            self._spread_part(shape, nodes[start : start + _AT_ONCE])
+
+    def _edges_of(self, nodes: Ints) -> tuple[Ints, Ints]:
+        """Every edge of some nodes, and the node that each begins at."""
         first = self._graph.first
         begin = first[nodes]
         counts = first[nodes + 1] - begin
         ends = np.cumsum(counts)
-        edges = np.arange(int(ends[-1])) + np.repeat(begin - ends + counts, counts)
-        source = np.repeat(nodes, counts)
+        edges = np.arange(int(ends[-1]) if len(ends) else 0)
+        edges += np.repeat(begin - ends + counts, counts)
+        return edges, np.repeat(nodes, counts)
+
+    def _spread_part(self, shape: int, nodes: Ints) -> None:
+        about = self._shapes[shape]
+        rules, shapes = about.rules
+        edges, source = self._edges_of(nodes)
         at = self._graph.offset[edges].astype(np.int64) - self._lead_words(source)
         at = at % about.words if about.words else np.where(at < len(rules), at, 0)
         known = (at >= 0) & (at < len(rules))
@@ -334,20 +344,15 @@ class Typist:
         key = (shape, word)
         if key not in self._steps:
             graph, fits = self._graph, self._may_be(shape, True)
-            span = self._objects.span
-            lead = self._lead // _WORD
+            span, lead = self._objects.span, self._lead // _WORD
             rows = np.flatnonzero(fits[span])
-            begin = graph.first[rows]
-            counts = graph.first[rows + 1] - begin
-            ends = np.cumsum(counts)
-            edges = np.arange(int(ends[-1]) if len(ends) else 0)
-            edges += np.repeat(begin - ends + counts, counts)
-            source = np.repeat(rows, counts)
-            to = graph.target[edges]
-            good = graph.offset[edges] == (word + lead[span[source]])
-            good &= fits[span[to]] & (graph.into[edges] == self._lead[span[to]])
             step = np.full(self._n + 1, self._n, np.int32)
-            step[source[good]] = to[good]
+            for start in range(0, len(rows), _AT_ONCE):
+                edges, source = self._edges_of(rows[start : start + _AT_ONCE])
+                to = graph.target[edges]
+                good = graph.offset[edges] == (word + lead[span[source]])
+                good &= fits[span[to]] & (graph.into[edges] == self._lead[span[to]])
+                step[source[good]] = to[good]
             self._steps[key] = step
         return self._steps[key]
 

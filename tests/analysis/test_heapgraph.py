@@ -65,7 +65,8 @@ def test_what_the_program_keeps_is_reachable_and_nothing_leads_astray(go: str) -
         # Printing leaves a few boxed numbers behind, and they wait for the next collection.
         lost = np.flatnonzero(~graph.reachable)
         assert len(lost) <= 0.01 * len(graph.objects)
-        assert not len(graph.edges.strays) or not graph.reachable[graph.edges.strays.source].any()
+        strays = graph.nodes.strays
+        assert not len(strays) or not graph.reachable[strays.source].any()
 
 
 def _brute_retained(count: int, edges: list[tuple[int, int]], roots: set[int]) -> dict[int, int]:

@@ -1,0 +1,169 @@
+"""The heap's graph: how long the program stands still, how long answers take, what they cost.
+
+Each command runs as a whole process; the floor is a plain read of the same bytes. Where time goes
+is told by stages, in one process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from scripts.benchmarks.timing import Figure
+from tests.support.go import Running, build, running
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_MILLION = 1_000_000
+_LARGE_MIB = 1024
+_UNIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """One command: seconds, the most memory it took (bytes), and its report."""
+
+    seconds: float
+    memory: int
+    report: Any
+
+
+def _goprobe(*args: str) -> _Ran:
+    program = shutil.which("goprobe", path=str(Path(sys.executable).parent)) or "goprobe"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [program, *args, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env=environment,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - start
+    assert process.returncode == 0, said
+    return _Ran(seconds, used.ru_maxrss * 1024, json.loads(said))
+
+
+@contextmanager
+def _program(objects: int, mebibytes: int = 0) -> Iterator[Running]:
+    binary = build(ROOT / "testdata" / "heap" / "million.go")
+    with running(binary, str(objects), str(mebibytes), timeout=300) as program:
+        _goprobe("heap", str(program.pid))  # layouts cached
+        yield program
+
+
+def measure(runs: int) -> Iterator[Figure]:
+    with _program(_MILLION) as program:
+        yield from _stages(program.pid)
+        yield from _commands(program.pid, runs)
+    yield from _large(runs)
+    yield from _linear()
+
+
+def _commands(pid: int, runs: int) -> Iterator[Figure]:
+    plain: list[float] = []
+    types: list[_Ran] = []
+    retained: list[_Ran] = []
+    for _ in range(runs):
+        plain.append(_plain_read(pid))
+        types.append(_goprobe("heap", str(pid), "--types"))
+        retained.append(_goprobe("heap", str(pid), "--types", "--retained"))
+    floor = median(plain)
+    yield Figure("a plain read of the scannable bytes", floor, "s")
+    whole = median(r.seconds for r in types)
+    yield Figure("--types of 1,000,000 objects, whole command", whole, "s", 1.8)
+    yield Figure("  as many times the plain read", whole / floor, "")
+    both = median(r.seconds for r in retained)
+    yield Figure("--types --retained, whole command", both, "s", 3.0)
+    yield Figure("stop with a fork", median(r.report["pause_us"] for r in types) / 1e3, "ms", 5.0)
+    report = types[-1].report
+    objects = report["census"]["objects"]
+    typed = sum(t["objects"] for t in report["types"])
+    yield Figure("objects", objects, "")
+    yield Figure("share of them that have a type", typed / objects, "", 0.99, at_least=True)
+    stopped = _goprobe("heap", str(pid), "--types", "--snapshot", "stop")
+    yield Figure("stop without a fork", stopped.report["pause_us"] / 1e3, "ms")
+    for tool, command in (("goref", "attach"), ("viewcore", "")):
+        if not shutil.which(tool):
+            print(f"  ({tool} {command} is not installed: nothing to compare with)")
+
+
+def _plain_read(pid: int) -> float:
+    """Seconds that reading the spans that hold pointers takes, and nothing else."""
+    from goprobe.analysis.hold import open_target
+    from goprobe.process.memory import ProcessMemory
+    from goprobe.runtime.census import count
+    from goprobe.runtime.heapwords import read_words
+    from goprobe.runtime.spantable import copy_heap
+
+    target = open_target(pid)
+    memory = ProcessMemory(pid)
+    census = count(copy_heap(memory, target.layout, target.root("mheap_")), target.layout)
+    start = time.perf_counter()
+    read_words(memory, census.spans, target.layout.constants["_PageSize"])
+    return time.perf_counter() - start
+
+
+def _stages(pid: int) -> Iterator[Figure]:
+    """Where the time of --types --retained goes."""
+    from goprobe.analysis.heap import HeapQuestions, heap
+    from goprobe.analysis.hold import open_target
+
+    marks: list[tuple[str, float]] = []
+    target = open_target(pid)
+    heap(
+        target,
+        HeapQuestions(types=True, retained=True),
+        progress=lambda message: marks.append((message, time.perf_counter())),
+    )
+    marks.append(("", time.perf_counter()))
+    for (name, begun), (_, ended) in itertools.pairwise(marks):
+        yield Figure(f"  stage: {name}", ended - begun, "s")
+
+
+def _large(runs: int) -> Iterator[Figure]:
+    with _program(_MILLION // 10, _LARGE_MIB) as program:
+        pauses = [_goprobe("heap", str(program.pid), "--types").report["pause_us"]
+                  for _ in range(runs)]  # fmt: skip
+        resident = _resident(program.pid) / (1 << 30)
+    limit = 5.0 + 15.0 * resident
+    yield Figure(f"stop with a fork, {resident:.1f} GiB resident", median(pauses) / 1e3, "ms",
+                 limit)  # fmt: skip
+
+
+def _resident(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _linear() -> Iterator[Figure]:
+    """Ten million objects against one: time in proportion, memory an object."""
+    with _program(_MILLION) as program:
+        small = _goprobe("heap", str(program.pid), "--types")
+    with _program(10 * _MILLION) as program:
+        large = _goprobe("heap", str(program.pid), "--types")
+    objects = large.report["census"]["objects"]
+    scan = sum(
+        c["bytes"] + c["free_bytes"] for c in large.report["census"]["classes"] if not c["noscan"]
+    )
+    times = objects / small.report["census"]["objects"]
+    yield Figure("--types of 10,000,000 objects, whole command", large.seconds, "s")
+    yield Figure(
+        f"  as many times one of {times:.1f} times fewer", large.seconds / small.seconds, "",
+        1.3 * times,
+    )  # fmt: skip
+    each = (large.memory - scan) / objects
+    yield Figure("  memory an object beyond the pointer-bearing bytes", each, "bytes", 120.0)
