@@ -28,12 +28,12 @@ from goprobe.errors import (
 )
 from goprobe.process import mi
 from goprobe.process.connection import COMMAND_TIMEOUT, Connection
+from goprobe.process.held import Held
 from goprobe.process.mi import StopEvent, quoted
 from goprobe.process.numbering import RegisterNumbers, ThreadNumbers
 from goprobe.process.pending import pending_signals, send_again
 from goprobe.process.places import Places
-from goprobe.process.spawn import all_dead, dies, not_traceable, reap, signals_held, start_stopped
-from goprobe.process.terminal import Terminal
+from goprobe.process.spawn import not_traceable, signals_held
 
 __all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
 
@@ -47,11 +47,7 @@ GENERAL = (
 )
 VECTORS = tuple(f"xmm{number}" for number in range(16))
 
-REAP_TIMEOUT = 5.0
-"""Seconds that a killed program has to vanish."""
-
 _SILENCE = 1.0  # seconds of GDB's silence after which we look at the program ourselves
-_GO_CRASH = 2  # the exit code of a Go program that panics
 
 
 class Gdb:
@@ -78,13 +74,9 @@ class Gdb:
         """
         options = mi.OPTIONS if symbols else (*mi.OPTIONS, *mi.FRUGAL_OPTIONS)
         settings = mi.SETTINGS if symbols else (*mi.SETTINGS, *mi.FRUGAL_SETTINGS)
-        self._pid = 0
-        self._launched = False
+        self._held = Held()
         self._at: StopEvent | None = None
         self._running = False
-        self._killed = False
-        self._terminal: Terminal | None = None
-        self._status: int | None = None
         self._version = ""
         self._python: bool | None = None
         self._mi = self._start((*gdb, *options), environment or {}, log)
@@ -128,7 +120,7 @@ class Gdb:
     @property
     def pid(self) -> int:
         """The program's process id; 0 where there is none (any more)."""
-        return self._pid
+        return self._held.pid
 
     def launch(
         self,
@@ -150,23 +142,14 @@ class Gdb:
         randomised unless asked for. Raises UsageError, NotPermittedError, TargetTimeoutError.
         """
         self._require_idle()
-        self._terminal = Terminal.save((stdin, stdout, stderr))
-        with signals_held():
-            self._pid = start_stopped(
-                os.fspath(binary),
-                args,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=cwd,
-                env=env,
-                randomize=randomize,
-            )
-            self._launched = True
+        self._held.start(
+            os.fspath(binary), args, streams=(stdin, stdout, stderr),
+            cwd=cwd, env=env, randomize=randomize,
+        )  # fmt: skip
         self._hold(timeout)
         # Takes the SIGSTOPs that made it wait for GDB out of its queue again.
-        self._signal(signal.SIGCONT)
-        return self._pid
+        self._held.signal(signal.SIGCONT)
+        return self._held.pid
 
     def attach(self, pid: int, *, timeout: float = COMMAND_TIMEOUT) -> StopEvent:
         """Take hold of a running process; it stands still when this returns.
@@ -174,7 +157,7 @@ class Gdb:
         Raises TargetGoneError, NotPermittedError, TargetTimeoutError.
         """
         self._require_idle()
-        self._pid = pid
+        self._held.pid = pid
         return self._hold(timeout)
 
     def detach(self) -> None:
@@ -192,11 +175,11 @@ class Gdb:
         """
         self._places.remove_all()
         self._mi.command("-target-detach")
-        status = reap(self._pid, timeout)
-        if status is None:
+        event = self._held.end_within(timeout)
+        if event is None:
             raise TargetTimeoutError(f"the program did not end within {timeout:g} s")
         self._forget()
-        return mi.end_of(status)
+        return event
 
     def insert_breakpoint(
         self,
@@ -278,16 +261,16 @@ class Gdb:
             return self._end()
         event = mi.parse_stop(payload, 0)
         if event.over:
-            self._reap()
+            self._held.reap()
             self._forget()
             return event
-        if event.detail == mi.CANNOT_INSERT and dies(self._pid, _SILENCE):
+        if event.detail == mi.CANNOT_INSERT and self._held.dies(_SILENCE):
             return self._end()
         if event.kind == "exec":
             self._threads.forget()
             self._registers.forget()
             self._places.remove_all()
-            return mi.parse_stop(payload, self._pid)  # of all threads the first is left
+            return mi.parse_stop(payload, self.pid)  # of all threads the first is left
         self._at = mi.parse_stop(payload, self._threads.tid(payload.get("thread-id")))
         return self._at
 
@@ -297,7 +280,7 @@ class Gdb:
         SIGTRAP because it is the one signal that GDB keeps; every other one is the program's.
         """
         if self._running:
-            self._signal(signal.SIGTRAP)
+            self._held.signal(signal.SIGTRAP)
 
     def registers(self, thread: int | None = None, *, vectors: bool = False) -> RegisterMap:
         """The registers of a kernel thread (default: the one that stopped), unsigned.
@@ -325,30 +308,29 @@ class Gdb:
 
     def kill(self) -> None:
         """End the program."""
-        if not self._pid:
+        if not self.pid:
             return
         if self._running:
-            self._signal(signal.SIGKILL)
+            self._held.signal(signal.SIGKILL)
             while self._running:
                 self.wait(timeout=COMMAND_TIMEOUT)
         else:
             self._mi.command("-interpreter-exec console kill")
-            self._reap()
-            self._forget()
-        self._killed = True
-        self._restore_terminal()
+            self._held.reap()
+        self._forget()
+        self._held.killed()
 
     def close(self) -> None:
         """End everything that is left: what leaving the block does. Never raises."""
         with signals_held():
-            if self._launched:
-                self._abandon()
-            elif self._pid:
+            if self._held.ours:
+                self._held.abandon()
+            elif self.pid:
                 self._let_go()
             self._mi.close()
-            self._reap()
+            self._held.reap()
             self._forget()
-            self._restore_terminal()
+            self._held.restore_terminal()
 
     def _start(
         self,
@@ -374,20 +356,20 @@ class Gdb:
         assert process.stdin is not None and process.stdout is not None
         # By default pygdbmi waits 0.2 s after each answer for more; our reads do not wait at all.
         reader = IoManager(process.stdin, process.stdout, None, 0.001)
-        return Connection(process, reader, complaints, log=log, on_death=self._abandon)
+        return Connection(process, reader, complaints, log=log, on_death=self._held.abandon)
 
     def _require_idle(self) -> None:
-        if self._pid:
-            raise UsageError(f"GDB already holds process {self._pid}")
+        if self.pid:
+            raise UsageError(f"GDB already holds process {self.pid}")
 
     def _require_program(self) -> None:
-        if not self._pid:
+        if not self.pid:
             raise TargetGoneError("the program is gone")
 
     def _hold(self, timeout: float) -> StopEvent:
         deadline = time.monotonic() + timeout
         held = (f"-gdb-set {setting}" for setting in mi.HELD_SETTINGS)
-        token, *_ = self._mi.send(f"-target-attach {self._pid}", *held)
+        token, *_ = self._mi.send(f"-target-attach {self.pid}", *held)
         outcome = self._mi.outcome(token, timeout)
         if outcome.failed:
             raise self._refused(outcome.error)
@@ -395,9 +377,9 @@ class Gdb:
         return self.wait(timeout=max(0.0, deadline - time.monotonic()))
 
     def _refused(self, message: str) -> GoprobeError:
-        pid = self._pid
-        if not self._launched:
-            self._pid = 0
+        pid = self.pid
+        if not self._held.ours:
+            self._held.forget()
         if "No such process" in message:
             return TargetGoneError(f"process {pid} is gone")
         if "not permitted" in message or "Permission denied" in message:
@@ -415,7 +397,7 @@ class Gdb:
         at, self._at = self._at, None
         if at is None or not self._places.is_software(at.breakpoint):
             return None
-        waiting = pending_signals(self._pid, at.thread)
+        waiting = pending_signals(self.pid, at.thread)
         if not waiting:
             return None
         names = " ".join(waiting)
@@ -431,7 +413,7 @@ class Gdb:
             return event
         self._mi.send(f"-interpreter-exec console {quoted(f'handle {names} nostop noprint pass')}")
         for number in held:
-            send_again(self._pid, at.thread, number)
+            send_again(self.pid, at.thread, number)
         return None if event.kind == "step" or event.signal == "SIGTRAP" else event
 
     def _step_alone(self, step: str, timeout: float) -> StopEvent:
@@ -449,7 +431,7 @@ class Gdb:
         [token] = self._mi.send(command)
         outcome = self._mi.outcome(token)
         if outcome.failed:
-            if dies(self._pid, _SILENCE):  # somebody killed it while it stood
+            if self._held.dies(_SILENCE):  # somebody killed it while it stood
                 return self._end()
             raise TargetError(f"GDB says: {outcome.error}")
         self._running = True
@@ -462,42 +444,24 @@ class Gdb:
             try:
                 return self._mi.stop(min(left, _SILENCE))
             except TargetTimeoutError:
-                if all_dead(self._pid):
+                if self._held.is_dead():
                     return None
                 if left <= _SILENCE:
                     raise TargetTimeoutError(
                         f"the program did not stop within {timeout:g} s"
                     ) from None
             except GdbDiedError:
-                if not self._ended_by_itself():
+                if not self._held.ended_by_itself():
                     raise
                 return None
-
-    def _ended_by_itself(self) -> bool:
-        """GDB is gone: whether that is because it stumbled over the program's end.
-
-        The program was killed then, unless it was ending anyway. Exit code 2 proves nothing: a
-        Go program ends so, too, when it runs into a breakpoint that GDB left behind.
-        """
-        if not self._launched:
-            return False
-        self._status = reap(self._pid, REAP_TIMEOUT)
-        if self._status is None:
-            return False
-        self._pid = 0  # the number may be another process's by now
-        event = mi.end_of(self._status)
-        return event.kind == "exited" and event.exit_code != _GO_CRASH
 
     def _end(self) -> StopEvent:
         """The end of a program that GDB has not told of: then GDB is of no use any more."""
         self._mi.close()
-        pid, status = self._pid, self._status
-        if status is None:
-            status = reap(pid, REAP_TIMEOUT)
-        self._forget()
-        if status is None:
-            raise TargetGoneError(f"process {pid} is gone")
-        return mi.end_of(status)
+        try:
+            return self._held.end()
+        finally:
+            self._forget()
 
     def _end_of_call(self) -> int:
         """The address after the instruction at pc if that is a call, else 0."""
@@ -507,41 +471,19 @@ class Gdb:
         is_call = first["inst"].split()[0].startswith("call")
         return int(rest[0]["address"], 16) if is_call and rest else 0
 
-    def _abandon(self) -> None:
-        """Kill a launched program without GDB's help."""
-        if self._launched:
-            self._killed = True
-            self._signal(signal.SIGKILL)
-
-    def _restore_terminal(self) -> None:
-        """A program that was killed cannot have left the terminal as it found it."""
-        if self._terminal and self._killed:
-            self._terminal.restore()
-        self._killed = False
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, number)
-
     def _let_go(self) -> None:
         """Detach from an attached process, stopping it first where it runs."""
         with contextlib.suppress(GoprobeError):
             if self._running:
                 self.interrupt()
                 self.wait(timeout=COMMAND_TIMEOUT)
-            if self._pid:
+            if self.pid:
                 self.detach()
 
-    def _reap(self) -> None:
-        """Take a launched child's status, so that no zombie is left."""
-        if self._pid and self._launched:
-            reap(self._pid, REAP_TIMEOUT)
-
     def _forget(self) -> None:
-        self._pid = 0
-        self._status = None
-        self._launched = self._running = False
+        self._held.forget()
+        self._running = False
+        self._at = None
         self._places.forget()
         self._threads.forget()
         self._registers.forget()
