@@ -16,6 +16,7 @@ __all__ = ["Format", "RenderOptions", "formats", "handles", "render"]
 _FORMATS = {
     "text": ("goprobe.report.text", "TextFormat"),
     "json": ("goprobe.report.json_", "JsonFormat"),
+    "html": ("goprobe.report.html", "HtmlFormat"),
     "pprof": ("goprobe.report.pprof", "PprofFormat"),
     "sarif": ("goprobe.report.sarif", "SarifFormat"),
     "github": ("goprobe.report.github", "GithubFormat"),

@@ -1,0 +1,176 @@
+"""The drawing of an address space: a strip to scale, a lens on what is used, arrows between.
+
+Lengths are CSS pixels at a root font of 16; the page scales them with the reader's font. The boxes
+of the lens are HTML and of known height, so that the strip and the arrows beside them can be drawn
+without a script, at any width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from goprobe.model.location import Kind, Region
+from goprobe.report import words
+from goprobe.report.picture import GAP_WORTH_SHOWING, Mark, Row, rows
+
+STRIP = 10.0
+FAN = 88.0  # the strip, and the lens's rays up to the boxes
+GUTTER = 56.0
+_HEAD = 34.0
+_THING = 30.0
+_SPACE = 4.0
+_GAP = 22.0
+_USER_SPACE = 1 << 47
+_MOST_PARTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something in memory. `key` is the same at each stop; `to` the keys of what it points at."""
+
+    key: str
+    label: str
+    what: str
+    address: int
+    evidence: str = ""
+    place: str = ""
+    to: tuple[str, ...] = ()
+    thread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    kind: str
+    name: str
+    size: int
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A row of the lens. `fan` are the corners of its ray; `middle` of each thing for arrows."""
+
+    kind: str
+    name: str
+    meaning: str
+    low: str
+    high: str
+    perms: str
+    size: int
+    gap: int
+    inside: bool
+    top: float
+    height: float
+    fan: str
+    strip_y: float
+    strip_height: float
+    parts: tuple[Part, ...]
+    things: tuple[Thing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    path: str
+    head: str
+    thread: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    height: float
+    space: int
+
+
+def picture(regions: Sequence[Region], addresses: Sequence[int] = ()) -> list[Row]:
+    """The rows for a drawing in which these addresses can be shown."""
+    return rows(regions, [Mark(address, "") for address in dict.fromkeys(addresses)])
+
+
+def scene(found: Sequence[Row], things: Sequence[Thing] = ()) -> Scene:
+    """The rows with these things in them; a row inside another is shown for what lies in it."""
+    placed: dict[int, list[Thing]] = {}
+    for thing in sorted(things, key=lambda t: t.address):
+        at = [i for i, row in enumerate(found) if row.low <= thing.address < row.high]
+        if at:
+            placed.setdefault(at[-1], []).append(thing)
+    boxes: list[Box] = []
+    y, gap = 0.0, 0
+    for i, row in enumerate(found):
+        gap = gap or row.gap
+        if row.inside and i not in placed:
+            continue
+        y += _GAP if gap >= GAP_WORTH_SHOWING else _SPACE if boxes else 0.0
+        boxes.append(_box(row, tuple(placed.get(i, ())), y, gap))
+        y, gap = y + boxes[-1].height, 0
+    space = _space(found)
+    scaled = tuple(_to_scale(box, row_low, row_high, y, space) for box, row_low, row_high in
+                   ((box, int(box.low, 16), int(box.high, 16)) for box in boxes))  # fmt: skip
+    return Scene(scaled, tuple(_arrows(boxes)), y, space)
+
+
+def _space(found: Sequence[Row]) -> int:
+    highest = max((int(row.high) for row in found), default=0)
+    return max(_USER_SPACE, 1 << max(highest - 1, 0).bit_length())
+
+
+def _box(row: Row, things: tuple[Thing, ...], top: float, gap: int) -> Box:
+    kind = row.kind
+    whole = sum(row.kinds.values()) or 1
+    amounts = sorted(row.kinds.items(), key=lambda pair: -pair[1])[:_MOST_PARTS]
+    parts = tuple(
+        Part(k.value, words.KIND_NAMES[k], n, round(100 * n / whole, 2)) for k, n in amounts
+    )
+    return Box(
+        kind=kind.value, name=_name(row), meaning=words.KIND_MEANINGS[kind], low=str(row.low),
+        high=str(row.high), perms=row.perms, size=row.size,
+        gap=gap if gap >= GAP_WORTH_SHOWING else 0, inside=row.inside, top=top,
+        height=_HEAD + _THING * len(things), fan="", strip_y=0.0, strip_height=0.0,
+        parts=parts if len(parts) > 1 else (), things=things,
+    )  # fmt: skip
+
+
+def _name(row: Row) -> str:
+    if row.inside and row.label:
+        return row.label
+    if row.arena:
+        return "heap arena"
+    kinds = sorted(row.kinds, key=lambda kind: -row.kinds[kind])
+    named = [words.KIND_NAMES[k] for k in kinds if k is not Kind.RESERVED or len(kinds) == 1]
+    return words.listed(named[:3])
+
+
+def _to_scale(box: Box, low: int, high: int, height: float, space: int) -> Box:
+    start, end = low / space * height, high / space * height
+    thick = max(end - start, 0.75)
+    left, right = STRIP, FAN
+    middle = (left + right) / 2
+    bottom = box.top + box.height
+    fan = (
+        f"M{left} {start:.2f}C{middle} {start:.2f} {middle} {box.top} {right} {box.top}"
+        f"V{bottom}C{middle} {bottom} {middle} {start + thick:.2f} {left} {start + thick:.2f}Z"
+    )
+    return replace(box, fan=fan, strip_y=round(start, 2), strip_height=round(thick, 2))
+
+
+def _arrows(boxes: Sequence[Box]) -> list[Arrow]:
+    middles = {
+        thing.key: box.top + _HEAD + _THING * (i + 0.5) - 2
+        for box in boxes
+        for i, thing in enumerate(box.things)
+    }
+    links = [
+        (thing.key, to, thing.thread)
+        for box in boxes for thing in box.things for to in thing.to if to in middles
+    ]  # fmt: skip
+    return [_arrow(middles, *link, lane) for lane, link in enumerate(links)]
+
+
+def _arrow(middles: dict[str, float], key: str, to: str, thread: int, lane: int) -> Arrow:
+    start, end = middles[key] + 3, middles[to] - 3
+    far = 22.0 + 9.0 * (lane % 4)
+    path = f"M0 {start}C{far} {start} {far} {end} 7 {end}"
+    return Arrow(path, f"M8 {end - 4.5}L0 {end}L8 {end + 4.5}Z", thread, f"{key}>{to}")

@@ -1,0 +1,81 @@
+"""Which things of a stop the drawing shows, and what points at what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from msgspec import UNSET
+
+from goprobe.model.trace import Stop
+from goprobe.model.value import Variable
+from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.moves import key_of
+from goprobe.report.html.scene import Thing
+from goprobe.report.interest import Node, tree
+
+_MOST = 14
+_MOST_VARIABLES = 6
+_LABEL = 40
+
+
+def things_of(stop: Stop, names: Sequence[str], ledger: Ledger) -> list[Thing]:
+    """The variables asked for, else main's, else any; each with what it leads to."""
+    found: dict[tuple[int, str, str], Thing] = {}
+    same: dict[str, str] = {}
+    for number, variable in enumerate(_chosen(stop, names)):
+        for thing in _things(tree(variable), key_of(stop, variable), number, ledger):
+            identity = (thing.address, thing.label, thing.what)
+            if len(found) < _MOST:
+                found.setdefault(identity, thing)
+            if identity in found:
+                same[thing.key] = found[identity].key
+    return [replace(t, to=tuple(same[k] for k in t.to if k in same)) for t in found.values()]
+
+
+def _chosen(stop: Stop, names: Sequence[str]) -> list[Variable]:
+    able = [
+        v for v in stop.variables
+        if v.value is not UNSET and not v.name.startswith((".", "~"))
+    ]  # fmt: skip
+    named = [v for v in able if v.name in names]
+    mine = [v for v in able if v.function.startswith("main.")]
+    pointing = [v for v in mine if v.data is not UNSET]
+    rest = [v for v in mine if v.data is UNSET]
+    others = [v for v in able if not v.function.startswith("main.")]
+    return (named or [*pointing, *others[:2], *rest])[:_MOST_VARIABLES]
+
+
+def _things(node: Node, key: str, thread: int, ledger: Ledger) -> Iterator[Thing]:
+    """The node's thing and those it leads to. A part without a place of its own is passed by."""
+    below = list(_placed_below(node, key))
+    if node.address is not UNSET and node.location is not UNSET:
+        label, what = _label(node)
+        yield Thing(
+            key, label, what, int(node.address), ledger.id(node.location),
+            node.location.name, tuple(k for k, _ in below), thread,
+        )  # fmt: skip
+    for child_key, child in below:
+        yield from _things(child, child_key, thread, ledger)
+
+
+def _placed_below(node: Node, key: str) -> Iterator[tuple[str, Node]]:
+    for number, child in enumerate(node.children):
+        child_key = f"{key}/{number}"
+        if child.address is not UNSET and child.location is not UNSET:
+            yield child_key, child
+        else:
+            yield from _placed_below(child, child_key)
+
+
+def _label(node: Node) -> tuple[str, str]:
+    """What the thing is called, and what is said of it beside that."""
+    kind, _, size = node.what.rpartition(", ")
+    what = node.what
+    text = node.name or node.value
+    if not text and kind:
+        text, what = kind, size
+    elif node.name and node.value:
+        text = f"{node.name} = {node.value}"
+    text = text or "data"
+    return (text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"), what

@@ -1,0 +1,179 @@
+"""The page of `goprobe trace`: the answer, then stop by stop memory, source and variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from msgspec import UNSET
+
+from goprobe.model.trace import Stop, TraceReport
+from goprobe.model.value import State, Variable
+from goprobe.report import words
+from goprobe.report.html import shell
+from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.moves import Past, key_of, moved_stack
+from goprobe.report.html.scene import Scene, picture, scene
+from goprobe.report.html.source import Line, Sources
+from goprobe.report.html.things import things_of
+from goprobe.report.interest import picks, sentence, value_text
+from goprobe.report.options import RenderOptions
+
+_MARGIN = 10
+_MOST_FRAMES = 32
+_MOST_VARIABLES = 60
+_STATES = {
+    State.LIVE: "",
+    State.NOT_YET: "not assigned yet",
+    State.REGISTER: "in a register",
+    State.CONSTANT: "a constant",
+    State.OPTIMIZED_OUT: "optimised away",
+    State.UNREADABLE: "unreadable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address as the page shows it, with the anchor of its evidence."""
+
+    address: str
+    name: str
+    kind: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class VariableView:
+    key: str
+    name: str
+    type: str
+    value: str
+    state: str
+    place: Place | None
+    data: Place | None
+    news: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    number: int
+    function: str
+    place: str
+    inlined: bool
+    variables: tuple[VariableView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopView:
+    number: int
+    function: str
+    place: str
+    who: str
+    registers: str
+    news: tuple[str, ...]
+    warnings: tuple[str, ...]
+    frames: tuple[FrameView, ...]
+    left_out: int
+    scene: Scene
+    file: str
+    source: tuple[Line, ...]
+
+
+def render(report: TraceReport, options: RenderOptions) -> bytes:
+    """The page, with at most a few dozen frames and variables of each stop."""
+    ledger = Ledger()
+    name = PurePosixPath(report.binary.path).name
+    return shell.page(
+        "trace.html", f"{name}: where its variables live", ledger,
+        answers=[sentence(pick) for pick in picks(report, options.variables)],
+        stops=stop_views(report, options.variables, ledger),
+        empty=scene(picture(report.map)), warnings=report.warnings, facts=facts(report),
+    )  # fmt: skip
+
+
+def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> list[StopView]:
+    """Each stop, told by what has changed since the one before."""
+    every = [things_of(stop, names, ledger) for stop in report.stops]
+    found = picture(report.map, [thing.address for things in every for thing in things])
+    sources, past = Sources(), Past()
+    views = []
+    for number, (stop, things) in enumerate(zip(report.stops, every, strict=True), 1):
+        drawing = scene(found, things)
+        views.append(_stop(number, stop, drawing, ledger, sources, past))
+        past.remember(stop)
+    return views
+
+
+def facts(report: TraceReport) -> list[str]:
+    """How the report came about, and how the program ended."""
+    binary = report.binary
+    how = "optimised" if binary.optimized else "not optimised"
+    flags = f" ({binary.flags})" if binary.flags else ""
+    version = report.go.version.removeprefix("go") or "of unknown version"
+    ended = f"Process {report.pid} was ended here."
+    if report.exit.signal is not UNSET:
+        ended = f"Process {report.pid} was ended by {report.exit.signal}."
+    elif report.exit.code is not UNSET:
+        ended = f"Process {report.pid} ended with code {report.exit.code}."
+    made = f"Go {version}, {how}{flags}; GDB {report.gdb.version}."
+    return [made, ended, f"{binary.path}, build id {binary.build_id or 'none'}"]
+
+
+def _stop(
+    number: int, stop: Stop, drawing: Scene, ledger: Ledger, sources: Sources, past: Past
+) -> StopView:
+    shown = stop.variables[:_MOST_VARIABLES]
+    frames = tuple(
+        FrameView(
+            i, frame.function, words.source(frame.file, frame.line, frame.function), frame.inlined,
+            tuple(_variable(v, stop, ledger, past) for v in shown if v.frame == i),
+        )
+        for i, frame in enumerate(stop.frames[:_MOST_FRAMES])
+    )  # fmt: skip
+    who = f"goroutine {stop.goroutine}" if stop.goroutine else "no goroutine"
+    return StopView(
+        number=number, function=stop.function, frames=frames,
+        place=words.source(stop.file, stop.line, stop.function),
+        who=f"{who}, thread {stop.thread}", registers=_registers(stop),
+        news=moved_stack(stop, past), warnings=stop.warnings,
+        left_out=len(stop.variables) - len(shown), scene=drawing, file=stop.file,
+        source=tuple(sources.around(stop.file, [stop.line], _MARGIN)),
+    )  # fmt: skip
+
+
+def _registers(stop: Stop) -> str:
+    told = f"pc {stop.pc}, sp {stop.sp}"
+    if stop.stack is UNSET:
+        return told
+    used = words.size(max(stop.stack.high - stop.sp, 0))
+    size = words.size(stop.stack.high - stop.stack.low)
+    return f"{told}; stack {stop.stack.low} to {stop.stack.high}, {used} of {size} used"
+
+
+def _variable(variable: Variable, stop: Stop, ledger: Ledger, past: Past) -> VariableView:
+    state = _STATES[variable.state]
+    if variable.register is not UNSET:
+        state = f"in {variable.register}"
+    told = ": ".join(part for part in (state, variable.why) if part)
+    return VariableView(
+        key=key_of(stop, variable), name=variable.name, type=variable.type,
+        value=value_text(variable.type, variable.value, variable.data),
+        state="moved to the heap by the compiler" if variable.moved and not told else told,
+        place=_place(variable, ledger), data=_data(variable, ledger),
+        news=past.news(stop, variable),
+    )  # fmt: skip
+
+
+def _place(variable: Variable, ledger: Ledger) -> Place | None:
+    where = variable.location
+    if where is UNSET:
+        return None
+    return Place(str(where.address), where.name, where.kind.value, ledger.id(where))
+
+
+def _data(variable: Variable, ledger: Ledger) -> Place | None:
+    if variable.data is UNSET:
+        return None
+    where = variable.data.location
+    return Place(str(variable.data.address), where.name, where.kind.value, ledger.id(where))
