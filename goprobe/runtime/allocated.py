@@ -74,4 +74,5 @@ def _low_ones(count: Ints) -> Words:
 def _popcounts(words: Words, first: Ints) -> Ints:
     ones = _ONES[words.view(np.uint8)].reshape(-1, 8).sum(axis=1, dtype=np.int64)
     total = np.concatenate((np.zeros(1, np.int64), np.cumsum(ones)))
-    return total[first[1:]] - total[first[:-1]]
+    counts: Ints = total[first[1:]] - total[first[:-1]]
+    return counts

@@ -66,11 +66,12 @@ class Copy:
 
     def numbers(self, positions: Positions, size: int) -> Words:
         """Little-endian numbers of `size` bytes, each at a multiple of its size."""
-        found = self.words[positions >> 3]
+        found: Words = self.words[positions >> 3]
         if size >= _WORD:
             return found
         shift = ((positions & 7) << 3).astype(np.uint64)
-        return (found >> shift) & np.uint64((1 << 8 * size) - 1)
+        low: Words = (found >> shift) & np.uint64((1 << 8 * size) - 1)
+        return low
 
 
 def copy_ranges(memory: Memory, addresses: Words, size: int) -> Copy:

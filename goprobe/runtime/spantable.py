@@ -67,7 +67,7 @@ class SpanTable:
         """The spans of a mask or of row numbers, in that order; `lost` are unreadable, too."""
         columns = [getattr(self, f.name)[rows] for f in fields(self)[:-1]]
         more = () if lost is None else tuple(lost.tolist())
-        return SpanTable(*columns, self.unreadable + more)
+        return SpanTable(*columns, unreadable=self.unreadable + more)
 
 
 _FIELDS = (
@@ -147,7 +147,7 @@ def decode_spans(copy: HeapCopy, layout: Layout) -> SpanTable:
         column = _column(copy.spans, struct, positions, name)
         columns.append(column if name in _ADDRESSES else _signed(column))
     lost = tuple(copy.pointers[~there].tolist())
-    table = SpanTable(*columns, lost)  # type: ignore[arg-type]
+    table = SpanTable(*columns, unreadable=lost)  # type: ignore[arg-type]
     return _plausible(table, layout)
 
 

@@ -160,9 +160,7 @@ def test_another_users_process() -> None:
         ("3", "Yama forbids every attach", "until the next boot"),
     ],
 )
-def test_yama_is_named(
-    scope: str, said: str, mend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_yama_is_named(scope: str, said: str, mend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_yama_scope", lambda: int(scope))
     child = subprocess.Popen(["sleep", "60"], user=NOBODY)
     try:

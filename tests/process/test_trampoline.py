@@ -55,7 +55,8 @@ def test_the_recording_path_changes_no_register_but_the_scratch_ones() -> None:
             or written in ("r12", "r13", "r13d")
             or written.startswith(("[r12", "qword ptr [r12"))
         ), text
-    assert texts[-2:] == [f"lock inc qword ptr [{layout.control(1):X}h]", f"jmp near ptr {CALLEE:016X}h"]
+    count, go = f"lock inc qword ptr [{layout.control(1):X}h]", f"jmp near ptr {CALLEE:016X}h"
+    assert texts[-2:] == [count, go]
     assert code[layout.stub.trap] == "int 3"
 
 
