@@ -7,6 +7,7 @@ Source: src/runtime/mheap.go (mspan, mheap.allspans), mbitmap.go (isFree, newMar
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,9 +66,9 @@ class SpanTable:
 
     def take(self, rows: NDArray[np.bool_] | Positions, lost: Words | None = None) -> SpanTable:
         """The spans of a mask or of row numbers, in that order; `lost` are unreadable, too."""
-        columns = [getattr(self, f.name)[rows] for f in fields(self)[:-1]]
+        columns: list[Any] = [getattr(self, f.name)[rows] for f in fields(self)[:-1]]
         more = () if lost is None else tuple(lost.tolist())
-        return SpanTable(*columns, unreadable=self.unreadable + more)
+        return SpanTable(*[*columns, self.unreadable + more])
 
 
 _FIELDS = (
@@ -142,12 +143,12 @@ def decode_spans(copy: HeapCopy, layout: Layout) -> SpanTable:
     there = positions != MISSING
     positions = positions[there]
     address = copy.pointers[there]
-    columns: list[NDArray[np.uint64] | Ints] = [address]
+    columns: list[Any] = [address]
     for name in _FIELDS:
         column = _column(copy.spans, struct, positions, name)
         columns.append(column if name in _ADDRESSES else _signed(column))
     lost = tuple(copy.pointers[~there].tolist())
-    table = SpanTable(*columns, unreadable=lost)  # type: ignore[arg-type]
+    table = SpanTable(*[*columns, lost])
     return _plausible(table, layout)
 
 
