@@ -1,0 +1,97 @@
+"""The long-running programs of testdata/targets keep what their headers promise."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import go
+
+TARGETS = Path(__file__).parent.parent / "testdata" / "targets"
+DUMPED = re.compile(r"^goroutine (\d+) (?:gp=\S+ m=\S+ mp=\S+ )?\[([^,\]]+)", re.MULTILINE)
+
+
+@pytest.fixture(params=go.matrix())
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def ends_well(program: go.Running) -> list[str]:
+    """Closes its stdin; the lines that it still prints. It must exit with 0."""
+    assert program.process.stdin and program.process.stdout
+    program.process.stdin.close()
+    rest = program.process.stdout.read().decode().splitlines()
+    assert program.process.wait(60) == 0, program.complaints()
+    return rest
+
+
+@pytest.mark.parametrize(("name", "least"), [("allkinds", 30), ("allkinds_cgo", 11)])
+def test_kinds_are_told_with_addresses(name: str, least: int, release: str) -> None:
+    if name == "allkinds_cgo" and not go.has_gcc():
+        pytest.skip("no gcc")
+    env = {"CGO_ENABLED": "1" if name == "allkinds_cgo" else "0"}
+    with go.running(go.build(TARGETS / f"{name}.go", go=release, env=env)) as program:
+        facts = {}
+        for line in program.lines[:-2]:
+            key, address, says = line.split(" ", 2)
+            facts[key] = (int(address, 16), json.loads(says))
+        assert len(facts) >= least
+        mapped = Path(f"/proc/{program.pid}/maps").read_text()
+        bounds = [re.split("[- ]", line)[:2] for line in mapped.splitlines()]
+        ranges = [(int(low, 16), int(high, 16)) for low, high in bounds]
+        for address, says in facts.values():
+            here = any(low <= address < high for low, high in ranges)
+            assert here == (says.get("kind") != "unmapped")
+        ends_well(program)
+
+
+def test_goroutines_stand_as_they_were_dumped(release: str, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    with go.running(go.build(TARGETS / "goroutines.go", go=release), str(dump), "300") as program:
+        states = dict(DUMPED.findall(dump.read_text()))
+        assert len(states) == int(program["started"]) == 310
+        assert len(set(states.values())) >= 12
+        ends_well(program)
+
+
+def test_a_busy_program_knows_its_result(release: str) -> None:
+    binary = go.build(TARGETS / "busy.go", go=release)
+    with go.running(binary, "4", "50") as program:
+        program.say("")
+        assert program.read_line().startswith("count ")
+        assert ends_well(program) == ["sum 8285419981226606168"]
+
+
+def test_a_program_scribbles_where_it_is_told(release: str) -> None:
+    with go.running(go.build(TARGETS / "scribble.go", go=release)) as program:
+        for line, answer in [("word 0x10", "bad"), ("fill x 1 2", "bad"), ("nonsense", "bad")]:
+            program.say(line)
+            assert program.read_line() == answer
+        program.say(f"swap {program.address('one'):x} {program.address('two'):#x}")
+        assert program.read_line() == "done"
+        program.say(f"show {program.address('one'):x}")
+        assert program.read_line() == "0x2222"
+        program.say(f"cycle {program.address('two'):x}")
+        assert program.read_line() == "done"
+        program.say(f"show {program.address('two'):x}")
+        assert program.read_line() == f"{program.address('two'):#x}"
+        ends_well(program)
+
+
+def test_a_heap_of_about_a_million_objects(release: str) -> None:
+    with go.running(go.build(TARGETS / "million.go", go=release), "100000") as program:
+        assert 100_000 <= int(program["objects"]) <= 110_000
+        ends_well(program)
+
+
+def test_a_heartbeat_tells_the_longest_gap(release: str) -> None:
+    binary = go.build(TARGETS / "heartbeat.go", go=release)
+    with go.running(binary, "1000", "10", "1") as program:
+        time.sleep(0.02)
+        program.say("")
+        assert program.read_line().startswith("gap ")
+        assert ends_well(program)[-1].startswith("sum ")
