@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.analysis.goroutines import Standing, Teller, standing_of
 from goprobe.analysis.hold import Held
+from goprobe.analysis.standing import Standing, Teller, standing_of
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState
 from goprobe.process.memory import Buffer, Range
