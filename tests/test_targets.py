@@ -44,7 +44,7 @@ def test_kinds_are_told_with_addresses(name: str, least: int, release: str) -> N
         bounds = [re.split("[- ]", line)[:2] for line in mapped.splitlines()]
         ranges = [(int(low, 16), int(high, 16)) for low, high in bounds]
         for address, says in facts.values():
-            here = any(low <= address < high for low, high in ranges)
+            here = any(first <= address < end for first, end in ranges)
             assert here == (says.get("kind") != "unmapped")
         ends_well(program)
 
