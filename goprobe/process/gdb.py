@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from pygdbmi.IoManager import IoManager
-
 from goprobe.errors import (
     CannotWorkError,
     GdbDiedError,
@@ -353,6 +351,9 @@ class Gdb:
         except OSError as error:
             os.close(complaints)
             raise CannotWorkError(f"cannot run GDB ({command[0]}): {error.strerror}") from None
+        # Imported while GDB starts: the two take about as long.
+        from pygdbmi.IoManager import IoManager
+
         assert process.stdin is not None and process.stdout is not None
         # By default pygdbmi waits 0.2 s after each answer for more; our reads do not wait at all.
         reader = IoManager(process.stdin, process.stdout, None, 0.001)
