@@ -10,6 +10,7 @@ from bisect import bisect_right
 from functools import cached_property, lru_cache
 from pathlib import PurePath
 
+from goprobe.analysis.images import Images
 from goprobe.binary.elf import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Section
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
@@ -22,6 +23,10 @@ from goprobe.runtime.regions import RuntimeRegion, runtime_regions
 from goprobe.runtime.world import World
 
 _SECTION_KINDS = {".data.rel.ro": Kind.RODATA, ".got": Kind.RODATA}
+_MODULE_KINDS = {
+    "text": Kind.TEXT, "rodata": Kind.RODATA, "noptrdata": Kind.DATA, "data": Kind.DATA,
+    "bss": Kind.BSS, "noptrbss": Kind.BSS, "covctrs": Kind.BSS,
+}  # fmt: skip
 _STACK_ORDERS = 4
 
 
@@ -30,9 +35,11 @@ class Locator:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.images = Images(world)
         self._memory = world.memory
         self._identifiers = (
-            self._system_stack, self._static, self._heap, self._runtime, self._mapping,
+            self._system_stack, self._static, self._plugin, self._heap, self._runtime,
+            self._mapping,
         )  # fmt: skip
         self.locate = lru_cache(maxsize=65536)(self._locate)
 
@@ -85,10 +92,6 @@ class Locator:
         return found if found and address < found.high else None
 
     @cached_property
-    def _executable_inodes(self) -> set[tuple[str, int]]:
-        return {(m.device, m.inode) for m in self.world.mappings if m.inode and "x" in m.perms}
-
-    @cached_property
     def _has_c(self) -> bool:
         """Whether C code lives in the process: a libc is mapped, or the runtime says cgo."""
         at = self.world.roots.get("iscgo")
@@ -111,7 +114,7 @@ class Locator:
         if m.is_file and m.path:
             detail["path"] = m.path
             name = PurePath(m.path).name
-            if (m.device, m.inode) in self._executable_inodes:
+            if (m.device, m.inode) in self.images.executable_inodes:
                 return self._location(Kind.LIBRARY, address, f"{name} ({m.perms})", detail)
             return self._location(Kind.FILE, address, f"mapped file {name}", detail)
         if m.path.startswith("[stack"):
@@ -145,6 +148,14 @@ class Locator:
                 Kind.SYSTEM_STACK, address, f"C stack of thread {thread}", detail,
                 f"thread {thread}'s stack pointer is in this mapping",
             )  # fmt: skip
+        library = None if m.path else self.images.library_at(address)
+        if library:
+            detail["path"] = library.path
+            name = f"{PurePath(library.path).name} (zeroed variables)"
+            return self._location(
+                Kind.LIBRARY, address, name, detail,
+                f"its program headers reach to {library.high:#x}",
+            )  # fmt: skip
         if m.path == "[heap]":
             return self._location(Kind.C_HEAP, address, "C heap (brk)", detail)
         if self._has_c:
@@ -156,6 +167,24 @@ class Locator:
         return self._location(
             Kind.RUNTIME, address, "anonymous memory that goprobe cannot attribute", detail,
             "none of Go's bookkeeping claims it, and there is no C code in the process",
+        )  # fmt: skip
+
+    # Plugins
+
+    def _plugin(self, address: int) -> Location | None:
+        module = self.images.plugin_at(address)
+        if module is None:
+            return None
+        code = module.minpc <= address < module.maxpc
+        section = "text" if code else module.section_of(address)
+        detail: Detail = {"section": f".{section}", "plugin": module.plugin}
+        where = f".{section} of plugin {module.plugin}"
+        function = self.images.function_at(address) if code else ""
+        if function:
+            detail["function"] = function
+        return self._location(
+            _MODULE_KINDS[section], address, f"{function} in {where}" if function else where,
+            detail, f"moduledata {module.address:#x} of plugin {module.plugin}",
         )  # fmt: skip
 
     # The binary

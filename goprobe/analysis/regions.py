@@ -9,6 +9,7 @@ from itertools import islice
 
 import msgspec
 
+from goprobe.analysis.images import Library
 from goprobe.analysis.locate import Locator
 from goprobe.binary.elf import SHF_ALLOC, SHF_TLS
 from goprobe.errors import UnreadableError
@@ -106,6 +107,8 @@ def _pieces(locator: Locator) -> Iterator[_Piece]:
         yield from _spans(world)
     for low, high, tid, which in locator.system_stacks:
         yield _Piece(low, high, Kind.SYSTEM_STACK, f"{which} stack of thread {tid}")
+    for library in locator.images.libraries:
+        yield from _zeroed(world, library)
     for region in locator.regions:
         mapping = locator.mapping_at(region.low)
         if mapping is not None and not mapping.perms.startswith("---"):
@@ -117,6 +120,14 @@ def _sections(world: World, locator: Locator) -> Iterator[_Piece]:
         if section.flags & SHF_ALLOC and not section.flags & SHF_TLS and section.size:
             low = section.address + world.bias
             yield _Piece(low, low + section.size, locator.section_kind(section), section.name)
+
+
+def _zeroed(world: World, library: Library) -> Iterator[_Piece]:
+    """A library's variables that no file is behind; the kernel may have joined them with others."""
+    for m in world.mappings:
+        if library.low < m.high and m.low < library.high and not m.is_file:
+            low, high = max(m.low, library.low), min(m.high, library.high)
+            yield _Piece(low, high, Kind.LIBRARY, library.path)
 
 
 def _spans(world: World) -> Iterator[_Piece]:
