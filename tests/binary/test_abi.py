@@ -97,9 +97,7 @@ def random_type(rng: random.Random, depth: int = 0) -> str:
 
 def random_program(seed: int, count: int) -> str:
     rng = random.Random(seed)
-    out = [
-        'package main\n\nimport "unsafe"\n\nvar _ unsafe.Pointer\nvar sink []any\n\ntype T int\n'
-    ]
+    out = ['package main\n\nimport "unsafe"\n\nvar _ unsafe.Pointer\n\ntype T int\n']
     calls = []
     for number in range(count):
         params = [random_type(rng) for _ in range(rng.randrange(9))]
@@ -107,10 +105,10 @@ def random_program(seed: int, count: int) -> str:
         receiver = "(T T) " if number % 5 == 0 else ""
         ins = ", ".join(f"p{i} {t}" for i, t in enumerate(params))
         outs = ", ".join(f"r{i} {t}" for i, t in enumerate(results))
-        uses = "".join(f"\tsink = append(sink, &p{i})\n" for i in range(len(params)))
-        out.append(
-            f"//go:noinline\nfunc {receiver}F{number}({ins}) ({outs}) {{\n{uses}\treturn\n}}\n"
-        )
+        uses = "".join(f"\tk{number}_{i} = p{i}\n" for i in range(len(params)))
+        out += [f"var k{number}_{i} {t}" for i, t in enumerate(params)]
+        head = f"//go:noinline\nfunc {receiver}F{number}({ins}) ({outs})"
+        out.append(f"{head} {{\n{uses}\treturn\n}}\n")
         zero = "".join(f"\tvar a{i} {t}\n" for i, t in enumerate(params))
         arguments = ", ".join(f"a{i}" for i in range(len(params)))
         target = f"T(1).F{number}" if receiver else f"F{number}"
@@ -290,7 +288,8 @@ def test_real_calls_carry_their_values_there(go: str) -> None:
     path = build(CALLS, go=go)
     sizes = [1, 2, 4, 8, 1, 2, 4, 8, 8, 8]
     signature = assign([scalar("int", size) for size in sizes], [INT])
-    entry, back = (call for _, call in calls(path, "main.ints"))
+    stops = calls(path, "main.ints")
+    (_, entry), (_, back) = next(stops), next(stops)
     numbers = [-1, -2, -3, -4, 5, 6, 7, 8, 9, 10]
     for size, number, a in zip(sizes, numbers, signature.parameters, strict=True):
         raw = entry.value(a.pieces, a.stack, size)
@@ -298,6 +297,7 @@ def test_real_calls_carry_their_values_there(go: str) -> None:
     assert signature.parameters[9].on_stack
     (result,) = signature.results
     assert int.from_bytes(back.value(result.pieces, result.stack, 8), "little") == 35
+    stops.close()
 
 
 @RELEASES
@@ -331,7 +331,8 @@ def test_real_calls_of_methods(go: str) -> None:
     path = build(CALLS, go=go)
     types = [FLOAT, SLICE, struct_of(), POINTER]
     signature = assign(types, [FLOAT, INT])
-    entry, back = (call for _, call in calls(path, "main.number.method"))
+    stops = calls(path, "main.number.method")
+    (_, entry), (_, back) = next(stops), next(stops)
     receiver, slice_, _, _ = signature.parameters
     assert struct.unpack("<d", entry.value(receiver.pieces, receiver.stack, 8)) == (20.5,)
     _, length, capacity = struct.unpack("<3Q", entry.value(slice_.pieces, slice_.stack, 24))
@@ -339,3 +340,4 @@ def test_real_calls_of_methods(go: str) -> None:
     number, count = signature.results
     assert struct.unpack("<d", back.value(number.pieces, number.stack, 8)) == (21.5,)
     assert int.from_bytes(back.value(count.pieces, count.stack, 8), "little") == 10
+    stops.close()
