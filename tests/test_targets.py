@@ -43,8 +43,8 @@ def test_kinds_are_told_with_addresses(name: str, least: int, release: str) -> N
         mapped = Path(f"/proc/{program.pid}/maps").read_text()
         bounds = [re.split("[- ]", line)[:2] for line in mapped.splitlines()]
         ranges = [(int(low, 16), int(high, 16)) for low, high in bounds]
-        for address, says in facts.values():
-            here = any(first <= address < end for first, end in ranges)
+        for place, says in facts.values():
+            here = any(low <= place < high for low, high in ranges)
             assert here == (says.get("kind") != "unmapped")
         ends_well(program)
 
