@@ -201,6 +201,20 @@ class _Study:
             evidence = self._evidence(plan, inlined_at)
             if self._worth_telling(plan, evidence):
                 yield self._site(plan, evidence)
+        yield from self._alarms()
+
+    def _alarms(self) -> Iterable[Site]:
+        """A site for each pointer into a stack: which prediction it breaks is not known."""
+        for found in self.observed.dangling:
+            where = f", the frame of {found.function}" if found.function else ""
+            somewhere = str(self.build.program.files[0])
+            yield Site(
+                file=self.names.canonical(found.file) if found.file else somewhere, line=found.line,
+                col=0, function=found.function, expression=found.source,
+                prediction=Prediction.NONE, messages=(), calls=(), hits=0, outcomes=(),
+                verdict=Verdict.CONTRADICTED,
+                reason=f"{found.when} it points into a stack{where}: {found.target}",
+            )  # fmt: skip
 
     def _worth_telling(self, plan: SitePlan, evidence: Evidence) -> bool:
         """Not what other packages never did, nor where the runtime kept no record of its own."""
@@ -267,6 +281,7 @@ class _Study:
             inspected=sum(c.inspected for c in evidence.main_calls) or evidence.witnessed,
             flow=predicted.flow,
             ambiguous=plan.ambiguous,
+            parameter=predicted.parameter,
         )
 
     def _call(self, pc: int, plan: SitePlan, index: int) -> Call:
@@ -335,6 +350,7 @@ def _exit(observed: Sequence[Observed]) -> Exit:
 
 def _warnings(studies: Sequence[_Study]) -> Iterable[str]:
     for study in studies:
+        yield from study.observed.warnings
         for file in study.changed:
             yield f"{file} was changed after the build: its lines may not be those of the binary"
 

@@ -11,14 +11,20 @@ from goprobe.analysis.assertions import Promise
 from goprobe.analysis.plan import SitePlan
 from goprobe.analysis.results import CallResults, Results
 from goprobe.analysis.sites import AllocationCall, CodeMap
+from goprobe.analysis.sweep import pointers_into_stacks
 from goprobe.analysis.verdict import CallEvidence
+from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.escape import DanglingPointer
 from goprobe.model.location import Kind
 from goprobe.model.trace import Exit
+from goprobe.process.heldregisters import held_registers, out_of_calls
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import Memory, ProcessMemory
 from goprobe.process.probes import CallSite, ProbeSite, RunOutcome
 from goprobe.process.tracer import run_counted
 from goprobe.runtime.allocators import Allocates
 from goprobe.runtime.program import Program
+from goprobe.runtime.world import load_bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Observed:
     executed: Mapping[int, int] = field(default_factory=dict)
     promised: dict[Promise, int] = field(default_factory=dict)
     dangling: tuple[DanglingPointer, ...] = ()
+    warnings: tuple[str, ...] = ()
     partial: str = ""
     exit: Exit = field(default_factory=Exit)
 
@@ -96,18 +103,59 @@ def observe(request: Request) -> Observed:
     for pc in entries:
         offsets.setdefault(pc, 0)
     results = Results(request.program, calls, [call.pc for call in inner], offsets)
+    sweeps = _Sweeps(request.program)
     outcome = run_counted(
         str(request.program.elf.path), request.arguments, sites=sites,
         probes=[ProbeSite(pc, pc) for pc in offsets if pc not in calls],
         inspect=request.hits, on_hit=results.on_hit, on_probe=results.on_probe,
+        on_end=sweeps.at_end, check_every=request.check_pointers,
+        on_check=sweeps.between if request.check_pointers else None,
         timeout=request.timeout, stdout=request.stdout, stderr=request.stderr,
         cwd=str(request.cwd),
     )  # fmt: skip
-    return _observed(request, outcome, results, [call.pc for call in inner])
+    return _observed(request, outcome, results, [call.pc for call in inner], sweeps)
+
+
+class _Sweeps:
+    """Looks for pointers into stacks while the program stands still; each is told once."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._count = 0
+        self.found: dict[str, DanglingPointer] = {}
+        self.warnings: list[str] = []
+
+    def between(self, memory: Memory) -> None:
+        self._count += 1
+        self._sweep(memory, f"in the run, at look {self._count}")
+
+    def at_end(self, memory: Memory) -> None:
+        self._sweep(memory, "at the end of the run")
+
+    def _sweep(self, memory: Memory, when: str) -> None:
+        pid = memory.pid if isinstance(memory, ProcessMemory) else 0
+        mappings = read_maps(pid)
+        bias = load_bias(self._program, mappings, str(self._program.elf.path))
+        try:
+            low, high = self._program.lines.low + bias, self._program.lines.high + bias
+            threads = out_of_calls(held_registers(pid), memory, low, high)
+            found = pointers_into_stacks(self._program, memory, pid, mappings, threads, bias)
+        except (GoprobeError, UnreadableError) as error:
+            self.warnings.append(f"pointers into stacks were not looked for: {error}")
+            return
+        for pointer in found:
+            told = DanglingPointer(
+                pointer.source, pointer.target, when, pointer.function, pointer.file, pointer.line
+            )
+            self.found.setdefault(pointer.source, told)
 
 
 def _observed(
-    request: Request, outcome: RunOutcome, results: Results, inner: Sequence[int]
+    request: Request,
+    outcome: RunOutcome,
+    results: Results,
+    inner: Sequence[int],
+    sweeps: _Sweeps,
 ) -> Observed:
     counts = outcome.counts
     return Observed(
@@ -121,6 +169,8 @@ def _observed(
             promise: sum(results.executed.get(pc, 0) + counts.get(pc, 0) for pc in pcs)
             for promise, pcs in request.entries.items()
         },
+        dangling=tuple(sweeps.found.values()),
+        warnings=tuple(dict.fromkeys(sweeps.warnings)),
         partial=outcome.why if outcome.partial else "",
         exit=_exit(outcome),
     )

@@ -86,7 +86,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     `hits` is how often the site's calls ran, or, where it has none, how often its code was seen to
     run. `inspected` is for how many of these `outcomes` speaks. `flow` is the compiler's own
-    reason (-m=2). `ambiguous` says what cannot be told apart on this line.
+    reason (-m=2). `ambiguous` says what cannot be told apart on this line. `parameter`: it speaks
+    of a function's parameter, which has no memory of its own.
     """
 
     file: str
@@ -104,6 +105,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     inspected: int = 0
     flow: tuple[str, ...] = ()
     ambiguous: str = ""
+    parameter: bool = False
 
 
 class Assertion(msgspec.Struct, frozen=True):
@@ -126,11 +128,18 @@ class Build(msgspec.Struct, frozen=True):
 
 
 class DanglingPointer(msgspec.Struct, frozen=True):
-    """A pointer of the heap or of a global into a goroutine's stack, and how it was met."""
+    """A pointer of the heap or of a global into a goroutine's stack, and when it was met.
+
+    `function`, `file` and `line` are of the frame that holds what it points at, "" and 0 where no
+    frame in use does.
+    """
 
     source: str
     target: str
     when: str
+    function: str = ""
+    file: str = ""
+    line: int = 0
 
 
 class EscapeReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,7 +75,7 @@ def _item(text: str, where: str) -> Want:
 
 def is_aside(site: Site) -> bool:
     """Parameters, and what the scheduler makes of channels, which may differ each time."""
-    return site.reason.startswith("a parameter:") or site.expression.startswith("record of the")
+    return site.parameter or site.expression.startswith("record of the")
 
 
 def compare(name: str, report: EscapeReport, go: str) -> list[str]:

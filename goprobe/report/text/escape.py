@@ -103,8 +103,10 @@ def _assertions(page: Page, assertions: Sequence[Assertion]) -> None:
 def _files(page: Page, report: EscapeReport) -> None:
     sites = sorted(report.sites, key=lambda site: (site.file, site.line, site.col))
     shown = sites
-    if not page.options.verbose and len(sites) > _FEW_SITES:
-        shown = [site for site in sites if LOUDNESS[site.verdict] > Loudness.QUIET]
+    if not page.options.verbose:
+        shown = [site for site in sites if not site.parameter]
+        if len(shown) > _FEW_SITES:
+            shown = [site for site in shown if LOUDNESS[site.verdict] > Loudness.QUIET]
         shown = shown[:_MOST_SITES]
     for file, group in groupby(shown, key=lambda site: site.file):
         page.heading(file)
@@ -113,7 +115,7 @@ def _files(page: Page, report: EscapeReport) -> None:
     if len(shown) < len(sites):
         page.blank()
         left = words.counted(len(sites) - len(shown), "site")
-        page.line((f"{left} more, mostly code that never ran: -v shows them", "dim"))
+        page.line((f"{left} more, parameters and code that never ran: -v shows them", "dim"))
 
 
 def _sites(page: Page, sites: Iterable[Site]) -> None:
