@@ -1,178 +1,140 @@
-// Goroutines in every state that there is.
+// Goroutines in every state, and the runtime's own word on them.
 //
-//	goroutines DUMP [PARKED [SPINNING]]
+//	goroutines PARKED FILE
 //
-// It starts PARKED goroutines (default 1000) that wait in turn for each thing a goroutine can wait
-// for, SPINNING (default 2) that run, some in system calls, some locked to their threads, and some
-// that end at once. When all are where they should be, it writes runtime.Stack of all of them to the
-// file DUMP, prints `started N` (goroutines alive), "ready", and stands still until its stdin
-// closes; then it exits. Ids, states, wait reasons and functions stay as they are in the dump: only
-// the main goroutine waits for stdin then, and the spinning ones may be running or runnable.
+// It parks PARKED goroutines in a channel, and has others wait in other ways, run, call the system,
+// be locked to threads, and end. Once all stand where they will stay, it writes what
+// runtime.Stack(all=true) prints into FILE, says "ready" and stays as it is.
 package main
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
 
+type keeper struct{ mu sync.Mutex }
+
 var (
-	nobody  = make(chan int)
+	block   = make(chan int)
 	full    = make(chan int)
+	never   atomic.Bool
 	mutex   sync.Mutex
 	rw      sync.RWMutex
 	group   sync.WaitGroup
-	lock    sync.Mutex
-	cond    = sync.NewCond(&lock)
-	spin    = true
-	started atomic.Int64
+	cond    = sync.NewCond(&sync.Mutex{})
+	turns   atomic.Int64
+	writers sync.Map
 )
 
-func receive()  { started.Add(1); <-nobody }
-func send()     { started.Add(1); full <- 1 }
-func nilRead()  { started.Add(1); var c chan int; <-c }
-func nilWrite() { started.Add(1); var c chan int; c <- 1 }
-func empty()    { started.Add(1); select {} }
+func park(depth int) int {
+	if depth == 0 {
+		return <-block
+	}
+	return park(depth-1) + 1
+}
+
+func send() { full <- 1 }
 func choose() {
-	started.Add(1)
 	select {
-	case <-nobody:
+	case <-block:
 	case full <- 1:
 	}
 }
-func sleep()     { started.Add(1); time.Sleep(time.Hour) }
-func acquire()   { started.Add(1); mutex.Lock() }
-func readLock()  { started.Add(1); rw.RLock() }
-func waitGroup() { started.Add(1); group.Wait() }
-func waitCond() {
-	cond.L.Lock()
-	started.Add(1)
-	cond.Wait()
-}
-func deferred() { defer receive(); runtime.Gosched() }
-func deep(n int) {
-	if n > 0 {
-		deep(n - 1)
-	} else {
-		receive()
+func chooseNothing()   { select {} }
+func nilChannel()      { var none chan int; <-none }
+func sleep()           { time.Sleep(time.Hour) }
+func lock()            { mutex.Lock() }
+func readLock()        { rw.RLock() }
+func waitGroup()       { group.Wait() }
+func waitCond()        { cond.L.Lock(); cond.Wait() }
+func end()             {}
+func (k *keeper) own() { k.mu.Lock() }
+
+func spin() {
+	for !never.Load() {
+		turns.Add(1)
 	}
 }
-func deeper() { deep(50) }
 
-func network() {
-	r, _, err := os.Pipe()
-	if err != nil {
-		panic(err)
-	}
-	started.Add(1)
-	r.Read(make([]byte, 1))
-}
-
-func systemCall() {
+func system() {
 	var ends [2]int
-	if err := syscall.Pipe(ends[:]); err != nil {
-		panic(err)
-	}
-	started.Add(1)
+	syscall.Pipe(ends[:])
 	syscall.Read(ends[0], make([]byte, 1))
 }
 
-func locked() {
+func poll() {
+	r, w, _ := os.Pipe()
+	writers.Store(w, true) // a writer that is collected is closed, which ends the wait
+	r.Read(make([]byte, 1))
+}
+
+func lockedToThread() {
 	runtime.LockOSThread()
-	receive()
+	<-block
 }
 
-func turn() {
-	started.Add(1)
-	for spin {
+func lockedInSystem() {
+	runtime.LockOSThread()
+	system()
+}
+
+func nested(depth int) {
+	if depth > 0 {
+		go nested(depth - 1)
 	}
+	<-block
 }
 
-var kinds = []func(){
-	receive, send, nilRead, nilWrite, empty, choose, sleep, acquire, readLock, waitGroup, waitCond,
-	deferred, deeper,
-}
-
-func number(i, otherwise int) int {
-	if len(os.Args) <= i {
-		return otherwise
-	}
-	n, err := strconv.Atoi(os.Args[i])
-	if err != nil {
+func dump(path string) {
+	text := make([]byte, 64<<20)
+	text = text[:runtime.Stack(text, true)]
+	if err := os.WriteFile(path, text, 0o644); err != nil {
 		panic(err)
 	}
-	return n
 }
 
 func main() {
-	parked, spinning := number(2, 1000), number(3, 2)
-	runtime.GOMAXPROCS(spinning + 2)
-	debug.SetGCPercent(-1)
+	parked, _ := strconv.Atoi(os.Args[1])
+	runtime.GOMAXPROCS(4)
 	mutex.Lock()
 	rw.Lock()
 	group.Add(1)
-	var ended sync.WaitGroup
-	for i := 0; i < 100; i++ {
-		ended.Add(1)
-		go ended.Done()
+	k := &keeper{}
+	k.mu.Lock()
+	for i := 0; i < 300; i++ {
+		go end()
 	}
-	ended.Wait()
+	time.Sleep(20 * time.Millisecond)
 	for i := 0; i < parked; i++ {
-		go kinds[i%len(kinds)]()
+		go park(i % 7)
 	}
-	extra := []func(){network, network, systemCall, systemCall, systemCall, locked, locked}
-	for _, f := range extra {
-		go f()
-	}
-	for i := 0; i < spinning; i++ {
-		go turn()
-	}
-	for int(started.Load()) < parked+spinning+len(extra) {
-		time.Sleep(time.Millisecond)
-	}
-	settle()
-	write(os.Args[1])
-	fmt.Printf("started %d\npid %d\nready\n", runtime.NumGoroutine(), os.Getpid())
-	io.Copy(io.Discard, os.Stdin)
-}
-
-// settle waits until two dumps in a row name the same states: everybody is where they go.
-func settle() {
-	before := ""
-	for {
-		buffer := make([]byte, 64<<20)
-		now := states(string(buffer[:runtime.Stack(buffer, true)]))
-		if now == before {
-			return
-		}
-		before = now
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// states keeps the lines `goroutine N [state]:` of a dump, without those that run.
-func states(dump string) string {
-	var kept []string
-	for _, line := range strings.Split(dump, "\n") {
-		if strings.HasPrefix(line, "goroutine ") && !strings.Contains(line, "[run") {
-			kept = append(kept, line)
+	for _, f := range []func(){
+		send, choose, chooseNothing, nilChannel, sleep, lock, readLock, waitGroup, waitCond, system,
+		poll, lockedToThread, lockedInSystem, k.own,
+	} {
+		for i := 0; i < 3; i++ {
+			go f()
 		}
 	}
-	return strings.Join(kept, "\n")
-}
-
-func write(path string) {
-	buffer := make([]byte, 64<<20)
-	n := runtime.Stack(buffer, true)
-	if err := os.WriteFile(path, buffer[:n], 0o644); err != nil {
-		panic(err)
-	}
+	go func() { nested(5) }()
+	context.AfterFunc(context.Background(), end)
+	time.AfterFunc(time.Hour, end)
+	object := new([64]int)
+	runtime.SetFinalizer(object, func(*[64]int) {})
+	runtime.GC()
+	go spin()
+	go spin()
+	time.Sleep(200 * time.Millisecond)
+	dump(os.Args[2])
+	fmt.Println("ready")
+	os.Stdin.Read(make([]byte, 1))
+	runtime.KeepAlive(k)
+	runtime.KeepAlive(object)
 }

@@ -95,14 +95,16 @@ ALL = [f"{go} {kind}" for go in matrix() for kind in SOME]
 
 @pytest.fixture(scope="module", params=ALL)
 def kinds(request: pytest.FixtureRequest) -> Iterator[Standing]:
-    yield from _standing("kinds.go", *request.param.split())
+    go, kind = request.param.split()
+    yield from _standing("kinds.go", go, kind)
 
 
 @pytest.fixture(scope="module", params=ALL)
 def cgo(request: pytest.FixtureRequest) -> Iterator[Standing]:
     if not has_gcc():
         pytest.skip("cgo needs gcc")
-    yield from _standing("kindsc.go", *request.param.split(), cgo=True)
+    go, kind = request.param.split()
+    yield from _standing("kindsc.go", go, kind, cgo=True)
 
 
 def _holds(found: Whereabouts, detail: Detail) -> None:
@@ -264,5 +266,5 @@ def test_every_identity_of_an_address(kinds: Standing) -> None:
         g = next(g for g in held.world.goroutines.all if g.id == 1)
     found = kinds.one(g.address)
     assert {found.kind, *(also.kind for also in found.also)} >= {Kind.RUNTIME}
-    told = [found, *found.also]
-    assert any(f.detail.get("what") == "g struct" and f.detail["goroutine"] == 1 for f in told)
+    told = [found.detail, *(also.detail for also in found.also)]
+    assert any(f.get("what") == "g struct" and f["goroutine"] == 1 for f in told)

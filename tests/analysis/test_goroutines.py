@@ -1,0 +1,171 @@
+"""`goroutines` against what programs print of their own (runtime.Stack), by the thousand."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from goprobe.analysis.goroutines import goroutines
+from goprobe.analysis.hold import open_target
+from goprobe.model.attached import GoroutinesReport, GoroutineState
+from tests.support.go import Running, build, matrix, running
+
+SOURCE = Path(__file__).parents[2] / "testdata" / "targets" / "goroutines.go"
+PARKED = 10_000
+_HEADER = re.compile(r"goroutine (\d+)(?: gp=\S+ m=\S+(?: mp=\S+)?)? \[(.*)\]:")
+_CREATED = re.compile(r"created by (.*?)(?: in goroutine (\d+))?")
+
+Frame = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A goroutine as the runtime prints it: `frames` of (function, file, line), innermost first."""
+
+    id: int
+    state: str
+    locked: bool
+    frames: tuple[Frame, ...]
+    created_by: str
+    parent: int
+
+
+def parse(text: str) -> list[Printed]:
+    return [_parse(block.split("\n")) for block in text.strip().split("\n\n")]
+
+
+def _parse(lines: list[str]) -> Printed:
+    header = _HEADER.fullmatch(lines[0])
+    assert header, lines[0]
+    state, *notes = header[2].split(", ")
+    frames: list[Frame] = []
+    created_by, parent = "", 0
+    for call, place in zip(lines[1::2], lines[2::2], strict=True):
+        if made := _CREATED.fullmatch(call):
+            created_by, parent = made[1], int(made[2] or 0)
+            continue
+        path, line = place.strip().split(" ")[0].rsplit(":", 1)
+        frames.append((call[: call.rindex("(")], Path(path).name, int(line)))
+    return Printed(
+        int(header[1]), state, "locked to thread" in notes, tuple(frames), created_by, parent
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    program: Running
+    printed: dict[int, Printed]
+    report: GoroutinesReport
+    found: dict[int, GoroutineState]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(go, flags) for go in matrix() for flags in ((), ("-ldflags=-s -w",))],
+    ids=lambda p: f"{p[0]} {'stripped' if p[1] else 'plain'}",
+)
+def compared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Compared]:
+    go, flags = request.param
+    dump = tmp_path_factory.mktemp("dump") / "goroutines.txt"
+    with running(build(SOURCE, go=go, flags=flags), str(PARKED), str(dump)) as program:
+        report = goroutines(open_target(program.pid), stacks=True)
+        printed = {p.id: p for p in parse(dump.read_text())}
+        yield Compared(program, printed, report, {g.id: g for g in report.goroutines})
+
+
+def _shown(g: GoroutineState) -> tuple[Frame, ...]:
+    """The frames that the runtime prints: unexported functions of its own left out."""
+    frames = g.frames if g.frames is not UNSET else ()
+    return tuple(
+        (f.function, Path(f.file).name, f.line)
+        for f in frames
+        if not re.match(r"runtime\.[^A-Z]", f.function)
+    )
+
+
+def test_ids(compared: Compared) -> None:
+    assert len(compared.printed) > PARKED + 40
+    assert len(compared.found) == len(compared.report.goroutines)
+    users = {g.id for g in compared.found.values() if not g.system}
+    assert users == set(compared.printed)
+    assert compared.report.dead >= 1
+
+
+def test_states_and_reasons(compared: Compared) -> None:
+    for printed in compared.printed.values():
+        g = compared.found[printed.id]
+        if printed.id == 1:
+            assert (printed.state, g.status) == ("running", "syscall")
+        elif any(function == "main.spin" for function, *_ in printed.frames):
+            assert g.status in ("running", "runnable"), g
+        else:
+            assert (g.wait_reason or g.status) == printed.state, g
+            assert g.status in ("waiting", "syscall")
+        assert g.locked == printed.locked, g
+
+
+def test_stacks(compared: Compared) -> None:
+    for printed in compared.printed.values():
+        g = compared.found[printed.id]
+        assert g.frames_end is UNSET, g
+        shown = _shown(g)
+        if printed.id == 1:
+            assert (g.function, shown[-1][0]) == ("syscall.Syscall", "main.main")
+        elif "main.spin" in (function for function, *_ in printed.frames):
+            assert shown[-1][0] == "main.spin"
+        else:
+            assert shown == printed.frames
+            assert g.function == printed.frames[0][0]
+        assert (g.created_by, g.parent) == (printed.created_by, printed.parent), g
+
+
+def test_bounds_use_and_threads(compared: Compared) -> None:
+    alive = compared.found.values()
+    for g in alive:
+        assert 0 < g.stack.used <= g.stack.high - g.stack.low, g
+    stacks = sorted((g.stack.low, g.stack.high) for g in alive)
+    assert all(a[1] <= b[0] for a, b in pairwise(stacks))
+    on_threads = [g.thread for g in alive if g.status in ("running", "syscall")]
+    assert len(set(on_threads)) == len(on_threads) >= 7
+    tasks = {int(t.name) for t in Path(f"/proc/{compared.program.pid}/task").iterdir()}
+    assert set(on_threads) <= tasks
+
+
+def test_how_long_they_wait(compared: Compared) -> None:
+    # The runtime notes the time only when a collection sees them waiting.
+    noted = [g.waiting_us for g in compared.found.values() if g.waiting_us is not UNSET]
+    assert all(0 < us < 3600 * 10**6 for us in noted)
+
+
+def test_groups(compared: Compared) -> None:
+    groups = compared.report.groups
+    counts = [group.count for group in groups]
+    assert counts == sorted(counts, reverse=True)
+    assert sorted(i for group in groups for i in group.ids) == sorted(compared.found)
+    parks = {
+        len([f for f in group.frames if f.function == "main.park"]): group.count
+        for group in groups
+        if any(f.function == "main.park" for f in group.frames)
+    }
+    assert parks == Counter(1 + i % 7 for i in range(PARKED))
+    for group in groups:
+        members = [compared.found[i] for i in group.ids]
+        assert {(m.status, m.wait_reason, m.frames) for m in members} == {
+            (group.status, group.wait_reason, group.frames)
+        }
+
+
+def test_runtimes_own(compared: Compared) -> None:
+    system = [g for g in compared.found.values() if g.system]
+    reasons = Counter(g.wait_reason for g in system)
+    assert {"GC sweep wait", "GC scavenge wait", "finalizer wait"} <= set(reasons)
+    assert reasons["GC worker (idle)"] >= 1
