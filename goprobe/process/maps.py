@@ -42,7 +42,7 @@ class Mapping(msgspec.Struct, frozen=True):
     @property
     def is_file(self) -> bool:
         """Backed by a file of a file system (shared anonymous memory counts as one)."""
-        return self.inode != 0
+        return self.inode != 0 or self.path.startswith("/")
 
     def __contains__(self, address: int) -> bool:
         return self.low <= address < self.high

@@ -229,6 +229,7 @@ def running(
     ready: str = "ready",
     timeout: float = _DEADLINE,
     user: int | None = None,
+    cwd: Path | None = None,
 ) -> Iterator[Running]:
     """Start a program and wait until it prints a line that begins with `ready`; kill it after.
 
@@ -243,6 +244,7 @@ def running(
             stderr=errors,
             bufsize=0,
             user=user,
+            cwd=cwd,
         )
         program = Running(process, errors)
         try:
