@@ -60,7 +60,7 @@ starts = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(word, max_size=60), starts, st.none() | starts, st.none() | starts)
 def test_any_stack_is_walked_to_an_end(
     words: list[int], start: Start, user: Start | None, vdso: Start | None
