@@ -20,7 +20,7 @@ from goprobe.process.mi import StopEvent
 from goprobe.runtime.program import Program
 from goprobe.runtime.stackcheck import will_grow
 from goprobe.runtime.world import World, load_bias
-from goprobe.toolchain.build import Built, build, is_executable_file, prebuilt
+from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
 
 Progress = Callable[[str], None]
@@ -112,6 +112,8 @@ def prepare(launch: Launch) -> Prepared:
     if is_executable_file(launch.target):
         go, built = None, prebuilt(launch.target)
     else:
+        from goprobe.toolchain.build import build  # a compiled target needs none of it
+
         go = find_go(launch.go)
         built = build(
             launch.target, go, optimized=launch.optimized, flags=launch.flags,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +35,8 @@ def cached(room: str, key: str, kind: type[T], make: Callable[[], T]) -> T:
 
 
 def _write(path: Path, data: bytes) -> None:
+    import tempfile  # only the first look at a binary writes
+
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent)

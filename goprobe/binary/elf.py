@@ -6,7 +6,6 @@ Addresses are the file's own link-time addresses; a PIE's load bias is the calle
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import struct
@@ -72,6 +71,12 @@ class Symbol(msgspec.Struct, frozen=True):
     address: int
     size: int
     kind: str
+
+
+def _digest(data: bytes | mmap.mmap) -> str:
+    import hashlib  # rarely needed, and slow to load
+
+    return hashlib.sha256(data).hexdigest()
 
 
 class ElfFile:
@@ -260,10 +265,12 @@ class ElfFile:
         if go:
             return go
         gnu = self.note(".note.gnu.build-id").hex()
-        return gnu or hashlib.sha256(self._data).hexdigest()[:40]
+        return gnu or _digest(self._data)[:40]
 
     @cached_property
     def cache_key(self) -> str:
         """Names this very file's contents: build ids are not enough (stripping keeps them)."""
         shape = repr([(s.name, s.address, s.offset, s.size) for s in self.sections])
-        return hashlib.sha256(f"{self.build_id}\n{self.size}\n{shape}".encode()).hexdigest()[:32]
+        # Go's build id ends with the hash of the contents; the shape tells stripped twins apart.
+        name = "".join(c if c.isalnum() else "-" for c in self.build_id[-64:])
+        return f"{name}-{self.size:x}-{zlib.crc32(shape.encode()):08x}"

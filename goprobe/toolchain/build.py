@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from goprobe.errors import BuildError, UsageError
+from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.find import GoTool
 
@@ -25,21 +26,6 @@ Progress = Callable[[str], None]
 
 _TOO_OLD = re.compile(r"requires go >= (\S+)")
 _MAX_OUTPUT = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """An executable and how it came to be.
-
-    For a compiled target nothing was built: `command` is empty and so are `gcflags` and `package`.
-    `directory` is the folder of the package's source, or of the executable.
-    """
-
-    binary: Path
-    command: tuple[str, ...]
-    gcflags: str
-    directory: Path
-    package: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +46,6 @@ class _Listed(msgspec.Struct):
     ImportPath: str = ""
     Name: str = ""
     Error: dict[str, Any] | None = None
-
-
-def is_executable_file(target: str) -> bool:
-    """Whether TARGET is an ELF file already, so that no Go is needed."""
-    try:
-        with open(target, "rb") as file:
-            return file.read(4) == b"\x7fELF"
-    except OSError:
-        return False
-
-
-def prebuilt(target: str) -> Built:
-    """The Built of a compiled target."""
-    path = Path(target).absolute()
-    return Built(path, (), "", path.parent, "")
 
 
 def build(

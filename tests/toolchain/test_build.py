@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from goprobe.errors import BuildError, UsageError
-from goprobe.toolchain.build import Built, build, is_executable_file, prebuilt
+from goprobe.toolchain.build import build
+from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.find import GoTool, find_go
 from tests.support.go import matrix, toolchain
 

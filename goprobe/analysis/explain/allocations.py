@@ -9,7 +9,7 @@ from goprobe.analysis.escape import EscapeRequest, escape
 from goprobe.analysis.explain.study import Study
 from goprobe.errors import GoprobeError
 from goprobe.model.escape import EscapeReport
-from goprobe.toolchain.build import is_executable_file
+from goprobe.toolchain.built import is_executable_file
 
 
 def escapes_of(study: Study) -> EscapeReport | None:

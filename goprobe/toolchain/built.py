@@ -1,0 +1,39 @@
+"""An executable to look at, and whether a target is one already.
+
+Apart from build.py, which brings along all that building takes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class Built(msgspec.Struct, frozen=True):
+    """An executable and how it came to be.
+
+    For a compiled target nothing was built: `command` is empty and so are `gcflags` and `package`.
+    `directory` is the folder of the package's source, or of the executable.
+    """
+
+    binary: Path
+    command: tuple[str, ...]
+    gcflags: str
+    directory: Path
+    package: str
+
+
+def is_executable_file(target: str) -> bool:
+    """Whether TARGET is an ELF file already, so that no Go is needed."""
+    try:
+        with open(target, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def prebuilt(target: str) -> Built:
+    """The Built of a compiled target."""
+    path = Path(target).absolute()
+    return Built(path, (), "", path.parent, "")
