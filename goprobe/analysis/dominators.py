@@ -31,19 +31,28 @@ class Dominators:
 
     def retained(self, sizes: Ints) -> Ints:
         """Of each node, its own size and that of all nodes that it dominates."""
-        parents = self._ranks()
-        total: list[int] = sizes[self.order].tolist()
-        for rank in range(len(total) - 1, 0, -1):
-            total[parents[rank]] += total[rank]
+        parents = self._parents()
+        total = sizes[self.order].astype(np.int64)
+        # What dominates nothing is added up at once, the rest one after the other.
+        inner = np.zeros(len(parents), bool)
+        inner[parents[1:]] = True
+        inner[:1] = True
+        alone = np.flatnonzero(~inner)
+        weights = np.bincount(parents[alone], weights=total[alone], minlength=len(total))
+        sums: list[int] = (total + weights.astype(np.int64)).tolist()
+        ranks = np.flatnonzero(inner)[:0:-1]
+        for rank, parent in zip(ranks.tolist(), parents[ranks].tolist(), strict=True):
+            sums[parent] += sums[rank]
         found = np.zeros(len(self.parent), np.int64)
-        found[self.order] = total
+        found[self.order] = sums
         return found
 
-    def _ranks(self) -> list[int]:
-        """The dominator of each node of `order`, as a place in `order`."""
+    def _parents(self) -> Ids:
+        """The dominator of each node of `order`, as a place in `order`; the first one's is 0."""
         rank = np.zeros(len(self.parent), np.int32)
         rank[self.order] = np.arange(len(self.order), dtype=np.int32)
-        found: list[int] = rank[self.parent[self.order]].tolist()
+        found: Ids = rank[self.parent[self.order]]
+        found[:1] = 0
         return found
 
     def outermost(self, kinds: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -52,35 +61,68 @@ class Dominators:
         Retained sizes of a kind are the sums over its outermost nodes: what they hold overlaps
         with nothing that another of them holds.
         """
-        parents, mine = self._ranks(), kinds[self.order].tolist()
-        apart = np.ones(len(mine), bool)
-        # above[r]: the kinds on the way from the root to r, shared between nodes that add none.
-        empty: frozenset[int] = frozenset()
-        above: list[frozenset[int]] = [empty] * len(mine)
-        if mine:
-            above[0] = frozenset((mine[0],))
-        known: dict[tuple[frozenset[int], int], frozenset[int]] = {}
-        for rank in range(1, len(mine)):
-            kind, held = mine[rank], above[parents[rank]]
-            if kind in held:
-                apart[rank] = False
-                above[rank] = held
-                continue
-            key = (held, kind)
-            made = known.get(key)
-            if made is None:
-                made = known[key] = held | {kind}
-            above[rank] = made
+        parents = self._parents()
+        mine = kinds[self.order]
+        above, members = _kinds_above(parents, mine)
+        # held[s][k]: whether set s of kinds has kind k. Both are few.
+        numbers, number_of = np.unique(mine, return_inverse=True)
+        held = np.zeros((len(members), len(numbers)), bool)
+        for row, kept in enumerate(members):
+            held[row, np.searchsorted(numbers, sorted(kept))] = True
+        apart = ~held[above[parents], number_of]
+        apart[:1] = True
         found = np.zeros(len(self.parent), bool)
         found[self.order] = apart
         return found
 
 
+def _kinds_above(
+    parents: Ids, kinds: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], list[frozenset[int]]]:
+    """Of each node that dominates others, which set of kinds is on the way to it, itself included;
+    and the sets. Parents come before those that they dominate."""
+    inner = np.zeros(len(parents), bool)
+    inner[parents] = True
+    members: list[frozenset[int]] = [frozenset()]
+    added: list[dict[int, int]] = [{}]
+    above = [0] * len(parents)
+    ranks = np.flatnonzero(inner)
+    lines = zip(ranks.tolist(), parents[ranks].tolist(), kinds[ranks].tolist(),
+                kinds[parents[ranks]].tolist(), strict=True)  # fmt: skip
+    for rank, parent, kind, like in lines:
+        held = above[parent]
+        if kind != like or not rank:
+            larger = added[held].get(kind)
+            if larger is None:
+                larger = held
+                if kind not in members[held]:
+                    larger = len(members)
+                    members.append(members[held] | {kind})
+                    added.append({})
+                added[held][kind] = larger
+            held = larger
+        above[rank] = held
+    return np.array(above, np.int32), members
+
+
 def dominators(first: Ints, target: Ids, root: int) -> Dominators:
     """The dominator tree of all that is reached from `root`."""
-    nodes = len(first) - 1
-    result = np.full(nodes, NONE, np.int32)
     first, target, pruned = _without_leaves(first, target, root)
+    chains = _Chains(first, target, root)
+    found = chains.expanded(_plain(chains.first, chains.target, root))
+    result, orders = found.parent, [found.order]
+    reached = np.zeros(len(result), bool)
+    reached[found.order] = True
+    for leaves, referrers in reversed(pruned):
+        kept = reached[referrers]
+        result[leaves[kept]] = referrers[kept]
+        reached[leaves[kept]] = True
+        orders.append(leaves[kept])
+    return Dominators(result, np.concatenate(orders))
+
+
+def _plain(first: Ints, target: Ids, root: int) -> Dominators:
+    nodes = len(first) - 1
     order, parent = _depth_first(first, target, root)
     n = len(order)
     rank = np.full(nodes, NONE, np.int32)
@@ -89,16 +131,72 @@ def dominators(first: Ints, target: Ids, root: int) -> Dominators:
     tree = rank[parent[order]]
     tree[0] = 0
     found = _semi_nca(tree, begin, sources)
-    result[order[1:]] = order[found[1:]]
+    result = np.full(nodes, NONE, np.int32)
     # Numbers in depth-first order: a dominator's is always the lower one.
-    orders = [order]
-    reached = rank != NONE
-    for leaves, referrers in reversed(pruned):
-        kept = reached[referrers]
-        result[leaves[kept]] = referrers[kept]
-        reached[leaves[kept]] = True
-        orders.append(leaves[kept])
-    return Dominators(result, np.concatenate(orders))
+    result[order[1:]] = order[found[1:]]
+    return Dominators(result, order)
+
+
+class _Chains:
+    """A graph in which runs of nodes, each the only one to point at the next and pointing at
+    nothing else, are one node: linked lists."""
+
+    def __init__(self, first: Ints, target: Ids, root: int) -> None:
+        self.first, self.target = first, target
+        n = len(first) - 1
+        out, referred = np.diff(first), np.bincount(target, minlength=n)
+        source = np.repeat(np.arange(n, dtype=np.int32), out)
+        link = (referred[target] == 1) & (out[source] == 1) & (target != root)
+        self._some = int(link.sum()) >= max(len(target) // _WORTH_IT, 1)
+        if not self._some:
+            return
+        self._before = np.full(n, NONE, np.int32)
+        self._before[target[link]] = source[link]
+        self._head, self._distance = _heads(self._before)
+        self._tail = np.arange(n, dtype=np.int32)
+        goes_on = np.zeros(n, bool)
+        goes_on[source[link]] = True
+        ends = np.flatnonzero(~goes_on)
+        self._tail[self._head[ends]] = ends
+        source = self._head[source[~link]]
+        order = np.argsort(source, kind="stable")
+        self.target = target[~link][order]
+        self.first = np.zeros(n + 1, np.int64)
+        np.cumsum(np.bincount(source, minlength=n), out=self.first[1:])
+
+    def expanded(self, found: Dominators) -> Dominators:
+        """The dominators of the graph with its chains, from those of the one without."""
+        if not self._some:
+            return found
+        rank = np.full(len(self._head), NONE, np.int64)
+        rank[found.order] = np.arange(len(found.order))
+        reached = np.flatnonzero(rank[self._head] != NONE)
+        parent = np.full(len(rank), NONE, np.int32)
+        heads = found.order[1:]
+        # All that leads out of a chain leaves from its last node.
+        parent[heads] = self._tail[found.parent[heads]]
+        inner = reached[self._before[reached] != NONE]
+        parent[inner] = self._before[inner]
+        place = rank[self._head[reached]] * len(rank) + self._distance[reached]
+        return Dominators(parent, reached[np.argsort(place)].astype(np.int32))
+
+
+def _heads(before: Ids) -> tuple[Ids, Ints]:
+    """The first node of each one's chain, and how far it is, by doubling the steps."""
+    head = np.where(before == NONE, np.arange(len(before), dtype=np.int32), before)
+    distance = (before != NONE).astype(np.int64)
+    active = np.flatnonzero(before != NONE)
+    # Rings that nothing leads to have no first node: they are given up after enough rounds.
+    for _ in range(len(before).bit_length() + 1):
+        further = head[head[active]]
+        moving = further != head[active]
+        active, further = active[moving], further[moving]
+        if not len(active):
+            break
+        steps = distance[head[active]]
+        distance[active] += steps
+        head[active] = further
+    return head, distance
 
 
 def _without_leaves(first: Ints, target: Ids, root: int) -> tuple[Ints, Ids, list[tuple[Ids, Ids]]]:
