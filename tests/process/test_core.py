@@ -8,6 +8,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from goprobe.errors import UnreadableError, UsageError
 from goprobe.process.core import CoreFile
 from goprobe.process.corenotes import read_notes
-from goprobe.process.maps import Mapping, find, read_maps
+from goprobe.process.maps import find, read_maps
 from goprobe.process.memory import PageCache, u64
 from goprobe.process.ptrace import stopped
 from goprobe.process.registers import REGISTERS_SIZE, Registers
@@ -98,18 +99,27 @@ def test_a_core_of_the_kernel(go: str, mode: str, tmp_path: Path) -> None:
 
 
 @contextmanager
-def standing() -> Iterator[tuple[Running, Path, dict[int, Registers], tuple[Mapping, ...]]]:
-    """The program, its binary, the registers of its threads and its mappings."""
+def standing() -> Iterator[tuple[Running, Path, dict[int, Registers]]]:
+    """The program, its binary, the registers of its threads."""
     binary = build(PROGRAMS / "memory.go")
     with running(binary) as program:
+        time.sleep(0.2)  # its threads come to rest
         with stopped(program.pid) as process:
-            threads, maps = process.threads, read_maps(program.pid)
-        yield program, binary, threads, maps
+            threads = process.threads
+        yield program, binary, threads
+
+
+def steady(pid: int, before: dict[int, Registers]) -> dict[int, Registers]:
+    """Those that sleep where they slept before."""
+    with stopped(pid) as process:
+        found = {tid: r for tid, r in before.items() if process.threads.get(tid) == r}
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("gdb", gdbs(), ids=lambda gdb: f"gdb-{gdb.version}")
 def test_a_core_of_gdb(gdb: GdbTool, tmp_path: Path) -> None:
-    with standing() as (program, binary, threads, _):
+    with standing() as (program, binary, threads):
         path = tmp_path / "core"
         command = [*gdb.command, "-batch", "-nx", "-p", str(program.pid),
                    "-ex", f"generate-core-file {path}", "-ex", "detach"]  # fmt: skip
@@ -120,9 +130,7 @@ def test_a_core_of_gdb(gdb: GdbTool, tmp_path: Path) -> None:
             assert_code_is_of(core, program, binary)
             assert core.recorded_executable == str(binary)
             assert set(core.threads) == set(threads)
-            sleeping = {t: r for t, r in threads.items() if r.syscall == 202}
-            assert sleeping
-            for tid, registers in sleeping.items():
+            for tid, registers in steady(program.pid, threads).items():
                 assert (core.threads[tid].rip, core.threads[tid].rsp) == (
                     registers.rip, registers.rsp,
                 )  # fmt: skip
@@ -132,7 +140,7 @@ def test_a_core_of_gdb(gdb: GdbTool, tmp_path: Path) -> None:
 def test_a_core_of_delve(tmp_path: Path) -> None:
     if not (delve := shutil.which("dlv")):
         pytest.skip("no dlv here")
-    with standing() as (program, binary, threads, _):
+    with standing() as (program, binary, threads):
         path = tmp_path / "core"
         subprocess.run(
             [delve, "attach", str(program.pid), "--check-go-version=false",
@@ -143,9 +151,7 @@ def test_a_core_of_delve(tmp_path: Path) -> None:
             assert_is_of(core, program)
             assert_code_is_of(core, program, binary)
             assert set(core.threads) == set(threads)
-            sleeping = {t: r for t, r in threads.items() if r.syscall == 202}
-            assert sleeping
-            for tid, registers in sleeping.items():
+            for tid, registers in steady(program.pid, threads).items():
                 assert core.threads[tid] == registers
 
 
