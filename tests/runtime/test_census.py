@@ -92,7 +92,8 @@ def test_scribbled_bookkeeping_is_bounded_and_told() -> None:
             )
             census = count(broken, layout)
             assert len(census.spans) + len(census.unreadable) <= len(good.pointers)
-            assert census.objects <= 2 * whole.objects
+            # A damaged span may claim more, smaller objects, but never more than fit its pages.
+            assert census.objects <= 64 * whole.objects
             told += len(census.mismatches) + len(census.unreadable)
     assert told > 1000
 
