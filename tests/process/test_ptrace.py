@@ -160,6 +160,24 @@ def test_a_stop_signal_while_it_stands_takes_effect_afterwards() -> None:
         assert_healthy(program)
 
 
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_nothing_leaks_in_either_process() -> None:
+    with target("heart") as program:
+        with stopped(program.pid) as process:
+            process.memory.read(process.threads[program.pid].sp, 8)
+        before = open_files(os.getpid()), threading.active_count(), open_files(program.pid)
+        for _ in range(tries(100, 1000)):
+            with stopped(program.pid) as process:
+                process.memory.read(process.threads[program.pid].sp, 8)
+        after = open_files(os.getpid()), threading.active_count(), open_files(program.pid)
+        assert after == before
+        assert module._left_behind == []
+        assert_healthy(program)
+
+
 def test_no_signal_is_swallowed() -> None:
     with target("heart") as program:
         before = ask(program, "check")[2]
