@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -19,6 +19,7 @@ from goprobe.process.maps import Mapping
 from goprobe.runtime.world import World
 
 _SPAN_CUT_LIMIT = 1 << 20
+_FREE_STACKS = "free stacks and work buffers"
 
 
 class _Piece(msgspec.Struct, frozen=True):
@@ -104,7 +105,7 @@ def _pieces(locator: Locator) -> Iterator[_Piece]:
     world = locator.world
     yield from _sections(world, locator)
     with suppress(UnreadableError):
-        yield from _spans(world)
+        yield from _spans(locator)
     for low, high, tid, which in locator.system_stacks:
         yield _Piece(low, high, Kind.SYSTEM_STACK, f"{which} stack of thread {tid}")
     for library in locator.images.libraries:
@@ -130,23 +131,32 @@ def _zeroed(world: World, library: Library) -> Iterator[_Piece]:
             yield _Piece(low, high, Kind.LIBRARY, library.path)
 
 
-def _spans(world: World) -> Iterator[_Piece]:
-    heap = world.heap
-    owners = {g.low: g for g in world.goroutines.all if g.low}
-    stacks = sorted(owners)
+def _spans(locator: Locator) -> Iterator[_Piece]:
+    heap = locator.world.heap
+    stacks = sorted(_stacks(locator), key=lambda p: p.low)
     for span in sorted(heap.all_spans(), key=lambda s: s.base)[:_SPAN_CUT_LIMIT]:
         if heap.in_use(span):
             yield _Piece(span.base, span.end, Kind.HEAP, "heap spans in use")
         elif heap.is_manual(span):
-            inside = [s for s in stacks if span.base <= s < span.end]
+            first = bisect_left(stacks, span.base, key=lambda p: p.low)
             at = span.base
-            for low in inside:
-                g = owners[low]
-                if low > at:
-                    yield _Piece(at, low, Kind.RUNTIME, "free stacks and work buffers")
-                dead = " (dead)" if g.dead else ""
-                label = f"stack of goroutine {g.id}{dead}"
-                yield _Piece(low, g.high, Kind.GOROUTINE_STACK, label)
-                at = g.high
+            for stack in islice(stacks, first, None):
+                if stack.low >= span.end:
+                    break
+                if stack.low > at:
+                    yield _Piece(at, stack.low, Kind.RUNTIME, _FREE_STACKS)
+                if stack.high > at:
+                    yield stack
+                    at = stack.high
             if at < span.end:
-                yield _Piece(at, span.end, Kind.RUNTIME, "free stacks and work buffers")
+                yield _Piece(at, span.end, Kind.RUNTIME, _FREE_STACKS)
+
+
+def _stacks(locator: Locator) -> Iterator[_Piece]:
+    """Every stack: in programs without C the threads' own lie in spans too."""
+    for low, high, tid, which in locator.system_stacks:
+        yield _Piece(low, high, Kind.SYSTEM_STACK, f"{which} stack of thread {tid}")
+    for g in locator.world.goroutines.all:
+        if g.low:
+            dead = " (dead)" if g.dead else ""
+            yield _Piece(g.low, g.high, Kind.GOROUTINE_STACK, f"stack of goroutine {g.id}{dead}")
