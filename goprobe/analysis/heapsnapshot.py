@@ -24,6 +24,7 @@ from goprobe.runtime.world import World
 
 Progress = Callable[[str], None]
 
+_TRIES = 3
 _BYTES_AN_OBJECT = 140
 _STACKS_LIMIT = 1 << 31
 _SHARE_OF_FREE = 0.9
@@ -59,21 +60,32 @@ def take(target: Target, *, timeout: float, progress: Progress, how: str = "") -
     rehearsed = _rehearse(target)
     progress("copying the heap")
     try:
-        if how != "stop":
-            try:
-                return _from_fork(target, timeout)
-            except NoForkError as error:
-                if how == "fork":
-                    raise CannotWorkError(
-                        f"process {target.pid} cannot be forked: {error.why}",
-                        hint="--snapshot stop reads it while it stands",
-                    ) from None
-                return _from_stop(target, timeout, rehearsed, f"no fork was made: {error.why}")
-        return _from_stop(target, timeout, rehearsed)
+        for _ in range(_TRIES - 1):
+            snapshot = _take(target, timeout, how, rehearsed)
+            if not snapshot.census.mismatches:
+                return snapshot
+            # It fell between two instructions of an allocation, say: look again.
+            snapshot.close()
+            rehearsed = None
+        return _take(target, timeout, how, None)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
         ) from None
+
+
+def _take(target: Target, timeout: float, how: str, rehearsed: HeapCopy | None) -> HeapSnapshot:
+    if how == "stop":
+        return _from_stop(target, timeout, rehearsed)
+    try:
+        return _from_fork(target, timeout)
+    except NoForkError as error:
+        if how == "fork":
+            raise CannotWorkError(
+                f"process {target.pid} cannot be forked: {error.why}",
+                hint="--snapshot stop reads it while it stands",
+            ) from None
+        return _from_stop(target, timeout, rehearsed, f"no fork was made: {error.why}")
 
 
 def _rehearse(target: Target) -> HeapCopy | None:
@@ -116,18 +128,21 @@ def _from_stop(
 ) -> HeapSnapshot:
     layout, mheap = target.layout, target.root("mheap_")
     with hold(target, timeout=timeout) as held:
-        if plan:
-            copy = copy_again(held.memory, layout, mheap, plan)
-        else:
+        copy = copy_again(held.memory, layout, mheap, plan) if plan else None
+        census = count(copy, layout) if copy else None
+        if copy is None or census is None or not census.allocated.readable.all():
+            # A collection has moved the bitmaps since the rehearsal.
             copy = copy_heap(held.memory, layout, mheap)
-        return _copied(target, held, copy, warnings)
+            census = count(copy, layout)
+        return _copied(target, held, copy, census, warnings)
 
 
-def _copied(target: Target, held: Held, copy: HeapCopy, warnings: tuple[str, ...]) -> HeapSnapshot:
+def _copied(
+    target: Target, held: Held, copy: HeapCopy, census: Census, warnings: tuple[str, ...]
+) -> HeapSnapshot:
     """All that may change, while the target still stands; then it is let go."""
     layout = target.layout
     page = layout.constants["_PageSize"]
-    census = count(copy, layout)
     every = decode_spans(copy, layout)
     manual = every.take(every.state == layout.constants["mSpanManual"])
     layered = LayeredMemory(held.memory)
