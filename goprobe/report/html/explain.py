@@ -13,14 +13,17 @@ _LOOKS = {
     ClaimVerdict.DIFFERS: ("≠", "warning", "differs"),
     ClaimVerdict.NOT_OBSERVABLE: ("?", "quiet", "not observable"),
 }
+_MANY = {ClaimVerdict.HOLDS: "hold", ClaimVerdict.DIFFERS: "differ"}
 
 
 def render(report: ExplainReport, options: RenderOptions) -> bytes:
     """The page, claims in the picture's order."""
-    counts = [
-        (*_LOOKS[verdict], verdict.value, sum(c.verdict is verdict for c in report.claims))
-        for verdict in ClaimVerdict
-    ]
+    counts = []
+    for verdict in ClaimVerdict:
+        count = sum(claim.verdict is verdict for claim in report.claims)
+        sign, tone, name = _LOOKS[verdict]
+        told = name if count == 1 else _MANY.get(verdict, name)
+        counts.append((sign, tone, name, told, verdict.value, count))
     return shell.page(
         "explain.html", f"The familiar picture of {report.target}, measured",
         claims=[(claim, *_LOOKS[claim.verdict]) for claim in report.claims], counts=counts,

@@ -23,6 +23,7 @@ _SPACE = 4.0
 _GAP = 22.0
 _USER_SPACE = 1 << 47
 _MOST_PARTS = 5
+_ARENA = "objects, stacks, free pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,15 @@ def _space(found: Sequence[Row]) -> int:
 
 
 def _box(row: Row, things: tuple[Thing, ...], top: float, gap: int) -> Box:
-    kind = row.kind
+    kind = Kind.HEAP if row.arena else row.kind
+    meaning = _ARENA if row.arena else words.KIND_MEANINGS[kind]
     whole = sum(row.kinds.values()) or 1
     amounts = sorted(row.kinds.items(), key=lambda pair: -pair[1])[:_MOST_PARTS]
     parts = tuple(
         Part(k.value, words.KIND_NAMES[k], n, round(100 * n / whole, 2)) for k, n in amounts
     )
     return Box(
-        kind=kind.value, name=_name(row), meaning=words.KIND_MEANINGS[kind], low=str(row.low),
+        kind=kind.value, name=_name(row), meaning=meaning, low=str(row.low),
         high=str(row.high), perms=row.perms, size=row.size,
         gap=gap if gap >= GAP_WORTH_SHOWING else 0, inside=row.inside, top=top,
         height=_HEAD + _THING * len(things), fan="", strip_y=0.0, strip_height=0.0,

@@ -24,7 +24,7 @@ def things_of(stop: Stop, names: Sequence[str], ledger: Ledger) -> list[Thing]:
     found: dict[tuple[int, str, str], Thing] = {}
     same: dict[str, str] = {}
     for number, variable in enumerate(_chosen(stop, names)):
-        for thing in _things(tree(variable), key_of(stop, variable), number, ledger):
+        for thing in _things(tree(variable), variable.name, key_of(stop, variable), number, ledger):
             identity = (thing.address, thing.label, thing.what)
             if len(found) < _MOST:
                 found.setdefault(identity, thing)
@@ -46,17 +46,17 @@ def _chosen(stop: Stop, names: Sequence[str]) -> list[Variable]:
     return (named or [*pointing, *others[:2], *rest])[:_MOST_VARIABLES]
 
 
-def _things(node: Node, key: str, thread: int, ledger: Ledger) -> Iterator[Thing]:
+def _things(node: Node, variable: str, key: str, thread: int, ledger: Ledger) -> Iterator[Thing]:
     """The node's thing and those it leads to. A part without a place of its own is passed by."""
     below = list(_placed_below(node, key))
     if node.address is not UNSET and node.location is not UNSET:
-        label, what = _label(node)
+        label, what = _label(node, variable)
         yield Thing(
             key, label, what, int(node.address), ledger.id(node.location),
             node.location.name, tuple(k for k, _ in below), thread,
         )  # fmt: skip
     for child_key, child in below:
-        yield from _things(child, child_key, thread, ledger)
+        yield from _things(child, variable, child_key, thread, ledger)
 
 
 def _placed_below(node: Node, key: str) -> Iterator[tuple[str, Node]]:
@@ -68,13 +68,13 @@ def _placed_below(node: Node, key: str) -> Iterator[tuple[str, Node]]:
             yield from _placed_below(child, child_key)
 
 
-def _label(node: Node) -> tuple[str, str]:
+def _label(node: Node, variable: str) -> tuple[str, str]:
     """What the thing is called, and what is said of it beside that."""
     kind, _, size = node.what.rpartition(", ")
     what = node.what
     text = node.name or node.value
     if not text and kind:
-        text, what = kind, size
+        text, what = f"{kind} of {variable}", size
     elif node.name and node.value:
         text = f"{node.name} = {node.value}"
     text = text or "data"

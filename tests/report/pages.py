@@ -1,0 +1,124 @@
+"""Reports of each kind that has a page, put together by hand: plain, hostile, large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from goprobe.model.address import Address
+from goprobe.model.attached import MapsReport
+from goprobe.model.compare import Change, CompareReport, Fate, Inlining
+from goprobe.model.escape import EscapeReport, Prediction, Verdict
+from goprobe.model.explain import Claim, ClaimVerdict, ExplainReport
+from goprobe.model.heap import (
+    GraphSummary,
+    HeapCensus,
+    HeapReport,
+    HeapSample,
+    RootCount,
+    SelfCheck,
+    SizeClass,
+    SpanStates,
+    TypeCount,
+)
+from goprobe.model.trace import Bounds, Stop, Tool, TraceReport
+from goprobe.model.value import Value
+from tests.report.escapes import escapes, promise, site
+from tests.report.samples import hello, live, memory, msg, on_stack, second_stop, string_data
+
+HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=window.pwned=1>\u2028'\"&amp;"
+SHOWN = "<script>window.pwned=1</script>"
+
+
+def trace(text: str = "Hello, Go!") -> TraceReport:
+    return hello(
+        [msg(text), live(f"v{text}", "string", Value(text, len=3), data=string_data(text))]
+    )
+
+
+def maps(text: str = "heap spans in use") -> MapsReport:
+    regions = tuple(msgspec.structs.replace(r, label=text, rss=4096) for r in memory())
+    return MapsReport(pid=7, pause_us=900, map=regions, rss=4096 * len(regions), smaps_rss=0)
+
+
+def explain(text: str = "it lies in .rodata") -> ExplainReport:
+    verdicts = list(ClaimVerdict)
+    claims = tuple(
+        Claim(str(i + 1), f"claim {i + 1}", verdicts[i % 3], text, (text, "r--p"))
+        for i in range(14)
+    )
+    return ExplainReport(
+        target="hello.go", go=Tool("1.27.3"), gdb=Tool("13.1"), pid=7, claims=claims, map=memory()
+    )
+
+
+def heap(text: str = "main.Node") -> HeapReport:
+    states = SpanStates(in_use=3, manual=1, dead=0, unswept=0)
+    classes = (
+        SizeClass(48, False, 900, 43200, 6, 1020, 5760), SizeClass(0, True, 1, 65536, 1, 1, 0),
+    )  # fmt: skip
+    types = (
+        TypeCount(text, 800, 38400, 90000), TypeCount("[]uint8", 1, 65536, 65536),
+        TypeCount("map[string]*net/http.Header", 100, 4800, 4800),
+    )  # fmt: skip
+    return HeapReport(
+        pid=7, go="1.27.3", pause_us=1500, snapshot="stop", schema="goprobe.heap/1",
+        self_check=SelfCheck(7, 0, 0, 1700, 0, ()), types=types,
+        census=HeapCensus(901, 108736, 5760, classes, 114496, 32768, 0.05, 0, states),
+        graph=GraphSummary(900, 1, 1700, 108688, 48, 12),
+        roots=(RootCount("global", "main.cache", 90000, 700),),
+        samples=(HeapSample((text, "[]*main.Node", "main.cache"), 800, 38400),),
+    )  # fmt: skip
+
+
+def escape(text: str = "&point{...}") -> EscapeReport:
+    sites = [site(v, line=i + 3, expression=text) for i, v in enumerate(Verdict)]
+    return escapes(*sites, assertions=(promise(), promise(False, why=text)))
+
+
+def compare(text: str = "Hello, Go!") -> CompareReport:
+    change = Change(
+        function="main.main", name=text, type="string", fate=Fate.MOVED, told=f"{text} moves",
+        unoptimized=msg(text),
+    )  # fmt: skip
+    return CompareReport(
+        unoptimized=trace(text), optimized=hello(optimized=True), changes=(change,),
+        inlined=(Inlining("fmt.Println", "main.main"),), unoptimized_code=900, optimized_code=700,
+    )  # fmt: skip
+
+
+PAGES: dict[str, Callable[..., object]] = {
+    "trace": trace, "compare": compare, "explain": explain, "maps": maps, "heap": heap,
+    "escape": escape,
+}  # fmt: skip
+
+
+def moving(stops: int) -> TraceReport:
+    """A trace whose stack has moved at each stop, msg with it."""
+    report = hello()
+    made = [_moved(second_stop(), i * 0x4000) for i in range(stops)]
+    return msgspec.structs.replace(report, stops=tuple(made))
+
+
+def _moved(stop: Stop, by: int) -> Stop:
+    assert isinstance(stop.stack, Bounds)
+    variable = msg()
+    place = on_stack(int(variable.address or 0))
+    place = msgspec.structs.replace(place, address=Address(place.address + by))
+    variable = msgspec.structs.replace(variable, address=place.address, location=place)
+    stack = Bounds(Address(stop.stack.low + by), Address(stop.stack.high + by))
+    return msgspec.structs.replace(stop, stack=stack, variables=(variable,))
+
+
+def many_sites(count: int) -> EscapeReport:
+    verdicts = list(Verdict)
+    return escapes(
+        *(
+            site(
+                verdicts[i % len(verdicts)], line=i % 500 + 1, file=f"p{i // 500}/f.go",
+                prediction=list(Prediction)[i % 3],
+            )
+            for i in range(count)
+        )
+    )  # fmt: skip

@@ -1,0 +1,196 @@
+"""Pages in a real browser: they show all, load nothing, and obey nobody but the reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from goprobe.report import RenderOptions, formats, render
+from tests.report.pages import HOSTILE, PAGES, SHOWN, escape, heap, many_sites, moving, trace
+from tests.support.browser import Browser, browser
+
+_LOADS = re.compile(r"""(?:src|href|action)="(?!#|data:,)|@import|url\(""", re.I)
+_KINDS = tuple(PAGES)
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+def _page(folder: Path, report: object) -> Path:
+    path = folder / "page.html"
+    path.write_bytes(render(report, "html", RenderOptions()))
+    return path
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_page_is_one_file_that_loads_nothing(kind: str) -> None:
+    report = PAGES[kind]()
+    assert "html" in formats(type(report))
+    text = render(report, "html", RenderOptions()).decode()
+    markup = text[: text.index("<style>")] + text[text.index("</style>") : text.rindex("<script>")]
+    assert not _LOADS.search(markup)
+    assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_hostile_text_stays_text_in_the_markup(kind: str) -> None:
+    text = render(PAGES[kind](HOSTILE), "html", RenderOptions()).decode()
+    assert text.lower().count("<script") == 1
+    assert "<img" not in text
+    assert "&lt;script&gt;window.pwned=1" in text
+    assert "\u2028" not in text
+
+
+@pytest.mark.parametrize(("width", "dark"), [(400, True), (1600, False)])
+@pytest.mark.parametrize("kind", _KINDS)
+def test_page_in_a_browser(
+    window: Browser, tmp_path: Path, kind: str, width: int, dark: bool
+) -> None:
+    window.complaints()
+    window.asked_for()
+    window.open(_page(tmp_path, PAGES[kind](HOSTILE)), width=width, dark=dark)
+    assert window.ask("return document.documentElement.scrollWidth") <= width
+    assert window.ask("return window.pwned") is None
+    assert window.faults() == []
+    assert SHOWN in window.text()
+    assert window.complaints() == []
+    assert window.asked_for() == []
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_page_without_a_script_says_as_much(window: Browser, tmp_path: Path, kind: str) -> None:
+    page = _page(tmp_path, PAGES[kind](HOSTILE))
+    window.open(page, script=False)
+    plain = window.text()
+    shown = window.ask("return [...document.querySelectorAll('.js')].filter(e => !e.hidden).length")
+    assert shown == 0
+    assert SHOWN in plain
+    window.open(page)
+    for told in window.ask(
+        "return [...document.querySelectorAll('main h3, main th, main dd')].map(e => e.innerText)"
+    ):
+        assert told.strip() in plain
+
+
+def test_the_header_points_at_its_bytes(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, trace()))
+    shown = "document.querySelectorAll('.stop:not([hidden]) .thing b')"
+    labels = f"return [...{shown}].map(e => e.innerText)"
+    assert '"Hello, Go!"' in window.ask(labels)
+    assert "msg" in window.ask(labels)
+    assert window.ask("return document.querySelectorAll('.stop:not([hidden]) .arrow').length") >= 1
+
+
+def test_stops_are_walked_with_the_arrow_keys(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, moving(5)), still=False)
+    stop = "return [...document.querySelectorAll('.stop:not([hidden])')].map(e => e.id)"
+    assert window.ask(stop) == ["stop-1"]
+    ActionChains(window.driver).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
+    assert window.ask(stop) == ["stop-3"]
+    told = window.ask("return document.getElementById('live').textContent")
+    assert "Stop 3 of 5" in told and "has moved from" in told
+    ActionChains(window.driver).send_keys(Keys.ARROW_LEFT).perform()
+    assert window.ask(stop) == ["stop-2"]
+    window.ask("document.getElementById('all').click()")
+    assert len(window.ask(stop)) == 5
+
+
+def test_motion_only_for_readers_who_want_it(window: Browser, tmp_path: Path) -> None:
+    page = _page(tmp_path, moving(2))
+    for still in (True, False):
+        window.open(page, still=still)
+        window.ask("document.querySelector('[data-step=\"1\"]').click()")
+        moves = window.ask("return document.getAnimations().length")
+        assert (moves == 0) is still
+
+
+def test_evidence_is_shown_where_an_address_has_the_focus(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, trace()))
+    window.ask("document.querySelector('.stop:not([hidden]) a.addr').focus()")
+    assert "section .rodata of hello" in window.ask(
+        "return document.getElementById('pop').innerText"
+    )
+    ActionChains(window.driver).send_keys(Keys.ESCAPE).perform()
+    assert window.ask("return document.getElementById('pop').hidden")
+
+
+def test_sites_are_filtered_and_searched(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, escape()))
+    left = "return document.querySelectorAll('.site[data-verdict]:not([hidden])').length"
+    every = window.ask(left)
+    window.ask("document.querySelector('.filter input').click()")
+    _wait(window, f"{left} == {every - 1}")
+    window.ask("document.querySelector('.filter input').click()")
+    window.driver.find_element("id", "q").send_keys("contradicted")
+    _wait(window, f"{left} == 1")
+
+
+def _wait(window: Browser, condition: str) -> None:
+    window.driver.set_script_timeout(20)
+    held = window.driver.execute_async_script(
+        "const done = arguments[0], holds = () => { " + condition + " };"
+        "const look = () => holds() ? done(true) : setTimeout(look, 20); look();"
+    )
+    assert held
+
+
+def test_a_group_of_the_heap_is_gone_into_and_left(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, heap()))
+    wide = "return document.querySelector('.zoomed')?.getBoundingClientRect().width || 0"
+    window.ask("document.querySelector('.gname').click()")
+    whole = window.ask("return document.getElementById('treemap').getBoundingClientRect().width")
+    assert window.ask(wide) == whole
+    ActionChains(window.driver).send_keys(Keys.ESCAPE).perform()
+    assert window.ask(wide) == 0
+
+
+def test_the_reader_chooses_light_or_dark(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, trace()))
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    light = window.ask(ground)
+    for _ in range(2):
+        window.ask("document.getElementById('theme').click()")
+    assert window.ask(ground) != light
+    window.ask("document.getElementById('theme').click()")
+    assert window.ask(ground) == light
+
+
+def test_much_is_laid_out_only_where_it_is_seen(window: Browser, tmp_path: Path) -> None:
+    many = render(many_sites(5000), "html", RenderOptions())
+    assert many.count(b'class="site ') == 5000
+    assert len(many) < 8 << 20
+    for report, what in ((many_sites(5000), ".block"), (moving(200), ".stop")):
+        window.open(_page(tmp_path, report))
+        used = window.ask(
+            f"return getComputedStyle(document.querySelector('{what}')).contentVisibility"
+        )
+        assert used == "auto"
+
+
+def test_source_is_shown_with_its_line_marked(window: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "hello.go"
+    file.write_text("package main\n\nfunc main() {\n\tprintln(`<b>`)\n}\n")
+    stop = msgspec.structs.replace(trace().stops[1], file=str(file), line=4)
+    report = msgspec.structs.replace(trace(), stops=(stop,))
+    window.open(_page(tmp_path, report))
+    marked = window.ask("return document.querySelector('.line.here code').innerText")
+    assert marked.strip() == "println(`<b>`)"
+
+
+def test_what_is_no_source_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a word that nobody shall see\n")
+    (tmp_path / "link.go").symlink_to(secret)
+    for name in ("secret.txt", "link.go", "", "missing.go"):
+        stop = msgspec.structs.replace(trace().stops[1], file=str(tmp_path / name), line=1)
+        report = msgspec.structs.replace(trace(), stops=(stop,))
+        assert b"nobody shall see" not in render(report, "html", RenderOptions())
