@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from goprobe.analysis.hold import PATIENCE, Target
+from goprobe.analysis.cores import CoreTarget
+from goprobe.analysis.hold import PATIENCE, AnyTarget, Target
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.ptrace import stopped
@@ -32,13 +33,15 @@ class Answer(Generic[T]):
     pause_us: int
 
 
-def ask(target: Target, question: Callable[[World], T]) -> Answer[T]:
+def ask(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
     """All that the answer reads is of one stop.
 
     Where the process changes faster than a rehearsal can follow, it is held while the question
     is asked. Raises what `question` raises, TargetGoneError, TargetTimeoutError,
     NotPermittedError.
     """
+    if isinstance(target, CoreTarget):
+        return Answer(question(target.world()), 0)
     memory = ProcessMemory(target.pid)
     try:
         return _ask(target, question, memory)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from goprobe.analysis.census import heap_census
 from goprobe.analysis.goroutines import goroutine_states, goroutines
-from goprobe.analysis.hold import Held, Target, hold, open_target
+from goprobe.analysis.hold import Held, Target, hold_process, open_target
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.maps import maps
 from goprobe.analysis.regions import memory_map
@@ -60,7 +60,7 @@ class Process:
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """One moment to ask many questions of. The process stands still for the whole block."""
-        with hold(self.target) as held:
+        with hold_process(self.target) as held:
             yield Snapshot(held)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from goprobe.analysis.hold import Target, hold, open_target
+from goprobe.analysis.cores import CoreTarget
+from goprobe.analysis.hold import AnyTarget, hold
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.heap import (
@@ -17,7 +18,6 @@ from goprobe.model.heap import (
     SpanMismatch,
     SpanStates,
 )
-from goprobe.process.memory import ProcessMemory
 from goprobe.runtime.census import Census, Mismatch, count
 from goprobe.runtime.spantable import HeapCopy, copy_again, copy_heap
 
@@ -26,7 +26,7 @@ _MOST_MISMATCHES = 20
 
 
 def heap_census(
-    pid: int | Target,
+    target: AnyTarget,
     *,
     timeout: float = 5.0,
     progress: Callable[[str], None] = lambda message: None,
@@ -38,7 +38,6 @@ def heap_census(
     TargetTimeoutError, and CannotWorkError where the runtime's bookkeeping cannot be read.
     """
     progress("reading the binary")
-    target = open_target(pid) if isinstance(pid, int) else pid
     for attempt in range(_TRIES):
         progress("counting the heap")
         copy, pause_us = copied(target, timeout, rehearsed=not attempt)
@@ -47,11 +46,15 @@ def heap_census(
             break
     return HeapReport(
         schema=SCHEMA, pid=target.pid, go=str(target.program.go), pause_us=pause_us,
-        snapshot="stop", self_check=self_check(census), census=census_of(census),
+        snapshot=_how(target), self_check=self_check(census), census=census_of(census),
     )  # fmt: skip
 
 
-def copied(target: Target, timeout: float, *, rehearsed: bool) -> tuple[HeapCopy, int]:
+def _how(target: AnyTarget) -> str:
+    return "core" if isinstance(target, CoreTarget) else "stop"
+
+
+def copied(target: AnyTarget, timeout: float, *, rehearsed: bool) -> tuple[HeapCopy, int]:
     """The heap's bookkeeping at one moment, and how long that took the target (microseconds).
 
     A rehearsal on the running target finds out where everything lies, and brings it into caches,
@@ -59,9 +62,9 @@ def copied(target: Target, timeout: float, *, rehearsed: bool) -> tuple[HeapCopy
     """
     mheap, layout = target.root("mheap_"), target.layout
     plan: HeapCopy | None = None
-    if rehearsed:
+    if rehearsed and not isinstance(target, CoreTarget):
         with suppress(UnreadableError):
-            plan = copy_heap(ProcessMemory(target.pid), layout, mheap)
+            plan = copy_heap(target.reader(), layout, mheap)
     try:
         with hold(target, timeout=timeout) as held:
             if plan:

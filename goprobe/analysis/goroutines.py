@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from msgspec import UNSET, structs
 
-from goprobe.analysis.hold import Target, hold
+from goprobe.analysis.hold import AnyTarget, hold
 from goprobe.analysis.standing import Teller, standing_of
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.model.attached import (
@@ -24,7 +24,7 @@ from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.world import World
 
 
-def goroutines(target: Target, *, stacks: bool = False, each: bool = False) -> GoroutinesReport:
+def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -> GoroutinesReport:
     """All goroutines of one stop; with `stacks` their frames, grouped unless `each` is wanted.
 
     Raises CannotWorkError where the runtime's list of goroutines cannot be read.
@@ -48,15 +48,16 @@ def goroutines(target: Target, *, stacks: bool = False, each: bool = False) -> G
     )
 
 
-def known_modules(target: Target) -> Modules:
+def known_modules(target: AnyTarget) -> Modules:
     """The program's modules; they hardly ever change, so that this needs no stop."""
-    memory = ProcessMemory(target.pid)
+    memory = target.reader()
     try:
         return read_modules(memory, target.layout, target.root("firstmoduledata"))
     except (UnreadableError, KeyError) as error:
         return Modules((), f"the modules cannot be read: {error}")
     finally:
-        memory.close()
+        if isinstance(memory, ProcessMemory):
+            memory.close()
 
 
 def goroutine_states(world: World, now: int) -> tuple[GoroutineState, ...]:

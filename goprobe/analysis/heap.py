@@ -14,7 +14,7 @@ from goprobe.analysis.closeup import dangling, object_view, paths, referrers
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapnames import Names, root_name
 from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import PATIENCE, Target
+from goprobe.analysis.hold import PATIENCE, AnyTarget
 from goprobe.analysis.profile import samples
 from goprobe.errors import UsageError
 from goprobe.model.address import Address
@@ -59,7 +59,7 @@ class HeapQuestions:
 
 
 def heap(
-    target: Target,
+    target: AnyTarget,
     questions: HeapQuestions,
     *,
     timeout: float = PATIENCE,

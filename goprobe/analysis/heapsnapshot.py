@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from goprobe.analysis.hold import Held, Target, hold
+from goprobe.analysis.cores import CoreTarget
+from goprobe.analysis.hold import AnyTarget, Held, Target, hold_process
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.process.forkplan import NoForkError, plan_fork
 from goprobe.process.forksnapshot import forked
 from goprobe.process.layers import LayeredMemory
 from goprobe.process.maps import read_maps
-from goprobe.process.memory import PageCache, ProcessMemory
+from goprobe.process.memory import Memory, PageCache
 from goprobe.runtime.census import Census, count
 from goprobe.runtime.heapwords import HeapWords, read_words, scannable_bytes
 from goprobe.runtime.modules import read_modules
@@ -48,7 +49,7 @@ class HeapSnapshot:
     close: Callable[[], None] = lambda: None
 
 
-def take(target: Target, *, timeout: float, progress: Progress, how: str = "") -> HeapSnapshot:
+def take(target: AnyTarget, *, timeout: float, progress: Progress, how: str = "") -> HeapSnapshot:
     """The heap of a process at one moment. It has to be closed.
 
     `how` is "stop" (the process stands while its heap is copied), "fork" (it stands only while a
@@ -74,7 +75,9 @@ def take(target: Target, *, timeout: float, progress: Progress, how: str = "") -
         ) from None
 
 
-def _take(target: Target, timeout: float, how: str, rehearsed: HeapCopy | None) -> HeapSnapshot:
+def _take(target: AnyTarget, timeout: float, how: str, rehearsed: HeapCopy | None) -> HeapSnapshot:
+    if isinstance(target, CoreTarget):
+        return _standing(target, target.world(), target.core, "core", 0)
     if how == "stop":
         return _from_stop(target, timeout, rehearsed)
     try:
@@ -88,11 +91,11 @@ def _take(target: Target, timeout: float, how: str, rehearsed: HeapCopy | None) 
         return _from_stop(target, timeout, rehearsed, f"no fork was made: {error.why}")
 
 
-def _rehearse(target: Target) -> HeapCopy | None:
+def _rehearse(target: AnyTarget) -> HeapCopy | None:
     """Where everything lies, and whether there is room for it here."""
     layout = target.layout
     try:
-        plan = copy_heap(ProcessMemory(target.pid), layout, target.root("mheap_"))
+        plan = copy_heap(target.reader(), layout, target.root("mheap_"))
     except UnreadableError:
         return None
     check_room(count(plan, layout), layout.constants["_PageSize"])
@@ -103,31 +106,37 @@ def _from_fork(target: Target, timeout: float) -> HeapSnapshot:
     """Read a copy-on-write child. Raises NoForkError."""
     plan = plan_fork(target.pid)
     with ExitStack() as held_open:
-        with hold(target, timeout=timeout) as held:
+        with hold_process(target, timeout=timeout) as held:
             child = held_open.enter_context(forked(held.process, plan))
             pause_us = held.pause_us
+        world = World(
+            target.pid, target.program, PageCache(child.memory), read_maps(child.pid),
+            child.threads, target.bias,
+        )  # fmt: skip
         # The child may be read for long: keep it beyond this function.
-        layout = target.layout
-        memory = PageCache(child.memory)
-        mappings = read_maps(child.pid)
-        world = World(target.pid, target.program, memory, mappings, child.threads, target.bias)
-        copy = copy_heap(child.memory, layout, target.root("mheap_"))
-        census = count(copy, layout)
-        every = decode_spans(copy, layout)
-        words = read_words(child.memory, census.spans, layout.constants["_PageSize"])
-        specials = join((special_roots(world, census.spans), queued_roots(world)))
-        manual = every.take(every.state == layout.constants["mSpanManual"])
-        closing = held_open.pop_all()
-        return HeapSnapshot(
-            world, census, manual, words, specials, pause_us, "fork", (), closing.close
-        )
+        snapshot = _standing(target, world, child.memory, "fork", pause_us)
+        return replace(snapshot, close=held_open.pop_all().close)
+
+
+def _standing(
+    target: AnyTarget, world: World, memory: Memory, how: str, pause_us: int
+) -> HeapSnapshot:
+    """The heap of what stands still for as long as it takes: `memory` is its memory, uncached."""
+    layout = target.layout
+    copy = copy_heap(memory, layout, target.root("mheap_"))
+    census = count(copy, layout)
+    every = decode_spans(copy, layout)
+    words = read_words(memory, census.spans, layout.constants["_PageSize"])
+    specials = join((special_roots(world, census.spans), queued_roots(world)))
+    manual = every.take(every.state == layout.constants["mSpanManual"])
+    return HeapSnapshot(world, census, manual, words, specials, pause_us, how, ())
 
 
 def _from_stop(
     target: Target, timeout: float, plan: HeapCopy | None, *warnings: str
 ) -> HeapSnapshot:
     layout, mheap = target.layout, target.root("mheap_")
-    with hold(target, timeout=timeout) as held:
+    with hold_process(target, timeout=timeout) as held:
         copy = copy_again(held.memory, layout, mheap, plan) if plan else None
         census = count(copy, layout) if copy else None
         if copy is None or census is None or not census.allocated.readable.all():

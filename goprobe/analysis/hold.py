@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from goprobe.analysis.cores import CoreTarget
 from goprobe.binary.elf import ElfFile
 from goprobe.process.identity import ProcessIdentity, identify
 from goprobe.process.maps import read_maps
@@ -43,6 +44,10 @@ class Target:
     @property
     def layout(self) -> Layout:
         return self.program.facts.layout
+
+    def reader(self) -> ProcessMemory:
+        """Its memory as it runs."""
+        return ProcessMemory(self.pid)
 
     def root(self, name: str) -> int:
         """Where one of the runtime's globals is in the process; KeyError where it is unknown."""
@@ -110,12 +115,44 @@ class Held:
         return self._process.pause_us
 
 
+class HeldCore:
+    """A core file, which stands still for ever."""
+
+    released = False
+    pause_us = 0
+
+    def __init__(self, target: CoreTarget) -> None:
+        self.target = target
+        self.memory: Memory = target.core
+
+    @cached_property
+    def world(self) -> World:
+        return self.target.world()
+
+    def release(self) -> None:
+        """Nothing waits."""
+
+
+AnyTarget = Target | CoreTarget
+AnyHeld = Held | HeldCore
+
+
 @contextmanager
-def hold(target: int | Target, *, timeout: float = PATIENCE) -> Iterator[Held]:
+def hold(target: int | AnyTarget, *, timeout: float = PATIENCE) -> Iterator[AnyHeld]:
     """Hold a Go process still. `timeout` (seconds) bounds the wait for it to stand.
 
     Raises what `open_target` raises, and TargetTimeoutError.
     """
+    if isinstance(target, CoreTarget):
+        yield HeldCore(target)
+        return
     opened = open_target(target) if isinstance(target, int) else target
-    with stopped(opened.pid, timeout=timeout, identity=opened.identity) as process:
-        yield Held(opened, process)
+    with hold_process(opened, timeout=timeout) as held:
+        yield held
+
+
+@contextmanager
+def hold_process(target: Target, *, timeout: float = PATIENCE) -> Iterator[Held]:
+    """As `hold`, of what is a process for certain."""
+    with stopped(target.pid, timeout=timeout, identity=target.identity) as process:
+        yield Held(target, process)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from goprobe.analysis.ask import ask
-from goprobe.analysis.hold import Target
+from goprobe.analysis.cores import CoreTarget
+from goprobe.analysis.hold import AnyTarget
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.regions import memory_map
 from goprobe.model.attached import MapsReport
@@ -18,11 +19,15 @@ from goprobe.process.pagemap import resident
 _TRIES = 4
 
 
-def maps(target: Target) -> MapsReport:
+def maps(target: AnyTarget) -> MapsReport:
     """Regions are of one stop; what is resident is read right after it, as the process runs on."""
     answer = ask(target, lambda world: memory_map(Locator(world)))
     regions = answer.value
-    sizes, smaps = _resident(target.pid, regions)
+    if isinstance(target, CoreTarget):
+        sizes = [sum(high - low for low, high in target.core.held(r.low, r.high)) for r in regions]
+        smaps = sum(sizes)
+    else:
+        sizes, smaps = _resident(target.pid, regions)
     return MapsReport(
         pid=target.pid,
         pause_us=answer.pause_us,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goprobe.analysis.ask import ask
-from goprobe.analysis.hold import Target
+from goprobe.analysis.hold import AnyTarget
 from goprobe.analysis.locate import Locator
 from goprobe.model.attached import Whereabouts, WhereReport
 from goprobe.runtime.world import World
@@ -25,7 +25,7 @@ def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ..
     return tuple(found)
 
 
-def where(target: Target, addresses: Sequence[int]) -> WhereReport:
+def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
     """Ask a running process; one short stop for all addresses together."""
     answer = ask(target, lambda world: whereabouts(world, addresses))
     return WhereReport(pid=target.pid, pause_us=answer.pause_us, locations=answer.value)

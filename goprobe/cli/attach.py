@@ -8,18 +8,31 @@ from typing import TYPE_CHECKING
 from goprobe.cli.options import Output, Process
 
 if TYPE_CHECKING:
-    from goprobe.analysis.hold import Target
+    from goprobe.analysis.hold import AnyTarget
 
 
-def answer(process: Process, output: Output, kind: type, ask: Callable[[Target], object]) -> int:
-    """Opens the process, asks, writes the report of struct type `kind`. The exit code is 0."""
+def opened(process: Process) -> AnyTarget:
+    """The process with that number, or the core file of that name (`--exe` names its binary)."""
+    from pathlib import Path
+
     from goprobe.analysis.hold import open_target
+
+    core = process.exe or (not process.is_number and Path(process.process).exists())
+    if core:
+        from goprobe.analysis.cores import open_core
+
+        return open_core(process.process, process.exe, assume_go=process.assume_go)
+    return open_target(process.pid, assume_go=process.assume_go)
+
+
+def answer(process: Process, output: Output, kind: type, ask: Callable[[AnyTarget], object]) -> int:
+    """Opens the process, asks, writes the report of struct type `kind`. The exit code is 0."""
     from goprobe.cli.output import destination
     from goprobe.cli.progress import Progress
 
     place = destination(output, kind)
     with Progress() as progress:
-        progress(f"reading process {process.pid}")
-        report = ask(open_target(process.pid, assume_go=process.assume_go))
+        progress(f"reading {process.process}")
+        report = ask(opened(process))
     place.deliver(report)
     return 0

@@ -15,7 +15,7 @@ from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from goprobe.analysis.heap import HeapQuestions
-    from goprobe.analysis.hold import Target
+    from goprobe.analysis.hold import AnyTarget
     from goprobe.model.heap import HeapReport
 
 _FINDINGS = 1
@@ -116,20 +116,20 @@ class Heap:
     ) -> int:
         """Count the objects on the heap of a running Go process, and say who keeps them.
 
-        PROCESS is a process number; an ADDRESS is hexadecimal, as Go's %p prints it. The exit code
-        is 1 where --dangling finds something.
+        PROCESS is a process number, or a core file with --exe BINARY; an ADDRESS is hexadecimal,
+        as Go's %p prints it. The exit code is 1 where --dangling finds something.
         """
         from goprobe.cli.output import destination
         from goprobe.cli.progress import Progress
         from goprobe.model.heap import HeapReport
 
         comparison.check()
-        drawn = output.format_name == "pprof"
+        drawn = output.format_name in ("pprof", "html")
         asked = questions.asked(growth=comparison.wanted or drawn)
         old = _old_report(comparison.diff) if comparison.diff else None
         place = destination(output, HeapReport)
         with Progress() as progress:
-            progress(f"reading process {process.pid}")
+            progress(f"reading {process.process}")
             look = _Look(process, asked, drawn, progress)
             report = look.repeatedly(comparison) if comparison.every else look()
         if old is not None:
@@ -144,9 +144,9 @@ class _Look:
     def __init__(
         self, process: Process, asked: HeapQuestions, drawn: bool, progress: Callable[[str], None]
     ) -> None:
-        from goprobe.analysis.hold import open_target
+        from goprobe.cli.attach import opened
 
-        self._target: Target = open_target(process.pid, assume_go=process.assume_go)
+        self._target: AnyTarget = opened(process)
         self._asked = asked
         self._drawn = drawn
         self._progress = progress

@@ -101,10 +101,18 @@ class Process:
         Option("--assume-go", metavar="X.Y", help="Read a stripped binary as this Go release's."),
     ] = ""
 
+    exe: Annotated[
+        str, Option("--exe", metavar="BINARY", help="The executable that a core file is of.")
+    ] = ""
+
+    @property
+    def is_number(self) -> bool:
+        return self.process.isascii() and self.process.isdecimal()
+
     @property
     def pid(self) -> int:
         """Raises UsageError where it is no process number."""
-        if not (self.process.isascii() and self.process.isdecimal()):
+        if not self.is_number:
             raise UsageError(f"{self.process!r} is not a process number", hint=_FIND_PIDS)
         return int(self.process)
 

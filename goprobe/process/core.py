@@ -174,6 +174,12 @@ class CoreFile:
                 return
         view[:] = self.read(address, len(view))
 
+    def held(self, low: int, high: int) -> Iterator[Range]:
+        """The parts [low, high) of a range of addresses that the core itself has."""
+        for piece in self._pieces:
+            if piece.low < high and low < piece.high:
+                yield max(piece.low, low), min(piece.high, high)
+
     def close(self) -> None:
         while self._files:
             os.close(self._files.pop())

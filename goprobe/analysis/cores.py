@@ -1,0 +1,73 @@
+"""A core file in the place of a running process: every question that needs no second moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from goprobe.binary.elf import ElfFile
+from goprobe.errors import UsageError
+from goprobe.process.core import CoreFile
+from goprobe.process.memory import Memory, PageCache
+from goprobe.runtime.layout import Layout
+from goprobe.runtime.program import Program
+from goprobe.runtime.world import World, load_bias
+
+
+@dataclass(frozen=True, slots=True)
+class CoreTarget:
+    """A core file and the binary that it is of, opened."""
+
+    core: CoreFile
+    program: Program
+    bias: int
+
+    @property
+    def pid(self) -> int:
+        return self.core.pid
+
+    @property
+    def layout(self) -> Layout:
+        return self.program.facts.layout
+
+    def root(self, name: str) -> int:
+        """Where one of the runtime's globals is in the process; KeyError where it is unknown."""
+        return self.program.facts.roots[name] + self.bias
+
+    def reader(self) -> Memory:
+        return self.core
+
+    def world(self) -> World:
+        """The process as it stood."""
+        return World(
+            self.pid, self.program, PageCache(self.core), self.core.mappings, self.core.threads,
+            self.bias,
+        )  # fmt: skip
+
+
+def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTarget:
+    """A core file with its executable, which the core itself may name.
+
+    Raises UsageError (no core, not its executable, no executable), NotGoError, CannotWorkError.
+    """
+    if not executable:
+        with CoreFile(path) as core:
+            recorded = core.recorded_executable
+        if not recorded or not Path(recorded).is_file():
+            raise UsageError(
+                f"the executable of {path} is not known"
+                + (f": {recorded} is not there" if recorded else ""),
+                hint="--exe BINARY names it",
+            )
+        executable = recorded
+    core = CoreFile(path, executable)
+    program = Program(ElfFile(executable))
+    bias = load_bias(program, core.mappings, core.recorded_executable) or load_bias(
+        program, core.mappings, executable
+    )
+    if program.stripped:
+        from goprobe.runtime.stripped import stripped_facts  # brings numpy along
+
+        program.adopt(stripped_facts(program, core, bias, assume_go=assume_go))
+    _ = program.facts
+    return CoreTarget(core, program, bias)

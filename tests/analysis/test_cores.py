@@ -1,0 +1,82 @@
+"""Core files asked what running processes are asked."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goprobe.analysis.cores import open_core
+from goprobe.analysis.goroutines import goroutines
+from goprobe.analysis.heap import HeapQuestions, heap
+from goprobe.analysis.hold import open_target
+from goprobe.analysis.maps import maps
+from goprobe.analysis.where import where
+from goprobe.errors import UsageError
+from goprobe.model.location import Kind
+from tests.support.gdb import gdbs
+from tests.support.go import Running, build, running
+from tests.support.heap import TESTDATA
+
+QUESTIONS = HeapQuestions(types=True, retained=True, dangling=True)
+
+
+@pytest.fixture(scope="module")
+def binary() -> Path:
+    return build(TESTDATA / "zoo.go")
+
+
+@pytest.fixture(scope="module")
+def program(binary: Path) -> Iterator[Running]:
+    with running(binary) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def core(program: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What GDB's gcore command writes of it."""
+    file = tmp_path_factory.mktemp("core") / "zoo.core"
+    gdb = gdbs()[0]
+    command = [*gdb.command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return file
+
+
+def test_the_heap_of_a_core_is_that_of_its_process(
+    program: Running, core: Path, binary: Path
+) -> None:
+    live = heap(open_target(program.pid), QUESTIONS)
+    dead = heap(open_core(str(core), str(binary)), QUESTIONS)
+    assert dead.snapshot == "core"
+    assert dead.pid == program.pid
+    assert dead.self_check.popcount_mismatches == 0
+    assert dead.dangling == ()
+    assert abs(dead.census.objects - live.census.objects) <= 2
+    mine = [{t for t in report.types if "main." in t.type} for report in (live, dead)]
+    assert mine[0] == mine[1]
+    assert dead.roots and any(r.name == "main.bigs" for r in dead.roots)
+    assert heap(open_core(str(core), str(binary)), HeapQuestions()).census == dead.census
+
+
+def test_the_core_itself_names_its_executable(core: Path, binary: Path) -> None:
+    assert open_core(str(core)).program.elf.path == str(binary)
+    with pytest.raises(UsageError):
+        open_core(str(binary))
+    with pytest.raises(UsageError):
+        open_core(str(core), str(core))
+
+
+def test_where_maps_and_goroutines_of_a_core(program: Running, core: Path, binary: Path) -> None:
+    target = open_core(str(core), str(binary))
+    address = int(next(line for line in program.lines if "main.big" in line).split()[1], 16)
+    (found,) = where(target, [address]).locations
+    assert found.kind is Kind.HEAP
+    live, dead = goroutines(open_target(program.pid)), goroutines(target)
+    assert {(g.id, g.status) for g in live.goroutines} == {
+        (g.id, g.status) for g in dead.goroutines
+    }
+    report = maps(target)
+    assert {r.kind for r in report.map} >= {Kind.TEXT, Kind.HEAP, Kind.BSS}
+    assert report.rss > 1 << 20
