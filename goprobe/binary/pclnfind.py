@@ -32,7 +32,7 @@ from goprobe.errors import NotGoError, UnreadableError
 _SECTIONS = (".gopclntab", ".data.rel.ro.gopclntab")
 _START = struct.pack("<IBBBB", MAGIC, 0, 0, 1, 8)
 _CANDIDATES_LIMIT = 4096
-_PROBES = 64
+_PROBES = 24
 _STACK_MAPS_LIMIT = 1 << 16
 
 # Words of moduledata: [pcHeader, funcnametab x3, cutab x3, filetab x3, pctab x3, pclntable x3,

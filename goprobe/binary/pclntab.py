@@ -13,6 +13,7 @@ lies in .rodata before 1.26, inside the table since. Both are asked of moduledat
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -141,14 +142,12 @@ class LineTable:
         return (self.function(index) for index in range(self.header.functions))
 
     @cached_property
-    def _by_name(self) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
+    def _name_offsets(self) -> array[int]:
+        """The name of every function, in address order."""
         unpack, funcs, last = struct.Struct("<i").unpack_from, self._funcs, len(self._funcs) - 8
-        for index, offset in enumerate(self._offsets):
-            if offset > last:
-                raise self._corrupt(offset, "a function lies outside of the table")
-            found.setdefault(unpack(funcs, offset + 4)[0], []).append(index)
-        return found
+        if max(self._offsets) > last:
+            raise self._corrupt(max(self._offsets), "a function lies outside of the table")
+        return array("i", [unpack(funcs, offset + 4)[0] for offset in self._offsets])
 
     @cached_property
     def _name_bytes(self) -> bytes:
@@ -163,14 +162,19 @@ class LineTable:
 
     def functions_named(self, name: str) -> list[Function]:
         """The functions of exactly this symbol name (a plugin or ABI wrapper may share one)."""
-        return [self.function(i) for i in self._by_name.get(self.name_offset(name), [])]
+        offset, known, at = self.name_offset(name), self._name_offsets, -1
+        found: list[Function] = []
+        for _ in range(known.count(offset) if offset >= 0 else 0):
+            at = known.index(offset, at + 1)
+            found.append(self.function(at))
+        return found
 
     def function_named(self, name: str) -> Function | None:
         return next(iter(self.functions_named(name)), None)
 
     def names(self) -> Iterator[str]:
         """The names of all functions with code of their own."""
-        return (self.name_at(offset) for offset in self._by_name)
+        return (self.name_at(offset) for offset in dict.fromkeys(self._name_offsets))
 
     def name_at(self, offset: int) -> str:
         """The name at an offset of the table of names; "" for the runtime's nameless functions."""
