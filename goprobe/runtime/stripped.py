@@ -32,6 +32,7 @@ _STRIDE = 8
 _WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
 _PERSISTENT_CHUNK = 256 << 10
 _GC_ARENA = 64 << 10
+_EMPTY_BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,43 +235,69 @@ class _Finder:
             spans = np.array(heap.span_pointers(), np.uint64)
         except UnreadableError:
             return 0
-        found = self._covering(areas, spans, _PERSISTENT_CHUNK, 0)
-        return found[0] if found[1] == len(spans) else 0
+        found = self._covering(areas, spans, _PERSISTENT_CHUNK)
+        return found[0] if len(found) == 1 else 0
 
     def _gc_bits_arenas(self, areas: Sequence[_Area], heap: Heap) -> int:
-        """The struct is a lock, then free, next, current, previous; mark bits come from `next`."""
+        """The struct is a lock, then free, next, current, previous; mark bits come from `next`,
+        and all of the four lists together hold all bits (mheap.go)."""
         struct = self._layout.struct("mspan")
         try:
             records = read_records(self._memory, struct, heap.span_pointers())
-            bits = np.array([r["gcmarkBits"] for r in records if r["gcmarkBits"]], np.uint64)
+            marks, allocs = (
+                np.array([r[bits] for r in records if r[bits]], np.uint64)
+                for bits in ("gcmarkBits", "allocBits")
+            )
         except UnreadableError:
             return 0
         link = self._layout.offset("gcBitsArena", "next")
-        at, most = self._covering(areas, bits, _GC_ARENA, link)
-        return at - 2 * _STRIDE if most > len(bits) // 2 else 0
+        every = np.concatenate([marks, allocs])
+        found = []
+        for at, words in self._aligned(areas):
+            if self._inside(words[2], marks, _GC_ARENA, link) * 2 <= len(marks):
+                continue
+            lists = {word for word in words[1:] if word}
+            if sum(self._inside(low, every, _GC_ARENA, link) for low in lists) >= len(every):
+                found.append(at)
+        return found[0] if len(found) == 1 else 0
 
-    def _covering(
-        self, areas: Sequence[_Area], addresses: Words, size: int, link: int
-    ) -> tuple[int, int]:
-        """The word from which blocks of `size` bytes, each with the next one's address at `link`,
-        hold most of `addresses`; and how many."""
-        best, most = 0, 0
+    def _aligned(self, areas: Sequence[_Area]) -> Iterator[tuple[int, list[int]]]:
+        """Structs of five words whose third leads to a page and the others to pages or nowhere:
+        each one's address and words."""
         for area in areas:
-            plausible = (area.words > 4096) & (area.words < 1 << 47) & (area.words % 4096 == 0)
+            words = area.words
+            paged = (words < 1 << 47) & (words % 4096 == 0)
+            here = paged[1:-3] & paged[2:-2] & (words[2:-2] > 4096) & paged[3:-1] & paged[4:]
+            for index in np.flatnonzero(here):
+                yield area.address(index), [int(w) for w in words[index : index + 5]]
+
+    def _covering(self, areas: Sequence[_Area], addresses: Words, size: int) -> list[int]:
+        """The words from which blocks of `size` bytes, each with the next one's address at its
+        beginning, hold all of `addresses`.
+
+        A word that is followed by an offset into the block is an allocator's own position in it
+        (persistentAlloc, malloc.go), not the list that is looked for.
+        """
+        found: list[int] = []
+        for area in areas:
+            words = area.words
+            plausible = (words > 4096) & (words < 1 << 47) & (words % 4096 == 0)
             for index in np.flatnonzero(plausible):
-                inside = self._inside(int(area.words[index]), addresses, size, link)
-                if inside > most:
-                    best, most = area.address(index), inside
-        return best, most
+                following = int(words[index + 1]) if index + 1 < len(words) else 0
+                if 0 < following <= size:
+                    continue
+                if self._inside(int(words[index]), addresses, size, 0) == len(addresses):
+                    found.append(area.address(index))
+        return found
 
     def _inside(self, low: int, addresses: Words, size: int, link: int) -> int:
         inside, seen = 0, set[int]()
         while low and low % 4096 == 0 and low not in seen and len(seen) < 1 << 14:
             seen.add(low)
             here = int(((addresses >= low) & (addresses < low + size)).sum())
-            if not here and len(seen) == 1 and link == 0:
-                break
             inside += here
+            if not inside and len(seen) >= _EMPTY_BLOCKS:
+                break
             try:
                 low = u64(self._memory, low + link)
             except UnreadableError:

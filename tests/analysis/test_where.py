@@ -124,8 +124,8 @@ def test_symbols_where_there_are_any(kinds: Standing) -> None:
     wanted = [None if kinds.stripped else symbol for symbol in SYMBOLS.values()]
     assert [location.detail.get("symbol") for location in found] == wanted
     static = found[list(SYMBOLS).index("static")]
-    # The table of small numbers moved to read-only memory in Go 1.25 (runtime/iface.go).
-    assert static.kind == (Kind.DATA if kinds.go < "1.25" else Kind.RODATA)
+    # The table of small numbers moved to read-only memory in Go 1.24 (runtime/iface.go).
+    assert static.kind == (Kind.DATA if kinds.go < "1.24" else Kind.RODATA)
 
 
 def test_types_of_objects_with_a_header(kinds: Standing) -> None:

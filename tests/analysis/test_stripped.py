@@ -1,0 +1,151 @@
+"""Stripped programs: shipped layouts against debug information, roots searched against symbols."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from goprobe.analysis.census import heap_census
+from goprobe.analysis.goroutines import goroutines
+from goprobe.analysis.hold import hold, open_target
+from goprobe.binary.dwarf import DebugInfo
+from goprobe.binary.elf import ElfFile
+from goprobe.errors import CannotWorkError
+from goprobe.process.memory import ProcessMemory
+from goprobe.runtime.layout import layout_from_debug, roots_from_debug
+from goprobe.runtime.program import Program
+from goprobe.runtime.shipped import releases as shipped_releases
+from goprobe.runtime.shipped import shipped_layout
+from goprobe.runtime.stripped import find_roots
+from tests.support.cli import goprobe
+from tests.support.go import Running, build, matrix, releases, running
+
+TESTDATA = Path(__file__).parents[2] / "testdata"
+HEAP = TESTDATA / "heap" / "standing.go"
+REQUIRED = {"firstmoduledata", "mheap_", "allgs", "allm"}
+STRIP = shutil.which("strip")
+
+
+def strip(binary: Path, into: Path) -> Path:
+    """The same binary, laid out the same, without symbols and debug information."""
+    assert STRIP
+    subprocess.run([STRIP, "-o", into, binary], check=True, capture_output=True)
+    return into
+
+
+# Every toolchain even without GOPROBE_MATRIX: this runs no program, and a layout that is not made
+# anew after runtime/fields.py has changed must not stay unseen.
+@pytest.mark.parametrize("go", releases())
+def test_layouts_shipped_are_those_of_debug_information(go: str) -> None:
+    program = Program(ElfFile(build(TESTDATA / "hello.go", go=go)))
+    made = layout_from_debug(DebugInfo(program.elf), f"go{go}")
+    assert go in shipped_releases()
+    shipped = shipped_layout(program.go)
+    assert shipped.structs == made.structs
+    assert shipped.constants == made.constants
+    assert shipped == made
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    go: str
+    symbols: Path
+    stripped: Path
+    program: Running
+    """Runs the stripped one."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(go, how) for go in matrix() for how in ("exec", "pie")],
+    ids=" ".join,
+)
+def twins(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Twins]:
+    if STRIP is None:
+        pytest.skip("the same layout without symbols takes binutils' strip")
+    go, how = request.param
+    symbols = build(HEAP, go=go, flags=(f"-buildmode={'pie' if how == 'pie' else 'exe'}",))
+    stripped = strip(symbols, tmp_path_factory.mktemp("stripped") / "standing")
+    with running(stripped) as program:
+        yield Twins(go, symbols, stripped, program)
+
+
+def test_roots_found_are_where_the_symbols_say(twins: Twins) -> None:
+    program = Program(ElfFile(twins.stripped))
+    assert program.stripped
+    bias = open_target(twins.program.pid).bias
+    memory = ProcessMemory(twins.program.pid)
+    found = find_roots(program, shipped_layout(program.go), memory, bias)
+    said = roots_from_debug(DebugInfo(ElfFile(twins.symbols)))
+    assert found.keys() >= REQUIRED | {"waitReasonStrings", "persistentChunks", "gcBitsArenas"}
+    assert found == {name: said[name] for name in found}
+
+
+def test_the_census_of_a_stripped_program(twins: Twins) -> None:
+    report = heap_census(open_target(twins.program.pid))
+    assert report.self_check.popcount_mismatches == 0 and report.self_check.spans > 20
+    assert report.census
+    said = int(twins.program["objects"])
+    # A few objects of the runtime itself are younger than what the program read: test_census.py
+    # explains each. The list of them is not repeated here.
+    assert 0 <= report.census.objects - said <= 16
+
+
+def test_goroutines_of_a_stripped_program(twins: Twins) -> None:
+    report = goroutines(open_target(twins.program.pid), stacks=True)
+    main = next(g for g in report.goroutines if g.id == 1)
+    assert main.frames and main.frames[-1].function == "runtime.goexit"
+    assert any(f.function == "main.main" and f.line for f in main.frames)
+    assert {g.wait_reason for g in report.goroutines if g.system} >= {"GC sweep wait"}
+
+
+def test_what_was_found_is_kept(twins: Twins) -> None:
+    first, second = (open_target(twins.program.pid) for _ in range(2))
+    assert first.program.facts == second.program.facts
+    with hold(second) as held:
+        assert held.world.heap.arenas
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stripped program that says to be of a release that does not exist yet."""
+    binary = build(HEAP, flags=("-ldflags=-s -w",))
+    data = binary.read_bytes()
+    version = f"go{Program(ElfFile(binary)).go}".replace("gogo", "go").encode()
+    assert version in data
+    major, minor, *rest = version.decode().split(".")
+    newer = ".".join([major, str(int(minor) + 70)[-len(minor) :], *rest]).encode()
+    assert len(newer) == len(version)
+    changed = tmp_path_factory.mktemp("unknown") / "standing"
+    changed.write_bytes(data.replace(version, newer))
+    changed.chmod(0o755)
+    with running(changed) as program:
+        yield program
+
+
+@pytest.mark.parametrize("command", ["maps", "goroutines", "heap"])
+def test_an_unknown_release_is_said(unknown: Running, command: str) -> None:
+    ran = goprobe(command, str(unknown.pid))
+    assert (ran.code, ran.out) == (3, b"")
+    sentence, hint = ran.err.strip().split("\n")
+    assert "the binary is stripped and was built by go1.97" in sentence
+    assert "--assume-go" in hint
+
+
+def test_an_unknown_release_read_as_a_known_one(unknown: Running) -> None:
+    known = releases()[-1]
+    with pytest.raises(CannotWorkError):
+        open_target(unknown.pid)
+    report = heap_census(open_target(unknown.pid, assume_go=known))
+    assert report.self_check.popcount_mismatches == 0
+    ran = goprobe("goroutines", str(unknown.pid), "--assume-go", known, "--json")
+    assert ran.code == 0
+    wrong = goprobe("heap", str(unknown.pid), "--assume-go", "1.2")
+    assert (wrong.code, wrong.out) == (3, b"")
