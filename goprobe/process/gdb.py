@@ -268,7 +268,9 @@ class Gdb:
             self._threads.forget()
             self._registers.forget()
             self._places.remove_all()
-            return mi.parse_stop(payload, self.pid)  # of all threads the first is left
+            # Of all threads the first is left; GDB may still mean the one that called exec.
+            self._mi.command(f"-thread-select {self._threads.number(self.pid)}")
+            return mi.parse_stop(payload, self.pid)
         self._at = mi.parse_stop(payload, self._threads.tid(payload.get("thread-id")))
         return self._at
 
