@@ -8,7 +8,7 @@ from goprobe.model.attached import GoroutineState
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
 from goprobe.model.script import Moment, SessionInfo
-from goprobe.model.value import Element
+from goprobe.model.value import Element, Variable
 
 # WHEREs that name an event instead of a place in the code.
 PANIC = "@panic"
@@ -39,6 +39,9 @@ class Driver(Protocol):
         """Stop after a change of these bytes: numbers of watches for `unwatch`."""
 
     def unwatch(self, number: int) -> None: ...
+
+    def variables(self, name: str) -> tuple[Variable, ...]:
+        """Every variable in scope; with a name those of the nearest frame that has one."""
 
     def locate(self, address: int) -> tuple[Location, ...]:
         """Every identity of an address, most specific first."""

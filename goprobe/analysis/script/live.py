@@ -16,7 +16,7 @@ from goprobe.model.heap import SCHEMA, HeapReport
 from goprobe.model.location import Location
 from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
-from goprobe.model.value import Element
+from goprobe.model.value import Element, Variable
 from goprobe.process.mi import StopEvent
 from goprobe.runtime.place import InMemory
 
@@ -52,15 +52,18 @@ class LiveDriver:
     # Going on
 
     def break_at(self, where: str) -> None:
+        self._require_owner()
         places = self._session.resolve((_EVENTS.get(where, where),))
         if where in _EVENTS:
             places = tuple(p.named(where) for p in places)
         self._session.break_at(places)
 
     def clear(self, where: str) -> None:
+        self._require_owner()
         self._session.clear_breakpoints(where)
 
     def resume(self) -> Moment:
+        self._require_owner()
         event, view, reason = self._session.run()
         return self._moment(event, view, reason)
 
@@ -81,7 +84,7 @@ class LiveDriver:
         if watch:
             address, _ = self._watches[watch]
             reason = f"a write to {address:#x}"
-        return Moment(stop=view.stop(reason), where=where, watch=watch)
+        return Moment(stop=view.stop(reason, variables=False), where=where, watch=watch)
 
     def watch(self, address: int, size: int) -> tuple[int, ...]:
         pieces = list(_pieces(address, size))
@@ -108,10 +111,20 @@ class LiveDriver:
 
     # Questions
 
+    def _require_owner(self) -> None:
+        """A process that the script forked shares GDB's pipes, and would garble what is said."""
+        if os.getpid() != self._owner:
+            raise UsageError("a process that the script forked cannot ask of the program")
+
     def _at(self) -> StopView:
+        self._require_owner()
         if self._view is None:
             raise TargetGoneError("the program does not stand at a stop")
         return self._view
+
+    def variables(self, name: str) -> tuple[Variable, ...]:
+        view = self._at()
+        return view.variables((name,), nearest=True) if name else view.variables()
 
     def locate(self, address: int) -> tuple[Location, ...]:
         return self._at().locator.locate_all(address)

@@ -48,6 +48,7 @@ class Program:
         self._listeners: list[_Listener] = []
         self._set: set[str] = set()
         self._stop: Stop | None = None
+        self._shown = False
         self.exit: Exit | None = None
 
     def __enter__(self) -> Self:
@@ -63,7 +64,7 @@ class Program:
 
     def close(self) -> None:
         """End the program, whatever it does."""
-        self._over()
+        self._over(keep=False)
         self._driver.close()
 
     @property
@@ -101,11 +102,13 @@ class Program:
                 return
             for listener in self._listeners:
                 if listener.where == stop.where and (not listener.when or listener.when(stop)):
+                    self._shown = True
                     listener.handler(stop)
             if self._stop is not stop:
                 continue  # a handler let the program go on
             wanted = stop.where in breaks or not stop.where
             if wanted and (when is None or when(stop)):
+                self._shown = True
                 yield stop
 
     def run_to_end(self) -> Exit:
@@ -131,9 +134,9 @@ class Program:
         self._over()
         return self._driver.resume()
 
-    def _over(self) -> None:
+    def _over(self, *, keep: bool = True) -> None:
         if self._stop is not None:
-            self._stop.end()
+            self._stop.end(shown=self._shown and keep)
             self._stop = None
 
     def _arrived(self, moment: Moment) -> Stop | None:
@@ -141,13 +144,16 @@ class Program:
             self.exit = moment.exit if moment.exit is not UNSET else Exit()
             return None
         self._stop = Stop(self._driver, moment, self._step)
+        self._shown = False
         return self._stop
 
     def _step(self, how: str, line: int) -> Stop | None:
         if self.exit is not None:
             raise UsageError("the program has ended")
         self._over()
-        return self._arrived(self._driver.step(how, line))
+        arrived = self._arrived(self._driver.step(how, line))
+        self._shown = True
+        return arrived
 
     # Asking
 

@@ -7,6 +7,7 @@ a script must ask what it asked then, in the same order; no Go and no GDB is nee
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
@@ -30,7 +31,7 @@ from goprobe.model.script import (
     RecordingHead,
     SessionInfo,
 )
-from goprobe.model.value import Element
+from goprobe.model.value import Element, Variable
 
 T = TypeVar("T")
 _SIZE_LIMIT = 1 << 30
@@ -42,8 +43,10 @@ class Recorder:
 
     def __init__(self, driver: Driver, path: Path) -> None:
         self._driver = driver
+        # A script may fork: what is buffered would be written twice, and its end by the child.
+        self._owner = os.getpid()
         try:
-            self._file: IO[bytes] = path.open("wb")
+            self._file: IO[bytes] = path.open("wb", buffering=0)
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
         self._count = 0
@@ -88,6 +91,9 @@ class Recorder:
     def unwatch(self, number: int) -> None:
         self._asked("unwatch", (number,), lambda: self._driver.unwatch(number))
 
+    def variables(self, name: str) -> tuple[Variable, ...]:
+        return self._asked("variables", (name,), lambda: self._driver.variables(name))
+
     def locate(self, address: int) -> tuple[Location, ...]:
         return self._asked("locate", (address,), lambda: self._driver.locate(address))
 
@@ -106,6 +112,8 @@ class Recorder:
         return self._asked("heap", (), self._driver.heap)
 
     def close(self) -> None:
+        if os.getpid() != self._owner:
+            return
         if not self._file.closed:
             self._write(RecordingEnd(end=True, exchanges=self._count))
             self._file.close()
@@ -187,6 +195,10 @@ class Replayer:
 
     def unwatch(self, number: int) -> None:
         self._asked("unwatch", (number,), None)
+
+    def variables(self, name: str) -> tuple[Variable, ...]:
+        found = self._asked("variables", (name,), tuple[Variable, ...])
+        return cast("tuple[Variable, ...]", found)
 
     def locate(self, address: int) -> tuple[Location, ...]:
         return cast("tuple[Location, ...]", self._asked("locate", (address,), tuple[Location, ...]))

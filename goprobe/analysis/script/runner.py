@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from goprobe.analysis.script.program import Program
 from goprobe.errors import GoprobeError, ScriptFailedError, TargetTimeoutError, UsageError
+
+_RINGS = 3
+_RING_AGAIN = 1.0  # seconds
 
 
 def read_script(path: str) -> str:
@@ -40,34 +46,63 @@ def run_script(
         raise UsageError(f"{path}:{line}: {getattr(error, 'msg', error)}") from None
     names = {"__name__": "__main__", "__file__": path, "program": program, "args": tuple(args)}
     try:
-        with _bounded(path, timeout):
+        with _bounded(path, timeout, program):
             exec(code, names)
     except SystemExit as ended:
-        if isinstance(ended.code, str):
-            raise ScriptFailedError(ended.code) from None
-        return ended.code or 0
-    except GoprobeError:
+        return _asked_for(ended)
+    except GoprobeError as error:
+        frames = _own_frames(path, error)
+        if frames and not error.hint:
+            error.hint = f"asked at {path}:{frames[-1].lineno}"
         raise
     except Exception as error:
         raise ScriptFailedError(_sentence(path, error), lines=_own_traceback(path, error)) from None
     return 0
 
 
+def _asked_for(ended: SystemExit) -> int:
+    """The exit code as Python itself understands sys.exit: what is no number is a message."""
+    if ended.code is None:
+        return 0
+    if isinstance(ended.code, int):
+        return int(ended.code) & 0xFF
+    raise ScriptFailedError(str(ended.code)) from None
+
+
+class _TooLate(BaseException):
+    """No Exception, so that a script's `except Exception` does not swallow it."""
+
+
 @contextmanager
-def _bounded(path: str, timeout: float) -> Iterator[None]:
+def _bounded(path: str, timeout: float, program: Program) -> Iterator[None]:
+    sentence = f"{path} did not end within {timeout:g} s"
+    rings = 0
+
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise TargetTimeoutError(
-            f"{path} did not end within {timeout:g} s",
-            hint="give it longer with --timeout SECONDS",
-        )
+        nonlocal rings
+        rings += 1
+        if rings > _RINGS:
+            _give_up(sentence, program)
+        raise _TooLate
 
     old = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, timeout)
+    signal.setitimer(signal.ITIMER_REAL, timeout, _RING_AGAIN)
     try:
         yield
+    except _TooLate:
+        raise TargetTimeoutError(sentence, hint="give it longer with --timeout SECONDS") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
+
+
+def _give_up(sentence: str, program: Program) -> NoReturn:
+    """The end of a script that catches whatever is raised."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    program.close()
+    with contextlib.suppress(OSError):
+        os.write(2, f"goprobe: {sentence}, and caught what was to end it\n".encode())
+    os._exit(TargetTimeoutError.exit_code)
 
 
 def _own_frames(path: str, error: BaseException) -> list[traceback.FrameSummary]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from msgspec import UNSET
@@ -86,9 +86,13 @@ class Stop:
         self._step = step
         self._over = False
         self._census: HeapReport | None = None
+        self._variables: tuple[Variable, ...] | None = None
+        self._named: dict[str, tuple[Variable, ...]] = {}
 
-    def end(self) -> None:
-        """The program goes on."""
+    def end(self, *, shown: bool) -> None:
+        """The program goes on. What was `shown` to the script keeps its variables for `diff`."""
+        if shown and not self._over:
+            _ = self.variables
         self._over = True
 
     @property
@@ -149,7 +153,11 @@ class Stop:
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        return self.report.variables
+        """Every variable in scope of every frame of the user's own code."""
+        _ = self.report
+        if self._variables is None:
+            self._variables = self._driver.variables("")
+        return self._variables
 
     def __getitem__(self, name: str) -> Variable:
         found = self.get(name)
@@ -160,14 +168,20 @@ class Stop:
         return found
 
     def __contains__(self, name: object) -> bool:
-        return any(v.name == name for v in self.variables)
+        return isinstance(name, str) and self.get(name) is not None
 
     def __iter__(self) -> Iterator[Variable]:
         return iter(self.variables)
 
     def get(self, name: str) -> Variable | None:
         """The innermost variable of a name: within a frame the one declared last."""
-        named = [v for v in self.variables if v.name == name]
+        _ = self.report
+        if self._variables is not None:
+            named = tuple(v for v in self._variables if v.name == name)
+        else:
+            if name not in self._named:
+                self._named[name] = self._driver.variables(name)
+            named = tuple(v for v in self._named[name] if v.name == name)
         return min(named, key=lambda v: (v.frame, -(v.line or 0)), default=None)
 
     # Questions
@@ -236,7 +250,8 @@ class Stop:
 
     def diff(self, earlier: Stop) -> Diff:
         """What is different here from an earlier stop, which may be over."""
-        now, then = _by_place(self.report), _by_place(earlier._report)
+        now = _by_place(self.report, self.variables)
+        then = _by_place(earlier._report, earlier._variables or ())
         both = [(k, then[k], now[k]) for k in now if k in then]
         objects = size = None
         if self._census and earlier._census:
@@ -255,10 +270,10 @@ class Stop:
 _Place = tuple[str, str, int]
 
 
-def _by_place(stop: trace.Stop) -> dict[_Place, Variable]:
+def _by_place(stop: trace.Stop, variables: Iterable[Variable]) -> dict[_Place, Variable]:
     """Variables by function, name and the number of that function's frame from the outside."""
     found: dict[_Place, Variable] = {}
-    for v in stop.variables:
+    for v in variables:
         frames = stop.frames[v.frame :]
         depth = sum(1 for f in frames if f.function == v.function)
         found.setdefault((v.function, v.name, depth), v)
