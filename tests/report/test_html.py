@@ -104,6 +104,17 @@ def test_stops_are_walked_with_the_arrow_keys(window: Browser, tmp_path: Path) -
     assert len(window.ask(stop)) == 5
 
 
+def test_a_stack_that_has_moved_since_is_drawn_as_the_stack_it_was(
+    window: Browser, tmp_path: Path
+) -> None:
+    window.open(_page(tmp_path, moving(2)), script=False)
+    boxes = (
+        "return [...document.querySelectorAll('.box.inside b:first-child')].map(e => e.innerText)"
+    )
+    named = [text for text in window.ask(boxes) if "goroutine" in text]
+    assert named == ["stack of goroutine 1", "stack of goroutine 1"]
+
+
 def test_motion_only_for_readers_who_want_it(window: Browser, tmp_path: Path) -> None:
     page = _page(tmp_path, moving(2))
     for still in (True, False):

@@ -34,6 +34,7 @@ class Thing:
     label: str
     what: str
     address: int
+    kind: Kind
     evidence: str = ""
     place: str = ""
     to: tuple[str, ...] = ()
@@ -120,6 +121,12 @@ def _space(found: Sequence[Row]) -> int:
 
 def _box(row: Row, things: tuple[Thing, ...], top: float, gap: int) -> Box:
     kind = Kind.HEAP if row.arena else row.kind
+    name = _name(row)
+    told = {thing.kind for thing in things}
+    if row.inside and len(told) == 1 and kind not in told:
+        # What was so at the thing's own stop, where the map of a later one says otherwise.
+        (kind,) = told
+        name = words.KIND_NAMES[kind]
     meaning = _ARENA if row.arena else words.KIND_MEANINGS[kind]
     whole = sum(row.kinds.values()) or 1
     amounts = sorted(row.kinds.items(), key=lambda pair: -pair[1])[:_MOST_PARTS]
@@ -127,7 +134,7 @@ def _box(row: Row, things: tuple[Thing, ...], top: float, gap: int) -> Box:
         Part(k.value, words.KIND_NAMES[k], n, round(100 * n / whole, 2)) for k, n in amounts
     )
     return Box(
-        kind=kind.value, name=_name(row), meaning=meaning, low=str(row.low),
+        kind=kind.value, name=name, meaning=meaning, low=str(row.low),
         high=str(row.high), perms=row.perms, size=row.size,
         gap=gap if gap >= GAP_WORTH_SHOWING else 0, inside=row.inside, top=top,
         height=_HEAD + _THING * len(things), fan="", strip_y=0.0, strip_height=0.0,

@@ -52,7 +52,7 @@ def _things(node: Node, variable: str, key: str, thread: int, ledger: Ledger) ->
     if node.address is not UNSET and node.location is not UNSET:
         label, what = _label(node, variable)
         yield Thing(
-            key, label, what, int(node.address), ledger.id(node.location),
+            key, label, what, int(node.address), node.location.kind, ledger.id(node.location),
             node.location.name, tuple(k for k, _ in below), thread,
         )  # fmt: skip
     for child_key, child in below:

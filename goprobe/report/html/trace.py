@@ -12,14 +12,17 @@ from goprobe.model.trace import Stop, TraceReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
 from goprobe.report.html import shell
+from goprobe.report.html.asof import with_stack
 from goprobe.report.html.evidence import Ledger
 from goprobe.report.html.moves import Past, key_of, moved_stack
-from goprobe.report.html.scene import Scene, picture, scene
+from goprobe.report.html.scene import Scene, Thing, picture, scene
 from goprobe.report.html.source import Line, Sources
 from goprobe.report.html.things import things_of
 from goprobe.report.interest import picks, sentence, value_text
 from goprobe.report.options import RenderOptions
+from goprobe.report.picture import Row
 
+_Stack = tuple[int, int, int]  # whose, from, to
 _MARGIN = 10
 _MOST_FRAMES = 32
 _MOST_VARIABLES = 60
@@ -95,14 +98,32 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
 def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> list[StopView]:
     """Each stop, told by what has changed since the one before."""
     every = [things_of(stop, names, ledger) for stop in report.stops]
-    found = picture(report.map, [thing.address for things in every for thing in things])
+    drawn = _pictures(report, every)
     sources, past = Sources(), Past()
     views = []
     for number, (stop, things) in enumerate(zip(report.stops, every, strict=True), 1):
-        drawing = scene(found, things)
+        drawing = scene(drawn[_stack_of(stop)], things)
         views.append(_stop(number, stop, drawing, ledger, sources, past))
         past.remember(stop)
     return views
+
+
+def _pictures(report: TraceReport, every: Sequence[list[Thing]]) -> dict[_Stack, list[Row]]:
+    """The rows for each place where a stack has lain: the same for all stops that it lay there,
+    so that what has not moved stands still in the drawing."""
+    stops: dict[_Stack, Stop] = {}
+    addresses: dict[_Stack, list[int]] = {}
+    for stop, things in zip(report.stops, every, strict=True):
+        stops.setdefault(_stack_of(stop), stop)
+        addresses.setdefault(_stack_of(stop), []).extend(thing.address for thing in things)
+    return {
+        key: picture(with_stack(report.map, stop), addresses[key]) for key, stop in stops.items()
+    }
+
+
+def _stack_of(stop: Stop) -> _Stack:
+    stack = stop.stack
+    return (stop.goroutine, 0, 0) if stack is UNSET else (stop.goroutine, stack.low, stack.high)
 
 
 def facts(report: TraceReport) -> list[str]:
