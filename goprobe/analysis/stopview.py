@@ -18,8 +18,9 @@ from goprobe.model.location import Kind, Location
 from goprobe.model.trace import Bounds, Frame, Stop
 from goprobe.model.value import Element, State, Variable
 from goprobe.runtime.closures import captures_of
-from goprobe.runtime.frames import FrameView, walk_frames
+from goprobe.runtime.frames import FrameView
 from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.values import Capture, Decoded, Decoder, Limits
 from goprobe.runtime.variables import Binding, FrameVariables
 from goprobe.runtime.world import World
@@ -77,13 +78,10 @@ class StopView:
     @cached_property
     def frames(self) -> tuple[FrameView, ...]:
         """Innermost first, at most FRAME_LIMIT."""
-        world, regs = self.world, self.registers
-        high = self.bounds[1] or (1 << 64)
+        stacks = Stacks(self.world)
         try:
-            walk = walk_frames(
-                world.memory, world.lines, regs["rip"], regs["rsp"], high=high, limit=FRAME_LIMIT
-            )
-            return tuple(islice(walk, FRAME_LIMIT))
+            walked = stacks.of_thread(self.tid, limit=FRAME_LIMIT)
+            return tuple(islice(stacks.source(walked), FRAME_LIMIT))
         except (UnreadableError, NotGoError):
             return ()
 
@@ -93,8 +91,13 @@ class StopView:
             if i == 0 or is_own_code(self.world.program, frame.function, frame.file):
                 yield i, frame
 
-    def variables(self, names: Iterable[str] = ()) -> tuple[Variable, ...]:
-        """Every variable in scope of the frames of interest; only those named, where any are."""
+    def variables(
+        self, names: Iterable[str] = (), *, nearest: bool = False
+    ) -> tuple[Variable, ...]:
+        """Every variable in scope of the frames of interest; only those named, where any are.
+
+        With `nearest` frames further out than the first that has one are not looked at.
+        """
         if self.world.program.stripped:
             return ()
         wanted = frozenset(names)
@@ -105,6 +108,8 @@ class StopView:
             try:
                 bindings = [b for b in finder.of(frame, known) if not wanted or b.name in wanted]
                 by_frame[index] = [self.variable(b, index, frame) for b in bindings]
+                if nearest and bindings:
+                    break
             except NotGoError:
                 by_frame[index] = []
         for index, made in add_passed_on(self, by_frame, wanted):
@@ -145,8 +150,15 @@ class StopView:
             elements=made.elements,
         )  # fmt: skip
 
-    def stop(self, reason: str, names: Iterable[str] = (), warnings: tuple[str, ...] = ()) -> Stop:
-        """The whole stop as the report has it."""
+    def stop(
+        self,
+        reason: str,
+        names: Iterable[str] = (),
+        warnings: tuple[str, ...] = (),
+        *,
+        variables: bool = True,
+    ) -> Stop:
+        """The whole stop as the report has it, or without its variables."""
         frames = self.frames
         top = frames[0] if frames else None
         low, high = self.bounds
@@ -161,7 +173,7 @@ class StopView:
             sp=Address(self.registers["rsp"]),
             stack=Bounds(Address(low), Address(high)) if high else UNSET,
             frames=tuple(_frame(f) for f in frames),
-            variables=self.variables(names),
+            variables=self.variables(names) if variables else (),
             warnings=warnings,
         )
 

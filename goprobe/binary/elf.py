@@ -125,7 +125,7 @@ class ElfFile:
                 self._segment(phoff + i * phentsize) for i in range(phnum if phentsize >= 56 else 0)
             )
             self.sections = self._read_sections(shoff, shentsize, shnum, shstrndx)
-        except struct.error:
+        except (struct.error, OverflowError):
             raise NotGoError(f"{self.shown_as} is cut short: its headers are missing") from None
 
     def _segment(self, at: int) -> Segment:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from dataclasses import replace
 
 from goprobe.analysis.goroutines import goroutine_states
 from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
 from goprobe.analysis.script.stepping import Stepper
+from goprobe.analysis.script.watches import Notice, Watches
 from goprobe.analysis.session import Launch, Session, prepare
 from goprobe.analysis.stopview import StopView
 from goprobe.errors import CannotWorkError, TargetGoneError, UnreadableError, UsageError
@@ -24,8 +25,6 @@ from goprobe.runtime.place import InMemory
 _EVENTS = {
     PANIC: "runtime.gopanic", GOROUTINE: "runtime.newproc1", STACK_MOVE: "runtime.copystack",
 }  # fmt: skip
-_WATCH_SIZES = (8, 4, 2, 1)
-_WATCHES = 4
 _READ_LIMIT = 1 << 26
 
 
@@ -38,7 +37,8 @@ class LiveDriver:
         self._owner = os.getpid()
         self._session.__enter__()
         self._view: StopView | None = None
-        self._watches: dict[int, tuple[int, int]] = {}
+        self._watches = Watches(self._session)
+        self._notice: Notice | None = None
         self.info = SessionInfo(
             target=launch.target, args=launch.args, binary=str(self._prepared.built.binary),
             go=str(self._prepared.program.go).removeprefix("go"),
@@ -64,13 +64,26 @@ class LiveDriver:
 
     def resume(self) -> Moment:
         self._require_owner()
-        event, view, reason = self._session.run()
-        return self._moment(event, view, reason)
+        while True:
+            event, view, reason = self._session.run()
+            if view is None or self._judge(event, view).kind != "step":
+                return self._moment(event, view, reason)
 
     def step(self, how: str, line: int) -> Moment:
-        stepper = Stepper(self._session, self._at())
+        stepper = Stepper(self._session, self._at(), self._judge)
+        self._notice = None
         event, view = stepper.go(how, line)
         return self._moment(event, view, how)
+
+    def _judge(self, event: StopEvent, view: StopView) -> StopEvent:
+        """The event as it is to be taken: as a step that ended where the stop was for the sake of
+        the watches alone, as a watchpoint's where one has something to tell."""
+        self._notice = self._watches.look(view)
+        if self._notice:
+            return event if self._session.where_of(event) else replace(event, kind="watchpoint")
+        if self._watches.is_ours(event) and not self._session.where_of(event):
+            return StopEvent("step", event.thread, event.pc)
+        return event
 
     def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
         self._view = view
@@ -80,34 +93,17 @@ class LiveDriver:
             )  # fmt: skip
             return Moment(exit=ended)
         where = self._session.where_of(event)
-        watch = event.breakpoint if event.breakpoint in self._watches else 0
-        if watch:
-            address, _ = self._watches[watch]
-            reason = f"a write to {address:#x}"
-        return Moment(stop=view.stop(reason, variables=False), where=where, watch=watch)
+        notice, self._notice = self._notice, None
+        if notice and not where:
+            reason = notice.reason
+        return Moment(stop=view.stop(reason), where=where, watch=notice.number if notice else 0)
 
     def watch(self, address: int, size: int) -> tuple[int, ...]:
-        pieces = list(_pieces(address, size))
-        free = _WATCHES - len(self._watches)
-        if len(pieces) > free:
-            raise UsageError(
-                f"watching {size} bytes at {address:#x} needs {len(pieces)} hardware watchpoints; "
-                f"{free} of the processor's {_WATCHES} are free"
-            )
-        try:
-            self._at().world.memory.read(address, size)
-        except UnreadableError:
-            raise UsageError(f"cannot watch {address:#x}: nothing is mapped there") from None
-        made = []
-        for at, width in pieces:
-            number = self._session.gdb.insert_watchpoint(at, width)
-            self._watches[number] = (at, width)
-            made.append(number)
-        return tuple(made)
+        return (self._watches.add(self._at(), address, size),)
 
     def unwatch(self, number: int) -> None:
-        if self._watches.pop(number, None):
-            self._session.gdb.remove_breakpoint(number)
+        self._require_owner()
+        self._watches.remove(number)
 
     # Questions
 
@@ -167,14 +163,3 @@ class LiveDriver:
             schema=SCHEMA, pid=world.pid, go=str(world.program.go), pause_us=0, snapshot="stop",
             self_check=self_check(census), census=census_of(census),
         )  # fmt: skip
-
-
-def _pieces(address: int, size: int) -> Sequence[tuple[int, int]]:
-    """The range as aligned pieces that one debug register each can watch."""
-    found: list[tuple[int, int]] = []
-    end = address + size
-    while address < end and len(found) <= _WATCHES:
-        width = next(w for w in _WATCH_SIZES if address % w == 0 and address + w <= end)
-        found.append((address, width))
-        address += width
-    return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from goprobe.analysis.session import Session
 from goprobe.analysis.stopview import StopView
-from goprobe.errors import UsageError
+from goprobe.errors import UnreadableError, UsageError
 from goprobe.process.mi import StopEvent
 from goprobe.runtime.frames import FrameView
 
@@ -15,11 +17,15 @@ _Went = tuple[StopEvent, StopView | None]
 class Stepper:
     """One step of one goroutine from where `view` stands. Other goroutines run meanwhile.
 
-    A breakpoint or watch that is reached on the way ends the step.
+    A breakpoint or watch that is reached on the way ends the step. `judge` says how an event is
+    to be taken: one that is none for the script comes back as a step.
     """
 
-    def __init__(self, session: Session, view: StopView) -> None:
+    def __init__(
+        self, session: Session, view: StopView, judge: Callable[[StopEvent, StopView], StopEvent]
+    ) -> None:
         self._session = session
+        self._judge = judge
         self._view = view
         if view.goroutine is None or not view.frames:
             raise UsageError("only a goroutine in Go code can be stepped")
@@ -34,18 +40,26 @@ class Stepper:
             case "next":
                 return self._lines(over_calls=True)
             case "instruction":
-                return self._instruction(over_calls=False)
+                return self._instruction()
             case "finish":
                 return self._finish()
             case "until":
                 return self._until(line)
         raise UsageError(f"{how!r} is no way to step")
 
-    def _instruction(self, *, over_calls: bool) -> _Went:
-        event = self._session.gdb.step_instruction(
-            timeout=self._session.time_left(), over_calls=over_calls
-        )
-        return event, None if event.over else self._session.view(event.thread)
+    def _instruction(self) -> _Went:
+        event = self._session.gdb.step_instruction(timeout=self._session.time_left())
+        if event.over:
+            return event, None
+        view = self._session.view(event.thread)
+        return self._judge(event, view), view
+
+    def _over_call(self, view: StopView) -> _Went:
+        """One instruction of this goroutine; a call counts as one."""
+        after = _end_of_call(view)
+        if not after or view.goroutine is None:
+            return self._instruction()
+        return self._to(after, deeper_than=view.goroutine.high - view.registers["rsp"])
 
     def _mine(self, view: StopView) -> bool:
         return view.goroutine is not None and view.goroutine.id == self._goroutine
@@ -53,10 +67,12 @@ class Stepper:
     def _lines(self, *, over_calls: bool) -> _Went:
         """Instruction by instruction, until another line of this frame, a callee with source of
         its own, or the caller is reached."""
+        now = self._view
         for _ in range(_STEP_LIMIT):
-            event, view = self._instruction(over_calls=over_calls)
-            if view is None or event.kind not in ("step",):
+            event, view = self._over_call(now) if over_calls else self._instruction()
+            if view is None or event.kind != "step":
                 return event, view
+            now = view
             if not self._mine(view):
                 continue
             if not view.frames or self._is_between(view):
@@ -106,9 +122,12 @@ class Stepper:
                 if event.over:
                     return event, None
                 view = self._session.view(event.thread)
-                if event.breakpoint != number:
-                    return event, view
-                if self._mine(view) and self._returned(view, deeper_than):
+                told = self._judge(event, view)
+                reached = told.kind == "breakpoint" and told.breakpoint == number
+                if told.kind != "step" and not reached:
+                    return told, view
+                arrived = view.registers["rip"] == address and self._mine(view)
+                if arrived and self._returned(view, deeper_than):
                     return StopEvent("step", event.thread, event.pc), view
         finally:
             if self._session.gdb.pid:
@@ -118,3 +137,20 @@ class Stepper:
         if deeper_than is None or view.goroutine is None:
             return True
         return view.goroutine.high - view.registers["rsp"] <= deeper_than
+
+
+def _end_of_call(view: StopView) -> int:
+    """The address after the instruction that the view stands at if that is a call, else 0."""
+    from iced_x86 import Decoder, FlowControl  # only stepping needs it
+
+    pc = view.registers["rip"]
+    code = view.world.memory.read(pc, 1)
+    for size in (15, 8, 2):  # the mapping may end behind it
+        try:
+            code = view.world.memory.read(pc, size)
+            break
+        except UnreadableError:
+            continue
+    ins = Decoder(64, code, ip=pc).decode()
+    calls = (FlowControl.CALL, FlowControl.INDIRECT_CALL)
+    return int(ins.next_ip) if ins.flow_control in calls else 0
