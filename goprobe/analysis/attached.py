@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from goprobe.analysis.census import heap_census
 from goprobe.analysis.goroutines import goroutine_states, goroutines
 from goprobe.analysis.hold import Held, Target, hold_process, open_target
 from goprobe.analysis.locate import Locator
@@ -53,9 +52,21 @@ class Process:
         """Its goroutines, grouped by identical stack; with `stacks` each with its frames."""
         return goroutines(self.target, stacks=stacks)
 
-    def heap(self) -> HeapReport:
-        """The census of its heap."""
-        return heap_census(self.target)
+    def heap(
+        self, *, types: bool = False, retained: bool = False, path: int = 0, paths: int = 1,
+        referrers: int = 0, object: int = 0, dangling: bool = False,  # noqa: A002
+        unreachable: bool = False,
+        snapshot: str = "",
+    ) -> HeapReport:  # fmt: skip
+        """The census of its heap, and what else is asked: as the options of `goprobe heap`."""
+        from goprobe.analysis.heap import HeapQuestions, heap
+
+        return heap(
+            self.target,
+            HeapQuestions(
+                types, retained, path, paths, referrers, object, dangling, unreachable, snapshot
+            ),
+        )
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

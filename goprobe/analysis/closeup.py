@@ -21,7 +21,7 @@ from goprobe.runtime.values import Decoder
 Way = list[tuple[int, int]]
 """(node, edge by which it was reached; -1 for the first)"""
 
-_MOST_STEPS = 10_000
+_TRIED = 64
 _SHOWN_STEPS = 200
 _MOST_REFERRERS = 1000
 _MOST_DANGLING = 200
@@ -49,7 +49,9 @@ def paths(
 ) -> tuple[tuple[tuple[Location, ...], ...], tuple[str, ...]]:
     """Shortest paths from roots, by different last referrers, shortest first; and their texts."""
     found: list[Way] = []
-    for edge in incoming(graph, node).tolist():
+    shortest = int(graph.reach.via[node])
+    others = incoming(graph, node)[: _TRIED * max(most, 1)].tolist()
+    for edge in dict.fromkeys([shortest, *others] if shortest >= 0 else others):
         way = _way(graph, source_of(graph, edge), node)
         if way:
             found.append([*way, (node, edge)])
@@ -62,12 +64,10 @@ def _way(graph: HeapGraph, node: int, without: int) -> Way:
     """The shortest way to a node, from a root on; empty where it leads through `without`."""
     nodes, via = graph.nodes, graph.reach.via
     way: Way = []
-    while len(way) < _MOST_STEPS or node != nodes.root:
+    while node != nodes.root:
         if node == without:
             return []
         edge = int(via[node])
-        if node == nodes.root:
-            break
         if edge == UNREACHED:
             return []
         way.append((node, edge))

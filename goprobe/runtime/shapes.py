@@ -23,6 +23,8 @@ from goprobe.runtime.values import Capture
 
 _WORD = 8
 _SLOTS_LIMIT = 1 << 16
+_WORDS_LIMIT = 1 << 21
+_SIZE_LIMIT = 1 << 47
 _DEPTH_LIMIT = 32
 _RTYPE_BYTES = 48  # sizeof(abi.Type)
 _MAP_PART = re.compile(r"\bmap\.(group|bucket)\[|\bmaps\.table$|\bruntime\.bmap$")
@@ -328,7 +330,7 @@ class Shapes:
 
     def _from_rtype(self, rtype: int, prefix: str) -> Shape:
         record = self._typedata.record(rtype)
-        if record is None:
+        if record is None or record["Size_"] > _SIZE_LIMIT:
             return UNKNOWN
         slots: Slots = {}
         element, kind = rtype, self._typedata.kind(rtype)
@@ -340,7 +342,7 @@ class Shapes:
         self._flatten_rtype(element, 0, slots, 0)
         name = self._typedata.name(rtype)
         name = f"[]{name} backing" if prefix else name
-        size = self._typedata.size(element)
+        size = min(self._typedata.size(element), _SIZE_LIMIT)
         made = _shape(name, size, bool(record["PtrBytes"]), slots)
         return Shape(name, record["Size_"], made.words, made.pointers, made.rules)
 
@@ -357,7 +359,7 @@ class Shapes:
                     self._flatten_rtype(part, base + min(offset, 1 << 40), slots, depth + 1)
             case GoKind.ARRAY:
                 part, count = u64(memory, at), u64(memory, at + 2 * _WORD)
-                size = self._typedata.size(part)
+                size = min(self._typedata.size(part), _SIZE_LIMIT)
                 for i in range(min(count, _SLOTS_LIMIT) if size else 0):
                     before = len(slots)
                     self._flatten_rtype(part, base + i * size, slots, depth + 1)
@@ -382,10 +384,14 @@ class Shapes:
 
 def _shape(name: str, size: int, pointers: bool, slots: Slots, *, repeats: bool = True) -> Shape:
     words = -(-size // _WORD)
-    count = max(words, max(slots, default=0) + 1)
+    # A corrupt type may claim any size; what lies beyond the limit has no rules.
+    last = max((at for at in slots if at < _WORDS_LIMIT), default=0)
+    count = max(words, last + 1) if words <= _WORDS_LIMIT else last + 1
     rules, shapes = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for at, (rule, shape) in slots.items():
-        rules[at], shapes[at] = rule, shape
+        if 0 <= at < count:
+            rules[at], shapes[at] = rule, shape
+    repeats &= words <= _WORDS_LIMIT
     return Shape(name, size, words if repeats else 0, pointers, (rules, shapes))
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from goprobe.analysis.heap import HeapQuestions, report_on
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
@@ -113,3 +114,23 @@ def test_random_graphs_agree_with_brute_force(seed: int, count: int, go: str) ->
         assert set(brute) <= reached
         if reached == set(brute):
             assert {i: int(held[node]) for node, i in numbers.items() if i in brute} == brute
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 1 << 32), damage=st.sampled_from([10, 1000, 100_000]))
+def test_a_scribbled_heap_is_followed_without_harm(seed: int, damage: int) -> None:
+    with graph_of("zoo.go", go=matrix()[-1]) as (_, graph):
+        words = graph.snapshot.words.words
+        random = np.random.default_rng(seed)
+        good = words[random.integers(0, len(words), damage)]
+        wild = random.integers(0, 1 << 63, damage, dtype=np.uint64)
+        kind = random.integers(0, 3, damage)
+        # Pointers to other places, pointers off by some bytes, numbers of any size.
+        value = np.choose(kind, [good, good + np.uint64(seed % 64), wild])
+        words[random.integers(0, len(words), damage)] = value
+        report = report_on(
+            graph, HeapQuestions(types=True, retained=True, dangling=True, unreachable=True)
+        )
+        assert report.graph
+        assert report.graph.reachable + report.graph.unreachable == report.census.objects
+        assert sum(t.objects for t in report.types) <= report.census.objects
