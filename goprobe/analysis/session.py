@@ -198,8 +198,18 @@ class Session:
 
     def where_of(self, event: StopEvent) -> str:
         """The WHERE of the breakpoint that an event hit, "" for other events."""
-        place = self._places.get(event.breakpoint)
+        place = self._place_of(event)
         return place.reason if place else ""
+
+    def _place_of(self, event: StopEvent) -> Place | None:
+        """The place of an event, even where GDB names another breakpoint at the same address."""
+        place = self._places.get(event.breakpoint)
+        if place or event.kind != "breakpoint":
+            return place
+        for each in self._places.values():
+            if each.address + (0 if each.absolute else self.bias) == event.pc:
+                return each
+        return None
 
     def resolve(self, wheres: Sequence[str]) -> tuple[Place, ...]:
         return tuple(p for where in wheres for p in resolve(self.program, where))
@@ -215,7 +225,7 @@ class Session:
             if event.over:
                 return event, None, ""
             view = self.view(event.thread)
-            place = self._places.get(event.breakpoint)
+            place = self._place_of(event)
             reason = f"breakpoint {place.reason}" if place else _reason(event)
             if place and self._repeats(event, view):
                 continue
