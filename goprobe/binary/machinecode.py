@@ -161,9 +161,9 @@ def _step(instruction: iced.Instruction, known: Known) -> None:
     if instruction.flow_control not in _GOES_ON:
         known.clear()
         return
+    if instruction.mnemonic in (_M.PUSH, _M.POP):
+        _forget_stack(known)
     if not instruction.op_count or instruction.op0_kind != _K.REGISTER:
-        if instruction.mnemonic in (_M.PUSH, _M.POP):
-            _forget_stack(known)
         return
     register = _full(instruction.op0_register)
     if register == "rsp":
