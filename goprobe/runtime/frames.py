@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-_FRAME_LIMIT = 4096
-
 
 class FrameView(msgspec.Struct, frozen=True):
     """One frame, innermost first.
