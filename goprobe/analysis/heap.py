@@ -48,6 +48,7 @@ class HeapQuestions:
     dangling: bool = False
     unreachable: bool = False
     snapshot: str = ""
+    sample: bool = False
 
     @property
     def graph(self) -> bool:
@@ -73,7 +74,10 @@ def heap(
     """
     if not questions.graph:
         return heap_census(target, timeout=timeout, progress=progress)
-    snapshot = take(target, timeout=timeout, progress=progress, how=questions.snapshot)
+    _check_sample(questions)
+    snapshot = take(
+        target, timeout=timeout, progress=progress, how=questions.snapshot, sample=questions.sample
+    )
     try:
         graph = HeapGraph(snapshot, progress)
         report = report_on(graph, questions)
@@ -82,6 +86,13 @@ def heap(
         return report
     finally:
         snapshot.close()
+
+
+def _check_sample(questions: HeapQuestions) -> None:
+    if questions.sample and questions != HeapQuestions(
+        types=True, sample=True, snapshot=questions.snapshot
+    ):
+        raise UsageError("--sample counts types, and can answer nothing else")
 
 
 def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
@@ -96,7 +107,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
         pause_us=snapshot.pause_us, snapshot=snapshot.how,
         self_check=self_check(snapshot.census, len(found), graph.pointers),
         census=census_of(snapshot.census), graph=summary(graph),
-        warnings=(*snapshot.warnings, *graph.roots.notes),
+        warnings=(*snapshot.warnings, *_sample_told(graph), *graph.roots.notes),
     )  # fmt: skip
     changes: dict[str, object] = {}
     if questions.types or questions.retained:
@@ -117,6 +128,16 @@ def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
             graph, names, _node(graph, questions.object), retained=questions.retained
         )
     return msgspec.structs.replace(report, **changes)
+
+
+def _sample_told(graph: HeapGraph) -> tuple[str, ...]:
+    sample = graph.snapshot.sample
+    if sample is None or sample.share == 1:
+        return ()
+    return (
+        f"only {100 * sample.share:.1f} % of the heap, chosen by chance, was looked at: types are "
+        "counted in that part, and pointers through the rest were not followed",
+    )
 
 
 def _node(graph: HeapGraph, address: int) -> int:

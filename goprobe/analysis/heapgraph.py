@@ -46,13 +46,12 @@ class HeapGraph:
 
     @cached_property
     def objects(self) -> Objects:
-        census = self.snapshot.census
-        return number_objects(census.spans, census.allocated)
+        return number_objects(self.snapshot.spans, self.snapshot.allocated)
 
     @cached_property
     def contents(self) -> HeapContents:
-        census = self.snapshot.census
-        return HeapContents(census.spans, census.allocated, self.objects.live, self.snapshot.words)
+        snapshot = self.snapshot
+        return HeapContents(snapshot.spans, snapshot.allocated, self.objects.live, snapshot.words)
 
     @cached_property
     def maps(self) -> PointerMaps:
@@ -61,7 +60,9 @@ class HeapGraph:
     @cached_property
     def resolver(self) -> Resolver:
         arenas = [(a.base, a.end) for a in self.world.heap.arenas]
-        return Resolver(self.objects, self.snapshot.manual, arenas, self._page)
+        sample = self.snapshot.sample
+        left_out = sample.left_out if sample else None
+        return Resolver(self.objects, self.snapshot.manual, arenas, self._page, left_out)
 
     @cached_property
     def edges(self) -> Edges:
@@ -142,7 +143,7 @@ class HeapGraph:
     @cached_property
     def lead(self) -> Ints:
         """Of each span, the bytes that the type header takes in its objects."""
-        spans, constants = self.snapshot.census.spans, self.world.layout.constants
+        spans, constants = self.snapshot.spans, self.world.layout.constants
         least = constants.get("minSizeForMallocHeader")
         if least is None or self.world.layout.has("heapArena", "bitmap"):
             return np.zeros(len(spans), np.int64)
@@ -185,7 +186,7 @@ class HeapGraph:
 
     def _tiny(self, node: int) -> bool:
         """Whether an object's slot may hold several objects below 16 bytes."""
-        spans = self.snapshot.census.spans
+        spans = self.snapshot.spans
         tiny = self.world.layout.constants["tinySpanClass"]
         return int(spans.spanclass[self.objects.span[node]]) == tiny
 

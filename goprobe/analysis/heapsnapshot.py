@@ -16,6 +16,7 @@ from goprobe.process.forksnapshot import forked
 from goprobe.process.layers import LayeredMemory
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory, PageCache
+from goprobe.runtime.allocated import Allocation, allocation
 from goprobe.runtime.census import Census, count
 from goprobe.runtime.heapwords import HeapWords, read_words, scannable_bytes
 from goprobe.runtime.modules import read_modules
@@ -29,6 +30,16 @@ _TRIES = 3
 _BYTES_AN_OBJECT = 140
 _STACKS_LIMIT = 1 << 31
 _SHARE_OF_FREE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A part of the spans in use, chosen by chance; `share` of their bytes, 0 to 1."""
+
+    share: float
+    spans: SpanTable
+    allocated: Allocation
+    left_out: SpanTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,62 +58,77 @@ class HeapSnapshot:
     how: str
     warnings: tuple[str, ...]
     close: Callable[[], None] = lambda: None
+    sample: Sample | None = None
+
+    @property
+    def spans(self) -> SpanTable:
+        """The spans in use whose objects are looked at."""
+        return self.sample.spans if self.sample else self.census.spans
+
+    @property
+    def allocated(self) -> Allocation:
+        return self.sample.allocated if self.sample else self.census.allocated
 
 
-def take(target: AnyTarget, *, timeout: float, progress: Progress, how: str = "") -> HeapSnapshot:
+def take(
+    target: AnyTarget, *, timeout: float, progress: Progress, how: str = "", sample: bool = False
+) -> HeapSnapshot:
     """The heap of a process at one moment. It has to be closed.
 
     `how` is "stop" (the process stands while its heap is copied), "fork" (it stands only while a
     copy-on-write child of it is made, which is read), or "" for a fork where one is safe. Raises
     CannotWorkError where the heap would not fit into memory, its bookkeeping cannot be read, or a
-    fork that was asked for cannot be made.
+    fork that was asked for cannot be made. With `sample` as much of it is looked at as fits.
     """
     progress("counting the heap")
-    rehearsed = _rehearse(target)
+    rehearsed = _rehearse(target, refuse=not sample)
     progress("copying the heap")
     try:
         for _ in range(_TRIES - 1):
-            snapshot = _take(target, timeout, how, rehearsed)
+            snapshot = _take(target, timeout, how, rehearsed, sample)
             if not snapshot.census.mismatches:
                 return snapshot
             # It fell between two instructions of an allocation, say: look again.
             snapshot.close()
             rehearsed = None
-        return _take(target, timeout, how, None)
+        return _take(target, timeout, how, None, sample)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
         ) from None
 
 
-def _take(target: AnyTarget, timeout: float, how: str, rehearsed: HeapCopy | None) -> HeapSnapshot:
+def _take(
+    target: AnyTarget, timeout: float, how: str, rehearsed: HeapCopy | None, sample: bool
+) -> HeapSnapshot:
     if isinstance(target, CoreTarget):
-        return _standing(target, target.world(), target.core, "core", 0)
+        return _standing(target, target.world(), target.core, "core", 0, sample)
     if how == "stop":
-        return _from_stop(target, timeout, rehearsed)
+        return _from_stop(target, timeout, rehearsed, sample)
     try:
-        return _from_fork(target, timeout)
+        return _from_fork(target, timeout, sample)
     except NoForkError as error:
         if how == "fork":
             raise CannotWorkError(
                 f"process {target.pid} cannot be forked: {error.why}",
                 hint="--snapshot stop reads it while it stands",
             ) from None
-        return _from_stop(target, timeout, rehearsed, f"no fork was made: {error.why}")
+        return _from_stop(target, timeout, rehearsed, sample, f"no fork was made: {error.why}")
 
 
-def _rehearse(target: AnyTarget) -> HeapCopy | None:
+def _rehearse(target: AnyTarget, *, refuse: bool) -> HeapCopy | None:
     """Where everything lies, and whether there is room for it here."""
     layout = target.layout
     try:
         plan = copy_heap(target.reader(), layout, target.root("mheap_"))
     except UnreadableError:
         return None
-    check_room(count(plan, layout), layout.constants["_PageSize"])
+    if refuse:
+        check_room(count(plan, layout), layout.constants["_PageSize"])
     return plan
 
 
-def _from_fork(target: Target, timeout: float) -> HeapSnapshot:
+def _from_fork(target: Target, timeout: float, sample: bool) -> HeapSnapshot:
     """Read a copy-on-write child. Raises NoForkError."""
     plan = plan_fork(target.pid)
     with ExitStack() as held_open:
@@ -114,26 +140,28 @@ def _from_fork(target: Target, timeout: float) -> HeapSnapshot:
             child.threads, target.bias,
         )  # fmt: skip
         # The child may be read for long: keep it beyond this function.
-        snapshot = _standing(target, world, child.memory, "fork", pause_us)
+        snapshot = _standing(target, world, child.memory, "fork", pause_us, sample)
         return replace(snapshot, close=held_open.pop_all().close)
 
 
 def _standing(
-    target: AnyTarget, world: World, memory: Memory, how: str, pause_us: int
+    target: AnyTarget, world: World, memory: Memory, how: str, pause_us: int, sample: bool
 ) -> HeapSnapshot:
     """The heap of what stands still for as long as it takes: `memory` is its memory, uncached."""
     layout = target.layout
     copy = copy_heap(memory, layout, target.root("mheap_"))
     census = count(copy, layout)
     every = decode_spans(copy, layout)
-    words = read_words(memory, census.spans, layout.constants["_PageSize"])
+    page = layout.constants["_PageSize"]
+    chosen = _sampled(census, copy, page) if sample else None
+    words = read_words(memory, chosen.spans if chosen else census.spans, page)
     specials = join((special_roots(world, census.spans), queued_roots(world)))
     manual = every.take(every.state == layout.constants["mSpanManual"])
-    return HeapSnapshot(world, census, manual, words, specials, pause_us, how, ())
+    return HeapSnapshot(world, census, manual, words, specials, pause_us, how, (), sample=chosen)
 
 
 def _from_stop(
-    target: Target, timeout: float, plan: HeapCopy | None, *warnings: str
+    target: Target, timeout: float, plan: HeapCopy | None, sample: bool, *warnings: str
 ) -> HeapSnapshot:
     layout, mheap = target.layout, target.root("mheap_")
     with hold_process(target, timeout=timeout) as held:
@@ -143,11 +171,16 @@ def _from_stop(
             # A collection has moved the bitmaps since the rehearsal.
             copy = copy_heap(held.memory, layout, mheap)
             census = count(copy, layout)
-        return _copied(target, held, copy, census, warnings)
+        return _copied(target, held, copy, census, sample, warnings)
 
 
 def _copied(
-    target: Target, held: Held, copy: HeapCopy, census: Census, warnings: tuple[str, ...]
+    target: Target,
+    held: Held,
+    copy: HeapCopy,
+    census: Census,
+    sample: bool,
+    warnings: tuple[str, ...],
 ) -> HeapSnapshot:
     """All that may change, while the target still stands; then it is let go."""
     layout = target.layout
@@ -157,8 +190,10 @@ def _copied(
     layered = LayeredMemory(held.memory)
     threads = held.world.threads
     world = World(target.pid, target.program, layered, read_maps(target.pid), threads, target.bias)
-    words = read_words(held.memory, census.spans, page)
-    _lay_heap(layered, census.spans, words, page)
+    chosen = _sampled(census, copy, page) if sample else None
+    spans = chosen.spans if chosen else census.spans
+    words = read_words(held.memory, spans, page)
+    _lay_heap(layered, spans, words, page)
     _lay_sections(layered, world)
     _lay_spans(layered, manual, page)
     _lay_arenas(layered, world)
@@ -174,6 +209,7 @@ def _copied(
         held.pause_us,
         "stop",
         warnings,
+        sample=chosen,
     )
 
 
@@ -220,6 +256,18 @@ def _lay_arenas(layered: LayeredMemory, world: World) -> None:
     size = world.layout.struct("heapArena").size
     for arena in world.heap.arenas:
         layered.copy(arena.address, size)
+
+
+def _sampled(census: Census, copy: HeapCopy, page: int) -> Sample:
+    """As many spans, chosen by chance, as half of the memory at hand has room for."""
+    share = min(1.0, available_memory() / 2 / max(estimate(census, page), 1))
+    kept = np.random.default_rng(0).random(len(census.spans)) < share
+    spans = census.spans.take(kept)
+    size = census.spans.npages
+    return Sample(
+        float(size[kept].sum() / max(size.sum(), 1)), spans, allocation(spans, copy.bits),
+        census.spans.take(~kept),
+    )  # fmt: skip
 
 
 def check_room(census: Census, page: int) -> None:

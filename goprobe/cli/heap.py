@@ -58,6 +58,10 @@ class Questions:
         ),
     ] = ""
 
+    sample: Annotated[
+        bool, Option("--sample", help="Count the types in as much of the heap as fits here.")
+    ] = False
+
     def asked(self, *, growth: bool) -> HeapQuestions:
         """Raises UsageError where they make no sense. Growth is told by type and root."""
         from goprobe.analysis.heap import HeapQuestions
@@ -76,6 +80,7 @@ class Questions:
             dangling=self.dangling,
             unreachable=self.unreachable,
             snapshot=self.snapshot,
+            sample=self.sample,
         )
 
 

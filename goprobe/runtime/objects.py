@@ -68,24 +68,34 @@ def number_objects(spans: SpanTable, allocated: Allocation) -> Objects:
 class Resolver:
     """Says of many addresses at once which object each points into.
 
-    `manual` are the spans of stacks. `arenas` are [low, high) of the heap's arenas.
+    `manual` are the spans of stacks. `arenas` are [low, high) of the heap's arenas. `left_out`
+    are spans whose objects are not looked at: pointers to them lead out of the heap.
     """
 
     def __init__(
-        self, objects: Objects, manual: SpanTable, arenas: list[tuple[int, int]], page: int
-    ) -> None:
+        self, objects: Objects, manual: SpanTable, arenas: list[tuple[int, int]], page: int,
+        left_out: SpanTable | None = None,
+    ) -> None:  # fmt: skip
         self._objects = objects
         spans = objects.spans
         self._page_bits = np.uint64(page.bit_length() - 1)
-        bases = np.concatenate((spans.base, manual.base))
-        pages = np.concatenate((spans.npages, manual.npages))
+        others = [manual] if left_out is None else [manual, left_out]
+        bases = np.concatenate([spans.base, *(s.base for s in others)])
+        pages = np.concatenate([spans.npages, *(s.npages for s in others)])
+        self._means = np.concatenate(
+            (
+                np.arange(len(spans), dtype=np.int32),
+                np.full(len(manual), MANUAL_SPAN, np.int32),
+                np.full(len(bases) - len(spans) - len(manual), NOT_HEAP, np.int32),
+            )
+        )
         ends = bases + (pages * page).astype(np.uint64)
         lows = np.array([low for low, _ in arenas], np.uint64)
         highs = np.array([high for _, high in arenas], np.uint64)
         every_low, every_high = np.concatenate((lows, bases)), np.concatenate((highs, ends))
         self.low = int(every_low.min(initial=(1 << 64) - 1))
         self.high = int(every_high.max(initial=0))
-        self._build(bases, pages, lows, highs, len(spans))
+        self._build(bases, pages, lows, highs)
         self._elemsize = spans.elemsize.astype(np.uint64)
         large = spans.spanclass <= 1
         # The runtime divides likewise (mspan.divMul): exact for offsets within a small span.
@@ -93,7 +103,7 @@ class Resolver:
         self._divide = np.where(large, np.uint64(0), magic)
         self._first = objects.allocated.first[:-1] * _SLOT_BITS
 
-    def _build(self, bases: Words, pages: Ints, lows: Words, highs: Words, in_use: int) -> None:
+    def _build(self, bases: Words, pages: Ints, lows: Words, highs: Words) -> None:
         """Two tables, as in the runtime: from address bits to a block of pages, then to spans."""
         shift = np.uint64(_ARENA_BITS)
         last = bases + (pages.astype(np.uint64) << self._page_bits) - np.uint64(1)
@@ -120,9 +130,7 @@ class Resolver:
         owner = np.repeat(np.arange(len(bases)), pages)
         nth = np.arange(len(owner)) - np.repeat(np.cumsum(pages) - pages, pages)
         page = (bases >> self._page_bits).astype(np.int64)[owner] + nth
-        table[self._entry(page.astype(np.uint64) << self._page_bits)] = np.where(
-            owner < in_use, owner, MANUAL_SPAN
-        )
+        table[self._entry(page.astype(np.uint64) << self._page_bits)] = self._means[owner]
         self._pages = table
 
     def _entry(self, address: Words) -> Ints:

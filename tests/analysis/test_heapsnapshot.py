@@ -11,7 +11,7 @@ from goprobe.analysis.heap import HeapQuestions, heap
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
-from goprobe.errors import CannotWorkError
+from goprobe.errors import CannotWorkError, UsageError
 from goprobe.model.heap import HeapReport
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
@@ -146,3 +146,19 @@ def test_a_heap_larger_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -
     refused = pytest.raises(CannotWorkError, match=r"takes about .* MiB of memory here")
     with running(build(TESTDATA / "zoo.go")) as program, refused:
         _ask(program.pid, "")
+
+
+def test_a_sample_is_looked_at_where_all_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(build(TESTDATA / "million.go"), "20000") as program:
+        target = open_target(program.pid)
+        whole = heap(target, HeapQuestions(types=True))
+        room = 20_000 * 200
+        monkeypatch.setattr("goprobe.analysis.heapsnapshot.available_memory", lambda: room)
+        part = heap(target, HeapQuestions(types=True, sample=True))
+    assert any("of the heap, chosen by chance, was looked at" in w for w in part.warnings)
+    assert part.census.objects == whole.census.objects
+    assert part.dangling == ()
+    counted = [sum(t.objects for t in report.types) for report in (part, whole)]
+    assert 0 < counted[0] < counted[1]
+    with pytest.raises(UsageError, match="--sample counts types"):
+        heap(target, HeapQuestions(types=True, retained=True, sample=True))

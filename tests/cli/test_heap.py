@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from goprobe.report.schema import shipped
 from tests.report.screen import lines, raw_characters
 from tests.support.cli import environment, goprobe
+from tests.support.gdb import gdbs
 from tests.support.go import Running, build, running, toolchain
 
 PROGRAM = """package main
@@ -210,3 +211,27 @@ def test_wrong_usage_is_one_sentence(program: Running, options: tuple[str, ...],
     assert ran.code == 2
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_core_file_is_asked_like_a_process(
+    program: Running, binary: Path, tmp_path: Path
+) -> None:
+    core = tmp_path / "core"
+    gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {core}"]
+    subprocess.run(gdb, check=True, capture_output=True, timeout=120)
+    ran = goprobe("heap", core, "--exe", binary, "--types", "--path", program["entry"], "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["snapshot"] == "core"
+    assert ran.json["pid"] == program.pid
+    assert ran.json["path_texts"][0].startswith("main.kept.")
+    where = goprobe("where", core, program["entry"], "--exe", binary, "--json")
+    assert where.json["locations"][0]["kind"] == "heap"
+    wrong = goprobe("heap", core, "--exe", "/bin/true")
+    assert wrong.code == 2 and "Traceback" not in wrong.err
+
+
+def test_a_sample_counts_types_only(program: Running) -> None:
+    ran = goprobe("heap", str(program.pid), "--types", "--sample", "--json")
+    assert ran.code == 0, ran.err
+    assert any(t["type"] == "main.node" for t in ran.json["types"])
+    assert goprobe("heap", str(program.pid), "--retained", "--sample").code == 2
