@@ -233,7 +233,8 @@ class Session:
 
     def view(self, tid: int) -> StopView:
         """The process as it stands now, from the point of view of one thread."""
-        registers = self.gdb.registers(tid)
+        # Only optimised code keeps variables, floats, in the vector registers.
+        registers = self.gdb.registers(tid, vectors=self.program.info.optimized)
         threads = ThreadRegisters(self.gdb)
         threads.put(tid, registers)
         assert self.memory is not None
