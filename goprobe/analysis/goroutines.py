@@ -32,10 +32,11 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     # Only this question needs numpy, which takes a moment to load.
     from goprobe.analysis.gsurvey import survey
 
+    modules = known_modules(target)
     now = time.monotonic_ns()
     try:
         with hold(target) as held:
-            states, dead = survey(held, known_modules(target), now)
+            states, dead, unreadable = survey(held, modules, now)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the goroutines of process {target.pid} cannot be read: {error.why}"
@@ -44,8 +45,9 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     if not stacks:
         states = tuple(structs.replace(s, frames=UNSET) for s in states)
     return GoroutinesReport(
-        pid=target.pid, pause_us=held.pause_us, goroutines=states, groups=groups, dead=dead
-    )
+        pid=target.pid, pause_us=held.pause_us, goroutines=states, groups=groups, dead=dead,
+        unreadable=unreadable,
+    )  # fmt: skip
 
 
 def known_modules(target: AnyTarget) -> Modules:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.analysis.hold import Held
+from goprobe.analysis.hold import AnyHeld
 from goprobe.analysis.standing import Standing, Teller, standing_of
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState
 from goprobe.process.memory import Buffer, Range
+from goprobe.runtime.code import Code
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.gtable import GoroutineTable, Step, copy_goroutines, same_stacks, status_names
 from goprobe.runtime.modules import Modules
@@ -20,8 +21,11 @@ from goprobe.runtime.unwind import is_hard
 from goprobe.runtime.world import World
 
 
-def survey(held: Held, modules: Modules, now: int) -> tuple[tuple[GoroutineState, ...], int]:
-    """Every goroutine that is not dead, and the number of dead ones. Releases the target.
+def survey(
+    held: AnyHeld, modules: Modules, now: int
+) -> tuple[tuple[GoroutineState, ...], int, int]:
+    """Every goroutine that is not dead, the number of dead ones, and how many listed ones cannot
+    be read. Releases the target.
 
     Inside the stop memory is copied, and those goroutines are walked that run; the parked ones'
     stacks are walked afterwards, one for all that are alike. Raises UnreadableError.
@@ -38,10 +42,12 @@ def survey(held: Held, modules: Modules, now: int) -> tuple[tuple[GoroutineState
         walked[i] = (live.stack_pointer(g), standing_of(live, g, teller.name_of(g.start)))
     held.release()
     copied = _StackMemory(table)
-    quiet = Stacks(World(target.pid, target.program, copied, (), {}, target.bias), modules)
+    # Plugins' line tables are read as they are needed: files do not change as the target runs.
+    code = Code(world.lines, modules, held.memory)
+    quiet = Stacks(World(target.pid, target.program, copied, (), {}, target.bias), modules, code)
     goroutines = _decoded(table, np.flatnonzero(table.alive), names)
     states = _told(table, goroutines, walked, teller, quiet, copied)
-    return states, len(table) - len(states)
+    return states, len(table) - len(states), table.unreadable
 
 
 def _told(

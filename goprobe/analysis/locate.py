@@ -62,7 +62,7 @@ class Locator:
 
     def _structures(self, address: int) -> list[Location]:
         """A goroutine's own g struct is a heap object too; say whose it is."""
-        for g in self.world.goroutines.all:
+        for g in self.world.goroutines.known:
             if g.address <= address < g.address + self.world.layout.struct("g").size:
                 detail: Detail = {"what": "g struct", "goroutine": g.id}
                 return [
@@ -330,7 +330,12 @@ class Locator:
             what = self._manual_use(span)
             detail: Detail = {"what": what, "span": Address(span.base)}
             return self._location(
-                Kind.RUNTIME, address, what, detail, about, "no goroutine's stack covers it"
+                Kind.RUNTIME,
+                address,
+                what,
+                detail,
+                about,
+                self.world.goroutines.broken or "no goroutine's stack covers it",
             )
         sp = self.stack_pointer(goroutine)
         detail = {

@@ -156,7 +156,7 @@ def _stacks(locator: Locator) -> Iterator[_Piece]:
     """Every stack: in programs without C the threads' own lie in spans too."""
     for low, high, tid, which in locator.system_stacks:
         yield _Piece(low, high, Kind.SYSTEM_STACK, f"{which} stack of thread {tid}")
-    for g in locator.world.goroutines.all:
+    for g in locator.world.goroutines.known:
         if g.low:
             dead = " (dead)" if g.dead else ""
             yield _Piece(g.low, g.high, Kind.GOROUTINE_STACK, f"stack of goroutine {g.id}{dead}")

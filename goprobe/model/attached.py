@@ -95,4 +95,5 @@ class GoroutinesReport(msgspec.Struct, frozen=True, kw_only=True):
     goroutines: tuple[GoroutineState, ...]
     groups: tuple[GoroutineGroup, ...] = ()
     dead: int = 0
+    unreadable: int = 0
     schema: str = GOROUTINES_SCHEMA

@@ -123,6 +123,22 @@ class Goroutines:
         )
 
     @cached_property
+    def known(self) -> tuple[Goroutine, ...]:
+        """Every g that can be read: none where the list is not there (`broken` says why)."""
+        try:
+            return self.all
+        except UnreadableError:
+            return ()
+
+    @cached_property
+    def broken(self) -> str:
+        """Why runtime.allgs cannot be read, "" where it can."""
+        try:
+            return "" if self.all else "runtime.allgs lists no goroutine"
+        except UnreadableError as error:
+            return f"runtime.allgs cannot be read: {error.why}"
+
+    @cached_property
     def threads(self) -> tuple[Thread, ...]:
         """Every m of allm, bounded."""
         return tuple(self._threads())
@@ -154,7 +170,7 @@ class Goroutines:
 
     @cached_property
     def _by_stack(self) -> tuple[list[int], list[Goroutine]]:
-        found = sorted((g for g in self.all if g.low), key=lambda g: g.low)
+        found = sorted((g for g in self.known if g.low), key=lambda g: g.low)
         return [g.low for g in found], found
 
     def owner_of(self, address: int) -> Goroutine | None:

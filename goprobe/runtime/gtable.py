@@ -46,6 +46,8 @@ class GoroutineTable:
     stack_size: Indexes
     stacks: bytearray
     whole: bool
+    unreadable: int = 0
+    """Entries of allgs that lead to no memory; they are left out."""
 
     def __len__(self) -> int:
         return len(self.address)
@@ -66,7 +68,9 @@ def copy_goroutines(memory: Memory, layout: Layout, allgs: int) -> GoroutineTabl
     addresses = _addresses(memory, allgs)
     struct = layout.struct("g")
     size = max(f.offset + min(f.size, _WORD) for f in struct.fields.values())
-    raw = _gather(memory, addresses, np.full(len(addresses), size, np.uint64))
+    listed = len(addresses)
+    raw, kept = _gather_readable(memory, addresses, np.full(listed, size, np.uint64))
+    addresses = addresses[kept > 0]
     rows = np.frombuffer(raw, np.uint8).reshape(len(addresses), size)
     columns = {
         name: _column(rows, struct.fields[name].offset, struct.fields[name].size)
@@ -84,11 +88,12 @@ def copy_goroutines(memory: Memory, layout: Layout, allgs: int) -> GoroutineTabl
     parked = ~dead & (status != constants["_Grunning"]) & (low <= sp) & (sp < high)
     used = np.where(parked, high - np.where(parked, sp, high), np.uint64(0))
     sizes, whole = _bounded(used)
-    stacks = _gather(memory, np.where(parked, sp, np.uint64(0)), sizes)
+    stacks, sizes = _gather_readable(memory, np.where(parked, sp, np.uint64(0)), sizes)
     starts = np.cumsum(sizes.astype(np.int64)) - sizes.astype(np.int64)
     return GoroutineTable(
-        addresses, columns, status, ~dead, sp, pc, starts, sizes.astype(np.int64), stacks, whole
-    )
+        addresses, columns, status, ~dead, sp, pc, starts, sizes.astype(np.int64), stacks, whole,
+        listed - len(addresses),
+    )  # fmt: skip
 
 
 def _addresses(memory: Memory, allgs: int) -> Words:
@@ -101,12 +106,25 @@ def _addresses(memory: Memory, allgs: int) -> Words:
 
 def _gather(memory: Memory, addresses: Words, sizes: Words) -> bytearray:
     wanted = sizes > 0
+    if not wanted.any():
+        return bytearray()
     pairs = np.ascontiguousarray(np.stack((addresses[wanted], sizes[wanted]), axis=1))
     ends = np.concatenate(([0], np.cumsum(pairs[:, 1].astype(np.int64))))
     buffer = bytearray(int(ends[-1]))
     if not read_packed(memory, pairs.data, ends.tolist(), buffer):
         raise UnreadableError(0, len(buffer), "goroutines that point outside of memory")
     return buffer
+
+
+def _gather_readable(memory: Memory, addresses: Words, sizes: Words) -> tuple[bytearray, Words]:
+    """As much as can be read; the size of what cannot is made 0."""
+    try:
+        return _gather(memory, addresses, sizes), sizes
+    except UnreadableError:
+        wanted = zip(addresses.tolist(), sizes.tolist(), strict=True)
+        parts = memory.read_many([(a if n else 0, n) for a, n in wanted])
+        found = [part or b"" for part in parts]
+        return bytearray(b"".join(found)), np.array([len(part) for part in found], np.uint64)
 
 
 def _column(rows: NDArray[np.uint8], offset: int, size: int) -> Words:
@@ -147,6 +165,8 @@ def same_stacks(table: GoroutineTable, step: Callable[[int], Step]) -> Indexes:
     labels = np.where(table.stack_size > 0, 0, -1).astype(np.int64)
     active = np.flatnonzero(table.stack_size > 0)
     pc, at = table.pc.copy(), np.zeros(len(table), np.int64)
+    if not len(active):
+        return labels
     words = np.frombuffer(table.stacks, np.uint64)
     for _ in range(_DEPTH_LIMIT):
         if not len(active):

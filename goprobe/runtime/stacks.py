@@ -31,10 +31,15 @@ _NOWHERE = Unwound((), False, "it has no stack")
 class Stacks:
     """Walks the stacks of one stopped process."""
 
-    def __init__(self, world: World, modules: Modules | None = None) -> None:
-        """`modules`: where they were read before, so that they need not be read in the stop."""
+    def __init__(
+        self, world: World, modules: Modules | None = None, code: Code | None = None
+    ) -> None:
+        """`modules`: where they were read before, so that they need not be read in the stop.
+        `code`: where it is read from another memory than the stacks."""
         self._world = world
         self._known = modules
+        if code is not None:
+            self.__dict__["code"] = code
 
     @cached_property
     def modules(self) -> Modules:

@@ -47,6 +47,9 @@ def _summary(page: Page, report: GoroutinesReport) -> None:
     dead = f"; {words.number(report.dead)} dead, kept for reuse" if report.dead else ""
     count = words.number(len(report.goroutines))
     page.paragraph((f"{count} goroutines", "bold"), f": {told} ({system} of the runtime{dead})")
+    if report.unreadable:
+        lost = words.number(report.unreadable)
+        page.paragraph((f"{lost} more are listed at addresses that cannot be read", "red"))
 
 
 def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
