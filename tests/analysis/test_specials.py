@@ -1,0 +1,120 @@
+"""Objects that only finalizers, cleanups and deferred calls keep, on every release."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from goprobe.analysis.closeup import paths
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapnames import Names
+from goprobe.analysis.heapsnapshot import take
+from goprobe.analysis.hold import open_target
+from tests.support.go import build, matrix, running
+
+PROGRAM = """package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	WEAK
+)
+
+type node struct {
+	next *node
+	id   [5]int
+}
+
+var (
+	watched *node
+	cleaned *node
+	never   = make(chan bool)
+)
+
+//go:noinline
+func finalizer() {
+	watched = &node{}
+	captured := &node{}
+	fmt.Printf("finalizer %p\\n", captured)
+	runtime.SetFinalizer(watched, func(n *node) { n.next = captured })
+	// What an object with a finalizer points at is kept for it, though no one keeps the object.
+	dropped := &node{next: &node{}}
+	fmt.Printf("through %p\\n", dropped.next)
+	runtime.SetFinalizer(dropped, func(n *node) { never <- n == nil })
+	holder = append(holder, uintptrOf(dropped))
+}
+
+var holder []string
+
+func uintptrOf(n *node) string { return fmt.Sprintf("%p", n) }
+
+//go:noinline
+func deferring(ready chan bool) {
+	for i := 0; i < 2; i++ {
+		kept := &node{}
+		fmt.Printf("deferred%d %p\\n", i, kept)
+		defer func() { fmt.Println(kept) }()
+	}
+	ready <- true
+	<-never
+}
+
+CLEANUP
+
+func main() {
+	finalizer()
+	cleanup()
+	ready := make(chan bool)
+	go deferring(ready)
+	<-ready
+	fmt.Println("ready")
+	os.Stdin.Read(make([]byte, 1))
+	runtime.KeepAlive(watched)
+}
+"""
+
+CLEANUP = """
+//go:noinline
+func cleanup() {
+	cleaned = &node{}
+	argument, captured := &node{}, &node{}
+	fmt.Printf("argument %p\\ncaptured %p\\n", argument, captured)
+	runtime.AddCleanup(cleaned, func(n *node) { fmt.Println(n, captured) }, argument)
+	pointed := &node{}
+	handle = weak.Make(pointed)
+	fmt.Printf("weak %p\\n", pointed)
+	runtime.KeepAlive(pointed)
+}
+
+var handle weak.Pointer[node]
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_each_keeps_what_it_will_use(go: str) -> None:
+    cleanups = go not in ("1.21", "1.22", "1.23")
+    source = PROGRAM.replace("WEAK", '"weak"' if cleanups else "")
+    source = source.replace("CLEANUP", CLEANUP if cleanups else "func cleanup() {}")
+    with running(build(source, go=go)) as program:
+        snapshot = take(open_target(program.pid), timeout=5, progress=lambda message: None)
+        graph = HeapGraph(snapshot, lambda message: None)
+        names = Names(graph)
+        kept = {"finalizer": "finalizer of", "through": "finalizer of",
+                "deferred0": "main.deferring",
+                "deferred1": "main.deferring"}  # fmt: skip
+        if cleanups:
+            kept |= {"argument": "cleanup of", "captured": "cleanup of"}
+        for key, root in kept.items():
+            node = graph.node_at(program.address(key))
+            assert graph.reachable[node], key
+            ways, _ = paths(graph, names, node, 5)
+            told = [way[0].name for way in ways] + [way[1].name for way in ways if len(way) > 1]
+            # Deferred calls hang on the goroutine itself or on its frame.
+            wanted = ("deferred", "main.deferring", "runtime.allgs") if "defer" in key else (root,)
+            assert any(w in name for name in told for w in wanted), (key, told)
+        if cleanups:
+            assert not graph.reachable[graph.node_at(program.address("weak"))]
+        strays = graph.nodes.strays
+        assert not len(strays) or not np.any(graph.reachable[strays.source])
+        snapshot.close()
