@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import threading
@@ -15,13 +16,15 @@ _TICK_SECONDS = 0.1
 _ELAPSED_FROM = 2.0
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _PLAIN_SPINNER = "|/-\\"
+_NUMBER = re.compile(r"\d+")
 _ERASE_LINE = "\r\x1b[K"
 
 
 class Progress:
     """Call it with what is going on; with "" when the target has the screen to itself.
 
-    On a terminal one line is redrawn and erased again; elsewhere a message that lasts is one line.
+    On a terminal one line is redrawn and erased again; elsewhere a message that lasts is one line,
+    and messages that differ in their numbers alone are one.
     """
 
     def __init__(self, quiet_seconds: float = _QUIET_SECONDS) -> None:
@@ -82,14 +85,14 @@ class Progress:
             return self._quiet_for()
         if self._terminal:
             return _TICK_SECONDS
-        return None if self._shown == self._message else 0.0
+        return None if _same(self._shown, self._message) else 0.0
 
     def _quiet_for(self) -> float:
         return self._begun + self._quiet - time.monotonic()
 
     def _draw(self) -> None:
         if not self._terminal:
-            if self._shown != self._message:
+            if not _same(self._shown, self._message):
                 self._write(f"goprobe: {self._text()}\n")
         else:
             self._frame += 1
@@ -127,3 +130,8 @@ class Progress:
         except (OSError, ValueError):
             self._stream = None  # nobody looks any more
             self._message = ""
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two messages differ in nothing but how far it has come."""
+    return _NUMBER.sub("", one) == _NUMBER.sub("", other)

@@ -6,28 +6,34 @@ import os
 from collections import Counter
 
 from goprobe.analysis.escape import EscapeRequest, escape
-from goprobe.analysis.explain.study import Study
-from goprobe.errors import GoprobeError
-from goprobe.model.escape import EscapeReport
-from goprobe.toolchain.built import is_executable_file
+from goprobe.analysis.ownership import package_of
+from goprobe.analysis.session import Launch
+from goprobe.model.escape import EscapeReport, Site
 
 
-def escapes_of(study: Study) -> EscapeReport | None:
-    """The escape report of the program; None for a compiled one."""
-    if is_executable_file(study.target):
-        return None
-    return _escape(study, deep=False)
+def escapes_of(launch: Launch) -> EscapeReport:
+    """The escape report of a program from source, every package's code taken in; one run of it.
+    Raises as `escape` does."""
+    sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        return escape(
+            EscapeRequest(
+                (launch.target,),
+                deep=True,
+                args=launch.args,
+                go=launch.go,
+                timeout=launch.timeout,
+                stdout=sink,
+                stderr=sink,
+            )
+        )
+    finally:
+        os.close(sink)
 
 
-def allocations_of(study: Study) -> Counter[str]:
+def allocations_of(report: EscapeReport) -> Counter[str]:
     """Calls into the allocator until the exit, by the function that the call stands in."""
     found: Counter[str] = Counter()
-    if is_executable_file(study.target):
-        return found
-    try:
-        report = _escape(study, deep=True)
-    except GoprobeError:
-        return found
     for site in report.sites:
         for call in site.calls:
             if call.hits:
@@ -35,19 +41,6 @@ def allocations_of(study: Study) -> Counter[str]:
     return found
 
 
-def _escape(study: Study, *, deep: bool) -> EscapeReport:
-    sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        return escape(
-            EscapeRequest(
-                (study.target,),
-                deep=deep,
-                args=study.launch.args,
-                go=study.launch.go,
-                timeout=study.launch.timeout,
-                stdout=sink,
-                stderr=sink,
-            )
-        )
-    finally:
-        os.close(sink)
+def own_sites(report: EscapeReport) -> list[Site]:
+    """The sites in package main."""
+    return [s for s in report.sites if package_of(s.function) == "main"]

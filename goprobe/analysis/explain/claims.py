@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
-from goprobe.analysis.explain.study import Study
+from goprobe.analysis.explain.allocations import allocations_of, own_sites
+from goprobe.analysis.explain.study import STATIC, Study
 from goprobe.analysis.ownership import package_of
 from goprobe.analysis.session import Session
 from goprobe.analysis.stopview import StopView
@@ -27,6 +28,30 @@ NOT_OBSERVABLE = ClaimVerdict.NOT_OBSERVABLE
 _MOV_BYTE = 0x0888  # mov byte [rax], cl
 _ORDER = ("text", "rodata", "data", "bss", "heap", "goroutine_stack", "runtime", "system_stack")
 
+TEXTS = (
+    (
+        "machine code of main, fmt.Println and the runtime lies in one read-only, executable "
+        "segment at the lowest addresses, shared by all goroutines"
+    ),
+    'the literal\'s bytes lie in the "data" segment, once, and are immutable',
+    "global variables live beside the literal",
+    'msg, on the stack, is "a pointer" to the literal',
+    "reusing or copying a string copies only its header; equal literals share their bytes",
+    (
+        "main's frame is on the stack, between data and heap; it grows downward, and a call "
+        "costs a pointer adjustment"
+    ),
+    "a goroutine's stack grows and moves as needed",
+    'there are no "stack overflow" fears',
+    "the heap is not used by this code, though fmt.Println may use it for buffers",
+    "from lowest to highest address: code, data, stack, heap",
+    "the garbage collector stays out of the way of a program like this",
+    "no hidden virtual machine: the runtime is embedded, and the binary self-contained",
+    "the runtime adds about 2 MB to the binary",
+    "what the compiler predicts of the heap (-m) is what happens",
+)
+"""The claims in the picture's order."""
+
 
 def _unseen(number: int, claim: str, why: str) -> Claim:
     return Claim(str(number), claim, NOT_OBSERVABLE, why)
@@ -41,11 +66,14 @@ def _message(study: Study) -> tuple[Stop, Variable, Location] | None:
     return stop, variable, variable.data.location
 
 
+def _literal(study: Study) -> tuple[Stop, Variable, Location] | None:
+    """A string variable whose bytes came with the binary."""
+    found = _message(study)
+    return found if found and found[2].kind in STATIC else None
+
+
 def code_segment(study: Study) -> Claim:
-    claim = (
-        "machine code of main, fmt.Println and the runtime lies in one read-only, executable "
-        "segment at the lowest addresses, shared by all goroutines"
-    )
+    claim = TEXTS[0]
     run = study.plain
     text = [r for r in run.map if r.kind == Kind.TEXT]
     if not text or not run.text_mapping:
@@ -69,10 +97,10 @@ def code_segment(study: Study) -> Claim:
 
 
 def literal_place(study: Study) -> Claim:
-    claim = 'the literal\'s bytes lie in the "data" segment, once, and are immutable'
-    found = _message(study)
+    claim = TEXTS[1]
+    found = _literal(study)
     if found is None:
-        return _unseen(2, claim, "the program has no string variable with bytes at its stops")
+        return _unseen(2, claim, "the program has no string literal in a variable at its stops")
     _, variable, place = found
     assert variable.data is not UNSET
     address = int(variable.data.address)
@@ -116,8 +144,8 @@ def _copies(study: Study, variable: Variable) -> int:
 
 
 def globals_beside(study: Study) -> Claim:
-    claim = "global variables live beside the literal"
-    found, run = _message(study), study.plain
+    claim = TEXTS[2]
+    found, run = _literal(study), study.plain
     if not run.globals or found is None:
         return _unseen(3, claim, "there is no global variable or no literal to compare")
     literal = str(found[2].detail.get("section", found[2].kind))
@@ -134,7 +162,7 @@ def globals_beside(study: Study) -> Claim:
 
 
 def message_is_pointer(study: Study) -> Claim:
-    claim = 'msg, on the stack, is "a pointer" to the literal'
+    claim = TEXTS[3]
     found = _message(study)
     if found is None:
         return _unseen(4, claim, "the program has no string variable at its stops")
@@ -143,7 +171,9 @@ def message_is_pointer(study: Study) -> Claim:
     place = v.location.name if v.location is not UNSET else f"in registers ({v.register})"
     optimised = [o for stop in study.optimized.stops for o in stop.variables if o.name == v.name]
     shipped = "the optimised build has no variable of that name at all"
-    if optimised:
+    if study.compiled:
+        shipped = "there is no source to build it otherwise"
+    elif optimised:
         o = optimised[-1]
         shipped = f"in the optimised build it is {o.state.value.replace('_', ' ')}" + (
             f" ({o.why})" if o.why else ""
@@ -157,7 +187,7 @@ def message_is_pointer(study: Study) -> Claim:
 
 
 def copies_share(study: Study) -> Claim:
-    claim = "reusing or copying a string copies only its header; equal literals share their bytes"
+    claim = TEXTS[4]
     run = study.companion("share", "main.show")
     by_name = {v.name: v for stop in run.stops for v in stop.variables if v.data is not UNSET}
     names = ("first", "copied", "part", "again")
@@ -178,10 +208,7 @@ def copies_share(study: Study) -> Claim:
 
 
 def main_on_stack(study: Study) -> Claim:
-    claim = (
-        "main's frame is on the stack, between data and heap; it grows downward, and a call costs "
-        "a pointer adjustment"
-    )
+    claim = TEXTS[5]
     run = study.plain
     stop = next((s for s in reversed(run.stops) if s.stack is not UNSET and s.goroutine), None)
     if stop is None or stop.stack is UNSET:
@@ -208,7 +235,7 @@ def main_on_stack(study: Study) -> Claim:
 
 
 def stack_moves(study: Study) -> Claim:
-    claim = "a goroutine's stack grows and moves as needed"
+    claim = TEXTS[6]
     run = study.companion("grow", "main.top", "main.bottom")
     seen = [_here(stop) for stop in run.stops]
     if len(seen) < 2 or seen[0] is None or seen[-1] is None:
@@ -233,7 +260,7 @@ def _here(stop: Stop) -> tuple[int, int, int] | None:
 
 
 def overflow(study: Study) -> Claim:
-    claim = 'there are no "stack overflow" fears'
+    claim = TEXTS[7]
     limit = study.plain.max_stack
     run = study.companion("overflow", "main.main")
     if not limit:
@@ -243,14 +270,16 @@ def overflow(study: Study) -> Claim:
         f"lowered to 1 MiB for the test, ended its program with {run.end}: a fatal error that no "
         "recover catches"
     )
-    return Claim("8", claim, DIFFERS, measured)
+    return Claim("8", claim, HOLDS if run.end == "exit code 0" else DIFFERS, measured)
 
 
 def heap_use(study: Study) -> Claim:
-    claim = "the heap is not used by this code, though fmt.Println may use it for buffers"
-    from goprobe.analysis.explain.allocations import allocations_of
-
-    counted = allocations_of(study)
+    claim = TEXTS[8]
+    if study.compiled:
+        return _unseen(
+            9, claim, "allocations are counted in a build of its own, which needs source"
+        )
+    counted = allocations_of(study.escapes)
     own = sum(n for name, n in counted.items() if name.startswith("main."))
     total = sum(counted.values())
     top = ", ".join(f"{n} by {name}" for name, n in counted.most_common(4))
@@ -263,7 +292,7 @@ def heap_use(study: Study) -> Claim:
 
 
 def order(study: Study) -> Claim:
-    claim = "from lowest to highest address: code, data, stack, heap"
+    claim = TEXTS[9]
     first: dict[str, int] = {}
     for region in study.plain.map:
         if region.kind in _ORDER:
@@ -281,7 +310,7 @@ def order(study: Study) -> Claim:
 
 
 def collector(study: Study) -> Claim:
-    claim = "the garbage collector stays out of the way of a program like this"
+    claim = TEXTS[10]
     gauge = study.plain.gauge
     if gauge is None:
         return _unseen(11, claim, "the program did not pass runtime.exit, so its end was not seen")
@@ -293,7 +322,7 @@ def collector(study: Study) -> Claim:
 
 
 def no_machine(study: Study) -> Claim:
-    claim = "no hidden virtual machine: the runtime is embedded, and the binary self-contained"
+    claim = TEXTS[11]
     run = study.plain
     count = sum(1 for f in run.program.lines.functions() if f.name.startswith("runtime."))
     libraries = run.libraries
@@ -306,7 +335,7 @@ def no_machine(study: Study) -> Claim:
 
 
 def runtime_size(study: Study) -> Claim:
-    claim = "the runtime adds about 2 MB to the binary"
+    claim = TEXTS[12]
     program = study.optimized.program
     by_package: Counter[str] = Counter()
     for function in program.lines.functions():
@@ -319,8 +348,9 @@ def runtime_size(study: Study) -> Claim:
     code = sum(by_package.values())
     tables = sum(n for s, n in loaded.items() if s not in (".text",))
     measured = (
-        f"the optimised binary is {elf.size / 1e6:.1f} MB: {code / 1e6:.2f} MB of code, of which "
-        f"the runtime {runtime / 1e6:.2f} MB, {tables / 1e6:.2f} MB of tables and data, and "
+        f"the {'' if study.compiled else 'optimised '}binary is {elf.size / 1e6:.1f} MB: "
+        f"{code / 1e6:.2f} MB of code, of which the runtime {runtime / 1e6:.2f} MB, "
+        f"{tables / 1e6:.2f} MB of tables and data, and "
         f"{debug / 1e6:.2f} MB of debug information and symbols that -ldflags='-s -w' leaves out"
     )
     evidence = tuple(f"{n:>8} bytes of code: {p}" for p, n in by_package.most_common(10))
@@ -331,24 +361,23 @@ def runtime_size(study: Study) -> Claim:
 
 
 def predictions(study: Study) -> Claim:
-    claim = "what the compiler predicts of the heap (-m) is what happens"
-    from goprobe.analysis.explain.allocations import escapes_of
-
-    report = escapes_of(study)
-    if report is None:
+    claim = TEXTS[13]
+    if study.compiled:
         return _unseen(14, claim, "predictions need source, and the target is a compiled binary")
-    told = ", ".join(
-        f"{n} {verdict.replace('_', ' ')}" for verdict, n in sorted(report.summary.items()) if n
-    )
-    heap = [s for s in report.sites if s.prediction.value == "heap"]
+    sites = own_sites(study.escapes)
+    if not sites:
+        return _unseen(14, claim, "the compiler predicts nothing of package main")
+    summary = Counter(site.verdict.value for site in sites)
+    told = ", ".join(f"{n} {v.replace('_', ' ')}" for v, n in sorted(summary.items()))
+    heap = [s for s in sites if s.prediction.value == "heap"]
     none = [s for s in heap if not any(o.kind == "heap" for o in s.outcomes)]
-    wrong = report.summary.get("contradicted", 0)
+    wrong = summary["contradicted"]
     measured = (
-        f"of {len(report.sites)} places with a prediction: {told or 'none'}"
+        f"of {len(sites)} places with a prediction: {told or 'none'}"
         + (f"; {len(none)} of the {len(heap)} that \"escape to the heap\" allocated nothing there"
            if heap else "")
     )  # fmt: skip
-    evidence = tuple(f"{s.file}:{s.line} {s.expression}: {s.reason}" for s in report.sites[:20])
+    evidence = tuple(f"{s.file}:{s.line} {s.expression}: {s.reason}" for s in sites[:20])
     return Claim("14", claim, DIFFERS if none or wrong else HOLDS, measured, evidence)
 
 

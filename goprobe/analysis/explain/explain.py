@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from goprobe.analysis.explain.claims import CLAIMS
+from goprobe.analysis.explain.claims import CLAIMS, TEXTS
 from goprobe.analysis.explain.study import Study, shipped
 from goprobe.analysis.session import Launch
-from goprobe.errors import BuildError, CannotWorkError, GoprobeError
+from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.explain import Claim, ClaimVerdict, ExplainReport
 from goprobe.model.trace import Tool
 
@@ -23,17 +23,17 @@ def explain(launch: Launch) -> ExplainReport:
         replace(launch, target=str(shipped("hello"))) if builtin else launch, builtin=builtin
     )
     run = study.plain
+    # The builds of the companions are part of measuring: nobody wants to hear of each.
+    study.launch = replace(study.launch, progress=None)
     claims = []
     for number, measure in enumerate(CLAIMS, 1):
         if launch.progress:
             launch.progress(f"measuring claim {number} of {len(CLAIMS)}")
         try:
             claims.append(measure(study))
-        except (BuildError, CannotWorkError):
-            raise
-        except GoprobeError as error:
-            name = measure.__name__.replace("_", " ")
-            claims.append(Claim(str(number), name, ClaimVerdict.NOT_OBSERVABLE, error.message))
+        except (GoprobeError, UnreadableError) as error:
+            claim, why = TEXTS[number - 1], str(error)
+            claims.append(Claim(str(number), claim, ClaimVerdict.NOT_OBSERVABLE, why))
     if launch.progress:
         launch.progress("")
     return ExplainReport(

@@ -18,14 +18,17 @@ from goprobe.analysis.regions import memory_map
 from goprobe.analysis.session import Launch, Session, prepare
 from goprobe.analysis.stopview import StopView
 from goprobe.binary.cache import cache_dir
-from goprobe.errors import UnreadableError, UsageError
-from goprobe.model.location import Location, Region
+from goprobe.errors import TargetTimeoutError, UnreadableError, UsageError
+from goprobe.model.escape import EscapeReport
+from goprobe.model.location import Kind, Location, Region
 from goprobe.model.trace import Stop
 from goprobe.model.value import Variable
 from goprobe.process.memory import u64
 from goprobe.process.mi import StopEvent
 from goprobe.runtime.program import Program
+from goprobe.toolchain.built import is_executable_file
 
+STATIC = frozenset({Kind.RODATA, Kind.DATA, Kind.BSS})
 _STOPS = 40
 _SAID_LIMIT = 1 << 16
 _END = "runtime.exit"
@@ -60,12 +63,16 @@ class Run:
     end: str = ""
 
     def string_variable(self) -> tuple[Stop, Variable] | None:
-        """The first live string of the user's code whose bytes lie somewhere."""
+        """A live string of the user's code whose bytes lie somewhere: a literal's, if there is
+        one."""
+        found = None
         for stop in reversed(self.stops):
             for v in stop.variables:
                 if v.type == "string" and v.data is not UNSET and v.function.startswith("main."):
-                    return stop, v
-        return None
+                    if v.data.location.kind in STATIC and v.data.size:
+                        return stop, v
+                    found = found or (stop, v)
+        return found
 
 
 class Study:
@@ -75,6 +82,7 @@ class Study:
         self.launch = launch
         self.builtin = builtin
         self.target = launch.target
+        self.compiled = is_executable_file(launch.target)
 
     @cached_property
     def plain(self) -> Run:
@@ -87,6 +95,13 @@ class Study:
         with _nowhere() as sink:
             launch = replace(self.launch, optimized=True, stdout=sink, stderr=sink)
             return self._run(launch, ("main.main", "fmt.Println"))
+
+    @cached_property
+    def escapes(self) -> EscapeReport:
+        """What the escape command says of the program; only for one with source."""
+        from goprobe.analysis.explain.allocations import escapes_of
+
+        return escapes_of(self.launch)
 
     def companion(self, name: str, *breaks: str) -> Run:
         """One of the small programs that come with goprobe."""
@@ -110,12 +125,18 @@ class Study:
                 except UsageError:
                     continue
             session.break_at(places)
-            self._follow(session, run)
+            self._follow(session, run, breaks)
         return run
 
-    def _follow(self, session: Session, run: Run) -> None:
+    def _follow(self, session: Session, run: Run, breaks: tuple[str, ...]) -> None:
         while True:
-            event, view, _ = session.run()
+            try:
+                event, view, _ = session.run()
+            except TargetTimeoutError:
+                if not run.stops:
+                    raise
+                run.end = "its end still to come when its time was up"
+                return
             if view is None:
                 run.end = _ending(event)
                 return
@@ -125,9 +146,12 @@ class Study:
                 continue
             if event.kind == "signal":
                 continue
-            if len(run.stops) < _STOPS:
-                run.stops.append(view.stop(where or event.detail))
-                _look_around(run, view)
+            run.stops.append(view.stop(where or event.detail))
+            _look_around(run, view)
+            if len(run.stops) == _STOPS:
+                for each in breaks:
+                    if each != _END:
+                        session.clear_breakpoints(each)
 
     def in_scratch(self, question: Callable[[Session, StopView], StopEvent]) -> tuple[str, str]:
         """Do something to a second copy of the program, stopped at main.main: what came of it,

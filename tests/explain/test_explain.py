@@ -1,0 +1,173 @@
+"""Every claim of `goprobe explain`, measured on the built-in hello and on programs of any kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from goprobe.analysis.explain.claims import TEXTS
+from goprobe.model.explain import SCHEMA
+from goprobe.report.schema import shipped
+from tests.support import go
+from tests.support.cli import PROJECT, Ran, goprobe
+
+PROGRAMS = PROJECT / "testdata"
+
+
+@pytest.fixture(scope="module", params=go.matrix())
+def hello(request: pytest.FixtureRequest) -> Ran:
+    """One run for all questions about it."""
+    ran = goprobe("explain", "--json", env={"GOPROBE_GO": str(go.toolchain(request.param))})
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def claim(ran: Ran, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = ran.json["claims"][number - 1]
+    assert found["id"] == str(number)
+    return found
+
+
+def complete(ran: Ran) -> None:
+    assert ran.code == 0, ran.err
+    assert "Traceback" not in ran.err
+    jsonschema.validate(ran.json, shipped(SCHEMA))
+    assert [c["claim"] for c in ran.json["claims"]] == list(TEXTS)
+    assert len(TEXTS) == 14
+    assert all(c["measured"] for c in ran.json["claims"])
+
+
+def test_it_is_complete(hello: Ran) -> None:
+    complete(hello)
+    assert not [c for c in hello.json["claims"] if c["verdict"] == "not_observable"]
+
+
+def test_stdout_is_json_alone_and_progress_is_quiet(hello: Ran) -> None:
+    assert "Hello, Go!" in hello.err
+    assert hello.err.count("measuring claim") <= 1
+    assert len(hello.err.splitlines()) <= 4
+
+
+@pytest.mark.parametrize(
+    ("number", "verdict"),
+    [
+        (1, "holds"), (2, "differs"), (3, "differs"), (4, "differs"), (5, "holds"), (6, "differs"),
+        (7, "holds"), (8, "differs"), (9, "holds"), (10, "differs"), (11, "holds"), (12, "holds"),
+        (14, "differs"),
+    ],
+)  # fmt: skip
+def test_verdicts_that_are_certain(hello: Ran, number: int, verdict: str) -> None:
+    assert claim(hello, number)["verdict"] == verdict, claim(hello, number)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (1, "executable, not writable"),
+        (2, "the 10 bytes of msg lie in .rodata (r--p)"),
+        (2, "1 time in the binary"),
+        (2, "scratch copy of the process ended in a SIGSEGV at that address and exit code 2"),
+        (4, "msg is 16 bytes, two words"),
+        (4, "length 10"),
+        (5, "an equal literal in another function at the same bytes"),
+        (6, "each callee's frame lies below its caller's"),
+        (6, "sub rsp"),
+        (8, "1,000,000,000 bytes"),
+        (8, "exit code 2"),
+        (9, "0 of them from main's own code"),
+        (11, "0 cycles"),
+        (12, "maps no library"),
+        (14, "1 static"),
+    ],
+)
+def test_facts(hello: Ran, number: int, told: str) -> None:
+    assert told in claim(hello, number)["measured"]
+
+
+def test_the_map_bears_the_claims_out(hello: Ran) -> None:
+    regions = hello.json["map"]
+    text = [r for r in regions if r["kind"] == "text"]
+    assert text and all(r["perms"].startswith("r-x") for r in text)
+    pointer = int(claim(hello, 4)["measured"].partition("the pointer ")[2].split()[0], 16)
+    [home] = [r for r in regions if int(r["low"], 16) <= pointer < int(r["high"], 16)]
+    assert home["kind"] == "rodata"
+
+
+def test_the_stack_that_moved(hello: Ran) -> None:
+    measured = claim(hello, 7)["measured"]
+    before, after = (int(part.split()[0].rstrip(","), 16)
+                     for part in measured.partition("was at ")[2].split(", then at "))  # fmt: skip
+    assert before != after
+
+
+def test_text_is_readable() -> None:
+    ran = goprobe("explain", env={"NO_COLOR": "1"})
+    assert ran.code == 0, ran.err
+    assert "The familiar picture of hello.go (built in), measured" in ran.text
+    assert [n for n in range(1, 15) if f"\n{n:>2}. " in ran.text] == list(range(1, 15))
+    assert "\x1b" not in ran.text
+
+
+NOTHING = "package main\n\nfunc main() {}\n"
+LOUD = """package main
+
+import "fmt"
+
+func main() {
+	for i := 0; i < 5000; i++ {
+		fmt.Println("again", i)
+	}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "programs/globals.go",
+        "programs/ints.go",
+        "misbehaving/panics.go",
+        "misbehaving/immediate.go",
+        "misbehaving/threads.go",
+    ],
+)
+def test_programs_of_any_kind(target: str) -> None:
+    complete(goprobe("explain", "--json", PROGRAMS / target))
+
+
+@pytest.mark.parametrize("source", [NOTHING, LOUD], ids=["nothing", "loud"])
+def test_programs_that_say_nothing_or_much(source: str, tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text(source)
+    complete(goprobe("explain", "--json", tmp_path / "main.go"))
+
+
+@pytest.mark.parametrize("flags", [(), ("-ldflags=-s -w",), ("-buildmode=pie",)], ids=str)
+def test_compiled_programs(flags: tuple[str, ...]) -> None:
+    ran = goprobe("explain", "--json", go.build(PROGRAMS / "hello.go", flags=flags))
+    complete(ran)
+    for number in (9, 14):
+        assert claim(ran, number)["verdict"] == "not_observable"
+        assert "source" in claim(ran, number)["measured"]
+    assert claim(ran, 7)["verdict"] == "holds"
+
+
+@pytest.mark.skipif(not go.has_gcc(), reason="cgo needs gcc")
+def test_a_program_with_cgo_has_libraries() -> None:
+    source = 'package main\n\nimport "C"\n\nfunc main() { println("with C") }\n'
+    ran = goprobe("explain", "--json", go.build(source, env={"CGO_ENABLED": "1"}))
+    complete(ran)
+    assert claim(ran, 12)["verdict"] == "differs"
+    assert "libc" in claim(ran, 12)["measured"]
+
+
+@pytest.mark.parametrize(
+    ("target", "code"), [("absent.go", 2), ("misbehaving/nocompile.go.txt", 2), ("hello.go", 3)]
+)
+def test_what_cannot_be_measured(target: str, code: int) -> None:
+    env = {"GOPROBE_GO": "/nowhere/go"} if code == 3 else {}
+    ran = goprobe("explain", PROGRAMS / target, env=env)
+    assert (ran.code, ran.out) == (code, b"")
+    assert ran.err.startswith("goprobe: ") and "Traceback" not in ran.err
