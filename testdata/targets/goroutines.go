@@ -108,10 +108,6 @@ func main() {
 	group.Add(1)
 	k := &keeper{}
 	k.mu.Lock()
-	for i := 0; i < 300; i++ {
-		go end()
-	}
-	time.Sleep(20 * time.Millisecond)
 	for i := 0; i < parked; i++ {
 		go park(i % 7)
 	}
@@ -129,6 +125,10 @@ func main() {
 	object := new([64]int)
 	runtime.SetFinalizer(object, func(*[64]int) {})
 	runtime.GC()
+	for i := 0; i < 300; i++ {
+		go end()
+	}
+	time.Sleep(20 * time.Millisecond)
 	go spin()
 	go spin()
 	time.Sleep(200 * time.Millisecond)
