@@ -1,0 +1,196 @@
+"""The pieces that join the compiler's words with the code: expressions, parameters, promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goprobe.analysis.assertions import code_only, promises_in
+from goprobe.analysis.expressions import same_type, shape_of
+from goprobe.analysis.predictions import Sources, is_global, is_parameter
+from goprobe.runtime.allocators import Family
+from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
+
+F = Family
+
+
+@pytest.mark.parametrize(
+    ("expression", "family", "kind"),
+    [
+        ("&point{...}", F.OBJECT, "point"),
+        (
+            "&pair[go.shape.int,go.shape.string]{...}",
+            F.OBJECT,
+            "pair[go.shape.int,go.shape.string]",
+        ),
+        ("new(int)", F.OBJECT, "int"),
+        ("func literal", F.OBJECT, "struct { F uintptr"),
+        ("... argument", F.OBJECT, "["),
+        ("c.add", F.OBJECT, "struct { F uintptr; R "),
+        ("[]int{...}", F.OBJECT, "]int"),
+        ("make([]int, n)", F.SLICE, "int"),
+        ("make([]pair, n, 2 * n)", F.SLICE, "pair"),
+        ("make([]map[string][]int, f(x))", F.SLICE, "map[string][]int"),
+        ("make(map[int]int)", F.MAP, "map[int]int"),
+        ("make(map[string]int, 10)", F.MAP, "map[string]int"),
+        ("map[string]int{...}", F.MAP, "map[string]int"),
+        ("make(chan int, 4)", F.CHANNEL, "chan int"),
+        ("append", F.GROW, ""),
+        ("append(s, f(x)...)", F.GROW, ""),
+        ("a + b", F.CONCAT, ""),
+        ("string(b)", F.TO_STRING, ""),
+        ("([]byte)(s)", F.TO_BYTES, "]byte"),
+        ("([]rune)(s)", F.TO_RUNES, ""),
+        ("x", F.CONVERT, ""),
+        ('"text with + and make([]int, n)"', F.CONVERT, ""),
+        ("1.5", F.CONVERT, ""),
+    ],
+)
+def test_what_an_expression_can_be_made_by(expression: str, family: Family, kind: str) -> None:
+    shape = shape_of(expression, moved=False)
+    assert family in shape.families
+    assert shape.type == kind
+
+
+def test_literals_as_values_of_interfaces_are_constants() -> None:
+    assert all(shape_of(e, moved=False).constant for e in ('"a"', "7", "-1", "'x'", "true"))
+    assert not any(shape_of(e, moved=False).constant for e in ("a", "x1", "f(1)", 'a + "b"'))
+
+
+def test_a_moved_variable_is_an_object_whatever_its_name() -> None:
+    assert shape_of("append", moved=True).families == {F.OBJECT}
+
+
+@pytest.mark.parametrize(
+    ("compiler", "runtime", "same"),
+    [
+        ("point", "main.point", True),
+        ("*point", "*main.point", True),
+        ("errors.errorString", "errors.errorString", True),
+        ("[4]byte", "[4]uint8", True),
+        ("map[string]any", "map[string]interface {}", True),
+        ("pair[go.shape.int]", "main.pair[go.shape.int]", True),
+        ("struct {}", "struct {}", True),
+        ("int", "main.pint", False),
+        ("point", "main.pointer", False),
+        ("int32", "int64", False),
+    ],
+)
+def test_two_spellings_of_a_type(compiler: str, runtime: str, same: bool) -> None:
+    assert same_type(compiler, runtime, exact=True) is same
+
+
+SOURCE = """\
+package main
+
+var table = map[string]int{
+	"a": 1,
+}
+
+func plain(a int, b *T) int {
+	call(a, b)
+	return f(func(c any) { keep(c) })
+}
+
+func (r *T) method(
+	x, y int,
+) (out int) {
+	keep(x)
+}
+
+func generic[P any](v P) { keep(v) }
+
+type t struct{}
+
+var late any = global
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "parameter"),
+    [
+        ("(a int", "a", True),
+        ("b *T", "b", True),
+        ("call(a", "a", False),
+        ("b)\n", "b", False),
+        ("(c any)", "c", True),
+        ("keep(c", "c", False),
+        ("(r *T)", "r", True),
+        ("x, y int", "x", True),
+        ("y int", "y", True),
+        ("keep(x", "x", False),
+        ("[P any]", "P", False),
+        ("(v P)", "v", True),
+        ("keep(v", "v", False),
+    ],
+)
+def test_parameters_are_told_from_arguments(
+    tmp_path: Path, where: str, name: str, parameter: bool
+) -> None:
+    file = tmp_path / "a.go"
+    file.write_text(SOURCE)
+    at = SOURCE.index(where) + where.index(name if name in where else where)
+    line = SOURCE.count("\n", 0, at) + 1
+    col = at - (SOURCE.rfind("\n", 0, at) + 1) + 1
+    message = Diagnostic("p", str(file), line, col, DiagnosticKind.DOES_NOT_ESCAPE, name, "")
+    assert is_parameter(message, str(file), Sources()) is parameter
+
+
+def test_package_variables_are_told_from_functions(tmp_path: Path) -> None:
+    file = tmp_path / "a.go"
+    file.write_text(SOURCE)
+    lines = SOURCE.splitlines()
+    found = {n for n, text in enumerate(lines, 1) if text and is_global(str(file), n, Sources())}
+    assert found == {3, 4, 5, 22}
+
+
+def test_sources_that_are_not_there_have_no_lines(tmp_path: Path) -> None:
+    sources = Sources()
+    assert sources.line(str(tmp_path / "none.go"), 3) == ""
+    assert sources.before(str(tmp_path), 1, 1) == ""
+    assert not is_global(str(tmp_path / "none.go"), 3, sources)
+
+
+PROMISES = """\
+package p
+
+//goprobe:noalloc
+func one() { return }
+
+// two does it.
+//
+//goprobe:stack
+func two(m map[string]struct{ a int }) interface{} {
+	x := "//goprobe:heap" // not this
+	y := `//goprobe:heap
+	//goprobe:heap`
+	/* //goprobe:heap */
+	return x + y //goprobe:heap
+}
+
+func three() {
+	//goprobe:noalloc
+	z := 1
+	// a remark: //goprobe:heap is a comment
+}
+"""
+
+
+def test_where_promises_stand_and_what_of() -> None:
+    found = [(p.line, p.word, p.first, p.last, p.function) for p in promises_in("p.go", PROMISES)]
+    assert found == [
+        (3, "noalloc", 4, 4, True),
+        (8, "stack", 9, 15, True),
+        (14, "heap", 14, 14, False),
+        (18, "noalloc", 19, 19, False),
+    ]
+
+
+@given(st.text(alphabet="a\"`'/*\\\n{}() ", max_size=60))
+def test_blanking_comments_keeps_every_line_and_column(text: str) -> None:
+    plain = code_only(text)
+    assert [len(line) for line in plain.split("\n")] == [len(line) for line in text.split("\n")]
+    list(promises_in("x.go", text + "\n//goprobe:heap"))

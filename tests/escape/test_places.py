@@ -1,0 +1,55 @@
+"""The quick look at where a result lies says what the thorough one (`locate`) says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from goprobe.analysis.locate import Locator
+from goprobe.analysis.results import Places
+from goprobe.analysis.sites import CodeMap
+from goprobe.binary.elf import ElfFile
+from goprobe.model.escape import NOTHING
+from goprobe.model.location import Kind
+from goprobe.process.maps import read_maps
+from goprobe.process.memory import Memory, ProcessMemory
+from goprobe.process.probes import CallHit, CallSite
+from goprobe.process.tracer import run_counted
+from goprobe.runtime.program import Program
+from goprobe.runtime.world import World
+from tests.escape.corpus import FOLDER
+from tests.support.go import build, matrix
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("name", ["strings", "interfaces", "slices"])
+def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) -> None:
+    binary = build(FOLDER / f"{name}.go", go=go)
+    program = Program(ElfFile(binary))
+    calls = [c for c in CodeMap(program).calls if c.outer.function.startswith("main.")]
+    seen: dict[str, int] = {}
+    differing: list[str] = []
+
+    def compare(hit: CallHit, memory: Memory) -> None:
+        assert isinstance(memory, ProcessMemory)
+        address = hit.results[0]
+        quick = Places(program, memory).of(address, hit.g)
+        world = World(memory.pid, program, memory, read_maps(memory.pid), {}, 0)
+        thorough = str(Locator(world).locate(address).kind) if address else NOTHING
+        seen[quick.kind] = seen.get(quick.kind, 0) + 1
+        if quick.kind != thorough:
+            differing.append(f"{hit.site.pc:#x} -> {address:#x}: {quick.kind}, {thorough}")
+
+    sites = [CallSite(c.pc, c.target, c.pc) for c in calls]
+    outcome = run_counted(str(binary), sites=sites, inspect=3, on_hit=compare, timeout=120)
+    assert outcome.exit_code == 0
+    assert not differing
+    assert seen[Kind.HEAP] > 5
+    assert len(seen) >= 2
+
+
+def test_a_stripped_program_says_so(tmp_path: Path) -> None:
+    """Built with -s by the user's own flags: what needs debug information is not guessed."""
+    binary = build(FOLDER / "pointers.go", flags=("-ldflags=-s -w",))
+    assert CodeMap(Program(ElfFile(binary))).calls
