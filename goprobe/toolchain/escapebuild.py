@@ -7,6 +7,7 @@ it makes (the flag is read in diagnostics only; see diagnostics.py for where).
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,6 +222,7 @@ def _build(
     options: Sequence[str],
     progress: Progress | None,
 ) -> EscapeBuild:
+    options = (*options, *_with_symbols(flags, go))
     key = "\0".join((kind, *package.argument, str(package.cwd), str(go.path), go.version, *options))
     folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
     binary = folder / (f"{package.directory.name}.test" if kind == "test" else _name(package))
@@ -242,6 +244,25 @@ def _build(
     return EscapeBuild(
         binary, command, tuple(flags), package.cwd, package, packages, parse_diagnostics(said)
     )
+
+
+def _with_symbols(flags: Sequence[str], go: GoTool) -> list[str]:
+    """The linker flags that the user gave, with symbols and debug information kept all the same:
+    those change nothing in the code. Nothing where the user gave none.
+
+    Of a linker flag the last one counts, of -ldflags too, and a command line's over GOFLAGS.
+    """
+    given = [*_goflags(go), *flags]
+    found = [f.split("=", 1)[1] for f in given if f.lstrip("-").startswith("ldflags=")]
+    return [f"-ldflags={found[-1]} -s=0 -w=0"] if found else []
+
+
+def _goflags(go: GoTool) -> list[str]:
+    _, output, _ = run_go((str(go.path), "env", "GOFLAGS"), Path("/"), go_environment())
+    try:
+        return shlex.split(output.decode(errors="replace"))
+    except ValueError:
+        return []
 
 
 def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> BuildError:

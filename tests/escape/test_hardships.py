@@ -302,11 +302,22 @@ def test_build_tags_choose_the_files(tmp_path: Path) -> None:
     assert any(s.file == "on.go" for s in escape(tmp_path, flags=("-tags=special",)).sites)
 
 
-@pytest.mark.parametrize("flag", ["-trimpath", "-buildmode=pie"])
+@pytest.mark.parametrize("flag", ["-trimpath", "-buildmode=pie", "-ldflags=-s -w", "-race"])
 def test_flags_of_the_build(tmp_path: Path, flag: str) -> None:
     module(tmp_path, program("\tfor i := 0; i < 5; i++ { sink = allocate(i) }"))
+    if flag == "-race" and not has_gcc():
+        pytest.skip("no C compiler for the race detector")
     site = the_allocation(escape(tmp_path, flags=(flag,)))
     assert (site.hits, site.verdict, site.file) == (5, Verdict.CONFIRMED_HEAP, "main.go")
+
+
+def test_goflags_that_strip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module(tmp_path, program("\tsink = allocate(1)"))
+    monkeypatch.setenv("GOFLAGS", "'-ldflags=-s -w -X main.version=1'")
+    with Path(os.devnull).open("w") as nothing:
+        report = goprobe.escape(".", go=GO, cwd=tmp_path, stdout=2, stderr=nothing.fileno())
+    assert the_allocation(report).verdict is Verdict.CONFIRMED_HEAP
+    assert "-X main.version=1 -s=0 -w=0" in report.build.go_line
 
 
 def test_generated_code_and_line_directives(tmp_path: Path) -> None:

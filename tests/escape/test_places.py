@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from goprobe.analysis.locate import Locator
@@ -47,9 +45,3 @@ def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) ->
     assert not differing
     assert seen[Kind.HEAP] > 5
     assert len(seen) >= 2
-
-
-def test_a_stripped_program_says_so(tmp_path: Path) -> None:
-    """Built with -s by the user's own flags: what needs debug information is not guessed."""
-    binary = build(FOLDER / "pointers.go", flags=("-ldflags=-s -w",))
-    assert CodeMap(Program(ElfFile(binary))).calls
