@@ -29,7 +29,6 @@ from goprobe.model.heap import (
     Untyped,
 )
 from goprobe.runtime.objects import FREE_SLOT
-from goprobe.runtime.roots import RootKind
 from goprobe.runtime.spantable import Ints
 
 _MOST_ROOTS = 200
@@ -292,6 +291,3 @@ def _growth(old: dict[str, tuple[int, int]], new: dict[str, tuple[int, int]]) ->
         if before != after or size_before != size_after:
             found.append(Growth(name, after - before, size_after - size_before))
     return tuple(sorted(found, key=lambda g: (-abs(g.bytes), g.name)))
-
-
-__all__ = ["HeapQuestions", "RootKind", "difference", "heap", "report_on"]

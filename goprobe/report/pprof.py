@@ -11,6 +11,10 @@ from collections.abc import Iterable
 
 from goprobe.report.options import RenderOptions
 
+# Stacks are what alone keeps an object, so what is summed up over them is retained: the cumulative
+# figure of a frame. It is there under its own name, too.
+_KINDS = (("inuse_objects", "count"), ("inuse_space", "bytes"), ("retained", "bytes"))
+
 
 class PprofFormat:
     name = "pprof"
@@ -45,11 +49,13 @@ class _Profile:
         report = self._report
         assert isinstance(report, HeapReport)
         out = bytearray()
-        for kind, unit in (("inuse_objects", "count"), ("inuse_space", "bytes")):
+        for kind, unit in _KINDS:
             out += _message(1, _number(1, self._string(kind)) + _number(2, self._string(unit)))
         for sample in report.samples or ():
             where = [self._location(name) for name in sample.stack]
-            out += _message(2, _packed(1, where) + _packed(2, (sample.objects, sample.bytes)))
+            out += _message(
+                2, _packed(1, where) + _packed(2, (sample.objects, sample.bytes, sample.bytes))
+            )
         for name, number in self._locations.items():
             out += _message(4, _number(1, number) + _message(4, _number(1, number)))
             text = self._string(name)

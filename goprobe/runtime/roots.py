@@ -19,7 +19,6 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory import u32, u64
 from goprobe.runtime.modules import Module
 from goprobe.runtime.spantable import SpanTable
-from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.view import read_record
 from goprobe.runtime.world import World
 
@@ -271,9 +270,3 @@ def _moved(group: RootGroup, shift: int) -> RootGroup:
         group.kind, group.name, group.parent + shift, group.address, group.type, group.goroutine,
         group.function, group.conservative, group.through,
     )  # fmt: skip
-
-
-__all__ = [
-    "RootGroup", "RootKind", "Roots", "Stacks", "global_roots", "join", "queued_roots",
-    "special_roots", "variable_at",
-]  # fmt: skip
