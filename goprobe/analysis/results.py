@@ -23,16 +23,16 @@ from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory, ProcessMemory, u64
 from goprobe.process.probes import CallHit, ProbeHit
 from goprobe.runtime.allocators import INTEGER_REGISTERS, Allocator, Family
-from goprobe.runtime.heap import Heap, Span
+from goprobe.runtime.heap import Heap
 from goprobe.runtime.program import Program
 from goprobe.runtime.typedata import TypeData
 from goprobe.runtime.world import World, load_bias
 
 _WORD = 8
-_TINY_BLOCK = 16
 _OPERANDS = 64
 _FRAMES = 32
 _CALL_SIZE = 5
+_INDEX = {name: index for index, name in enumerate(INTEGER_REGISTERS)}
 _TWO_WORDS = struct.Struct("<QQ")
 _WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
 
@@ -79,14 +79,14 @@ class CallResults:
 class _CallWords:
     """A hit's arguments and results by name, for the formulas of the allocator's table."""
 
-    def __init__(self, hit: CallHit, allocator: Allocator, memory: Memory, types: TypeData) -> None:
+    def __init__(self, hit: CallHit, allocator: Allocator, memory: Memory, places: Places) -> None:
         self._hit, self._allocator = hit, allocator
-        self._memory, self._types = memory, types
+        self._memory, self._places = memory, places
 
     def argument(self, name: str) -> int:
         slot = self._allocator.slots[name]
         if slot.register:
-            return self._hit.arguments[INTEGER_REGISTERS.index(slot.register)]
+            return self._hit.arguments[_INDEX[slot.register]]
         # On the stack, which may have moved since.
         below = self._hit.stack_hi - self._hit.sp
         return u64(self._memory, self._hit.stack_hi_after - below + slot.offset)
@@ -95,7 +95,7 @@ class _CallWords:
         return self._hit.results[index]
 
     def type_size(self, rtype: int) -> int:
-        return self._types.size(rtype)
+        return self._places.type_size(rtype)
 
 
 class Places:
@@ -107,28 +107,37 @@ class Places:
         pid = memory.pid if isinstance(memory, ProcessMemory) else 0
         mappings = read_maps(pid)
         self.bias = load_bias(program, mappings, str(program.elf.path))
+        self._low, self._high = (end + self.bias for end in program.image)
         self._world = World(pid, program, memory, mappings, {}, self.bias)
+        self._names: dict[int, str] = {}
+        self._sizes: dict[int, int] = {}
 
     @cached_property
-    def types(self) -> TypeData:
+    def _types(self) -> TypeData:
         return self._world.typedata
 
-    @cached_property
-    def heap(self) -> Heap:
-        return self._world.heap
+    def type_name(self, rtype: int) -> str:
+        """The name of the type whose descriptor lies at a live address; "" for none."""
+        name = self._names.get(rtype)
+        if name is None:
+            name = self._names[rtype] = self._types.name(rtype) if rtype else ""
+        return name
 
-    @cached_property
-    def _tiny_class(self) -> int:
-        return self._world.layout.constants["tinySpanClass"]
+    def type_size(self, rtype: int) -> int:
+        size = self._sizes.get(rtype)
+        if size is None:
+            size = self._sizes[rtype] = self._types.size(rtype)
+        return size
 
-    def of(self, address: int, g: int) -> Where:
-        """`g` is the runtime.g of the thread that stands still."""
+    def of(self, address: int, low: int, high: int) -> Where:
+        """[low, high) is what is in use of the stack on which the question arises."""
         if not address:
-            return Where(NOTHING, "no memory")
-        low, high = u64(self._memory, g), u64(self._memory, g + _WORD)
+            return _NO_MEMORY
         if low <= address < high:
-            return Where(Kind.GOROUTINE_STACK, "the goroutine's own stack")
-        return self._static(address) or self._in_span(address) or self._elsewhere(address)
+            return _OWN_STACK
+        if self._low <= address < self._high:
+            return self._static(address) or self._elsewhere(address)
+        return self._in_span(address) or self._elsewhere(address)
 
     def _static(self, address: int) -> Where | None:
         link = address - self.bias
@@ -139,21 +148,17 @@ class Places:
         kind = self._locator.section_kind(section)
         return Where(kind, symbol.name if symbol else section.name)
 
+    @cached_property
+    def _heap(self) -> Heap:
+        return self._world.heap
+
     def _in_span(self, address: int) -> Where | None:
-        self.heap.forget()
-        span = self.heap.span_at(address)
+        span = self._heap.glance(address)
         if span is None:
             return None
-        if self.heap.is_manual(span):
-            return Where(Kind.GOROUTINE_STACK, "another goroutine's stack")
-        return Where(Kind.HEAP, "the heap", self._opens(span, address))
-
-    def _opens(self, span: Span, address: int) -> bool:
-        """Whether an address is where a slot of the span begins: the tiny allocator gives only
-        the first object of a block that address."""
-        if not span.size_class or not span.elemsize:
-            return address == span.base
-        return (address - span.base) % span.elemsize == 0
+        if span.manual:
+            return _SOME_STACK
+        return _OPENED if span.begins_slot(address) else _WITHIN
 
     @cached_property
     def _locator(self) -> Locator:
@@ -162,6 +167,13 @@ class Places:
     def _elsewhere(self, address: int) -> Where:
         found = Locator(self._world).locate(address)
         return Where(found.kind, found.name)
+
+
+_NO_MEMORY = Where(NOTHING, "no memory")
+_OWN_STACK = Where(Kind.GOROUTINE_STACK, "the goroutine's own stack")
+_SOME_STACK = Where(Kind.GOROUTINE_STACK, "another goroutine's stack")
+# The tiny allocator gives only the first object of a block an address that begins a slot.
+_OPENED, _WITHIN = Where(Kind.HEAP, "the heap", True), Where(Kind.HEAP, "the heap")
 
 
 class Results:
@@ -233,7 +245,7 @@ class Results:
         self, results: CallResults, hit: CallHit, call: AllocationCall, memory: Memory
     ) -> None:
         places = self._places(memory)
-        words = _CallWords(hit, call.allocator, memory, places.types)
+        words = _CallWords(hit, call.allocator, memory, places)
         try:
             where = self._where(hit, call.allocator, words, places, memory)
             size, name = self._size_and_type(call.allocator, words, places, where)
@@ -252,9 +264,9 @@ class Results:
         address = hit.results[0]
         if address and address in self._operands(allocator, words, memory):
             return Where(NOTHING, "an operand's own memory")
-        where = places.of(address, hit.g)
+        where = places.of(address, hit.sp_after, hit.stack_hi_after)
         if allocator.family is Family.MAP and where.kind == Kind.GOROUTINE_STACK:
-            return self._of_table(address, hit.g, places, memory) or where
+            return self._of_table(address, hit, places, memory) or where
         return where
 
     def _operands(self, allocator: Allocator, words: _CallWords, memory: Memory) -> list[int]:
@@ -269,11 +281,11 @@ class Results:
                 found.append(pointer)
         return found
 
-    def _of_table(self, address: int, g: int, places: Places, memory: Memory) -> Where | None:
+    def _of_table(self, address: int, hit: CallHit, places: Places, memory: Memory) -> Where | None:
         """A map in the frame whose entries are on the heap. Both designs of maps keep the pointer
         to them third (runtime.hmap.buckets, internal/runtime/maps.Map.dirPtr): at byte 16."""
         table = u64(memory, address + 2 * _WORD)
-        where = places.of(table, g)
+        where = places.of(table, hit.sp_after, hit.stack_hi_after)
         return (
             Where(where.kind, "the map's entries on the heap") if where.kind == Kind.HEAP else None
         )
@@ -284,7 +296,7 @@ class Results:
         name = allocator.fixed_type
         if allocator.type:
             rtype = words.argument(allocator.type)
-            name = places.types.name(rtype) if rtype else ""
+            name = places.type_name(rtype)
         if where.kind == NOTHING or allocator.requested is None:
             return 0, name
         return allocator.requested(words), name
@@ -295,7 +307,9 @@ class Results:
         self.executed[probe] = self.executed.get(probe, 0) + 1
         address = hit.registers["rsp"] + self._offsets[probe]
         try:
-            where = self._places(memory).of(address, hit.registers["r14"])
+            g = hit.registers["r14"]
+            low, high = u64(memory, g), u64(memory, g + _WORD)
+            where = self._places(memory).of(address, low, high)
         except UnreadableError:
             return
         if where.kind == Kind.GOROUTINE_STACK:

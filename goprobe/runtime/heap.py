@@ -14,10 +14,11 @@ import msgspec
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory, u64
-from goprobe.runtime.layout import Layout
+from goprobe.runtime.layout import Layout, StructLayout
 from goprobe.runtime.view import Record, read_record, read_records
 
 _WORD = 8
+_GLANCED = ("startAddr", "npages", "state", "spanclass", "elemsize")
 _ADDRESS_MASK = (1 << 64) - 1
 SPAN_LIMIT = 1 << 24
 _ARENA_LIMIT = 1 << 20
@@ -58,6 +59,18 @@ class Span(msgspec.Struct, frozen=True):
         return bool(self.spanclass & 1)
 
 
+class SpanGlance(msgspec.Struct, frozen=True):
+    """What a quick look at a span tells. `slot` is its objects' size in bytes, 0 for the span of
+    one large object; `manual`: it is no object's but a stack's, or the runtime's own."""
+
+    base: int
+    slot: int
+    manual: bool
+
+    def begins_slot(self, address: int) -> bool:
+        return (address - self.base) % self.slot == 0 if self.slot else address == self.base
+
+
 class HeapObject(msgspec.Struct, frozen=True):
     """A slot of a span: `base` its first byte, `offset` of the address asked for within it."""
 
@@ -93,14 +106,48 @@ class Heap:
         self._arenas: dict[int, Arena | None] = {}
         self._spans: dict[int, Span | None] = {}
 
-    def forget(self) -> None:
-        """The process ran on: spans, and arenas that were not there, are read anew.
+    def glance(self, address: int) -> SpanGlance | None:
+        """The span that covers an address now, for a process that runs on between questions:
+        nothing is kept but where arenas are, and as little as possible is read.
 
         An arena once made stays where it is (mheap.sysAlloc never takes one back).
         """
-        self._spans.clear()
-        for index in [i for i, arena in self._arenas.items() if arena is None]:
-            del self._arenas[index]
+        arena = self.arena_at(address)
+        if arena is None:
+            index = ((address - self._base_offset) & _ADDRESS_MASK) // self._arena_bytes
+            arena = self._arenas[index] = self._read_arena(index)
+            if arena is None:
+                return None
+        page = (address - arena.base) // self.page_size
+        try:
+            pointer = u64(self._memory, arena.address + self._spans_offset + _WORD * page)
+            raw = self._memory.read(pointer, self._glance_size)
+        except UnreadableError:
+            return None
+        return self._glanced(Record(pointer, self._mspan, raw), address)
+
+    @cached_property
+    def _spans_offset(self) -> int:
+        return self._layout.offset("heapArena", "spans")
+
+    @cached_property
+    def _mspan(self) -> StructLayout:
+        return self._layout.struct("mspan")
+
+    @cached_property
+    def _glance_size(self) -> int:
+        fields = [self._mspan.fields[name] for name in _GLANCED]
+        return max(f.offset + f.size for f in fields)
+
+    def _glanced(self, record: Record, address: int) -> SpanGlance | None:
+        base, state = record["startAddr"], record["state"]
+        constants = self._layout.constants
+        if state == constants["mSpanDead"]:
+            return None
+        if not base <= address < base + record["npages"] * self.page_size:
+            return None
+        size = record["elemsize"] if record["spanclass"] >> 1 else 0
+        return SpanGlance(base, size, state == constants["mSpanManual"])
 
     @cached_property
     def record(self) -> Record:

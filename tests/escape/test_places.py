@@ -32,7 +32,7 @@ def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) ->
     def compare(hit: CallHit, memory: Memory) -> None:
         assert isinstance(memory, ProcessMemory)
         address = hit.results[0]
-        quick = Places(program, memory).of(address, hit.g)
+        quick = Places(program, memory).of(address, hit.sp_after, hit.stack_hi_after)
         world = World(memory.pid, program, memory, read_maps(memory.pid), {}, 0)
         thorough = str(Locator(world).locate(address).kind) if address else NOTHING
         seen[quick.kind] = seen.get(quick.kind, 0) + 1
