@@ -178,7 +178,10 @@ def _compared(old: HeapReport, new: HeapReport) -> HeapReport:
 
     from goprobe.analysis.heap import difference
 
-    return replace(new, diff=difference(old, new))
+    told = new.warnings
+    if old.pid != new.pid:
+        told = (*told, f"the older report is of another process, {old.pid}")
+    return replace(new, diff=difference(old, new), warnings=told)
 
 
 def _old_report(path: str) -> HeapReport:

@@ -13,6 +13,7 @@ from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.model.heap import HeapReport
+from goprobe.process.forkplan import NoForkError
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
 
@@ -162,3 +163,16 @@ def test_a_sample_is_looked_at_where_all_is_too_much(monkeypatch: pytest.MonkeyP
     assert 0 < counted[0] < counted[1]
     with pytest.raises(UsageError, match="--sample counts types"):
         heap(target, HeapQuestions(types=True, retained=True, sample=True))
+
+
+def test_where_no_fork_is_safe_it_is_read_while_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> None:
+        raise NoForkError("a seccomp filter may forbid it to fork")
+
+    monkeypatch.setattr("goprobe.analysis.heapsnapshot.plan_fork", refuse)
+    with running(build(TESTDATA / "zoo.go")) as program:
+        report = _ask(program.pid, "")
+        assert report.snapshot == "stop"
+        assert report.warnings[0].startswith("no fork was made: a seccomp filter")
+        with pytest.raises(CannotWorkError, match="cannot be forked: a seccomp filter"):
+            _ask(program.pid, "fork")
