@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from goprobe.analysis.explain.claims import TEXTS
@@ -29,6 +29,11 @@ def claim(ran: Ran, number: int) -> dict[str, Any]:
     found: dict[str, Any] = ran.json["claims"][number - 1]
     assert found["id"] == str(number)
     return found
+
+
+def boxes_on_the_heap(ran: Ran) -> bool:
+    """Before Go 1.25 a constant string in an interface has its header allocated."""
+    return tuple(map(int, ran.json["go"]["version"].split(".")[:2])) < (1, 25)
 
 
 def complete(ran: Ran) -> None:
@@ -60,6 +65,8 @@ def test_stdout_is_json_alone_and_progress_is_quiet(hello: Ran) -> None:
     ],
 )  # fmt: skip
 def test_verdicts_that_are_certain(hello: Ran, number: int, verdict: str) -> None:
+    if boxes_on_the_heap(hello):
+        verdict = {9: "differs", 14: "holds"}.get(number, verdict)
     assert claim(hello, number)["verdict"] == verdict, claim(hello, number)
 
 
@@ -84,6 +91,8 @@ def test_verdicts_that_are_certain(hello: Ran, number: int, verdict: str) -> Non
     ],
 )
 def test_facts(hello: Ran, number: int, told: str) -> None:
+    if boxes_on_the_heap(hello):
+        told = {9: "1 of them from main's own code", 14: "1 confirmed heap"}.get(number, told)
     assert told in claim(hello, number)["measured"]
 
 
