@@ -134,9 +134,23 @@ class CodeMap:
 
     def functions_in(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
         """The machine functions whose own source file (that of their entry) is wanted."""
-        for function in self._lines.functions():
-            if wanted(self._lines.position(function, function.entry)[0]):
-                yield function
+        units = self._units_with(wanted)
+        for index, unit in enumerate(self._lines.units_of_functions()):
+            if unit in units:
+                function = self._lines.function(index)
+                if wanted(function.file):
+                    yield function
+
+    def _units_with(self, wanted: Callable[[str], bool]) -> set[int]:
+        """The compilation units that name such a file: asking each function takes too long."""
+        starts = sorted(set(self._lines.units_of_functions()))
+        total = len(self._lines.unit_files())
+        return {
+            start
+            for start, end in zip(starts, [*starts[1:], total], strict=True)
+            if start < total
+            and any(wanted(self._lines.file_name(start, n)) for n in range(min(end, total) - start))
+        }
 
 
 def in_runtime(name: str) -> bool:
