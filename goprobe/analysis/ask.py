@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from goprobe.analysis.cores import CoreTarget
 from goprobe.analysis.hold import PATIENCE, AnyTarget, Target
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
@@ -40,7 +39,7 @@ def ask(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
     is asked. Raises what `question` raises, TargetGoneError, TargetTimeoutError,
     NotPermittedError.
     """
-    if isinstance(target, CoreTarget):
+    if target.is_core:
         return Answer(question(target.world()), 0)
     memory = ProcessMemory(target.pid)
     try:

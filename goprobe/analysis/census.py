@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from goprobe.analysis.cores import CoreTarget
 from goprobe.analysis.hold import AnyTarget, hold
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.model.address import Address
@@ -51,7 +50,7 @@ def heap_census(
 
 
 def _how(target: AnyTarget) -> str:
-    return "core" if isinstance(target, CoreTarget) else "stop"
+    return "core" if target.is_core else "stop"
 
 
 def copied(target: AnyTarget, timeout: float, *, rehearsed: bool) -> tuple[HeapCopy, int]:
@@ -62,7 +61,7 @@ def copied(target: AnyTarget, timeout: float, *, rehearsed: bool) -> tuple[HeapC
     """
     mheap, layout = target.root("mheap_"), target.layout
     plan: HeapCopy | None = None
-    if rehearsed and not isinstance(target, CoreTarget):
+    if rehearsed and not target.is_core:
         with suppress(UnreadableError):
             plan = copy_heap(target.reader(), layout, mheap)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import UsageError
@@ -21,6 +22,7 @@ class CoreTarget:
     core: CoreFile
     program: Program
     bias: int
+    is_core: ClassVar[Literal[True]] = True
 
     @property
     def pid(self) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from goprobe.analysis.cores import CoreTarget
 from goprobe.analysis.hold import AnyTarget, Held, Target, hold_process
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.process.forkplan import NoForkError, plan_fork
@@ -101,7 +100,7 @@ def take(
 def _take(
     target: AnyTarget, timeout: float, how: str, rehearsed: HeapCopy | None, sample: bool
 ) -> HeapSnapshot:
-    if isinstance(target, CoreTarget):
+    if target.is_core:
         return _standing(target, target.world(), target.core, "core", 0, sample)
     if how == "stop":
         return _from_stop(target, timeout, rehearsed, sample)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Literal, Union
 
-from goprobe.analysis.cores import CoreTarget
 from goprobe.binary.elf import ElfFile
 from goprobe.process.identity import ProcessIdentity, identify
 from goprobe.process.maps import read_maps
@@ -25,6 +25,9 @@ from goprobe.process.ptrace import StoppedProcess, stopped
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
 from goprobe.runtime.world import World, load_bias
+
+if TYPE_CHECKING:
+    from goprobe.analysis.cores import CoreTarget  # most questions are not asked of cores
 
 PATIENCE = 5.0
 
@@ -36,6 +39,7 @@ class Target:
     identity: ProcessIdentity
     program: Program
     bias: int
+    is_core: ClassVar[Literal[False]] = False
 
     @property
     def pid(self) -> int:
@@ -133,7 +137,7 @@ class HeldCore:
         """Nothing waits."""
 
 
-AnyTarget = Target | CoreTarget
+AnyTarget = Union[Target, "CoreTarget"]
 AnyHeld = Held | HeldCore
 
 
@@ -143,10 +147,10 @@ def hold(target: int | AnyTarget, *, timeout: float = PATIENCE) -> Iterator[AnyH
 
     Raises what `open_target` raises, and TargetTimeoutError.
     """
-    if isinstance(target, CoreTarget):
-        yield HeldCore(target)
-        return
     opened = open_target(target) if isinstance(target, int) else target
+    if opened.is_core:
+        yield HeldCore(opened)
+        return
     with hold_process(opened, timeout=timeout) as held:
         yield held
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from goprobe.analysis.ask import ask
-from goprobe.analysis.cores import CoreTarget
 from goprobe.analysis.hold import AnyTarget
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.regions import memory_map
@@ -23,7 +22,7 @@ def maps(target: AnyTarget) -> MapsReport:
     """Regions are of one stop; what is resident is read right after it, as the process runs on."""
     answer = ask(target, lambda world: memory_map(Locator(world)))
     regions = answer.value
-    if isinstance(target, CoreTarget):
+    if target.is_core:
         sizes = [sum(high - low for low, high in target.core.held(r.low, r.high)) for r in regions]
         smaps = sum(sizes)
     else:
