@@ -44,6 +44,7 @@ from goprobe.toolchain.build import Progress
 from goprobe.toolchain.escapebuild import (
     GCFLAGS,
     EscapeBuild,
+    GoPackage,
     build_program,
     build_test,
     find_packages,
@@ -94,9 +95,14 @@ def escape(request: EscapeRequest) -> EscapeReport:
         builds = [build_program(packages, go, flags=request.flags, progress=request.progress)]
     else:
         builds = [build_test(p, go, flags=request.flags, progress=request.progress)
-                  for p in packages]  # fmt: skip
+                  for p in _tested(packages)]  # fmt: skip
     studies = [_Study(build, go, request) for build in builds]
     return _report(studies, go, request)
+
+
+def _tested(packages: Sequence[GoPackage]) -> Sequence[GoPackage]:
+    """Of several packages those that have tests; a single one is named as it is."""
+    return [p for p in packages if p.has_tests] or packages[:1]
 
 
 class _Study:
@@ -247,11 +253,13 @@ class _Study:
             global_=predicted.global_,
             zero_copy=predicted.zero_copy,
             wrapper=plan.wrapper,
+            foreign=self.request.deep and not self.names.own(predicted.file),
             witness=bool(plan.witnesses),
             witnessed=sum(seen.witnessed.get(w.pc, 0) for w in plan.witnesses),
             executed=sum(seen.executed.get(w.pc, 0) for w in plan.witnesses),
             elsewhere=tuple(sorted(elsewhere)),
             unseen=seen.partial,
+            looked=self.request.hits,
             limits=_limits(predicted.flow),
         )
 

@@ -40,8 +40,9 @@ class Evidence:
     `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
     seen in the frame, out of `executed`; `witness_line` is the line where that was. `elsewhere`
     are the places into which the function was inlined. `dangling` are pointers into stacks that
-    must not be. `wrapper`: the closure of a go or defer statement. `unseen` says why the run did
-    not show everything.
+    must not be. `wrapper`: the closure of a go or defer statement. `foreign`: of a
+    package whose predictions were not asked for. `unseen` says why the run did
+    not show everything; `looked` is after how many executions nobody looks any more.
     """
 
     prediction: Prediction
@@ -56,12 +57,14 @@ class Evidence:
     global_: bool = False
     zero_copy: bool = False
     wrapper: bool = False
+    foreign: bool = False
     witness: bool = False
     witnessed: int = 0
     executed: int = 0
     elsewhere: tuple[str, ...] = ()
     dangling: tuple[str, ...] = ()
     unseen: str = ""
+    looked: int = 0
     limits: tuple[str, ...] = field(default=())
 
     @property
@@ -143,7 +146,9 @@ def _in_frame(site: Evidence) -> Judged:
     if not site.ran:
         return Verdict.UNOBSERVED, "not run: the code keeps it in the function's frame"
     if site.witnessed:
-        return Verdict.CONFIRMED_STACK, "its memory was seen in the goroutine's stack frame"
+        text = "its memory was seen in the goroutine's stack frame"
+        more = 0 < site.looked <= site.executed
+        return Verdict.CONFIRMED_STACK, f"{text} (looked at {site.looked} times)" if more else text
     if site.executed:
         return Verdict.UNOBSERVED, "its code ran, but its memory was in no goroutine's stack"
     return Verdict.NOT_REACHED, _unreached(site, "its code never ran")
@@ -281,7 +286,10 @@ def _unpredicted(site: Evidence) -> str:
     why = _UNPREDICTED.get(site.calls[0].allocator.family, limit)
     if site.wrapper:
         why = "the call of a go or defer statement is kept in a closure"
-    text = f"allocated on the heap {_times(site.hits)}, though the compiler says nothing of it"
+    text = f"allocated on the heap {_times(site.hits)}"
+    if site.foreign:
+        return f"{text}, in a package whose predictions were not asked for"
+    text += ", though the compiler says nothing of it"
     return f"{text}: {why}" if why else text
 
 

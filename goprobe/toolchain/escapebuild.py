@@ -38,6 +38,10 @@ class GoPackage:
     cwd: Path
     standard: bool = False
 
+    @property
+    def has_tests(self) -> bool:
+        return any(path.name.endswith("_test.go") for path in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class EscapeBuild:
@@ -196,7 +200,7 @@ def build_test(
     package: GoPackage, go: GoTool, *, flags: Sequence[str] = (), progress: Progress | None = None
 ) -> EscapeBuild:
     """The package's test binary. Raises UsageError where it has no tests, and BuildError."""
-    if not any(path.name.endswith("_test.go") for path in package.files):
+    if not package.has_tests:
         raise UsageError(f"{package.path} has no tests")
     options = (*flags, f"-gcflags={GCFLAGS}")
     return _build("test", package, (package,), go, flags, options, progress)

@@ -386,6 +386,32 @@ def test_tests_and_benchmarks_of_a_library(tmp_path: Path) -> None:
     assert hits(bench="New", args=("-test.benchtime=7x",)) == 8
 
 
+def test_deep_takes_in_what_callees_allocate(tmp_path: Path) -> None:
+    body = '    for i := 0; i < 3; i++ { fmt.Fprintf(io.Discard, "%d", i) ; sink = allocate(i) }'
+    module(tmp_path, with_imports(body, "fmt", "io"))
+    shallow, deep = escape(tmp_path), escape(tmp_path, deep=True)
+    assert not any("fmt/" in s.file for s in shallow.sites)
+    (printer,) = [s for s in deep.sites if s.file.endswith("fmt/print.go") and s.hits]
+    assert printer.verdict is Verdict.UNPREDICTED and "not asked for" in printer.reason
+    assert all(s.hits for s in deep.sites if s.file.endswith("fmt/print.go"))
+    mine = [(s.line, s.col, s.verdict, s.hits) for s in deep.sites if s.file == "main.go"]
+    assert mine == [(s.line, s.col, s.verdict, s.hits) for s in shallow.sites]
+
+
+def test_several_packages_of_which_some_have_tests(tmp_path: Path) -> None:
+    test = 'package a\n\nimport "testing"\n\nvar s any\n\nfunc TestA(t *testing.T) { s = New(5) }\n'
+    module(
+        tmp_path,
+        {
+            "a/a.go": "package a\n\n//go:noinline\nfunc New(i int) *int { return &i }\n",
+            "a/a_test.go": test,
+            "b/b.go": "package b\n\nfunc New(i int) *int { return &i }\n",
+        },
+    )
+    report = escape(tmp_path, "./...", test=True)
+    assert {Path(s.file).name for s in report.sites} == {"a.go", "a_test.go"}
+
+
 # Nothing is run
 
 
