@@ -206,15 +206,22 @@ def _contiguous(pieces: tuple[Piece, ...]) -> bool:
 
 
 def _one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
-    """A moved parameter or result is described twice, where it arrived and as "&x": that one of
-    the two which holds now."""
-    moved = {(b.name, b.local.line): b.state is State.LIVE for b in bindings if b.moved}
-    plain = {(b.name, b.local.line) for b in bindings if not b.moved and b.local.parameter}
+    """A moved parameter or result is described twice, where it arrived and as "&x", and the
+    optimiser may describe a result twice: the one of them that holds now, else the first."""
+    best: dict[tuple[str, int], Binding] = {}
     for binding in bindings:
-        key = (binding.name, binding.local.line)
-        twice = key in moved and key in plain
-        if not twice or binding.moved == moved[key]:
+        known = best.setdefault((binding.name, binding.local.line), binding)
+        if _rank(binding) > _rank(known):
+            best[binding.name, binding.local.line] = binding
+    chosen = {id(binding) for binding in best.values()}
+    for binding in bindings:
+        may_repeat = binding.moved or binding.local.parameter
+        if not may_repeat or id(binding) in chosen:
             yield binding
+
+
+def _rank(binding: Binding) -> tuple[bool, bool]:
+    return binding.place is not None, binding.moved and binding.state is State.LIVE
 
 
 def _shadowed_last(locals_: list[Local]) -> list[Local]:
