@@ -331,3 +331,50 @@ def check(
 ) -> list[Mismatch]:
     """Every expectation that does not hold; `output` is what the program printed."""
     return Checker(program, release, build, report, printed_addresses(output), only, partial).run()
+
+
+# --- what holds of every report, whatever the program
+
+
+def inconsistencies(report: Node) -> list[str]:
+    """Where a trace report contradicts itself or the contract."""
+    found = []
+    for stop in report["stops"]:
+        place = f"{stop['file'].rpartition('/')[2]}:{stop['line']}"
+        found += [f"{place} {v['name']}: {why}" for v in stop["variables"] for why in _faults(v)]
+        found += [f"{place}: unprintable {text!r}" for text in _strings(stop) if _raw(text)]
+        names = [(v["name"], v["frame"], v.get("line")) for v in stop["variables"]]
+        found += [f"{place} {name}: told twice" for name in set(names) if names.count(name) > 1]
+    return found
+
+
+def _raw(text: str) -> bool:
+    return not all(char.isprintable() for char in text)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+
+
+def _faults(variable: Node) -> Iterator[str]:
+    state = variable["state"]
+    if state == "live" and not {"address", "location", "value"} <= variable.keys():
+        yield "live without address, location and value"
+    if state != "live" and not variable["why"]:
+        yield f"{state} without a reason"
+    if state == "not_yet" and variable.keys() & {"value", "data", "elements"}:
+        yield "not yet assigned, but with a value"
+    if "location" in variable and variable["location"]["address"] != variable["address"]:
+        yield "its location is of another address"
+    if variable.get("moved") and variable.get("location", {}).get("kind", "heap") != "heap":
+        yield "moved to the heap, but not there"
+    data = variable.get("data")
+    if data and data["location"]["address"] != data["address"]:
+        yield "its data's location is of another address"

@@ -17,7 +17,7 @@ import pytest
 from goprobe.analysis.trace import TraceRequest, trace
 from goprobe.model.codec import to_builtins
 from tests.corpus import CorpusError, Program, parse, parse_release, programs
-from tests.corpus_check import check
+from tests.corpus_check import check, inconsistencies
 from tests.support import go
 from tests.support.gdb import gdbs
 
@@ -60,6 +60,25 @@ def test_trace_meets_the_expectations(
     wrong = check(program, report, said.out + said.err, parse_release(release), build)
     assert not wrong, "\n".join(map(str, wrong))
     assert report["exit"] == {"code": program.exit}
+    assert not inconsistencies(report)
+
+
+@pytest.mark.parametrize("release", go.matrix())
+def test_optimised_programs_are_told_without_contradiction(
+    release: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Lines are not what they were there, so these stop at functions only."""
+    newest = go.whole_matrix() and release == go.releases()[-1]
+    for program in ALL if newest else ALL[::4]:
+        if program.runs_on(parse_release(release)) and built_or_none(program, release):
+            binary = built(program, release, "opt")
+            request = TraceRequest(
+                target=str(binary), breaks=("main.main", "runtime.printstring"),
+                gdb=str(gdbs()[-1].path), max_stops=20,
+            )  # fmt: skip
+            report = to_builtins(trace(request))
+            assert report["exit"] == {"code": program.exit}
+            assert not inconsistencies(report), program.name
 
 
 @pytest.mark.parametrize("release", go.matrix())
