@@ -105,12 +105,14 @@ def dangling(graph: HeapGraph, names: Names) -> tuple[DanglingEdge, ...]:
     """
     strays, locator = graph.nodes.strays, Locator(graph.world)
     found: list[DanglingEdge] = []
-    rows: list[int] = np.flatnonzero(graph.reachable[strays.source]).tolist() if len(strays) else []
+    rows: list[int] = (
+        np.flatnonzero(graph.surely_reachable[strays.source]).tolist() if len(strays) else []
+    )
     for row in rows[: 10 * _MOST_DANGLING]:
         source, why = int(strays.source[row]), int(strays.why[row])
         if graph.type_name(source).startswith(_RUNTIME_TYPES):
             continue
-        field = f"+{8 * int(strays.offset[row]):#x}"
+        field = names.part(source, int(strays.offset[row]))
         to = locator.locate(int(strays.value[row]))
         found.append(DanglingEdge(names.location(source), to, field, _REASONS.get(why, _PAST_END)))
         if len(found) >= _MOST_DANGLING:

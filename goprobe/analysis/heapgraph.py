@@ -19,7 +19,7 @@ from goprobe.runtime.closures import captures_of
 from goprobe.runtime.edges import Edges, follow
 from goprobe.runtime.heaptypes import Graph, RootWords, Typing, Typist
 from goprobe.runtime.objects import Objects, Resolver, number_objects
-from goprobe.runtime.roots import Roots, global_roots, join
+from goprobe.runtime.roots import RootKind, Roots, global_roots, join
 from goprobe.runtime.shapes import Shapes
 from goprobe.runtime.spantable import Ints
 from goprobe.runtime.stackroots import StackRoots
@@ -102,6 +102,22 @@ class HeapGraph:
         if "dominators" in self.__dict__:
             return np.asarray(self.retained_mask[: len(self.objects)], bool)
         return self.reach.mask[: len(self.objects)]
+
+    @cached_property
+    def surely_reachable(self) -> NDArray[np.bool_]:
+        """Of each object, whether a root leads to it that is a pointer for certain.
+
+        What only looks like one may lead to garbage, and garbage to anywhere.
+        """
+        nodes, n = self.nodes, len(self.objects)
+        if not any(group.conservative for group in nodes.groups):
+            return self.reachable
+        sure = [
+            n + i
+            for i, group in enumerate(nodes.groups)
+            if not group.conservative and group.kind is not RootKind.GOROUTINE
+        ]
+        return reach(nodes.first, nodes.target, np.array(sure, np.int32)).mask[:n]
 
     @property
     def retained_mask(self) -> NDArray[np.bool_]:

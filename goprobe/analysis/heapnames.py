@@ -83,8 +83,11 @@ class Names:
 
     def field(self, source: int, edge: int) -> str:
         """Where in its source the pointer of an edge is; "" where that has no name."""
+        return self.part(source, int(self._graph.nodes.offset[edge]))
+
+    def part(self, source: int, offset: int) -> str:
+        """What lies `offset` words into an object or root, as Go selects it."""
         graph = self._graph
-        offset = int(graph.nodes.offset[edge])
         if offset == NO_OFFSET or self._types is None:
             return ""
         if not graph.nodes.is_object(source):

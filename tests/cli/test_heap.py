@@ -48,6 +48,7 @@ func onStack() *node {
 	local[2].name = "on the stack"
 	// A pointer that Go forbids: into a stack, kept in a global.
 	*(*uintptr)(unsafe.Pointer(&astray)) = uintptr(unsafe.Pointer(&local[2]))
+	*(*uintptr)(unsafe.Pointer(&kept.recent[0])) = uintptr(unsafe.Pointer(&local[3]))
 	bufio.NewScanner(os.Stdin).Scan()
 	runtime.KeepAlive(&local)
 	return nil
@@ -159,10 +160,14 @@ def test_a_pointer_into_a_stack_is_a_finding(program: Running) -> None:
     program.read_until("dangling")
     ran = goprobe("heap", pid, "--dangling", "--json")
     assert ran.code == 1, ran.err
-    (edge,) = ran.json["dangling"]
-    assert edge["field"] == "main.astray"
-    assert edge["from"]["kind"] == "bss"
-    assert edge["to"]["kind"] == "goroutine_stack"
+    edges = {edge["field"]: edge for edge in ran.json["dangling"]}
+    assert set(edges) == {"main.astray", "[0]"}
+    assert edges["main.astray"]["from"]["kind"] == "bss"
+    assert edges["[0]"]["from"]["kind"] == "heap"
+    assert {edge["to"]["kind"] for edge in edges.values()} == {"goroutine_stack"}
+    shown = goprobe("heap", pid, "--dangling")
+    assert shown.code == 1
+    assert "into a goroutine's stack" in shown.text
 
 
 def test_a_profile_that_pprof_reads(program: Running, tmp_path: Path) -> None:
