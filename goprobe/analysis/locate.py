@@ -223,12 +223,12 @@ class Locator:
             name = program.function_name(link)
             return name, (f"function {name} covers it",) if name else ()
         variable = program.debug.global_at(link) if not program.stripped else None
-        if variable:
-            size = program.debug.types.at(variable.type).size
-            if variable.address <= link < variable.address + max(size, 1):
-                name = _with_offset(variable.name, link - variable.address)
-                return name, (f"global variable {variable.name}, {size} bytes",)
+        size = program.debug.types.at(variable.type).size if variable else 0
         symbol = program.elf.symbol_at(link)
+        # A variable of no size shares its address with the next one, which is what lies there.
+        if variable and variable.address <= link < variable.address + (size or not symbol):
+            name = _with_offset(variable.name, link - variable.address)
+            return name, (f"global variable {variable.name}, {size} bytes",)
         if symbol:
             name = _with_offset(symbol.name, link - symbol.address)
             return name, (f"symbol {symbol.name}, {symbol.size} bytes",)
