@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,24 +32,46 @@ def ends_well(program: go.Running) -> list[str]:
     return rest
 
 
-@pytest.mark.parametrize(("name", "least"), [("allkinds", 30), ("allkinds_cgo", 11)])
-def test_kinds_are_told_with_addresses(name: str, least: int, release: str) -> None:
-    if name == "allkinds_cgo" and not go.has_gcc():
+@pytest.fixture(params=["allkinds", "allkinds_cgo"])
+def kinds(request: pytest.FixtureRequest, release: str) -> Iterator[go.Running]:
+    cgo = request.param == "allkinds_cgo"
+    if cgo and not go.has_gcc():
         pytest.skip("no gcc")
-    env = {"CGO_ENABLED": "1" if name == "allkinds_cgo" else "0"}
-    with go.running(go.build(TARGETS / f"{name}.go", go=release, env=env)) as program:
-        facts = {}
-        for line in program.lines[:-2]:
-            key, address, says = line.split(" ", 2)
-            facts[key] = (int(address, 16), json.loads(says))
-        assert len(facts) >= least
-        mapped = Path(f"/proc/{program.pid}/maps").read_text()
-        bounds = [re.split("[- ]", line)[:2] for line in mapped.splitlines()]
-        ranges = [(int(low, 16), int(high, 16)) for low, high in bounds]
-        for place, says in facts.values():
-            here = any(low <= place < high for low, high in ranges)
-            assert here == (says.get("kind") != "unmapped")
-        ends_well(program)
+    env = {"CGO_ENABLED": "1" if cgo else "0"}
+    with go.running(go.build(TARGETS / f"{request.param}.go", go=release, env=env)) as program:
+        yield program
+
+
+def facts_of(program: go.Running) -> dict[str, tuple[int, dict[str, object]]]:
+    """Name to address and what `goprobe where` must say of it."""
+    told = (line.split(" ", 2) for line in program.lines if "{" in line)
+    return {name: (int(address, 16), json.loads(says)) for name, address, says in told}
+
+
+def test_kinds_are_told_with_addresses(kinds: go.Running) -> None:
+    facts = facts_of(kinds)
+    assert len(facts) >= 11
+    mapped = Path(f"/proc/{kinds.pid}/maps").read_text()
+    bounds = [re.split("[- ]", line)[:2] for line in mapped.splitlines()]
+    ranges = [(int(low, 16), int(high, 16)) for low, high in bounds]
+    for address, says in facts.values():
+        here = any(low <= address < high for low, high in ranges)
+        assert here == (says.get("kind") != "unmapped")
+    ends_well(kinds)
+
+
+def test_where_says_of_each_address_what_the_program_says(kinds: go.Running) -> None:
+    facts = facts_of(kinds)
+    command = [sys.executable, "-m", "goprobe", "where", str(kinds.pid), "--json"]
+    command += [hex(address) for address, _ in facts.values()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    locations = json.loads(done.stdout)["locations"]
+    for (name, (address, says)), location in zip(facts.items(), locations, strict=True):
+        assert location["address"] == hex(address)
+        assert location["evidence"]
+        told = {"kind": location["kind"], **location["detail"]}
+        assert {key: told.get(key) for key in says} == says, (name, location)
 
 
 def test_goroutines_stand_as_they_were_dumped(release: str, tmp_path: Path) -> None:
