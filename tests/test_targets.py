@@ -15,7 +15,6 @@ import pytest
 from tests.support import go
 
 TARGETS = Path(__file__).parent.parent / "testdata" / "targets"
-DUMPED = re.compile(r"^goroutine (\d+) (?:gp=\S+ m=\S+ mp=\S+ )?\[([^,\]]+)", re.MULTILINE)
 
 
 @pytest.fixture(params=go.matrix())
@@ -72,15 +71,6 @@ def test_where_says_of_each_address_what_the_program_says(kinds: go.Running) -> 
         assert location["evidence"]
         told = {"kind": location["kind"], **location["detail"]}
         assert {key: told.get(key) for key in says} == says, (name, location)
-
-
-def test_goroutines_stand_as_they_were_dumped(release: str, tmp_path: Path) -> None:
-    dump = tmp_path / "dump"
-    with go.running(go.build(TARGETS / "goroutines.go", go=release), str(dump), "300") as program:
-        states = dict(DUMPED.findall(dump.read_text()))
-        assert len(states) == int(program["started"]) == 310
-        assert len(set(states.values())) >= 12
-        ends_well(program)
 
 
 def test_a_busy_program_knows_its_result(release: str) -> None:
