@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ UNOPTIMIZED = "all=-N -l"
 
 Progress = Callable[[str], None]
 
+_MADE = ".made"
 _TOO_OLD = re.compile(r"requires go >= (\S+)")
 _MAX_OUTPUT = 1 << 20
 
@@ -72,17 +75,30 @@ def build(
     gcflags = () if optimized else (f"-gcflags={UNOPTIMIZED}",)
     options = (*gcflags, *flags)
     folder = out_dir or build_folder(_key(source, go, options))
-    binary = folder / source.name
-    command = (str(go.path), "build", *options, "-o", str(binary), source.argument)
+    binary, made = folder / source.name, folder / _MADE / source.name
+    command = (str(go.path), "build", *options, "-o", str(made), source.argument)
     if progress:
         progress(f"building {target} with Go {go.version}")
     try:
         with locked(folder):
             _run_build(command, target, source, environment)
+            _publish(made, binary)
     finally:
         if progress:
             progress("")
     return Built(binary, command, UNOPTIMIZED if gcflags else "", source.directory, source.package)
+
+
+def _publish(made: Path, binary: Path) -> None:
+    """Put what was built in its place at once: others may be reading what lies there."""
+    built = made.stat()
+    with suppress(FileNotFoundError):
+        known = binary.stat()
+        if (known.st_mtime_ns, known.st_size) == (built.st_mtime_ns, built.st_size):
+            return
+    fresh = binary.with_name(f".{binary.name}.{os.getpid()}")
+    shutil.copy2(made, fresh)
+    fresh.replace(binary)
 
 
 def go_environment() -> dict[str, str]:
