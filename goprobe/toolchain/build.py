@@ -26,7 +26,7 @@ UNOPTIMIZED = "all=-N -l"
 
 Progress = Callable[[str], None]
 
-_MADE = ".made"
+MADE = ".made"
 _TOO_OLD = re.compile(r"requires go >= (\S+)")
 _MAX_OUTPUT = 1 << 20
 
@@ -75,21 +75,21 @@ def build(
     gcflags = () if optimized else (f"-gcflags={UNOPTIMIZED}",)
     options = (*gcflags, *flags)
     folder = out_dir or build_folder(_key(source, go, options))
-    binary, made = folder / source.name, folder / _MADE / source.name
+    binary, made = folder / source.name, folder / MADE / source.name
     command = (str(go.path), "build", *options, "-o", str(made), source.argument)
     if progress:
         progress(f"building {target} with Go {go.version}")
     try:
         with locked(folder):
             _run_build(command, target, source, environment)
-            _publish(made, binary)
+            publish(made, binary)
     finally:
         if progress:
             progress("")
     return Built(binary, command, UNOPTIMIZED if gcflags else "", source.directory, source.package)
 
 
-def _publish(made: Path, binary: Path) -> None:
+def publish(made: Path, binary: Path) -> None:
     """Put what was built in its place at once: others may be reading what lies there."""
     built = made.stat()
     with suppress(FileNotFoundError):

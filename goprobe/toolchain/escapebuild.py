@@ -15,7 +15,14 @@ from pathlib import Path
 import msgspec
 
 from goprobe.errors import BuildError, UsageError
-from goprobe.toolchain.build import Progress, build_error, go_environment, run_go
+from goprobe.toolchain.build import (
+    MADE,
+    Progress,
+    build_error,
+    go_environment,
+    publish,
+    run_go,
+)
 from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.diagnostics import Diagnostic, parse_diagnostics
 from goprobe.toolchain.find import GoTool
@@ -230,20 +237,24 @@ def _build(
     key = "\0".join((kind, *package.argument, str(package.cwd), str(go.path), go.version, *options))
     folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
     binary = folder / (f"{package.directory.name}.test" if kind == "test" else _name(package))
+    made = folder / MADE / binary.name
+    made.parent.mkdir(exist_ok=True)
     verb = ("test", "-c", "-vet=off") if kind == "test" else ("build",)
-    command = (str(go.path), *verb, *options, "-o", str(binary), *package.argument)
+    command = (str(go.path), *verb, *options, "-o", str(made), *package.argument)
     if progress:
         progress(f"building {package.path} with Go {go.version}")
     try:
         with locked(folder):
-            binary.unlink(missing_ok=True)
+            made.unlink(missing_ok=True)
             code, _, said = run_go(command, package.cwd, _environment(), _MAX_DIAGNOSTICS)
+            if made.exists():
+                publish(made, binary)
     finally:
         if progress:
             progress("")
     if code != 0:
         raise _does_not_build(package, (str(go.path), *verb, *flags), folder)
-    if not binary.exists():
+    if not made.exists():
         raise UsageError(f"{package.path} has no tests")
     return EscapeBuild(
         binary, command, tuple(flags), package.cwd, package, packages, parse_diagnostics(said)
