@@ -118,8 +118,10 @@ def _has_python(command: tuple[str, ...]) -> bool:
 
 def asked_by_default(program: Program) -> bool:
     """GDB takes seconds for each: without GOPROBE_MATRIX=all only those with most to say."""
-    return program.runs_on(parse_release(NEWEST)) and (
-        go.whole_matrix() or program.name in ESSENTIAL
+    return (
+        "debug" in program.builds
+        and program.runs_on(parse_release(NEWEST))
+        and (go.whole_matrix() or program.name in ESSENTIAL)
     )
 
 
