@@ -158,7 +158,7 @@ class Places:
             return None
         if span.manual:
             return _SOME_STACK
-        return _OPENED if span.begins_slot(address) else _WITHIN
+        return _OPENED if span.is_first(address) else _WITHIN
 
     @cached_property
     def _locator(self) -> Locator:
@@ -172,7 +172,7 @@ class Places:
 _NO_MEMORY = Where(NOTHING, "no memory")
 _OWN_STACK = Where(Kind.GOROUTINE_STACK, "the goroutine's own stack")
 _SOME_STACK = Where(Kind.GOROUTINE_STACK, "another goroutine's stack")
-# The tiny allocator gives only the first object of a block an address that begins a slot.
+# The tiny allocator gives only the first object of a block a slot of the span.
 _OPENED, _WITHIN = Where(Kind.HEAP, "the heap", True), Where(Kind.HEAP, "the heap")
 
 

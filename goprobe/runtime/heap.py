@@ -61,14 +61,17 @@ class Span(msgspec.Struct, frozen=True):
 
 class SpanGlance(msgspec.Struct, frozen=True):
     """What a quick look at a span tells. `slot` is its objects' size in bytes, 0 for the span of
-    one large object; `manual`: it is no object's but a stack's, or the runtime's own."""
+    one large object; `manual`: it is no object's but a stack's, or the runtime's own; `tiny`:
+    several small objects may share a slot."""
 
     base: int
     slot: int
     manual: bool
+    tiny: bool
 
-    def begins_slot(self, address: int) -> bool:
-        return (address - self.base) % self.slot == 0 if self.slot else address == self.base
+    def is_first(self, address: int) -> bool:
+        """Whether an object is the first of its slot, which is what opened it."""
+        return not self.tiny or (address - self.base) % self.slot == 0
 
 
 class HeapObject(msgspec.Struct, frozen=True):
@@ -147,7 +150,8 @@ class Heap:
         if not base <= address < base + record["npages"] * self.page_size:
             return None
         size = record["elemsize"] if record["spanclass"] >> 1 else 0
-        return SpanGlance(base, size, state == constants["mSpanManual"])
+        tiny = record["spanclass"] == constants["tinySpanClass"]
+        return SpanGlance(base, size, state == constants["mSpanManual"], tiny)
 
     @cached_property
     def record(self) -> Record:
