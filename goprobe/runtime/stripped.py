@@ -162,11 +162,16 @@ class _Finder:
     # Goroutines and threads
 
     def _allgs(self, areas: Sequence[_Area], heap: Heap) -> Iterator[int]:
+        """The slice of all gs. The collector keeps a snapshot of it (work.stackRoots, cut to its
+        length: allGsSnapshot, proc.go), which is never longer and has no room behind its end."""
+        found: dict[int, tuple[int, int]] = {}
         for area in areas:
             for index in self._slices(area, 1 << 26):
                 pointer, count = int(area.words[index]), int(area.words[index + 1])
                 if self._are_goroutines(pointer, count, heap):
-                    yield area.address(index)
+                    found[area.address(index)] = (count, int(area.words[index + 2]))
+        most = max(found.values(), default=(0, 0))
+        yield from (at for at, size in found.items() if size == most)
 
     def _are_goroutines(self, pointer: int, count: int, heap: Heap) -> bool:
         try:
