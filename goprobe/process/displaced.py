@@ -109,13 +109,20 @@ def displace(code: bytes, address: int, slot: int) -> Displaced:
     raw = bytearray(code[: found.len])
     if found.is_ip_rel_memory_operand:
         at = decoder.get_constant_offsets(found).displacement_offset
-        _REL32.pack_into(raw, at, found.ip_rel_memory_address - (slot + found.len))
+        raw[at : at + 4] = _distance(found.ip_rel_memory_address - (slot + found.len))
     return _copy(found, slot, bytes(raw))
+
+
+def _distance(distance: int) -> bytes:
+    try:
+        return _REL32.pack(distance)
+    except struct.error:
+        raise NotDisplaceableError("what it refers to is too far from its new place") from None
 
 
 def _conditional(found: Instruction, slot: int) -> Copy:
     near = bytes((0x0F, 0x80 + _condition(found)))
-    return _copy(found, slot, near + _REL32.pack(found.near_branch_target - (slot + 6)))
+    return _copy(found, slot, near + _distance(found.near_branch_target - (slot + 6)))
 
 
 def _condition(found: Instruction) -> int:
@@ -124,5 +131,5 @@ def _condition(found: Instruction) -> int:
 
 
 def _copy(found: Instruction, slot: int, raw: bytes) -> Copy:
-    back = b"\xe9" + _REL32.pack(found.next_ip - (slot + len(raw) + 5))
+    back = b"\xe9" + _distance(found.next_ip - (slot + len(raw) + 5))
     return Copy(found.ip, slot, raw + back, len(raw), found.next_ip)

@@ -4,7 +4,7 @@ instruction (test_tracer.py); here, the forms that compilers use rarely."""
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from iced_x86 import Decoder
 
@@ -92,6 +92,7 @@ def test_what_cannot_run_elsewhere_is_refused(code: str) -> None:
 
 
 @given(st.binary(max_size=15))
+@example(b"\x00\x05\x00\x00\x00\x80")  # an operand that the copy is too far away for
 def test_any_bytes_are_copied_within_a_slot_or_refused(code: bytes) -> None:
     try:
         found = displace(code, AT, SLOT)
