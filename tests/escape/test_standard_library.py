@@ -6,7 +6,6 @@ With GOPROBE_MATRIX=all every package of the list on every Go release, else one 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -21,9 +20,14 @@ from tests.support.go import matrix, toolchain, whole_matrix
 
 ALL = ("strings", "strconv", "encoding/json", "fmt", "sort", "bytes", "bufio", "text/template")
 PACKAGES = ALL if whole_matrix() else ("strconv",)
-_BEFORE_THE_PROFILE = re.compile(r"(\.|^)init(\.\d+)?$")
 _SKIPS_A_FRAME = ("1.21", "1.24", "1.25")  # see test_witness.py
 _MOST_UNOBSERVED = 0.03
+# An allocation may start the collector, which allocates a little of its own on the way; and where
+# a small object opens a block is up to what the scheduler's other goroutines allocate.
+_BESIDES = 6
+HITS = 300
+
+Place = tuple[str, int]
 
 
 def study(package: str, go: str, output: Path, **options: object) -> EscapeReport:
@@ -51,27 +55,40 @@ def check_whole(report: EscapeReport, output: Path) -> None:
 def test_its_tests_allocate_where_goprobe_says(package: str, go: str, tmp_path: Path) -> None:
     profile, output = tmp_path / "mem.out", tmp_path / "out"
     flags = (f"-test.memprofile={profile}", "-test.memprofilerate=1")
-    report = study(package, go, output, test=True, hits=100, args=flags)
+    # What is allocated before main is not in the profile, unless it is large (the profile then
+    # samples by size): a run of no test at all shows how much that is.
+    first = study(package, go, output, run_tests="^$", hits=HITS, args=flags)
+    report = study(package, go, output, test=True, hits=HITS, args=flags)
     check_whole(report, output)
-    theirs = allocations_by_line(profile)
+    before, ours, theirs = blocks(first, package), blocks(report, package), Counter[Place]()
+    theirs.update(allocations_by_line(profile))
+    differing = {
+        place: (count - before.get(place, 0), theirs[place])
+        for place, count in ours.items()
+        if theirs[place] not in (count, count - before.get(place, 0))
+    }
     calls = [c for s in report.sites for c in s.calls]
-    lines: dict[tuple[str, int], list[Call]] = {}
-    for call in calls:
-        lines.setdefault((f"/{call.file}".replace("//", "/"), call.line), []).append(call)
-    ours: Counter[tuple[str, int]] = Counter()
-    for place, group in lines.items():
-        if all(c.blocks >= 0 and not _BEFORE_THE_PROFILE.search(c.function) for c in group):
-            ours[place] = sum(c.blocks for c in group)
-    differing = {place: (n, theirs[place]) for place, n in ours.items() if n != theirs[place]}
     direct = sum(c.blocks for c in calls if c.callee == "runtime.mallocgc" and c.blocks > 0)
     if go in _SKIPS_A_FRAME:
-        assert sum(abs(a - b) for a, b in differing.values()) <= 2 * direct
+        assert sum(abs(a - b) for a, b in differing.values()) <= 2 * direct + _BESIDES, differing
     else:
-        # An allocation may start the collector, which allocates a little of its own on the way.
-        added = {p: b - a for p, (a, b) in differing.items() if 0 < b - a <= 2}
-        assert not differing.keys() - added.keys(), differing
-        assert len(added) <= 3, differing
+        assert sum(abs(a - b) for a, b in differing.values()) <= _BESIDES, differing
     assert sum(n > 0 for n in ours.values()) > 50
+
+
+def blocks(report: EscapeReport, package: str) -> dict[Place, int]:
+    """By line of the package what was allocated there, where every hit was looked at."""
+    lines: dict[Place, list[Call]] = {}
+    for site in report.sites:
+        for call in site.calls:
+            place = f"/{call.file}".replace("//", "/"), call.line
+            if f"/src/{package}/" in place[0]:
+                lines.setdefault(place, []).append(call)
+    return {
+        place: sum(c.blocks for c in group)
+        for place, group in lines.items()
+        if all(c.blocks >= 0 for c in group)
+    }
 
 
 @pytest.mark.skipif(not whole_matrix(), reason="benchmarks take minutes: GOPROBE_MATRIX=all")
