@@ -81,22 +81,6 @@ def test_a_busy_program_knows_its_result(release: str) -> None:
         assert ends_well(program) == ["sum 8285419981226606168"]
 
 
-def test_a_program_scribbles_where_it_is_told(release: str) -> None:
-    with go.running(go.build(TARGETS / "scribble.go", go=release)) as program:
-        for line, answer in [("word 0x10", "bad"), ("fill x 1 2", "bad"), ("nonsense", "bad")]:
-            program.say(line)
-            assert program.read_line() == answer
-        program.say(f"swap {program.address('one'):x} {program.address('two'):#x}")
-        assert program.read_line() == "done"
-        program.say(f"show {program.address('one'):x}")
-        assert program.read_line() == "0x2222"
-        program.say(f"cycle {program.address('two'):x}")
-        assert program.read_line() == "done"
-        program.say(f"show {program.address('two'):x}")
-        assert program.read_line() == f"{program.address('two'):#x}"
-        ends_well(program)
-
-
 def test_a_heap_of_about_a_million_objects(release: str) -> None:
     with go.running(go.build(TARGETS / "million.go", go=release), "100000") as program:
         assert 100_000 <= int(program["objects"]) <= 110_000

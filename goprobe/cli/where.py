@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from goprobe.cli.addresses import address
 from goprobe.cli.declare import Argument
 from goprobe.cli.options import Output, Process
-from goprobe.errors import UsageError
-
-_ADDRESS_BITS = 64
 
 
 class Where:
@@ -30,16 +28,5 @@ class Where:
         from goprobe.cli.attach import answer
         from goprobe.model.attached import WhereReport
 
-        wanted = [_address(text) for text in addresses]
+        wanted = [address(text) for text in addresses]
         return answer(process, output, WhereReport, lambda target: where(target, wanted))
-
-
-def _address(text: str) -> int:
-    """The address that a text stands for: 0xc000012040, or the same without 0x."""
-    try:
-        found = int(text.removeprefix("*"), 16)
-    except ValueError:
-        found = -1
-    if not 0 <= found < 1 << _ADDRESS_BITS or "_" in text:
-        raise UsageError(f"{text!r} is not an address", hint="addresses look like 0xc000012040")
-    return found

@@ -86,7 +86,9 @@ def allocations_by_line(path: Path) -> Counter[tuple[str, int]]:
             strings.append(value.decode())
     found: Counter[tuple[str, int]] = Counter()
     for sample in samples:
-        locations = [n for part in sample[1] for n in _numbers(part)]
+        locations = [n for part in sample.get(1, []) for n in _numbers(part)]
+        if not locations:  # a stack that nobody could walk
+            continue
         values = [n for part in sample[2] for n in _numbers(part)]
         function_id, line_number = places[locations[0]]
         found[strings[files[function_id]], line_number] += values[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -52,26 +53,20 @@ def check_whole(report: EscapeReport, output: Path) -> None:
 
 @pytest.mark.parametrize("go", matrix())
 @pytest.mark.parametrize("package", PACKAGES)
-def test_its_tests_allocate_where_goprobe_says(
-    package: str, go: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if go != matrix()[-1]:
-        # Open: on Go 1.21 strings.go:254 counts 46 blocks where the profile has 113. Older releases
-        # are run and shown, but hold nothing up until each difference is explained.
-        request.node.add_marker(pytest.mark.xfail(strict=False, reason="open on older releases"))
+def test_its_tests_allocate_where_goprobe_says(package: str, go: str, tmp_path: Path) -> None:
     profile, output = tmp_path / "mem.out", tmp_path / "out"
     flags = (f"-test.memprofile={profile}", "-test.memprofilerate=1")
     # What is allocated before main is not in the profile, unless it is large (the profile then
-    # samples by size): a run of no test at all shows how much that is.
-    first = study(package, go, output, run_tests="^$", hits=HITS, args=flags)
+    # samples by size): a run that only lists its tests, none of them, shows how much that is.
+    first = study(package, go, output, test=True, hits=HITS, args=("-test.list=^$",))
     report = study(package, go, output, test=True, hits=HITS, args=flags)
     check_whole(report, output)
-    before, ours, theirs = blocks(first, package), blocks(report, package), Counter[Place]()
+    before, ours, theirs = made(first, package), made(report, package), Counter[Place]()
     theirs.update(allocations_by_line(profile))
     differing = {
-        place: (count - before.get(place, 0), theirs[place])
-        for place, count in ours.items()
-        if theirs[place] not in (count, count - before.get(place, 0))
+        place: (line.blocks, theirs[place])
+        for place, line in ours.items()
+        if theirs[place] not in line.expected(before.get(place, Made()))
     }
     calls = [c for s in report.sites for c in s.calls]
     direct = sum(c.blocks for c in calls if c.callee == "runtime.mallocgc" and c.blocks > 0)
@@ -79,19 +74,36 @@ def test_its_tests_allocate_where_goprobe_says(
         assert sum(abs(a - b) for a, b in differing.values()) <= 2 * direct + _BESIDES, differing
     else:
         assert sum(abs(a - b) for a, b in differing.values()) <= _BESIDES, differing
-    assert sum(n > 0 for n in ours.values()) > 50
+    assert sum(line.blocks > 0 for line in ours.values()) > 50
 
 
-def blocks(report: EscapeReport, package: str) -> dict[Place, int]:
+@dataclass(frozen=True)
+class Made:
+    """What was allocated on a line: objects, and the memory blocks that they began."""
+
+    objects: int = 0
+    blocks: int = 0
+
+    def expected(self, before: Made) -> set[int]:
+        """The blocks that the profile may have, `before` of all this made before main.
+
+        Which of the small objects begin a block differs from run to run: where all were made
+        before main, those of the one run tell nothing of the other's.
+        """
+        counts = {self.blocks, self.blocks - before.blocks}
+        return counts | {0} if self.objects == before.objects else counts
+
+
+def made(report: EscapeReport, package: str) -> dict[Place, Made]:
     """By line of the package what was allocated there, where every hit was looked at."""
     lines: dict[Place, list[Call]] = {}
     for site in report.sites:
         for call in site.calls:
             place = f"/{call.file}".replace("//", "/"), call.line
-            if f"/src/{package}/" in place[0]:
+            if place[0].rpartition("/")[0].endswith(f"/src/{package}"):
                 lines.setdefault(place, []).append(call)
     return {
-        place: sum(c.blocks for c in group)
+        place: Made(sum(c.allocations for c in group), sum(c.blocks for c in group))
         for place, group in lines.items()
         if all(c.blocks >= 0 for c in group)
     }
