@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from goprobe.analysis.hold import PATIENCE, AnyTarget, Target
 from goprobe.process.maps import read_maps
@@ -24,8 +25,7 @@ T = TypeVar("T")
 _ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Answer(msgspec.Struct, Generic[T], frozen=True):
     """An answer of one moment; `pause_us` is how long the target stood still for it."""
 
     value: T

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.model.escape import Assertion, Site, Verdict
 
@@ -23,8 +24,7 @@ _UNCLEAR = frozenset((_V.UNOBSERVED, _V.CONTRADICTED))
 _FINE_ON_STACK = frozenset((_V.CONFIRMED_STACK, _V.STATIC, _V.ELIDED, _V.NO_COPY, _V.DEAD))
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(msgspec.Struct, frozen=True):
     """A comment and the lines [first, last] of which it speaks. `function`: those of one."""
 
     file: str

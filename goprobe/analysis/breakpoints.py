@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from iced_x86 import Decoder, FlowControl
+from msgspec.structs import replace
 
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.errors import UsageError
@@ -32,7 +32,7 @@ class Place(msgspec.Struct, frozen=True):
 
     def named(self, reason: str) -> Place:
         """The same place under another reason."""
-        return msgspec.structs.replace(self, reason=reason)
+        return replace(self, reason=reason)
 
 
 def resolve(program: Program, where: str) -> tuple[Place, ...]:
@@ -63,6 +63,8 @@ def plain_name(name: str) -> str:
 
 
 def _matches(name: str, where: str) -> bool:
+    if "[" not in name and "%" not in name:  # nearly all names
+        return name == where or name.endswith(f"/{where}")
     plain = plain_name(name)
     return where in (name, plain) or plain.endswith(f"/{where}")
 
@@ -157,17 +159,21 @@ def _file_matcher(file: str) -> Callable[[str], bool]:
 
 
 def _hint(program: Program, where: str) -> str:
+    from difflib import get_close_matches  # for mistakes only
+
     if found := _LINE.match(where):
         return _line_hint(program, found["file"], int(found["line"]))
     names = {plain_name(f.name) for f in program.lines.functions()}
     names |= {plain_name(n) for n in program.debug.index.abstract}
     last = where.rsplit(".", 1)[-1].lower()
     same = sorted((n for n in names if n.rsplit(".", 1)[-1].lower() == last), key=len)
-    close = same[:_NEAREST] or difflib.get_close_matches(where, names, n=_NEAREST, cutoff=0.5)
+    close = same[:_NEAREST] or get_close_matches(where, names, n=_NEAREST, cutoff=0.5)
     return f"nearest: {', '.join(close)}" if close else ""
 
 
 def _line_hint(program: Program, file: str, line: int) -> str:
+    from difflib import get_close_matches  # for mistakes only
+
     wanted = _file_matcher(file)
     lines: set[int] = set()
     files: set[str] = set()
@@ -180,5 +186,5 @@ def _line_hint(program: Program, file: str, line: int) -> str:
         near = sorted(sorted(lines, key=lambda n: abs(n - line))[:_NEAREST])
         return f"no code at line {line}; nearest lines with code: {', '.join(map(str, near))}"
     base = {f.rsplit("/", 1)[-1] for f in files}
-    close = difflib.get_close_matches(file.rsplit("/", 1)[-1], base, n=_NEAREST, cutoff=0.5)
+    close = get_close_matches(file.rsplit("/", 1)[-1], base, n=_NEAREST, cutoff=0.5)
     return f"nearest files: {', '.join(close)}" if close else ""

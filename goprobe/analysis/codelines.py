@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from goprobe.binary.elf import SHF_EXECINSTR, SHF_WRITE, ElfFile, Section
 from goprobe.binary.machinecode import Constant, Reference, StackAddress, references
@@ -30,8 +31,7 @@ class StaticKind(StrEnum):
     OTHER = "other"  # types, itabs, dictionaries, code
 
 
-@dataclass(frozen=True, slots=True)
-class Static:
+class Static(msgspec.Struct, frozen=True):
     """An address of static data that code takes. `name` is how the reason shall call it."""
 
     kind: StaticKind
@@ -39,8 +39,7 @@ class Static:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class StackWitness:
+class StackWitness(msgspec.Struct, frozen=True):
     """An instruction that uses memory of its own frame: when it is about to run, that lies at
     the stack pointer plus `offset`. `taken`: its address is taken right there."""
 
@@ -49,17 +48,16 @@ class StackWitness:
     taken: bool
 
 
-@dataclass(slots=True)
-class LineFacts:
+class LineFacts(msgspec.Struct):
     """Of one source line in one machine function. `inlined` are the functions whose bodies it
     holds."""
 
     function: str
     entry: int
     first_pc: int
-    statics: list[Static] = field(default_factory=list)
-    stack: list[StackWitness] = field(default_factory=list)
-    inlined: set[str] = field(default_factory=set)
+    statics: list[Static] = msgspec.field(default_factory=list)
+    stack: list[StackWitness] = msgspec.field(default_factory=list)
+    inlined: set[str] = msgspec.field(default_factory=set)
 
 
 _OBJECT_LIMIT = 64

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from goprobe.analysis.trace import TraceRequest, trace
 from goprobe.model.compare import Change, CompareReport, Fate, Inlining
@@ -35,7 +35,7 @@ _PLACES = {
 def compare(request: TraceRequest) -> CompareReport:
     """Trace the target twice, without and with the optimiser. Raises what `trace` raises."""
     plain = trace(replace(request, optimized=False))
-    optimized = trace(replace(request, optimized=True))
+    optimized = trace(replace(request, optimized=True, started=None))
     return compared(plain, optimized)
 
 

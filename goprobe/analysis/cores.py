@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
+
+import msgspec
 
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import UsageError
@@ -15,8 +16,7 @@ from goprobe.runtime.program import Program
 from goprobe.runtime.world import World, load_bias
 
 
-@dataclass(frozen=True, slots=True)
-class CoreTarget:
+class CoreTarget(msgspec.Struct, frozen=True):
     """A core file and the binary that it is of, opened."""
 
     core: CoreFile

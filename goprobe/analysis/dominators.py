@@ -6,8 +6,7 @@ have a single referrer, which then dominates them: only the others are worked on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +18,7 @@ _ROUNDS = 8
 _WORTH_IT = 16  # a round that takes less than such a part of the edges is not
 
 
-@dataclass(frozen=True, slots=True)
-class Dominators:
+class Dominators(msgspec.Struct, frozen=True):
     """`parent[i]` dominates node i immediately; NONE for the root and what it does not reach.
 
     `order` are the reached nodes so that each comes after its dominator.

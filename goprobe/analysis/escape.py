@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.analysis.assertions import Promise, check, promises_in
 from goprobe.analysis.codelines import CodeLines, LineFacts
@@ -57,8 +57,7 @@ class Mode(Enum):
     TEST = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class EscapeRequest:
+class EscapeRequest(msgspec.Struct, frozen=True):
     """What to look at and how. `hits` results of each call are inspected; every `check_pointers`
     hits globals and heap are swept for pointers into stacks (0: at the end only). `run` and
     `bench` are the regular expressions of `go test`; `deep` takes in every package's code.
@@ -78,7 +77,7 @@ class EscapeRequest:
     timeout: float | None = None
     stdout: int = 1
     stderr: int = 2
-    cwd: Path = field(default_factory=Path.cwd)
+    cwd: Path = msgspec.field(default_factory=Path.cwd)
     progress: Progress | None = None
 
 
@@ -364,12 +363,12 @@ def _warnings(studies: Sequence[_Study]) -> Iterable[str]:
 
 
 def _shown(site: Site, cwd: Path) -> Site:
-    calls = tuple(msgspec.structs.replace(c, file=_relative(c.file, cwd)) for c in site.calls)
-    return msgspec.structs.replace(site, file=_relative(site.file, cwd), calls=calls)
+    calls = tuple(replace(c, file=_relative(c.file, cwd)) for c in site.calls)
+    return replace(site, file=_relative(site.file, cwd), calls=calls)
 
 
 def _shown_assertion(assertion: Assertion, cwd: Path) -> Assertion:
-    return msgspec.structs.replace(assertion, file=_relative(assertion.file, cwd))
+    return replace(assertion, file=_relative(assertion.file, cwd))
 
 
 def _relative(file: str, cwd: Path) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
+
+import msgspec
 
 from goprobe.analysis.assertions import Promise
 from goprobe.analysis.plan import SitePlan
@@ -27,8 +28,7 @@ from goprobe.runtime.program import Program
 from goprobe.runtime.world import load_bias
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """`entries` are, for each promise, the pcs at which its code begins."""
 
     program: Program
@@ -44,24 +44,23 @@ class Request:
     stderr: int
 
 
-@dataclass(slots=True)
-class Observed:
+class Observed(msgspec.Struct):
     """What a run showed; by pc (link-time) of calls and of witnesses. Empty: nothing was run.
 
     `partial` says why the run was not seen to its end, "" where it was.
     """
 
     ran: bool = False
-    counts: Mapping[int, int] = field(default_factory=dict)
-    results: Mapping[int, CallResults] = field(default_factory=dict)
+    counts: Mapping[int, int] = msgspec.field(default_factory=dict)
+    results: Mapping[int, CallResults] = msgspec.field(default_factory=dict)
     inner_complete: bool = False
-    witnessed: Mapping[int, int] = field(default_factory=dict)
-    executed: Mapping[int, int] = field(default_factory=dict)
-    promised: dict[Promise, int] = field(default_factory=dict)
+    witnessed: Mapping[int, int] = msgspec.field(default_factory=dict)
+    executed: Mapping[int, int] = msgspec.field(default_factory=dict)
+    promised: dict[Promise, int] = msgspec.field(default_factory=dict)
     dangling: tuple[DanglingPointer, ...] = ()
     warnings: tuple[str, ...] = ()
     partial: str = ""
-    exit: Exit = field(default_factory=Exit)
+    exit: Exit = msgspec.field(default_factory=Exit)
 
     def evidence(self, call: AllocationCall) -> CallEvidence:
         results = self.results.get(call.pc, CallResults())

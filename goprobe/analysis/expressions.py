@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.runtime.allocators import Family
 
 _F = Family
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(msgspec.Struct, frozen=True):
     """`families` are the calls that can make it; `type` the type that such a call would name, ""
     where the expression does not tell; `exact` whether `type` is the whole name. `constant`: a
     literal, which as an interface's value is laid out by the compiler."""

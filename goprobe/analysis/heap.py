@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from goprobe.analysis.census import census_of, heap_census, self_check
 from goprobe.analysis.closeup import dangling, object_view, paths, referrers
@@ -34,8 +34,7 @@ from goprobe.runtime.spantable import Ints
 _MOST_ROOTS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class HeapQuestions:
+class HeapQuestions(msgspec.Struct, frozen=True):
     """What is asked of the heap. Addresses of 0 are not asked for."""
 
     types: bool = False
@@ -81,7 +80,7 @@ def heap(
         graph = HeapGraph(snapshot, progress)
         report = report_on(graph, questions)
         if profile:
-            report = msgspec.structs.replace(report, samples=samples(graph))
+            report = replace(report, samples=samples(graph))
         return report
     finally:
         snapshot.close()
@@ -126,7 +125,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
         changes["object"] = object_view(
             graph, names, _node(graph, questions.object), retained=questions.retained
         )
-    return msgspec.structs.replace(report, **changes)
+    return replace(report, **changes)
 
 
 def _sample_told(graph: HeapGraph) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from goprobe.analysis.hold import AnyTarget, Held, Target, hold_process
 from goprobe.errors import CannotWorkError, UnreadableError
@@ -31,8 +32,7 @@ _STACKS_LIMIT = 1 << 31
 _SHARE_OF_FREE = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """A part of the spans in use, chosen by chance; `share` of their bytes, 0 to 1."""
 
     share: float
@@ -41,8 +41,7 @@ class Sample:
     left_out: SpanTable
 
 
-@dataclass(frozen=True, slots=True)
-class HeapSnapshot:
+class HeapSnapshot(msgspec.Struct, frozen=True):
     """One moment of a heap. `world` reads that moment wherever it could have changed since.
 
     `how` is "stop" or "fork"; `warnings` say what is not of the same moment, or missing.

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal, Union
+
+import msgspec
 
 from goprobe.binary.elf import ElfFile
 from goprobe.process.identity import ProcessIdentity, identify
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A running Go process before any stop: who it is, and its binary, opened."""
 
     identity: ProcessIdentity

@@ -6,8 +6,7 @@ variable, a goroutine, a finalizer); the last is the root of all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +20,7 @@ Offsets = NDArray[np.uint32]
 NO_OFFSET = (1 << 32) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class RootStray:
+class RootStray(msgspec.Struct, frozen=True):
     """A root that points at no object: `why` is one of objects.py's reasons."""
 
     group: RootGroup
@@ -31,8 +29,7 @@ class RootStray:
     why: int
 
 
-@dataclass(frozen=True, slots=True)
-class Nodes:
+class Nodes(msgspec.Struct, frozen=True):
     """Edges of node i are those from first[i] to first[i + 1], heap pointers and roots alike.
 
     `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in

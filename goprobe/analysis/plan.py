@@ -8,8 +8,9 @@ and in the end by order; where that leaves a choice, the plan says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+import msgspec
 
 from goprobe.analysis.codelines import LineFacts, StackWitness, Static, StaticKind
 from goprobe.analysis.expressions import CLOSURE, Shape, same_type
@@ -23,8 +24,7 @@ Place = tuple[str, int]
 TypeName = Callable[[int], str]
 
 
-@dataclass(slots=True)
-class SitePlan:
+class SitePlan(msgspec.Struct):
     """A site before any run.
 
     `code`: its line has machine code; `alive`: so has its function. `wrapper`: the closure that
@@ -33,9 +33,9 @@ class SitePlan:
 
     predicted: Predicted
     function: str = ""
-    calls: list[AllocationCall] = field(default_factory=list)
-    statics: list[Static] = field(default_factory=list)
-    witnesses: list[StackWitness] = field(default_factory=list)
+    calls: list[AllocationCall] = msgspec.field(default_factory=list)
+    statics: list[Static] = msgspec.field(default_factory=list)
+    witnesses: list[StackWitness] = msgspec.field(default_factory=list)
     witness_line: int = 0
     code: bool = False
     alive: bool = False
@@ -47,8 +47,7 @@ class SitePlan:
         return self.predicted.shape.families
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(msgspec.Struct, frozen=True):
     """A call with the index of the frame whose line it belongs to, and that frame's place."""
 
     call: AllocationCall

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from goprobe.analysis.expressions import Shape, shape_of
 from goprobe.model.escape import Prediction
@@ -28,8 +29,7 @@ _SOURCE_LIMIT = 64 << 20
 _LOOK_BACK = 4096
 
 
-@dataclass(slots=True)
-class Predicted:
+class Predicted(msgspec.Struct):
     """What the compiler says of one thing. `file` is absolute where it is a file.
 
     `parameter`: it speaks of a parameter, which has no memory of its own. `global_`: the thing
@@ -48,12 +48,11 @@ class Predicted:
     global_: bool = False
     zero_copy: bool = False
     moved: bool = False
-    messages: list[str] = field(default_factory=list)
+    messages: list[str] = msgspec.field(default_factory=list)
     flow: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Predictions:
+class Predictions(msgspec.Struct, frozen=True):
     """`inlined` are the calls that the compiler inlined: by (file, line), columns and names.
     `declared` are the functions that it compiled, by file: their lines and names, in order."""
 

@@ -6,8 +6,7 @@ elements is a million levels) node by node.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +19,7 @@ UNREACHED = -1
 START = -2
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(msgspec.Struct, frozen=True):
     """`via[i]` is the edge by which node i was reached first, on a shortest way; START for where
     the search began, UNREACHED for what it did not get to."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
+
+import msgspec
 
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.sites import AllocationCall
@@ -37,8 +38,7 @@ _TWO_WORDS = struct.Struct("<QQ")
 _WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(msgspec.Struct, frozen=True):
     """A place of memory; `opened`: the address begins a block of the allocator's own."""
 
     kind: str
@@ -46,8 +46,7 @@ class Where:
     opened: bool = False
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     count: int = 0
     bytes: int = 0
     opened: int = 0
@@ -55,8 +54,7 @@ class _Tally:
     name: str = ""
 
 
-@dataclass(slots=True)
-class CallResults:
+class CallResults(msgspec.Struct):
     """What was seen of one CALL instruction: `tallies` by kind of place and type.
 
     `inner` counts the objects that the runtime was seen to allocate on behalf of its calls.
@@ -64,7 +62,7 @@ class CallResults:
 
     inspected: int = 0
     inner: int = 0
-    tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
+    tallies: dict[tuple[str, str], _Tally] = msgspec.field(default_factory=dict)
 
     def outcomes(self) -> tuple[Outcome, ...]:
         return tuple(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from goprobe.analysis.breakpoints import Place, resolve
 from goprobe.analysis.stopview import StopView
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import TargetTimeoutError, UnreadableError
 from goprobe.process.gdb import Gdb
+from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.mi import StopEvent
@@ -26,11 +28,10 @@ from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """What to run: `stdout` and `stderr` are the file descriptors that get its output.
 
-    `timeout` bounds the whole session, in seconds.
+    `timeout` bounds the whole session, in seconds. `started` is its GDB where that runs already.
     """
 
     target: str
@@ -43,10 +44,10 @@ class Launch:
     stderr: int = 2
     flags: tuple[str, ...] = ()
     progress: Progress | None = None
+    started: GdbProcess | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A program ready to run and the tools to run it with."""
 
     built: Built
@@ -131,7 +132,9 @@ class Session:
         self.program = prepared.program
         self._launch = launch
         self._deadline = time.monotonic() + launch.timeout
-        self.gdb = Gdb(prepared.gdb.command, environment=prepared.gdb.environment)
+        self.gdb = Gdb(
+            prepared.gdb.command, environment=prepared.gdb.environment, started=launch.started
+        )
         self.pid = 0
         self.bias = 0
         self._places: dict[int, Place] = {}
@@ -259,8 +262,7 @@ class Session:
         return repeated
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
+class _Hit(msgspec.Struct, frozen=True):
     """All that tells one call's hit from another's."""
 
     breakpoint: int

@@ -8,8 +8,9 @@ source was inlined there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from goprobe.binary.machinecode import (
     Constant,
@@ -24,8 +25,7 @@ from goprobe.runtime.allocators import Allocates, Allocator, allocators_for, spe
 from goprobe.runtime.program import Program
 
 
-@dataclass(frozen=True, slots=True)
-class AllocationCall:
+class AllocationCall(msgspec.Struct, frozen=True):
     """A CALL into the allocator. `pc` and `target` are link-time addresses of the instruction and
     of what it calls, `entry` that of its function; `frames` are innermost first.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.model.address import Address
@@ -20,8 +20,7 @@ _USER_STARTS = frozenset({"runtime.main", "runtime.handleAsyncEvent"})
 _FINALIZERS = frozenset({"runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"})
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Where a goroutine stands, shared by all with the same stack."""
 
     function: str

@@ -8,7 +8,8 @@ graph as `heap --dangling` is asked, at a moment at which every thread of the pr
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.analysis.closeup import dangling
 from goprobe.analysis.heapgraph import HeapGraph
@@ -28,8 +29,7 @@ from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.world import ThreadState, World
 
 
-@dataclass(frozen=True, slots=True)
-class StackPointer:
+class StackPointer(msgspec.Struct, frozen=True):
     """A pointer into a stack. `source` and `target` name both ends; `function`, `file` and
     `line` are the frame that holds the target, "" and 0 where no live frame does."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.analysis.breakpoints import Place
 from goprobe.analysis.regions import memory_map
@@ -13,6 +14,7 @@ from goprobe.analysis.stopview import StopView
 from goprobe.errors import TargetGoneError, TargetTimeoutError, UsageError
 from goprobe.model.location import Region
 from goprobe.model.trace import Binary, Exit, Stop, Tool, TraceReport
+from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.mi import StopEvent
 from goprobe.toolchain.support import gdb_warning, go_warning
 
@@ -20,11 +22,11 @@ DEFAULT_BREAKS = ("main.main", "fmt.Println")
 STOP_LIMIT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class TraceRequest:
+class TraceRequest(msgspec.Struct, frozen=True):
     """What to trace. `breaks` empty means the default ones; `variables` empty means all.
 
-    `stdout_fd` gets the program's output; `timeout` in seconds bounds the whole run.
+    `stdout_fd` gets the program's output; `timeout` in seconds bounds the whole run. `started` is
+    the GDB to use where that runs already; it is ended with the trace.
     """
 
     target: str
@@ -38,6 +40,7 @@ class TraceRequest:
     stdout_fd: int = 1
     progress: Callable[[str], None] | None = None
     max_stops: int = STOP_LIMIT
+    started: GdbProcess | None = None
 
 
 def trace(request: TraceRequest) -> TraceReport:
@@ -45,7 +48,7 @@ def trace(request: TraceRequest) -> TraceReport:
     ended or ran out of time before any stop."""
     launch = Launch(
         request.target, request.args, request.optimized, request.go or "", request.gdb or "",
-        request.timeout, request.stdout_fd, progress=request.progress,
+        request.timeout, request.stdout_fd, progress=request.progress, started=request.started,
     )  # fmt: skip
     prepared = prepare(launch)
     session = Session(prepared, launch)  # GDB starts while we look for the places to stop

@@ -6,7 +6,8 @@ Pure: everything that was seen is in `Evidence`. The contract fixes the verdicts
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from goprobe.analysis.codelines import Static
 from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
@@ -17,8 +18,7 @@ _STATIC_KINDS = frozenset((Kind.RODATA, Kind.DATA, Kind.BSS))
 _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
 
 
-@dataclass(frozen=True, slots=True)
-class CallEvidence:
+class CallEvidence(msgspec.Struct, frozen=True):
     """A call into the allocator: how often it ran, and where the inspected results lay.
 
     `inspected` is how many results were looked at. `inner` is how many objects these calls were
@@ -32,8 +32,7 @@ class CallEvidence:
     inner: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """All that is known of a site.
 
     `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
@@ -65,7 +64,7 @@ class Evidence:
     dangling: tuple[str, ...] = ()
     unseen: str = ""
     looked: int = 0
-    limits: tuple[str, ...] = field(default=())
+    limits: tuple[str, ...] = msgspec.field(default=())
 
     @property
     def main_calls(self) -> tuple[CallEvidence, ...]:
@@ -174,8 +173,7 @@ def _unreached(site: Evidence, text: str) -> str:
 # Calls that ran
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(msgspec.Struct, frozen=True):
     """Counts of inspected results by where they lay."""
 
     heap: int = 0

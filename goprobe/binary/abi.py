@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.binary.gotypes import GoKind, GoType, TypeReader
 
@@ -188,7 +189,7 @@ def assign(
     state.begin()
     outs = [state.assign(t, spills=False) for t in results]
     spill = _up(state.stack, _WORD)
-    ins = [a if a.on_stack else msgspec.structs.replace(a, stack=spill + a.stack) for a in ins]
+    ins = [a if a.on_stack else replace(a, stack=spill + a.stack) for a in ins]
     return Signature(tuple(ins), tuple(outs), spill, spill + _up(state.spill, _WORD))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
@@ -49,8 +48,7 @@ class Slot(msgspec.Struct, frozen=True):
         return self.start + self.size
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(msgspec.Struct):
     start: int
     end: int
     successors: list[int]

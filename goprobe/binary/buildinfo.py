@@ -7,7 +7,8 @@ in section .go.buildinfo, and stays there in stripped binaries.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import NotGoError
@@ -16,14 +17,13 @@ _MAGIC = b"\xff Go buildinf:"
 _LIMIT = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class GoVersion:
+class GoVersion(msgspec.Struct, frozen=True, order=True):
     """A Go release, ordered. `text` is as the binary says it ("go1.27.3")."""
 
     major: int
     minor: int
     patch: int = 0
-    text: str = field(default="", compare=False)
+    text: str = ""
 
     def __str__(self) -> str:
         return self.text or f"go{self.major}.{self.minor}.{self.patch}"
@@ -37,8 +37,7 @@ def parse_version(text: str) -> GoVersion:
     return GoVersion(int(found[1]), int(found[2]), int(found[3] or 0), text.split(" ")[0])
 
 
-@dataclass(frozen=True, slots=True)
-class BuildInfo:
+class BuildInfo(msgspec.Struct, frozen=True):
     """`settings` are the `build` lines of `go version -m` ("-gcflags", "CGO_ENABLED", …)."""
 
     go: GoVersion

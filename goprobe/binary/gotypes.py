@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.binary import dwarfindex as ix
 from goprobe.binary.dwarfindex import Attributes, Die, integer, text
@@ -132,15 +133,15 @@ class TypeReader:
         target = integer(own, ix.AT_TYPE)
         if die.tag == ix.TAG_TYPEDEF:
             width = 16 if kind == GoKind.INTERFACE else 8
-            return msgspec.structs.replace(made, underlying=target, size=size or width)
+            return replace(made, underlying=target, size=size or width)
         if die.tag in (ix.TAG_STRUCT, ix.TAG_UNION):
-            return msgspec.structs.replace(made, members=self._members(die))
+            return replace(made, members=self._members(die))
         if die.tag == ix.TAG_ARRAY:
             return self._array(made, die, target)
         if die.tag == ix.TAG_POINTER:
-            return msgspec.structs.replace(made, elem=made.elem or target, size=8)
+            return replace(made, elem=made.elem or target, size=8)
         if kind in (GoKind.FUNC, GoKind.UNSAFE_POINTER):
-            return msgspec.structs.replace(made, size=8)
+            return replace(made, size=8)
         return made
 
     def _kind(self, tag: int, own: Attributes, size: int) -> GoKind:
@@ -182,4 +183,4 @@ class TypeReader:
                 count = integer(own, ix.AT_COUNT, upper + 1)
                 break
         size = made.size or max(0, count) * self.at(target).size
-        return msgspec.structs.replace(made, elem=target, count=max(0, count), size=size)
+        return replace(made, elem=target, count=max(0, count), size=size)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -17,8 +16,9 @@ from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.dwarfforms import FORM_DATA16, FORM_STRING, read_form, sleb, uleb
 from goprobe.binary.dwarfindex import Sections, Unit
 
-_ROW_LIMIT = 1 << 24
+_ROW_LIMIT = 1 << 24  # bytes of a line program that are read: a row takes one at least
 _FILE_LIMIT = 1 << 16
+_END_SEQUENCE, _SET_ADDRESS = 1, 2
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -29,15 +29,6 @@ class Row(msgspec.Struct, frozen=True):
     line: int
     statement: bool
     prologue_end: bool
-
-
-@dataclass
-class _State:
-    address: int = 0
-    file: int = 1
-    line: int = 1
-    statement: bool = True
-    prologue_end: bool = False
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -171,58 +162,48 @@ def _files4(data: bytes, at: int, comp_dir: str) -> tuple[str, ...]:
 
 
 def _run(data: bytes, header: _Header) -> Iterator[Row]:
-    state = _State(statement=header.statement)
-    at, count = header.start, 0
-
-    def row() -> Row:
-        index = state.file - header.first_file
-        file = header.files[index] if 0 <= index < len(header.files) else "?"
-        made = Row(state.address, file, state.line, state.statement, state.prologue_end)
-        state.prologue_end = False
-        return made
-
-    while at < header.end and count < _ROW_LIMIT:
-        count += 1
+    """The rows of a line program. Most of a first trace's time goes here, so: one loop, locals."""
+    files, first = header.files, header.first_file
+    base, line_base, line_range = header.opcode_base, header.line_base, header.line_range
+    minimum, end = header.minimum, min(header.end, header.start + _ROW_LIMIT)
+    address, file, line, statement, prologue_end = 0, 1, 1, header.statement, False
+    at = header.start
+    while at < end:
         op = data[at]
         at += 1
-        if op >= header.opcode_base:
-            adjusted = op - header.opcode_base
-            state.address += adjusted // header.line_range * header.minimum
-            state.line += header.line_base + adjusted % header.line_range
-            yield row()
+        if op >= base or op == 1:
+            if op != 1:
+                advance, step = divmod(op - base, line_range)
+                address += advance * minimum
+                line += line_base + step
+            index = file - first
+            name = files[index] if 0 <= index < len(files) else "?"
+            yield Row(address, name, line, statement, prologue_end)
+            prologue_end = False
         elif op == 0:
             size, at = uleb(data, at)
-            sub = data[at]
-            if sub == 2:
-                state.address = int.from_bytes(data[at + 1 : at + 9], "little")
+            if data[at] == _END_SEQUENCE:
+                address, file, line, statement, prologue_end = 0, 1, 1, header.statement, False
+            elif data[at] == _SET_ADDRESS:
+                address = int.from_bytes(data[at + 1 : at + 9], "little")
             at += size
-            if sub == 1:
-                state = _State(statement=header.statement)
-        else:
-            at = _standard(op, data, at, header, state)
-            if op == 1:
-                yield row()
-
-
-def _standard(op: int, data: bytes, at: int, header: _Header, state: _State) -> int:
-    if op == 2:
-        value, at = uleb(data, at)
-        state.address += value * header.minimum
-    elif op == 3:
-        value, at = sleb(data, at)
-        state.line += value
-    elif op == 4:
-        state.file, at = uleb(data, at)
-    elif op == 6:
-        state.statement = not state.statement
-    elif op == 8:
-        state.address += (255 - header.opcode_base) // header.line_range * header.minimum
-    elif op == 9:
-        state.address += int.from_bytes(data[at : at + 2], "little")
-        at += 2
-    elif op == 10:
-        state.prologue_end = True
-    elif op not in (1, 7, 11):
-        for _ in range(header.lengths[op - 1]):
-            _, at = uleb(data, at)
-    return at
+        elif op == 2:
+            value, at = uleb(data, at)
+            address += value * minimum
+        elif op == 3:
+            value, at = sleb(data, at)
+            line += value
+        elif op == 4:
+            file, at = uleb(data, at)
+        elif op == 6:
+            statement = not statement
+        elif op == 8:
+            address += (255 - base) // line_range * minimum
+        elif op == 9:
+            address += int.from_bytes(data[at : at + 2], "little")
+            at += 2
+        elif op == 10:
+            prologue_end = True
+        elif op not in (7, 11):
+            for _ in range(header.lengths[op - 1]):
+                _, at = uleb(data, at)

@@ -9,9 +9,9 @@ them, and finds nothing that is not so.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 import iced_x86 as iced
+import msgspec
 
 from goprobe.binary.elf import SHF_EXECINSTR, ElfFile
 
@@ -30,8 +30,7 @@ _READING = frozenset((_M.CMP, _M.TEST, _M.PUSH, _M.NOP, _M.BT))
 _ZEROING = frozenset((_M.XOR, _M.SUB))
 
 
-@dataclass(frozen=True, slots=True)
-class DirectCall:
+class DirectCall(msgspec.Struct, frozen=True):
     """A CALL (or JMP) with a fixed target, at link-time addresses."""
 
     pc: int
@@ -39,16 +38,14 @@ class DirectCall:
     jump: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(msgspec.Struct, frozen=True):
     """A number or a link-time address (`address`: it was taken relative to the code)."""
 
     value: int
     address: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StackAddress:
+class StackAddress(msgspec.Struct, frozen=True):
     """The address `offset` above the stack pointer at that point."""
 
     offset: int
@@ -58,8 +55,7 @@ Known = dict[str, Constant | StackAddress]
 """What is known of registers; those that are missing may hold anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """An instruction that takes an address: of static data, or of its own frame.
 
     Once the instruction has run (at `after`), `register` holds it; "" where the instruction only

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.binary.elf import PT_LOAD, SHF_COMPRESSED, SHT_NOBITS, ElfFile, Segment
 from goprobe.binary.image import Image
@@ -77,7 +78,7 @@ def find_gofunc(words: Words, head: ModuleHead, table: LineTable, read: Reader) 
         gofunc = words(head.address + 8 * word)
         if gofunc and _fits(table.with_funcdata(gofunc, 0, read)):
             rodata = words(head.address + 8 * (word - 1))
-            return msgspec.structs.replace(head, gofunc=gofunc, rodata=rodata)
+            return replace(head, gofunc=gofunc, rodata=rodata)
     return head
 
 
@@ -208,4 +209,4 @@ def find_module_head(elf: ElfFile) -> ModuleHead | None:
     heads = (module_head(image.pointer, at, table.address, table.header)
              for at in image.pointers_to(table.address))  # fmt: skip
     head = next((h for h in heads if h), None)
-    return head and msgspec.structs.replace(head, gofunc=table.gofunc, rodata=table.rodata)
+    return head and replace(head, gofunc=table.gofunc, rodata=table.rodata)

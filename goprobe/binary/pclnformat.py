@@ -7,7 +7,6 @@ internal/abi/symtab.go of Go 1.21 to 1.27, which agree.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -74,8 +73,7 @@ def parse_header(data: bytes | memoryview) -> Header:
     return header
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A function of the machine code; its body is [entry, end), padding included.
 
     `args_size` in bytes (ARGS_SIZE_UNKNOWN for some assembly), `deferreturn` an offset from entry
@@ -83,7 +81,7 @@ class Function:
     (`main.Map[go.shape.int]`). `offset` is its record's place in the functab.
     """
 
-    table: LineTable = field(repr=False, compare=False)
+    table: LineTable
     offset: int
     entry: int
     end: int

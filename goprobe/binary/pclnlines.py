@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from goprobe.binary.pclnformat import FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, Function
 from goprobe.binary.pclntab import LineTable
@@ -18,8 +19,7 @@ from goprobe.errors import UnreadableError
 _UNIT_LIMIT = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class LinePlace:
+class LinePlace(msgspec.Struct, frozen=True):
     """Machine code of one source line: [pc, end) in `function`, which may be another function's
     body inlined into it (`inlined`: index of the call in its inline tree, -1 for its own).
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.pclnformat import (
     FUNCDATA_ARGS_POINTER_MAPS,
@@ -25,8 +26,7 @@ _BITS_LIMIT = 1 << 26
 _OBJECT = struct.Struct("<iiiI")
 
 
-@dataclass(frozen=True, slots=True)
-class PointerMap:
+class PointerMap(msgspec.Struct, frozen=True):
     """`words` 8-byte words from the lowest address on; a set bit is a live pointer."""
 
     words: int
@@ -42,8 +42,7 @@ class PointerMap:
 _EMPTY = PointerMap(0, b"")
 
 
-@dataclass(frozen=True, slots=True)
-class FrameMaps:
+class FrameMaps(msgspec.Struct, frozen=True):
     """`locals` ends at the frame's highest local (varp), `arguments` begins at argp.
 
     varp is the address of the saved frame pointer (cfa - 16), or of the return address (cfa - 8)
@@ -54,8 +53,7 @@ class FrameMaps:
     arguments: PointerMap
 
 
-@dataclass(frozen=True, slots=True)
-class StackObject:
+class StackObject(msgspec.Struct, frozen=True):
     """A variable whose address is taken: `offset` from varp (negative) or argp (otherwise).
 
     `pointer_bytes` is the prefix of its type that may hold pointers (negative in old releases

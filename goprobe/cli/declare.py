@@ -9,11 +9,10 @@ or for an argument any number of words); a default makes it optional.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(msgspec.Struct, frozen=True):
     """A word by its position; `hidden` ones are explained in the command's own text."""
 
     metavar: str = ""
@@ -37,8 +36,7 @@ class Option:
         self.hidden = hidden
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What a command may ask of its command line: `args` are the words after `--`."""
 
     args: tuple[str, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from msgspec.structs import replace
+
 from goprobe.cli.declare import Argument, Context, Option, program_args
 from goprobe.cli.options import Output, Timeout, Toolchain, seconds
 from goprobe.errors import UsageError
@@ -79,7 +81,6 @@ class Escape:
 
 
 def _report(request: EscapeRequest, output: Output) -> EscapeReport:
-    from dataclasses import replace
 
     from goprobe.analysis.escape import escape
     from goprobe.cli.output import destination

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+
+import msgspec
 
 from goprobe.cli.addresses import address
 from goprobe.cli.declare import Option
@@ -23,8 +24,7 @@ _UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _LONGEST = 7 * 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Questions:
+class Questions(msgspec.Struct, frozen=True):
     """What is asked besides the census."""
 
     types: Annotated[bool, Option("--types", help="Count objects by Go type.")] = False
@@ -84,8 +84,7 @@ class Questions:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """What the heap is compared with: an older report, or itself a while ago."""
 
     diff: Annotated[

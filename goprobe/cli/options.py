@@ -12,17 +12,18 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_type_hints
+
+import msgspec
 
 from goprobe.cli.declare import Argument, Context, Option
 from goprobe.errors import UsageError
 
+REQUIRED: Any = msgspec.NODEFAULT
 _FIND_PIDS = "pgrep -l NAME finds them"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """Where the report goes and what it looks like."""
 
     format: Annotated[
@@ -46,15 +47,13 @@ class Output:
 _Go = Annotated[str, Option("--go", metavar="PATH", help="The go command to use.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Toolchain:
+class Toolchain(msgspec.Struct, frozen=True):
     """The go command, for what needs no GDB; empty means: look for it."""
 
     go: _Go = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(msgspec.Struct, frozen=True):
     """The programs that goprobe drives; empty means: look for it."""
 
     go: _Go = ""
@@ -77,8 +76,7 @@ def seconds(text: str) -> float:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long the target may run."""
 
     timeout: Timeout = "60"
@@ -91,8 +89,7 @@ class Patience:
         return seconds(self.timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """A Go process that runs already."""
 
     process: Annotated[str, Argument(metavar="PROCESS", hidden=True)]
@@ -117,9 +114,8 @@ class Process:
         return int(self.process)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter of a command line: `kind` is its type, `default` MISSING where required."""
+class Parameter(msgspec.Struct, frozen=True):
+    """One parameter of a command line: `kind` is its type, `default` REQUIRED where it has none."""
 
     name: str
     kind: Any
@@ -137,7 +133,7 @@ def parameters_of(run: Callable[..., int]) -> list[Parameter]:
             found += _fields_of(kind)
         elif kind is not Context:
             empty = parameter.default is inspect.Parameter.empty
-            found.append(_declared(parameter.name, kind, MISSING if empty else parameter.default))
+            found.append(_declared(parameter.name, kind, REQUIRED if empty else parameter.default))
     return found
 
 
@@ -150,19 +146,19 @@ def bound(run: Callable[..., int], given: dict[str, Any], context: Context) -> C
         if kind is Context:
             arguments[name] = context
         elif _is_group(kind):
-            arguments[name] = kind(**{f.name: given[f.name] for f in fields(kind)})
+            arguments[name] = kind(**{name: given[name] for name in kind.__struct_fields__})
         else:
             arguments[name] = given[name]
     return lambda: run(**arguments)
 
 
 def _is_group(kind: Any) -> bool:
-    return isinstance(kind, type) and is_dataclass(kind) and kind is not Context
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not Context
 
 
 def _fields_of(group: type[Any]) -> list[Parameter]:
     hints = get_type_hints(group, include_extras=True)
-    return [_declared(f.name, hints[f.name], f.default) for f in fields(group)]
+    return [_declared(f.name, hints[f.name], f.default) for f in msgspec.structs.fields(group)]
 
 
 def _declared(name: str, hint: Any, default: Any) -> Parameter:

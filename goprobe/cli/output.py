@@ -8,8 +8,10 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from goprobe.cli.options import Output
 from goprobe.errors import CannotWorkError, UsageError
@@ -21,8 +23,7 @@ _STDERR = 2
 _NEW_FILE_MODE = 0o666
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True):
     """A place that was found writable, and the format it is to get."""
 
     format: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING
 from typing import Any, get_args, get_origin
 
 import click
@@ -11,7 +10,7 @@ import click
 from goprobe import __version__
 from goprobe.cli.command import Command
 from goprobe.cli.declare import Argument, Context
-from goprobe.cli.options import Parameter, bound, parameters_of
+from goprobe.cli.options import REQUIRED, Parameter, bound, parameters_of
 from goprobe.errors import UsageError
 
 PROGRAM = "goprobe"
@@ -67,8 +66,8 @@ class _Group(click.Group):
 def _parameter(p: Parameter) -> click.Parameter:
     many = get_origin(p.kind) is list or any(get_origin(k) is list for k in get_args(p.kind))
     # click takes even a default of None for one.
-    given: dict[str, Any] = {} if p.default in (MISSING, None) else {"default": p.default}
-    required = p.default is MISSING
+    given: dict[str, Any] = {} if p.default in (REQUIRED, None) else {"default": p.default}
+    required = p.default is REQUIRED
     kind = {int: click.INT, float: click.FLOAT}.get(p.kind, click.STRING)
     if isinstance(p.declared, Argument):
         return click.Argument(
@@ -92,7 +91,7 @@ def _first_sentence(text: str) -> str:
 def _metavar(p: Parameter, many: bool) -> str:
     shown = p.declared.metavar or p.name.upper()
     shown = f"{shown}..." if many and not shown.endswith("...") else shown
-    return shown if p.default is MISSING else f"[{shown}]"
+    return shown if p.default is REQUIRED else f"[{shown}]"
 
 
 def parse(arguments: Sequence[str], commands: Sequence[Command]) -> Callable[[], int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
+
+from msgspec.structs import replace
 
 from goprobe.cli.declare import Argument, Context, Option, program_args
 from goprobe.cli.options import Output, Patience, Tools
@@ -46,21 +47,25 @@ class Trace:
         TARGET is a .go file, a Go package (a directory or an import path) or a compiled Go
         binary. It stops at main.main and fmt.Println, or at each --break.
         """
-        from goprobe.analysis.trace import TraceRequest
-
-        request = TraceRequest(
-            target=target,
-            args=program_args(context),
-            breaks=tuple(breaks or ()),
-            variables=tuple(variables or ()),
-            optimized=optimized,
-            go=tools.go or None,
-            gdb=tools.gdb or None,
-            timeout=patience.seconds,
-        )
         if compare and optimized:
             raise UsageError("--compare builds both ways: it does not go with --optimized")
-        return _compare(request, output) if compare else _trace(request, output)
+        from goprobe.analysis.ahead import gdb_ahead
+
+        with gdb_ahead(tools.gdb) as gdb:  # starts while the rest is imported
+            from goprobe.analysis.trace import TraceRequest
+
+            request = TraceRequest(
+                target=target,
+                args=program_args(context),
+                breaks=tuple(breaks or ()),
+                variables=tuple(variables or ()),
+                optimized=optimized,
+                go=tools.go or None,
+                gdb=tools.gdb or None,
+                timeout=patience.seconds,
+                started=gdb,
+            )
+            return _compare(request, output) if compare else _trace(request, output)
 
 
 def _trace(request: TraceRequest, output: Output) -> int:

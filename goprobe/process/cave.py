@@ -12,7 +12,9 @@ import os
 import struct
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process import inject, stops
@@ -50,8 +52,7 @@ _TEXT_LIMIT = 1 << 30
 _REL32 = struct.Struct("<i")
 
 
-@dataclass(slots=True)
-class Point:
+class Point(msgspec.Struct):
     """A breakpoint: after a call that is inspected, at a probed instruction, or both.
 
     `returning` while more returns of `site` are to be seen, `probe_left` how many hits of `probe`
@@ -73,12 +74,11 @@ class Point:
     action: Displaced | None = None
 
 
-@dataclass(slots=True)
-class _Plan:
+class _Plan(msgspec.Struct):
     """Which addresses get a breakpoint, link-time; slots are numbered in this order."""
 
-    returns: dict[int, int] = field(default_factory=dict)
-    probes: dict[int, int] = field(default_factory=dict)
+    returns: dict[int, int] = msgspec.field(default_factory=dict)
+    probes: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 class Cave:

@@ -9,11 +9,13 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+import msgspec
 
 from goprobe.errors import GdbDiedError, TargetError, TargetTimeoutError
 from goprobe.process.mi import CANNOT_INSERT
+from goprobe.process.mipipes import MiPipes
 
 COMMAND_TIMEOUT = 30.0
 """Seconds that GDB has for an answer that needs nothing of the program."""
@@ -22,20 +24,7 @@ _MAX_CHATTER = 10_000  # lines that GDB printed, kept for one answer
 _MAX_OUTCOMES = 1_000  # answers that nobody has asked for yet
 
 
-class MiReader(Protocol):
-    """What is used of pygdbmi: it writes commands and parses records."""
-
-    def write(
-        self, mi_cmd_to_write: str, timeout_sec: float, *, read_response: bool
-    ) -> list[dict[str, Any]]: ...
-
-    def get_gdb_response(
-        self, timeout_sec: float, raise_error_on_timeout: bool
-    ) -> list[dict[str, Any]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a command went. `console` is what GDB printed before; `error` its reason to refuse."""
 
     payload: Mapping[str, Any]
@@ -53,7 +42,7 @@ class Connection:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        reader: MiReader,
+        pipes: MiPipes,
         complaints: int,
         *,
         log: Callable[[str], None] | None,
@@ -62,7 +51,7 @@ class Connection:
         """`complaints` is the file that is GDB's standard error; it is closed with the rest."""
         assert process.stdout is not None
         self._process = process
-        self._reader = reader
+        self._pipes = pipes
         self._complaints = complaints
         self._log = log
         self._on_death = on_death
@@ -85,7 +74,7 @@ class Connection:
         if self._log:
             self._log(text.rstrip("\n"))
         try:
-            self._reader.write(text, COMMAND_TIMEOUT, read_response=False)
+            self._pipes.write(text, COMMAND_TIMEOUT)
         except (OSError, ValueError):
             raise self._died() from None
         return list(tokens)
@@ -152,7 +141,7 @@ class Connection:
         events = self._poll.poll(left * 1000)
         if not events:
             return
-        records = self._reader.get_gdb_response(0, False)
+        records = self._pipes.read()
         if not records and not events[0][1] & select.POLLIN:
             raise self._died()
         for record in records:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+import msgspec
 
 from goprobe.errors import UnreadableError, UsageError
 from goprobe.process.coreelf import ET_CORE, ET_DYN, ET_EXEC, PF_W, PT_LOAD, ElfImage, Program
@@ -27,8 +28,7 @@ from goprobe.process.memory import Buffer, Range, check_range
 from goprobe.process.procfs import PAGE_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(msgspec.Struct, frozen=True):
     """Addresses [low, high) whose bytes lie in a file from `offset` on."""
 
     low: int

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.errors import UsageError
 
@@ -20,8 +21,7 @@ _PROGRAMS_LIMIT = 1 << 20
 _NOTES_LIMIT = 1 << 29
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     type: int
     flags: int
     offset: int

@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+
+import msgspec
 
 from goprobe.process.registers import REGISTERS_SIZE, Registers
 
@@ -26,8 +27,7 @@ _DELVE_NAMES = {"rflags": "eflags"}
 AT_PHDR, AT_ENTRY, AT_RANDOM, AT_SYSINFO_EHDR = 3, 9, 25, 33  # <elf.h>
 
 
-@dataclass(frozen=True, slots=True)
-class MappedFile:
+class MappedFile(msgspec.Struct, frozen=True):
     """An entry of NT_FILE: addresses [low, high) show the file from `offset` bytes on."""
 
     low: int
@@ -36,15 +36,14 @@ class MappedFile:
     path: str
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(msgspec.Struct):
     """What the notes say; what they do not say is empty. Threads: the one at fault first."""
 
     pid: int = 0
     signal: int = 0
-    threads: dict[int, Registers] = field(default_factory=dict)
-    files: list[MappedFile] = field(default_factory=list)
-    auxv: dict[int, int] = field(default_factory=dict)
+    threads: dict[int, Registers] = msgspec.field(default_factory=dict)
+    files: list[MappedFile] = msgspec.field(default_factory=list)
+    auxv: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 def read_notes(data: bytes) -> Notes:
@@ -110,7 +109,7 @@ def _delve_header(notes: Notes, text: bytes) -> None:
 def _delve_thread(text: bytes) -> tuple[int, Registers]:
     """Thread id, pc, sp, bp, tls, whether g is known, g, then registers by name and value."""
     tid, pc, sp, bp, tls, _, _, count = struct.unpack_from("<5QBQI", text)
-    values = dict.fromkeys((f.name for f in fields(Registers)), 0)
+    values = dict.fromkeys(Registers.__struct_fields__, 0)
     at = struct.calcsize("<5QBQI")
     for _ in range(min(count, _DELVE_REGISTERS_LIMIT)):
         name, at = _sized(text, at)

@@ -9,8 +9,8 @@ x86-64 only; iced-x86 decodes.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+import msgspec
 from iced_x86 import Decoder, FlowControl, Instruction, OpKind, Register
 
 from goprobe.process import stops
@@ -31,8 +31,7 @@ class NotDisplaceableError(Exception):
     """The instruction cannot be run elsewhere (a loop instruction, an interrupt, no code)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True):
     """To be run at `slot`: `code`, whose first instruction is `length` bytes there. After it
     comes a jump back to `next`."""
 
@@ -47,15 +46,13 @@ class Copy:
         return self.address if pc == self.slot else self.next
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(msgspec.Struct, frozen=True):
     """To be done by hand: go to `target`."""
 
     target: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """To be done by hand: push `back`, go to where `instruction` says."""
 
     instruction: Instruction

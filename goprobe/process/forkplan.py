@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from goprobe.process.identity import facts
 from goprobe.process.maps import Mapping, read_maps
@@ -32,8 +33,7 @@ class NoForkError(Exception):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
-class ForkPlan:
+class ForkPlan(msgspec.Struct, frozen=True):
     """`stack_low` is the low end of the first thread's stack, never touched so far."""
 
     pid: int

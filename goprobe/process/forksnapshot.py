@@ -24,7 +24,8 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.process import tracing
 from goprobe.process.forkplan import ForkPlan, NoForkError
@@ -54,8 +55,7 @@ _SPINS = 5
 _STEP, _LONGEST_STEP = 20e-6, 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """`pid` is the child's, `threads` are the target's registers as it stood."""
 
     pid: int

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -26,8 +25,10 @@ from goprobe.errors import (
 )
 from goprobe.process import mi
 from goprobe.process.connection import COMMAND_TIMEOUT, Connection
+from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.held import Held
 from goprobe.process.mi import StopEvent, quoted
+from goprobe.process.mipipes import MiPipes
 from goprobe.process.numbering import RegisterNumbers, ThreadNumbers
 from goprobe.process.pending import pending_signals, send_again
 from goprobe.process.places import Places
@@ -64,20 +65,22 @@ class Gdb:
         environment: Mapping[str, str] | None = None,
         symbols: bool = False,
         log: Callable[[str], None] | None = None,
+        started: GdbProcess | None = None,
     ) -> None:
         """Start GDB by the command `gdb`, without waiting for it; CannotWorkError if it can't.
 
         `environment` is added to ours for GDB alone. With `symbols` GDB reads the program's own
-        symbols (slower; for tests, where it is the witness).
+        symbols (slower; for tests, where it is the witness). `started` is taken over, where
+        that command runs already.
         """
-        options = mi.OPTIONS if symbols else (*mi.OPTIONS, *mi.FRUGAL_OPTIONS)
         settings = mi.SETTINGS if symbols else (*mi.SETTINGS, *mi.FRUGAL_SETTINGS)
         self._held = Held()
         self._at: StopEvent | None = None
         self._running = False
         self._version = ""
         self._python: bool | None = None
-        self._mi = self._start((*gdb, *options), environment or {}, log)
+        process = started or GdbProcess(gdb, environment, symbols=symbols)
+        self._mi = self._converse(process.take(), log)
         self._places = Places(self._mi)
         self._threads = ThreadNumbers(self._mi)
         self._registers = RegisterNumbers(self._mi)
@@ -332,34 +335,14 @@ class Gdb:
             self._forget()
             self._held.restore_terminal()
 
-    def _start(
-        self,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        log: Callable[[str], None] | None,
-    ) -> Connection:
-        complaints = os.memfd_create("gdb-stderr")
-        try:
-            # A session of its own: Ctrl-C at the terminal is not for GDB.
-            process = subprocess.Popen(
-                [*command, "--interpreter=mi3"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                bufsize=0,
-                start_new_session=True,
-                env={**os.environ, "LC_ALL": "C", **environment},
-            )
-        except OSError as error:
-            os.close(complaints)
-            raise CannotWorkError(f"cannot run GDB ({command[0]}): {error.strerror}") from None
+    def _converse(self, process: GdbProcess, log: Callable[[str], None] | None) -> Connection:
         # Imported while GDB starts: the two take about as long.
-        from pygdbmi.IoManager import IoManager
+        from pygdbmi.gdbmiparser import parse_response
 
-        assert process.stdin is not None and process.stdout is not None
-        # By default pygdbmi waits 0.2 s after each answer for more; our reads do not wait at all.
-        reader = IoManager(process.stdin, process.stdout, None, 0.001)
-        return Connection(process, reader, complaints, log=log, on_death=self._held.abandon)
+        pipes = MiPipes(process.popen, parse_response)
+        return Connection(
+            process.popen, pipes, process.complaints, log=log, on_death=self._held.abandon
+        )
 
     def _require_idle(self) -> None:
         if self.pid:

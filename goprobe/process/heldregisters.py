@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from goprobe.process.memory import Memory, u64
 from goprobe.process.registers import REGISTERS_SIZE, Registers

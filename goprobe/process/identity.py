@@ -7,8 +7,9 @@ import hashlib
 import os
 import pwd
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from goprobe.errors import NotPermittedError, TargetGoneError, UsageError
 from goprobe.process.procfs import gone, read_proc, translated
@@ -21,8 +22,7 @@ _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _TRACER_PATIENCE = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
+class ProcessIdentity(msgspec.Struct, frozen=True):
     """A process that goprobe may attach to.
 
     `executable` is its path as the kernel shows it, in the target's own mount namespace and
@@ -46,8 +46,7 @@ class ProcessIdentity:
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why the kernel does not let us attach. `tracer` is the pid of who traces it already."""
 
     message: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from goprobe.process.cave import Cave
 from goprobe.process.probes import CallHit
@@ -18,15 +19,14 @@ Begun = tuple[int, tuple[int, ...]]
 """The index of a call, and its record without the claim: see `trampoline.RECORD`."""
 
 
-@dataclass(slots=True)
-class _Site:
+class _Site(msgspec.Struct):
     """`seen` calls are noted in records that were read, but for the `unwritten` ones; `open`
     are those that have not returned, `lost` the first that never will."""
 
     seen: int = 0
-    unwritten: list[int] = field(default_factory=list)
-    open: dict[Key, Begun] = field(default_factory=dict)
-    lost: list[Begun] = field(default_factory=list)
+    unwritten: list[int] = msgspec.field(default_factory=list)
+    open: dict[Key, Begun] = msgspec.field(default_factory=dict)
+    lost: list[Begun] = msgspec.field(default_factory=list)
     returned: int = 0
 
 

@@ -9,9 +9,10 @@ import os
 import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 StopKind = Literal[
     "breakpoint", "watchpoint", "signal", "step", "exec", "fork", "exited", "signalled", "other"
@@ -69,8 +70,7 @@ WATCH_TYPES = {1: "char", 2: "short", 4: "int", 8: "long"}
 _WATCHPOINTS = ("wpt", "hw-rwpt", "hw-awpt")
 
 
-@dataclass(frozen=True, slots=True)
-class StopEvent:
+class StopEvent(msgspec.Struct, frozen=True):
     """One stop of the whole program, or its end (`over`).
 
     `thread` is the kernel's thread id and `pc` an address of the target: both 0 once it is over.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from goprobe.errors import GoprobeError
 from goprobe.process.procfs import read_proc
@@ -15,8 +16,7 @@ _CAP_SYS_PTRACE = 19  # <linux/capability.h>
 _STATUS_LIMIT = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Privileges:
+class Privileges(msgspec.Struct, frozen=True):
     """`yama` is kernel.yama.ptrace_scope, None where there is no Yama; `may_trace_all` is
     CAP_SYS_PTRACE; `seccomp` whether a filter stands between us and the kernel."""
 

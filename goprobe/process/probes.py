@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class CallSite:
+class CallSite(msgspec.Struct, frozen=True):
     """A `CALL rel32` instruction of compiled Go code to count and inspect.
 
     `pc` and `callee` are link-time addresses (callee 0: whatever the instruction calls). Several
@@ -21,16 +21,14 @@ class CallSite:
     inspect: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeSite:
+class ProbeSite(msgspec.Struct, frozen=True):
     """Any instruction at whose first executions the registers are wanted. `pc` is link-time."""
 
     pc: int
     probe_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class CallHit:
+class CallHit(msgspec.Struct, frozen=True):
     """One call that was looked at. Addresses are the target's own.
 
     `index` counts the calls from 0 in the order in which they began. `arguments` and `results`
@@ -59,8 +57,7 @@ class CallHit:
         return bool(self.results)
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeHit:
+class ProbeHit(msgspec.Struct, frozen=True):
     """One execution of a probed instruction, about to happen. `registers` by name ("rsp")."""
 
     site: ProbeSite
@@ -69,8 +66,7 @@ class ProbeHit:
     registers: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
+class RunOutcome(msgspec.Struct, frozen=True):
     """How a traced run went.
 
     `counts`: calls begun, by site_id, exact. `hits` (the first calls of each site to return, and

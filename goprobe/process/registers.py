@@ -6,7 +6,8 @@ Source: struct user_regs_struct, Linux arch/x86/include/asm/user_64.h.
 from __future__ import annotations
 
 import struct
-from dataclasses import astuple, dataclass
+
+import msgspec
 
 _LAYOUT = struct.Struct("<27Q")
 REGISTERS_SIZE = _LAYOUT.size
@@ -14,8 +15,7 @@ NO_SYSCALL = (1 << 64) - 1
 """orig_rax of a thread that is not inside a system call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Registers:
+class Registers(msgspec.Struct, frozen=True):
     """Every register unsigned, in the kernel's order. `fs_base` is where thread locals hang."""
 
     r15: int
@@ -52,7 +52,7 @@ class Registers:
         return cls(*_LAYOUT.unpack_from(raw, at))
 
     def to_bytes(self) -> bytes:
-        return _LAYOUT.pack(*astuple(self))
+        return _LAYOUT.pack(*msgspec.structs.astuple(self))
 
     @property
     def pc(self) -> int:

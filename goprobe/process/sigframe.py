@@ -12,7 +12,9 @@ include/uapi/asm-generic/ucontext.h, arch/x86/kernel/signal_64.c (rt_sigreturn).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from goprobe.process.registers import Registers
 
@@ -37,8 +39,7 @@ _SYSCALL_SIZE = 2
 _CLEAR_FLAGS = 0x202
 
 
-@dataclass(frozen=True, slots=True)
-class Gadgets:
+class Gadgets(msgspec.Struct, frozen=True):
     """Addresses of instructions of the target: `syscall; ret`, and `mov $15, %eax; syscall`."""
 
     syscall: int

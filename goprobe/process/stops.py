@@ -7,7 +7,8 @@ first instruction to its end needs besides (`tracer.py`).
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.process.procfs import read_proc
 
@@ -46,8 +47,7 @@ Words = memoryview
 """The registers of a thread that stands still: 27 words, indexed by the names above."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """One answer of wait: `tid` stands still (`event` 0: `signal` is about to be delivered to
     it), or has ended (`over`), with its exit `code` or killed by `signal`."""
 

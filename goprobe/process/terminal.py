@@ -7,12 +7,12 @@ import os
 import signal
 import termios
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Self
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+
+class Terminal(msgspec.Struct, frozen=True):
     """Settings of a terminal, as they stood when they were saved."""
 
     fd: int

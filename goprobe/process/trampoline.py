@@ -35,9 +35,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar
+
+import msgspec
 
 RECORD = struct.Struct("<16Q")
 """rax rbx rcx rdi rsi r8 r9 r10 r11 rdx rbp rsp g stack.hi, then its claim twice: the last word
@@ -73,8 +74,7 @@ class Place(Enum):
     COUNTED = auto()  # on to the callee
 
 
-@dataclass(frozen=True, slots=True)
-class Stub:
+class Stub(msgspec.Struct, frozen=True):
     """The code that all sites share but for distances. Offsets are bytes from a stub's start.
 
     `holes`: where a 32-bit distance from the instruction's end (given too) to a target goes.
@@ -183,8 +183,7 @@ def _count_and_go(a: _Assembler, checked: bool) -> None:
         a("cc")  # int3: the tracer sends the thread on
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Where everything lies in the target, for `sites` sites. Sizes in bytes.
 
     Code: a stub for each site, then a slot for each displaced instruction. Data: a first line

@@ -6,8 +6,8 @@ A format-neutral step: text draws these trees as lines, a page as boxes and arro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
@@ -24,8 +24,7 @@ _SHORT = 32
 _NO_MEMORY = (State.CONSTANT, State.OPTIMIZED_OUT)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A thing in memory: a variable, what it points at, a part of it.
 
     `what` describes it ("string header, 16 bytes"), `value` is its value as Go source would have
@@ -47,8 +46,7 @@ class Node:
             yield from child.walk()
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(msgspec.Struct, frozen=True):
     """A variable that the reader asked for, at the stop where there is most to say of it."""
 
     stop: Stop

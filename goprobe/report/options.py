@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
+class RenderOptions(msgspec.Struct, frozen=True):
     """`width` in terminal cells; `unicode` false means: nothing but ASCII can be shown.
 
     `variables` are the names that the reader asked for; none: what is most telling.

@@ -8,9 +8,9 @@ the rest in a few rows, lowest address first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 from msgspec import structs
 
 from goprobe.model.address import Address
@@ -29,16 +29,14 @@ _BINARY = frozenset({Kind.TEXT, Kind.RODATA, Kind.DATA, Kind.BSS})
 _NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """Something to be found in the picture: at `address`, called `label`."""
 
     address: int
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """Memory [low, high); sizes in bytes.
 
     `kinds` has the bytes of each kind in it, `gap` the bytes of nothing before it. `inside` says

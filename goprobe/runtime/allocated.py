@@ -6,8 +6,7 @@ An object is allocated if its index is below freeindex or its bit in allocBits i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +17,7 @@ _BITS = 64
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
+class Allocation(msgspec.Struct, frozen=True):
     """A set bit for each allocated slot.
 
     The slots of span i begin at bit 64 * first[i] of `words`; `first` has one entry more than

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Protocol
+
+import msgspec
 
 INTEGER_REGISTERS = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
 
@@ -68,16 +70,14 @@ class Words(Protocol):
 Requested = Callable[[Words], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """Where an argument's word is at the CALL: in a register, or at [rsp + offset]."""
 
     register: str = ""
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Allocator:
+class Allocator(msgspec.Struct, frozen=True):
     """A runtime function. `signature` is Go's; `name` the symbol without `runtime.`.
 
     `type` names the parameter that points to the type (of the object, the element, the map, the
@@ -99,10 +99,11 @@ class Allocator:
     fixed_type: str = ""
     since: tuple[int, int] = (1, 21)
     until: tuple[int, int] = (1, 999)
-    slots: Mapping[str, Slot] = field(init=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "slots", dict(_placed(self.signature)))
+    @property
+    def slots(self) -> Mapping[str, Slot]:
+        """Each word of each parameter, by name, and its place."""
+        return _slots(self.signature)
 
     @property
     def symbol(self) -> str:
@@ -112,6 +113,11 @@ class Allocator:
 _PARAMETERS = re.compile(r"\((.*?)\)")
 _WORDS: Mapping[str, tuple[str, ...]] = {"string": ("", ".len"), "any": ("", ".data")}
 _SLICE_WORDS = ("", ".len", ".cap")
+
+
+@cache
+def _slots(signature: str) -> Mapping[str, Slot]:
+    return dict(_placed(signature))
 
 
 def _placed(signature: str) -> Iterator[tuple[str, Slot]]:

@@ -15,9 +15,9 @@ The runtime has had three designs; each is one strategy, chosen once by what its
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +35,7 @@ _WORD = 8
 _BATCH_WORDS = 1 << 21
 
 
-@dataclass(frozen=True, slots=True)
-class Pointers:
+class Pointers(msgspec.Struct, frozen=True):
     """Words that are not nil and that the runtime takes for pointers.
 
     `slot` is the object's (see Allocation), `offset` the word's within the object in words,
@@ -48,8 +47,7 @@ class Pointers:
     value: Words
 
 
-@dataclass(frozen=True, slots=True)
-class HeapContents:
+class HeapContents(msgspec.Struct, frozen=True):
     """The heap of one moment: spans in use, what of them is allocated, their words."""
 
     spans: SpanTable

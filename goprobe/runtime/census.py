@@ -10,8 +10,7 @@ those of MemStats.HeapObjects and HeapAlloc: slots, so that several tiny objects
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from goprobe.runtime.allocated import Allocation, allocation
@@ -23,8 +22,7 @@ _SWEEPING = -1
 _UNSWEPT = -2
 
 
-@dataclass(frozen=True, slots=True)
-class ClassCount:
+class ClassCount(msgspec.Struct, frozen=True):
     """The spans of one size class, scannable or not. `size` is 0 for large objects' spans.
 
     `bytes` are the allocated objects', `free` what is left in slots and tails.
@@ -39,8 +37,7 @@ class ClassCount:
     free: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(msgspec.Struct, frozen=True):
     """A span whose allocated slots do not number what the runtime counted (allocCount)."""
 
     span: int
@@ -50,8 +47,7 @@ class Mismatch:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
+class Census(msgspec.Struct, frozen=True):
     """Sizes in bytes. `free_bytes` lie in spans in use: free slots and tails.
 
     `spans` are those in use; `manual_*` hold stacks and other memory that the runtime manages by

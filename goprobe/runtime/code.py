@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.pclnformat import Function, SourceFrame
 from goprobe.binary.pclntab import LineTable
@@ -14,8 +15,7 @@ from goprobe.runtime.modules import Module, line_table_of
 _KEPT = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True):
     """What unwinding needs to know of one pc: `size` is that of the frame there, -1: unknown."""
 
     function: Function

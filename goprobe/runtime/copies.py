@@ -7,9 +7,9 @@ bytes mean is worked out from the copy, when the target runs again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +25,7 @@ _RETRY_LIMIT = 1 << 24
 _WORD = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True):
     """Runs of the target's memory, one behind the other in `words`.
 
     `lows` and `highs` are the runs' addresses, ascending, multiples of 8; `starts` where each

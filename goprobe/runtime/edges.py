@@ -6,9 +6,9 @@ Edges are kept by source, in the order of words within it (compressed sparse row
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from goprobe.runtime.bitmaps import HeapContents, PointerMaps
@@ -20,8 +20,7 @@ _OFFSET_LIMIT = (1 << 32) - 1
 _SMALL = 1 << 31
 
 
-@dataclass(frozen=True, slots=True)
-class Strays:
+class Strays(msgspec.Struct, frozen=True):
     """Pointers out of objects that lead to no object: `why` is one of objects.py's reasons."""
 
     source: Ids
@@ -33,8 +32,7 @@ class Strays:
         return len(self.source)
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(msgspec.Struct, frozen=True):
     """Edges of object i are those from first[i] to first[i + 1].
 
     `offset` is the pointer's place in the source in words, `target` the object pointed into and

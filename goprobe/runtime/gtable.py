@@ -8,8 +8,8 @@ of each at a time, to find the few different ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,8 +28,7 @@ _WORD = 8
 _DEPTH_LIMIT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class GoroutineTable:
+class GoroutineTable(msgspec.Struct, frozen=True):
     """Columns, one entry a goroutine: all of runtime.allgs, or those that were selected.
 
     `sp` and `pc` are where each was left. `stack_at` is where the copy of its stack begins in
@@ -145,8 +144,7 @@ def _bounded(used: Words) -> tuple[Words, bool]:
     return sizes, bool((used <= limit).all())
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What the walk needs of a pc: the frame's `size` in bytes, -1 where the stack begins there.
 
     `hard`: only a walk of that one stack can tell how to go on.

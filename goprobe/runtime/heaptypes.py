@@ -13,8 +13,8 @@ from Go 1.21 to 1.27.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,8 +40,7 @@ _AT_ONCE = 1 << 19
 _CACHE_LIMIT = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(msgspec.Struct, frozen=True):
     """Edges of objects and roots, and what the sources' words are (see analysis/nodes.py)."""
 
     first: Ints
@@ -50,8 +49,7 @@ class Graph:
     into: NDArray[np.uint32]
 
 
-@dataclass(frozen=True, slots=True)
-class RootWords:
+class RootWords(msgspec.Struct, frozen=True):
     """How to look at the words of root nodes: node numbers begin at `base`.
 
     `shapes` are the roots' shapes (0: unknown); `word` reads the word at a word offset of a root.
@@ -62,8 +60,7 @@ class RootWords:
     word: Callable[[int, int], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Typing:
+class Typing(msgspec.Struct, frozen=True):
     """`shape` is each object's (0: not known). `inner`: known by a pointer to a part of it only,
     which has that shape."""
 

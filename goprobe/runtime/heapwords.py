@@ -6,8 +6,8 @@ Only spans that may hold pointers are read. A span's words lie together in one a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from goprobe.errors import UnreadableError
@@ -20,8 +20,7 @@ _WORD = 8
 ABSENT = -1
 
 
-@dataclass(frozen=True, slots=True)
-class HeapWords:
+class HeapWords(msgspec.Struct, frozen=True):
     """`start` is where each span's first word is in `words`; ABSENT where it was not read.
 
     `lost` are the addresses of spans that could not be read.

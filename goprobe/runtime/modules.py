@@ -7,7 +7,8 @@ Source: src/runtime/symtab.go (moduledata), Go 1.21 to 1.27. Addresses are the p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.pclnfind import ModuleHead, find_module_head, module_head, open_line_table
@@ -32,8 +33,7 @@ _SPANS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(msgspec.Struct, frozen=True):
     """One moduledata, decoded. `record` has every declared field for what is not named here.
 
     `name` is the linker's module name ("" for the program), `plugin` the plugin's path ("" where
@@ -81,8 +81,7 @@ class Module:
         return low, max(parts_end, self.record.get("epclntab"))
 
 
-@dataclass(frozen=True, slots=True)
-class Modules:
+class Modules(msgspec.Struct, frozen=True):
     """All modules in the runtime's order. `broken` says why the list could not be followed to
     its end, "" where it could."""
 

@@ -6,8 +6,7 @@ order of addresses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +22,7 @@ _TOP_LIMIT = 1 << 22
 _SLOT_BITS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Objects:
+class Objects(msgspec.Struct, frozen=True):
     """`span` is the row of each object's span, `base` its address; sizes are the spans'."""
 
     spans: SpanTable

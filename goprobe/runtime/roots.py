@@ -9,9 +9,9 @@ finalizer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
 import numpy as np
 
 from goprobe.binary.gotypes import GoType
@@ -36,8 +36,7 @@ class RootKind(StrEnum):
     WEAK = "weak handle"
 
 
-@dataclass(frozen=True, slots=True)
-class RootGroup:
+class RootGroup(msgspec.Struct, frozen=True):
     """Roots with one name. `parent` is the group that it is part of (a frame's variable is one of
     its goroutine's), -1 for none. `address` is where the variable begins, 0 where it lies in no
     memory; `type` its type where that is known, by which its words have types.
@@ -57,15 +56,14 @@ class RootGroup:
     through: int = 0
 
 
-@dataclass(slots=True)
-class Roots:
+class Roots(msgspec.Struct):
     """`values[i]` was found at `addresses[i]` (0: in a register), and belongs to `groups[i]`."""
 
-    groups: list[RootGroup] = field(default_factory=list)
-    values: list[int] = field(default_factory=list)
-    addresses: list[int] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    groups: list[RootGroup] = msgspec.field(default_factory=list)
+    values: list[int] = msgspec.field(default_factory=list)
+    addresses: list[int] = msgspec.field(default_factory=list)
+    owners: list[int] = msgspec.field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
 
     def group(self, group: RootGroup) -> int:
         self.groups.append(group)
@@ -77,8 +75,7 @@ class Roots:
         self.values.append(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """A package-level variable: [low, high) in the target."""
 
     low: int

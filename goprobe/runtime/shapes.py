@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import IntEnum
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from goprobe.binary.gotypes import GoKind, GoType, TypeReader
 from goprobe.errors import NotGoError, UnreadableError
@@ -44,8 +45,7 @@ class Rule(IntEnum):
     DIRECTORY = 7  # of a Swiss map: at tables, or at the only group where there are none
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(msgspec.Struct, frozen=True):
     """`words` is the length after which it repeats, 0 where that is not known.
 
     `rules` has an entry for each word: Rule and the number of the shape pointed at. `kind` is what

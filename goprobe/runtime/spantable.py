@@ -6,9 +6,9 @@ Source: src/runtime/mheap.go (mspan, mheap.allspans), mbitmap.go (isFree, newMar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +25,7 @@ _SPAN_BYTES_LIMIT = 1 << 47
 _ADDRESS_LIMIT = 1 << 57
 
 
-@dataclass(frozen=True, slots=True)
-class HeapCopy:
+class HeapCopy(msgspec.Struct, frozen=True):
     """What a census needs of one stop: the mspans and the allocation bits of those in use."""
 
     pointers: Words
@@ -35,8 +34,7 @@ class HeapCopy:
     sweepgen: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpanTable:
+class SpanTable(msgspec.Struct, frozen=True):
     """Columns, one entry a span, in address order. Addresses are the target's, sizes in bytes.
 
     `address` is the mspan's own. Only spans that make sense are here; `unreadable` are the
@@ -66,7 +64,7 @@ class SpanTable:
 
     def take(self, rows: NDArray[np.bool_] | Positions, lost: Words | None = None) -> SpanTable:
         """The spans of a mask or of row numbers, in that order; `lost` are unreadable, too."""
-        columns: list[Any] = [getattr(self, f.name)[rows] for f in fields(self)[:-1]]
+        columns: list[Any] = [getattr(self, name)[rows] for name in self.__struct_fields__[:-1]]
         more = () if lost is None else tuple(lost.tolist())
         return SpanTable(*[*columns, self.unreadable + more])
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.binary.expression import UnsupportedExpressionError, evaluate
 from goprobe.binary.gotypes import GoKind, GoType
@@ -35,8 +36,7 @@ _REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10"
               "r13", "r14", "r15")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Variable:
+class _Variable(msgspec.Struct, frozen=True):
     """A variable at a place of its frame: [low, high) from the CFA."""
 
     low: int
@@ -45,8 +45,7 @@ class _Variable:
     type: GoType
 
 
-@dataclass(frozen=True, slots=True)
-class _Lead:
+class _Lead(msgspec.Struct, frozen=True):
     """A variable that may point at a value on its own stack, which then has no other name: an
     array behind a slice (`many`), or what a pointer points at. `type` is that of the element."""
 
@@ -56,8 +55,7 @@ class _Lead:
     many: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
+class _Object(msgspec.Struct, frozen=True):
     """A stack object: `low` from the CFA, `pointers` its pointer words' offsets in bytes."""
 
     low: int
@@ -65,8 +63,7 @@ class _Object:
     pointers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(msgspec.Struct, frozen=True):
     """What is known of every frame that stands at one pc. Places are bytes from the CFA.
 
     `exact` is False where there are no maps for it.

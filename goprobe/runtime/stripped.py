@@ -8,9 +8,9 @@ that nothing else meets; the heap's own self-check proves the find. Roots are li
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +35,7 @@ _GC_ARENA = 64 << 10
 _EMPTY_BLOCKS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class _Area:
+class _Area(msgspec.Struct, frozen=True):
     """A stretch of the module's data: `words` is what stands at [low, …)."""
 
     low: int

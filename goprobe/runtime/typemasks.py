@@ -6,8 +6,7 @@ src/runtime/type.go (getGCMask, buildGCMask), Go 1.21 to 1.27.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from goprobe.errors import UnreadableError
@@ -25,8 +24,7 @@ _FIELDS_LIMIT = 1 << 16
 _DEPTH_LIMIT = 64  # a part of a type is at most half as large as the whole, or its only part
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(msgspec.Struct, frozen=True):
     """`words` is the type's size in words; `pointers` which of them hold pointers, ascending.
 
     An object repeats the mask over its whole size. `words` 0: the type could not be read.

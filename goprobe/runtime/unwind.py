@@ -10,7 +10,9 @@ known by their names: their numbers (funcID) change between releases.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory
@@ -36,8 +38,7 @@ _WORD = struct.Struct("<Q")
 _BLOCK = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Where a walk begins. The stack is [low, high), 0 where that is not known.
 
     `exact`: `pc` is that of the instruction to run next, as registers have it; otherwise it is
@@ -52,8 +53,7 @@ class Start:
     exact: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class MachineFrame:
+class MachineFrame(msgspec.Struct, frozen=True):
     """A frame of the machine. `sp` is SP at `pc`; `cfa` is SP before the call that made it.
 
     `lookup` is the pc to ask tables with: inside the call instruction for a caller. `spot` is None
@@ -77,8 +77,7 @@ class MachineFrame:
         return self.spot.name if self.spot else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unwound:
+class Unwound(msgspec.Struct, frozen=True):
     """A walked stack, innermost frame first.
 
     `complete`: it reached the function that the stack began with, and guessed nothing. `why` says

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
@@ -73,12 +72,11 @@ class Decoded(msgspec.Struct, frozen=True):
     elements: tuple[Element, ...] | UnsetType = UNSET
 
 
-@dataclass
-class _Walk:
+class _Walk(msgspec.Struct):
     """The state of decoding one variable: nodes left, and the pointees on the way here."""
 
     nodes: int
-    chain: list[tuple[int, int]] = field(default_factory=list)
+    chain: list[tuple[int, int]] = msgspec.field(default_factory=list)
 
 
 class Decoder:

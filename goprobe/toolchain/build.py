@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,7 @@ _TOO_OLD = re.compile(r"requires go >= (\S+)")
 _MAX_OUTPUT = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(msgspec.Struct, frozen=True):
     """A main package: what to hand to `go build`, and in which folder."""
 
     argument: str

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 
 class DiagnosticKind(StrEnum):
@@ -36,8 +38,7 @@ class DiagnosticKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True):
     """One message. `col` is in bytes from 1; 0 where the compiler gives none (`//line` without).
 
     `file` is as printed: relative to the folder where Go ran, absolute, or what a `//line` says.
@@ -102,18 +103,16 @@ _FLOW_LINE = re.compile(r"\s+(?:flow|from|warning)\b.*", re.DOTALL)
 _LEAKS = (_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RESULT)
 
 
-@dataclass(slots=True)
-class _Flow:
+class _Flow(msgspec.Struct):
     """An explanation of -m=2, printed before the message that it explains."""
 
     expression: str
     parameter: bool
     function: str
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     package: str
     file: str
     line: int

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -32,8 +31,7 @@ _MAX_DIAGNOSTICS = 1 << 29
 _MAX_LISTED = 1 << 26
 
 
-@dataclass(frozen=True, slots=True)
-class GoPackage:
+class GoPackage(msgspec.Struct, frozen=True):
     """A package named by the user. `files` are the Go files of this build, absolute, the test
     files among them where tests are built; `argument` names it to Go, run in `cwd`."""
 
@@ -50,8 +48,7 @@ class GoPackage:
         return any(path.name.endswith("_test.go") for path in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class EscapeBuild:
+class EscapeBuild(msgspec.Struct, frozen=True):
     """A binary with the compiler's messages about `packages`. Files in `diagnostics` are relative
     to `cwd` unless absolute. `program` is the package that runs."""
 

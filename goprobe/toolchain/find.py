@@ -10,9 +10,10 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+
+import msgspec
 
 from goprobe.errors import CannotWorkError, NoGdbError, NoGoError
 
@@ -26,8 +27,7 @@ _GO_VERSION = re.compile(r"\bgo(\d+(?:\.\d+)*(?:(?:rc|beta)\d+)?)")
 _GDB_VERSION = re.compile(r"^GNU gdb\b.*?(\d+(?:\.\d+)+)\S*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class GoTool:
+class GoTool(msgspec.Struct, frozen=True):
     """A `go` command; `origin` says where it was found ("PATH", "--go", …)."""
 
     path: Path
@@ -35,13 +35,12 @@ class GoTool:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class GdbTool:
+class GdbTool(msgspec.Struct, frozen=True):
     """A GDB to start by `command` (program and options) with `environment` added to ours."""
 
     command: tuple[str, ...]
     origin: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def path(self) -> Path:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from goprobe.analysis.codelines import Static, StaticKind
 from goprobe.analysis.verdict import CallEvidence, Evidence, judge
@@ -34,7 +33,7 @@ def called(name: str, *outcomes: Outcome, hits: int = -1, inner: int = -1) -> Ca
 
 def site(prediction: Prediction, *calls: CallEvidence, **more: object) -> Evidence:
     families = frozenset(c.allocator.family for c in calls) or frozenset((Family.OBJECT,))
-    return replace(Evidence(prediction, families, calls), **more)  # type: ignore[arg-type]
+    return replace(Evidence(prediction, families, calls), **more)
 
 
 _HEAP, _FRAME = outcome(Kind.HEAP, 3), outcome(Kind.GOROUTINE_STACK, 3)

@@ -12,7 +12,6 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +19,7 @@ import psutil
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+from msgspec.structs import replace
 
 from goprobe.errors import (
     CannotWorkError,
@@ -645,7 +645,7 @@ CONTROLLER = """
 import os, sys
 from goprobe.process.gdb import Gdb
 from goprobe.toolchain.find import gdb_at
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 tool = gdb_at(Path(sys.argv[1]), "test")
 with Gdb(tool.command, environment=tool.environment) as gdb:

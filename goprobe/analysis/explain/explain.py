@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from goprobe.analysis.explain.claims import CLAIMS, TEXTS
 from goprobe.analysis.explain.study import Study, shipped
@@ -20,7 +20,8 @@ def explain(launch: Launch) -> ExplainReport:
     """
     builtin = not launch.target
     study = Study(
-        replace(launch, target=str(shipped("hello"))) if builtin else launch, builtin=builtin
+        replace(launch, target=str(shipped("hello"))) if builtin else launch,
+        builtin=builtin,
     )
     run = study.plain
     # The builds of the companions are part of measuring: nobody wants to hear of each.

@@ -6,12 +6,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from goprobe.analysis.breakpoints import Place
 from goprobe.analysis.regions import memory_map
@@ -34,16 +35,14 @@ _SAID_LIMIT = 1 << 16
 _END = "runtime.exit"
 
 
-@dataclass(frozen=True, slots=True)
-class Gauge:
+class Gauge(msgspec.Struct, frozen=True):
     """The collector's counters at one moment: cycles, and all pauses together in nanoseconds."""
 
     cycles: int
     pause_ns: int
 
 
-@dataclass
-class Run:
+class Run(msgspec.Struct):
     """One run of one program: its stops, its memory map, and how it ended."""
 
     program: Program
@@ -51,7 +50,7 @@ class Run:
     pid: int
     bias: int
     gdb: str
-    stops: list[Stop] = field(default_factory=list)
+    stops: list[Stop] = msgspec.field(default_factory=list)
     map: tuple[Region, ...] = ()
     text_mapping: str = ""
     globals: tuple[tuple[str, Location], ...] = ()

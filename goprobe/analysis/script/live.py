@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from goprobe.analysis.goroutines import goroutine_states
 from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE

@@ -9,11 +9,11 @@ with goprobe.launch("hello.go") as program:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.script.driver import Driver
@@ -30,8 +30,7 @@ Condition = Callable[[Stop], object]
 Handler = Callable[[Stop], object]
 
 
-@dataclass(frozen=True, slots=True)
-class _Listener:
+class _Listener(msgspec.Struct, frozen=True):
     where: str
     handler: Handler
     when: Condition | None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.script.driver import Driver
@@ -21,8 +21,7 @@ from goprobe.model.value import Data, Element, Variable
 Watchable = Variable | Element | Data
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True):
     """A variable that lies elsewhere than at the earlier stop, its stack having moved or not."""
 
     name: str
@@ -32,8 +31,7 @@ class Moved:
     stack_moved: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """A variable whose value, or the place of whose data, is another than before."""
 
     name: str
@@ -42,8 +40,7 @@ class Changed:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(msgspec.Struct, frozen=True):
     """What is different from an earlier stop. `objects` and `bytes` are the heap's growth; None
     unless both stops were asked for their heap."""
 

@@ -12,7 +12,8 @@ in RAX. From its entry to its return they are not watched: the old stack is free
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from goprobe.analysis.session import Session
 from goprobe.analysis.stopview import StopView
@@ -26,16 +27,14 @@ _WORD = 8
 _COPYSTACK = "runtime.copystack"
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """What happened to the watch of a number."""
 
     number: int
     reason: str
 
 
-@dataclass(slots=True)
-class _OnStack:
+class _OnStack(msgspec.Struct):
     """The goroutine's id, the bytes' distance below its stack's high end, and the frame they lie
     in: its function and the distance of its CFA; "" where no frame was seen there."""
 
@@ -45,8 +44,7 @@ class _OnStack:
     cfa: int
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(msgspec.Struct):
     address: int
     size: int
     content: bytes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.model.escape import Assertion, EscapeReport, Outcome, Prediction, Site, Verdict
@@ -35,8 +35,7 @@ _SAID = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SiteView:
+class SiteView(msgspec.Struct, frozen=True):
     site: Site
     said: str
     words: str
@@ -48,8 +47,7 @@ class SiteView:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A line of source; `text` is None where the file could not be read."""
 
     number: int
@@ -59,8 +57,7 @@ class Row:
     promises: tuple[Assertion, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FileView:
+class FileView(msgspec.Struct, frozen=True):
     name: str
     count: int
     read: bool

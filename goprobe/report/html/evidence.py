@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.location import Location
@@ -13,8 +12,7 @@ _MOST = 4000
 _MOST_FACTS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     id: str
     address: str
     name: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.model.heap import HeapReport, HeapSample
@@ -23,16 +23,14 @@ _LEAST = 0.0015  # of the whole: what is smaller goes into "the rest"
 _HUES = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(msgspec.Struct, frozen=True):
     name: str
     bytes: int
     objects: int
     rect: Rect
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     name: str
     bytes: int
     rect: Rect
@@ -40,8 +38,7 @@ class Group:
     tiles: tuple[Tile, ...]
 
 
-@dataclass(slots=True)
-class Branch:
+class Branch(msgspec.Struct):
     """What is kept by one way from a root; `children` are the steps on."""
 
     name: str

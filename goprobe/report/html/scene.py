@@ -8,7 +8,9 @@ without a script, at any width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from goprobe.model.location import Kind, Region
 from goprobe.report import words
@@ -26,8 +28,7 @@ _MOST_PARTS = 5
 _ARENA = "objects, stacks, free pages"
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(msgspec.Struct, frozen=True):
     """Something in memory. `key` is the same at each stop; `to` the keys of what it points at."""
 
     key: str
@@ -41,16 +42,14 @@ class Thing:
     thread: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     kind: str
     name: str
     size: int
     percent: float
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(msgspec.Struct, frozen=True):
     """A row of the lens. `fan` are the corners of its ray; `middle` of each thing for arrows."""
 
     kind: str
@@ -71,16 +70,14 @@ class Box:
     things: tuple[Thing, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(msgspec.Struct, frozen=True):
     path: str
     head: str
     thread: int
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True):
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
     height: float

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 # A binary says where its source lies, and a hostile one says what it likes: files that are no
 # source are not read, lest a page that is passed on tells what they hold.
@@ -14,8 +15,7 @@ _MOST_COLUMNS = 400
 _TAB = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     number: int
     text: str
     marked: bool = False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.model.trace import Stop, TraceReport
@@ -36,8 +36,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """An address as the page shows it, with the anchor of its evidence."""
 
     address: str
@@ -46,8 +45,7 @@ class Place:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
-class VariableView:
+class VariableView(msgspec.Struct, frozen=True):
     key: str
     name: str
     type: str
@@ -58,8 +56,7 @@ class VariableView:
     news: str
 
 
-@dataclass(frozen=True, slots=True)
-class FrameView:
+class FrameView(msgspec.Struct, frozen=True):
     number: int
     function: str
     place: str
@@ -67,8 +64,7 @@ class FrameView:
     variables: tuple[VariableView, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StopView:
+class StopView(msgspec.Struct, frozen=True):
     number: int
     function: str
     place: str

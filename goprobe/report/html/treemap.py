@@ -6,11 +6,11 @@ After Bruls, Huizing and van Wijk, "Squarified Treemaps" (2000).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Rect:
+class Rect(msgspec.Struct, frozen=True):
     """Percent of the whole the tiles lie in."""
 
     left: float

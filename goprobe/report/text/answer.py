@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import UNSET
 from rich.text import Text
 
@@ -29,8 +29,7 @@ _ROOM_FOR_BESIDE = 76
 _ADDRESS = 16  # cells of an address and the gap before it
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True):
     """A line of a tree; `below` are the branches that pass by under it."""
 
     what: Text

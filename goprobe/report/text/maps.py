@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import UNSET
 from rich.text import Text
 
@@ -42,8 +42,7 @@ _COLUMNS = (
 _OTHERS = 62  # cells of all columns but the bar, as a rule
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(msgspec.Struct):
     """What lies in a row under one name: bytes of address space, bytes resident."""
 
     size: int = 0

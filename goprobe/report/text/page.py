@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from io import StringIO
 
+import msgspec
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
@@ -30,8 +30,7 @@ Span = str | tuple[str, str]
 """A piece of text, plain or with a style ("bold", "dim cyan")."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column of a table.
 
     One that is `elastic` gives up its width first, down to `least` cells, and wraps (or, with
