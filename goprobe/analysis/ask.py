@@ -15,10 +15,10 @@ from typing import Generic, TypeVar
 import msgspec
 
 from goprobe.analysis.hold import PATIENCE, AnyTarget, Target
-from goprobe.process.maps import read_maps
+from goprobe.process.maps import maps_text, parse_maps, read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.ptrace import stopped
-from goprobe.process.rehearsal import CopiedMemory, MissedError, NotingMemory
+from goprobe.process.rehearsal import CopyPlan, MissedError, NotingMemory
 from goprobe.runtime.world import World
 
 T = TypeVar("T")
@@ -55,13 +55,14 @@ def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) 
         # What a process in motion makes of it is thrown away, errors too: only the pages count.
         with suppress(Exception):
             question(World(pid, program, noted, read_maps(pid), {}, bias))
+        plan = CopyPlan(noted.ranges)
         with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
-            copy = CopiedMemory(process.memory, noted.ranges)
-            mappings = read_maps(pid)
+            copy, text = plan.take(process.memory), maps_text(pid)
             process.release()
             threads, pause = process.threads, process.pause_us
         try:
-            return Answer(question(World(pid, program, copy, mappings, threads, bias)), pause)
+            world = World(pid, program, copy, parse_maps(text), threads, bias)
+            return Answer(question(world), pause)
         except MissedError as missed:
             noted.note(missed.address, missed.size)
     with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:

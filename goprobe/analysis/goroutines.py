@@ -30,13 +30,14 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     Raises CannotWorkError where the runtime's list of goroutines cannot be read.
     """
     # Only this question needs numpy, which takes a moment to load.
-    from goprobe.analysis.gsurvey import survey
+    from goprobe.analysis.gsurvey import rehearse, survey
 
     modules = known_modules(target)
+    rehearsed = rehearse(target)
     now = time.monotonic_ns()
     try:
         with hold(target) as held:
-            states, dead, unreadable = survey(held, modules, now)
+            states, dead, unreadable = survey(held, modules, now, rehearsed)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the goroutines of process {target.pid} cannot be read: {error.why}"

@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.analysis.hold import AnyHeld
+from goprobe.analysis.hold import AnyHeld, AnyTarget
 from goprobe.analysis.standing import Standing, Teller, standing_of
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState
 from goprobe.process.memory import Buffer, Range
 from goprobe.runtime.code import Code
+from goprobe.runtime.copies import MISSING
 from goprobe.runtime.goroutines import Goroutine
-from goprobe.runtime.gtable import GoroutineTable, Step, copy_goroutines, same_stacks, status_names
+from goprobe.runtime.gtable import (
+    GoroutineCopy,
+    GoroutineTable,
+    Step,
+    copy_again,
+    copy_goroutines,
+    same_stacks,
+    status_names,
+    table_of,
+)
 from goprobe.runtime.modules import Modules
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.unwind import is_hard
 from goprobe.runtime.world import World
 
 
+def rehearse(target: AnyTarget) -> GoroutineCopy | None:
+    """A first copy, of the running process: it finds out where everything lies, and makes room.
+
+    None where that is of no use or cannot be done.
+    """
+    if not target.is_core:
+        with suppress(UnreadableError):
+            return copy_goroutines(target.reader(), target.layout, target.root("allgs"))
+    return None
+
+
 def survey(
-    held: AnyHeld, modules: Modules, now: int
+    held: AnyHeld, modules: Modules, now: int, rehearsed: GoroutineCopy | None
 ) -> tuple[tuple[GoroutineState, ...], int, int]:
     """Every goroutine that is not dead, the number of dead ones, and how many listed ones cannot
     be read. Releases the target.
@@ -31,16 +53,22 @@ def survey(
     stacks are walked afterwards, one for all that are alike. Raises UnreadableError.
     """
     target = held.target
-    table = copy_goroutines(held.memory, target.layout, target.root("allgs"))
+    allgs, layout = target.root("allgs"), target.layout
+    if rehearsed:
+        copy = copy_again(held.memory, layout, allgs, rehearsed)
+    else:
+        copy = copy_goroutines(held.memory, layout, allgs)
     world = held.world
     tids = {t.address: t.tid for t in world.goroutines.threads}
     teller = Teller(world, tids, world.goroutines.wait_reasons, now)
     live = Stacks(world, modules)
     walked: dict[int, tuple[int, Standing]] = {}
-    names = status_names(target.layout)
-    for i, g in _decoded(table, np.flatnonzero(table.alive & (table.stack_size == 0)), names):
-        walked[i] = (live.stack_pointer(g), standing_of(live, g, teller.name_of(g.start)))
+    names = status_names(layout)
+    running = table_of(copy, layout, np.flatnonzero(copy.stack_at == MISSING))
+    for _, g in _decoded(running, np.flatnonzero(running.alive), names):
+        walked[g.address] = (live.stack_pointer(g), standing_of(live, g, teller.name_of(g.start)))
     held.release()
+    table = table_of(copy, layout, np.arange(len(copy.stack_at)))
     copied = _StackMemory(table)
     # Plugins' line tables are read as they are needed: files do not change as the target runs.
     code = Code(world.lines, modules, held.memory)
@@ -68,8 +96,8 @@ def _told(
     alike: dict[tuple[int, int], Standing] = {}
     found: list[GoroutineState] = []
     for i, g in goroutines:
-        if i in walked:
-            found.append(teller.tell(g, *walked[i]))
+        if g.address in walked:
+            found.append(teller.tell(g, *walked[g.address]))
             continue
         key = (int(labels[i]), g.start)
         stands = alike.get(key) if key[0] >= 0 else None

@@ -16,6 +16,7 @@ from goprobe.cli.run import run
 from goprobe.cli.script import Script
 from goprobe.cli.trace import Trace
 from goprobe.cli.where import Where
+from goprobe.process.scheduling import step_back
 
 COMMANDS: tuple[Command, ...] = (
     Trace(),
@@ -32,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
 
 def main() -> None:
     """Run the command line and exit with the contract's exit code."""
+    step_back()
     code = run(sys.argv[1:], COMMANDS)
     gc.freeze()  # Python would look for garbage once more, in all that ends with it: 20 ms
     sys.exit(code)

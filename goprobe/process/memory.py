@@ -11,7 +11,9 @@ import ctypes
 import errno
 import os
 import struct
+import threading
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, islice
 from typing import Protocol
@@ -32,6 +34,7 @@ READ_LIMIT = 1 << 32
 _BATCH_BYTES = 1 << 22
 _BIG = 1 << 16  # past this a call of its own costs less than copying
 _ADDRESS_END = 1 << 64
+_SHARED = 1 << 22  # past this two threads read: the kernel copies on both cores
 _CALL_LIMIT = 1 << 30  # the kernel transfers at most 0x7ffff000 bytes a call
 
 _Iovecs = ctypes.c_size_t * 4  # struct iovec twice: ours, the target's
@@ -170,9 +173,25 @@ class ProcessMemory:
 
     def read_packed(self, pairs: memoryview, ends: Sequence[int], buffer: bytearray) -> bool:
         """See the function of this name."""
+        count = len(ends) - 1
+        if ends[-1] < _SHARED or len(os.sched_getaffinity(0)) < 2:
+            return self._read_packed(pairs, ends, buffer, 0, count)
+        middle = min(max(1, bisect_left(ends, ends[-1] // 2)), count)
+        found: list[bool] = []
+        other = threading.Thread(
+            target=lambda: found.append(self._read_packed(pairs, ends, buffer, middle, count))
+        )
+        other.start()
+        whole = self._read_packed(pairs, ends, buffer, 0, middle)
+        other.join()
+        return whole and found == [True]
+
+    def _read_packed(
+        self, pairs: memoryview, ends: Sequence[int], buffer: bytearray, start: int, stop: int
+    ) -> bool:
         at, into = address_of(pairs), address_of(buffer)
-        for first in range(0, len(ends) - 1, IOV_MAX):
-            last = min(first + IOV_MAX, len(ends) - 1)
+        for first in range(start, stop, IOV_MAX):
+            last = min(first + IOV_MAX, stop)
             size = ends[last] - ends[first]
             local = _Iovecs(into + ends[first], size)
             remote = at + first * _REMOTE

@@ -9,11 +9,13 @@ noted too and all is tried again. So every byte of an answer is of one moment.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain, pairwise
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Buffer, Memory, Range, pages_of
+from goprobe.process.memory import Buffer, Memory, Range, pages_of, read_packed
 from goprobe.process.procfs import PAGE_SIZE
 
 _RUN_LIMIT = 1 << 24
@@ -80,32 +82,48 @@ class NotingMemory:
         self._memory.read_into(address, buffer)
 
 
+class CopyPlan:
+    """Room for a copy, made before the process is held. `ranges` are sorted and disjoint."""
+
+    def __init__(self, ranges: Sequence[Range]) -> None:
+        self._ranges = ranges
+        self._pairs = array("Q", chain.from_iterable(ranges))
+        self._ends = [0, *accumulate(size for _, size in ranges)]
+        self._room = bytearray(b"\1") * self._ends[-1]  # written to, so that it is really there
+
+    def take(self, memory: Memory) -> CopiedMemory:
+        """Copies now: the one thing to do while the process stands still."""
+        if not self._ranges or read_packed(memory, memoryview(self._pairs), self._ends, self._room):
+            room = memoryview(self._room)
+            parts = [room[low:high] for low, high in pairwise(self._ends)]
+            return CopiedMemory([low for low, _ in self._ranges], parts)
+        return self._in_pieces(memory)
+
+    def _in_pieces(self, memory: Memory) -> CopiedMemory:
+        """Holes have come up: all but them. What cannot be read is known to be unreadable."""
+        lows: list[int] = []
+        parts: list[Buffer | bytes | None] = []
+        for (low, size), part in zip(self._ranges, memory.read_many(self._ranges), strict=True):
+            pages = [(low, size)] if part is not None else list(pages_of(low, size))
+            lows += [at for at, _ in pages]
+            parts += [part] if part is not None else memory.read_many(pages)
+        return CopiedMemory(lows, parts)
+
+
 class CopiedMemory:
     """A Memory of what was copied. What was not raises MissedError."""
 
-    def __init__(self, memory: Memory, ranges: Sequence[Range]) -> None:
-        """Copies `ranges` (sorted, disjoint) now; what cannot be read is known to be unreadable."""
-        self._lows: list[int] = []
-        self._parts: list[bytes | None] = []
-        for (low, size), part in zip(ranges, memory.read_many(ranges), strict=True):
-            if part is not None:
-                self._lows.append(low)
-                self._parts.append(part)
-            else:
-                self._copy_pages(memory, low, size)
-        self._sizes = [PAGE_SIZE if p is None else len(p) for p in self._parts]
-
-    def _copy_pages(self, memory: Memory, low: int, size: int) -> None:
-        pages = list(pages_of(low, size))
-        for (at, _), part in zip(pages, memory.read_many(pages), strict=True):
-            self._lows.append(at)
-            self._parts.append(part)
+    def __init__(self, lows: Sequence[int], parts: Sequence[Buffer | bytes | None]) -> None:
+        """`parts` begin at `lows`, ascending; None is a page that cannot be read."""
+        self._lows = lows
+        self._parts = parts
+        self._sizes = [PAGE_SIZE if p is None else len(p) for p in parts]
 
     def read(self, address: int, size: int) -> bytes:
         parts = list(self._walk(address, size))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
-    def _walk(self, address: int, size: int) -> Iterable[bytes]:
+    def _walk(self, address: int, size: int) -> Iterable[Buffer | bytes]:
         end = address + size
         while address < end or not size:
             at = self._find(address, end)

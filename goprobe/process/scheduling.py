@@ -1,12 +1,22 @@
-"""Being quick where it counts: ahead of other threads."""
+"""Whose turn it is: behind other threads in general, ahead of them where it counts."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
+
+
+def step_back() -> None:
+    """Let every other thread that wakes up go before this process; what it starts is not bound.
+
+    Beside its stop, that is what a program on the same processors feels of us.
+    """
+    if os.sched_getscheduler(0) == os.SCHED_OTHER:
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
 
 
 @contextmanager

@@ -13,13 +13,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.process.memory import Memory
+from goprobe.errors import UnreadableError
+from goprobe.process.memory import Memory, read_packed
 
 Words = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 
 MISSING = -1
-_GAP = 1 << 12
+_GAP = 1 << 11  # bytes: reading so much more takes as long as another read
 _PAGE = 1 << 12
 _RETRY_LIMIT = 1 << 24
 _WORD = 8
@@ -43,12 +44,13 @@ class Copy(msgspec.Struct, frozen=True):
 
     def refresh(self, memory: Memory) -> None:
         """Copy the same runs once more, into the same place. Raises UnreadableError."""
-        view = memoryview(self.buffer)
-        sizes = (self.highs - self.lows).tolist()
-        for low, start, size in zip(self.lows.tolist(), self.starts.tolist(), sizes, strict=True):
-            memory.read_into(low, view[start : start + size])
+        sizes = (self.highs - self.lows).astype(np.uint64)
+        pairs = np.ascontiguousarray(np.stack((self.lows, sizes), axis=1))
+        ends = [*self.starts.tolist(), len(self.buffer)]
+        if self.buffer and not read_packed(memory, pairs.data, ends, self.buffer):
+            raise UnreadableError(int(self.lows[0]), len(self.buffer), "it has changed meanwhile")
 
-    def positions(self, addresses: Words, size: int) -> Positions:
+    def positions(self, addresses: Words, size: int | Words) -> Positions:
         """Where each [address, address + size) begins in the copy, in bytes.
 
         MISSING where it is not there whole, or the address is no multiple of 8.
@@ -61,7 +63,9 @@ class Copy(msgspec.Struct, frozen=True):
         known &= addresses < self.highs[run]
         into = np.where(known, addresses - self.lows[run], np.uint64(0)).astype(np.int64)
         room = (self.highs[run] - self.lows[run]).astype(np.int64) - into
-        return np.where(known & (room >= size), self.starts[run] + into, MISSING)
+        return np.where(
+            known & (room >= np.asarray(size).astype(np.int64)), self.starts[run] + into, MISSING
+        )
 
     def numbers(self, positions: Positions, size: int) -> Words:
         """Little-endian numbers of `size` bytes, each at a multiple of its size."""
@@ -73,24 +77,26 @@ class Copy(msgspec.Struct, frozen=True):
         return low
 
 
-def copy_ranges(memory: Memory, addresses: Words, size: int) -> Copy:
-    """Copy `size` bytes at each address, in any order; what cannot be read is left out.
+def copy_ranges(memory: Memory, addresses: Words, size: int | Words) -> Copy:
+    """Copy `size` bytes (one for all, or one each) at each address, in any order.
 
-    Neighbours closer than a page are read as one run: the gap costs less than another read.
+    What cannot be read is left out. Neighbours that are close are read as one run.
     """
-    if not len(addresses) or not size:
+    if not len(addresses) or not np.any(size):
         return _joined([])
-    runs = _runs(np.sort(addresses), size)
+    runs = _runs(addresses, np.broadcast_to(np.asarray(size, np.uint64), addresses.shape))
     parts = memory.read_many(runs)
     if any(part is None for part in parts):
         runs, parts = _retried(memory, runs, parts)
     return _joined((at, part) for (at, _), part in zip(runs, parts, strict=True) if part)
 
 
-def _runs(addresses: Words, size: int) -> list[tuple[int, int]]:
+def _runs(addresses: Words, sizes: Words) -> list[tuple[int, int]]:
+    order = np.argsort(addresses, kind="stable")
+    addresses, sizes = addresses[order], sizes[order]
     word = np.uint64(_WORD - 1)
-    lows = np.minimum(addresses, np.uint64((1 << 64) - 1 - size - _GAP)) & ~word
-    ends = lows + np.uint64(size + 2 * _WORD - 1) & ~word
+    lows = np.minimum(addresses, np.uint64((1 << 64) - 1 - _GAP) - sizes) & ~word
+    ends = np.maximum.accumulate(lows + (sizes + np.uint64(2 * _WORD - 1)) & ~word)
     apart = np.flatnonzero(lows[1:] > ends[:-1] + np.uint64(_GAP)) + 1
     first = np.concatenate(([0], apart))
     last = np.concatenate((apart - 1, [len(lows) - 1]))

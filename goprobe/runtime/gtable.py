@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Memory, read_packed
+from goprobe.process.memory import Memory
+from goprobe.runtime.copies import MISSING, Copy, copy_ranges
 from goprobe.runtime.goroutines import STATUS_NAMES
 from goprobe.runtime.layout import Layout
 
@@ -25,6 +26,7 @@ _G_LIMIT = 1 << 24
 _STACK_LIMIT = 1 << 15
 _BUDGET = 1 << 26
 _WORD = 8
+_MARGIN = 512  # bytes
 _DEPTH_LIMIT = 10_000
 
 
@@ -62,37 +64,171 @@ _WANTED = (
 )  # fmt: skip
 
 
-def copy_goroutines(memory: Memory, layout: Layout, allgs: int) -> GoroutineTable:
+class Structs(msgspec.Struct, frozen=True):
+    """The copied g structs: that at `addresses[i]` begins at `at[i]` (or is MISSING).
+
+    `order` sorts them as they lie in memory: jumping about in so much of it takes the longest.
+    """
+
+    addresses: Words
+    copy: Copy
+    at: Indexes
+    order: Indexes
+
+
+class StackUse(msgspec.Struct, frozen=True):
+    """What is to be copied of each goroutine's stack: `size` bytes from `sp` on.
+
+    `whole`: no stack is longer than that.
+    """
+
+    sp: Words
+    size: Words
+    whole: bool
+
+
+class GoroutineCopy(msgspec.Struct, frozen=True):
+    """The g structs and the used parts of the stacks of one moment, not yet looked into.
+
+    `stack_at` is where each stack begins in `stacks`; MISSING where none was copied.
+    """
+
+    structs: Structs
+    use: StackUse
+    stacks: Copy
+    stack_at: Indexes
+
+
+def copy_goroutines(memory: Memory, layout: Layout, allgs: int) -> GoroutineCopy:
     """Copy every g and the used part of its stack. Raises UnreadableError."""
-    addresses = _addresses(memory, allgs)
-    struct = layout.struct("g")
-    size = max(f.offset + min(f.size, _WORD) for f in struct.fields.values())
-    listed = len(addresses)
-    raw, kept = _gather_readable(memory, addresses, np.full(listed, size, np.uint64))
-    addresses = addresses[kept > 0]
-    rows = np.frombuffer(raw, np.uint8).reshape(len(addresses), size)
-    columns = {
-        name: _column(rows, struct.fields[name].offset, struct.fields[name].size)
-        for name in _WANTED
-    }
-    constants = layout.constants
-    status = columns["atomicstatus"] & np.uint64(~constants["_Gscan"] & 0xFFFFFFFF)
-    in_syscall = (status == constants["_Gsyscall"]) & (columns["syscallsp"] != 0)
-    sp = np.where(in_syscall, columns["syscallsp"], columns["sched.sp"])
-    pc = np.where(in_syscall, columns["syscallpc"], columns["sched.pc"])
-    dead = np.isin(
-        status, [constants[k] for k in ("_Gidle", "_Gdead", "_Gdeadextra") if k in constants]
+    addresses, size = _addresses(memory, allgs), layout.struct("g").size
+    copy = copy_ranges(memory, addresses, size)
+    at = copy.positions(addresses, size)
+    structs = Structs(addresses, copy, at, np.argsort(at, kind="stable"))
+    use = _stacks_used(layout, structs)
+    # A little below each is copied too, for it may be in use when this copy serves as rehearsal.
+    low = use.sp & ~np.uint64(_MARGIN - 1)
+    stacks = copy_ranges(memory, low, np.where(use.size > 0, use.size + (use.sp - low), 0))
+    return GoroutineCopy(structs, use, stacks, _stacks_at(memory, stacks, use))
+
+
+def copy_again(memory: Memory, layout: Layout, allgs: int, old: GoroutineCopy) -> GoroutineCopy:
+    """The same, faster: nearly everything lies where it was found before the stop, and there is
+    room for it. Takes over the memory of `old`. Raises UnreadableError."""
+    addresses, known = _addresses(memory, allgs), len(old.structs.addresses)
+    if not np.array_equal(addresses[:known], old.structs.addresses):
+        return copy_goroutines(memory, layout, allgs)
+    structs = _structs_again(memory, layout.struct("g").size, addresses, old.structs)
+    use = _stacks_used(layout, structs)
+    old.stacks.refresh(memory)
+    at = np.full(len(addresses), MISSING, np.int64)
+    at[:known] = old.stack_at
+    moved = np.ones(len(addresses), np.bool_)
+    moved[:known] = (use.sp[:known] != old.use.sp) | (use.size[:known] != old.use.size)
+    rows = np.flatnonzero(moved)
+    at[rows] = _stacks_at(memory, old.stacks, StackUse(use.sp[rows], use.size[rows], use.whole))
+    return GoroutineCopy(structs, use, old.stacks, at)
+
+
+def _structs_again(memory: Memory, size: int, addresses: Words, old: Structs) -> Structs:
+    old.copy.refresh(memory)
+    known = len(old.addresses)  # the runtime only ever appends to its list
+    fresh = _appended(old.copy, memory, addresses[known:], size)
+    order = np.arange(known, len(addresses))
+    return Structs(
+        addresses, old.copy, np.concatenate((old.at, fresh)), np.concatenate((old.order, order))
     )
+
+
+def _stacks_at(memory: Memory, stacks: Copy, use: StackUse) -> Indexes:
+    """Where each stack begins in the copy; those that have grown out of it are appended to it."""
+    at = np.where(use.size > 0, stacks.positions(use.sp, use.size), MISSING)
+    lost = np.flatnonzero((at == MISSING) & (use.size > 0))
+    at[lost] = _appended(stacks, memory, use.sp[lost], use.size[lost])
+    return at
+
+
+def _appended(copy: Copy, memory: Memory, addresses: Words, sizes: int | Words) -> Indexes:
+    """Append memory to the bytes of a copy; where each begins in them."""
+    more = copy_ranges(memory, addresses, sizes)
+    found, before = more.positions(addresses, sizes), len(copy.buffer)
+    copy.buffer.extend(more.buffer)
+    return np.where(found == MISSING, MISSING, found + before)
+
+
+def _stacks_used(layout: Layout, structs: Structs) -> StackUse:
+    """What each parked goroutine uses of its stack."""
+    order = structs.order
+    columns = _Columns(layout, structs.copy, structs.at[order])
+    status = _status(layout, columns)
+    sp = _left(layout, columns, status, "sp")
     low, high = columns["stack.lo"], columns["stack.hi"]
-    parked = ~dead & (status != constants["_Grunning"]) & (low <= sp) & (sp < high)
-    used = np.where(parked, high - np.where(parked, sp, high), np.uint64(0))
-    sizes, whole = _bounded(used)
-    stacks, sizes = _gather_readable(memory, np.where(parked, sp, np.uint64(0)), sizes)
-    starts = np.cumsum(sizes.astype(np.int64)) - sizes.astype(np.int64)
+    parked = ~_dead(layout, status) & (status != np.uint64(layout.constants["_Grunning"]))
+    parked &= (low <= sp) & (sp < high)
+    sizes, whole = _bounded(np.where(parked, high - sp, np.uint64(0)))
+    use = StackUse(np.empty_like(sp), np.empty_like(sp), whole)
+    use.sp[order], use.size[order] = np.where(parked, sp, np.uint64(0)), sizes
+    return use
+
+
+def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTable:
+    """What was copied of the goroutines at some rows, in columns."""
+    structs = copy.structs
+    there = rows[structs.at[rows] != MISSING]
+    columns = _Columns(layout, structs.copy, structs.at[there])
+    status = _status(layout, columns)
+    sp, pc = _left(layout, columns, status, "sp"), _left(layout, columns, status, "pc")
+    at, size = copy.stack_at[there], copy.use.size[there].astype(np.int64)
     return GoroutineTable(
-        addresses, columns, status, ~dead, sp, pc, starts, sizes.astype(np.int64), stacks, whole,
-        listed - len(addresses),
+        address=structs.addresses[there], columns={name: columns[name] for name in _WANTED},
+        status=status, alive=~_dead(layout, status), sp=sp, pc=pc, stack_at=at,
+        stack_size=np.where(at == MISSING, 0, size), stacks=copy.stacks.buffer,
+        whole=copy.use.whole, unreadable=len(rows) - len(there),
     )  # fmt: skip
+
+
+class _Columns:
+    """Fields of the copied structs at some positions; 0 where there is none."""
+
+    def __init__(self, layout: Layout, structs: Copy, positions: Indexes) -> None:
+        self._fields = layout.struct("g").fields
+        self._words = structs.words
+        missing = positions == MISSING
+        self._missing = missing if missing.any() else None
+        self._at = positions >> 3 if self._missing is None else np.where(missing, 0, positions) >> 3
+
+    def __getitem__(self, name: str) -> Words:
+        field = self._fields[name]
+        if not len(self._words):
+            return np.zeros(len(self._at), np.uint64)
+        found: Words = self._words[self._at + (field.offset >> 3)]
+        if field.size < _WORD:  # what lies behind it in its word is not its own
+            shift, mask = field.offset % _WORD * 8, (1 << 8 * field.size) - 1
+            found = found >> np.uint64(shift) & np.uint64(mask)
+        return found if self._missing is None else np.where(self._missing, np.uint64(0), found)
+
+
+def _status(layout: Layout, columns: _Columns) -> Words:
+    return columns["atomicstatus"] & np.uint64(~layout.constants["_Gscan"] & 0xFFFFFFFF)
+
+
+def _left(layout: Layout, columns: _Columns, status: Words, register: str) -> Words:
+    """The sp or pc that every goroutine was left with."""
+    found = columns[f"sched.{register}"]
+    rows = np.flatnonzero(status == np.uint64(layout.constants["_Gsyscall"]))
+    if len(rows):
+        inside = columns["syscallsp"][rows] != 0
+        found[rows] = np.where(inside, columns[f"syscall{register}"][rows], found[rows])
+    return found
+
+
+def _dead(layout: Layout, status: Words) -> NDArray[np.bool_]:
+    names = ("_Gidle", "_Gdead", "_Gdeadextra")
+    dead = np.zeros(len(status), np.bool_)
+    for name in names:
+        if name in layout.constants:
+            dead |= status == np.uint64(layout.constants[name])
+    return dead
 
 
 def _addresses(memory: Memory, allgs: int) -> Words:
@@ -101,36 +237,6 @@ def _addresses(memory: Memory, allgs: int) -> Words:
     if count > _G_LIMIT:
         raise UnreadableError(at, _WORD * count, f"runtime.allgs claims {count} goroutines")
     return np.frombuffer(memory.read(at, _WORD * count), np.uint64)
-
-
-def _gather(memory: Memory, addresses: Words, sizes: Words) -> bytearray:
-    wanted = sizes > 0
-    if not wanted.any():
-        return bytearray()
-    pairs = np.ascontiguousarray(np.stack((addresses[wanted], sizes[wanted]), axis=1))
-    ends = np.concatenate(([0], np.cumsum(pairs[:, 1].astype(np.int64))))
-    buffer = bytearray(int(ends[-1]))
-    if not read_packed(memory, pairs.data, ends.tolist(), buffer):
-        raise UnreadableError(0, len(buffer), "goroutines that point outside of memory")
-    return buffer
-
-
-def _gather_readable(memory: Memory, addresses: Words, sizes: Words) -> tuple[bytearray, Words]:
-    """As much as can be read; the size of what cannot is made 0."""
-    try:
-        return _gather(memory, addresses, sizes), sizes
-    except UnreadableError:
-        wanted = zip(addresses.tolist(), sizes.tolist(), strict=True)
-        parts = memory.read_many([(a if n else 0, n) for a, n in wanted])
-        found = [part or b"" for part in parts]
-        return bytearray(b"".join(found)), np.array([len(part) for part in found], np.uint64)
-
-
-def _column(rows: NDArray[np.uint8], offset: int, size: int) -> Words:
-    width = min(size, _WORD)
-    wide = np.zeros((len(rows), _WORD), np.uint8)
-    wide[:, :width] = rows[:, offset : offset + width]
-    return wide.view(np.uint64).reshape(-1)
 
 
 def _bounded(used: Words) -> tuple[Words, bool]:
