@@ -95,9 +95,7 @@ def _spans(world: World, value: int, head: int) -> Iterator[Writes]:
 
 def _goroutines(world: World, value: int) -> Iterator[Writes]:
     """Fields of goroutines that wait for ever."""
-    struct, known = world.layout.struct("g"), world.goroutines
-    parked = [g.address for g in known.all if known.wait_reason(g) == "select (no cases)"]
-    assert len(parked) == 100
+    struct, known, parked = world.layout.struct("g"), world.goroutines, _parked(world)
     for field in ("stack.lo", "stack.hi", "sched.sp", "sched.pc", "goid", "m", "waitreason"):
         yield [(g + (struct.offset(field) & ~7), value) for g in parked[10:90]]
     array = int.from_bytes(world.memory.read(world.roots["allgs"], 8), "little")
@@ -105,8 +103,18 @@ def _goroutines(world: World, value: int) -> Iterator[Writes]:
     yield [(array + 8 * i, value) for i in range(place, place + 10)]
 
 
+def _parked(world: World) -> list[int]:
+    known = world.goroutines
+    return [g.address for g in known.all if known.wait_reason(g) == "select (no cases)"]
+
+
 def _damages(program: Running, value: int) -> list[Writes]:
     head = program.address("head")
+    for _ in range(100):
+        with hold(open_target(program.pid)) as held:
+            if len(_parked(held.world)) == 100:
+                break
+        time.sleep(0.1)
     with hold(open_target(program.pid)) as held:
         world = held.world
         return [*_lists(world, value), *_spans(world, value, head), *_goroutines(world, value)]

@@ -175,7 +175,7 @@ def sized(data: bytes) -> bytes:
 
 def delve_thread(tid: int, registers: Registers) -> bytes:
     """As Delve's pkg/proc/dump.go writes a thread whose registers have its own names."""
-    names = {name: getattr(registers, name) for name in Registers.__dataclass_fields__}
+    names = {name: getattr(registers, name) for name in Registers.__struct_fields__}
     names["Rflags"] = names.pop("eflags")
     body = b"".join(sized(n.capitalize().encode()) + sized(v.to_bytes(8, "little"))
                     for n, v in names.items())  # fmt: skip

@@ -470,7 +470,7 @@ def test_how_an_interrupted_system_call_is_resumed() -> None:
 
     def interrupted(number: int, result: int) -> Registers:
         raw = bytearray(plain.to_bytes())
-        at = list(Registers.__dataclass_fields__).index
+        at = list(Registers.__struct_fields__).index
         struct.pack_into("<Q", raw, 8 * at("orig_rax"), number)
         struct.pack_into("<q", raw, 8 * at("rax"), result)
         return Registers.from_bytes(raw)

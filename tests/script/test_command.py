@@ -181,7 +181,16 @@ def test_a_failed_script_leaves_a_whole_recording(ask: Ask, tmp_path: Path) -> N
 
 
 ENDS = """
-import os, signal
+import os, signal, time
+
+def gone():
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if not os.path.exists(f"/proc/{{program.pid}}/mem"):
+            return
+        with open(f"/proc/{{program.pid}}/stat") as file:
+            if file.read().rpartition(")")[2].split()[0] in "ZX":
+                return
 @program.on("main.work")
 def _(stop):
     {ending}
@@ -196,7 +205,8 @@ print(program.run_to_end())
          "code=0"),
         ("program.clear('main.work'); program.run_to_end()", 0, "code=0"),
         ("os.kill(program.pid, signal.SIGKILL)", 0, "SIGKILL"),
-        ("os.kill(program.pid, signal.SIGKILL); stop.goroutines(); stop.read(stop.sp, 8)", 4, ""),
+        ("os.kill(program.pid, 9); gone(); stop.goroutines(); stop.read(stop.sp, 8)", 4,
+         ""),
         ("program.close(); stop.read(stop.sp, 8)", 2, ""),
         ("program.close()", 4, ""),
     ],
