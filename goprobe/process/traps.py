@@ -1,0 +1,223 @@
+"""What is done at a breakpoint of a counted run: inspecting a hit, and letting its thread go on.
+
+What is stopped when: at a hit only the thread that hit; its goroutine can neither go on nor be
+preempted, so the collector cannot free what the call returned. With `hold_all`, and at checks,
+all threads. A call is known again at its return by goroutine (R14) and the distance of RSP from
+g.stack.hi, not by thread: goroutines move between threads, and stacks move (`inspected.py`).
+The first calls to return are the ones inspected: a few that wait long keep nobody waiting.
+
+No signal handler ever runs with a pc in our code: a thread that is about to take a signal inside
+a cave is moved out first (`leave_cave`).
+"""
+
+from __future__ import annotations
+
+import signal
+
+from goprobe.process import stops
+from goprobe.process.cave import Cave, Point
+from goprobe.process.displaced import Call, Copy, Jump, NotDisplaceableError
+from goprobe.process.inspected import Inspected
+from goprobe.process.listeners import Listeners
+from goprobe.process.machine import Machine
+from goprobe.process.probes import CallHit, ProbeHit
+from goprobe.process.stops import RIP, RSP
+from goprobe.process.tracees import Tracees
+from goprobe.process.trampoline import Place
+
+_RECORDED = (stops.RAX, stops.RBX, stops.RCX, stops.RDI, stops.RSI, stops.R8, stops.R9,
+             stops.R10, stops.R11, stops.RDX, stops.RBP, stops.RSP, stops.R14)  # fmt: skip
+_RESULTS = (stops.RAX, stops.RBX, stops.RCX, stops.RDI, stops.RSI,
+            stops.R8, stops.R9, stops.R10, stops.R11)  # fmt: skip
+_STACK_HI = 8  # of runtime.g, see trampoline.py
+_MOST_STRAYS = 50
+
+
+class Traps:
+    """The breakpoints of one run. `stops`: how often a thread was held for us; `moved`: how often
+    one had to be moved out of our code."""
+
+    def __init__(
+        self, cave: Cave, machine: Machine, tracees: Tracees, listeners: Listeners, *,
+        check_every: int, hold_all: bool,
+    ) -> None:  # fmt: skip
+        self._cave, self._machine, self._tracees = cave, machine, tracees
+        self._listeners = listeners
+        self._inspected = Inspected(cave)
+        self._check_every, self._hold_all = check_every, hold_all
+        self._replays: set[tuple[int, int, int]] = set()
+        self.stops = self.moved = 0
+
+    def remaining(self) -> tuple[CallHit, ...]:
+        """The calls that never returned."""
+        return tuple(self._inspected.remaining())
+
+    # Breakpoints
+
+    def trapped(self, tid: int) -> None:
+        """A thread has run into an int3; one that is not ours is its own affair."""
+        if not self._machine.fetch(tid):
+            return
+        at = self._machine.words[RIP] - 1
+        point = self._cave.points.get(at)
+        if point is not None:
+            if tid in self._tracees.own:
+                self._inspect(tid, point)
+            self._pass(tid, point)
+        elif self._cave.layout.in_stub(at):
+            self._trapped_in_stub(tid, at)
+        else:
+            self._tracees.go_on(tid, signal.SIGTRAP)
+
+    def _trapped_in_stub(self, tid: int, at: int) -> None:
+        layout = self._cave.layout
+        number = layout.site_of(at)
+        if at != layout.enter(number) + layout.stub.trap:
+            self._check(tid, number)
+            return
+        self.stops += 1
+        point = self._cave.returns[number]
+        if point.returning:
+            point.strays = 0
+            self._cave.insert(point)
+            self._go_to(tid, layout.enter(number) + layout.stub.record)
+        else:
+            self._go_to(tid, layout.enter(number) + layout.stub.count)
+
+    def _inspect(self, tid: int, point: Point) -> None:
+        self.stops += 1
+        held = self._tracees.hold(tid) if self._hold_all else []
+        if point.probe_left and not self._is_replay(point):
+            self._probe(tid, point)
+        wanted = point.probe_left > 0
+        if point.returning:
+            self._returned(tid, point)
+            wanted |= point.returning and (
+                not point.on_demand or self._inspected.running(point.site)
+            )
+        if not wanted:
+            self._cave.extract(point)
+        self._tracees.release(held)
+
+    def _is_replay(self, point: Point) -> bool:
+        """Whether this stop was looked at before, and then put off by a signal."""
+        key = (point.address, self._machine.words[stops.R14], self._machine.words[RSP])
+        seen = key in self._replays
+        self._replays.discard(key)
+        return seen
+
+    def _probe(self, tid: int, point: Point) -> None:
+        point.probe_left -= 1
+        values = {name: self._machine.words[index] for name, index in stops.GENERAL.items()}
+        values["rip"] = point.address
+        index = self._cave.inspect - point.probe_left - 1
+        hit = ProbeHit(self._cave.probes[point.probe], index, tid, values)
+        self._listeners.probe(hit, self._machine.memory)
+
+    def _returned(self, tid: int, point: Point) -> None:
+        words = self._machine.words
+        g, sp = words[stops.R14], words[RSP]
+        high = self._machine.word(g + _STACK_HI)
+        results = tuple([words[register] for register in _RESULTS])
+        hit = self._inspected.returned(point.site, g, results, sp, high, tid)
+        if hit is None:
+            self._stray(point)
+            return
+        if self._inspected.finished(point.site):
+            point.returning = False
+            self._cave.only_count(point.site)
+        self._listeners.hit(hit, self._machine.memory)
+
+    def _stray(self, point: Point) -> None:
+        """Somebody came to a return address who does not return there: it is a branch target."""
+        point.strays += 1
+        if point.on_demand and point.strays > _MOST_STRAYS:
+            self._inspected.give_up(point.site)
+        elif point.strays > _MOST_STRAYS:
+            point.on_demand, point.strays = True, 0
+            self._cave.trap_calls(point.site)
+
+    def _pass(self, tid: int, point: Point) -> None:
+        """Let a thread run on past a breakpoint that has stopped it."""
+        target = point.address
+        if point.inserted:
+            try:
+                action = self._cave.action(point)
+            except NotDisplaceableError:
+                self._cave.give_up(point)
+            else:
+                if isinstance(action, Copy):
+                    target = action.slot
+                elif isinstance(action, Jump):
+                    target = action.target
+                else:
+                    self._call_by_hand(tid, action)
+                    return
+        self._go_to(tid, target)
+
+    def _call_by_hand(self, tid: int, action: Call) -> None:
+        words = self._machine.words
+        target = action.target(words)
+        words[RIP] = self._machine.word(action.operand(words)) if target is None else target
+        words[RSP] -= 8
+        self._machine.put_word(words[RSP], action.back)
+        self._machine.store(tid)
+        self._tracees.go_on(tid)
+
+    def _check(self, tid: int, number: int) -> None:
+        """The countdown to the next sweep is used up; the call goes on afterwards."""
+        if self._cave.countdown <= 0:
+            self.stops += 1
+            held = self._tracees.hold(tid)
+            self._listeners.check(self._machine.memory)
+            self._cave.countdown = self._check_every
+            self._tracees.release(held)
+        self._go_to(tid, self._cave.callees[number])
+
+    # Out of the caves
+
+    def leave_cave(self, tid: int) -> None:
+        """A thread is about to take a signal: if it is in a cave, move it where the program
+        could be without us."""
+        if not self._machine.fetch(tid):
+            return
+        words, layout = self._machine.words, self._cave.layout
+        pc = words[RIP]
+        if layout.in_stub(pc):
+            self._leave_stub(layout.site_of(pc), layout.place(pc))
+        elif layout.in_slot(pc):
+            action = self._cave.point_of_slot(pc).action
+            if isinstance(action, Copy):
+                words[RIP] = action.original(pc)
+                self._remember(words[RIP])
+        else:
+            return
+        self.moved += 1
+        self._machine.store(tid)
+
+    def _remember(self, address: int) -> None:
+        """A probe here has been seen: it will stop again, perhaps on another thread."""
+        point = self._cave.points.get(address)
+        if point is not None and point.probe_left:
+            self._replays.add((address, self._machine.words[stops.R14], self._machine.words[RSP]))
+
+    def _leave_stub(self, number: int, place: Place) -> None:
+        words, cave = self._machine.words, self._cave
+        claim = words[stops.R13]
+        if place is Place.STORED:
+            claim = cave.claim_at(words[stops.R12])
+        if place is Place.NOTHING:
+            words[RIP] = cave.sites[number].pc + cave.bias
+            words[RSP] += 8
+            self._remember(words[RIP])
+            return
+        if place is not Place.COUNTED:
+            values = [words[register] for register in _RECORDED]
+            values.append(self._machine.word(words[stops.R14] + _STACK_HI))
+            cave.complete_record(number, claim, values)
+            cave.add_uncounted(number)
+        words[RIP] = cave.callees[number]
+
+    def _go_to(self, tid: int, pc: int) -> None:
+        self._machine.set_pc(tid, pc)
+        self._tracees.go_on(tid)
