@@ -20,7 +20,6 @@ from goprobe.cli.declare import Argument, Context, Option
 from goprobe.errors import UsageError
 
 REQUIRED: Any = msgspec.NODEFAULT
-_FIND_PIDS = "pgrep -l NAME finds them"
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -110,8 +109,17 @@ class Process(msgspec.Struct, frozen=True):
     def pid(self) -> int:
         """Raises UsageError where it is no process number."""
         if not self.is_number:
-            raise UsageError(f"{self.process!r} is not a process number", hint=_FIND_PIDS)
+            raise UsageError(
+                f"{self.process!r} is not a process number", hint=_numbers_of(self.process)
+            )
         return int(self.process)
+
+
+def _numbers_of(name: str) -> str:
+    from goprobe.process.discovery import processes_named
+
+    found = ", ".join(map(str, processes_named(name)))
+    return f"processes of that name: {found}" if found else "ps -e lists the processes"
 
 
 class Parameter(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
@@ -113,6 +114,14 @@ def test_wrong_usage_is_one_sentence(line: list[str], code: int, told: str) -> N
     assert (ran.code, ran.out) == (code, b"")
     assert ran.err.startswith("goprobe: ")
     assert told in ran.err.splitlines()[0]
+
+
+def test_a_name_in_place_of_a_number_is_told_the_numbers(program: Running) -> None:
+    name = Path(f"/proc/{program.pid}/exe").readlink().name
+    ran = goprobe("heap", name)
+    assert ran.code == 2
+    numbers = ran.err.partition("processes of that name: ")[2].split(", ")
+    assert program.pid in map(int, numbers)
 
 
 def test_goroutines_are_grouped_and_each_is_listed_on_demand(program: Running) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-HEAVY = {"rich", "jinja2", "numpy", "rustworkx", "elftools", "psutil", "pygdbmi", "iced_x86"}
+HEAVY = {"rich", "jinja2", "numpy", "elftools", "psutil", "pygdbmi", "iced_x86"}
 
 
 def loaded_by(code: str) -> set[str]:
