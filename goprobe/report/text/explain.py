@@ -17,7 +17,7 @@ def render(report: ExplainReport, options: RenderOptions) -> bytes:
     """First the count, then the claims in the picture's order."""
     page = Page(options)
     counts = {v: sum(c.verdict == v for c in report.claims) for v in ClaimVerdict}
-    told = ", ".join(f"{n} {_MARKS[v][0]}" for v, n in counts.items() if n)
+    told = ", ".join(_counted(v, n) for v, n in counts.items() if n)
     page.paragraph((f"The familiar picture of {report.target}, measured", "bold"), f": {told}")
     for claim in report.claims:
         _claim(page, claim, options)
@@ -27,6 +27,11 @@ def render(report: ExplainReport, options: RenderOptions) -> bytes:
          "on small programs beside it.", "dim")
     )  # fmt: skip
     return page.render()
+
+
+def _counted(verdict: ClaimVerdict, count: int) -> str:
+    word = _MARKS[verdict][0]
+    return f"{count} {word if count == 1 else word.removesuffix('s')}"
 
 
 def _claim(page: Page, claim: Claim, options: RenderOptions) -> None:
