@@ -31,9 +31,13 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 
+_SELDOM = (50_000, 20, 20)  # nearly all that a command makes it keeps to its end
+
+
 def main() -> None:
     """Run the command line and exit with the contract's exit code."""
     step_back()
+    gc.set_threshold(*_SELDOM)
     code = run(sys.argv[1:], COMMANDS)
     gc.freeze()  # Python would look for garbage once more, in all that ends with it: 20 ms
     sys.exit(code)
