@@ -139,8 +139,7 @@ class _Study:
         return found
 
     def _join(self) -> list[SitePlan]:
-        names = {d.file: self.names.canonical(d.file) for d in self.build.diagnostics}
-        predictions = predict(self.build.diagnostics, names, self.sources)
+        predictions = predict(self.build.diagnostics, self.names.of_message, self.sources)
         types = static_types(self.program)
         joiner = Joiner(
             predictions, self.facts, self.names.canonical, self._own,

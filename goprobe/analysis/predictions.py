@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -93,15 +93,19 @@ class Sources:
 
 
 def predict(
-    diagnostics: Iterable[Diagnostic], names: Mapping[str, str], sources: Sources
+    diagnostics: Iterable[Diagnostic], file_of: Callable[[Diagnostic], str], sources: Sources
 ) -> Predictions:
-    """Sites in the order of files and positions; `names` gives each file's canonical name."""
+    """Sites in the order of files and positions; `file_of` gives a message's canonical file."""
     sites: dict[tuple[str, int, int, str, Prediction], Predicted] = {}
     inlined: dict[tuple[str, int], list[tuple[int, str]]] = {}
     declared: dict[str, list[tuple[int, str]]] = {}
     beside: dict[tuple[str, int, int], list[str]] = {}
+    files: dict[tuple[str, str], str] = {}
     for d in diagnostics:
-        file = names.get(d.file, d.file)
+        key = d.package, d.file
+        if key not in files:
+            files[key] = file_of(d)
+        file = files[key]
         if d.kind in _PREDICTIONS:
             _add(sites, d, file, sources)
         elif d.kind is _K.INLINING:

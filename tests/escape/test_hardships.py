@@ -293,6 +293,17 @@ def test_vendored_and_replaced_modules(tmp_path: Path) -> None:
     ]
 
 
+def test_messages_repeated_from_a_build_elsewhere(tmp_path: Path) -> None:
+    """Go's build cache repeats them relative to the folder of whoever built first."""
+    keeps = "package lib\n\nvar kept *int\n\n//go:noinline\nfunc F(i int) { kept = &i }\n"
+    calls = 'package main\n\nimport "example.com/m/lib"\n\nfunc main() { lib.F(3) }\n'
+    module(tmp_path, {"lib/main.go": keeps, "sub/main.go": calls})
+    for folder, targets in ((".", ("./...",)), ("lib", ("../sub", ".")), ("sub", ("../...",))):
+        (site,) = escape(tmp_path / folder, *targets).sites
+        assert (site.line, site.expression) == (6, "i"), folder
+        assert site.verdict is Verdict.CONFIRMED_HEAP, folder
+
+
 def test_build_tags_choose_the_files(tmp_path: Path) -> None:
     files = program("\tsink = allocate(extra())")
     files["on.go"] = "//go:build special\n\npackage main\n\nfunc extra() int { return *new(int) }\n"
