@@ -100,6 +100,21 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def state(status: str, reason: str) -> str:
+    """What a goroutine does: "running", "waiting: chan receive"."""
+    return f"{status}: {reason}" if reason and reason != status else status
+
+
+def duration(microseconds: int) -> str:
+    """ "3 ms", "12 s", "4 min", "2 h"."""
+    seconds = microseconds / 1_000_000
+    if seconds < 1:
+        return f"{microseconds // 1000} ms"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
 def stood_still(pid: int, pause_us: int) -> str:
     """How long the target was held for the answer."""
     shown = f"{pause_us / 1000:.1f} ms" if pause_us >= 1000 else f"{pause_us} microseconds"

@@ -7,8 +7,18 @@ from collections.abc import Callable
 import msgspec
 
 from goprobe.model.address import Address
-from goprobe.model.attached import MapsReport
+from goprobe.model.attached import (
+    CallSite,
+    GoroutineGroup,
+    GoroutinesReport,
+    GoroutineState,
+    MapsReport,
+    StackUse,
+    Whereabouts,
+    WhereReport,
+)
 from goprobe.model.compare import Change, CompareReport, Fate, Inlining
+from goprobe.model.doctor import Check, DoctorReport, Health
 from goprobe.model.escape import EscapeReport, Prediction, Verdict
 from goprobe.model.explain import Claim, ClaimVerdict, ExplainReport
 from goprobe.model.heap import (
@@ -25,7 +35,17 @@ from goprobe.model.heap import (
 from goprobe.model.trace import Bounds, Stop, Tool, TraceReport
 from goprobe.model.value import Value
 from tests.report.escapes import escapes, promise, site
-from tests.report.samples import hello, live, memory, msg, on_stack, second_stop, string_data
+from tests.report.samples import (
+    STACK,
+    hello,
+    in_rodata,
+    live,
+    memory,
+    msg,
+    on_stack,
+    second_stop,
+    string_data,
+)
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=window.pwned=1>\u2028'\"&amp;"
 SHOWN = "<script>window.pwned=1</script>"
@@ -40,6 +60,39 @@ def trace(text: str = "Hello, Go!") -> TraceReport:
 def maps(text: str = "heap spans in use") -> MapsReport:
     regions = tuple(msgspec.structs.replace(r, label=text, rss=4096) for r in memory())
     return MapsReport(pid=7, pause_us=900, map=regions, rss=4096 * len(regions), smaps_rss=0)
+
+
+def where(text: str = "heap object") -> WhereReport:
+    found = tuple(
+        Whereabouts(place.kind, place.address, text, {}, (text, "span class 5"), (place,))
+        for place in (on_stack(), in_rodata())
+    )
+    return WhereReport(pid=7, pause_us=900, locations=found)
+
+
+def goroutines(text: str = "main.work", count: int = 12) -> GoroutinesReport:
+    frames = (
+        CallSite(text, f"/src/{text}.go", 9, Address(0x401000)),
+        CallSite("main.main", "/src/main.go", 3, Address(0x402000), inlined=True),
+    )
+    each = tuple(
+        GoroutineState(
+            id=i, status="waiting", wait_reason=text, function=text, created_by=text,
+            stack=StackUse(STACK.low, STACK.high, 400), thread=0, system=False,
+            waiting_us=7_000_000,
+        )
+        for i in range(1, count + 1)
+    )  # fmt: skip
+    group = GoroutineGroup(count, "waiting", text, tuple(g.id for g in each), frames)
+    return GoroutinesReport(pid=7, pause_us=900, goroutines=each, groups=(group,), dead=2)
+
+
+def doctor(text: str = "Go 1.27.3 was found") -> DoctorReport:
+    checks = tuple(
+        Check(health.value, health, text, "" if health is Health.OK else f"type {text}")
+        for health in Health
+    )
+    return DoctorReport(works=False, checks=checks)
 
 
 def explain(text: str = "it lies in .rodata") -> ExplainReport:
@@ -89,6 +142,7 @@ def compare(text: str = "Hello, Go!") -> CompareReport:
 
 
 PAGES: dict[str, Callable[..., object]] = {
+    "where": where, "goroutines": goroutines, "doctor": doctor,
     "trace": trace, "compare": compare, "explain": explain, "maps": maps, "heap": heap,
     "escape": escape,
 }  # fmt: skip

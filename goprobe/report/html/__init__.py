@@ -20,6 +20,9 @@ _COMPOSERS = {
     "MapsReport": "goprobe.report.html.maps",
     "HeapReport": "goprobe.report.html.heap",
     "EscapeReport": "goprobe.report.html.escape",
+    "WhereReport": "goprobe.report.html.where",
+    "GoroutinesReport": "goprobe.report.html.goroutines",
+    "DoctorReport": "goprobe.report.html.doctor",
 }
 
 

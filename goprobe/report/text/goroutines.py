@@ -18,7 +18,6 @@ _FEW_FRAMES = 5
 _RUNTIME = ("runtime.", "internal/runtime/")
 _INDENT = 2
 _RIGHT = Column(right=True)
-_SECOND_US = 1_000_000
 _STYLES = {"running": "green", "runnable": "cyan", "syscall": "magenta", "dead": "bright_black"}
 
 
@@ -88,13 +87,9 @@ def _group_head(group: GoroutineGroup) -> list[Span]:
     who = "goroutine" if group.count == 1 else "goroutines"
     return [
         (f"{words.number(group.count)} {who}", "bold"), "  ",
-        (_state(group.status, group.wait_reason), _STYLES.get(group.status, "yellow")),
+        (words.state(group.status, group.wait_reason), _STYLES.get(group.status, "yellow")),
         (f"  {ids}{more}", "dim"),
     ]  # fmt: skip
-
-
-def _state(status: str, reason: str) -> str:
-    return f"{status}: {reason}" if reason and reason != status else status
 
 
 def _frames(page: Page, frames: Sequence[CallSite]) -> None:
@@ -132,10 +127,10 @@ def _own_head(goroutine: GoroutineState) -> list[Span]:
     if goroutine.locked:
         facts.append("locked to it")
     if goroutine.waiting_us is not UNSET:
-        facts.append(f"for {_duration(goroutine.waiting_us)}")
+        facts.append(f"for {words.duration(goroutine.waiting_us)}")
     return [
         (f"goroutine {goroutine.id}", "bold"), "  ",
-        (_state(goroutine.status, goroutine.wait_reason),
+        (words.state(goroutine.status, goroutine.wait_reason),
          _STYLES.get(goroutine.status, "yellow")),
         (f"  {', '.join(facts)}", "dim"),
     ]  # fmt: skip
@@ -146,7 +141,7 @@ def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
     titles = ("id", "state", "stands in", "stack", "thread")
     rows = [[page.text((title, "dim")) for title in titles]]
     for goroutine in goroutines:
-        state = _state(goroutine.status, goroutine.wait_reason)
+        state = words.state(goroutine.status, goroutine.wait_reason)
         used, size = goroutine.stack.used, goroutine.stack.high - goroutine.stack.low
         rows.append(
             [
@@ -159,13 +154,3 @@ def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         )
     cut = Column(elastic=True, cut=True)
     page.table(rows, (_RIGHT, cut, cut, _RIGHT, _RIGHT), _INDENT)
-
-
-def _duration(microseconds: int) -> str:
-    """ "3 ms", "12 s", "4 min", "2 h"."""
-    seconds = microseconds / _SECOND_US
-    if seconds < 1:
-        return f"{microseconds // 1000} ms"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

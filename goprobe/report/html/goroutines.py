@@ -1,0 +1,80 @@
+"""The page of `goprobe goroutines`: those with the same stack together, then each by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from goprobe.model.attached import CallSite, GoroutinesReport, GoroutineState
+from goprobe.report import words
+from goprobe.report.html import shell
+from goprobe.report.options import RenderOptions
+
+_MOST_GROUPS = 1_000
+_MOST_EACH = 5_000
+_MOST_IDS = 100
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """A goroutine in words."""
+
+    id: int
+    status: str
+    state: str
+    function: str
+    created_by: str
+    used: int
+    size: int
+    waited: str
+    thread: int
+
+
+class _Group(msgspec.Struct, frozen=True):
+    count: int
+    status: str
+    state: str
+    ids: str
+    frames: Sequence[tuple[str, str]]
+
+
+def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
+    """The page; of far too many the largest groups, and the first goroutines."""
+    counts = Counter(g.status for g in report.goroutines)
+    groups, each = report.groups[:_MOST_GROUPS], report.goroutines[:_MOST_EACH]
+    return shell.page(
+        "goroutines.html", f"The goroutines of process {report.pid}",
+        count=len(report.goroutines), counts=counts.most_common(), dead=report.dead,
+        unreadable=report.unreadable, most=max((g.count for g in report.groups), default=1),
+        groups=[
+            _Group(
+                g.count, g.status, words.state(g.status, g.wait_reason), _ids(g.ids),
+                [_frame(f) for f in g.frames],
+            )
+            for g in groups
+        ],
+        rows=[_row(g) for g in each], left_out=len(report.goroutines) - len(each),
+        groups_left=len(report.groups) - len(groups),
+        warnings=(), facts=[words.stood_still(report.pid, report.pause_us)],
+    )  # fmt: skip
+
+
+def _row(g: GoroutineState) -> _Row:
+    waited = "" if g.waiting_us is UNSET else words.duration(g.waiting_us)
+    return _Row(
+        g.id, g.status, words.state(g.status, g.wait_reason), g.function, g.created_by,
+        g.stack.used, g.stack.high - g.stack.low, waited, g.thread,
+    )  # fmt: skip
+
+
+def _frame(frame: CallSite) -> tuple[str, str]:
+    inlined = " (inlined)" if frame.inlined else ""
+    place = words.source(frame.file, frame.line, frame.function)
+    return frame.function or "unknown", f"{place}{inlined}"
+
+
+def _ids(ids: Sequence[int]) -> str:
+    more = f" and {words.number(len(ids) - _MOST_IDS)} more" if len(ids) > _MOST_IDS else ""
+    return ", ".join(map(str, ids[:_MOST_IDS])) + more
