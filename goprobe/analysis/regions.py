@@ -19,6 +19,7 @@ from goprobe.process.maps import Mapping
 from goprobe.runtime.world import World
 
 _SPAN_CUT_LIMIT = 1 << 20
+_FREE, _SCAVENGED = "free heap pages", "scavenged heap pages"
 _FREE_STACKS = "free stacks and work buffers"
 
 
@@ -66,22 +67,11 @@ def _rest(low: int, high: int, locator: Locator) -> Iterator[_Piece]:
     found = locator.locate(low)
     what = str(found.detail.get("what") or found.detail.get("path") or found.name)
     heap = locator.world.heap
-    if what != "free heap pages" or heap.arena_at(low) is None:
+    if what != _FREE or heap.arena_at(low) is None:
         yield _Piece(low, high, found.kind, what)
         return
-    start, label = low, _free_label(locator, low)
-    for at in range(low, high, heap.page_size):
-        now = _free_label(locator, at)
-        if now != label:
-            yield _Piece(start, at, found.kind, label)
-            start, label = at, now
-    yield _Piece(start, high, found.kind, label)
-
-
-def _free_label(locator: Locator, address: int) -> str:
-    if locator.world.heap.is_scavenged(address):
-        return "scavenged heap pages"
-    return "free heap pages"
+    for start, end, scavenged in heap.scavenged_runs(low, high):
+        yield _Piece(start, end, found.kind, _SCAVENGED if scavenged else _FREE)
 
 
 def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:

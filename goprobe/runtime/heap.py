@@ -247,24 +247,38 @@ class Heap:
             sweepgen=record["sweepgen"],
         )
 
-    def is_scavenged(self, address: int) -> bool:
-        """Whether the runtime has given the memory of a free page back to the system
-        (pallocData.scavenged, mpallocbits.go: two bitmaps, one bit a page)."""
+    def scavenged_runs(self, low: int, high: int) -> Iterator[tuple[int, int, bool]]:
+        """[low, high), free pages, in runs (low, high, scavenged): whether the runtime has given
+        their memory back to the system (pallocData.scavenged, mpallocbits.go: two bitmaps a
+        chunk, one bit a page)."""
+        pages, at = self._layout.constants["pallocChunkPages"], low
+        start, known = low, False
+        while at < high:
+            chunk, bit = divmod(self._page(at), pages)
+            left = min(pages - bit, -(-(high - at) // self.page_size))
+            for length, given in bit_runs(self._scavenged_bits(chunk) >> bit, left):
+                if given != known and at > start:
+                    yield start, at, known
+                    start = at
+                known, at = given, at + length * self.page_size
+        if high > start:
+            yield start, high, known
+
+    def _page(self, address: int) -> int:
+        return ((address - self._base_offset) & _ADDRESS_MASK) // self.page_size
+
+    def _scavenged_bits(self, chunk: int) -> int:
+        """A bit for each page of a chunk; none where they cannot be read."""
         constants = self._layout.constants
-        pages = constants["pallocChunkPages"]
-        page = ((address - self._base_offset) & _ADDRESS_MASK) // self.page_size
-        chunk, bit = divmod(page, pages)
-        second = constants["pallocChunksL2Bits"]
+        size, second = constants["pallocChunkPages"] // 8, constants["pallocChunksL2Bits"]
         try:
-            at = self.record.at("pages.chunks") + _WORD * (chunk >> second)
-            table = u64(self._memory, at)
+            table = u64(self._memory, self.record.at("pages.chunks") + _WORD * (chunk >> second))
             if not table:
-                return True
-            data = table + (chunk & ((1 << second) - 1)) * (2 * pages // 8)
-            byte = self._memory.read(data + pages // 8 + bit // 8, 1)[0]
+                return (1 << 8 * size) - 1
+            data = table + (chunk & ((1 << second) - 1)) * 2 * size
+            return int.from_bytes(self._memory.read(data + size, size), "little")
         except UnreadableError:
-            return False
-        return bool(byte >> (bit % 8) & 1)
+            return 0
 
     def all_spans(self) -> Iterator[Span]:
         """Every span of mheap_.allspans. Raises UnreadableError where the list is not there."""
@@ -313,3 +327,13 @@ class Heap:
         except UnreadableError:
             return False
         return bool(byte >> (index % 8) & 1)
+
+
+def bit_runs(bits: int, count: int) -> Iterator[tuple[int, bool]]:
+    """The lowest `count` bits, lowest first, as lengths of equal ones."""
+    while count > 0:
+        now = bool(bits & 1)
+        other = ~bits if now else bits
+        length = min(count, (other & -other).bit_length() - 1 if other else count)
+        yield length, now
+        bits, count = bits >> length, count - length
