@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,4 +17,4 @@ def test_runs_are_the_bits(bits: int, count: int) -> None:
         bool(bits >> i & 1) for i in range(count)
     ]
     assert all(length > 0 for length, _ in runs)
-    assert all(a[1] != b[1] for a, b in zip(runs, runs[1:], strict=False))
+    assert all(a[1] != b[1] for a, b in pairwise(runs))
