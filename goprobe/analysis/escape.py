@@ -242,6 +242,7 @@ class _Study:
             prediction=predicted.prediction,
             families=predicted.shape.families,
             calls=tuple(seen.evidence(call) for call in plan.calls),
+            together=tuple(seen.evidence(call) for call in plan.together),
             statics=tuple(plan.statics),
             ran=seen.ran,
             code=plan.code,
@@ -250,6 +251,7 @@ class _Study:
             leaks=predicted.prediction is Prediction.NONE,
             global_=predicted.global_,
             zero_copy=predicted.zero_copy,
+            temporary=predicted.shape.temporary,
             wrapper=plan.wrapper,
             foreign=self.request.deep and not self.names.own(predicted.file),
             witness=bool(plan.witnesses),
@@ -270,7 +272,7 @@ class _Study:
     def _site(self, plan: SitePlan, evidence: Evidence) -> Site:
         predicted = plan.predicted
         verdict, reason = judge(evidence)
-        hits = evidence.hits if plan.calls else evidence.executed
+        hits = evidence.hits if plan.calls or plan.together else evidence.executed
         return Site(
             file=predicted.file,
             line=predicted.line,

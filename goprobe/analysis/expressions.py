@@ -20,12 +20,14 @@ _F = Family
 class Shape(msgspec.Struct, frozen=True):
     """`families` are the calls that can make it; `type` the type that such a call would name, ""
     where the expression does not tell; `exact` whether `type` is the whole name. `constant`: a
-    literal, which as an interface's value is laid out by the compiler."""
+    literal, which as an interface's value is laid out by the compiler. `temporary`: a string made
+    of bytes, which without a call is the very bytes."""
 
     families: frozenset[Family]
     type: str = ""
     exact: bool = True
     constant: bool = False
+    temporary: bool = False
 
 
 def _shape(*families: Family, named: str = "", exact: bool = True) -> Shape:
@@ -57,7 +59,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
         (r"()\(?\[\](?:byte|uint8)\)?\(.*\)",
          lambda _: _shape(_F.TO_BYTES, _F.CONCAT, _F.OBJECT, named="]byte", exact=False)),
         (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _shape(_F.TO_RUNES)),
-        (r"()string\(.*\)", lambda _: _shape(_F.TO_STRING, _F.CONVERT)),
+        (r"()string\(.*\)", lambda _: Shape(frozenset((_F.TO_STRING, _F.CONVERT)),
+                                              temporary=True)),
         (r'().+ \+ .+', lambda _: _shape(_F.CONCAT, _F.CONVERT)),
         (r"()[\w.\[\],*]+\(.*\)", lambda _: _shape(_F.CONVERT, _F.TO_STRING, _F.TO_BYTES)),
     )

@@ -7,6 +7,7 @@ and in the end by order; where that leaves a choice, the plan says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -28,7 +29,8 @@ class SitePlan(msgspec.Struct):
     """A site before any run.
 
     `code`: its line has machine code; `alive`: so has its function. `wrapper`: the closure that
-    the compiler makes of the call of a go or defer statement, of which it says nothing.
+    the compiler makes of the call of a go or defer statement, of which it says nothing. `together`:
+    calls of other sites that may have made this one's memory along with theirs.
     """
 
     predicted: Predicted
@@ -41,6 +43,7 @@ class SitePlan(msgspec.Struct):
     alive: bool = False
     ambiguous: str = ""
     wrapper: bool = False
+    together: list[AllocationCall] = msgspec.field(default_factory=list)
 
     @property
     def families(self) -> frozenset[Family]:
@@ -98,6 +101,8 @@ class Joiner:
         left: list[_Anchored] = []
         for place, group in anchored.items():
             left += self._assign(by_line.get(place, []), group)
+        left = self._assign_parameters(plans, left)
+        self._attach_shared_blocks(plans, [a for group in anchored.values() for a in group])
         plans += self._unpredicted(self._attach_moves(plans, left))
         for place, on_line in by_line.items():
             self._complete(place, on_line)
@@ -163,7 +168,8 @@ class Joiner:
         score += self._type_score(call, predicted.shape)
         score += _prediction_score(call, predicted.prediction)
         if predicted.function:
-            score += _HINT if _ends(anchored.function, predicted.function) else -_HINT
+            # The compiler tells it of what escapes only: no reason to prefer that.
+            score -= 0 if _ends(anchored.function, predicted.function) else 2 * _HINT
         shapes = [part for part in predicted.expression.split("go.shape.")[1:] if part]
         if shapes:
             word = shapes[0].split(",")[0].split("]")[0].split(" ")[0].split("{")[0].rstrip(")")
@@ -184,6 +190,53 @@ class Joiner:
             return 0
         return _STRONG if same_type(shape.type, name, shape.exact) else -_STRONG
 
+    def _assign_parameters(
+        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
+    ) -> list[_Anchored]:
+        """A parameter is moved on its function's first line, wherever in the list it stands."""
+        moved: dict[tuple[str, str], list[SitePlan]] = {}
+        for plan in plans:
+            if plan.predicted.moved and plan.predicted.in_signature and not plan.calls:
+                moved.setdefault((plan.predicted.file, plan.function), []).append(plan)
+        rest = []
+        for anchored in left:
+            below = [p for p in moved.get((anchored.place[0], anchored.function), ())
+                     if p.predicted.line > anchored.place[1]]  # fmt: skip
+            here = anchored.at == len(anchored.call.frames) - 1
+            rest += self._assign(below if here else (), [anchored])
+        return rest
+
+    def _attach_shared_blocks(
+        self, plans: Sequence[SitePlan], anchored: Sequence[_Anchored]
+    ) -> None:
+        """Variables moved to the heap of which the compiler makes one object with others.
+
+        Since Go 1.25 it does so for small ones without pointers that a function makes one after
+        the other (newHeapaddr in src/cmd/compile/internal/ssagen/ssa.go); the call stands where
+        the first of them is declared.
+        """
+        blocks = [a for a in anchored if a.call.makes_several_variables]
+        if not blocks:
+            return
+        for plan in plans:
+            if plan.predicted.moved and not plan.calls:
+                plan.together = self._blocks_before(plan, blocks)
+
+    def _blocks_before(self, plan: SitePlan, blocks: Sequence[_Anchored]) -> list[AllocationCall]:
+        """In each machine function of a site the last block before it."""
+        file, line = plan.predicted.file, plan.predicted.line
+        facts = [f for f in self._facts.get((file, line), ()) if _relevant(f, plan)]
+        entries = {f.entry for f in facts}
+        last: dict[int, _Anchored] = {}
+        for block in blocks:
+            here = block.call.entry in entries or (not facts and block.function == plan.function)
+            if not here or block.place[0] != file or block.place[1] > line:
+                continue
+            known = last.get(block.call.entry)
+            if known is None or block.place[1] >= known.place[1]:
+                last[block.call.entry] = block
+        return [block.call for block in last.values()]
+
     def _attach_moves(
         self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
     ) -> list[_Anchored]:
@@ -193,12 +246,17 @@ class Joiner:
             if anchored.call.allocator.family is not Family.MOVE:
                 rest.append(anchored)
                 continue
-            makers = [
+            growers = [
                 plan for plan in plans
-                if plan.predicted.prediction is Prediction.HEAP
-                and any(c.entry == anchored.call.entry and c.allocator.family is Family.GROW
-                        for c in plan.calls)
+                if any(c.entry == anchored.call.entry and c.allocator.family is Family.GROW
+                       for c in plan.calls)
             ]  # fmt: skip
+            # The move stands where the append's function was inlined, else where it returns.
+            makers = [
+                plan for plan in growers
+                if (plan.predicted.file, plan.predicted.line) == anchored.place
+                and all(len(c.frames) > anchored.at + 1 for c in plan.calls)
+            ] or [p for p in growers if p.predicted.prediction is Prediction.HEAP]  # fmt: skip
             if not makers:
                 rest.append(anchored)
                 continue
@@ -236,9 +294,10 @@ class Joiner:
     # Code besides calls
 
     def _complete(self, place: Place, plans: Sequence[SitePlan]) -> None:
+        on_line = self._facts.get(place, ())
         for plan in plans:
-            facts = [f for f in self._facts.get(place, ()) if _relevant(f, plan)]
-            self._add_statics(plan, facts)
+            facts = _of_its_function(plan, [f for f in on_line if _relevant(f, plan)])
+            self._add_statics(plan, facts, plans)
             self._add_witnesses(plan, facts)
         for plan in plans:
             alike = [p for p in plans if _alike(p, plan)]
@@ -247,10 +306,18 @@ class Joiner:
                     f"{len(alike)} alike on this line: which call is whose is told by order"
                 )
 
-    def _add_statics(self, plan: SitePlan, facts: Iterable[LineFacts]) -> None:
+    def _add_statics(
+        self, plan: SitePlan, facts: Sequence[LineFacts], on_line: Sequence[SitePlan]
+    ) -> None:
         wanted = _STATICS.get(plan.predicted.expression, frozenset())
         for family in plan.families:
             wanted |= _STATICS_OF.get(family, frozenset())
+        if any(_may_be_empty(p) for p in on_line) and not _may_be_empty(plan):
+            wanted -= {StaticKind.ZEROBASE}
+        if not plan.predicted.shape.constant and Family.CONVERT in plan.families:
+            wanted -= {StaticKind.TEXT}
+            if _constants(facts) <= sum(p.predicted.shape.constant for p in on_line):
+                wanted -= {StaticKind.CONSTANT}
         if not plan.calls:
             plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
 
@@ -261,7 +328,7 @@ class Joiner:
             taken = [w for w in fact.stack if w.taken] or fact.stack
             plan.witnesses += taken[:1]
         plan.witness_line = plan.predicted.line
-        if not plan.witnesses:
+        if not plan.witnesses and not plan.predicted.shape.temporary:
             self._look_below(plan)
 
     def _look_below(self, plan: SitePlan) -> None:
@@ -302,12 +369,17 @@ def _prediction_score(call: AllocationCall, prediction: Prediction) -> int:
             return _STRONG if prediction is Prediction.HEAP else -_STRONG
         return 0
     if call.allocator.family in (Family.OBJECT, Family.CONVERT):
-        return _HINT if prediction is Prediction.HEAP else -_HINT
+        return _HINT if prediction is Prediction.HEAP else -_STRONG
     return 0
+
+
+_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
 
 
 def _ends(full: str, short: str) -> bool:
     """Whether a symbol's name is what the compiler calls so inside its own package."""
+    if "[...]" in full:  # so the line table shortens the type arguments of inlined calls
+        short = _TYPE_ARGUMENTS.sub("[...]", short)
     if full == short:
         return True
     base = full.rsplit("/", 1)[-1] if "[" not in full else full
@@ -319,6 +391,34 @@ def _relevant(fact: LineFacts, plan: SitePlan) -> bool:
     if plan.calls:
         return any(fact.entry == c.entry for c in plan.calls)
     return not plan.predicted.function or _ends(fact.function, plan.predicted.function)
+
+
+def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFacts]:
+    """Where a function literal's code stands on the same line as the code around it: the one or
+    the other, by whether the site lies in the literal's text."""
+    names = {f.function for f in facts}
+    nested = {n for n in names if any(n.startswith(f"{outer}.func") for outer in names)}
+    if not nested:
+        return list(facts)
+    return [f for f in facts if (f.function in nested) == plan.predicted.in_literal]
+
+
+def _may_be_empty(plan: SitePlan) -> bool:
+    """Whether what a site makes may have no size, as far as its expression tells."""
+    expression, shape = plan.predicted.expression, plan.predicted.shape
+    if plan.predicted.parameter or plan.calls or shape.constant:
+        return False
+    filled = expression.endswith("{...}") and "struct {}" not in expression
+    return not filled and expression not in _NEVER_EMPTY
+
+
+_NEVER_EMPTY = ("... argument", "func literal", "append")
+
+
+def _constants(facts: Iterable[LineFacts]) -> int:
+    """How many constants the code of a line takes the address of."""
+    kinds = StaticKind.CONSTANT
+    return len({s.address for f in facts for s in f.statics if s.kind is kinds})
 
 
 def _alike(one: SitePlan, other: SitePlan) -> bool:

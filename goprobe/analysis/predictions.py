@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.analysis.expressions import Shape, shape_of
 from goprobe.model.escape import Prediction
@@ -33,8 +34,9 @@ class Predicted(msgspec.Struct):
     """What the compiler says of one thing. `file` is absolute where it is a file.
 
     `parameter`: it speaks of a parameter, which has no memory of its own. `global_`: the thing
-    belongs to a package variable's initial value. `function` is the compiler's name for the
-    function, "" where it does not tell.
+    belongs to a package variable's initial value. `in_literal`: it stands in a function literal
+    that begins on its line. `in_signature`: it is a parameter that was moved to the heap.
+    `function` is the compiler's name for the function, "" where it does not tell.
     """
 
     file: str
@@ -48,6 +50,8 @@ class Predicted(msgspec.Struct):
     global_: bool = False
     zero_copy: bool = False
     moved: bool = False
+    in_literal: bool = False
+    in_signature: bool = False
     messages: list[str] = msgspec.field(default_factory=list)
     flow: tuple[str, ...] = ()
 
@@ -117,6 +121,7 @@ def predict(
     for site in sites.values():
         _add_beside(site, beside.get((site.file, site.line, site.col), []))
     ordered = sorted(sites.values(), key=lambda s: (s.file, s.line, s.col))
+    _mark_literals(ordered, sources)
     return Predictions(
         tuple(ordered), inlined, {file: sorted(set(found)) for file, found in declared.items()}
     )
@@ -135,10 +140,14 @@ def _add(
     key = file, d.line, d.col, d.expression, prediction
     site = sites.get(key)
     if site is None:
+        moved = d.kind is _K.MOVED
+        in_signature = moved and is_parameter(d, file, sources)
+        shape = shape_of(d.expression, moved)
+        if in_signature:
+            shape = replace(shape, type=_type_beside(d, file, sources))
         site = sites[key] = Predicted(
-            file, d.line, d.col, d.expression, prediction,
-            shape_of(d.expression, d.kind is _K.MOVED), d.function, parameter,
-            moved=d.kind is _K.MOVED, flow=d.flow,
+            file, d.line, d.col, d.expression, prediction, shape, d.function, parameter,
+            moved=moved, in_signature=in_signature, flow=d.flow,
             global_=not parameter and is_global(file, d.line, sources),
         )  # fmt: skip
     site.messages.append(d.text)
@@ -151,6 +160,33 @@ def _add_beside(site: Predicted, texts: list[str]) -> None:
             if not site.zero_copy:
                 continue
         site.messages.append(text)
+
+
+def _mark_literals(sites: Iterable[Predicted], sources: Sources) -> None:
+    """Tells what stands inside the function literals of a line from what stands beside them."""
+    by_line: dict[tuple[str, int], list[Predicted]] = {}
+    for site in sites:
+        by_line.setdefault((site.file, site.line), []).append(site)
+    for (file, line), on_line in by_line.items():
+        starts = [s.col for s in on_line if s.expression == "func literal"]
+        if starts and len(on_line) > 1:
+            text = sources.line(file, line).encode()
+            ends = [_end_of_literal(text, col) for col in starts]
+            for site in on_line:
+                site.in_literal = any(
+                    low < site.col < high for low, high in zip(starts, ends, strict=True)
+                )
+
+
+def _end_of_literal(text: bytes, col: int) -> int:
+    """The column of the brace that ends the function literal at `col`, behind the line's end where
+    it goes on."""
+    depth = 0
+    for at in range(col - 1, len(text)):
+        depth += (text[at : at + 1] == b"{") - (text[at : at + 1] == b"}")
+        if depth == 0 and text[at : at + 1] == b"}":
+            return at + 1
+    return len(text) + 1
 
 
 def is_parameter(d: Diagnostic, file: str, sources: Sources) -> bool:
@@ -169,6 +205,16 @@ def is_parameter(d: Diagnostic, file: str, sources: Sources) -> bool:
                 return character == "(" and bool(_FUNCTION_HEAD.search(text[:at]))
             depth -= 1
     return False
+
+
+def _type_beside(d: Diagnostic, file: str, sources: Sources) -> str:
+    """The type of a parameter, where it is written simply and on the same line."""
+    text = sources.line(file, d.line).encode()[max(0, d.col - 1) :].decode(errors="replace")
+    found = _PARAMETER_TYPE.match(text)
+    return found[1] if found else ""
+
+
+_PARAMETER_TYPE = re.compile(r"\w+(?:\s*,\s*\w+)*\s+([\w.*]+)\s*[,)]")
 
 
 # What may stand before a parameter list: `func`, `func name`, `func name[T any]`, and, for

@@ -21,7 +21,7 @@ from goprobe.binary.machinecode import (
     known_at,
 )
 from goprobe.binary.pclnformat import Function, SourceFrame
-from goprobe.runtime.allocators import Allocates, Allocator, allocators_for, specialised
+from goprobe.runtime.allocators import Allocates, Allocator, Family, allocators_for, specialised
 from goprobe.runtime.program import Program
 
 
@@ -56,6 +56,22 @@ class AllocationCall(msgspec.Struct, frozen=True):
         """What the call is given as buffer in the frame; None where there is no such parameter."""
         slot = self.allocator.slots.get(self.allocator.buffer)
         return self.known.get(slot.register) if slot else None
+
+    @property
+    def makes_several_variables(self) -> bool:
+        """Whether it makes one object of several variables, which has no type of its own."""
+        words = [self.known.get(self.allocator.slots[n].register) for n in _UNTYPED
+                 if n in self.allocator.slots]  # fmt: skip
+        return (
+            self.allocator.family is Family.OBJECT
+            and len(words) == len(_UNTYPED)
+            and all(isinstance(word, Constant) and not word.address for word in words)
+            and words[1] == Constant(0, False)
+        )
+
+
+# Parameters of mallocgc and of its specialised forms.
+_UNTYPED = ("size", "typ", "needzero")
 
 
 class CodeMap:

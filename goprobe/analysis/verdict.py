@@ -39,9 +39,11 @@ class Evidence(msgspec.Struct, frozen=True):
     `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
     seen in the frame, out of `executed`; `witness_line` is the line where that was. `elsewhere`
     are the places into which the function was inlined. `dangling` are pointers into stacks that
-    must not be. `wrapper`: the closure of a go or defer statement. `foreign`: of a
+    must not be. `temporary`: a string made of
+    bytes, in passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a
     package whose predictions were not asked for. `unseen` says why the run did
-    not show everything; `looked` is after how many executions nobody looks any more.
+    not show everything; `looked` is after how many executions nobody looks any more. `together`
+    are calls for other sites that made this one's memory as well.
     """
 
     prediction: Prediction
@@ -55,6 +57,7 @@ class Evidence(msgspec.Struct, frozen=True):
     leaks: bool = False
     global_: bool = False
     zero_copy: bool = False
+    temporary: bool = False
     wrapper: bool = False
     foreign: bool = False
     witness: bool = False
@@ -65,12 +68,13 @@ class Evidence(msgspec.Struct, frozen=True):
     unseen: str = ""
     looked: int = 0
     limits: tuple[str, ...] = msgspec.field(default=())
+    together: tuple[CallEvidence, ...] = ()
 
     @property
     def main_calls(self) -> tuple[CallEvidence, ...]:
         """Those that make the thing itself, not the entries of a map literal."""
         main = tuple(c for c in self.calls if c.allocator.family is not Family.ASSIGN)
-        return main or self.calls
+        return main or self.calls or self.together
 
     @property
     def hits(self) -> int:
@@ -90,6 +94,8 @@ def judge(site: Evidence) -> Judged:
         return Verdict.CONTRADICTED, site.dangling[0]
     if site.parameter:
         return Verdict.ELIDED, _parameter(site)
+    if not site.calls and site.together:
+        return _made_together(site)
     if not site.calls:
         return _without_calls(site)
     if not site.ran:
@@ -105,6 +111,26 @@ def _parameter(site: Evidence) -> str:
     return "a parameter: nothing is allocated for it here, the caller may keep it in its frame"
 
 
+# One call for several sites
+
+
+def _made_together(site: Evidence) -> Judged:
+    if not site.ran:
+        return Verdict.UNOBSERVED, "not run: the code makes one object of it and of others"
+    if not site.hits:
+        return Verdict.NOT_REACHED, _unreached(site, "the call that makes it with others never ran")
+    if not _seen(site.outcomes).heap:
+        why = site.unseen or "no call returned while it was looked at"
+        return (
+            Verdict.UNOBSERVED,
+            f"made with others {_times(site.hits)}, {why}",
+        )
+    return Verdict.SHARED, (
+        f"it lies in an object with the variables before it, made {_times(site.hits)}: the "
+        "compiler moves small ones to the heap together"
+    )
+
+
 # No call into the allocator in the code
 
 
@@ -115,7 +141,8 @@ def _without_calls(site: Evidence) -> Judged:
         return Verdict.DEAD, _dead(site)
     if site.zero_copy:
         return Verdict.NO_COPY, "the slice uses the string's own bytes, nothing is copied"
-    if site.families & _CONVERSIONS and site.prediction is Prediction.STACK and not site.witness:
+    borrowed = site.temporary or (site.families & _CONVERSIONS and not site.witness)
+    if borrowed and site.prediction is Prediction.STACK:
         return Verdict.NO_COPY, "the converted value uses the very bytes of its operand"
     if site.statics:
         return Verdict.STATIC, f"nothing is allocated: it lies in {site.statics[0].name}"
