@@ -44,11 +44,15 @@ class Copy(msgspec.Struct, frozen=True):
 
     def refresh(self, memory: Memory) -> None:
         """Copy the same runs once more, into the same place. Raises UnreadableError."""
+        if not self.copied(memory):
+            raise UnreadableError(int(self.lows[0]), len(self.buffer), "it has changed meanwhile")
+
+    def copied(self, memory: Memory) -> bool:
+        """Whether all of the runs could be copied, into their place."""
         sizes = (self.highs - self.lows).astype(np.uint64)
         pairs = np.ascontiguousarray(np.stack((self.lows, sizes), axis=1))
         ends = [*self.starts.tolist(), len(self.buffer)]
-        if self.buffer and not read_packed(memory, pairs.data, ends, self.buffer):
-            raise UnreadableError(int(self.lows[0]), len(self.buffer), "it has changed meanwhile")
+        return not self.buffer or read_packed(memory, pairs.data, ends, self.buffer)
 
     def positions(self, addresses: Words, size: int | Words) -> Positions:
         """Where each [address, address + size) begins in the copy, in bytes.
@@ -84,14 +88,18 @@ def copy_ranges(memory: Memory, addresses: Words, size: int | Words) -> Copy:
     """
     if not len(addresses) or not np.any(size):
         return _joined([])
-    runs = _runs(addresses, np.broadcast_to(np.asarray(size, np.uint64), addresses.shape))
-    parts = memory.read_many(runs)
-    if any(part is None for part in parts):
-        runs, parts = _retried(memory, runs, parts)
+    whole = _runs(addresses, np.broadcast_to(np.asarray(size, np.uint64), addresses.shape))
+    if whole.copied(memory):
+        return whole
+    sizes = (whole.highs - whole.lows).tolist()
+    runs = list(zip(whole.lows.tolist(), sizes, strict=True))
+    del whole  # its memory may be much
+    runs, parts = _retried(memory, runs, memory.read_many(runs))
     return _joined((at, part) for (at, _), part in zip(runs, parts, strict=True) if part)
 
 
-def _runs(addresses: Words, sizes: Words) -> list[tuple[int, int]]:
+def _runs(addresses: Words, sizes: Words) -> Copy:
+    """Room for a copy of all that, with nothing in it yet."""
     order = np.argsort(addresses, kind="stable")
     addresses, sizes = addresses[order], sizes[order]
     word = np.uint64(_WORD - 1)
@@ -100,8 +108,13 @@ def _runs(addresses: Words, sizes: Words) -> list[tuple[int, int]]:
     apart = np.flatnonzero(lows[1:] > ends[:-1] + np.uint64(_GAP)) + 1
     first = np.concatenate(([0], apart))
     last = np.concatenate((apart - 1, [len(lows) - 1]))
-    pairs = zip(lows[first].tolist(), ends[last].tolist(), strict=True)
-    return [(low, high - low) for low, high in pairs]
+    return _placed(lows[first], ends[last])
+
+
+def _placed(lows: Words, highs: Words, buffer: bytearray | None = None) -> Copy:
+    sizes = (highs - lows).astype(np.int64)
+    room = bytearray(int(sizes.sum())) if buffer is None else buffer
+    return Copy(lows, highs, np.cumsum(sizes) - sizes, room)
 
 
 def _retried(
@@ -134,5 +147,4 @@ def _joined(found: Iterable[tuple[int, bytes]]) -> Copy:
             highs.append(low + len(part))
         parts.append(part)
     first, last = np.array(lows, np.uint64), np.array(highs, np.uint64)
-    sizes = (last - first).astype(np.int64)
-    return Copy(first, last, np.cumsum(sizes) - sizes, bytearray(b"").join(parts))
+    return _placed(first, last, bytearray(b"").join(parts))
