@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.analysis.breakpoints import Place
 from goprobe.analysis.regions import memory_map
@@ -68,7 +69,7 @@ class _Tracer:
         self.prepared = prepared
         self.session = session
         self.stops: list[Stop] = []
-        self.map: tuple[Region, ...] = ()
+        self.maps: list[tuple[Region, ...]] = []
         self.warnings: list[str] = []
 
     def run(self, places: Sequence[Place]) -> TraceReport:
@@ -87,8 +88,8 @@ class _Tracer:
             ),
             pid=self.session.pid,
             exit=ended,
-            map=self.map,
-            stops=tuple(self.stops),
+            map=self.maps[-1],
+            stops=tuple(map(self._with_map, self.stops, self.maps)),
             warnings=tuple(self.warnings),
         )  # fmt: skip
 
@@ -140,12 +141,15 @@ class _Tracer:
 
     def _record(self, view: StopView, reason: str) -> None:
         self.stops.append(view.stop(reason, self.request.variables))
-        self.map = memory_map(view.locator)
+        self.maps.append(memory_map(view.locator))
         if len(self.stops) >= self.request.max_stops:
             self.session.clear_breakpoints()
             self.warnings.append(
                 f"more than {self.request.max_stops} stops: the program ran on without any more"
             )
+
+    def _with_map(self, stop: Stop, then: tuple[Region, ...]) -> Stop:
+        return stop if then == self.maps[-1] else replace(stop, map=then)
 
     def _ended(self, event: StopEvent) -> Exit:
         if not self.stops:

@@ -47,7 +47,10 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The process as it stood at one breakpoint. `goroutine` 0 means: no goroutine."""
+    """The process as it stood at one breakpoint. `goroutine` 0 means: no goroutine.
+
+    `map` is the memory then, where it was not yet what the report's own `map` says.
+    """
 
     reason: str
     function: str
@@ -61,6 +64,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     frames: tuple[Frame, ...]
     variables: tuple[Variable, ...]
     warnings: tuple[str, ...] = ()
+    map: tuple[Region, ...] | UnsetType = UNSET
 
 
 class Exit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,6 +75,8 @@ class Exit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`map` is the memory at the last stop."""
+
     go: Tool
     gdb: Tool
     binary: Binary

@@ -32,6 +32,7 @@ from goprobe.model.heap import (
     SpanStates,
     TypeCount,
 )
+from goprobe.model.location import Kind, Region
 from goprobe.model.trace import Bounds, Stop, Tool, TraceReport
 from goprobe.model.value import Value
 from tests.report.escapes import escapes, promise, site
@@ -162,7 +163,26 @@ def _moved(stop: Stop, by: int) -> Stop:
     place = msgspec.structs.replace(place, address=Address(place.address + by))
     variable = msgspec.structs.replace(variable, address=place.address, location=place)
     stack = Bounds(Address(stop.stack.low + by), Address(stop.stack.high + by))
-    return msgspec.structs.replace(stop, stack=stack, variables=(variable,))
+    return msgspec.structs.replace(
+        stop, stack=stack, variables=(variable,), map=_with_stack(memory(), stack)
+    )
+
+
+def _with_stack(regions: tuple[Region, ...], stack: Bounds) -> tuple[Region, ...]:
+    """The regions with goroutine 1's stack there; what it had before is free."""
+    mine = Region(
+        stack.low, stack.high, "rw-p", Kind.GOROUTINE_STACK, "stack of goroutine 1",
+        stack.high - stack.low,
+    )  # fmt: skip
+    found = [mine]
+    for region in regions:
+        if region.label == mine.label:
+            continue
+        for low, high in ((region.low, min(region.high, mine.low)),
+                          (max(region.low, mine.high), region.high)):  # fmt: skip
+            if low < high:
+                found.append(msgspec.structs.replace(region, low=low, high=high, size=high - low))
+    return tuple(sorted(found, key=lambda region: region.low))
 
 
 def many_sites(count: int) -> EscapeReport:

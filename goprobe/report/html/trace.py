@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 import msgspec
 from msgspec import UNSET
 
+from goprobe.model.location import Region
 from goprobe.model.trace import Stop, TraceReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
 from goprobe.report.html import shell
-from goprobe.report.html.asof import with_stack
 from goprobe.report.html.evidence import Ledger
 from goprobe.report.html.moves import Past, key_of, moved_stack
 from goprobe.report.html.scene import Scene, Thing, picture, scene
@@ -22,7 +22,7 @@ from goprobe.report.interest import picks, sentence, value_text
 from goprobe.report.options import RenderOptions
 from goprobe.report.picture import Row
 
-_Stack = tuple[int, int, int]  # whose, from, to
+_Map = tuple[Region, ...]
 _MARGIN = 10
 _MOST_FRAMES = 32
 _MOST_VARIABLES = 60
@@ -98,28 +98,24 @@ def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> lis
     sources, past = Sources(), Past()
     views = []
     for number, (stop, things) in enumerate(zip(report.stops, every, strict=True), 1):
-        drawing = scene(drawn[_stack_of(stop)], things)
+        drawing = scene(drawn[_map_at(report, stop)], things)
         views.append(_stop(number, stop, drawing, ledger, sources, past))
         past.remember(stop)
     return views
 
 
-def _pictures(report: TraceReport, every: Sequence[list[Thing]]) -> dict[_Stack, list[Row]]:
-    """The rows for each place where a stack has lain: the same for all stops that it lay there,
-    so that what has not moved stands still in the drawing."""
-    stops: dict[_Stack, Stop] = {}
-    addresses: dict[_Stack, list[int]] = {}
+def _pictures(report: TraceReport, every: Sequence[list[Thing]]) -> dict[_Map, list[Row]]:
+    """The rows for each map that there was: the same for all stops of one map, so that what has
+    not moved stands still in the drawing."""
+    addresses: dict[_Map, list[int]] = {}
     for stop, things in zip(report.stops, every, strict=True):
-        stops.setdefault(_stack_of(stop), stop)
-        addresses.setdefault(_stack_of(stop), []).extend(thing.address for thing in things)
-    return {
-        key: picture(with_stack(report.map, stop), addresses[key]) for key, stop in stops.items()
-    }
+        there = addresses.setdefault(_map_at(report, stop), [])
+        there.extend(thing.address for thing in things)
+    return {regions: picture(regions, there) for regions, there in addresses.items()}
 
 
-def _stack_of(stop: Stop) -> _Stack:
-    stack = stop.stack
-    return (stop.goroutine, 0, 0) if stack is UNSET else (stop.goroutine, stack.low, stack.high)
+def _map_at(report: TraceReport, stop: Stop) -> _Map:
+    return report.map if stop.map is UNSET else stop.map
 
 
 def facts(report: TraceReport) -> list[str]:
