@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 import msgspec
 from iced_x86 import Decoder, FlowControl
@@ -40,7 +41,11 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
     if found := _ADDRESS.match(where):
         return (Place(int(found["address"], 0), where, absolute=True),)
     if found := _LINE.match(where):
-        places = tuple(_at_line(program, where, found["file"], int(found["line"])))
+        file, line = found["file"], int(found["line"])
+        # The compiler marks no statement on some lines that have code, unoptimised ones too.
+        places = tuple(_at_line(program, where, file, line)) or tuple(
+            _in_line(program, where, file, line)
+        )
     else:
         places = tuple(_at_function(program, where))
     if not places:
@@ -139,6 +144,25 @@ def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Pla
             yield Place(_past_prologue(program, low, address), where)
 
 
+def _in_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
+    """Where the longest stretch of a line's code begins, in each function that holds some: the
+    shorter ones move values about for it, and may be jumped over."""
+    if program.stripped:
+        return
+    wanted = _file_matcher(file)
+    for unit in program.debug.index.units:
+        if not any(wanted(name) for name in program.rows.files(unit)):
+            continue
+        longest: dict[int, tuple[int, int]] = {}
+        rows = program.rows.rows(unit)
+        for row, after in pairwise(rows):
+            function = program.debug.function_at(row.address)
+            if row.line == line and wanted(row.file) and function:
+                stretch = (after.address - row.address, row.address)
+                longest[function.low] = max(stretch, longest.get(function.low, stretch))
+        yield from (Place(address, where) for _, address in sorted(longest.values()))
+
+
 def _past_prologue(program: Program, low: int, address: int) -> int:
     # The line of `func` itself: its first row is the stack check, which may run twice.
     if address != low:
@@ -181,7 +205,7 @@ def _line_hint(program: Program, file: str, line: int) -> str:
         names = program.rows.files(unit)
         files.update(n for n in names if n.endswith(".go"))
         if any(wanted(n) for n in names):
-            lines.update(r.line for r in program.rows.rows(unit) if r.statement and wanted(r.file))
+            lines.update(r.line for r in program.rows.rows(unit) if r.line and wanted(r.file))
     if lines:
         near = sorted(sorted(lines, key=lambda n: abs(n - line))[:_NEAREST])
         return f"no code at line {line}; nearest lines with code: {', '.join(map(str, near))}"

@@ -8,6 +8,7 @@ given only where the source is at hand and leaves no doubt, and `why` says how i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ import msgspec
 from iced_x86 import Decoder, Mnemonic, OpKind
 from msgspec import UNSET, UnsetType, structs
 
-from goprobe.analysis.source import call_arguments, is_variadic
+from goprobe.analysis.ownership import package_of
+from goprobe.analysis.source import call_arguments, may_change, parameters_of
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind
 from goprobe.model.value import Data, Element, State, Value, Variable
@@ -25,6 +27,7 @@ from goprobe.runtime.variables import FrameVariables
 if TYPE_CHECKING:
     from goprobe.analysis.stopview import StopView
 
+_WRAPPER = re.compile(r"\.(?:gowrap|deferwrap)\d+$")
 _PRESENT = (State.LIVE, State.REGISTER, State.UNREADABLE, State.NOT_YET)
 
 
@@ -35,7 +38,7 @@ class _Callee(msgspec.Struct, frozen=True):
     short: str
     method: bool
     parameters: tuple[Variable, ...]
-    variadic: bool | None
+    variadic: bool
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -72,25 +75,58 @@ def call_at(view: StopView) -> tuple[Variable, ...]:
     return tuple(found)
 
 
-def add_passed_on(
-    view: StopView, by_frame: Mapping[int, list[Variable]], wanted: frozenset[str]
-) -> Iterator[tuple[int, Variable]]:
+def passed_on(view: StopView, by_frame: Mapping[int, list[Variable]]) -> list[tuple[int, Variable]]:
     """(frame index, variable) for what only a call's arguments still show."""
     arguments = call_at(view)
-    yield from ((0, a) for a in arguments if not wanted or a.name in wanted)
+    found = [(0, argument) for argument in arguments]
     callee = _callee_of(view, arguments[0].function, arguments) if arguments else None
+    handed = {(a.name, a.value): a for a in arguments}
     for index, frame in enumerate(view.frames):
         if index not in by_frame and not frame.inlined:
-            return
+            break
         own = by_frame.get(index, [])
-        if callee:
+        if callee and _optimiser_at_work(view, frame):
             for made in _named(callee, index, frame, own):
+                if _is_global(view, frame, made.name):
+                    continue
                 own = [v for v in own if (v.name, v.function) != (made.name, made.function)]
                 own.append(made)
-                if not wanted or made.name in wanted:
-                    yield index, made
-        parameters = tuple(v for v in own if v.parameter and v.function == frame.function)
-        callee = _callee_of(view, frame.function, parameters)
+                argument = handed.get((made.name, made.value)) if index == 0 else None
+                if argument is not None:  # handed on under the same name: told once
+                    found.remove((0, argument))
+                    made = structs.replace(argument, function=frame.function)
+                found.append((index, made))
+        callee = _callee_of(view, frame.function, _as_passed(view, index, frame, own))
+    return found
+
+
+def _is_global(view: StopView, frame: FrameView, name: str) -> bool:
+    return f"{package_of(frame.function)}.{name}" in view.world.program.debug.globals
+
+
+def _optimiser_at_work(view: StopView, frame: FrameView) -> bool:
+    """Whether a frame's code is the optimiser's, and written in the source: the compiler's
+    wrapper of a go statement has no variables of its own."""
+    debug = view.world.program.debug
+    function = debug.function_at(frame.lookup - view.world.bias)
+    wrapper = _WRAPPER.search(frame.function)
+    return function is not None and not wrapper and debug.is_optimised(function)
+
+
+def _as_passed(
+    view: StopView, index: int, frame: FrameView, own: Iterable[Variable]
+) -> tuple[Variable, ...]:
+    """The parameters of a frame, without the value of those that may be another by now than
+    what the caller passed."""
+    file, line = view.world.program.declaration(frame.function)
+    file = file or frame.file
+    entered = index == 0 and frame.line == line
+    parameters = (v for v in own if v.parameter and v.function == frame.function)
+    return tuple(
+        v if entered or not may_change(file, line, v.name)
+        else structs.replace(v, value=UNSET, data=UNSET, elements=UNSET)
+        for v in parameters
+    )  # fmt: skip
 
 
 def _callee_of(view: StopView, name: str, parameters: Iterable[Variable]) -> _Callee | None:
@@ -101,9 +137,13 @@ def _callee_of(view: StopView, name: str, parameters: Iterable[Variable]) -> _Ca
     file, line = view.world.program.declaration(name)
     # An inlined function is declared in the file that its frame stands in.
     file = file or next((f.file for f in view.frames if f.function == name), "")
-    variadic = is_variadic(file, line, short) if line else None
+    declared = parameters_of(file, line, short) if line else None
     ordered = sorted(parameters, key=lambda v: _order(view, name, v.name))
-    return _Callee(name, short, tail.count(".") > 1, tuple(ordered), variadic)
+    method = tail.count(".") > 1
+    if declared is None or len(declared) + method != len(ordered):
+        return None  # one has no name: which is which is not sure
+    variadic = bool(declared) and "..." in declared[-1]
+    return _Callee(name, short, method, tuple(ordered), variadic)
 
 
 def _order(view: StopView, function: str, name: str) -> int:
@@ -144,7 +184,7 @@ def _named(
 def _argument(callee: _Callee, i: int, spread: bool, count: int) -> _Found | None:
     parameters = callee.parameters
     last = len(parameters) - 1
-    if not parameters or callee.variadic is None:
+    if not parameters:
         return None
     if callee.variadic and i >= last and not spread:
         data = parameters[last].data

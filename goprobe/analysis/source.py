@@ -5,10 +5,12 @@ Only used to name what debug information leaves nameless, and only where it is u
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
 _LINES_LIMIT = 40
+_BODY_LIMIT = 2000
 _FILE_LIMIT = 1 << 23
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -43,14 +45,50 @@ def call_arguments(file: str, line: int, name: str) -> tuple[str, ...] | None:
     return _split(text[start + len(name) :])
 
 
-def is_variadic(file: str, line: int, name: str) -> bool | None:
-    """Whether the function declared at a line takes `...`; None where the source is not there."""
+def parameters_of(file: str, line: int, name: str) -> tuple[str, ...] | None:
+    """The parameters of the function declared at a line, as they are written; None where the
+    source is not there."""
     text = "\n".join(_lines(file)[line - 1 : line - 1 + _LINES_LIMIT])
     start = text.find(f"{name}(")
-    parameters = _split(text[start + len(name) :]) if start >= 0 else None
-    if parameters is None:
-        return None
-    return bool(parameters) and "..." in parameters[-1]
+    return _split(text[start + len(name) :]) if start >= 0 else None
+
+
+def may_change(file: str, line: int, name: str) -> bool:
+    """Whether the function declared at a line may give its parameter `name` another value, a
+    closure of it included. True too where the source is not there."""
+    body = _body(_lines(file)[line - 1 : line - 1 + _BODY_LIMIT])
+    path = rf"(?<![\w.]){re.escape(name)}\b"
+    assigned = r"\s*(?:\+\+|--|(?:[-+*/%&|^:]|<<|>>|&\^)?=(?!=))"
+    inside = r"(?:\.\w+|\[[^\]\n]*\])+"
+    changes = (
+        rf"{path}{assigned}", rf"{path}{inside}(?:{assigned}|\()",
+        rf"{path}\s*,[^=;{{}}\n]*=(?!=)", rf"&\s*{path}",
+    )  # fmt: skip
+    return body is None or any(re.search(change, body) for change in changes)
+
+
+def _body(lines: tuple[str, ...]) -> str | None:
+    """A function's text, from its declaration's line to the line of the brace that closes it,
+    without comments and literals; None where it does not end."""
+    text, depth, parens, opened, found = "\n".join(lines), 0, 0, False, ""
+    at = 0
+    while at < len(text):
+        char = text[at]
+        if char in "\"'`":
+            at = _after_literal(text, at)
+            continue
+        if text.startswith(("//", "/*"), at):
+            end = text.find("\n" if text[at + 1] == "/" else "*/", at + 2)
+            at = end if end >= 0 else len(text)
+            continue
+        depth += (char == "{") - (char == "}")
+        parens += (char == "(") - (char == ")")
+        opened |= char == "{" and not parens  # not one of the parameters' types
+        found += char
+        at += 1
+        if char == "\n" and opened and not depth and not parens:
+            return found
+    return found if opened and not depth and not parens else None
 
 
 def _split(text: str) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from msgspec import UNSET, UnsetType
 
-from goprobe.analysis.callargs import add_passed_on
+from goprobe.analysis.callargs import passed_on
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.ownership import is_own_code
 from goprobe.binary.gotypes import GoType
@@ -20,6 +20,7 @@ from goprobe.model.value import Element, State, Variable
 from goprobe.runtime.closures import captures_of
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.place import LeftOutError
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.values import Capture, Decoded, Decoder, Limits
 from goprobe.runtime.variables import Binding, FrameVariables
@@ -106,17 +107,22 @@ class StopView:
         for index, frame in self.own_frames():
             known = self.registers if frame.innermost else {}
             try:
-                bindings = [b for b in finder.of(frame, known) if not wanted or b.name in wanted]
+                # Parameters in any case: a variable that is asked for may be found through them.
+                bindings = [
+                    b for b in finder.of(frame, known)
+                    if not wanted or b.name in wanted or b.local.parameter
+                ]  # fmt: skip
                 by_frame[index] = [self.variable(b, index, frame) for b in bindings]
-                if nearest and bindings:
+                if nearest and any(b.name in wanted for b in bindings):
                     break
             except NotGoError:
                 by_frame[index] = []
-        for index, made in add_passed_on(self, by_frame, wanted):
+        for index, made in passed_on(self, by_frame):
             own = by_frame.setdefault(index, [])
             own[:] = [v for v in own if (v.name, v.function) != (made.name, made.function)]
             own.append(made)
-        return tuple(v for index in sorted(by_frame) for v in by_frame[index])
+        found = (v for index in sorted(by_frame) for v in by_frame[index])
+        return tuple(v for v in found if not wanted or v.name in wanted)
 
     def variable(self, binding: Binding, index: int, frame: FrameView) -> Variable:
         """A binding with its value, what it points at, and where all that lies."""
@@ -127,6 +133,10 @@ class StopView:
         if binding.place is not None:
             try:
                 made = self.decoder.decode(binding.type, binding.place)
+            except LeftOutError:
+                state = State.OPTIMIZED_OUT
+                kept = binding.why.partition(": ")[2]
+                why = f"the optimiser kept only a part of it: {kept}" if kept else binding.why
             except UnreadableError as error:
                 state, why = State.UNREADABLE, str(error)
             except (KeyError, NotGoError) as error:

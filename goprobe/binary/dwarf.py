@@ -211,6 +211,13 @@ class DebugInfo:
             elif child.tag == ix.TAG_LEXICAL_BLOCK and depth < _DEPTH_LIMIT:
                 yield from self._all_locals(child, depth + 1)
 
+    def is_optimised(self, function: FunctionEntry) -> bool:
+        """Whether a function was compiled with the optimiser on: a unit's producer ends in the
+        compiler's flags (cmd/link/internal/ld/dwarf.go, Go 1.21 to 1.27)."""
+        unit = self.unit_at(function.offset)
+        producer = text(self.die(unit.first_die).attributes, ix.AT_PRODUCER)
+        return "-N" not in producer.partition(";")[2].split()
+
     def scopes(self, function: FunctionEntry, pc: int) -> tuple[Scope, ...]:
         """The function and the calls inlined into it that cover `pc`, innermost first."""
         die = self.die(function.offset)

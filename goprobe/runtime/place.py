@@ -10,6 +10,10 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory
 
 
+class LeftOutError(UnreadableError):
+    """The optimiser kept these bytes of the value nowhere; `address` is their offset in it."""
+
+
 class Place(Protocol):
     """A value's bytes. `address` is None where the value lies in no memory."""
 
@@ -47,7 +51,7 @@ class InBytes(msgspec.Struct, frozen=True):
         if offset + size > len(self.data):
             raise UnreadableError(offset, size, "past the value's end")
         if not self.missing.isdisjoint(range(offset, offset + size)):
-            raise UnreadableError(offset, size, "this part was optimised out")
+            raise LeftOutError(offset, size, "this part was optimised out")
         return self.data[offset : offset + size]
 
     def part(self, offset: int, size: int) -> InBytes:

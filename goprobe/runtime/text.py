@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from contextlib import suppress
 
 _ESCAPES = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\\v", 92: "\\\\"}
 _EXPONENT_LOW, _EXPONENT_HIGH = -4, 6  # where %v turns to the exponent form: strconv/ftoa.go
@@ -41,8 +42,9 @@ def _shortest(value: float, bits: int) -> str:
         return repr(value)
     for digits in range(1, 10):
         text = f"{value:.{digits}g}"
-        if struct.pack("<f", float(text)) == struct.pack("<f", value):
-            return text
+        with suppress(OverflowError):  # the largest, rounded up, are no float32 any more
+            if struct.pack("<f", float(text)) == struct.pack("<f", value):
+                return text
     return repr(value)
 
 

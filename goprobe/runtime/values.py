@@ -21,7 +21,7 @@ from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
 from goprobe.process.memory import Memory, u64
 from goprobe.runtime.maps import MapEntry, MapReader
-from goprobe.runtime.place import InBytes, InMemory, Place
+from goprobe.runtime.place import InBytes, InMemory, LeftOutError, Place
 from goprobe.runtime.text import escape, go_complex, go_float, quote
 
 _SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
@@ -197,9 +197,14 @@ class Decoder:
         )  # fmt: skip
 
     def _slice(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
-        pointer, length, capacity = self._words(place, 3)
+        pointer, length = self._words(place, 2)
+        try:
+            capacity = int.from_bytes(place.read(16, 8), "little")
+            known: int | UnsetType = capacity
+        except LeftOutError:  # the optimiser drops what nobody asks for any more
+            capacity, known = length, UNSET
         if not pointer:
-            return Decoded(Value("nil", len=length, cap=capacity))
+            return Decoded(Value("nil", len=length, cap=known))
         element = self._types.at(kind.elem)
         if not kind.elem:
             element = self._types.at(self._types.at(kind.member("array").type).elem)
@@ -211,7 +216,7 @@ class Decoder:
             pointer, text, size=capacity * element.size, kind=f"[{capacity}]{element.name}",
             elements=parts,
         )  # fmt: skip
-        return Decoded(Value(text, len=length, cap=capacity), data)
+        return Decoded(Value(text, len=length, cap=known), data)
 
     def _run(
         self, element: GoType, place: Place, count: int, walk: _Walk, depth: int
@@ -246,9 +251,7 @@ class Decoder:
 
     def inline(self, kind: GoType, part: Element) -> str:
         """A part as it reads within the text of the whole: strings are quoted there."""
-        dynamic = part.value.dynamic_type
-        is_string = kind.kind == GoKind.STRING or dynamic == "string"
-        if is_string and not part.value.text.startswith("unreadable: "):
+        if _is_text(kind, part):
             return '"' + part.value.text.replace('"', '\\"') + '"'
         return part.value.text
 
@@ -316,6 +319,8 @@ class Decoder:
         rtype = table
         if any(m.name == "tab" for m in self._types.at(kind.underlying).members):
             rtype = u64(self._memory, table + 8)  # itab: the interface's type, then the value's
+        if self._runtime_types.kind(rtype) == GoKind.INVALID:
+            raise UnreadableError(rtype, 8, "an interface's type word, but no type is there")
         name = self._runtime_types.name(rtype)
         target = self._runtime_types.debug_type(rtype) or self._basic(rtype, name)
         if self._runtime_types.holds_pointer_directly(rtype):
@@ -424,6 +429,18 @@ class Decoder:
             walk.chain.pop()
         data = self._data(pointer, name, size=end, kind="func value", elements=tuple(captured))
         return Decoded(Value(name), data)
+
+
+def _is_text(kind: GoType, part: Element) -> bool:
+    """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
+    if part.value.dynamic_type is UNSET:
+        return kind.kind == GoKind.STRING and part.value.len is not UNSET
+    held = part.data  # the boxed value; a string's leads on to its bytes, which have no type
+    if not part.value.text:
+        return True
+    if held is UNSET or held.data is UNSET or held.text != part.value.text:
+        return False
+    return held.data.type is UNSET
 
 
 def _pair(form: str, raw: bytes) -> tuple[float, float]:

@@ -7,6 +7,7 @@ offset from entry on; an optimised one has a location list, or nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -22,6 +23,12 @@ from goprobe.runtime.frames import FrameView
 from goprobe.runtime.functionvars import FunctionVariables, frame_offset
 from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
+
+# What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
+# and msg.ptr and msg.len for the parts of a variable that it took apart.
+_WORD = 8
+_LONE_REGISTER = re.compile(rb"[\x50-\x6f]|\x90.", re.DOTALL)  # DW_OP_reg0..31, DW_OP_regx n
+_OF_THE_SOURCE = re.compile(r"&?\w+")
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -57,7 +64,7 @@ class FrameVariables:
         if frame.depth >= len(scopes):
             return
         about = self._program.function_variables(function)
-        named = [v for v in scopes[frame.depth].locals if v.name and not v.name.startswith("~")]
+        named = [v for v in scopes[frame.depth].locals if _OF_THE_SOURCE.fullmatch(v.name)]
         bound = [self._bind(about, local, frame, registers) for local in _shadowed_last(named)]
         yield from _one_of_each(bound)
 
@@ -133,6 +140,9 @@ class FrameVariables:
             return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
         if name.startswith("&"):
             return self._moved(local, kind, pieces, registers)
+        if _is_one_word_of_more(local, kind):
+            why = "its debug information tells only one of its words, not which"
+            return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
         if len(pieces) == 1 and pieces[0].address is not None:
             return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory,
                            pieces[0].address))  # fmt: skip
@@ -146,10 +156,13 @@ class FrameVariables:
         if not any(p.register in registers or p.address is not None for p in pieces):
             return Binding(local, name, kind, State.OPTIMIZED_OUT,
                            "the optimiser kept none of it")  # fmt: skip
-        spread = " ".join(
+        spread = ", ".join(
             p.register or (f"memory at {p.address:#x}" if p.address is not None else "nowhere")
             for p in pieces
         )
+        if not names:  # at no one address: not live, the contract has no nearer word for it
+            why = f"the optimiser keeps its words apart: {spread}"
+            return Binding(local, name, kind, State.REGISTER, why, place)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
 
@@ -194,6 +207,15 @@ class FrameVariables:
         return Binding(
             local, name, target, State.LIVE, "", InMemory(self._memory, pointer), moved=True
         )
+
+
+def _is_one_word_of_more(local: Local, kind: GoType) -> bool:
+    """An optimised variable of several words is described word by word; where only one of them
+    has a name of its own, writePendingEntry (cmd/compile, ssa/debug.go, Go 1.21 to 1.27) gives
+    that word's place as the whole variable's. A register that is said to hold more than a word
+    gives it away; which word it is, is not said."""
+    lone = (_LONE_REGISTER.fullmatch(entry.expression) for entry in local.locations)
+    return kind.size > _WORD and any(lone)
 
 
 def _contiguous(pieces: tuple[Piece, ...]) -> bool:

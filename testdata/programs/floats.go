@@ -18,6 +18,7 @@ func main() {
 	whole := 3.0
 	var f32 float32 = 0.1
 	var f32big float32 = 16777216
+	var f32max float32 = math.MaxFloat32
 	var c64 complex64 = 1 + 2i
 	c128 := complex(0.5, -1e30)
 	cnan := complex(nan, inf)
@@ -39,9 +40,10 @@ func main() {
 	// want: whole value=3
 	// want: f32 live size=4 value=0.1 type=float32
 	// want: f32big value=1.6777216e+07
+	// want: f32max value=3.4028235e+38
 	// want: c64 live size=8 value=(1+2i) type=complex64
 	// want: c128 live size=16 value=(0.5-1e+30i) type=complex128 printed=c128
 	// want: cnan value=(NaN+Infi)
 	_, _, _, _, _, _, _, _, _ = half, third, big, bigPlain, tiny, huge, denormal, inf, minusInf
-	_, _, _, _, _, _, _, _ = nan, minusZero, whole, f32, f32big, c64, c128, cnan
+	_, _, _, _, _, _, _, _, _ = nan, minusZero, whole, f32, f32big, f32max, c64, c128, cnan
 }

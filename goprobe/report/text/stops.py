@@ -164,6 +164,8 @@ def _extent(variable: Variable) -> str:
 
 def _told(variable: Variable) -> str:
     """The state of a variable that does not simply live in memory, and why it is so."""
+    if variable.state is State.REGISTER and not variable.register:
+        return variable.why
     if variable.register is UNSET:
         state = STATE_WORDS[variable.state]
     else:
