@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Memory, read_packed
+from goprobe.process.memory import READ_LIMIT, Memory, read_packed
 
 Words = NDArray[np.uint64]
 Positions = NDArray[np.int64]
@@ -88,18 +88,19 @@ def copy_ranges(memory: Memory, addresses: Words, size: int | Words) -> Copy:
     """
     if not len(addresses) or not np.any(size):
         return _joined([])
-    whole = _runs(addresses, np.broadcast_to(np.asarray(size, np.uint64), addresses.shape))
-    if whole.copied(memory):
-        return whole
-    sizes = (whole.highs - whole.lows).tolist()
-    runs = list(zip(whole.lows.tolist(), sizes, strict=True))
-    del whole  # its memory may be much
+    lows, highs = _runs(addresses, np.broadcast_to(np.asarray(size, np.uint64), addresses.shape))
+    if int((highs - lows).sum()) <= READ_LIMIT:
+        whole = _placed(lows, highs)
+        if whole.copied(memory):
+            return whole
+        del whole  # its memory may be much
+    runs = list(zip(lows.tolist(), (highs - lows).tolist(), strict=True))
     runs, parts = _retried(memory, runs, memory.read_many(runs))
     return _joined((at, part) for (at, _), part in zip(runs, parts, strict=True) if part)
 
 
-def _runs(addresses: Words, sizes: Words) -> Copy:
-    """Room for a copy of all that, with nothing in it yet."""
+def _runs(addresses: Words, sizes: Words) -> tuple[Words, Words]:
+    """[low, high) of the runs in which all that is to be read."""
     order = np.argsort(addresses, kind="stable")
     addresses, sizes = addresses[order], sizes[order]
     word = np.uint64(_WORD - 1)
@@ -108,7 +109,7 @@ def _runs(addresses: Words, sizes: Words) -> Copy:
     apart = np.flatnonzero(lows[1:] > ends[:-1] + np.uint64(_GAP)) + 1
     first = np.concatenate(([0], apart))
     last = np.concatenate((apart - 1, [len(lows) - 1]))
-    return _placed(lows[first], ends[last])
+    return lows[first], ends[last]
 
 
 def _placed(lows: Words, highs: Words, buffer: bytearray | None = None) -> Copy:
