@@ -56,6 +56,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
         (r"(map\[.+?)\{.*\}", lambda t: _shape(_F.MAP, _F.OBJECT, _F.ASSIGN, named=t)),
         (r"\[\](.+?)\{.*\}", lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.SLICE, named=f"]{t}",
                                               exact=False)),
+        # A literal of a named type, which may be a map's or a slice's.
+        (r"([\w.]+(?:\[.+\])?)\{.*\}",
+         lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.MAP, _F.ASSIGN, _F.SLICE, named=t)),
         (r"()\(?\[\](?:byte|uint8)\)?\(.*\)",
          lambda _: _shape(_F.TO_BYTES, _F.CONCAT, _F.OBJECT, named="]byte", exact=False)),
         (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _shape(_F.TO_RUNES)),

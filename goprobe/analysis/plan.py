@@ -99,9 +99,15 @@ class Joiner:
             if found := self._anchor(call):
                 anchored.setdefault(found.place, []).append(found)
         left: list[_Anchored] = []
+        doubtful: list[_Anchored] = []
         for place, group in anchored.items():
-            left += self._assign(by_line.get(place, []), group)
-        left = self._assign_parameters(plans, left)
+            on_line = by_line.get(place, [])
+            sure = [a for a in group if self._names_a_type_of(a, on_line)]
+            left += self._assign(on_line, sure)
+            doubtful += [a for a in group if a not in sure]
+        for anchor in self._assign_by_type(plans, doubtful):
+            left += self._assign(by_line.get(anchor.place, []), [anchor])
+        left = self._assign_by_type(plans, self._assign_parameters(plans, left))
         self._attach_shared_blocks(plans, [a for group in anchored.values() for a in group])
         plans += self._unpredicted(self._attach_moves(plans, left))
         for place, on_line in by_line.items():
@@ -120,7 +126,7 @@ class Joiner:
     def _plan(self, predicted: Predicted) -> SitePlan:
         facts = self._facts.get((predicted.file, predicted.line), ())
         plan = SitePlan(predicted, self._function_name(predicted, facts))
-        plan.code = bool(facts)
+        plan.code = any(_relevant(fact, plan) for fact in facts)
         plan.alive = plan.code or plan.function in self._functions
         return plan
 
@@ -164,6 +170,8 @@ class Joiner:
         call, predicted = anchored.call, plan.predicted
         if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
             return _REFUSED
+        if _cannot_be(call, predicted):
+            return _REFUSED
         score = self._inlining_score(anchored, predicted)
         score += self._type_score(call, predicted.shape)
         score += _prediction_score(call, predicted.prediction)
@@ -204,6 +212,35 @@ class Joiner:
                      if p.predicted.line > anchored.place[1]]  # fmt: skip
             here = anchored.at == len(anchored.call.frames) - 1
             rest += self._assign(below if here else (), [anchored])
+        return rest
+
+    def _names_a_type_of(self, anchored: _Anchored, on_line: Sequence[SitePlan]) -> bool:
+        """Whether a site of the line may be what a call makes, by the type that the call names."""
+        scores = [
+            self._type_score(anchored.call, plan.predicted.shape)
+            for plan in on_line
+            if self._score(anchored, plan) > _REFUSED
+        ]
+        return not scores or max(scores) >= 0
+
+    def _assign_by_type(
+        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
+    ) -> list[_Anchored]:
+        """What stands inside a literal of several lines is made on another line of it."""
+        waiting: dict[tuple[str, str], list[SitePlan]] = {}
+        for plan in plans:
+            escapes = plan.predicted.prediction is Prediction.HEAP and plan.predicted.shape.type
+            if escapes and not plan.calls and not plan.predicted.moved:
+                waiting.setdefault((plan.predicted.file, plan.function), []).append(plan)
+        rest = []
+        for anchored in left:
+            fitting = [
+                plan for plan in waiting.get((anchored.place[0], anchored.function), ())
+                if not plan.calls and self._score(anchored, plan) > _REFUSED
+                and self._type_score(anchored.call, plan.predicted.shape) > 0
+            ]  # fmt: skip
+            near = sorted(fitting, key=lambda p: abs(p.predicted.line - anchored.place[1]))
+            rest += self._assign(near[:1], [anchored])
         return rest
 
     def _attach_shared_blocks(
@@ -357,6 +394,16 @@ _STATICS_OF = {
 _STATICS = {"func literal": frozenset((_S.FUNCTION,))}
 
 _BUFFERED = frozenset((Family.CONCAT, Family.TO_STRING, Family.TO_BYTES, Family.TO_RUNES))
+
+
+def _cannot_be(call: AllocationCall, predicted: Predicted) -> bool:
+    """What does not escape is never made as an object on its own: only slices and maps, whose size
+    may be too much for the frame, and what becomes an interface."""
+    return (
+        call.allocator.family is Family.OBJECT
+        and predicted.prediction is Prediction.STACK
+        and predicted.shape.families <= {Family.OBJECT, Family.CONVERT}
+    )
 
 
 def _prediction_score(call: AllocationCall, prediction: Prediction) -> int:
