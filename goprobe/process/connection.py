@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from goprobe.errors import GdbDiedError, TargetError, TargetTimeoutError
+from goprobe.errors import GdbDiedError, NoGdbError, TargetError, TargetTimeoutError
 from goprobe.process.mi import CANNOT_INSERT
 from goprobe.process.mipipes import MiPipes
 
@@ -45,14 +45,17 @@ class Connection:
         pipes: MiPipes,
         complaints: int,
         *,
+        name: str,
         log: Callable[[str], None] | None,
         on_death: Callable[[], None],
     ) -> None:
-        """`complaints` is the file that is GDB's standard error; it is closed with the rest."""
+        """`complaints` is the file that is GDB's standard error; it is closed with the rest.
+        `name` is the program that is to be a GDB."""
         assert process.stdout is not None
         self._process = process
         self._pipes = pipes
         self._complaints = complaints
+        self._name = name
         self._log = log
         self._on_death = on_death
         self._poll = select.poll()
@@ -117,13 +120,18 @@ class Connection:
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
 
-    def _died(self) -> GdbDiedError:
+    def _died(self) -> GdbDiedError | NoGdbError:
         self._on_death()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code and code < 0 else "ended by itself"
-        return GdbDiedError(f"GDB {how}{self._complaint()}")
+        if self._settled:
+            return GdbDiedError(f"GDB {how}{self._complaint()}")
+        return NoGdbError(
+            f"{self._name} does not work as a GDB: it {how}{self._complaint()}",
+            hint="goprobe doctor tries it; --gdb names another",
+        )
 
     def _complaint(self) -> str:
         """GDB's reason to end, as the tail of a sentence."""

@@ -341,7 +341,12 @@ class Gdb:
 
         pipes = MiPipes(process.popen, parse_response)
         return Connection(
-            process.popen, pipes, process.complaints, log=log, on_death=self._held.abandon
+            process.popen,
+            pipes,
+            process.complaints,
+            name=process.name,
+            log=log,
+            on_death=self._held.abandon,
         )
 
     def _require_idle(self) -> None:

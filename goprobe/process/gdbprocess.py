@@ -16,7 +16,7 @@ from goprobe.process import mi
 class GdbProcess:
     """A GDB that starts. It ends with the block that it is used in, unless it was taken over.
 
-    `complaints` is the file that is its standard error. Raises CannotWorkError if it can't start.
+    `name` is the program, `complaints` the file that is its standard error. Raises CannotWorkError if it can't start.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class GdbProcess:
     ) -> None:
         options = mi.OPTIONS if symbols else (*mi.OPTIONS, *mi.FRUGAL_OPTIONS)
         self.complaints = os.memfd_create("gdb-stderr")
+        self.name = command[0]
         self._taken = False
         try:
             # A session of its own: Ctrl-C at the terminal is not for GDB.

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from goprobe.errors import (
     CannotWorkError,
     GdbDiedError,
+    NoGdbError,
     NotPermittedError,
     TargetGoneError,
     TargetTimeoutError,
@@ -550,7 +551,7 @@ def test_gdb_dies_in_the_middle(
 
 @pytest.mark.parametrize("command", [("/bin/false",), ("/bin/true",), ("/bin/echo",)])
 def test_a_gdb_that_is_none(command: tuple[str, ...], binary: Path) -> None:
-    with pytest.raises(GdbDiedError, match="GDB ended by itself"), Gdb(command) as gdb:
+    with pytest.raises(NoGdbError, match="does not work as a GDB: it ended"), Gdb(command) as gdb:
         gdb.launch(binary)
     assert not psutil.Process().children()
 
