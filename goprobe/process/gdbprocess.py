@@ -16,7 +16,8 @@ from goprobe.process import mi
 class GdbProcess:
     """A GDB that starts. It ends with the block that it is used in, unless it was taken over.
 
-    `name` is the program, `complaints` the file that is its standard error. Raises CannotWorkError if it can't start.
+    `name` is the program, `complaints` the file that is its standard error. Raises
+    CannotWorkError if it can't start.
     """
 
     def __init__(
