@@ -87,6 +87,7 @@ def group(states: Iterable[GoroutineState]) -> tuple[GoroutineGroup, ...]:
             len(members), members[0].status, members[0].wait_reason,
             tuple(m.id for m in members),
             members[0].frames if members[0].frames is not UNSET else (),
+            members[0].frames_end,
         )
         for members in found.values()
     ]  # fmt: skip

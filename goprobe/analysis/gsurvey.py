@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from goprobe.analysis.hold import AnyHeld, AnyTarget
@@ -30,6 +31,8 @@ from goprobe.runtime.modules import Modules
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.unwind import is_hard
 from goprobe.runtime.world import World
+
+_CUT = "the stack goes on: only its innermost {:,} bytes were read"
 
 
 def rehearse(target: AnyTarget) -> GoroutineCopy | None:
@@ -104,6 +107,8 @@ def _told(
         if stands is None:
             copied.choose(i)
             stands = standing_of(stacks, g, teller.name_of(g.start))
+            if stands.end and copied.overrun:
+                stands = replace(stands, end=_CUT.format(copied.size))
             alike[key] = stands
         found.append(teller.tell(g, g.sp, stands))
     return tuple(found)
@@ -136,14 +141,22 @@ class _StackMemory:
         self._table = table
         self._low = 0
         self._data = b""
+        self.overrun = False
+        """Whether what lies beyond the copied part of the chosen stack was asked for."""
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
 
     def choose(self, index: int) -> None:
+        self.overrun = False
         self._low = int(self._table.sp[index])
         self._data = self._table.stack(index)
 
     def read(self, address: int, size: int) -> bytes:
         start = address - self._low
         if start < 0 or start + size > len(self._data):
+            self.overrun |= start >= 0
             raise UnreadableError(address, size, "this part of the stack was not copied")
         return self._data[start : start + size]
 

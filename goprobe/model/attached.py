@@ -79,14 +79,18 @@ class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     frames_end: str | UnsetType = UNSET
 
 
-class GoroutineGroup(msgspec.Struct, frozen=True):
-    """Goroutines with the same status and stack, largest group first."""
+class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Goroutines with the same status and stack, largest group first.
+
+    `frames_end` says why the walk of the stack ended before its beginning: what lies there may
+    differ."""
 
     count: int
     status: str
     wait_reason: str
     ids: tuple[int, ...]
     frames: tuple[CallSite, ...]
+    frames_end: str | UnsetType = UNSET
 
 
 class GoroutinesReport(msgspec.Struct, frozen=True, kw_only=True):

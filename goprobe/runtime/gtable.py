@@ -23,8 +23,8 @@ Words = NDArray[np.uint64]
 Indexes = NDArray[np.int64]
 
 _G_LIMIT = 1 << 24
-_STACK_LIMIT = 1 << 15
-_BUDGET = 1 << 26
+_STACK_LIMIT = 1 << 20  # bytes of one stack
+_BUDGET = 1 << 28  # bytes of all
 _WORD = 8
 _MARGIN = 512  # bytes
 _DEPTH_LIMIT = 10_000
@@ -261,7 +261,8 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def same_stacks(table: GoroutineTable, step: Callable[[int], Step]) -> Indexes:
-    """A number for each goroutine, the same for those whose stacks are the same pc by pc.
+    """A number for each goroutine, the same for those whose stacks are the same pc by pc, as far as
+    they were copied.
 
     -1 for goroutines without a copied stack, and for those whose stack is hard to walk.
     """
@@ -286,9 +287,8 @@ def same_stacks(table: GoroutineTable, step: Callable[[int], Step]) -> Indexes:
         sizes = np.array([known[p].size for p in pcs.tolist()], np.int64)[which]
         hard = np.array([known[p].hard for p in pcs.tolist()], np.bool_)[which]
         slot = at[active] + sizes
-        hard |= (sizes >= 0) & (slot + _WORD > table.stack_size[active])
         labels[active[hard]] = -1
-        goes_on = (sizes >= 0) & ~hard
+        goes_on = (sizes >= 0) & ~hard & (slot + _WORD <= table.stack_size[active])
         active, slot = active[goes_on], slot[goes_on]
         pc[active] = words[(table.stack_at[active] + slot) // _WORD]
         at[active] = slot + _WORD

@@ -14,10 +14,12 @@ from msgspec import UNSET
 
 from goprobe.analysis.goroutines import goroutines
 from goprobe.analysis.hold import open_target
-from goprobe.model.attached import GoroutinesReport, GoroutineState
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.runtime import gtable
 from tests.support.go import Running, build, matrix, running
 
-SOURCE = Path(__file__).parents[2] / "testdata" / "targets" / "goroutines.go"
+TARGETS = Path(__file__).parents[2] / "testdata" / "targets"
+SOURCE = TARGETS / "goroutines.go"
 PARKED = 10_000
 _HEADER = re.compile(r"goroutine (\d+)(?: gp=\S+ m=\S+(?: mp=\S+)?)? \[(.*)\]:")
 _CREATED = re.compile(r"created by (.*?)(?: in goroutine (\d+))?")
@@ -170,3 +172,30 @@ def test_runtimes_own(compared: Compared) -> None:
     # Those of the collector may be at work at any moment; the rest stand.
     assert "finalizer wait" in reasons
     assert len(system) >= 4
+
+
+DEEP = 1500  # calls: more than 300 KiB of stack
+
+
+def _deep_groups(report: GoroutinesReport) -> list[GoroutineGroup]:
+    return [g for g in report.groups if any(f.function == "main.down" for f in g.frames)]
+
+
+def test_deep_stacks_are_whole_and_told_apart_by_their_outer_ends() -> None:
+    with running(build(TARGETS / "deep.go"), str(DEEP)) as program:
+        groups = _deep_groups(goroutines(open_target(program.pid), stacks=True))
+    depths = {sum(f.function == "main.down" for f in g.frames): g.count for g in groups}
+    assert depths == {DEEP + 1: 2, DEEP + 2: 2, DEEP + 3: 2}
+    for group in groups:
+        assert group.frames[-1].function == "runtime.goexit"
+        assert group.frames_end is UNSET
+
+
+def test_where_stacks_are_too_much_to_read_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gtable, "_BUDGET", 6 << 14)
+    with running(build(TARGETS / "deep.go"), str(DEEP)) as program:
+        report = goroutines(open_target(program.pid), stacks=True)
+    (group,) = _deep_groups(report)
+    assert group.count == 6
+    assert group.frames_end is not UNSET
+    assert group.frames_end.startswith("the stack goes on: only its innermost ")

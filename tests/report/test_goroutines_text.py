@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from goprobe.model.address import Address
 from goprobe.model.attached import (
@@ -58,6 +59,13 @@ def test_a_group_says_how_many_stand_where() -> None:
     assert "runtime.gopark" not in shown
     assert "and 1 of the runtime: force gc (idle)" in shown
     assert shown.endswith("Process 7 stood still for 1.5 ms.")
+
+
+def test_a_group_says_where_its_stacks_were_not_read_to_the_end() -> None:
+    found = report()
+    first = replace(found.groups[0], frames_end="the stack goes on")
+    shown = text(replace(found, groups=(first, *found.groups[1:])))
+    assert shown.count("the stack goes on") == 1
 
 
 def test_each_by_itself_is_a_table() -> None:

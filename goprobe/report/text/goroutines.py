@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from rich.text import Text
 
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
@@ -63,6 +63,7 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         page.blank()
         page.paragraph(*_group_head(group), hanging=_INDENT)
         _frames(page, group.frames if whole else _telling(group.frames))
+        _ended(page, group.frames_end)
     if idle:
         page.blank()
         names = words.listed([group.wait_reason or group.status for group in idle])
@@ -97,6 +98,11 @@ def _frames(page: Page, frames: Sequence[CallSite]) -> None:
     page.table(rows, (Column(elastic=True, cut=True), Column(elastic=True, cut=True)), _INDENT * 2)
 
 
+def _ended(page: Page, why: str | UnsetType) -> None:
+    if why is not UNSET and why:
+        page.paragraph((why, "dim"), indent=_INDENT * 2)
+
+
 def _frame(page: Page, frame: CallSite) -> list[Text]:
     inlined = " (inlined)" if frame.inlined else ""
     pc = f"  {frame.pc}" if page.options.verbose else ""
@@ -113,8 +119,7 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         page.paragraph(*_own_head(goroutine), hanging=_INDENT)
         if goroutine.frames is not UNSET:
             _frames(page, goroutine.frames)
-        if goroutine.frames_end is not UNSET and goroutine.frames_end:
-            page.paragraph((goroutine.frames_end, "dim"), indent=_INDENT * 2)
+        _ended(page, goroutine.frames_end)
         if goroutine.created_by:
             page.line((f"created by {goroutine.created_by}", "dim"), indent=_INDENT * 2)
 
