@@ -8,10 +8,12 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from goprobe.analysis.trace import TraceRequest, trace
+from goprobe.errors import UsageError
 from goprobe.model.compare import Change, CompareReport, Fate, Inlining
 from goprobe.model.location import Kind, Location
 from goprobe.model.trace import Frame, TraceReport
 from goprobe.model.value import State, Variable
+from goprobe.toolchain.built import is_executable_file
 
 _Key = tuple[str, str]
 _PLACES = {
@@ -33,7 +35,13 @@ _PLACES = {
 
 
 def compare(request: TraceRequest) -> CompareReport:
-    """Trace the target twice, without and with the optimiser. Raises what `trace` raises."""
+    """Trace the target twice, without and with the optimiser. Raises what `trace` raises, and
+    UsageError where there is nothing to build."""
+    if is_executable_file(request.target):
+        raise UsageError(
+            f"{request.target} is compiled already, one way only",
+            hint="--compare builds a program both ways: name its .go file or its package",
+        )
     plain = trace(replace(request, optimized=False))
     optimized = trace(replace(request, optimized=True, started=None))
     return compared(plain, optimized)

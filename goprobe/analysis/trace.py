@@ -99,6 +99,11 @@ class _Tracer:
         for warning in (go_warning(version), gdb_warning(self.session.gdb.version)):
             if warning:
                 self.warnings.append(warning)
+        if self.request.optimized and not program.info.optimized:
+            self.warnings.append(
+                "the binary was compiled without the optimiser, and --optimized builds only "
+                "source: this is the unoptimised program"
+            )
         if program.stripped:
             self.warnings.append(
                 "the binary is stripped: its stops and frames are shown, but no variables, "

@@ -123,6 +123,17 @@ BAD_LINES = [
 ]
 
 
+def test_a_compiled_program_is_not_built_another_way() -> None:
+    plain = str(build(Path(HELLO), flags=("-gcflags=all=-N -l",)))
+    ran = goprobe("trace", plain, "--compare")
+    assert (ran.code, ran.out) == (2, b"")
+    assert "is compiled already, one way only" in ran.err.splitlines()[0]
+    warned = goprobe("trace", plain, "--optimized", "--json").json["warnings"]
+    assert any("compiled without the optimiser" in warning for warning in warned)
+    fast = str(build(Path(HELLO)))
+    assert goprobe("trace", fast, "--optimized", "--json").json["warnings"] == []
+
+
 @pytest.mark.parametrize(("line", "code", "told"), BAD_LINES)
 def test_what_cannot_be_done_is_one_sentence(line: list[str | Path], code: int, told: str) -> None:
     ran = goprobe(*line)
