@@ -175,8 +175,8 @@ def _variables(stop: Node, name: str, frame: str | None) -> list[Node]:
     if frame is not None:
         names = [f["function"] for f in stop["frames"]]
         found = [v for v in found if names[v["frame"]] in frame.split("|")]
-    # Innermost frame first; in it the one declared last, which hides the others.
-    return sorted(found, key=lambda v: (v["frame"], -v.get("line", 0)))
+    # Innermost frame first; in it an inner block's variable comes before those that it hides.
+    return sorted(found, key=lambda v: int(v["frame"]))
 
 
 def find(stop: Node, want: Want) -> Node | None:

@@ -59,7 +59,9 @@ def picks(report: TraceReport, names: Sequence[str] = (), parts: int = _MOST_PAR
     tests = [_is_named(names)] if names else [_not_the_compilers(test) for test in _TESTS]
     for test in tests:
         for stop in reversed(report.stops):
-            found = {(v.function, v.name): v for v in stop.variables if test(v)}
+            found: dict[tuple[str, str], Variable] = {}
+            for v in filter(test, stop.variables):  # the innermost frame's and block's come first
+                found.setdefault((v.function, v.name), v)
             if found and not (names and _better_elsewhere(report, stop, list(found.values()))):
                 chosen = list(found.values())[:MOST_VARIABLES]
                 return [Pick(stop, v, tree(v, parts)) for v in chosen]

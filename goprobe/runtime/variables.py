@@ -23,6 +23,7 @@ from goprobe.runtime.frames import FrameView
 from goprobe.runtime.functionvars import FunctionVariables, frame_offset
 from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
+from goprobe.runtime.values import scalar_ranges
 
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
 # and msg.ptr and msg.len for the parts of a variable that it took apart.
@@ -65,7 +66,7 @@ class FrameVariables:
             return
         about = self._program.function_variables(function)
         named = [v for v in scopes[frame.depth].locals if _OF_THE_SOURCE.fullmatch(v.name)]
-        bound = [self._bind(about, local, frame, registers) for local in _shadowed_last(named)]
+        bound = [self._bind(about, local, frame, registers) for local in _inner_first(named)]
         yield from _one_of_each(bound)
 
     def parameters(
@@ -88,7 +89,7 @@ class FrameVariables:
         # A caller's frame stands behind its call: what is there now is what held at the call.
         entry = next((e for e in local.locations if e.low <= pc < e.high), None)
         if entry is None:
-            return self._absent(local, kind, frame)
+            return self._absent(about, local, kind, frame)
         try:
             pieces = evaluate(
                 entry.expression, cfa=frame.cfa, frame_base=frame.cfa, registers=registers,
@@ -110,13 +111,17 @@ class FrameVariables:
         )  # fmt: skip
         return Binding(local, local.name.lstrip("&"), kind, State.NOT_YET, where, moved=moved)
 
-    def _absent(self, local: Local, kind: GoType, frame: FrameView) -> Binding:
+    def _absent(
+        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView
+    ) -> Binding:
         moved = local.name.startswith("&")
         if moved:
             kind = self._program.debug.types.at(kind.elem)
         name = local.name.lstrip("&")
         if not local.locations:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
+            if not self._program.debug.is_optimised(about.function):
+                why = "the compiler gave no place for it in the debug information"  # seen of 1.21
             return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
         pc = frame.lookup - self._bias
         if all(e.low > pc for e in local.locations) and local.line >= frame.line:
@@ -140,7 +145,7 @@ class FrameVariables:
             return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
         if name.startswith("&"):
             return self._moved(local, kind, pieces, registers)
-        if _is_one_word_of_more(local, kind):
+        if self._is_one_word_of_more(local, kind):
             why = "its debug information tells only one of its words, not which"
             return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
         if len(pieces) == 1 and pieces[0].address is not None:
@@ -165,6 +170,15 @@ class FrameVariables:
             return Binding(local, name, kind, State.REGISTER, why, place)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
+
+    def _is_one_word_of_more(self, local: Local, kind: GoType) -> bool:
+        """An optimised variable of several words is described word by word; where only one of
+        them has a name of its own, writePendingEntry (cmd/compile, ssa/debug.go, Go 1.21 to 1.27)
+        gives that word's place as the whole variable's. A register that is said to hold more
+        than a word gives it away; which word it is, is not said."""
+        if not any(_LONE_REGISTER.fullmatch(entry.expression) for entry in local.locations):
+            return False
+        return sum(n for _, n in scalar_ranges(self._program.debug.types, kind)) > _WORD
 
     def _assembled(
         self, kind: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
@@ -209,15 +223,6 @@ class FrameVariables:
         )
 
 
-def _is_one_word_of_more(local: Local, kind: GoType) -> bool:
-    """An optimised variable of several words is described word by word; where only one of them
-    has a name of its own, writePendingEntry (cmd/compile, ssa/debug.go, Go 1.21 to 1.27) gives
-    that word's place as the whole variable's. A register that is said to hold more than a word
-    gives it away; which word it is, is not said."""
-    lone = (_LONE_REGISTER.fullmatch(entry.expression) for entry in local.locations)
-    return kind.size > _WORD and any(lone)
-
-
 def _contiguous(pieces: tuple[Piece, ...]) -> bool:
     expected = pieces[0].address
     for piece in pieces:
@@ -246,6 +251,11 @@ def _rank(binding: Binding) -> tuple[bool, bool]:
     return binding.place is not None, binding.moved and binding.state is State.LIVE
 
 
-def _shadowed_last(locals_: list[Local]) -> list[Local]:
-    """The variables by name, an inner block's before the outer's of the same name."""
-    return sorted(locals_, key=lambda v: (not v.parameter, v.line))
+def _inner_first(locals_: list[Local]) -> list[Local]:
+    """The variables in the order of their declarations; of those of one name an inner block's
+    before an outer's, for it is the one that the name means. They come outermost block first."""
+    of_name: dict[str, list[Local]] = {}
+    for local in locals_:
+        of_name.setdefault(local.name.removeprefix("&"), []).append(local)
+    ordered = sorted(locals_, key=lambda v: (not v.parameter, v.line))
+    return [of_name[local.name.removeprefix("&")].pop() for local in ordered]

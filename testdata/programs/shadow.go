@@ -4,6 +4,13 @@ package main
 func value() (int, error) { return 3, nil }
 
 func main() {
+	for later := 0; later < 1; later++ {
+		println(later) // stop
+		// want: later live value=0 type=int
+		// want: later shadowed not_yet type=string
+	}
+	later := "declared further down, in the outer block"
+	_ = later
 	x := 1
 	println("settle", (*int)(nil)) // the stack grows here, not later
 	println("at x1", &x)

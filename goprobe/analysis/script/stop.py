@@ -171,7 +171,7 @@ class Stop:
         return iter(self.variables)
 
     def get(self, name: str) -> Variable | None:
-        """The innermost variable of a name: within a frame the one declared last."""
+        """The innermost variable of a name: within a frame an inner block's comes first."""
         _ = self.report
         if self._variables is not None:
             named = tuple(v for v in self._variables if v.name == name)
@@ -179,7 +179,7 @@ class Stop:
             if name not in self._named:
                 self._named[name] = self._driver.variables(name)
             named = tuple(v for v in self._named[name] if v.name == name)
-        return min(named, key=lambda v: (v.frame, -(v.line or 0)), default=None)
+        return min(named, key=lambda v: v.frame, default=None)
 
     # Questions
 

@@ -127,6 +127,8 @@ def _rows(page: Page, variable: Variable, stop: Stop) -> list[list[Text]]:
     value = value_text(variable.type, variable.value, variable.data)
     told = "" if variable.state is State.LIVE else _told(variable)
     spans: list[Span] = [(f"{variable.type}  ", "dim"), value]
+    if _is_hidden(variable, stop):
+        spans.append((f" hidden by the inner {variable.name}", "dim"))
     if told and not value:
         spans.append((told, "italic"))
     rows = [[page.text((variable.name, "bold")), page.text(*spans), nothing]]
@@ -139,6 +141,13 @@ def _rows(page: Page, variable: Variable, stop: Stop) -> list[list[Text]]:
         lead = f"{page.glyphs.leads_to} "
         rows += _place(page, variable.data.location, stop, lead, _extent(variable))
     return rows
+
+
+def _is_hidden(variable: Variable, stop: Stop) -> bool:
+    """Whether an inner block's variable of the same name stands before it."""
+    mine = (variable.frame, variable.function, variable.name)
+    same = (v for v in stop.variables if (v.frame, v.function, v.name) == mine)
+    return next(same, variable) is not variable
 
 
 def _place(page: Page, location: Location, stop: Stop, lead: str, note: str) -> list[list[Text]]:
