@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import threading
 
 from goprobe.cli.command import Command
 from goprobe.cli.doctor import Doctor
@@ -39,5 +41,7 @@ def main() -> None:
     step_back()
     gc.set_threshold(*_SELDOM)
     code = run(sys.argv[1:], COMMANDS)
+    if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
+        os._exit(code)  # a script's thread that did not end in time: Python would wait for it
     gc.freeze()  # Python would look for garbage once more, in all that ends with it: 20 ms
     sys.exit(code)

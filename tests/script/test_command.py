@@ -92,6 +92,16 @@ def test_how_a_script_may_end(ask: Ask, ending: str, code: int, said: str) -> No
     assert "Traceback" not in done.err
 
 
+def test_a_script_whose_thread_hangs(ask: Ask) -> None:
+    text = "import threading, time\ndef work():\n    while True: time.sleep(0.05)\n"
+    done = ask(text + "threading.Thread(target=work).start()\n", "--timeout", "3")
+    assert (done.code, done.out) == (4, b"")
+    assert "did not end within 3 s" in done.err
+    ends = text.replace("while True: time.sleep(0.05)", "time.sleep(0.2); print('over')")
+    done = ask(ends + "threading.Thread(target=work).start()\n")
+    assert (done.code, done.out) == (0, b"over\n")
+
+
 @pytest.mark.parametrize(
     "hang",
     [

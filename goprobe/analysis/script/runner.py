@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -47,7 +48,9 @@ def run_script(
     names = {"__name__": "__main__", "__file__": path, "program": program, "args": tuple(args)}
     try:
         with _bounded(path, timeout, program):
+            before = frozenset(threading.enumerate())
             exec(code, names)
+            _await_threads(before)
     except SystemExit as ended:
         return _asked_for(ended)
     except GoprobeError as error:
@@ -58,6 +61,13 @@ def run_script(
     except Exception as error:
         raise ScriptFailedError(_sentence(path, error), lines=_own_traceback(path, error)) from None
     return 0
+
+
+def _await_threads(before: Container[threading.Thread]) -> None:
+    """As Python does at its own end, but within the script's time."""
+    for thread in threading.enumerate():
+        if thread not in before and not thread.daemon:
+            thread.join()
 
 
 def _asked_for(ended: SystemExit) -> int:
