@@ -7,40 +7,18 @@ from collections.abc import Sequence
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.nodes import NO_OFFSET
-from goprobe.binary.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.gotypes import GoType, TypeReader, part_at
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
 from goprobe.runtime.roots import RootGroup, RootKind
 
-_DEPTH_LIMIT = 16
 _MAP_INSIDE = (" table", " directory")
 _MAP_ENTRIES = (" groups", " buckets")
 
 
 def field_at(types: TypeReader, kind: GoType, offset: int) -> str:
     """The part of a value at a byte offset, as Go selects it: ".next", ".items[3].name"."""
-    found = ""
-    for _ in range(_DEPTH_LIMIT):
-        if kind.kind == GoKind.STRUCT:
-            for member in reversed(kind.members):
-                part = types.at(member.type)
-                if member.offset <= offset < member.offset + max(part.size, 1):
-                    break
-            else:
-                return found
-            found += f".{member.name}"
-            offset -= member.offset
-            kind = part
-        elif kind.kind == GoKind.ARRAY:
-            part = types.at(kind.elem)
-            if not part.size:
-                return found
-            index, offset = divmod(offset, part.size)
-            found += f"[{index}]"
-            kind = part
-        else:
-            break
-    return found
+    return part_at(types, kind, offset)[0]
 
 
 class Names:

@@ -17,6 +17,7 @@ from goprobe.binary.dwarfindex import Attributes, Die, integer, text
 
 _MEMBER_LIMIT = 1 << 16
 _CHAIN_LIMIT = 32
+_PARTS_LIMIT = 16
 
 
 class GoKind(IntEnum):
@@ -184,3 +185,30 @@ class TypeReader:
                 break
         size = made.size or max(0, count) * self.at(target).size
         return replace(made, elem=target, count=max(0, count), size=size)
+
+
+def part_at(types: TypeReader, kind: GoType, offset: int) -> tuple[str, GoType, int]:
+    """The part of a value at a byte offset: as Go selects it (".next", ".items[3].name"), its type,
+    and how many bytes into it the offset is."""
+    found = ""
+    for _ in range(_PARTS_LIMIT):
+        if kind.kind == GoKind.STRUCT:
+            for member in reversed(kind.members):
+                part = types.at(member.type)
+                if member.offset <= offset < member.offset + max(part.size, 1):
+                    break
+            else:
+                break
+            found += f".{member.name}"
+            offset -= member.offset
+            kind = part
+        elif kind.kind == GoKind.ARRAY:
+            part = types.at(kind.elem)
+            if not part.size:
+                break
+            index, offset = divmod(offset, part.size)
+            found += f"[{index}]"
+            kind = part
+        else:
+            break
+    return found, kind, offset

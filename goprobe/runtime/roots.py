@@ -19,6 +19,7 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory import u32, u64
 from goprobe.runtime.modules import Module
 from goprobe.runtime.spantable import SpanTable
+from goprobe.runtime.statics import Links, Named, Statics
 from goprobe.runtime.view import read_record
 from goprobe.runtime.world import World
 
@@ -75,18 +76,12 @@ class Roots(msgspec.Struct):
         self.values.append(value)
 
 
-class Named(msgspec.Struct, frozen=True):
-    """A package-level variable: [low, high) in the target."""
-
-    low: int
-    high: int
-    name: str
-    type: GoType | None
-
-
 def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -> Roots:
     """Pointers to [low, high) in the data and bss of every module, by the linker's masks."""
     roots = Roots()
+    modules = tuple(modules)
+    links = Links(modules)
+    found: list[tuple[list[int], list[int], str]] = []
     for module in modules:
         for section, (mask, count) in module.pointers.items():
             start, end = module.span(section)
@@ -100,37 +95,47 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
                 roots.notes.append(f"the {section} section of the program: {error.why}")
                 continue
             held = np.unpackbits(raw, bitorder="little")[:count] != 0
+            links.add(start, words, held)
             held &= (words >= np.uint64(low)) & (words < np.uint64(high))
             places = np.flatnonzero(held)
-            _name_globals(
-                world, roots, (start + places * _WORD).tolist(), words[places].tolist(),
-                module.name or section,
-            )  # fmt: skip
+            at = (start + places * _WORD).tolist()
+            found.append((at, words[places].tolist(), module.name or section))
+    statics = Statics(world, links, lambda address: declared_at(world, address))
+    for addresses, values, name in found:
+        _name_globals(world, statics, roots, addresses, values, name)
     return roots
 
 
 def _name_globals(
-    world: World, roots: Roots, addresses: list[int], values: list[int], module: str
-) -> None:
+    world: World, statics: Statics, roots: Roots, addresses: list[int], values: list[int],
+    module: str,
+) -> None:  # fmt: skip
     last: Named | None = None
     owner = -1
     for address, value in zip(addresses, values, strict=True):
         if last is None or not last.low <= address < last.high:
-            last = variable_at(world, address, module)
+            last = declared_at(world, address) or statics.at(address)
+            last = last or _placed_at(world, address, module)
             owner = roots.group(RootGroup(RootKind.GLOBAL, last.name, -1, last.low, last.type))
         roots.add(owner, address, value)
 
 
-def variable_at(world: World, address: int, module: str) -> Named:
-    """The package-level variable at an address, by debug information or symbols, else by place."""
+def declared_at(world: World, address: int) -> Named | None:
+    """The package-level variable at an address, by debug information."""
     program, link = world.program, address - world.bias
-    if not program.stripped:
-        found = program.debug.global_at(link)
-        if found:
-            kind = program.debug.types.at(found.type)
-            if found.address <= link < found.address + kind.size:
-                low = found.address + world.bias
-                return Named(low, low + kind.size, found.name, kind)
+    found = None if program.stripped else program.debug.global_at(link)
+    if found is None:
+        return None
+    kind = program.debug.types.at(found.type)
+    if not found.address <= link < found.address + kind.size:
+        return None
+    low = found.address + world.bias
+    return Named(low, low + kind.size, found.name, kind)
+
+
+def _placed_at(world: World, address: int, module: str) -> Named:
+    """What lies at an address by symbols, else by place."""
+    program, link = world.program, address - world.bias
     symbol = program.elf.symbol_at(link)
     if symbol:
         low = symbol.address + world.bias

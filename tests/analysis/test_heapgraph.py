@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from goprobe.analysis.closeup import paths
 from goprobe.analysis.heap import HeapQuestions, report_on
 from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapnames import Names
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
 from goprobe.binary.buildinfo import GoVersion
@@ -68,6 +70,20 @@ def test_what_the_program_keeps_is_reachable_and_nothing_leads_astray(go: str) -
         assert len(lost) <= 0.01 * len(graph.objects)
         strays = graph.nodes.strays
         assert not len(strays) or not graph.reachable[strays.source].any()
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", [(), ("-buildmode=pie",)], ids=["exe", "pie"])
+def test_static_memory_without_a_name_is_named_by_what_leads_to_it(
+    go: str, flags: tuple[str, ...]
+) -> None:
+    with graph_of("statics.go", go=go, flags=flags) as (program, graph):
+        names, said = Names(graph), _said(program)
+        assert len(said) == 7
+        for address, told in said:
+            node = graph.node_at(address)
+            _, texts = paths(graph, names, node, 1)
+            assert [f"{text} {graph.type_name(node)}" for text in texts] == [told]
 
 
 def _brute_retained(count: int, edges: list[tuple[int, int]], roots: set[int]) -> dict[int, int]:
