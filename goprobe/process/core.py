@@ -24,7 +24,7 @@ from goprobe.process.corenotes import (
     Notes,
     read_notes,
 )
-from goprobe.process.memory import Buffer, Range, check_range
+from goprobe.process.memory import Buffer, Range, check_range, read_or_none
 from goprobe.process.procfs import PAGE_SIZE
 
 
@@ -157,13 +157,7 @@ class CoreFile:
             at += here
 
     def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        return [self._read_or_none(address, size) for address, size in ranges]
-
-    def _read_or_none(self, address: int, size: int) -> bytes | None:
-        try:
-            return self.read(address, size)
-        except UnreadableError:
-            return None
+        return [read_or_none(self, address, size) for address, size in ranges]
 
     def read_into(self, address: int, buffer: Buffer) -> None:
         view = memoryview(buffer).cast("B")

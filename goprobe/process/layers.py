@@ -9,8 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from goprobe.errors import UnreadableError
-from goprobe.process.memory import Buffer, Memory, Range, read_available
+from goprobe.process.memory import Buffer, Memory, Range, read_available, read_or_none
 
 
 class LayeredMemory:
@@ -46,13 +45,7 @@ class LayeredMemory:
         return self._below.read(address, size) if found is None else bytes(found)
 
     def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        return [self._read_or_none(address, size) for address, size in ranges]
-
-    def _read_or_none(self, address: int, size: int) -> bytes | None:
-        try:
-            return self.read(address, size)
-        except UnreadableError:
-            return None
+        return [read_or_none(self, address, size) for address, size in ranges]
 
     def read_into(self, address: int, buffer: Buffer) -> None:
         view = memoryview(buffer).cast("B")

@@ -98,6 +98,14 @@ def read_available(memory: Memory, address: int, size: int) -> bytes:
     return b"".join(parts)
 
 
+def read_or_none(memory: Memory, address: int, size: int) -> bytes | None:
+    """All `size` bytes; None where not all of them can be read."""
+    try:
+        return memory.read(address, size)
+    except UnreadableError:
+        return None
+
+
 def pages_of(address: int, size: int) -> Iterable[Range]:
     """[address, address + size) cut at page borders."""
     end = address + size
@@ -164,7 +172,7 @@ class ProcessMemory:
                 batch, have = [], 0
             if size > _BIG:
                 results += self._read_batch(batch)
-                results.append(self._read_or_none(address, size))
+                results.append(read_or_none(self, address, size))
                 batch, have = [], 0
             else:
                 batch.append((address, size))
@@ -211,7 +219,7 @@ class ProcessMemory:
                     None if i in missing else bytes(view[starts[i] : starts[i + 1]])
                     for i in range(len(ranges))
                 ]
-        return [self._read_or_none(address, size) for address, size in ranges]
+        return [read_or_none(self, address, size) for address, size in ranges]
 
     def _transfer(self, ranges: Sequence[Range], starts: list[int], into: int) -> set[int] | None:
         """Read the ranges one behind the other: the indices of those that have a hole.
@@ -236,12 +244,6 @@ class ProcessMemory:
                 missing.add(first)
                 first += 1
         return missing
-
-    def _read_or_none(self, address: int, size: int) -> bytes | None:
-        try:
-            return self.read(address, size)
-        except UnreadableError:
-            return None
 
     def _fill(self, address: int, into: int, size: int) -> None:
         done = 0
@@ -360,13 +362,7 @@ class PageCache:
 
     def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
         self.prefetch(r for r in ranges if r[1] <= self._WHOLE)
-        return [self._read_or_none(address, size) for address, size in ranges]
-
-    def _read_or_none(self, address: int, size: int) -> bytes | None:
-        try:
-            return self.read(address, size)
-        except UnreadableError:
-            return None
+        return [read_or_none(self, address, size) for address, size in ranges]
 
     def read_into(self, address: int, buffer: Buffer) -> None:
         size = memoryview(buffer).nbytes

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, pairwise
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Buffer, Memory, Range, pages_of, read_packed
+from goprobe.process.memory import Buffer, Memory, Range, pages_of, read_or_none, read_packed
 from goprobe.process.procfs import PAGE_SIZE
 
 _RUN_LIMIT = 1 << 24
@@ -144,13 +144,7 @@ class CopiedMemory:
         return at
 
     def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        return [self._read_or_none(address, size) for address, size in ranges]
-
-    def _read_or_none(self, address: int, size: int) -> bytes | None:
-        try:
-            return self.read(address, size)
-        except UnreadableError:
-            return None
+        return [read_or_none(self, address, size) for address, size in ranges]
 
     def read_into(self, address: int, buffer: Buffer) -> None:
         view = memoryview(buffer).cast("B")
