@@ -1,8 +1,8 @@
 """`//goprobe:heap`, `//goprobe:stack` and `//goprobe:noalloc`: promises in the source, held or not.
 
 A comment at the end of a line speaks of that line; one on a line of its own of the next line, and
-above a function (its doc comment too) of the function's own code. What callees allocate counts for
-the callees.
+above a function (its doc comment too) of the function's own code, wherever that was inlined. What
+callees allocate counts for the callees.
 """
 
 from __future__ import annotations
@@ -96,14 +96,37 @@ def check(
     by_file: dict[str, list[Site]] = {}
     for site in sites:
         by_file.setdefault(site.file, []).append(site)
+    elsewhere = _inlined_sites(site for of_file in by_file.values() for site in of_file)
     made = []
     for promise in promises:
         inside = [
             s for s in by_file.get(promise.file, ()) if promise.first <= s.line <= promise.last
         ]
+        for site in list(inside):
+            if site.verdict is _V.DEAD:
+                inside += elsewhere.get((_base(site.function), site.expression), [])
         held, why = _judge(promise, inside, executed.get(promise, 0), ran)
         made.append(Assertion(promise.file, promise.line, promise.word, held, why))
     return tuple(made)
+
+
+_INLINING = "inlining call to "
+_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
+
+
+def _inlined_sites(sites: Iterable[Site]) -> dict[tuple[str, str], list[Site]]:
+    """The sites of inlined bodies by the function inlined (its last name) and their expression."""
+    found: dict[tuple[str, str], list[Site]] = {}
+    for site in sites:
+        for message in site.messages:
+            if message.startswith(_INLINING):
+                name = _base(message.removeprefix(_INLINING))
+                found.setdefault((name, site.expression), []).append(site)
+    return found
+
+
+def _base(function: str) -> str:
+    return _TYPE_ARGUMENTS.sub("", function).rpartition(".")[2]
 
 
 def _judge(promise: Promise, sites: Sequence[Site], executed: int, ran: bool) -> tuple[bool, str]:

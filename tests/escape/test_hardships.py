@@ -495,6 +495,29 @@ func main() {
 """
 
 
+def test_a_promise_speaks_of_inlined_code_too(tmp_path: Path) -> None:
+    source = """\
+    package main
+
+    var kept *int
+
+    //goprobe:noalloc
+    func made(i int) *int { return &i }
+
+    //goprobe:heap
+    func also(i int) *int { return &i }
+
+    func main() {
+        kept = made(1)
+        kept = also(2)
+    }
+    """
+    module(tmp_path, {"main.go": source})
+    report = escape(tmp_path)
+    assert [(a.line, a.held) for a in report.assertions] == [(5, False), (8, True)]
+    assert "(line 12)" in report.assertions[0].why
+
+
 def test_promises_in_the_source(tmp_path: Path) -> None:
     module(tmp_path, {"main.go": PROMISING})
     report = escape(tmp_path)
