@@ -7,7 +7,6 @@ import shutil
 import sys
 import threading
 import time
-from types import TracebackType
 
 from goprobe.report.escape_text import escape
 
@@ -57,12 +56,7 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         with self._condition:
             self._ended = True
             self._erase()

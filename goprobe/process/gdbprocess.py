@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
 from goprobe.errors import CannotWorkError
@@ -54,12 +53,7 @@ class GdbProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         if self._taken:
             return
         self._taken = True

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from types import TracebackType
 
 from goprobe.process import tracing
 
@@ -30,12 +29,7 @@ class ReapWhileSeizing:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._over.set()
         # Wholly gone before the stop begins: it would fight for the interpreter's lock.
         self._thread.join()
