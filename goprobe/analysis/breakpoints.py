@@ -18,6 +18,7 @@ _LINE = re.compile(r"^(?P<file>.+\.(?:go|s|c|h|cc|cpp)):(?P<line>\d+)$")
 _ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
 _BRACKETS = re.compile(r"\[[^\[\]]*\]")
 _NEAREST = 3
+_LONGEST = 15  # bytes of a machine instruction
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -38,6 +39,10 @@ class Place(msgspec.Struct, frozen=True):
 
 def resolve(program: Program, where: str) -> tuple[Place, ...]:
     """Every place that WHERE means. Raises UsageError, with the nearest names, where none."""
+    if not where.strip():
+        raise UsageError(
+            "--break is empty", hint="it takes pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR"
+        )
     if found := _ADDRESS.match(where):
         return (Place(int(found["address"], 0), where, absolute=True),)
     if found := _LINE.match(where):
@@ -55,6 +60,25 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
     return places
 
 
+def check_instruction(program: Program, address: int, bias: int) -> None:
+    """Raises UsageError where a run-time address lies inside an instruction of Go code: a
+    breakpoint there would make another instruction of it."""
+    address -= bias
+    function = program.lines.function_at(address)
+    if function is None:
+        return
+    code = program.elf.read(function.entry, address - function.entry + _LONGEST)
+    for ins in Decoder(64, code, ip=function.entry):
+        if ins.ip < address < ins.next_ip:
+            raise UsageError(
+                f"no breakpoint at {address + bias:#x}: it is in the middle of an instruction of "
+                f"{function.name}",
+                hint=f"the instruction begins at {ins.ip + bias:#x}",
+            )
+        if ins.ip >= address:
+            return
+
+
 # Functions
 
 
@@ -70,8 +94,11 @@ def plain_name(name: str) -> str:
 def _matches(name: str, where: str) -> bool:
     if "[" not in name and "%" not in name:  # nearly all names
         return name == where or name.endswith(f"/{where}")
+    # As typed, as frames show it ("[...]"), and with the type arguments that it is compiled for.
+    where = where.replace("[...]", "")
+    shapes = name.replace("go.shape.", "")
     plain = plain_name(name)
-    return where in (name, plain) or plain.endswith(f"/{where}")
+    return where in (name, shapes, plain) or plain.endswith(f"/{where}")
 
 
 def _at_function(program: Program, where: str) -> Iterator[Place]:

@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from goprobe.analysis.breakpoints import Place, resolve
+from goprobe.analysis.breakpoints import Place, check_instruction, resolve
 from goprobe.analysis.stopview import StopView
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import TargetTimeoutError, UnreadableError
@@ -188,6 +188,8 @@ class Session:
         addresses: dict[int, Place] = {}
         for place in places:
             bias = 0 if place.absolute else self.bias
+            if place.absolute:
+                check_instruction(self.program, place.address, self.bias)
             addresses.setdefault(place.address + bias, place)
         numbers = self.gdb.insert_breakpoints(list(addresses))
         self._places.update(zip(numbers, addresses.values(), strict=True))

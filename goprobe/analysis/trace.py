@@ -120,7 +120,11 @@ class _Tracer:
             try:
                 places += session.resolve((where,))
             except UsageError:
-                self.warnings.append(f"the program holds no {where}, so there is no stop at it")
+                # Of a stripped program only functions with code of their own are known.
+                of_its_own = " of its own" if session.program.stripped else ""
+                self.warnings.append(
+                    f"the program holds no {where}{of_its_own}, so there is no stop at it"
+                )
         if not places:
             raise UsageError(
                 "the program holds neither main.main nor fmt.Println",

@@ -118,20 +118,20 @@ def _source(target: str, go: GoTool, cwd: Path, environment: dict[str, str]) -> 
     if path.is_dir():
         if not any(path.glob("*.go")):
             raise UsageError(f"{target} holds no Go files")
-        listed = _list(go, ".", path, target, environment)
+        listed = _list(go, ".", path, target, environment, exists=True)
         return _main(listed, ".", path, path.resolve().name, target)
     if path.is_file():
         if path.suffix != ".go":
             raise UsageError(
                 f"{target} is neither a Go file nor a package nor a compiled Go program"
             )
-        listed = _list(go, path.name, path.parent, target, environment)
+        listed = _list(go, path.name, path.parent, target, environment, exists=True)
         return _main(listed, path.name, path.parent, path.stem, target)
     if path.exists():
         raise UsageError(f"{target} is not a regular file")
     if _looks_like_a_path(target):
         raise UsageError(f"{target}: no such file or directory")
-    listed = _list(go, target, cwd, target, environment)
+    listed = _list(go, target, cwd, target, environment, exists=False)
     return _main(listed, target, cwd, target.rstrip("/").split("/")[-1], target)
 
 
@@ -150,7 +150,7 @@ def _main(listed: _Listed, argument: str, cwd: Path, name: str, target: str) -> 
 
 
 def _list(
-    go: GoTool, argument: str, cwd: Path, target: str, environment: dict[str, str]
+    go: GoTool, argument: str, cwd: Path, target: str, environment: dict[str, str], *, exists: bool
 ) -> _Listed:
     """What Go knows of the package; an error in it is left to the build, which tells it better."""
     command = (str(go.path), "list", "-e", "-find", "-json=Name,Dir,ImportPath,Error", argument)
@@ -162,7 +162,7 @@ def _list(
             raise UsageError(f"{target} does not name one Go package") from None
         raise build_error(target, complaints) from None
     if listed.Error and not listed.Name:
-        raise _no_package(target, str(listed.Error.get("Err", "")), exists=argument != target)
+        raise _no_package(target, str(listed.Error.get("Err", "")), exists=exists)
     return listed
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from iced_x86 import Decoder
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from goprobe.binary.elf import ElfFile
 from goprobe.report.schema import shipped
 from tests.report.screen import cells, lines, raw_characters
 from tests.support.cli import HELLO, command, environment, goprobe, started
@@ -117,6 +119,7 @@ BAD_LINES = [
     (["trace", HELLO, "-o", "/nonexistent/file"], 2, "cannot write /nonexistent/file"),
     (["trace", HELLO, "--optimized", "--compare"], 2, "--compare builds both ways"),
     (["trace", HELLO, "--break", "main.mian"], 2, "main.mian"),
+    (["trace", HELLO, "--break", ""], 2, "--break is empty"),
     (["trace", "/bin/sh"], 2, "not a Go program"),
     (["trace", HELLO, "--go", "/nonexistent/go"], 3, "/nonexistent/go"),
     (["trace", HELLO, "--gdb", "/nonexistent/gdb"], 3, "/nonexistent/gdb"),
@@ -149,6 +152,50 @@ def test_the_compilers_lines_come_unchanged(tmp_path: Path) -> None:
     ran = goprobe("trace", bad)
     assert (ran.code, ran.out) == (2, b"")
     assert "./bad.go:3:15: undefined: undefined\n" in ran.err
+
+
+def test_a_file_that_go_cannot_read_is_named_as_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source(tmp_path, "", "empty.go")
+    monkeypatch.chdir(tmp_path)
+    ran = goprobe("trace", "empty.go")
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, "goprobe: empty.go does not build")
+
+
+def test_no_breakpoint_within_an_instruction() -> None:
+    binary = str(build(Path(HELLO), flags=("-gcflags=all=-N -l",)))
+    (stop,) = goprobe("trace", binary, "--break", "main.main", "--json").json["stops"]
+    after = int(stop["pc"], 16)
+    code = next(iter(Decoder(64, ElfFile(binary).read(after, 15), ip=after)))
+    ran = goprobe("trace", binary, "--break", f"*{code.next_ip - 1:#x}")
+    assert (ran.code, ran.out) == (2, b"")
+    assert "in the middle of an instruction of main.main" in ran.err
+    assert f"the instruction begins at {after:#x}" in ran.err
+    assert goprobe("trace", binary, "--break", f"*{code.next_ip:#x}").code == 0
+
+
+GENERIC = """package main
+
+type box[T any] struct{ v T }
+
+func (b *box[T]) get() T { return b.v }
+
+func main() { println((&box[string]{"a"}).get(), (&box[int]{1}).get()) }
+"""
+
+
+def test_methods_of_generic_types_are_found_as_they_are_shown(tmp_path: Path) -> None:
+    file = source(tmp_path, GENERIC)
+
+    def stops(where: str) -> list[str]:
+        found = goprobe("trace", file, "--break", where, "--json").json["stops"]
+        return [stop["function"] for stop in found]
+
+    shown = stops("main.(*box).get")
+    assert len(shown) == 2
+    assert stops(shown[0]) == shown
+    assert stops("main.(*box[int]).get") == shown[:1]
 
 
 def test_a_program_that_ends_before_any_stop(tmp_path: Path) -> None:
