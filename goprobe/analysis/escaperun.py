@@ -52,6 +52,7 @@ class Observed(msgspec.Struct):
 
     ran: bool = False
     counts: Mapping[int, int] = msgspec.field(default_factory=dict)
+    reached: Mapping[int, int] = msgspec.field(default_factory=dict)
     results: Mapping[int, CallResults] = msgspec.field(default_factory=dict)
     inner_complete: bool = False
     witnessed: Mapping[int, int] = msgspec.field(default_factory=dict)
@@ -66,7 +67,7 @@ class Observed(msgspec.Struct):
         results = self.results.get(call.pc, CallResults())
         return CallEvidence(
             call.allocator, self.counts.get(call.pc, 0), results.inspected, results.outcomes(),
-            self._inner(call, results),
+            self._inner(call, results), self.reached.get(call.pc, 0),
         )  # fmt: skip
 
     def _inner(self, call: AllocationCall, results: CallResults) -> int:
@@ -95,7 +96,7 @@ def observe(request: Request) -> Observed:
     """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""
     calls = {call.pc: call for plan in request.plans for call in plan.calls}
     inner = request.code.inner_calls if calls else ()
-    sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
+    sites = [CallSite(pc, call.target, pc, threshold=call.threshold) for pc, call in calls.items()]
     sites += [CallSite(call.pc, call.target, call.pc) for call in inner]
     offsets = {w.pc: w.offset for plan in request.plans for w in plan.witnesses}
     entries = {pc for pcs in request.entries.values() for pc in pcs}
@@ -160,6 +161,7 @@ def _observed(
     return Observed(
         ran=True,
         counts=counts,
+        reached=outcome.reached,
         results=results.by_call,
         inner_complete=all(counts[pc] <= request.hits for pc in inner),
         witnessed=results.witnessed,

@@ -21,6 +21,7 @@ from goprobe.binary.machinecode import (
     known_at,
 )
 from goprobe.binary.pclnformat import Function, SourceFrame
+from goprobe.process.probes import Threshold
 from goprobe.runtime.allocators import Allocates, Allocator, Family, allocators_for, specialised
 from goprobe.runtime.program import Program
 
@@ -56,6 +57,17 @@ class AllocationCall(msgspec.Struct, frozen=True):
         """What the call is given as buffer in the frame; None where there is no such parameter."""
         slot = self.allocator.slots.get(self.allocator.buffer)
         return self.known.get(slot.register) if slot else None
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """From which argument on the call allocates, where one argument decides that."""
+        if self.allocator.decides is None:
+            return None
+        word, bits, without, within = self.allocator.decides
+        register = self.allocator.slots[word].register
+        in_frame = isinstance(self.buffer, StackAddress)
+        known = in_frame or not self.allocator.buffer or isinstance(self.buffer, Constant)
+        return Threshold(register, bits, within if in_frame else without) if known else None
 
     @property
     def makes_several_variables(self) -> bool:

@@ -22,7 +22,8 @@ class CallEvidence(msgspec.Struct, frozen=True):
     """A call into the allocator: how often it ran, and where the inspected results lay.
 
     `inspected` is how many results were looked at. `inner` is how many objects these calls were
-    seen to allocate; -1 where that was not counted to the end.
+    seen to allocate; -1 where that was not counted to the end. `more` is how many that nobody
+    looked at allocated, by their arguments.
     """
 
     allocator: Allocator
@@ -30,6 +31,7 @@ class CallEvidence(msgspec.Struct, frozen=True):
     inspected: int = 0
     outcomes: tuple[Outcome, ...] = ()
     inner: int = -1
+    more: int = 0
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -79,6 +81,10 @@ class Evidence(msgspec.Struct, frozen=True):
     @property
     def hits(self) -> int:
         return sum(c.hits for c in self.main_calls)
+
+    @property
+    def more(self) -> int:
+        return sum(c.more for c in self.main_calls)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -260,7 +266,7 @@ def _all(site: Evidence, family: Family) -> bool:
 
 
 def _by_place(site: Evidence, seen: _Seen) -> Judged:
-    if seen.heap:
+    if seen.heap or site.more:
         return _on_heap(site, seen)
     if seen.stack:
         if site.prediction is Prediction.HEAP:
@@ -268,11 +274,18 @@ def _by_place(site: Evidence, seen: _Seen) -> Judged:
         return Verdict.CONFIRMED_STACK, _share(seen.stack, seen.total, "in the frame's buffer")
     if seen.static:
         where = next(o.name for o in site.outcomes if _class_of(o.kind) == "static")
-        return Verdict.STATIC, f"nothing is allocated: the result lies in {where}"
+        text = f"nothing is allocated: the result lies in {where}"
+        return Verdict.STATIC, text + _looked_at(seen.total, _unsure(site))
     if seen.nothing:
-        return Verdict.NO_COPY, "the result is one of the operands, or empty: nothing was copied"
+        text = "the result is one of the operands, or empty: nothing was copied"
+        return Verdict.NO_COPY, text + _looked_at(seen.total, _unsure(site))
     where = next(o.name or o.kind for o in site.outcomes)
     return Verdict.UNOBSERVED, f"the result lies in memory that Go does not manage: {where}"
+
+
+def _unsure(site: Evidence) -> int:
+    """Hits of whose allocations only looking at them tells."""
+    return sum(c.hits for c in site.main_calls if c.allocator.decides is None)
 
 
 def _on_heap(site: Evidence, seen: _Seen) -> Judged:
@@ -286,6 +299,11 @@ def _on_heap(site: Evidence, seen: _Seen) -> Judged:
 def _confirmed(site: Evidence, seen: _Seen) -> str:
     if seen.heap == seen.total:
         return f"allocated on the heap {_times(site.hits)}{_looked_at(seen.total, site.hits)}"
+    if site.more:
+        return (
+            f"ran {_times(site.hits)} and allocated {_times(seen.heap + site.more)} "
+            f"(the first {seen.total} were looked at)"
+        )
     rest = []
     if seen.static:
         rest.append(f"{seen.static} in static memory")
@@ -303,6 +321,8 @@ def _confirmed(site: Evidence, seen: _Seen) -> str:
 def _spilled(site: Evidence, seen: _Seen) -> str:
     limit = next((c.allocator.limit for c in site.calls if c.outcomes and c.allocator.limit), "")
     limit = next(iter(site.limits), limit) or "for a reason that goprobe does not know"
+    if site.more:
+        return f"allocated all the same ({seen.heap + site.more} of {site.hits}): {limit}"
     return f"allocated all the same ({_of(seen.heap, seen.total)} inspected): {limit}"
 
 

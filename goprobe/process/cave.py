@@ -35,6 +35,7 @@ from goprobe.process.trampoline import (
     FIRST_CLAIM,
     HITS,
     MODE,
+    REACHED,
     RECORD,
     RECORD_SIZE,
     RECORDS,
@@ -173,9 +174,12 @@ class Cave:
         starts = sorted(where)
         self.callees = self._redirect(where, starts)
         self._arm(where, starts)
-        self._write(self.layout.code, self.layout.assemble(self.callees))
+        self._write(self.layout.code, self._stubs())
         for start, text in texts:
             self._write(start, text)
+
+    def _stubs(self) -> bytes:
+        return self.layout.assemble(self.callees, [site.threshold for site in self.sites])
 
     def _redirect(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> list[int]:
         """Turn the calls to their stubs; returns the callees."""
@@ -190,8 +194,7 @@ class Cave:
             callees.append(callee)
             returns = site.pc + _CALL_LENGTH in self._plan.returns
             control = (number + 1) * CONTROL_WORDS
-            stub = self.layout.stub
-            self._set_mode(number, stub.record if returns else stub.count)
+            self._set_mode(number, self.layout.stub.record if returns else self.counting(number))
             self._words[control + CLAIMED] = FIRST_CLAIM
             self._words[control + RECORDS] = self.layout.records_of(number)
         return callees
@@ -216,7 +219,17 @@ class Cave:
 
     def count(self, number: int) -> int:
         """How often the site's call has begun."""
-        return self._words[(number + 1) * CONTROL_WORDS + HITS] + self._uncounted[number]
+        control = (number + 1) * CONTROL_WORDS
+        return self._words[control + HITS] + self.reached(number) + self._uncounted[number]
+
+    def reached(self, number: int) -> int:
+        """How many calls that nobody looked at reached the site's threshold."""
+        return self._words[(number + 1) * CONTROL_WORDS + REACHED]
+
+    def counting(self, number: int) -> int:
+        """The part of the site's stub for calls that are only counted."""
+        stub = self.layout.stub
+        return stub.sort if self.sites[number].threshold else stub.count
 
     def claimed(self, number: int) -> int:
         """How many calls of the site have been noted, or are just being."""
@@ -289,7 +302,7 @@ class Cave:
         self.extract(point)
 
     def only_count(self, number: int) -> None:
-        self._set_mode(number, self.layout.stub.count)
+        self._set_mode(number, self.counting(number))
 
     def trap_calls(self, number: int) -> None:
         self._set_mode(number, self.layout.stub.trap)

@@ -9,6 +9,10 @@ copying and its garbage collector never meet an address of ours.
                                             reached otherwise, too often to stop there always
     count:   lock inc [hits]
              jmp  callee
+    sort:    cmp argument, limit            as `count`, those that reach the limit apart:
+             jb   count                     for calls whose result depends on one argument
+             lock inc [reached]
+             jmp  callee
     record:  r13 = lock xadd [claimed], 128   which record is ours?
              r12 = its address; store the argument registers, rsp, g, g.stack.hi
              lock inc [hits]
@@ -19,9 +23,9 @@ Which registers are free: the stub runs between a CALL and the callee's first in
 Go's internal ABI has arguments in RAX RBX RCX RDI RSI R8-R11, the closure context in RDX, g in
 R14, the GOT in R15 (dynamic linking), zero in X15, and "R12 and R13 are permanent scratch
 registers" (src/cmd/compile/abi-internal.md, 1.21 to 1.27). Flags mean nothing there. `count`
-touches flags only, so it is right for functions of any calling convention; `record` needs a
-call that compiled Go code makes (its R14 is read through; g.stack.hi is at g+8 in every release:
-runtime2.go, `type g struct { stack stack; ...`, and `type stack struct { lo, hi uintptr }`).
+and `sort` touch flags only, so they are right for functions of any calling convention; `record`
+needs a call that compiled Go code makes (its R14 is read through; g.stack.hi is at g+8 in every
+release: runtime2.go, `type g struct { stack stack; ...`, `type stack struct { lo, hi uintptr }`).
 
 What a signal handler may see: nothing of this. A thread that is about to take a signal inside a
 stub is moved first, to the CALL if the stub has done nothing yet (the call is made again
@@ -40,14 +44,17 @@ from typing import ClassVar
 
 import msgspec
 
+from goprobe.process.probes import Threshold
+
 RECORD = struct.Struct("<16Q")
 """rax rbx rcx rdi rsi r8 r9 r10 r11 rdx rbp rsp g stack.hi, then its claim twice: the last word
 is written first and the one before it last, so that a record is whole when they agree."""
 RECORD_SIZE = 128
 CONTROL_SIZE = 64
 """A site's words, a cache line of their own: hits, mode (an address of code), claimed (bytes;
-the first claim is 128, as memory begins as zeros), records (their address)."""
-HITS, MODE, CLAIMED, RECORDS = range(4)
+the first claim is 128, as memory begins as zeros), records (their address), reached (hits that
+`sort` counted apart)."""
+HITS, MODE, CLAIMED, RECORDS, REACHED = range(5)
 CONTROL_WORDS = CONTROL_SIZE // 8
 FIRST_CLAIM = RECORD_SIZE
 _WHOLE, _BEGUN = 8 * 14, 8 * 15
@@ -84,6 +91,7 @@ class Stub(msgspec.Struct, frozen=True):
     holes: tuple[tuple[int, str], ...]
     marks: tuple[tuple[int, Place], ...]
     count: int
+    sort: int
     record: int
     trap: int
 
@@ -135,6 +143,10 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     a("ff25", "mode")  # jmp [mode]
     count = len(a.code)
     _count_and_go(a, checked)
+    sort = a.from_here(Place.NOTHING)
+    a(_NEVER)  # cmp: each site has its own
+    a(f"72{count - len(a.code) - 2 & 0xFF:02x}")  # jb count
+    _count_and_go(a, checked, "reached")
     record = a.from_here(Place.NOTHING)
     a("41bd80000000")  # mov r13d, RECORD_SIZE
     a("f04c0fc12d", "claimed")  # lock xadd [claimed], r13
@@ -158,7 +170,25 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     a("cc")  # int3
     size = (len(a.code) + _ALIGN - 1) & -_ALIGN
     code = bytes(a.code.ljust(size, b"\xcc"))
-    return Stub(code, tuple(a.holes), tuple(a.marks), count, record, trap)
+    return Stub(code, tuple(a.holes), tuple(a.marks), count, sort, record, trap)
+
+
+_OPERAND = {"rax": 0xF8, "rcx": 0xF9, "rbx": 0xFB}  # of cmp r, imm: /7 with mod 3
+_NEVER = "f9" + 8 * "90"  # stc, nops: "below", whatever the argument
+
+
+def compare(threshold: Threshold | None) -> bytes:
+    """cmp register, limit: as long as _NEVER, which is for no threshold.
+
+    Of an argument of less than 64 bits the upper ones mean nothing (abi-internal.md).
+    """
+    if threshold is None:
+        return bytes.fromhex(_NEVER)
+    operand, limit = _OPERAND[threshold.register], threshold.limit
+    prefix = {16: b"\x66", 32: b"", 64: b"\x48"}[threshold.bits]
+    size = 2 if threshold.bits == 16 else 4
+    code = prefix + bytes((0x81, operand)) + limit.to_bytes(size, "little")
+    return code.ljust(len(_NEVER) // 2, b"\x90")
 
 
 def _imm32(value: int) -> str:
@@ -172,8 +202,8 @@ def _store(a: _Assembler, register: str, offset: int) -> None:
     a(f"{rex:02x}89{0x44 | middle << 3:02x}24{offset:02x}")
 
 
-def _count_and_go(a: _Assembler, checked: bool) -> None:
-    a("f048ff05", "hits")  # lock inc qword [hits]
+def _count_and_go(a: _Assembler, checked: bool, counter: str = "hits") -> None:
+    a("f048ff05", counter)  # lock inc qword [counter]
     a.from_here(Place.COUNTED)
     if checked:
         a("f048ff0d", "countdown")  # lock dec qword [countdown]
@@ -260,8 +290,10 @@ class Layout(msgspec.Struct, frozen=True):
         """What a site's mode word holds: the address of an offset of its stub."""
         return self.enter(site) + offset
 
-    def assemble(self, callees: Sequence[int]) -> bytes:
-        """The code of all stubs, for the callee of each site."""
+    def assemble(
+        self, callees: Sequence[int], thresholds: Sequence[Threshold | None] = ()
+    ) -> bytes:
+        """The code of all stubs, for the callee and the threshold of each site."""
         stub, code = self.stub, bytearray(self.stub.code * self.sites)
         for site, callee in enumerate(callees):
             start, control = self.enter(site), self.control(site)
@@ -271,10 +303,14 @@ class Layout(msgspec.Struct, frozen=True):
                 "claimed": control + 8 * CLAIMED,
                 "countdown": self.data,
                 "ring": control + 8 * RECORDS,
+                "reached": control + 8 * REACHED,
                 "callee": callee,
             }
             offset = site * stub.size
             for hole, target in stub.holes:
                 distance = targets[target] - (start + hole + 4)
                 _REL32.pack_into(code, offset + hole, distance)
+        for site, threshold in enumerate(thresholds):
+            at, text = site * stub.size + stub.sort, compare(threshold)
+            code[at : at + len(text)] = text
         return bytes(code)

@@ -82,7 +82,7 @@ class Traps:
             self._cave.insert(point)
             self._go_to(tid, layout.enter(number) + layout.stub.record)
         else:
-            self._go_to(tid, layout.enter(number) + layout.stub.count)
+            self._go_to(tid, layout.enter(number) + self._cave.counting(number))
 
     def _inspect(self, tid: int, point: Point) -> None:
         self.stops += 1

@@ -83,7 +83,9 @@ class Allocator(msgspec.Struct, frozen=True):
     `type` names the parameter that points to the type (of the object, the element, the map, the
     channel), `buffer` the one for memory in the caller's frame (nil: the result escapes), `passes`
     those whose very memory may come back as the result. `requested` is the bytes asked for.
-    `limit` says why a call may allocate although the compiler said "does not escape".
+    `limit` says why a call may allocate although the compiler said "does not escape". `decides` is
+    where one argument decides whether a call allocates: its word, of how many bits, and from which
+    value on it does without a buffer in the frame and with one.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Allocator(msgspec.Struct, frozen=True):
     fixed_type: str = ""
     since: tuple[int, int] = (1, 21)
     until: tuple[int, int] = (1, 999)
+    decides: tuple[str, int, int, int] | None = None
 
     @property
     def slots(self) -> Mapping[str, Slot]:
@@ -205,10 +208,14 @@ def _concatenation(
     )  # fmt: skip
 
 
-def _conversion(name: str, parameter: str, size: int, fixed: str) -> Allocator:
+def _conversion(
+    name: str, parameter: str, size: int, fixed: str, decides: tuple[str, int, int]
+) -> Allocator:
+    word, bits, least = decides
     return Allocator(
         name, Family.CONVERT, _A.PERHAPS, f"(val {parameter}) unsafe.Pointer",
         "runtime/iface.go", requested=lambda _: size, fixed_type=fixed,
+        decides=(word, bits, least, least),
     )  # fmt: skip
 
 
@@ -305,11 +312,11 @@ ALLOCATORS: tuple[Allocator, ...] = (
     Allocator("convTnoptr", Family.CONVERT, _A.ONE,
               "(typ *_type, v unsafe.Pointer) unsafe.Pointer",
               "runtime/iface.go", "typ", requested=_of_type),
-    _conversion("convT16", "uint16", 2, "16-bit value"),
-    _conversion("convT32", "uint32", 4, "32-bit value"),
-    _conversion("convT64", "uint64", 8, "64-bit value"),
-    _conversion("convTstring", "string", 16, "string"),
-    _conversion("convTslice", "[]byte", 24, "slice"),
+    _conversion("convT16", "uint16", 2, "16-bit value", ("val", 16, 256)),
+    _conversion("convT32", "uint32", 4, "32-bit value", ("val", 32, 256)),
+    _conversion("convT64", "uint64", 8, "64-bit value", ("val", 64, 256)),
+    _conversion("convTstring", "string", 16, "string", ("val.len", 64, 1)),
+    _conversion("convTslice", "[]byte", 24, "slice", ("val", 64, 1)),
     *(_concatenation(count, "string", True) for count in (2, 3, 4, 5, 0)),
     *(_concatenation(count, "byte", False, since=(1, 22), until=(1, 24))
       for count in (2, 3, 4, 5, 0)),
@@ -318,12 +325,14 @@ ALLOCATORS: tuple[Allocator, ...] = (
               _STRINGS, buffer="buf", requested=lambda _: 4, fixed_type="string"),
     Allocator("slicebytetostring", Family.TO_STRING, _A.PERHAPS,
               "(buf *tmpBuf, ptr *byte, n int) string", _STRINGS, buffer="buf",
-              requested=_length, limit=_FRAME_32, fixed_type="string"),
+              requested=_length, limit=_FRAME_32, fixed_type="string",
+              decides=("n", 64, 2, STRING_BUFFER + 1)),
     Allocator("slicerunetostring", Family.TO_STRING, _A.PERHAPS,
               "(buf *tmpBuf, a []rune) string", _STRINGS, buffer="buf",
               requested=lambda w: w.result(1) + 3, limit=_FRAME_32, fixed_type="string"),
     Allocator("stringtoslicebyte", Family.TO_BYTES, _A.PERHAPS, "(buf *tmpBuf, s string) []byte",
-              _STRINGS, buffer="buf", requested=_length, limit=_FRAME_32, fixed_type="[]byte"),
+              _STRINGS, buffer="buf", requested=_length, limit=_FRAME_32, fixed_type="[]byte",
+              decides=("s.len", 64, 1, STRING_BUFFER + 1)),
     Allocator("stringtoslicerune", Family.TO_RUNES, _A.PERHAPS,
               "(buf *[tmpStringBufSize]rune, s string) []rune", _STRINGS, buffer="buf",
               requested=lambda w: 4 * w.result(1), fixed_type="[]rune",

@@ -208,6 +208,55 @@ def test_a_thousand_goroutines_at_one_site(tmp_path: Path) -> None:
     assert the_allocation(report).verdict is Verdict.CONFIRMED_HEAP
 
 
+def test_what_allocates_only_after_the_hits_looked_at(tmp_path: Path) -> None:
+    source = """\
+    package main
+
+    var sink any
+    var total int
+    var kept string
+
+    //go:noinline
+    func box(i int) { sink = i }
+
+    //go:noinline
+    func box16(i int16) { sink = i }
+
+    //go:noinline
+    func small(i int) { sink = i % 256 }
+
+    //go:noinline
+    func text(s string) { sink = s }
+
+    //go:noinline
+    func passing(b []byte) {
+        s := string(b)
+        total += len(s)
+        if total < 0 { kept = s[1:] + s }
+    }
+
+    func main() {
+        long := make([]byte, 100)
+        for i := 0; i < 1000; i++ {
+            box(i)
+            box16(int16(i))
+            small(i)
+            text(string(long[:i/999]))
+            passing(long[:i/20])
+        }
+    }
+    """
+    module(tmp_path, {"main.go": source})
+    report = escape(tmp_path)
+    found = {s.line: (s.verdict, s.hits, s.reason) for s in report.sites if not s.parameter}
+    for line in (8, 11):
+        assert found[line][:2] == (Verdict.CONFIRMED_HEAP, 1000)
+        assert "allocated 744 times (the first 32" in found[line][2]
+    assert found[14][:2] == (Verdict.STATIC, 1000)
+    assert found[17][:2] == (Verdict.CONFIRMED_HEAP, 1000) and "allocated once" in found[17][2]
+    assert found[21][:2] == (Verdict.SPILLED_TO_HEAP, 1000) and "(340 of 1000)" in found[21][2]
+
+
 def test_a_stack_that_grows_at_the_site(tmp_path: Path) -> None:
     body = """
     println(deep(2000))
