@@ -9,6 +9,7 @@ from itertools import islice
 
 import msgspec
 
+from goprobe.analysis.identify.binary import section_kind
 from goprobe.analysis.images import Library
 from goprobe.analysis.locate import Locator
 from goprobe.binary.elf import SHF_ALLOC, SHF_TLS
@@ -110,7 +111,7 @@ def _sections(world: World, locator: Locator) -> Iterator[_Piece]:
     for section in world.program.elf.sections:
         if section.flags & SHF_ALLOC and not section.flags & SHF_TLS and section.size:
             low = section.address + world.bias
-            yield _Piece(low, low + section.size, locator.section_kind(section), section.name)
+            yield _Piece(low, low + section.size, section_kind(section), section.name)
 
 
 def _zeroed(world: World, library: Library) -> Iterator[_Piece]:

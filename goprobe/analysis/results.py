@@ -14,6 +14,7 @@ from functools import cached_property
 
 import msgspec
 
+from goprobe.analysis.identify.binary import section_kind
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.sites import AllocationCall
 from goprobe.errors import UnreadableError
@@ -143,7 +144,7 @@ class Places:
         if section is None:
             return None
         symbol = self._program.elf.symbol_at(link)
-        kind = self._locator.section_kind(section)
+        kind = section_kind(section)
         return Where(kind, symbol.name if symbol else section.name)
 
     @cached_property

@@ -1,0 +1,99 @@
+"""Addresses as the kernel's mappings tell them: what is left when Go's bookkeeping says nothing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import PurePath
+
+from goprobe.analysis.identify.ground import Ground
+from goprobe.errors import UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.location import Detail, Kind, Location
+from goprobe.process.maps import Mapping
+
+
+class InMappings:
+    """Vdso, files, libraries, the kernel's and C's stacks, the C heap, reserved space."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._world = ground.world
+
+    @cached_property
+    def _has_c(self) -> bool:
+        """Whether C code lives in the process: a libc is mapped, or the runtime says cgo."""
+        at = self._world.roots.get("iscgo")
+        try:
+            if at and self._world.memory.read(at, 1) != b"\0":
+                return True
+        except UnreadableError:
+            pass
+        return any("/libc" in m.path or "/ld-musl" in m.path for m in self._world.mappings)
+
+    def identify(self, address: int) -> Location | None:
+        m = self._ground.mapping_at(address)
+        if m is None:
+            return None
+        detail: Detail = {"low": Address(m.low), "high": Address(m.high), "perms": m.perms}
+        if m.path in ("[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"):
+            return self._ground.location(Kind.VDSO, address, f"the kernel's {m.path}", detail)
+        if self._ground.in_own_image(address):
+            return self._between_sections(m, address, detail)
+        if m.is_file and m.path:
+            detail["path"] = m.path
+            name = PurePath(m.path).name
+            if (m.device, m.inode) in self._ground.images.executable_inodes:
+                return self._ground.location(Kind.LIBRARY, address, f"{name} ({m.perms})", detail)
+            return self._ground.location(Kind.FILE, address, f"mapped file {name}", detail)
+        if m.path.startswith("[stack"):
+            detail |= {"thread": self._world.pid, "which": "os"}
+            return self._ground.location(
+                Kind.SYSTEM_STACK, address, "the kernel's stack of the main thread", detail
+            )
+        if m.perms.startswith("---"):
+            return self._ground.location(
+                Kind.RESERVED, address, "reserved address space, no memory behind it", detail
+            )
+        return self._anonymous(m, address, detail)
+
+    def _between_sections(self, m: Mapping, address: int, detail: Detail) -> Location:
+        binary = PurePath(self._world.program.elf.shown_as).name
+        writable = "w" in m.perms
+        kind = Kind.RODATA if not writable else Kind.DATA if m.is_file else Kind.BSS
+        detail["what"] = "headers and padding"
+        return self._ground.location(
+            kind, address, f"{binary}, outside its sections (headers, padding)", detail,
+            f"the loaded image of {binary} covers it, none of its sections does",
+        )  # fmt: skip
+
+    def _anonymous(self, m: Mapping, address: int, detail: Detail) -> Location:
+        thread = next(
+            (tid for tid, regs in self._world.threads.items() if m.low <= regs.rsp < m.high),
+            0,
+        )
+        if thread and self._has_c:
+            detail |= {"thread": thread, "which": "os"}
+            return self._ground.location(
+                Kind.SYSTEM_STACK, address, f"C stack of thread {thread}", detail,
+                f"thread {thread}'s stack pointer is in this mapping",
+            )  # fmt: skip
+        library = None if m.path else self._ground.images.library_at(address)
+        if library:
+            detail["path"] = library.path
+            name = f"{PurePath(library.path).name} (zeroed variables)"
+            return self._ground.location(
+                Kind.LIBRARY, address, name, detail,
+                f"its program headers reach to {library.high:#x}",
+            )  # fmt: skip
+        if m.path == "[heap]":
+            return self._ground.location(Kind.C_HEAP, address, "C heap (brk)", detail)
+        if self._has_c:
+            return self._ground.location(
+                Kind.C_HEAP, address, "C memory (malloc or mmap)", detail,
+                "anonymous memory that none of Go's bookkeeping claims, in a process with C code",
+            )  # fmt: skip
+        detail["what"] = "unidentified"
+        return self._ground.location(
+            Kind.RUNTIME, address, "anonymous memory that goprobe cannot attribute", detail,
+            "none of Go's bookkeeping claims it, and there is no C code in the process",
+        )  # fmt: skip
