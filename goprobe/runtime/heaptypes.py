@@ -94,6 +94,7 @@ class Typist:
         self._pending: dict[int, list[Ints]] = {}
         self._fits: dict[tuple[int, bool], NDArray[np.bool_]] = {}
         self._later: list[tuple[int, Ints]] = []
+        self._vague: list[tuple[Ints, int]] | None = []
         self._narrow: dict[int, int] = {}
         self._steps: dict[tuple[int, int], Ids] = {}
 
@@ -157,6 +158,10 @@ class Typist:
         for rtype, carriers in self._later:
             self._carries(rtype, carriers)
         self._flow()
+        vague, self._vague = self._vague or [], None
+        for carriers, number in vague:
+            self._assign(carriers, number)
+        self._flow()
         shape = self.shape[: self._n]
         inner = (shape == 0) & (self.inner != 0)
         return Typing(np.where(inner, self.inner, shape).astype(np.int32), inner)
@@ -168,6 +173,11 @@ class Typist:
             self._spread(shape, np.concatenate(parts) if len(parts) > 1 else parts[0])
 
     def _assign(self, nodes: Ints, shape: int) -> None:
+        """Give a shape to those nodes that have none. What generic code calls it waits until all
+        else has had its say."""
+        if self._vague is not None and self._shapes.is_generic(shape):
+            self._vague.append((nodes, shape))
+            return
         fresh = different(nodes[self.shape[nodes] == 0], len(self.shape))
         if len(fresh) and shape:
             self.shape[fresh] = shape
@@ -224,6 +234,8 @@ class Typist:
                 self._closures(edges)
             case Rule.DIRECTORY:
                 self._directories(shape, edges, source)
+            case Rule.TRIE:
+                self._trie(shape, edges)
 
     def _point(self, rule: Rule, shape: int, edges: Ints) -> None:
         if not shape:
@@ -318,6 +330,14 @@ class Typist:
         length = self._word_before(edges, source, 1)
         self._point(Rule.ARRAY, directory, edges[length != 0])
         self._point(Rule.ONE, groups, edges[length == 0])
+
+    def _trie(self, node: int, edges: Ints) -> None:
+        """internal/sync.node: its only field, isEntry, tells entries from inner nodes."""
+        inner, entry = self._shapes.trie_nodes(node)
+        first = self._first_words(self._graph.target[edges].astype(np.int64))
+        is_entry = first & np.uint64(0xFF) != 0
+        self._point(Rule.ONE, entry, edges[is_entry])
+        self._point(Rule.ONE, inner, edges[~is_entry])
 
     # Long chains
 

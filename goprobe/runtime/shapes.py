@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from goprobe.binary.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.gotypes import GoKind, GoType, Member, TypeReader
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory import Memory, u64
 from goprobe.runtime.spantable import Ints
@@ -30,6 +30,12 @@ _DEPTH_LIMIT = 32
 _RTYPE_BYTES = 48  # sizeof(abi.Type)
 _MAP_PART = re.compile(r"\bmap\.(group|bucket)\[|\bmaps\.table$|\bruntime\.bmap$")
 _ATOMIC_POINTER = "sync/atomic.Pointer["
+_TRIE_NODE = "internal/sync.node["
+_GENERIC = "go.shape."
+_TIMERS = frozenset({"time.Timer", "time.Ticker"})
+_ONE_WAY = re.compile(r"^(<-chan|chan<-) ")
+_NODES = ("indirect", "entry")
+_ENTRY_OVERFLOW, _ENTRY_KEY = 8, 16  # internal/sync.entry: node, overflow, key, value
 
 
 class Rule(IntEnum):
@@ -43,6 +49,7 @@ class Rule(IntEnum):
     IFACE = 5  # the same; the word before is an itab
     FUNC = 6  # points at a closure
     DIRECTORY = 7  # of a Swiss map: at tables, or at the only group where there are none
+    TRIE = 8  # at a node of a hash trie, whose first byte says which of two kinds it is
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -119,7 +126,23 @@ class Shapes:
 
     def of_type(self, kind: GoType) -> int:
         """A value of a type of the debug information."""
-        return self._number(("type", kind.offset), lambda: self._from_type(kind, kind.name))
+        made = self._timer(kind) if kind.name in _TIMERS else 0
+        return made or self._number(("type", kind.offset), lambda: self._from_type(kind, kind.name))
+
+    def _timer(self, kind: GoType) -> int:
+        """A time.Timer or time.Ticker is the beginning of a larger struct of the runtime's
+        (newTimer, src/runtime/time.go, since Go 1.23), 0 where it is not."""
+        whole = self._named_type("runtime.timeTimer")
+        if whole is None:
+            return 0
+
+        def make() -> Shape:
+            slots: Slots = {}
+            self._flatten(whole, 0, slots, 0)
+            self._flatten(kind, 0, slots, 0)
+            return replace(_shape(kind.name, whole.size, True, slots), kind=kind)
+
+        return self._number(("timer", kind.offset), make)
 
     def array_of(self, kind: GoType) -> int:
         """The array behind a slice of a type."""
@@ -146,6 +169,10 @@ class Shapes:
     def is_part_of_map(self, rtype: int) -> bool:
         """Whether a type is one that the compiler made for the inside of maps."""
         return bool(_MAP_PART.search(self._typedata.name(rtype)))
+
+    def is_generic(self, shape: int) -> bool:
+        """Whether a shape is what generic code shares between types of the same layout."""
+        return _GENERIC in self[shape].name
 
     def held_directly(self, rtype: int) -> tuple[Rule, int] | None:
         """What an interface's data word means where it is the value itself; None where it
@@ -209,6 +236,8 @@ class Shapes:
     def _pointer(self, kind: GoType, types: TypeReader) -> tuple[Rule, int] | None:
         """What the (one) pointer of a value of a type that is no aggregate means."""
         match kind.kind:
+            case GoKind.POINTER if kind.name.startswith(_GENERIC):
+                return Rule.NOTHING, 0  # every pointer is a go.shape.*uint8 there
             case GoKind.POINTER:
                 return Rule.ONE, self.of_type(types.at(kind.elem))
             case GoKind.STRING:
@@ -241,7 +270,7 @@ class Shapes:
             special = self._special.get((kind.name, member.name))
             member_type = types.at(member.type)
             if pointee is not None and member.name == "v" and at % _WORD == 0:
-                slots[at // _WORD] = (Rule.ONE, pointee)
+                slots[at // _WORD] = pointee
             elif special is not None:
                 slots[at // _WORD] = (special[0], self._by_name(special[1]))
             elif kind.name.startswith("groupReference<") and member.name == "data":
@@ -261,7 +290,7 @@ class Shapes:
             else:
                 self._flatten(member_type, at, slots, depth + 1)
 
-    def _atomic_pointee(self, kind: GoType, types: TypeReader) -> int | None:
+    def _atomic_pointee(self, kind: GoType, types: TypeReader) -> tuple[Rule, int] | None:
         """What atomic.Pointer[T] points at: its field `_ [0]*T` tells."""
         if not kind.name.startswith(_ATOMIC_POINTER):
             return None
@@ -270,8 +299,43 @@ class Shapes:
             if array.kind == GoKind.ARRAY and not array.count:
                 pointer = types.at(array.elem)
                 if pointer.kind == GoKind.POINTER:
-                    return self.of_type(types.at(pointer.elem))
+                    pointee = types.at(pointer.elem)
+                    trie = pointee.name.startswith(_TRIE_NODE)
+                    return (Rule.TRIE if trie else Rule.ONE), self.of_type(pointee)
         return None
+
+    def trie_nodes(self, node: int) -> tuple[int, int]:
+        """Of a hash trie's node's shape: the shapes of what it is the beginning of: an inner node,
+        and an entry. sync.Map and unique are made of them (src/internal/sync/hashtriemap.go, Go
+        1.24 to 1.27)."""
+        name = self[node].name
+        inner, entry = (name.replace(_TRIE_NODE, f"internal/sync.{part}[", 1) for part in _NODES)
+        return self._whole(inner), self._whole(entry) or self._trie_entry(entry)
+
+    def _whole(self, name: str) -> int:
+        kind = self._named_type(name)
+        return self.of_type(kind) if kind else 0
+
+    def _trie_entry(self, name: str) -> int:
+        """An entry of a trie where the linker has left out its type, by its key's and value's."""
+        key, value = map(self._named_type, _arguments(name.partition("[")[2].removesuffix("]")))
+        if not key or not value or key.size % _WORD or value.size % _WORD:
+            return 0
+        places = (_ENTRY_KEY, _ENTRY_KEY + key.size)
+        members = tuple(
+            Member(field, at, kind.offset, False)
+            for field, at, kind in zip(("key", "value"), places, (key, value), strict=True)
+        )
+        size = places[1] + value.size
+        struct = GoType(0, name, GoKind.STRUCT, size, members)
+
+        def make() -> Shape:
+            slots: Slots = {_ENTRY_OVERFLOW // _WORD: (Rule.ONE, number)}
+            self._flatten(struct, 0, slots, 0)
+            return replace(_shape(name, size, True, slots), kind=struct)
+
+        number = self._number(("trie entry", name), make)
+        return number
 
     def _by_name(self, name: str) -> int:
         kind = self._named_type(name)
@@ -309,7 +373,7 @@ class Shapes:
         return directory, groups
 
     def _chan(self, kind: GoType, header: GoType) -> int:
-        name = kind.name
+        name = _ONE_WAY.sub("chan ", kind.name)  # only pointers to it go one way
 
         def make() -> Shape:
             types = self._types
@@ -406,10 +470,15 @@ def _key_and_value(name: str) -> str:
     found = re.search(r"map\.(?:group|bucket)(\[.*)", name)
     if found:
         return found[1]
-    inside = name.partition("<")[2].removesuffix(">")
+    key, value = _arguments(name.partition("<")[2].removesuffix(">"))
+    return f"[{key}]{value}" if value else ""
+
+
+def _arguments(text: str) -> tuple[str, str]:
+    """ "K,V" in two; the second is "" where it is not two."""
     depth = 0
-    for i, char in enumerate(inside):
+    for i, char in enumerate(text):
         depth += (char in "[({<") - (char in "])}>")
         if char == "," and not depth:
-            return f"[{inside[:i]}]{inside[i + 1 :]}"
-    return ""
+            return text[:i], text[i + 1 :]
+    return text, ""

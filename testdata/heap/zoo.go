@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -91,6 +92,8 @@ var (
 	builder   strings.Builder
 	buffers   []*withBytes
 	errs      []error
+	timer     *time.Timer
+	ticker    *time.Ticker
 	out       = make([]byte, 0, 1<<20)
 )
 
@@ -201,7 +204,16 @@ func fill() {
 	say("closure main.make3.func2", direct(g))
 	say("closure main.make3.func3", direct(h))
 	pool.Put(&numbers{})
-	once.Store("key", &numbers{})
+	stored := &numbers{}
+	for i := 0; i < 100; i++ {
+		once.Store(i, &node{name: long(i)})
+	}
+	once.Store("key", stored)
+	say("main.numbers", unsafe.Pointer(stored))
+	timer, ticker = time.AfterFunc(time.Hour, func() {}), time.NewTicker(time.Hour)
+	say("time.Timer", unsafe.Pointer(timer))
+	say("time.Ticker", unsafe.Pointer(ticker))
+	say("chan time.Time", direct(ticker.C))
 	for i := 0; i < 10; i++ {
 		linked.PushBack(&node{name: "in a list"})
 	}
@@ -254,13 +266,27 @@ func onStack(depth int, ready chan bool) {
 	runtime.KeepAlive(words)
 }
 
+// A *T is a go.shape.*uint8 to generic code, but no pointer to a byte.
+//
+//go:noinline
+func generic[T any](value *T, ready chan bool) {
+	boxed := escape(&value)
+	ready <- true
+	<-never
+	runtime.KeepAlive(boxed)
+}
+
 func main() {
 	fill()
+	pointed := escape(&numbers{})
+	say("anything but uint8", unsafe.Pointer(pointed))
 	ready := make(chan bool)
 	for i := 0; i < 3; i++ {
 		go onStack(i, ready)
 		<-ready
 	}
+	go generic(&pointed, ready)
+	<-ready
 	runtime.GC()
 	runtime.GC()
 	fmt.Println("ready")
