@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 from iced_x86 import Decoder, Mnemonic, OpKind
@@ -22,13 +22,23 @@ from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind
 from goprobe.model.value import Data, Element, State, Value, Variable
 from goprobe.runtime.frames import FrameView
-from goprobe.runtime.variables import FrameVariables
-
-if TYPE_CHECKING:
-    from goprobe.analysis.stopview import StopView
+from goprobe.runtime.variables import Binding, FrameVariables
+from goprobe.runtime.world import World
 
 _WRAPPER = re.compile(r"\.(?:gowrap|deferwrap)\d+$")
 _PRESENT = (State.LIVE, State.REGISTER, State.UNREADABLE, State.NOT_YET)
+
+
+class View(Protocol):
+    """What is asked of a stop (`stopview.StopView`)."""
+
+    @property
+    def world(self) -> World: ...
+    @property
+    def registers(self) -> Mapping[str, int]: ...
+    @property
+    def frames(self) -> tuple[FrameView, ...]: ...
+    def variable(self, binding: Binding, index: int, frame: FrameView) -> Variable: ...
 
 
 class _Callee(msgspec.Struct, frozen=True):
@@ -52,7 +62,7 @@ class _Found(msgspec.Struct, frozen=True):
     box: Data | UnsetType = UNSET
 
 
-def call_at(view: StopView) -> tuple[Variable, ...]:
+def call_at(view: View) -> tuple[Variable, ...]:
     """The arguments of the call instruction that the thread stands at; none elsewhere."""
     world, registers = view.world, view.registers
     try:
@@ -75,7 +85,7 @@ def call_at(view: StopView) -> tuple[Variable, ...]:
     return tuple(found)
 
 
-def passed_on(view: StopView, by_frame: Mapping[int, list[Variable]]) -> list[tuple[int, Variable]]:
+def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[int, Variable]]:
     """(frame index, variable) for what only a call's arguments still show."""
     arguments = call_at(view)
     found = [(0, argument) for argument in arguments]
@@ -100,11 +110,11 @@ def passed_on(view: StopView, by_frame: Mapping[int, list[Variable]]) -> list[tu
     return found
 
 
-def _is_global(view: StopView, frame: FrameView, name: str) -> bool:
+def _is_global(view: View, frame: FrameView, name: str) -> bool:
     return f"{package_of(frame.function)}.{name}" in view.world.program.debug.globals
 
 
-def _optimiser_at_work(view: StopView, frame: FrameView) -> bool:
+def _optimiser_at_work(view: View, frame: FrameView) -> bool:
     """Whether a frame's code is the optimiser's, and written in the source: the compiler's
     wrapper of a go statement has no variables of its own."""
     debug = view.world.program.debug
@@ -114,7 +124,7 @@ def _optimiser_at_work(view: StopView, frame: FrameView) -> bool:
 
 
 def _as_passed(
-    view: StopView, index: int, frame: FrameView, own: Iterable[Variable]
+    view: View, index: int, frame: FrameView, own: Iterable[Variable]
 ) -> tuple[Variable, ...]:
     """The parameters of a frame, without the value of those that may be another by now than
     what the caller passed."""
@@ -129,7 +139,7 @@ def _as_passed(
     )  # fmt: skip
 
 
-def _callee_of(view: StopView, name: str, parameters: Iterable[Variable]) -> _Callee | None:
+def _callee_of(view: View, name: str, parameters: Iterable[Variable]) -> _Callee | None:
     tail = name.rpartition("/")[2].partition("[")[0]
     short = tail.rpartition(".")[2]
     if not short.isidentifier() or short.startswith("func"):
@@ -146,7 +156,7 @@ def _callee_of(view: StopView, name: str, parameters: Iterable[Variable]) -> _Ca
     return _Callee(name, short, method, tuple(ordered), variadic)
 
 
-def _order(view: StopView, function: str, name: str) -> int:
+def _order(view: View, function: str, name: str) -> int:
     names = view.world.program.parameter_names(function)
     return names.index(name) if name in names else len(names)
 
