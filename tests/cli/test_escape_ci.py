@@ -1,0 +1,132 @@
+"""`goprobe escape` as a gate for CI: SARIF, annotations and exit codes of real runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, Draft202012Validator  # type: ignore[import-untyped]
+
+from goprobe.report.schema import shipped
+from tests.support.cli import Ran, goprobe
+
+SOURCE = """package main
+
+import "os"
+
+var kept []*int
+var numbers []int
+
+//go:noinline
+func keep(i int) { kept = append(kept, &i) }
+
+//go:noinline
+func local(n int) int {
+	s := make([]int, n)
+	s[0] = n
+	return s[0] + len(s)
+}
+
+func main() {
+	for i := 0; i < 5; i++ {
+		keep(i) //goprobe:noalloc
+	}
+	numbers = append(numbers, local(1000)) //goprobe:noalloc
+	if len(os.Args) > 1 {
+		ENDING
+	}
+}
+"""
+
+
+def folder(place: Path, ending: str = "os.Exit(3)") -> Path:
+    (place / "a module").mkdir()
+    (place / "a module" / "go.mod").write_text("module example.com/m\n\ngo 1.21\n")
+    (place / "a module" / "main.go").write_text(SOURCE.replace("ENDING", ending))
+    return place / "a module"
+
+
+def escape(place: Path, *options: str) -> Ran:
+    return goprobe("escape", ".", *options, cwd=place)
+
+
+def sarif_run(ran: Ran) -> Any:
+    schema = os.environ.get("GOPROBE_SARIF_SCHEMA", "")
+    log = json.loads(ran.out)
+    if schema:
+        Draft7Validator(json.loads(Path(schema).read_text())).validate(log)
+    assert log["version"] == "2.1.0"
+    return log["runs"][0]
+
+
+def test_sarif_says_what_json_says(tmp_path: Path) -> None:
+    place = folder(tmp_path)
+    run, report = sarif_run(escape(place, "--format", "sarif")), escape(place, "--json").json
+    Draft202012Validator(shipped("goprobe.escape/1")).validate(report)
+    results = [r for r in run["results"] if r["ruleId"] != "promise"]
+    assert Counter(r["ruleId"] for r in results) == Counter(report["summary"])
+    places = [r["locations"][0]["physicalLocation"] for r in results]
+    assert {p["artifactLocation"]["uri"] for p in places} == {"main.go"}
+    assert sorted(p["region"]["startLine"] for p in places) == sorted(
+        site["line"] for site in report["sites"]
+    )
+    promises = [r["kind"] for r in run["results"] if r["ruleId"] == "promise"]
+    assert sorted(promises) == ["fail", "pass"]
+    assert run["invocations"][0]["executionSuccessful"] is True
+
+
+def test_annotations_are_of_what_is_broken_alone(tmp_path: Path) -> None:
+    ran = escape(folder(tmp_path), "--format", "github")
+    lines = ran.text.splitlines()
+    assert ran.code == 1
+    assert any(
+        line.startswith("::error file=main.go,line=22,title=goprobe%3Anoalloc is broken::")
+        for line in lines
+    )
+    assert not any("line=20," in line for line in lines)
+    assert all(line.startswith(("::error ", "::warning ", "::notice ")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--fail-on", "contradicted"), 0),
+        (("--fail-on", "unobserved, deferred_heap"), 0),
+        (("--fail-on", "confirmed_heap"), 1),
+        (("--static",), 0),
+    ],
+)
+def test_exit_codes_without_promises(tmp_path: Path, options: tuple[str, ...], code: int) -> None:
+    place = folder(tmp_path)
+    main = place / "main.go"
+    main.write_text(main.read_text().replace(" //goprobe:noalloc", ""))
+    assert escape(place, *options).code == code
+
+
+def test_the_program_s_own_code_is_no_finding(tmp_path: Path) -> None:
+    place = folder(tmp_path)
+    main = place / "main.go"
+    main.write_text(main.read_text().replace(" //goprobe:noalloc", ""))
+    ran = escape(place, "--json", "--", "x")
+    assert (ran.code, ran.json["exit"], ran.json["partial"]) == (0, {"code": 3}, "")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "html"])
+def test_a_run_that_was_not_seen_to_its_end_is_4_in_every_format(tmp_path: Path, form: str) -> None:
+    ran = escape(folder(tmp_path, "for {}"), "--format", form, "--timeout", "1", "--", "x")
+    assert (ran.code, "Traceback" in ran.err) == (4, False)
+    assert "it still ran after 1 s and was ended" in ran.text or form == "github"
+    if form == "sarif":
+        assert sarif_run(ran)["invocations"][0]["executionSuccessful"] is False
+    if form == "github":
+        assert any("still ran" in line for line in ran.text.splitlines())
+
+
+def test_what_does_not_build_is_2_and_writes_nothing(tmp_path: Path) -> None:
+    ran = escape(folder(tmp_path, "nonsense("), "--format", "sarif")
+    assert (ran.code, ran.out) == (2, b"")
+    assert "does not build" in ran.err and "Traceback" not in ran.err
