@@ -41,7 +41,8 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
     """Every place that WHERE means. Raises UsageError, with the nearest names, where none."""
     if not where.strip():
         raise UsageError(
-            "--break is empty", hint="it takes pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR"
+            "the place to stop at is empty",
+            hint="it takes pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR",
         )
     if found := _ADDRESS.match(where):
         return (Place(int(found["address"], 0), where, absolute=True),)
@@ -54,9 +55,7 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
     else:
         places = tuple(_at_function(program, where))
     if not places:
-        raise UsageError(
-            f"nothing in the program matches --break {where}", hint=_hint(program, where)
-        )
+        raise UsageError(f"nothing in the program matches {where}", hint=_hint(program, where))
     return places
 
 

@@ -119,7 +119,7 @@ BAD_LINES = [
     (["trace", HELLO, "-o", "/nonexistent/file"], 2, "cannot write /nonexistent/file"),
     (["trace", HELLO, "--optimized", "--compare"], 2, "--compare builds both ways"),
     (["trace", HELLO, "--break", "main.mian"], 2, "main.mian"),
-    (["trace", HELLO, "--break", ""], 2, "--break is empty"),
+    (["trace", HELLO, "--break", ""], 2, "the place to stop at is empty"),
     (["trace", "/bin/sh"], 2, "not a Go program"),
     (["trace", HELLO, "--go", "/nonexistent/go"], 3, "/nonexistent/go"),
     (["trace", HELLO, "--gdb", "/nonexistent/gdb"], 3, "/nonexistent/gdb"),

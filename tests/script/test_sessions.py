@@ -127,6 +127,21 @@ def test_until_a_line() -> None:
         assert there["n"].value.text == "4"  # type: ignore[union-attr]
 
 
+def test_what_cannot_be_done_leaves_the_stop_as_it_is() -> None:
+    with goprobe.launch(binary()) as program:
+        stop = next(program.run(["main.step"]))
+        with pytest.raises(UsageError, match="nothing in the program matches .*main.go:99999"):
+            stop.until(99_999)
+        with pytest.raises(UsageError, match="'nowhere' is no address"):
+            stop.locate("nowhere")  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="None is no address"):
+            stop.read(None, 8)  # type: ignore[arg-type]
+        assert stop.function == "main.step"
+        there = stop.until(stop.line + 3)
+        assert there is not None
+        assert there["n"].value.text == "4"  # type: ignore[union-attr]
+
+
 def test_events_of_the_runtime() -> None:
     wheres = [goprobe.PANIC, goprobe.STACK_MOVE, goprobe.GOROUTINE]
     with goprobe.launch(binary()) as program:

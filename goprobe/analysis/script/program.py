@@ -143,8 +143,16 @@ class Program:
     def _step(self, how: str, line: int) -> Stop | None:
         if self.exit is not None:
             raise UsageError("the program has ended")
+        before = self._stop
         self._over()
-        arrived = self._arrived(self._driver.step(how, line))
+        try:
+            moment = self._driver.step(how, line)
+        except UsageError:  # there is no such place: nothing has run
+            if before is not None:
+                before.go_on()
+            self._stop = before
+            raise
+        arrived = self._arrived(moment)
         self._shown = True
         return arrived
 

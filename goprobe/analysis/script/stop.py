@@ -67,6 +67,13 @@ class Watch:
         self.numbers = ()
 
 
+def _number(address: int) -> int:
+    try:
+        return int(address)
+    except (TypeError, ValueError):
+        raise UsageError(f"{address!r} is no address: addresses are integers here") from None
+
+
 class Stop:
     """The program at one stop. When it goes on, the stop is over: asking it is an error.
 
@@ -91,6 +98,10 @@ class Stop:
         if shown and not self._over:
             _ = self.variables
         self._over = True
+
+    def go_on(self) -> None:
+        """The program has not gone on after all."""
+        self._over = False
 
     @property
     def report(self) -> trace.Stop:
@@ -190,12 +201,12 @@ class Stop:
     def where_is(self, address: int) -> tuple[Location, ...]:
         """Every identity of an address, most specific first."""
         _ = self.report
-        return self._driver.locate(int(address))
+        return self._driver.locate(_number(address))
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of the program's memory. Raises UsageError where they cannot be read."""
         _ = self.report
-        return self._driver.read(int(address), size)
+        return self._driver.read(_number(address), size)
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
         """Every goroutine that is not dead, with its frames."""
