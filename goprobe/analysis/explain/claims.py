@@ -79,8 +79,11 @@ def code_segment(study: Study) -> Claim:
     if not text or not run.text_mapping:
         return _unseen(1, claim, "no stop was reached at which the code could be looked at")
     perms = {r.perms for r in text}
-    lowest = min(r.low for r in run.map)
-    first = text[0].low - lowest
+    lowest = min(run.map, key=lambda r: r.low)
+    first = text[0].low - lowest.low
+    below = (
+        "other parts of the binary" if lowest.kind in STATIC else "memory of Go's heap and runtime"
+    )
     functions = [run.program.lines.function_named(n) for n in ("main.main", "fmt.Println",
                  "runtime.mallocgc")]  # fmt: skip
     named = [f"{f.name} at {f.entry + run.bias:#x}" for f in functions if f]
@@ -90,7 +93,7 @@ def code_segment(study: Study) -> Claim:
         f"all {sum(r.size for r in text) >> 10} KiB of machine code lie in the mapping "
         f"{run.text_mapping}, readable and executable, not writable, "
         + (f"{first} bytes above the process's lowest address; " if near else
-           f"{first >> 10} KiB above the lowest address, behind other parts of the binary; ")
+           f"{_distance(first)} above the process's lowest address, with {below} below it; ")
         + "there is one copy of it, whatever the number of goroutines"
     )  # fmt: skip
     return Claim("1", claim, HOLDS if one and near else DIFFERS, measured, tuple(named))
@@ -328,7 +331,11 @@ def no_machine(study: Study) -> Claim:
     libraries = run.libraries
     measured = (
         f"{count} functions of the runtime lie in the same machine code as main; the process maps "
-        + ("no library" if not libraries else f"{len(libraries)} libraries: {', '.join(libraries)}")
+        + (
+            "no library"
+            if not libraries
+            else f"{_counted(len(libraries), 'librar', 'y', 'ies')}: {', '.join(libraries)}"
+        )
         + ", and no other process takes part"
     )
     return Claim("12", claim, DIFFERS if libraries else HOLDS, measured, libraries)
@@ -360,6 +367,22 @@ def runtime_size(study: Study) -> Claim:
     return Claim("13", claim, HOLDS if near else DIFFERS, measured, evidence)
 
 
+_ON_HEAP = ("confirmed_heap", "deferred_heap", "shared")
+
+
+def _counted(count: int, word: str, one: str, many: str) -> str:
+    return f"{count} {word}{one if count == 1 else many}"
+
+
+def _distance(size: int) -> str:
+    units = ["KiB", "MiB", "GiB", "TiB"]
+    value = size / 1024
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{value:.0f} {units[0]}"
+
+
 def predictions(study: Study) -> Claim:
     claim = TEXTS[13]
     if study.compiled:
@@ -370,10 +393,10 @@ def predictions(study: Study) -> Claim:
     summary = Counter(site.verdict.value for site in sites)
     told = ", ".join(f"{n} {v.replace('_', ' ')}" for v, n in sorted(summary.items()))
     heap = [s for s in sites if s.prediction.value == "heap"]
-    none = [s for s in heap if not any(o.kind == "heap" for o in s.outcomes)]
+    none = [s for s in heap if s.verdict.value not in _ON_HEAP]
     wrong = summary["contradicted"]
     measured = (
-        f"of {len(sites)} places with a prediction: {told or 'none'}"
+        f"of {_counted(len(sites), 'place', '', 's')} with a prediction: {told or 'none'}"
         + (f"; {len(none)} of the {len(heap)} that \"escape to the heap\" allocated nothing there"
            if heap else "")
     )  # fmt: skip
