@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"time"
 )
 
 type small struct {
@@ -40,8 +41,13 @@ func main() {
 		n, _ = strconv.Atoi(os.Args[1])
 	}
 	fill(n)
+	// The runtime too is to stand still from the reading on: one P needs no more threads, whose
+	// structs it would allocate, and has its array of timers before the scavenger sleeps by it.
+	runtime.GOMAXPROCS(1)
+	time.Sleep(time.Millisecond)
 	runtime.GC()
 	runtime.GC()
+	time.Sleep(20 * time.Millisecond)
 	runtime.ReadMemStats(&stats)
 	line("objects", stats.HeapObjects)
 	line("bytes", stats.HeapAlloc)

@@ -92,10 +92,8 @@ def test_the_census_of_a_stripped_program(twins: Twins) -> None:
     report = heap_census(open_target(twins.program.pid))
     assert report.self_check.popcount_mismatches == 0 and report.self_check.spans > 20
     assert report.census
-    said = int(twins.program["objects"])
-    # A few objects of the runtime itself are younger than what the program read: test_census.py
-    # explains each. The list of them is not repeated here.
-    assert 0 <= report.census.objects - said <= 16
+    assert report.census.objects == int(twins.program["objects"])
+    assert report.census.bytes == int(twins.program["bytes"])
 
 
 def test_goroutines_of_a_stripped_program(twins: Twins) -> None:
