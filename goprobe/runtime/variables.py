@@ -15,7 +15,7 @@ import msgspec
 from goprobe.binary.dwarf import Local
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.expression import Piece, UnsupportedExpressionError, evaluate
-from goprobe.binary.gotypes import GoType
+from goprobe.binary.gotypes import GoKind, GoType
 from goprobe.errors import UnreadableError
 from goprobe.model.value import State
 from goprobe.process.memory import Memory
@@ -65,9 +65,24 @@ class FrameVariables:
         if frame.depth >= len(scopes):
             return
         about = self._program.function_variables(function)
-        named = [v for v in scopes[frame.depth].locals if _OF_THE_SOURCE.fullmatch(v.name)]
+        named = self._of_the_source(scopes[frame.depth].locals)
         bound = [self._bind(about, local, frame, registers) for local in _inner_first(named)]
         yield from _one_of_each(bound)
+
+    def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
+        """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names
+        "tC" as the source could (SplitStruct, cmd/compile, ssa/func.go, Go 1.21 to 1.27)."""
+        types = self._program.debug.types
+        parts = {
+            (v.name + member.name, v.line, member.type)
+            for v in locals_
+            for member in types.at(v.type).members
+            if types.at(v.type).kind == GoKind.STRUCT
+        }
+        return [
+            v for v in locals_
+            if _OF_THE_SOURCE.fullmatch(v.name) and (v.name, v.line, v.type) not in parts
+        ]  # fmt: skip
 
     def parameters(
         self, function: FunctionEntry, registers: Mapping[str, int], cfa: int

@@ -130,7 +130,7 @@ def test_until_a_line() -> None:
 def test_what_cannot_be_done_leaves_the_stop_as_it_is() -> None:
     with goprobe.launch(binary()) as program:
         stop = next(program.run(["main.step"]))
-        with pytest.raises(UsageError, match="nothing in the program matches .*main.go:99999"):
+        with pytest.raises(UsageError, match=r"nothing in the program matches .*main\.go:99999"):
             stop.until(99_999)
         with pytest.raises(UsageError, match="'nowhere' is no address"):
             stop.locate("nowhere")  # type: ignore[arg-type]
