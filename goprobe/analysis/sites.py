@@ -191,6 +191,7 @@ def in_runtime(name: str) -> bool:
 _MAY_ALLOCATE = (
     "internal/runtime/maps.", "runtime.map", "runtime.makemap", "runtime.makeBucketArray",
     "runtime.hashGrow", "runtime.(*hmap).", "runtime.newdefer", "runtime.deferproc",
+    "runtime.deferrangefunc", "runtime.(*timers).addHeap",
     "runtime.makechan", "runtime.acquireSudog", "runtime.buildTypeAssertCache",
     "runtime.buildInterfaceSwitchCache",
 )  # fmt: skip

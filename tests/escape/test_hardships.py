@@ -208,6 +208,32 @@ def test_a_thousand_goroutines_at_one_site(tmp_path: Path) -> None:
     assert the_allocation(report).verdict is Verdict.CONFIRMED_HEAP
 
 
+def test_defer_in_a_range_over_a_function(tmp_path: Path) -> None:
+    """Each such loop makes a list of its own for its defers, beside their records."""
+    source = """\
+    package main
+
+    var total int
+
+    //go:noinline
+    func each(yield func(int) bool) { _ = yield(1) && yield(2) }
+
+    //go:noinline
+    func loop() {
+        for i := range each {
+            defer func() { total += i }()
+        }
+    }
+
+    func main() { loop(); loop() }
+    """
+    module(tmp_path, {"main.go": source, "go.mod": "module example.com/m\n\ngo 1.23\n"})
+    report = escape(tmp_path)
+    calls = [c for s in report.sites for c in s.calls if c.callee == "runtime.deferrangefunc"]
+    assert sum(c.hits for c in calls) == 2
+    assert sum(c.allocations for c in calls) >= 2
+
+
 def test_what_allocates_only_after_the_hits_looked_at(tmp_path: Path) -> None:
     source = """\
     package main
