@@ -14,7 +14,7 @@ from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.errors import UsageError
 from goprobe.runtime.program import Program
 
-_LINE = re.compile(r"^(?P<file>.+\.(?:go|s|c|h|cc|cpp)):(?P<line>\d+)$")
+_LINE = re.compile(r"^(?P<file>.+\.[a-z]\w*):(?P<line>\d+)$")  # a //line may name any file
 _ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
 _BRACKETS = re.compile(r"\[[^\[\]]*\]")
 _NEAREST = 3

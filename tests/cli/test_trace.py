@@ -175,6 +175,14 @@ def test_no_breakpoint_within_an_instruction() -> None:
     assert goprobe("trace", binary, "--break", f"*{code.next_ip:#x}").code == 0
 
 
+def test_a_file_that_a_line_directive_names(tmp_path: Path) -> None:
+    text = "package main\n\n//line grammar.y:40\nfunc main() {\n\tprintln(1)\n}\n"
+    (stop,) = goprobe(
+        "trace", source(tmp_path, text), "--break", "grammar.y:41", "--json"
+    ).json["stops"]  # fmt: skip
+    assert (stop["file"].rpartition("/")[2], stop["line"]) == ("grammar.y", 41)
+
+
 GENERIC = """package main
 
 type box[T any] struct{ v T }

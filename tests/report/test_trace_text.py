@@ -121,6 +121,18 @@ def test_a_variable_asked_for_that_never_lives_says_why() -> None:
     assert shown.startswith("gone has no value here: the optimiser removed it.")
 
 
+def test_what_is_gone_from_every_frame_is_told_once() -> None:
+    gone = [
+        structs.replace(absent("n", "int", State.OPTIMIZED_OUT, "calls do not keep it"), frame=f)
+        for f in (0, 0, 0)
+    ]
+    lives = live("k", "int", Value("1"))
+    lost = absent("k", "int", State.OPTIMIZED_OUT, "not out here")
+    answer = text(hello([msg(), *gone, lives, lost])).partition("Memory, as")[0]
+    assert answer.count("n is optimised out: calls do not keep it") == 1
+    assert "not out here" not in answer
+
+
 def test_a_moved_variable_says_so() -> None:
     place = location(Kind.HEAP, 0xC000012040, "16-byte heap object")
     moved = live(

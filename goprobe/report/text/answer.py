@@ -18,6 +18,7 @@ from goprobe.report.text.page import Column, Page, Span
 _INDENT = 2
 _GONE = (State.OPTIMIZED_OUT, State.CONSTANT)
 _MOST_MARKS = 8
+_MOST_GONE = 6
 _MARK_LENGTH = 24
 _BESIDE = (
     Column(elastic=True, cut=True, least=38),
@@ -63,10 +64,18 @@ def _say_what_is_gone(page: Page, picks: Sequence[Pick]) -> None:
     chosen = [pick.variable for pick in picks if pick.variable.value is not UNSET]
     names = {pick.variable.name for pick in picks}
     others = [v for v in picks[0].stop.variables if v.name not in names and _of_main(v)]
+    innermost: dict[str, Variable] = {}  # of a recursive function's, one
     for variable in (*chosen, *others):
-        if variable.state in _GONE and variable.why:
-            told = f"{variable.name} is {STATE_WORDS[variable.state]}: {variable.why}"
-            page.paragraph((told, "dim"), indent=_INDENT, hanging=_INDENT)
+        innermost.setdefault(variable.name, variable)
+    gone = [v for v in innermost.values() if v.state in _GONE and v.why]
+    shown = gone if page.options.verbose else gone[:_MOST_GONE]
+    for variable in shown:
+        told = f"{variable.name} is {STATE_WORDS[variable.state]}: {variable.why}"
+        page.paragraph((told, "dim"), indent=_INDENT, hanging=_INDENT)
+    if len(shown) < len(gone):
+        names_left = words.listed([v.name for v in gone[len(shown) :]])
+        told = f"the optimiser left no variable of these either: {names_left}"
+        page.paragraph((told, "dim"), indent=_INDENT, hanging=_INDENT)
 
 
 def _of_main(variable: Variable) -> bool:
