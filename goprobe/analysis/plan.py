@@ -7,7 +7,6 @@ and in the end by order; where that leaves a choice, the plan says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -15,9 +14,16 @@ import msgspec
 
 from goprobe.analysis.codelines import LineFacts, StackWitness, Static, StaticKind
 from goprobe.analysis.expressions import CLOSURE, Shape, same_type
+from goprobe.analysis.fitting import (
+    HINT,
+    STRONG,
+    cannot_be,
+    described,
+    prediction_score,
+    same_function,
+)
 from goprobe.analysis.predictions import Predicted, Predictions
 from goprobe.analysis.sites import AllocationCall
-from goprobe.binary.machinecode import Constant, StackAddress
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocators import Family
 
@@ -135,7 +141,9 @@ class Joiner:
         declared above."""
         if facts:
             named = [
-                f for f in facts if predicted.function and _ends(f.function, predicted.function)
+                f
+                for f in facts
+                if predicted.function and same_function(f.function, predicted.function)
             ]
             return (named or list(facts))[0].function
         above = [
@@ -145,7 +153,7 @@ class Joiner:
             if line < predicted.line or (line == predicted.line and ".func" not in name)
         ]
         name = predicted.function or (above[-1] if above else "")
-        return next((f for f in self._functions if name and _ends(f, name)), name)
+        return next((f for f in self._functions if name and same_function(f, name)), name)
 
     # Calls to sites
 
@@ -170,33 +178,33 @@ class Joiner:
         call, predicted = anchored.call, plan.predicted
         if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
             return _REFUSED
-        if _cannot_be(call, predicted):
+        if cannot_be(call, predicted):
             return _REFUSED
         score = self._inlining_score(anchored, predicted)
         score += self._type_score(call, predicted.shape)
-        score += _prediction_score(call, predicted.prediction)
+        score += prediction_score(call, predicted.prediction)
         if predicted.function:
             # The compiler tells it of what escapes only: no reason to prefer that.
-            score -= 0 if _ends(anchored.function, predicted.function) else 2 * _HINT
+            score -= 0 if same_function(anchored.function, predicted.function) else 2 * HINT
         shapes = [part for part in predicted.expression.split("go.shape.")[1:] if part]
         if shapes:
             word = shapes[0].split(",")[0].split("]")[0].split(" ")[0].split("{")[0].rstrip(")")
-            score += _HINT if f"go.shape.{word}" in anchored.function else -_HINT
+            score += HINT if f"go.shape.{word}" in anchored.function else -HINT
         return max(score, _REFUSED + 1)
 
     def _inlining_score(self, anchored: _Anchored, predicted: Predicted) -> int:
         """What lies in an inlined body is reported at the column of the call inlined."""
         inlined = self._predictions.inlined.get(anchored.place, [])
         if anchored.inlined:
-            columns = {col for col, name in inlined if _ends(anchored.inlined, name)}
-            return _STRONG if predicted.col in columns else -_STRONG
-        return -_STRONG if predicted.col in {col for col, _ in inlined} else _STRONG
+            columns = {col for col, name in inlined if same_function(anchored.inlined, name)}
+            return STRONG if predicted.col in columns else -STRONG
+        return -STRONG if predicted.col in {col for col, _ in inlined} else STRONG
 
     def _type_score(self, call: AllocationCall, shape: Shape) -> int:
         name = self._type_name(call.type) if call.type else ""
         if not name or not shape.type:
             return 0
-        return _STRONG if same_type(shape.type, name, shape.exact) else -_STRONG
+        return STRONG if same_type(shape.type, name, shape.exact) else -STRONG
 
     def _assign_parameters(
         self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
@@ -318,7 +326,7 @@ class Joiner:
                 shape = Shape(frozenset((call.allocator.family,)))
                 name = self._type_name(call.type) if call.type else ""
                 predicted = Predicted(
-                    *anchored.place, 0, _described(call.allocator.family, name),
+                    *anchored.place, 0, described(call.allocator.family, name),
                     Prediction.NONE, shape,
                 )  # fmt: skip
                 made[key] = SitePlan(
@@ -380,7 +388,7 @@ class Joiner:
 
 
 _REFUSED = -100
-_STRONG, _HINT, _ONCE = 6, 2, 3
+_ONCE = 3
 _BELOW = 12
 
 _S = StaticKind
@@ -393,51 +401,12 @@ _STATICS_OF = {
 }
 _STATICS = {"func literal": frozenset((_S.FUNCTION,))}
 
-_BUFFERED = frozenset((Family.CONCAT, Family.TO_STRING, Family.TO_BYTES, Family.TO_RUNES))
-
-
-def _cannot_be(call: AllocationCall, predicted: Predicted) -> bool:
-    """What does not escape is never made as an object on its own: only slices and maps, whose size
-    may be too much for the frame, and what becomes an interface."""
-    return (
-        call.allocator.family is Family.OBJECT
-        and predicted.prediction is Prediction.STACK
-        and predicted.shape.families <= {Family.OBJECT, Family.CONVERT}
-    )
-
-
-def _prediction_score(call: AllocationCall, prediction: Prediction) -> int:
-    """A call with a buffer in the frame is one that "does not escape", and so on."""
-    if call.allocator.family in _BUFFERED:
-        buffer = call.buffer
-        if isinstance(buffer, StackAddress):
-            return _STRONG if prediction is Prediction.STACK else -_STRONG
-        if isinstance(buffer, Constant):
-            return _STRONG if prediction is Prediction.HEAP else -_STRONG
-        return 0
-    if call.allocator.family in (Family.OBJECT, Family.CONVERT):
-        return _HINT if prediction is Prediction.HEAP else -_STRONG
-    return 0
-
-
-_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
-
-
-def _ends(full: str, short: str) -> bool:
-    """Whether a symbol's name is what the compiler calls so inside its own package."""
-    if "[...]" in full:  # so the line table shortens the type arguments of inlined calls
-        short = _TYPE_ARGUMENTS.sub("[...]", short)
-    if full == short:
-        return True
-    base = full.rsplit("/", 1)[-1] if "[" not in full else full
-    return base == short or base.endswith(f".{short}") or full.endswith(f"/{short}")
-
 
 def _relevant(fact: LineFacts, plan: SitePlan) -> bool:
     """Of several machine functions with code on a line (shapes, closures), those of the site."""
     if plan.calls:
         return any(fact.entry == c.entry for c in plan.calls)
-    return not plan.predicted.function or _ends(fact.function, plan.predicted.function)
+    return not plan.predicted.function or same_function(fact.function, plan.predicted.function)
 
 
 def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFacts]:
@@ -479,31 +448,3 @@ def _lines_of_functions(facts: Mapping[Place, Sequence[LineFacts]]) -> dict[str,
         for fact in of_line:
             found.setdefault(fact.function, set()).add(line)
     return {name: sorted(lines) for name, lines in found.items()}
-
-
-_DESCRIPTIONS = {
-    Family.OBJECT: "new object {type}",
-    Family.SLICE: "slice of {type}",
-    Family.GROW: "append",
-    Family.MOVE: "slice moved out of the frame",
-    Family.MAP: "make({type})",
-    Family.ASSIGN: "assignment to {type}",
-    Family.CHANNEL: "make({type})",
-    Family.CONVERT: "conversion to an interface",
-    Family.CONCAT: "string concatenation",
-    Family.TO_STRING: "conversion to a string",
-    Family.TO_BYTES: "conversion to []byte",
-    Family.TO_RUNES: "conversion to []rune",
-    Family.DEFER: "defer",
-    Family.GO: "go",
-    Family.BOOKKEEPING: "record of the runtime's own",
-}
-
-
-def _described(family: Family, type_name: str) -> str:
-    text = _DESCRIPTIONS[family]
-    if type_name.startswith(CLOSURE):
-        return "closure of a go or defer statement"
-    if type_name:
-        return text.format(type=type_name)
-    return text.replace(" {type}", "").replace("({type})", " a map" if "make" in text else "")
