@@ -148,17 +148,13 @@ def _callee_of(view: View, name: str, parameters: Iterable[Variable]) -> _Callee
     # An inlined function is declared in the file that its frame stands in.
     file = file or next((f.file for f in view.frames if f.function == name), "")
     declared = parameters_of(file, line, short) if line else None
-    ordered = sorted(parameters, key=lambda v: _order(view, name, v.name))
+    names = view.world.program.parameter_names(name)  # a frame's variables have results too
+    ordered = sorted((v for v in parameters if v.name in names), key=lambda v: names.index(v.name))
     method = tail.count(".") > 1
     if declared is None or len(declared) + method != len(ordered):
         return None  # one has no name: which is which is not sure
     variadic = bool(declared) and "..." in declared[-1]
     return _Callee(name, short, method, tuple(ordered), variadic)
-
-
-def _order(view: View, function: str, name: str) -> int:
-    names = view.world.program.parameter_names(function)
-    return names.index(name) if name in names else len(names)
 
 
 def _named(
