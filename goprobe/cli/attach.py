@@ -25,7 +25,15 @@ def opened(process: Process) -> AnyTarget:
     if core:
         from goprobe.analysis.cores import open_core
 
-        return open_core(process.process, process.exe, assume_go=process.assume_go)
+        target = open_core(process.process, process.exe, assume_go=process.assume_go)
+        if target.core.missing:
+            from goprobe.cli.run import say
+
+            say(
+                f"goprobe: {process.process} is cut off: its last {target.core.missing:,} bytes"
+                " are missing, and with them what lay there"
+            )
+        return target
     return open_target(process.pid, assume_go=process.assume_go)
 
 

@@ -57,7 +57,7 @@ def _told(error: BaseException, *, traced: bool) -> int:
             return error.exit_code
         case OSError() if error.errno in _CANNOT_WRITE:
             _forget_stdout()
-            _say(f"goprobe: cannot write any further: {error.strerror}")
+            say(f"goprobe: cannot write any further: {error.strerror}")
             return _BUG
         case _:
             return _told_of_bug(error, traced=traced)
@@ -65,23 +65,23 @@ def _told(error: BaseException, *, traced: bool) -> int:
 
 def _say_error(error: GoprobeError) -> None:
     if isinstance(error, BuildError) and error.output:
-        _say(error.output.rstrip("\n"), keep="\n\t")
+        say(error.output.rstrip("\n"), keep="\n\t")
     if isinstance(error, ScriptFailedError) and error.lines:
-        _say(error.lines.rstrip("\n"), keep="\n")
-    _say(f"goprobe: {error.message}")
+        say(error.lines.rstrip("\n"), keep="\n")
+    say(f"goprobe: {error.message}")
     if error.hint:
-        _say(f"  {error.hint}", keep="\n")
+        say(f"  {error.hint}", keep="\n")
 
 
 def _told_of_bug(error: BaseException, *, traced: bool) -> int:
     if traced:
         import traceback
 
-        _say("".join(traceback.format_exception(error)).rstrip("\n"), keep="\n")
+        say("".join(traceback.format_exception(error)).rstrip("\n"), keep="\n")
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    _say(f"goprobe: this is a bug in goprobe ({what})")
+    say(f"goprobe: this is a bug in goprobe ({what})")
     if not traced:
-        _say("  the same command with -v shows where; please report it")
+        say("  the same command with -v shows where; please report it")
     return _BUG
 
 
@@ -91,7 +91,7 @@ def _wants_traceback(arguments: Sequence[str]) -> bool:
     return bool(os.environ.get("GOPROBE_DEBUG")) or "-v" in own or "--verbose" in own
 
 
-def _say(text: str, keep: str = "") -> None:
+def say(text: str, keep: str = "") -> None:
     """One line on stderr; where there is no stderr any more there is nobody to tell."""
     if sys.stderr is None:
         return

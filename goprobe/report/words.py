@@ -116,6 +116,8 @@ def duration(microseconds: int) -> str:
 
 
 def stood_still(pid: int, pause_us: int) -> str:
-    """How long the target was held for the answer."""
+    """How long the target was held for the answer. Only a core file costs no time at all."""
+    if not pause_us:
+        return f"Process {pid} as its core file has it." if pid else "Read from a core file."
     shown = f"{pause_us / 1000:.1f} ms" if pause_us >= 1000 else f"{pause_us} microseconds"
     return f"Process {pid} stood still for {shown}."

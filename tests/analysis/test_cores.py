@@ -16,6 +16,7 @@ from goprobe.analysis.maps import maps
 from goprobe.analysis.where import where
 from goprobe.errors import UsageError
 from goprobe.model.location import Kind
+from tests.support.cli import goprobe
 from tests.support.gdb import gdbs
 from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
@@ -80,3 +81,20 @@ def test_where_maps_and_goroutines_of_a_core(program: Running, core: Path, binar
     report = maps(target)
     assert {r.kind for r in report.map} >= {Kind.TEXT, Kind.HEAP, Kind.BSS}
     assert report.rss > 1 << 20
+
+
+def test_a_core_is_not_said_to_have_stood_still_nor_its_sizes_to_be_the_kernels(core: Path) -> None:
+    shown = goprobe("maps", core)
+    assert shown.code == 0
+    text = shown.out.decode()
+    assert "as its core file has it" in text
+    assert "stood still" not in text and "smaps" not in text
+
+
+def test_a_core_that_is_cut_off_is_said_to_be(core: Path, binary: Path, tmp_path: Path) -> None:
+    cut, size = tmp_path / "cut", core.stat().st_size
+    with core.open("rb") as whole, cut.open("wb") as part:
+        part.write(whole.read(size - 100_000))
+    ran = goprobe("goroutines", cut, "--exe", binary)
+    assert "is cut off: its last " in ran.err
+    assert "missing" not in goprobe("goroutines", core, "--exe", binary).err

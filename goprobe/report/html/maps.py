@@ -30,6 +30,7 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
         kinds=sorted(kinds.items(), key=lambda pair: -pair[1][2]),
         most=max((sums[2] for sums in kinds.values()), default=0) or 1,
         regions=[(r, 0 if r.rss is UNSET else r.rss) for r in shown],
-        left_out=len(report.map) - len(shown), rss=report.rss, smaps=report.smaps_rss,
+        left_out=len(report.map) - len(shown), rss=report.rss,
+        smaps=report.smaps_rss if report.pause_us else 0,
         warnings=(), facts=[words.stood_still(report.pid, report.pause_us)],
     )  # fmt: skip

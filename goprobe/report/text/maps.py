@@ -194,5 +194,7 @@ def _regions(page: Page, regions: Sequence[Region]) -> None:
 
 def _footer(page: Page, report: MapsReport) -> None:
     told = words.stood_still(report.pid, report.pause_us)
-    kernel = words.size(report.smaps_rss)
-    page.paragraph((f"{told} The kernel's own sum (smaps) is {kernel} resident.", "dim"))
+    if report.pause_us:  # a core file's sizes are what it holds: no kernel has told them
+        kernel = words.size(report.smaps_rss)
+        told += f" The kernel's own sum (smaps) is {kernel} resident."
+    page.paragraph((told, "dim"))
