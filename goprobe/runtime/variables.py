@@ -150,6 +150,12 @@ class FrameVariables:
         registers: Mapping[str, int],
     ) -> Binding:  # fmt: skip
         name = local.name
+        if sum(p.size for p in pieces) > kind.size:
+            # Go 1.21 describes each word of a spilled interface parameter twice.
+            pieces = tuple(dict.fromkeys(pieces))
+            if sum(p.size for p in pieces) != kind.size:
+                why = "its debug information describes more words than it has"
+                return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
         if not pieces:
             return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT,
                            "its debug information names no place")  # fmt: skip
