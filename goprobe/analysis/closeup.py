@@ -117,7 +117,7 @@ def dangling(graph: HeapGraph, names: Names) -> tuple[DanglingEdge, ...]:
         found.append(DanglingEdge(names.location(source), to, field, _REASONS.get(why, _PAST_END)))
         if len(found) >= _MOST_DANGLING:
             break
-    found += [_root_stray(locator, s) for s in graph.nodes.root_strays if not _own(s)]
+    found += [_root_stray(locator, names, s) for s in graph.nodes.root_strays if not _own(s)]
     return tuple(found)
 
 
@@ -126,10 +126,11 @@ def _own(stray: RootStray) -> bool:
     return stray.why == MANUAL_SPAN and stray.group.name.startswith("runtime.")
 
 
-def _root_stray(locator: Locator, stray: RootStray) -> DanglingEdge:
+def _root_stray(locator: Locator, names: Names, stray: RootStray) -> DanglingEdge:
     place = stray.address or stray.group.address
+    field = names.root_part(stray.group, place - stray.group.address)
     return DanglingEdge(
-        locator.locate(place), locator.locate(stray.value), stray.group.name,
+        locator.locate(place), locator.locate(stray.value), f"{stray.group.name}{field}",
         _REASONS.get(stray.why, _PAST_END),
     )  # fmt: skip
 

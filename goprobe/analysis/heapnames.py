@@ -86,6 +86,12 @@ class Names:
         found = field_at(self._types, shape.kind, at % max(shape.size, 8))
         return "" if shape.name.startswith("map[") else found
 
+    def root_part(self, group: RootGroup, offset: int) -> str:
+        """What lies `offset` bytes into a root's variable, as Go selects it."""
+        if self._types is None or group.type is None or offset < 0:
+            return ""
+        return field_at(self._types, group.type, offset)
+
     # Paths
 
     def path_text(self, way: Sequence[tuple[int, int]]) -> str:

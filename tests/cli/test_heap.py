@@ -40,6 +40,7 @@ var (
 	kept  = cache{entries: map[string]*node{}}
 	chain *node
 	astray *node
+	fixed = &node{name: "static"}
 )
 
 //go:noinline
@@ -49,6 +50,7 @@ func onStack() *node {
 	// A pointer that Go forbids: into a stack, kept in a global.
 	*(*uintptr)(unsafe.Pointer(&astray)) = uintptr(unsafe.Pointer(&local[2]))
 	*(*uintptr)(unsafe.Pointer(&kept.recent[0])) = uintptr(unsafe.Pointer(&local[3]))
+	*(*uintptr)(unsafe.Pointer(&fixed.next)) = uintptr(unsafe.Pointer(&local[1]))
 	bufio.NewScanner(os.Stdin).Scan()
 	runtime.KeepAlive(&local)
 	return nil
@@ -161,7 +163,7 @@ def test_a_pointer_into_a_stack_is_a_finding(program: Running) -> None:
     ran = goprobe("heap", pid, "--dangling", "--json")
     assert ran.code == 1, ran.err
     edges = {edge["field"]: edge for edge in ran.json["dangling"]}
-    assert set(edges) == {"main.astray", "[0]"}
+    assert set(edges) == {"main.astray", "main.fixed.next", "[0]"}
     assert edges["main.astray"]["from"]["kind"] == "bss"
     assert edges["[0]"]["from"]["kind"] == "heap"
     assert {edge["to"]["kind"] for edge in edges.values()} == {"goroutine_stack"}
