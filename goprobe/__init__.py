@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from goprobe.analysis.script.program import Program, launch, replay
     from goprobe.analysis.script.stop import Diff, Stop, Watch
     from goprobe.analysis.trace import TraceRequest, trace
+    from goprobe.errors import GoprobeError
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ _HOMES = {
     "Stop": "goprobe.analysis.script.stop",
     "Watch": "goprobe.analysis.script.stop",
     "Diff": "goprobe.analysis.script.stop",
+    "GoprobeError": "goprobe.errors",
     "trace": "goprobe.analysis.trace",
     "TraceRequest": "goprobe.analysis.trace",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "PANIC",
     "STACK_MOVE",
     "Diff",
+    "GoprobeError",
     "Process",
     "Program",
     "Snapshot",

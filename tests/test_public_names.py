@@ -8,7 +8,8 @@ import goprobe
 
 NAMES = {
     "GOROUTINE", "PANIC", "STACK_MOVE", "Diff", "Process", "Program", "Snapshot", "Stop",
-    "TraceRequest", "Watch", "__version__", "attach", "launch", "replay", "trace",
+    "TraceRequest", "Watch", "__version__", "attach", "launch", "replay", "trace", "GoprobeError",
+    "escape", "assert_promises", "assert_no_allocation",
 }  # fmt: skip
 
 
