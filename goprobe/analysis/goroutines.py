@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from msgspec import UNSET, structs
 
-from goprobe.analysis.hold import AnyTarget, hold
+from goprobe.analysis.hold import AnyTarget, HeldChild
 from goprobe.analysis.standing import Teller, standing_of
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.model.attached import (
@@ -30,13 +30,12 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     Raises CannotWorkError where the runtime's list of goroutines cannot be read.
     """
     # Only this question needs numpy, which takes a moment to load.
-    from goprobe.analysis.gsurvey import rehearse, survey
+    from goprobe.analysis.gsurvey import still, survey
 
     modules = known_modules(target)
-    rehearsed = rehearse(target)
-    now = time.monotonic_ns()
     try:
-        with hold(target) as held:
+        with still(target) as (held, rehearsed):
+            now = time.monotonic_ns()
             states, dead, unreadable = survey(held, modules, now, rehearsed)
     except UnreadableError as error:
         raise CannotWorkError(
@@ -47,7 +46,7 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
         states = tuple(structs.replace(s, frames=UNSET) for s in states)
     return GoroutinesReport(
         pid=target.pid, pause_us=held.pause_us, goroutines=states, groups=groups, dead=dead,
-        unreadable=unreadable,
+        unreadable=unreadable, snapshot="fork" if isinstance(held, HeldChild) else "stop",
     )  # fmt: skip
 
 

@@ -9,13 +9,12 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from goprobe.analysis.hold import AnyTarget, Held, Target, hold_process
+from goprobe.analysis.hold import AnyTarget, Held, Target, hold_child, hold_process
 from goprobe.errors import CannotWorkError, UnreadableError
-from goprobe.process.forkplan import NoForkError, plan_fork
-from goprobe.process.forksnapshot import forked
+from goprobe.process.forkplan import NoForkError
 from goprobe.process.layers import LayeredMemory
 from goprobe.process.maps import read_maps
-from goprobe.process.memory import Memory, PageCache
+from goprobe.process.memory import Memory
 from goprobe.runtime.allocated import Allocation, allocation
 from goprobe.runtime.census import Census, count
 from goprobe.runtime.heapwords import HeapWords, read_words, scannable_bytes
@@ -128,18 +127,11 @@ def _rehearse(target: AnyTarget, *, refuse: bool) -> HeapCopy | None:
 
 def _from_fork(target: Target, timeout: float, sample: bool) -> HeapSnapshot:
     """Read a copy-on-write child. Raises NoForkError."""
-    plan = plan_fork(target.pid)
     with ExitStack() as held_open:
-        with hold_process(target, timeout=timeout) as held:
-            child = held_open.enter_context(forked(held.process, plan))
-            pause_us = held.pause_us
-        world = World(
-            target.pid, target.program, PageCache(child.memory), read_maps(child.pid),
-            child.threads, target.bias,
-        )  # fmt: skip
+        child = held_open.enter_context(hold_child(target, timeout=timeout))
         # The child may be read for long: keep it beyond this function.
-        snapshot = _standing(target, world, child.memory, "fork", pause_us, sample)
-        return replace(snapshot, close=held_open.pop_all().close)
+        made = _standing(target, child.world, child.memory, "fork", child.pause_us, sample)
+        return replace(made, close=held_open.pop_all().close)
 
 
 def _standing(

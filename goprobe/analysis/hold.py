@@ -12,7 +12,7 @@ ready before it is stopped.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal, Union
 
@@ -137,8 +137,23 @@ class HeldCore:
         """Nothing waits."""
 
 
+class HeldChild:
+    """A copy-on-write child of a target that runs on: it stands still for as long as one likes."""
+
+    released = True
+
+    def __init__(self, target: Target, world: World, memory: Memory, pause_us: int) -> None:
+        self.target = target
+        self.world = world
+        self.memory = memory
+        self.pause_us = pause_us
+
+    def release(self) -> None:
+        """The target runs already."""
+
+
 AnyTarget = Union[Target, "CoreTarget"]
-AnyHeld = Held | HeldCore
+AnyHeld = Held | HeldCore | HeldChild
 
 
 @contextmanager
@@ -160,3 +175,24 @@ def hold_process(target: Target, *, timeout: float = PATIENCE) -> Iterator[Held]
     """As `hold`, of what is a process for certain."""
     with stopped(target.pid, timeout=timeout, identity=target.identity) as process:
         yield Held(target, process)
+
+
+@contextmanager
+def hold_child(target: Target, *, timeout: float = PATIENCE) -> Iterator[HeldChild]:
+    """A copy-on-write child of the process, which itself is held only while that is made.
+
+    Raises NoForkError where none can be made safely, and what `open_target` raises.
+    """
+    from goprobe.process.forkplan import plan_fork
+    from goprobe.process.forksnapshot import forked
+
+    plan = plan_fork(target.pid)
+    with ExitStack() as held_open:
+        with hold_process(target, timeout=timeout) as held:
+            child = held_open.enter_context(forked(held.process, plan))
+            pause_us = held.pause_us
+        world = World(
+            target.pid, target.program, PageCache(child.memory), read_maps(child.pid),
+            child.threads, target.bias,
+        )  # fmt: skip
+        yield HeldChild(target, world, child.memory, pause_us)

@@ -94,10 +94,13 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class GoroutinesReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`snapshot` is "fork" where a copy-on-write child of the process was read, else "stop"."""
+
     pid: int
     pause_us: int
     goroutines: tuple[GoroutineState, ...]
     groups: tuple[GoroutineGroup, ...] = ()
     dead: int = 0
     unreadable: int = 0
+    snapshot: str = "stop"
     schema: str = GOROUTINES_SCHEMA

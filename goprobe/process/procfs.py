@@ -17,6 +17,11 @@ _GONE = (errno.ENOENT, errno.ESRCH)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
+def resident_bytes(pid: int) -> int:
+    """How much memory a process has resident, in bytes."""
+    return int(read_proc(pid, "statm", 256).split()[1]) * PAGE_SIZE
+
+
 def gone(pid: int) -> TargetGoneError:
     return TargetGoneError(f"process {pid} is gone")
 

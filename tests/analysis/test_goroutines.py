@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
+from goprobe.analysis import gsurvey
 from goprobe.analysis.goroutines import goroutines
 from goprobe.analysis.hold import open_target
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
@@ -92,6 +93,22 @@ def _shown(g: GoroutineState) -> tuple[Frame, ...]:
         for f in frames
         if not re.match(r"runtime\.[^A-Z]", f.function)
     )
+
+
+def test_a_stop_tells_the_same_as_a_child(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compared.report.snapshot == "fork"  # they are many
+    monkeypatch.setattr(gsurvey, "_worth_a_child", lambda _target: False)
+    stopped = goroutines(open_target(compared.program.pid), stacks=True)
+    assert stopped.snapshot == "stop"
+    assert {g.id for g in stopped.goroutines if g.status == "waiting"} >= {
+        g.id for g in compared.report.goroutines if g.wait_reason == "chan receive"
+    }
+    assert {(g.frames, g.created_by) for g in stopped.goroutines if not g.system} >= {
+        (g.frames, g.created_by)
+        for g in compared.report.goroutines if g.wait_reason == "chan receive"
+    }  # fmt: skip
 
 
 def test_ids(compared: Compared) -> None:

@@ -169,7 +169,7 @@ def test_where_no_fork_is_safe_it_is_read_while_it_stands(monkeypatch: pytest.Mo
     def refuse(pid: int) -> None:
         raise NoForkError("a seccomp filter may forbid it to fork")
 
-    monkeypatch.setattr("goprobe.analysis.heapsnapshot.plan_fork", refuse)
+    monkeypatch.setattr("goprobe.process.forkplan.plan_fork", refuse)
     with running(build(TESTDATA / "zoo.go")) as program:
         report = _ask(program.pid, "")
         assert report.snapshot == "stop"
