@@ -153,6 +153,17 @@ def test_programs_that_say_nothing_or_much(source: str, tmp_path: Path) -> None:
     complete(goprobe("explain", "--json", tmp_path / "main.go"))
 
 
+def test_a_program_that_prints_without_fmt(tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text(
+        'package main\n\nimport "os"\n\nfunc main() {\n\tmsg := "written"\n'
+        "\tfor i := 0; i < 50; i++ {\n\t\tos.Stdout.WriteString(msg)\n\t}\n}\n"
+    )
+    ran = goprobe("explain", "--json", tmp_path / "main.go")
+    complete(ran)
+    verdicts = {claim["id"]: claim["verdict"] for claim in ran.json["claims"]}
+    assert all(verdicts[str(n)] != "not_observable" for n in (2, 3, 4))
+
+
 @pytest.mark.parametrize("flags", [(), ("-ldflags=-s -w",), ("-buildmode=pie",)], ids=str)
 def test_compiled_programs(flags: tuple[str, ...]) -> None:
     ran = goprobe("explain", "--json", go.build(PROGRAMS / "hello.go", flags=flags))

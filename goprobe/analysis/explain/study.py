@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import resources
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.analysis.breakpoints import Place
+from goprobe.analysis.breakpoints import Place, resolve
 from goprobe.analysis.regions import memory_map
 from goprobe.analysis.session import Launch, Session, prepare
 from goprobe.analysis.stopview import StopView
@@ -31,6 +31,7 @@ from goprobe.toolchain.built import is_executable_file
 
 STATIC = frozenset({Kind.RODATA, Kind.DATA, Kind.BSS})
 _STOPS = 40
+_LINES = 12
 _SAID_LIMIT = 1 << 16
 _END = "runtime.exit"
 
@@ -85,7 +86,10 @@ class Study:
 
     @cached_property
     def plain(self) -> Run:
-        """The program without optimisation, stopped at main.main, its prints and its end."""
+        """The program without optimisation, stopped at main.main, its prints and its end.
+
+        One that has no fmt.Println is stopped at the lines of main.main instead.
+        """
         return self._run(self.launch, ("main.main", "fmt.Println", _END))
 
     @cached_property
@@ -123,11 +127,13 @@ class Study:
                     places += session.resolve((where,))
                 except UsageError:
                     continue
+            if "fmt.Println" in breaks and not any(p.reason == "fmt.Println" for p in places):
+                places += _lines_of_main(prepared.program)
             session.break_at(places)
-            self._follow(session, run, breaks)
+            self._follow(session, run, places)
         return run
 
-    def _follow(self, session: Session, run: Run, breaks: tuple[str, ...]) -> None:
+    def _follow(self, session: Session, run: Run, places: Sequence[Place]) -> None:
         while True:
             try:
                 event, view, _ = session.run()
@@ -148,9 +154,8 @@ class Study:
             run.stops.append(view.stop(where or event.detail))
             _look_around(run, view)
             if len(run.stops) == _STOPS:
-                for each in breaks:
-                    if each != _END:
-                        session.clear_breakpoints(each)
+                for each in {place.reason for place in places} - {_END}:
+                    session.clear_breakpoints(each)
 
     def in_scratch(self, question: Callable[[Session, StopView], StopEvent]) -> tuple[str, str]:
         """Do something to a second copy of the program, stopped at main.main: what came of it,
@@ -167,6 +172,21 @@ class Study:
             errors.seek(0)
             said = errors.read(_SAID_LIMIT).decode("utf-8", "replace")
         return _ending(event) if event.over else event.kind, said
+
+
+def _lines_of_main(program: Program) -> list[Place]:
+    """Where the last lines of main.main begin: there its variables have their values."""
+    if program.stripped:
+        return []
+    lines: dict[int, int] = {}
+    for place in resolve(program, "main.main"):
+        function = program.debug.function_at(place.address)
+        if function is None:
+            continue
+        for row in program.rows.rows(program.debug.unit_at(function.offset)):
+            if row.statement and place.address < row.address < function.high:
+                lines.setdefault(row.line, row.address)
+    return [Place(lines[line], f"line {line}") for line in sorted(lines)[-_LINES:]]
 
 
 @contextmanager
