@@ -13,10 +13,10 @@ import msgspec
 from goprobe.analysis.breakpoints import Place, check_instruction, resolve
 from goprobe.analysis.stopview import StopView
 from goprobe.binary.elf import ElfFile
-from goprobe.errors import TargetTimeoutError, UnreadableError
+from goprobe.errors import TargetTimeoutError, UnreadableError, UsageError
 from goprobe.process.gdb import Gdb
 from goprobe.process.gdbprocess import GdbProcess
-from goprobe.process.maps import read_maps
+from goprobe.process.maps import find, read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.mi import StopEvent
 from goprobe.runtime.program import Program
@@ -189,10 +189,17 @@ class Session:
         for place in places:
             bias = 0 if place.absolute else self.bias
             if place.absolute:
+                self._check_code(place.address)
                 check_instruction(self.program, place.address, self.bias)
             addresses.setdefault(place.address + bias, place)
         numbers = self.gdb.insert_breakpoints(list(addresses))
         self._places.update(zip(numbers, addresses.values(), strict=True))
+
+    def _check_code(self, address: int) -> None:
+        """Raises UsageError where there is no code: a breakpoint would change data."""
+        mapping = find(read_maps(self.pid), address)
+        if mapping and "x" not in mapping.perms:
+            raise UsageError(f"no breakpoint at {address:#x}: there is no code ({mapping.perms})")
 
     def clear_breakpoints(self, reason: str = "") -> None:
         """Remove all breakpoints, or those that a WHERE set."""

@@ -119,11 +119,19 @@ BAD_LINES = [
     (["trace", HELLO, "-o", "/nonexistent/file"], 2, "cannot write /nonexistent/file"),
     (["trace", HELLO, "--optimized", "--compare"], 2, "--compare builds both ways"),
     (["trace", HELLO, "--break", "main.mian"], 2, "main.mian"),
+    (["trace", HELLO, "--break", "*0x10"], 2, "nothing is mapped there"),
     (["trace", HELLO, "--break", ""], 2, "the place to stop at is empty"),
     (["trace", "/bin/sh"], 2, "not a Go program"),
     (["trace", HELLO, "--go", "/nonexistent/go"], 3, "/nonexistent/go"),
     (["trace", HELLO, "--gdb", "/nonexistent/gdb"], 3, "/nonexistent/gdb"),
 ]
+
+
+def test_no_breakpoint_is_put_into_data() -> None:
+    regions = goprobe("trace", HELLO, "--json").json["map"]
+    data = next(region["low"] for region in regions if region["kind"] == "data")
+    ran = goprobe("trace", HELLO, "--break", f"*{data}")
+    assert (ran.code, "there is no code (rw-p)" in ran.err) == (2, True), ran.err
 
 
 def test_a_compiled_program_is_not_built_another_way() -> None:
