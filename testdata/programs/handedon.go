@@ -14,13 +14,13 @@ func made(n int) []int { return append(make([]int, 0, n+8), 1, n) }
 //go:noinline
 func grow(list []int, kept []int, k int) int {
 	list = append(list, k)
-	println(len(list)) // stop
+	println(len(list))
+	return len(list) + len(kept) // stop
 	// want: list value="[1 2 7]"
 	// want: given frame=main.outer value="[1 2]" live
 	// want[opt]: given frame=main.outer optimized_out why~`(it was in|.*keeps).*`
 	// want: outside absent
 	// want[opt]: outside absent
-	return len(list) + len(kept)
 }
 
 //go:noinline

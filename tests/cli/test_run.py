@@ -103,7 +103,8 @@ def test_a_bug_is_one_sentence_and_a_traceback_only_when_asked(
 def python(code: str) -> subprocess.Popen[bytes]:
     """A goprobe of its own whose command `do` is the body given."""
     program = f"""
-    import sys, time
+    import signal, sys, time
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     from goprobe.cli.run import run
 
     class Do:
