@@ -9,7 +9,7 @@ import sys
 
 import scripts.benchmarks
 
-_NOT_BENCHMARKS = {"__main__", "timing"}
+_NOT_BENCHMARKS = {"__main__", "bare", "timing"}
 
 
 def names() -> list[str]:
