@@ -110,7 +110,7 @@ def made(report: EscapeReport, package: str) -> dict[Place, Made]:
 
 
 @pytest.mark.skipif(not whole_matrix(), reason="benchmarks take minutes: GOPROBE_MATRIX=all")
-@pytest.mark.parametrize("package", ("strconv", "sort", "encoding/json"))
+@pytest.mark.parametrize("package", ALL)
 def test_its_benchmarks_run_to_the_end(package: str, tmp_path: Path) -> None:
     output = tmp_path / "out"
     report = study(package, matrix()[-1], output, bench=".", args=("-test.benchtime=3x",))
