@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -24,6 +25,7 @@ from goprobe.runtime.code import Spot
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.roots import RootGroup, RootKind, Roots
 from goprobe.runtime.stacks import Stacks
+from goprobe.runtime.stacktemplates import Slot, Template, Templates, inside, returns_of
 from goprobe.runtime.unwind import MachineFrame
 from goprobe.runtime.world import World
 
@@ -93,20 +95,51 @@ class StackRoots:
         self._stacks = stacks
         self._low, self._high = low, high
         self._shapes: dict[int, _Shape] = {}
+        self.templates = Templates()
         self.conservative = 0
         self.unknown = 0
 
     def of(self, goroutines: Iterator[Goroutine]) -> Roots:
         roots = Roots()
         for g in goroutines:
-            if not g.dead and g.high > g.low:
-                _Stack(self, roots, g).run()
+            if not g.dead and g.high > g.low and not self._as_before(roots, g):
+                stack = _Stack(self, roots, g)
+                stack.run()
+                if template := stack.template():
+                    self.templates.learn(g, template)
         if self.conservative:
             roots.notes.append(
                 f"{self.conservative} frames stood where no map says which words are pointers: "
                 "every word in them that could be one was taken for one"
             )
         return roots
+
+    def _as_before(self, roots: Roots, g: Goroutine) -> bool:
+        """Find the roots of a stack that is like one that was walked; False where it is not."""
+        known = self.templates.of(g)
+        if not known:
+            return False
+        try:
+            words = memoryview(self._world.memory.read(g.sp, known[0].size)).cast("Q")
+            template = next((t for t in known if t.fits(words, g.low, g.high)), None)
+            if template is None or self._has_defers(g):
+                return False
+        except UnreadableError:
+            return False
+        groups = _Groups(roots, g)
+        for slot in template.slots:
+            value = words[slot.index]
+            if self._low <= value < self._high:
+                owner = groups.variable(g.sp + slot.cfa, slot.name, slot.low, slot.type,
+                                        slot.function)  # fmt: skip
+                roots.add(owner, g.sp + slot.index * _WORD, value)
+        return True
+
+    def _has_defers(self, g: Goroutine) -> bool:
+        layout, memory = self._world.layout, self._world.memory
+        return layout.has("_defer") and any(
+            u64(memory, g.address + layout.offset("g", name)) for name in ("_defer", "_panic")
+        )
 
     def shape(self, frame: MachineFrame, spot: Spot) -> _Shape:
         key = frame.pc
@@ -180,6 +213,46 @@ class StackRoots:
                     yield _Variable(low, low + kind.size, local.name, kind)
 
 
+def _called(variable: _Variable | None) -> tuple[str, int, GoType | None]:
+    return (variable.name, variable.low, variable.type) if variable else ("a temporary", 0, None)
+
+
+def _function(frame: MachineFrame) -> str:
+    return shown_name(frame.function) or "code that is not Go's"
+
+
+class _Groups:
+    """The groups of one goroutine's roots, each made when it is first needed."""
+
+    def __init__(self, roots: Roots, g: Goroutine) -> None:
+        self._roots = roots
+        self._g = g
+        self._owner = -1
+        self._known: dict[tuple[int, str, int], int] = {}
+
+    @property
+    def goroutine(self) -> int:
+        if self._owner < 0:
+            about = f"goroutine {self._g.id}"
+            self._owner = self._roots.group(
+                RootGroup(RootKind.GOROUTINE, about, address=self._g.address, goroutine=self._g.id)
+            )
+        return self._owner
+
+    def variable(self, cfa: int, name: str, low: int, kind: GoType | None, function: str) -> int:
+        """A variable of the frame at `cfa`, `low` bytes from there; a temporary has no type."""
+        return self.of(
+            (cfa, name, low), name, function=function, address=cfa + low if kind else 0, type=kind
+        )
+
+    def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:
+        if key not in self._known:
+            self._known[key] = self._roots.group(
+                RootGroup(RootKind.VARIABLE, name, self.goroutine, goroutine=self._g.id, **about)
+            )
+        return self._known[key]
+
+
 class _Stack:
     """One goroutine's stack: its words, and the queue of addresses that point into it."""
 
@@ -188,8 +261,9 @@ class _Stack:
         self._world = finder._world
         self._roots = roots
         self._g = g
-        self._owner = -1
-        self._groups: dict[tuple[int, str, int], int] = {}
+        self._groups = _Groups(roots, g)
+        self._own: list[MachineFrame] = []
+        self._complete = False
         self._base = 0
         self._words = memoryview(b"").cast("Q")
         self._queue: list[int] = []
@@ -199,7 +273,8 @@ class _Stack:
     def run(self) -> None:
         finder, g = self._finder, self._g
         walked = finder._stacks.of_goroutine(g)
-        own = [f for f in walked.frames if g.low <= f.sp < g.high]
+        self._own = own = [f for f in walked.frames if g.low <= f.sp < g.high]
+        self._complete = walked.complete and len(own) == len(walked.frames)
         bottom = own[0].sp if own else max(g.sp, g.low)
         self._load(max(min(bottom, g.high), g.low))
         self._find_regions(own)
@@ -211,6 +286,31 @@ class _Stack:
             self._range(top, g.high, "frames that could not be walked")
         self._defers()
         self._stack_objects()
+
+    def template(self) -> Template | None:
+        """What tells stacks like this one, which was walked, and where they have pointers."""
+        frames = self._own
+        returns = returns_of(self._g, frames, self._words) if self._complete else None
+        if returns is None or any(f.function in _INTERRUPTING for f in frames):
+            return None
+        shapes = [(f, self._finder.shape(f, f.spot)) for f in frames if f.spot]
+        if not all(shape.exact for _, shape in shapes):
+            return None
+        slots = tuple(self._slot_at(f, s, place) for f, s in shapes for place in s.slots)
+        leads = tuple(self._index(f, lead.place) for f, shape in shapes for lead in shape.leads)
+        if not inside(self._words, (*(s.index for s in slots), *leads)):
+            return None
+        return Template(
+            self._g.high - self._g.sp, returns, slots, leads, any(s.objects for _, s in shapes)
+        )
+
+    def _slot_at(self, frame: MachineFrame, shape: _Shape, place: int) -> Slot:
+        name, low, kind = _called(shape.variable(place))
+        index = self._index(frame, place)
+        return Slot(index, frame.cfa - self._g.sp, name, low, kind, _function(frame))
+
+    def _index(self, frame: MachineFrame, place: int) -> int:
+        return (frame.cfa + place - self._g.sp) // _WORD
 
     def _load(self, bottom: int) -> None:
         self._base = bottom & -_WORD
@@ -280,27 +380,7 @@ class _Stack:
         return None
 
     def _named(self, frame: MachineFrame, variable: _Variable | None) -> int:
-        function = shown_name(frame.function) or "code that is not Go's"
-        name = variable.name if variable else "a temporary"
-        place = variable.low if variable else 0
-        key = (frame.cfa, name, place)
-        if key not in self._groups:
-            self._groups[key] = self._roots.group(
-                RootGroup(
-                    RootKind.VARIABLE, name, self._goroutine(),
-                    frame.cfa + place if variable else 0,
-                    variable.type if variable else None, self._g.id, function,
-                )
-            )  # fmt: skip
-        return self._groups[key]
-
-    def _goroutine(self) -> int:
-        if self._owner < 0:
-            about = f"goroutine {self._g.id}"
-            self._owner = self._roots.group(
-                RootGroup(RootKind.GOROUTINE, about, address=self._g.address, goroutine=self._g.id)
-            )
-        return self._owner
+        return self._groups.variable(frame.cfa, *_called(variable), _function(frame))
 
     def _conservative(self, frame: MachineFrame) -> None:
         self._finder.conservative += 1
@@ -321,15 +401,9 @@ class _Stack:
         if self._g.low <= value < self._g.high:
             self._queue.append(value)
         elif self._finder._low <= value < self._finder._high:
-            key = (0, function, 0)
-            if key not in self._groups:
-                self._groups[key] = self._roots.group(
-                    RootGroup(
-                        RootKind.VARIABLE, "a word that may be a pointer", self._goroutine(),
-                        goroutine=self._g.id, function=function, conservative=True,
-                    )
-                )  # fmt: skip
-            self._roots.add(self._groups[key], address, value)
+            name = "a word that may be a pointer"
+            owner = self._groups.of((0, function, 0), name, function=function, conservative=True)
+            self._roots.add(owner, address, value)
 
     # What is reached by addresses into the stack
 
@@ -355,13 +429,8 @@ class _Stack:
             if self._g.low <= value < self._g.high:
                 self._queue.append(value)
             elif self._finder._low <= value < self._finder._high:
-                key = (1, "deferred call", 0)
-                if key not in self._groups:
-                    self._groups[key] = self._roots.group(
-                        RootGroup(RootKind.VARIABLE, "a deferred call", self._goroutine(),
-                                  goroutine=self._g.id)
-                    )  # fmt: skip
-                self._roots.add(self._groups[key], at, value)
+                owner = self._groups.of((1, "deferred call", 0), "a deferred call")
+                self._roots.add(owner, at, value)
 
     def _stack_objects(self) -> None:
         """Those that something points at, and what they point at in turn."""

@@ -1,0 +1,48 @@
+"""Roots on stacks that are not walked, because one like them was: the same as if they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from goprobe.analysis.heapsnapshot import take
+from goprobe.analysis.hold import open_target
+from goprobe.runtime.roots import RootGroup, Roots
+from goprobe.runtime.stackroots import StackRoots
+from goprobe.runtime.stacks import Stacks
+from goprobe.runtime.stacktemplates import Templates
+from tests.support.go import build, matrix, running
+
+TESTDATA = Path(__file__).parent.parent.parent / "testdata"
+TARGETS = {"targets/heartbeat.go": ("1000", "400", "2"), "heap/zoo.go": ()}
+
+
+def told(roots: Roots) -> list[tuple[object, ...]]:
+    def group(g: RootGroup) -> tuple[object, ...]:
+        kind = g.type.name if g.type else None
+        return g.kind, g.name, g.address, kind, g.goroutine, g.function, g.conservative
+
+    return [
+        (*group(roots.groups[owner]), address, value)
+        for owner, address, value in zip(roots.owners, roots.addresses, roots.values, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("target", TARGETS)
+def test_roots_are_those_of_a_walk(target: str, go: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(build(TESTDATA / target, go=go), *TARGETS[target]) as program:
+        snapshot = take(open_target(program.pid), timeout=5, progress=lambda _message: None)
+        try:
+            world = snapshot.world
+            finder = StackRoots(world, Stacks(world), 1, 1 << 62)
+            found = finder.of(iter(world.goroutines.all))
+            learned = any(finder.templates.of(g) for g in world.goroutines.all)
+            monkeypatch.setattr(Templates, "learn", lambda _self, _g, _template: None)
+            walked = StackRoots(world, Stacks(world), 1, 1 << 62).of(iter(world.goroutines.all))
+        finally:
+            snapshot.close()
+    assert learned
+    assert told(found) == told(walked)
+    assert len(found.values) > 10
