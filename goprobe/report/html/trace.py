@@ -167,7 +167,7 @@ def _registers(stop: Stop) -> str:
 def _variable(variable: Variable, stop: Stop, ledger: Ledger, past: Past) -> VariableView:
     state = _STATES[variable.state]
     if variable.register is not UNSET:
-        state = f"in {variable.register}"
+        state = "" if variable.why else f"in {variable.register}"
     told = ": ".join(part for part in (state, variable.why) if part)
     return VariableView(
         key=key_of(stop, variable), name=variable.name, type=variable.type,
