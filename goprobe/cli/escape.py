@@ -110,10 +110,14 @@ def _verdicts(text: str) -> frozenset[Verdict]:
 
 
 def _exit_code(report: EscapeReport, alarms: frozenset[Verdict]) -> int:
-    """4 where the run was not seen to its end: what was found is then not all there is."""
+    """4 where the run was not seen to its end, or a signal ended it: what was found is then not
+    all there is."""
+    from msgspec import UNSET
+
     from goprobe.model.escape import Verdict
 
-    if report.partial:
+    killed = report.exit is not UNSET and report.exit.signal is not UNSET
+    if report.partial or killed:
         return _NOT_WHOLE
     bad = alarms | {Verdict.CONTRADICTED}
     found = any(site.verdict in bad for site in report.sites)

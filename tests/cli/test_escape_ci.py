@@ -126,6 +126,16 @@ def test_a_run_that_was_not_seen_to_its_end_is_4_in_every_format(tmp_path: Path,
         assert any("still ran" in line for line in ran.text.splitlines())
 
 
+def test_a_program_that_a_signal_ended_is_4(tmp_path: Path) -> None:
+    main = tmp_path / "main.go"
+    main.write_text(
+        'package main\n\nimport "syscall"\n\nvar sink *int\n\nfunc main() {\n\tsink = new(int)\n'
+        "\tsyscall.Kill(syscall.Getpid(), syscall.SIGKILL)\n\tselect {}\n}\n"
+    )
+    ran = goprobe("escape", main, "--json")
+    assert (ran.code, ran.json["exit"]) == (4, {"signal": "SIGKILL"})
+
+
 def test_what_does_not_build_is_2_and_writes_nothing(tmp_path: Path) -> None:
     ran = escape(folder(tmp_path, "nonsense("), "--format", "sarif")
     assert (ran.code, ran.out) == (2, b"")
