@@ -19,6 +19,7 @@ from goprobe.process.memory import Buffer, Memory, Range, pages_of, read_or_none
 from goprobe.process.procfs import PAGE_SIZE
 
 _RUN_LIMIT = 1 << 24
+_ROOM_LIMIT = 1 << 28
 _GAP = 2 * PAGE_SIZE
 
 
@@ -87,13 +88,21 @@ class CopyPlan:
 
     def __init__(self, ranges: Sequence[Range]) -> None:
         self._ranges = ranges
-        self._pairs = array("Q", chain.from_iterable(ranges))
         self._ends = [0, *accumulate(size for _, size in ranges)]
+        # What a hostile process led to may be no addresses at all, or more than there is room for.
+        self._roomy = self._ends[-1] <= _ROOM_LIMIT and all(
+            low >= 0 and low + size < 1 << 64 for low, size in ranges
+        )
+        if not self._roomy:
+            return
+        self._pairs = array("Q", chain.from_iterable(ranges))
         self._room = bytearray(b"\1") * self._ends[-1]  # written to, so that it is really there
 
     def take(self, memory: Memory) -> CopiedMemory:
         """Copies now: the one thing to do while the process stands still."""
-        if not self._ranges or read_packed(memory, memoryview(self._pairs), self._ends, self._room):
+        if self._roomy and (
+            not self._ranges or read_packed(memory, memoryview(self._pairs), self._ends, self._room)
+        ):
             room = memoryview(self._room)
             parts = [room[low:high] for low, high in pairwise(self._ends)]
             return CopiedMemory([low for low, _ in self._ranges], parts)
