@@ -11,6 +11,7 @@ from iced_x86 import Decoder, FlowControl
 from msgspec.structs import replace
 
 from goprobe.binary.dwarfindex import FunctionEntry
+from goprobe.binary.lines import Row
 from goprobe.errors import UsageError
 from goprobe.runtime.program import Program
 
@@ -148,15 +149,11 @@ def _inlined_start(program: Program, ranges: list[tuple[int, int]]) -> int:
 
 def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
     """The statements that begin on a line, one place for each function that holds its code."""
-    if program.stripped:
-        return
     wanted = _file_matcher(file)
-    for unit in program.debug.index.units:
-        if not any(wanted(name) for name in program.rows.files(unit)):
-            continue
+    for rows in _tables_of(program, wanted):
         chosen: dict[int, int] = {}
         previous = 0
-        for row in program.rows.rows(unit):
+        for row in rows:
             here = row.line == line and wanted(row.file)
             if here and row.statement and row.line != previous:
                 function = program.debug.function_at(row.address)
@@ -170,20 +167,25 @@ def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Pla
             yield Place(_past_prologue(program, low, address), where)
 
 
+def _tables_of(program: Program, wanted: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
+    """The rows of every unit that has code of such a file."""
+    if program.stripped:
+        return
+    for unit in program.debug.index.units:
+        if any(wanted(name) for name in program.rows.files(unit)):
+            yield program.rows.rows(unit)
+
+
 def _in_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
     """Where the longest stretch of a line's code begins, in each function that holds some: the
     shorter ones move values about for it, and may be jumped over."""
-    if program.stripped:
-        return
     wanted = _file_matcher(file)
-    for unit in program.debug.index.units:
-        if not any(wanted(name) for name in program.rows.files(unit)):
-            continue
+    for rows in _tables_of(program, wanted):
         longest: dict[int, tuple[int, int]] = {}
-        rows = program.rows.rows(unit)
         for row, after in pairwise(rows):
-            function = program.debug.function_at(row.address)
-            if row.line == line and wanted(row.file) and function:
+            if row.line != line or not wanted(row.file):
+                continue
+            if function := program.debug.function_at(row.address):
                 stretch = (after.address - row.address, row.address)
                 longest[function.low] = max(stretch, longest.get(function.low, stretch))
         yield from (Place(address, where) for _, address in sorted(longest.values()))

@@ -105,7 +105,7 @@ class StackRoots:
             if not g.dead and g.high > g.low and not self._as_before(roots, g):
                 stack = _Stack(self, roots, g)
                 stack.run()
-                if template := stack.template():
+                if self.templates.wanted(g) and (template := stack.template()):
                     self.templates.learn(g, template)
         if self.conservative:
             roots.notes.append(

@@ -63,10 +63,13 @@ class Templates:
     def of(self, g: Goroutine) -> Sequence[Template]:
         return self._known.get(_key(g), ()) if _plain(g) else ()
 
+    def wanted(self, g: Goroutine) -> bool:
+        """Whether a template of this goroutine's stack would be of use."""
+        return _plain(g) and len(self._known.get(_key(g), ())) < _MOST_ALIKE
+
     def learn(self, g: Goroutine, template: Template) -> None:
-        known = self._known.setdefault(_key(g), [])
-        if len(known) < _MOST_ALIKE:
-            known.append(template)
+        """Keep a template; to be asked before: whether it is `wanted`."""
+        self._known.setdefault(_key(g), []).append(template)
 
 
 def returns_of(

@@ -25,10 +25,10 @@ from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
 from goprobe.runtime.values import scalar_ranges
 
-# What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
-# and msg.ptr and msg.len for the parts of a variable that it took apart.
 _WORD = 8
 _LONE_REGISTER = re.compile(rb"[\x50-\x6f]|\x90.", re.DOTALL)  # DW_OP_reg0..31, DW_OP_regx n
+# What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
+# and msg.ptr and msg.len for the parts of a variable that it took apart.
 _OF_THE_SOURCE = re.compile(r"&?\w+")
 
 
