@@ -1,0 +1,152 @@
+"""`python -m scripts.truths [KIND]... --seed N --programs M`; 1 where an answer is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from scripts.truths import KINDS
+from scripts.truths.answer import Outcome
+from scripts.truths.trial import Result, Trial, kind_of, shown, try_out
+from tests.support.go import releases
+
+_MOST_SHOWN = 5
+
+
+@dataclass(slots=True)
+class _Row:
+    """What is counted of one kind, release and build."""
+
+    programs: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    peers: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Tally:
+    rows: dict[tuple[str, str, str], _Row] = field(default_factory=dict)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrong: list[Result] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        trial = result.trial
+        row = self.rows.setdefault((trial.kind, trial.go, trial.build), _Row())
+        row.programs += 1
+        for answer in result.answers:
+            row.outcomes[answer.outcome] += 1
+            if answer.reason:
+                self.reasons[trial.kind, answer.reason] += 1
+        for peer, (known, asked) in result.peers.items():
+            sums = row.peers.setdefault(peer, [0, 0])
+            sums[0] += known
+            sums[1] += asked
+        if any(answer.outcome is Outcome.WRONG for answer in result.answers):
+            self.wrong.append(result)
+
+
+def _trials(options: argparse.Namespace) -> Iterator[Trial]:
+    """Every release and build in turn, so that a part of a run is a fair part of all."""
+    kinds = [kind_of(name) for name in options.kind or KINDS]
+    gos = options.go.split(",") if options.go else releases()
+    for number in range(options.first, options.first + options.programs):
+        for kind in kinds:
+            builds = [b for b in kind.builds if not options.build or b.name == options.build]
+            if builds:
+                go = gos[number % len(gos)]
+                build = builds[(number // len(gos)) % len(builds)]
+                yield Trial(kind.name, options.seed, number, go, build.name)
+
+
+def _run(options: argparse.Namespace) -> _Tally:
+    tally = _Tally()
+    deadline = time.monotonic() + options.minutes * 60 if options.minutes else None
+    trials = _trials(options)
+    running: set[Future[Result]] = set()
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        while True:
+            while len(running) < options.jobs and (deadline is None or time.monotonic() < deadline):
+                if (trial := next(trials, None)) is None:
+                    break
+                running.add(
+                    pool.submit(
+                        try_out,
+                        trial,
+                        shrink_seconds=options.shrink,
+                        keep=options.keep,
+                        peers=options.peers,
+                    )
+                )
+            if not running:
+                return tally
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()
+                tally.add(result)
+                _tell(result)
+
+
+def _tell(result: Result) -> None:
+    wrong = [answer for answer in result.answers if answer.outcome is Outcome.WRONG]
+    for answer in wrong[:_MOST_SHOWN]:
+        print(f"{result.trial}\n  {shown(answer)}\n  {result.kept}", flush=True)
+
+
+def _print(tally: _Tally, verbose: bool) -> None:
+    head = f"{'kind':12} {'Go':5} {'build':10} {'programs':>8} {'right':>8} {'not told':>16}"
+    print(f"{head} WRONG  peers")
+    for (kind, go, build), row in sorted(tally.rows.items()):
+        asked = sum(row.outcomes.values()) or 1
+        silent = row.outcomes[Outcome.NOT_TOLD]
+        peers = "  ".join(
+            f"{name} tells {100 * known / max(total, 1):.1f} %"
+            for name, (known, total) in sorted(row.peers.items())
+        )
+        line = (
+            f"{kind:12} {go:5} {build:10} {row.programs:8} {row.outcomes[Outcome.RIGHT]:8}"
+            f" {silent:8} {100 * silent / asked:5.1f} % {row.outcomes[Outcome.WRONG]:5}  {peers}"
+        )
+        print(line.rstrip())
+    if verbose:
+        print("\nnot told, because")
+        for (kind, reason), count in tally.reasons.most_common(40):
+            print(f"{count:8}  {kind}: {reason}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/truth", description="Random Go programs that know the truth."
+    )
+    parser.add_argument("kind", nargs="*", choices=[*KINDS, []], help="default: all")
+    parser.add_argument("--seed", type=int, help="default: a fresh one, which is printed")
+    parser.add_argument("--programs", type=int, default=100, help="of each kind (default 100)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first program")
+    parser.add_argument("--minutes", type=float, help="start no further program after so long")
+    parser.add_argument("--go", help="releases, as 1.26,1.27 (default: all that are installed)")
+    parser.add_argument("--build", help="only this build")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--shrink", type=float, default=60, help="seconds for a wrong one (60)")
+    parser.add_argument("--keep", type=Path, default=Path("/tmp/goprobe-truth"), help="for those")
+    parser.add_argument("--peers", action="store_true", help="ask GDB (and Delve) as well")
+    parser.add_argument("-v", action="store_true", dest="verbose", help="why things are not told")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = secrets.randbelow(1 << 32)
+    print(f"seed {options.seed}", flush=True)
+    tally = _run(options)
+    _print(tally, options.verbose)
+    programs = sum(row.programs for row in tally.rows.values())
+    print(f"{programs} programs, {len(tally.wrong)} with a wrong answer, seed {options.seed}")
+    return 1 if tally.wrong or not programs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

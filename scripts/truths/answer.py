@@ -1,0 +1,38 @@
+"""What came of asking one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(Enum):
+    """WRONG is a failure; NOT_TOLD always has its reason."""
+
+    RIGHT = "right"
+    NOT_TOLD = "not told"
+    WRONG = "WRONG"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`asked` says of what ("main.f stop 3: variable x"); the truth is the program's own word."""
+
+    asked: str
+    outcome: Outcome
+    truth: str = ""
+    told: str = ""
+    reason: str = ""
+    """Why nothing was told, in a few words that many answers share, so that they can be counted."""
+
+
+def right(asked: str) -> Answer:
+    return Answer(asked, Outcome.RIGHT)
+
+
+def not_told(asked: str, reason: str) -> Answer:
+    return Answer(asked, Outcome.NOT_TOLD, reason=reason)
+
+
+def wrong(asked: str, *, truth: str, told: str) -> Answer:
+    return Answer(asked, Outcome.WRONG, truth, told)

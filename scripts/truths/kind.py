@@ -1,0 +1,71 @@
+"""What a kind of program provides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from scripts.truths.answer import Answer
+from scripts.truths.choices import Choices
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How a program is built: `flags` for `go build`, with cgo where `cgo` says so (-race)."""
+
+    name: str
+    flags: tuple[str, ...] = ()
+    cgo: bool = False
+
+
+PLAIN = Build("plain")
+UNOPTIMIZED = Build("-N -l", ("-gcflags=all=-N -l",))
+PIE = Build("PIE", ("-buildmode=pie",))
+RACE = Build("-race", ("-race",), cgo=True)
+STRIPPED = Build("stripped", ("-ldflags=-s -w",))
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Go sources by file name (go.mod is added), and what the kind wants to know of them later."""
+
+    files: Mapping[str, str]
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A program as it was built, ready to be asked about."""
+
+    program: Program
+    directory: Path
+    binary: Path
+    build: Build
+    go: str
+    """The release, "1.27"."""
+    go_tool: Path
+
+
+class Kind(Protocol):
+    """One of the four kinds. `write` is a pure function of the choices; what it writes compiles on
+    every release named by `releases`, and ends by itself or when its standard input closes."""
+
+    name: str
+    builds: tuple[Build, ...]
+
+    def write(self, choices: Choices, go: str, build: Build) -> Program:
+        """A program for this release and build (Go 1.21 has no range over functions)."""
+        ...
+
+    def ask(self, case: Case) -> Iterator[Answer]:
+        """Run goprobe on it and hold each thing told against the program's own word.
+
+        An error of goprobe that is not one of its documented refusals is an answer WRONG.
+        """
+        ...
+
+    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
+        """Of the same places: what others tell ("gdb": (right, asked)); {} where there is none."""
+        ...
