@@ -1,0 +1,147 @@
+"""What a program says of its own allocations: the Go source that asks, and how its answer is read.
+
+The profile of every allocation (runtime.MemProfileRate = 1) has them by line, but for small
+objects without pointers that found room in a block of the tiny allocator; MemStats has those too,
+for each part of the run. Both are printed where the variable TRUTH is set, so not under goprobe.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+SOURCE = """\
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// Package variables of the first file are the first: nothing of ours is made before.
+var profiled = func() bool {
+	runtime.MemProfileRate = 1
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(256 << 20)
+	return true
+}()
+
+type part struct {
+	name    string
+	mallocs uint64
+}
+
+var parts = make([]part, 0, 4096)
+var before, after runtime.MemStats
+
+//go:noinline
+func measure(name string, run func()) {
+	runtime.ReadMemStats(&before)
+	run()
+	runtime.ReadMemStats(&after)
+	parts = append(parts, part{name, after.Mallocs - before.Mallocs})
+}
+
+func told() {
+	if os.Getenv("TRUTH") == "" {
+		return
+	}
+	runtime.GC()
+	runtime.GC()
+	records := make([]runtime.MemProfileRecord, 100000)
+	count, whole := runtime.MemProfile(records, true)
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	if !whole {
+		fmt.Fprintln(out, "incomplete")
+		return
+	}
+	for _, p := range parts {
+		fmt.Fprintln(out, "part", p.mallocs, p.name)
+	}
+	for _, r := range records[:count] {
+		fmt.Fprint(out, "made ", r.AllocObjects, " ", r.AllocBytes)
+		frames := runtime.CallersFrames(r.Stack())
+		for {
+			f, more := frames.Next()
+			if f.Function != "" {
+				fmt.Fprintf(out, "\\t%s\\t%s:%d", f.Function, f.File[strings.LastIndex(f.File, "/")+1:], f.Line)
+			}
+			if !more {
+				break
+			}
+		}
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintln(out, "end")
+}
+"""
+FILE = "a_witness.go"
+_RUNTIME = ("runtime.", "internal/runtime/", "runtime/internal/")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stack of the profile, innermost first, the runtime's own frames left out."""
+
+    objects: int
+    bytes: int
+    frames: tuple[Frame, ...]
+
+
+@dataclass(slots=True)
+class Witness:
+    """`mallocs` are objects by the part of the run, small ones of shared blocks counted too."""
+
+    records: list[Record] = field(default_factory=list)
+    mallocs: Counter[str] = field(default_factory=Counter)
+    whole: bool = False
+
+    def lines(self, file: str) -> dict[int, Record]:
+        """What was made by each line of a file's own code (not by what it calls)."""
+        found: dict[int, Record] = {}
+        for record in self.records:
+            if record.frames and record.frames[0].file == file:
+                line = record.frames[0].line
+                known = found.get(line, Record(0, 0, record.frames[:1]))
+                found[line] = Record(
+                    known.objects + record.objects, known.bytes + record.bytes, known.frames
+                )
+        return found
+
+
+def read(output: str) -> Witness:
+    witness = Witness()
+    for line in output.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "part":
+            count, name = rest.split(" ", 1)
+            witness.mallocs[name] += int(count)
+        elif word == "made":
+            counts, *frames = rest.split("\t")
+            objects, size = map(int, counts.split())
+            pairs = list(zip(frames[::2], frames[1::2], strict=True))
+            witness.records.append(Record(objects, size, tuple(_frames(pairs))))
+        elif word == "end":
+            witness.whole = True
+    return witness
+
+
+def _frames(pairs: list[tuple[str, str]]) -> list[Frame]:
+    found: list[Frame] = []
+    for function, place in pairs:
+        file, _, line = place.rpartition(":")
+        if found or not function.startswith(_RUNTIME):
+            found.append(Frame(function, file, int(line)))
+    return found
