@@ -88,12 +88,13 @@ class Judge:
         for call in self._calls:
             known = found.get(call["line"], Told(0, 0, True))
             blocks = call["blocks"] if call["blocks"] >= 0 else None
+            direct = (blocks or 0) if call["callee"] == "runtime.mallocgc" else 0
             known_blocks = known.blocks
             found[call["line"]] = Told(
                 known.objects + max(call["allocations"], 0),
                 None if blocks is None or known_blocks is None else blocks + known_blocks,
                 known.whole and call["allocations"] >= 0,
-                known.direct + (max(call["blocks"], 0) if call["callee"] == "runtime.mallocgc" else 0),
+                known.direct + direct,
             )  # fmt: skip
         return found
 

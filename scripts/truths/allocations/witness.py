@@ -69,7 +69,8 @@ func told() {
 		for {
 			f, more := frames.Next()
 			if f.Function != "" {
-				fmt.Fprintf(out, "\\t%s\\t%s:%d", f.Function, f.File[strings.LastIndex(f.File, "/")+1:], f.Line)
+				file := f.File[strings.LastIndex(f.File, "/")+1:]
+				fmt.Fprintf(out, "\\t%s\\t%s:%d", f.Function, file, f.Line)
 			}
 			if !more {
 				break
