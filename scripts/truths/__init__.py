@@ -7,5 +7,8 @@ what is wrong; a new kind is one module or package here, listed in `KINDS`.
 
 from __future__ import annotations
 
-KINDS: tuple[str, ...] = ("allocations",)
+KINDS: tuple[str, ...] = (
+    "allocations",
+    "heaps",
+)
 """Each has a module of its name here, with `KIND: Kind` in it."""

@@ -1,0 +1,45 @@
+"""Random heaps: programs whose objects and pointers are told by the programs themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapsnapshot import take
+from goprobe.analysis.hold import open_target
+from scripts.truths.answer import Answer, wrong
+from scripts.truths.choices import Choices
+from scripts.truths.heaps.judge import Judge
+from scripts.truths.heaps.said import read
+from scripts.truths.heaps.writer import Writer
+from scripts.truths.kind import PIE, PLAIN, RACE, STRIPPED, UNOPTIMIZED, Build, Case, Kind, Program
+from tests.support.go import has_gcc, running
+
+_PATIENCE = 20.0
+
+
+class Heaps:
+    name = "heaps"
+    builds = (PLAIN, UNOPTIMIZED, PIE, *((RACE,) if has_gcc() else ()), STRIPPED)
+
+    def write(self, choices: Choices, go: str, build: Build) -> Program:
+        return Writer(choices).program()
+
+    def ask(self, case: Case) -> Iterator[Answer]:
+        try:
+            with running(case.binary, timeout=_PATIENCE) as program:
+                target = open_target(program.pid)
+                snapshot = take(target, timeout=5.0, progress=lambda message: None)
+                try:
+                    graph = HeapGraph(snapshot, lambda message: None)
+                    yield from Judge(graph, read(program.lines)).answers()
+                finally:
+                    snapshot.close()
+        except AssertionError as error:  # the program itself has failed
+            yield wrong("the program runs", truth="it does", told=str(error))
+
+    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
+        return {}
+
+
+KIND: Kind = Heaps()

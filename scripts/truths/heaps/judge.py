@@ -1,0 +1,290 @@
+"""What goprobe says of a heap against what its program said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+
+from goprobe.analysis.closeup import Way, dangling, source_of
+from goprobe.analysis.heap import HeapQuestions, report_on
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapnames import Names
+from goprobe.analysis.nodes import NO_OFFSET
+from goprobe.analysis.reach import UNREACHED
+from goprobe.process.memory import u64
+from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.heaps.said import ObjectSaid, Parts, Said, at_address, same_type
+
+_BRUTE = 12
+_HOLDING = "object holding "
+_TINY = "tiny block holding "
+
+
+class Judge:
+    def __init__(self, graph: HeapGraph, said: Said) -> None:
+        self.graph = graph
+        self.said = said
+        self.parts = Parts(said)
+        self.names = Names(graph)
+
+    def answers(self) -> Iterator[Answer]:
+        yield from self._census()
+        live = list(self._living())
+        for made, node in live:
+            yield from self._base(made, node)
+            yield self._type(made, node)
+        yield from self._edges()
+        yield from self._garbage()
+        yield from self._dangling()
+        chosen = Random(len(live)).sample(live, min(_BRUTE, len(live)))
+        for made, node in chosen:
+            yield self._retained(made, node)
+            yield self._path(made, node)
+
+    # What is there
+
+    def _census(self) -> Iterator[Answer]:
+        report = report_on(self.graph, HeapQuestions(types=True, retained=True, unreachable=True))
+        census, said = report.census, self.said
+        check = report.self_check
+        if check.popcount_mismatches:
+            yield wrong("self check", truth="no mismatch", told=str(check))
+        for name, truth, told in (
+            ("objects", said.heap_objects, census.objects),
+            ("bytes", said.heap_bytes, census.bytes),
+        ):
+            asked = f"census {name}"
+            yield right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))
+        typed = sum(t.objects for t in report.types)
+        rest = sum(u.objects for u in report.untyped or ())
+        if typed + rest != census.objects:
+            yield wrong("types", truth=str(census.objects), told=f"{typed} typed, {rest} untyped")
+
+    def _living(self) -> Iterator[tuple[ObjectSaid, int]]:
+        """The objects that the program's own edges lead to from its roots, and their nodes."""
+        reached = self.reached()
+        world = self.graph.world
+        low, high = (world.bias + edge for edge in world.program.image)
+        for made in self.said.by_address:
+            # Values without a size or of zeros, and closures that capture nothing, are static.
+            if made.address in reached and not low <= made.address < high:
+                yield made, self.graph.node_at(made.address)
+
+    def reached(self) -> set[int]:
+        """First addresses of the objects that the program keeps."""
+        said = self.said
+        out: dict[int, list[int]] = {}
+        work: list[int] = []
+        roots = sorted(said.roots)
+        gone = set(said.gone)
+        for slot, target in said.edges:
+            if slot in gone:
+                continue
+            if any(low <= slot < low + size for low, size, _ in roots):
+                work.append(target)
+            elif owner := self._made_at(slot):
+                out.setdefault(owner.address, []).append(target)
+        for container, target in said.holds:
+            out.setdefault(container, []).append(target)
+        found: set[int] = set()
+        while work:
+            made = self._made_at(work.pop())
+            if made and made.address not in found:
+                found.add(made.address)
+                work += out.get(made.address, ())
+        return found
+
+    def _made_at(self, address: int) -> ObjectSaid | None:
+        return at_address(self.said.by_address, address)
+
+    def _base(self, made: ObjectSaid, node: int) -> Iterator[Answer]:
+        asked = f"{made.what} at {made.address:#x}: base"
+        if node < 0:
+            yield wrong(asked, truth="an object", told=f"none ({node})")
+            return
+        graph = self.graph
+        base, size = graph.address(node), int(graph.objects.size[node])
+        tiny = graph._tiny(node)
+        if base != made.address and not tiny:
+            yield wrong(asked, truth=f"{made.address:#x}", told=f"{base:#x}")
+        elif made.end > int(graph.objects.base[node]) + size:
+            yield wrong(asked, truth=f"{made.size} bytes", told=f"{size} bytes")
+        elif not graph.reachable[node]:
+            yield wrong(asked, truth="reachable", told="garbage")
+        else:
+            yield right(asked)
+
+    # Types
+
+    def _type(self, made: ObjectSaid, node: int) -> Answer:
+        truth = self.truth(made)
+        asked = f"{made.what} {truth} at {made.address:#x}: type"
+        if node < 0:
+            return not_told(asked, "no object")
+        told = self.graph.type_name(node)
+        if not told:
+            return not_told(asked, f"{made.what} without a type")
+        if told.startswith(_TINY):
+            return self._tiny(asked, truth, node, told.removeprefix(_TINY))
+        if told.startswith(_HOLDING):
+            part = told.removeprefix(_HOLDING)
+            if made.what in ("value", "array") and self.parts.holds(made.type, _element(part)):
+                return not_told(asked, f"{made.what}: a part is named")
+        elif any(same_type(told, t) for t in self.truths(made)):
+            return right(asked)
+        return wrong(asked, truth=truth, told=told)
+
+    def _tiny(self, asked: str, truth: str, node: int, told: str) -> Answer:
+        """Several objects share the slot: one of them is named."""
+        base, size = int(self.graph.objects.base[node]), int(self.graph.objects.size[node])
+        inside = [o for o in self.said.by_address if base <= o.address < base + size]
+        if any(same_type(told, t) for o in inside for t in self.truths(o)):
+            return right(asked)
+        return not_told(asked, "a tiny block, named by another object in it")
+
+    def truth(self, made: ObjectSaid) -> str:
+        name = self.said.types[made.type].name
+        match made.what:
+            case "array":
+                return f"[]{name} backing"
+            case "closure":
+                return f"closure {self.said.code[made.address]}"
+            case "text":
+                return "string data"
+        return name
+
+    def truths(self, made: ObjectSaid) -> list[str]:
+        """Every true statement."""
+        found = [self.truth(made)]
+        if made.what == "array" and made.count == 1:
+            found.append(self.said.types[made.type].name)
+        if made.what == "value":  # a slice may be all that leads to it
+            found += [f"[]{self.said.types[made.type].name} backing"]
+            for offset, part, _ in self.said.parts.get(made.type, ()):
+                if self.said.types[made.type].name.startswith("[") and not offset:
+                    found.append(f"[]{self.said.types[part].name} backing")
+        return found
+
+    # Pointers
+
+    def _edges(self) -> Iterator[Answer]:
+        graph = self.graph
+        nodes = graph.nodes
+        gone = set(self.said.gone)
+        for slot, target in self.said.edges:
+            source, to = graph.node_at(slot), graph.node_at(target)
+            if source < 0 or to < 0 or slot in gone:
+                continue
+            if u64(graph.world.memory, slot) != target:
+                continue  # written over since
+            word = (slot - int(graph.objects.base[source])) // 8
+            first, last = int(nodes.first[source]), int(nodes.first[source + 1])
+            at = first + np.flatnonzero(nodes.offset[first:last] == word)
+            asked = f"pointer at {slot:#x} to {target:#x}"
+            if [int(nodes.target[e]) for e in at] == [to]:
+                yield right(asked)
+            elif graph.reachable[source]:
+                told = f"{[int(nodes.target[e]) for e in at]} at word {word} of {source}"
+                yield wrong(asked, truth=f"an edge to {to}", told=told)
+
+    def _garbage(self) -> Iterator[Answer]:
+        """What was let go when no collection followed any more."""
+        if not self.said.gone:
+            return
+        kept = self.reached()
+        lost = {t for s, t in self.said.edges if s in set(self.said.gone)}
+        for target in lost:
+            made = self._made_at(target)
+            if made is None or made.address in kept:
+                continue
+            node = self.graph.node_at(made.address)
+            asked = f"{made.what} at {made.address:#x}: let go"
+            if node < 0:
+                yield wrong(asked, truth="garbage", told=f"no object ({node})")
+            elif self.graph._tiny(node):
+                continue
+            elif self.graph.reachable[node]:
+                yield wrong(asked, truth="garbage", told=self._shown(self._way(node)))
+            else:
+                yield right(asked)
+
+    def _dangling(self) -> Iterator[Answer]:
+        found = dangling(self.graph, self.names)
+        asked = "dangling pointers"
+        if not found:
+            yield right(asked)
+        for edge in found:
+            told = f"{edge.source.name} {edge.field} -> {edge.to.name}, {edge.why}"
+            yield wrong(asked, truth="none", told=told)
+
+    # Who keeps it
+
+    def _retained(self, made: ObjectSaid, node: int) -> Answer:
+        asked = f"{made.what} at {made.address:#x}: retained"
+        graph = self.graph
+        if node < 0:
+            return not_told(asked, "no object")
+        told, truth = int(graph.retained[node]), self._brute(node)
+        return right(asked) if told == truth else wrong(asked, truth=str(truth), told=str(told))
+
+    def _brute(self, without: int) -> int:
+        """The bytes that are reached with a node, and not without it."""
+        nodes = self.graph.nodes
+        sizes = nodes.sizes()
+        total = 0
+        for leave in (False, True):
+            seen = np.zeros(len(nodes), bool)
+            work = [nodes.root]
+            while work:
+                node = work.pop()
+                if seen[node] or (leave and node == without):
+                    continue
+                seen[node] = True
+                work += nodes.target[nodes.first[node] : nodes.first[node + 1]].tolist()
+            total += int(sizes[seen].sum()) * (-1 if leave else 1)
+        return total
+
+    def _way(self, node: int) -> Way:
+        graph = self.graph
+        way: Way = []
+        while True:
+            edge = int(graph.reach.via[node])
+            if edge < 0:
+                return [*way, (node, edge)][::-1]
+            way.append((node, edge))
+            node = source_of(graph, edge)
+
+    def _shown(self, way: Way) -> str:
+        return " ".join(self.names.location(n).name for n, _ in way if n != self.graph.nodes.root)
+
+    def _path(self, made: ObjectSaid, node: int) -> Answer:
+        """Every step of the way that is told must be a pointer in memory."""
+        asked = f"{made.what} at {made.address:#x}: path"
+        if node < 0 or int(self.graph.reach.via[node]) == UNREACHED:
+            return not_told(asked, "not reached")
+        graph, nodes = self.graph, self.graph.nodes
+        way = self._way(node)
+        for (source, _), (target, edge) in pairwise(way):
+            if source == nodes.root or not nodes.is_object(target):
+                continue
+            offset = int(nodes.offset[edge])
+            start = (
+                int(graph.objects.base[source]) if nodes.is_object(source)
+                else nodes.group(source).address
+            )  # fmt: skip
+            if offset == NO_OFFSET or not start:
+                continue
+            lies = u64(graph.world.memory, start + 8 * offset)
+            leads = int(graph.objects.base[target]) + int(nodes.into[edge])
+            if lies != leads:
+                return wrong(asked, truth=f"{lies:#x} at {start + 8 * offset:#x}",
+                             told=f"{leads:#x}")  # fmt: skip
+        return right(asked)
+
+
+def _element(part: str) -> str:
+    """What lies in it: an array of a type holds that type."""
+    return part.removeprefix("[]").removesuffix(" backing") if part.endswith(" backing") else part

@@ -1,0 +1,232 @@
+// What every program of this kind tells of its objects. Nothing here is allocated when the program
+// stands: lines are written into a global buffer, addresses are kept as numbers.
+package main
+
+import (
+	"os"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+const longest = 1 << 21
+
+var (
+	told   [longest]byte
+	length int
+	stats  runtime.MemStats
+	answer [1]byte
+	escape unsafe.Pointer
+	seen   map[reflect.Type]int
+)
+
+func word(s string) {
+	if length+len(s)+1 > longest {
+		panic("the program has too much to tell")
+	}
+	length += copy(told[length:], s)
+	told[length] = ' '
+	length++
+}
+
+func number(n uintptr) {
+	var digits [20]byte
+	out := strconv.AppendUint(digits[:0], uint64(n), 10)
+	length += copy(told[length:], out)
+	told[length] = ' '
+	length++
+}
+
+func end() { told[length-1] = '\n' }
+
+// typeNumber describes a type once, with all that lies in a value of it.
+func typeNumber(t reflect.Type) int {
+	if n, ok := seen[t]; ok {
+		return n
+	}
+	n := len(seen)
+	seen[t] = n
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := 0; i < t.NumField(); i++ {
+			f := t.Field(i)
+			part := typeNumber(f.Type)
+			word("part")
+			number(uintptr(n))
+			number(f.Offset)
+			number(uintptr(part))
+			number(1)
+			end()
+		}
+	case reflect.Array:
+		part := typeNumber(t.Elem())
+		word("part")
+		number(uintptr(n))
+		number(0)
+		number(uintptr(part))
+		number(uintptr(t.Len()))
+		end()
+	}
+	word("type")
+	number(uintptr(n))
+	number(t.Size())
+	word(t.String())
+	end()
+	return n
+}
+
+// object tells of an object: what it is made for, its first byte, how many values of which type.
+func object(what string, at unsafe.Pointer, count int, t reflect.Type) {
+	n := typeNumber(t)
+	escape = at
+	escape = nil
+	word("object")
+	word(what)
+	number(uintptr(at))
+	number(uintptr(count))
+	number(uintptr(n))
+	end()
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeOf((*T)(nil)).Elem() }
+
+//go:noinline
+func value[T any](p *T) *T {
+	object("value", unsafe.Pointer(p), 1, typeOf[T]())
+	return p
+}
+
+//go:noinline
+func array[T any](s []T) []T {
+	object("array", unsafe.Pointer(unsafe.SliceData(s[:cap(s)])), cap(s), typeOf[T]())
+	return s
+}
+
+//go:noinline
+func table[K comparable, V any](m map[K]V) map[K]V {
+	object("map", *(*unsafe.Pointer)(unsafe.Pointer(&m)), 1, typeOf[map[K]V]())
+	return m
+}
+
+//go:noinline
+func channel[T any](c chan T) chan T {
+	object("chan", *(*unsafe.Pointer)(unsafe.Pointer(&c)), cap(c), typeOf[chan T]())
+	return c
+}
+
+// closure: `name` is what its code is called.
+//
+//go:noinline
+func closure[F any](f F) F {
+	at := *(*unsafe.Pointer)(unsafe.Pointer(&f))
+	object("closure", at, 1, typeOf[F]())
+	word("code")
+	number(uintptr(at))
+	word(runtime.FuncForPC(*(*uintptr)(at)).Name())
+	end()
+	return f
+}
+
+//go:noinline
+func text(n int) string {
+	s := strings.Repeat("x", n) + strconv.Itoa(n)
+	object("text", unsafe.Pointer(unsafe.StringData(s)), len(s), typeOf[byte]())
+	return s
+}
+
+func numbered(n int) string { return "key " + strconv.Itoa(n) }
+
+// boxed: what an interface holds behind its data word.
+//
+//go:noinline
+func boxed(v any) any {
+	object("value", (*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1], 1, reflect.TypeOf(v))
+	return v
+}
+
+// edge: the word at `slot` is a pointer.
+//
+//go:noinline
+func edge(slot unsafe.Pointer) {
+	word("edge")
+	number(uintptr(slot))
+	number(*(*uintptr)(slot))
+	end()
+}
+
+// edges: of an interface the second word.
+//
+//go:noinline
+func second(slot unsafe.Pointer) { edge(unsafe.Add(slot, 8)) }
+
+// holds: somewhere in the object that begins at `from` (a map, a channel) is the pointer `to`.
+//
+//go:noinline
+func holds(from, to unsafe.Pointer) {
+	word("holds")
+	number(uintptr(from))
+	number(uintptr(to))
+	end()
+}
+
+func pointer[T any](v T) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&v)) }
+
+func root(name string, at unsafe.Pointer, size uintptr) {
+	word("root")
+	number(uintptr(at))
+	number(size)
+	word(name)
+	end()
+}
+
+// letGo clears a pointer when no collection will follow any more.
+//
+//go:noinline
+func letGo(slot unsafe.Pointer) {
+	word("gone")
+	number(uintptr(slot))
+	end()
+	*(*unsafe.Pointer)(slot) = nil
+}
+
+// clean overwrites what calls have left on the stack.
+//
+//go:noinline
+func clean() (sum int) {
+	var scratch [1 << 14]byte
+	for i := range scratch {
+		sum += int(scratch[i])
+	}
+	return sum
+}
+
+func main() {
+	runtime.GOMAXPROCS(1)
+	seen = map[reflect.Type]int{}
+	build()
+	roots()
+	seen = nil
+	clean()
+	for i := 0; i < 3; i++ {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	debug.SetGCPercent(-1)
+	drop()
+	time.Sleep(5 * time.Millisecond)
+	os.Stdout.WriteString("\n")
+	runtime.ReadMemStats(&stats)
+	word("stats")
+	number(uintptr(stats.HeapObjects))
+	number(uintptr(stats.HeapAlloc))
+	end()
+	word("ready")
+	end()
+	os.Stdout.Write(told[:length])
+	syscall.Read(0, answer[:])
+}

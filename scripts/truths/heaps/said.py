@@ -1,0 +1,118 @@
+"""What a program of this kind has told of itself (prelude.go)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class TypeSaid:
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSaid:
+    """`what` it was made for: value, array, map, chan, closure, text."""
+
+    what: str
+    address: int
+    count: int
+    type: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.address + max(self.size, 1)
+
+
+@dataclass
+class Said:
+    types: dict[int, TypeSaid] = field(default_factory=dict)
+    parts: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
+    objects: list[ObjectSaid] = field(default_factory=list)
+    code: dict[int, str] = field(default_factory=dict)
+    edges: list[tuple[int, int]] = field(default_factory=list)
+    holds: list[tuple[int, int]] = field(default_factory=list)
+    roots: list[tuple[int, int, str]] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    heap_objects: int = 0
+    heap_bytes: int = 0
+
+    @cached_property
+    def by_address(self) -> list[ObjectSaid]:
+        return sorted(self.objects, key=lambda o: o.address)
+
+
+def read(lines: Iterable[str]) -> Said:
+    said = Said()
+    waiting: list[list[str]] = []
+    for line in lines:
+        word, *rest = line.split(" ")
+        numbers = [int(r) for r in rest if r.isdecimal()]
+        match word:
+            case "type":
+                said.types[numbers[0]] = TypeSaid(" ".join(rest[2:]), numbers[1])
+            case "part":
+                said.parts[numbers[0]].append((numbers[1], numbers[2], numbers[3]))
+            case "object":
+                waiting.append(rest)
+            case "code":
+                said.code[numbers[0]] = rest[1]
+            case "edge":
+                said.edges.append((numbers[0], numbers[1]))
+            case "holds":
+                said.holds.append((numbers[0], numbers[1]))
+            case "root":
+                said.roots.append((numbers[0], numbers[1], rest[2]))
+            case "gone":
+                said.gone.append(numbers[0])
+            case "stats":
+                said.heap_objects, said.heap_bytes = numbers
+    for what, *about in waiting:
+        address, count, kind = map(int, about)
+        size = said.types[kind].size * count if what in ("value", "array", "text") else 0
+        said.objects.append(ObjectSaid(what, address, count, kind, size))
+    return said
+
+
+def same_type(one: str, other: str) -> bool:
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return name.replace("interface {}", "any").replace(" ", "")
+
+
+class Parts:
+    """Which types lie at which places of a type."""
+
+    def __init__(self, said: Said) -> None:
+        self._said = said
+
+    def holds(self, kind: int, name: str, at: int | None = None, *, base: int = 0) -> bool:
+        """Whether a value of the type has a part called so (at an offset)."""
+        said = self._said
+        about = said.types[kind]
+        if same_type(about.name, name) and (at is None or at == base):
+            return True
+        for offset, part, count in said.parts.get(kind, ()):
+            size = said.types[part].size
+            if at is None:
+                if self.holds(part, name):
+                    return True
+            elif size and base + offset <= at < base + offset + size * count:
+                nth = (at - base - offset) // size
+                if self.holds(part, name, at, base=base + offset + nth * size):
+                    return True
+        return False
+
+
+def at_address(objects: list[ObjectSaid], address: int) -> ObjectSaid | None:
+    """The object that covers an address, of those in the order of addresses."""
+    at = bisect_right(objects, address, key=lambda o: o.address) - 1
+    return objects[at] if at >= 0 and objects[at].address <= address < objects[at].end else None

@@ -1,0 +1,147 @@
+"""The types of a program: random, nested, and recursive through pointers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from scripts.truths.choices import Choices
+
+
+class Sort(Enum):
+    SCALAR = auto()
+    STRING = auto()
+    POINTER = auto()
+    SLICE = auto()
+    ARRAY = auto()
+    STRUCT = auto()
+    MAP = auto()
+    CHAN = auto()
+    FUNC = auto()
+    ANY = auto()
+    SHAPE = auto()  # an interface with a method that all named structs have
+
+
+@dataclass(frozen=True, slots=True)
+class Ty:
+    """A Go type as the source spells it. Structs are looked up by name in `Types.structs`."""
+
+    sort: Sort
+    name: str
+    elem: Ty | None = None
+    key: Ty | None = None
+    count: int = 0
+
+    @property
+    def of(self) -> Ty:
+        assert self.elem
+        return self.elem
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A field. An embedded one is selected by its type's name."""
+
+    name: str
+    type: Ty
+    embedded: bool = False
+
+
+SCALARS = tuple(
+    Ty(Sort.SCALAR, name)
+    for name in ("int", "uint8", "bool", "int16", "uint32", "float64", "complex128", "uintptr",
+                 "int64", "float32")
+)  # fmt: skip
+INT = SCALARS[0]
+STRING = Ty(Sort.STRING, "string")
+FUNC = Ty(Sort.FUNC, "func()")
+ANY = Ty(Sort.ANY, "any")
+SHAPE = Ty(Sort.SHAPE, "Shape")
+
+
+def pointer(to: Ty) -> Ty:
+    return Ty(Sort.POINTER, f"*{to.name}", to)
+
+
+def slice_of(elem: Ty) -> Ty:
+    return Ty(Sort.SLICE, f"[]{elem.name}", elem)
+
+
+def array_of(elem: Ty, count: int) -> Ty:
+    return Ty(Sort.ARRAY, f"[{count}]{elem.name}", elem, count=count)
+
+
+def map_of(key: Ty, elem: Ty) -> Ty:
+    return Ty(Sort.MAP, f"map[{key.name}]{elem.name}", elem, key)
+
+
+def chan_of(elem: Ty) -> Ty:
+    return Ty(Sort.CHAN, f"chan {elem.name}" if elem.name[0] != "<" else f"chan ({elem.name})",
+              elem)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Types:
+    """The named structs of a program, and how to draw a type."""
+
+    structs: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    keys: list[Ty] = field(default_factory=lambda: [INT, STRING])
+
+    def named(self, choices: Choices) -> Ty:
+        """A struct of the program."""
+        return Ty(Sort.STRUCT, choices.one_of(list(self.structs)))
+
+    def draw(self, choices: Choices, *, depth: int = 3) -> Ty:
+        """Any type; what it contains is ever plainer."""
+        inner: Callable[[], Ty] = lambda: self.draw(choices, depth=depth - 1)  # noqa: E731
+        if depth <= 0:
+            return choices.weighted((3, INT), (1, STRING), (2, choices.one_of(SCALARS)))
+        make: Callable[[], Ty] = choices.weighted(
+            (3, lambda: INT),
+            (3, lambda: choices.one_of(SCALARS)),
+            (3, lambda: STRING),
+            (12, lambda: pointer(self.named(choices))),
+            (3, lambda: pointer(inner())),
+            (5, lambda: slice_of(self.named(choices))),
+            (6, lambda: slice_of(inner())),
+            (4, lambda: map_of(choices.one_of(self.keys), inner())),
+            (3, lambda: chan_of(inner())),
+            (3, lambda: FUNC),
+            (3, lambda: ANY),
+            (3, lambda: SHAPE),
+            (2, lambda: array_of(inner(), choices.between(1, 5))),
+        )
+        return make()
+
+
+def draw_types(choices: Choices) -> Types:
+    types = Types()
+    count = choices.between(1, 7)
+    for number in range(count):  # pointers may lead to any of them
+        types.structs[f"T{number}"] = ()
+    made = dict[str, tuple[Part, ...]]()
+    for number in range(count):
+        embeddable = [Ty(Sort.STRUCT, name) for name in made]
+        made[f"T{number}"] = _parts(types, choices, embeddable)
+    types.structs = made
+    for number in range(choices.between(0, 3)):
+        size = choices.one_of((2, 15, 17, 40))
+        key = Ty(Sort.STRUCT, f"K{number}")
+        types.structs[key.name] = (Part("a", STRING), Part("b", array_of(INT, size)))
+        types.keys.append(key)
+    return types
+
+
+def _parts(types: Types, choices: Choices, embeddable: list[Ty]) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for i in range(choices.between(1, 7)):
+        if embeddable and choices.chance(20):
+            part = choices.one_of(embeddable)
+            embedded = choices.chance(50) and not any(p.name == part.name for p in parts)
+            parts.append(Part(part.name if embedded else f"f{i}", part, embedded))
+        else:
+            parts.append(Part(f"f{i}", types.draw(choices)))
+    if choices.chance(15):  # large enough for other size classes
+        parts.append(Part("pad", array_of(SCALARS[1], choices.one_of((100, 500, 3000, 40000)))))
+    return tuple(parts)

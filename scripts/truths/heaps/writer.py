@@ -1,0 +1,269 @@
+"""A program of random objects, which link to each other, written as Go.
+
+Objects are made from the roots down: a variable of a random type is filled, what its pointers lead
+to is made and filled in turn, or is something that was made before (or lies inside of it). For each
+object and pointer the program tells what it is (prelude.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.truths.choices import Choices
+from scripts.truths.heaps.types import Part, Sort, Ty, Types, draw_types, pointer
+from scripts.truths.kind import Program
+
+_PRELUDE = Path(__file__).with_name("prelude.go")
+_DEPTH = 5
+
+
+@dataclass(slots=True)
+class _Made:
+    """Go expressions of what was made so far, by type: pointers to values, slices."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    arrays: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+
+
+class Writer:
+    def __init__(self, choices: Choices) -> None:
+        self._c = choices
+        self._types: Types = draw_types(choices)
+        self._made = _Made()
+        self._lines: list[str] = []
+        self._globals: list[tuple[str, Ty]] = []
+        self._left = choices.between(1, 60)  # objects that may still be made
+        self._names = 0
+        self._go: list[str] = []
+
+    def program(self) -> Program:
+        for i in range(self._c.between(1, 6)):
+            name, kind = f"g{i}", self._types.draw(self._c)
+            if self._c.chance(30):
+                kind = self._types.named(self._c)
+            self._globals.append((name, kind))
+            self._fill(name, kind, _DEPTH)
+        drops = self._drops()
+        return Program({"prelude.go": _PRELUDE.read_text(), "main.go": self._source(drops)})
+
+    # The source
+
+    def _source(self, drops: list[str]) -> str:
+        parts = ["package main\n", 'import "unsafe"\n', "var _ unsafe.Pointer",
+                 "type Shape interface{ Area() int }"]  # fmt: skip
+        for name, fields in self._types.structs.items():
+            lines = "".join(f"\t{_declared(p)}\n" for p in fields)
+            parts.append(f"type {name} struct {{\n{lines}}}")
+            parts.append(f"func (t *{name}) Area() int {{ return {len(name)} }}")
+        parts += [f"var {name} {kind.name}" for name, kind in self._globals]
+        body = "".join(f"\t{line}\n" for line in self._lines)
+        parts.append(f"//go:noinline\nfunc build() {{\n{body}}}")
+        roots = "".join(
+            f'\troot("main.{name}", unsafe.Pointer(&{name}), unsafe.Sizeof({name}))\n'
+            for name, _ in self._globals
+        )
+        parts.append(f"func roots() {{\n{roots}}}")
+        dropped = "".join(f"\t{line}\n" for line in drops)
+        parts.append(f"//go:noinline\nfunc drop() {{\n{dropped}}}")
+        return "\n\n".join(parts) + "\n"
+
+    def _drops(self) -> list[str]:
+        """Global pointers that are cleared at the end, so that there is garbage."""
+        plain = [name for name, kind in self._globals if kind.sort in (Sort.POINTER, Sort.MAP)]
+        chosen = [name for name in plain if self._c.chance(15)]
+        return [f"letGo(unsafe.Pointer(&{name}))" for name in chosen]
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"o{self._names}"
+
+    def _say(self, line: str) -> None:
+        self._lines.append(line)
+
+    # Values
+
+    def _fill(self, place: str, kind: Ty, depth: int) -> None:
+        """Give an addressable place a value; what it points at is told."""
+        match kind.sort:
+            case Sort.STRUCT:
+                for part in self._types.structs[kind.name]:
+                    self._fill(f"{place}.{part.name}", part.type, depth)
+            case Sort.ARRAY:
+                if kind.of.sort is not Sort.SCALAR:
+                    for i in sorted({0, kind.count - 1}):
+                        self._fill(f"{place}[{i}]", kind.of, depth - 1)
+            case Sort.SCALAR:
+                pass
+            case _:
+                if value := self._value(kind, depth):
+                    self._say(f"{place} = {value}")
+                    self._point(place, kind)
+
+    def _point(self, place: str, kind: Ty) -> None:
+        tell = "second" if kind.sort in (Sort.ANY, Sort.SHAPE) else "edge"
+        self._say(f"{tell}(unsafe.Pointer(&{place}))")
+
+    def _value(self, kind: Ty, depth: int) -> str:
+        """An expression of a value that points somewhere, "" for none."""
+        old = self._known(kind)
+        if old and self._c.chance(40):
+            return self._c.one_of(old)
+        if depth <= 0 or self._left <= 0:
+            return self._c.one_of(old) if old and self._c.chance(50) else ""
+        make: dict[Sort, Callable[[Ty, int], str]] = {
+            Sort.STRING: lambda kind, depth: self._string(),
+            Sort.POINTER: self._pointer,
+            Sort.SLICE: self._slice,
+            Sort.MAP: self._map,
+            Sort.CHAN: self._chan,
+            Sort.FUNC: lambda kind, depth: self._closure(depth),
+            Sort.ANY: lambda kind, depth: self._any(depth),
+            Sort.SHAPE: lambda kind, depth: self._shape(depth),
+        }
+        self._left -= 1
+        return make[kind.sort](kind, depth)
+
+    def _known(self, kind: Ty) -> list[str]:
+        """What there is already that such a value may point at."""
+        if kind.sort is Sort.POINTER:
+            return self._made.values.get(kind.of.name, [])
+        if kind.sort is Sort.SLICE:
+            found = []
+            for name, count in self._made.arrays.get(kind.name, []):
+                found.append(name)
+                if count > 1:
+                    found.append(f"{name}[{count // 2}:]")
+                    found.append(f"{name}[1:{count}:{count}]")
+            return found
+        return []
+
+    def _offer(self, place: str, kind: Ty, depth: int = 2) -> None:
+        """Let pointers lead to a place of the heap, and to its parts."""
+        if kind.sort is Sort.ARRAY and kind.count > 1000:
+            return
+        self._made.values.setdefault(kind.name, []).append(f"&{place}")
+        if kind.sort is Sort.STRUCT and depth:
+            for part in self._types.structs[kind.name]:
+                self._offer(f"{place}.{part.name}", part.type, depth - 1)
+        if kind.sort is Sort.ARRAY and kind.of.sort is not Sort.SCALAR:
+            self._offer(f"{place}[{kind.count - 1}]", kind.of, depth - 1 if depth else 0)
+
+    def _string(self) -> str:
+        return f"text({self._c.between(1, 3) * self._c.one_of((1, 20, 400))})"
+
+    def _pointer(self, kind: Ty, depth: int) -> str:
+        name, of = self._name(), kind.of
+        self._say(f"{name} := value(new({of.name}))")
+        place = f"(*{name})" if of.sort is not Sort.STRUCT else name
+        self._offer(place if of.sort is Sort.STRUCT else f"(*{name})", of)
+        if of.sort is Sort.STRUCT:  # &*p is p
+            self._made.values[of.name][self._made.values[of.name].index(f"&{name}")] = name
+        self._fill(place, of, depth - 1)
+        return name
+
+    def _slice(self, kind: Ty, depth: int) -> str:
+        name = self._name()
+        count = self._c.between(1, 3) * self._c.one_of((1, 2, 10, 70))
+        self._say(f"{name} := array(make({kind.name}, {count}))")
+        self._made.arrays.setdefault(kind.name, []).append((name, count))
+        self._offer(f"{name}[{count - 1}]", kind.of, 1)
+        for i in sorted({0, count // 2, count - 1}):
+            self._fill(f"{name}[{i}]", kind.of, depth - 1)
+        return name
+
+    def _map(self, kind: Ty, depth: int) -> str:
+        assert kind.key
+        name = self._name()
+        count = self._c.one_of((1, 3, 8, 9, 40, 2000))
+        self._say(f"{name} := table(make({kind.name}))")
+        entry = f"{name}v"
+        self._say(f"var {entry} {kind.of.name}")
+        for i in range(min(count, 2)):
+            self._held(name, entry, kind.of, depth)
+            self._say(f"{name}[{self._key(kind.key, str(i))}] = {entry}")
+        if count > 2:
+            loop = (
+                f"for i := 2; i < {count}; i++ {{ {name}[{self._key(kind.key, 'i')}] = {entry} }}"
+            )
+            self._say(loop)
+        return name
+
+    def _key(self, kind: Ty, number: str) -> str:
+        if kind.sort is Sort.STRING:
+            return f"numbered({number})"
+        if kind.sort is Sort.STRUCT:
+            return f"{kind.name}{{a: numbered({number})}}"
+        return number
+
+    def _held(self, container: str, value: str, kind: Ty, depth: int) -> None:
+        """Put a new pointer into a value that a container is to get a copy of."""
+        if kind.sort in (Sort.POINTER, Sort.SLICE, Sort.STRING, Sort.MAP, Sort.CHAN, Sort.FUNC):
+            made = self._value(kind, depth - 1)
+            if made:
+                self._say(f"{value} = {made}")
+                self._say(f"holds(pointer({container}), pointer({value}))")
+
+    def _chan(self, kind: Ty, depth: int) -> str:
+        name = self._name()
+        room = self._c.one_of((0, 1, 3, 20))
+        self._say(f"{name} := channel(make({kind.name}, {room}))")
+        if room:
+            value = f"{name}v"
+            self._say(f"var {value} {kind.of.name}; _ = {value}")
+            for _ in range(min(self._c.between(0, 2), room)):
+                self._held(name, value, kind.of, depth)
+                self._say(f"{name} <- {value}")
+        return name
+
+    def _closure(self, depth: int) -> str:
+        name = self._name()
+        if self._c.chance(30):  # by reference
+            self._say(f"var {name}c int")
+            self._say(f"{name} := closure(func() {{ {name}c++ }})")
+            return name
+        captured: list[str] = []
+        for _ in range(self._c.between(1, 3)):
+            kind = pointer(self._types.named(self._c))
+            value = self._value(kind, depth - 1)
+            if value:
+                inner = f"{name}c{len(captured)}"
+                self._say(f"{inner} := {value}")
+                captured.append(inner)
+        if not captured:
+            return ""
+        uses = " + ".join(f"{c}.Area()" for c in captured)
+        self._say(f"{name} := closure(func() {{ length += 0 * ({uses}) }})")
+        for inner in captured:
+            self._say(f"holds(pointer({name}), unsafe.Pointer({inner}))")
+        return name
+
+    def _any(self, depth: int) -> str:
+        kind = self._types.draw(self._c, depth=2)
+        if self._c.chance(60) or kind.sort in (Sort.SCALAR, Sort.STRING, Sort.ANY, Sort.SHAPE):
+            made = self._value(pointer(self._types.named(self._c)), depth - 1)
+            return f"any({made})" if made else ""
+        if kind.sort is Sort.ARRAY and kind.count == 1:
+            return ""  # may be its only pointer itself
+        if kind.sort in (Sort.POINTER, Sort.MAP, Sort.CHAN, Sort.FUNC):
+            made = self._value(kind, depth - 1)
+            return f"any({made})" if made else ""
+        name = self._name()
+        self._say(f"var {name} {kind.name}")
+        self._fill_copied(name, kind, depth)
+        return f"boxed({name})"
+
+    def _fill_copied(self, name: str, kind: Ty, depth: int) -> None:
+        """Fill a value that is copied afterwards; only what it points at is told."""
+        if kind.sort in (Sort.SLICE, Sort.STRING):
+            made = self._value(kind, depth - 1)
+            if made:
+                self._say(f"{name} = {made}")
+
+    def _shape(self, depth: int) -> str:
+        return self._value(pointer(self._types.named(self._c)), depth - 1)
+
+
+def _declared(part: Part) -> str:
+    return part.type.name if part.embedded else f"{part.name} {part.type.name}"
