@@ -1,0 +1,75 @@
+"""`python -m scripts.zoology [NAME]...`; exits with 1 where a check fails."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from scripts.zoology import CI, PROGRAMS
+from scripts.zoology.keeper import NotKeptError
+from scripts.zoology.looks import Looks
+from scripts.zoology.packages import NotBroughtError
+from scripts.zoology.program import Program
+from scripts.zoology.table import Row, table
+from scripts.zoology.visit import Visit, visit
+
+
+def program(name: str) -> Program:
+    found = importlib.import_module(f"scripts.zoology.programs.{name}").PROGRAM
+    assert isinstance(found, Program)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/zoo", description=__doc__)
+    parser.add_argument("name", nargs="*", choices=[*PROGRAMS, []], help="default: all")
+    parser.add_argument("--ci", action="store_true", help="the part that CI runs")
+    parser.add_argument("--list", action="store_true", help="name the programs, run none")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep goprobe's answers there")
+    options = parser.parse_args()
+    names = options.name or (CI if options.ci else PROGRAMS)
+    if options.list:
+        for name in names:
+            print(f"{name:14} {program(name).package.folder}")
+        return 0
+    rows: list[Row] = []
+    failed = False
+    for name in names:
+        try:
+            seen = visit(program(name))
+        except NotBroughtError as error:
+            print(f"{name}: skipped: {error}", flush=True)
+            continue
+        except NotKeptError as error:
+            print(f"{name}: FAILED: {error}", flush=True)
+            failed = True
+            continue
+        _tell(name, seen)
+        rows.append(seen.row)
+        failed |= bool(seen.row.failed)
+        if options.keep:
+            _keep(options.keep / name, seen.looks)
+    print(table(rows))
+    return 1 if failed or not rows else 0
+
+
+def _tell(name: str, seen: Visit) -> None:
+    print(f"{name}:")
+    for user, finding in seen.findings:
+        print(f"  {user:5}{finding}")
+    sys.stdout.flush()
+
+
+def _keep(folder: Path, looks: Looks) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for what, ran in looks.ran.items():
+        (folder / f"{what.strip('-').replace(' ', '-')}").write_bytes(ran.out)
+    told = [(ran.command, ran.code, ran.seconds, ran.memory, ran.err) for ran in looks.all]
+    (folder / "commands").write_text(json.dumps(told, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Every attach command, once: what goprobe says of a program that stands at rest."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.zoology.asking import Asker, Ran
+
+_OBJECTS = 3
+_PROBES = 48
+_NEVER_MAPPED = ("0x10", "0xffff800000000000")
+
+
+@dataclass(slots=True)
+class Looks:
+    """`ran` holds each command by what it asks; `first` is the first of all, with no cache."""
+
+    first: Ran
+    ran: dict[str, Ran] = field(default_factory=dict)
+    smaps: tuple[str, str] = ("", "")
+    """/proc/PID/smaps before and after `maps`."""
+
+    @property
+    def all(self) -> list[Ran]:
+        return [self.first, *self.ran.values()]
+
+    def report(self, what: str) -> Any:
+        return self.ran[what].report if what in self.ran else {}
+
+
+def look(ask: Asker, pid: int) -> Looks:
+    """Ask everything of a process."""
+    number = str(pid)
+    looks = Looks(ask("heap", number, "--json"))
+    before = _smaps(pid)
+    looks.ran["maps"] = ask("maps", number, "--json")
+    looks.smaps = (before, _smaps(pid))
+    looks.ran["heap"] = ask("heap", number, "--json")
+    looks.ran["goroutines"] = ask("goroutines", number, "--stacks", "--all", "--json")
+    looks.ran["types"] = ask("heap", number, "--types", "--retained", "--json")
+    looks.ran["dangling"] = ask("heap", number, "--dangling", "--json")
+    looks.ran["unreachable"] = ask("heap", number, "--unreachable", "--json")
+    looks.ran["pprof"] = ask("heap", number, "--format", "pprof")
+    looks.ran["text"] = ask("heap", number, "--types", "--retained")
+    regions = looks.report("maps").get("map", [])
+    looks.ran["where"] = ask("where", number, *_addresses(regions), "--json")
+    for i, address in enumerate(_objects(looks.report("where"))):
+        for option in ("--object", "--path", "--referrers"):
+            looks.ran[f"{option} {i}"] = ask("heap", number, option, address, "--json")
+    return looks
+
+
+def _smaps(pid: int) -> str:
+    with open(f"/proc/{pid}/smaps") as file:
+        return file.read()
+
+
+def _addresses(regions: list[Any]) -> list[str]:
+    """One address of each kind of region, many of the heap, and some where nothing is."""
+    chance = random.Random(0)
+    chosen: dict[str, int] = {}
+    heap: list[tuple[int, int]] = []
+    for region in regions:
+        low, high = int(region["low"], 16), int(region["high"], 16)
+        if high - low > 16 and region["rss"]:
+            chosen.setdefault(region["kind"], low + (high - low) // 2)
+        if region["kind"] == "heap" and region["rss"]:
+            heap.append((low, high))
+    if heap:
+        sizes = [high - low for low, high in heap]
+        for low, high in chance.choices(heap, sizes, k=_PROBES):
+            chosen[f"heap {len(chosen)}"] = chance.randrange(low, high) & ~7
+    return [hex(address) for address in chosen.values()] + list(_NEVER_MAPPED)
+
+
+def _objects(report: Any) -> list[str]:
+    """Allocated objects among the addresses asked for, of sizes as different as there are."""
+    of_size: dict[int, str] = {}
+    for location in report.get("locations", []):
+        detail = location["detail"]
+        if location["kind"] == "heap" and detail.get("allocated"):
+            of_size.setdefault(detail["object_size"], detail["object"])
+    sizes = sorted(of_size)
+    chosen = (
+        {sizes[i * (len(sizes) - 1) // max(_OBJECTS - 1, 1)] for i in range(_OBJECTS)}
+        if sizes
+        else set()
+    )
+    return [of_size[size] for size in sorted(chosen)]
