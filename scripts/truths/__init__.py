@@ -9,6 +9,7 @@ from __future__ import annotations
 
 KINDS: tuple[str, ...] = (
     "allocations",
+    "goroutines",
     "heaps",
 )
 """Each has a module of its name here, with `KIND: Kind` in it."""

@@ -1,0 +1,111 @@
+"""Runs a program, asks goprobe between two of the program's own accounts, and compares."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import goprobe
+from scripts.truths.answer import Answer, wrong
+from scripts.truths.choices import Choices
+from scripts.truths.goroutines import grammar
+from scripts.truths.goroutines.comparing import Asked, Witness, compared
+from scripts.truths.goroutines.dump import Printed, parse
+from scripts.truths.kind import (
+    PIE,
+    PLAIN,
+    RACE,
+    STRIPPED,
+    UNOPTIMIZED,
+    Build,
+    Case,
+    Program,
+)
+from tests.support.go import Running, running
+
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the program says of itself at one moment."""
+
+    count: int
+    users: dict[int, Printed]
+    locals: dict[int, tuple[int, int]]
+    """number -> (address, goroutine) of a local variable."""
+    times: tuple[int, int, int] = field(default=(0, 0, 0))
+
+
+def account(program: Running) -> Account:
+    """The lines before the last "ready"."""
+    words: dict[str, list[str]] = {}
+    at = program.lines.index("<stacks")
+    for line in program.lines[:at]:
+        words.setdefault(line.split(" ")[0], []).append(line.split(" ", 1)[1])
+    rows = [row.split() for row in words.get("local", [])]
+    arrived, expected = words["arrived"][0].split()
+    if int(arrived) < int(expected):
+        raise AssertionError(f"only {arrived} of {expected} goroutines arrived")
+    first, second, third = (int(n) for n in words["times"][0].split())
+    return Account(
+        int(words["count"][0]),
+        parse("\n".join(program.lines[at + 1 : -1])),
+        {int(n): (int(address, 16), int(g)) for n, address, g in rows},
+        (first, second, third),
+    )
+
+
+class Goroutines:
+    name = "goroutines"
+    builds: tuple[Build, ...] = (PLAIN, UNOPTIMIZED, PIE, RACE, STRIPPED)
+
+    def write(self, choices: Choices, go: str, build: Build) -> Program:
+        return grammar.write(choices, go, build)
+
+    def ask(self, case: Case) -> Iterator[Answer]:
+        settings = case.program.notes.get("environment", {})
+        assert isinstance(settings, dict)
+        environment = {**settings, "GOTRACEBACK": "system"}
+        with running(case.binary, env=environment) as program:
+            before = account(program)
+            asked = _ask(program, before)
+            if isinstance(asked, str):
+                yield wrong("goprobe answers", truth="it does", told=asked)
+                return
+            program.lines.clear()
+            program.say("")
+            program.read_until("ready")
+            after = account(program)
+            yield from compared(Witness(before, after, _last_words(program)), asked)
+
+    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
+        """GDB knows no goroutines, and Delve is not to be had where this was written."""
+        return {}
+
+
+def _last_words(program: Running) -> dict[int, Printed]:
+    """Every goroutine with every frame, as a program prints that SIGQUIT ends: runtime.Stack leaves
+    out those of the runtime."""
+    program.process.send_signal(signal.SIGQUIT)
+    program.process.wait(_PATIENCE)
+    program.errors.seek(0)
+    return parse(program.errors.read().decode("utf-8", "replace"))
+
+
+def _ask(program: Running, before: Account) -> Asked | str:
+    addresses = sorted({address for address, _ in before.locals.values()})
+    started = time.monotonic_ns()
+    try:
+        with goprobe.attach(program.pid) as process:
+            report = process.goroutines(stacks=True)
+            ended = time.monotonic_ns()
+            with process.snapshot() as snapshot:
+                again = snapshot.goroutines()
+            where = process.where(*addresses).locations if addresses else ()
+            regions = process.maps().map
+    except goprobe.GoprobeError as error:
+        return str(error)
+    return Asked(report, again, {int(w.address): w for w in where}, regions, started, ended)

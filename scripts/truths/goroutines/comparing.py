@@ -1,0 +1,296 @@
+"""What goprobe said, against what the program said of itself before and after.
+
+A goroutine that both accounts tell the same of stood still in between, and is compared in all. Of
+the others (busy ones, the collector's workers, main itself, which bears witness) only what cannot
+have changed is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import UNSET
+
+from goprobe.model.attached import CallSite, GoroutinesReport, GoroutineState, Whereabouts
+from goprobe.model.location import Kind, Region
+from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.goroutines.dump import Frame, Printed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LEAF = re.compile(r"main\.(leaf\d+|stand)\b")
+# Those of the runtime's own functions that are marked as wrappers (cmd/internal/objabi/funcid.go,
+# and WRAPPER in asm_amd64.s), so that its traces leave them out. Others' are seen to be left out.
+_ELIDABLE = re.compile(
+    r"runtime\.(deferreturn|deferCallSave|runOpenDeferFrame|call\d+|gcenable\.\w+"
+    r"|AddCleanup\[.*func\d+)"
+)
+_MOVING = ("running", "runnable", "preempted")
+_MINUTE = 60_000_000
+
+
+class Account(Protocol):
+    """`asking.Account`."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def users(self) -> Mapping[int, Printed]: ...
+    @property
+    def locals(self) -> Mapping[int, tuple[int, int]]: ...
+    @property
+    def times(self) -> tuple[int, int, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The program's accounts: before and after goprobe asked, and all that was there at its end."""
+
+    before: Account
+    after: Account
+    all: Mapping[int, Printed]
+
+    def still(self, number: int) -> bool:
+        """Whether a goroutine stood all the time."""
+        last, first = self.all.get(number), self.before.users.get(number)
+        if last is None or last.state in _MOVING or first != self.after.users.get(number):
+            return False
+        return first is None or (first.state, first.locked) == (last.state, last.locked)
+
+    def one_of_the_runtime(self, number: int) -> bool | None:
+        """None where that has changed meanwhile."""
+        before, after = number in self.before.users, number in self.after.users
+        return None if before != after else not before
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """goprobe's answers: the report, a snapshot's list, and what addresses are."""
+
+    report: GoroutinesReport
+    again: tuple[GoroutineState, ...]
+    where: Mapping[int, Whereabouts]
+    regions: tuple[Region, ...]
+    started: int
+    ended: int
+
+
+def compared(witness: Witness, asked: Asked) -> Iterator[Answer]:
+    yield from _which(witness, asked)
+    yield from _count(witness, asked)
+    again = {g.id: g for g in asked.again}
+    for g in asked.report.goroutines:
+        if g.id in witness.all:
+            yield from _goroutine(witness, g, asked)
+        if g.id in again and witness.still(g.id):
+            yield _same(g, again[g.id])
+    yield from _addresses(witness, asked)
+
+
+def _which(witness: Witness, asked: Asked) -> Iterator[Answer]:
+    told = {g.id for g in asked.report.goroutines}
+    before, after, last = (set(x) for x in (witness.before.users, witness.after.users, witness.all))
+    there, ever = before & after & last, before | after | last
+    if missing := sorted(there - told):
+        yield wrong("goroutines", truth=f"{missing} are there", told="not told")
+    if extra := sorted(told - ever):
+        yield wrong("goroutines", truth=f"no goroutines {extra}", told="told")
+    if len(told) != len(asked.report.goroutines):
+        yield wrong("goroutines", truth="each once", told="some twice")
+    yield right("goroutines")
+
+
+def _count(witness: Witness, asked: Asked) -> Iterator[Answer]:
+    """NumGoroutine counts as runtime.Stack does, but for those that run finalizers and cleanups:
+    what a goroutine counts as was decided when it was made (newproc1, src/runtime/proc.go)."""
+    users = [g for g in asked.report.goroutines if not g.system]
+    told = sum(not g.created_by.startswith("runtime.") for g in users)
+    if witness.before.count == witness.after.count:
+        yield _equal("NumGoroutine", witness.before.count, told)
+
+
+def _goroutine(witness: Witness, g: GoroutineState, asked: Asked) -> Iterator[Answer]:
+    name, last = f"goroutine {g.id}", witness.all[g.id]
+    yield _equal(f"{name}: locked", last.locked, g.locked)
+    system = witness.one_of_the_runtime(g.id)
+    if system is not None:
+        yield _equal(f"{name}: of the runtime", system, g.system)
+    if g.id != 1:
+        yield _equal(f"{name}: created by", last.created_by, g.created_by)
+        yield _equal(f"{name}: parent", last.parent, g.parent)
+    yield from _frames(name, witness, g)
+    if not witness.still(g.id):
+        if g.id == 1:
+            yield _equal(f"{name}: state", "syscall", _state(g))
+        return
+    yield _held(name, last, g)
+    yield _equal(f"{name}: state", last.state, _state(g))
+    yield _waits(name, last, g, asked, witness.before.times)
+    user = witness.before.users.get(g.id)
+    if user is not None and user.frames:
+        yield _equal(f"{name}: stands in", user.frames[0].function, g.function)
+
+
+def _state(g: GoroutineState) -> str:
+    return g.wait_reason or g.status
+
+
+def _equal(asked: str, truth: object, told: object) -> Answer:
+    return right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))
+
+
+def _held(name: str, last: Printed, g: GoroutineState) -> Answer:
+    """Its frames lie on its stack."""
+    pointers = [f.sp for f in last.frames if f.sp]
+    low, high = int(g.stack.low), int(g.stack.high)
+    if outside := [hex(p) for p in pointers if not low <= p < high]:
+        return wrong(
+            f"{name}: stack", truth=f"frames at {outside}", told=f"[{low:#x}, {high:#x})"
+        )
+    if pointers and high - g.stack.used > min(pointers):
+        return wrong(f"{name}: stack", truth=f"sp {min(pointers):#x}", told=f"{g.stack.used} used")
+    return right(f"{name}: stack")
+
+
+def _waits(
+    name: str, last: Printed, g: GoroutineState, asked: Asked, times: tuple[int, int, int]
+) -> Answer:
+    """The runtime notes when a collection first saw it wait."""
+    asks = f"{name}: waits for"
+    started, _, collected = times
+    if g.waiting_us is UNSET:
+        return not_told(asks, "no time noted") if collected else right(asks)
+    most = (asked.ended - started) // 1000
+    if not 0 <= g.waiting_us <= most or g.waiting_us // _MINUTE < last.minutes:
+        return wrong(asks, truth=f"at most {most} us", told=f"{g.waiting_us} us")
+    return right(asks)
+
+
+# -- frames -----------------------------------------------------------------------------------
+
+
+def _frames(name: str, witness: Witness, g: GoroutineState) -> Iterator[Answer]:
+    told = g.frames if g.frames is not UNSET else ()
+    asks = f"{name}: frames"
+    if g.frames_end is not UNSET:
+        yield not_told(asks, re.sub(r"0x[0-9a-f]+", "0x…", g.frames_end))
+    elif witness.still(g.id):
+        yield from _whole(asks, witness, g, told)
+    elif g.id in witness.before.users and g.id in witness.after.users:
+        first, last = witness.before.users[g.id], witness.after.users[g.id]
+        fixed = _fixed(first, last)
+        shown = [_place(f) for f in told if _shown(f.function, first=False)]
+        mine = shown[len(shown) - len(fixed) :]
+        yield _equal(asks, _listed(f.place for f in fixed), _listed(mine))
+
+
+def _fixed(first: Printed, last: Printed) -> Sequence[Frame]:
+    """The outer frames that a moving goroutine keeps: those above its leaf."""
+    before, after = first.frames, last.frames
+    leaves = [i for i, f in enumerate(before) if _LEAF.match(f.function)]
+    if not leaves or first.elided or last.elided:
+        return ()
+    outer = before[leaves[-1] + 1 :]
+    return outer if after[len(after) - len(outer) :] == outer else ()
+
+
+def _whole(
+    asks: str, witness: Witness, g: GoroutineState, told: Sequence[CallSite]
+) -> Iterator[Answer]:
+    """A goroutine that stands: every frame, first with the runtime's own, then as it prints by
+    default, which tells what the wrappers are."""
+    last = witness.all[g.id]
+    if last.unknown:
+        yield not_told(asks, f"the runtime prints {last.unknown[0]!r}")
+        return
+    user = witness.before.users.get(g.id)
+    yield _all(f"{asks} of all", last, user, told)
+    if user is not None:
+        shown = [_place(f) for i, f in enumerate(told) if _shown(f.function, first=i == 0)]
+        shown = shown or [_place(f) for f in told]
+        if user.elided:
+            shown = shown[: user.cut] + shown[user.cut + user.elided :]
+        truth = [f.place for f in user.frames]
+        yield _equal(f"{asks} as printed", _listed(truth), _listed(shown))
+
+
+def _all(
+    asks: str, last: Printed, user: Printed | None, told: Sequence[CallSite]
+) -> Answer:
+    """Every frame with its pc; wrappers, which a dying program prints as well, may be left out."""
+    mine = [(*_place(f), 0 if f.inlined else int(f.pc)) for f in told]
+    printed = {f.function for f in user.frames} if user else set()
+    at = 0
+    for i, frame in enumerate(last.frames):
+        if last.elided and i == last.cut:
+            return right(asks)  # "as printed" goes on from here
+        if at < len(mine) and mine[at] == (*frame.place, frame.pc):
+            at += 1
+        elif frame.function.startswith("runtime."):
+            if not _ELIDABLE.fullmatch(frame.function):
+                break
+        elif not user or frame.function in printed:
+            break
+    else:
+        if at == len(mine):
+            return right(asks)
+    return wrong(asks, truth=_listed(f.place for f in last.frames), told=_listed(map(_place, told)))
+
+
+_ALWAYS = ("runtime.gopanic", "runtime.runFinalizers", "runtime.runCleanups")
+
+
+def _shown(function: str, *, first: bool) -> bool:
+    """showfuncinfo of src/runtime/traceback.go."""
+    if function in _ALWAYS:
+        return not (first and function == _ALWAYS[0])
+    if not function.startswith("runtime."):
+        return "." in function
+    return function[len("runtime.") :][:1].isupper()
+
+
+def _place(frame: CallSite) -> tuple[str, str, int]:
+    return frame.function, frame.file, frame.line
+
+
+def _listed(frames: Iterable[tuple[str, str, int]]) -> str:
+    return " < ".join(f"{function} {file.rsplit('/', 1)[-1]}:{line}" for function, file, line in frames)
+
+
+def _same(told: GoroutineState, again: GoroutineState) -> Answer:
+    """A snapshot walks each stack by itself; the report walks those that are alike once."""
+    a, b = (
+        (g.status, g.wait_reason, g.function, g.created_by, g.stack, g.system, g.frames)
+        for g in (told, again)
+    )
+    return _equal(f"goroutine {told.id}: in a snapshot", a, b)
+
+
+# -- addresses --------------------------------------------------------------------------------
+
+
+def _addresses(witness: Witness, asked: Asked) -> Iterator[Answer]:
+    """Frames lie on their goroutine's stack, and so do the locals whose address was printed."""
+    for number, printed in witness.all.items():
+        label = f"stack of goroutine {number}"
+        for frame in printed.frames[:: max(1, len(printed.frames) // 4)]:
+            if frame.sp and witness.still(number):
+                asks = f"{frame.function} at {frame.sp:#x}: map"
+                yield _equal(asks, label, _label(asked, frame.sp))
+    for address, number in witness.before.locals.values():
+        printed = witness.all.get(number)
+        there = printed and any(f.sp <= address < f.fp for f in printed.frames)
+        if not there or not witness.still(number):
+            continue  # its stack was moved after it had said so, or it has ended
+        told, asks = asked.where[address], f"local at {address:#x}"
+        facts = told.kind, told.detail.get("goroutine"), told.detail.get("live")
+        yield _equal(asks, (Kind.GOROUTINE_STACK, number, True), facts)
+        yield _equal(f"{asks}: map", f"stack of goroutine {number}", _label(asked, address))
+
+
+def _label(asked: Asked, address: int) -> str:
+    return next((r.label for r in asked.regions if r.low <= address < r.high), "no region")

@@ -1,0 +1,100 @@
+"""The part of every program that is the same: it waits until all stand, and bears witness."""
+
+SUPPORT = r"""package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+const magic = 0x5afe600d00000000
+
+var (
+	arrived atomic.Int64
+	noted   sync.Map // number -> address and goroutine of a local
+	sink    atomic.Uint64
+	started = monotonic()
+	before, after int64 // around the collection
+)
+
+// arrive is the last thing that a goroutine does before it stands.
+//
+//go:noinline
+func arrive() { arrived.Add(1) }
+
+// note keeps the address of a local of the caller; the pointer does not escape.
+//
+//go:noinline
+func note(number int, local *[2]uint64) {
+	local[0] = magic + uint64(number)
+	noted.Store(number, fmt.Sprintf("%#x %d", uintptr(unsafe.Pointer(local)), goid()))
+}
+
+func use(local *[2]uint64) { sink.Add(local[0]) }
+
+func goid() int {
+	var buf [64]byte
+	text := string(buf[:runtime.Stack(buf[:], false)])
+	id, _ := strconv.Atoi(strings.Fields(text)[1])
+	return id
+}
+
+func monotonic() int64 {
+	var at syscall.Timespec
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, 1, uintptr(unsafe.Pointer(&at)), 0)
+	return at.Nano()
+}
+
+func dump() {
+	buf := make([]byte, 1<<20)
+	for n := 0; ; buf = make([]byte, 2*len(buf)) {
+		if n = runtime.Stack(buf, true); n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+	}
+	fmt.Printf("<stacks\n%s\n", buf)
+}
+
+// stand waits for all to arrive, tells what is there each time that it is asked, and ends with its
+// standard input.
+//
+//go:noinline
+func stand(expected int64, collect bool) {
+	for i := 0; arrived.Load() < expected && i < 5000; i++ {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond)
+	debug.SetGCPercent(-1) // no stack moves from here on
+	if collect {
+		before = monotonic()
+		runtime.GC()
+		after = monotonic()
+	}
+	var line [1]byte
+	for {
+		fmt.Println("pid", os.Getpid())
+		fmt.Println("arrived", arrived.Load(), expected)
+		fmt.Println("times", started, before, after)
+		noted.Range(func(number, where any) bool {
+			fmt.Println("local", number, where)
+			return true
+		})
+		fmt.Println("count", runtime.NumGoroutine())
+		dump()
+		fmt.Println("ready")
+		if n, err := syscall.Read(0, line[:]); n != 1 || err != nil {
+			os.Exit(0)
+		}
+	}
+}
+"""
