@@ -26,10 +26,11 @@ _LEAF = re.compile(r"main\.(leaf\d+|stand)\b")
 # Those of the runtime's own functions that are marked as wrappers (cmd/internal/objabi/funcid.go,
 # and WRAPPER in asm_amd64.s), so that its traces leave them out. Others' are seen to be left out.
 _ELIDABLE = re.compile(
-    r"runtime\.(deferreturn|deferCallSave|runOpenDeferFrame|call\d+|gcenable\.\w+"
-    r"|AddCleanup\[.*func\d+)"
+    r"runtime\.(deferreturn|deferCallSave|runOpenDeferFrame|call\d+|reflectcall|gcenable\.\w+"
+    r"|\w+\.gowrap\d+|AddCleanup\[.*func\d+)"
 )
 _MOVING = ("running", "runnable", "preempted")
+_SCAVENGER = "runtime.bgscavenge"  # it sleeps and wakes for some time after a collection
 _MINUTE = 60_000_000
 
 
@@ -58,6 +59,8 @@ class Witness:
         """Whether a goroutine stood all the time."""
         last, first = self.all.get(number), self.before.users.get(number)
         if last is None or last.state in _MOVING or first != self.after.users.get(number):
+            return False
+        if any(f.function == _SCAVENGER for f in last.frames):
             return False
         return first is None or (first.state, first.locked) == (last.state, last.locked)
 
@@ -148,9 +151,7 @@ def _held(name: str, last: Printed, g: GoroutineState) -> Answer:
     pointers = [f.sp for f in last.frames if f.sp]
     low, high = int(g.stack.low), int(g.stack.high)
     if outside := [hex(p) for p in pointers if not low <= p < high]:
-        return wrong(
-            f"{name}: stack", truth=f"frames at {outside}", told=f"[{low:#x}, {high:#x})"
-        )
+        return wrong(f"{name}: stack", truth=f"frames at {outside}", told=f"[{low:#x}, {high:#x})")
     if pointers and high - g.stack.used > min(pointers):
         return wrong(f"{name}: stack", truth=f"sp {min(pointers):#x}", told=f"{g.stack.used} used")
     return right(f"{name}: stack")
@@ -218,12 +219,10 @@ def _whole(
         yield _equal(f"{asks} as printed", _listed(truth), _listed(shown))
 
 
-def _all(
-    asks: str, last: Printed, user: Printed | None, told: Sequence[CallSite]
-) -> Answer:
+def _all(asks: str, last: Printed, user: Printed | None, told: Sequence[CallSite]) -> Answer:
     """Every frame with its pc; wrappers, which a dying program prints as well, may be left out."""
     mine = [(*_place(f), 0 if f.inlined else int(f.pc)) for f in told]
-    printed = {f.function for f in user.frames} if user else set()
+    printed = {f.place for f in user.frames} if user else set()
     at = 0
     for i, frame in enumerate(last.frames):
         if last.elided and i == last.cut:
@@ -233,7 +232,7 @@ def _all(
         elif frame.function.startswith("runtime."):
             if not _ELIDABLE.fullmatch(frame.function):
                 break
-        elif not user or frame.function in printed:
+        elif not user or frame.place in printed:
             break
     else:
         if at == len(mine):
@@ -241,16 +240,18 @@ def _all(
     return wrong(asks, truth=_listed(f.place for f in last.frames), told=_listed(map(_place, told)))
 
 
-_ALWAYS = ("runtime.gopanic", "runtime.runFinalizers", "runtime.runCleanups")
+_ALWAYS = ("runtime.runFinalizers", "runtime.runCleanups")
 
 
 def _shown(function: str, *, first: bool) -> bool:
-    """showfuncinfo of src/runtime/traceback.go."""
+    """showfuncinfo of src/runtime/traceback.go, but for wrappers."""
+    if function == "runtime.gopanic":
+        return not first
     if function in _ALWAYS:
-        return not (first and function == _ALWAYS[0])
+        return True
     if not function.startswith("runtime."):
         return "." in function
-    return function[len("runtime.") :][:1].isupper()
+    return bool(re.fullmatch(r"runtime\.(\(\*[A-Z]\w*\)\.|[A-Z]\w*\.)?[A-Z][^.]*", function))
 
 
 def _place(frame: CallSite) -> tuple[str, str, int]:
@@ -258,7 +259,9 @@ def _place(frame: CallSite) -> tuple[str, str, int]:
 
 
 def _listed(frames: Iterable[tuple[str, str, int]]) -> str:
-    return " < ".join(f"{function} {file.rsplit('/', 1)[-1]}:{line}" for function, file, line in frames)
+    return " < ".join(
+        f"{function} {file.rsplit('/', 1)[-1]}:{line}" for function, file, line in frames
+    )
 
 
 def _same(told: GoroutineState, again: GoroutineState) -> Answer:
@@ -282,8 +285,8 @@ def _addresses(witness: Witness, asked: Asked) -> Iterator[Answer]:
                 asks = f"{frame.function} at {frame.sp:#x}: map"
                 yield _equal(asks, label, _label(asked, frame.sp))
     for address, number in witness.before.locals.values():
-        printed = witness.all.get(number)
-        there = printed and any(f.sp <= address < f.fp for f in printed.frames)
+        last = witness.all.get(number)
+        there = last and any(f.sp <= address < f.fp for f in last.frames)
         if not there or not witness.still(number):
             continue  # its stack was moved after it had said so, or it has ended
         told, asks = asked.where[address], f"local at {address:#x}"

@@ -1,8 +1,7 @@
-"""The text of a program as it grows: declarations, imports, and what main and init do."""
+"""The text of a program as it grows: declarations, imports, and what main does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from scripts.truths.choices import Choices
@@ -10,7 +9,8 @@ from scripts.truths.choices import Choices
 
 @dataclass(slots=True)
 class Text:
-    """`fresh` numbers make names that nothing else has."""
+    """`arriving` goroutines will say that they stand; `used` are pieces that it has; `preamble` is
+    what its C compiler sees."""
 
     choices: Choices
     go: tuple[int, int]
@@ -19,13 +19,13 @@ class Text:
     declared: list[str] = field(default_factory=list)
     in_main: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
-    """What only one goroutine of a program may do (the finalizer goroutine is one)."""
+    preamble: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
     last: int = 0
     arriving: int = 0
-    noted: int = 0
-    settings: dict[str, str] = field(default_factory=dict)
 
     def fresh(self) -> int:
+        """A number that nothing else has."""
         self.last += 1
         return self.last
 
@@ -35,11 +35,11 @@ class Text:
     def declare(self, text: str) -> None:
         self.declared.append(text)
 
-    def go_source(self, package: str = "main") -> str:
+    def go_source(self) -> str:
         imports = "".join(f'\t"{name}"\n' for name in sorted(self.imports))
-        head = f"package {package}\n\n" + (f"import (\n{imports})\n\n" if imports else "")
+        head = "package main\n\n"
+        if self.preamble:
+            head += "/*\n" + "\n".join(self.preamble) + '\n*/\nimport "C"\n\n'
+        if imports:
+            head += f"import (\n{imports})\n\n"
         return head + "\n\n".join(self.declared) + "\n"
-
-
-def indented(lines: Iterable[str]) -> str:
-    return "".join(f"\t{line}\n" for line in lines)

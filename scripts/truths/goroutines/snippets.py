@@ -1,0 +1,85 @@
+"""Pieces of Go, kept in text files beside this one.
+
+    == name | inline | once | since 1.23 | weight 2 | import fmt, sort
+    declarations
+    =>
+    statements
+
+In both, $ is a number of the piece's own and NEXT the statement that it is to make happen. `once`:
+in one place of a program. `inline`: also without go:noinline. `cgo`: in builds with C only; lines
+that begin with //c are the C compiler's. `late`: it may never begin (one finalizer
+blocks all others).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from scripts.truths.goroutines.text import Text
+
+_WEIGHT = 3
+_FIRST = (1, 21)
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    name: str
+    declared: str
+    call: str
+    imports: tuple[str, ...] = ()
+    since: tuple[int, int] = _FIRST
+    weight: int = _WEIGHT
+    flags: frozenset[str] = frozenset()
+
+
+@cache
+def snippets(file: str) -> tuple[Snippet, ...]:
+    """All of one file ("steps")."""
+    text = Path(__file__).with_name(f"{file}.txt").read_text()
+    return tuple(_read(part) for part in text.split("\n== ")[1:])
+
+
+def _read(text: str) -> Snippet:
+    head, _, body = text.partition("\n")
+    name, *words = head.split(" | ")
+    declared, _, call = body.partition("=>")
+    values = dict(word.split(" ", 1) for word in words if " " in word)
+    major, minor = values.get("since", "1.21").split(".")
+    imports = values.get("import", "")
+    return Snippet(
+        name, declared.strip("\n"), call.strip("\n"),
+        tuple(imports.split(", ")) if imports else (), (int(major), int(minor)),
+        int(values.get("weight", _WEIGHT)), frozenset(w for w in words if " " not in w),
+    )  # fmt: skip
+
+
+def choose(text: Text, file: str) -> Snippet:
+    """One that this program may have; the first of the file is the simplest."""
+    known = [s for s in snippets(file) if _allowed(text, s)]
+    chosen = text.choices.weighted(*((s.weight, s) for s in known))
+    text.used.add(chosen.name)
+    return chosen
+
+
+def _allowed(text: Text, s: Snippet) -> bool:
+    if s.since > text.go or ("cgo" in s.flags and not text.cgo):
+        return False
+    return "once" not in s.flags or s.name not in text.used
+
+
+def place(text: Text, s: Snippet, following: str, *, change: Callable[[str], str] = str) -> str:
+    """Declare what it declares, with `following` for NEXT; the statements that make it happen."""
+    number = str(text.fresh())
+    text.need(*s.imports)
+    if s.declared:
+        lines = s.declared.replace("$", number).replace("NEXT", following).split("\n")
+        text.preamble += [line[len("//c ") :] for line in lines if line.startswith("//c ")]
+        text.declare(change("\n".join(_without_c(lines))))
+    return s.call.replace("$", number).replace("NEXT", following)
+
+
+def _without_c(lines: list[str]) -> Iterator[str]:
+    return (line for line in lines if not line.startswith("//c "))

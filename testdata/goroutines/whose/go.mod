@@ -1,0 +1,3 @@
+module whose
+
+go 1.21
