@@ -83,4 +83,5 @@ def test_a_gdb_that_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.skipif(not PACKAGED, reason="no packaged GDB here: scripts/install-toolchains")
 def test_no_place_to_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    monkeypatch.setattr("goprobe.cachefolder.temporary_folders", lambda: iter(()))
     assert folder_with_libpython(PACKAGED[-1]) is None
