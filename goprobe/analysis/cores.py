@@ -70,6 +70,7 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
     if program.stripped:
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
-        program.adopt(stripped_facts(program, core, bias, assume_go=assume_go))
+        owner = Path(path).stat().st_uid
+        program.adopt(stripped_facts(program, core, bias, assume_go=assume_go, owner=owner))
     _ = program.facts
     return CoreTarget(core, program, bias)

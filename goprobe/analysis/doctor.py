@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from goprobe.cachefolder import cache_root
 from goprobe.errors import BuildError, GoprobeError, TargetError, UnreadableError
 from goprobe.model.doctor import Check, DoctorReport, Health
 from goprobe.process.gdb import Gdb
 from goprobe.process.memory import ProcessMemory
 from goprobe.process.privileges import Privileges, read_privileges
 from goprobe.toolchain.build import build
+from goprobe.toolchain.cache import build_folder
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go, gdb_has_python
 from goprobe.toolchain.support import gdb_warning, go_warning
 
@@ -22,6 +23,7 @@ Progress = Callable[[str], None]
 _PROGRAM = 'package main\n\nfunc main() { println("hello") }\n'
 _PATIENCE = 30.0
 _BYTES = 16
+_CACHE_HINT = "set XDG_CACHE_HOME to a folder of your own that only you can write to"
 _SYSCTL = "sudo sysctl kernel.yama.ptrace_scope={}"
 
 
@@ -37,10 +39,11 @@ def examine(
     go, go_check = _go(go_option)
     gdb, gdb_check = _gdb(gdb_option)
     permission = _permission(read_privileges())
-    with tempfile.TemporaryDirectory(prefix="goprobe-doctor-") as folder:
-        built, build_check = _build(go, Path(folder), progress)
-        launch_check = _launch(gdb, built)
-    checks = (_machine(), go_check, gdb_check, permission, build_check, launch_check)
+    built, build_check = _build(go, progress)
+    launch_check = _launch(gdb, built)
+    checks = (
+        _machine(), go_check, gdb_check, permission, _cache(), build_check, launch_check
+    )  # fmt: skip
     bad = (Health.FAILED, Health.NOT_TRIED)
     return DoctorReport(works=not any(check.health in bad for check in checks), checks=checks)
 
@@ -112,12 +115,28 @@ def _permission(rights: Privileges) -> Check:
     return Check("permission", Health.OK, f"{who}; {yama}{filtered}")
 
 
-def _build(go: GoTool | None, folder: Path, progress: Progress | None) -> tuple[Path | None, Check]:
+def _cache() -> Check:
+    """Where goprobe keeps its files; elsewhere than one would expect is worth a word."""
+    folder = cache_root()
+    if folder is None:
+        return Check(
+            "cache", Health.WARNING,
+            "there is no folder that goprobe may write to: it learns every binary anew",
+            _CACHE_HINT,
+        )  # fmt: skip
+    if folder.name != "goprobe":
+        finding = f"{folder}: the usual place is not there, not ours, or writable by others"
+        return Check("cache", Health.WARNING, finding, _CACHE_HINT)
+    return Check("cache", Health.OK, str(folder))
+
+
+def _build(go: GoTool | None, progress: Progress | None) -> tuple[Path | None, Check]:
     if go is None:
         return None, Check("build", Health.NOT_TRIED, "not tried: there is no Go")
-    source = folder / "hello.go"
-    source.write_text(_PROGRAM)
     try:
+        folder = build_folder("doctor")
+        source = folder / "hello.go"
+        source.write_text(_PROGRAM)
         built = build(str(source), go, out_dir=folder, progress=progress)
     except BuildError as error:
         lines = error.output.strip().splitlines() or [error.message]

@@ -71,7 +71,11 @@ def open_target(pid: int, *, assume_go: str = "") -> Target:
     if program.stripped:
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
-        program.adopt(stripped_facts(program, ProcessMemory(pid), bias, assume_go=assume_go))
+        program.adopt(
+            stripped_facts(
+                program, ProcessMemory(pid), bias, assume_go=assume_go, owner=identity.uid
+            )
+        )
     _ = program.facts
     return Target(identity, program, bias)
 

@@ -254,7 +254,9 @@ class Session:
             from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
             # Where the runtime's globals lie shows only once the runtime has set them up.
-            self.program.adopt(stripped_facts(self.program, self.memory, self.bias))
+            self.program.adopt(
+                stripped_facts(self.program, self.memory, self.bias, owner=os.geteuid())
+            )
         world = World(
             self.pid, self.program, PageCache(self.memory), read_maps(self.pid), threads, self.bias
         )

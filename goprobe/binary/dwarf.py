@@ -13,8 +13,9 @@ from functools import cached_property
 
 import msgspec
 
+from goprobe.binary import dwarfforms
 from goprobe.binary import dwarfindex as ix
-from goprobe.binary.cache import cached
+from goprobe.binary.cache import cached, room_of
 from goprobe.binary.dwarfforms import skip, uleb
 from goprobe.binary.dwarfindex import (
     Die,
@@ -29,10 +30,11 @@ from goprobe.binary.dwarfindex import (
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.gotypes import GoType, TypeReader
 from goprobe.binary.loclist import Entry, location_list, range_list
+from goprobe.binary.parts import Parts, debug_parts
 from goprobe.errors import NotGoError
 
 _DEPTH_LIMIT = 256
-_INDEX_ROOM = "dwarf-3"
+_INDEX_ROOM = room_of("dwarf", ix.__file__, dwarfforms.__file__)
 
 
 class Local(msgspec.Struct, frozen=True):
@@ -81,8 +83,12 @@ class DebugInfo:
     def index(self) -> Index:
         if not self.present:
             return Index([], {}, {}, [], [], {}, {}, {})
-        make = lambda: ix.build_index(self.elf)  # noqa: E731
-        return cached(_INDEX_ROOM, self.elf.cache_key, Index, make)
+        return cached(_INDEX_ROOM, self.source, Index, lambda: ix.build_index(self.elf))
+
+    @cached_property
+    def source(self) -> Parts:
+        """The bytes that all this is learnt from."""
+        return debug_parts(self.elf)
 
     @cached_property
     def types(self) -> TypeReader:

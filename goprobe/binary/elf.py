@@ -91,7 +91,8 @@ class ElfFile:
         self.shown_as = shown_as or self.path
         try:
             with open(path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
+                self.status = os.fstat(file.fileno())
+                size = self.status.st_size
                 self._data = (
                     mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
                 )
@@ -103,6 +104,7 @@ class ElfFile:
             raise UsageError(f"not permitted to read {self.shown_as}") from None
         except (OSError, ValueError) as error:
             raise UsageError(f"cannot read {self.shown_as}: {error}") from None
+        self._held: dict[int, bytes] = {}
         self._parse_header()
 
     def _parse_header(self) -> None:
@@ -174,7 +176,9 @@ class ElfFile:
         """A section's bytes, decompressed. Raises NotGoError where they are corrupt."""
         if section.type == SHT_NOBITS:
             return b""
-        raw = self._data[section.offset : section.offset + section.size]
+        raw = self._held.get(section.offset, b"")
+        if len(raw) != section.size:
+            raw = self._data[section.offset : section.offset + section.size]
         if section.flags & SHF_COMPRESSED:
             kind, _, size, _ = struct.unpack_from("<IIQQ", raw)
             return self._decompress(section, raw[24:], kind, size)
@@ -205,6 +209,15 @@ class ElfFile:
                 at = segment.offset + start
                 return self._data[at : at + have] + bytes(size - have)
         return b""
+
+    def hold(self, offset: int, size: int) -> bytes:
+        """A copy of a part of the file as it is now; `contents` of it comes from that copy."""
+        held = self._held[offset] = self._data[offset : offset + size]
+        return held
+
+    def let_go(self) -> None:
+        """Give the copies up."""
+        self._held.clear()
 
     def file_bytes(self, offset: int, size: int) -> bytes:
         return self._data[offset : offset + size]
@@ -266,11 +279,3 @@ class ElfFile:
             return go
         gnu = self.note(".note.gnu.build-id").hex()
         return gnu or _digest(self._data)[:40]
-
-    @cached_property
-    def cache_key(self) -> str:
-        """Names this very file's contents: build ids are not enough (stripping keeps them)."""
-        shape = repr([(s.name, s.address, s.offset, s.size) for s in self.sections])
-        # Go's build id ends with the hash of the contents; the shape tells stripped twins apart.
-        name = "".join(c if c.isalnum() else "-" for c in self.build_id[-64:])
-        return f"{name}-{self.size:x}-{zlib.crc32(shape.encode()):08x}"

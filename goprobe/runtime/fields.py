@@ -10,8 +10,7 @@ from __future__ import annotations
 _G = (
     "stack.lo stack.hi m sched.sp sched.pc sched.bp sched.ctxt syscallsp syscallpc syscallbp? "
     "atomicstatus goid waitsince waitreason lockedm parentGoid gopc startpc _panic _defer param "
-    "waiting schedlink timer? labels ancestors "
-    "runningCleanups?"
+    "waiting schedlink timer? labels ancestors"
 )
 _MODULE = (
     "pcHeader funcnametab cutab filetab pctab pclntable ftab findfunctab minpc maxpc text etext "

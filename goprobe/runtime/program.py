@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import zlib
 from functools import cached_property
 
+from goprobe.binary import dwarf, dwarfforms, dwarfindex, gotypes
 from goprobe.binary.buildinfo import BuildInfo, GoVersion, read_buildinfo
-from goprobe.binary.cache import cached
+from goprobe.binary.cache import cached, room_of
 from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.elf import PT_LOAD, ElfFile
 from goprobe.binary.lines import LineRows
+from goprobe.binary.parts import Derived
 from goprobe.binary.pclnfind import open_line_table
 from goprobe.binary.pclntab import LineTable
 from goprobe.errors import NotGoError
-from goprobe.runtime.fields import CONSTANTS, ROOTS, STRUCTS
+from goprobe.runtime import fields, layout
 from goprobe.runtime.functionvars import FunctionVariables, StaticParts
 from goprobe.runtime.layout import Facts, layout_from_debug, roots_from_debug
 
-# What was cached under another table of declared fields is not asked again.
-FACTS_ROOM = f"facts-{zlib.crc32(repr((STRUCTS, CONSTANTS, ROOTS)).encode()):08x}"
+FACTS_ROOM = room_of(
+    "facts", fields.__file__, layout.__file__, dwarf.__file__, dwarfforms.__file__,
+    dwarfindex.__file__, gotypes.__file__,
+)  # fmt: skip
 
 
 class Program:
@@ -50,7 +53,7 @@ class Program:
                 f"{self.elf.shown_as} is stripped: its runtime can be found only in a running "
                 "process"
             )
-        return cached(FACTS_ROOM, self.elf.cache_key, Facts, self._facts)
+        return cached(FACTS_ROOM, Derived(self.debug.source, str(self.go)), Facts, self._facts)
 
     def adopt(self, facts: Facts) -> None:
         """Take layouts and roots that were found otherwise, for a stripped binary."""

@@ -14,10 +14,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.binary.cache import cached
+from goprobe.binary.cache import cached, room_of
+from goprobe.binary.parts import Derived, loaded_parts
 from goprobe.binary.pclnfind import find_module_head
+from goprobe.binary.pclnformat import MAGIC
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.process.memory import Memory, u64
+from goprobe.process.memory import Memory, u32, u64
 from goprobe.runtime.heap import Heap, Span
 from goprobe.runtime.layout import Facts, Layout
 from goprobe.runtime.program import FACTS_ROOM, Program
@@ -26,6 +28,7 @@ from goprobe.runtime.view import Record, read_record, read_records
 
 Words = NDArray[np.uint64]
 
+_ROOM = room_of(FACTS_ROOM, __file__)
 _PROBES = 16
 _DATA_LIMIT = 1 << 28
 _STRIDE = 8
@@ -54,9 +57,13 @@ def find_roots(program: Program, layout: Layout, memory: Memory, bias: int) -> d
     return {name: address - bias for name, address in finder.run().items()}
 
 
-def stripped_facts(program: Program, memory: Memory, bias: int, *, assume_go: str = "") -> Facts:
+def stripped_facts(
+    program: Program, memory: Memory, bias: int, *, assume_go: str = "", owner: int
+) -> Facts:
     """Layout and roots of a stripped binary whose process is running, cached by its contents.
 
+    A process may be made to look as if its roots were elsewhere: so what one showed is asked of
+    processes of the same `owner` (a user's number) only, and each time it must hold.
     Raises CannotWorkError (no layout for its Go release), NotGoError (roots not found).
     """
     layout = shipped_layout(program.go, assume=assume_go)
@@ -64,23 +71,51 @@ def stripped_facts(program: Program, memory: Memory, bias: int, *, assume_go: st
     def make() -> Facts:
         return Facts(layout, find_roots(program, layout, memory, bias))
 
-    return cached(f"{FACTS_ROOM}-{assume_go}", program.elf.cache_key, Facts, make)
+    def holds(facts: Facts) -> bool:
+        here = {name: address + bias for name, address in facts.roots.items()}
+        return _Finder(program, layout, memory, bias).holds(here)
+
+    source = Derived(loaded_parts(program.elf), f"{program.go} {assume_go} {owner}")
+    return cached(_ROOM, source, Facts, make, holds=holds)
 
 
 class _Finder:
     def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
         self._layout = layout
         self._memory = memory
+        self._elf = program.elf
+        self._bias = bias
         self._name = program.elf.shown_as
-        head = find_module_head(program.elf)
-        if head is None:
-            raise NotGoError(f"{self._name} is stripped, and its module data was not found")
-        self._module_address = head.address + bias
-        self._module = read_record(memory, layout.struct("moduledata"), self._module_address)
+
+    def holds(self, roots: dict[str, int]) -> bool:
+        """Whether the roots that another process of this binary had are this one's."""
+        try:
+            header = u64(self._memory, roots["firstmoduledata"])
+            magic = u32(self._memory, header)
+            spans = roots["mheap_"] + self._layout.offset("mheap", "allspans")
+            heap = Heap(self._memory, self._layout, roots["mheap_"])
+            return (
+                magic == MAGIC
+                and self._is_mheap(roots["mheap_"], *self._slice(spans))
+                and self._are_goroutines(*self._slice(roots["allgs"]), heap)
+                and self._threads(u64(self._memory, roots["allm"]), most=1) > 0
+                and self._is_wait_reason(roots.get("waitReasonStrings", 0))
+            )
+        except (UnreadableError, KeyError):
+            return False
+
+    def _slice(self, address: int) -> tuple[int, int]:
+        """Pointer and length."""
+        return u64(self._memory, address), u64(self._memory, address + 8)
 
     def run(self) -> dict[str, int]:
+        head = find_module_head(self._elf)
+        if head is None:
+            raise NotGoError(f"{self._name} is stripped, and its module data was not found")
+        at = head.address + self._bias
+        self._module = read_record(self._memory, self._layout.struct("moduledata"), at)
         areas = list(self._areas())
-        found = {"firstmoduledata": self._module_address}
+        found = {"firstmoduledata": at}
         found["mheap_"] = self._only("mheap_", self._mheaps(areas))
         heap = Heap(self._memory, self._layout, found["mheap_"])
         found["allgs"] = self._only("allgs", self._allgs(areas, heap))
@@ -205,10 +240,11 @@ class _Finder:
             raise NotGoError(f"{self._name} is stripped, and runtime.allm was not found")
         return best
 
-    def _threads(self, pointer: int) -> int:
+    def _threads(self, pointer: int, most: int = 1 << 16) -> int:
+        """How many threads the list has that begins with this one, `most` at most."""
         struct = self._layout.struct("m")
         seen: set[int] = set()
-        while pointer and pointer not in seen and len(seen) < 1 << 16:
+        while pointer and pointer not in seen and len(seen) < most:
             try:
                 m = read_record(self._memory, struct, pointer)
                 if u64(self._memory, m["g0"] + self._layout.offset("g", "m")) != pointer:
@@ -225,13 +261,19 @@ class _Finder:
         for area in areas:
             for index in np.flatnonzero(area.words == len(_WAIT_REASON)):
                 # The array begins with the empty reason, one string header before this one.
-                pointer = int(area.words[index - 1])
-                try:
-                    if index >= 3 and self._memory.read(pointer, len(_WAIT_REASON)) == _WAIT_REASON:
-                        return area.address(index) - 24
-                except UnreadableError:
-                    continue
+                address = area.address(index) - 24
+                if index >= 3 and self._is_wait_reason(address):
+                    return address
         return 0
+
+    def _is_wait_reason(self, strings: int) -> bool:
+        """Whether the second of these strings is the one that it must be; true of none at all."""
+        try:
+            at, size = self._slice(strings + 16) if strings else (0, 0)
+            known = size == len(_WAIT_REASON) and self._memory.read(at, size) == _WAIT_REASON
+            return known or not strings
+        except UnreadableError:
+            return False
 
     def _persistent_chunks(self, areas: Sequence[_Area], heap: Heap) -> int:
         """The word that leads to the chain of chunks in which all span metadata lies."""

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,11 @@ from typing import Any
 
 import msgspec
 
+from goprobe.cachefolder import unnamed_file
 from goprobe.errors import BuildError, UsageError
 from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.cache import build_folder, locked
+from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
 
 UNOPTIMIZED = "all=-N -l"
@@ -97,13 +98,6 @@ def publish(made: Path, binary: Path) -> None:
     fresh = binary.with_name(f".{binary.name}.{os.getpid()}")
     shutil.copy2(made, fresh)
     fresh.replace(binary)
-
-
-def go_environment() -> dict[str, str]:
-    """The user's, but no toolchain is fetched from the network unasked."""
-    environment = dict(os.environ)
-    environment.setdefault("GOTOOLCHAIN", "local")
-    return environment
 
 
 def _key(source: _Source, go: GoTool, options: Sequence[str]) -> str:
@@ -206,8 +200,8 @@ def run_go(
 
     Raises UsageError where it cannot be run at all.
     """
-    # Files instead of pipes: a compiler may say more than anybody wants to hold in memory.
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+    # Files instead of pipes: they are read only as far as anybody wants to hold in memory.
+    with unnamed_file() as output, unnamed_file() as complaints:
         try:
             done = subprocess.run(
                 command,

@@ -18,12 +18,12 @@ from goprobe.toolchain.build import (
     MADE,
     Progress,
     build_error,
-    go_environment,
     publish,
     run_go,
 )
 from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.diagnostics import Diagnostic, parse_diagnostics
+from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
 
 GCFLAGS = "-m=2"

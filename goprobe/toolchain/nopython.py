@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goprobe.toolchain.cache import cache_folder
+from goprobe.cachefolder import cache_folder
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,8 +17,8 @@ from goprobe.analysis.breakpoints import Place, resolve
 from goprobe.analysis.regions import memory_map
 from goprobe.analysis.session import Launch, Session, prepare
 from goprobe.analysis.stopview import StopView
-from goprobe.binary.cache import cache_dir
-from goprobe.errors import TargetTimeoutError, UnreadableError, UsageError
+from goprobe.cachefolder import cache_folder, unnamed_file
+from goprobe.errors import CannotWorkError, TargetTimeoutError, UnreadableError, UsageError
 from goprobe.model.escape import EscapeReport
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.trace import Stop
@@ -161,7 +160,7 @@ class Study:
         """Do something to a second copy of the program, stopped at main.main: what came of it,
         and what the copy wrote on its stderr."""
         prepared = prepare(self.launch)
-        with _nowhere() as sink, tempfile.TemporaryFile() as errors:
+        with _nowhere() as sink, unnamed_file() as errors:
             launch = replace(self.launch, stdout=sink, stderr=errors.fileno())
             with Session(prepared, launch) as session:
                 session.break_at(session.resolve(("main.main",)))
@@ -200,11 +199,12 @@ def _nowhere() -> Iterator[int]:
 
 def shipped(name: str) -> Path:
     """A shipped Go program as a file of the user's cache, so that `go build` can take it."""
-    folder = cache_dir() / "explain" / name
-    path = folder / f"{name}.go"
+    try:
+        path = cache_folder("explain", name) / f"{name}.go"
+    except OSError as error:
+        raise CannotWorkError(str(error), hint="set XDG_CACHE_HOME to a folder") from None
     text = (resources.files("goprobe.analysis.explain") / "programs" / f"{name}.go").read_bytes()
     if not path.exists() or path.read_bytes() != text:
-        folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)
     return path
 
