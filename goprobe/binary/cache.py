@@ -103,7 +103,7 @@ def load(room: str, key: str, kind: type[T]) -> T | None:
                 return None
             if status.st_size > _ENTRY_LIMIT:
                 return None
-            data = file.read(_ENTRY_LIMIT)
+            data = file.read(status.st_size)
             if time.time() - status.st_mtime > _TOUCH_SECONDS:
                 os.utime(file.fileno())
         payload = memoryview(data)[_SUM:]
