@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.heap import HeapFacts, audit_heap
 from goprobe.analysis.hold import AnyTarget, hold
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.heap import (
-    SCHEMA,
     HeapCensus,
     HeapReport,
     SelfCheck,
@@ -17,6 +18,7 @@ from goprobe.model.heap import (
     SpanMismatch,
     SpanStates,
 )
+from goprobe.model.report import Tool
 from goprobe.runtime.census import Census, Mismatch, count
 from goprobe.runtime.spantable import HeapCopy, copy_again, copy_heap
 
@@ -43,10 +45,11 @@ def heap_census(
         census = count(copy, target.layout)
         if not census.mismatches or attempt == _TRIES - 1:
             break
-    return HeapReport(
-        schema=SCHEMA, pid=target.pid, go=str(target.program.go), pause_us=pause_us,
+    report = HeapReport(
+        pid=target.pid, go=Tool(target.program.go.version), pause_us=pause_us,
         snapshot=_how(target), self_check=self_check(census), census=census_of(census),
     )  # fmt: skip
+    return finished(report, audit_heap(HeapFacts(report)))
 
 
 def _how(target: AnyTarget) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from goprobe.analysis.audit import finished
 from goprobe.analysis.trace import TraceRequest, trace
 from goprobe.errors import UsageError
 from goprobe.model.compare import Change, CompareReport, Fate, Inlining
@@ -50,7 +51,9 @@ def compare(request: TraceRequest) -> CompareReport:
 def compared(plain: TraceReport, optimized: TraceReport) -> CompareReport:
     """What the two reports of one program say when held against each other."""
     after = _best(optimized)
-    return CompareReport(
+    report = CompareReport(
+        pid=plain.pid,
+        go=plain.go,
         unoptimized=plain,
         optimized=optimized,
         changes=tuple(
@@ -60,6 +63,7 @@ def compared(plain: TraceReport, optimized: TraceReport) -> CompareReport:
         unoptimized_code=_code(plain),
         optimized_code=_code(optimized),
     )
+    return finished(report, ())
 
 
 def _best(report: TraceReport) -> dict[_Key, Variable]:

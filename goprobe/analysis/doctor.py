@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from goprobe.analysis.audit import finished
 from goprobe.cachefolder import cache_root
 from goprobe.errors import BuildError, GoprobeError, TargetError, UnreadableError
 from goprobe.model.doctor import Check, DoctorReport, Health
+from goprobe.model.report import Tool
 from goprobe.process.gdb import Gdb
 from goprobe.process.memory import ProcessMemory
 from goprobe.process.privileges import Privileges, read_privileges
@@ -45,7 +47,11 @@ def examine(
         _machine(), go_check, gdb_check, permission, _cache(), build_check, launch_check
     )  # fmt: skip
     bad = (Health.FAILED, Health.NOT_TRIED)
-    return DoctorReport(works=not any(check.health in bad for check in checks), checks=checks)
+    report = DoctorReport(
+        pid=0, go=Tool(go.version if go else ""), checks=checks,
+        works=not any(check.health in bad for check in checks),
+    )  # fmt: skip
+    return finished(report, ())
 
 
 def _machine() -> Check:

@@ -16,6 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from goprobe.analysis.assertions import Promise, check, promises_in
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.escape import audit_escape
 from goprobe.analysis.codelines import CodeLines, LineFacts
 from goprobe.analysis.escaperun import Observed, Request, observe
 from goprobe.analysis.plan import Joiner, SitePlan
@@ -36,7 +38,8 @@ from goprobe.model.escape import (
     Site,
     Verdict,
 )
-from goprobe.model.trace import Exit, Tool
+from goprobe.model.report import Tool
+from goprobe.model.trace import Exit
 from goprobe.runtime.allocators import Family
 from goprobe.runtime.program import Program
 from goprobe.runtime.statictypes import static_types
@@ -331,7 +334,8 @@ def _report(studies: Sequence[_Study], go: GoTool, request: EscapeRequest) -> Es
         summary[site.verdict] = summary.get(site.verdict, 0) + 1
     first = studies[0]
     observed = [study.observed for study in studies]
-    return EscapeReport(
+    report = EscapeReport(
+        pid=observed[-1].pid,
         go=Tool(go.version),
         build=Build(request.flags, " ".join(first.build.command), GCFLAGS, str(first.build.binary)),
         sites=sites,
@@ -343,6 +347,7 @@ def _report(studies: Sequence[_Study], go: GoTool, request: EscapeRequest) -> Es
         dangling=tuple(d for o in observed for d in o.dangling),
         warnings=tuple(_warnings(studies)),
     )
+    return finished(report, audit_escape(report))
 
 
 def _assertions(study: _Study) -> tuple[Assertion, ...]:

@@ -51,6 +51,7 @@ class Observed(msgspec.Struct):
     """
 
     ran: bool = False
+    pid: int = 0
     counts: Mapping[int, int] = msgspec.field(default_factory=dict)
     reached: Mapping[int, int] = msgspec.field(default_factory=dict)
     results: Mapping[int, CallResults] = msgspec.field(default_factory=dict)
@@ -160,6 +161,7 @@ def _observed(
     counts = outcome.counts
     return Observed(
         ran=True,
+        pid=outcome.pid,
         counts=counts,
         reached=outcome.reached,
         results=results.by_call,

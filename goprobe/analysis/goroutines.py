@@ -9,6 +9,8 @@ from functools import lru_cache
 
 from msgspec import UNSET, structs
 
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.goroutines import audit_goroutines
 from goprobe.analysis.hold import AnyTarget, HeldChild
 from goprobe.analysis.standing import Teller, standing_of
 from goprobe.errors import CannotWorkError, UnreadableError
@@ -18,6 +20,7 @@ from goprobe.model.attached import (
     GoroutinesReport,
     GoroutineState,
 )
+from goprobe.model.report import Tool
 from goprobe.process.memory import ProcessMemory
 from goprobe.runtime.modules import Modules, read_modules
 from goprobe.runtime.stacks import Stacks
@@ -44,10 +47,12 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     groups = () if each else group(states)
     if not stacks:
         states = tuple(structs.replace(s, frames=UNSET) for s in states)
-    return GoroutinesReport(
-        pid=target.pid, pause_us=held.pause_us, goroutines=states, groups=groups, dead=dead,
-        unreadable=unreadable, snapshot="fork" if isinstance(held, HeldChild) else "stop",
+    report = GoroutinesReport(
+        pid=target.pid, go=Tool(target.program.go.version), pause_us=held.pause_us,
+        goroutines=states, groups=groups, dead=dead, unreadable=unreadable,
+        snapshot="fork" if isinstance(held, HeldChild) else "stop",
     )  # fmt: skip
+    return finished(report, audit_goroutines(report))
 
 
 def known_modules(target: AnyTarget) -> Modules:

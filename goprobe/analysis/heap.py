@@ -9,6 +9,8 @@ import numpy as np
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.heap import HeapFacts, audit_heap
 from goprobe.analysis.census import census_of, heap_census, self_check
 from goprobe.analysis.closeup import dangling, object_view, paths, referrers
 from goprobe.analysis.heapgraph import HeapGraph
@@ -19,7 +21,7 @@ from goprobe.analysis.profile import samples
 from goprobe.errors import UsageError
 from goprobe.model.address import Address
 from goprobe.model.heap import (
-    SCHEMA,
+    EarlierHeap,
     GraphSummary,
     Growth,
     HeapDiff,
@@ -28,6 +30,7 @@ from goprobe.model.heap import (
     TypeCount,
     Untyped,
 )
+from goprobe.model.report import Tool
 from goprobe.runtime.objects import FREE_SLOT
 from goprobe.runtime.spantable import Ints
 
@@ -78,10 +81,7 @@ def heap(
     )
     try:
         graph = HeapGraph(snapshot, progress)
-        report = report_on(graph, questions)
-        if profile:
-            report = replace(report, samples=samples(graph))
-        return report
+        return report_on(graph, questions, profile=profile)
     finally:
         snapshot.close()
 
@@ -93,7 +93,7 @@ def _check_sample(questions: HeapQuestions) -> None:
         raise UsageError("--sample counts types, and can answer nothing else")
 
 
-def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
+def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = False) -> HeapReport:
     """Answer the questions from one snapshot's graph."""
     names = Names(graph)
     snapshot = graph.snapshot
@@ -101,7 +101,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
         _ = graph.dominators  # says what is reachable, too
     found = dangling(graph, names)
     report = HeapReport(
-        schema=SCHEMA, pid=graph.world.pid, go=str(graph.world.program.go),
+        pid=graph.world.pid, go=Tool(graph.world.program.go.version),
         pause_us=snapshot.pause_us, snapshot=snapshot.how,
         self_check=self_check(snapshot.census, len(found), graph.pointers),
         census=census_of(snapshot.census), graph=summary(graph),
@@ -125,7 +125,10 @@ def report_on(graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
         changes["object"] = object_view(
             graph, names, _node(graph, questions.object), retained=questions.retained
         )
-    return replace(report, **changes)
+    if profile:
+        changes["samples"] = samples(graph)
+    report = replace(report, **changes)
+    return finished(report, audit_heap(HeapFacts(report, snapshot.sample is not None)))
 
 
 def _sample_told(graph: HeapGraph) -> tuple[str, ...]:
@@ -267,7 +270,7 @@ def roots(graph: HeapGraph) -> tuple[RootCount, ...]:
     return tuple(found)
 
 
-def difference(old: HeapReport, new: HeapReport) -> HeapDiff:
+def difference(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapDiff:
     """What has grown since an older snapshot, most bytes first."""
     return HeapDiff(
         objects=new.census.objects - old.census.objects,

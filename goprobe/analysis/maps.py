@@ -3,54 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from msgspec import structs
 
 from goprobe.analysis.ask import ask
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.maps import Looked, MapsFacts, audit_maps
 from goprobe.analysis.hold import AnyTarget
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.regions import memory_map
 from goprobe.model.attached import MapsReport
 from goprobe.model.location import Region
+from goprobe.model.report import Tool
 from goprobe.process.maps import read_smaps
 from goprobe.process.pagemap import resident
 
 _TRIES = 4
+_TROUBLE = 1000
 
 
 def maps(target: AnyTarget) -> MapsReport:
     """Regions are of one stop; what is resident is read right after it, as the process runs on."""
     answer = ask(target, lambda world: memory_map(Locator(world)))
     regions = answer.value
+    looked: Looked | None = None
     if target.is_core:
         sizes = [sum(high - low for low, high in target.core.held(r.low, r.high)) for r in regions]
         smaps = sum(sizes)
     else:
-        sizes, smaps = _resident(target.pid, regions)
-    return MapsReport(
+        looked = _look(target.pid, regions)
+        sizes = list(looked.sizes)
+        sums = [sum(use.rss for use in uses) for uses in (looked.before, looked.after)]
+        smaps = min(sums, key=lambda n: abs(n - sum(sizes)))
+    report = MapsReport(
         pid=target.pid,
+        go=Tool(target.program.go.version),
         pause_us=answer.pause_us,
         map=tuple(structs.replace(r, rss=n) for r, n in zip(regions, sizes, strict=True)),
         rss=sum(sizes),
         smaps_rss=smaps,
     )
+    return finished(report, audit_maps(MapsFacts(report, looked)))
 
 
-def _resident(pid: int, regions: Sequence[Region]) -> tuple[list[int], int]:
-    """The resident bytes of each region, and the kernel's own sum.
+def _look(pid: int, regions: Sequence[Region]) -> Looked:
+    """What is resident of each region, and the kernel's own sums around that.
 
-    Both are read while the process runs, and a collection or the scavenger may change megabytes
+    All are read while the process runs, and a collection or the scavenger may change megabytes
     in between: of some tries the one in which they agree best counts.
     """
     ranges = [(int(r.low), r.size) for r in regions]
-    best: tuple[list[int], int] | None = None
+    best: tuple[int, Looked] | None = None
+    before = read_smaps(pid)
     for _ in range(_TRIES):
-        sizes = resident(pid, ranges)
-        smaps = sum(use.rss for use in read_smaps(pid))
-        off = abs(sum(sizes) - smaps)
-        if best is None or off < abs(sum(best[0]) - best[1]):
-            best = sizes, smaps
+        found = resident(pid, ranges)
+        after = read_smaps(pid)
+        looked = Looked(regions, found.sizes, before, after, found.exact)
+        off = sum(1 for _ in islice(looked.disagreements(), _TROUBLE))
+        if best is None or off < best[0]:
+            best = off, looked
         if not off:
             break
+        before = after
     assert best is not None
-    return best
+    return best[1]

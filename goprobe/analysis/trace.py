@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.trace import audit_trace
 from goprobe.analysis.breakpoints import Place
 from goprobe.analysis.regions import memory_map
 from goprobe.analysis.session import Launch, Prepared, Session, prepare
 from goprobe.analysis.stopview import StopView
 from goprobe.errors import TargetGoneError, TargetTimeoutError, UsageError
 from goprobe.model.location import Region
-from goprobe.model.trace import Binary, Exit, Stop, Tool, TraceReport
+from goprobe.model.report import Tool
+from goprobe.model.trace import Binary, Exit, Stop, TraceReport
 from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.mi import StopEvent
 from goprobe.toolchain.support import gdb_warning, go_warning
@@ -78,8 +81,8 @@ class _Tracer:
         self._warn_of_versions()
         ended = self._stops_until_end()
         binary = self.prepared.built.binary
-        return TraceReport(
-            go=Tool(str(program.go).removeprefix("go")),
+        report = TraceReport(
+            go=Tool(program.go.version),
             gdb=Tool(self.session.gdb.version),
             binary=Binary(
                 path=str(binary), build_id=program.elf.build_id,
@@ -92,11 +95,11 @@ class _Tracer:
             stops=tuple(map(self._with_map, self.stops, self.maps)),
             warnings=tuple(self.warnings),
         )  # fmt: skip
+        return finished(report, audit_trace(report))
 
     def _warn_of_versions(self) -> None:
         program = self.prepared.program
-        version = str(program.go).removeprefix("go")
-        for warning in (go_warning(version), gdb_warning(self.session.gdb.version)):
+        for warning in (go_warning(program.go.version), gdb_warning(self.session.gdb.version)):
             if warning:
                 self.warnings.append(warning)
         if self.request.optimized and not program.info.optimized:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goprobe.analysis.ask import ask
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.where import WhereFacts, audit_where
 from goprobe.analysis.hold import AnyTarget
 from goprobe.analysis.locate import Locator
 from goprobe.model.attached import Whereabouts, WhereReport
+from goprobe.model.report import Tool
 from goprobe.runtime.world import World
 
 
@@ -27,5 +30,10 @@ def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ..
 
 def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
     """Ask a running process; one short stop for all addresses together."""
-    answer = ask(target, lambda world: whereabouts(world, addresses))
-    return WhereReport(pid=target.pid, pause_us=answer.pause_us, locations=answer.value)
+    answer = ask(target, lambda world: (whereabouts(world, addresses), world.mappings))
+    locations, mappings = answer.value
+    report = WhereReport(
+        pid=target.pid, go=Tool(target.program.go.version), pause_us=answer.pause_us,
+        locations=locations,
+    )  # fmt: skip
+    return finished(report, audit_where(WhereFacts(report, mappings)))

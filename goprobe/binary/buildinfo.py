@@ -28,6 +28,11 @@ class GoVersion(msgspec.Struct, frozen=True, order=True):
     def __str__(self) -> str:
         return self.text or f"go{self.major}.{self.minor}.{self.patch}"
 
+    @property
+    def version(self) -> str:
+        """As reports name it: "1.27.3"."""
+        return str(self).removeprefix("go")
+
 
 def parse_version(text: str) -> GoVersion:
     """Raises ValueError where `text` names no Go release ("devel …" without a number)."""

@@ -17,7 +17,7 @@ from goprobe.errors import UsageError
 if TYPE_CHECKING:
     from goprobe.analysis.heap import HeapQuestions
     from goprobe.analysis.hold import AnyTarget
-    from goprobe.model.heap import HeapReport
+    from goprobe.model.heap import EarlierHeap, HeapReport
 
 _FINDINGS = 1
 _UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
@@ -172,7 +172,7 @@ class _Look:
         return _compared(first, report)
 
 
-def _compared(old: HeapReport, new: HeapReport) -> HeapReport:
+def _compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
     from msgspec.structs import replace
 
     from goprobe.analysis.heap import difference
@@ -183,14 +183,14 @@ def _compared(old: HeapReport, new: HeapReport) -> HeapReport:
     return replace(new, diff=difference(old, new), warnings=told)
 
 
-def _old_report(path: str) -> HeapReport:
+def _old_report(path: str) -> EarlierHeap:
     from msgspec import MsgspecError
 
     from goprobe.model.codec import from_json
-    from goprobe.model.heap import SCHEMA, HeapReport
+    from goprobe.model.heap import SCHEMA, EarlierHeap
 
     try:
-        report = from_json(Path(path).read_bytes(), HeapReport)
+        report = from_json(Path(path).read_bytes(), EarlierHeap)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (MsgspecError, ValueError):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from goprobe.cli.options import Output
 from goprobe.errors import CannotWorkError, UsageError
+from goprobe.model.report import Report
 from goprobe.report import RenderOptions, formats, handles, render
 
 _WIDTH = 80
@@ -33,8 +34,14 @@ class Destination(msgspec.Struct, frozen=True):
     """The descriptor for the Go program's own output: stderr where stdout carries our data."""
 
     def deliver(self, report: object, *, variables: tuple[str, ...] = ()) -> None:
-        """Writes the report; `variables` are those that the reader asked for."""
+        """Writes the report; `variables` are those that the reader asked for. What the report
+        says against itself is told in its text, or on stderr where it is written otherwise."""
         self.write(render(report, self.format, replace(self.options, variables=variables)))
+        if self.format != "text" and isinstance(report, Report):
+            from goprobe.cli.run import say
+
+            for fault in report.contradictions:
+                say(f"goprobe: warning: this report contradicts itself: {fault.says}")
 
 
 def destination(output: Output, kind: type) -> Destination:

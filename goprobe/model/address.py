@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 
+_OF_NUMBERS = ("b", "d", "o", "x", "X")
+
+
 class Address(int):
     """A virtual address of the target; an int that prints and encodes as lower-case hex."""
 
@@ -14,4 +17,4 @@ class Address(int):
     __repr__ = __str__
 
     def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
+        return format(int(self) if spec[-1:] in _OF_NUMBERS else str(self), spec)

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location, Region
+from goprobe.model.report import Report
 
 WHERE_SCHEMA = "goprobe.where/1"
 MAPS_SCHEMA = "goprobe.maps/1"
@@ -24,17 +25,15 @@ class Whereabouts(msgspec.Struct, frozen=True):
     also: tuple[Location, ...] = ()
 
 
-class WhereReport(msgspec.Struct, frozen=True, kw_only=True):
-    pid: int
+class WhereReport(Report, frozen=True, kw_only=True):
     pause_us: int
     locations: tuple[Whereabouts, ...]
     schema: str = WHERE_SCHEMA
 
 
-class MapsReport(msgspec.Struct, frozen=True, kw_only=True):
+class MapsReport(Report, frozen=True, kw_only=True):
     """`rss` of each region and in all, in bytes; `smaps_rss` is the kernel's own sum."""
 
-    pid: int
     pause_us: int
     map: tuple[Region, ...]
     rss: int
@@ -93,10 +92,9 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     frames_end: str | UnsetType = UNSET
 
 
-class GoroutinesReport(msgspec.Struct, frozen=True, kw_only=True):
+class GoroutinesReport(Report, frozen=True, kw_only=True):
     """`snapshot` is "fork" where a copy-on-write child of the process was read, else "stop"."""
 
-    pid: int
     pause_us: int
     goroutines: tuple[GoroutineState, ...]
     groups: tuple[GoroutineGroup, ...] = ()

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from goprobe.model.report import Report
 from goprobe.model.trace import TraceReport
 from goprobe.model.value import Variable
 
@@ -47,8 +48,9 @@ class Inlining(msgspec.Struct, frozen=True):
     into: str
 
 
-class CompareReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The same program built without and with the optimiser; `code` in bytes of machine code."""
+class CompareReport(Report, frozen=True, kw_only=True):
+    """The same program built without and with the optimiser; `code` in bytes of machine code.
+    `pid` is that of the unoptimised one."""
 
     unoptimized: TraceReport
     optimized: TraceReport

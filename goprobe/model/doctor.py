@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from goprobe.model.report import Report
+
 SCHEMA = "goprobe.doctor/1"
 
 
@@ -27,8 +29,8 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     mend: str = ""
 
 
-class DoctorReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`works`: whether `goprobe trace` would work here."""
+class DoctorReport(Report, frozen=True, kw_only=True):
+    """`works`: whether `goprobe trace` would work here. No process is told of: `pid` is 0."""
 
     works: bool
     checks: tuple[Check, ...]

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
-from goprobe.model.trace import Exit, Tool
+from goprobe.model.report import Report
+from goprobe.model.trace import Exit
 
 SCHEMA = "goprobe.escape/1"
 
@@ -142,10 +143,10 @@ class DanglingPointer(msgspec.Struct, frozen=True):
     line: int = 0
 
 
-class EscapeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`ran` is false with --static. `partial` says why the run was not seen to its end."""
+class EscapeReport(Report, frozen=True, kw_only=True):
+    """`ran` is false with --static. `partial` says why the run was not seen to its end. `pid` is
+    the last process that ran."""
 
-    go: Tool
     build: Build
     sites: tuple[Site, ...]
     assertions: tuple[Assertion, ...]

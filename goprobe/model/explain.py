@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from goprobe.model.location import Region
-from goprobe.model.trace import Tool
+from goprobe.model.report import Report, Tool
 
 SCHEMA = "goprobe.explain/1"
 
@@ -30,13 +30,11 @@ class Claim(msgspec.Struct, frozen=True):
     evidence: tuple[str, ...] = ()
 
 
-class ExplainReport(msgspec.Struct, frozen=True, kw_only=True):
+class ExplainReport(Report, frozen=True, kw_only=True):
     """`map` is the process's memory at the stop that the claims were measured at."""
 
     target: str
-    go: Tool
     gdb: Tool
-    pid: int
     claims: tuple[Claim, ...]
     map: tuple[Region, ...]
     warnings: tuple[str, ...] = ()

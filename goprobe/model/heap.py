@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
 from goprobe.model.location import Location
+from goprobe.model.report import Report
 from goprobe.model.value import Data, Element, Value
 
 SCHEMA = "goprobe.heap/1"
@@ -176,15 +177,23 @@ class HeapSample(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class HeapReport(msgspec.Struct, frozen=True, kw_only=True):
+class EarlierHeap(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report that was written before is compared by, whatever else it holds."""
+
+    schema: str
+    pid: int
+    census: HeapCensus
+    types: tuple[TypeCount, ...] = ()
+    roots: tuple[RootCount, ...] = ()
+
+
+class HeapReport(Report, frozen=True, kw_only=True):
     """`snapshot` says how the target was read: stopped throughout, or from a forked copy.
 
     Parts that were not asked for are left out, or empty (types, paths, dangling). `path_texts` are
     the paths as Go would write them.
     """
 
-    pid: int
-    go: str
     pause_us: int
     snapshot: str
     self_check: SelfCheck
@@ -202,4 +211,4 @@ class HeapReport(msgspec.Struct, frozen=True, kw_only=True):
     diff: HeapDiff | UnsetType = UNSET
     samples: tuple[HeapSample, ...] | UnsetType = UNSET
     warnings: tuple[str, ...] = ()
-    schema: str
+    schema: str = SCHEMA

@@ -7,13 +7,10 @@ from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
 from goprobe.model.location import Region
+from goprobe.model.report import Report, Tool
 from goprobe.model.value import Variable
 
 SCHEMA = "goprobe.trace/1"
-
-
-class Tool(msgspec.Struct, frozen=True):
-    version: str
 
 
 class Binary(msgspec.Struct, frozen=True):
@@ -74,13 +71,11 @@ class Exit(msgspec.Struct, frozen=True, omit_defaults=True):
     signal: str | UnsetType = UNSET
 
 
-class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
+class TraceReport(Report, frozen=True, kw_only=True):
     """`map` is the memory at the last stop."""
 
-    go: Tool
     gdb: Tool
     binary: Binary
-    pid: int
     exit: Exit
     map: tuple[Region, ...]
     stops: tuple[Stop, ...]

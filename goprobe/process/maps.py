@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import msgspec
 
 from goprobe.errors import CannotWorkError
-from goprobe.process.pagemap import resident as resident
 from goprobe.process.procfs import gone, read_proc
 
 _MAPS_LIMIT = 1 << 28
 _SMAPS_LIMIT = 1 << 30
+_RESIDENT = (b"Rss", b"Private_Hugetlb", b"Shared_Hugetlb")
 
 
 class Mapping(msgspec.Struct, frozen=True):
@@ -52,7 +52,8 @@ class MappingUse(msgspec.Struct, frozen=True):
     """How much memory a mapping takes: bytes, as smaps counts them.
 
     `rss` resident, `pss` its proportional share, `private_dirty` only ours and written,
-    `anonymous` not backed by a file, `swap` swapped out.
+    `anonymous` not backed by a file, `swap` swapped out. Huge pages of hugetlbfs are resident
+    too, though the kernel has sums of their own for them.
     """
 
     mapping: Mapping
@@ -125,7 +126,7 @@ def read_smaps(pid: int) -> tuple[MappingUse, ...]:
 def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:
     return MappingUse(
         mapping,
-        rss=figures.get(b"Rss", 0),
+        rss=sum(figures.get(name, 0) for name in _RESIDENT),
         pss=figures.get(b"Pss", 0),
         private_dirty=figures.get(b"Private_Dirty", 0),
         anonymous=figures.get(b"Anonymous", 0),

@@ -14,7 +14,9 @@ import os
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+import msgspec
 
 from goprobe.process.procfs import PAGE_SIZE, translated
 
@@ -22,7 +24,7 @@ from goprobe.process.procfs import PAGE_SIZE, translated
 _PAGEMAP_SCAN = 0xC0606610
 _SCAN = struct.Struct("=12Q")
 _REGION = struct.Struct("=3Q")
-_REGIONS = 4096
+_REGIONS = 512  # what the kernel gathers at once (fs/proc/task_mmu.c, PAGEMAP_WALK_SIZE)
 _PRESENT, _ZERO = 1 << 3, 1 << 5
 _WALKED_TO = 4
 
@@ -35,8 +37,16 @@ Range = tuple[int, int]
 """(address, size)"""
 
 
-def resident(pid: int, ranges: Sequence[Range]) -> list[int]:
-    """The bytes in memory of each (address, size), which need no alignment and may overlap.
+class Resident(msgspec.Struct, frozen=True):
+    """The bytes in memory of each range asked for. `exact`: counted as smaps counts, without the
+    pages of zeros that were only ever read."""
+
+    sizes: list[int]
+    exact: bool
+
+
+def resident(pid: int, ranges: Sequence[Range]) -> Resident:
+    """How much of each (address, size) is in memory; they need no alignment and may overlap.
 
     A range that has part of a page counts that part. What is not mapped is not resident; so is,
     on a kernel before 6.7, what lies behind the first 256 GiB asked for.
@@ -45,10 +55,45 @@ def resident(pid: int, ranges: Sequence[Range]) -> list[int]:
     with translated(pid, "read the page map"):
         file = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            runs = list(_runs(file, _merged(ranges)))
+            runs = _Runs()
+            exact = _find_runs(file, _merged(ranges), runs)
         finally:
             os.close(file)
-    return _overlaps(runs, ranges)
+    return Resident([runs.within(a, a + max(n, 0)) for a, n in ranges], exact)
+
+
+class _Runs:
+    """Resident memory as [low, high), in ascending order.
+
+    What is added is cut to what lies above the end so far: no page can be counted twice, whatever
+    the kernel says. (Linux 6.18, asked for more than 512 runs, names an end of its walk that lies
+    before runs that it has given; going on from there gives them once more.)
+    """
+
+    def __init__(self) -> None:
+        self._lows: list[int] = []
+        self._highs: list[int] = []
+        self._before = [0]
+        self.end = 0
+
+    def add(self, low: int, high: int) -> None:
+        low = max(low, self.end)
+        if low >= high:
+            return
+        self._lows.append(low)
+        self._highs.append(high)
+        self._before.append(self._before[-1] + high - low)
+        self.end = high
+
+    def within(self, low: int, high: int) -> int:
+        """How many bytes of [low, high) are resident."""
+        return self._below(high) - self._below(low)
+
+    def _below(self, address: int) -> int:
+        at = bisect_right(self._lows, address)
+        if not at:
+            return 0
+        return self._before[at - 1] + min(address, self._highs[at - 1]) - self._lows[at - 1]
 
 
 def _merged(ranges: Sequence[Range]) -> list[tuple[int, int]]:
@@ -67,14 +112,14 @@ def _merged(ranges: Sequence[Range]) -> list[tuple[int, int]]:
     return merged
 
 
-def _runs(file: int, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Resident [low, high) inside the spans, in address order."""
+def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: _Runs) -> bool:
+    """Adds what is resident inside the spans, which ascend. Whether zeros could be told apart."""
     budget = _PAGES_LIMIT
     scan = True
     for low, high in spans:
         if scan:
             try:
-                yield from _scan(file, low, high)
+                _scan(file, low, high, runs)
                 continue
             except OSError as error:
                 if error.errno not in (errno.ENOTTY, errno.EINVAL):
@@ -82,10 +127,11 @@ def _runs(file: int, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, in
                 scan = False
         pages = min((high - low) // PAGE_SIZE, budget)
         budget -= pages
-        yield from _words(file, low, pages)
+        _words(file, low, pages, runs)
+    return scan
 
 
-def _scan(file: int, low: int, high: int) -> Iterator[tuple[int, int]]:
+def _scan(file: int, low: int, high: int, runs: _Runs) -> None:
     found = bytearray(_REGIONS * _REGION.size)
     where = ctypes.addressof(ctypes.c_char.from_buffer(found))
     while low < high:
@@ -95,16 +141,16 @@ def _scan(file: int, low: int, high: int) -> Iterator[tuple[int, int]]:
                 _ZERO, _PRESENT | _ZERO, 0, _PRESENT,
             )
         )  # fmt: skip
-        count = fcntl.ioctl(file, _PAGEMAP_SCAN, argument)
+        count = min(fcntl.ioctl(file, _PAGEMAP_SCAN, argument), _REGIONS)
         for start, end, _ in _REGION.iter_unpack(found[: count * _REGION.size]):
-            yield start, end
-        walked = _SCAN.unpack(argument)[_WALKED_TO]
+            runs.add(max(start, low), min(end, high))
+        walked = max(_SCAN.unpack(argument)[_WALKED_TO], runs.end)
         if walked <= low:
             return
         low = walked
 
 
-def _words(file: int, low: int, pages: int) -> Iterator[tuple[int, int]]:
+def _words(file: int, low: int, pages: int, runs: _Runs) -> None:
     while pages > 0:
         raw = os.pread(file, min(pages, _CHUNK_PAGES) * 8, low // PAGE_SIZE * 8)
         words = array("Q", raw[: len(raw) // 8 * 8])
@@ -115,25 +161,9 @@ def _words(file: int, low: int, pages: int) -> Iterator[tuple[int, int]]:
             if word & _WORD_PRESENT:
                 start = i if start < 0 else start
             elif start >= 0:
-                yield low + start * PAGE_SIZE, low + i * PAGE_SIZE
+                runs.add(low + start * PAGE_SIZE, low + i * PAGE_SIZE)
                 start = -1
         if start >= 0:
-            yield low + start * PAGE_SIZE, low + len(words) * PAGE_SIZE
+            runs.add(low + start * PAGE_SIZE, low + len(words) * PAGE_SIZE)
         low += len(words) * PAGE_SIZE
         pages -= len(words)
-
-
-def _overlaps(runs: list[tuple[int, int]], ranges: Sequence[Range]) -> list[int]:
-    starts = [low for low, _ in runs]
-    before = [0]
-    for low, high in runs:
-        before.append(before[-1] + high - low)
-
-    def resident_below(address: int) -> int:
-        at = bisect_right(starts, address)
-        if not at:
-            return 0
-        low, high = runs[at - 1]
-        return before[at - 1] + min(address, high) - low
-
-    return [resident_below(a + max(n, 0)) - resident_below(a) for a, n in ranges]

@@ -60,7 +60,7 @@ class _Profile:
             out += _message(4, _number(1, number) + _message(4, _number(1, number)))
             text = self._string(name)
             out += _message(5, _number(1, number) + _number(2, text) + _number(3, text))
-        comment = self._string(f"goprobe heap, process {report.pid}, {report.go}")
+        comment = self._string(f"goprobe heap, process {report.pid}, Go {report.go.version}")
         space = self._string("inuse_space")
         for each in self._strings:
             out += _message(6, each.encode("utf-8", "backslashreplace"))

@@ -13,7 +13,8 @@ from goprobe.analysis.locate import Locator
 from goprobe.analysis.maps import maps
 from goprobe.analysis.regions import memory_map
 from goprobe.model.location import Kind, Region
-from goprobe.process.maps import Mapping, read_maps, read_smaps, resident
+from goprobe.process.maps import Mapping, read_maps, read_smaps
+from goprobe.process.pagemap import resident
 from tests.support.go import Running, build, has_gcc, matrix, running
 from tests.support.heap import standing_world
 
@@ -87,7 +88,7 @@ def test_resident_pages_add_up_to_those_of_the_kernel(program: Running) -> None:
     assert abs(report.rss - report.smaps_rss) <= 16 * 4096
     for _ in range(20):
         uses = read_smaps(program.pid)
-        counted = resident(program.pid, [(u.mapping.low, u.mapping.size) for u in uses])
+        counted = resident(program.pid, [(u.mapping.low, u.mapping.size) for u in uses]).sizes
         differ = [(u, n) for u, n in zip(uses, counted, strict=True) if u.rss != n]
         if not differ:
             return

@@ -11,7 +11,8 @@ import pytest
 
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process import pagemap
-from goprobe.process.maps import Mapping, find, parse_maps, read_maps, read_smaps, resident
+from goprobe.process.maps import Mapping, find, parse_maps, read_maps, read_smaps
+from goprobe.process.pagemap import resident
 from tests.process.targets import target
 
 
@@ -63,7 +64,7 @@ def test_resident_bytes_agree_with_smaps(scan: bool, monkeypatch: pytest.MonkeyP
         os.kill(program.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, program.pid, os.WSTOPPED)
         uses = read_smaps(program.pid)
-        counted = resident(program.pid, [(u.mapping.low, u.mapping.size) for u in uses])
+        counted = resident(program.pid, [(u.mapping.low, u.mapping.size) for u in uses]).sizes
         for use, bytes_ in zip(uses, counted, strict=True):
             if scan:
                 assert bytes_ == use.rss, use
@@ -87,7 +88,7 @@ def test_resident_bytes_of_parts() -> None:
             (0, page),
             ((1 << 64) - page, page),
         ]
-        assert resident(program.pid, ranges) == [
+        assert resident(program.pid, ranges).sizes == [
             4 * page, 7 * page, 0, 0, 50, 96 + 4000, 0, 0, 0,
         ]  # fmt: skip
 

@@ -14,7 +14,8 @@ from goprobe.model.escape import (
     Site,
     Verdict,
 )
-from goprobe.model.trace import Exit, Tool
+from goprobe.model.report import Tool
+from goprobe.model.trace import Exit
 
 
 def site(
@@ -54,7 +55,7 @@ def escapes(
     for found in sites:
         summary[found.verdict] = summary.get(found.verdict, 0) + 1
     return EscapeReport(
-        go=Tool("1.27.3"), build=Build((), "go build -gcflags=-m=2", "-m=2"), sites=sites,
+        pid=7, go=Tool("1.27.3"), build=Build((), "go build -gcflags=-m=2", "-m=2"), sites=sites,
         assertions=assertions, summary=summary, partial=partial, dangling=dangling,
         exit=Exit(code=0),
     )  # fmt: skip

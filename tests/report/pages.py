@@ -33,7 +33,8 @@ from goprobe.model.heap import (
     TypeCount,
 )
 from goprobe.model.location import Kind, Region
-from goprobe.model.trace import Bounds, Stop, Tool, TraceReport
+from goprobe.model.report import Tool
+from goprobe.model.trace import Bounds, Stop, TraceReport
 from goprobe.model.value import Value
 from tests.report.escapes import escapes, promise, site
 from tests.report.samples import (
@@ -51,6 +52,8 @@ from tests.report.samples import (
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=window.pwned=1>\u2028'\"&amp;"
 SHOWN = "<script>window.pwned=1</script>"
 
+GO = Tool("1.27.3")
+
 
 def trace(text: str = "Hello, Go!") -> TraceReport:
     return hello(
@@ -60,7 +63,7 @@ def trace(text: str = "Hello, Go!") -> TraceReport:
 
 def maps(text: str = "heap spans in use") -> MapsReport:
     regions = tuple(msgspec.structs.replace(r, label=text, rss=4096) for r in memory())
-    return MapsReport(pid=7, pause_us=900, map=regions, rss=4096 * len(regions), smaps_rss=0)
+    return MapsReport(pid=7, go=GO, pause_us=900, map=regions, rss=4096 * len(regions), smaps_rss=0)
 
 
 def where(text: str = "heap object") -> WhereReport:
@@ -68,7 +71,7 @@ def where(text: str = "heap object") -> WhereReport:
         Whereabouts(place.kind, place.address, text, {}, (text, "span class 5"), (place,))
         for place in (on_stack(), in_rodata())
     )
-    return WhereReport(pid=7, pause_us=900, locations=found)
+    return WhereReport(pid=7, go=GO, pause_us=900, locations=found)
 
 
 def goroutines(text: str = "main.work", count: int = 12) -> GoroutinesReport:
@@ -85,7 +88,7 @@ def goroutines(text: str = "main.work", count: int = 12) -> GoroutinesReport:
         for i in range(1, count + 1)
     )  # fmt: skip
     group = GoroutineGroup(count, "waiting", text, tuple(g.id for g in each), frames)
-    return GoroutinesReport(pid=7, pause_us=900, goroutines=each, groups=(group,), dead=2)
+    return GoroutinesReport(pid=7, go=GO, pause_us=900, goroutines=each, groups=(group,), dead=2)
 
 
 def doctor(text: str = "Go 1.27.3 was found") -> DoctorReport:
@@ -93,7 +96,7 @@ def doctor(text: str = "Go 1.27.3 was found") -> DoctorReport:
         Check(health.value, health, text, "" if health is Health.OK else f"type {text}")
         for health in Health
     )
-    return DoctorReport(works=False, checks=checks)
+    return DoctorReport(pid=0, go=GO, works=False, checks=checks)
 
 
 def explain(text: str = "it lies in .rodata") -> ExplainReport:
@@ -103,7 +106,7 @@ def explain(text: str = "it lies in .rodata") -> ExplainReport:
         for i in range(14)
     )
     return ExplainReport(
-        target="hello.go", go=Tool("1.27.3"), gdb=Tool("13.1"), pid=7, claims=claims, map=memory()
+        target="hello.go", go=GO, gdb=Tool("13.1"), pid=7, claims=claims, map=memory()
     )
 
 
@@ -117,7 +120,7 @@ def heap(text: str = "main.Node") -> HeapReport:
         TypeCount("map[string]*net/http.Header", 100, 4800, 4800),
     )  # fmt: skip
     return HeapReport(
-        pid=7, go="1.27.3", pause_us=1500, snapshot="stop", schema="goprobe.heap/1",
+        pid=7, go=GO, pause_us=1500, snapshot="stop", schema="goprobe.heap/1",
         self_check=SelfCheck(7, 0, 0, 1700, 0, ()), types=types,
         census=HeapCensus(901, 108736, 5760, classes, 114496, 32768, 0.05, 0, states),
         graph=GraphSummary(900, 1, 1700, 108688, 48, 12),
@@ -137,6 +140,7 @@ def compare(text: str = "Hello, Go!") -> CompareReport:
         unoptimized=msg(text),
     )  # fmt: skip
     return CompareReport(
+        pid=7, go=GO,
         unoptimized=trace(text), optimized=hello(optimized=True), changes=(change,),
         inlined=(Inlining("fmt.Println", "main.main"),), unoptimized_code=900, optimized_code=700,
     )  # fmt: skip

@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location, Region
-from goprobe.model.trace import Binary, Bounds, Exit, Frame, Stop, Tool, TraceReport
+from goprobe.model.report import Tool
+from goprobe.model.trace import Binary, Bounds, Exit, Frame, Stop, TraceReport
 from goprobe.model.value import Data, Element, State, Value, Variable
 
 LITERAL = 0x49F3C2

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from goprobe.model.doctor import Check, DoctorReport, Health
+from goprobe.model.report import Tool
 from goprobe.report import RenderOptions, render
 from tests.report.screen import cells, lines, raw_characters
 
@@ -12,7 +13,7 @@ HALF = Check("permission", Health.WARNING, "Yama lets you trace children only", 
 
 
 def text(*checks: Check, works: bool, options: RenderOptions | None = None) -> list[str]:
-    report = DoctorReport(works=works, checks=checks)
+    report = DoctorReport(pid=0, go=Tool(""), works=works, checks=checks)
     return lines(render(report, "text", options or RenderOptions()))
 
 
@@ -39,7 +40,7 @@ def test_the_last_line_says_what_it_comes_to(checks: tuple[Check, ...], last: st
 @pytest.mark.parametrize("unicode", [True, False])
 def test_it_fits_and_shows_nothing_raw(width: int, unicode: bool) -> None:
     hostile = Check("\x1b[2J", Health.FAILED, "\u202e" + "path/" * 60, "\x9b31m " + "x" * 200)
-    report = DoctorReport(works=False, checks=(FINE, hostile))
+    report = DoctorReport(pid=0, go=Tool(""), works=False, checks=(FINE, hostile))
     data = render(report, "text", RenderOptions(width=width, unicode=unicode))
     assert raw_characters(data) == set()
     assert max(cells(line) for line in lines(data)) <= width

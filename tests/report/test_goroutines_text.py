@@ -12,6 +12,7 @@ from goprobe.model.attached import (
     GoroutineState,
     StackUse,
 )
+from goprobe.model.report import Tool
 from goprobe.report import RenderOptions, render
 from tests.report.screen import cells, lines, raw_characters
 
@@ -41,7 +42,7 @@ def report(
         GoroutineGroup(1, "waiting", "force gc (idle)", (90,), PARKED[:1]),
     )
     return GoroutinesReport(
-        pid=7, pause_us=1500,
+        pid=7, go=Tool("1.27.3"), pause_us=1500,
         goroutines=(*(state(i, frames=stacks) for i in own), state(90, system=True)),
         groups=grouped if groups else (), dead=2,
     )  # fmt: skip

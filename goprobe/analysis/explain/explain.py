@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.explain import audit_explain
 from goprobe.analysis.explain.claims import CLAIMS, TEXTS
 from goprobe.analysis.explain.study import Study, shipped
 from goprobe.analysis.session import Launch
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.explain import Claim, ClaimVerdict, ExplainReport
-from goprobe.model.trace import Tool
+from goprobe.model.report import Tool
 
 
 def explain(launch: Launch) -> ExplainReport:
@@ -37,11 +39,12 @@ def explain(launch: Launch) -> ExplainReport:
             claims.append(Claim(str(number), claim, ClaimVerdict.NOT_OBSERVABLE, why))
     if launch.progress:
         launch.progress("")
-    return ExplainReport(
+    report = ExplainReport(
         target="hello.go (built in)" if builtin else launch.target,
-        go=Tool(str(run.program.go).removeprefix("go")),
+        go=Tool(run.program.go.version),
         gdb=Tool(run.gdb),
         pid=run.pid,
         claims=tuple(claims),
         map=run.map,
     )
+    return finished(report, audit_explain(report))

@@ -21,7 +21,12 @@ class OnSystemStack:
 
     @cached_property
     def stacks(self) -> list[tuple[int, int, int, str]]:
-        """(low, high, thread id, which) of every g0 and signal stack."""
+        """(low, high, thread id, which) of every g0 and signal stack, as far as there is memory.
+
+        The bounds of a stack that C made are the runtime's estimate: the C library's size for it,
+        counted down from somewhere within (mstart0, proc.go, Go 1.21 to 1.27; with musl from near
+        0). So `low` may lie in the guard pages, or anywhere.
+        """
         found: list[tuple[int, int, int, str]] = []
         for thread in self._world.goroutines.threads:
             for which, pointer in (("g0", thread.g0), ("gsignal", thread.gsignal)):
@@ -29,7 +34,9 @@ class OnSystemStack:
                 # A thread that cgo is just creating has low 0 and its stack's size for high
                 # (src/runtime/cgo/gcc_linux*.c): not bounds of anything yet.
                 if g and 0 < g.low < g.high:
-                    found.append((g.low, g.high, thread.tid, which))
+                    low = max(g.low, self._ground.floor_of(g.high))
+                    if low < g.high:
+                        found.append((low, g.high, thread.tid, which))
         return found
 
     def identify(self, address: int) -> Location | None:

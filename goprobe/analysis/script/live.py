@@ -6,6 +6,7 @@ import os
 
 from msgspec.structs import replace
 
+from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines import goroutine_states
 from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
 from goprobe.analysis.script.stepping import Stepper
@@ -14,8 +15,9 @@ from goprobe.analysis.session import Launch, Session, prepare
 from goprobe.analysis.stopview import StopView
 from goprobe.errors import CannotWorkError, TargetGoneError, UnreadableError, UsageError
 from goprobe.model.attached import GoroutineState
-from goprobe.model.heap import SCHEMA, HeapReport
+from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
+from goprobe.model.report import Tool
 from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
 from goprobe.model.value import Element, Variable
@@ -42,7 +44,7 @@ class LiveDriver:
         self._notice: Notice | None = None
         self.info = SessionInfo(
             target=launch.target, args=launch.args, binary=str(self._prepared.built.binary),
-            go=str(self._prepared.program.go).removeprefix("go"),
+            go=self._prepared.program.go.version,
             gdb=self._session.gdb.version, pid=self._session.pid,
         )  # fmt: skip
 
@@ -151,6 +153,7 @@ class LiveDriver:
 
     def heap(self) -> HeapReport:
         # Only this question needs numpy, which takes a moment to load.
+        from goprobe.analysis.audit.heap import HeapFacts, audit_heap
         from goprobe.analysis.census import census_of, self_check
         from goprobe.runtime.census import count
         from goprobe.runtime.spantable import copy_heap
@@ -160,7 +163,8 @@ class LiveDriver:
             census = count(copy_heap(world.memory, world.layout, world.heap.address), world.layout)
         except UnreadableError as error:
             raise CannotWorkError(f"the heap cannot be read: {error.why}") from None
-        return HeapReport(
-            schema=SCHEMA, pid=world.pid, go=str(world.program.go), pause_us=0, snapshot="stop",
+        report = HeapReport(
+            pid=world.pid, go=Tool(world.program.go.version), pause_us=0, snapshot="stop",
             self_check=self_check(census), census=census_of(census),
         )  # fmt: skip
+        return finished(report, audit_heap(HeapFacts(report)))

@@ -23,7 +23,7 @@ def render(report: CompareReport, options: RenderOptions) -> bytes:
     changes = (own or list(report.changes))[:_MOST]
     code = f"Machine code: {words.size(report.unoptimized_code)} without the optimiser, "
     return shell.page(
-        "compare.html", "What the optimiser changes", ledger,
+        "compare.html", "What the optimiser changes", report, ledger,
         changes=[(c, _cell(c.unoptimized, ledger), _cell(c.optimized, ledger)) for c in changes],
         inlined=report.inlined, code=f"{code}{words.size(report.optimized_code)} with it.",
         builds=[("not optimised", stop_views(report.unoptimized, options.variables, ledger)),

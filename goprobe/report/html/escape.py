@@ -67,7 +67,7 @@ class FileView(msgspec.Struct, frozen=True):
 def render(report: EscapeReport, options: RenderOptions) -> bytes:
     """The page, files in the order of their names."""
     return shell.page(
-        "escape.html", _title(report), files=_files(report), summary=_summary(report),
+        "escape.html", _title(report), report, files=_files(report), summary=_summary(report),
         alarms=[_site(s) for s in report.sites if s.verdict is Verdict.CONTRADICTED],
         dangling=report.dangling, broken=[a for a in report.assertions if not a.held],
         promises=len(report.assertions), partial=report.partial, ran=report.ran,

@@ -45,7 +45,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     counts = Counter(g.status for g in report.goroutines)
     groups, each = report.groups[:_MOST_GROUPS], report.goroutines[:_MOST_EACH]
     return shell.page(
-        "goroutines.html", f"The goroutines of process {report.pid}",
+        "goroutines.html", f"The goroutines of process {report.pid}", report,
         count=len(report.goroutines), counts=counts.most_common(), dead=report.dead,
         unreadable=report.unreadable, most=max((g.count for g in report.groups), default=1),
         groups=[

@@ -58,7 +58,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     paths = [[(str(p.address), p.name, p.kind.value, ledger.id(p)) for p in path]
              for path in report.paths]  # fmt: skip
     return shell.page(
-        "heap.html", f"The heap of process {report.pid}", ledger, report=report, census=census,
+        "heap.html", f"The heap of process {report.pid}", report, ledger, census=census,
         groups=_groups(report), by_type=bool(report.types), types=report.types[:_MOST_ROWS],
         more_types=max(len(report.types) - _MOST_ROWS, 0), classes=census.classes, paths=paths,
         roots=() if report.roots is UNSET else report.roots[:_MOST_ROWS],

@@ -25,7 +25,7 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
     names = {kind.value: (words.KIND_NAMES[kind], words.KIND_MEANINGS[kind])
              for kind in words.KIND_NAMES}  # fmt: skip
     return shell.page(
-        "maps.html", f"The memory of process {report.pid}",
+        "maps.html", f"The memory of process {report.pid}", report,
         scene=scene(picture(report.map)), names=names,
         kinds=sorted(kinds.items(), key=lambda pair: -pair[1][2]),
         most=max((sums[2] for sums in kinds.values()), default=0) or 1,

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from goprobe import __version__
+from goprobe.model.report import Report
 from goprobe.report import words
 from goprobe.report.escape_text import escape
 from goprobe.report.html.evidence import Ledger
@@ -20,12 +21,15 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _ROOT_FONT = 16
 
 
-def page(template: str, title: str, ledger: Ledger | None = None, **content: object) -> bytes:
+def page(
+    template: str, title: str, report: Report, ledger: Ledger | None = None, **content: object
+) -> bytes:
     """The whole page, UTF-8. `content` is what the template of that name asks for."""
     style, script = _asset("page.css"), _asset("page.js")
     text = _environment().get_template(template).render(
         title=title,
         version=__version__,
+        report=report,
         style=Markup(style),
         script=Markup(script),
         script_hash=_hash(script),

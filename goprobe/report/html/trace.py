@@ -84,7 +84,7 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
     ledger = Ledger()
     name = PurePosixPath(report.binary.path).name
     return shell.page(
-        "trace.html", f"{name}: where its variables live", ledger,
+        "trace.html", f"{name}: where its variables live", report, ledger,
         answers=[sentence(pick) for pick in picks(report, options.variables)],
         stops=stop_views(report, options.variables, ledger),
         empty=scene(picture(report.map)), warnings=report.warnings, facts=facts(report),

@@ -17,7 +17,7 @@ def render(report: WhereReport, options: RenderOptions) -> bytes:
     shown = report.locations[:_MOST]
     counts = Counter(found.kind for found in report.locations)
     return shell.page(
-        "where.html", f"Addresses of process {report.pid}",
+        "where.html", f"Addresses of process {report.pid}", report,
         counts=[(kind.value, words.KIND_NAMES[kind], n) for kind, n in counts.most_common()],
         found=shown, left_out=len(report.locations) - len(shown),
         names={kind.value: name for kind, name in words.KIND_NAMES.items()},

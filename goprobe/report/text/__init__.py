@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Protocol, cast
 
+from goprobe.model.report import Report
 from goprobe.report.options import RenderOptions
 
 # Which file writes which report. Named, not imported: each brings rich with it.
@@ -33,4 +34,9 @@ class TextFormat:
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         module = importlib.import_module(_COMPOSERS[type(report).__name__])
-        return cast(_Composer, module).render(report, options)
+        told = cast(_Composer, module).render(report, options)
+        if isinstance(report, Report) and report.contradictions:
+            from goprobe.report.text import contradictions
+
+            told += contradictions.render(report, options)
+        return told

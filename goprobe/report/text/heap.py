@@ -44,7 +44,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
 
 
 def _release(report: HeapReport) -> str:
-    return f"Go {report.go.removeprefix('go')}"
+    return f"Go {report.go.version}"
 
 
 def _space(page: Page, census: HeapCensus) -> None:

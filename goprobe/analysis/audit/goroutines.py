@@ -1,0 +1,59 @@
+"""What holds of `goprobe goroutines`: stacks, threads and groups against one another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from goprobe.analysis.audit import audited, check
+from goprobe.model.attached import GoroutinesReport, GoroutineState
+from goprobe.model.report import Audited
+
+
+@check("no two goroutines have stacks that overlap")
+def stacks_apart(report: GoroutinesReport) -> Iterator[str]:
+    ordered = sorted((g for g in report.goroutines if g.stack.low), key=lambda g: g.stack.low)
+    for g in ordered:
+        if g.stack.low >= g.stack.high:
+            yield f"the stack of goroutine {g.id} ends before it begins: {_stack(g)}"
+    for a, b in pairwise(ordered):
+        if b.stack.low < a.stack.high:
+            yield f"the stacks of goroutines {a.id} and {b.id} overlap: {_stack(a)}, {_stack(b)}"
+
+
+@check("every goroutine's stack pointer lies in its stack")
+def stacks_hold_sp(report: GoroutinesReport) -> Iterator[str]:
+    for g in report.goroutines:
+        if not 0 < g.stack.used <= g.stack.high - g.stack.low:
+            yield f"{g.stack.used} bytes of goroutine {g.id}'s stack {_stack(g)} are in use"
+
+
+@check("a goroutine is listed once, and a thread runs one at a time")
+def one_each(report: GoroutinesReport) -> Iterator[str]:
+    for number, count in Counter(g.id for g in report.goroutines).items():
+        if count > 1:
+            yield f"goroutine {number} is listed {count} times"
+    for thread, count in Counter(g.thread for g in report.goroutines if g.thread).items():
+        if count > 1:
+            yield f"thread {thread} is said to run {count} goroutines"
+
+
+@check("the groups have every goroutine once")
+def groups_add_up(report: GoroutinesReport) -> Iterator[str]:
+    if not report.groups:
+        return
+    ids = Counter(number for group in report.groups for number in group.ids)
+    if ids != Counter(g.id for g in report.goroutines):
+        yield f"the groups name {ids.total()} goroutines, {len(report.goroutines)} are listed"
+    for group in report.groups:
+        if group.count != len(group.ids):
+            yield f"a group of {group.count} names {len(group.ids)} goroutines"
+
+
+def _stack(g: GoroutineState) -> str:
+    return f"[{g.stack.low}, {g.stack.high})"
+
+
+def audit_goroutines(report: GoroutinesReport) -> tuple[Audited, ...]:
+    return audited((stacks_apart, stacks_hold_sp, one_each, groups_add_up), report)

@@ -1,0 +1,38 @@
+"""What every report begins with: by whom, when and of what it was made, and whether it holds."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Tool(msgspec.Struct, frozen=True):
+    version: str
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """One thing that a report checked of itself before it was written. `says` is what was held
+    against what where it holds, and what contradicts it where it does not."""
+
+    check: str
+    holds: bool
+    says: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """`goprobe` is the version that wrote it, `time` when (UTC, as RFC 3339 has it), `host` where.
+
+    `pid` is the process told of, 0 where there was none, and `go` the release that built it.
+    """
+
+    schema: str
+    goprobe: str = ""
+    time: str = ""
+    host: str = ""
+    pid: int
+    go: Tool
+    audit: tuple[Audited, ...] = ()
+
+    @property
+    def contradictions(self) -> tuple[Audited, ...]:
+        """The checks that do not hold."""
+        return tuple(entry for entry in self.audit if not entry.holds)
