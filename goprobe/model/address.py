@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 _OF_NUMBERS = ("b", "d", "o", "x", "X")
 
 

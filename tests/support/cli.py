@@ -15,6 +15,7 @@ from tests.support.gdb import gdbs
 from tests.support.go import toolchain
 
 PROJECT = Path(__file__).parents[2]
+_CONTRADICTS = "ontradicts itself"
 HELLO = PROJECT / "testdata" / "hello.go"
 
 
@@ -52,8 +53,10 @@ def goprobe(
     stdin: bytes = b"",
     cwd: Path | None = None,
     timeout: float = 120,
+    contradictory: bool = False,
 ) -> Ran:
-    """Runs goprobe to its end; at most `timeout` seconds."""
+    """Runs goprobe to its end; at most `timeout` seconds. What it reports holds, but where it is
+    `contradictory`."""
     done = subprocess.run(
         command(*arguments),
         input=stdin,
@@ -63,7 +66,9 @@ def goprobe(
         timeout=timeout,
         check=False,
     )
-    return Ran(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+    told = done.stderr.decode("utf-8", "replace")
+    assert contradictory or _CONTRADICTS not in done.stdout.decode("utf-8", "replace") + told
+    return Ran(done.returncode, done.stdout, told)
 
 
 def started(arguments: Sequence[str | Path], **pipes: Any) -> subprocess.Popen[bytes]:
