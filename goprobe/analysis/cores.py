@@ -63,7 +63,7 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
             )
         executable = recorded
     core = CoreFile(path, executable)
-    program = Program(ElfFile(executable))
+    program = Program(ElfFile(executable), assume_go=assume_go)
     bias = load_bias(program, core.mappings, core.recorded_executable) or load_bias(
         program, core.mappings, executable
     )
@@ -71,6 +71,6 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
         owner = Path(path).stat().st_uid
-        program.adopt(stripped_facts(program, core, bias, assume_go=assume_go, owner=owner))
+        program.adopt(stripped_facts(program, core, bias, owner=owner))
     _ = program.facts
     return CoreTarget(core, program, bias)

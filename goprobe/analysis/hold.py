@@ -66,16 +66,14 @@ def open_target(pid: int, *, assume_go: str = "") -> Target:
     such process, not a Go program), NotGoError, NotPermittedError, TargetGoneError.
     """
     identity = identify(pid)
-    program = Program(ElfFile(identity.open_path, shown_as=identity.executable))
+    elf = ElfFile(identity.open_path, shown_as=identity.executable)
+    program = Program(elf, assume_go=assume_go)
     bias = load_bias(program, read_maps(pid), identity.executable)
     if program.stripped:
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
-        program.adopt(
-            stripped_facts(
-                program, ProcessMemory(pid), bias, assume_go=assume_go, owner=identity.uid
-            )
-        )
+        facts = stripped_facts(program, ProcessMemory(pid), bias, owner=identity.uid)
+        program.adopt(facts)
     _ = program.facts
     return Target(identity, program, bias)
 

@@ -35,20 +35,27 @@ class GoVersion(msgspec.Struct, frozen=True, order=True):
 
 
 def parse_version(text: str) -> GoVersion:
-    """Raises ValueError where `text` names no Go release ("devel …" without a number)."""
-    found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", text)
+    """The release in "go1.27.3", "devel go1.28-abc Mon", "Go cmd/compile go1.27.3; regabi".
+
+    Raises ValueError where `text` names none ("devel …" without a number).
+    """
+    found = re.search(r"\bgo(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?[^\s;]*", text)
     if not found:
         raise ValueError(text)
-    return GoVersion(int(found[1]), int(found[2]), int(found[3] or 0), text.split(" ")[0])
+    return GoVersion(int(found[1]), int(found[2]), int(found[3] or 0), found[0])
 
 
 class BuildInfo(msgspec.Struct, frozen=True):
-    """`settings` are the `build` lines of `go version -m` ("-gcflags", "CGO_ENABLED", …)."""
+    """`settings` are the `build` lines of `go version -m` ("-gcflags", "CGO_ENABLED", …).
+
+    `known_by` says how the release is known where it does not come from this information.
+    """
 
     go: GoVersion
-    path: str
-    module: str
-    settings: dict[str, str]
+    path: str = ""
+    module: str = ""
+    settings: dict[str, str] = {}
+    known_by: str = ""
 
     @property
     def optimized(self) -> bool:
@@ -56,23 +63,30 @@ class BuildInfo(msgspec.Struct, frozen=True):
         return "-N" not in flags
 
 
-def read_buildinfo(elf: ElfFile) -> BuildInfo:
-    """Raises NotGoError where the binary carries none or a corrupt one."""
+class WrittenInfo(msgspec.Struct, frozen=True):
+    """The information as it stands in the binary: `version` may be anything."""
+
+    version: str
+    path: str
+    module: str
+    settings: dict[str, str]
+
+
+def written_info(elf: ElfFile) -> WrittenInfo | None:
+    """None where the binary carries none. Raises NotGoError where a Go before 1.18 wrote it."""
     section = elf.section(".go.buildinfo")
-    blob = elf.contents(section) if section else _search(elf)
-    if len(blob) < 32 or not blob.startswith(_MAGIC):
-        raise NotGoError(f"{elf.shown_as} is not a Go program: it carries no Go build information")
+    blob = elf.contents(section) if section else b""
+    if not blob.startswith(_MAGIC):
+        blob = _search(elf)
+    if len(blob) < 32:
+        return None
     if not blob[15] & 2:
         raise NotGoError(f"{elf.shown_as} was built by a Go older than 1.18; goprobe reads 1.21 on")
     version, at = _string(blob, 32)
     settings_text, _ = _string(blob, at)
-    try:
-        go = parse_version(version.decode("utf-8", "replace"))
-    except ValueError:
-        raise NotGoError(
-            f"{elf.shown_as}: unknown Go version {version[:40]!r} in its build information"
-        ) from None
-    return _parse(go, settings_text[16:-16].decode("utf-8", "replace"))
+    return _parse(
+        version.decode("utf-8", "replace"), settings_text[16:-16].decode("utf-8", "replace")
+    )
 
 
 def _search(elf: ElfFile) -> bytes:
@@ -100,7 +114,7 @@ def _string(blob: bytes, at: int) -> tuple[bytes, int]:
     return blob[at : at + size], at + size
 
 
-def _parse(go: GoVersion, text: str) -> BuildInfo:
+def _parse(version: str, text: str) -> WrittenInfo:
     path = module = ""
     settings: dict[str, str] = {}
     for line in text.split("\n"):
@@ -112,7 +126,7 @@ def _parse(go: GoVersion, text: str) -> BuildInfo:
         elif kind == "build":
             key, _, value = rest.partition("=")
             settings[key.strip('"')] = value.strip('"').replace('\\"', '"')
-    return BuildInfo(go, path, module, settings)
+    return WrittenInfo(version, path, module, settings)
 
 
-__all__ = ["BuildInfo", "GoVersion", "parse_version", "read_buildinfo"]
+__all__ = ["BuildInfo", "GoVersion", "WrittenInfo", "parse_version", "written_info"]

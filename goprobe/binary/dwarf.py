@@ -34,6 +34,7 @@ from goprobe.binary.parts import Parts, debug_parts
 from goprobe.errors import NotGoError
 
 _DEPTH_LIMIT = 256
+_UNITS_ASKED = 1 << 12
 _INDEX_ROOM = room_of("dwarf", ix.__file__, dwarfforms.__file__)
 
 
@@ -221,8 +222,16 @@ class DebugInfo:
         """Whether a function was compiled with the optimiser on: a unit's producer ends in the
         compiler's flags (cmd/link/internal/ld/dwarf.go, Go 1.21 to 1.27)."""
         unit = self.unit_at(function.offset)
-        producer = text(self.die(unit.first_die).attributes, ix.AT_PRODUCER)
-        return "-N" not in producer.partition(";")[2].split()
+        return "-N" not in self._producer(unit).partition(";")[2].split()
+
+    @property
+    def producer(self) -> str:
+        """The Go compiler's name ("Go cmd/compile go1.27.3; regabi"); "" where none is named."""
+        names = (self._producer(unit) for unit in self.index.units[:_UNITS_ASKED])
+        return next((name for name in names if name.startswith("Go ")), "")
+
+    def _producer(self, unit: Unit) -> str:
+        return text(self.die(unit.first_die).attributes, ix.AT_PRODUCER)
 
     def scopes(self, function: FunctionEntry, pc: int) -> tuple[Scope, ...]:
         """The function and the calls inlined into it that cover `pc`, innermost first."""

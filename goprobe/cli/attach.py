@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from goprobe.cli.options import Output, Process
 
 if TYPE_CHECKING:
+    from goprobe.analysis.cores import CoreTarget
     from goprobe.analysis.hold import AnyTarget
 
 
@@ -23,18 +24,28 @@ def opened(process: Process) -> AnyTarget:
 
     core = process.exe or (not process.is_number and Path(process.process).exists())
     if core:
-        from goprobe.analysis.cores import open_core
+        target: AnyTarget = _opened_core(process)
+    else:
+        target = open_target(process.pid, assume_go=process.assume_go)
+    if target.program.info.known_by:
+        from goprobe.cli.run import say
 
-        target = open_core(process.process, process.exe, assume_go=process.assume_go)
-        if target.core.missing:
-            from goprobe.cli.run import say
+        say(f"goprobe: read as a program of {target.program.go}: {target.program.info.known_by}")
+    return target
 
-            say(
-                f"goprobe: {process.process} is cut off: its last {target.core.missing:,} bytes"
-                " are missing, and with them what lay there"
-            )
-        return target
-    return open_target(process.pid, assume_go=process.assume_go)
+
+def _opened_core(process: Process) -> CoreTarget:
+    from goprobe.analysis.cores import open_core
+
+    target = open_core(process.process, process.exe, assume_go=process.assume_go)
+    if target.core.missing:
+        from goprobe.cli.run import say
+
+        say(
+            f"goprobe: {process.process} is cut off: its last {target.core.missing:,} bytes"
+            " are missing, and with them what lay there"
+        )
+    return target
 
 
 def answer(process: Process, output: Output, kind: type, ask: Callable[[AnyTarget], object]) -> int:

@@ -94,7 +94,7 @@ class Process(msgspec.Struct, frozen=True):
     process: Annotated[str, Argument(metavar="PROCESS", hidden=True)]
     assume_go: Annotated[
         str,
-        Option("--assume-go", metavar="X.Y", help="Read a stripped binary as this Go release's."),
+        Option("--assume-go", metavar="X.Y", help="Read the binary as this Go release's."),
     ] = ""
 
     exe: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from goprobe.binary import dwarf, dwarfforms, dwarfindex, gotypes
-from goprobe.binary.buildinfo import BuildInfo, GoVersion, read_buildinfo
+from goprobe.binary.buildinfo import BuildInfo, GoVersion
 from goprobe.binary.cache import cached, room_of
 from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.dwarfindex import FunctionEntry
@@ -14,6 +14,7 @@ from goprobe.binary.lines import LineRows
 from goprobe.binary.parts import Derived
 from goprobe.binary.pclnfind import open_line_table
 from goprobe.binary.pclntab import LineTable
+from goprobe.binary.release import build_info
 from goprobe.errors import NotGoError
 from goprobe.runtime import fields, layout
 from goprobe.runtime.functionvars import FunctionVariables, StaticParts
@@ -28,13 +29,14 @@ FACTS_ROOM = room_of(
 class Program:
     """A binary opened once. All addresses are link-time addresses (add the load bias).
 
-    Raises NotGoError where it is no Go program that goprobe can read.
+    `assume_go` ("1.27") names the Go release that it is read as, whatever it says itself. Raises
+    NotGoError where it is no Go program that goprobe can read, UsageError for no release.
     """
 
-    def __init__(self, elf: ElfFile) -> None:
+    def __init__(self, elf: ElfFile, *, assume_go: str = "") -> None:
         self.elf = elf
-        self.info: BuildInfo = read_buildinfo(elf)
         self.debug = DebugInfo(elf)
+        self.info: BuildInfo = build_info(elf, self.debug, assume=assume_go)
         self._variables: dict[int, FunctionVariables] = {}
 
     @property

@@ -23,12 +23,9 @@ def releases() -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda n: tuple(map(int, n.split(".")))))
 
 
-def shipped_layout(go: GoVersion, *, assume: str = "") -> Layout:
-    """The layout of a release; `assume` ("1.27") overrides what the binary says.
-
-    Raises CannotWorkError where there is none.
-    """
-    name = assume.removeprefix("go") or f"{go.major}.{go.minor}"
+def shipped_layout(go: GoVersion) -> Layout:
+    """The layout of a release. Raises CannotWorkError where there is none."""
+    name = f"{go.major}.{go.minor}"
     if name not in releases():
         known = releases()
         raise CannotWorkError(

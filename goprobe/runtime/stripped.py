@@ -57,16 +57,14 @@ def find_roots(program: Program, layout: Layout, memory: Memory, bias: int) -> d
     return {name: address - bias for name, address in finder.run().items()}
 
 
-def stripped_facts(
-    program: Program, memory: Memory, bias: int, *, assume_go: str = "", owner: int
-) -> Facts:
+def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -> Facts:
     """Layout and roots of a stripped binary whose process is running, cached by its contents.
 
     A process may be made to look as if its roots were elsewhere: so what one showed is asked of
     processes of the same `owner` (a user's number) only, and each time it must hold.
     Raises CannotWorkError (no layout for its Go release), NotGoError (roots not found).
     """
-    layout = shipped_layout(program.go, assume=assume_go)
+    layout = shipped_layout(program.go)
 
     def make() -> Facts:
         return Facts(layout, find_roots(program, layout, memory, bias))
@@ -75,7 +73,7 @@ def stripped_facts(
         here = {name: address + bias for name, address in facts.roots.items()}
         return _Finder(program, layout, memory, bias).holds(here)
 
-    source = Derived(loaded_parts(program.elf), f"{program.go} {assume_go} {owner}")
+    source = Derived(loaded_parts(program.elf), f"{program.go} {owner}")
     return cached(_ROOM, source, Facts, make, holds=holds)
 
 

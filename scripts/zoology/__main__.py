@@ -16,6 +16,9 @@ from scripts.zoology.program import Program
 from scripts.zoology.table import Row, table
 from scripts.zoology.visit import Visit, visit
 
+_PATIENCE, _PATIENCE_IN_CI = 130.0, 5.0
+"""Seconds that a check may wait for the program to collect its garbage by itself."""
+
 
 def program(name: str) -> Program:
     found = importlib.import_module(f"scripts.zoology.programs.{name}").PROGRAM
@@ -35,11 +38,12 @@ def main() -> int:
         for name in names:
             print(f"{name:14} {program(name).package.folder}")
         return 0
+    patience = _PATIENCE_IN_CI if options.ci else _PATIENCE
     rows: list[Row] = []
     failed = False
     for name in names:
         try:
-            seen = visit(program(name))
+            seen = visit(program(name), patience)
         except NotBroughtError as error:
             print(f"{name}: skipped: {error}", flush=True)
             continue

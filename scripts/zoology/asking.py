@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,15 @@ _MOST_SECONDS = 180
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One command: its exit code, what it wrote, its seconds, the most memory it took (bytes)."""
+    """One command: its exit code, what it wrote, how long it took (`cpu`: how long it computed),
+    the most memory it took (bytes)."""
 
     command: str
     code: int
     out: bytes
     err: str
     seconds: float
+    cpu: float
     memory: int
 
     @property
@@ -51,12 +54,15 @@ class Asker:
                 [*self._prefix(), _GOPROBE, *args], stdin=subprocess.DEVNULL, stdout=out,
                 stderr=err, env=self._environment(), cwd="/",
             )  # fmt: skip
-            code, memory = _ended(process, start + _MOST_SECONDS)
+            code, used = _ended(process, start + _MOST_SECONDS)
             seconds = time.perf_counter() - start
             out.seek(0)
             err.seek(0)
             said = err.read().decode("utf-8", "replace")
-            return Ran(" ".join(args), code, out.read(), said, seconds, memory)
+            return Ran(
+                " ".join(args), code, out.read(), said, seconds, used.ru_utime + used.ru_stime,
+                used.ru_maxrss * 1024,
+            )  # fmt: skip
 
     def _environment(self) -> dict[str, str]:
         return {"HOME": str(self.home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
@@ -81,13 +87,13 @@ def asker(uid: int, home: Path) -> Asker:
     return Asker(uid, home)
 
 
-def _ended(process: subprocess.Popen[bytes], deadline: float) -> tuple[int, int]:
-    """The exit code and the most memory; one that takes too long is ended, as code -9."""
+def _ended(process: subprocess.Popen[bytes], deadline: float) -> tuple[int, resource.struct_rusage]:
+    """The exit code and what it used; one that takes too long is ended, as code -9."""
     while True:
         pid, status, used = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, used.ru_maxrss * 1024
+            return process.returncode, used
         if time.perf_counter() > deadline:
             process.kill()
         time.sleep(0.005)

@@ -19,6 +19,8 @@ from scripts.zoology.looks import Looks, look
 from scripts.zoology.program import Program, Site
 from scripts.zoology.table import Row
 
+_GARBAGE = "nothing leads to it any more"
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -28,7 +30,7 @@ class Visit:
     looks: Looks
 
 
-def visit(program: Program) -> Visit:
+def visit(program: Program, patience: float) -> Visit:
     """Raises NotBroughtError, NotKeptError."""
     with kept(program) as site:
         program.work(site)
@@ -38,7 +40,8 @@ def visit(program: Program) -> Visit:
             ask = asker(uid, site.folder.parent / f"goprobe-{uid}")
             looks = look(ask, site.pid)
             everyone.append(looks)
-            checked = [*answers(looks), *kernel(looks), *runtime(program, site, ask)]
+            checked = [*answers(looks), *kernel(looks), *runtime(program, site, ask, patience)]
+            patience = 0.0  # once is enough
             findings += [(name, finding) for finding in checked]
         findings.append(("", _alive(program, site)))
         return Visit(_row(program, site, everyone, findings), tuple(findings), everyone[0])
@@ -63,7 +66,7 @@ def _row(
     looks = everyone[0]
     report = looks.report("types")
     census: dict[str, Any] = report.get("census", {})
-    types = report.get("types", [])
+    typed, bytes_typed = _typed(report)
     every = [ran for each in everyone for ran in each.all]
     pauses = [ran.report.get("pause_us", 0) for ran in every if ran.out.startswith(b"{")]
     holds = [finding.holds for _, finding in findings]
@@ -74,15 +77,27 @@ def _row(
         _resident(looks),
         census.get("objects", 0),
         census.get("bytes", 0),
-        sum(t["objects"] for t in types) / max(census.get("objects", 0), 1),
-        sum(t["bytes"] for t in types) / max(census.get("bytes", 0), 1),
+        typed,
+        bytes_typed,
         max(pauses, default=0) / 1e6,
         looks.ran["types"].seconds,
+        looks.ran["types"].cpu,
         looks.first.seconds,
         max(ran.memory for ran in every),
         holds.count(True),
         holds.count(False),
         holds.count(None),
+    )
+
+
+def _typed(report: Any) -> tuple[float, float]:
+    """The shares of reachable objects and bytes that have a type. What waits to be collected is
+    left out: nothing leads to it, so nothing tells what it was."""
+    graph = report.get("graph", {})
+    left = [u for u in report.get("untyped", []) if u["reason"] != _GARBAGE]
+    return (
+        1 - sum(u["objects"] for u in left) / max(graph.get("reachable", 0), 1),
+        1 - sum(u["bytes"] for u in left) / max(graph.get("reachable_bytes", 0), 1),
     )
 
 

@@ -9,7 +9,8 @@ from scripts.zoology.asking import Ran
 from scripts.zoology.finding import Finding
 from scripts.zoology.looks import Looks
 
-_FINDINGS = 1
+_FINDINGS, _USAGE = 1, 2
+_NO_OBJECT = ("a free slot of the heap", "no object of the heap")
 _GZIP = b"\x1f\x8b"
 
 
@@ -26,8 +27,12 @@ def _exits(looks: Looks) -> Iterator[Finding]:
 
 
 def _complains(ran: Ran) -> bool:
-    allowed = (0, _FINDINGS) if "--dangling" in ran.command else (0,)
-    return ran.code not in allowed or any(w in ran.err for w in ("Traceback", "bug in goprobe"))
+    if any(word in ran.err for word in ("Traceback", "bug in goprobe")):
+        return True
+    if ran.code == _FINDINGS:
+        return "--dangling" not in ran.command
+    # An object that the program has freed since is no object.
+    return ran.code != 0 and not (ran.code == _USAGE and any(w in ran.err for w in _NO_OBJECT))
 
 
 def _complaint(ran: Ran) -> str:

@@ -20,18 +20,18 @@ _MEMSTAT = re.compile(r"^# (\w+) = (\d+)$", re.M)
 _TRACED = re.compile(r"^gc (\d+) @.*?(\d+)->(\d+)->(\d+) MB", re.M)
 _GOROUTINE = re.compile(r"^goroutine (\d+)(?: [^\n\[]*)?\[([^\],]*)[^\n]*\]:\n([^\n]+)\(", re.M)
 _MIB = 1 << 20
-_COLLECTION_WITHIN = 20.0
 _COLLECTIONS = 3
 """So many, and nothing is left in sync.Pools or of finalizers that ran."""
 
 
-def runtime(program: Program, site: Site, ask: Asker) -> Iterator[Finding]:
+def runtime(program: Program, site: Site, ask: Asker, patience: float) -> Iterator[Finding]:
+    """`patience`: how long to wait for a collection where nobody can ask for one, if at all."""
     pages = program.pprof(site)
     if pages:
         yield from _memory(pages, ask, site.pid)
         yield _goroutines(pages, ask, site.pid)
-    else:
-        yield _next_collection(program, site, ask)
+    elif patience:
+        yield _next_collection(site, ask, patience)
 
 
 def _memory(pages: str, ask: Asker, pid: int) -> Iterator[Finding]:
@@ -67,22 +67,24 @@ def _near(a: int, b: int, room: int) -> bool:
     return abs(a - b) <= room
 
 
-def _next_collection(program: Program, site: Site, ask: Asker) -> Finding:
-    """Reachable bytes against what the next collections left, in MB as the runtime rounds them."""
+def _next_collection(site: Site, ask: Asker, patience: float) -> Finding:
+    """Reachable bytes against what the next collection left, in MB as the runtime rounds them.
+
+    The program rests meanwhile; the runtime collects at least every two minutes (forcegcperiod,
+    proc.go).
+    """
     what = "reachable against what a collection left"
-    told = _reachable(ask, site.pid)
     seen = len(_TRACED.findall(site.said()))
-    deadline = time.monotonic() + _COLLECTION_WITHIN
-    while len(collections := _TRACED.findall(site.said())) < seen + 1:
+    told = _reachable(ask, site.pid)
+    deadline = time.monotonic() + patience
+    while len(collections := _TRACED.findall(site.said())) <= seen:
         if time.monotonic() > deadline:
-            return Finding(what, None, f"no collection within {_COLLECTION_WITHIN:.0f} s")
-        program.works(site)
-    left = int(collections[seen][3]) * _MIB
-    # What was allocated during the collection counts as alive.
-    marked = (int(collections[seen][2]) - int(collections[seen][1])) * _MIB
-    room = left // 25 + 4 * _MIB + max(marked, 0)
-    says = f"{told} bytes, {left >> 20} MB left"
-    return Finding(what, _near(told, left, room), says)
+            return Finding(what, None, f"no collection within {patience:.0f} s")
+        time.sleep(0.2)
+    # What is allocated during a collection counts as alive.
+    before, after, left = (int(size) * _MIB for size in collections[seen][1:])
+    room = left // 50 + 2 * _MIB + max(after - before, 0)
+    return Finding(what, _near(told, left, room), f"{told} bytes, {left >> 20} MB left")
 
 
 def _reachable(ask: Asker, pid: int) -> int:
