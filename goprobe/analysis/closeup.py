@@ -150,7 +150,7 @@ def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) ->
     program = world.program
     decoder = Decoder(
         world.memory, program.debug.types, world.typedata, Locator(world).locate,
-        lambda code: program.function_name(code - world.bias),
+        world.function_name,
         lambda code: captures_of(program, code - world.bias),
     )  # fmt: skip
     try:

@@ -145,7 +145,7 @@ class HeapGraph:
         program = world.program
         return Shapes(
             world.memory, None if program.stripped else program.debug.types, world.typedata,
-            lambda code: program.function_name(code - world.bias),
+            world.function_name,
             lambda code: captures_of(program, code - world.bias),
             self._type_named,
         )  # fmt: skip

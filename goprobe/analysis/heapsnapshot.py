@@ -18,7 +18,6 @@ from goprobe.process.memory import Memory
 from goprobe.runtime.allocated import Allocation, allocation
 from goprobe.runtime.census import Census, count
 from goprobe.runtime.heapwords import HeapWords, read_words, scannable_bytes
-from goprobe.runtime.modules import read_modules
 from goprobe.runtime.roots import Roots, join, queued_roots, special_roots
 from goprobe.runtime.spantable import HeapCopy, SpanTable, copy_again, copy_heap, decode_spans
 from goprobe.runtime.world import World
@@ -219,9 +218,8 @@ def _lay_heap(layered: LayeredMemory, spans: SpanTable, words: HeapWords, page: 
 
 def _lay_sections(layered: LayeredMemory, world: World) -> None:
     """Variables of every module: the program's own and its plugins'."""
-    modules = read_modules(world.memory, world.layout, world.roots["firstmoduledata"])
     ranges = []
-    for module in modules:
+    for module in world.modules:
         for section in ("noptrdata", "data", "bss", "noptrbss"):
             low, high = module.span(section)
             if 0 < high - low < 1 << 30:

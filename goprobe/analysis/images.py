@@ -17,8 +17,7 @@ from goprobe.binary.elf import PT_LOAD
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.maps import Mapping
 from goprobe.process.procfs import PAGE_SIZE
-from goprobe.runtime.code import Code
-from goprobe.runtime.modules import Module, Modules, read_modules
+from goprobe.runtime.modules import Module, Modules
 from goprobe.runtime.world import World
 
 _HEADERS_LIMIT = 64
@@ -84,42 +83,19 @@ class Images:
 
     # Go plugins
 
-    @cached_property
-    def modules(self) -> Modules:
-        """The program's own module and its plugins."""
-        world = self._world
-        try:
-            return read_modules(world.memory, world.layout, world.roots["firstmoduledata"])
-        except (UnreadableError, KeyError) as error:
-            return Modules((), f"the modules cannot be read: {error}")
-
-    @cached_property
-    def has_plugins(self) -> bool:
-        """Hardly any program has one: this costs one read."""
-        try:
-            return bool(self._world.moduledata.get("next"))
-        except (UnreadableError, KeyError):
-            return False
-
     def plugin_at(self, address: int) -> Module | None:
         """The plugin whose code or variables are there."""
-        if not self.has_plugins:
-            return None
-        others = [m for m in self.modules if m["text"] != self._own_text and not m.bad]
-        return Modules(tuple(others)).of_code(address) or Modules(tuple(others)).of_data(address)
-
-    @property
-    def _own_text(self) -> int:
-        return self._world.moduledata["text"]
+        others = self._plugins
+        return (others.of_code(address) or others.of_data(address)) if len(others) else None
 
     @cached_property
-    def _code(self) -> Code:
-        return Code(self._world.lines, self.modules, self._world.memory)
+    def _plugins(self) -> Modules:
+        return Modules(tuple(m for m in self._world.modules.all[1:] if not m.bad))
 
     def function_at(self, pc: int) -> str:
         """The Go function of a plugin that is there, "" for none."""
         try:
-            found = self._code.function_at(pc)
+            found = self._world.code.function_at(pc)
         except (UnreadableError, NotGoError):
             return ""
         return found.name if found else ""

@@ -46,11 +46,8 @@ class StopView:
         world = self.world
         return Decoder(
             world.memory, world.program.debug.types, world.typedata, self.locator.locate,
-            self._function_name, self._captures, self._limits,
+            self.world.function_name, self._captures, self._limits,
         )  # fmt: skip
-
-    def _function_name(self, pc: int) -> str:
-        return self.world.program.function_name(pc - self.world.bias)
 
     def _captures(self, pc: int) -> tuple[Capture, ...]:
         return captures_of(self.world.program, pc - self.world.bias)

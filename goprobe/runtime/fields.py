@@ -66,6 +66,8 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "moduledata": _MODULE,
         # internal/abi/type.go
         "internal/abi.Type": "Size_ PtrBytes Hash TFlag Kind_ GCData Str PtrToThis",
+        "internal/abi.MapType|internal/abi.SwissMapType|internal/abi.OldMapType": "Key Elem Group? "
+        "Bucket?",
     }.items()
 }
 

@@ -19,7 +19,7 @@ from goprobe.binary.gotypes import GoKind, GoType, Member, TypeReader
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory import Memory, u64
 from goprobe.runtime.spantable import Ints
-from goprobe.runtime.typedata import TypeData
+from goprobe.runtime.typedata import RTYPE_BYTES, TypeData
 from goprobe.runtime.values import Capture
 
 _WORD = 8
@@ -27,7 +27,6 @@ _SLOTS_LIMIT = 1 << 16
 _WORDS_LIMIT = 1 << 21
 _SIZE_LIMIT = 1 << 47
 _DEPTH_LIMIT = 32
-_RTYPE_BYTES = 48  # sizeof(abi.Type)
 _MAP_PART = re.compile(r"\bmap\.(group|bucket)\[|\bmaps\.table$|\bruntime\.bmap$")
 _ATOMIC_POINTER = "sync/atomic.Pointer["
 _TRIE_NODE = "internal/sync.node["
@@ -401,10 +400,10 @@ class Shapes:
         for _ in range(_DEPTH_LIMIT):
             if kind != GoKind.ARRAY:
                 break
-            element = u64(self._memory, element + _RTYPE_BYTES)
+            element = u64(self._memory, element + RTYPE_BYTES)
             kind = self._typedata.kind(element)
         self._flatten_rtype(element, 0, slots, 0)
-        name = self._typedata.name(rtype)
+        name = self._typedata.full_name(rtype)
         name = f"[]{name} backing" if prefix else name
         size = min(self._typedata.size(element), _SIZE_LIMIT)
         made = _shape(name, size, bool(record["PtrBytes"]), slots)
@@ -413,7 +412,7 @@ class Shapes:
     def _flatten_rtype(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
         if depth > _DEPTH_LIMIT or len(slots) >= _SLOTS_LIMIT:
             return
-        memory, kind, at = self._memory, self._typedata.kind(rtype), rtype + _RTYPE_BYTES
+        memory, kind, at = self._memory, self._typedata.kind(rtype), rtype + RTYPE_BYTES
         word = base // _WORD
         match kind:
             case GoKind.STRUCT:
@@ -441,7 +440,7 @@ class Shapes:
                 methods = u64(memory, at + 2 * _WORD)
                 slots[word + 1] = (Rule.IFACE if methods else Rule.EFACE, 0)
             case GoKind.MAP | GoKind.CHAN:
-                slots[word] = (Rule.ANY, self.named(self._typedata.name(rtype), 0, True))
+                slots[word] = (Rule.ANY, self.named(self._typedata.full_name(rtype), 0, True))
             case GoKind.UNSAFE_POINTER:
                 slots[word] = (Rule.NOTHING, 0)
 

@@ -16,7 +16,7 @@ from goprobe.errors import UnreadableError
 from goprobe.runtime.code import Code
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.goroutines import Goroutine, Thread
-from goprobe.runtime.modules import Modules, read_modules
+from goprobe.runtime.modules import Modules
 from goprobe.runtime.unwind import FRAME_LIMIT, MachineFrame, Start, Unwound, unwind
 from goprobe.runtime.view import read_record
 from goprobe.runtime.world import ThreadState, World
@@ -38,23 +38,20 @@ class Stacks:
         `code`: where it is read from another memory than the stacks."""
         self._world = world
         self._known = modules
-        if code is not None:
-            self.__dict__["code"] = code
+        self._code = code
 
     @cached_property
     def modules(self) -> Modules:
         """The program and its plugins; none where the list cannot be read."""
-        if self._known is not None:
-            return self._known
-        world = self._world
-        try:
-            return read_modules(world.memory, world.layout, world.roots["firstmoduledata"])
-        except (UnreadableError, KeyError) as error:
-            return Modules((), f"the modules cannot be read: {error}")
+        return self._known if self._known is not None else self._world.modules
 
     @cached_property
     def code(self) -> Code:
-        return Code(self._world.lines, self.modules, self._world.memory)
+        if self._code is not None:
+            return self._code
+        if self._known is None:
+            return self._world.code
+        return Code(self._world.lines, self._known, self._world.memory)
 
     @cached_property
     def _threads(self) -> dict[int, Thread]:

@@ -9,10 +9,8 @@ from goprobe.binary.image import Image
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.process.memory import Buffer, Range
 from goprobe.runtime.program import Program
-from goprobe.runtime.typedata import TypeData
-from goprobe.runtime.view import Record, read_record
-
-_WORD = 8
+from goprobe.runtime.typedata import TypeData, TypeSection
+from goprobe.runtime.view import read_record
 
 
 class FileMemory:
@@ -44,11 +42,7 @@ def static_types(program: Program) -> TypeData | None:
         struct = layout.struct("moduledata")
         raw = read_record(memory, struct, roots["firstmoduledata"])
         image = Image(program.elf)
-        data = bytearray(raw.data)
-        for name in ("types", "etypes"):
-            at = struct.fields[name].offset
-            data[at : at + _WORD] = image.pointer(raw.address + at).to_bytes(_WORD, "little")
-        module = Record(raw.address, struct, bytes(data))
+        low, high = (image.pointer(raw.at(name)) for name in ("types", "etypes"))
     except (GoprobeError, UnreadableError, KeyError):
         return None
-    return TypeData(memory, layout, program, 0, module)
+    return TypeData(memory, layout, program, 0, [TypeSection(low, high)])

@@ -1,37 +1,61 @@
 """The runtime's own type descriptors (abi.Type): names, kinds, and the debug information's twin.
 
-Source: src/internal/abi/type.go (Go 1.21 to 1.27).
+Each module (the program, its plugins) has a section of types of its own; what descriptors say by an
+offset counts from the beginning of their module's. Types that reflect has made lie on the heap.
+Source: src/internal/abi/type.go, src/runtime/type.go (resolveNameOff), Go 1.21 to 1.27.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
+
+import msgspec
 
 from goprobe.binary.gotypes import GoKind, GoType
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Memory
+from goprobe.process.memory import Memory, u64
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
 from goprobe.runtime.view import Record, read_record
 
+_WORD = 8
 _NAME_LIMIT = 4096
+_COMPOSED_LIMIT = 1 << 14
+_DEPTH_LIMIT = 16
 _KIND_MASK = 31
 _KIND_DIRECT_IFACE = 32
-_TFLAG_EXTRA_STAR = 2
+_TFLAG_UNCOMMON, _TFLAG_EXTRA_STAR, _TFLAG_NAMED = 1, 2, 4
+RTYPE_BYTES = 48  # sizeof(abi.Type); what belongs to a kind of types follows it
+_WITH_KIND = {
+    GoKind.ARRAY: 72, GoKind.CHAN: 64, GoKind.FUNC: 56, GoKind.INTERFACE: 80, GoKind.POINTER: 56,
+    GoKind.SLICE: 56, GoKind.STRUCT: 80,
+}  # fmt: skip
+_DIRECTIONS = {1: "<-chan ", 2: "chan<- "}
+
+
+class TypeSection(msgspec.Struct, frozen=True):
+    """Where a module's type descriptors and names lie: [low, high)."""
+
+    low: int
+    high: int
 
 
 class TypeData:
-    """Reads descriptors at addresses of the target, each once."""
+    """Reads descriptors at addresses of the target, each once. The program's own section is the
+    first."""
 
     def __init__(
-        self, memory: Memory, layout: Layout, program: Program, bias: int, module: Record
-    ) -> None:
+        self, memory: Memory, layout: Layout, program: Program, bias: int,
+        sections: Sequence[TypeSection],
+    ) -> None:  # fmt: skip
         self._memory = memory
         self._layout = layout
         self._program = program
         self._bias = bias
-        self._module = module
+        self._sections = tuple(sections)
         self._records: dict[int, Record | None] = {}
+        self._full: dict[int, str] = {}
 
     def record(self, rtype: int) -> Record | None:
         """The abi.Type at an address; None where there is no plausible one."""
@@ -70,13 +94,79 @@ class TypeData:
     def name(self, rtype: int) -> str:
         """The type's name as the program would print it ("main.Node", "*bytes.Buffer")."""
         record = self.record(rtype)
+        section = self._section(rtype)
         if record is None:
             return f"type at {rtype:#x}"
+        if section is None:
+            return self._composed(rtype, self.name, 0) or f"type at {rtype:#x}"
         try:
-            text = self._name(self._module["types"] + _signed32(record["Str"]))
+            text = self._name(section.low + _signed32(record["Str"]))
         except UnreadableError:
             return f"type at {rtype:#x}"
         return text[1:] if record["TFlag"] & _TFLAG_EXTRA_STAR and text[:1] == "*" else text
+
+    def full_name(self, rtype: int, depth: int = 0) -> str:
+        """The type's name with whole import paths ("*encoding/json.Decoder"), as the debug
+        information writes it."""
+        found = self._full.get(rtype)
+        if found is None:
+            record = self.record(rtype)
+            if record is None or depth > _DEPTH_LIMIT:
+                return self.name(rtype)
+            found = ""
+            if not record["TFlag"] & _TFLAG_NAMED:
+                found = self._composed(rtype, lambda part: self.full_name(part, depth + 1), depth)
+            self._full[rtype] = found = found or self._with_path(rtype, record)
+        return found
+
+    def _with_path(self, rtype: int, record: Record) -> str:
+        name, path = self.name(rtype), self._package(rtype, record)
+        head, dot, tail = name.partition("[")[0].partition(".")
+        if not path or not dot or head == "main":  # a plugin's main has the plugin's path
+            return name
+        return f"{path}.{tail}{name[len(head) + 1 + len(tail) :]}"
+
+    def _package(self, rtype: int, record: Record) -> str:
+        """The import path of a named type, "" for those of the language."""
+        section, kind = self._section(rtype), self.kind(rtype)
+        if section is None or not record["TFlag"] & _TFLAG_UNCOMMON:
+            return ""
+        size = _WITH_KIND.get(kind, RTYPE_BYTES)
+        if kind is GoKind.MAP:
+            size = self._layout.struct("internal/abi.MapType").size
+        try:
+            offset = int.from_bytes(self._memory.read(rtype + size, 4), "little")
+            return self._name(section.low + _signed32(offset)) if offset else ""
+        except UnreadableError:
+            return ""
+
+    def _composed(self, rtype: int, name: Callable[[int], str], depth: int) -> str:
+        """The name of a type of no name, by its parts; "" where a kind has no such name."""
+        at = rtype + RTYPE_BYTES
+        kind = self.kind(rtype)
+        if kind not in (
+            GoKind.POINTER, GoKind.SLICE, GoKind.ARRAY, GoKind.CHAN, GoKind.MAP,
+        ) or depth > _DEPTH_LIMIT:  # fmt: skip
+            return ""
+        try:
+            part = name(u64(self._memory, at))
+            match kind:
+                case GoKind.POINTER:
+                    found = f"*{part}"
+                case GoKind.SLICE:
+                    found = f"[]{part}"
+                case GoKind.ARRAY:
+                    found = f"[{u64(self._memory, at + 2 * _WORD)}]{part}"
+                case GoKind.CHAN:
+                    found = _chan_of(u64(self._memory, at + _WORD), part)
+                case _:
+                    found = f"map[{part}]{name(u64(self._memory, at + _WORD))}"
+        except UnreadableError:
+            return ""
+        return found if len(found) <= _COMPOSED_LIMIT else ""
+
+    def _section(self, rtype: int) -> TypeSection | None:
+        return next((s for s in self._sections if s.low <= rtype < s.high), None)
 
     def _name(self, at: int) -> str:
         head = self._memory.read(at, 4)
@@ -88,12 +178,15 @@ class TypeData:
         return raw.decode("utf-8", "replace")
 
     def debug_type(self, rtype: int) -> GoType | None:
-        """The debug information's description of the same type, where it has one."""
+        """The debug information's description of the same type, where it has one: only the
+        program's own types."""
+        section = self._section(rtype)
+        if section is None or section is not self._sections[0]:
+            return None
         index = self._program.debug.index
-        key = rtype - self._bias
-        found = index.runtime_types.get(key)
+        found = index.runtime_types.get(rtype - self._bias)
         if found is None and self._relative:
-            found = index.runtime_types.get(rtype - self._module["types"])
+            found = index.runtime_types.get(rtype - section.low)
         return self._program.debug.types.at(found) if found is not None else None
 
     @cached_property
@@ -101,8 +194,14 @@ class TypeData:
         # Linkers write DW_AT_go_runtime_type as an offset into the module's types, but for the
         # address of uintptr (seen in Go 1.21): the most decide.
         known = self._program.debug.index.runtime_types
-        size = self._module["etypes"] - self._module["types"]
+        size = self._sections[0].high - self._sections[0].low
         return 2 * sum(key <= size for key in known) > len(known)
+
+
+def _chan_of(direction: int, elem: str) -> str:
+    """ "chan (<-chan T)", as reflect writes it."""
+    elem = f"({elem})" if elem.startswith("<-") and direction not in _DIRECTIONS else elem
+    return f"{_DIRECTIONS.get(direction, 'chan ')}{elem}"
 
 
 def _signed32(value: int) -> int:

@@ -7,14 +7,16 @@ from functools import cached_property
 from typing import Protocol
 
 from goprobe.binary.pclntab import LineTable
+from goprobe.errors import UnreadableError
 from goprobe.process.maps import Mapping
 from goprobe.process.memory import Memory
+from goprobe.runtime.code import Code
 from goprobe.runtime.goroutines import Goroutines
 from goprobe.runtime.heap import Heap
 from goprobe.runtime.layout import Layout
+from goprobe.runtime.modules import Modules, read_modules
 from goprobe.runtime.program import Program
-from goprobe.runtime.typedata import TypeData
-from goprobe.runtime.view import Record, read_record
+from goprobe.runtime.typedata import TypeData, TypeSection
 
 
 class ThreadState(Protocol):
@@ -75,14 +77,27 @@ class World:
         return Goroutines(self.memory, self.layout, self.roots)
 
     @cached_property
-    def moduledata(self) -> Record:
-        """The first module's moduledata."""
-        struct = self.layout.struct("moduledata")
-        return read_record(self.memory, struct, self.roots["firstmoduledata"])
+    def modules(self) -> Modules:
+        """The program and its plugins; none where the list cannot be read."""
+        try:
+            return read_modules(self.memory, self.layout, self.roots["firstmoduledata"])
+        except (UnreadableError, KeyError) as error:
+            return Modules((), f"the modules cannot be read: {error}")
+
+    @cached_property
+    def code(self) -> Code:
+        """The Go code of the program and its plugins."""
+        return Code(self.lines, self.modules, self.memory)
+
+    def function_name(self, pc: int) -> str:
+        """The function whose code covers an address, "" where there is none."""
+        found = self.code.function_at(pc)
+        return found.name if found else self.program.function_name(pc - self.bias)
 
     @cached_property
     def typedata(self) -> TypeData:
-        return TypeData(self.memory, self.layout, self.program, self.bias, self.moduledata)
+        sections = [TypeSection(m["types"], m["etypes"]) for m in self.modules]
+        return TypeData(self.memory, self.layout, self.program, self.bias, sections)
 
 
 def load_bias(program: Program, mappings: tuple[Mapping, ...], executable: str) -> int:
