@@ -20,6 +20,8 @@ from goprobe.model.heap import (
 )
 from goprobe.model.report import Tool
 from goprobe.runtime.census import Census, Mismatch, count
+from goprobe.runtime.censuscheck import settled
+from goprobe.runtime.heaptotals import HeapRoots
 from goprobe.runtime.spantable import HeapCopy, copy_again, copy_heap
 
 _TRIES = 3
@@ -43,13 +45,13 @@ def heap_census(
         progress("counting the heap")
         copy, pause_us = copied(target, timeout, rehearsed=not attempt)
         census = count(copy, target.layout)
-        if not census.mismatches or attempt == _TRIES - 1:
+        if (settled(census) and not census.mismatches) or attempt == _TRIES - 1:
             break
     report = HeapReport(
         pid=target.pid, go=Tool(target.program.go.version), pause_us=pause_us,
         snapshot=_how(target), self_check=self_check(census), census=census_of(census),
     )  # fmt: skip
-    return finished(report, audit_heap(HeapFacts(report)))
+    return finished(report, audit_heap(HeapFacts(report, census)))
 
 
 def _how(target: AnyTarget) -> str:
@@ -62,17 +64,18 @@ def copied(target: AnyTarget, timeout: float, *, rehearsed: bool) -> tuple[HeapC
     A rehearsal on the running target finds out where everything lies, and brings it into caches,
     so that the stop is no longer than copying takes.
     """
-    mheap, layout = target.root("mheap_"), target.layout
+    layout = target.layout
+    roots = HeapRoots.of(target.program.facts.roots, target.bias)
     plan: HeapCopy | None = None
     if rehearsed and not target.is_core:
         with suppress(UnreadableError):
-            plan = copy_heap(target.reader(), layout, mheap)
+            plan = copy_heap(target.reader(), layout, roots)
     try:
         with hold(target, timeout=timeout) as held:
             if plan:
-                copy = copy_again(held.memory, layout, mheap, plan)
+                copy = copy_again(held.memory, layout, roots, plan)
             else:
-                copy = copy_heap(held.memory, layout, mheap)
+                copy = copy_heap(held.memory, layout, roots)
             held.release()
     except UnreadableError as error:
         raise CannotWorkError(

@@ -128,7 +128,9 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
     if profile:
         changes["samples"] = samples(graph)
     report = replace(report, **changes)
-    return finished(report, audit_heap(HeapFacts(report, snapshot.sample is not None)))
+    return finished(
+        report, audit_heap(HeapFacts(report, snapshot.census, sampled=snapshot.sample is not None))
+    )
 
 
 def _sample_told(graph: HeapGraph) -> tuple[str, ...]:

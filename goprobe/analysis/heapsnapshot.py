@@ -17,6 +17,8 @@ from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory
 from goprobe.runtime.allocated import Allocation, allocation
 from goprobe.runtime.census import Census, count
+from goprobe.runtime.censuscheck import settled
+from goprobe.runtime.heaptotals import HeapRoots
 from goprobe.runtime.heapwords import HeapWords, read_words, scannable_bytes
 from goprobe.runtime.roots import Roots, join, queued_roots, special_roots
 from goprobe.runtime.spantable import HeapCopy, SpanTable, copy_again, copy_heap, decode_spans
@@ -82,7 +84,7 @@ def take(
     try:
         for _ in range(_TRIES - 1):
             snapshot = _take(target, timeout, how, rehearsed, sample)
-            if not snapshot.census.mismatches:
+            if settled(snapshot.census) and not snapshot.census.mismatches:
                 return snapshot
             # It fell between two instructions of an allocation, say: look again.
             snapshot.close()
@@ -112,11 +114,15 @@ def _take(
         return _from_stop(target, timeout, rehearsed, sample, f"no fork was made: {error.why}")
 
 
+def _roots(target: AnyTarget) -> HeapRoots:
+    return HeapRoots.of(target.program.facts.roots, target.bias)
+
+
 def _rehearse(target: AnyTarget, *, refuse: bool) -> HeapCopy | None:
     """Where everything lies, and whether there is room for it here."""
     layout = target.layout
     try:
-        plan = copy_heap(target.reader(), layout, target.root("mheap_"))
+        plan = copy_heap(target.reader(), layout, _roots(target))
     except UnreadableError:
         return None
     if refuse:
@@ -138,7 +144,7 @@ def _standing(
 ) -> HeapSnapshot:
     """The heap of what stands still for as long as it takes: `memory` is its memory, uncached."""
     layout = target.layout
-    copy = copy_heap(memory, layout, target.root("mheap_"))
+    copy = copy_heap(memory, layout, _roots(target))
     census = count(copy, layout)
     every = decode_spans(copy, layout)
     page = layout.constants["_PageSize"]
@@ -152,13 +158,13 @@ def _standing(
 def _from_stop(
     target: Target, timeout: float, plan: HeapCopy | None, sample: bool, *warnings: str
 ) -> HeapSnapshot:
-    layout, mheap = target.layout, target.root("mheap_")
+    layout, roots = target.layout, _roots(target)
     with hold_process(target, timeout=timeout) as held:
-        copy = copy_again(held.memory, layout, mheap, plan) if plan else None
+        copy = copy_again(held.memory, layout, roots, plan) if plan else None
         census = count(copy, layout) if copy else None
         if copy is None or census is None or not census.allocated.readable.all():
             # A collection has moved the bitmaps since the rehearsal.
-            copy = copy_heap(held.memory, layout, mheap)
+            copy = copy_heap(held.memory, layout, roots)
             census = count(copy, layout)
         return _copied(target, held, copy, census, sample, warnings)
 

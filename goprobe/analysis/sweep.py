@@ -21,6 +21,7 @@ from goprobe.model.location import Kind
 from goprobe.process.maps import Mapping
 from goprobe.process.memory import Memory
 from goprobe.runtime.census import count
+from goprobe.runtime.heaptotals import HeapRoots
 from goprobe.runtime.heapwords import read_words
 from goprobe.runtime.program import Program
 from goprobe.runtime.roots import join, queued_roots, special_roots
@@ -64,7 +65,7 @@ def pointers_into_stacks(
 def _snapshot(world: World) -> HeapSnapshot:
     """The heap as it stands. Nothing is copied but what has to be searched."""
     layout, memory = world.layout, world.memory
-    copy = copy_heap(memory, layout, world.roots["mheap_"])
+    copy = copy_heap(memory, layout, HeapRoots.of(world.roots))
     census = count(copy, layout)
     every = decode_spans(copy, layout)
     manual = every.take(every.state == layout.constants["mSpanManual"])

@@ -1,6 +1,6 @@
 """The census of the heap: what is allocated, by size class, and whether the count proves right.
 
-    copy = copy_heap(memory, layout, mheap)   # inside the stop
+    copy = copy_heap(memory, layout, roots)   # inside the stop
     census = count(copy, layout)              # after it
 
 Source: src/runtime/mheap.go, mstats.go (readmemstats_m), Go 1.21 to 1.27. Objects and bytes are
@@ -14,11 +14,14 @@ import msgspec
 import numpy as np
 
 from goprobe.runtime.allocated import Allocation, allocation
+from goprobe.runtime.heaptotals import HeapTotals
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.spantable import HeapCopy, Ints, SpanTable, decode_spans
 
-_CACHED = 3  # mspan.sweepgen == mheap_.sweepgen + 3: swept, then cached by a P, mheap.go
-_SWEEPING = -1
+# mspan.sweepgen less mheap_.sweepgen (mheap.go): cached are the spans that a P allocates from.
+CACHED = 3
+CACHED_UNSWEPT = 1
+SWEEPING = -1
 _UNSWEPT = -2
 
 
@@ -38,13 +41,15 @@ class ClassCount(msgspec.Struct, frozen=True):
 
 
 class Mismatch(msgspec.Struct, frozen=True):
-    """A span whose allocated slots do not number what the runtime counted (allocCount)."""
+    """A span whose allocated slots do not number what the runtime counted (allocCount). `settled`:
+    nothing was under way in it that would explain it."""
 
     span: int
     base: int
     counted: int
     expected: int
     why: str
+    settled: bool
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -52,6 +57,7 @@ class Census(msgspec.Struct, frozen=True):
 
     `spans` are those in use; `manual_*` hold stacks and other memory that the runtime manages by
     hand; `dead` mspans wait for use. `unswept` spans still count garbage that the last cycle found.
+    `totals` are the runtime's own sums of the same moment.
     """
 
     spans: SpanTable
@@ -67,6 +73,10 @@ class Census(msgspec.Struct, frozen=True):
     unswept: int
     mismatches: tuple[Mismatch, ...]
     unreadable: tuple[int, ...]
+    totals: HeapTotals
+    sweepgen: int
+    page: int
+    manual_sizes: tuple[int, ...]
 
     @property
     def free_bytes(self) -> int:
@@ -94,9 +104,13 @@ def count(copy: HeapCopy, layout: Layout) -> Census:
         manual_bytes=int(manual.sum()) * page,
         dead_spans=int((every.state == constants["mSpanDead"]).sum()),
         tiny_slots=int(found.counts[tiny].sum()),
-        unswept=int((_phase(spans, copy.sweepgen) == _UNSWEPT).sum()),
+        unswept=int((phase(spans, copy.sweepgen) == _UNSWEPT).sum()),
         mismatches=_mismatches(spans, found, copy.sweepgen),
         unreadable=every.unreadable,
+        totals=copy.totals,
+        sweepgen=copy.sweepgen,
+        page=page,
+        manual_sizes=tuple(np.unique(manual * page).tolist()),
     )
 
 
@@ -123,19 +137,23 @@ def _classes(spans: SpanTable, counts: Ints, page: int) -> tuple[ClassCount, ...
     return tuple(found)
 
 
-def _phase(spans: SpanTable, sweepgen: int) -> Ints:
+def phase(spans: SpanTable, sweepgen: int) -> Ints:
     """Each span's sweepgen less the heap's, as the signed 32-bit number that it is."""
     return (spans.sweepgen - sweepgen + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def _mismatches(spans: SpanTable, found: Allocation, sweepgen: int) -> tuple[Mismatch, ...]:
-    wrong = np.flatnonzero((found.counts != spans.alloc_count) | ~found.readable)
-    phase = _phase(spans, sweepgen)
+    off = found.counts - spans.alloc_count
+    wrong = np.flatnonzero((off != 0) | ~found.readable)
+    step = phase(spans, sweepgen)
+    # nextFreeFast (malloc.go) moves freeindex on, and counts in its next instruction.
+    under_way = (step == SWEEPING) | ((step == CACHED) & (np.abs(off) == 1))
     return tuple(
         Mismatch(
             span=int(spans.address[i]), base=int(spans.base[i]),
             counted=int(found.counts[i]), expected=int(spans.alloc_count[i]),
-            why=_why(int(phase[i]), bool(found.readable[i])),
+            why=_why(int(step[i]), bool(found.readable[i])),
+            settled=not (found.readable[i] and under_way[i]),
         )
         for i in wrong.tolist()
     )  # fmt: skip
@@ -144,8 +162,8 @@ def _mismatches(spans: SpanTable, found: Allocation, sweepgen: int) -> tuple[Mis
 def _why(phase: int, readable: bool) -> str:
     if not readable:
         return "its allocation bits cannot be read"
-    if phase == _SWEEPING:
+    if phase == SWEEPING:
         return "it was being swept at that moment"
-    if phase == _CACHED:
+    if phase == CACHED:
         return "a thread was allocating from it at that moment"
     return "unexplained"

@@ -25,8 +25,8 @@ STRUCTS: dict[str, tuple[str, ...]] = {
     for name, paths in {
         # mheap.go
         "mspan": "next startAddr npages manualFreeList freeindex nelems allocBits gcmarkBits "
-        "pinnerBits? sweepgen allocCount spanclass state needzero isUserArenaChunk elemsize limit "
-        "specials largeType? freeIndexForScan",
+        "pinnerBits? sweepgen allocCount allocCountBeforeCache? spanclass state needzero "
+        "isUserArenaChunk elemsize limit specials largeType? freeIndexForScan",
         "mheap": "allspans arenas sweepgen pagesInUse arenaHints spanalloc cachealloc "
         "specialfinalizeralloc specialprofilealloc arenaHintAlloc allArenas? heapArenas? "
         "userArenaArenas? curArena.base curArena.end pages.summary pages.chunks pages.start "
@@ -61,7 +61,9 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "itab|internal/abi.ITab": "",
         "schedt": "gFree.stack? gFree.noStack?",
         # mstats.go
-        "mstats?": "numgc pause_total_ns",
+        "mstats?": "heapStats? numgc pause_total_ns",
+        "heapStatsDelta?": "inStacks inWorkBufs inPtrScalarBits? smallAllocCount smallFreeCount "
+        "largeAllocCount largeFreeCount",
         # symtab.go
         "moduledata": _MODULE,
         # internal/abi/type.go

@@ -189,12 +189,30 @@ class Heap:
     @cached_property
     def arenas(self) -> tuple[Arena, ...]:
         """Every arena, in address order, of the slices that the runtime keeps of them."""
+        found = (self.arena_at(self._arena_base(i)) for i in self._arena_indexes())
+        return tuple(sorted((a for a in found if a), key=lambda a: a.base))
+
+    def arena_ranges(self) -> tuple[tuple[int, int], ...]:
+        """[low, high) of all arenas, neighbours joined: a few small reads, whatever their number.
+
+        Raises UnreadableError.
+        """
+        found: list[tuple[int, int]] = []
+        for low in sorted(self._arena_base(i) for i in self._arena_indexes()):
+            if found and found[-1][1] == low:
+                found[-1] = (found[-1][0], low + self._arena_bytes)
+            else:
+                found.append((low, low + self._arena_bytes))
+        return tuple(found)
+
+    def _arena_indexes(self) -> list[int]:
         indexes: set[int] = set()
         for name in ("allArenas", "heapArenas", "userArenaArenas"):
             if self._layout.has("mheap", name):
-                indexes.update(self._read_indexes(self.record[name], self.record.word(name, 1)))
-        found = (self.arena_at(self._arena_base(i)) for i in sorted(indexes))
-        return tuple(sorted((a for a in found if a), key=lambda a: a.base))
+                header = self.address + self._layout.offset("mheap", name)
+                at, count = (u64(self._memory, header + _WORD * i) for i in range(2))
+                indexes.update(self._read_indexes(at, count))
+        return sorted(indexes)
 
     def _read_indexes(self, address: int, count: int) -> list[int]:
         if not address or count > _ARENA_LIMIT:

@@ -6,6 +6,7 @@ Source: src/runtime/mheap.go (mspan, mheap.allspans), mbitmap.go (isFree, newMar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,13 +16,17 @@ from numpy.typing import NDArray
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import Memory, u32, u64
 from goprobe.runtime.copies import MISSING, Copy, Positions, Words, copy_ranges
-from goprobe.runtime.heap import SPAN_LIMIT
+from goprobe.runtime.heap import SPAN_LIMIT, Heap
+from goprobe.runtime.heaptotals import HeapRoots, HeapTotals, read_totals
 from goprobe.runtime.layout import Layout, StructLayout
 
 Ints = NDArray[np.int64]
+Bounds = tuple[int, int]
+"""[low, high)"""
 
 _NELEMS_LIMIT = 1 << 16  # mspan.nelems is a uint16 since 1.22, and never reached 2**16 before
 _SPAN_BYTES_LIMIT = 1 << 47
+_INLINE_MARKS = 128  # sizeof(spanInlineMarkBits), mgcmark_greenteagc.go
 _ADDRESS_LIMIT = 1 << 57
 
 
@@ -32,6 +37,8 @@ class HeapCopy(msgspec.Struct, frozen=True):
     spans: Copy
     bits: Copy
     sweepgen: int
+    totals: HeapTotals
+    arenas: tuple[Bounds, ...]
 
 
 class SpanTable(msgspec.Struct, frozen=True):
@@ -52,6 +59,7 @@ class SpanTable(msgspec.Struct, frozen=True):
     freeindex_for_scan: Ints
     alloc_bits: Words
     alloc_count: Ints
+    counted_before: Ints
     limit: Words
     large_type: Words
     sweepgen: Ints
@@ -71,34 +79,43 @@ class SpanTable(msgspec.Struct, frozen=True):
 
 _FIELDS = (
     "startAddr", "npages", "state", "spanclass", "elemsize", "nelems", "freeindex",
-    "freeIndexForScan", "allocBits", "allocCount", "limit", "largeType", "sweepgen", "specials",
-    "isUserArenaChunk",
+    "freeIndexForScan", "allocBits", "allocCount", "allocCountBeforeCache", "limit", "largeType",
+    "sweepgen", "specials", "isUserArenaChunk",
 )  # fmt: skip
 _ADDRESSES = {"startAddr", "allocBits", "limit", "largeType", "specials"}
 
 
-def copy_heap(memory: Memory, layout: Layout, mheap: int) -> HeapCopy:
+def copy_heap(memory: Memory, layout: Layout, roots: HeapRoots) -> HeapCopy:
     """All that the census needs of the target, in about ten reads for a heap of any size.
 
     Raises UnreadableError where the list of spans is not there or claims too many.
     """
-    pointers, sweepgen = _span_list(memory, layout, mheap)
+    pointers, sweepgen = _span_list(memory, layout, roots.mheap)
     spans = copy_ranges(memory, pointers, layout.struct("mspan").size)
-    return HeapCopy(pointers, spans, _copy_bits(memory, layout, pointers, spans), sweepgen)
+    bits = _copy_bits(memory, layout, pointers, spans)
+    return HeapCopy(pointers, spans, bits, sweepgen, *_books(memory, layout, roots))
 
 
-def copy_again(memory: Memory, layout: Layout, mheap: int, rehearsed: HeapCopy) -> HeapCopy:
+def copy_again(memory: Memory, layout: Layout, roots: HeapRoots, rehearsed: HeapCopy) -> HeapCopy:
     """The same as `copy_heap`, faster: where everything lies was found out before the stop.
 
     Bitmaps that a collection has moved since are missing, and count as unreadable. Takes over
     the memory of `rehearsed`. Raises UnreadableError.
     """
-    pointers, sweepgen = _span_list(memory, layout, mheap)
+    pointers, sweepgen = _span_list(memory, layout, roots.mheap)
     if len(pointers) != len(rehearsed.pointers):
-        return copy_heap(memory, layout, mheap)
+        return copy_heap(memory, layout, roots)
     rehearsed.spans.refresh(memory)
     rehearsed.bits.refresh(memory)
-    return HeapCopy(pointers, rehearsed.spans, rehearsed.bits, sweepgen)
+    books = _books(memory, layout, roots)
+    return HeapCopy(pointers, rehearsed.spans, rehearsed.bits, sweepgen, *books)
+
+
+def _books(
+    memory: Memory, layout: Layout, roots: HeapRoots
+) -> tuple[HeapTotals, tuple[Bounds, ...]]:
+    arenas = Heap(memory, layout, roots.mheap).arena_ranges()
+    return read_totals(memory, layout, roots), arenas
 
 
 def _span_list(memory: Memory, layout: Layout, mheap: int) -> tuple[Words, int]:
@@ -147,7 +164,7 @@ def decode_spans(copy: HeapCopy, layout: Layout) -> SpanTable:
         columns.append(column if name in _ADDRESSES else _signed(column))
     lost = tuple(copy.pointers[~there].tolist())
     table = SpanTable(*[*columns, lost])
-    return _plausible(table, layout)
+    return _plausible(table, layout, copy.arenas)
 
 
 def _signed(column: Words) -> Ints:
@@ -155,33 +172,69 @@ def _signed(column: Words) -> Ints:
     return np.where(column < np.uint64(1 << 62), column, np.uint64(1 << 62)).astype(np.int64)
 
 
-def _plausible(table: SpanTable, layout: Layout) -> SpanTable:
+def _plausible(table: SpanTable, layout: Layout, arenas: Sequence[Bounds]) -> SpanTable:
     constants = layout.constants
     dead, in_use = constants["mSpanDead"], constants["mSpanInUse"]
     page = constants["_PageSize"]
     good = (table.state >= dead) & (table.state <= constants["mSpanManual"])
     sized = (table.npages > 0) & (table.npages < _SPAN_BYTES_LIMIT // page)
     sized &= (table.base % np.uint64(page) == 0) & (table.base < np.uint64(_ADDRESS_LIMIT))
+    sized &= _in_arenas(table, arenas, page)
     size = np.where(sized, table.npages, 0) * page
     held = (table.elemsize > 0) & (table.elemsize <= size)
     held &= (table.nelems > 0) & (table.nelems <= _NELEMS_LIMIT)
-    fits = np.where(held, table.nelems, 0) * np.where(held, table.elemsize, 0) <= size
-    held &= fits & (table.freeindex <= table.nelems) & (table.alloc_count <= table.nelems)
+    slots = np.where(held, table.nelems, 0) * np.where(held, table.elemsize, 0)
+    held &= (slots <= size) & _filled(table, size, size - slots)
+    held &= (table.freeindex <= table.nelems) & (table.alloc_count <= table.nelems)
     good &= (table.state == dead) | sized
     good &= (table.state != in_use) | held
     kept = table.take(good, table.address[~good])
     return _disjoint(kept.take(np.argsort(kept.base, kind="stable")), layout)
 
 
+def _in_arenas(table: SpanTable, arenas: Sequence[Bounds], page: int) -> NDArray[np.bool_]:
+    """Of each span, whether it lies in one piece of the arenas, which are neighbours as a rule."""
+    lows = np.array([low for low, _ in arenas] or [0], np.uint64)
+    highs = np.array([high for _, high in arenas] or [0], np.uint64)
+    at = np.maximum(np.searchsorted(lows, table.base, side="right") - 1, 0)
+    room = np.where(table.base < highs[at], highs[at] - table.base, np.uint64(0))
+    inside: NDArray[np.bool_] = (table.base >= lows[at]) & (
+        table.npages <= (room // np.uint64(page)).astype(np.int64)
+    )
+    return inside
+
+
+def _filled(table: SpanTable, size: Ints, rest: Ints) -> NDArray[np.bool_]:
+    """Of each span in use, whether it has as many slots as its pages have room for: whether the
+    `rest` of its `size` that is no slot is too small for one more.
+
+    One large object takes all of them; what is set apart at a span's end is for a bitmap, a bit a
+    word, and marks (initSpan, mheap.go; userArenaChunkReserveBytes, arena.go; Go 1.21 to 1.27).
+    """
+    apart = size // 64 + _INLINE_MARKS
+    found: NDArray[np.bool_] = rest - apart < np.where(table.spanclass > 1, table.elemsize, 1)
+    return found
+
+
 def _disjoint(table: SpanTable, layout: Layout) -> SpanTable:
-    """Without spans that claim pages of the one before them: no two live spans share any."""
+    """Without spans that claim pages of others: no two live spans share any. Of those that do as
+    many are kept as can be: one that claims too much goes, not all that it lies over."""
     alive = table.state != layout.constants["mSpanDead"]
     rows = np.flatnonzero(alive)
     ends = table.base[rows] + (table.npages[rows] * layout.constants["_PageSize"]).astype(np.uint64)
     before = np.maximum.accumulate(np.concatenate((np.zeros(1, np.uint64), ends)))[: len(rows)]
-    clash = rows[table.base[rows] < before]
-    if not len(clash):
+    heads = table.base[rows] >= before
+    if heads.all():
         return table
     good = np.ones(len(table), bool)
-    good[clash] = False
-    return table.take(good, table.address[clash])
+    group = np.cumsum(heads)
+    crowded = np.flatnonzero(np.bincount(group)[group] > 1)
+    order = crowded[np.argsort(ends[crowded], kind="stable")]
+    taken = 0
+    for row, base, end in zip(rows[order].tolist(), table.base[rows[order]].tolist(),
+                              ends[order].tolist(), strict=True):  # fmt: skip
+        if base >= taken:
+            taken = end
+        else:
+            good[row] = False
+    return table.take(good, table.address[~good])

@@ -104,12 +104,14 @@ def _plain_read(pid: int) -> float:
     from goprobe.analysis.hold import open_target
     from goprobe.process.memory import ProcessMemory
     from goprobe.runtime.census import count
+    from goprobe.runtime.heaptotals import HeapRoots
     from goprobe.runtime.heapwords import read_words
     from goprobe.runtime.spantable import copy_heap
 
     target = open_target(pid)
     memory = ProcessMemory(pid)
-    census = count(copy_heap(memory, target.layout, target.root("mheap_")), target.layout)
+    roots = HeapRoots(target.root("mheap_"))
+    census = count(copy_heap(memory, target.layout, roots), target.layout)
     start = time.perf_counter()
     read_words(memory, census.spans, target.layout.constants["_PageSize"])
     return time.perf_counter() - start

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from goprobe.runtime.census import Census, count
 from goprobe.runtime.copies import copy_ranges
+from goprobe.runtime.heaptotals import HeapRoots
 from goprobe.runtime.spantable import HeapCopy, copy_heap
 from goprobe.runtime.world import World
 from tests.support.go import Running, build, matrix, running
@@ -18,7 +19,7 @@ from tests.support.heap import TESTDATA, standing_world
 
 
 def _copy(world: World) -> HeapCopy:
-    return copy_heap(world.memory, world.layout, world.roots["mheap_"])
+    return copy_heap(world.memory, world.layout, HeapRoots.of(world.roots))
 
 
 def _by_size(census: Census) -> Counter[int]:
@@ -67,6 +68,8 @@ def test_scribbled_bookkeeping_is_bounded_and_told() -> None:
                 replace(good.spans, buffer=spans),
                 replace(good.bits, buffer=bits),
                 good.sweepgen,
+                good.totals,
+                good.arenas,
             )
             census = count(broken, layout)
             assert len(census.spans) + len(census.unreadable) <= len(good.pointers)

@@ -10,12 +10,15 @@ from msgspec import UNSET
 from goprobe.analysis.audit import audited, check
 from goprobe.model.heap import HeapReport, TypeCount
 from goprobe.model.report import Audited
+from goprobe.runtime.census import Census
+from goprobe.runtime.censuscheck import disagreements
 
 
 class HeapFacts(msgspec.Struct, frozen=True):
     """`sampled`: the graph is of a part of the heap only."""
 
     report: HeapReport
+    census: Census
     sampled: bool = False
 
 
@@ -43,13 +46,18 @@ def classes_have_room(facts: HeapFacts) -> Iterator[str]:
             yield f"{name}: {c.objects} objects are {c.bytes} bytes, {c.free_bytes} are free"
 
 
-@check("every span's allocated slots are as many as the runtime counted")
+@check("every span at rest holds as many objects as the runtime counted")
 def spans_agree(facts: HeapFacts) -> Iterator[str]:
-    done = facts.report.self_check
-    if done.popcount_mismatches:
-        yield f"{done.popcount_mismatches} of {done.spans} spans are not as the runtime counted"
-    if done.unreadable_spans:
-        yield f"{done.unreadable_spans} spans cannot be read, or make no sense"
+    spans, census = len(facts.census.spans), facts.census
+    if wrong := sum(m.settled for m in census.mismatches):
+        yield f"{wrong} of {spans} spans hold more or fewer objects than the runtime counted"
+    if census.unreadable:
+        yield f"{len(census.unreadable)} spans cannot be read, or make no sense"
+
+
+@check("spans, pages and objects are as many as the runtime's own sums say")
+def totals_agree(facts: HeapFacts) -> Iterator[str]:
+    yield from disagreements(facts.census)
 
 
 @check("what is reachable and what is not are all objects, once each")
@@ -127,7 +135,7 @@ def samples_add_up(facts: HeapFacts) -> Iterator[str]:
         yield f"the stacks have {told[0]} objects of {told[1]} bytes, {whole[0]} of {whole[1]} are"
 
 
-CENSUS = (classes_add_up, classes_have_room, spans_agree)
+CENSUS = (classes_add_up, classes_have_room, spans_agree, totals_agree)
 GRAPH = (
     every_object_once, every_object_typed_once, retained_fits, garbage_adds_up, samples_add_up,
 )  # fmt: skip

@@ -156,15 +156,17 @@ class LiveDriver:
         from goprobe.analysis.audit.heap import HeapFacts, audit_heap
         from goprobe.analysis.census import census_of, self_check
         from goprobe.runtime.census import count
+        from goprobe.runtime.heaptotals import HeapRoots
         from goprobe.runtime.spantable import copy_heap
 
         world = self._at().world
         try:
-            census = count(copy_heap(world.memory, world.layout, world.heap.address), world.layout)
+            copy = copy_heap(world.memory, world.layout, HeapRoots.of(world.roots))
         except UnreadableError as error:
             raise CannotWorkError(f"the heap cannot be read: {error.why}") from None
+        census = count(copy, world.layout)
         report = HeapReport(
             pid=world.pid, go=Tool(world.program.go.version), pause_us=0, snapshot="stop",
             self_check=self_check(census), census=census_of(census),
         )  # fmt: skip
-        return finished(report, audit_heap(HeapFacts(report)))
+        return finished(report, audit_heap(HeapFacts(report, census)))

@@ -114,8 +114,11 @@ def _self_check(page: Page, report: HeapReport) -> None:
     check = report.self_check
     spans = f"{words.number(check.spans)} spans"
     if not check.popcount_mismatches and not check.unreadable_spans:
-        told = f"Self-check: the allocation bits of all {spans} agree with the runtime's counts."
-        page.paragraph((f"{page.glyphs.good} {told}", "green"), hanging=2)
+        # What does not hold is told at the foot, in red: nothing is green beside it.
+        if not report.contradictions:
+            told = f"Self-check: the allocation bits of all {spans} agree with the runtime's counts"
+            page.paragraph((f"{page.glyphs.good} {told}, and their pages with its sum.", "green"),
+                           hanging=2)  # fmt: skip
         return
     told = f"Self-check: {check.popcount_mismatches} of {spans} disagree with the runtime's counts"
     unreadable = f", {check.unreadable_spans} unreadable" if check.unreadable_spans else ""
