@@ -26,6 +26,7 @@ from goprobe.analysis.sites import CodeMap
 from goprobe.analysis.sourcenames import SourceNames
 from goprobe.analysis.verdict import Evidence, judge
 from goprobe.binary.elf import ElfFile
+from goprobe.binary.pclnformat import Function
 from goprobe.errors import UsageError
 from goprobe.model.address import Address
 from goprobe.model.escape import (
@@ -42,7 +43,7 @@ from goprobe.model.report import Tool
 from goprobe.model.trace import Exit
 from goprobe.runtime.allocators import Family
 from goprobe.runtime.program import Program
-from goprobe.runtime.statictypes import static_types
+from goprobe.runtime.statictypes import MapParts, static_types
 from goprobe.toolchain.build import Progress
 from goprobe.toolchain.escapebuild import (
     GCFLAGS,
@@ -114,14 +115,19 @@ class _Study:
         self.build = build
         self.request = request
         self.program = Program(ElfFile(build.binary, shown_as=build.program.path))
+        self.map_parts = MapParts(self.program)
         self.names = SourceNames(build, str(go.path.resolve().parent.parent))
         self.sources = Sources()
         self.code = CodeMap(self.program)
         self._say("reading the code")
+        self.functions = list(self.code.functions_in(self.names.is_own))
         self.facts = self._read_facts()
-        self.plans = self._join()
+        self.joiner = self._joiner()
+        self.plans = self.joiner.plans(self.code.calls)
         self.promises = self._read_promises()
         self.observed = Observed() if request.static else self._observe()
+        self.plans += self.joiner.besides(self.observed.besides)
+        self.plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
         self.sites = tuple(self._sites())
         self.changed = self._changed_sources()
 
@@ -133,7 +139,7 @@ class _Study:
         return self.request.deep or self.names.own(file)
 
     def _read_facts(self) -> dict[tuple[str, int], list[LineFacts]]:
-        functions = list(self.code.functions_in(self.names.is_own))
+        functions = self.functions
         found: dict[tuple[str, int], list[LineFacts]] = {}
         for (file, line), facts in (
             CodeLines(self.program.elf, self.program.lines).facts(functions).items()
@@ -141,14 +147,13 @@ class _Study:
             found.setdefault((self.names.canonical(file), line), []).extend(facts)
         return found
 
-    def _join(self) -> list[SitePlan]:
+    def _joiner(self) -> Joiner:
         predictions = predict(self.build.diagnostics, self.names.of_message, self.sources)
         types = static_types(self.program)
-        joiner = Joiner(
+        return Joiner(
             predictions, self.facts, self.names.canonical, self._own,
             types.name if types else lambda _: "",
         )  # fmt: skip
-        return joiner.plans(self.code.calls)
 
     def _read_promises(self) -> list[Promise]:
         found: list[Promise] = []
@@ -165,12 +170,22 @@ class _Study:
         self._say("")
         return observe(
             Request(
-                self.program, self.code, self.plans, entries, self._arguments(),
+                self.program, self.code, self.plans, self._responsible(), entries,
+                self._arguments(),
                 self.build.program.directory if request.mode is Mode.TEST else request.cwd,
                 request.hits, request.check_pointers, request.timeout, request.stdout,
                 request.stderr,
             )
         )  # fmt: skip
+
+    def _responsible(self) -> list[Function]:
+        """The functions that are looked at, and those into which they were inlined."""
+        if self.request.deep:
+            return list(self.code.functions_outside())
+        entries = {call.entry for plan in self.plans for call in plan.calls}
+        known = {function.entry for function in self.functions}
+        others = (self.program.lines.function_at(entry) for entry in entries - known)
+        return [*self.functions, *(f for f in others if f)]
 
     def _entries(self, promise: Promise) -> list[int]:
         """Where the code of a promise's lines begins, in each machine function that has some."""
@@ -224,9 +239,7 @@ class _Study:
             )  # fmt: skip
 
     def _worth_telling(self, plan: SitePlan, evidence: Evidence) -> bool:
-        """Not what other packages never did, nor where the runtime kept no record of its own."""
-        if plan.families == {Family.BOOKKEEPING}:
-            return any(call.inner > 0 for call in evidence.calls)
+        """Not what other packages never did."""
         return evidence.hits > 0 or not self.request.deep or self.names.own(plan.predicted.file)
 
     def _places_of_inlining(self) -> dict[str, list[str]]:
@@ -262,9 +275,16 @@ class _Study:
             executed=sum(seen.executed.get(w.pc, 0) for w in plan.witnesses),
             elsewhere=tuple(sorted(elsewhere)),
             unseen=seen.partial,
-            looked=self.request.hits,
             limits=_limits(predicted.flow),
+            boxed=self._boxed(plan),
+            looked=self.request.hits,
         )
+
+    def _boxed(self, plan: SitePlan) -> str:
+        """Which parts of a map are too large to lie in it."""
+        types = {c.type for c in plan.calls if c.allocator.family is Family.ASSIGN and c.type}
+        parts = [part for rtype in types for part in self.map_parts.boxed(rtype)]
+        return " and ".join(dict.fromkeys(parts))
 
     def _elsewhere(self, function: str, inlined_at: dict[str, list[str]]) -> Sequence[str]:
         for name, places in inlined_at.items():
@@ -293,6 +313,8 @@ class _Study:
             flow=predicted.flow,
             ambiguous=plan.ambiguous,
             parameter=predicted.parameter,
+            allocations=evidence.made if evidence.ran else -1,
+            bytes=sum(c.bytes for c in evidence.all_calls) if evidence.ran else -1,
         )
 
     def _call(self, pc: int, plan: SitePlan, index: int) -> Call:
@@ -302,8 +324,8 @@ class _Study:
         return Call(
             pc=Address(pc), callee=call.allocator.symbol, inlined_at=tuple(outer),
             file=self.names.canonical(inner.file), line=inner.line, function=inner.function,
-            hits=self.observed.counts.get(pc, 0), allocations=self.observed.allocations(call),
-            blocks=self.observed.blocks(call),
+            hits=self.observed.hits(call), allocations=self.observed.allocations(call),
+            blocks=self.observed.blocks(call), bytes=self.observed.bytes(call),
         )  # fmt: skip
 
 

@@ -11,14 +11,17 @@ import msgspec
 from goprobe.analysis.assertions import Promise
 from goprobe.analysis.plan import SitePlan
 from goprobe.analysis.results import CallResults, Results
-from goprobe.analysis.sites import AllocationCall, CodeMap
+from goprobe.analysis.sites import CALL_SIZE, AllocationCall, CodeMap
 from goprobe.analysis.sweep import pointers_into_stacks
 from goprobe.analysis.verdict import CallEvidence
+from goprobe.binary.machinecode import DirectCall
+from goprobe.binary.pclnformat import Function
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.escape import DanglingPointer
 from goprobe.model.location import Kind
 from goprobe.model.trace import Exit
 from goprobe.process.heldregisters import held_registers, out_of_calls
+from goprobe.process.ledger import Made
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory, ProcessMemory
 from goprobe.process.probes import CallSite, ProbeSite, RunOutcome
@@ -29,11 +32,13 @@ from goprobe.runtime.world import load_bias
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`entries` are, for each promise, the pcs at which its code begins."""
+    """`entries` are, for each promise, the pcs at which its code begins; `functions` those whose
+    calls of the runtime are to be held responsible for what it allocates."""
 
     program: Program
     code: CodeMap
     plans: Sequence[SitePlan]
+    functions: Sequence[Function]
     entries: Mapping[Promise, Sequence[int]]
     arguments: tuple[str, ...]
     cwd: Path
@@ -47,15 +52,16 @@ class Request(msgspec.Struct, frozen=True):
 class Observed(msgspec.Struct):
     """What a run showed; by pc (link-time) of calls and of witnesses. Empty: nothing was run.
 
-    `partial` says why the run was not seen to its end, "" where it was.
+    `made` is what was allocated in each call of the runtime, `besides` the calls among them that
+    are no site's. `partial` says why the run was not seen to its end, "" where it was.
     """
 
     ran: bool = False
     pid: int = 0
     counts: Mapping[int, int] = msgspec.field(default_factory=dict)
-    reached: Mapping[int, int] = msgspec.field(default_factory=dict)
+    made: Mapping[int, Made] = msgspec.field(default_factory=dict)
+    besides: tuple[AllocationCall, ...] = ()
     results: Mapping[int, CallResults] = msgspec.field(default_factory=dict)
-    inner_complete: bool = False
     witnessed: Mapping[int, int] = msgspec.field(default_factory=dict)
     executed: Mapping[int, int] = msgspec.field(default_factory=dict)
     promised: dict[Promise, int] = msgspec.field(default_factory=dict)
@@ -66,44 +72,54 @@ class Observed(msgspec.Struct):
 
     def evidence(self, call: AllocationCall) -> CallEvidence:
         results = self.results.get(call.pc, CallResults())
+        made = self.made.get(call.pc, _NOTHING)
         return CallEvidence(
-            call.allocator, self.counts.get(call.pc, 0), results.inspected, results.outcomes(),
-            self._inner(call, results), self.reached.get(call.pc, 0),
+            call.allocator, self.hits(call), results.inspected, results.outcomes(), made.objects,
+            made.bytes, made.on_g0,
         )  # fmt: skip
 
-    def _inner(self, call: AllocationCall, results: CallResults) -> int:
-        return results.inner if self.inner_complete or results.inner else -1
+    def hits(self, call: AllocationCall) -> int:
+        """How often it ran; of what was found by its doing alone, how often it did that."""
+        return self.counts.get(call.pc, self.made.get(call.pc, _NOTHING).objects)
 
     def allocations(self, call: AllocationCall) -> int:
-        """How many objects the call was seen to allocate, -1 where not every hit was inspected."""
-        results = self.results.get(call.pc, CallResults())
-        hits = self.counts.get(call.pc, 0)
-        if call.allocator.allocates is Allocates.SEVERAL and self.ran and hits:
-            return results.inner if self.inner_complete else -1
-        if not self.ran or results.inspected < hits:
-            return -1
-        return sum(o.count for o in results.outcomes() if o.kind == Kind.HEAP)
+        """How many objects were allocated in the call, -1 where nothing was run."""
+        return self.made.get(call.pc, _NOTHING).objects if self.ran else -1
+
+    def bytes(self, call: AllocationCall) -> int:
+        """What these objects asked for in all."""
+        return self.made.get(call.pc, _NOTHING).bytes if self.ran else -1
 
     def blocks(self, call: AllocationCall) -> int:
-        """How many of these objects the allocator began a block for, -1 as above."""
+        """How many of these objects the allocator began a block for, -1 where that is not known:
+        it puts small ones into one, and not every one was looked at."""
         made = self.allocations(call)
-        if made < 0 or call.allocator.allocates is Allocates.SEVERAL:
+        if made <= 0 or call.allocator.allocates is Allocates.SEVERAL:
             return made
-        outcomes = self.results.get(call.pc, CallResults()).outcomes()
-        return sum(o.opened for o in outcomes if o.kind == Kind.HEAP)
+        results = self.results.get(call.pc, CallResults())
+        if results.inspected < self.hits(call):
+            return -1
+        return sum(o.opened for o in results.outcomes() if o.kind == Kind.HEAP)
+
+
+_NOTHING = Made()
 
 
 def observe(request: Request) -> Observed:
     """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""
     calls = {call.pc: call for plan in request.plans for call in plan.calls}
-    inner = request.code.inner_calls if calls else ()
-    sites = [CallSite(pc, call.target, pc, threshold=call.threshold) for pc, call in calls.items()]
-    sites += [CallSite(call.pc, call.target, call.pc) for call in inner]
+    others = {
+        call.pc: call
+        for call in request.code.runtime_calls(request.functions)
+        if call.pc not in calls
+    }
+    owners = [pc + CALL_SIZE for pc in (*calls, *others)]
+    sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in request.plans for w in plan.witnesses}
     entries = {pc for pcs in request.entries.values() for pc in pcs}
     for pc in entries:
         offsets.setdefault(pc, 0)
-    results = Results(request.program, calls, [call.pc for call in inner], offsets)
+    results = Results(request.program, calls, offsets)
     sweeps = _Sweeps(request.program)
     outcome = run_counted(
         str(request.program.elf.path), request.arguments, sites=sites,
@@ -112,9 +128,9 @@ def observe(request: Request) -> Observed:
         on_end=sweeps.at_end, check_every=request.check_pointers,
         on_check=sweeps.between if request.check_pointers else None,
         timeout=request.timeout, stdout=request.stdout, stderr=request.stderr,
-        cwd=str(request.cwd),
+        cwd=str(request.cwd), allocator=request.code.allocator_calls(owners),
     )  # fmt: skip
-    return _observed(request, outcome, results, [call.pc for call in inner], sweeps)
+    return _observed(request, outcome, results, others, sweeps)
 
 
 class _Sweeps:
@@ -155,17 +171,22 @@ def _observed(
     request: Request,
     outcome: RunOutcome,
     results: Results,
-    inner: Sequence[int],
+    others: Mapping[int, DirectCall],
     sweeps: _Sweeps,
 ) -> Observed:
     counts = outcome.counts
+    made = {back - CALL_SIZE: made for back, made in outcome.made.items()}
     return Observed(
         ran=True,
         pid=outcome.pid,
         counts=counts,
-        reached=outcome.reached,
+        made=made,
+        besides=tuple(
+            request.code.call_at(others[pc])
+            for pc, found in made.items()
+            if pc in others and found.objects
+        ),
         results=results.by_call,
-        inner_complete=all(counts[pc] <= request.hits for pc in inner),
         witnessed=results.witnessed,
         executed=results.executed,
         promised={

@@ -121,6 +121,11 @@ class Joiner:
         plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
         return plans
 
+    def besides(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
+        """Sites of what the runtime was seen to allocate in calls that ask for no memory."""
+        anchored = (self._anchor(call) for call in calls)
+        return self._unpredicted([a for a in anchored if a])
+
     def _anchor(self, call: AllocationCall) -> _Anchored | None:
         for at in range(len(call.frames) - 1, -1, -1):
             frame = call.frames[at]

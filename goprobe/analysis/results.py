@@ -1,4 +1,4 @@
-"""Where the results of inspected calls lived, and how many objects each call made.
+"""Where the results of inspected calls lived.
 
 Looked at while the calling thread stands still, so this has to be quick: the three places where
 almost everything lies (the own stack, the binary's sections, a span of the heap) are told apart by
@@ -8,8 +8,7 @@ asked of `locate` itself.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
 import msgspec
@@ -32,10 +31,7 @@ from goprobe.runtime.world import World, load_bias
 
 _WORD = 8
 _OPERANDS = 64
-_FRAMES = 32
-_CALL_SIZE = 5
 _INDEX = {name: index for index, name in enumerate(INTEGER_REGISTERS)}
-_TWO_WORDS = struct.Struct("<QQ")
 _WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
 
 
@@ -56,13 +52,9 @@ class _Tally(msgspec.Struct):
 
 
 class CallResults(msgspec.Struct):
-    """What was seen of one CALL instruction: `tallies` by kind of place and type.
-
-    `inner` counts the objects that the runtime was seen to allocate on behalf of its calls.
-    """
+    """What was seen of one CALL instruction: `tallies` by kind of place and type."""
 
     inspected: int = 0
-    inner: int = 0
     tallies: dict[tuple[str, str], _Tally] = msgspec.field(default_factory=dict)
 
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -176,21 +168,17 @@ _OPENED, _WITHIN = Where(Kind.HEAP, "the heap", True), Where(Kind.HEAP, "the hea
 
 
 class Results:
-    """Takes the hits of a run. `calls` are the sites' own by site id, `inner` those of the runtime
-    itself, by which it is seen whether a call of the former came to allocate."""
+    """Takes the hits of a run. `calls` are the sites' own by site id."""
 
     def __init__(
         self,
         program: Program,
         calls: Mapping[int, AllocationCall],
-        inner: Iterable[int],
         frame_offsets: Mapping[int, int],
     ) -> None:
         self._program = program
         self._calls = calls
-        self._inner = frozenset(inner)
         self._offsets = frame_offsets
-        self._returns = {pc + _CALL_SIZE: pc for pc in calls}
         self.by_call: dict[int, CallResults] = {}
         self.witnessed: dict[int, int] = {}
         self.executed: dict[int, int] = {}
@@ -200,9 +188,6 @@ class Results:
         """For `run_counted`: an inspected call has returned, or (after the run) never did."""
         if not hit.returned:
             return
-        if hit.site.site_id in self._inner:
-            self._count_inner(hit, memory)
-            return
         call = self._calls[hit.site.site_id]
         results = self._results(hit.site.site_id)
         results.inspected += 1
@@ -211,29 +196,6 @@ class Results:
 
     def _results(self, pc: int) -> CallResults:
         return self.by_call.setdefault(pc, CallResults())
-
-    def _count_inner(self, hit: CallHit, memory: Memory) -> None:
-        """The runtime has allocated: for which of the sites' calls, its frames tell.
-
-        Compiled functions link their frames by RBP, with the return address above it.
-        """
-        bias = self._places(memory).bias
-        below = hit.stack_hi - hit.fp
-        at, high = hit.stack_hi_after - below, hit.stack_hi_after
-        for _ in range(_FRAMES):
-            if not 0 < at <= high - 2 * _WORD:
-                return
-            try:
-                following, back = _TWO_WORDS.unpack(memory.read(at, 2 * _WORD))
-            except UnreadableError:
-                return
-            pc = self._returns.get(back - bias)
-            if pc is not None:
-                self._results(pc).inner += 1
-                return
-            if following <= at:
-                return
-            at = following
 
     def _places(self, memory: Memory) -> Places:
         if self.places is None:

@@ -7,6 +7,7 @@ source was inlined there.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
@@ -19,10 +20,19 @@ from goprobe.binary.machinecode import (
     StackAddress,
     calls_to,
     known_at,
+    verified,
 )
 from goprobe.binary.pclnformat import Function, SourceFrame
-from goprobe.process.probes import Threshold
-from goprobe.runtime.allocators import Allocates, Allocator, Family, allocators_for, specialised
+from goprobe.process.ledger import AllocatorCalls, merged
+from goprobe.runtime.allocators import (
+    Allocates,
+    Allocator,
+    Family,
+    allocators_for,
+    bookkeeping,
+    is_malloc,
+    specialised,
+)
 from goprobe.runtime.program import Program
 
 
@@ -59,15 +69,9 @@ class AllocationCall(msgspec.Struct, frozen=True):
         return self.known.get(slot.register) if slot else None
 
     @property
-    def threshold(self) -> Threshold | None:
-        """From which argument on the call allocates, where one argument decides that."""
-        if self.allocator.decides is None:
-            return None
-        word, bits, without, within = self.allocator.decides
-        register = self.allocator.slots[word].register
-        in_frame = isinstance(self.buffer, StackAddress)
-        known = in_frame or not self.allocator.buffer or isinstance(self.buffer, Constant)
-        return Threshold(register, bits, within if in_frame else without) if known else None
+    def back(self) -> int:
+        """Where its function goes on."""
+        return self.pc + CALL_SIZE
 
     @property
     def makes_several_variables(self) -> bool:
@@ -82,6 +86,7 @@ class AllocationCall(msgspec.Struct, frozen=True):
         )
 
 
+CALL_SIZE = 5
 # Parameters of mallocgc and of its specialised forms.
 _UNTYPED = ("size", "typ", "needzero")
 
@@ -115,14 +120,46 @@ class CodeMap:
                 found += self._calls_of(function, calls)
         return tuple(found)
 
-    @cached_property
-    def inner_calls(self) -> tuple[AllocationCall, ...]:
-        """The runtime's own calls by which maps, channels, defer records and caches allocate."""
-        found: list[AllocationCall] = []
-        for function, calls in self._by_function(self._direct):
-            if function.name.startswith(_MAY_ALLOCATE):
-                found += self._calls_of(function, calls)
-        return tuple(found)
+    def runtime_calls(self, functions: Iterable[Function]) -> Iterator[DirectCall]:
+        """The calls of whatever function of the runtime in the code of these functions."""
+        entries = [f.entry for f in self._lines.functions() if in_runtime(f.name)]
+        ranges = sorted((f.entry, f.end) for f in functions)
+        starts = [low for low, _ in ranges]
+        for call in calls_to(self._program.elf, entries):
+            at = bisect_right(starts, call.pc) - 1
+            if at >= 0 and call.pc < ranges[at][1] and not call.jump:
+                yield call
+
+    def allocator_calls(self, owners: Iterable[int]) -> AllocatorCalls:
+        """The runtime's own calls of its allocator, to be counted for the return addresses
+        `owners`.
+
+        The allocator is left out of the runtime's ranges: what it makes itself on the way, when
+        it starts the collector, is nobody's.
+        """
+        functions = [f for f in self._lines.functions() if in_runtime(f.name)]
+        forms = [f.entry for f in functions if is_malloc(f.name)]
+        found: list[tuple[int, int]] = []
+        for function, calls in self._by_function(calls_to(self._program.elf, forms)):
+            if in_runtime(function.name) and not is_malloc(function.name):
+                true = verified(calls, self.code_of(function), function.entry)
+                found += [(c.pc, c.target) for c in true if not c.jump]
+        layout = self._program.facts.layout
+        return AllocatorCalls(
+            tuple(found), tuple(forms), tuple(owners),
+            tuple(merged([(f.entry, f.end) for f in functions if not is_malloc(f.name)])),
+            (self._lines.low, self._lines.high),
+            (layout.offset("g", "m"), layout.offset("m", "curg")),
+        )  # fmt: skip
+
+    def call_at(self, call: DirectCall) -> AllocationCall:
+        """A call of any function of the runtime, which was seen to allocate."""
+        function, callee = self._lines.function_at(call.pc), self._lines.function_at(call.target)
+        frames = tuple(self._lines.inline_stack(function, call.pc)) if function else ()
+        return AllocationCall(
+            call.pc, call.target, function.entry if function else 0,
+            bookkeeping(callee.name if callee else ""), frames, {},
+        )  # fmt: skip
 
     @cached_property
     def _direct(self) -> list[DirectCall]:
@@ -160,6 +197,10 @@ class CodeMap:
     def code_of(self, function: Function) -> bytes:
         return self._program.elf.read(function.entry, function.end - function.entry)
 
+    def functions_outside(self) -> Iterator[Function]:
+        """All machine functions but the runtime's."""
+        return (f for f in self._lines.functions() if not in_runtime(f.name))
+
     def functions_in(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
         """The machine functions whose own source file (that of their entry) is wanted."""
         units = self._units_with(wanted)
@@ -184,14 +225,3 @@ class CodeMap:
 def in_runtime(name: str) -> bool:
     """Whether a function belongs to Go's runtime, whose allocations count for its callers."""
     return name.startswith(("runtime.", "internal/runtime/", "runtime/internal/"))
-
-
-# The functions by which calls that make any number of objects ask for memory: runtime/map*.go,
-# panic.go, chan.go, proc.go, iface.go; since Go 1.24 maps are internal/runtime/maps.
-_MAY_ALLOCATE = (
-    "internal/runtime/maps.", "runtime.map", "runtime.makemap", "runtime.makeBucketArray",
-    "runtime.hashGrow", "runtime.(*hmap).", "runtime.newdefer", "runtime.deferproc",
-    "runtime.deferrangefunc", "runtime.(*timers).addHeap",
-    "runtime.makechan", "runtime.acquireSudog", "runtime.buildTypeAssertCache",
-    "runtime.buildInterfaceSwitchCache",
-)  # fmt: skip

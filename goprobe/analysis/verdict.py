@@ -12,7 +12,7 @@ import msgspec
 from goprobe.analysis.codelines import Static
 from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
 from goprobe.model.location import Kind
-from goprobe.runtime.allocators import Allocator, Family
+from goprobe.runtime.allocators import Allocates, Allocator, Family
 
 _STATIC_KINDS = frozenset((Kind.RODATA, Kind.DATA, Kind.BSS))
 _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
@@ -21,17 +21,18 @@ _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
 class CallEvidence(msgspec.Struct, frozen=True):
     """A call into the allocator: how often it ran, and where the inspected results lay.
 
-    `inspected` is how many results were looked at. `inner` is how many objects these calls were
-    seen to allocate; -1 where that was not counted to the end. `more` is how many that nobody
-    looked at allocated, by their arguments.
+    `inspected` is how many results were looked at. `made` is how many objects were allocated in
+    these calls, `bytes` what they asked for in all, and `on_g0` how many more were made on the
+    thread's own stack, all counted.
     """
 
     allocator: Allocator
     hits: int = 0
     inspected: int = 0
     outcomes: tuple[Outcome, ...] = ()
-    inner: int = -1
-    more: int = 0
+    made: int = 0
+    bytes: int = 0
+    on_g0: int = 0
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -45,7 +46,8 @@ class Evidence(msgspec.Struct, frozen=True):
     bytes, in passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a
     package whose predictions were not asked for. `unseen` says why the run did
     not show everything; `looked` is after how many executions nobody looks any more. `together`
-    are calls for other sites that made this one's memory as well.
+    are calls for other sites that made this one's memory as well. `boxed` are the parts of a map
+    that are too large to lie in it.
     """
 
     prediction: Prediction
@@ -71,6 +73,11 @@ class Evidence(msgspec.Struct, frozen=True):
     looked: int = 0
     limits: tuple[str, ...] = msgspec.field(default=())
     together: tuple[CallEvidence, ...] = ()
+    boxed: str = ""
+
+    @property
+    def all_calls(self) -> tuple[CallEvidence, ...]:
+        return self.calls or self.together
 
     @property
     def main_calls(self) -> tuple[CallEvidence, ...]:
@@ -83,8 +90,9 @@ class Evidence(msgspec.Struct, frozen=True):
         return sum(c.hits for c in self.main_calls)
 
     @property
-    def more(self) -> int:
-        return sum(c.more for c in self.main_calls)
+    def made(self) -> int:
+        """Objects allocated, for the entries of a map literal too."""
+        return sum(c.made for c in self.all_calls)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -125,7 +133,7 @@ def _made_together(site: Evidence) -> Judged:
         return Verdict.UNOBSERVED, "not run: the code makes one object of it and of others"
     if not site.hits:
         return Verdict.NOT_REACHED, _unreached(site, "the call that makes it with others never ran")
-    if not _seen(site.outcomes).heap:
+    if not site.made:
         why = site.unseen or "no call returned while it was looked at"
         return (
             Verdict.UNOBSERVED,
@@ -240,25 +248,47 @@ def _class_of(kind: str) -> str:
 def _called(site: Evidence) -> Judged:
     moves = [c for c in site.calls if c.allocator.family is Family.MOVE and c.hits]
     makers = [c for c in site.calls if c.allocator.family is not Family.MOVE]
-    if moves and _seen([o for c in moves for o in c.outcomes]).heap:
+    if sum(c.made for c in moves):
         return Verdict.DEFERRED_HEAP, _deferred(moves, makers)
     if _all(site, Family.ASSIGN):
         return _assigned(site)
     if _all(site, Family.GO):
-        return Verdict.UNPREDICTED, (
-            "a goroutine's descriptor and stack come from the runtime, new ones or used ones"
-        )
+        return _goroutine(site)
     if _all(site, Family.DEFER):
-        return Verdict.UNPREDICTED, (
-            "a defer in a loop keeps its records on the heap, where the runtime reuses them"
-        )
-    if _all(site, Family.BOOKKEEPING):
-        return Verdict.UNPREDICTED, site.calls[0].allocator.limit
+        return _defer_records(site)
     seen = _seen(site.outcomes)
+    if site.made:
+        return _on_heap(site, seen)
     if not seen.total:
-        why = site.unseen or "no call returned while it was looked at"
-        return Verdict.UNOBSERVED, f"{_callees(site.calls)} ran {_times(site.hits)}, {why}"
+        return _nothing_seen(site)
     return _by_place(site, seen)
+
+
+def _goroutine(site: Evidence) -> Judged:
+    made = sum(c.on_g0 for c in site.calls) + site.made
+    text = f"a goroutine was started {_times(site.hits)}"
+    if not made:
+        return Verdict.ELIDED, f"{text}: in a descriptor and a stack that the runtime had left"
+    return Verdict.UNPREDICTED, f"{text}: the runtime made {_objects(made)} to describe them"
+
+
+def _defer_records(site: Evidence) -> Judged:
+    if not site.made:
+        return Verdict.ELIDED, (
+            f"deferred {_times(site.hits)}: the records lie in objects that the runtime had left"
+        )
+    return Verdict.UNPREDICTED, (
+        f"{_amount(site)}: a defer in a loop keeps its records on the heap, where the runtime "
+        "reuses them"
+    )
+
+
+def _nothing_seen(site: Evidence) -> Judged:
+    ran = f"{_callees(site.calls)} ran {_times(site.hits)}"
+    if site.unseen or site.looked:
+        why = site.unseen or "no call returned while it was looked at"
+        return Verdict.UNOBSERVED, f"{ran}, {why}"
+    return Verdict.NO_COPY, f"{ran} and allocated nothing"
 
 
 def _all(site: Evidence, family: Family) -> bool:
@@ -266,26 +296,38 @@ def _all(site: Evidence, family: Family) -> bool:
 
 
 def _by_place(site: Evidence, seen: _Seen) -> Judged:
-    if seen.heap or site.more:
-        return _on_heap(site, seen)
+    """Of calls that allocated nothing."""
     if seen.stack:
-        if site.prediction is Prediction.HEAP:
-            return Verdict.CONTRADICTED, "what escapes was made in a goroutine's stack frame"
-        return Verdict.CONFIRMED_STACK, _share(seen.stack, seen.total, "in the frame's buffer")
+        if site.prediction is not Prediction.HEAP:
+            text = _share(seen.stack, seen.total, "in the frame's buffer")
+            return Verdict.CONFIRMED_STACK, text
+        return _escaping_in_frame(site)
     if seen.static:
         where = next(o.name for o in site.outcomes if _class_of(o.kind) == "static")
-        text = f"nothing is allocated: the result lies in {where}"
-        return Verdict.STATIC, text + _looked_at(seen.total, _unsure(site))
+        return Verdict.STATIC, f"nothing is allocated: the result lies in {where}"
     if seen.nothing:
-        text = "the result is one of the operands, or empty: nothing was copied"
-        return Verdict.NO_COPY, text + _looked_at(seen.total, _unsure(site))
+        return (
+            Verdict.NO_COPY,
+            "the result is one of the operands, or empty: nothing was copied",
+        )
     where = next(o.name or o.kind for o in site.outcomes)
+    if seen.heap:
+        return Verdict.SHARED, "the result lies in an object that was there already"
     return Verdict.UNOBSERVED, f"the result lies in memory that Go does not manage: {where}"
 
 
-def _unsure(site: Evidence) -> int:
-    """Hits of whose allocations only looking at them tells."""
-    return sum(c.hits for c in site.main_calls if c.allocator.decides is None)
+def _escaping_in_frame(site: Evidence) -> Judged:
+    """What may outlive its function may be built in the frame, to be moved where it really leaves:
+    that it did and was not moved nobody has seen."""
+    if Family.GROW in {c.allocator.family for c in site.calls}:
+        return Verdict.CONFIRMED_STACK, (
+            "what was appended stayed in the frame's buffer: the slice was never handed on"
+        )
+    if any(c.allocator.buffer for c in site.calls):
+        return Verdict.UNOBSERVED, (
+            "it escapes, and the call found for it has a buffer in the frame: that is another's"
+        )
+    return Verdict.CONTRADICTED, "what escapes was made in a goroutine's stack frame"
 
 
 def _on_heap(site: Evidence, seen: _Seen) -> Judged:
@@ -297,13 +339,6 @@ def _on_heap(site: Evidence, seen: _Seen) -> Judged:
 
 
 def _confirmed(site: Evidence, seen: _Seen) -> str:
-    if seen.heap == seen.total:
-        return f"allocated on the heap {_times(site.hits)}{_looked_at(seen.total, site.hits)}"
-    if site.more:
-        return (
-            f"ran {_times(site.hits)} and allocated {_times(seen.heap + site.more)} "
-            f"(the first {seen.total} were looked at)"
-        )
     rest = []
     if seen.static:
         rest.append(f"{seen.static} in static memory")
@@ -313,17 +348,23 @@ def _confirmed(site: Evidence, seen: _Seen) -> str:
         rest.append(f"{seen.stack} in the stack frame")
     if seen.other:
         rest.append(f"{seen.other} elsewhere")
-    return f"ran {_times(site.hits)}; of {seen.total} inspected {seen.heap} on the heap, " + (
-        " and ".join(rest)
-    )
+    text = _amount(site)
+    return f"{text}; of {seen.total} inspected {' and '.join(rest)}" if rest else text
+
+
+def _amount(site: Evidence) -> str:
+    """What was allocated in how many calls, as it was counted."""
+    if any(c.made and c.allocator.allocates is Allocates.SEVERAL for c in site.all_calls):
+        return f"ran {_times(site.hits)} and allocated {_objects(site.made)}"
+    if site.made == site.hits:
+        return f"allocated on the heap {_times(site.made)}"
+    return f"ran {_times(site.hits)} and allocated {_times(site.made)}"
 
 
 def _spilled(site: Evidence, seen: _Seen) -> str:
     limit = next((c.allocator.limit for c in site.calls if c.outcomes and c.allocator.limit), "")
     limit = next(iter(site.limits), limit) or "for a reason that goprobe does not know"
-    if site.more:
-        return f"allocated all the same ({seen.heap + site.more} of {site.hits}): {limit}"
-    return f"allocated all the same ({_of(seen.heap, seen.total)} inspected): {limit}"
+    return f"{_amount(site)} all the same: {limit}"
 
 
 def _unpredicted(site: Evidence) -> str:
@@ -331,7 +372,7 @@ def _unpredicted(site: Evidence) -> str:
     why = _UNPREDICTED.get(site.calls[0].allocator.family, limit)
     if site.wrapper:
         why = "the call of a go or defer statement is kept in a closure"
-    text = f"allocated on the heap {_times(site.hits)}"
+    text = _amount(site)
     if site.foreign:
         return f"{text}, in a package whose predictions were not asked for"
     text += ", though the compiler says nothing of it"
@@ -346,21 +387,27 @@ _UNPREDICTED = {
 
 
 def _deferred(moves: Sequence[CallEvidence], makers: Sequence[CallEvidence]) -> str:
-    moved = sum(c.hits for c in moves)
-    grown = sum(c.hits for c in makers)
+    moved, grown = sum(c.made for c in moves), sum(c.made for c in makers)
     text = f"built in the frame and moved to the heap {_times(moved)} when it left the function"
     return f"{text}; it outgrew the frame {_times(grown)}" if grown else text
 
 
 def _assigned(site: Evidence) -> Judged:
     seen = _seen(site.outcomes)
-    if any(c.inner > 0 for c in site.calls):
-        return Verdict.UNPREDICTED, "the map had to grow for it; the value lies inside the map"
+    if site.made and site.boxed:
+        return Verdict.UNPREDICTED, (
+            f"{_amount(site)}: its {site.boxed} are larger than 128 bytes, each new one gets an "
+            "object of its own; and the map grows"
+        )
+    if site.made:
+        return Verdict.UNPREDICTED, (
+            f"{_amount(site)}: the map had to grow for it; the value lies inside the map"
+        )
     if seen.stack and not seen.heap:
         return Verdict.CONFIRMED_STACK, "the value lies inside a map that fits in the stack frame"
     if seen.total:
         return Verdict.SHARED, "the value lies inside the map's own memory"
-    return Verdict.UNOBSERVED, f"{_callees(site.calls)} ran {_times(site.hits)}, none inspected"
+    return _nothing_seen(site)
 
 
 # Words
@@ -375,8 +422,8 @@ def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _looked_at(seen: int, hits: int) -> str:
-    return "" if seen >= hits else f" (the first {seen} were looked at)"
+def _objects(count: int) -> str:
+    return f"{count} object{'s' if count != 1 else ''}"
 
 
 def _of(part: int, total: int) -> str:

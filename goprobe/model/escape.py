@@ -48,9 +48,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `pc` is the CALL's link-time address. `file`, `line` and `function` are where the source of the
     call stands; `inlined_at` the calls through which that was inlined, innermost first, as
-    "file:line (function)". `hits` counts how often it ran: exact, however often. `allocations` is
-    how many objects it made, -1 where not each hit was inspected; `blocks` how many of them began
-    a memory block of their own, which is what Go's memory profiles count.
+    "file:line (function)". `hits` counts how often it ran; of a function that asks for no memory,
+    in which the runtime allocated all the same, how often it did. `allocations` is how many objects
+    were made in it and `bytes` what they asked for in all; all are exact, however often it ran, and
+    -1 where nothing was run. `blocks` is how many of the objects began a memory block of their own,
+    which is what Go's memory profiles count, -1 where not every one of small ones was inspected.
     """
 
     pc: Address
@@ -62,6 +64,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     hits: int = 0
     allocations: int = -1
     blocks: int = -1
+    bytes: int = -1
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +89,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One thing of which the compiler, or the machine code, says where its memory comes from.
 
     `hits` is how often the site's calls ran, or, where it has none, how often its code was seen to
-    run. `inspected` is for how many of these `outcomes` speaks. `flow` is the compiler's own
+    run. `allocations` is how many objects were made for it and `bytes` what they asked for in all,
+    both counted, -1 where nothing was run. `inspected` is for how many of the hits `outcomes`
+    speaks. `flow` is the compiler's own
     reason (-m=2). `ambiguous` says what cannot be told apart on this line. `parameter`: it speaks
     of a function's parameter, which has no memory of its own.
     """
@@ -107,6 +112,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     flow: tuple[str, ...] = ()
     ambiguous: str = ""
     parameter: bool = False
+    allocations: int = -1
+    bytes: int = -1
 
 
 class Assertion(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from goprobe.process.displaced import (
     NotDisplaceableError,
     displace,
 )
+from goprobe.process.ledger import AllocatorCalls, Ledger, Made
 from goprobe.process.maps import Mapping as Mapped
 from goprobe.process.maps import find, read_maps
 from goprobe.process.probes import CallSite, ProbeSite
@@ -35,7 +36,6 @@ from goprobe.process.trampoline import (
     FIRST_CLAIM,
     HITS,
     MODE,
-    REACHED,
     RECORD,
     RECORD_SIZE,
     RECORDS,
@@ -91,17 +91,22 @@ class Cave:
         probes: Sequence[ProbeSite],
         inspect: int,
         check_every: int,
+        allocator: AllocatorCalls | None = None,
     ) -> None:
         self.sites, self.probes, self.inspect = sites, probes, inspect
+        self.ledger = ledger = Ledger(allocator or AllocatorCalls())
         self.bias = 0
         self.callees: list[int] = []
+        self.targets: list[int] = []
         self.points: dict[int, Point] = {}
         self.returns: dict[int, Point] = {}
         self._plan = _plan(sites, probes, inspect)
         slots = len(self._plan.returns.keys() | self._plan.probes.keys())
         ring = ring_size(len(sites))
         stub = make_stub(inspect, ring, checked=check_every > 0)
-        self.layout = layout = Layout(stub, len(sites), slots, inspect, ring)
+        self.layout = layout = Layout(
+            stub, len(sites), slots, inspect, ring, ledger.code_size, ledger.data_size
+        )
         self._by_number: list[Point] = []
         self._originals: list[tuple[int, bytes]] = []
         self._uncounted = [0] * len(sites)
@@ -139,6 +144,8 @@ class Cave:
         size = layout.code_size + layout.data_size
         base = inject.place(mappings, low, high, size, layout.code_size)
         self.layout = layout = replace(layout, code=base, data=base + layout.code_size)
+        ledger = self.ledger
+        ledger.code, ledger.data, ledger.bias = layout.more_code_at, layout.more_data_at, self.bias
         self._map(pid, words)
         self._patch(low, high)
 
@@ -165,6 +172,7 @@ class Cave:
     def _patch(self, low: int, high: int) -> None:
         addresses = [site.pc + self.bias for site in self.sites]
         addresses += [at + self.bias for at in self._plan.returns | self._plan.probes]
+        addresses += [pc + self.bias for pc, _ in self.ledger.calls.calls]
         runs = _runs(addresses)
         if any(start < low or end > high + MAX_INSTRUCTION for start, end in runs):
             raise UsageError("an address to trace lies outside the program")
@@ -173,16 +181,32 @@ class Cave:
         where = dict(texts)
         starts = sorted(where)
         self.callees = self._redirect(where, starts)
+        self._redirect_allocator(where, starts)
         self._arm(where, starts)
-        self._write(self.layout.code, self._stubs())
+        self._write(self.layout.code, self.layout.assemble(self.callees))
+        self._write(self.layout.more_code_at, self.ledger.assemble())
+        self._fill_ledger()
         for start, text in texts:
             self._write(start, text)
 
-    def _stubs(self) -> bytes:
-        return self.layout.assemble(self.callees, [site.threshold for site in self.sites])
+    def _fill_ledger(self) -> None:
+        self.ledger.fill(self._ledger_words, self._ledger_words.cast("B"))
+
+    @property
+    def _ledger_words(self) -> memoryview:
+        return self._words[(self.layout.more_data_at - self.layout.data) // 8 :]
+
+    def _redirect_allocator(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
+        """Turn the runtime's own calls of its allocator to the ledger's routines."""
+        for link, callee in self.ledger.calls.calls:
+            pc = link + self.bias
+            text, at = _locate(where, starts, pc)
+            if text[at] != 0xE8 or _REL32.unpack_from(text, at + 1)[0] != callee - link - 5:
+                raise UsageError(f"the program has no call to {callee:#x} at {link:#x}")
+            _REL32.pack_into(text, at + 1, self.ledger.enters(callee) - (pc + _CALL_LENGTH))
 
     def _redirect(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> list[int]:
-        """Turn the calls to their stubs; returns the callees."""
+        """Turn the calls to their stubs; returns where these go on to."""
         callees: list[int] = []
         for number, site in enumerate(self.sites):
             pc = site.pc + self.bias
@@ -191,10 +215,11 @@ class Cave:
             if text[at] != 0xE8 or site.callee not in (0, callee - self.bias):
                 raise UsageError(f"the program has no call to {site.callee:#x} at {site.pc:#x}")
             _REL32.pack_into(text, at + 1, self.layout.enter(number) - (pc + _CALL_LENGTH))
-            callees.append(callee)
+            self.targets.append(callee)
+            callees.append(self.ledger.enters(callee - self.bias) or callee)
             returns = site.pc + _CALL_LENGTH in self._plan.returns
             control = (number + 1) * CONTROL_WORDS
-            self._set_mode(number, self.layout.stub.record if returns else self.counting(number))
+            self._set_mode(number, self.layout.stub.record if returns else self.layout.stub.count)
             self._words[control + CLAIMED] = FIRST_CLAIM
             self._words[control + RECORDS] = self.layout.records_of(number)
         return callees
@@ -220,16 +245,11 @@ class Cave:
     def count(self, number: int) -> int:
         """How often the site's call has begun."""
         control = (number + 1) * CONTROL_WORDS
-        return self._words[control + HITS] + self.reached(number) + self._uncounted[number]
+        return self._words[control + HITS] + self._uncounted[number]
 
-    def reached(self, number: int) -> int:
-        """How many calls that nobody looked at reached the site's threshold."""
-        return self._words[(number + 1) * CONTROL_WORDS + REACHED]
-
-    def counting(self, number: int) -> int:
-        """The part of the site's stub for calls that are only counted."""
-        stub = self.layout.stub
-        return stub.sort if self.sites[number].threshold else stub.count
+    def made(self) -> dict[int, Made]:
+        """What was allocated, by the owners' return addresses."""
+        return self.ledger.made(self._ledger_words)
 
     def claimed(self, number: int) -> int:
         """How many calls of the site have been noted, or are just being."""
@@ -302,7 +322,7 @@ class Cave:
         self.extract(point)
 
     def only_count(self, number: int) -> None:
-        self._set_mode(number, self.counting(number))
+        self._set_mode(number, self.layout.stub.count)
 
     def trap_calls(self, number: int) -> None:
         self._set_mode(number, self.layout.stub.trap)

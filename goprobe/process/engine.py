@@ -312,10 +312,8 @@ class Engine:
 
     def outcome(self) -> RunOutcome:
         counts: dict[int, int] = {}
-        reached: dict[int, int] = {}
         for number, site in enumerate(self._cave.sites):
             counts[site.site_id] = counts.get(site.site_id, 0) + self._cave.count(number)
-            reached[site.site_id] = reached.get(site.site_id, 0) + self._cave.reached(number)
         ended = self._ended
         assert ended is not None
         why = self._why or self._listeners.why
@@ -323,7 +321,7 @@ class Engine:
             pid=self.pid,
             bias=self._cave.bias,
             counts=counts,
-            reached=reached,
+            made=self._cave.made(),
             hits=(*self._listeners.hits, *self._traps.remaining()),
             probes=tuple(self._listeners.probes),
             exit_code=ended.code,

@@ -6,14 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-
-class Threshold(msgspec.Struct, frozen=True):
-    """What tells calls apart without looking at them: whether the argument in `register` (rax, rbx
-    or rcx), of which `bits` (16, 32, 64) count, is at least `limit` (below 2**15), unsigned."""
-
-    register: str
-    bits: int
-    limit: int
+from goprobe.process.ledger import Made
 
 
 class CallSite(msgspec.Struct, frozen=True):
@@ -21,15 +14,13 @@ class CallSite(msgspec.Struct, frozen=True):
 
     `pc` and `callee` are link-time addresses (callee 0: whatever the instruction calls). Several
     calls may share a `site_id`; their counts are then added up. With `inspect` false the call is
-    only counted, for callees outside Go's internal ABI (gcWriteBarrier, duffcopy, C). Calls that
-    reach the `threshold` are counted apart once no more are inspected.
+    only counted, for callees outside Go's internal ABI (gcWriteBarrier, duffcopy, C).
     """
 
     pc: int
     callee: int
     site_id: int
     inspect: bool = True
-    threshold: Threshold | None = None
 
 
 class ProbeSite(msgspec.Struct, frozen=True):
@@ -80,9 +71,9 @@ class ProbeHit(msgspec.Struct, frozen=True):
 class RunOutcome(msgspec.Struct, frozen=True):
     """How a traced run went.
 
-    `counts`: calls begun, by site_id, exact. `reached`: how many of those that were not inspected
-    were seen to reach their threshold. `hits` (the first calls of each site to return, and
-    some that never did where too few returned) and `probes` in the order of their ends.
+    `counts`: calls begun, by site_id, exact. `made`: what was allocated for each owner asked
+    about, by its link-time return address; exact. `hits` (the first calls of each site to return,
+    and some that never did where too few returned) and `probes` in the order of their ends.
     `exit_code`, or the `signal` that killed it (0: none).
     `partial`: it was not followed to its end, and `why` is the one sentence that says so.
     `bias`: what was added to link-time addresses. `stops`: how often it was held for us; `moved`:
@@ -100,4 +91,4 @@ class RunOutcome(msgspec.Struct, frozen=True):
     why: str
     stops: int
     moved: int
-    reached: Mapping[int, int] = msgspec.field(default_factory=dict)
+    made: Mapping[int, Made] = msgspec.field(default_factory=dict)

@@ -22,10 +22,20 @@ from collections.abc import Mapping, Sequence
 
 from goprobe.process.cave import Cave
 from goprobe.process.engine import Engine
+from goprobe.process.ledger import AllocatorCalls, Made
 from goprobe.process.listeners import Listeners, OnHit, OnMemory, OnProbe
 from goprobe.process.probes import CallHit, CallSite, ProbeHit, ProbeSite, RunOutcome
 
-__all__ = ["CallHit", "CallSite", "ProbeHit", "ProbeSite", "RunOutcome", "run_counted"]
+__all__ = [
+    "AllocatorCalls",
+    "CallHit",
+    "CallSite",
+    "Made",
+    "ProbeHit",
+    "ProbeSite",
+    "RunOutcome",
+    "run_counted",
+]
 
 _NOTICE, _GRACE = 0.3, 2.0
 _RECORD_LIMIT = 1 << 16
@@ -51,6 +61,7 @@ def run_counted(
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     randomize: bool = False,
+    allocator: AllocatorCalls | None = None,
 ) -> RunOutcome:
     """Run `binary` to its end, counting `sites` and inspecting the first `inspect` hits of each.
 
@@ -62,6 +73,8 @@ def run_counted(
     outside). All are called in the tracing thread; what they raise ends the run and is raised
     here. They get target addresses: link-time ones plus the outcome's `bias`.
 
+    With `allocator` what the runtime allocates is counted for those in whose calls it does.
+
     After `timeout` seconds, or Ctrl-C, the program is killed and the outcome is `partial`.
     The program gets the three descriptors and our environment or `env`; children that it starts
     run on by themselves, untraced, and outlive it as they would.
@@ -71,7 +84,7 @@ def run_counted(
     """
     if not 0 <= inspect <= _RECORD_LIMIT or check_every < 0:
         raise ValueError("inspect and check_every are counts")
-    cave = Cave(sites, probes, inspect, check_every)
+    cave = Cave(sites, probes, inspect, check_every, allocator)
     launch = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env,
               "randomize": randomize}  # fmt: skip
     engine = Engine(

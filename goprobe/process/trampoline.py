@@ -9,10 +9,6 @@ copying and its garbage collector never meet an address of ours.
                                             reached otherwise, too often to stop there always
     count:   lock inc [hits]
              jmp  callee
-    sort:    cmp argument, limit            as `count`, those that reach the limit apart:
-             jb   count                     for calls whose result depends on one argument
-             lock inc [reached]
-             jmp  callee
     record:  r13 = lock xadd [claimed], 128   which record is ours?
              r12 = its address; store the argument registers, rsp, g, g.stack.hi
              lock inc [hits]
@@ -23,9 +19,10 @@ Which registers are free: the stub runs between a CALL and the callee's first in
 Go's internal ABI has arguments in RAX RBX RCX RDI RSI R8-R11, the closure context in RDX, g in
 R14, the GOT in R15 (dynamic linking), zero in X15, and "R12 and R13 are permanent scratch
 registers" (src/cmd/compile/abi-internal.md, 1.21 to 1.27). Flags mean nothing there. `count`
-and `sort` touch flags only, so they are right for functions of any calling convention; `record`
-needs a call that compiled Go code makes (its R14 is read through; g.stack.hi is at g+8 in every
-release: runtime2.go, `type g struct { stack stack; ...`, `type stack struct { lo, hi uintptr }`).
+touches flags only, so it is right for functions of any calling convention; `record` needs a call
+that compiled Go code makes (its R14 is read through; g.stack.hi is at g+8 in every release:
+runtime2.go, `type g struct { stack stack; ...`, `type stack struct { lo, hi uintptr }`). The
+callee may be a routine of the ledger (`ledger.py`), which goes on to the allocator.
 
 What a signal handler may see: nothing of this. A thread that is about to take a signal inside a
 stub is moved first, to the CALL if the stub has done nothing yet (the call is made again
@@ -44,17 +41,14 @@ from typing import ClassVar
 
 import msgspec
 
-from goprobe.process.probes import Threshold
-
 RECORD = struct.Struct("<16Q")
 """rax rbx rcx rdi rsi r8 r9 r10 r11 rdx rbp rsp g stack.hi, then its claim twice: the last word
 is written first and the one before it last, so that a record is whole when they agree."""
 RECORD_SIZE = 128
 CONTROL_SIZE = 64
 """A site's words, a cache line of their own: hits, mode (an address of code), claimed (bytes;
-the first claim is 128, as memory begins as zeros), records (their address), reached (hits that
-`sort` counted apart)."""
-HITS, MODE, CLAIMED, RECORDS, REACHED = range(5)
+the first claim is 128, as memory begins as zeros), records (their address)."""
+HITS, MODE, CLAIMED, RECORDS = range(4)
 CONTROL_WORDS = CONTROL_SIZE // 8
 FIRST_CLAIM = RECORD_SIZE
 _WHOLE, _BEGUN = 8 * 14, 8 * 15
@@ -91,7 +85,6 @@ class Stub(msgspec.Struct, frozen=True):
     holes: tuple[tuple[int, str], ...]
     marks: tuple[tuple[int, Place], ...]
     count: int
-    sort: int
     record: int
     trap: int
 
@@ -143,10 +136,6 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     a("ff25", "mode")  # jmp [mode]
     count = len(a.code)
     _count_and_go(a, checked)
-    sort = a.from_here(Place.NOTHING)
-    a(_NEVER)  # cmp: each site has its own
-    a(f"72{count - len(a.code) - 2 & 0xFF:02x}")  # jb count
-    _count_and_go(a, checked, "reached")
     record = a.from_here(Place.NOTHING)
     a("41bd80000000")  # mov r13d, RECORD_SIZE
     a("f04c0fc12d", "claimed")  # lock xadd [claimed], r13
@@ -170,25 +159,7 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     a("cc")  # int3
     size = (len(a.code) + _ALIGN - 1) & -_ALIGN
     code = bytes(a.code.ljust(size, b"\xcc"))
-    return Stub(code, tuple(a.holes), tuple(a.marks), count, sort, record, trap)
-
-
-_OPERAND = {"rax": 0xF8, "rcx": 0xF9, "rbx": 0xFB}  # of cmp r, imm: /7 with mod 3
-_NEVER = "f9" + 8 * "90"  # stc, nops: "below", whatever the argument
-
-
-def compare(threshold: Threshold | None) -> bytes:
-    """cmp register, limit: as long as _NEVER, which is for no threshold.
-
-    Of an argument of less than 64 bits the upper ones mean nothing (abi-internal.md).
-    """
-    if threshold is None:
-        return bytes.fromhex(_NEVER)
-    operand, limit = _OPERAND[threshold.register], threshold.limit
-    prefix = {16: b"\x66", 32: b"", 64: b"\x48"}[threshold.bits]
-    size = 2 if threshold.bits == 16 else 4
-    code = prefix + bytes((0x81, operand)) + limit.to_bytes(size, "little")
-    return code.ljust(len(_NEVER) // 2, b"\x90")
+    return Stub(code, tuple(a.holes), tuple(a.marks), count, record, trap)
 
 
 def _imm32(value: int) -> str:
@@ -202,8 +173,8 @@ def _store(a: _Assembler, register: str, offset: int) -> None:
     a(f"{rex:02x}89{0x44 | middle << 3:02x}24{offset:02x}")
 
 
-def _count_and_go(a: _Assembler, checked: bool, counter: str = "hits") -> None:
-    a("f048ff05", counter)  # lock inc qword [counter]
+def _count_and_go(a: _Assembler, checked: bool) -> None:
+    a("f048ff05", "hits")  # lock inc qword [hits]
     a.from_here(Place.COUNTED)
     if checked:
         a("f048ff0d", "countdown")  # lock dec qword [countdown]
@@ -216,8 +187,9 @@ def _count_and_go(a: _Assembler, checked: bool, counter: str = "hits") -> None:
 class Layout(msgspec.Struct, frozen=True):
     """Where everything lies in the target, for `sites` sites. Sizes in bytes.
 
-    Code: a stub for each site, then a slot for each displaced instruction. Data: a first line
-    for `countdown`, a control line for each site, then the records of each site.
+    Code: a stub for each site, a slot for each displaced instruction, then `more_code` for the
+    ledger. Data: a first line for `countdown`, a control line for each site, the records of each
+    site, then `more_data` for the ledger.
     """
 
     stub: Stub
@@ -225,6 +197,8 @@ class Layout(msgspec.Struct, frozen=True):
     slots: int
     inspect: int
     ring: int
+    more_code: int = 0
+    more_data: int = 0
     code: int = 0
     data: int = 0
 
@@ -234,12 +208,11 @@ class Layout(msgspec.Struct, frozen=True):
     @property
     def code_size(self) -> int:
         """In whole pages, with a word to spare at the end."""
-        return self.sites * self.stub.size + self.slots * self.SLOT_SIZE + 8 + 4095 & ~4095
+        return self.more_code_at - self.code + self.more_code + 8 + 4095 & ~4095
 
     @property
     def data_size(self) -> int:
-        control = (self.sites + 1) * CONTROL_SIZE
-        return control + self.sites * self._site_records * RECORD_SIZE + 4095 & ~4095
+        return self.more_data_at - self.data + self.more_data + 4095 & ~4095
 
     @property
     def _site_records(self) -> int:
@@ -250,8 +223,13 @@ class Layout(msgspec.Struct, frozen=True):
         return self.code + self.sites * self.stub.size
 
     @property
-    def code_end(self) -> int:
+    def more_code_at(self) -> int:
         return self.slots_at + self.slots * self.SLOT_SIZE
+
+    @property
+    def more_data_at(self) -> int:
+        control = (self.sites + 1) * CONTROL_SIZE
+        return self.data + control + self.sites * self._site_records * RECORD_SIZE
 
     def enter(self, site: int) -> int:
         return self.code + site * self.stub.size
@@ -260,7 +238,7 @@ class Layout(msgspec.Struct, frozen=True):
         return self.code <= pc < self.slots_at
 
     def in_slot(self, pc: int) -> bool:
-        return self.slots_at <= pc < self.code_end
+        return self.slots_at <= pc < self.more_code_at
 
     def site_of(self, pc: int) -> int:
         """The site whose stub holds `pc`."""
@@ -290,10 +268,8 @@ class Layout(msgspec.Struct, frozen=True):
         """What a site's mode word holds: the address of an offset of its stub."""
         return self.enter(site) + offset
 
-    def assemble(
-        self, callees: Sequence[int], thresholds: Sequence[Threshold | None] = ()
-    ) -> bytes:
-        """The code of all stubs, for the callee and the threshold of each site."""
+    def assemble(self, callees: Sequence[int]) -> bytes:
+        """The code of all stubs, for the callee of each site."""
         stub, code = self.stub, bytearray(self.stub.code * self.sites)
         for site, callee in enumerate(callees):
             start, control = self.enter(site), self.control(site)
@@ -303,14 +279,10 @@ class Layout(msgspec.Struct, frozen=True):
                 "claimed": control + 8 * CLAIMED,
                 "countdown": self.data,
                 "ring": control + 8 * RECORDS,
-                "reached": control + 8 * REACHED,
                 "callee": callee,
             }
             offset = site * stub.size
             for hole, target in stub.holes:
                 distance = targets[target] - (start + hole + 4)
                 _REL32.pack_into(code, offset + hole, distance)
-        for site, threshold in enumerate(thresholds):
-            at, text = site * stub.size + stub.sort, compare(threshold)
-            code[at : at + len(text)] = text
         return bytes(code)

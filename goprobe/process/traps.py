@@ -82,7 +82,7 @@ class Traps:
             self._cave.insert(point)
             self._go_to(tid, layout.enter(number) + layout.stub.record)
         else:
-            self._go_to(tid, layout.enter(number) + self._cave.counting(number))
+            self._go_to(tid, layout.enter(number) + layout.stub.count)
 
     def _inspect(self, tid: int, point: Point) -> None:
         self.stops += 1
@@ -190,6 +190,8 @@ class Traps:
             if isinstance(action, Copy):
                 words[RIP] = action.original(pc)
                 self._remember(words[RIP])
+        elif self._cave.ledger.holds(pc):
+            self._cave.ledger.finish(words, self._machine.word)
         else:
             return
         self.moved += 1
@@ -216,7 +218,9 @@ class Traps:
             values.append(self._machine.word(words[stops.R14] + _STACK_HI))
             cave.complete_record(number, claim, values)
             cave.add_uncounted(number)
-        words[RIP] = cave.callees[number]
+        if cave.callees[number] != cave.targets[number]:
+            cave.ledger.count(words, self._machine.word)
+        words[RIP] = cave.targets[number]
 
     def _go_to(self, tid: int, pc: int) -> None:
         self._machine.set_pc(tid, pc)

@@ -43,7 +43,7 @@ class Family(StrEnum):
     TO_RUNES = "to_runes"
     DEFER = "defer"
     GO = "go"
-    BOOKKEEPING = "bookkeeping"  # the runtime's own records: waiting goroutines, caches, map growth
+    BOOKKEEPING = "bookkeeping"  # what else the runtime makes: records of waiters, caches
     NOTHING = "nothing"  # checks and temporaries: they never allocate
 
 
@@ -83,9 +83,7 @@ class Allocator(msgspec.Struct, frozen=True):
     `type` names the parameter that points to the type (of the object, the element, the map, the
     channel), `buffer` the one for memory in the caller's frame (nil: the result escapes), `passes`
     those whose very memory may come back as the result. `requested` is the bytes asked for.
-    `limit` says why a call may allocate although the compiler said "does not escape". `decides` is
-    where one argument decides whether a call allocates: its word, of how many bits, and from which
-    value on it does without a buffer in the frame and with one.
+    `limit` says why a call may allocate although the compiler said "does not escape".
     """
 
     name: str
@@ -101,7 +99,6 @@ class Allocator(msgspec.Struct, frozen=True):
     fixed_type: str = ""
     since: tuple[int, int] = (1, 21)
     until: tuple[int, int] = (1, 999)
-    decides: tuple[str, int, int, int] | None = None
 
     @property
     def slots(self) -> Mapping[str, Slot]:
@@ -110,7 +107,7 @@ class Allocator(msgspec.Struct, frozen=True):
 
     @property
     def symbol(self) -> str:
-        return f"runtime.{self.name}"
+        return self.name if "/" in self.name else f"runtime.{self.name}"
 
 
 _PARAMETERS = re.compile(r"\((.*?)\)")
@@ -172,9 +169,6 @@ _FRAME_32 = f"the frame's buffer for it holds {STRING_BUFFER} bytes"
 # VariableMakeThreshold, cmd/compile/internal/base/flag.go since 1.25
 _VARIABLE = "its size is not constant, and the frame keeps 32 bytes for such a slice"
 _MAP_LIMIT = "a map holds eight entries in the frame, more do not fit"
-_WAITING = "the runtime keeps a record of each goroutine that waits at a channel"
-_CACHED = "the runtime keeps a cache of the types that it met here"
-_GROWING = "the map was still growing"
 _STRINGS = "runtime/string.go"
 _SLICES = "runtime/slice.go"
 _MALLOC = "runtime/malloc.go"
@@ -208,14 +202,10 @@ def _concatenation(
     )  # fmt: skip
 
 
-def _conversion(
-    name: str, parameter: str, size: int, fixed: str, decides: tuple[str, int, int]
-) -> Allocator:
-    word, bits, least = decides
+def _conversion(name: str, parameter: str, size: int, fixed: str) -> Allocator:
     return Allocator(
         name, Family.CONVERT, _A.PERHAPS, f"(val {parameter}) unsafe.Pointer",
         "runtime/iface.go", requested=lambda _: size, fixed_type=fixed,
-        decides=(word, bits, least, least),
     )  # fmt: skip
 
 
@@ -257,15 +247,6 @@ def _channel(name: str, size: str) -> Allocator:
         name, Family.CHANNEL, _A.SEVERAL, f"(t *chantype, size {size}) *hchan",
         "runtime/chan.go", "t",
         limit="a channel always lies on the heap",
-    )  # fmt: skip
-
-
-def _bookkeeping(
-    name: str, source: str, what: str, since: tuple[int, int] = (1, 21), until: int = 999
-) -> Allocator:
-    return Allocator(
-        name, Family.BOOKKEEPING, _A.SEVERAL, "()", source, limit=what, since=since,
-        until=(1, until),
     )  # fmt: skip
 
 
@@ -312,11 +293,11 @@ ALLOCATORS: tuple[Allocator, ...] = (
     Allocator("convTnoptr", Family.CONVERT, _A.ONE,
               "(typ *_type, v unsafe.Pointer) unsafe.Pointer",
               "runtime/iface.go", "typ", requested=_of_type),
-    _conversion("convT16", "uint16", 2, "16-bit value", ("val", 16, 256)),
-    _conversion("convT32", "uint32", 4, "32-bit value", ("val", 32, 256)),
-    _conversion("convT64", "uint64", 8, "64-bit value", ("val", 64, 256)),
-    _conversion("convTstring", "string", 16, "string", ("val.len", 64, 1)),
-    _conversion("convTslice", "[]byte", 24, "slice", ("val", 64, 1)),
+    _conversion("convT16", "uint16", 2, "16-bit value"),
+    _conversion("convT32", "uint32", 4, "32-bit value"),
+    _conversion("convT64", "uint64", 8, "64-bit value"),
+    _conversion("convTstring", "string", 16, "string"),
+    _conversion("convTslice", "[]byte", 24, "slice"),
     *(_concatenation(count, "string", True) for count in (2, 3, 4, 5, 0)),
     *(_concatenation(count, "byte", False, since=(1, 22), until=(1, 24))
       for count in (2, 3, 4, 5, 0)),
@@ -325,14 +306,12 @@ ALLOCATORS: tuple[Allocator, ...] = (
               _STRINGS, buffer="buf", requested=lambda _: 4, fixed_type="string"),
     Allocator("slicebytetostring", Family.TO_STRING, _A.PERHAPS,
               "(buf *tmpBuf, ptr *byte, n int) string", _STRINGS, buffer="buf",
-              requested=_length, limit=_FRAME_32, fixed_type="string",
-              decides=("n", 64, 2, STRING_BUFFER + 1)),
+              requested=_length, limit=_FRAME_32, fixed_type="string"),
     Allocator("slicerunetostring", Family.TO_STRING, _A.PERHAPS,
               "(buf *tmpBuf, a []rune) string", _STRINGS, buffer="buf",
               requested=lambda w: w.result(1) + 3, limit=_FRAME_32, fixed_type="string"),
     Allocator("stringtoslicebyte", Family.TO_BYTES, _A.PERHAPS, "(buf *tmpBuf, s string) []byte",
-              _STRINGS, buffer="buf", requested=_length, limit=_FRAME_32, fixed_type="[]byte",
-              decides=("s.len", 64, 1, STRING_BUFFER + 1)),
+              _STRINGS, buffer="buf", requested=_length, limit=_FRAME_32, fixed_type="[]byte"),
     Allocator("stringtoslicerune", Family.TO_RUNES, _A.PERHAPS,
               "(buf *[tmpStringBufSize]rune, s string) []rune", _STRINGS, buffer="buf",
               requested=lambda w: 4 * w.result(1), fixed_type="[]rune",
@@ -345,13 +324,6 @@ ALLOCATORS: tuple[Allocator, ...] = (
     Allocator("deferrangefunc", Family.DEFER, _A.SEVERAL, "() any", "runtime/panic.go",
               fixed_type="runtime._defer", since=(1, 23)),
     Allocator("newproc", Family.GO, _A.SEVERAL, "(fn *funcval)", "runtime/proc.go"),
-    *(_bookkeeping(name, "runtime/chan.go, select.go", _WAITING)
-      for name in ("chansend1", "chanrecv1", "chanrecv2", "selectgo")),
-    *(_bookkeeping(name, "runtime/iface.go", _CACHED, since=(1, 22))
-      for name in ("typeAssert", "interfaceSwitch")),
-    *(_bookkeeping(name, "runtime/map.go", _GROWING, until=23)
-      for name in ("mapiterinit", "mapclear", "mapdelete", "mapdelete_fast32", "mapdelete_fast64",
-                   "mapdelete_faststr")),
     # These never allocate, though they stand where memory is dealt with.
     _silent("deferprocStack", "runtime/panic.go"),
     _silent("slicebytetostringtmp", "runtime/string.go"),
@@ -366,6 +338,33 @@ ALLOCATORS: tuple[Allocator, ...] = (
 # One for each size class (1.26 and 1.27), and in 1.26 for each size of the tiny allocator: all
 # have mallocgc's parameters (malloc_generated.go).
 _SPECIALISED = re.compile(r"mallocgc(?:SmallScanNoHeaderSC|SmallNoScanSC|TinySC|TinySize)\d+")
+
+
+def is_malloc(symbol: str) -> bool:
+    """Whether a function is the allocator itself, in one of its forms, or a part of it."""
+    return symbol.startswith("runtime.mallocgc")
+
+
+# Why functions of the runtime allocate whose callers ask for no memory: runtime/chan.go,
+# select.go, iface.go, map*.go, panic.go, error.go, sema.go, time.go.
+_REASONS = (
+    (r"chansend|chanrecv|selectgo|selectnb",
+     "the runtime keeps a record of each goroutine that waits at a channel"),
+    (r"typeAssert|interfaceSwitch|assertE2I",
+     "the runtime keeps a cache of the types that it met here"),
+    (r"mapdelete|mapclear|mapiter|mapIter", "the map was still growing"),
+    (r"(go)?panic|gopanic|sigpanic|deferreturn|gorecover", "the runtime describes a panic"),
+)  # fmt: skip
+
+
+def bookkeeping(symbol: str) -> Allocator:
+    """Any other function of the runtime, where it was seen to allocate."""
+    name = symbol.rpartition(".")[2]
+    reason = next((why for pattern, why in _REASONS if re.match(pattern, name)), "")
+    return Allocator(
+        symbol.removeprefix("runtime."), Family.BOOKKEEPING, Allocates.SEVERAL, "()", "runtime",
+        limit=reason or f"the runtime made it in {symbol}",
+    )  # fmt: skip
 
 
 def allocators_for(release: tuple[int, int]) -> dict[str, Allocator]:

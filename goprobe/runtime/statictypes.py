@@ -12,6 +12,12 @@ from goprobe.runtime.program import Program
 from goprobe.runtime.typedata import TypeData, TypeSection
 from goprobe.runtime.view import read_record
 
+_WORD = 8
+_MAP_KEY, _MAP_ELEMENT = 48, 56
+"""In abi.MapType, behind its abi.Type (src/internal/abi/map*.go, 1.21 to 1.27)."""
+_INLINE = 128
+"""Bytes of the largest key or element that a map holds itself (abi.MapMaxKeyBytes, …)."""
+
 
 class FileMemory:
     """An executable's bytes at their link-time addresses, pointers not relocated."""
@@ -46,3 +52,25 @@ def static_types(program: Program) -> TypeData | None:
     except (GoprobeError, UnreadableError, KeyError):
         return None
     return TypeData(memory, layout, program, 0, [TypeSection(low, high)])
+
+
+class MapParts:
+    """The keys and elements of map types, by the descriptors' link-time addresses."""
+
+    def __init__(self, program: Program) -> None:
+        self._elf = program.elf
+        self._image = Image(program.elf)
+        self._found: dict[int, tuple[str, ...]] = {}
+
+    def boxed(self, rtype: int) -> tuple[str, ...]:
+        """Which of them lie in objects of their own, as they are too large."""
+        if rtype not in self._found:
+            self._found[rtype] = tuple(
+                name
+                for name, at in (("keys", _MAP_KEY), ("elements", _MAP_ELEMENT))
+                if self._size(self._image.pointer(rtype + at)) > _INLINE
+            )
+        return self._found[rtype]
+
+    def _size(self, rtype: int) -> int:
+        return int.from_bytes(self._elf.read(rtype, _WORD), "little")

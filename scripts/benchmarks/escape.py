@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from goprobe.analysis.sites import CALL_SIZE, CodeMap
+from goprobe.binary.elf import ElfFile
 from goprobe.errors import NoGdbError
 from goprobe.process.gdb import Gdb
 from goprobe.process.tracer import CallSite, RunOutcome, run_counted
+from goprobe.runtime.program import Program
 from goprobe.toolchain.find import find_gdb
 from scripts.benchmarks.timing import Figure, side_by_side
 from tests.support.calls import calls
@@ -75,12 +78,16 @@ class Target:
         self.args = args
         found = calls(self.binary, r"^main\.(alloc|f\d+)$", r"^runtime\.(mallocgc|newobject)")
         self.sites = [CallSite(call.pc, call.callee, at) for at, call in enumerate(found)]
+        code = CodeMap(Program(ElfFile(self.binary)))
+        self.allocator = code.allocator_calls([call.pc + CALL_SIZE for call in found])
 
     def plain(self) -> None:
         subprocess.run([self.binary, *self.args], check=True)
 
     def traced(self, inspect: int = 32) -> RunOutcome:
-        outcome = run_counted(self.binary, self.args, sites=self.sites, inspect=inspect)
+        outcome = run_counted(
+            self.binary, self.args, sites=self.sites, inspect=inspect, allocator=self.allocator
+        )
         assert outcome.exit_code == 0 and not outcome.partial, outcome
         return outcome
 
@@ -97,7 +104,9 @@ def _one_hot_site(runs: int) -> Iterator[Figure]:
         ("20,000,000 by 4 goroutines", 5 * MILLION, 4),
     ):
         target = Target(HOT, str(each), str(goroutines))
-        wrong = sum(abs(n - each * goroutines) for n in target.traced().counts.values())
+        outcome = target.traced()
+        wrong = sum(abs(n - each * goroutines) for n in outcome.counts.values())
+        wrong += sum(abs(n.objects - each * goroutines) for n in outcome.made.values())
         taken = side_by_side(runs, {"plain": target.plain, "traced": target.traced})
         yield Figure(f"{what}: miscounted", wrong, "hits", 0)
         yield Figure(f"{what}: plain", taken["plain"], "s")

@@ -277,10 +277,12 @@ def test_what_allocates_only_after_the_hits_looked_at(tmp_path: Path) -> None:
     found = {s.line: (s.verdict, s.hits, s.reason) for s in report.sites if not s.parameter}
     for line in (8, 11):
         assert found[line][:2] == (Verdict.CONFIRMED_HEAP, 1000)
-        assert "allocated 744 times (the first 32" in found[line][2]
+        assert "allocated 744 times; of 32 inspected 32 in static memory" in found[line][2]
     assert found[14][:2] == (Verdict.STATIC, 1000)
     assert found[17][:2] == (Verdict.CONFIRMED_HEAP, 1000) and "allocated once" in found[17][2]
-    assert found[21][:2] == (Verdict.SPILLED_TO_HEAP, 1000) and "(340 of 1000)" in found[21][2]
+    assert (
+        found[21][:2] == (Verdict.SPILLED_TO_HEAP, 1000) and "allocated 340 times" in found[21][2]
+    )
 
 
 def test_a_stack_that_grows_at_the_site(tmp_path: Path) -> None:

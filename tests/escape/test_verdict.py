@@ -26,9 +26,16 @@ def outcome(kind: str, count: int = 1, name: str = "somewhere") -> Outcome:
                    name=name, opened=count)  # fmt: skip
 
 
-def called(name: str, *outcomes: Outcome, hits: int = -1, inner: int = -1) -> CallEvidence:
+def called(
+    name: str, *outcomes: Outcome, hits: int = -1, made: int = -1, on_g0: int = 0
+) -> CallEvidence:
+    """A call; where nothing is said of it each inspected result on the heap was allocated."""
     seen = sum(o.count for o in outcomes)
-    return CallEvidence(allocator(name), seen if hits < 0 else hits, seen, outcomes, inner)
+    heap = sum(o.count for o in outcomes if o.kind == Kind.HEAP)
+    return CallEvidence(
+        allocator(name), seen if hits < 0 else hits, seen, outcomes, heap if made < 0 else made,
+        on_g0=on_g0,
+    )  # fmt: skip
 
 
 def site(prediction: Prediction, *calls: CallEvidence, **more: object) -> Evidence:
@@ -46,12 +53,24 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
     # Predicted to escape
     ("allocated", site(HEAP, called("newobject", _HEAP)), V.CONFIRMED_HEAP, "3 times"),
     ("once", site(HEAP, called("newobject", outcome(Kind.HEAP))), V.CONFIRMED_HEAP, "once"),
-    ("first ones looked at", site(HEAP, called("newobject", _HEAP, hits=1000)),
-     V.CONFIRMED_HEAP, "the first 3 were looked at"),
+    ("first ones looked at", site(HEAP, called("newobject", _HEAP, hits=1000, made=1000)),
+     V.CONFIRMED_HEAP, "1000 times"),
     ("partly static", site(HEAP, called("convT64", _HEAP, _STATIC)),
-     V.CONFIRMED_HEAP, "3 on the heap, 3 in static memory"),
+     V.CONFIRMED_HEAP, "ran 6 times and allocated 3 times; of 6 inspected 3 in static memory"),
     ("partly nothing", site(HEAP, called("concatstring2", _HEAP, _SAME)),
      V.CONFIRMED_HEAP, "3 without new memory"),
+    ("after those looked at", site(HEAP, called("convT64", _STATIC, hits=1003, made=1000)),
+     V.CONFIRMED_HEAP, "ran 1003 times and allocated 1000 times"),
+    ("several in a call", site(HEAP, called("makemap", _HEAP, made=20)),
+     V.CONFIRMED_HEAP, "ran 3 times and allocated 20 objects"),
+    ("entries of a literal", site(STACK, called("makemap", _FRAME), called("mapassign", made=2)),
+     V.SPILLED_TO_HEAP, "2 objects"),
+    ("nobody looked", site(HEAP, called("convT64", hits=7)), V.NO_COPY, "allocated nothing"),
+    ("in an object that was there", site(HEAP, called("concatstring2", _HEAP, made=0)),
+     V.SHARED, "there already"),
+    ("grown in the frame", site(HEAP, called("growsliceBuf", _FRAME)),
+     V.CONFIRMED_STACK, "never handed on"),
+    ("another's buffer", site(HEAP, called("concatstring2", _FRAME)), V.UNOBSERVED, "another's"),
     ("all static", site(HEAP, called("convT64", _STATIC)), V.STATIC, "runtime.zerobase"),
     ("an operand back", site(HEAP, called("concatstring2", _SAME)), V.NO_COPY, "operands"),
     ("in a frame", site(HEAP, called("newobject", _FRAME)), V.CONTRADICTED, "stack frame"),
@@ -61,7 +80,7 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
     ("never grew", site(HEAP, called("growslice")), V.NOT_REACHED, "ever had to grow"),
     ("cut short", site(HEAP, called("newobject"), unseen="it still ran after 3 s"),
      V.NOT_REACHED, "it still ran after 3 s"),
-    ("never returned", site(HEAP, called("newobject", hits=2)), V.UNOBSERVED, "twice"),
+    ("never returned", site(HEAP, called("newobject", hits=2), looked=32), V.UNOBSERVED, "twice"),
     ("not run", site(HEAP, called("newobject"), ran=False), V.UNOBSERVED, "not run"),
     ("no code", site(HEAP), V.DEAD, "no code for it"),
     ("no code on the line", site(HEAP, code=False), V.DEAD, "no code for this line"),
@@ -81,7 +100,7 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
     ("buffer too small", site(STACK, called("concatstring2", _HEAP)),
      V.SPILLED_TO_HEAP, "32 bytes"),
     ("both", site(STACK, called("concatstring2", _HEAP, _FRAME)),
-     V.SPILLED_TO_HEAP, "3 of 6"),
+     V.SPILLED_TO_HEAP, "ran 6 times and allocated 3 times all the same"),
     ("variable make", site(STACK, called("makeslice", _HEAP)), V.SPILLED_TO_HEAP, "not constant"),
     ("the compiler's limit", site(STACK, called("newobject", _HEAP), limits=("too large",)),
      V.SPILLED_TO_HEAP, "too large"),
@@ -101,13 +120,18 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
      V.UNPREDICTED, "not asked for"),
     ("looked at often", site(STACK, witness=True, witnessed=32, executed=32, looked=32),
      V.CONFIRMED_STACK, "looked at 32 times"),
-    ("goroutine", site(NONE, called("newproc", hits=2)), V.UNPREDICTED, "goroutine"),
-    ("defer", site(NONE, called("deferproc", hits=2)), V.UNPREDICTED, "defer"),
-    ("map grew", site(NONE, called("mapassign", _HEAP, inner=2)), V.UNPREDICTED, "grow"),
-    ("map did not grow", site(NONE, called("mapassign", _HEAP, inner=0)), V.SHARED, "inside"),
-    ("map in the frame", site(NONE, called("mapassign", _FRAME, inner=0)),
+    ("goroutine", site(NONE, called("newproc", hits=2, on_g0=1)), V.UNPREDICTED, "1 object"),
+    ("goroutine again", site(NONE, called("newproc", hits=2)), V.ELIDED, "had left"),
+    ("defer", site(NONE, called("deferproc", hits=2, made=1)), V.UNPREDICTED, "defer"),
+    ("defer again", site(NONE, called("deferproc", hits=2)), V.ELIDED, "had left"),
+    ("map grew", site(NONE, called("mapassign", _HEAP, made=2)), V.UNPREDICTED, "grow"),
+    ("boxes", site(NONE, called("mapassign", _HEAP, made=2), boxed="elements"),
+     V.UNPREDICTED, "its elements are larger than 128 bytes"),
+    ("map did not grow", site(NONE, called("mapassign", _HEAP, made=0)), V.SHARED, "inside"),
+    ("map in the frame", site(NONE, called("mapassign", _FRAME, made=0)),
      V.CONFIRMED_STACK, "frame"),
-    ("map not looked at", site(NONE, called("mapassign", hits=5)), V.UNOBSERVED, "5 times"),
+    ("map not looked at", site(NONE, called("mapassign", hits=5), looked=32),
+     V.UNOBSERVED, "5 times"),
     # Slices that leave the frame late
     ("moved", site(HEAP, called("growslice"), called("moveSlice", _HEAP)),
      V.DEFERRED_HEAP, "moved to the heap 3 times"),
@@ -139,7 +163,7 @@ def test_every_verdict_has_a_case() -> None:
 @pytest.mark.parametrize("place", [Kind.HEAP, Kind.GOROUTINE_STACK, Kind.RODATA, NOTHING])
 @pytest.mark.parametrize("made", ALLOCATORS, ids=lambda a: a.name)
 def test_every_combination_is_judged(made: Allocator, place: str, prediction: Prediction) -> None:
-    call = CallEvidence(made, 2, 2, (outcome(place, 2),), -1)
+    call = CallEvidence(made, 2, 2, (outcome(place, 2),), 2 * (place == Kind.HEAP))
     verdict, reason = judge(Evidence(prediction, frozenset((made.family,)), (call,)))
     assert reason
     heap_said_stack = place == Kind.HEAP and prediction is STACK

@@ -10,7 +10,6 @@ from iced_x86 import Decoder
 from goprobe.errors import CannotWorkError
 from goprobe.process.inject import place
 from goprobe.process.maps import Mapping
-from goprobe.process.probes import Threshold
 from goprobe.process.trampoline import (
     CONTROL_SIZE,
     RECORD_SIZE,
@@ -23,13 +22,11 @@ from goprobe.process.trampoline import (
 CALLEE = 0x401000
 
 
-def listing(
-    inspect: int, *, checked: bool = False, site: int = 1, threshold: Threshold | None = None
-) -> tuple[Layout, dict[int, str]]:
+def listing(inspect: int, *, checked: bool = False, site: int = 1) -> tuple[Layout, dict[int, str]]:
     """Offset to text of each instruction of the stub of one of three sites."""
     stub = make_stub(inspect, ring_size(3), checked=checked)
-    layout = Layout(stub, 3, 4, inspect, ring_size(3), 0x1000_0000, 0x1010_0000)
-    code = layout.assemble([CALLEE] * 3, [threshold] * 3)
+    layout = Layout(stub, 3, 4, inspect, ring_size(3), code=0x1000_0000, data=0x1010_0000)
+    code = layout.assemble([CALLEE] * 3)
     assert len(code) == 3 * stub.size
     start = site * stub.size
     found = {}
@@ -44,29 +41,6 @@ def test_the_counting_path_touches_flags_only() -> None:
     assert code[0] == f"jmp qword ptr [{control + 8:X}h]"
     after = [text for offset, text in code.items() if offset >= layout.stub.count]
     assert after[:2] == [f"lock inc qword ptr [{control:X}h]", f"jmp near ptr {CALLEE:016X}h"]
-
-
-@pytest.mark.parametrize(
-    ("threshold", "compares"),
-    [
-        (None, "stc"),
-        (Threshold("rax", 64, 256), "cmp rax,100h"),
-        (Threshold("rax", 32, 256), "cmp eax,100h"),
-        (Threshold("rax", 16, 256), "cmp ax,100h"),
-        (Threshold("rbx", 64, 1), "cmp rbx,1"),
-        (Threshold("rcx", 64, 33), "cmp rcx,21h"),
-    ],
-)
-def test_calls_are_sorted_by_one_argument(threshold: Threshold | None, compares: str) -> None:
-    layout, code = listing(32, threshold=threshold)
-    stub, control = layout.stub, layout.control(1)
-    texts = [t for o, t in code.items() if stub.sort <= o < stub.record and t != "nop"]
-    assert texts == [
-        compares,
-        f"jb short {layout.enter(1) + stub.count:016X}h",
-        f"lock inc qword ptr [{control + 32:X}h]",
-        f"jmp near ptr {CALLEE:016X}h",
-    ]
 
 
 def test_the_recording_path_changes_no_register_but_the_scratch_ones() -> None:
@@ -91,7 +65,7 @@ def test_every_instruction_has_its_place() -> None:
     stub = layout.stub
     counted = False
     for offset, text in code.items():
-        if offset in (0, stub.count, stub.sort, stub.record, stub.trap):
+        if offset in (0, stub.count, stub.record, stub.trap):
             counted = False
         at = stub.place(offset)
         assert (at is Place.COUNTED) == counted, text
@@ -108,15 +82,18 @@ def test_a_checked_stub_counts_down_and_traps() -> None:
     layout, code = listing(0, checked=True)
     assert [text for text in code.values() if text.startswith("lock dec")] == [
         f"lock dec qword ptr [{layout.data:X}h]"
-    ] * 3
-    assert list(code.values()).count("int 3") >= 3
+    ] * 2
+    assert list(code.values()).count("int 3") >= 2
 
 
 @given(st.integers(1, 200), st.integers(0, 5000), st.integers(1, 400))
 def test_nothing_overlaps(sites: int, claim: int, inspect: int) -> None:
     ring = ring_size(sites)
-    layout = Layout(make_stub(inspect, ring), sites, 7, inspect, ring, 1 << 20, 1 << 30)
-    assert layout.slot(7) == layout.code_end <= layout.code + layout.code_size - 8
+    layout = Layout(make_stub(inspect, ring), sites, 7, inspect, ring, 300, 500, 1 << 20, 1 << 30)
+    assert layout.slot(7) == layout.more_code_at
+    assert layout.more_code_at + layout.more_code <= layout.code + layout.code_size - 8
+    assert layout.more_data_at + layout.more_data <= layout.data + layout.data_size
+    assert layout.records_of(sites) == layout.more_data_at
     for site in (0, sites - 1):
         offset = layout.record_offset(site, (claim + 1) * RECORD_SIZE)
         assert layout.records_of(site) - layout.data < offset

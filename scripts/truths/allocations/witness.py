@@ -109,6 +109,14 @@ class Witness:
     mallocs: Counter[str] = field(default_factory=Counter)
     whole: bool = False
 
+    def objects_within(self, function: str) -> int:
+        """What was made in its calls."""
+        return sum(
+            record.objects
+            for record in self.records
+            if any(frame.function == function for frame in record.frames)
+        )
+
     def lines(self, file: str) -> dict[int, Record]:
         """What was made by each line of a file's own code (not by what it calls)."""
         found: dict[int, Record] = {}
@@ -133,6 +141,8 @@ def read(output: str) -> Witness:
             counts, *frames = rest.split("\t")
             objects, size = map(int, counts.split())
             pairs = list(zip(frames[::2], frames[1::2], strict=True))
+            if ("runtime.gcStart" in frames[::2]) and "runtime.GC" not in frames[::2]:
+                continue  # an allocation has started the collector, which made this for itself
             witness.records.append(Record(objects, size, tuple(_frames(pairs))))
         elif word == "end":
             witness.whole = True
