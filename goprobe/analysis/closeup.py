@@ -15,6 +15,7 @@ from goprobe.model.heap import DanglingEdge, ObjectView, Referrer
 from goprobe.model.location import Location
 from goprobe.runtime.closures import captures_of
 from goprobe.runtime.objects import FREE_SLOT, FREE_SPAN, MANUAL_SPAN
+from goprobe.runtime.ownpointers import OwnPointers, StackPointer
 from goprobe.runtime.spantable import Ints
 from goprobe.runtime.values import Decoder
 
@@ -31,8 +32,6 @@ _REASONS = {
     FREE_SLOT: "into a slot whose object was freed",
 }
 _PAST_END = "past the last object of a span"
-# What the runtime itself keeps of stacks: its own objects may point there.
-_RUNTIME_TYPES = ("runtime.", "[]runtime.", "[]*runtime.")
 
 
 def incoming(graph: HeapGraph, node: int) -> Ints:
@@ -104,26 +103,38 @@ def dangling(graph: HeapGraph, names: Names) -> tuple[DanglingEdge, ...]:
     Garbage may point at what was freed before it, and the runtime's own objects at stacks.
     """
     strays, locator = graph.nodes.strays, Locator(graph.world)
+    own = OwnPointers(graph.world)
     found: list[DanglingEdge] = []
-    rows: list[int] = (
-        np.flatnonzero(graph.surely_reachable[strays.source]).tolist() if len(strays) else []
-    )
-    for row in rows[: 10 * _MOST_DANGLING]:
+    for row in _unexplained(graph, own)[:_MOST_DANGLING]:
         source, why = int(strays.source[row]), int(strays.why[row])
-        if graph.type_name(source).startswith(_RUNTIME_TYPES):
-            continue
         field = names.part(source, int(strays.offset[row]))
         to = locator.locate(int(strays.value[row]))
         found.append(DanglingEdge(names.location(source), to, field, _REASONS.get(why, _PAST_END)))
-        if len(found) >= _MOST_DANGLING:
-            break
-    found += [_root_stray(locator, names, s) for s in graph.nodes.root_strays if not _own(s)]
+    found += [
+        _root_stray(locator, names, s)
+        for s in graph.nodes.root_strays
+        if s.why != MANUAL_SPAN or not own.explains_variable(s.address, s.value)
+    ]
     return tuple(found)
 
 
-def _own(stray: RootStray) -> bool:
-    """Whether the runtime itself keeps such a pointer."""
-    return stray.why == MANUAL_SPAN and stray.group.name.startswith("runtime.")
+def _unexplained(graph: HeapGraph, own: OwnPointers) -> list[int]:
+    """The strays of reachable objects that are not the runtime's own by right."""
+    strays = graph.nodes.strays
+    if not len(strays):
+        return []
+    rows = np.flatnonzero(graph.surely_reachable[strays.source])
+    on_stack = rows[strays.why[rows] == MANUAL_SPAN]
+    source = strays.source[on_stack]
+    lead = graph.lead[graph.objects.span[source]]
+    pointers = map(
+        StackPointer,
+        (graph.objects.base[source].astype(np.int64) + lead).tolist(),
+        (8 * strays.offset[on_stack] - lead).tolist(),
+        strays.value[on_stack].tolist(),
+    )
+    explained = np.array(own.explained(tuple(pointers)), bool)
+    return sorted({*rows.tolist()} - {*on_stack[explained].tolist()})
 
 
 def _root_stray(locator: Locator, names: Names, stray: RootStray) -> DanglingEdge:

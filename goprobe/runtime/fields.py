@@ -53,7 +53,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "cleanupQueue?": "all",
         # runtime2.go
         "g": _G,
-        "_defer": "heap fn link",
+        "_defer": "heap fn link _panic?",
         "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra preemptGen "
         "vdsoSP vdsoPC",
         "p": "id status m mcache palloc.base palloc.off",
