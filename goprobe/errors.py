@@ -4,6 +4,7 @@
     ├── UsageError           2  the command line, or what it names, makes no sense
     │   ├── BuildError       2  the Go program does not build (carries the compiler's lines)
     │   └── NotGoError       2  the file or process is not a Go program that goprobe can read
+    │       └── UndescribedError 2  its binary does not describe what is needed of Go's runtime
     ├── CannotWorkError      3  goprobe cannot work on this machine
     │   ├── NoGoError        3  no Go toolchain found
     │   ├── NoGdbError       3  no GDB found
@@ -15,11 +16,14 @@
         └── GdbDiedError     4  GDB ended in the middle
 
 `UnreadableError` is not part of a sentence to the user: it is how a read of memory
-that is not there is told to the code that asked, which turns it into data ("unreadable").
+that is not there is told to the code that asked, which turns it into data ("unreadable"), or, where
+there is no answer without it, into a sentence (`telling`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -51,6 +55,13 @@ class BuildError(UsageError):
 
 class NotGoError(UsageError):
     pass
+
+
+class UndescribedError(NotGoError, KeyError):
+    """The binary does not say what something of Go's runtime is, or where."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class CannotWorkError(GoprobeError):
@@ -103,3 +114,12 @@ class UnreadableError(Exception):
         self.address = address
         self.size = size
         self.why = why
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Tells the user of an UnreadableError that nobody made data of: `what` cannot be read."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise CannotWorkError(f"{what} cannot be read: {error}") from None

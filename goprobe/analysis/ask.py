@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from goprobe.analysis.hold import PATIENCE, AnyTarget, Target
+from goprobe.errors import telling
 from goprobe.process.maps import maps_text, parse_maps, read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.ptrace import stopped
@@ -36,16 +37,17 @@ def ask(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
     """All that the answer reads is of one stop.
 
     Where the process changes faster than a rehearsal can follow, it is held while the question
-    is asked. Raises what `question` raises, TargetGoneError, TargetTimeoutError,
-    NotPermittedError.
+    is asked. Raises what `question` raises (UnreadableError as CannotWorkError), TargetGoneError,
+    TargetTimeoutError, NotPermittedError.
     """
-    if target.is_core:
-        return Answer(question(target.world()), 0)
-    memory = ProcessMemory(target.pid)
-    try:
-        return _ask(target, question, memory)
-    finally:
-        memory.close()
+    with telling(f"the memory of process {target.pid}"):
+        if target.is_core:
+            return Answer(question(target.world()), 0)
+        memory = ProcessMemory(target.pid)
+        try:
+            return _ask(target, question, memory)
+        finally:
+            memory.close()
 
 
 def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) -> Answer[T]:

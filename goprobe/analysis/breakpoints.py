@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.lines import Row
-from goprobe.errors import UsageError
+from goprobe.errors import UsageError, telling
 from goprobe.runtime.program import Program
 
 _LINE = re.compile(r"^(?P<file>.+\.[a-z]\w*):(?P<line>\d+)$")  # a //line may name any file
@@ -47,24 +47,29 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
         )
     if found := _ADDRESS.match(where):
         return (Place(int(found["address"], 0), where, absolute=True),)
+    with telling(f"the code of {program.elf.shown_as}"):
+        places = _places(program, where)
+        if not places:
+            raise UsageError(f"nothing in the program matches {where}", hint=_hint(program, where))
+        return places
+
+
+def _places(program: Program, where: str) -> tuple[Place, ...]:
     if found := _LINE.match(where):
         file, line = found["file"], int(found["line"])
         # The compiler marks no statement on some lines that have code, unoptimised ones too.
-        places = tuple(_at_line(program, where, file, line)) or tuple(
+        return tuple(_at_line(program, where, file, line)) or tuple(
             _in_line(program, where, file, line)
         )
-    else:
-        places = tuple(_at_function(program, where))
-    if not places:
-        raise UsageError(f"nothing in the program matches {where}", hint=_hint(program, where))
-    return places
+    return tuple(_at_function(program, where))
 
 
 def check_instruction(program: Program, address: int, bias: int) -> None:
     """Raises UsageError where a run-time address lies inside an instruction of Go code: a
     breakpoint there would make another instruction of it."""
     address -= bias
-    function = program.lines.function_at(address)
+    with telling(f"the code of {program.elf.shown_as}"):
+        function = program.lines.function_at(address)
     if function is None:
         return
     code = program.elf.read(function.entry, address - function.entry + _LONGEST)

@@ -43,7 +43,7 @@ class CoreTarget(msgspec.Struct, frozen=True):
         """The process as it stood."""
         return World(
             self.pid, self.program, PageCache(self.core), self.core.mappings, self.core.threads,
-            self.bias,
+            self.bias, self.core.size,
         )  # fmt: skip
 
 

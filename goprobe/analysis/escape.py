@@ -27,7 +27,7 @@ from goprobe.analysis.sourcenames import SourceNames
 from goprobe.analysis.verdict import Evidence, judge
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.pclnformat import Function
-from goprobe.errors import UsageError
+from goprobe.errors import UsageError, telling
 from goprobe.model.address import Address
 from goprobe.model.escape import (
     Assertion,
@@ -120,10 +120,11 @@ class _Study:
         self.sources = Sources()
         self.code = CodeMap(self.program)
         self._say("reading the code")
-        self.functions = list(self.code.functions_in(self.names.is_own))
-        self.facts = self._read_facts()
-        self.joiner = self._joiner()
-        self.plans = self.joiner.plans(self.code.calls)
+        with telling(f"the code of {build.program.path}"):
+            self.functions = list(self.code.functions_in(self.names.is_own))
+            self.facts = self._read_facts()
+            self.joiner = self._joiner()
+            self.plans = self.joiner.plans(self.code.calls)
         self.promises = self._read_promises()
         self.observed = Observed() if request.static else self._observe()
         self.plans += self.joiner.besides(self.observed.besides)

@@ -18,7 +18,7 @@ from goprobe.analysis.heapnames import Names, root_name
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import PATIENCE, AnyTarget
 from goprobe.analysis.profile import samples
-from goprobe.errors import UsageError
+from goprobe.errors import UsageError, telling
 from goprobe.model.address import Address
 from goprobe.model.heap import (
     EarlierHeap,
@@ -80,8 +80,8 @@ def heap(
         target, timeout=timeout, progress=progress, how=questions.snapshot, sample=questions.sample
     )
     try:
-        graph = HeapGraph(snapshot, progress)
-        return report_on(graph, questions, profile=profile)
+        with telling(f"the heap of process {target.pid}"):
+            return report_on(HeapGraph(snapshot, progress), questions, profile=profile)
     finally:
         snapshot.close()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from goprobe.analysis.expressions import Shape, shape_of
+from goprobe.files import text_or_nothing
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocators import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
@@ -73,13 +73,7 @@ class Sources:
 
     def lines(self, file: str) -> list[str]:
         if file not in self._lines:
-            try:
-                path = Path(file)
-                small = path.is_file() and path.stat().st_size <= _SOURCE_LIMIT
-                text = path.read_text(encoding="utf-8", errors="replace") if small else ""
-            except OSError:
-                text = ""
-            self._lines[file] = text.split("\n")
+            self._lines[file] = text_or_nothing(file, _SOURCE_LIMIT).split("\n")
         return self._lines[file]
 
     def line(self, file: str, number: int) -> str:

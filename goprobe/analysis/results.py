@@ -141,7 +141,8 @@ class Places:
 
     @cached_property
     def _heap(self) -> Heap:
-        return self._world.heap
+        # Asked at every hit of a run, and bounded: it needs no budget.
+        return Heap(self._memory, self._world.layout, self._world.roots["mheap_"])
 
     def _in_span(self, address: int) -> Where | None:
         span = self._heap.glance(address)
@@ -156,6 +157,7 @@ class Places:
         return Locator(self._world)
 
     def _elsewhere(self, address: int) -> Where:
+        self._world.renew()
         found = Locator(self._world).locate(address)
         return Where(found.kind, found.name)
 

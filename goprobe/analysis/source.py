@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from pathlib import Path
+
+from goprobe.files import text_or_nothing
 
 _LINES_LIMIT = 40
 _BODY_LIMIT = 2000
@@ -17,13 +18,8 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 @lru_cache(maxsize=64)
 def _lines(file: str) -> tuple[str, ...]:
-    try:
-        path = Path(file)
-        if path.stat().st_size > _FILE_LIMIT:
-            return ()
-        return tuple(path.read_text("utf-8", "replace").split("\n"))
-    except (OSError, ValueError):
-        return ()
+    text = text_or_nothing(file, _FILE_LIMIT)
+    return tuple(text.split("\n")) if text else ()
 
 
 def line_of(file: str, line: int) -> str:

@@ -74,6 +74,7 @@ class DebugInfo:
         self.elf = elf
         self._sections = Sections(elf)
         self._unit_cache: Unit | None = None
+        self._ends: dict[int, int] = {}
 
     @property
     def present(self) -> bool:
@@ -172,19 +173,29 @@ class DebugInfo:
                 at = self._after_children(unit, at)
 
     def _after_children(self, unit: Unit, at: int) -> int:
+        """Where the children that begin at `at` end. What was passed over once, and all within it,
+        is known from then on: blocks in blocks are looked into one by one."""
+        if at not in self._ends:
+            try:
+                self._pass_over(unit, at)
+            except (IndexError, KeyError, ValueError):
+                raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt") from None
+        return self._ends[at]
+
+    def _pass_over(self, unit: Unit, at: int) -> None:
         info, table = self._sections.get("info"), self._sections.abbrevs(unit.abbrev)
-        depth = 1
-        try:
-            while depth and at < unit.end:
-                code, at = uleb(info, at)
-                if not code:
-                    depth -= 1
-                    continue
-                at = skip(info, at, table[code].plan)
-                depth += table[code].children
-        except (IndexError, KeyError, ValueError):
-            raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt") from None
-        return at
+        start, open_ = at, [at]
+        while open_ and at < unit.end:
+            code, at = uleb(info, at)
+            if not code:
+                self._ends[open_.pop()] = at
+                continue
+            at = skip(info, at, table[code].plan)
+            if table[code].children:
+                open_.append(at)
+        for begin in open_:  # the unit's end is theirs
+            self._ends[begin] = at
+        self.elf.budget.spend(at - start)
 
     # Functions and their variables
 

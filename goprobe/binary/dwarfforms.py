@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from goprobe.budget import STEP, Budget
+
 FORM_ADDR, FORM_BLOCK2, FORM_BLOCK4, FORM_DATA2, FORM_DATA4 = 0x01, 0x03, 0x04, 0x05, 0x06
 FORM_DATA8, FORM_STRING, FORM_BLOCK, FORM_BLOCK1, FORM_DATA1 = 0x07, 0x08, 0x09, 0x0A, 0x0B
 FORM_FLAG, FORM_SDATA, FORM_STRP, FORM_UDATA, FORM_REF_ADDR = 0x0C, 0x0D, 0x0E, 0x0F, 0x10
@@ -34,6 +36,10 @@ _BLOCKS = {FORM_BLOCK: SKIP_BLOCK, FORM_EXPRLOC: SKIP_BLOCK, FORM_BLOCK1: SKIP_B
            FORM_BLOCK2: SKIP_BLOCK2, FORM_BLOCK4: SKIP_BLOCK4}  # fmt: skip
 
 
+_WORD = (1 << 64) - 1
+_ENTRY, _ATTRIBUTE = 16 * STEP, 4 * STEP  # of an abbreviation: what it takes to keep one, too
+
+
 class Abbrev(msgspec.Struct, frozen=True):
     """One entry of .debug_abbrev. `attributes` are (attribute, form, implicit constant)."""
 
@@ -44,14 +50,15 @@ class Abbrev(msgspec.Struct, frozen=True):
 
 
 def uleb(data: bytes, at: int) -> tuple[int, int]:
-    """The unsigned LEB128 number at `at`, and where it ends. Raises IndexError past the end."""
+    """The unsigned LEB128 number at `at`, and where it ends: its lowest 64 bits. Raises IndexError
+    past the end."""
     value = shift = 0
     while True:
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
+            return value & _WORD, at
         shift += 7
         if shift > 70:
             raise IndexError("LEB128 number without an end")
@@ -61,7 +68,7 @@ def sleb(data: bytes, at: int) -> tuple[int, int]:
     """The signed LEB128 number at `at`, and where it ends."""
     start = at
     value, at = uleb(data, at)
-    bits = 7 * (at - start)
+    bits = min(7 * (at - start), 64)
     return (value - (1 << bits) if value >> (bits - 1) & 1 else value), at
 
 
@@ -84,18 +91,20 @@ def _plan(forms: list[int]) -> tuple[int, ...]:
     return tuple(steps)
 
 
-def read_abbrevs(data: bytes, at: int) -> dict[int, Abbrev]:
+def read_abbrevs(data: bytes, at: int, budget: Budget) -> dict[int, Abbrev]:
     """The abbreviation table at an offset of .debug_abbrev."""
     table: dict[int, Abbrev] = {}
     while True:
         code, at = uleb(data, at)
         if not code:
             return table
+        budget.spend(_ENTRY)
         tag, at = uleb(data, at)
         children = data[at] != 0
         at += 1
         attributes: list[tuple[int, int, int]] = []
         while True:
+            budget.spend(_ATTRIBUTE)
             name, at = uleb(data, at)
             form, at = uleb(data, at)
             constant = 0
@@ -156,6 +165,8 @@ def read_form(
             at += width
         return data[at : at + size], at + size
     width = FIXED[form]
+    if width > 8:  # FORM_DATA16: a hash
+        return data[at : at + width], at + width
     value = int.from_bytes(data[at : at + width], "little")
     if form in (FORM_STRP, FORM_LINE_STRP):
         return string(form, value), at + width

@@ -7,6 +7,8 @@ program define the same name, Go's wins.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import msgspec
 
 from goprobe.binary.dwarfforms import (
@@ -20,7 +22,8 @@ from goprobe.binary.dwarfforms import (
     skip,
     uleb,
 )
-from goprobe.binary.elf import ElfFile
+from goprobe.binary.elf import ElfFile, name_at
+from goprobe.budget import STEP
 from goprobe.errors import NotGoError
 
 AT_SIBLING, AT_LOCATION, AT_NAME, AT_BYTE_SIZE = 0x01, 0x02, 0x03, 0x0B
@@ -45,6 +48,9 @@ TAG_CONSTANT, TAG_SUBPROGRAM, TAG_VARIABLE = 0x27, 0x2E, 0x34
 TYPE_TAGS = {TAG_ARRAY, TAG_ENUM, TAG_POINTER, TAG_STRUCT, TAG_SUBROUTINE_TYPE, TAG_TYPEDEF,
              TAG_UNION, TAG_BASE}  # fmt: skip
 _LANG_GO = 0x16
+_WORD = (1 << 64) - 1
+_ATTRIBUTE = STEP // 2
+_RECORD = 4 * STEP  # to keep it, too
 _INDEXED = TYPE_TAGS | {TAG_CONSTANT, TAG_SUBPROGRAM, TAG_VARIABLE}
 _OP_ADDR, _OP_ADDRX = 0x03, 0xA1
 
@@ -116,6 +122,7 @@ class Sections:
 
     def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
+        self.budget = elf.budget
         self._loaded: dict[str, bytes] = {}
         self._abbrevs: dict[int, dict[int, Abbrev]] = {}
 
@@ -126,13 +133,13 @@ class Sections:
 
     def abbrevs(self, offset: int) -> dict[int, Abbrev]:
         if offset not in self._abbrevs:
-            self._abbrevs[offset] = read_abbrevs(self.get("abbrev"), offset)
+            self._abbrevs[offset] = read_abbrevs(self.get("abbrev"), offset, self.budget)
         return self._abbrevs[offset]
 
     def string(self, form: int, offset: int) -> str:
-        data = self.get("line_str" if form == FORM_LINE_STRP else "str")
-        end = data.find(0, offset)
-        return data[offset : end if end >= 0 else offset].decode("utf-8", "replace")
+        found = name_at(self.get("line_str" if form == FORM_LINE_STRP else "str"), offset)
+        self.budget.spend(len(found))
+        return found.decode("utf-8", "replace")
 
     def indexed_string(self, unit: Unit, index: int) -> str:
         at = unit.str_offsets_base + 4 * index
@@ -147,16 +154,17 @@ class Sections:
         low, high = integer(found, AT_LOW_PC), integer(found, AT_HIGH_PC)
         if low < 0:
             low = self.indexed_address(unit.addr_base, -1 - low)
-        return low, high + low if RELATIVE_HIGH_PC in found else high
+        return low, high + low & _WORD if RELATIVE_HIGH_PC in found else high
 
     def attributes(self, abbrev: Abbrev, at: int, unit_offset: int) -> tuple[Attributes, int]:
         """A DIE's attributes, references made absolute, and where they end."""
         info = self.get("info")
+        self.budget.spend(_ATTRIBUTE * len(abbrev.attributes))
         found: Attributes = {}
         for name, form, constant in abbrev.attributes:
             value, at = read_form(info, at, form, constant, self.string)
             if form in REFERENCES and isinstance(value, int):
-                value += unit_offset
+                value = value + unit_offset & _WORD
             elif form in ADDRESS_INDEXES and isinstance(value, int):
                 value = -1 - value  # an index: the unit's addr_base is needed to resolve it
             elif name == AT_HIGH_PC and form != FORM_ADDR:
@@ -196,8 +204,10 @@ class _Indexer:
             unit = self._unit(at)
             if unit.version in (2, 3, 4, 5):
                 self.index.units.append(unit)
-                self._walk(unit)
             at = unit.end
+        for unit in self.index.units:
+            self.sections.budget.spend(unit.end - unit.offset)
+            self._walk(unit)
         self.index.functions.sort(key=lambda f: f.low)
         self.index.globals.sort(key=lambda g: g.address)
         return self.index
@@ -265,6 +275,7 @@ class _Indexer:
                 depth += 1
 
     def _record(self, unit: Unit, offset: int, tag: int, found: Attributes) -> None:
+        self.sections.budget.spend(_RECORD)
         name = text(found, AT_NAME)
         if tag in TYPE_TAGS:
             if name and not (found.get(AT_DECLARATION)):
@@ -309,21 +320,14 @@ class _Indexer:
     def _origin_name(self, unit: Unit, offset: int) -> str:
         owner = unit
         if not unit.offset <= offset < unit.end:
-            owner = next((u for u in self.index.units if u.offset <= offset < u.end), unit)
-            if owner is unit:
-                owner = self._unit_later(offset)
+            units = self.index.units
+            at = bisect_right(units, offset, key=lambda u: u.offset)
+            if not at or offset >= units[at - 1].end:
+                raise ValueError("an abstract origin outside every unit")
+            owner = units[at - 1]
         code, at = uleb(self.info, offset)
         abbrev = self.sections.abbrevs(owner.abbrev)[code]
         return text(self.sections.attributes(abbrev, at, owner.offset)[0], AT_NAME)
-
-    def _unit_later(self, offset: int) -> Unit:
-        at = self.index.units[-1].end
-        while at + 11 <= len(self.info):
-            unit = self._unit(at)
-            if offset < unit.end:
-                return unit
-            at = unit.end
-        raise ValueError("an abstract origin outside every unit")
 
     def _static_address(self, unit: Unit, location: int | bytes | str | None) -> int:
         if isinstance(location, bytes) and location:

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import msgspec
 
+from goprobe.budget import BASE, STEP, Budget
 from goprobe.errors import NotGoError, UsageError
+from goprobe.files import open_regular
 
 SHT_SYMTAB = 2
 SHT_NOBITS = 8
@@ -33,7 +35,14 @@ ET_CORE = 4
 EM_X86_64 = 62
 
 _MACHINES = {3: "x86 (32-bit)", 40: "ARM", 183: "arm64", 243: "RISC-V", 21: "ppc64", 8: "MIPS"}
-_DECOMPRESSED_LIMIT = 1 << 31
+_ADDRESS_END = 1 << 56  # of programs, with five levels of page tables
+_SECTION_NAME_LIMIT = 256
+_NAME_LIMIT = 1 << 16
+_PASSES = 16  # how often any byte of the file may be looked at
+_FOUND_AT_ONCE = 16  # bytes that are looked through as fast as one is looked at
+_SHRINKS = 8  # times: debug information hardly shrinks to less than a quarter
+_INFLATED_BASE, _INFLATED_RATIO = 128 << 20, 32  # bytes
+_COMPRESSION_HEADER = struct.Struct("<IIQQ")  # Elf64_Chdr
 _STT = {1: "object", 2: "func", 6: "tls"}
 
 
@@ -79,8 +88,16 @@ def _digest(data: bytes | mmap.mmap) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def name_at(data: bytes, at: int, limit: int = _NAME_LIMIT) -> bytes:
+    """The string at an offset of a string table, b"" where it has no end within `limit`."""
+    end = data.find(b"\0", at, at + limit)
+    return data[at:end] if 0 <= at <= end else b""
+
+
 class ElfFile:
     """An opened ELF file, memory-mapped. `path` names it to the user.
+
+    `budget` is what reading its contents may cost, in all; readers of its parts spend it.
 
     Raises UsageError (no such file, a directory, another architecture) and NotGoError (not an
     ELF file, or one that is cut short).
@@ -89,23 +106,22 @@ class ElfFile:
     def __init__(self, path: str | Path, *, shown_as: str = "") -> None:
         self.path = str(path)
         self.shown_as = shown_as or self.path
+        file = open_regular(path, shown_as=self.shown_as, what="binary")
         try:
-            with open(path, "rb") as file:
-                self.status = os.fstat(file.fileno())
-                size = self.status.st_size
-                self._data = (
-                    mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
-                )
-        except IsADirectoryError:
-            raise UsageError(f"{self.shown_as} is a directory, not a binary") from None
-        except FileNotFoundError:
-            raise UsageError(f"no such file: {self.shown_as}") from None
-        except PermissionError:
-            raise UsageError(f"not permitted to read {self.shown_as}") from None
+            self.status = os.fstat(file)
+            size = self.status.st_size
+            self._data = mmap.mmap(file, size, access=mmap.ACCESS_READ) if size else b""
         except (OSError, ValueError) as error:
             raise UsageError(f"cannot read {self.shown_as}: {error}") from None
+        finally:
+            os.close(file)
+        self.budget = Budget(BASE + _PASSES * size, self._endless)
+        self._inflated = 0
         self._held: dict[int, bytes] = {}
         self._parse_header()
+
+    def _endless(self) -> NotGoError:
+        return NotGoError(f"{self.shown_as} is corrupt: reading what it holds would not end")
 
     def _parse_header(self) -> None:
         data = self._data
@@ -129,6 +145,10 @@ class ElfFile:
             self.sections = self._read_sections(shoff, shentsize, shnum, shstrndx)
         except (struct.error, OverflowError):
             raise NotGoError(f"{self.shown_as} is cut short: its headers are missing") from None
+        loaded = [(s.address, s.size) for s in self.segments if s.type == PT_LOAD]
+        loaded += [(s.address, s.size) for s in self.sections if s.flags & SHF_ALLOC]
+        if any(address + size > _ADDRESS_END for address, size in loaded):
+            raise NotGoError(f"{self.shown_as} is corrupt: parts of it would lie at no address")
 
     def _segment(self, at: int) -> Segment:
         kind, flags, offset, vaddr, _, file_size, size, _ = struct.unpack_from(
@@ -145,8 +165,7 @@ class ElfFile:
         table = self._data[raw[names][4] : raw[names][4] + raw[names][5]] if names < count else b""
 
         def text(at: int) -> str:
-            end = table.find(b"\0", at)
-            return table[at : end if end >= 0 else at].decode("latin-1")
+            return name_at(table, at, _SECTION_NAME_LIMIT).decode("latin-1")
 
         return tuple(Section(text(r[0]), r[1], r[2], r[3], r[4], r[5], r[6]) for r in raw)
 
@@ -180,19 +199,28 @@ class ElfFile:
         if len(raw) != section.size:
             raw = self._data[section.offset : section.offset + section.size]
         if section.flags & SHF_COMPRESSED:
-            kind, _, size, _ = struct.unpack_from("<IIQQ", raw)
-            return self._decompress(section, raw[24:], kind, size)
+            if len(raw) < _COMPRESSION_HEADER.size:
+                raise NotGoError(f"{self.shown_as}: section {section.name} is cut short")
+            kind, _, size, _ = _COMPRESSION_HEADER.unpack_from(raw)
+            return self._decompress(section, raw[_COMPRESSION_HEADER.size :], kind, size)
         if section.name.startswith(".zdebug") and raw[:4] == b"ZLIB":
             return self._decompress(section, raw[12:], 1, int.from_bytes(raw[4:12], "big"))
         return raw
 
     def _decompress(self, section: Section, raw: bytes, kind: int, size: int) -> bytes:
-        if kind != 1 or size > _DECOMPRESSED_LIMIT:
-            raise NotGoError(f"{self.shown_as}: section {section.name} is compressed unusably")
+        what = f"{self.shown_as}: section {section.name}"
+        if kind != 1:
+            raise NotGoError(f"{what} is compressed in a way that goprobe does not know ({kind})")
+        self._inflated += size
+        if self._inflated > _INFLATED_BASE + _INFLATED_RATIO * self.size:
+            raise NotGoError(f"{what} claims to hold {size:,} bytes, in a file of {self.size:,}")
+        self.budget.widen(_PASSES * min(size, _SHRINKS * len(raw)))
+        if not size:  # to zlib that means: as much as there is
+            return b""
         try:
             return zlib.decompressobj().decompress(raw, size)
         except zlib.error as error:
-            raise NotGoError(f"{self.shown_as}: section {section.name}: {error}") from None
+            raise NotGoError(f"{what}: {error}") from None
 
     def debug_section(self, name: str) -> bytes:
         """`.debug_<name>` or its old compressed twin, b"" where there is none."""
@@ -207,6 +235,7 @@ class ElfFile:
                 size = min(size, segment.size - start)
                 have = max(0, min(size, segment.file_size - start))
                 at = segment.offset + start
+                self.budget.spend(size)
                 return self._data[at : at + have] + bytes(size - have)
         return b""
 
@@ -228,7 +257,10 @@ class ElfFile:
 
     def find(self, needle: bytes, start: int, end: int) -> int:
         """The first offset in the file at which `needle` stands within [start, end), or -1."""
-        return self._data.find(needle, start, end)
+        start, end = min(start, self.size), min(end, self.size)
+        found = self._data.find(needle, start, end)
+        self.budget.spend(STEP + ((found if found >= 0 else end) - start) // _FOUND_AT_ONCE)
+        return found
 
     @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -238,13 +270,16 @@ class ElfFile:
             return ()
         raw, names = self.contents(table), self.contents(self.sections[table.link])
         found = []
+        self.budget.spend(STEP * len(raw) // 24)
         for name, info, _, shndx, value, size in struct.iter_unpack(
             "<IBBHQQ", raw[: len(raw) // 24 * 24]
         ):
             if not shndx or not value:
                 continue
-            text = names[name : names.find(b"\0", name)].decode("utf-8", "replace")
-            found.append(Symbol(text, value, size, _STT.get(info & 15, "other")))
+            text = name_at(names, name)
+            self.budget.spend(len(text))
+            kind = _STT.get(info & 15, "other")
+            found.append(Symbol(text.decode("utf-8", "replace"), value, size, kind))
         found.sort(key=lambda s: (s.address, -s.size))
         return tuple(found)
 

@@ -14,10 +14,14 @@ from msgspec.structs import replace
 
 from goprobe.binary import dwarfindex as ix
 from goprobe.binary.dwarfindex import Attributes, Die, integer, text
+from goprobe.errors import NotGoError
 
 _MEMBER_LIMIT = 1 << 16
 _CHAIN_LIMIT = 32
 _PARTS_LIMIT = 16
+_DEPTH_LIMIT = 64
+_TOO_HEAVY = 1 << 20
+_SIZE_LIMIT = 1 << 52  # bytes: the largest type of the runtime itself has 2**50 (vdsoArrayMax)
 
 
 class GoKind(IntEnum):
@@ -95,18 +99,58 @@ _INTEGERS = {(5, 1): GoKind.INT8, (5, 2): GoKind.INT16, (5, 4): GoKind.INT32, (5
 
 
 class TypeReader:
-    """Reads types by their offset in .debug_info, each once."""
+    """Reads types by their offset in .debug_info, each once.
+
+    Whoever goes down through a type's parts comes to an end: a struct or array that would be a
+    part of itself, or of more parts than any has, is given as UNKNOWN is.
+    """
 
     def __init__(self, die: Callable[[int], Die], children: Callable[[Die], Iterator[Die]]) -> None:
         self._die = die
         self._children = children
         self._types: dict[int, GoType] = {0: UNKNOWN}
+        self._unchecked: dict[int, GoType] = {0: UNKNOWN}
+        self._weights: dict[int, int] = {}
 
     def at(self, offset: int) -> GoType:
         found = self._types.get(offset)
         if found is None:
-            found = self._types[offset] = self._read(offset)
+            found = self._as_described(offset)
+            if self._weight(offset, 0) >= _TOO_HEAVY:
+                found = GoType(offset, found.name, GoKind.INVALID, 0)
+            self._types[offset] = found
         return found
+
+    def _as_described(self, offset: int) -> GoType:
+        found = self._unchecked.get(offset)
+        if found is None:
+            self._unchecked[offset] = UNKNOWN  # an array may say that it is one of itself
+            found = self._unchecked[offset] = self._read(offset)
+        return found
+
+    def _weight(self, offset: int, depth: int) -> int:
+        """How many parts a type has, however deep; those of one element stand for an array's."""
+        known = self._weights.get(offset)
+        if known is not None:
+            return known
+        self._weights[offset] = _TOO_HEAVY  # until it is known: what contains itself has no end
+        try:
+            kind = self._as_described(offset)
+        except NotGoError:  # said to whoever asks for that part itself
+            kind = UNKNOWN
+        weight = 1 if kind.size <= _SIZE_LIMIT else _TOO_HEAVY
+        if kind.kind is GoKind.STRUCT:
+            inner = [m.type for m in kind.members]
+        else:
+            inner = [kind.elem] if kind.kind is GoKind.ARRAY else []
+        if inner and depth > _DEPTH_LIMIT:
+            weight = _TOO_HEAVY
+        for part in inner:
+            if weight >= _TOO_HEAVY:
+                break
+            weight += self._weight(part, depth + 1)
+        self._weights[offset] = weight
+        return weight
 
     def _read(self, offset: int) -> GoType:
         die = self._die(offset)
@@ -168,7 +212,7 @@ class TypeReader:
                 found.append(
                     Member(
                         name=text(own, ix.AT_NAME),
-                        offset=at if isinstance(at, int) else 0,
+                        offset=at if isinstance(at, int) and 0 <= at < _SIZE_LIMIT else 0,
                         type=integer(own, ix.AT_TYPE),
                         embedded=bool(integer(own, ix.AT_GO_EMBEDDED)),
                     )
@@ -183,7 +227,7 @@ class TypeReader:
                 upper = integer(own, ix.AT_UPPER_BOUND, -1)
                 count = integer(own, ix.AT_COUNT, upper + 1)
                 break
-        size = made.size or max(0, count) * self.at(target).size
+        size = made.size or max(0, count) * self._as_described(target).size
         return replace(made, elem=target, count=max(0, count), size=size)
 
 

@@ -19,6 +19,7 @@ _PT_DYNAMIC = 2
 _DT_RELA, _DT_RELASZ = 7, 8
 _DYNAMIC_LIMIT = 1 << 16
 _HITS_LIMIT = 1 << 16
+_ADDRESS_END = 1 << 64
 
 
 class Image:
@@ -30,6 +31,8 @@ class Image:
 
     def pointer(self, address: int) -> int:
         """The pointer at `address`."""
+        if not 0 <= address < _ADDRESS_END:
+            return 0
         for offset, end in self._relas:
             at = self._rela(struct.pack("<QQ", address, _RELATIVE), 0, offset, end)
             if at >= 0:
@@ -38,6 +41,8 @@ class Image:
 
     def pointers_to(self, target: int) -> Iterator[int]:
         """Addresses of 8-byte-aligned words of writable data that hold the pointer `target`."""
+        if not 0 <= target < _ADDRESS_END:  # a corrupt header adds up to what is no address
+            return
         yield from self._plain(target)
         needle = struct.pack("<QQ", _RELATIVE, target)
         for start, end in self._relas:

@@ -15,9 +15,11 @@ import msgspec
 from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.dwarfforms import FORM_DATA16, FORM_STRING, read_form, sleb, uleb
 from goprobe.binary.dwarfindex import Sections, Unit
+from goprobe.budget import STEP, Budget
 
 _ROW_LIMIT = 1 << 24  # bytes of a line program that are read: a row takes one at least
 _FILE_LIMIT = 1 << 16
+_BYTE = STEP  # what a byte of a line program costs: it may make a row, which is kept
 _END_SEQUENCE, _SET_ADDRESS = 1, 2
 
 
@@ -51,6 +53,7 @@ class LineRows:
         self._debug = debug
         self._sections = Sections(debug.elf)
         self._rows: dict[int, tuple[Row, ...]] = {}
+        self._files: dict[int, tuple[str, ...]] = {}
 
     def rows(self, unit: Unit) -> tuple[Row, ...]:
         """A unit's rows in the order of its program; empty where it has none or it is corrupt."""
@@ -63,18 +66,19 @@ class LineRows:
             return ()
         try:
             header = self._header(unit)
-            return tuple(_run(self._sections.get("line"), header))
-        except (IndexError, ValueError, struct.error):
+            return tuple(_run(self._sections.get("line"), header, self._sections.budget))
+        except (IndexError, KeyError, ValueError, struct.error):
             return ()
 
     def files(self, unit: Unit) -> tuple[str, ...]:
         """The files that a unit's line table names."""
-        if unit.stmt_list < 0:
-            return ()
-        try:
-            return self._header(unit).files
-        except (IndexError, ValueError, struct.error):
-            return ()
+        if unit.stmt_list not in self._files:
+            try:
+                files = self._header(unit).files if unit.stmt_list >= 0 else ()
+            except (IndexError, KeyError, ValueError, struct.error):
+                files = ()
+            self._files[unit.stmt_list] = files
+        return self._files[unit.stmt_list]
 
     def after_prologue(self, low: int, high: int, unit: Unit) -> int:
         """Where the body of the function at [low, high) begins: prologue_end, else `low`."""
@@ -125,6 +129,7 @@ class LineRows:
         total, at = uleb(data, at)
         found: list[tuple[str, int]] = []
         for _ in range(min(total, _FILE_LIMIT)):
+            self._sections.budget.spend(STEP * (1 + len(formats)))
             name, directory = "", 0
             for content, form in formats:
                 if form == FORM_DATA16:
@@ -146,7 +151,7 @@ def _string(data: bytes, at: int) -> tuple[str, int]:
 
 def _files4(data: bytes, at: int, comp_dir: str) -> tuple[str, ...]:
     directories = [comp_dir]
-    while data[at]:
+    while data[at] and len(directories) < _FILE_LIMIT:
         name, at = _string(data, at)
         directories.append(posixpath.join(comp_dir, name))
     at += 1
@@ -161,13 +166,14 @@ def _files4(data: bytes, at: int, comp_dir: str) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _run(data: bytes, header: _Header) -> Iterator[Row]:
+def _run(data: bytes, header: _Header, budget: Budget) -> Iterator[Row]:
     """The rows of a line program. Most of a first trace's time goes here, so: one loop, locals."""
     files, first = header.files, header.first_file
     base, line_base, line_range = header.opcode_base, header.line_base, header.line_range
     minimum, end = header.minimum, min(header.end, header.start + _ROW_LIMIT)
     address, file, line, statement, prologue_end = 0, 1, 1, header.statement, False
     at = header.start
+    budget.spend(_BYTE * max(end - at, 0))
     while at < end:
         op = data[at]
         at += 1

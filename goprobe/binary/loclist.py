@@ -12,6 +12,7 @@ import msgspec
 
 from goprobe.binary.dwarfforms import uleb
 from goprobe.binary.dwarfindex import Sections, Unit
+from goprobe.budget import STEP
 
 _LIMIT = 65536
 _ALWAYS = 1 << 64
@@ -40,7 +41,7 @@ def location_list(
         if unit.version >= 5:
             at = _list_start(sections.get("loclists"), unit.loclists_base, value)
             return tuple(_walk5(sections, unit, sections.get("loclists"), at, True))
-        return tuple(_walk4(sections.get("loc"), value, unit.low_pc, True))
+        return tuple(_walk4(sections, sections.get("loc"), value, unit.low_pc, True))
     except IndexError:
         return ()
 
@@ -53,7 +54,7 @@ def range_list(sections: Sections, unit: Unit, value: int) -> list[tuple[int, in
             at = _list_start(data, unit.rnglists_base, value)
             found = _walk5(sections, unit, data, at, False)
         else:
-            found = _walk4(sections.get("ranges"), value, unit.low_pc, False)
+            found = _walk4(sections, sections.get("ranges"), value, unit.low_pc, False)
     except IndexError:
         return []
     return [(e.low, e.high) for e in found]
@@ -67,9 +68,10 @@ def _list_start(data: bytes, base: int, value: int) -> int:
     return value
 
 
-def _walk4(data: bytes, at: int, base: int, expressions: bool) -> list[Entry]:
+def _walk4(sections: Sections, data: bytes, at: int, base: int, expressions: bool) -> list[Entry]:
     found: list[Entry] = []
     for _ in range(_LIMIT):
+        sections.budget.spend(STEP)
         low = int.from_bytes(data[at : at + 8], "little")
         high = int.from_bytes(data[at + 8 : at + 16], "little")
         if at + 16 > len(data) or not (low or high):
@@ -82,6 +84,7 @@ def _walk4(data: bytes, at: int, base: int, expressions: bool) -> list[Entry]:
         if expressions:
             size = int.from_bytes(data[at : at + 2], "little")
             expression = data[at + 2 : at + 2 + size]
+            sections.budget.spend(len(expression))
             at += 2 + size
         found.append(Entry(base + low, base + high, expression))
     return found
@@ -95,6 +98,7 @@ def _walk5(sections: Sections, unit: Unit, data: bytes, at: int, expressions: bo
     # Ranges lack the default-location entry, so their codes are one lower from there on.
     shift = 0 if expressions else 1
     for _ in range(_LIMIT):
+        sections.budget.spend(STEP)
         kind = data[at]
         at += 1
         if kind >= _LOC_DEFAULT:
@@ -126,6 +130,7 @@ def _walk5(sections: Sections, unit: Unit, data: bytes, at: int, expressions: bo
         if expressions:
             size, at = uleb(data, at)
             expression = data[at : at + size]
+            sections.budget.spend(len(expression))
             at += size
         found.append(Entry(low, high, expression))
     return found

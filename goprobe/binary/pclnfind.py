@@ -161,12 +161,12 @@ def _open(elf: ElfFile, places: Iterable[tuple[int, int, int]]) -> LineTable | N
                  for at in image.pointers_to(address))  # fmt: skip
         head = next((h for h in heads if h), None)
         if head:
-            table = LineTable(data, head.text, address=address)
+            table = LineTable(data, head.text, address=address, budget=elf.budget)
             head = find_gofunc(image.pointer, head, table, read)
             return table.with_funcdata(head.gofunc, head.rodata, read)
         text = _text_start(elf, header)
         if text and not fallback:
-            fallback = LineTable(data, text, address=address)
+            fallback = LineTable(data, text, address=address, budget=elf.budget)
             fallback = fallback.with_funcdata(_symbol(elf, "go:func.*"), 0, read)
     return fallback
 

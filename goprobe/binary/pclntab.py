@@ -29,11 +29,13 @@ from goprobe.binary.pclnformat import (
     parse_header,
 )
 from goprobe.binary.pcvalue import NO_RUNS, Runs, decode_runs
-from goprobe.errors import UnreadableError
+from goprobe.budget import BASE, STEP, Budget
+from goprobe.errors import NotGoError, UnreadableError
 
 _INLINE_TREE_LIMIT = 1 << 20
 _INLINE_DEPTH_LIMIT = 512
 _NAME_LIMIT = 1 << 16
+_PASSES = 16  # how often any byte of a table may be looked at
 _NONE = 0xFFFFFFFF
 _NAMES_KEPT = 1 << 14
 _STEPS_KEPT = 1 << 21
@@ -64,6 +66,7 @@ class LineTable:
         rodata: int = 0,
         address: int = 0,
         read: Reader = _unreadable,
+        budget: Budget | None = None,
     ) -> None:
         view = memoryview(data).cast("B")
         self.header = header = parse_header(view)
@@ -73,6 +76,7 @@ class LineTable:
         self.rodata = rodata
         self.address = address
         self._read = read
+        self._budget = budget or Budget(BASE + _PASSES * len(view), self._endless)
         self._names = view[header.names : header.units]
         self._files = view[header.file_names : header.pctab]
         self._pctab = view[header.pctab : header.functab]
@@ -97,14 +101,23 @@ class LineTable:
         return LineTable(
             self.data, self.text + bias, gofunc=self.gofunc and self.gofunc + bias,
             rodata=self.rodata and self.rodata + bias, address=self.address + bias,
-            read=read or from_file,
+            read=read or from_file, budget=self._budget,
         )  # fmt: skip
 
     def with_funcdata(self, gofunc: int, rodata: int, read: Reader) -> LineTable:
         """The same table, knowing where funcdata (moduledata.gofunc, .rodata) lies."""
         return LineTable(
-            self.data, self.text, gofunc=gofunc, rodata=rodata, address=self.address, read=read
+            self.data,
+            self.text,
+            gofunc=gofunc,
+            rodata=rodata,
+            address=self.address,
+            read=read,
+            budget=self._budget,
         )
+
+    def _endless(self) -> NotGoError:
+        return NotGoError("Go's line table is corrupt: reading it would not end")
 
     # -- functions ---------------------------------------------------------------------------
 
@@ -183,6 +196,7 @@ class LineTable:
             if len(self._texts) >= _NAMES_KEPT:
                 self._texts.clear()
             text = self._texts[offset] = self._string(self._names, offset, self.header.names)
+            self._budget.spend(len(text))
         return text
 
     def begins_name(self, offset: int) -> bool:
@@ -200,7 +214,7 @@ class LineTable:
 
     def _decode(self, offset: int) -> Runs:
         try:
-            runs = decode_runs(self._pctab, offset)
+            runs = decode_runs(self._pctab, offset, self._budget)
         except ValueError as error:
             at = self.address + self.header.pctab + offset
             raise UnreadableError(at, 1, f"Go's line table is corrupt: {error}") from None
@@ -263,6 +277,7 @@ class LineTable:
                 index = indices.value(at - function.entry)
                 if index < 0:
                     break
+                self._budget.spend(STEP)
                 call = self.inlined_call(function, index)
                 name = self.name_at(call.name_offset)
                 position = self.position(function, at)

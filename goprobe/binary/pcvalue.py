@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from goprobe.budget import STEP, Budget
+
 STEP_LIMIT = 1 << 20
 """A function of the largest size that Go links has fewer steps; a corrupt table may have more."""
 
@@ -41,22 +43,25 @@ class Runs(msgspec.Struct, frozen=True):
 NO_RUNS = Runs(array("Q"), array("q"))
 
 
-def decode_runs(table: bytes | memoryview, at: int) -> Runs:
+def decode_runs(table: bytes | memoryview, at: int, budget: Budget) -> Runs:
     """The table that begins at `table[at]`. Raises ValueError where it is corrupt."""
     ends, values = array("Q"), array("q")
-    value, pc = -1, 0
-    for step in range(STEP_LIMIT):
-        delta, at = _varint(table, at)
-        if not delta and step:
-            return Runs(ends, values)
-        value = _int32(value + (-(delta & 1) ^ (delta >> 1)))
-        advance, at = _varint(table, at)
-        pc += advance
-        if pc >= _CODE_LIMIT:
-            break
-        ends.append(pc)
-        values.append(value)
-    raise ValueError("a pc-value table without an end")
+    value, pc, step = -1, 0, 0
+    try:
+        for step in range(STEP_LIMIT):
+            delta, at = _varint(table, at)
+            if not delta and step:
+                return Runs(ends, values)
+            value = _int32(value + (-(delta & 1) ^ (delta >> 1)))
+            advance, at = _varint(table, at)
+            pc += advance
+            if pc >= _CODE_LIMIT:
+                break
+            ends.append(pc)
+            values.append(value)
+        raise ValueError("a pc-value table without an end")
+    finally:
+        budget.spend(STEP * step)
 
 
 def _varint(table: bytes | memoryview, at: int) -> tuple[int, int]:

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from types import FrameType
 
 from goprobe.cli.command import Command
-from goprobe.errors import BuildError, GoprobeError, ScriptFailedError
+from goprobe.errors import (
+    BuildError,
+    CannotWorkError,
+    GoprobeError,
+    ScriptFailedError,
+    UnreadableError,
+)
 from goprobe.report.escape_text import escape
 
 _OK = 0
@@ -55,6 +61,15 @@ def _told(error: BaseException, *, traced: bool) -> int:
         case GoprobeError():
             _say_error(error)
             return error.exit_code
+        case UnreadableError():
+            say(f"goprobe: memory that the answer needs cannot be read: {error}")
+            return CannotWorkError.exit_code
+        case MemoryError():
+            say(
+                "goprobe: there is not enough memory for this here (goprobe's own limits, or what "
+                "the machine has left)"
+            )
+            return CannotWorkError.exit_code
         case OSError() if error.errno in _CANNOT_WRITE:
             _forget_stdout()
             say(f"goprobe: cannot write any further: {error.strerror}")

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, islice
 from typing import Protocol
 
+from goprobe.budget import STEP, Budget
 from goprobe.errors import UnreadableError
 from goprobe.process.libc import (
     IOV_MAX,
@@ -370,3 +371,33 @@ class PageCache:
             self._memory.read_into(address, buffer)
         else:
             memoryview(buffer).cast("B")[:] = self.read(address, size)
+
+
+class MeteredMemory:
+    """A Memory that spends from a budget with every read: whatever is read of a process, and led
+    on by what was read before, comes to an end."""
+
+    def __init__(self, memory: Memory, budget: Budget) -> None:
+        self._read = memory.read
+        self._memory = memory
+        self._budget = budget
+
+    def read(self, address: int, size: int) -> bytes:
+        budget = self._budget
+        budget.left -= STEP
+        if budget.left < 0:
+            budget.spend(0)
+        data = self._read(address, size)
+        budget.left -= len(data)
+        return data
+
+    def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        self._budget.spend(STEP * len(ranges))
+        parts = self._memory.read_many(ranges)
+        self._budget.spend(sum(len(part) for part in parts if part))
+        return parts
+
+    def read_into(self, address: int, buffer: Buffer) -> None:
+        self._budget.spend(STEP)
+        self._memory.read_into(address, buffer)
+        self._budget.spend(memoryview(buffer).nbytes)

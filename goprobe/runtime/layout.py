@@ -6,12 +6,17 @@ as one with debug information does.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
+from msgspec.structs import force_setattr
 
 from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.gotypes import GoType
-from goprobe.errors import NotGoError
+from goprobe.errors import NotGoError, UndescribedError
 from goprobe.runtime.fields import CONSTANTS, ROOTS, STRUCTS
+
+T = TypeVar("T")
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
@@ -36,12 +41,23 @@ class StructLayout(msgspec.Struct, frozen=True, array_like=True):
         return self.fields[path].offset
 
 
+class Described(dict[str, T]):
+    """What a binary describes by name. Raises UndescribedError for what it does not."""
+
+    def __missing__(self, name: str) -> T:
+        raise UndescribedError(f"the binary does not say what {_qualified(name)} is, or where")
+
+
 class Layout(msgspec.Struct, frozen=True):
     """All that goprobe knows of one Go release's runtime structures."""
 
     go: str
     structs: dict[str, StructLayout]
     constants: dict[str, int]
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "structs", Described(self.structs))
+        force_setattr(self, "constants", Described(self.constants))
 
     def struct(self, name: str) -> StructLayout:
         """`name` without the leading "runtime." for the runtime's own."""
@@ -60,6 +76,9 @@ class Facts(msgspec.Struct, frozen=True):
 
     layout: Layout
     roots: dict[str, int]
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "roots", Described(self.roots))
 
 
 def _qualified(name: str) -> str:

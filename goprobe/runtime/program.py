@@ -39,6 +39,10 @@ class Program:
         self.info: BuildInfo = build_info(elf, self.debug, assume=assume_go)
         self._variables: dict[int, FunctionVariables] = {}
 
+    def renew(self) -> None:
+        """Another question begins: what it may cost to read the binary is whole again."""
+        self.elf.budget.renew()
+
     @property
     def go(self) -> GoVersion:
         return self.info.go

@@ -17,15 +17,14 @@ import numpy as np
 from goprobe.binary.gotypes import GoType
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import u32, u64
+from goprobe.runtime.lists import Lists
 from goprobe.runtime.modules import Module
 from goprobe.runtime.spantable import SpanTable
 from goprobe.runtime.statics import Links, Named, Statics
-from goprobe.runtime.view import read_record
 from goprobe.runtime.world import World
 
 _WORD = 8
 _SECTION_LIMIT = 1 << 30
-_LIST_LIMIT = 1 << 20
 
 
 class RootKind(StrEnum):
@@ -146,25 +145,22 @@ def _placed_at(world: World, address: int, module: str) -> Named:
 def special_roots(world: World, spans: SpanTable) -> Roots:
     """Finalizers, cleanups and weak handles of objects (mspan.specials), in spans in use."""
     roots = Roots()
+    lists, struct = Lists(world.memory), world.layout.struct("special")
+    page = world.layout.constants["_PageSize"]
+    stray = 0
     for row in np.flatnonzero(spans.specials).tolist():
-        base = int(spans.base[row])
-        for kind, at, offset in _specials(world, int(spans.specials[row])):
-            _add_special(world, roots, kind, at, base + offset)
+        base, size = int(spans.base[row]), int(spans.npages[row]) * page
+        for special in lists.follow(struct, int(spans.specials[row]), "next"):
+            if special["offset"] < size:
+                about = base + special["offset"]
+                _add_special(world, roots, special["kind"], special.address, about)
+            else:
+                stray += 1
+    if lists.broken:
+        roots.notes.append(f"finalizers and cleanups may be missing: {lists.broken}")
+    if stray:
+        roots.notes.append(f"{stray} finalizers or cleanups are of objects that cannot be there")
     return roots
-
-
-def _specials(world: World, at: int) -> Iterator[tuple[int, int, int]]:
-    """(kind, address, offset in the span) of a span's specials, bounded."""
-    struct = world.layout.struct("special")
-    seen = 0
-    while at and seen < _LIST_LIMIT:
-        seen += 1
-        try:
-            record = read_record(world.memory, struct, at)
-        except UnreadableError:
-            return
-        yield record["kind"], at, record["offset"]
-        at = record["next"]
 
 
 def _add_special(world: World, roots: Roots, kind: int, at: int, about: int) -> None:
@@ -202,9 +198,8 @@ def queued_roots(world: World) -> Roots:
         size = layout.struct("finalizer").size
         words = [layout.offset("finalizer", name) for name in ("fn", "arg")]
         owner = roots.group(RootGroup(RootKind.FINALIZER, "queue of finalizers to run"))
-        for block in _blocks(
-            world, u64(world.memory, world.roots["allfin"]), "finBlock", "alllink"
-        ):
+        at = u64(world.memory, world.roots["allfin"])
+        for block in _blocks(world, roots, at, "finBlock", "alllink"):
             _queued(world, roots, owner, block, "finBlock", "cnt", "fin", size, words)
     if layout.has("cleanupQueue", "all") and "gcCleanups" in world.roots:
         at = u64(world.memory, world.roots["gcCleanups"] + layout.offset("cleanupQueue", "all"))
@@ -214,22 +209,19 @@ def queued_roots(world: World) -> Roots:
         if layout.has("cleanupFn"):
             size = layout.struct("cleanupFn").size
             words = [layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
-        for block in _blocks(world, at, "cleanupBlock", f"{header}alllink"):
+        for block in _blocks(world, roots, at, "cleanupBlock", f"{header}alllink"):
             _queued(
                 world, roots, owner, block, "cleanupBlock", f"{header}n", "cleanups", size, words
             )
     return roots
 
 
-def _blocks(world: World, at: int, struct: str, link: str) -> Iterator[int]:
-    seen: set[int] = set()
-    while at and at not in seen and len(seen) < _LIST_LIMIT:
-        seen.add(at)
-        yield at
-        try:
-            at = u64(world.memory, at + world.layout.offset(struct, link))
-        except UnreadableError:
-            return
+def _blocks(world: World, roots: Roots, first: int, struct: str, link: str) -> Iterator[int]:
+    lists = Lists(world.memory)
+    for block in lists.follow(world.layout.struct(struct), first, link):
+        yield block.address
+    if lists.broken:
+        roots.notes.append(f"finalizers and cleanups that wait may be missing: {lists.broken}")
 
 
 def _queued(

@@ -20,9 +20,10 @@ from goprobe.binary.gotypes import GoKind, GoType
 from goprobe.binary.pclnformat import shown_name
 from goprobe.binary.stackmap import frame_maps, stack_objects
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.process.memory import u64
+from goprobe.process.memory import read_available, u64
 from goprobe.runtime.code import Spot
 from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.lists import Lists
 from goprobe.runtime.roots import RootGroup, RootKind, Roots
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.stacktemplates import Slot, Template, Templates, inside, returns_of
@@ -31,7 +32,6 @@ from goprobe.runtime.world import World
 
 _WORD = 8
 _STACK_LIMIT = 1 << 30
-_DEFER_LIMIT = 1 << 16
 _POINTER_BYTES_LIMIT = 1 << 24
 _INTERRUPTING = frozenset({"runtime.asyncPreempt", "runtime.debugCallV2"})
 _REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12",
@@ -97,7 +97,6 @@ class StackRoots:
         self._shapes: dict[int, _Shape] = {}
         self.templates = Templates()
         self.conservative = 0
-        self.unknown = 0
 
     def of(self, goroutines: Iterator[Goroutine]) -> Roots:
         roots = Roots()
@@ -314,15 +313,14 @@ class _Stack:
 
     def _load(self, bottom: int) -> None:
         self._base = bottom & -_WORD
-        size = self._g.high - self._base
-        if not 0 < size <= _STACK_LIMIT:
-            return
-        try:
-            raw = self._world.memory.read(self._base, size & -_WORD)
-        except UnreadableError:
-            self._finder.unknown += 1
-            return
-        self._words = memoryview(raw).cast("Q")
+        size = (self._g.high - self._base) & -_WORD
+        raw = read_available(self._world.memory, self._base, min(size, _STACK_LIMIT))
+        self._words = memoryview(raw)[: len(raw) & -_WORD].cast("Q")
+        if len(self._words) * _WORD < size:
+            self._roots.notes.append(
+                f"the stack of goroutine {self._g.id} cannot be read whole: what only the rest of "
+                "it keeps counts as garbage"
+            )
 
     def _word(self, address: int) -> int:
         index = (address - self._base) >> 3
@@ -388,7 +386,9 @@ class _Stack:
         self._range(frame.sp, high, shown_name(frame.function) or "code that is not Go's")
 
     def _range(self, low: int, high: int, function: str) -> None:
-        for address in range(low & -_WORD, high, _WORD):
+        """Words of the stack, as far as it was read."""
+        low = max(low & -_WORD, self._base)
+        for address in range(low, min(high, self._base + _WORD * len(self._words)), _WORD):
             self._perhaps(address, self._word(address), function)
 
     def _registers(self) -> None:
@@ -416,13 +416,15 @@ class _Stack:
             panicking = u64(memory, self._g.address + layout.offset("g", "_panic"))
             if panicking:
                 self._queue.append(panicking)
-            seen = 0
-            while at and seen < _DEFER_LIMIT:
-                seen += 1
-                self._deferred(at, u64(memory, at + layout.offset("_defer", "fn")))
-                at = u64(memory, at + layout.offset("_defer", "link"))
         except UnreadableError:
             return
+        lists = Lists(memory)
+        for record in lists.follow(layout.struct("_defer"), at, "link"):
+            self._deferred(record.address, record["fn"])
+        if lists.broken:
+            self._roots.notes.append(
+                f"deferred calls of goroutine {self._g.id} may be missing: {lists.broken}"
+            )
 
     def _deferred(self, at: int, function: int) -> None:
         for value in (at, function):

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
+from contextlib import suppress
 from functools import cached_property
 from typing import Protocol
 
 from goprobe.binary.pclntab import LineTable
-from goprobe.errors import UnreadableError
+from goprobe.budget import BASE, Budget
+from goprobe.errors import GoprobeError, TargetError, UnreadableError
 from goprobe.process.maps import Mapping
-from goprobe.process.memory import Memory
+from goprobe.process.memory import Memory, MeteredMemory
+from goprobe.process.procfs import resident_bytes
 from goprobe.runtime.code import Code
 from goprobe.runtime.goroutines import Goroutines
 from goprobe.runtime.heap import Heap
-from goprobe.runtime.layout import Layout
+from goprobe.runtime.layout import Described, Layout
 from goprobe.runtime.modules import Modules, read_modules
 from goprobe.runtime.program import Program
 from goprobe.runtime.typedata import TypeData, TypeSection
+
+_PASSES = 8  # how often any byte of a process may be looked at
 
 
 class ThreadState(Protocol):
@@ -35,6 +40,10 @@ class World:
 
     `bias` is what to add to a link-time address of the main binary. Nothing in it outlives the
     stop: after the process ran on, a new World is needed.
+
+    It is made for one question, or for the few that one answer takes: what they read is bounded by
+    a budget, after the size of the process (`held`: bytes of memory there are, where that is not
+    a live process's). Raises TargetError where reading would not end.
     """
 
     def __init__(
@@ -45,13 +54,36 @@ class World:
         mappings: tuple[Mapping, ...],
         threads: MappingOf[int, ThreadState],
         bias: int,
+        held: int | None = None,
     ) -> None:
         self.pid = pid
         self.program = program
-        self.memory = memory
+        self._held = held
+        self._budget = Budget(BASE, self._endless, self._allowance)
+        self.memory: Memory = MeteredMemory(memory, self._budget)
+        program.renew()
         self.mappings = mappings
         self.threads = threads
         self.bias = bias
+
+    def renew(self) -> None:
+        """Another question begins: it may cost as much as the one before."""
+        self._budget.renew()
+        self.program.renew()
+
+    def _allowance(self) -> int:
+        """What more may be spent on so large a process; asked for by few questions."""
+        if self._held is not None:
+            return _PASSES * self._held
+        with suppress(GoprobeError):
+            return _PASSES * resident_bytes(self.pid)
+        return 0
+
+    def _endless(self) -> TargetError:
+        return TargetError(
+            f"the memory of process {self.pid} leads nowhere: what the question needs would not "
+            "end (its runtime's structures are corrupt)"
+        )
 
     @property
     def layout(self) -> Layout:
@@ -60,7 +92,7 @@ class World:
     @cached_property
     def roots(self) -> dict[str, int]:
         """Addresses of the runtime's globals in this process."""
-        return {name: a + self.bias for name, a in self.program.facts.roots.items()}
+        return Described({n: a + self.bias for n, a in self.program.facts.roots.items()})
 
     @cached_property
     def lines(self) -> LineTable:

@@ -5,9 +5,13 @@ Apart from build.py, which brings along all that building takes.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
+
+from goprobe.errors import UsageError
+from goprobe.files import open_regular
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -27,10 +31,15 @@ class Built(msgspec.Struct, frozen=True):
 def is_executable_file(target: str) -> bool:
     """Whether TARGET is an ELF file already, so that no Go is needed."""
     try:
-        with open(target, "rb") as file:
-            return file.read(4) == b"\x7fELF"
+        file = open_regular(target)
+    except UsageError:
+        return False
+    try:
+        return os.read(file, 4) == b"\x7fELF"
     except OSError:
         return False
+    finally:
+        os.close(file)
 
 
 def prebuilt(target: str) -> Built:

@@ -19,6 +19,7 @@ from goprobe.binary.pclnlines import Lines
 from goprobe.binary.pclntab import LineTable
 from goprobe.binary.pcvalue import decode_runs
 from goprobe.binary.stackmap import frame_maps, stack_objects
+from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
 from tests.binary.linetables import binary
 from tests.support.go import matrix
@@ -118,18 +119,22 @@ def test_any_bytes_are_no_table(raw: bytes) -> None:
         LineTable(raw, 0x401000)
 
 
+def _budget() -> Budget:
+    return Budget(BASE, lambda: NotGoError("it would not end"))
+
+
 @given(st.binary(max_size=400), st.integers(0, 500))
 def test_any_bytes_as_a_pc_value_table(raw: bytes, at: int) -> None:
     with contextlib.suppress(ValueError):
-        runs = decode_runs(raw, at)
+        runs = decode_runs(raw, at, _budget())
         assert list(runs.ends) == sorted(runs.ends)
 
 
 def test_a_table_without_an_end_is_cut_off() -> None:
     with pytest.raises(ValueError, match="without an end"):
-        decode_runs(b"\x02\x01" * (1 << 21), 0)
+        decode_runs(b"\x02\x01" * (1 << 21), 0, _budget())
     with pytest.raises(ValueError, match="without an end"):
-        decode_runs(b"\x02\xff\xff\xff\xff\x0f" * 9 + b"\0", 0)
+        decode_runs(b"\x02\xff\xff\xff\xff\x0f" * 9 + b"\0", 0, _budget())
 
 
 def test_a_header_says_what_is_wrong() -> None:

@@ -9,13 +9,14 @@ import threading
 import traceback
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from goprobe.analysis.script.program import Program
 from goprobe.errors import GoprobeError, ScriptFailedError, TargetTimeoutError, UsageError
+from goprobe.files import read_regular
 
+_SCRIPT_LIMIT = 1 << 24
 _RINGS = 3
 _RING_AGAIN = 1.0  # seconds
 
@@ -23,12 +24,8 @@ _RING_AGAIN = 1.0  # seconds
 def read_script(path: str) -> str:
     """The script's text. Raises UsageError."""
     try:
-        return Path(path).read_text("utf-8")
-    except IsADirectoryError:
-        raise UsageError(f"{path} is a directory, not a script") from None
-    except FileNotFoundError:
-        raise UsageError(f"no such script: {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
+        return read_regular(path, _SCRIPT_LIMIT, what="script", pipes=True).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise UsageError(f"cannot read {path}: {error}") from None
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from goprobe.files import text_or_nothing
+
 # A binary says where its source lies, and a hostile one says what it likes: files that are no
 # source are not read, lest a page that is passed on tells what they hold.
 _SOURCE = frozenset({".go", ".s", ".c", ".h", ".cc", ".cpp", ".S"})
@@ -54,9 +56,9 @@ class Sources:
 def _read(file: str) -> list[str]:
     try:
         path = Path(file).resolve()
-        if path.suffix not in _SOURCE or not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return []
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except (OSError, ValueError, RuntimeError):
+        return []
+    text = text_or_nothing(path, _MOST_BYTES, "surrogateescape") if path.suffix in _SOURCE else ""
+    if not text:
         return []
     return [line.rstrip("\r").expandtabs(_TAB)[:_MOST_COLUMNS] for line in text.split("\n")]

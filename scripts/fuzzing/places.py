@@ -1,0 +1,112 @@
+"""The words of a process that goprobe goes by: the runtime's structures, and whatever it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from goprobe.analysis.cores import CoreTarget
+from goprobe.process.core import CoreFile
+from goprobe.process.memory import PageCache, u64
+from goprobe.runtime.world import World
+from scripts.fuzzing.overlay import NotedCore, NotedMemory
+from scripts.fuzzing.questions import OF_PROCESS, Asked
+from scripts.fuzzing.standing import Standing
+
+_FEW = 40  # of each struct
+_LISTED = 64
+_BULK = 1 << 12  # bytes: what is longer is an array, of which a few words stand for all
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """One struct of the runtime's in the process."""
+
+    kind: str
+    address: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Places:
+    """`structs` by kind; `ranges` are (address, size) that questions read; `near` are addresses of
+    things, and ends of mappings, for pointers to be led to."""
+
+    structs: dict[str, tuple[Struct, ...]]
+    ranges: tuple[tuple[int, int], ...]
+    near: tuple[int, ...]
+
+
+def places_of(standing: Standing) -> Places:
+    """Everything worth damaging in an undamaged process."""
+    structs: dict[str, list[Struct]] = {}
+    for struct in _structs(standing.world):
+        structs.setdefault(struct.kind, []).append(struct)
+    chosen = {kind: tuple(all_[:: max(len(all_) // _FEW, 1)]) for kind, all_ in structs.items()}
+    near = [s.address for some in chosen.values() for s in some[:4]]
+    near += [a for m in standing.world.mappings for a in (m.low, m.high - 8)]
+    near += standing.objects[:20]
+    return Places(chosen, tuple(_ranges(standing)), tuple(near))
+
+
+def _structs(world: World) -> Iterator[Struct]:
+    memory, layout, roots = world.memory, world.layout, world.roots
+
+    def several(kind: str, addresses: Sequence[int]) -> Iterator[Struct]:
+        for i, address in enumerate(addresses):
+            yield Struct(kind, address, i)
+
+    def listed(root: str) -> list[int]:
+        if root not in roots:  # of a stripped program
+            return []
+        at, count = u64(memory, roots[root]), u64(memory, roots[root] + 8)
+        return [u64(memory, at + 8 * i) for i in range(min(count, _LISTED))]
+
+    yield Struct("mheap", roots["mheap_"], 0)
+    yield Struct("moduledata", roots["firstmoduledata"], 0)
+    spans = list(world.heap.span_pointers())
+    yield from several("mspan", spans)
+    yield from several("heapArena", [a.address for a in world.heap.arenas])
+    goroutines = world.goroutines.all
+    yield from several("g", [g.address for g in goroutines])
+    waiting = layout.offset("g", "waiting")
+    yield from several("sudog", [s for g in goroutines if (s := u64(memory, g.address + waiting))])
+    yield from several("p", listed("allp"))
+    yield from several("mcache", [u64(memory, p + layout.offset("p", "mcache"))
+                                  for p in listed("allp")])  # fmt: skip
+    machines: list[int] = []
+    at, link = u64(memory, roots["allm"]) if "allm" in roots else 0, layout.offset("m", "alllink")
+    while at and len(machines) < _LISTED:
+        machines.append(at)
+        at = u64(memory, at + link)
+    yield from several("m", machines)
+    first = layout.offset("mspan", "specials")
+    yield from several("special", [s for p in spans if (s := u64(memory, p + first))])
+
+
+class _NotedTarget(CoreTarget, frozen=True):
+    """A target whose reads are noted as they are asked for, above the cache of pages."""
+
+    def world(self) -> World:
+        with_cache = super().world()
+        assert isinstance(self.core, NotedCore)
+        plain = PageCache(CoreFile(self.core.path, self.program.elf.path))
+        noted = NotedMemory(plain, self.core.ranges)
+        return World(
+            with_cache.pid, self.program, noted, with_cache.mappings, with_cache.threads, self.bias
+        )
+
+
+def _ranges(standing: Standing) -> Iterator[tuple[int, int]]:
+    """What the questions read, each once; long arrays count as often as a few words."""
+    core = NotedCore(standing.core, standing.binary)
+    target = _NotedTarget(core, standing.target.program, standing.target.bias)
+    for ask in OF_PROCESS.values():
+        ask(Asked(target, standing.addresses, standing.objects[0]))
+    for address, size in core.ranges:
+        if 0 < size <= _BULK:
+            yield address, size
+        elif size:
+            for i in range(8):
+                yield address + size // 8 * i, size // 8
+    core.close()

@@ -1,0 +1,126 @@
+"""What goprobe is asked: the commands' work in this process, from what is read to the text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from goprobe.analysis.breakpoints import check_instruction, resolve
+from goprobe.analysis.codelines import CodeLines
+from goprobe.analysis.cores import CoreTarget
+from goprobe.analysis.goroutines import goroutines
+from goprobe.analysis.heap import HeapQuestions, heap
+from goprobe.analysis.maps import maps
+from goprobe.analysis.sites import CodeMap
+from goprobe.analysis.stopview import StopView
+from goprobe.analysis.where import where
+from goprobe.errors import UsageError, telling
+from goprobe.model.codec import to_json
+from goprobe.process.registers import Registers
+from goprobe.report import RenderOptions, render
+from goprobe.runtime.program import Program
+from goprobe.runtime.statictypes import static_types
+
+_PLACES = ("main.main", "main.stand", "main.deep", "main.go:150", "main.tangle.func1", "nosuch.f",
+           "nosuch.go:7", "runtime.mallocgc", "*0x401000")  # fmt: skip
+
+
+def told(report: object) -> None:
+    """Have it written as a user would read it."""
+    for name in ("json", "text"):
+        render(report, name, RenderOptions())
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A process that stands still, and what of it to ask for."""
+
+    target: CoreTarget
+    addresses: Sequence[int]
+    object: int
+
+
+def _heap(**questions: object) -> Callable[[Asked], None]:
+    def ask(asked: Asked) -> None:
+        told(heap(asked.target, HeapQuestions(**questions)))  # type: ignore[arg-type]
+
+    return ask
+
+
+def _object(name: str, **questions: object) -> Callable[[Asked], None]:
+    return lambda asked: _heap(**{name: asked.object}, **questions)(asked)
+
+
+def _stop(asked: Asked) -> None:
+    """What trace shows of a stop, here of the first few threads."""
+    target = asked.target
+    for tid, registers in list(target.core.threads.items())[:3]:
+        view = StopView(target.world(), tid, _named(registers))
+        to_json(view.stop("here"))
+
+
+def _named(registers: Registers) -> dict[str, int]:
+    return {name: getattr(registers, name) for name in registers.__struct_fields__}
+
+
+OF_PROCESS: Mapping[str, Callable[[Asked], None]] = {
+    "where": lambda asked: told(where(asked.target, asked.addresses)),
+    "maps": lambda asked: told(maps(asked.target)),
+    "goroutines": lambda asked: told(goroutines(asked.target)),
+    "goroutines --stacks": lambda asked: told(goroutines(asked.target, stacks=True)),
+    "heap": _heap(),
+    "heap --types": _heap(types=True),
+    "heap --retained": _heap(types=True, retained=True, dangling=True),
+    "heap --unreachable": _heap(unreachable=True),
+    "heap --path": _object("path", paths=3),
+    "heap --referrers": _object("referrers"),
+    "heap --object": _object("object", retained=True),
+    "stop": _stop,
+}
+"""What the commands that attach do, from memory to text; by the command's words."""
+
+
+def _places(program: Program) -> None:
+    for place in _PLACES:
+        try:
+            for found in resolve(program, place):
+                check_instruction(program, found.address, 0)
+        except UsageError:
+            continue
+
+
+def _variables(program: Program) -> None:
+    functions = program.debug.index.functions
+    for function in functions[:: max(len(functions) // 40, 1)]:
+        variables = program.function_variables(function)
+        middle = (function.low + function.high) // 2
+        program.debug.scopes(function, middle)
+        program.declaration(function.name)
+        program.parameter_names(function.name)
+        for local in program.debug.locals(function):
+            variables.is_assigned(local, program.debug.types.at(local.type), middle)
+
+
+def _sites(program: Program) -> None:
+    with telling("the code"):
+        code = CodeMap(program)
+        functions = list(code.functions_in(lambda name: name.endswith("/tangle/main.go")))
+        CodeLines(program.elf, program.lines).facts(functions)
+        _ = code.calls
+
+
+def _types(program: Program) -> None:
+    types = static_types(program)
+    if types is not None:
+        for address in list(program.debug.index.runtime_types)[:200]:
+            types.name(address)
+
+
+OF_PROGRAM: Mapping[str, Callable[[Program], object]] = {
+    "facts": lambda program: program.facts,
+    "places": _places,
+    "variables": _variables,
+    "sites": _sites,
+    "types": _types,
+}
+"""What trace, doctor and escape learn from a binary before anything runs."""
