@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -21,13 +22,20 @@ class ClaimVerdict(StrEnum):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One claim of the familiar picture; `measured` is the fact in one sentence, with numbers."""
+    """One claim of the familiar picture; `measured` is the fact in one sentence, with numbers.
+
+    There is no claim without `evidence`: at least one fact that shows what was measured.
+    """
 
     id: str
     claim: str
     verdict: ClaimVerdict
     measured: str
-    evidence: tuple[str, ...] = ()
+    evidence: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        if not any(self.evidence):
+            raise ValueError(f"claim {self.id} is told without evidence")
 
 
 class ExplainReport(Report, frozen=True, kw_only=True):

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
-from msgspec import structs
 
+from goprobe.analysis.wholeregions import whole_regions
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Region
 
 ROWS = 14
 GAP_WORTH_SHOWING = 64 << 20
-_PAGE = 4096
 _GUARD = 64 << 10
 _KERNEL = 1 << 63
 _NEAR = 64 << 20  # an arena; nearer regions of one kind are one row
@@ -98,7 +97,7 @@ def rows(regions: Iterable[Region], marks: Sequence[Mark] = (), limit: int = ROW
     # The vsyscall page lies in the kernel's half: 16 EiB away, in every process, of no interest.
     ours = (r for r in regions if r.size and r.kind is not Kind.UNMAPPED and r.low < _KERNEL)
     held = sorted(ours, key=lambda r: r.low)
-    runs = _shrunk(_runs(_without_crumbs(held)), limit)
+    runs = _shrunk(_runs(whole_regions(held)), limit)
     found: list[Row] = []
     end = 0
     for run in runs:
@@ -106,27 +105,6 @@ def rows(regions: Iterable[Region], marks: Sequence[Mark] = (), limit: int = ROW
         found += _rows_of(run, gap, marks)
         end = run.high
     return found
-
-
-def _without_crumbs(regions: Sequence[Region]) -> list[Region]:
-    """Headers and padding of less than a page counted to the neighbour that they touch."""
-    found: list[Region] = []
-    waiting: list[Region] = []  # crumbs at the beginning of a mapping
-    for region in regions:
-        last = (waiting or found or [region])[-1]
-        touches = last.high == region.low and last.perms == region.perms
-        if waiting and not touches:
-            found += waiting
-            waiting = []
-        if region.size < _PAGE and found and touches and not waiting:
-            found.append(structs.replace(region, kind=found[-1].kind))
-        elif region.size < _PAGE:
-            waiting.append(region)
-        else:
-            found += [structs.replace(crumb, kind=region.kind) for crumb in waiting]
-            found.append(region)
-            waiting = []
-    return found + waiting
 
 
 def _runs(regions: Sequence[Region]) -> list[_Run]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from goprobe.analysis.audit.explain import audit_explain
 from goprobe.analysis.explain.claims import TEXTS
-from goprobe.model.explain import SCHEMA
+from goprobe.model.codec import from_json
+from goprobe.model.explain import SCHEMA, Claim, ClaimVerdict, ExplainReport
+from goprobe.model.location import Kind
+from goprobe.report.picture import Row, rows
 from goprobe.report.schema import shipped
 from tests.support import go
 from tests.support.cli import PROJECT, Ran, goprobe
@@ -43,6 +50,8 @@ def complete(ran: Ran) -> None:
     assert [c["claim"] for c in ran.json["claims"]] == list(TEXTS)
     assert len(TEXTS) == 14
     assert all(c["measured"] for c in ran.json["claims"])
+    assert all(any(c["evidence"]) for c in ran.json["claims"])
+    assert ran.json["audit"] and all(entry["holds"] for entry in ran.json["audit"])
 
 
 def test_it_is_complete(hello: Ran) -> None:
@@ -103,6 +112,52 @@ def test_the_map_bears_the_claims_out(hello: Ran) -> None:
     pointer = int(claim(hello, 4)["measured"].partition("the pointer ")[2].split()[0], 16)
     [home] = [r for r in regions if int(r["low"], 16) <= pointer < int(r["high"], 16)]
     assert home["kind"] == "rodata"
+
+
+def row_has(row: Row, kind: str) -> bool:
+    return kind.replace(" ", "_") in {str(k) for k in row.kinds}
+
+
+def test_kinds_begin_where_the_picture_has_them(hello: Ran) -> None:
+    told = re.findall(r"([a-z][a-z ]*) (0x[0-9a-f]+)", claim(hello, 10)["measured"])
+    assert len(told) >= 6
+    drawn = rows(from_json(hello.out, ExplainReport).map)
+    for kind, low in told:
+        inside = next(row for row in drawn if row.low <= int(low, 16) < row.high)
+        assert row_has(inside, kind), (kind, low, inside)
+
+
+def test_evidence_tells_what_was_measured(hello: Ran) -> None:
+    told = {number: "\n".join(claim(hello, number)["evidence"]) for number in range(1, 15)}
+    for number, fact in {
+        5: "copied of main.main: header of 16 bytes at 0x",
+        7: "at the stop in main.bottom: stack [0x", 8: "runtime.maxstacksize is 1000000000",
+        10: "first text: [0x", 11: "memstats.numgc was 0", 12: "runtime.",
+    }.items():  # fmt: skip
+        assert fact in told[number], told[number]
+
+
+def test_no_claim_is_made_without_evidence() -> None:
+    with pytest.raises(ValueError, match="claim 3 is told without evidence"):
+        Claim("3", "a claim", ClaimVerdict.HOLDS, "measured", ())
+    bare = b'{"id": "3", "claim": "c", "verdict": "holds", "measured": "m", "evidence": []}'
+    with pytest.raises(msgspec.ValidationError):
+        from_json(bare, Claim)
+
+
+@pytest.mark.contradictory
+def test_what_contradicts_the_picture_is_told(hello: Ran) -> None:
+    report = from_json(hello.out, ExplainReport)
+    assert all(entry.holds for entry in audit_explain(report))
+    text = next(r for r in report.map if r.kind is Kind.TEXT)
+    lie = replace(report.claims[9], measured=f"measured, lowest first: rodata {text.low}")
+    swapped = (report.claims[1], report.claims[0], *report.claims[2:])
+    for claims, name in (
+        ((*report.claims[:9], lie, *report.claims[10:]), "picture_agrees"),
+        (swapped, "claims_whole"),
+    ):  # fmt: skip
+        bad = audit_explain(replace(report, claims=claims))
+        assert [entry.check for entry in bad if not entry.holds] == [name]
 
 
 def test_the_stack_that_moved(hello: Ran) -> None:

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.audit.explain import audit_explain
-from goprobe.analysis.explain.claims import CLAIMS, TEXTS
+from goprobe.analysis.explain.claims import CLAIMS
+from goprobe.analysis.explain.measured import unseen
 from goprobe.analysis.explain.study import Study, shipped
 from goprobe.analysis.session import Launch
 from goprobe.errors import GoprobeError, UnreadableError
-from goprobe.model.explain import Claim, ClaimVerdict, ExplainReport
+from goprobe.model.explain import ExplainReport
 from goprobe.model.report import Tool
 
 
@@ -29,14 +30,14 @@ def explain(launch: Launch) -> ExplainReport:
     # The builds of the companions are part of measuring: nobody wants to hear of each.
     study.launch = replace(study.launch, progress=None)
     claims = []
-    for number, measure in enumerate(CLAIMS, 1):
+    for number, (claim, measure) in enumerate(CLAIMS, 1):
         if launch.progress:
             launch.progress(f"measuring claim {number} of {len(CLAIMS)}")
         try:
-            claims.append(measure(study))
+            measured = measure(study)
         except (GoprobeError, UnreadableError) as error:
-            claim, why = TEXTS[number - 1], str(error)
-            claims.append(Claim(str(number), claim, ClaimVerdict.NOT_OBSERVABLE, why))
+            measured = unseen(str(error), f"the measurement ended in a {type(error).__name__}")
+        claims.append(measured.of(number, claim))
     if launch.progress:
         launch.progress("")
     report = ExplainReport(

@@ -30,6 +30,7 @@ from goprobe.toolchain.built import is_executable_file
 
 STATIC = frozenset({Kind.RODATA, Kind.DATA, Kind.BSS})
 _STOPS = 40
+_SHOWN = 8
 _LINES = 12
 _SAID_LIMIT = 1 << 16
 _END = "runtime.exit"
@@ -82,6 +83,12 @@ class Study:
         self.builtin = builtin
         self.target = launch.target
         self.compiled = is_executable_file(launch.target)
+
+    @property
+    def looked(self) -> str:
+        """What there was to look at, where that was too little."""
+        stops = ", ".join(f"{s.function} (line {s.line})" for s in self.plain.stops[:_SHOWN])
+        return f"{len(self.plain.stops)} stops of process {self.plain.pid}: {stops or 'none'}"
 
     @cached_property
     def plain(self) -> Run:
