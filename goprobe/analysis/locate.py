@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from goprobe.analysis.identify.binary import InBinary, InPlugin
+from goprobe.analysis.identify.cstacks import CStack
 from goprobe.analysis.identify.ground import Ground
 from goprobe.analysis.identify.heap import InHeap
 from goprobe.analysis.identify.mappings import InMappings
@@ -18,6 +19,7 @@ from goprobe.model.location import Detail, Kind, Location
 from goprobe.process.maps import Mapping
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.regions import RuntimeRegion
+from goprobe.runtime.systemstacks import SystemStack
 from goprobe.runtime.world import World
 
 
@@ -33,12 +35,12 @@ class Locator:
         self.world = world
         self._ground = ground = Ground(world)
         self.images = ground.images
-        self._system = OnSystemStack(ground)
         self._heap = InHeap(ground)
         self._runtime = InRuntime(ground)
+        self._mapped = InMappings(ground)
         self._identifiers: tuple[_Identifier, ...] = (
-            self._system, InBinary(ground), InPlugin(ground), self._heap, self._runtime,
-            InMappings(ground),
+            OnSystemStack(ground, estimated=False), InBinary(ground), InPlugin(ground),
+            self._heap, self._runtime, OnSystemStack(ground, estimated=True), self._mapped,
         )  # fmt: skip
         self.locate = lru_cache(maxsize=65536)(self._locate)
 
@@ -81,9 +83,14 @@ class Locator:
         return self._heap.stack_pointer(goroutine)
 
     @property
-    def system_stacks(self) -> list[tuple[int, int, int, str]]:
-        """(low, high, thread id, which) of every g0 and signal stack."""
-        return self._system.stacks
+    def system_stacks(self) -> tuple[SystemStack, ...]:
+        """Every g0 and signal stack, the smallest first."""
+        return self.world.system_stacks.all()
+
+    @property
+    def c_stacks(self) -> tuple[CStack, ...]:
+        """Stacks as far as stack pointers tell, in address order."""
+        return self._mapped.c_stacks
 
     @property
     def regions(self) -> tuple[RuntimeRegion, ...]:

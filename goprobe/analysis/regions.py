@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
+from heapq import heappop, heappush
+from itertools import islice, pairwise
 
 import msgspec
 
@@ -76,15 +78,10 @@ def _rest(low: int, high: int, locator: Locator) -> Iterator[_Piece]:
 
 
 def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:
-    """In address order; where two overlap the earlier one found wins; equal neighbours joined."""
-    ordered = sorted(pieces, key=lambda p: p.low)
+    """In address order; where some overlap the first has it; equal neighbours are joined."""
     found: list[_Piece] = []
-    for piece in ordered:
+    for piece in _apart(sorted(enumerate(pieces), key=lambda ranked: ranked[1].low)):
         last = found[-1] if found else None
-        if last and piece.low < last.high:
-            if piece.high <= last.high:
-                continue
-            piece = _Piece(last.high, piece.high, piece.kind, piece.label)
         if last and last.high == piece.low and (last.kind, last.label) == (piece.kind, piece.label):
             found[-1] = _Piece(last.low, piece.high, last.kind, last.label)
         else:
@@ -92,19 +89,64 @@ def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:
     return found
 
 
+_Ranked = tuple[int, _Piece]
+
+
+def _apart(ordered: list[_Ranked]) -> Iterator[_Piece]:
+    """Pieces that do not overlap; each run of pieces that do is cut up by itself."""
+    run: list[_Ranked] = []
+    high = 0
+    for ranked in ordered:
+        if run and ranked[1].low >= high:
+            yield from _cut_up(run)
+            run = []
+        run.append(ranked)
+        high = max(high, ranked[1].high) if len(run) > 1 else ranked[1].high
+    yield from _cut_up(run)
+
+
+def _cut_up(run: list[_Ranked]) -> Iterator[_Piece]:
+    if len(run) == 1:
+        yield run[0][1]
+        return
+    edges = sorted({edge for _, piece in run for edge in (piece.low, piece.high)})
+    waiting = deque(run)
+    here: list[tuple[int, int, _Piece]] = []  # a heap by rank
+    for low, high in pairwise(edges):
+        while waiting and waiting[0][1].low <= low:
+            rank, piece = waiting.popleft()
+            heappush(here, (rank, piece.low, piece))
+        while here and here[0][2].high <= low:
+            heappop(here)
+        if here:
+            yield _Piece(low, high, here[0][2].kind, here[0][2].label)
+
+
 def _pieces(locator: Locator) -> Iterator[_Piece]:
+    """In the order in which `Locator` asks: what says most of an address first."""
     world = locator.world
+    yield from _of_threads(locator, estimated=False)
     yield from _sections(world, locator)
     with suppress(UnreadableError):
         yield from _spans(locator)
-    for low, high, tid, which in locator.system_stacks:
-        yield _Piece(low, high, Kind.SYSTEM_STACK, f"{which} stack of thread {tid}")
-    for library in locator.images.libraries:
-        yield from _zeroed(world, library)
     for region in locator.regions:
         mapping = locator.mapping_at(region.low)
         if mapping is not None and not mapping.perms.startswith("---"):
             yield _Piece(region.low, region.high, Kind.RUNTIME, region.what)
+    yield from _of_threads(locator, estimated=True)
+    for stack in locator.c_stacks:
+        label = f"C stack of thread {stack.thread}"
+        yield _Piece(stack.low, stack.high, Kind.SYSTEM_STACK, label)
+    for library in locator.images.libraries:
+        yield from _zeroed(world, library)
+
+
+def _of_threads(locator: Locator, *, estimated: bool) -> Iterator[_Piece]:
+    for stack in locator.system_stacks:
+        if stack.estimated == estimated:
+            whose = f"of thread {stack.thread}" if stack.thread else "kept for a thread of C's"
+            label = f"{stack.which} stack {whose}"
+            yield _Piece(stack.low, stack.high, Kind.SYSTEM_STACK, label)
 
 
 def _sections(world: World, locator: Locator) -> Iterator[_Piece]:
@@ -145,8 +187,7 @@ def _spans(locator: Locator) -> Iterator[_Piece]:
 
 def _stacks(locator: Locator) -> Iterator[_Piece]:
     """Every stack: in programs without C the threads' own lie in spans too."""
-    for low, high, tid, which in locator.system_stacks:
-        yield _Piece(low, high, Kind.SYSTEM_STACK, f"{which} stack of thread {tid}")
+    yield from _of_threads(locator, estimated=False)
     for g in locator.world.goroutines.known:
         if g.low:
             dead = " (dead)" if g.dead else ""

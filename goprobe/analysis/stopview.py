@@ -55,7 +55,7 @@ class StopView:
     @cached_property
     def _on(self) -> tuple[Goroutine | None, str]:
         try:
-            return self.world.goroutines.on(self.tid, self.registers["rsp"])
+            return self.world.system_stacks.on(self.tid, self.registers["rsp"])
         except UnreadableError:
             return None, "os"
 

@@ -65,6 +65,8 @@ class Thread(msgspec.Struct, frozen=True):
     gsignal: int
     current: int
     in_cgo: int
+    foreign: bool = False
+    """C made it, or it is kept for a thread that C makes."""
 
 
 class Goroutines:
@@ -154,6 +156,7 @@ class Goroutines:
                 yield Thread(
                     address=at, id=m.signed("id"), tid=m["procid"], g0=m["g0"],
                     gsignal=m["gsignal"], current=m["curg"], in_cgo=m.signed("ncgo"),
+                    foreign=bool(m["isextra"]),
                 )  # fmt: skip
                 at = m["alllink"]
         except UnreadableError:
@@ -180,24 +183,6 @@ class Goroutines:
         if at and address < found[at - 1].high:
             return found[at - 1]
         return None
-
-    def on(self, tid: int, sp: int) -> tuple[Goroutine | None, str]:
-        """Whose stack a thread stands on, by its stack pointer.
-
-        Returns the goroutine and "user"; or (None, "g0"), (None, "gsignal") where it is on a
-        system stack, (None, "os") where the thread is none of Go's, or runs C code.
-        """
-        thread = self.thread(tid)
-        if thread is None:
-            owner = self.owner_of(sp)
-            return owner, "user" if owner else "os"
-        for which, pointer in (("user", thread.current), ("gsignal", thread.gsignal),
-                               ("g0", thread.g0)):  # fmt: skip
-            g = self.at(pointer) if pointer else None
-            if g and g.low <= sp < g.high:
-                return (g, which) if which == "user" else (None, which)
-        owner = self.owner_of(sp)
-        return (owner, "user") if owner else (None, "os")
 
     @cached_property
     def wait_reasons(self) -> tuple[str, ...]:

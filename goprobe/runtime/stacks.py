@@ -23,7 +23,8 @@ from goprobe.runtime.world import ThreadState, World
 
 # A panic's own frames hide no wrapper: it may be where the panic is.
 _WRAPPERS_SHOW = frozenset({"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"})
-# On C's threads g0 ends where a variable of mstart0 lies; its frame and mstart's are beyond.
+# Where g0 is on the thread's own stack, it ends where a variable of mstart0 lies; that function's
+# frame and mstart's are beyond.
 _MSTART = 512
 _NOWHERE = Unwound((), False, "it has no stack")
 
@@ -102,11 +103,11 @@ class Stacks:
 
     def _bounds(self, sp: int, thread: Thread | None, g: Goroutine | None) -> tuple[int, int]:
         """Of the stack, the goroutine's own or one of its thread's, that `sp` is on."""
-        at = self._world.goroutines.at
-        gsignal, g0 = (at(thread.gsignal), at(thread.g0)) if thread else (None, None)
-        for owner in (g, gsignal, g0):
-            if owner and owner.low <= sp < owner.high:
-                return owner.low, owner.high + (_MSTART if owner is g0 else 0)
+        if g and g.low <= sp < g.high:
+            return g.low, g.high
+        for stack in self._world.system_stacks.of(thread) if thread else ():
+            if sp in stack:
+                return stack.low, stack.high + (_MSTART if stack.estimated else 0)
         return 0, 0
 
     def _vdso(self, thread: Thread, g: Goroutine | None) -> Start | None:

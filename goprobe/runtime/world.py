@@ -19,6 +19,7 @@ from goprobe.runtime.heap import Heap
 from goprobe.runtime.layout import Described, Layout
 from goprobe.runtime.modules import Modules, read_modules
 from goprobe.runtime.program import Program
+from goprobe.runtime.systemstacks import SystemStacks
 from goprobe.runtime.typedata import TypeData, TypeSection
 
 _PASSES = 8  # how often any byte of a process may be looked at
@@ -107,6 +108,10 @@ class World:
     @cached_property
     def goroutines(self) -> Goroutines:
         return Goroutines(self.memory, self.layout, self.roots)
+
+    @cached_property
+    def system_stacks(self) -> SystemStacks:
+        return SystemStacks(self.goroutines, self.heap, self.mappings)
 
     @cached_property
     def modules(self) -> Modules:

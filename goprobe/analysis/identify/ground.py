@@ -28,12 +28,6 @@ class Ground:
         found = self.world.mappings[at - 1] if at else None
         return found if found and address < found.high else None
 
-    def floor_of(self, high: int) -> int:
-        """Where the mapping begins that ends at `high` or holds the byte before it: no stack that
-        reaches down from there goes further. `high` where there is none."""
-        mapping = self.mapping_at(high - 1)
-        return mapping.low if mapping else high
-
     def in_own_image(self, address: int) -> bool:
         """Whether the program's own executable is loaded there."""
         low, high = self.world.program.image

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
 from pathlib import PurePath
 
+from goprobe.analysis.identify.cstacks import CStack, c_stacks
 from goprobe.analysis.identify.ground import Ground
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
@@ -66,16 +68,26 @@ class InMappings:
             f"the loaded image of {binary} covers it, none of its sections does",
         )  # fmt: skip
 
+    @cached_property
+    def c_stacks(self) -> tuple[CStack, ...]:
+        """Without C, threads stand on stacks that Go made."""
+        return c_stacks(self._ground) if self._has_c else ()
+
+    def _c_stack(self, address: int) -> CStack | None:
+        at = bisect_right(self.c_stacks, address, key=lambda s: s.low)
+        found = self.c_stacks[at - 1] if at else None
+        return found if found and address < found.high else None
+
     def _anonymous(self, m: Mapping, address: int, detail: Detail) -> Location:
-        thread = next(
-            (tid for tid, regs in self._world.threads.items() if m.low <= regs.rsp < m.high),
-            0,
-        )
-        if thread and self._has_c:
-            detail |= {"thread": thread, "which": "os"}
+        stack = self._c_stack(address)
+        if stack is not None:
+            detail |= {
+                "thread": stack.thread, "which": "os", "low": Address(stack.low),
+                "high": Address(stack.high),
+            }  # fmt: skip
             return self._ground.location(
-                Kind.SYSTEM_STACK, address, f"C stack of thread {thread}", detail,
-                f"thread {thread}'s stack pointer is in this mapping",
+                Kind.SYSTEM_STACK, address, f"C stack of thread {stack.thread}", detail,
+                f"thread {stack.thread}'s stack pointer {stack.sp:#x} is in this mapping",
             )  # fmt: skip
         library = None if m.path else self._ground.images.library_at(address)
         if library:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 
 from goprobe.analysis.identify.ground import Ground
@@ -10,48 +11,48 @@ from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location
 from goprobe.runtime.regions import RuntimeRegion, runtime_regions
+from goprobe.runtime.systemstacks import SystemStack
 
 
 class OnSystemStack:
-    """The stacks of threads that the runtime knows: g0 and the signal stack."""
+    """The stacks of threads that the runtime knows: g0 and the signal stack. Those with estimated
+    bounds are asked after all that knows better."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, *, estimated: bool) -> None:
         self._ground = ground
-        self._world = ground.world
+        self._estimated = estimated
 
     @cached_property
-    def stacks(self) -> list[tuple[int, int, int, str]]:
-        """(low, high, thread id, which) of every g0 and signal stack, as far as there is memory.
-
-        The bounds of a stack that C made are the runtime's estimate: the C library's size for it,
-        counted down from somewhere within (mstart0, proc.go, Go 1.21 to 1.27; with musl from near
-        0). So `low` may lie in the guard pages, or anywhere.
-        """
-        found: list[tuple[int, int, int, str]] = []
-        for thread in self._world.goroutines.threads:
-            for which, pointer in (("g0", thread.g0), ("gsignal", thread.gsignal)):
-                g = self._world.goroutines.at(pointer) if pointer else None
-                # A thread that cgo is just creating has low 0 and its stack's size for high
-                # (src/runtime/cgo/gcc_linux*.c): not bounds of anything yet.
-                if g and 0 < g.low < g.high:
-                    low = max(g.low, self._ground.floor_of(g.high))
-                    if low < g.high:
-                        found.append((low, g.high, thread.tid, which))
-        return found
+    def stacks(self) -> tuple[SystemStack, ...]:
+        """The smallest first."""
+        found = self._ground.world.system_stacks.all()
+        return tuple(s for s in found if s.estimated == self._estimated)
 
     def identify(self, address: int) -> Location | None:
-        for low, high, tid, which in self.stacks:
-            if low <= address < high:
-                detail: Detail = {
-                    "thread": tid, "which": which, "low": Address(low), "high": Address(high),
-                    "from_high": high - address,
-                }  # fmt: skip
-                purpose = "scheduler" if which == "g0" else "signal"
-                return self._ground.location(
-                    Kind.SYSTEM_STACK, address, f"{purpose} stack ({which}) of thread {tid}",
-                    detail, f"m with thread {tid}: {which}.stack [{low:#x}, {high:#x})",
-                )  # fmt: skip
-        return None
+        stack = next((s for s in self.stacks if address in s), None)
+        if stack is None:
+            return None
+        detail: Detail = {
+            "thread": stack.thread, "which": stack.which, "low": Address(stack.low),
+            "high": Address(stack.high), "from_high": stack.high - address,
+        }  # fmt: skip
+        purpose = "scheduler" if stack.which == "g0" else "signal"
+        whose = f"of thread {stack.thread}" if stack.thread else "kept for a thread of C's"
+        name = f"{purpose} stack ({stack.which}) {whose}"
+        return self._ground.location(
+            Kind.SYSTEM_STACK, address, name, detail, *_how_known(stack)
+        )  # fmt: skip
+
+
+def _how_known(stack: SystemStack) -> Iterator[str]:
+    low, high = stack.said
+    whose = f"thread {stack.thread}" if stack.thread else "no thread yet"
+    yield f"m with {whose}: {stack.which}.stack [{low:#x}, {high:#x})"
+    if stack.estimated:
+        cut = (
+            "" if stack.said == (stack.low, stack.high) else ", cut to the mapping of its high end"
+        )
+        yield f"these bounds are the runtime's estimate{cut}"
 
 
 class InRuntime:

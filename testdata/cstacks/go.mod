@@ -1,0 +1,3 @@
+module cstacks
+
+go 1.21
