@@ -11,6 +11,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -32,8 +33,18 @@ func tell(name string, number int) {
 	fmt.Printf("%s %#x %d\n", name, uintptr(C.place_at(C.int(number))), int(C.place_tid(C.int(number))))
 }
 
+//go:noinline
+func grow(n int) (sum int) {
+	var block [64]int
+	if n > 0 {
+		block[n%64] = grow(n - 1)
+	}
+	return block[n%64]
+}
+
 func main() {
-	fmt.Println("the stack grows here, not later")
+	debug.SetGCPercent(-1) // it may make stacks smaller
+	grow(100)
 	runtime.LockOSThread()
 	var local [4]int
 	heap := new([100]int)
