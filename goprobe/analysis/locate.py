@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from goprobe.analysis.identify.binary import InBinary, InPlugin
-from goprobe.analysis.identify.cstacks import CStack
+from goprobe.analysis.identify.cstacks import CStack, OnCStack
 from goprobe.analysis.identify.ground import Ground
 from goprobe.analysis.identify.heap import InHeap
 from goprobe.analysis.identify.mappings import InMappings
@@ -37,10 +37,11 @@ class Locator:
         self.images = ground.images
         self._heap = InHeap(ground)
         self._runtime = InRuntime(ground)
-        self._mapped = InMappings(ground)
+        self._of_c = OnCStack(ground)
         self._identifiers: tuple[_Identifier, ...] = (
             OnSystemStack(ground, estimated=False), InBinary(ground), InPlugin(ground),
-            self._heap, self._runtime, OnSystemStack(ground, estimated=True), self._mapped,
+            self._heap, self._runtime, OnSystemStack(ground, estimated=True), self._of_c,
+            InMappings(ground),
         )  # fmt: skip
         self.locate = lru_cache(maxsize=65536)(self._locate)
 
@@ -89,8 +90,8 @@ class Locator:
 
     @property
     def c_stacks(self) -> tuple[CStack, ...]:
-        """Stacks as far as stack pointers tell, in address order."""
-        return self._mapped.c_stacks
+        """The stacks of C's threads."""
+        return self._of_c.stacks
 
     @property
     def regions(self) -> tuple[RuntimeRegion, ...]:

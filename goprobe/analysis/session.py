@@ -106,6 +106,10 @@ class RegisterView:
     def rbp(self) -> int:
         return self._values["rbp"]
 
+    @property
+    def fs_base(self) -> int:
+        return self._values["fs_base"]
+
 
 def prepare(launch: Launch) -> Prepared:
     """Find the tools and build the program. Raises as find_go, find_gdb and build do, and

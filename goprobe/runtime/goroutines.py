@@ -65,8 +65,6 @@ class Thread(msgspec.Struct, frozen=True):
     gsignal: int
     current: int
     in_cgo: int
-    foreign: bool = False
-    """C made it, or it is kept for a thread that C makes."""
 
 
 class Goroutines:
@@ -156,7 +154,6 @@ class Goroutines:
                 yield Thread(
                     address=at, id=m.signed("id"), tid=m["procid"], g0=m["g0"],
                     gsignal=m["gsignal"], current=m["curg"], in_cgo=m.signed("ncgo"),
-                    foreign=bool(m["isextra"]),
                 )  # fmt: skip
                 at = m["alllink"]
         except UnreadableError:

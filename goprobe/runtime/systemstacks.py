@@ -5,27 +5,32 @@ Go allocates both in its heap for the threads that it makes itself, and knows th
 uses the stack that a thread came with (the main thread's; every thread's with cgo) it only
 estimates them: src/runtime/proc.go (mstart0), asm_amd64.s (rt0_go), cgocall.go
 (callbackUpdateSystemStack) and runtime/cgo (x_cgo_getstackbound: none at all with musl, so that lo
-is 0 and a bit) of Go 1.21 to 1.27. A stack lies within one mapping: that is how far an estimate is
-followed.
+is 0 and a bit) of Go 1.21 to 1.27. An estimate is followed only as far as the stack can reach: to
+what the C library notes of its thread, else to the ends of the mapping.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from goprobe.errors import UnreadableError
-from goprobe.process.maps import Mapping, find
-from goprobe.runtime.goroutines import Goroutine, Goroutines, Thread
-from goprobe.runtime.heap import Heap
+from goprobe.process.maps import find
+from goprobe.process.threadblock import Bounds, stack_bounds
+from goprobe.runtime.goroutines import Goroutine, Thread
+
+if TYPE_CHECKING:
+    from goprobe.runtime.world import World
 
 
 class SystemStack(msgspec.Struct, frozen=True):
-    """[low, high) of a `thread` (the kernel's id); `which` is "g0" or "gsignal".
+    """[low, high) of a `thread` (the kernel's id, 0 for one that C has not made yet); `which` is
+    "g0" or "gsignal".
 
     `said` is what the runtime has for bounds; `estimated`: it does not know them, and they were cut
-    to the mapping that holds the high end. `foreign`: C made the thread; 0 is one not made yet.
+    to where the stack can be.
     """
 
     low: int
@@ -34,7 +39,6 @@ class SystemStack(msgspec.Struct, frozen=True):
     which: str
     said: tuple[int, int]
     estimated: bool
-    foreign: bool
 
     def __contains__(self, address: int) -> bool:
         return self.low <= address < self.high
@@ -43,11 +47,11 @@ class SystemStack(msgspec.Struct, frozen=True):
 class SystemStacks:
     """Those of one process at one stop."""
 
-    def __init__(self, goroutines: Goroutines, heap: Heap, mappings: Sequence[Mapping]) -> None:
-        self._goroutines = goroutines
-        self._heap = heap
-        self._mappings = mappings
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._goroutines = world.goroutines
         self._of: dict[int, tuple[SystemStack, ...]] = {}
+        self._of_c: dict[int, Bounds | None] = {}
 
     def of(self, thread: Thread) -> tuple[SystemStack, ...]:
         """The smallest first: a signal stack may lie within the stack that C code runs on."""
@@ -59,6 +63,12 @@ class SystemStacks:
     def all(self) -> tuple[SystemStack, ...]:
         """The smallest first."""
         return _smallest_first(s for t in self._goroutines.threads for s in self.of(t))
+
+    def of_c(self, tid: int) -> Bounds | None:
+        """What the C library notes as a thread's stack, which Go's g0 is a part of."""
+        if tid not in self._of_c:
+            self._of_c[tid] = self._read_of_c(tid)
+        return self._of_c[tid]
 
     def on(self, tid: int, sp: int) -> tuple[Goroutine | None, str]:
         """Whose stack a thread stands on, by its stack pointer.
@@ -82,22 +92,30 @@ class SystemStacks:
             # A thread that cgo is just creating has low 0 and its stack's size for high
             # (pthread_create in runtime/cgo): not bounds of anything yet, and nothing is there.
             if g and g.low < g.high:
-                yield from self._bounded(g, thread, which)
+                yield from self._bounded(g, thread.tid, which)
 
-    def _bounded(self, g: Goroutine, thread: Thread, which: str) -> Iterable[SystemStack]:
-        mapping = find(self._mappings, g.high - 1)
+    def _bounded(self, g: Goroutine, tid: int, which: str) -> Iterable[SystemStack]:
+        mapping = find(self._world.mappings, g.high - 1)
         if mapping is None:
             return
         low, high = max(g.low, mapping.low), min(g.high, mapping.high)
         # sigaltstack(2) knows a signal stack's bounds, be it Go's or C's.
         estimated = which == "g0" and not self._is_go_memory(high - 1)
-        yield SystemStack(
-            low, high, thread.tid, which, (g.low, g.high), estimated, thread.foreign
-        )  # fmt: skip
+        of_c = self.of_c(tid) if estimated else None
+        if of_c and of_c[0] < high and low < of_c[1]:
+            low, high = max(low, of_c[0]), min(high, of_c[1])
+        yield SystemStack(low, high, tid, which, (g.low, g.high), estimated)
+
+    def _read_of_c(self, tid: int) -> Bounds | None:
+        world = self._world
+        registers = world.threads.get(tid) if world.has_c else None
+        if registers is None:
+            return None
+        return stack_bounds(world.memory, world.mappings, registers.fs_base, registers.rsp)
 
     def _is_go_memory(self, address: int) -> bool:
         try:
-            return self._heap.arena_at(address) is not None
+            return self._world.heap.arena_at(address) is not None
         except UnreadableError:
             return False
 

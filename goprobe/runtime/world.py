@@ -34,6 +34,8 @@ class ThreadState(Protocol):
     def rsp(self) -> int: ...
     @property
     def rbp(self) -> int: ...
+    @property
+    def fs_base(self) -> int: ...
 
 
 class World:
@@ -110,8 +112,19 @@ class World:
         return Goroutines(self.memory, self.layout, self.roots)
 
     @cached_property
+    def has_c(self) -> bool:
+        """Whether C code lives in the process: a libc is mapped, or the runtime says cgo."""
+        at = self.roots.get("iscgo")
+        try:
+            if at and self.memory.read(at, 1) != b"\0":
+                return True
+        except UnreadableError:
+            pass
+        return any("/libc" in m.path or "/ld-musl" in m.path for m in self.mappings)
+
+    @cached_property
     def system_stacks(self) -> SystemStacks:
-        return SystemStacks(self.goroutines, self.heap, self.mappings)
+        return SystemStacks(self)
 
     @cached_property
     def modules(self) -> Modules:

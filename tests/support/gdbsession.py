@@ -31,6 +31,7 @@ class Registers:
     rip: int
     rsp: int
     rbp: int
+    fs_base: int
 
 
 class GdbSession:
@@ -59,10 +60,10 @@ class GdbSession:
         return chunk.decode("utf-8", "replace")
 
     def registers(self) -> Registers:
-        found = dict(
-            re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", self("info registers rip rsp rbp"), re.M)
-        )
-        return Registers(*(int(found[name], 16) for name in ("rip", "rsp", "rbp")))
+        names = ("rip", "rsp", "rbp", "fs_base")
+        said = self(f"info registers {' '.join(names)}")
+        found = dict(re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", said, re.M))
+        return Registers(*(int(found[name], 16) for name in names))
 
     def backtrace(self) -> list[tuple[int, str]]:
         """(pc, function) of the frames that are not inlined; the innermost pc is the register's."""

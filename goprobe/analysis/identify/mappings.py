@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import PurePath
 
-from goprobe.analysis.identify.cstacks import CStack, c_stacks
 from goprobe.analysis.identify.ground import Ground
-from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location
 from goprobe.process.maps import Mapping
@@ -20,17 +17,6 @@ class InMappings:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._world = ground.world
-
-    @cached_property
-    def _has_c(self) -> bool:
-        """Whether C code lives in the process: a libc is mapped, or the runtime says cgo."""
-        at = self._world.roots.get("iscgo")
-        try:
-            if at and self._world.memory.read(at, 1) != b"\0":
-                return True
-        except UnreadableError:
-            pass
-        return any("/libc" in m.path or "/ld-musl" in m.path for m in self._world.mappings)
 
     def identify(self, address: int) -> Location | None:
         m = self._ground.mapping_at(address)
@@ -68,27 +54,13 @@ class InMappings:
             f"the loaded image of {binary} covers it, none of its sections does",
         )  # fmt: skip
 
-    @cached_property
-    def c_stacks(self) -> tuple[CStack, ...]:
-        """Without C, threads stand on stacks that Go made."""
-        return c_stacks(self._ground) if self._has_c else ()
-
-    def _c_stack(self, address: int) -> CStack | None:
-        at = bisect_right(self.c_stacks, address, key=lambda s: s.low)
-        found = self.c_stacks[at - 1] if at else None
-        return found if found and address < found.high else None
+    def _standing_in(self, m: Mapping) -> Iterator[str]:
+        """Threads of unknown stacks; a mapping may hold more than the stack that one stands on."""
+        for tid, registers in self._world.threads.items():
+            if m.low <= registers.rsp < m.high and not self._world.system_stacks.of_c(tid):
+                yield f"thread {tid}'s stack pointer {registers.rsp:#x} is in this mapping"
 
     def _anonymous(self, m: Mapping, address: int, detail: Detail) -> Location:
-        stack = self._c_stack(address)
-        if stack is not None:
-            detail |= {
-                "thread": stack.thread, "which": "os", "low": Address(stack.low),
-                "high": Address(stack.high),
-            }  # fmt: skip
-            return self._ground.location(
-                Kind.SYSTEM_STACK, address, f"C stack of thread {stack.thread}", detail,
-                f"thread {stack.thread}'s stack pointer {stack.sp:#x} is in this mapping",
-            )  # fmt: skip
         library = None if m.path else self._ground.images.library_at(address)
         if library:
             detail["path"] = library.path
@@ -99,10 +71,11 @@ class InMappings:
             )  # fmt: skip
         if m.path == "[heap]":
             return self._ground.location(Kind.C_HEAP, address, "C heap (brk)", detail)
-        if self._has_c:
+        if self._world.has_c:
             return self._ground.location(
                 Kind.C_HEAP, address, "C memory (malloc or mmap)", detail,
                 "anonymous memory that none of Go's bookkeeping claims, in a process with C code",
+                *self._standing_in(m),
             )  # fmt: skip
         detail["what"] = "unidentified"
         return self._ground.location(
