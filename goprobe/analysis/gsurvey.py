@@ -99,8 +99,8 @@ def survey(
         copy = copy_goroutines(held.memory, layout, allgs)
     world = held.world
     tids = {t.address: t.tid for t in world.goroutines.threads}
-    teller = Teller(world, tids, world.goroutines.wait_reasons, now)
     live = Stacks(world, modules)
+    teller = Teller(live.code, tids, world.goroutines.wait_reasons, now)
     walked: dict[int, tuple[int, Standing]] = {}
     names = status_names(layout)
     running = table_of(copy, layout, np.flatnonzero(copy.stack_at == MISSING))
@@ -152,7 +152,7 @@ def _told(
 
 _COLUMNS = (
     "goid", "stack.lo", "stack.hi", "sched.bp", "m", "waitreason", "gopc", "startpc", "parentGoid",
-    "lockedm",
+    "lockedm", "runningCleanups",
 )  # fmt: skip
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
 
+from goprobe.binary.pclnformat import shown_name
 from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
+from goprobe.runtime.code import Code
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.stacks import Stacks
-from goprobe.runtime.world import World
 
-# Goroutines that start in one of these run the user's code (isSystemGoroutine, traceback.go).
-_USER_STARTS = frozenset({"runtime.main", "runtime.handleAsyncEvent"})
-_FINALIZERS = frozenset({"runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"})
+# isSystemGoroutine (src/runtime/traceback.go, Go 1.21 to 1.27) takes goroutines that start in
+# functions of the runtime for its own, except for these, which run the user's code ...
+_USER_STARTS = frozenset({"runtime.main", "runtime.handleAsyncEvent", "runtime.corostart"})
+# ... and for these while they call a finalizer (by reflectcall) or, in Go 1.24, a cleanup:
+# fingStatus says so (mfinal.go), and so does the stack. runCleanups has a flag in its g.
+_FINALIZERS = frozenset({"runtime.runfinq", "runtime.runFinalizers"})
+_OF_FINALIZERS = re.compile(r"(?!runtime\.).*|runtime\.(call\d+|reflectcall|AddCleanup\b.*)")
+# showfuncinfo, traceback.go: shown since Go 1.25, which named them so.
+_ALWAYS_SHOWN = frozenset({"runtime.runFinalizers", "runtime.runCleanups"})
+_MAIN = 1
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -36,7 +45,7 @@ def standing_of(stacks: Stacks, g: Goroutine, start: str) -> Standing:
     return Standing(
         standing_in(frames),
         tuple(_site(f) for f in frames),
-        is_system(start, frames),
+        _starts_as_system(start, [f.function for f in unwound.frames]),
         "" if unwound.complete else unwound.why,
     )
 
@@ -44,21 +53,20 @@ def standing_of(stacks: Stacks, g: Goroutine, start: str) -> Standing:
 class Teller:
     """Makes the report's entries out of goroutines and where they stand."""
 
-    def __init__(
-        self, world: World, tids: dict[int, int], reasons: Sequence[str], now: int
-    ) -> None:
+    def __init__(self, code: Code, tids: dict[int, int], reasons: Sequence[str], now: int) -> None:
         """`tids` are the kernel's thread ids by m; `now` is the monotonic clock in nanoseconds."""
         self._tids = tids
         self._reasons = reasons
         self._now = now
-        self.name_of = lru_cache(maxsize=4096)(_namer(world))
+        self.name_of = lru_cache(maxsize=4096)(_namer(code))
 
     def tell(self, g: Goroutine, sp: int, stands: Standing) -> GoroutineState:
         waiting = g.status == "waiting"
         blocked = max(0, self._now - g.wait_since) // 1000 if g.wait_since and waiting else 0
         reason = self._reasons[g.wait_reason] if g.wait_reason < len(self._reasons) else ""
-        # The first goroutine has a gopc too, but nobody's `go` statement made it.
-        created_by = self.name_of(g.created_at - 1) if g.created_at and g.parent else ""
+        # The first goroutine has a gopc too, but nobody's `go` statement made it. Timers' have no
+        # parent, for a scheduler (g0) makes them.
+        created_by = self.name_of(g.created_at - 1) if g.created_at and g.id != _MAIN else ""
         return GoroutineState(
             id=g.id,
             status=g.status,
@@ -69,7 +77,7 @@ class Teller:
                 Address(g.low), Address(g.high), g.high - sp if g.low <= sp < g.high else 0
             ),
             thread=self._tids.get(g.m, 0),
-            system=stands.system,
+            system=stands.system and not g.running_cleanups,
             locked=bool(g.locked_m),
             parent=g.parent,
             waiting_us=blocked or UNSET,
@@ -78,10 +86,10 @@ class Teller:
         )
 
 
-def _namer(world: World) -> Callable[[int], str]:
+def _namer(code: Code) -> Callable[[int], str]:
     def name_of(pc: int) -> str:
-        function = world.lines.function_at(pc)
-        return function.name if function else ""
+        spot = code.spot(pc)
+        return shown_name(spot.name) if spot else ""
 
     return name_of
 
@@ -90,14 +98,12 @@ def _site(f: FrameView) -> CallSite:
     return CallSite(f.function, f.file, f.line, Address(f.pc), f.inlined)
 
 
-def is_system(start: str, frames: Sequence[FrameView]) -> bool:
-    """Whether the runtime started a goroutine for itself (isSystemGoroutine, traceback.go): one
-    that runs finalizers or cleanups counts as the user's while it is in the user's code."""
+def _starts_as_system(start: str, functions: Sequence[str]) -> bool:
+    """Whether a goroutine that began with the function `start` is the runtime's own, as far as its
+    stack tells."""
     if not start.startswith("runtime.") or start in _USER_STARTS:
         return False
-    if start in _FINALIZERS:
-        return all(f.function.startswith("runtime.") for f in frames)
-    return True
+    return start not in _FINALIZERS or not any(map(_OF_FINALIZERS.fullmatch, functions))
 
 
 def standing_in(frames: Iterable[FrameView]) -> str:
@@ -112,4 +118,11 @@ def standing_in(frames: Iterable[FrameView]) -> str:
 
 
 def _shown(function: str) -> bool:
-    return not function.startswith("runtime.") or function[len("runtime.") :][:1].isupper()
+    """Exported functions of the runtime and exported methods of its exported types
+    (isExportedRuntime, traceback.go)."""
+    if not function.startswith("runtime.") or function in _ALWAYS_SHOWN:
+        return True
+    receiver, _, name = function[len("runtime.") :].rpartition(".")
+    if receiver.startswith("(*") and receiver.endswith(")"):
+        receiver = receiver[2:-1]
+    return name[:1].isupper() and (not receiver or receiver[0].isupper())

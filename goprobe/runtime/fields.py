@@ -10,7 +10,8 @@ from __future__ import annotations
 _G = (
     "stack.lo stack.hi m sched.sp sched.pc sched.bp sched.ctxt syscallsp syscallpc syscallbp? "
     "atomicstatus goid waitsince waitreason lockedm parentGoid gopc startpc _panic _defer param "
-    "waiting schedlink timer? labels ancestors"
+    "waiting schedlink timer? labels ancestors "
+    "runningCleanups?"
 )
 _MODULE = (
     "pcHeader funcnametab cutab filetab pctab pclntable ftab findfunctab minpc maxpc text etext "

@@ -49,6 +49,8 @@ class Goroutine(msgspec.Struct, frozen=True):
     start: int
     parent: int
     locked_m: int
+    running_cleanups: int = 0
+    """Not 0 while it runs the user's cleanups (since Go 1.25)."""
 
     @property
     def dead(self) -> bool:
@@ -97,6 +99,7 @@ class Goroutines:
             start=record["startpc"],
             parent=record["parentGoid"],
             locked_m=record["lockedm"],
+            running_cleanups=record.get("runningCleanups"),
         )
 
     def at(self, address: int) -> Goroutine | None:

@@ -61,6 +61,7 @@ class GoroutineTable(msgspec.Struct, frozen=True):
 _WANTED = (
     "stack.lo", "stack.hi", "m", "sched.sp", "sched.pc", "sched.bp", "syscallsp", "syscallpc",
     "atomicstatus", "goid", "waitsince", "waitreason", "lockedm", "parentGoid", "gopc", "startpc",
+    "runningCleanups",
 )  # fmt: skip
 
 
@@ -188,7 +189,8 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
 
 
 class _Columns:
-    """Fields of the copied structs at some positions; 0 where there is none."""
+    """Fields of the copied structs at some positions; 0 where there is none, or where the release
+    has no such field."""
 
     def __init__(self, layout: Layout, structs: Copy, positions: Indexes) -> None:
         self._fields = layout.struct("g").fields
@@ -198,8 +200,8 @@ class _Columns:
         self._at = positions >> 3 if self._missing is None else np.where(missing, 0, positions) >> 3
 
     def __getitem__(self, name: str) -> Words:
-        field = self._fields[name]
-        if not len(self._words):
+        field = self._fields.get(name)
+        if field is None or not len(self._words):
             return np.zeros(len(self._at), np.uint64)
         found: Words = self._words[self._at + (field.offset >> 3)]
         if field.size < _WORD:  # what lies behind it in its word is not its own
