@@ -11,6 +11,7 @@ import contextlib
 import os
 import pwd
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,11 +48,23 @@ def cache_root() -> Path | None:
         return None
 
 
+def writable(folder: Path) -> bool:
+    """Whether the kernel would let us make files in a folder."""
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK, effective_ids=True)  # noqa: PTH112
+
+
 def usable(folder: Path) -> bool:
-    """Whether we may make files in a folder, or make the folder itself."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
+    """Whether files can be made in a folder: tried out, as /proc and its like permit what they
+    cannot do."""
+    if not writable(folder):
+        return False
+    probe = folder / f".goprobe-{os.getpid()}-{threading.get_native_id()}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def temporary_folders() -> Iterator[Path]:
@@ -59,7 +72,7 @@ def temporary_folders() -> Iterator[Path]:
     for text in (os.environ.get("TMPDIR", ""), *_TEMPORARY):
         folder = Path(text)
         with contextlib.suppress(OSError):
-            if folder.is_absolute() and folder.is_dir() and usable(folder):
+            if folder.is_absolute() and usable(folder):
                 yield folder
 
 
@@ -135,6 +148,6 @@ def _own(folder: Path) -> Path:
     link, status = folder.lstat(), folder.stat()
     if not stat.S_ISDIR(status.st_mode) or not is_ours(status) or link.st_uid != os.geteuid():
         raise PermissionError(f"{folder} belongs to others, or others may write to it")
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+    if not writable(folder):
         raise PermissionError(f"{folder} cannot be written to")
     return folder

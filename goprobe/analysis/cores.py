@@ -11,6 +11,7 @@ from goprobe.binary.elf import ElfFile
 from goprobe.errors import UsageError
 from goprobe.process.core import CoreFile
 from goprobe.process.memory import Memory, PageCache
+from goprobe.process.scheduling import import_numpy
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
 from goprobe.runtime.world import World, load_bias
@@ -68,6 +69,7 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
         program, core.mappings, executable
     )
     if program.stripped:
+        import_numpy()
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
         owner = Path(path).stat().st_uid

@@ -23,6 +23,7 @@ from goprobe.process.identity import ProcessIdentity, identify
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory, PageCache, ProcessMemory
 from goprobe.process.ptrace import StoppedProcess, stopped
+from goprobe.process.scheduling import import_numpy
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
 from goprobe.runtime.world import World, load_bias
@@ -70,6 +71,7 @@ def open_target(pid: int, *, assume_go: str = "") -> Target:
     program = Program(elf, assume_go=assume_go)
     bias = load_bias(program, read_maps(pid), identity.executable)
     if program.stripped:
+        import_numpy()
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
         facts = stripped_facts(program, ProcessMemory(pid), bias, owner=identity.uid)

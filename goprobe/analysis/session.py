@@ -19,6 +19,7 @@ from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.maps import find, read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.mi import StopEvent
+from goprobe.process.scheduling import import_numpy
 from goprobe.runtime.program import Program
 from goprobe.runtime.stackcheck import will_grow
 from goprobe.runtime.world import World, load_bias
@@ -255,6 +256,7 @@ class Session:
         threads.put(tid, registers)
         assert self.memory is not None
         if self.program.stripped:
+            import_numpy()
             from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
             # Where the runtime's globals lie shows only once the runtime has set them up.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
 
@@ -41,6 +42,7 @@ def main() -> None:
     step_back()
     gc.set_threshold(*_SELDOM)
     code = run(sys.argv[1:], COMMANDS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: Python would tell of it
     if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
         os._exit(code)  # a script's thread that did not end in time: Python would wait for it
     gc.freeze()  # Python would look for garbage once more, in all that ends with it: 20 ms

@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
 def opened(process: Process) -> AnyTarget:
     """The process with that number, or the core file of that name (`--exe` names its binary)."""
-    import os
     from pathlib import Path
 
-    # numpy is about to be imported; its linear algebra, which nobody needs here, would start a
-    # thread on every processor, and the target feel it more than the stop itself.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from goprobe.analysis.hold import open_target
 
     core = process.exe or (not process.is_number and Path(process.process).exists())

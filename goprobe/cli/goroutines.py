@@ -26,6 +26,9 @@ class Goroutines:
 
         PROCESS is a process number.
         """
+        from goprobe.process.scheduling import import_numpy
+
+        import_numpy()
         from goprobe.analysis.goroutines import goroutines
         from goprobe.cli.attach import answer
         from goprobe.model.attached import GoroutinesReport

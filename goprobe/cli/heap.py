@@ -126,8 +126,10 @@ class Heap:
         from goprobe.cli.output import destination
         from goprobe.cli.progress import Progress
         from goprobe.model.heap import HeapReport
+        from goprobe.process.scheduling import import_numpy
 
         comparison.check()
+        import_numpy()
         drawn = output.format_name in ("pprof", "html")
         asked = questions.asked(growth=comparison.wanted or drawn)
         old = _old_report(comparison.diff) if comparison.diff else None

@@ -110,6 +110,8 @@ def parse(arguments: Sequence[str], commands: Sequence[Command]) -> Callable[[],
         result = application.main(args=own, prog_name=PROGRAM, standalone_mode=False, obj=program)
     except click.ClickException as error:
         raise _usage_error(error) from None
+    except click.Abort:  # what click makes of Ctrl-C
+        raise KeyboardInterrupt from None
     return result if callable(result) else lambda: int(result or 0)
 
 

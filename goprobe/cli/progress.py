@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+from goprobe.process.heldsignals import signals_held
 from goprobe.report.escape_text import escape
 
 _QUIET_SECONDS = 0.5
@@ -40,7 +41,9 @@ class Progress:
         self._ended = False
 
     def __call__(self, message: str) -> None:
-        with self._condition:
+        # An interrupt between the two would leave the lock held for ever; and a thread started
+        # now gets no signals: they are the main thread's.
+        with signals_held(), self._condition:
             if self._stream is None or message == self._message:
                 return
             self._since = time.monotonic()
@@ -57,7 +60,7 @@ class Progress:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        with self._condition:
+        with signals_held(), self._condition:
             self._ended = True
             self._erase()
             self._condition.notify()

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
+from pathlib import Path
 
 from goprobe.cli.command import Command
+from goprobe.cli.signals import EndedBySignal, unwind_on_signals
 from goprobe.errors import (
     BuildError,
     CannotWorkError,
@@ -20,22 +21,23 @@ from goprobe.errors import (
 from goprobe.report.escape_text import escape
 
 _OK = 0
+_USAGE = 2
 _BUG = 3
 _SIGNALLED = 128  # and the signal's number: what a shell makes of a death by signal
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-
-
-class _EndedBySignal(BaseException):
-    """SIGTERM or SIGHUP: unwinds, so that the target and GDB go before goprobe does."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+_NOT_THERE = (
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+)
 
 
 def run(arguments: Sequence[str], commands: Sequence[Command]) -> int:
     """The exit code of the command line; every error is told on stderr, none is raised."""
-    _unwind_on_signals()
+    unwind_on_signals()
     try:
         from goprobe.cli.parse import parse
 
@@ -53,7 +55,7 @@ def _told(error: BaseException, *, traced: bool) -> int:
             return error.code if isinstance(error.code, int) else _OK
         case KeyboardInterrupt():
             return _SIGNALLED + signal.SIGINT
-        case _EndedBySignal():
+        case EndedBySignal():
             return _SIGNALLED + error.number
         case BrokenPipeError():
             _forget_stdout()
@@ -74,6 +76,13 @@ def _told(error: BaseException, *, traced: bool) -> int:
             _forget_stdout()
             say(f"goprobe: cannot write any further: {error.strerror}")
             return _BUG
+        case FileNotFoundError() | PermissionError() if not _has_folder():
+            say("goprobe: the folder that goprobe runs in is gone, or may not be looked at")
+            say("  cd into another one")
+            return _USAGE
+        case OSError() if error.filename and error.errno in _NOT_THERE:
+            say(f"goprobe: cannot use {error.filename}: {error.strerror}")
+            return _USAGE
         case _:
             return _told_of_bug(error, traced=traced)
 
@@ -98,6 +107,13 @@ def _told_of_bug(error: BaseException, *, traced: bool) -> int:
     if not traced:
         say("  the same command with -v shows where; please report it")
     return _BUG
+
+
+def _has_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _wants_traceback(arguments: Sequence[str]) -> bool:
@@ -128,13 +144,3 @@ def _forget_stdout() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.close(null)
-
-
-def _unwind_on_signals() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP: so do we then
-            signal.signal(number, _raise_ended)
-
-
-def _raise_ended(number: int, _frame: FrameType | None) -> None:
-    raise _EndedBySignal(number)

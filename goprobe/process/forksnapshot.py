@@ -29,6 +29,7 @@ import msgspec
 
 from goprobe.process import tracing
 from goprobe.process.forkplan import ForkPlan, NoForkError
+from goprobe.process.heldsignals import signals_held
 from goprobe.process.libc import write_memory
 from goprobe.process.memory import ProcessMemory
 from goprobe.process.procfs import PAGE_SIZE
@@ -36,7 +37,6 @@ from goprobe.process.ptrace import StoppedProcess
 from goprobe.process.registers import REGISTERS_SIZE, Registers
 from goprobe.process.scheduling import first_in_line
 from goprobe.process.sigframe import Chain, can_be_resumed
-from goprobe.process.spawn import signals_held
 
 _CLONE_VM, _CLONE_FILES = 0x100, 0x400  # <sched.h>
 _WNOTHREAD, _WCLONE = 0x20000000, 0x80000000  # <bits/waitflags.h>

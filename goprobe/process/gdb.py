@@ -26,12 +26,13 @@ from goprobe.process import mi
 from goprobe.process.connection import COMMAND_TIMEOUT, Connection
 from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.held import Held
+from goprobe.process.heldsignals import signals_held
 from goprobe.process.mi import StopEvent, quoted
 from goprobe.process.mipipes import MiPipes
 from goprobe.process.numbering import RegisterNumbers, ThreadNumbers
 from goprobe.process.pending import pending_signals, send_again
 from goprobe.process.places import Places
-from goprobe.process.spawn import not_traceable, signals_held
+from goprobe.process.spawn import not_traceable
 
 __all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
 

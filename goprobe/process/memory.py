@@ -20,6 +20,7 @@ from typing import Protocol
 
 from goprobe.budget import STEP, Budget
 from goprobe.errors import UnreadableError
+from goprobe.process.heldsignals import signals_held
 from goprobe.process.libc import (
     IOV_MAX,
     address_of,
@@ -190,7 +191,8 @@ class ProcessMemory:
         other = threading.Thread(
             target=lambda: found.append(self._read_packed(pairs, ends, buffer, middle, count))
         )
-        other.start()
+        with signals_held():
+            other.start()
         whole = self._read_packed(pairs, ends, buffer, 0, middle)
         other.join()
         return whole and found == [True]

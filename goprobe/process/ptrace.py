@@ -24,13 +24,13 @@ from pathlib import Path
 from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError, TargetTimeoutError
 from goprobe.process import tracing
 from goprobe.process.deepsleep import sleeper
+from goprobe.process.heldsignals import signals_held
 from goprobe.process.identity import ProcessIdentity, Refusal, incarnation, refusal, thread_state
 from goprobe.process.memory import ProcessMemory
 from goprobe.process.procfs import gone, read_proc, translated
 from goprobe.process.registers import REGISTERS_SIZE, Registers
 from goprobe.process.scheduling import first_in_line
 from goprobe.process.seizing import ReapWhileSeizing
-from goprobe.process.spawn import signals_held
 
 _THREADS_LIMIT = 100_000
 _FIRST_WINDOW = 0.1

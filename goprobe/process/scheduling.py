@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+_THREADS = "OPENBLAS_NUM_THREADS"
 _ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 
 
@@ -17,6 +19,19 @@ def step_back() -> None:
     if os.sched_getscheduler(0) == os.SCHED_OTHER:
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
+def import_numpy() -> None:
+    """Its linear algebra, which nobody needs here, would start a thread on every processor; the
+    target would feel it more than the stop itself, and signals would reach it."""
+    if "numpy" in sys.modules:
+        return
+    known = os.environ.get(_THREADS)
+    os.environ.setdefault(_THREADS, "1")
+    import numpy  # noqa: F401
+
+    if known is None:  # programs that we start are not to see it
+        del os.environ[_THREADS]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from goprobe.process import tracing
+from goprobe.process.heldsignals import signals_held
 
 _TICK = 0.02
 
@@ -26,7 +27,8 @@ class ReapWhileSeizing:
 
     def __enter__(self) -> ReapWhileSeizing:
         self._thread = threading.Thread(target=self._run, name="goprobe-reaper", daemon=True)
-        self._thread.start()
+        with signals_held():  # they are the main thread's
+            self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:

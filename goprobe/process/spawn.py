@@ -17,12 +17,12 @@ import signal
 import struct
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
+from goprobe.process.heldsignals import signals_held
 from goprobe.process.libc import libc
 from goprobe.process.procfs import read_proc
 
@@ -44,22 +44,8 @@ _personality.argtypes = [ctypes.c_ulong]
 _REPORT = struct.Struct("=ii")  # step, errno
 _TRACE, _CHDIR, _EXEC = range(3)
 _MOMENT = 0.01  # seconds
-_BLOCKABLE = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 # What Python ignores and a program must find at its default.
 _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
-
-
-@contextmanager
-def signals_held() -> Iterator[set[int]]:
-    """Hold Ctrl-C and its kin back until the block ends, so that it is done whole.
-
-    Yields the signals that were blocked before.
-    """
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKABLE)
-    try:
-        yield {int(number) for number in old}
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 def start_stopped(

@@ -28,6 +28,7 @@ Progress = Callable[[str], None]
 
 MADE = ".made"
 _TOO_OLD = re.compile(r"requires go >= (\S+)")
+_NO_VCS = "error obtaining VCS status"  # cmd/go/internal/load/pkg.go
 _MAX_OUTPUT = 1 << 20
 
 
@@ -185,9 +186,24 @@ def build_error(target: str, output: str) -> BuildError:
 def _run_build(
     command: Sequence[str], target: str, source: _Source, environment: dict[str, str]
 ) -> None:
-    code, _, complaints = run_go(command, source.cwd, environment)
+    code, _, complaints = run_build(command, source.cwd, environment)
     if code != 0:
         raise build_error(target, complaints)
+
+
+def run_build(
+    command: Sequence[str],
+    cwd: Path,
+    environment: dict[str, str],
+    max_output: int = _MAX_OUTPUT,
+) -> tuple[int, bytes, str]:
+    """As `run_go`, of a build. Go asks git for the state of the source only to write it into the
+    binary, and git does not answer to another user than the source's owner: then without."""
+    found = run_go(command, cwd, environment, max_output)
+    if found[0] and _NO_VCS in found[2]:
+        go, verb, *rest = command
+        return run_go((go, verb, "-buildvcs=false", *rest), cwd, environment, max_output)
+    return found
 
 
 def run_go(

@@ -10,57 +10,62 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from goprobe.cachefolder import cache_folder, temporary_folders, usable
+from goprobe.cachefolder import cache_folder, temporary_folders, usable, writable
 
 
 def go_environment() -> dict[str, str]:
     """The user's, but no toolchain is fetched from the network unasked."""
     environment = dict(os.environ)
     environment.setdefault("GOTOOLCHAIN", "local")
-    for name, folder in (("GOCACHE", _cache(environment)), ("GOPATH", _modules(environment))):
-        if folder is not None:
-            environment[name] = str(folder)
-    for name, folder in _temporary(environment).items():
-        environment[name] = str(folder)
+    for mended in (_home, _cache, _modules, _temporary):
+        environment |= {name: str(folder) for name, folder in mended(environment).items()}
     return environment
 
 
-def _cache(environment: Mapping[str, str]) -> Path | None:
-    """Another GOCACHE, where the one that Go would take cannot be written to."""
+def _home(environment: Mapping[str, str]) -> dict[str, Path]:
+    home = environment.get("HOME", "")
+    return {} if home.startswith("/") and os.access(home, os.X_OK) else _ours("HOME", "home")
+
+
+def _cache(environment: Mapping[str, str]) -> dict[str, Path]:
+    """Where the one that Go would take cannot be written to."""
     named, base = environment.get("GOCACHE"), environment.get("XDG_CACHE_HOME")
-    if named:
-        folder = Path(named)
-    elif base:
-        folder = Path(base) / "go-build"
-    else:
-        folder = Path(environment.get("HOME", "")) / ".cache/go-build"
-    return None if folder.is_absolute() and usable(folder) else _ours("go-build")
+    default = Path(base) if base else Path(environment.get("HOME", ""), ".cache")
+    folder = Path(named) if named else default / "go-build"
+    if folder.is_absolute():
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)  # as Go itself would
+        if usable(folder):
+            return {}
+    return _ours("GOCACHE", "go-build")
 
 
-def _modules(environment: Mapping[str, str]) -> Path | None:
-    """Another GOPATH, where there are no modules in the one that Go would take, and cannot be."""
+def _modules(environment: Mapping[str, str]) -> dict[str, Path]:
+    """Where there are no modules in the place that Go would take, and cannot be."""
     if environment.get("GOPATH") or environment.get("GOMODCACHE"):
-        return None
-    folder = Path(environment.get("HOME", "")) / "go"
-    if folder.is_absolute() and (os.access(folder / "pkg/mod", os.R_OK | os.X_OK)):
-        return None
-    return None if folder.is_absolute() and usable(folder) else _ours("go")
+        return {}
+    home = Path(environment.get("HOME", ""))
+    there = os.access(home / "go/pkg/mod", os.R_OK | os.X_OK, effective_ids=True)
+    return {} if there or writable(home) else _ours("GOPATH", "go")
 
 
 def _temporary(environment: Mapping[str, str]) -> dict[str, Path]:
-    """Other folders for temporary files, Go's and its C compiler's, where those are unusable."""
-    named = {"TMPDIR": environment.get("TMPDIR") or "/tmp"}
-    if given := environment.get("GOTMPDIR"):
-        named["GOTMPDIR"] = given
-    bad = [n for n, text in named.items() if not (Path(text).is_dir() and usable(Path(text)))]
-    other = next(temporary_folders(), None) or _ours("tmp") if bad else None
-    return dict.fromkeys(bad, other) if other else {}
+    """Go's own folder for temporary files, and that of its C compiler."""
+    named = {"TMPDIR": environment.get("TMPDIR") or "/tmp", "GOTMPDIR": environment.get("GOTMPDIR")}
+    bad = [name for name, text in named.items() if text and not usable(Path(text))]
+    other = next(temporary_folders(), None)
+    return {
+        name: folder
+        for name in bad
+        for folder in ([other] if other else _ours(name, "tmp").values())
+    }
 
 
-def _ours(name: str) -> Path | None:
+def _ours(name: str, room: str) -> dict[str, Path]:
     try:
-        return cache_folder(name)
+        return {name: cache_folder(room)}
     except OSError:
-        return None
+        return {}

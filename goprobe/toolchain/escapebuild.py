@@ -19,6 +19,7 @@ from goprobe.toolchain.build import (
     Progress,
     build_error,
     publish,
+    run_build,
     run_go,
 )
 from goprobe.toolchain.cache import build_folder, locked
@@ -243,7 +244,7 @@ def _build(
     try:
         with locked(folder):
             made.unlink(missing_ok=True)
-            code, _, said = run_go(command, package.cwd, _environment(), _MAX_DIAGNOSTICS)
+            code, _, said = run_build(command, package.cwd, _environment(), _MAX_DIAGNOSTICS)
             if made.exists():
                 publish(made, binary)
     finally:
@@ -280,7 +281,7 @@ def _goflags(go: GoTool) -> list[str]:
 def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> BuildError:
     """The compiler's errors, without all that -m=2 made it say before them."""
     command = (*command, "-o", str(folder / "failed"), *package.argument)
-    _, _, complaints = run_go(command, package.cwd, _environment())
+    _, _, complaints = run_build(command, package.cwd, _environment())
     return build_error(package.path, complaints)
 
 
