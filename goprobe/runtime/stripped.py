@@ -28,7 +28,7 @@ from goprobe.runtime.view import Record, read_record, read_records
 
 Words = NDArray[np.uint64]
 
-_ROOM = room_of(FACTS_ROOM, __file__)
+ROOM = room_of(FACTS_ROOM, __file__)
 _PROBES = 16
 _DATA_LIMIT = 1 << 28
 _STRIDE = 8
@@ -73,8 +73,12 @@ def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -
         here = {name: address + bias for name, address in facts.roots.items()}
         return _Finder(program, layout, memory, bias).holds(here)
 
-    source = Derived(loaded_parts(program.elf), f"{program.go} {owner}")
-    return cached(_ROOM, source, Facts, make, holds=holds)
+    return cached(ROOM, facts_source(program, owner), Facts, make, holds=holds)
+
+
+def facts_source(program: Program, owner: int) -> Derived:
+    """What decides what is found."""
+    return Derived(loaded_parts(program.elf), f"{program.go} {owner}")
 
 
 class _Finder:

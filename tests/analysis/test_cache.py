@@ -17,7 +17,6 @@ from goprobe.analysis.where import where
 from goprobe.binary import cache
 from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.elf import ElfFile
-from goprobe.binary.parts import loaded_parts
 from goprobe.cachefolder import cache_folder, cache_root
 from goprobe.errors import CannotWorkError
 from goprobe.runtime import stripped
@@ -203,12 +202,11 @@ STRIPPED = ("-ldflags=-s -w",)
 
 def poison(target: Target, pid_owner: int) -> None:
     """A well-formed entry that says what another process was made to look like."""
-    elf = target.program.elf
     facts = target.program.facts
     roots = {**facts.roots, "mheap_": facts.roots["allgs"], "allgs": facts.roots["mheap_"]}
-    key = f"{loaded_parts(elf).read()} {target.program.go}  {pid_owner}"
-    assert cache.load(stripped._ROOM, key, Facts) == facts
-    cache.store(stripped._ROOM, key, Facts(facts.layout, roots))
+    key = stripped.facts_source(target.program, pid_owner).read()
+    assert cache.load(stripped.ROOM, key, Facts) == facts
+    cache.store(stripped.ROOM, key, Facts(facts.layout, roots))
 
 
 @pytest.mark.parametrize("go", matrix())
