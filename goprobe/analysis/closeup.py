@@ -75,13 +75,15 @@ def _way(graph: HeapGraph, node: int, without: int) -> Way:
 
 
 def _locations(names: Names, way: Way) -> tuple[Location, ...]:
-    shown = (
-        way if len(way) <= _SHOWN_STEPS else way[: _SHOWN_STEPS // 2] + way[-_SHOWN_STEPS // 2 :]
-    )
+    """The steps of a way: each with the field that led to it, and where its pointer to the next
+    one lies."""
+    half = _SHOWN_STEPS // 2
     found = []
-    for i, (node, edge) in enumerate(shown):
-        via = names.field(shown[i - 1][0], edge) if i else ""
-        found.append(names.location(node, via))
+    for i, (node, edge) in enumerate(way):
+        if half <= i < len(way) - half:
+            continue
+        via = names.field(way[i - 1][0], edge) if i else ""
+        found.append(names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1))
     return tuple(found)
 
 
@@ -93,7 +95,7 @@ def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]
         if source == graph.nodes.root:
             continue
         into = int(graph.nodes.into[edge]) - int(graph.lead[graph.objects.span[node]])
-        found.append(Referrer(names.location(source), names.field(source, edge), into))
+        found.append(Referrer(names.location(source, "", edge), names.field(source, edge), into))
     return tuple(found)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.nodes import NO_OFFSET
@@ -32,30 +34,38 @@ class Names:
 
     # Nodes
 
-    def location(self, node: int, via: str = "") -> Location:
-        """Where an object or root is, with its type; `via` is the field that led to it."""
+    def location(self, node: int, via: str = "", following: int = -1) -> Location:
+        """Where an object or root is, with its type; `via` is the field that led to it,
+        `following` the edge by which a path goes on."""
         nodes = self._graph.nodes
+        place = nodes.place(node, following) if following >= 0 else 0
         if nodes.is_object(node):
-            found = self._locator.locate(self._graph.address(node))
-            name = self._graph.type_name(node)
-            detail = dict(found.detail)
-            if name:
-                detail["type"] = name
-            if via:
-                detail["via"] = via
-            shown = found.name if name in found.name else f"{name}, a {found.name}"
-            return Location(found.kind, found.address, shown, detail, found.evidence)
-        return self._root_location(nodes.group(node))
+            made = self._object_location(node, via)
+        else:
+            made = self._root_location(nodes.group(node), place)
+        return replace(made, detail=made.detail | {"pointer_at": Address(place)}) if place else made
 
-    def _root_location(self, group: RootGroup) -> Location:
+    def _object_location(self, node: int, via: str) -> Location:
+        found = self._locator.locate(self._graph.address(node))
+        name = self._graph.type_name(node)
+        detail = dict(found.detail)
+        if name:
+            detail["type"] = name
+        if via:
+            detail["via"] = via
+        shown = found.name if name in found.name else f"{name}, a {found.name}"
+        return Location(found.kind, found.address, shown, detail, found.evidence)
+
+    def _root_location(self, group: RootGroup, place: int) -> Location:
+        """A variable; of what has no place of its own (temporaries, say) the pointer's."""
         name = root_name(group)
-        if group.address:
-            found = self._locator.locate(group.address)
+        if group.address or place:
+            found = self._locator.locate(group.address or place)
             detail = dict(found.detail) | {"root": str(group.kind)}
             return Location(found.kind, found.address, name, detail, found.evidence)
         detail = {"root": str(group.kind), "goroutine": group.goroutine}
         kind = Kind.GOROUTINE_STACK if group.goroutine else Kind.RUNTIME
-        return Location(kind, Address(0), name, detail, ("a root that lies in no single place",))
+        return Location(kind, Address(0), name, detail, ("a root that lies in no memory",))
 
     # Edges
 
@@ -104,14 +114,20 @@ class Names:
                 text = root_name(nodes.group(node))
             if i + 1 < len(way):
                 steps.append(self.field(node, way[i + 1][1]))
-        return text + _folded(steps)
+        told = _folded(steps)
+        # Go selects the parts of what a pointer leads to by the pointer's own name.
+        return (text.removeprefix("*") if told[:1] in (".", "[") else text) + told
 
 
 def root_name(group: RootGroup) -> str:
-    """ "main.cache", "main.worker.buf (goroutine 7)", "finalizer of 0x…"."""
+    """ "main.cache", "main.work: buf (goroutine 7)", "finalizer of 0x…".
+
+    "*main.cache" is what that variable points at, "&buf" (so the debug information calls it) the
+    pointer in a frame to a variable that was moved to the heap.
+    """
     if group.kind is RootKind.VARIABLE:
         function = f"{group.function}: " if group.function else ""
-        return f"{function}{group.name.removeprefix('&')} (goroutine {group.goroutine})"
+        return f"{function}{group.name} (goroutine {group.goroutine})"
     return group.name
 
 

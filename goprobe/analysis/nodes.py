@@ -33,7 +33,8 @@ class Nodes(msgspec.Struct, frozen=True):
     """Edges of node i are those from first[i] to first[i + 1], heap pointers and roots alike.
 
     `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in
-    particular), `into` where in the target it points, in bytes.
+    particular), `into` where in the target it points, in bytes. `places` are the addresses of the
+    roots' pointers, which follow the `heap_edges`; 0 is a register, or no pointer at all.
     """
 
     objects: Objects
@@ -43,6 +44,7 @@ class Nodes(msgspec.Struct, frozen=True):
     target: Ids
     into: Offsets
     heap_edges: int
+    places: Words
     strays: Strays
     root_strays: tuple[RootStray, ...]
     notes: tuple[str, ...]
@@ -64,6 +66,12 @@ class Nodes(msgspec.Struct, frozen=True):
         counts = np.diff(self.first)
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
+    def place(self, source: int, edge: int) -> int:
+        """The address of the pointer that an edge out of `source` is; 0 where it has none."""
+        if edge >= self.heap_edges:
+            return int(self.places[edge - self.heap_edges])
+        return int(self.objects.base[source]) + 8 * int(self.offset[edge])
+
     def sizes(self) -> Ints:
         """Bytes of each node: roots have none."""
         found = np.zeros(len(self), np.int64)
@@ -82,9 +90,9 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
     placed = (start != 0) & (address >= start)
     offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
     good = target >= 0
-    parts = [(owner[good], offset[good].astype(np.uint32), target[good], into[good])]
+    parts = [(owner[good], offset[good].astype(np.uint32), target[good], into[good], address[good])]
     parts += _structure(groups, n)
-    parts += _through(groups, edges, resolver)
+    parts += _through(groups, objects, edges, resolver)
     who = np.concatenate([p[0] for p in parts])
     order = np.argsort(who, kind="stable")
     first = np.zeros(n + len(groups) + 2, np.int64)
@@ -97,14 +105,15 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
         return np.concatenate((have, np.minimum(more, NO_OFFSET).astype(np.uint32)))
 
     targets = np.concatenate([p[2] for p in parts])[order].astype(np.int32)
+    places = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
     return Nodes(
         objects, groups, first, behind(edges.offset, 1), np.concatenate((edges.target, targets)),
-        behind(edges.into, 3), len(edges), edges.strays,
+        behind(edges.into, 3), len(edges), places, edges.strays,
         _root_strays(roots, target), tuple(roots.notes),
     )  # fmt: skip
 
 
-_Part = tuple[Ints, Offsets, Ids, Ints]
+_Part = tuple[Ints, Offsets, Ids, Ints, Words]
 
 
 def _structure(groups: list[RootGroup], n: int) -> list[_Part]:
@@ -112,23 +121,27 @@ def _structure(groups: list[RootGroup], n: int) -> list[_Part]:
     count = len(groups)
     parent = np.array([g.parent if g.parent >= 0 else count for g in groups], np.int64)
     nowhere = np.full(count, NO_OFFSET, np.uint32)
-    return [(parent, nowhere, np.arange(n, n + count, dtype=np.int32), np.zeros(count, np.int64))]
+    nodes = np.arange(n, n + count, dtype=np.int32)
+    return [(parent, nowhere, nodes, np.zeros(count, np.int64), np.zeros(count, np.uint64))]
 
 
-def _through(groups: list[RootGroup], edges: Edges, resolver: Resolver) -> list[_Part]:
+def _through(
+    groups: list[RootGroup], objects: Objects, edges: Edges, resolver: Resolver
+) -> list[_Part]:
     """What an object with a finalizer points at is kept for it; the object itself is not."""
     rows = [i for i, g in enumerate(groups) if g.through]
     if not rows:
         return []
-    objects, _ = resolver.resolve(np.array([groups[i].through for i in rows], np.uint64))
+    through, _ = resolver.resolve(np.array([groups[i].through for i in rows], np.uint64))
     found: list[_Part] = []
-    for row, node in zip(rows, objects.tolist(), strict=True):
+    for row, node in zip(rows, through.tolist(), strict=True):
         if node >= 0:
             part = slice(int(edges.first[node]), int(edges.first[node + 1]))
             count = part.stop - part.start
             found.append((
                 np.full(count, row, np.int64), np.full(count, NO_OFFSET, np.uint32),
                 edges.target[part], edges.into[part].astype(np.int64),
+                objects.base[node] + edges.offset[part].astype(np.uint64) * np.uint64(8),
             ))  # fmt: skip
     return found
 

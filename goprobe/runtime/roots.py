@@ -115,7 +115,7 @@ def _name_globals(
         if last is None or not last.low <= address < last.high:
             last = declared_at(world, address) or statics.at(address)
             last = last or _placed_at(world, address, module)
-            owner = roots.group(RootGroup(RootKind.GLOBAL, last.name, -1, last.low, last.type))
+            owner = roots.group(RootGroup(RootKind.GLOBAL, last.shown, -1, last.low, last.type))
         roots.add(owner, address, value)
 
 

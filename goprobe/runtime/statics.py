@@ -30,12 +30,19 @@ _SECTIONS = ("data", "bss", "noptrdata", "noptrbss")
 
 
 class Named(msgspec.Struct, frozen=True):
-    """A package-level variable, or what one leads to: [low, high) in the target."""
+    """A package-level variable, or what one leads to: [low, high) in the target. `name` is how Go
+    selects its parts; `pointee`: what lies here is what the pointer of that name points at."""
 
     low: int
     high: int
     name: str
     type: GoType | None
+    pointee: bool = False
+
+    @property
+    def shown(self) -> str:
+        """What the thing at `low` itself is called."""
+        return f"*{self.name}" if self.pointee else self.name
 
 
 class Links:
@@ -101,8 +108,9 @@ class Statics:
         elem, count = target
         if not elem.size or not count:
             return None
-        name = f"{owner.name}{path}" + (_ELEMENT if kind.kind == GoKind.SLICE else "")
-        return Named(value, value + elem.size * count, name, elem)
+        many = kind.kind == GoKind.SLICE
+        name = f"{owner.name}{path}{_ELEMENT if many else ''}"
+        return Named(value, value + elem.size * count, name, elem, not many)
 
     def _pointee(
         self, types: TypeReader, kind: GoType, place: int, into: int

@@ -177,7 +177,8 @@ def _paths(page: Page, paths: Sequence[Sequence[Location]], texts: Sequence[str]
 def _step(page: Page, step: Location) -> None:
     via = str(step.detail.get("via", ""))
     link = f"{via} {page.glyphs.leads_to} " if via else ""
-    page.line(f"{step.address}  ", (link, "cyan"), step.name, indent=2 * _INDENT)
+    address = f"{step.address}  " if int(step.address) else ""
+    page.line(address, (link, "cyan"), step.name, indent=2 * _INDENT)
 
 
 def _referrers(page: Page, referrers: Sequence[Referrer], most: int) -> None:
@@ -188,9 +189,8 @@ def _referrers(page: Page, referrers: Sequence[Referrer], most: int) -> None:
     )
     for r in shown:
         into = f" (at +{r.into:#x} of it)" if r.into else ""
-        page.line(
-            f"{r.source.address}  {r.source.name}", (f" {r.field}", "cyan"), into, indent=_INDENT
-        )
+        address = f"{r.source.address}  " if int(r.source.address) else ""
+        page.line(f"{address}{r.source.name}", (f" {r.field}", "cyan"), into, indent=_INDENT)
 
 
 def _object(page: Page, view: ObjectView) -> None:

@@ -1,0 +1,99 @@
+"""An address that is shown is the address of what is named: roots and the steps of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from goprobe.analysis.closeup import paths, referrers
+from goprobe.analysis.heap import roots
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapnames import Names
+from goprobe.analysis.heapsnapshot import take
+from goprobe.analysis.hold import open_target
+from goprobe.model.address import Address
+from goprobe.model.location import Location
+from goprobe.process.memory import u64
+from tests.support.go import Running, build, matrix, running
+from tests.support.heap import TESTDATA
+
+BUILDS = {
+    "plain": (),
+    "unoptimized": ("-gcflags=all=-N -l",),
+    "stripped": ("-ldflags=-s -w",),
+}
+
+
+@pytest.fixture(
+    scope="module", params=[(go, b) for go in matrix() for b in BUILDS], ids=" ".join
+)  # fmt: skip
+def looked(request: pytest.FixtureRequest) -> Iterator[tuple[Running, HeapGraph]]:
+    go, how = request.param
+    with running(build(TESTDATA / "roots.go", go=go, flags=BUILDS[how])) as program:
+        snapshot = take(open_target(program.pid), timeout=5.0, progress=lambda message: None)
+        try:
+            yield program, HeapGraph(snapshot, lambda message: None)
+        finally:
+            snapshot.close()
+
+
+def _said(program: Running) -> list[tuple[int, int, str]]:
+    lines = [line.split(" ", 3) for line in program.lines if line.startswith("kept ")]
+    last = {name: (int(at, 16), int(root, 16), name) for _, at, root, name in lines}
+    return list(last.values())
+
+
+def test_a_root_has_the_address_of_what_it_names(looked: tuple[Running, HeapGraph]) -> None:
+    program, graph = looked
+    names = Names(graph)
+    said = _said(program)
+    assert len(said) == 5
+    for at, place, name in said:
+        ways, _ = paths(graph, names, graph.node_at(at), 1)
+        root = next(step for step in ways[0] if step.detail.get("root") in ("global", "variable"))
+        if root.name.partition(" (")[0] == name:
+            assert int(root.address) == place
+        else:  # the debug information knows no such variable here
+            assert graph.world.program.stripped or root.name.startswith("main.byVariable: a temp")
+    if not graph.world.program.stripped:
+        named = {r.name: r.address for r in roots(graph)}
+        for _, place, name in said[:2]:
+            assert named[name] == Address(place)
+
+
+def test_every_step_of_a_path_is_a_pointer_in_memory(looked: tuple[Running, HeapGraph]) -> None:
+    _, graph = looked
+    names = Names(graph)
+    seen = 0
+    for node in range(len(graph.objects)):
+        if not graph.reachable[node]:
+            continue
+        for way in paths(graph, names, node, 2)[0]:
+            for step, following in pairwise(way):
+                seen += _leads(graph, step, following)
+            assert int(way[-1].address) == graph.address(node)
+    assert seen > 200
+
+
+def _leads(graph: HeapGraph, step: Location, following: Location) -> bool:
+    """Whether the step says where its pointer lies; that must lead to what follows."""
+    place = step.detail.get("pointer_at")
+    if not isinstance(place, Address):
+        # A goroutine holds its variables, and registers have no address.
+        assert step.detail.get("root") in ("goroutine", "variable")
+        return False
+    assert int(step.address) != 0
+    to = graph.node_at(u64(graph.world.memory, int(place)))
+    assert graph.address(to) == int(following.address)
+    return True
+
+
+def test_what_an_object_with_a_finalizer_points_at(looked: tuple[Running, HeapGraph]) -> None:
+    program, graph = looked
+    target, about = (int(word, 16) for word in program["final"].split())
+    ways, _ = paths(graph, Names(graph), graph.node_at(target), 1)
+    assert ways[0][0].name == f"finalizer of {about:#x}"
+    sources = referrers(graph, Names(graph), graph.node_at(target))
+    assert about in {int(r.source.address) for r in sources}
