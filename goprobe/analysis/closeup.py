@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import UNSET
 
 from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapnames import Names
+from goprobe.analysis.heapnames import Names, selected
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.nodes import RootStray
 from goprobe.analysis.reach import UNREACHED
@@ -143,7 +143,7 @@ def _root_stray(locator: Locator, names: Names, stray: RootStray) -> DanglingEdg
     place = stray.address or stray.group.address
     field = names.root_part(stray.group, place - stray.group.address)
     return DanglingEdge(
-        locator.locate(place), locator.locate(stray.value), f"{stray.group.name}{field}",
+        locator.locate(place), locator.locate(stray.value), selected(stray.group.name, field),
         _REASONS.get(stray.why, _PAST_END),
     )  # fmt: skip
 

@@ -114,9 +114,13 @@ class Names:
                 text = root_name(nodes.group(node))
             if i + 1 < len(way):
                 steps.append(self.field(node, way[i + 1][1]))
-        told = _folded(steps)
-        # Go selects the parts of what a pointer leads to by the pointer's own name.
-        return (text.removeprefix("*") if told[:1] in (".", "[") else text) + told
+        return selected(text, _folded(steps))
+
+
+def selected(name: str, part: str) -> str:
+    """A part of a root as Go selects it: those of what a pointer leads to ("*main.cache") by the
+    pointer's own name ("main.cache.head")."""
+    return (name.removeprefix("*") if part[:1] in (".", "[") else name) + part
 
 
 def root_name(group: RootGroup) -> str:
