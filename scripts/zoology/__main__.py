@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import pkgutil
 import sys
 from pathlib import Path
 
-from scripts.zoology import CI, PROGRAMS
+import scripts.zoology.programs
+from scripts.zoology import CI
 from scripts.zoology.keeper import NotKeptError
 from scripts.zoology.looks import Looks
 from scripts.zoology.packages import NotBroughtError
@@ -20,30 +22,32 @@ _PATIENCE, _PATIENCE_IN_CI = 130.0, 5.0
 """Seconds that a check may wait for the program to collect its garbage by itself."""
 
 
-def program(name: str) -> Program:
-    found = importlib.import_module(f"scripts.zoology.programs.{name}").PROGRAM
-    assert isinstance(found, Program)
-    return found
+def programs() -> dict[str, Program]:
+    """All programs by name: each module of `programs` has some."""
+    modules = (m.name for m in pkgutil.iter_modules(scripts.zoology.programs.__path__))
+    found = (importlib.import_module(f"scripts.zoology.programs.{name}") for name in modules)
+    return {program.name: program for module in found for program in module.PROGRAMS}
 
 
 def main() -> int:
+    known = programs()
     parser = argparse.ArgumentParser(prog="scripts/zoo", description=__doc__)
-    parser.add_argument("name", nargs="*", choices=[*PROGRAMS, []], help="default: all")
+    parser.add_argument("name", nargs="*", choices=[*known, []], help="default: all")
     parser.add_argument("--ci", action="store_true", help="the part that CI runs")
     parser.add_argument("--list", action="store_true", help="name the programs, run none")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep goprobe's answers there")
     options = parser.parse_args()
-    names = options.name or (CI if options.ci else PROGRAMS)
+    names = options.name or (CI if options.ci else tuple(known))
     if options.list:
         for name in names:
-            print(f"{name:14} {program(name).package.folder}")
+            print(f"{name:14} {known[name].package.folder}")
         return 0
     patience = _PATIENCE_IN_CI if options.ci else _PATIENCE
     rows: list[Row] = []
     failed = False
     for name in names:
         try:
-            seen = visit(program(name), patience)
+            seen = visit(known[name], patience)
         except NotBroughtError as error:
             print(f"{name}: skipped: {error}", flush=True)
             continue

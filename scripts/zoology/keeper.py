@@ -39,7 +39,7 @@ def kept(program: Program) -> Iterator[Site]:
         program.prepare(site)
         _give(site.folder, site.user)
         process = stack.enter_context(_started(program, site))
-        site.pid = process.pid
+        site.pid, site.stdin = process.pid, process.stdin
         _wait_until_ready(program, site, process)
         yield site
         if process.poll() is not None:
@@ -85,7 +85,7 @@ def _started(program: Program, site: Site) -> Iterator[subprocess.Popen[bytes]]:
         raise NotKeptError(f"{program.package.folder} holds {len(binaries)} {program.binary}")
     environment = {
         "HOME": str(site.folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
-        "TMPDIR": str(site.folder), "GODEBUG": "gctrace=1", **program.environment,
+        "TMPDIR": str(site.folder), "USER": "zoo", "GODEBUG": "gctrace=1", **program.environment,
     }  # fmt: skip
     with open(site.log, "wb") as log:
         process = subprocess.Popen(
@@ -108,12 +108,19 @@ def _started(program: Program, site: Site) -> Iterator[subprocess.Popen[bytes]]:
 
 def _wait_until_ready(program: Program, site: Site, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _READY_WITHIN
-    while not program.ready(site):
+    while not _ready(program, site):
         if process.poll() is not None:
             raise NotKeptError(f"it ended with code {process.returncode}; {_last_words(site)}")
         if time.monotonic() > deadline:
             raise NotKeptError(f"not ready within {_READY_WITHIN:.0f} s; {_last_words(site)}")
         time.sleep(0.1)
+
+
+def _ready(program: Program, site: Site) -> bool:
+    try:
+        return program.ready(site)
+    except OSError:
+        return False
 
 
 def _last_words(site: Site) -> str:

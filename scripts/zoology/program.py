@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -25,6 +28,7 @@ class Site:
     user: int
     ports: Mapping[str, int]
     pid: int = 0
+    stdin: IO[bytes] | None = None
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -41,12 +45,24 @@ class Site:
     def url(self, port: str, path: str = "/") -> str:
         return f"http://{self.address(port)}{path}"
 
+    def send(self, data: bytes) -> None:
+        """To its standard input."""
+        assert self.stdin
+        self.stdin.write(data)
+        self.stdin.flush()
+
     def write(self, name: str, text: str) -> Path:
         """A file in the folder, which the program may change."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+        self.give(path)
         return path
+
+    def give(self, path: Path) -> None:
+        """Make a file the program's user's."""
+        if os.geteuid() == 0:
+            os.chown(path, self.user, self.user)
 
 
 def fetched(
@@ -70,17 +86,27 @@ def answers(url: str) -> bool:
     return True
 
 
-class Program:
-    """One program. All that it listens on is on the loopback; all work is bounded."""
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether something comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not (true := holds()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return true
 
-    name: str
-    package: Package
+
+class Program:
+    """One program, in one version. It listens on the loopback only, and all work is bounded."""
+
     binary: str
     """A pattern that one file of the package matches."""
     ports: tuple[str, ...] = ()
     environment: Mapping[str, str] = {}
     stdin = False
     """Whether it lives for as long as its standard input is open."""
+
+    def __init__(self, name: str, package: Package) -> None:
+        self.name = name
+        self.package = package
 
     def prepare(self, site: Site) -> None:
         """Write what it needs before it starts, into the site's folder."""
@@ -90,7 +116,7 @@ class Program:
         raise NotImplementedError
 
     def ready(self, site: Site) -> bool:
-        """Whether it can be given work; asked again and again."""
+        """Whether it can be given work; asked again and again, OSError means no."""
         raise NotImplementedError
 
     def work(self, site: Site) -> None:

