@@ -220,6 +220,9 @@ def variables(frame, number):
         if block.function is not None:
             break
         block = block.superblock
+    # What is declared further down means nothing yet, whatever block it is in.
+    here = frame.find_sal().line
+    seen.sort(key=lambda v: v["line"] > here)
     moved = {v["name"] for v in seen if v["by_reference"]}
     return [v for v in seen if v["by_reference"] or v["name"] not in moved]
 

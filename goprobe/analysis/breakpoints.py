@@ -10,8 +10,10 @@ import msgspec
 from iced_x86 import Decoder, FlowControl
 from msgspec.structs import replace
 
+from goprobe.binary.controlflow import returns_of
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.lines import Row
+from goprobe.binary.waysin import Stretch, ways_in
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.program import Program
 
@@ -153,23 +155,37 @@ def _inlined_start(program: Program, ranges: list[tuple[int, int]]) -> int:
 
 
 def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
-    """The statements that begin on a line, one place for each function that holds its code."""
-    wanted = _file_matcher(file)
+    """Where control comes to a line: of each function that holds its code, and of each copy that
+    was inlined there, every way that leads to it."""
+    wanted, returns = _file_matcher(file), returns_of(program.lines)
     for rows in _tables_of(program, wanted):
-        chosen: dict[int, int] = {}
-        previous = 0
-        for row in rows:
-            here = row.line == line and wanted(row.file)
-            if here and row.statement and row.line != previous:
-                function = program.debug.function_at(row.address)
+        stretches: dict[tuple[FunctionEntry, int], list[Stretch]] = {}
+        for found in _stretches(rows, line, wanted):
+            function = program.debug.function_at(found.low)
+            for low, high, copy in program.lines.inlined_copies(found.low, found.high):
                 if function:
-                    old = chosen.get(function.low)
-                    chosen[function.low] = row.address if old is None else min(old, row.address)
-            # A line may begin with an instruction that is no statement: its statement follows.
-            if row.statement:
-                previous = row.line if wanted(row.file) else 0
-        for low, address in sorted(chosen.items()):
-            yield Place(_past_prologue(program, low, address), where)
+                    part = Stretch(low, high, found.statement)
+                    stretches.setdefault((function, copy), []).append(part)
+        for (function, _), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
+            code = program.elf.read(function.low, function.high - function.low)
+            for address in ways_in(code, function.low, own, returns):
+                yield Place(_past_prologue(program, function.low, address), where)
+
+
+def _stretches(rows: Iterable[Row], line: int, wanted: Callable[[str], bool]) -> Iterator[Stretch]:
+    """The code of a line, as far as it lies together."""
+    open_: Stretch | None = None
+    for row, after in pairwise(rows):
+        if row.line != line or not wanted(row.file) or after.address < row.address:
+            continue
+        if open_ is not None and open_.high == row.address:
+            open_ = Stretch(open_.low, after.address, open_.statement or row.statement)
+            continue
+        if open_ is not None:
+            yield open_
+        open_ = Stretch(row.address, after.address, row.statement)
+    if open_ is not None:
+        yield open_
 
 
 def _tables_of(program: Program, wanted: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:

@@ -47,6 +47,7 @@ class StopView:
         return Decoder(
             world.memory, world.program.debug.types, world.typedata, self.locator.locate,
             self.world.function_name, self._captures, self._limits,
+            self.goroutine.id if self.goroutine else 0,
         )  # fmt: skip
 
     def _captures(self, pc: int) -> tuple[Capture, ...]:

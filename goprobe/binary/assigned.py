@@ -6,6 +6,7 @@ does: a declaration dominates every place where its variable is in scope, so a s
 a pc exactly if every path from the entry to it writes the slot. That is a forward data-flow
 analysis over the machine code, on sets of frame bytes (bits of one integer). Writes that belong
 to lines before the declaration do not count: a prologue zeroes slots for the collector's sake.
+On the line of the declaration itself a slot may be zeroed before its value is reckoned.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from functools import cached_property
 import msgspec
 from iced_x86 import (
     Decoder,
-    FlowControl,
     Instruction,
     InstructionInfoFactory,
     MemorySizeExt,
@@ -27,12 +27,11 @@ from iced_x86 import (
     Register,
 )
 
-CODE_LIMIT = 1 << 20
+from goprobe.binary.controlflow import BRANCHES, CODE_LIMIT, Returns, successors
+
 _WRITES = frozenset(
     {OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE}
 )
-_ENDS = frozenset({FlowControl.RETURN, FlowControl.EXCEPTION, FlowControl.INDIRECT_BRANCH})
-_BRANCHES = frozenset({FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH})
 _STRING_STORES = frozenset({Mnemonic.STOSQ, Mnemonic.STOSB, Mnemonic.MOVSQ, Mnemonic.MOVSB})
 
 
@@ -59,7 +58,8 @@ class AssignedSlots:
     """The analysis of one function, whose code starts at `address`.
 
     `depth(pc)` is the distance in bytes from the stack pointer up to the CFA at a pc; `line(pc)`
-    the source line of an instruction.
+    the source line of an instruction. `values`: what only makes room for a value does not count,
+    a zero or that the slot's address is taken.
     """
 
     def __init__(
@@ -69,7 +69,12 @@ class AssignedSlots:
         slots: Sequence[Slot],
         depth: Callable[[int], int],
         line: Callable[[int], int],
+        returns: Returns,
+        *,
+        values: bool = False,
     ) -> None:
+        self._returns = returns
+        self._values = values
         self._code = code[:CODE_LIMIT]
         self._address = address
         self._slots = sorted(slots, key=lambda s: s.start)
@@ -134,7 +139,7 @@ class AssignedSlots:
         instructions = list(Decoder(64, self._code, ip=self._address))
         leaders = {self._address}
         for ins in instructions:
-            if ins.flow_control in _BRANCHES:
+            if ins.flow_control in BRANCHES:
                 leaders.update((ins.near_branch_target, ins.next_ip))
         blocks: dict[int, _Block] = {}
         block: _Block | None = None
@@ -145,19 +150,17 @@ class AssignedSlots:
                 block = blocks[ins.ip] = _Block(ins.ip, ins.ip, [], [])
             block.end = ins.next_ip
             block.writes.extend((ins.ip, mask) for mask in self._masks(ins))
-            flow = ins.flow_control
-            if flow in _BRANCHES:
-                block.successors.append(ins.near_branch_target)
-                if flow == FlowControl.CONDITIONAL_BRANCH:
-                    block.successors.append(ins.next_ip)
-                block = None
-            elif flow in _ENDS:
+            following = successors(ins, self._returns)
+            if following != (ins.next_ip,) or ins.flow_control in BRANCHES:
+                block.successors.extend(following)
                 block = None
         return blocks
 
     # What an instruction writes
 
     def _masks(self, ins: Instruction) -> Iterator[int]:
+        if self._values and (ins.mnemonic == Mnemonic.LEA or _is_zero(ins)):
+            return
         if ins.mnemonic == Mnemonic.LEA:
             # Whoever takes a slot's address fills the whole variable through it.
             at = self._frame_offset(ins, ins.memory_base, ins.memory_displacement)
@@ -176,7 +179,8 @@ class AssignedSlots:
         if base != Register.RSP:
             return None
         signed = (displacement + (1 << 63)) % (1 << 64) - (1 << 63)
-        return signed - self._depth(ins.ip)
+        # Below the stack pointer lies no variable: the stack check of a big frame reckons there.
+        return signed - self._depth(ins.ip) if signed >= 0 else None
 
     def _from(self, ins: Instruction, at: int, size: int) -> int:
         mask = 0
@@ -189,3 +193,13 @@ class AssignedSlots:
                 low, high = max(slot.start, at), min(slot.end, at + size)
                 mask |= self._mask(low, high - low)
         return mask
+
+
+def _is_zero(ins: Instruction) -> bool:
+    """Whether it stores a constant zero; XMM15 is always zero in Go code (abi-internal.md)."""
+    if ins.op_count < 2:
+        return False
+    if ins.op1_kind == OpKind.REGISTER:
+        return bool(ins.op1_register == Register.XMM15)
+    immediate = ins.op1_kind not in (OpKind.MEMORY, OpKind.REGISTER)
+    return immediate and ins.immediate(1) == 0

@@ -43,7 +43,8 @@ class Local(msgspec.Struct, frozen=True):
 
     `locations` say where it lies at which pcs; an entry for all pcs has low 0 and high 2**64.
     Empty: the compiler left it out. `closure_offset` is its place in the closure object, where
-    it is captured (-1: it is not), since Go 1.23.
+    it is captured (-1: it is not), since Go 1.23. `block` counts the blocks around it within the
+    function: 0 for those of its outermost, parameters and captured ones among them.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Local(msgspec.Struct, frozen=True):
     result: bool
     locations: tuple[Entry, ...]
     closure_offset: int
+    block: int = 0
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -279,17 +281,18 @@ class DebugInfo:
         found[at] = Scope(name, call_line, tuple(locals_))
 
     def _block(
-        self, die: Die, pc: int, locals_: list[Local], found: list[Scope], depth: int
-    ) -> None:
+        self, die: Die, pc: int, locals_: list[Local], found: list[Scope], depth: int,
+        block: int = 0,
+    ) -> None:  # fmt: skip
         unit = self.unit_at(die.offset)
         for child in self.children(die):
             if child.tag in (ix.TAG_VARIABLE, ix.TAG_PARAMETER):
-                locals_.append(self._local(unit, child))
+                locals_.append(self._local(unit, child, block))
             elif depth < _DEPTH_LIMIT and child.tag in (ix.TAG_LEXICAL_BLOCK, ix.TAG_INLINED):
                 if not any(low <= pc < high for low, high in self._ranges(unit, child)):
                     continue
                 if child.tag == ix.TAG_LEXICAL_BLOCK:
-                    self._block(child, pc, locals_, found, depth + 1)
+                    self._block(child, pc, locals_, found, depth + 1, block + 1)
                 else:
                     line = integer(child.attributes, ix.AT_CALL_LINE)
                     self._scope(child, self._name(child), line, pc, found, depth + 1)
@@ -306,7 +309,7 @@ class DebugInfo:
         origin = integer(die.attributes, ix.AT_ABSTRACT_ORIGIN)
         return name or (text(self.die(origin).attributes, ix.AT_NAME) if origin else "")
 
-    def _local(self, unit: Unit, die: Die) -> Local:
+    def _local(self, unit: Unit, die: Die, block: int = 0) -> Local:
         own = die.attributes
         origin = integer(own, ix.AT_ABSTRACT_ORIGIN)
         # Concrete entries of inlined calls carry the place; their origin the name and type.
@@ -319,4 +322,5 @@ class DebugInfo:
             result=bool(integer(merged, ix.AT_VARIABLE_PARAMETER)),
             locations=location_list(self._sections, unit, own.get(ix.AT_LOCATION)),
             closure_offset=integer(merged, ix.AT_GO_CLOSURE_OFFSET, -1),
+            block=block,
         )

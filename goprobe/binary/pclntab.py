@@ -317,6 +317,19 @@ class LineTable:
             return 0
         return self._word(function.offset + FUNC.size + 4 * table)
 
+    def inlined_copies(self, low: int, high: int) -> Iterator[tuple[int, int, int]]:
+        """Code [low, high) of one function cut where it goes over into an inlined call's, with
+        that call's number within the function; -1 is the function's own code."""
+        function = self.function_at(low)
+        runs = self.pcdata_runs(function, PCDATA_INL_TREE_INDEX) if function else NO_RUNS
+        for start, end, call in runs:
+            cut_low = max(low, start + function.entry) if function else low
+            cut_high = min(high, end + function.entry) if function else high
+            if cut_low < cut_high:
+                yield cut_low, cut_high, call
+        if not runs.ends:
+            yield low, high, -1
+
     def pcdata_runs(self, function: Function, table: int) -> Runs:
         return self.runs(self._pcdata_offset(function, table))
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import msgspec
 
 from goprobe.binary.assigned import AssignedSlots, Slot
+from goprobe.binary.controlflow import returns_of
 from goprobe.binary.dwarf import DebugInfo, Local
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.elf import ElfFile
@@ -55,12 +56,20 @@ class FunctionVariables:
         types = self._parts.debug.types
         for local in self._parts.debug.locals(self.function):
             offset = frame_offset(local)
-            if offset is not None:
-                found.append(Slot(offset, types.at(local.type).size, local.line))
+            size = types.at(local.type).size
+            if offset is not None and size:
+                found.append(Slot(offset, size, local.line))
         return tuple(found)
 
     @cached_property
     def assigned(self) -> AssignedSlots:
+        return self._assigned(values=False)
+
+    @cached_property
+    def _given_values(self) -> AssignedSlots:
+        return self._assigned(values=True)
+
+    def _assigned(self, *, values: bool) -> AssignedSlots:
         low, high = self.function.low, self.function.high
         code = self._parts.elf.read(low, high - low)
         table = self._parts.lines
@@ -70,17 +79,27 @@ class FunctionVariables:
         def depth(pc: int) -> int:
             return (runs.value(pc - low) if runs else 0) + 8
 
-        return AssignedSlots(code, low, self.slots, depth, self._line)
+        returns = returns_of(table)
+        return AssignedSlots(code, low, self.slots, depth, self._line, returns, values=values)
 
     def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
         """Whether an unoptimised local holds its value at a link-time pc."""
         start = frame_offset(local)
-        if start is None or not kind.size:
+        if not kind.size:  # nothing is ever written
+            return local.parameter or local.closure_offset >= 0 or self._line(pc) > local.line
+        if start is None:
             return True
-        if local.parameter and start >= 0 and not self.assigned.writes(start, kind.size):
+        passed = local.parameter and not local.result and start >= 0
+        if passed and not self.assigned.writes(start, kind.size):
             return True  # passed on the stack: the caller wrote it
         ranges = list(scalar_ranges(self._parts.debug.types, kind))
-        return all(self.assigned.covers(pc, start + at, size) for at, size in ranges)
+        # In the midst of its own statement (`x := f()`) it may be zeroed, or have its room on the
+        # heap, but has no value yet.
+        midst = not local.parameter and self._line(pc) == local.line
+        if midst and local.name.startswith("&"):
+            return False
+        assigned = self._given_values if midst else self.assigned
+        return all(assigned.covers(pc, start + at, size) for at, size in ranges)
 
 
 def frame_offset(local: Local) -> int | None:

@@ -20,6 +20,7 @@ from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
 from goprobe.process.memory import Memory, u64
+from goprobe.runtime.inuse import given_up
 from goprobe.runtime.maps import MapEntry, MapReader
 from goprobe.runtime.place import InBytes, InMemory, LeftOutError, Place
 from goprobe.runtime.text import escape, go_complex, go_float, quote
@@ -83,7 +84,8 @@ class Decoder:
     """Decodes values of one stop.
 
     `locate` says where an address lies, `function` names the code at one, `captures` lists what
-    the closure whose code starts at an address captured.
+    the closure whose code starts at an address captured. `goroutine` is the one whose values these
+    are, 0 where they are not one's.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class Decoder:
         function: Callable[[int], str],
         captures: Callable[[int], tuple[Capture, ...]],
         limits: Limits | None = None,
+        goroutine: int = 0,
     ) -> None:
         self._memory = memory
+        self._goroutine = goroutine
         self._types = types
         self._runtime_types = runtime_types
         self._locate = locate
@@ -112,6 +116,12 @@ class Decoder:
     def at(self, kind: GoType, address: int) -> Decoded:
         """The value at an address of the target. Raises UnreadableError."""
         return self.decode(kind, InMemory(self._memory, address))
+
+    def _follow(self, pointer: int) -> None:
+        """Raises UnreadableError where what lies at a pointer is not what the program put there."""
+        why = given_up(self._locate(pointer), self._goroutine)
+        if why:
+            raise UnreadableError(pointer, 0, why)
 
     # One value
 
@@ -159,11 +169,15 @@ class Decoder:
             return str(int.from_bytes(raw, "little", signed=kind.kind in _SIGNED))
         return raw.hex() or "{}"
 
-    def _safe(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
-        """A part of a value: what cannot be read is said in its text."""
+    def _safe(
+        self, kind: GoType, place: Place, walk: _Walk, depth: int, pointer: int = 0
+    ) -> Decoded:
+        """A part of a value: what cannot be read is said in its text. `pointer` leads there."""
         if walk.nodes <= 0:
             return Decoded(Value("…"))
         try:
+            if pointer:
+                self._follow(pointer)
             return self._value(kind, place, walk, depth)
         except UnreadableError as error:
             return Decoded(Value(f"unreadable: {error.why}"))
@@ -180,6 +194,7 @@ class Decoder:
         pointer, length = self._words(place, 2)
         if not length:
             return Decoded(Value("", len=0), self._data(pointer, "", size=0))
+        self._follow(pointer)
         raw = self._memory.read(pointer, min(length, self._limits.string))
         more = length - len(raw)
         text = escape(raw) + (f"… {more} more bytes" if more else "")
@@ -210,6 +225,8 @@ class Decoder:
             element = self._types.at(self._types.at(kind.member("array").type).elem)
         if length > 1 << 48 or capacity < length:
             raise UnreadableError(pointer, 0, f"a slice header of length {length}")
+        if length and element.size:
+            self._follow(pointer)
         parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
         text = self._listed(element, parts, length)
         data = self._data(
@@ -298,13 +315,15 @@ class Decoder:
 
     def _pointee(self, target: GoType, pointer: int, walk: _Walk, depth: int) -> Data:
         link = (pointer, target.offset)
+        if target.kind is GoKind.INVALID:
+            raise NotGoError(f"the debug information does not describe {target.name}")
         if link in walk.chain:
             made = Decoded(Value("… (a cycle: this value again)"))
         elif depth >= self._limits.depth or not target.size:
             made = Decoded(Value("…" if target.size else "{}"))
         else:
             walk.chain.append(link)
-            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1)
+            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, pointer)
             walk.chain.pop()
         return Data(
             address=Address(pointer), location=self._locate(pointer), text=made.value.text,
@@ -345,6 +364,7 @@ class Decoder:
         (pointer,) = self._words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0))
+        self._follow(pointer)
         count = self._maps.count(kind, pointer)
         header = self._maps.header(kind)
         if depth >= self._limits.depth or (pointer, kind.offset) in walk.chain:
@@ -382,6 +402,7 @@ class Decoder:
         (pointer,) = self._words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0, cap=0))
+        self._follow(pointer)
         header = self._types.at(self._types.at(kind.underlying).elem)
         fields = {name: self._number(header, pointer, name)
                   for name in ("qcount", "dataqsiz", "buf", "closed", "recvx")}  # fmt: skip
@@ -416,6 +437,7 @@ class Decoder:
         (pointer,) = self._words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
+        self._follow(pointer)
         code = u64(self._memory, pointer)
         name = self._function(code) or f"code at {code:#x}"
         captured: list[Element] = []

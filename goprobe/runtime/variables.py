@@ -66,8 +66,8 @@ class FrameVariables:
             return
         about = self._program.function_variables(function)
         named = self._of_the_source(scopes[frame.depth].locals)
-        bound = [self._bind(about, local, frame, registers) for local in _inner_first(named)]
-        yield from _one_of_each(bound)
+        bound = [self._bind(about, local, frame, registers) for local in _as_declared(named)]
+        yield from _in_force_first(list(_one_of_each(bound)), frame.line)
 
     def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
         """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names
@@ -272,11 +272,27 @@ def _rank(binding: Binding) -> tuple[bool, bool]:
     return binding.place is not None, binding.moved and binding.state is State.LIVE
 
 
-def _inner_first(locals_: list[Local]) -> list[Local]:
-    """The variables in the order of their declarations; of those of one name an inner block's
-    before an outer's, for it is the one that the name means. They come outermost block first."""
-    of_name: dict[str, list[Local]] = {}
-    for local in locals_:
-        of_name.setdefault(local.name.removeprefix("&"), []).append(local)
-    ordered = sorted(locals_, key=lambda v: (not v.parameter, v.line))
-    return [of_name[local.name.removeprefix("&")].pop() for local in ordered]
+def _as_declared(locals_: list[Local]) -> list[Local]:
+    return sorted(locals_, key=lambda v: (not v.parameter, v.line))
+
+
+def _in_force_first(bindings: list[Binding], line: int) -> list[Binding]:
+    """Of the variables of one name the one that the name means at `line` stands first, the rest
+    as they hide one another; each name keeps its places in the order of declarations."""
+    of_name: dict[str, list[Binding]] = {}
+    for binding in bindings:
+        of_name.setdefault(binding.name, []).append(binding)
+    for same in of_name.values():
+        same.sort(key=lambda b: _force(b, line))  # taken from the end
+    return [of_name[binding.name].pop() for binding in bindings]
+
+
+def _force(binding: Binding, line: int) -> tuple[bool, int, int, bool]:
+    """How near to `line` a variable is declared: one whose declaration has not run means nothing
+    yet; an inner block's hides an outer's; and a closure's own variable hides what it captured,
+    which the compiler puts into the closure's outermost block under the line of its declaration
+    outside, of the closure, or of its first use there, none of which lies behind the own one's
+    (cmd/compile, noder/reader.go and dwarfgen, Go 1.21 to 1.27)."""
+    local = binding.local
+    later = not local.parameter and (binding.state is State.NOT_YET or local.line > line)
+    return not later, local.block, local.line, local.closure_offset < 0

@@ -11,5 +11,6 @@ KINDS: tuple[str, ...] = (
     "allocations",
     "goroutines",
     "heaps",
+    "variables",
 )
 """Each has a module of its name here, with `KIND: Kind` in it."""

@@ -16,8 +16,8 @@ func main() {
 	println("at x1", &x)
 	{
 		println(x) // stop
-		// want: x not_yet type=string
-		// want: x shadowed live value=1 printed=x1
+		// want: x live value=1 type=int printed=x1
+		// want: x shadowed not_yet type=string
 		x := "two"
 		println("settle", (*int)(nil)) // the stack grows here, not later
 		println("at x2", &x)           // stop

@@ -144,7 +144,10 @@ def _rows(page: Page, variable: Variable, stop: Stop) -> list[list[Text]]:
 
 
 def _is_hidden(variable: Variable, stop: Stop) -> bool:
-    """Whether an inner block's variable of the same name stands before it."""
+    """Whether an inner block's variable of the same name stands before it. What is not declared
+    yet stands behind what the name still means."""
+    if variable.state is State.NOT_YET:
+        return False
     mine = (variable.frame, variable.function, variable.name)
     same = (v for v in stop.variables if (v.frame, v.function, v.name) == mine)
     return next(same, variable) is not variable

@@ -1,0 +1,44 @@
+"""Where control may go on after an instruction of a Go function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from iced_x86 import FlowControl, Instruction
+
+from goprobe.binary.pclntab import LineTable
+
+CODE_LIMIT = 1 << 20
+BRANCHES = frozenset({FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH})
+ENDS = frozenset({FlowControl.RETURN, FlowControl.EXCEPTION, FlowControl.INDIRECT_BRANCH})
+# What the compiler knows never to come back: the bodies of failed checks, panic, select {}
+# (cmd/compile, ssagen/ssa.go, rtcall without results and BlockExit, Go 1.21 to 1.27).
+_NEVER_BACK = re.compile(r"runtime\.(?:(?:go)?[pP]anic\w*|throw\w*|block)(?:\.abi0)?")
+
+Returns = Callable[[int], bool]
+"""Whether the function at a link-time address comes back to its caller."""
+
+
+def returns_of(lines: LineTable) -> Returns:
+    known: dict[int, bool] = {}
+
+    def returns(target: int) -> bool:
+        if target not in known:
+            function = lines.function_at(target)
+            known[target] = function is None or not _NEVER_BACK.fullmatch(function.name)
+        return known[target]
+
+    return returns
+
+
+def successors(ins: Instruction, returns: Returns) -> tuple[int, ...]:
+    """The addresses in the same function; none where it ends, or jumps by a table."""
+    flow = ins.flow_control
+    if flow == FlowControl.UNCONDITIONAL_BRANCH:
+        return (ins.near_branch_target,)
+    if flow == FlowControl.CONDITIONAL_BRANCH:
+        return (ins.near_branch_target, ins.next_ip)
+    if flow in ENDS or (flow == FlowControl.CALL and not returns(ins.near_branch_target)):
+        return ()
+    return (ins.next_ip,)

@@ -1,0 +1,87 @@
+"""Where to stop so that each pass of a source line is one stop.
+
+The compiler lays the code of one line down in several places: for each way that leads to it, for
+the parts of a loop's head, or cut in two by code of other lines; and it lets other code jump into
+the middle of it. A stop at the first place misses the other ways; a stop at each place stops twice
+where one leads on to the next. So stops are wanted where control comes to the line from another
+one, less those from which it goes on to another stop without leaving the line, less those that it
+never comes to without having passed another stop since the function's beginning or itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from iced_x86 import Decoder
+
+from goprobe.binary.controlflow import CODE_LIMIT, Returns, successors
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Code [low, high) of a line. `statement`: the compiler marks a statement in it."""
+
+    low: int
+    high: int
+    statement: bool
+
+
+def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Returns) -> list[int]:
+    """Where to stop for a line of the function whose code starts at `low`."""
+    following = {ins.ip: successors(ins, returns) for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
+    line = {at for s in stretches for at in range(s.low, s.high) if at in following}
+    entered = _entered(following, line, low)
+    marked = [s for s in stretches if s.statement]
+    kept = sorted(at for s in marked for at in range(s.low, s.high) if at in entered)
+    for address in tuple(kept):
+        if _leads_on(following, line, address, set(kept) - {address}):
+            kept.remove(address)
+    for address in tuple(kept):
+        starts = [low, *following[address]] if address != low else []
+        others = frozenset(kept) - {address}
+        if starts and others and address not in _reached(following, starts, others):
+            kept.remove(address)
+    return kept
+
+
+def _entered(following: Mapping[int, Sequence[int]], line: set[int], low: int) -> set[int]:
+    """The line's instructions that control comes to from elsewhere: over a jump table, which is
+    not followed, where nothing else leads there."""
+    targets = {to for thens in following.values() for to in thens}
+    outside = {to for at, thens in following.items() if at not in line for to in thens}
+    return {at for at in line if at == low or at in outside or at not in targets}
+
+
+def _leads_on(
+    following: Mapping[int, Sequence[int]], line: set[int], address: int, others: set[int]
+) -> bool:
+    """Whether control cannot leave the line from `address` without coming to one of `others`."""
+    work, seen = [address], {address}
+    while work:
+        thens = following[work.pop()]
+        if not thens:
+            return False
+        for then in thens:
+            if then in others or then in seen:
+                continue
+            if then not in line:
+                return False
+            seen.add(then)
+            work.append(then)
+    return bool(others)
+
+
+def _reached(
+    following: Mapping[int, Sequence[int]], starts: Iterable[int], barred: frozenset[int]
+) -> set[int]:
+    """Every instruction that control comes to from `starts` without passing one that is barred;
+    over jump tables too, so that none that a table leads to is taken for one never reached."""
+    targets = {to for thens in following.values() for to in thens}
+    work = [at for at in (*starts, *(a for a in following if a not in targets)) if at not in barred]
+    seen = set(work)
+    while work:
+        for then in following.get(work.pop(), ()):
+            if then not in seen and then not in barred:
+                seen.add(then)
+                work.append(then)
+    return seen

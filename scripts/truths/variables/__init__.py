@@ -1,0 +1,35 @@
+"""Variables: random programs whose values at random places are known, and what goprobe tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from scripts.truths.answer import Answer
+from scripts.truths.choices import Choices
+from scripts.truths.kind import PIE, PLAIN, RACE, STRIPPED, UNOPTIMIZED, Build, Case, Program
+from scripts.truths.variables import ask
+from scripts.truths.variables.program import HELPERS, write
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    name: str = "variables"
+    builds: tuple[Build, ...] = (UNOPTIMIZED, PLAIN, PIE, RACE, STRIPPED)
+
+    def write(self, choices: Choices, go: str, build: Build) -> Program:
+        twins = write(choices, go)
+        files = {
+            "go.mod": f"module truth\n\ngo {twins.language}\n", "main.go": twins.traced,
+            "helpers.go": HELPERS,
+        }  # fmt: skip
+        return Program(files, {"twins": twins})
+
+    def ask(self, case: Case) -> Iterator[Answer]:
+        return ask.ask(case)
+
+    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
+        return {}
+
+
+KIND = Variables()

@@ -1,0 +1,231 @@
+"""A traced program run under goprobe, and what it says at each stop held against the witness."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET
+
+import goprobe
+from goprobe.model.trace import Frame
+from goprobe.model.value import Variable
+from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.kind import Case
+from scripts.truths.variables.program import HELPERS, WITNESS, Twins
+from scripts.truths.variables.scope import Site, Var
+from scripts.truths.variables.told import Node, UntoldError, differences, spelt, type_name
+
+_SECONDS = 60.0
+_MOST_STOPS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A frame as the witness tells it: its site, and the values of the site's variables."""
+
+    site: Site
+    values: dict[Var, Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A stop to come: where, and the program's frames, innermost first."""
+
+    where: str
+    levels: tuple[Level, ...]
+
+
+def twins_of(case: Case) -> Twins:
+    twins = case.program.notes["twins"]
+    assert isinstance(twins, Twins)
+    return twins
+
+
+def witnessed(case: Case) -> list[list[Level]]:
+    """Build and run the witness: what it says, a list of levels for each site it passes."""
+    twins = twins_of(case)
+    folder = case.directory / "witness"
+    folder.mkdir()
+    files = {
+        "go.mod": f"module truth\n\ngo {twins.language}\n", "main.go": twins.witness,
+        "helpers.go": HELPERS, "witness.go": WITNESS,
+    }  # fmt: skip
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOPROXY": "off",
+                   "GOWORK": "off", "CGO_ENABLED": "0"}  # fmt: skip
+    subprocess.run(
+        [str(case.go_tool), "build", "-gcflags=-l", "-o", "program", "."], cwd=folder,
+        env=environment, check=True, capture_output=True, timeout=_SECONDS,
+    )  # fmt: skip
+    said = subprocess.run(
+        [str(folder / "program")], check=True, capture_output=True, timeout=_SECONDS
+    ).stdout
+    return [_levels(twins, json.loads(line)) for line in said.splitlines()]
+
+
+def _levels(twins: Twins, said: Sequence[Sequence[Any]]) -> list[Level]:
+    """Innermost first."""
+    found = []
+    for number, *values in reversed(said):
+        site = twins.sites[number]
+        found.append(Level(site, dict(zip(site.variables, values, strict=True))))
+    return found
+
+
+def expected(passed: Sequence[list[Level]], *, lines: bool) -> list[Expected]:
+    """The stops to come; `lines`: the program has line tables, so that it stops at lines."""
+    return [
+        Expected(where, tuple(levels))
+        for levels in passed
+        for where in levels[0].site.stops
+        if lines or not where.startswith("main.go:")
+    ]
+
+
+def ask(case: Case) -> Iterator[Answer]:
+    stops = expected(witnessed(case), lines=case.build.name != "stripped")[:_MOST_STOPS]
+    breaks = tuple(dict.fromkeys(stop.where for stop in stops))
+    if not breaks:
+        return
+    with tempfile.TemporaryFile() as output:
+        coming = iter(stops)
+        printed: list[tuple[str, Expected, dict[str, int]]] = []
+        program = goprobe.launch(str(case.binary), timeout=_SECONDS, stdout=output.fileno())
+        with program:
+            for stop in program.run(breaks):
+                wanted = next(coming, None)
+                if wanted is None and len(stops) == _MOST_STOPS:
+                    break
+                if wanted is None or stop.where != wanted.where:
+                    told = f"{stop.where} at {stop.function} line {stop.line}"
+                    truth = f"{wanted.where} line {wanted.levels[0].site.line}" if wanted else "end"
+                    yield wrong("the next stop", truth=truth, told=told)
+                    return
+                yield from _at_stop(case, stop, wanted)
+        missed = next(coming, None)
+        if missed is not None:
+            yield wrong("the next stop", truth=missed.where, told="the program's end")
+        del printed
+
+
+def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected) -> Iterator[Answer]:
+    here = f"{wanted.where}, site {wanted.levels[0].site.number}"
+    own = [(i, f) for i, f in enumerate(stop.frames) if Path(f.file).name == "main.go"]
+    wrapped = twins_of(case).wrapped
+    made = {i for i, f in own if f.line in wrapped and _called_by_runtime(stop.frames, i)}
+    frames = _aligned([(i, f) for i, f in own if i not in made], wanted.levels)
+    if frames is None:
+        frames = _aligned(own, wanted.levels)
+    if frames is None:
+        truth = f"lines {[level.site.line for level in wanted.levels]}"
+        told = f"lines {[f.line for _, f in own]}: {[f.function for f in stop.frames]}"
+        yield wrong(f"{here}: frames", truth=truth, told=told)
+        return
+    yield right(f"{here}: frames")
+    if case.build.name == "stripped":
+        return
+    variables = stop.variables
+    for (index, frame), level in zip(frames, wanted.levels, strict=True):
+        mine = [v for v in variables if v.frame == index and v.function == frame.function]
+        yield from _of_frame(f"{here}, frame {index} {frame.function}", mine, level)
+
+
+def _called_by_runtime(frames: Sequence[Frame], index: int) -> bool:
+    """So are the functions that the compiler makes for go and defer statements."""
+    return index + 1 == len(frames) or frames[index + 1].function.startswith("runtime.")
+
+
+def _aligned(
+    told: Sequence[tuple[int, Frame]], wanted: Sequence[Level]
+) -> Sequence[tuple[int, Frame]] | None:
+    """The told frames where they are those of the witness."""
+    same = len(told) == len(wanted) and all(
+        level.site.loose or frame.line == level.site.line
+        for (_, frame), level in zip(told, wanted, strict=True)
+    )
+    return told if same else None
+
+
+def _of_frame(where: str, told: list[Variable], level: Level) -> Iterator[Answer]:
+    matched: set[int] = set()
+    body = level.site.body
+    own = {(v.name, v.line) for v in level.values if v.body is body}
+    taken: set[str] = set()
+    for variable, node in level.values.items():
+        mine = variable.body is body
+        captured = not mine and variable in body.captured
+        if mine:
+            same = [v for v in told if (v.name, v.line) == (variable.name, variable.line)]
+        else:  # the compiler gives a captured variable its own line, or one of the closure's
+            same = [v for v in told if v.name == variable.name and (v.name, v.line) not in own
+                    and v.line is not UNSET and v.name not in taken]  # fmt: skip
+            taken.add(variable.name)
+        if not same and _innermost(level, variable.name) is variable:
+            # Found through a call's arguments: no line is known.
+            same = [v for v in told if v.name == variable.name and v.line is UNSET]
+        matched.update(map(id, same))
+        if same or mine or captured:
+            yield _of_variable(f"{where}: {variable.name} (line {variable.line})", same, node)
+    for v in told:
+        if id(v) not in matched and v.value is not UNSET:
+            yield wrong(f"{where}: {v.name} (line {v.line})", truth="no such variable in scope",
+                        told=f"{v.value.text} ({v.state}: {v.why})")  # fmt: skip
+    yield from _in_force(where, told, level)
+
+
+def _innermost(level: Level, name: str) -> Var | None:
+    """What a name means at a level's site."""
+    return next((v for v in level.site.variables if v.name == name), None)
+
+
+def _in_force(where: str, told: list[Variable], level: Level) -> Iterator[Answer]:
+    """Of several variables of a name the first told is the one that the name means."""
+    own = {(v.name, v.line): v for v in level.values if v.body is level.site.body}
+    names: dict[str, list[Variable]] = {}
+    for v in told:
+        names.setdefault(v.name, []).append(v)
+    for name, variants in names.items():
+        meant = _innermost(level, name)
+        if meant is None or len(variants) < 2:
+            continue
+        found = [own.get((v.name, v.line or 0)) for v in variants]
+        if meant.body is not level.site.body:
+            meant = None
+        if found[0] is not meant and meant in found:
+            yield wrong(f"{where}: which {name}", truth=f"that of line {meant and meant.line}",
+                        told=f"in the order {[v.line for v in variants]}")  # fmt: skip
+
+
+def _of_variable(asked: str, told: list[Variable], node: Node) -> Answer:
+    with_value = [v for v in told if v.value is not UNSET]
+    if not told:
+        return not_told(asked, "no entry")
+    if not with_value:
+        return not_told(asked, f"{told[0].state}: {_reason(told[0].why)}")
+    if len(with_value) > 1:
+        return wrong(asked, truth="one variable", told=f"{len(with_value)} of that name and line")
+    variable = with_value[0]
+    if spelt(variable.type) != spelt(type_name(node)):
+        return wrong(asked, truth=f"type {type_name(node)}", told=variable.type)
+    try:
+        found = differences(node, variable)
+    except UntoldError as error:
+        return not_told(asked, f"a part: {_reason(str(error))}")
+    if found:
+        told_as = f"{variable.value.text!r} ({variable.state} {variable.why})"  # type: ignore[union-attr]
+        return wrong(asked, truth="; ".join(found[:3]), told=told_as[:600])
+    return right(asked)
+
+
+def _reason(text: str) -> str:
+    """Why, without what is of this place only."""
+    words = ["N" if any(c.isdigit() for c in w) else w for w in text.split()]
+    return " ".join(words)[:80]

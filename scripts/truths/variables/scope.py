@@ -1,0 +1,95 @@
+"""What the generator knows of the place that it writes at: variables, blocks, functions, sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from scripts.truths.variables.types import Type
+
+
+@dataclass(eq=False, slots=True)
+class Var:
+    """A variable of the program, declared at `line`; its witness is its address, `p{number}`.
+    `fixed`: the program may not change it, or a loop would not end."""
+
+    number: int
+    name: str
+    type: Type
+    line: int
+    body: Body
+    parameter: bool = False
+    fixed: bool = False
+    boxed: bool = False
+    """Its address is taken by the source, or a closure captured it."""
+
+
+@dataclass(eq=False, slots=True)
+class Body:
+    """A function's body, or a closure's, or a range-over-func loop's: what has a frame."""
+
+    name: str
+    parent: Body | None = None
+    results: list[Type] = field(default_factory=list)
+    named_results: list[Var] = field(default_factory=list)
+    captured: dict[Var, None] = field(default_factory=dict)
+    noinline: bool = False
+    loop_body: bool = False
+    times: int = 1
+    """How often the place being written runs in one call."""
+    cost: int = 0
+    """How many stops one call makes, at most."""
+
+    def mention(self, variable: Var) -> None:
+        """The source names it here: it is captured by every closure from here outwards to it."""
+        body: Body | None = self
+        while body is not None and body is not variable.body:
+            body.captured[variable] = None
+            variable.boxed = True
+            body = body.parent
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """A block of a body, with the variables declared so far."""
+
+    body: Body
+    outer: Block | None = None
+    variables: list[Var] = field(default_factory=list)
+
+    def in_scope(self) -> Iterator[Var]:
+        """Innermost first, hidden ones too."""
+        block: Block | None = self
+        while block is not None:
+            yield from reversed(block.variables)
+            block = block.outer
+
+    def visible(self) -> list[Var]:
+        """Those that a name means here."""
+        found: dict[str, Var] = {}
+        for variable in self.in_scope():
+            found.setdefault(variable.name, variable)
+        return [v for name, v in found.items() if name != "_"]
+
+
+@dataclass(eq=False, slots=True)
+class Site:
+    """A place where the program may stand: at the entry of a function, at a checkpoint, or in a
+    call. `loose`: the compiler may give the call another line."""
+
+    number: int
+    kind: str
+    body: Body
+    line: int
+    variables: list[Var]
+    loose: bool = False
+    stops: tuple[str, ...] = ()
+    """The WHEREs that stop here, in their order."""
+
+    def printable(self) -> list[Var]:
+        """Variables of this frame that no other name hides, whose address the program may print
+        without moving them: nothing else takes it."""
+        names: dict[str, Var] = {}
+        for variable in self.variables:
+            names.setdefault(variable.name, variable)
+        return [v for v in names.values() if v.body is self.body and not v.boxed]
