@@ -42,6 +42,7 @@ class Script:
         from goprobe.analysis.script.program import replay as replayed
         from goprobe.analysis.script.runner import read_script, run_script
         from goprobe.cli.progress import Progress
+        from goprobe.cli.run import say
 
         source = read_script(file)
         args = program_args(context)
@@ -61,4 +62,6 @@ class Script:
         with program:
             code = run_script(file, source, program, args, timeout=patience.seconds)
             sys.stdout.flush()
+        if program.incomplete:
+            say(f"goprobe: of {replay} all that is whole was played: {program.incomplete}")
         return code

@@ -43,17 +43,23 @@ class RecordingHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One question of the script and its answer, or the error that it was answered with."""
+    """One question of the script and its answer, or the error that it was answered with.
+
+    `number` counts from 1, in recordings of goprobe 0.1 on that have it (0: not said).
+    """
 
     ask: str
+    number: int = 0
     args: tuple[str | int, ...] = ()
     answer: msgspec.Raw | UnsetType = UNSET
     error: str = ""
     error_kind: str = ""
 
 
-class RecordingEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """The last line: without it the recording was cut short."""
+class RecordingEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last line: without it the recording was cut short. `interrupted` is the question that
+    was never answered, because the session was ended meanwhile."""
 
     end: bool
     exchanges: int
+    interrupted: str = ""

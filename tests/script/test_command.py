@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.cli import Ran, goprobe
+from tests.support.cli import Ran, goprobe, started
 from tests.support.go import build
 
 Ask = Callable[..., Ran]
@@ -174,11 +177,36 @@ def test_a_recording_plays_without_go_and_gdb(ask: Ask, tmp_path: Path) -> None:
     bare = {"PATH": "", "GOPROBE_GO": "", "GOPROBE_GDB": ""}
     played = goprobe("script", tmp_path / "script.py", "--replay", recording, env=bare)
     assert (played.code, played.out) == (0, live.out), played.err
-    recording.write_bytes(recording.read_bytes()[:-20])
-    cut = goprobe("script", tmp_path / "script.py", "--replay", recording, env=bare)
-    assert (cut.code, "cut short" in cut.err) == (2, True)
+    data = recording.read_bytes()
+    for size, code, out in ((len(data) - 20, 0, live.out), (len(data) // 2, 2, None)):
+        recording.write_bytes(data[:size])
+        cut = goprobe("script", tmp_path / "script.py", "--replay", recording, env=bare)
+        assert (cut.code, "cut short" in cut.err) == (code, True)
+        assert out is None or cut.out == out
     both = ask(WALK, "--record", recording, "--replay", recording)
     assert both.code == 2
+
+
+def test_ctrl_c_leaves_what_was_whole(tmp_path: Path) -> None:
+    recording, script = tmp_path / "recording", tmp_path / "script.py"
+    text = "stop = next(program.run(['main.work']))\nprint(stop.function, flush=True)\n"
+    script.write_text(f"{text}program.run_to_end()\n")
+    endless = build("package main\n\n//go:noinline\nfunc work() {\n}\n\nfunc main() {\n\twork()\n"
+                    "\tfor {\n\t}\n}\n")  # fmt: skip
+    live = started(["script", script, endless, "--record", recording],
+                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    assert live.stdout and live.stdout.readline() == b"main.work\n"
+    time.sleep(0.5)
+    live.send_signal(signal.SIGINT)
+    live.communicate(timeout=30)
+    assert live.returncode == 130
+    played = goprobe("script", script, "--replay", recording, env={"PATH": ""})
+    assert (played.code, played.out) == (2, b"main.work\n"), played.err
+    assert "ended while it asked resume()" in played.err
+    script.write_text(text)
+    played = goprobe("script", script, "--replay", recording, env={"PATH": ""})
+    assert (played.code, played.out) == (0, b"main.work\n"), played.err
+    assert "all that is whole was played" in played.err
 
 
 def test_a_failed_script_leaves_a_whole_recording(ask: Ask, tmp_path: Path) -> None:

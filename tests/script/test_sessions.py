@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import goprobe
+from goprobe.analysis.script.live import LiveDriver
 from goprobe.binary.dwarf import DebugInfo
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import TargetTimeoutError, UsageError
@@ -266,7 +267,6 @@ def test_damaged_recordings(tmp_path: Path) -> None:
         _session(program)
     lines = recording.read_bytes().splitlines(keepends=True)
     for name, content, told in (
-        ("cut", b"".join(lines[:-1]), "cut short"),
         ("gap", b"".join(lines[:2] + lines[3:]), "damaged"),
         ("other", lines[0].replace(b"recording/1", b"recording/9") + b"".join(lines[1:]),
          "another version"),
@@ -278,3 +278,72 @@ def test_damaged_recordings(tmp_path: Path) -> None:
             goprobe.replay(path)
     with goprobe.replay(recording) as program, pytest.raises(UsageError, match="the script asks"):
         program.break_at("main.other")
+
+
+def _played(path: Path) -> tuple[list[str], str, str]:
+    """What a replay of `_session` tells until it fails, how it fails, and what is incomplete."""
+    told: list[str] = []
+    with goprobe.replay(path) as program:
+        try:
+            for stop in program.run(["main.main", "fmt.Println"]):
+                told.append(f"{stop.where} {stop.line} {stop.goroutine}")  # noqa: PERF401
+            failed = ""
+        except UsageError as error:
+            failed = error.message
+        return told, failed, program.incomplete
+
+
+def test_what_was_whole_stays_whole(tmp_path: Path) -> None:
+    recording = tmp_path / "session.goprobe"
+    with goprobe.launch(hello(), record=recording) as program:
+        stops = program.run(["main.main", "fmt.Println"])
+        live = [f"{stop.where} {stop.line} {stop.goroutine}" for stop in stops]
+    data = recording.read_bytes()
+    lines = data.splitlines(keepends=True)
+    assert _played(recording) == (live, "", "")
+    cut = tmp_path / "cut"
+    reached = set()
+    for size in range(len(lines[0]), len(data) - 1, 499):
+        cut.write_bytes(data[:size])
+        told, failed, incomplete = _played(cut)
+        assert told == live[: len(told)] and "cut short" in incomplete
+        whole = data[:size].count(b"\n") - 1
+        assert bool(failed) == (whole < len(lines) - 2)
+        assert not failed or "asks more than" in failed
+        reached.add(len(told))
+    assert reached == {0, 1, 2}
+    missing = tmp_path / "missing"
+    missing.write_bytes(b"".join(lines[:2] + lines[3:-1]))
+    told, failed, _ = _played(missing)
+    assert told == [] and "damaged at line 3" in failed
+    for at, bad in ((3, b"{}\n"), (3, lines[1]), (3, b'{"ask":"resume","number":3,"answer":7}\n')):
+        missing.write_bytes(b"".join([*lines[:at], bad, *lines[at + 1 :]]))
+        told, failed, _ = _played(missing)
+        assert told == [] and "damaged at line 4" in failed
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_an_interrupted_session_is_recorded_to_where_it_came(
+    tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = tmp_path / "session.goprobe"
+    with pytest.raises(error), goprobe.launch(hello(), record=recording) as program:
+        stops = program.run(["main.main", "fmt.Println"])
+        live = [f"{(stop := next(stops)).where} {stop.line} {stop.goroutine}"]
+        monkeypatch.setattr(LiveDriver, "resume", lambda driver: (_ for _ in ()).throw(error))
+        next(stops)
+    told, failed, incomplete = _played(recording)
+    assert told == live
+    assert "asks more than" in failed and "ended while it asked resume()" in incomplete
+
+
+def test_an_error_s_class_is_one_of_ours(tmp_path: Path) -> None:
+    recording = tmp_path / "session.goprobe"
+    wrong = pytest.raises(UsageError, match="nothing in the program")
+    with goprobe.launch(hello(), record=recording) as program, wrong:
+        program.break_at("main.nosuch")
+    data = recording.read_bytes()
+    for kind in (b"annotations", b"ClassVar", b"__name__", b"KeyboardInterrupt"):
+        recording.write_bytes(data.replace(b'"UsageError"', b'"' + kind + b'"'))
+        with goprobe.replay(recording) as program, wrong:
+            program.break_at("main.nosuch")

@@ -38,11 +38,13 @@ class _Listener(msgspec.Struct, frozen=True):
 class Program:
     """A launched program. A context manager: at its end the program is gone.
 
-    `exit` tells how it ended, None while it has not.
+    `exit` tells how it ended, None while it has not; `incomplete` in what way the recording that
+    it is played from holds less than its session asked, "" where it does not.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, incomplete: str = "") -> None:
         self._driver = driver
+        self.incomplete = incomplete
         self._listeners: list[_Listener] = []
         self._set: set[str] = set()
         self._stop: Stop | None = None
@@ -194,8 +196,10 @@ def launch(
 
 
 def replay(recording: str | Path) -> Program:
-    """A program played from a recording. Raises UsageError where it is none, or damaged."""
-    return Program(Replayer(Path(recording)))
+    """A program played from a recording, as far as that goes: see `Program.incomplete`. Raises
+    UsageError where it is none, or damaged."""
+    replayer = Replayer(Path(recording))
+    return Program(replayer, replayer.incomplete)
 
 
 __all__ = ["Program", "Stop", "Watch", "launch", "replay"]

@@ -1,7 +1,8 @@
 """Recordings: a session's questions and answers in a file, and a session played from one.
 
 A recording is JSON lines: a head, one exchange a line, and an end that counts them. Played back,
-a script must ask what it asked then, in the same order; no Go and no GDB is needed.
+a script must ask what it asked then, in the same order; no Go and no GDB is needed. What was
+written whole is played, however the session ended: by Ctrl-C, a kill, or a full disk.
 """
 
 from __future__ import annotations
@@ -32,9 +33,15 @@ from goprobe.model.script import (
     SessionInfo,
 )
 from goprobe.model.value import Element, Variable
+from goprobe.process.heldsignals import signals_held
 
 T = TypeVar("T")
 _SIZE_LIMIT = 1 << 30
+_ERRORS: dict[str, type[GoprobeError]] = {
+    name: kind
+    for name, kind in vars(goprobe.errors).items()
+    if isinstance(kind, type) and issubclass(kind, GoprobeError)
+}
 _Args = tuple["str | int", ...]
 
 
@@ -50,6 +57,7 @@ class Recorder:
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
         self._count = 0
+        self._interrupted = ""
         head = RecordingHead(schema=RECORDING_SCHEMA, goprobe=__version__, info=driver.info)
         self._write(head)
 
@@ -58,20 +66,27 @@ class Recorder:
         return self._driver.info
 
     def _write(self, line: object) -> None:
-        self._file.write(to_json(line) + b"\n")
+        data = memoryview(to_json(line) + b"\n")
+        while data:
+            data = data[self._file.write(data) :]
 
     def _asked(self, ask: str, args: _Args, answer: Callable[[], T]) -> T:
-        self._count += 1
+        self._interrupted = _shown(ask, args)
         try:
             found = answer()
         except GoprobeError as error:
-            self._write(
-                Exchange(ask=ask, args=args, error=error.message, error_kind=type(error).__name__)
-            )
+            self._exchange(ask, args, error=error.message, error_kind=type(error).__name__)
             raise
         told = base64.b64encode(found).decode() if isinstance(found, bytes) else found
-        self._write(Exchange(ask=ask, args=args, answer=msgspec.Raw(to_json(told))))
+        self._exchange(ask, args, answer=msgspec.Raw(to_json(told)))
         return found
+
+    def _exchange(self, ask: str, args: _Args, **answer: Any) -> None:
+        line = Exchange(ask=ask, number=self._count + 1, args=args, **answer)
+        with signals_held():  # counted and written, or neither
+            self._write(line)
+            self._count += 1
+            self._interrupted = ""
 
     def break_at(self, where: str) -> None:
         self._asked("break_at", (where,), lambda: self._driver.break_at(where))
@@ -115,13 +130,15 @@ class Recorder:
         if os.getpid() != self._owner:
             return
         if not self._file.closed:
-            self._write(RecordingEnd(end=True, exchanges=self._count))
+            end = RecordingEnd(end=True, exchanges=self._count, interrupted=self._interrupted)
+            self._write(end)
             self._file.close()
         self._driver.close()
 
 
 class Replayer:
-    """A Driver that answers out of a recording."""
+    """A Driver that answers out of a recording. `incomplete` says in what way it holds less than
+    its session asked, "" where it holds all."""
 
     def __init__(self, path: Path) -> None:
         self._name = str(path)
@@ -133,7 +150,7 @@ class Replayer:
             raise UsageError(f"cannot read {path}: {error.strerror}") from None
         head, *self._lines = [line for line in lines if line] or [b""]
         self.info = self._head(head).info
-        self._check_end()
+        self.incomplete = self._ended()
         self._at = 0
 
     def _head(self, line: bytes) -> RecordingHead:
@@ -148,35 +165,46 @@ class Replayer:
             )
         return head
 
-    def _check_end(self) -> None:
-        try:
-            end = from_json(self._lines[-1] if self._lines else b"", RecordingEnd)
-        except msgspec.MsgspecError:
-            raise UsageError(f"{self._name} was cut short: its last line is missing") from None
-        self._lines.pop()
-        if end.exchanges != len(self._lines):
-            raise UsageError(f"{self._name} is damaged: {end.exchanges} exchanges were recorded, "
-                             f"{len(self._lines)} are there")  # fmt: skip
+    def _ended(self) -> str:
+        """Takes the last line off, and says what it tells of how the session ended."""
+        last = self._lines.pop() if self._lines else b""
+        if end := _decoded(last, RecordingEnd):
+            if end.exchanges != len(self._lines):
+                raise UsageError(f"{self._name} is damaged: {end.exchanges} exchanges were "
+                                 f"recorded, {len(self._lines)} are there")  # fmt: skip
+            if end.interrupted:
+                return f"its session was ended while it asked {end.interrupted}"
+            return ""
+        if _decoded(last, Exchange):
+            self._lines.append(last)
+        return "it was cut short: its last line is missing"
 
     def _asked(self, ask: str, args: _Args, kind: Any) -> Any:
         if self._at >= len(self._lines):
-            raise UsageError(f"the script asks more than {self._name} holds: {_shown(ask, args)}")
-        try:
-            line = from_json(self._lines[self._at], Exchange)
-        except msgspec.MsgspecError as error:
-            raise UsageError(f"{self._name} is damaged at line {self._at + 2}: {error}") from None
+            raise UsageError(
+                f"the script asks more than {self._name} holds: {_shown(ask, args)}",
+                hint=self.incomplete,
+            )
+        line = _decoded(self._lines[self._at], Exchange)
         self._at += 1
+        if line is None or line.number not in (0, self._at):
+            raise self._damaged("it is no exchange, or not the next one")
         if (line.ask, tuple(line.args)) != (ask, args):
             raise UsageError(
                 f"the script asks {_shown(ask, args)}, but when {self._name} was recorded it "
                 f"asked {_shown(line.ask, cast('_Args', tuple(line.args)))}"
             )
         if line.error:
-            error_kind = getattr(goprobe.errors, line.error_kind, UsageError)
-            raise error_kind(line.error)
+            raise _ERRORS.get(line.error_kind, UsageError)(line.error)
         if line.answer is UNSET:
             return None
-        return from_json(bytes(line.answer), kind)
+        try:
+            return from_json(bytes(line.answer), kind)
+        except (msgspec.MsgspecError, ValueError):
+            raise self._damaged("its answer is none to its question") from None
+
+    def _damaged(self, why: str) -> UsageError:
+        return UsageError(f"{self._name} is damaged at line {self._at + 1}: {why}")
 
     def break_at(self, where: str) -> None:
         self._asked("break_at", (where,), None)
@@ -204,7 +232,10 @@ class Replayer:
         return cast("tuple[Location, ...]", self._asked("locate", (address,), tuple[Location, ...]))
 
     def read(self, address: int, size: int) -> bytes:
-        return base64.b64decode(self._asked("read", (address, size), str))
+        try:
+            return base64.b64decode(self._asked("read", (address, size), str), validate=True)
+        except ValueError:
+            raise self._damaged("the bytes that were read are none") from None
 
     def value(self, type_name: str, address: int) -> Element:
         return cast("Element", self._asked("value", (type_name, address), Element))
@@ -218,6 +249,13 @@ class Replayer:
 
     def close(self) -> None:
         pass
+
+
+def _decoded(line: bytes, kind: type[T]) -> T | None:
+    try:
+        return from_json(line, kind)
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def _shown(ask: str, args: _Args) -> str:
