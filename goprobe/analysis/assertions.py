@@ -1,164 +1,188 @@
-"""`//goprobe:heap`, `//goprobe:stack` and `//goprobe:noalloc`: promises in the source, held or not.
+"""Whether a promise was kept: one judgement, for `//goprobe:` comments and `assert_no_allocation`.
 
-A comment at the end of a line speaks of that line; one on a line of its own of the next line, and
-above a function (its doc comment too) of the function's own code, wherever that was inlined. What
-callees allocate counts for the callees.
+A promise speaks of code: of what stands in its lines, wherever that was inlined, and of what was
+inlined into them. What functions that are called allocate counts for those. Objects are counted, so
+that a promise which held did so each time; what was not seen to run is not known to hold.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
-from goprobe.model.escape import Assertion, Site, Verdict
-
-_COMMENT = re.compile(r"//goprobe:(\S+)")
-_FUNCTION = re.compile(r"func\b")
-WORDS = ("heap", "stack", "noalloc")
+from goprobe.analysis.promises import WORDS, Promise
+from goprobe.model.escape import Assertion, Call, Place, Site, Verdict
 
 _V = Verdict
-_ALLOCATED = frozenset((_V.CONFIRMED_HEAP, _V.DEFERRED_HEAP, _V.SPILLED_TO_HEAP, _V.UNPREDICTED))
-_UNCLEAR = frozenset((_V.UNOBSERVED, _V.CONTRADICTED))
 _FINE_ON_STACK = frozenset((_V.CONFIRMED_STACK, _V.STATIC, _V.ELIDED, _V.NO_COPY, _V.DEAD))
 
 
-class Promise(msgspec.Struct, frozen=True):
-    """A comment and the lines [first, last] of which it speaks. `function`: those of one."""
+class Judgement(msgspec.Struct, frozen=True):
+    """`known` is false where it neither held nor was broken, as far as was seen."""
 
-    file: str
-    line: int
-    word: str
-    first: int
-    last: int
-    function: bool
+    held: bool
+    why: str
+    known: bool = True
 
 
-def promises_in(file: str, text: str) -> Iterator[Promise]:
-    """The promises of a source file."""
-    code = code_only(text).split("\n")
-    for token in _tokens(text):
-        if found := _COMMENT.match(token[0]):
-            number = text.count("\n", 0, token.start()) + 1
-            yield _promise(file, number, found[1], code)
+class Code(msgspec.Struct, frozen=True):
+    """The code that a promise speaks of, and what was seen of it.
+
+    `pieces` are its calls of the allocator, each with its site; `sites` what the compiler speaks
+    of in its lines. `there`: it is in the binary. `started`: the program was run at all; `ran`:
+    so was this code; `unseen` says why the run was not seen to its end. `may` names a call that
+    may come to allocate though nothing asks for memory there, "" where there is none.
+    """
+
+    pieces: tuple[tuple[Site, Call], ...] = ()
+    sites: tuple[Site, ...] = ()
+    there: bool = True
+    started: bool = True
+    ran: bool = False
+    unseen: str = ""
+    may: str = ""
+
+    @property
+    def allocating(self) -> list[tuple[Site, Call]]:
+        return [(s, c) for s, c in self.pieces if c.allocations > 0 or c.on_scheduler > 0]
+
+    @property
+    def executed(self) -> bool:
+        return self.ran or any(call.ran or call.hits for _, call in self.pieces)
 
 
-def _promise(file: str, number: int, word: str, code: Sequence[str]) -> Promise:
-    if code[number - 1].strip():
-        return Promise(file, number, word, number, number, False)
-    below = next((n for n in range(number + 1, len(code) + 1) if code[n - 1].strip()), number)
-    if below > number and _FUNCTION.match(code[below - 1]):
-        return Promise(file, number, word, below, _end_of_function(code, below), True)
-    return Promise(file, number, word, below, below, False)
+def check(promise: Promise, code: Code) -> Assertion:
+    """What came of a promise of the source."""
+    found = Judgement(False, promise.problem)
+    if not promise.problem:
+        found = judge(promise.word, code)
+    return Assertion(promise.file, promise.line, promise.word, found.held, found.why, found.known)
 
 
-def _end_of_function(code: Sequence[str], first: int) -> int:
-    """The line of the brace that ends a function's body: nothing follows it on its line."""
-    depth = 0
-    for number in range(first, len(code) + 1):
-        line = code[number - 1].rstrip()
-        for at, character in enumerate(line):
-            depth += (character == "{") - (character == "}")
-            if character == "}" and depth == 0 and at == len(line) - 1:
-                return number
-    return first
+def unanswered(promise: Promise, why: str) -> Assertion:
+    """Of code that nobody looked at."""
+    return Assertion(promise.file, promise.line, promise.word, False, why, known=False)
 
 
-def code_only(text: str) -> str:
-    """Go source with comments blanked out and the insides of strings hidden, every line and
-    column kept."""
-    out: list[str] = []
-    at = 0
-    for token in _tokens(text):
-        filler = " " if token[0].startswith("/") else "_"
-        out += [text[at : token.start()], _NOT_A_LINE_FEED.sub(filler, token[0])]
-        at = token.end()
-    return "".join([*out, text[at:]])
+def judge(word: str, code: Code) -> Judgement:
+    return {"noalloc": no_allocation, "heap": _heap, "stack": _stack}[word](code)
 
 
-_NOT_A_LINE_FEED = re.compile(r"[^\n]")
-_TOKEN = re.compile(
-    r'//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"|`[^`]*(?:`|\Z)|\'(?:\\.|[^\'\\\n])+\'',
-    re.DOTALL,
-)
+assert set(WORDS) == {"noalloc", "heap", "stack"}
 
 
-def _tokens(text: str) -> Iterator[re.Match[str]]:
-    """Comments, strings and runes, in order."""
-    return _TOKEN.finditer(text)
+def no_allocation(code: Code) -> Judgement:
+    if code.allocating:
+        return Judgement(False, _said(*code.allocating[0]))
+    return _unknown(code) or Judgement(
+        True,
+        "nothing was allocated here" if code.pieces or code.may else "its code cannot allocate",
+    )
 
 
-def check(
-    promises: Iterable[Promise], sites: Iterable[Site], executed: dict[Promise, int], *, ran: bool
-) -> tuple[Assertion, ...]:
-    """Which promises were kept. `executed` says how often the code of each was seen to run."""
-    by_file: dict[str, list[Site]] = {}
-    for site in sites:
-        by_file.setdefault(site.file, []).append(site)
-    elsewhere = _inlined_sites(site for of_file in by_file.values() for site in of_file)
-    made = []
-    for promise in promises:
-        inside = [
-            s for s in by_file.get(promise.file, ()) if promise.first <= s.line <= promise.last
-        ]
-        for site in list(inside):
-            if site.verdict is _V.DEAD:
-                inside += elsewhere.get((_base(site.function), site.expression), [])
-        held, why = _judge(promise, inside, executed.get(promise, 0), ran)
-        made.append(Assertion(promise.file, promise.line, promise.word, held, why))
-    return tuple(made)
+def _heap(code: Code) -> Judgement:
+    if code.allocating:
+        return Judgement(True, _said(*code.allocating[0]))
+    shared = [s for s in code.sites if s.verdict is _V.SHARED]
+    if shared:
+        return Judgement(True, _told(shared[0]))
+    if unknown := _unknown(code):
+        return unknown
+    if not code.sites:
+        return Judgement(False, "there is nothing here that needs memory")
+    return Judgement(False, _told(code.sites[0]))
 
 
-_INLINING = "inlining call to "
-_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
+def _stack(code: Code) -> Judgement:
+    if code.allocating:
+        return Judgement(False, _said(*code.allocating[0]))
+    shared = [s for s in code.sites if s.verdict is _V.SHARED]
+    if shared:
+        return Judgement(False, _told(shared[0]))
+    if unknown := _unknown(code):
+        return unknown
+    fine = [s for s in code.sites if s.verdict in _FINE_ON_STACK]
+    if fine:
+        return Judgement(True, _told(fine[0]))
+    if code.sites:
+        return Judgement(False, _told(code.sites[0]), known=False)
+    return Judgement(False, "there is nothing here that needs memory")
 
 
-def _inlined_sites(sites: Iterable[Site]) -> dict[tuple[str, str], list[Site]]:
-    """The sites of inlined bodies by the function inlined (its last name) and their expression."""
-    found: dict[tuple[str, str], list[Site]] = {}
-    for site in sites:
-        for message in site.messages:
-            if message.startswith(_INLINING):
-                name = _base(message.removeprefix(_INLINING))
-                found.setdefault((name, site.expression), []).append(site)
-    return found
+def _unknown(code: Code) -> Judgement | None:
+    """Why it is not known that nothing was allocated; None where it is."""
+    contradicted = [s for s in code.sites if s.verdict is _V.CONTRADICTED]
+    if contradicted:
+        return Judgement(False, _told(contradicted[0]), known=False)
+    if not code.there:
+        return Judgement(False, "its code is not in this binary: nothing calls it", known=False)
+    can = _where(code.pieces[0][0]) if code.pieces else code.may
+    if not can:
+        return None
+    if not code.started:
+        return Judgement(False, f"not run: {can} can allocate", known=False)
+    if code.unseen:
+        return Judgement(False, f"{can} can allocate: {code.unseen}", known=False)
+    if not code.executed:
+        return Judgement(False, f"{can} can allocate, and this code never ran", known=False)
+    return None
 
 
-def _base(function: str) -> str:
-    return _TYPE_ARGUMENTS.sub("", function).rpartition(".")[2]
+def _said(site: Site, call: Call) -> str:
+    text = _told(site)
+    if call.frames and call.frames[-1].line != site.line:
+        text += f" (in {call.frames[-1].function}, line {call.frames[-1].line})"
+    return text
 
 
-def _judge(promise: Promise, sites: Sequence[Site], executed: int, ran: bool) -> tuple[bool, str]:
-    if promise.word not in WORDS:
-        return False, f"there is no such promise; there are {', '.join(WORDS)}"
-    allocated = [s for s in sites if s.verdict in _ALLOCATED or s.verdict is _V.SHARED]
-    if promise.word == "heap":
-        if allocated:
-            return True, _said(allocated[0])
-        return False, _why_not_heap(sites, ran)
-    if allocated:
-        return False, _said(allocated[0])
-    unclear = [s for s in sites if s.verdict in _UNCLEAR]
-    if unclear:
-        return False, _said(unclear[0])
-    possible = [s for s in sites if s.verdict is _V.NOT_REACHED]
-    if promise.word == "stack" and not any(s.verdict in _FINE_ON_STACK for s in sites):
-        return False, _said(possible[0]) if possible else "there is nothing here that needs memory"
-    if possible and not executed:
-        return False, f"{_where(possible[0])} can allocate, and this code never ran"
-    return True, "nothing was allocated here" if possible else "its code cannot allocate"
-
-
-def _why_not_heap(sites: Sequence[Site], ran: bool) -> str:
-    if not sites:
-        return "there is nothing here that needs memory"
-    return _said(sites[0]) if ran else f"not run: {_said(sites[0])}"
-
-
-def _said(site: Site) -> str:
+def _told(site: Site) -> str:
     return f"{_where(site)}: {site.verdict}, {site.reason}"
 
 
 def _where(site: Site) -> str:
     return f"{site.expression} (line {site.line})"
+
+
+Holds = Callable[[Place], bool]
+
+
+def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> Code:
+    """The code that stands where `holds` says so, or was inlined there; `seen` as Code has it."""
+    here = tuple(
+        site
+        for site in sites
+        if not site.parameter and holds(Place(site.function, site.file, site.line))
+    )
+    pieces = [
+        (site, call)
+        for site in sites
+        for call in site.calls
+        if any(holds(frame) for frame in call.frames)
+    ]
+    moved = [(site, call) for site in _moved_elsewhere(here, sites) for call in site.calls]
+    return Code(tuple(dict.fromkeys((*pieces, *moved))), here, **seen)
+
+
+_MOVED, _INLINING = "moved to heap: ", "inlining call to "
+_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
+
+
+def _moved_elsewhere(here: Iterable[Site], sites: Iterable[Site]) -> Iterator[Site]:
+    """Where a variable that is moved to the heap was inlined: the compiler says that it is declared
+    at the call, and so does the line table."""
+    wanted = {(_base(s.function), s.expression) for s in here if _is_moved(s)}
+    for site in sites:
+        names = (m.removeprefix(_INLINING) for m in site.messages if m.startswith(_INLINING))
+        if _is_moved(site) and any((_base(name), site.expression) in wanted for name in names):
+            yield site
+
+
+def _is_moved(site: Site) -> bool:
+    return any(message.startswith(_MOVED) for message in site.messages)
+
+
+def _base(function: str) -> str:
+    return _TYPE_ARGUMENTS.sub("", function).rpartition(".")[2]

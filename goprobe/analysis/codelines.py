@@ -7,7 +7,7 @@ line of the outermost call, which is where the compiler reports what it says of 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -60,16 +60,33 @@ class LineFacts(msgspec.Struct):
     inlined: set[str] = msgspec.field(default_factory=set)
 
 
+class FunctionLines(msgspec.Struct):
+    """A function's code, of its own and where it was inlined: its lines, and where each copy of it
+    begins, by machine function and way of inlining."""
+
+    file: str
+    first: int
+    last: int
+    starts: dict[Copy, int] = msgspec.field(default_factory=dict)
+
+
+Copy = tuple[int, int]
 _OBJECT_LIMIT = 64
 
 
 class CodeLines:
-    """The facts of every line of the functions asked for, by (file, line)."""
+    """The facts of every line of the functions asked for, by (file, line).
+
+    Once they are there, `places` knows where the code of a line begins in each copy of it, and
+    `functions` the code of each function by its name, inlined ones too.
+    """
 
     def __init__(self, elf: ElfFile, lines: LineTable) -> None:
         self._lines = lines
         self._elf = elf
         self._kinds = _StaticKinds(elf)
+        self.places: dict[tuple[str, int], dict[Copy, int]] = {}
+        self.functions: dict[str, FunctionLines] = {}
 
     def facts(self, functions: Collection[Function]) -> dict[tuple[str, int], list[LineFacts]]:
         found: dict[tuple[str, int], list[LineFacts]] = {}
@@ -85,6 +102,7 @@ class CodeLines:
         objects = _FrameObjects(taken)
         runs = list(self.runs(function))
         for low, _, frames in runs:
+            self._note(function.entry, low, frames)
             outer = frames[-1]
             if not outer.line:
                 continue
@@ -97,6 +115,23 @@ class CodeLines:
             if line is not None:
                 self._add(line, reference, objects)
         return found
+
+    def _note(self, entry: int, low: int, frames: Sequence[SourceFrame]) -> None:
+        way = 0
+        for frame in reversed(frames):
+            copy = entry, way
+            if frame.line:
+                self.places.setdefault((frame.file, frame.line), {}).setdefault(copy, low)
+                known = self.functions.get(frame.function)
+                if known is None:
+                    known = self.functions[frame.function] = FunctionLines(
+                        frame.file, frame.line, frame.line
+                    )
+                known.starts.setdefault(copy, low)
+                if known.file == frame.file:
+                    known.first = min(known.first, frame.line)
+                    known.last = max(known.last, frame.line)
+            way = hash((way, frame.function, frame.line))
 
     def runs(self, function: Function) -> Iterator[tuple[int, int, tuple[SourceFrame, ...]]]:
         """[low, high) of the code that shares one place in the source, with its frames."""

@@ -8,17 +8,16 @@ goprobe.assert_no_allocation(report, "encoder.(*Encoder).Byte")
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from goprobe.analysis.assertions import Code, code_at, no_allocation
 from goprobe.analysis.escape import EscapeRequest, Mode
 from goprobe.analysis.escape import escape as run
 from goprobe.errors import UsageError
-from goprobe.model.escape import EscapeReport, Site, Verdict
+from goprobe.model.escape import EscapeReport, FunctionCode, Place, Site, Verdict
 
-ALLOCATING = frozenset(
-    (Verdict.CONFIRMED_HEAP, Verdict.DEFERRED_HEAP, Verdict.SPILLED_TO_HEAP, Verdict.UNPREDICTED)
-)
 _SHOWN = 20
 
 
@@ -72,19 +71,46 @@ def assert_promises(report: EscapeReport) -> None:
 
 
 def assert_no_allocation(report: EscapeReport, where: str) -> None:
-    """Raises AssertionError where the code named was seen to allocate.
+    """Raises AssertionError where the code named was seen to allocate, or can, and was not seen to
+    run: the judgement of `//goprobe:noalloc`.
 
     `where` is a function ("pkg.Func", "pkg.(*T).Method"), a line ("file.go:42") or a file.
     Raises UsageError where the report has nothing of that name: a promise about code that is not
     there would hold of itself.
     """
     _assert_whole(report)
-    sites = [site for site in report.sites if _is_at(site, where)]
-    if not sites:
-        raise UsageError(f"the report has no site at {where}")
-    _assert_none([_told(s) for s in sites if s.verdict in ALLOCATING], f"{where} allocates")
-    unseen = [_told(s) for s in sites if s.verdict is Verdict.UNOBSERVED]
-    _assert_none(unseen, f"not everything at {where} could be observed")
+    code = _code(report, where)
+    if code is None:
+        raise UsageError(f"the report has no code and no site at {where}")
+    sites = dict.fromkeys(_told(site) for site, _ in code.allocating)
+    _assert_none(sites, f"{where} allocates")
+    found = no_allocation(code)
+    if not found.held:
+        raise AssertionError(f"{where}: {found.why}")
+
+
+def _code(report: EscapeReport, where: str) -> Code | None:
+    """The code of that name; None where there is none."""
+    file, _, number = where.rpartition(":")
+    line = int(number) if number.isdigit() else 0
+    functions = [f for f in report.functions if _is_of(f, where, file, line)]
+
+    def holds(place: Place) -> bool:
+        if line:
+            return place.line == line and _same_file(place.file, file)
+        return _same_function(place.function, where) or _same_file(place.file, where)
+
+    code = code_at(
+        report.sites, holds, started=report.ran, ran=any(f.ran for f in functions),
+        unseen=report.partial, may=next((f.may for f in functions if f.may and not line), ""),
+    )  # fmt: skip
+    return code if functions or code.pieces or code.sites else None
+
+
+def _is_of(function: FunctionCode, where: str, file: str, line: int) -> bool:
+    if line:
+        return _same_file(function.file, file) and function.first <= line <= function.last
+    return _same_function(function.name, where) or _same_file(function.file, where)
 
 
 def _assert_whole(report: EscapeReport) -> None:
@@ -103,17 +129,13 @@ def _told(site: Site) -> str:
     return f"{site.file}:{site.line}: {site.expression}: {site.verdict}, {site.reason}"
 
 
-def _is_at(site: Site, where: str) -> bool:
-    file, _, line = where.rpartition(":")
-    if line.isdigit():
-        return _same_file(site.file, file) and site.line == int(line)
-    return _same_function(site.function, where) or _same_file(site.file, where)
-
-
 def _same_file(file: str, named: str) -> bool:
     return bool(named) and (file == named or file.endswith(f"/{named}"))
 
 
 def _same_function(function: str, named: str) -> bool:
-    plain = function.split("[go.shape.")[0]
+    plain = _TYPE_ARGUMENTS.sub("", function)
     return named in (function, plain) or plain.endswith((f"/{named}", f".{named}"))
+
+
+_TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")

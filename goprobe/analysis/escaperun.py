@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
 import msgspec
 
-from goprobe.analysis.assertions import Promise
 from goprobe.analysis.plan import SitePlan
 from goprobe.analysis.results import CallResults, Results
 from goprobe.analysis.sites import CALL_SIZE, AllocationCall, CodeMap
 from goprobe.analysis.sweep import pointers_into_stacks
 from goprobe.analysis.verdict import CallEvidence
 from goprobe.binary.machinecode import DirectCall
-from goprobe.binary.pclnformat import Function
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.escape import DanglingPointer
 from goprobe.model.location import Kind
@@ -26,20 +24,21 @@ from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory, ProcessMemory
 from goprobe.process.probes import CallSite, ProbeSite, RunOutcome
 from goprobe.process.tracer import run_counted
-from goprobe.runtime.allocators import Allocates
+from goprobe.runtime.allocators import Allocates, Family
 from goprobe.runtime.program import Program
 from goprobe.runtime.world import load_bias
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`entries` are, for each promise, the pcs at which its code begins; `functions` those whose
-    calls of the runtime are to be held responsible for what it allocates."""
+    """`others` are calls of the runtime, besides those of the plans, that are to be held
+    responsible for what it allocates; of the instructions `watched` it is asked whether they ran
+    at all."""
 
     program: Program
     code: CodeMap
     plans: Sequence[SitePlan]
-    functions: Sequence[Function]
-    entries: Mapping[Promise, Sequence[int]]
+    others: Mapping[int, DirectCall]
+    watched: Collection[int]
     arguments: tuple[str, ...]
     cwd: Path
     hits: int
@@ -64,18 +63,26 @@ class Observed(msgspec.Struct):
     results: Mapping[int, CallResults] = msgspec.field(default_factory=dict)
     witnessed: Mapping[int, int] = msgspec.field(default_factory=dict)
     executed: Mapping[int, int] = msgspec.field(default_factory=dict)
-    promised: dict[Promise, int] = msgspec.field(default_factory=dict)
     dangling: tuple[DanglingPointer, ...] = ()
     warnings: tuple[str, ...] = ()
     partial: str = ""
     exit: Exit = msgspec.field(default_factory=Exit)
+
+    def ran_at(self, pc: int) -> bool:
+        """Whether an instruction that was watched, or counted, was seen to run."""
+        return bool(self.executed.get(pc) or self.counts.get(pc))
+
+    def on_scheduler(self, call: AllocationCall) -> int:
+        """Objects made for the call on the scheduler's stack: where that is its affair."""
+        on_g0 = self.made.get(call.pc, _NOTHING).on_g0
+        return on_g0 if call.allocator.family is Family.GO else 0
 
     def evidence(self, call: AllocationCall) -> CallEvidence:
         results = self.results.get(call.pc, CallResults())
         made = self.made.get(call.pc, _NOTHING)
         return CallEvidence(
             call.allocator, self.hits(call), results.inspected, results.outcomes(), made.objects,
-            made.bytes, made.on_g0,
+            made.bytes, self.on_scheduler(call),
         )  # fmt: skip
 
     def hits(self, call: AllocationCall) -> int:
@@ -108,29 +115,25 @@ _NOTHING = Made()
 def observe(request: Request) -> Observed:
     """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""
     calls = {call.pc: call for plan in request.plans for call in plan.calls}
-    others = {
-        call.pc: call
-        for call in request.code.runtime_calls(request.functions)
-        if call.pc not in calls
-    }
-    owners = [pc + CALL_SIZE for pc in (*calls, *others)]
+    owners = [pc + CALL_SIZE for pc in (*calls, *request.others)]
     sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in request.plans for w in plan.witnesses}
-    entries = {pc for pcs in request.entries.values() for pc in pcs}
-    for pc in entries:
-        offsets.setdefault(pc, 0)
+    watched = [pc for pc in request.watched if pc not in offsets]
     results = Results(request.program, calls, offsets)
     sweeps = _Sweeps(request.program)
     outcome = run_counted(
         str(request.program.elf.path), request.arguments, sites=sites,
-        probes=[ProbeSite(pc, pc) for pc in offsets if pc not in calls],
+        probes=[
+            *(ProbeSite(pc, pc) for pc in offsets if pc not in calls),
+            *(ProbeSite(pc, pc, limit=1) for pc in watched if pc not in calls),
+        ],
         inspect=request.hits, on_hit=results.on_hit, on_probe=results.on_probe,
         on_end=sweeps.at_end, check_every=request.check_pointers,
         on_check=sweeps.between if request.check_pointers else None,
         timeout=request.timeout, stdout=request.stdout, stderr=request.stderr,
         cwd=str(request.cwd), allocator=request.code.allocator_calls(owners),
     )  # fmt: skip
-    return _observed(request, outcome, results, others, sweeps)
+    return _observed(request, outcome, results, sweeps)
 
 
 class _Sweeps:
@@ -171,7 +174,6 @@ def _observed(
     request: Request,
     outcome: RunOutcome,
     results: Results,
-    others: Mapping[int, DirectCall],
     sweeps: _Sweeps,
 ) -> Observed:
     counts = outcome.counts
@@ -182,17 +184,13 @@ def _observed(
         counts=counts,
         made=made,
         besides=tuple(
-            request.code.call_at(others[pc])
+            request.code.call_at(request.others[pc])
             for pc, found in made.items()
-            if pc in others and found.objects
+            if pc in request.others and found.objects
         ),
         results=results.by_call,
         witnessed=results.witnessed,
         executed=results.executed,
-        promised={
-            promise: sum(results.executed.get(pc, 0) + counts.get(pc, 0) for pc in pcs)
-            for promise, pcs in request.entries.items()
-        },
         dangling=tuple(sweeps.found.values()),
         warnings=tuple(dict.fromkeys(sweeps.warnings)),
         partial=outcome.why if outcome.partial else "",

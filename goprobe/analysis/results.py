@@ -268,6 +268,8 @@ class Results:
         """For `run_counted`: an instruction that uses the frame's memory is about to run."""
         probe = hit.site.probe_id
         self.executed[probe] = self.executed.get(probe, 0) + 1
+        if probe not in self._offsets:
+            return
         address = hit.registers["rsp"] + self._offsets[probe]
         try:
             g = hit.registers["r14"]

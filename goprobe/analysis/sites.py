@@ -31,6 +31,7 @@ from goprobe.runtime.allocators import (
     allocators_for,
     bookkeeping,
     is_malloc,
+    may_allocate,
     specialised,
 )
 from goprobe.runtime.program import Program
@@ -151,6 +152,11 @@ class CodeMap:
             (self._lines.low, self._lines.high),
             (layout.offset("g", "m"), layout.offset("m", "curg")),
         )  # fmt: skip
+
+    def may_allocate(self, calls: Iterable[DirectCall]) -> Iterator[AllocationCall]:
+        """Those of some calls of the runtime that may allocate, but for panics."""
+        entries = {f.entry for f in self._lines.functions() if may_allocate(f.name)}
+        return (self.call_at(call) for call in calls if call.target in entries)
 
     def call_at(self, call: DirectCall) -> AllocationCall:
         """A call of any function of the runtime, which was seen to allocate."""

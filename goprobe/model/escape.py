@@ -43,16 +43,28 @@ class Verdict(StrEnum):
     CONTRADICTED = "contradicted"
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A place in the source; `function` as the linker calls it."""
+
+    function: str
+    file: str
+    line: int
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A call into the allocator in the code of a site.
 
     `pc` is the CALL's link-time address. `file`, `line` and `function` are where the source of the
     call stands; `inlined_at` the calls through which that was inlined, innermost first, as
-    "file:line (function)". `hits` counts how often it ran; of a function that asks for no memory,
-    in which the runtime allocated all the same, how often it did. `allocations` is how many objects
-    were made in it and `bytes` what they asked for in all; all are exact, however often it ran, and
-    -1 where nothing was run. `blocks` is how many of the objects began a memory block of their own,
-    which is what Go's memory profiles count, -1 where not every one of small ones was inspected.
+    "file:line (function)"; `frames` are both. `ran`: its line was seen to run.
+
+    `hits` counts how often it ran; of a function that asks for no memory, in which the runtime
+    allocated all the same, how often it did. `allocations` is how many objects were made in it and
+    `bytes` what they asked for in all; all are exact, however often it ran, and -1 where nothing
+    was run. `blocks` is how many of the objects began a memory block of their own, which is what
+    Go's memory profiles count, -1 where not every one of small ones was inspected. `on_scheduler`
+    are objects more that were made on the scheduler's stack (a new goroutine's descriptor), of
+    which Go's profiles know nothing.
     """
 
     pc: Address
@@ -65,6 +77,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     allocations: int = -1
     blocks: int = -1
     bytes: int = -1
+    on_scheduler: int = 0
+    frames: tuple[Place, ...] = ()
+    ran: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,13 +132,32 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assertion(msgspec.Struct, frozen=True):
-    """A `//goprobe:` comment: `text` is its word (heap, stack, noalloc)."""
+    """A `//goprobe:` comment: `text` is its word (heap, stack, noalloc). `known` is false where it
+    was neither held nor broken as far as was seen; such a one does not count as held."""
 
     file: str
     line: int
     text: str
     held: bool
     why: str
+    known: bool = True
+
+
+class FunctionCode(msgspec.Struct, frozen=True):
+    """A function that has code in the binary, of its own or inlined, in `copies` places.
+
+    [first, last] are the lines of its code. `ran`: whether it was seen to run, None where nobody
+    looked, as it cannot allocate. `may` is what may allocate in it though nothing there asks for
+    memory.
+    """
+
+    name: str
+    file: str
+    first: int
+    last: int
+    copies: int = 0
+    ran: bool | None = None
+    may: str = ""
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -163,4 +197,5 @@ class EscapeReport(Report, frozen=True, kw_only=True):
     exit: Exit | UnsetType = UNSET
     dangling: tuple[DanglingPointer, ...] = ()
     warnings: tuple[str, ...] = ()
+    functions: tuple[FunctionCode, ...] = ()
     schema: str = SCHEMA

@@ -232,7 +232,8 @@ class Cave:
             point = Point(address, number, text[at])
             self._by_number.append(point)
             if link in plan.probes:
-                point.probe, point.probe_left = plan.probes[link], self.inspect
+                point.probe = plan.probes[link]
+                point.probe_left = self.wanted(point.probe)
             if link in plan.returns and not text.startswith(_NEVER_REACHED, at):
                 point.site, point.returning = plan.returns[link], True
                 self.returns[point.site] = point
@@ -241,6 +242,10 @@ class Cave:
                 self.points[address] = point
 
     # While it runs
+
+    def wanted(self, probe: int) -> int:
+        """How many executions of a probe are looked at."""
+        return self.probes[probe].limit or self.inspect
 
     def count(self, number: int) -> int:
         """How often the site's call has begun."""
@@ -372,7 +377,7 @@ def _plan(sites: Sequence[CallSite], probes: Sequence[ProbeSite], inspect: int) 
         raise ValueError("an instruction is probed twice")
     if inspect > 0:
         plan.returns.update((s.pc + _CALL_LENGTH, i) for i, s in enumerate(sites) if s.inspect)
-        plan.probes.update((s.pc, i) for i, s in enumerate(probes))
+    plan.probes.update((s.pc, i) for i, s in enumerate(probes) if s.limit or inspect > 0)
     return plan
 
 

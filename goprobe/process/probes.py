@@ -24,10 +24,12 @@ class CallSite(msgspec.Struct, frozen=True):
 
 
 class ProbeSite(msgspec.Struct, frozen=True):
-    """Any instruction at whose first executions the registers are wanted. `pc` is link-time."""
+    """Any instruction at whose first executions the registers are wanted: `limit` of them, or as
+    many as are inspected of calls (0). `pc` is link-time."""
 
     pc: int
     probe_id: int
+    limit: int = 0
 
 
 class CallHit(msgspec.Struct, frozen=True):

@@ -110,7 +110,7 @@ class Traps:
         point.probe_left -= 1
         values = {name: self._machine.words[index] for name, index in stops.GENERAL.items()}
         values["rip"] = point.address
-        index = self._cave.inspect - point.probe_left - 1
+        index = self._cave.wanted(point.probe) - point.probe_left - 1
         hit = ProbeHit(self._cave.probes[point.probe], index, tid, values)
         self._listeners.probe(hit, self._machine.memory)
 

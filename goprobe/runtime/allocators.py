@@ -357,6 +357,12 @@ _REASONS = (
 )  # fmt: skip
 
 
+def may_allocate(symbol: str) -> bool:
+    """Whether a function of the runtime may allocate by the way, if it does not panic."""
+    name = symbol.removeprefix("runtime.")
+    return name != symbol and any(re.match(pattern, name) for pattern, _ in _REASONS[:-1])
+
+
 def bookkeeping(symbol: str) -> Allocator:
     """Any other function of the runtime, where it was seen to allocate."""
     name = symbol.rpartition(".")[2]

@@ -245,14 +245,15 @@ def _build(
         with locked(folder):
             made.unlink(missing_ok=True)
             code, _, said = run_build(command, package.cwd, _environment(), _MAX_DIAGNOSTICS)
-            if made.exists():
+            built = made.exists()
+            if built:
                 publish(made, binary)
     finally:
         if progress:
             progress("")
     if code != 0:
         raise _does_not_build(package, (str(go.path), *verb, *flags), folder)
-    if not made.exists():
+    if not built:
         raise UsageError(f"{package.path} has no tests")
     return EscapeBuild(
         binary, command, tuple(flags), package.cwd, package, packages, parse_diagnostics(said)

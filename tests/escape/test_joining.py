@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goprobe.analysis.assertions import code_only, promises_in
 from goprobe.analysis.expressions import same_type, shape_of
 from goprobe.analysis.predictions import Sources, is_global, is_parameter
+from goprobe.analysis.promises import code_only, promises_in
 from goprobe.runtime.allocators import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
 
@@ -180,7 +180,10 @@ func three() {
 
 
 def test_where_promises_stand_and_what_of() -> None:
-    found = [(p.line, p.word, p.first, p.last, p.function) for p in promises_in("p.go", PROMISES)]
+    found = [
+        (p.line, p.word, p.spans[0].first, p.spans[0].last, p.function)
+        for p in promises_in("p.go", PROMISES)
+    ]
     assert found == [
         (3, "noalloc", 4, 4, True),
         (8, "stack", 9, 15, True),

@@ -91,9 +91,11 @@ def _assertions(page: Page, assertions: Sequence[Assertion]) -> None:
     shown = assertions if page.options.verbose else broken
     for found in shown:
         sign, style = (page.glyphs.good, "green") if found.held else (page.glyphs.bad, "bold red")
+        if not found.known:
+            sign, style = page.glyphs.warn, "bold yellow"
         page.paragraph(
             (f"{sign} ", style), (f"{found.file}:{found.line} goprobe:{found.text}", "bold"),
-            f"  {found.why}" if found.why else "", indent=_INDENT, hanging=2,
+            f"  {'' if found.known else 'not known: '}{found.why}", indent=_INDENT, hanging=2,
         )  # fmt: skip
     kept = len(assertions) - len(broken)
     if kept and not page.options.verbose:

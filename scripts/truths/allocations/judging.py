@@ -23,6 +23,7 @@ _ENDS = re.compile(r"\s*(\}|\}\(\)|\}\)|return acc)")
 _WRAPPED = re.compile(r"\b(defer|go) (?!func)")
 # How a map grows is a matter of its seed, what a pool still has of the threads.
 _CHANCE = re.compile(r"m\d+\[|make\(map|map\[|pool|^\s*go |\}")
+_PROMISE = re.compile(r"//goprobe:(\w+)")
 _WORDS = {"once": 1, "twice": 2}
 
 
@@ -51,6 +52,7 @@ class Judge:
     ) -> None:
         self._report, self._source, self._whole = report, source, witness.whole
         self._truth, self._plain = witness.lines(MAIN), plain.lines(MAIN)
+        self._records = witness.records
         # Up to Go 1.25 the profile leaves out one frame too many where compiled code calls mallocgc
         # itself (runtime/mprof.go, callers(4, …)): the caller's line then has the allocation.
         self._skips = tuple(map(int, go.split("."))) <= (1, 25)
@@ -68,6 +70,8 @@ class Judge:
         yield from self._run()
         yield from self._lines()
         yield from self._verdicts()
+        if not (self._skips and any(c["callee"] == "runtime.mallocgc" for c in self._calls)):
+            yield from self._promises()
 
     def _run(self) -> Iterator[Answer]:
         """These programs are correct, and end by themselves."""
@@ -164,3 +168,55 @@ class Judge:
     def _said(self, site: dict[str, Any]) -> int | None:
         found = _SAYS.search(site["reason"])
         return _WORDS.get(found["count"]) or int(found["count"]) if found else None
+
+    def _promises(self) -> Iterator[Answer]:
+        """Those in the source: each is answered once, and truly."""
+        told = {(a["line"], a["text"]): a for a in self._report["assertions"]}
+        for number, line in enumerate(self._source, 1):
+            if found := _PROMISE.search(line):
+                word = found[1]
+                asked = f"line {number}: promise {word}"
+                answer = told.pop((number, word), None)
+                if answer is None:
+                    yield wrong(asked, truth="an answer", told="none")
+                    continue
+                first, last = self._range(number)
+                made = self._made_in(first, last)
+                yield self._kept(asked, word, answer, made, range(first, last + 1))
+        for key in told:
+            yield wrong("promises", truth="those of the source", told=str(key))
+
+    def _range(self, number: int) -> tuple[int, int]:
+        """The lines of which the promise of a line speaks."""
+        source = self._source
+        if not source[number - 1].startswith("//"):
+            return number, number
+        first = next(n for n in range(number, len(source)) if source[n - 1].startswith("func"))
+        return first, next(n for n in range(first, len(source)) if source[n - 1].startswith("}"))
+
+    def _made_in(self, first: int, last: int) -> int:
+        """What was made by the code of some lines, wherever it was inlined, and by what was
+        inlined into it."""
+        return sum(
+            record.objects
+            for record in self._records
+            if any(f.file == MAIN and first <= f.line <= last for f in record.code)
+        )
+
+    def _kept(
+        self, asked: str, word: str, answer: dict[str, Any], made: int, lines: range
+    ) -> Answer:
+        held, why = answer["held"], answer["why"]
+        if not answer.get("known", True):
+            return not_told(asked, why.split(":")[0])
+        truth = f"{made} allocations"
+        if made:
+            return right(asked) if held == (word == "heap") else wrong(asked, truth=truth, told=why)
+        code = " ".join(self._source[n - 1] for n in lines)
+        if self._hidden or re.search(r"\b(go|defer) ", code):
+            return not_told(asked, "the witness does not know")
+        if word == "heap":
+            return wrong(asked, truth=truth, told=why) if held else right(asked)
+        if not held and not (word == "stack" and "nothing here that needs memory" in why):
+            return wrong(asked, truth=truth, told=why)
+        return right(asked)

@@ -314,7 +314,7 @@ def branch(body: Body) -> None:
     with body.block(f"if {condition}"):
         statements(body, body.choices.between(1, 2))
         if body.choices.chance(20):
-            body("return acc")
+            body("return acc" if body.returns else "return")
 
 
 def nested(body: Body) -> None:
@@ -326,7 +326,9 @@ def nested(body: Body) -> None:
         head = "func()"
     with body.block(head, tail):
         body("acc := acc")
+        before, body.returns = body.returns, False
         statements(body, body.choices.between(1, 2))
+        body.returns = before
         body("_ = acc")
 
 

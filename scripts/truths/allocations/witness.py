@@ -70,7 +70,11 @@ func told() {
 			f, more := frames.Next()
 			if f.Function != "" {
 				file := f.File[strings.LastIndex(f.File, "/")+1:]
-				fmt.Fprintf(out, "\\t%s\\t%s:%d", f.Function, file, f.Line)
+				how := ""
+				if f.Func == nil {
+					how = "inlined "
+				}
+				fmt.Fprintf(out, "\\t%s%s\\t%s:%d", how, f.Function, file, f.Line)
 			}
 			if !more {
 				break
@@ -90,6 +94,7 @@ class Frame:
     function: str
     file: str
     line: int
+    inlined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,12 @@ class Record:
     objects: int
     bytes: int
     frames: tuple[Frame, ...]
+
+    @property
+    def code(self) -> tuple[Frame, ...]:
+        """The frames of the machine function that allocated: those inlined, and itself."""
+        ends = [n for n, frame in enumerate(self.frames) if not frame.inlined]
+        return self.frames[: ends[0] + 1] if ends else self.frames
 
 
 @dataclass(slots=True)
@@ -153,6 +164,7 @@ def _frames(pairs: list[tuple[str, str]]) -> list[Frame]:
     found: list[Frame] = []
     for function, place in pairs:
         file, _, line = place.rpartition(":")
-        if found or not function.startswith(_RUNTIME):
-            found.append(Frame(function, file, int(line)))
+        name = function.removeprefix("inlined ")
+        if found or not name.startswith(_RUNTIME):
+            found.append(Frame(name, file, int(line), name != function))
     return found

@@ -84,6 +84,8 @@ class Body:
     times: int = 1
     """How often what is written now is executed, at most, in one call."""
     cost: int = 0
+    returns: bool = True
+    """Whether a return gives `acc`: not in a function literal."""
     marks: list[int] = field(default_factory=list)
     """Indices of lines at whose end a promise may stand."""
 

@@ -1,0 +1,182 @@
+"""`//goprobe:heap`, `//goprobe:stack` and `//goprobe:noalloc`: the promises of a source file.
+
+A comment at the end of a line speaks of that line; one on a line of its own of the next line, and
+above a function (its doc comment too) of the function's own code, wherever that was inlined. What
+looks like a promise and is none is told with what is wrong: nobody is to rely on what nobody reads.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+import msgspec
+
+WORDS = ("heap", "stack", "noalloc")
+
+_COMMENT = re.compile(r"//(\s*)goprobe:(\s*)(\w*)")
+_FUNCTION = re.compile(r"func\b")
+_NO_CODE = re.compile(r"(type|import|package|const)\b")
+_LINE = re.compile(r"(?://line |/\*line )(.*?):(\d+)(?::(\d+))?(?:\*/)?", re.DOTALL)
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The lines [first, last] of a file, as the compiler calls both (`//line` renames them)."""
+
+    file: str
+    first: int
+    last: int
+
+    def holds(self, file: str, line: int) -> bool:
+        return self.file == file and self.first <= line <= self.last
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """A comment and the code of which it speaks. `function`: that of a whole one; `around` is the
+    function in which a promise of one line stands. `problem` says why it promises nothing."""
+
+    file: str
+    line: int
+    word: str
+    spans: tuple[Span, ...]
+    function: bool
+    around: tuple[Span, ...] = ()
+    problem: str = ""
+
+    def holds(self, file: str, line: int) -> bool:
+        return any(span.holds(file, line) for span in self.spans)
+
+
+def promises_in(file: str, text: str) -> Iterator[Promise]:
+    """The promises of a source file, and what was meant to be one."""
+    source = _Source(file, text)
+    for token in _tokens(text):
+        found = _COMMENT.match(token[0])
+        if found and (problem := _problem(found)) is not None:
+            number = text.count("\n", 0, token.start()) + 1
+            yield source.promise(number, found[3], problem)
+
+
+def _problem(found: re.Match[str]) -> str | None:
+    """What is wrong with a comment's words; None where it only mentions goprobe."""
+    before, between, word = found.groups()
+    if not before and not between:
+        return "" if word in WORDS else f"there is no such promise; there are {', '.join(WORDS)}"
+    if word in WORDS or get_close_matches(word.lower(), WORDS):
+        return "a promise has no spaces in it: //goprobe:noalloc"
+    return None
+
+
+class _Source:
+    def __init__(self, file: str, text: str) -> None:
+        self._file = file
+        self._code = code_only(text).split("\n")
+        self._places = list(_places(file, text, len(self._code)))
+
+    def promise(self, number: int, word: str, problem: str) -> Promise:
+        first = number
+        if not self._line(number).strip():
+            below = range(number + 1, len(self._code) + 1)
+            first = next((n for n in below if self._line(n).strip()), number)
+        above_function = first > number and bool(_FUNCTION.match(self._line(first)))
+        last = self._end_of_function(first) if above_function else first
+        if not problem and (first == number or not above_function):
+            problem = self._speaks_of_nothing(first)
+        around = () if above_function else self._around(first)
+        return Promise(
+            self._file, number, word, self._spans(first, last), above_function, around, problem
+        )
+
+    def _line(self, number: int) -> str:
+        return self._code[number - 1]
+
+    def _speaks_of_nothing(self, number: int) -> str:
+        line = self._line(number).strip()
+        if not line:
+            return "there is no code below it"
+        if _NO_CODE.match(line):
+            return f"it speaks of `{line.split()[0]}`, which is no code"
+        return ""
+
+    def _around(self, number: int) -> tuple[Span, ...]:
+        """The function that a line belongs to, () for what belongs to none."""
+        for first in range(number, 0, -1):
+            if _FUNCTION.match(self._line(first)):
+                last = self._end_of_function(first)
+                return self._spans(first, last) if number <= last else ()
+        return ()
+
+    def _end_of_function(self, first: int) -> int:
+        """The line of the brace that ends a function's body: nothing follows it on its line."""
+        depth = 0
+        for number in range(first, len(self._code) + 1):
+            line = self._line(number).rstrip()
+            for at, character in enumerate(line):
+                depth += (character == "{") - (character == "}")
+                if character == "}" and depth == 0 and at == len(line) - 1:
+                    return number
+        return first
+
+    def _spans(self, first: int, last: int) -> tuple[Span, ...]:
+        found: list[Span] = []
+        for file, line in self._places[first - 1 : last]:
+            if found and found[-1].file == file and found[-1].last == line - 1:
+                found[-1] = Span(file, found[-1].first, line)
+            else:
+                found.append(Span(file, line, line))
+        return tuple(found)
+
+
+def _places(file: str, text: str, lines: int) -> Iterator[tuple[str, int]]:
+    """File and line of each line as the compiler calls them (cmd/compile, syntax/nodes.go)."""
+    changes = dict(_line_directives(file, text))
+    at_file, at_line = file, 1
+    for number in range(1, lines + 1):
+        at_file, at_line = changes.get(number, (at_file, at_line))
+        yield at_file, at_line
+        at_line += 1
+
+
+def _line_directives(file: str, text: str) -> Iterator[tuple[int, tuple[str, int]]]:
+    """The lines from which on others are meant: a `//line` at a line's beginning speaks of the
+    next, a `/*line*/` of its own."""
+    known = file
+    for token in _tokens(text):
+        found = _LINE.fullmatch(token[0])
+        starts = token.start() == 0 or text[token.start() - 1] == "\n"
+        whole_line = token[0].startswith("//")
+        if found is None or (whole_line and not starts):
+            continue
+        if found[1]:
+            known = os.path.normpath(Path(file).parent / found[1])
+        elif found[3] is None:
+            known = file
+        number = text.count("\n", 0, token.end()) + 1 + whole_line
+        yield number, (known, int(found[2]))
+
+
+def code_only(text: str) -> str:
+    """Go source with comments blanked out and the insides of strings hidden, every line and
+    column kept."""
+    out: list[str] = []
+    at = 0
+    for token in _tokens(text):
+        filler = " " if token[0].startswith("/") else "_"
+        out += [text[at : token.start()], _NOT_A_LINE_FEED.sub(filler, token[0])]
+        at = token.end()
+    return "".join([*out, text[at:]])
+
+
+_NOT_A_LINE_FEED = re.compile(r"[^\n]")
+_TOKEN = re.compile(
+    r'//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"|`[^`]*(?:`|\Z)|\'(?:\\.|[^\'\\\n])+\'',
+    re.DOTALL,
+)
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    """Comments, strings and runes, in order."""
+    return _TOKEN.finditer(text)
