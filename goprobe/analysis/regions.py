@@ -11,10 +11,8 @@ from itertools import islice, pairwise
 
 import msgspec
 
-from goprobe.analysis.identify.binary import section_kind
 from goprobe.analysis.images import Library
 from goprobe.analysis.locate import Locator
-from goprobe.binary.elf import SHF_ALLOC, SHF_TLS
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Region
@@ -150,10 +148,9 @@ def _of_threads(locator: Locator, *, estimated: bool) -> Iterator[_Piece]:
 
 
 def _sections(world: World, locator: Locator) -> Iterator[_Piece]:
-    for section in world.program.elf.sections:
-        if section.flags & SHF_ALLOC and not section.flags & SHF_TLS and section.size:
-            low = section.address + world.bias
-            yield _Piece(low, low + section.size, section_kind(section), section.name)
+    for stretch in world.program.stretches.all:
+        low, high = stretch.low + world.bias, stretch.high + world.bias
+        yield _Piece(low, high, stretch.kind, stretch.name)
 
 
 def _zeroed(world: World, library: Library) -> Iterator[_Piece]:

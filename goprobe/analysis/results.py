@@ -13,7 +13,6 @@ from functools import cached_property
 
 import msgspec
 
-from goprobe.analysis.identify.binary import section_kind
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.sites import AllocationCall
 from goprobe.errors import UnreadableError
@@ -132,12 +131,11 @@ class Places:
 
     def _static(self, address: int) -> Where | None:
         link = address - self.bias
-        section = self._program.elf.section_at(link)
-        if section is None:
+        stretch = self._program.stretches.at(link)
+        if stretch is None:
             return None
         symbol = self._program.elf.symbol_at(link)
-        kind = section_kind(section)
-        return Where(kind, symbol.name if symbol else section.name)
+        return Where(stretch.kind, symbol.name if symbol else stretch.name)
 
     @cached_property
     def _heap(self) -> Heap:

@@ -21,6 +21,7 @@ from goprobe.errors import NotGoError, UsageError
 from goprobe.files import open_regular
 
 SHT_SYMTAB = 2
+SHT_NOTE = 7
 SHT_NOBITS = 8
 SHF_WRITE = 1
 SHF_ALLOC = 2
@@ -28,7 +29,10 @@ SHF_EXECINSTR = 4
 SHF_TLS = 0x400
 SHF_COMPRESSED = 0x800
 PT_LOAD = 1
+PT_INTERP = 3
+PT_NOTE = 4
 PT_TLS = 7
+PT_RELRO = 0x6474E552
 ET_EXEC = 2
 ET_DYN = 3
 ET_CORE = 4
@@ -43,6 +47,8 @@ _FOUND_AT_ONCE = 16  # bytes that are looked through as fast as one is looked at
 _SHRINKS = 8  # times: debug information hardly shrinks to less than a quarter
 _INFLATED_BASE, _INFLATED_RATIO = 128 << 20, 32  # bytes
 _COMPRESSION_HEADER = struct.Struct("<IIQQ")  # Elf64_Chdr
+_NOTES_LIMIT, _NOTE_LIMIT = 64, 1 << 16
+_NT_GNU_BUILD_ID, _NT_GO_BUILD_ID = 3, 4  # elf.h; cmd/link/internal/ld/elf.go
 _STT = {1: "object", 2: "func", 6: "tls"}
 
 
@@ -296,21 +302,26 @@ class ElfFile:
                 best = s
         return best
 
-    def note(self, section: str) -> bytes:
-        """The description of the first note of a note section, b"" where there is none."""
-        found = self.section(section)
-        raw = self.contents(found) if found else b""
-        if len(raw) < 12:
-            return b""
-        name, desc, _ = struct.unpack_from("<III", raw)
-        at = 12 + (name + 3 & ~3)
-        return raw[at : at + desc]
+    def _note(self, owner: bytes, kind: int) -> bytes:
+        """The description of a note, b"" where there is none. Without section headers its segment
+        leads to it."""
+        places = [(s.offset, s.size) for s in self.sections if s.type == SHT_NOTE]
+        places += [(s.offset, s.file_size) for s in self.segments if s.type == PT_NOTE]
+        for start, length in places[:_NOTES_LIMIT]:
+            raw, at = self._data[start : start + min(length, _NOTE_LIMIT)], 0
+            while at + 12 <= len(raw):
+                name, size, found = struct.unpack_from("<III", raw, at)
+                begin = at + 12 + (name + 3 & ~3)
+                if found == kind and raw[at + 12 : at + 12 + name].rstrip(b"\0") == owner:
+                    return raw[begin : begin + size]
+                at = begin + (size + 3 & ~3)
+        return b""
 
     @cached_property
     def build_id(self) -> str:
         """Go's own build id, else the linker's, else a digest of the file."""
-        go = self.note(".note.go.buildid").decode("latin-1")
+        go = self._note(b"Go", _NT_GO_BUILD_ID).decode("latin-1")
         if go:
             return go
-        gnu = self.note(".note.gnu.build-id").hex()
+        gnu = self._note(b"GNU", _NT_GNU_BUILD_ID).hex()
         return gnu or _digest(self._data)[:40]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
@@ -196,7 +197,7 @@ def open_line_table(elf: ElfFile) -> LineTable:
 
     Raises NotGoError where the binary has none.
     """
-    table = _open(elf, _named(elf)) or _open(elf, _searched(elf))
+    table = _open(elf, chain(_named(elf), _searched(elf)))
     if table is None:
         raise NotGoError(f"{elf.shown_as} has no Go line table that goprobe can read")
     return table

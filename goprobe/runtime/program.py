@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import PurePath
 
 from goprobe.binary import dwarf, dwarfforms, dwarfindex, gotypes
 from goprobe.binary.buildinfo import BuildInfo, GoVersion
@@ -15,6 +16,7 @@ from goprobe.binary.parts import Derived
 from goprobe.binary.pclnfind import open_line_table
 from goprobe.binary.pclntab import LineTable
 from goprobe.binary.release import build_info
+from goprobe.binary.stretches import Stretches
 from goprobe.errors import NotGoError
 from goprobe.runtime import fields, layout
 from goprobe.runtime.functionvars import FunctionVariables, StaticParts
@@ -75,6 +77,11 @@ class Program:
         low = min((s.address for s in loads), default=0) & ~0xFFF
         high = max((s.address + s.size for s in loads), default=0)
         return low, (high + 0xFFF) & ~0xFFF
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """What lies where in the image."""
+        return Stretches(self.elf, PurePath(self.elf.shown_as).name)
 
     @cached_property
     def lines(self) -> LineTable:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from goprobe.analysis.identify.ground import Ground
-from goprobe.binary.elf import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Section
 from goprobe.model.location import Detail, Kind, Location
 
-_SECTION_KINDS = {".data.rel.ro": Kind.RODATA, ".got": Kind.RODATA}
 _MODULE_KINDS = {
     "text": Kind.TEXT, "rodata": Kind.RODATA, "noptrdata": Kind.DATA, "data": Kind.DATA,
     "bss": Kind.BSS, "noptrbss": Kind.BSS, "covctrs": Kind.BSS,
@@ -27,20 +25,17 @@ class InBinary:
         if not self._ground.in_own_image(address):
             return None
         link = address - bias
-        section = program.elf.section_at(link)
-        if section is None:
+        stretch = program.stretches.at(link)
+        if stretch is None:
             return None
         binary = PurePath(program.elf.shown_as).name
-        kind = section_kind(section)
-        detail: Detail = {"section": section.name}
-        evidence = (
-            f"section {section.name} of {binary} "
-            f"[{section.address + bias:#x}, {section.end + bias:#x})"
-        )
+        kind = stretch.kind
+        detail: Detail = {"section": stretch.name}
+        evidence = f"{stretch.how} [{stretch.low + bias:#x}, {stretch.high + bias:#x})"
         symbol, facts = self._symbol(kind, link)
         if symbol:
             detail["function" if kind == Kind.TEXT else "symbol"] = symbol
-        name = f"{symbol} in {section.name}" if symbol else f"{section.name} of {binary}"
+        name = f"{symbol} in {stretch.name}" if symbol else f"{stretch.name} of {binary}"
         return self._ground.location(kind, address, name, detail, *facts, evidence)
 
     def _symbol(self, kind: Kind, link: int) -> tuple[str, tuple[str, ...]]:
@@ -86,15 +81,3 @@ class InPlugin:
 
 def _with_offset(name: str, offset: int) -> str:
     return f"{name}+{offset:#x}" if offset else name
-
-
-def section_kind(section: Section) -> Kind:
-    """What a section of an executable holds."""
-    for prefix, kind in _SECTION_KINDS.items():
-        if section.name.startswith(prefix):
-            return kind
-    if section.flags & SHF_EXECINSTR:
-        return Kind.TEXT
-    if not section.flags & SHF_WRITE:
-        return Kind.RODATA
-    return Kind.BSS if section.type == SHT_NOBITS else Kind.DATA
