@@ -147,7 +147,7 @@ class HeapGraph:
             world.memory, None if program.stripped else program.debug.types, world.typedata,
             world.function_name,
             lambda code: captures_of(program, code - world.bias),
-            self._type_named,
+            self._type_named, world.layout,
         )  # fmt: skip
 
     def _type_named(self, name: str) -> GoType | None:

@@ -60,6 +60,12 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "p": "id status m mcache palloc.base palloc.off",
         "sudog": "g next prev elem? c? waitlink",
         "itab|internal/abi.ITab": "",
+        # chan.go; map.go (to Go 1.23), internal/runtime/maps (since 1.24)
+        "hchan": "buf",
+        "hmap?": "buckets oldbuckets extra",
+        "mapextra?": "overflow oldoverflow nextOverflow",
+        "internal/runtime/maps.Map?": "dirPtr dirLen",
+        "internal/runtime/maps.table?": "groups.data",
         "schedt": "gFree.stack? gFree.noStack?",
         # mstats.go
         "mstats?": "heapStats? numgc pause_total_ns",

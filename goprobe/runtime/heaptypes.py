@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from goprobe.runtime.copies import Words
 from goprobe.runtime.heapwords import ABSENT, HeapWords
 from goprobe.runtime.objects import Ids, Objects
-from goprobe.runtime.shapes import Rule, Shapes
+from goprobe.runtime.shape import Rule
+from goprobe.runtime.shapes import Shapes
 from goprobe.runtime.spantable import Ints
 
 _CLASSES = np.array(

@@ -9,66 +9,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import IntEnum
 
-import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from goprobe.binary.gotypes import GoKind, GoType, Member, TypeReader
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.process.memory import Memory, u64
-from goprobe.runtime.spantable import Ints
-from goprobe.runtime.typedata import RTYPE_BYTES, TypeData
+from goprobe.process.memory import Memory
+from goprobe.runtime.descriptorshapes import Descriptors
+from goprobe.runtime.layout import Layout
+from goprobe.runtime.shape import (
+    ATOMIC_POINTER,
+    NO_RULES,
+    SLOTS_LIMIT,
+    TRIE_NODE,
+    UNKNOWN,
+    WORD,
+    Rule,
+    Shape,
+    Slots,
+    made_of,
+)
+from goprobe.runtime.typedata import TypeData
 from goprobe.runtime.values import Capture
 
-_WORD = 8
-_SLOTS_LIMIT = 1 << 16
-_WORDS_LIMIT = 1 << 21
-_SIZE_LIMIT = 1 << 47
 _DEPTH_LIMIT = 32
 _MAP_PART = re.compile(r"\bmap\.(group|bucket)\[|\bmaps\.table$|\bruntime\.bmap$")
-_ATOMIC_POINTER = "sync/atomic.Pointer["
-_TRIE_NODE = "internal/sync.node["
 _GENERIC = "go.shape."
 _TIMERS = frozenset({"time.Timer", "time.Ticker"})
 _ONE_WAY = re.compile(r"^(<-chan|chan<-) ")
 _NODES = ("indirect", "entry")
 _ENTRY_OVERFLOW, _ENTRY_KEY = 8, 16  # internal/sync.entry: node, overflow, key, value
-
-
-class Rule(IntEnum):
-    """What a pointer word means. `NOTHING`: no one knows (unsafe.Pointer)."""
-
-    NOTHING = 0
-    ONE = 1  # points at one value of the shape
-    ARRAY = 2  # points into an array of them
-    ANY = 3  # points at an object of the shape, of whatever size
-    EFACE = 4  # the value of an interface; the word before is its type
-    IFACE = 5  # the same; the word before is an itab
-    FUNC = 6  # points at a closure
-    DIRECTORY = 7  # of a Swiss map: at tables, or at the only group where there are none
-    TRIE = 8  # at a node of a hash trie, whose first byte says which of two kinds it is
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """`words` is the length after which it repeats, 0 where that is not known.
-
-    `rules` has an entry for each word: Rule and the number of the shape pointed at. `kind` is what
-    the debug information says of it, where it does.
-    """
-
-    name: str
-    size: int
-    words: int
-    pointers: bool
-    rules: tuple[Ints, Ints]
-    kind: GoType | None = None
-
-
-_NO_RULES = (np.zeros(1, np.int64), np.zeros(1, np.int64))
-UNKNOWN = Shape("?", 0, 0, True, _NO_RULES)
-Slots = dict[int, tuple[Rule, int]]
 
 
 class Shapes:
@@ -81,9 +51,8 @@ class Shapes:
     def __init__(
         self, memory: Memory, types: TypeReader | None, typedata: TypeData,
         function: Callable[[int], str], captures: Callable[[int], tuple[Capture, ...]],
-        by_name: Callable[[str], GoType | None],
+        by_name: Callable[[str], GoType | None], layout: Layout,
     ) -> None:  # fmt: skip
-        self._memory = memory
         self._types = types
         self._typedata = typedata
         self._function = function
@@ -92,6 +61,7 @@ class Shapes:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._makers: list[Callable[[], Shape]] = [lambda: UNKNOWN]
         self._made: dict[int, Shape] = {0: UNKNOWN}
+        self._descriptors = Descriptors(memory, typedata, layout, self)
         self._special: dict[tuple[str, str], tuple[Rule, str]] = {
             ("sync.Pool", "local"): (Rule.ARRAY, "sync.poolLocal"),
             ("sync.Pool", "victim"): (Rule.ARRAY, "sync.poolLocal"),
@@ -110,7 +80,8 @@ class Shapes:
             self._made[number] = found
         return found
 
-    def _number(self, key: tuple[object, ...], make: Callable[[], Shape]) -> int:
+    def number(self, key: tuple[object, ...], make: Callable[[], Shape]) -> int:
+        """The number of the shape that `key` stands for, made when it is first asked for."""
         found = self._numbers.get(key)
         if found is None:
             found = self._numbers[key] = len(self._makers)
@@ -121,12 +92,12 @@ class Shapes:
 
     def named(self, name: str, size: int = 0, pointers: bool = False) -> int:
         """A shape without pointers that are known, by its name alone."""
-        return self._number(("name", name), lambda: Shape(name, size, 0, pointers, _NO_RULES))
+        return self.number(("name", name), lambda: Shape(name, size, 0, pointers, NO_RULES))
 
     def of_type(self, kind: GoType) -> int:
         """A value of a type of the debug information."""
         made = self._timer(kind) if kind.name in _TIMERS else 0
-        return made or self._number(("type", kind.offset), lambda: self._from_type(kind, kind.name))
+        return made or self.number(("type", kind.offset), lambda: self._from_type(kind, kind.name))
 
     def _timer(self, kind: GoType) -> int:
         """A time.Timer or time.Ticker is the beginning of a larger struct of the runtime's
@@ -139,31 +110,31 @@ class Shapes:
             slots: Slots = {}
             self._flatten(whole, 0, slots, 0)
             self._flatten(kind, 0, slots, 0)
-            return replace(_shape(kind.name, whole.size, True, slots), kind=kind)
+            return replace(made_of(kind.name, whole.size, True, slots), kind=kind)
 
-        return self._number(("timer", kind.offset), make)
+        return self.number(("timer", kind.offset), make)
 
     def array_of(self, kind: GoType) -> int:
         """The array behind a slice of a type."""
         name = f"[]{kind.name} backing"
-        return self._number(("array", kind.offset), lambda: self._from_type(kind, name))
+        return self.number(("array", kind.offset), lambda: self._from_type(kind, name))
 
     def part_of(self, kind: GoType, name: str) -> int:
         """A struct that only the runtime names, under a better name."""
-        return self._number(("part", kind.offset, name), lambda: self._from_type(kind, name))
+        return self.number(("part", kind.offset, name), lambda: self._from_type(kind, name))
 
     def of_rtype(self, rtype: int) -> int:
         """A value of the type whose descriptor is at an address."""
         debug = self._typedata.debug_type(rtype) if self._types else None
         if debug is not None:
             return self.of_type(debug)
-        return self._number(("rtype", rtype), lambda: self._from_rtype(rtype, ""))
+        return self.number(("rtype", rtype), lambda: self._descriptors.shape(rtype))
 
     def array_of_rtype(self, rtype: int) -> int:
         debug = self._typedata.debug_type(rtype) if self._types else None
         if debug is not None:
             return self.array_of(debug)
-        return self._number(("rarray", rtype), lambda: self._from_rtype(rtype, "[]"))
+        return self.number(("rarray", rtype), lambda: self._descriptors.array(rtype))
 
     def is_part_of_map(self, rtype: int) -> bool:
         """Whether a type is one that the compiler made for the inside of maps."""
@@ -183,18 +154,18 @@ class Shapes:
 
     def closure(self, code: int) -> int:
         """The closure whose code starts at an address."""
-        return self._number(("closure", code), lambda: self._from_closure(code))
+        return self.number(("closure", code), lambda: self._from_closure(code))
 
     def _from_closure(self, code: int) -> Shape:
         name = self._function(code)
         if not name:
             return UNKNOWN
         slots: Slots = {}
-        size = _WORD
+        size = WORD
         for capture in self._captures(code):
             self._flatten(capture.type, capture.offset, slots, 0)
             size = max(size, capture.offset + capture.type.size)
-        return _shape(f"closure {name}", size, True, slots, repeats=False)
+        return made_of(f"closure {name}", size, True, slots, repeats=False)
 
     # From debug information
 
@@ -207,12 +178,12 @@ class Shapes:
                 break
             element = self._types.at(element.elem)
         self._flatten(element, 0, slots, 0)
-        found = _shape(name, element.size, bool(slots), slots)
+        found = made_of(name, element.size, bool(slots), slots)
         return Shape(name, kind.size, found.words, found.pointers, found.rules, kind)
 
     def _flatten(self, kind: GoType, base: int, slots: Slots, depth: int) -> None:
         types = self._types
-        if types is None or depth > _DEPTH_LIMIT or len(slots) >= _SLOTS_LIMIT:
+        if types is None or depth > _DEPTH_LIMIT or len(slots) >= SLOTS_LIMIT:
             return
         match kind.kind:
             case GoKind.STRUCT:
@@ -221,15 +192,15 @@ class Shapes:
                 element = types.at(kind.elem)
                 if not element.size:
                     return
-                for i in range(min(kind.count, _SLOTS_LIMIT)):
+                for i in range(min(kind.count, SLOTS_LIMIT)):
                     before = len(slots)
                     self._flatten(element, base + i * element.size, slots, depth + 1)
-                    if len(slots) == before or len(slots) >= _SLOTS_LIMIT:
+                    if len(slots) == before or len(slots) >= SLOTS_LIMIT:
                         break
             case _:
                 found = self._pointer(kind, types)
-                if found and base % _WORD == 0:
-                    at = base // _WORD + (found[0] in (Rule.EFACE, Rule.IFACE))
+                if found and base % WORD == 0:
+                    at = base // WORD + (found[0] in (Rule.EFACE, Rule.IFACE))
                     slots[at] = found
 
     def _pointer(self, kind: GoType, types: TypeReader) -> tuple[Rule, int] | None:
@@ -268,30 +239,30 @@ class Shapes:
             at = base + member.offset
             special = self._special.get((kind.name, member.name))
             member_type = types.at(member.type)
-            if pointee is not None and member.name == "v" and at % _WORD == 0:
-                slots[at // _WORD] = pointee
+            if pointee is not None and member.name == "v" and at % WORD == 0:
+                slots[at // WORD] = pointee
             elif special is not None:
-                slots[at // _WORD] = (special[0], self._by_name(special[1]))
+                slots[at // WORD] = (special[0], self._by_name(special[1]))
             elif kind.name.startswith("groupReference<") and member.name == "data":
                 group = types.at(member_type.elem)
-                slots[at // _WORD] = (Rule.ARRAY, self.part_of(group, _map_part(group, "groups")))
+                slots[at // WORD] = (Rule.ARRAY, self.part_of(group, _map_part(group, "groups")))
             elif kind.name.startswith("hash<") and member.name in ("buckets", "oldbuckets"):
                 bucket = types.at(member_type.elem)
                 name = _map_part(bucket, "buckets")
-                slots[at // _WORD] = (Rule.ARRAY, self.part_of(bucket, name))
+                slots[at // WORD] = (Rule.ARRAY, self.part_of(bucket, name))
             elif (
                 kind.name.startswith("bucket<")
                 and member.name == "overflow"
                 and member_type.kind == GoKind.POINTER
             ):
                 name = _map_part(kind, "buckets")
-                slots[at // _WORD] = (Rule.ONE, self.part_of(kind, name))
+                slots[at // WORD] = (Rule.ONE, self.part_of(kind, name))
             else:
                 self._flatten(member_type, at, slots, depth + 1)
 
     def _atomic_pointee(self, kind: GoType, types: TypeReader) -> tuple[Rule, int] | None:
         """What atomic.Pointer[T] points at: its field `_ [0]*T` tells."""
-        if not kind.name.startswith(_ATOMIC_POINTER):
+        if not kind.name.startswith(ATOMIC_POINTER):
             return None
         for member in kind.members:
             array = types.at(member.type)
@@ -299,7 +270,7 @@ class Shapes:
                 pointer = types.at(array.elem)
                 if pointer.kind == GoKind.POINTER:
                     pointee = types.at(pointer.elem)
-                    trie = pointee.name.startswith(_TRIE_NODE)
+                    trie = pointee.name.startswith(TRIE_NODE)
                     return (Rule.TRIE if trie else Rule.ONE), self.of_type(pointee)
         return None
 
@@ -308,7 +279,7 @@ class Shapes:
         and an entry. sync.Map and unique are made of them (src/internal/sync/hashtriemap.go, Go
         1.24 to 1.27)."""
         name = self[node].name
-        inner, entry = (name.replace(_TRIE_NODE, f"internal/sync.{part}[", 1) for part in _NODES)
+        inner, entry = (name.replace(TRIE_NODE, f"internal/sync.{part}[", 1) for part in _NODES)
         return self._whole(inner), self._whole(entry) or self._trie_entry(entry)
 
     def _whole(self, name: str) -> int:
@@ -318,7 +289,7 @@ class Shapes:
     def _trie_entry(self, name: str) -> int:
         """An entry of a trie where the linker has left out its type, by its key's and value's."""
         key, value = map(self._named_type, _arguments(name.partition("[")[2].removesuffix("]")))
-        if not key or not value or key.size % _WORD or value.size % _WORD:
+        if not key or not value or key.size % WORD or value.size % WORD:
             return 0
         places = (_ENTRY_KEY, _ENTRY_KEY + key.size)
         members = tuple(
@@ -329,11 +300,11 @@ class Shapes:
         struct = GoType(0, name, GoKind.STRUCT, size, members)
 
         def make() -> Shape:
-            slots: Slots = {_ENTRY_OVERFLOW // _WORD: (Rule.ONE, number)}
+            slots: Slots = {_ENTRY_OVERFLOW // WORD: (Rule.ONE, number)}
             self._flatten(struct, 0, slots, 0)
-            return replace(_shape(name, size, True, slots), kind=struct)
+            return replace(made_of(name, size, True, slots), kind=struct)
 
-        number = self._number(("trie entry", name), make)
+        number = self.number(("trie entry", name), make)
         return number
 
     def _by_name(self, name: str) -> int:
@@ -351,10 +322,10 @@ class Shapes:
             for member in header.members:
                 if member.name == "dirPtr":
                     table = types.at(types.at(types.at(member.type).elem).elem)
-                    slots[member.offset // _WORD] = (Rule.DIRECTORY, self._table(table, name))
-            return replace(_shape(name, header.size, True, slots), kind=header)
+                    slots[member.offset // WORD] = (Rule.DIRECTORY, self._table(table, name))
+            return replace(made_of(name, header.size, True, slots), kind=header)
 
-        return self._number(("map", header.offset), make)
+        return self.number(("map", header.offset), make)
 
     def _table(self, table: GoType, name: str) -> int:
         return self.part_of(table, f"{name} table")
@@ -365,9 +336,9 @@ class Shapes:
         rules, shapes = table.rules
         groups = next((int(s) for r, s in zip(rules, shapes, strict=True) if r == Rule.ARRAY), 0)
         name = table.name.removesuffix(" table")
-        directory = self._number(
+        directory = self.number(
             ("directory", number),
-            lambda: _shape(f"{name} directory", _WORD, True, {0: (Rule.ONE, number)}),
+            lambda: made_of(f"{name} directory", WORD, True, {0: (Rule.ONE, number)}),
         )
         return directory, groups
 
@@ -383,79 +354,11 @@ class Shapes:
             for member in header.members:
                 if member.name == "buf":
                     buffer = self.part_of(element, f"{name} buffer")
-                    slots[member.offset // _WORD] = (Rule.ARRAY, buffer)
-            made = _shape(name, header.size, True, slots, repeats=False)
+                    slots[member.offset // WORD] = (Rule.ARRAY, buffer)
+            made = made_of(name, header.size, True, slots, repeats=False)
             return replace(made, kind=header)
 
-        return self._number(("chan", kind.offset), make)
-
-    # From the runtime's own descriptors
-
-    def _from_rtype(self, rtype: int, prefix: str) -> Shape:
-        record = self._typedata.record(rtype)
-        if record is None or record["Size_"] > _SIZE_LIMIT:
-            return UNKNOWN
-        slots: Slots = {}
-        element, kind = rtype, self._typedata.kind(rtype)
-        for _ in range(_DEPTH_LIMIT):
-            if kind != GoKind.ARRAY:
-                break
-            element = u64(self._memory, element + RTYPE_BYTES)
-            kind = self._typedata.kind(element)
-        self._flatten_rtype(element, 0, slots, 0)
-        name = self._typedata.full_name(rtype)
-        name = f"[]{name} backing" if prefix else name
-        size = min(self._typedata.size(element), _SIZE_LIMIT)
-        made = _shape(name, size, bool(record["PtrBytes"]), slots)
-        return Shape(name, record["Size_"], made.words, made.pointers, made.rules)
-
-    def _flatten_rtype(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
-        if depth > _DEPTH_LIMIT or len(slots) >= _SLOTS_LIMIT:
-            return
-        memory, kind, at = self._memory, self._typedata.kind(rtype), rtype + RTYPE_BYTES
-        word = base // _WORD
-        match kind:
-            case GoKind.STRUCT:
-                fields, count = u64(memory, at + _WORD), u64(memory, at + 2 * _WORD)
-                raw = memory.read(fields, 24 * min(count, _SLOTS_LIMIT))
-                for _, part, offset in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
-                    self._flatten_rtype(part, base + min(offset, 1 << 40), slots, depth + 1)
-            case GoKind.ARRAY:
-                part, count = u64(memory, at), u64(memory, at + 2 * _WORD)
-                size = min(self._typedata.size(part), _SIZE_LIMIT)
-                for i in range(min(count, _SLOTS_LIMIT) if size else 0):
-                    before = len(slots)
-                    self._flatten_rtype(part, base + i * size, slots, depth + 1)
-                    if len(slots) == before or len(slots) >= _SLOTS_LIMIT:
-                        break
-            case GoKind.POINTER:
-                slots[word] = (Rule.ONE, self.of_rtype(u64(memory, at)))
-            case GoKind.SLICE:
-                slots[word] = (Rule.ARRAY, self.array_of_rtype(u64(memory, at)))
-            case GoKind.STRING:
-                slots[word] = (Rule.ARRAY, self.named("string data", 1))
-            case GoKind.FUNC:
-                slots[word] = (Rule.FUNC, 0)
-            case GoKind.INTERFACE:
-                methods = u64(memory, at + 2 * _WORD)
-                slots[word + 1] = (Rule.IFACE if methods else Rule.EFACE, 0)
-            case GoKind.MAP | GoKind.CHAN:
-                slots[word] = (Rule.ANY, self.named(self._typedata.full_name(rtype), 0, True))
-            case GoKind.UNSAFE_POINTER:
-                slots[word] = (Rule.NOTHING, 0)
-
-
-def _shape(name: str, size: int, pointers: bool, slots: Slots, *, repeats: bool = True) -> Shape:
-    words = -(-size // _WORD)
-    # A corrupt type may claim any size; what lies beyond the limit has no rules.
-    last = max((at for at in slots if at < _WORDS_LIMIT), default=0)
-    count = max(words, last + 1) if words <= _WORDS_LIMIT else last + 1
-    rules, shapes = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    for at, (rule, shape) in slots.items():
-        if 0 <= at < count:
-            rules[at], shapes[at] = rule, shape
-    repeats &= words <= _WORDS_LIMIT
-    return Shape(name, size, words if repeats else 0, pointers, (rules, shapes))
+        return self.number(("chan", kind.offset), make)
 
 
 def _map_part(kind: GoType, part: str) -> str:

@@ -35,7 +35,7 @@ def graph_of(name: str, *args: str, go: str, flags: tuple[str, ...] = ()) -> Ite
             snapshot.close()
 
 
-def _said(program: Running) -> list[tuple[int, str]]:
+def said(program: Running) -> list[tuple[int, str]]:
     lines = [line.split(" ", 2) for line in program.lines if line.startswith("obj ")]
     return [(int(address, 16), kind) for _, address, kind in lines]
 
@@ -44,7 +44,7 @@ def _said(program: Running) -> list[tuple[int, str]]:
 def test_every_object_has_the_type_that_the_program_printed(go: str) -> None:
     with graph_of("zoo.go", go=go) as (program, graph):
         wrong = []
-        for address, kind in _said(program):
+        for address, kind in said(program):
             node = graph.node_at(address)
             found = graph.type_name(node) if node >= 0 else f"no object ({node})"
             if kind == "*fmt.wrapError or fmt.errorString":
@@ -57,7 +57,7 @@ def test_every_object_has_the_type_that_the_program_printed(go: str) -> None:
         if graph.world.program.go < GoVersion(1, 23):
             wrong = [line for line in wrong if ": , not main.n" not in line]
         assert not wrong, "\n".join(wrong)
-        assert len(_said(program)) > 60
+        assert len(said(program)) > 60
         typed = float((graph.typing.shape != 0).mean())
         assert typed > 0.99
 
@@ -65,7 +65,7 @@ def test_every_object_has_the_type_that_the_program_printed(go: str) -> None:
 @pytest.mark.parametrize("go", matrix())
 def test_what_the_program_keeps_is_reachable_and_nothing_leads_astray(go: str) -> None:
     with graph_of("zoo.go", go=go) as (program, graph):
-        for address, kind in _said(program):
+        for address, kind in said(program):
             assert graph.reachable[graph.node_at(address)], kind
         # Printing leaves a few boxed numbers behind, and they wait for the next collection.
         lost = np.flatnonzero(~graph.reachable)
@@ -80,9 +80,9 @@ def test_static_memory_without_a_name_is_named_by_what_leads_to_it(
     go: str, flags: tuple[str, ...]
 ) -> None:
     with graph_of("statics.go", go=go, flags=flags) as (program, graph):
-        names, said = Names(graph), _said(program)
-        assert len(said) == 7
-        for address, told in said:
+        names, told_of = Names(graph), said(program)
+        assert len(told_of) == 7
+        for address, told in told_of:
             node = graph.node_at(address)
             _, texts = paths(graph, names, node, 1)
             assert [f"{text} {graph.type_name(node)}" for text in texts] == [told]
