@@ -15,6 +15,7 @@ from goprobe.analysis.identify.ground import Ground
 from goprobe.analysis.identify.heap import InHeap
 from goprobe.analysis.identify.mappings import InMappings
 from goprobe.analysis.identify.runtime import InRuntime, OnSystemStack
+from goprobe.analysis.identify.shadow import InShadow
 from goprobe.model.location import Detail, Kind, Location
 from goprobe.process.maps import Mapping
 from goprobe.runtime.goroutines import Goroutine
@@ -41,7 +42,7 @@ class Locator:
         self._identifiers: tuple[_Identifier, ...] = (
             OnSystemStack(ground, estimated=False), InBinary(ground), InPlugin(ground),
             self._heap, self._runtime, OnSystemStack(ground, estimated=True), self._of_c,
-            InMappings(ground),
+            InShadow(ground), InMappings(ground),
         )  # fmt: skip
         self.locate = lru_cache(maxsize=65536)(self._locate)
 

@@ -16,6 +16,7 @@ from goprobe.analysis.regions import memory_map
 from goprobe.model.attached import MapsReport
 from goprobe.model.location import Region
 from goprobe.model.report import Tool
+from goprobe.process.core import CoreFile
 from goprobe.process.maps import read_smaps
 from goprobe.process.pagemap import resident
 
@@ -27,24 +28,29 @@ def maps(target: AnyTarget) -> MapsReport:
     """Regions are of one stop; what is resident is read right after it, as the process runs on."""
     answer = ask(target, lambda world: memory_map(Locator(world)))
     regions = answer.value
-    looked: Looked | None = None
-    if target.is_core:
-        sizes = [sum(high - low for low, high in target.core.held(r.low, r.high)) for r in regions]
-        smaps = sum(sizes)
-    else:
-        looked = _look(target.pid, regions)
-        sizes = list(looked.sizes)
-        sums = [sum(use.rss for use in uses) for uses in (looked.before, looked.after)]
-        smaps = min(sums, key=lambda n: abs(n - sum(sizes)))
     report = MapsReport(
-        pid=target.pid,
-        go=Tool(target.program.go.version),
-        pause_us=answer.pause_us,
-        map=tuple(structs.replace(r, rss=n) for r, n in zip(regions, sizes, strict=True)),
-        rss=sum(sizes),
-        smaps_rss=smaps,
+        pid=target.pid, go=Tool(target.program.go.version), pause_us=answer.pause_us, map=regions
+    )
+    if target.is_core:
+        report = _stored(report, target.core)
+        return finished(report, audit_maps(MapsFacts(report, None)))
+    looked = _look(target.pid, regions)
+    sums = [sum(use.rss for use in uses) for uses in (looked.before, looked.after)]
+    report = structs.replace(
+        report,
+        map=tuple(structs.replace(r, rss=n) for r, n in zip(regions, looked.sizes, strict=True)),
+        rss=sum(looked.sizes),
+        smaps_rss=min(sums, key=lambda n: abs(n - sum(looked.sizes))),
     )
     return finished(report, audit_maps(MapsFacts(report, looked)))
+
+
+def _stored(report: MapsReport, core: CoreFile) -> MapsReport:
+    """With what a core file has of each region. It may have pages of zeros that never were in
+    memory, and leaves out what it can find in files: nothing in it says what was resident."""
+    sizes = [sum(high - low for low, high in core.held(r.low, r.high)) for r in report.map]
+    regions = tuple(structs.replace(r, stored=n) for r, n in zip(report.map, sizes, strict=True))
+    return structs.replace(report, map=regions, stored=sum(sizes))
 
 
 def _look(pid: int, regions: Sequence[Region]) -> Looked:

@@ -58,7 +58,8 @@ class Location(msgspec.Struct, frozen=True):
 class Region(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run of addresses [low, high) with one meaning to Go; `size` in bytes.
 
-    `perms` is the kernel's ("r-xp"); `rss` the resident bytes, where they were read.
+    `perms` is the kernel's ("r-xp"); `rss` the resident bytes, where they were read, and `stored`
+    those that a core file has of it: what was resident no core file tells.
     """
 
     low: Address
@@ -68,4 +69,5 @@ class Region(msgspec.Struct, frozen=True, omit_defaults=True):
     label: str
     size: int
     rss: int | msgspec.UnsetType = msgspec.UNSET
+    stored: int | msgspec.UnsetType = msgspec.UNSET
     detail: Detail | msgspec.UnsetType = msgspec.UNSET

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -171,8 +172,11 @@ class CoreFile:
 
     def held(self, low: int, high: int) -> Iterator[Range]:
         """The parts [low, high) of a range of addresses that the core itself has."""
-        for piece in self._pieces:
-            if piece.low < high and low < piece.high:
+        first = max(bisect_right(self._lows, low) - 1, 0)
+        for piece in islice(self._pieces, first, None):
+            if piece.low >= high:
+                return
+            if low < piece.high:
                 yield max(piece.low, low), min(piece.high, high)
 
     def close(self) -> None:

@@ -44,6 +44,11 @@ class Mapping(msgspec.Struct, frozen=True):
         """Backed by a file of a file system (shared anonymous memory counts as one)."""
         return self.inode != 0 or self.path.startswith("/")
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can be read or written at all."""
+        return "r" in self.perms or "w" in self.perms
+
     def __contains__(self, address: int) -> bool:
         return self.low <= address < self.high
 

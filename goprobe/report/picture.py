@@ -15,6 +15,7 @@ import msgspec
 from goprobe.analysis.wholeregions import whole_regions
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Region
+from goprobe.report.uses import Use, held, use_of
 
 ROWS = 14
 GAP_WORTH_SHOWING = 64 << 20
@@ -25,7 +26,7 @@ _ARENA = frozenset({Kind.HEAP, Kind.GOROUTINE_STACK})
 _IN_ARENA = _ARENA | {Kind.RESERVED, Kind.RUNTIME, Kind.SYSTEM_STACK}
 _BOOKKEEPING = {Kind.RUNTIME, Kind.RESERVED}
 _BINARY = frozenset({Kind.TEXT, Kind.RODATA, Kind.DATA, Kind.BSS})
-_NOTHING = "-"
+_RIGHTS = len("rwx")
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -35,17 +36,27 @@ class Mark(msgspec.Struct, frozen=True):
     label: str
 
 
+class Part(msgspec.Struct, frozen=True):
+    """The memory of one use in a row: its bytes, and how many of them are `held` (see uses.py)."""
+
+    use: Use
+    size: int
+    held: int
+
+
 class Row(msgspec.Struct, frozen=True):
     """Memory [low, high); sizes in bytes.
 
-    `kinds` has the bytes of each kind in it, `gap` the bytes of nothing before it. `inside` says
-    that the row is a part of the row before it (a stack in the heap's arena); `label` is what its
-    only region is called, empty where there are more.
+    `parts` has what it is used for, most bytes first, `gap` the bytes of nothing before it.
+    `perms` has every combination of rights in it ("r-- r-x"), that of its lowest memory first;
+    reserved space, which has none, has no say beside others. `inside` says that the row is a part
+    of the row before it (a stack in the heap's arena); `label` is what its only region is called,
+    empty where there are more.
     """
 
     low: Address
     high: Address
-    kinds: dict[Kind, int]
+    parts: tuple[Part, ...]
     perms: str
     gap: int = 0
     inside: bool = False
@@ -53,13 +64,32 @@ class Row(msgspec.Struct, frozen=True):
     marks: tuple[Mark, ...] = ()
 
     @property
+    def kinds(self) -> dict[Kind, int]:
+        """The bytes of each kind in it."""
+        found: dict[Kind, int] = {}
+        for part in self.parts:
+            found[part.use.kind] = found.get(part.use.kind, 0) + part.size
+        return found
+
+    @property
     def kind(self) -> Kind:
         """What the row is for: the kind with the most bytes, if it is more than reserved space."""
-        return max(self.kinds, key=lambda kind: (kind is not Kind.RESERVED, self.kinds[kind]))
+        kinds = self.kinds
+        return max(kinds, key=lambda kind: (kind is not Kind.RESERVED, kinds[kind]))
 
     @property
     def size(self) -> int:
-        return sum(self.kinds.values())
+        return sum(part.size for part in self.parts)
+
+    @property
+    def held(self) -> int:
+        return sum(part.held for part in self.parts)
+
+    @property
+    def names(self) -> list[str]:
+        """What it is used for, most bytes first; reserved space only where there is no more."""
+        used = [part.use for part in self.parts if part.use.kind is not Kind.RESERVED]
+        return [use.name for use in used or [part.use for part in self.parts]]
 
     @property
     def arena(self) -> bool:
@@ -96,8 +126,7 @@ def rows(regions: Iterable[Region], marks: Sequence[Mark] = (), limit: int = ROW
     """At most `limit` rows, lowest address first, besides those `inside` another."""
     # The vsyscall page lies in the kernel's half: 16 EiB away, in every process, of no interest.
     ours = (r for r in regions if r.size and r.kind is not Kind.UNMAPPED and r.low < _KERNEL)
-    held = sorted(ours, key=lambda r: r.low)
-    runs = _shrunk(_runs(whole_regions(held)), limit)
+    runs = _shrunk(_runs(whole_regions(sorted(ours, key=lambda r: r.low))), limit)
     found: list[Row] = []
     end = 0
     for run in runs:
@@ -215,13 +244,10 @@ def _rows_of(run: _Run, gap: int, marks: Sequence[Mark]) -> list[Row]:
 def _row(
     regions: Sequence[Region], gap: int, *, marks: Sequence[Mark], within: bool = False
 ) -> Row:
-    kinds: dict[Kind, int] = {}
-    for region in regions:
-        kinds[region.kind] = kinds.get(region.kind, 0) + region.size
     return Row(
         low=regions[0].low,
         high=regions[-1].high,
-        kinds=kinds,
+        parts=_parts(regions),
         perms=_perms(regions),
         gap=gap,
         inside=within,
@@ -230,12 +256,34 @@ def _row(
     )
 
 
+def totals(found: Iterable[Row]) -> tuple[Part, ...]:
+    """What all rows together are used for, most bytes held first: the sums of a picture."""
+    sums: dict[Use, list[int]] = {}
+    for row in found:
+        for part in () if row.inside else row.parts:
+            whole = sums.setdefault(part.use, [0, 0])
+            whole[0] += part.size
+            whole[1] += part.held
+    parts = (Part(use, *whole) for use, whole in sums.items())
+    return tuple(sorted(parts, key=lambda part: (-part.held, -part.size)))
+
+
+def _parts(regions: Sequence[Region]) -> tuple[Part, ...]:
+    sums: dict[Use, list[int]] = {}
+    for region in regions:
+        found = sums.setdefault(use_of(region), [0, 0])
+        found[0] += region.size
+        found[1] += held(region)
+    parts = (Part(use, *found) for use, found in sums.items())
+    return tuple(sorted(parts, key=lambda part: -part.size))
+
+
 def usable(perms: str) -> bool:
     """Whether the memory can be read or written at all."""
     return "r" in perms or "w" in perms
 
 
 def _perms(regions: Sequence[Region]) -> str:
-    """The rights that any of the regions has, as "r-x"; sharing is left out."""
-    every = [region.perms for region in regions]
-    return "".join(right if any(right in perms for perms in every) else _NOTHING for right in "rwx")
+    """Each combination of rights that the regions have, as "r-x"; sharing is left out."""
+    used = [r for r in regions if r.kind is not Kind.RESERVED] or regions
+    return " ".join(dict.fromkeys(r.perms[:_RIGHTS] for r in used))

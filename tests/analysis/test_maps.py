@@ -85,6 +85,7 @@ def _at_a_mapping(pid: int, address: int) -> bool:
 def test_resident_pages_add_up_to_those_of_the_kernel(program: Running) -> None:
     report = maps(open_target(program.pid))
     # The runtime's background threads may touch a page between two looks.
+    assert report.rss and report.smaps_rss
     assert abs(report.rss - report.smaps_rss) <= 16 * 4096
     for _ in range(20):
         uses = read_smaps(program.pid)

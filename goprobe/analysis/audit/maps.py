@@ -57,18 +57,23 @@ class MapsFacts(msgspec.Struct, frozen=True):
     looked: Looked | None
 
 
-@check("of no region is more resident than its size")
-def resident_fits(facts: MapsFacts) -> Iterator[str]:
+@check("no region holds more bytes than its size")
+def bytes_fit(facts: MapsFacts) -> Iterator[str]:
     for r in facts.report.map:
-        if r.rss is not UNSET and not 0 <= r.rss <= r.size:
-            yield f"{r.rss} bytes of {named(r)} are said to be resident, of {r.size}"
+        for what, count in (("resident", r.rss), ("stored", r.stored)):
+            if count is not UNSET and not 0 <= count <= r.size:
+                yield f"{count} bytes of {named(r)} are said to be {what}, of {r.size}"
 
 
-@check("what is resident of the regions adds up to what is resident in all")
-def resident_adds_up(facts: MapsFacts) -> Iterator[str]:
-    parts = sum(r.rss for r in facts.report.map if r.rss is not UNSET)
-    if parts != facts.report.rss:
-        yield f"the regions have {parts} resident bytes, the process {facts.report.rss}"
+@check("what the regions hold adds up to what there is in all")
+def bytes_add_up(facts: MapsFacts) -> Iterator[str]:
+    report = facts.report
+    for what, parts, whole in (
+        ("resident", [r.rss for r in report.map], report.rss),
+        ("stored", [r.stored for r in report.map], report.stored),
+    ):
+        if (told := sum(n for n in parts if n is not UNSET)) != (whole or 0):
+            yield f"the regions have {told} {what} bytes, the process {whole or 0}"
 
 
 @check("of each mapping as much is resident as the kernel's smaps says")
@@ -78,5 +83,5 @@ def kernel_agrees(facts: MapsFacts) -> Iterator[str]:
 
 
 def audit_maps(facts: MapsFacts) -> tuple[Audited, ...]:
-    mine = audited((resident_fits, resident_adds_up, kernel_agrees), facts)
+    mine = audited((bytes_fit, bytes_add_up, kernel_agrees), facts)
     return audited(REGIONS, facts.report.map) + mine

@@ -24,7 +24,7 @@ _THING = 30.0
 _SPACE = 4.0
 _GAP = 22.0
 _USER_SPACE = 1 << 47
-_MOST_PARTS = 5
+_MOST_NAMES = 3
 _ARENA = "objects, stacks, free pages"
 
 
@@ -124,11 +124,11 @@ def _box(row: Row, things: tuple[Thing, ...], top: float, gap: int) -> Box:
         # What was so at the thing's own stop, where the map of a later one says otherwise.
         (kind,) = told
         name = words.KIND_NAMES[kind]
-    meaning = _ARENA if row.arena else words.KIND_MEANINGS[kind]
-    whole = sum(row.kinds.values()) or 1
-    amounts = sorted(row.kinds.items(), key=lambda pair: -pair[1])[:_MOST_PARTS]
+    meaning = _ARENA if row.arena else _meaning(row)
+    whole = row.size or 1
     parts = tuple(
-        Part(k.value, words.KIND_NAMES[k], n, round(100 * n / whole, 2)) for k, n in amounts
+        Part(p.use.kind.value, p.use.name, p.size, round(100 * p.size / whole, 2))
+        for p in row.parts
     )
     return Box(
         kind=kind.value, name=name, meaning=meaning, low=str(row.low),
@@ -144,9 +144,13 @@ def _name(row: Row) -> str:
         return row.label
     if row.arena:
         return "heap arena"
-    kinds = sorted(row.kinds, key=lambda kind: -row.kinds[kind])
-    named = [words.KIND_NAMES[k] for k in kinds if k is not Kind.RESERVED or len(kinds) == 1]
-    return words.listed(named[:3])
+    more = len(row.names) - _MOST_NAMES
+    return words.listed([*row.names[:_MOST_NAMES], *([f"{more} more"] if more > 0 else [])])
+
+
+def _meaning(row: Row) -> str:
+    """Of a row of one use; several have their own words beside their bytes."""
+    return row.parts[0].use.meaning if len(row.parts) == 1 else ""
 
 
 def _to_scale(box: Box, low: int, high: int, height: float, space: int) -> Box:

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import msgspec
 from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.attached import MapsReport
-from goprobe.model.location import Kind, Region
+from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
-from goprobe.report.picture import GAP_WORTH_SHOWING, Row, rows
+from goprobe.report.picture import GAP_WORTH_SHOWING, Part, Row, rows, totals
 from goprobe.report.text.bars import bar
 from goprobe.report.text.look import KIND_STYLES
 from goprobe.report.text.memory import row_name
 from goprobe.report.text.page import Column, Page
+from goprobe.report.uses import held
 
 _ROWS = 20
-_MOST_PARTS = 6
 _MOST_REGIONS = 2000
 _INDENT = 2
-_USES = {
-    "heap spans in use": "objects",
-    "free heap pages": "free pages",
-    "scavenged heap pages": "scavenged pages",
-    "free stacks and work buffers": "free stacks",
-}
 _LEAST_BAR = 8
 _WIDEST_BAR = 40
 _COLUMNS = (
@@ -39,97 +31,89 @@ _COLUMNS = (
     Column(right=True),
     Column(elastic=True, cut=True, least=_LEAST_BAR),
 )
-_OTHERS = 62  # cells of all columns but the bar, as a rule
-
-
-class _Part(msgspec.Struct):
-    """What lies in a row under one name: bytes of address space, bytes resident."""
-
-    size: int = 0
-    rss: int = 0
-    kind: Kind = Kind.RUNTIME
+_FIGURES = 41  # cells of the address, two sizes and the gaps between columns
+_WIDEST_NAME = 26
 
 
 def render(report: MapsReport, options: RenderOptions) -> bytes:
     """The picture; with `verbose` every region after it."""
     page = Page(options)
+    drawn = rows(report.map, limit=_ROWS)
     page.paragraph(
-        (f"Process {report.pid}: {words.size(report.rss)} resident", "bold"),
-        ", lowest address first, bars to scale",
-    )
+        (_title(report), "bold"), ", lowest address first, bars to scale",
+    )  # fmt: skip
     page.blank()
-    _picture(page, report)
-    _sums(page, report)
+    _picture(page, drawn, _measure(report))
+    _sums(page, totals(drawn), _measure(report))
     if options.verbose:
-        _regions(page, report.map)
+        _regions(page, report)
     page.blank()
     _footer(page, report)
     return page.render()
 
 
-def _picture(page: Page, report: MapsReport) -> None:
-    held = sorted(report.map, key=lambda region: region.low)
-    lows = [region.low for region in held]
-    drawn = rows(held, limit=_ROWS)
-    parts = [_parts(held, lows, row) for row in drawn]
-    most = max((_rss(part.values()) for part in parts), default=0)
-    lines = [_head(page)]
-    for row, inside in zip(drawn, parts, strict=True):
+def _title(report: MapsReport) -> str:
+    if report.stored is not UNSET:
+        return f"Process {report.pid}: {words.size(report.stored)} of it in the core file"
+    return f"Process {report.pid}: {words.size(report.rss or 0)} resident"
+
+
+def _measure(report: MapsReport) -> str:
+    return "resident" if report.stored is UNSET else "stored"
+
+
+def _picture(page: Page, drawn: Sequence[Row], measure: str) -> None:
+    most = max((row.held for row in drawn), default=0)
+    room = _room(page, drawn)
+    lines = [_head(page, measure)]
+    for row in drawn:
         if row.gap >= GAP_WORTH_SHOWING:
             lines.append(_gap(page, row))
-        whole = _Part(row.size, _rss(inside.values()), row.kind)
-        lines.append(_line(page, str(row.low), row_name(row, ""), row.perms, whole, most))
-        if row.arena:
-            lines += _arena(page, inside, most)
+        name, kind = row_name(row, ""), row.kind
+        lines.append(
+            _line(page, str(row.low), name, row.perms, row.size, row.held, kind, most, room)
+        )  # fmt: skip
+        if len(row.parts) > 1:
+            lines += _within(page, row, most, room)
     page.table(lines, _COLUMNS, indent=_INDENT, gap=1)
 
 
-def _arena(page: Page, inside: dict[str, _Part], most: int) -> list[list[Text]]:
-    """What the arena's pages are used for, largest first."""
-    ordered = sorted(inside.items(), key=lambda item: -item[1].size)[:_MOST_PARTS]
+def _room(page: Page, drawn: Sequence[Row]) -> int:
+    """The cells that are left for bars."""
+    names = [row_name(row, "") for row in drawn]
+    names += [f"xx{name}" for row in drawn if len(row.parts) > 1 for name in row.names]
+    widest = min(max(map(len, names), default=0), _WIDEST_NAME)
+    rights = max((len(row.perms) for row in drawn), default=0)
+    return max(min(page.width - widest - rights - _FIGURES, _WIDEST_BAR), _LEAST_BAR)
+
+
+def _within(page: Page, row: Row, most: int, room: int) -> list[list[Text]]:
+    """What the row's memory is used for, largest first."""
     lines = []
-    for number, (name, part) in enumerate(ordered, 1):
-        branch = page.glyphs.last if number == len(ordered) else page.glyphs.branch
-        lines.append(_line(page, "", f"{branch}{name}", "", part, most))
+    for number, part in enumerate(row.parts, 1):
+        branch = page.glyphs.last if number == len(row.parts) else page.glyphs.branch
+        name, kind = f"{branch}{part.use.name}", part.use.kind
+        lines.append(_line(page, "", name, "", part.size, part.held, kind, most, room))
     return lines
 
 
-def _parts(regions: Sequence[Region], lows: Sequence[int], row: Row) -> dict[str, _Part]:
-    found: dict[str, _Part] = {}
-    for i in range(bisect_left(lows, row.low), bisect_left(lows, row.high)):
-        region = regions[i]
-        part = found.setdefault(_use(region), _Part(kind=region.kind))
-        part.size += region.size
-        part.rss += 0 if region.rss is UNSET else region.rss
-    return found
-
-
-def _use(region: Region) -> str:
-    """A region's label, the same for all stacks."""
-    if region.kind is Kind.GOROUTINE_STACK:
-        return "stacks"
-    return _USES.get(region.label, region.label)
-
-
-def _rss(parts: Iterable[_Part]) -> int:
-    return sum(part.rss for part in parts)
-
-
-def _head(page: Page) -> list[Text]:
-    titles = ("address", "", "", "size", "resident", "")
+def _head(page: Page, measure: str) -> list[Text]:
+    titles = ("address", "", "", "size", measure, "")
     return [page.text((title, "dim")) for title in titles]
 
 
-def _line(page: Page, address: str, name: str, perms: str, part: _Part, most: int) -> list[Text]:
-    room = max(min(page.width - _OTHERS, _WIDEST_BAR), _LEAST_BAR)
-    length = bar(part.rss, most, room, unicode=page.options.unicode)
+def _line(
+    page: Page, address: str, name: str, perms: str, size: int, held: int, kind: Kind, most: int,
+    room: int,
+) -> list[Text]:  # fmt: skip
+    length = bar(held, most, room, unicode=page.options.unicode)
     return [
         page.text((address, "dim")),
         page.text(name),
         page.text((perms, "dim")),
-        page.text(words.size(part.size)),
-        page.text(words.size(part.rss) if part.rss else ("-", "dim")),
-        page.text((length, KIND_STYLES[part.kind])),
+        page.text(words.size(size)),
+        page.text(words.size(held) if held else ("-", "dim")),
+        page.text((length, KIND_STYLES[kind])),
     ]
 
 
@@ -138,24 +122,20 @@ def _gap(page: Page, row: Row) -> list[Text]:
     return [page.text(), note, *(page.text() for _ in range(4))]
 
 
-def _sums(page: Page, report: MapsReport) -> None:
-    """Resident bytes by kind of memory, largest first."""
-    sums: dict[Kind, _Part] = {}
-    for region in report.map:
-        part = sums.setdefault(region.kind, _Part(kind=region.kind))
-        part.size += region.size
-        part.rss += 0 if region.rss is UNSET else region.rss
-    used = sorted((p for p in sums.values() if p.rss), key=lambda part: -part.rss)
+def _sums(page: Page, parts: Sequence[Part], measure: str) -> None:
+    """The picture's sums: bytes by what they are used for, largest first."""
+    used = [part for part in parts if part.held]
     if not used:
         return
-    page.heading("Resident by kind")
+    whole = sum(part.held for part in used)
+    page.heading(f"{measure.capitalize()}, by use")
     page.blank()
     lines = [
         [
-            page.text(words.KIND_NAMES[part.kind]),
-            page.text(words.size(part.rss)),
-            page.text((_percent(part.rss, report.rss), "dim")),
-            page.text(_share(page, part, report.rss)),
+            page.text(part.use.name),
+            page.text(words.size(part.held)),
+            page.text((_percent(part.held, whole), "dim")),
+            page.text(_share(page, part, whole)),
         ]
         for part in used
     ]
@@ -167,12 +147,13 @@ def _percent(part: int, whole: int) -> str:
     return f"{share:.0f} %" if share >= 1 else "<1 %"
 
 
-def _share(page: Page, part: _Part, whole: int) -> tuple[str, str]:
-    cells = max(min(page.width - 36, _WIDEST_BAR), _LEAST_BAR)
-    return bar(part.rss, whole, cells, unicode=page.options.unicode), KIND_STYLES[part.kind]
+def _share(page: Page, part: Part, whole: int) -> tuple[str, str]:
+    cells = max(min(page.width - 42, _WIDEST_BAR), _LEAST_BAR)
+    return bar(part.held, whole, cells, unicode=page.options.unicode), KIND_STYLES[part.use.kind]
 
 
-def _regions(page: Page, regions: Sequence[Region]) -> None:
+def _regions(page: Page, report: MapsReport) -> None:
+    regions = report.map
     page.heading("Every region")
     page.blank()
     lines = [
@@ -180,7 +161,7 @@ def _regions(page: Page, regions: Sequence[Region]) -> None:
             page.text((f"{region.low}-{region.high}", "dim")),
             page.text((region.perms, "dim")),
             page.text(words.size(region.size)),
-            page.text("" if region.rss is UNSET else words.size(region.rss)),
+            page.text(words.size(held(region))),
             page.text((region.label, KIND_STYLES[region.kind])),
         ]
         for region in regions[:_MOST_REGIONS]
@@ -194,7 +175,7 @@ def _regions(page: Page, regions: Sequence[Region]) -> None:
 
 def _footer(page: Page, report: MapsReport) -> None:
     told = words.stood_still(report.pid, report.pause_us)
-    if report.pause_us:  # a core file's sizes are what it holds: no kernel has told them
+    if report.smaps_rss is not UNSET:
         kernel = words.size(report.smaps_rss)
         told += f" The kernel's own sum (smaps) is {kernel} resident."
     page.paragraph((told, "dim"))

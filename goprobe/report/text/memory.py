@@ -21,16 +21,11 @@ _COLUMNS = (
     Column(elastic=True, cut=True, least=8),
 )
 _ORDER = list(Kind)
-_ARENA_PARTS = {
-    **words.KIND_NAMES,
-    Kind.HEAP: "objects",
-    Kind.GOROUTINE_STACK: "stacks",
-    Kind.RESERVED: "free",
-}
 _BAR_CELLS = 2
 _NARROW = 56
 _RIGHTS_AND_SIZE = (3, 4)
 _MOST_PARTS = 2
+_MOST_NAMES = 2
 _INDENT = 2
 
 
@@ -57,8 +52,10 @@ def _gap(page: Page, row: Row) -> list[Text]:
 
 def _lines(page: Page, row: Row) -> list[list[Text]]:
     style = KIND_STYLES[Kind.HEAP if row.arena else row.kind]
-    note = page.text((_note(row, len(row.kinds) if page.options.verbose else _MOST_PARTS), "dim"))
-    first, *more = [_mark(page, mark) for mark in row.marks] or [note]
+    notes = [page.text((note, "dim")) for note in _notes(row, verbose=page.options.verbose)]
+    marks = [_mark(page, mark) for mark in row.marks]
+    alone = len(row.parts) == 1 or row.arena
+    first, *more = (marks or notes) if alone else [*marks, *notes]
     bar = page.text((page.glyphs.bar * _BAR_CELLS, style))
     name = page.text(row_name(row, page.glyphs.last))
     line = [
@@ -88,19 +85,19 @@ def _name(row: Row) -> str:
         return "Go heap"
     if row.inside and row.kind is Kind.GOROUTINE_STACK:
         return row.label.removeprefix("stack of ")
-    if len(row.kinds) > 1:
-        named = sorted(row.kinds, key=lambda kind: -row.kinds[kind])
-        used = [kind for kind in named if kind is not Kind.RESERVED]
-        return ", ".join(words.KIND_NAMES[kind] for kind in used[:2])
-    return words.KIND_NAMES[row.kind]
+    if len(row.parts) > 1:
+        more = len(row.names) - _MOST_NAMES
+        return ", ".join(row.names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return row.names[0]
 
 
-def _note(row: Row, most: int) -> str:
-    """What the row holds, where no mark says more: at most so many kinds of memory."""
-    if len(row.kinds) > 1:
-        parts = sorted(row.kinds.items(), key=lambda part: _ORDER.index(part[0]))
-        named = _ARENA_PARTS if row.arena else words.KIND_NAMES
-        return ", ".join(f"{words.size(size)} {named[kind]}" for kind, size in parts[:most])
-    if row.kind is Kind.RESERVED and not usable(row.perms):
-        return "not used yet"
-    return words.KIND_MEANINGS[row.kind]
+def _notes(row: Row, *, verbose: bool) -> list[str]:
+    """What the row holds, a few uses a line: all of them where memory of several kinds is one row,
+    the first ones of an arena."""
+    if len(row.parts) == 1:
+        unused = row.kind is Kind.RESERVED and not usable(row.perms)
+        return ["not used yet" if unused else row.parts[0].use.meaning]
+    ordered = sorted(row.parts, key=lambda part: _ORDER.index(part.use.kind))
+    told = [f"{words.size(part.size)} {part.use.name}" for part in ordered]
+    lines = [", ".join(told[i : i + _MOST_PARTS]) for i in range(0, len(told), _MOST_PARTS)]
+    return lines[:1] if row.arena and not verbose else lines

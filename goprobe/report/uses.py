@@ -1,0 +1,53 @@
+"""What memory is used for, in the words of every picture and table: finer than its kind.
+
+Free pages of the heap are the runtime's memory, and so is its bookkeeping; nobody who asks why a
+process is large means the same by both.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from goprobe.model.location import Kind, Region
+from goprobe.report import words
+
+
+class Use(msgspec.Struct, frozen=True):
+    """`name` is what memory of this use is called wherever its bytes are told; `meaning` says it
+    in a few words more."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+_OF_KIND = {
+    kind: Use(name, kind, words.KIND_MEANINGS[kind])
+    for kind, name in {
+        **words.KIND_NAMES, Kind.HEAP: "objects", Kind.GOROUTINE_STACK: "goroutine stacks",
+        Kind.SYSTEM_STACK: "system stacks",
+    }.items()
+}  # fmt: skip
+_OF_LABEL = {
+    (Kind.RUNTIME, label): Use(name, Kind.RUNTIME, meaning)
+    for label, name, meaning in (
+        ("free heap pages", "free heap pages", "room for more objects"),
+        ("scavenged heap pages", "scavenged heap pages", "free, given back to the system"),
+        ("free stacks and work buffers", "free stacks", "free stacks, and work buffers"),
+        ("race detector's shadow", "race shadow", "the race detector's notes of memory"),
+        ("address sanitizer's shadow", "asan shadow", "the sanitizer's notes of memory"),
+    )
+}
+
+
+def use_of(region: Region) -> Use:
+    """The use of a region."""
+    return _OF_LABEL.get((region.kind, region.label)) or _OF_KIND[region.kind]
+
+
+def held(region: Region) -> int:
+    """How many bytes of a region are there: resident, or in the core file that it is read from."""
+    for count in (region.rss, region.stored):
+        if count is not msgspec.UNSET:
+            return count
+    return 0
