@@ -48,8 +48,8 @@ class Row(msgspec.Struct, frozen=True):
     """Memory [low, high); sizes in bytes.
 
     `parts` has what it is used for, most bytes first, `gap` the bytes of nothing before it.
-    `perms` has every combination of rights in it ("r-- r-x"), that of its lowest memory first;
-    reserved space, which has none, has no say beside others. `inside` says that the row is a part
+    `perms` has the rights in it ("r-x"), each combination of them where there are several ("r rx
+    rw"); reserved space, which has none, has no say beside others. `inside` says that the row is a part
     of the row before it (a stack in the heap's arena); `label` is what its only region is called,
     empty where there are more.
     """
@@ -286,4 +286,6 @@ def usable(perms: str) -> bool:
 def _perms(regions: Sequence[Region]) -> str:
     """Each combination of rights that the regions have, as "r-x"; sharing is left out."""
     used = [r for r in regions if r.kind is not Kind.RESERVED] or regions
-    return " ".join(dict.fromkeys(r.perms[:_RIGHTS] for r in used))
+    found = list(dict.fromkeys(r.perms[:_RIGHTS] for r in used))
+    return found[0] if len(found) == 1 else " ".join(rights.replace("-", "") or "-"
+                                                     for rights in found)  # fmt: skip

@@ -24,7 +24,7 @@ class Use(msgspec.Struct, frozen=True):
 _OF_KIND = {
     kind: Use(name, kind, words.KIND_MEANINGS[kind])
     for kind, name in {
-        **words.KIND_NAMES, Kind.HEAP: "objects", Kind.GOROUTINE_STACK: "goroutine stacks",
+        **words.KIND_NAMES, Kind.HEAP: "objects", Kind.GOROUTINE_STACK: "stacks",
         Kind.SYSTEM_STACK: "system stacks",
     }.items()
 }  # fmt: skip

@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import random
 
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
 from goprobe.model.location import Kind, Region
-from goprobe.report.picture import Mark, rows
+from goprobe.report.picture import Mark, Row, rows, totals
+from goprobe.report.text.memory import notes
+from goprobe.report.uses import held, use_of
 from tests.report.samples import LITERAL, MSG, STACK, memory, region
 
 
@@ -60,3 +66,59 @@ def test_a_process_with_as_many_mappings_as_linux_allows_is_drawn_at_once() -> N
     found = rows(regions)
     assert len(found) <= 28
     assert sum(row.size for row in found) == 65_530 * 0x1000
+
+
+# What differs in a row is kept apart
+
+
+def rights(row: Row) -> set[str]:
+    """Each combination of rights, without the dashes of those that are not there."""
+    return {each.replace("-", "") for each in row.perms.split()}
+
+
+def test_a_library_is_never_more_than_any_of_its_mappings() -> None:
+    pieces = [
+        region(0x7F0000000000 + i * 0x10000, 0x10000, perms, Kind.LIBRARY, "/lib/libc.so.6")
+        for i, perms in enumerate(("r--p", "r-xp", "r--p", "rw-p"))
+    ]
+    (row,) = rows(pieces)
+    assert row.perms == "r rx rw"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["r--p", "r-xp", "rw-p", "rw-s", "---p"]),
+            st.sampled_from([k for k in Kind if k is not Kind.UNMAPPED]),
+            st.sampled_from([0, 0x1000, 1 << 26, 1 << 40]),
+            st.integers(1, 1 << 20),
+            st.sampled_from(["x", "free heap pages", "scavenged heap pages"]),
+        ),
+        min_size=1, max_size=80,
+    ),
+    st.integers(3, 20),
+)  # fmt: skip
+def test_rows_lose_no_use_no_right_and_no_byte(
+    drawn: list[tuple[str, Kind, int, int, str]], limit: int
+) -> None:
+    regions: list[Region] = []
+    at = 0x10000
+    for perms, kind, gap, pages, label in drawn:
+        at += gap
+        made = region(at, pages * 0x1000, perms, kind, label)
+        regions.append(structs.replace(made, rss=pages * 7))
+        at = made.high
+    found = [row for row in rows(regions, limit=limit) if not row.inside]
+    whole = {part.use: (part.size, part.held) for part in totals(found)}
+    for use in {use_of(r) for r in regions}:
+        mine = [r for r in regions if use_of(r) == use]
+        assert whole[use] == (sum(r.size for r in mine), sum(held(r) for r in mine))
+    for row in found:
+        inside = [r for r in regions if row.low <= r.low < row.high]
+        used = [r for r in inside if r.kind is not Kind.RESERVED] or inside
+        assert rights(row) == {r.perms[:3].replace("-", "") for r in used}
+        assert {part.use for part in row.parts} == {use_of(r) for r in inside}
+        # What is told of a row in text names every use of it.
+        if len(row.parts) > 1 and not row.arena:
+            told = " ".join(notes(row, verbose=False))
+            assert all(part.use.name in told for part in row.parts)

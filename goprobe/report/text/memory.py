@@ -18,14 +18,14 @@ _COLUMNS = (
     Column(elastic=True, cut=True, least=10),
     Column(),
     Column(right=True),
-    Column(elastic=True, cut=True, least=8),
+    Column(elastic=True, least=12),
 )
 _ORDER = list(Kind)
 _BAR_CELLS = 2
 _NARROW = 56
 _RIGHTS_AND_SIZE = (3, 4)
 _MOST_PARTS = 2
-_MOST_NAMES = 2
+_MOST_NAMES = 1
 _INDENT = 2
 
 
@@ -52,10 +52,10 @@ def _gap(page: Page, row: Row) -> list[Text]:
 
 def _lines(page: Page, row: Row) -> list[list[Text]]:
     style = KIND_STYLES[Kind.HEAP if row.arena else row.kind]
-    notes = [page.text((note, "dim")) for note in _notes(row, verbose=page.options.verbose)]
+    told = [page.text((note, "dim")) for note in notes(row, verbose=page.options.verbose)]
     marks = [_mark(page, mark) for mark in row.marks]
     alone = len(row.parts) == 1 or row.arena
-    first, *more = (marks or notes) if alone else [*marks, *notes]
+    first, *more = (marks or told) if alone else [*marks, *told]
     bar = page.text((page.glyphs.bar * _BAR_CELLS, style))
     name = page.text(row_name(row, page.glyphs.last))
     line = [
@@ -91,7 +91,7 @@ def _name(row: Row) -> str:
     return row.names[0]
 
 
-def _notes(row: Row, *, verbose: bool) -> list[str]:
+def notes(row: Row, *, verbose: bool) -> list[str]:
     """What the row holds, a few uses a line: all of them where memory of several kinds is one row,
     the first ones of an arena."""
     if len(row.parts) == 1:
