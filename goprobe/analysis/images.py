@@ -8,29 +8,31 @@ say how far it reaches.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 
 import msgspec
 
-from goprobe.binary.elf import PT_LOAD
+from goprobe.binary.elf import PT_LOAD, Segment
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.maps import Mapping
 from goprobe.process.procfs import PAGE_SIZE
+from goprobe.runtime.loaded import Loaded, file_key, loaded
 from goprobe.runtime.modules import Module, Modules
 from goprobe.runtime.world import World
 
 _HEADERS_LIMIT = 64
 _HEADER = 64
+_SIZE_LIMIT = 1 << 47
 _PROGRAM_HEADER = struct.Struct("<II6Q")
 
 
 class Library(msgspec.Struct, frozen=True):
-    """An ELF file loaded at [low, high), its zeroed variables included."""
+    """An ELF file that is loaded, its zeroed variables included, and where."""
 
-    low: int
-    high: int
     path: str
+    where: Loaded
 
 
 class Images:
@@ -40,25 +42,25 @@ class Images:
         self._world = world
 
     @cached_property
-    def executable_inodes(self) -> set[tuple[str, int]]:
-        return {(m.device, m.inode) for m in self._world.mappings if m.inode and "x" in m.perms}
-
-    @cached_property
     def libraries(self) -> tuple[Library, ...]:
-        """Every other ELF file that is mapped with code, in address order."""
+        """Every other ELF file that is loaded, in address order."""
         return tuple(self._libraries())
 
     def _libraries(self) -> Iterator[Library]:
-        own, _ = self._world.program.image
+        coded = {file_key(m) for m in self._world.mappings if m.is_file and "x" in m.perms}
         for m in self._world.mappings:
-            if m.offset or (m.device, m.inode) not in self.executable_inodes:
+            if m.offset or not m.is_file or file_key(m) not in coded or m.low in self._world.image:
                 continue
-            high = self._end(m)
-            if high > m.low and m.low != own + self._world.bias:
-                yield Library(m.low, high, m.path)
+            segments = self._segments(m)
+            first = next((s for s in segments if s.offset < PAGE_SIZE), None)
+            if first is not None:
+                bias = m.low - first.address // PAGE_SIZE * PAGE_SIZE
+                where = loaded(segments, bias, self._world.mappings)
+                if m.low in where:
+                    yield Library(m.path, where)
 
-    def _end(self, first: Mapping) -> int:
-        """Where the ELF file whose first page is mapped there ends; 0 where it is none."""
+    def _segments(self, first: Mapping) -> list[Segment]:
+        """The program headers of the ELF file whose first page is mapped there; none without."""
         read = self._world.memory.read
         try:
             header = read(first.low, _HEADER)
@@ -66,20 +68,32 @@ class Images:
                 int.from_bytes(header[i : i + n], "little") for i, n in ((32, 8), (54, 2), (56, 2))
             )
             if header[:4] != b"\x7fELF" or size != _PROGRAM_HEADER.size or count > _HEADERS_LIMIT:
-                return 0
+                return []
             if at + count * size > first.size:
-                return 0
+                return []
             headers = list(_PROGRAM_HEADER.iter_unpack(read(first.low + at, count * size)))
         except UnreadableError:
-            return 0
-        loads = [(address, length) for kind, _, _, address, _, _, length, _ in headers
-                 if kind == PT_LOAD]  # fmt: skip
-        low = min((a for a, _ in loads), default=0) & -PAGE_SIZE
-        length = max((a + n for a, n in loads), default=0) - low
-        return first.low + length + -length % PAGE_SIZE if 0 < length < 1 << 40 else 0
+            return []
+        return [
+            Segment(kind, flags, offset, address, in_file, length)
+            for kind, flags, offset, address, _, in_file, length, _ in headers
+            if kind == PT_LOAD and address < _SIZE_LIMIT and in_file <= length < _SIZE_LIMIT
+        ]
+
+    @cached_property
+    def _ordered(self) -> list[tuple[int, int, Library]]:
+        return sorted(
+            ((low, high, library) for library in self.libraries
+             for low, high in (*library.where.parts, *library.where.zeroed)),
+            key=lambda part: part[0],
+        )  # fmt: skip
 
     def library_at(self, address: int) -> Library | None:
-        return next((lib for lib in self.libraries if lib.low <= address < lib.high), None)
+        """The library that is loaded there."""
+        at = bisect_right(self._ordered, address, key=lambda part: part[0])
+        if at and address < self._ordered[at - 1][1]:
+            return self._ordered[at - 1][2]
+        return None
 
     # Go plugins
 

@@ -11,7 +11,6 @@ from itertools import islice, pairwise
 
 import msgspec
 
-from goprobe.analysis.images import Library
 from goprobe.analysis.locate import Locator
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
@@ -136,7 +135,9 @@ def _pieces(locator: Locator) -> Iterator[_Piece]:
         label = f"C stack of thread {stack.thread}"
         yield _Piece(stack.low, stack.high, Kind.SYSTEM_STACK, label)
     for library in locator.images.libraries:
-        yield from _zeroed(world, library)
+        # The kernel may have joined its zeroed variables with other memory.
+        for low, high in library.where.zeroed:
+            yield _Piece(low, high, Kind.LIBRARY, library.path)
 
 
 def _of_threads(locator: Locator, *, estimated: bool) -> Iterator[_Piece]:
@@ -149,16 +150,9 @@ def _of_threads(locator: Locator, *, estimated: bool) -> Iterator[_Piece]:
 
 def _sections(world: World, locator: Locator) -> Iterator[_Piece]:
     for stretch in world.program.stretches.all:
-        low, high = stretch.low + world.bias, stretch.high + world.bias
-        yield _Piece(low, high, stretch.kind, stretch.name)
-
-
-def _zeroed(world: World, library: Library) -> Iterator[_Piece]:
-    """A library's variables that no file is behind; the kernel may have joined them with others."""
-    for m in world.mappings:
-        if library.low < m.high and m.low < library.high and not m.is_file:
-            low, high = max(m.low, library.low), min(m.high, library.high)
-            yield _Piece(low, high, Kind.LIBRARY, library.path)
+        begin, end = stretch.low + world.bias, stretch.high + world.bias
+        for low, high in world.image.cut(begin, end):
+            yield _Piece(low, high, stretch.kind, stretch.name)
 
 
 def _spans(locator: Locator) -> Iterator[_Piece]:

@@ -49,9 +49,9 @@ class Row(msgspec.Struct, frozen=True):
 
     `parts` has what it is used for, most bytes first, `gap` the bytes of nothing before it.
     `perms` has the rights in it ("r-x"), each combination of them where there are several ("r rx
-    rw"); reserved space, which has none, has no say beside others. `inside` says that the row is a part
-    of the row before it (a stack in the heap's arena); `label` is what its only region is called,
-    empty where there are more.
+    rw"); reserved space, which has none, has no say beside others. `inside` says that the row is a
+    part of the row before it (a stack in the heap's arena); `label` is what its only region is
+    called, empty where there are more.
     """
 
     low: Address

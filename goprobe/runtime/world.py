@@ -7,16 +7,18 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Protocol
 
+from goprobe.binary.elf import PT_LOAD
 from goprobe.binary.pclntab import LineTable
 from goprobe.budget import BASE, Budget
 from goprobe.errors import GoprobeError, TargetError, UnreadableError
 from goprobe.process.maps import Mapping
 from goprobe.process.memory import Memory, MeteredMemory
-from goprobe.process.procfs import resident_bytes
+from goprobe.process.procfs import PAGE_SIZE, resident_bytes
 from goprobe.runtime.code import Code
 from goprobe.runtime.goroutines import Goroutines
 from goprobe.runtime.heap import Heap
 from goprobe.runtime.layout import Described, Layout
+from goprobe.runtime.loaded import Loaded, loaded
 from goprobe.runtime.modules import Modules, read_modules
 from goprobe.runtime.program import Program
 from goprobe.runtime.systemstacks import SystemStacks
@@ -108,6 +110,11 @@ class World:
         return Heap(self.memory, self.layout, self.roots["mheap_"])
 
     @cached_property
+    def image(self) -> Loaded:
+        """Where the program's own executable is loaded."""
+        return loaded(self.program.elf.segments, self.bias, self.mappings)
+
+    @cached_property
     def goroutines(self) -> Goroutines:
         return Goroutines(self.memory, self.layout, self.roots)
 
@@ -154,7 +161,16 @@ def load_bias(program: Program, mappings: tuple[Mapping, ...], executable: str) 
     """How far above its link-time addresses the binary was loaded, in bytes; 0 unless a PIE."""
     if not program.elf.pie:
         return 0
+    path = executable.replace("\n", "\\012")  # as /proc/PID/maps writes it
+    names = {path, f"{path} (deleted)"}
+    loads = [s for s in program.elf.segments if s.type == PT_LOAD]
+    # The program may have its own file mapped as data, too: the code says which one is the image.
+    for m in (m for m in mappings if m.path in names and "x" in m.perms):
+        for load in loads:
+            if load.offset // PAGE_SIZE * PAGE_SIZE == m.offset:
+                bias = m.low - load.address // PAGE_SIZE * PAGE_SIZE
+                if loaded(loads, bias, mappings).parts:
+                    return bias
     low, _ = program.image
-    names = {executable, f"{executable} (deleted)"}
     starts = [m.low - m.offset for m in mappings if m.path in names]
     return min(starts) - low if starts else 0

@@ -30,8 +30,7 @@ class Ground:
 
     def in_own_image(self, address: int) -> bool:
         """Whether the program's own executable is loaded there."""
-        low, high = self.world.program.image
-        return low <= address - self.world.bias < high
+        return address in self.world.image
 
     def location(
         self, kind: Kind, address: int, name: str, detail: Detail, *evidence: str

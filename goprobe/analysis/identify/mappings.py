@@ -30,9 +30,9 @@ class InMappings:
         if m.is_file and m.path:
             detail["path"] = m.path
             name = PurePath(m.path).name
-            if (m.device, m.inode) in self._ground.images.executable_inodes:
+            if self._ground.images.library_at(address) or "x" in m.perms:
                 return self._ground.location(Kind.LIBRARY, address, f"{name} ({m.perms})", detail)
-            return self._ground.location(Kind.FILE, address, f"mapped file {name}", detail)
+            return self._ground.location(Kind.FILE, address, _file_name(m), detail)
         if m.path.startswith("[stack"):
             detail |= {"thread": self._world.pid, "which": "os"}
             return self._ground.location(
@@ -67,7 +67,7 @@ class InMappings:
             name = f"{PurePath(library.path).name} (zeroed variables)"
             return self._ground.location(
                 Kind.LIBRARY, address, name, detail,
-                f"its program headers reach to {library.high:#x}",
+                f"the segments of {library.path} that are loaded before it reach this far",
             )  # fmt: skip
         if m.path == "[heap]":
             return self._ground.location(Kind.C_HEAP, address, "C heap (brk)", detail)
@@ -82,3 +82,13 @@ class InMappings:
             Kind.RUNTIME, address, "anonymous memory that goprobe cannot attribute", detail,
             "none of Go's bookkeeping claims it, and there is no C code in the process",
         )  # fmt: skip
+
+
+def _file_name(m: Mapping) -> str:
+    """What a mapping of no program is called: memory that is shared is a file to the kernel."""
+    if m.path == "/dev/zero (deleted)":
+        return "shared anonymous memory"
+    for prefix, what in (("/memfd:", "memory file"), ("/SYSV", "System V shared memory")):
+        if m.path.startswith(prefix):
+            return f"{what} {m.path.removeprefix(prefix).removesuffix(' (deleted)')}".rstrip()
+    return f"mapped file {PurePath(m.path).name}"
