@@ -34,6 +34,7 @@ _OF_LABEL = {
         ("free heap pages", "free heap pages", "room for more objects"),
         ("scavenged heap pages", "scavenged heap pages", "free, given back to the system"),
         ("free stacks and work buffers", "free stacks", "free stacks, and work buffers"),
+        ("unidentified", "unidentified", "claimed by nothing that goprobe knows"),
         ("race detector's shadow", "race shadow", "the race detector's notes of memory"),
         ("address sanitizer's shadow", "asan shadow", "the sanitizer's notes of memory"),
     )
