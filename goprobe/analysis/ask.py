@@ -18,6 +18,7 @@ from goprobe.analysis.hold import PATIENCE, AnyTarget, Target
 from goprobe.errors import telling
 from goprobe.process.maps import maps_text, parse_maps, read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
+from goprobe.process.ownnumbers import by_own_number
 from goprobe.process.ptrace import stopped
 from goprobe.process.rehearsal import CopyPlan, MissedError, NotingMemory
 from goprobe.runtime.world import World
@@ -63,12 +64,14 @@ def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) 
             process.release()
             threads, pause = process.threads, process.pause_us
         try:
-            world = World(pid, program, copy, parse_maps(text), threads, bias)
+            own = by_own_number(pid, threads)
+            world = World(pid, program, copy, parse_maps(text), own, bias)
             return Answer(question(world), pause)
         except MissedError as missed:
             noted.note(missed.address, missed.size)
     with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
         cache = PageCache(process.memory)
-        value = question(World(pid, program, cache, read_maps(pid), process.threads, bias))
+        own = by_own_number(pid, process.threads)
+        value = question(World(pid, program, cache, read_maps(pid), own, bias))
         process.release()
         return Answer(value, process.pause_us)

@@ -21,6 +21,7 @@ import msgspec
 from goprobe.binary.elf import ElfFile
 from goprobe.process.identity import ProcessIdentity, identify
 from goprobe.process.maps import read_maps
+from goprobe.process.ownnumbers import by_own_number
 from goprobe.process.memory import Memory, PageCache, ProcessMemory
 from goprobe.process.ptrace import StoppedProcess, stopped
 from goprobe.process.scheduling import import_numpy
@@ -105,7 +106,7 @@ class Held:
             target.program,
             PageCache(self._process.memory),
             read_maps(target.pid),
-            self._process.threads,
+            by_own_number(target.pid, self._process.threads),
             target.bias,
         )
 
@@ -197,6 +198,6 @@ def hold_child(target: Target, *, timeout: float = PATIENCE) -> Iterator[HeldChi
             pause_us = held.pause_us
         world = World(
             target.pid, target.program, PageCache(child.memory), read_maps(child.pid),
-            child.threads, target.bias,
+            by_own_number(target.pid, child.threads), target.bias,
         )  # fmt: skip
         yield HeldChild(target, world, child.memory, pause_us)

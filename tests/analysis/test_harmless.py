@@ -33,9 +33,9 @@ Writes = list[tuple[int, int]]
 """(address, value of 8 bytes)"""
 
 
-def _ask(command: str, pid: int, *addresses: int) -> Ran:
+def _ask(command: str, pid: int, *addresses: int, contradictory: bool = False) -> Ran:
     more = [f"{a:#x}" for a in addresses] if command == "where" else []
-    return goprobe(command, str(pid), *more, "--json", timeout=60)
+    return goprobe(command, str(pid), *more, "--json", timeout=60, contradictory=contradictory)
 
 
 def _sane(ran: Ran) -> None:
@@ -131,7 +131,8 @@ def test_a_program_that_destroyed_its_bookkeeping(go: str, value: int) -> None:
         for writes in chosen:
             saved = _write(program, writes)
             for command in COMMANDS:
-                _sane(_ask(command, program.pid, head, writes[0][0], 0xC000000000))
+                addresses = (head, writes[0][0], 0xC000000000)
+                _sane(_ask(command, program.pid, *addresses, contradictory=True))
             _write(program, saved)
         goes_on(program)
         assert _ask("heap", program.pid).json["self_check"]["popcount_mismatches"] == 0
