@@ -21,8 +21,8 @@ import msgspec
 from goprobe.binary.elf import ElfFile
 from goprobe.process.identity import ProcessIdentity, identify
 from goprobe.process.maps import read_maps
-from goprobe.process.ownnumbers import by_own_number
 from goprobe.process.memory import Memory, PageCache, ProcessMemory
+from goprobe.process.ownnumbers import by_own_number
 from goprobe.process.ptrace import StoppedProcess, stopped
 from goprobe.process.scheduling import import_numpy
 from goprobe.runtime.layout import Layout
