@@ -12,7 +12,26 @@ import msgspec
 
 from goprobe.binary.buildinfo import GoVersion
 from goprobe.errors import CannotWorkError
-from goprobe.runtime.layout import Layout
+from goprobe.runtime.layout import Field, Layout, StructLayout
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """A struct that grew between patch releases: fields from `at` on lie `by` bytes further on in
+    what is not shipped. Patch releases that are known to be of the one kind and of the other."""
+
+    struct: str
+    at: int
+    by: int
+    shipped: int
+    other: int
+
+
+# m.allpSnapshot, a slice (runtime2.go), is in Go 1.23.12 and in 1.24.11, but not in 1.23.9, 1.24.3
+# and 1.24.4. The layouts shipped are those of 1.23.9 and 1.24.11.
+_CHANGES = {
+    (1, 23): _Change("m", 296, 24, shipped=9, other=12),
+    (1, 24): _Change("m", 320, -24, shipped=11, other=4),
+}
 
 
 def releases() -> tuple[str, ...]:
@@ -36,3 +55,25 @@ def shipped_layout(go: GoVersion) -> Layout:
         )
     path = resources.files("goprobe.runtime") / "layouts" / f"go{name}.json"
     return msgspec.json.decode(path.read_bytes(), type=Layout)
+
+
+def shipped_layouts(go: GoVersion) -> tuple[Layout, ...]:
+    """All that a release's layout may be, the likeliest first: structs have changed between patch
+    releases, and a binary does not always say which one it is of. Raises CannotWorkError."""
+    shipped = shipped_layout(go)
+    change = _CHANGES.get((go.major, go.minor))
+    if change is None:
+        return (shipped,)
+    other = _changed(shipped, change)
+    near = abs(go.patch - change.shipped) <= abs(go.patch - change.other)
+    return (shipped, other) if near else (other, shipped)
+
+
+def _changed(layout: Layout, change: _Change) -> Layout:
+    old = layout.struct(change.struct)
+    fields = {
+        name: Field(f.offset + change.by * (f.offset >= change.at), f.size, f.type)
+        for name, f in old.fields.items()
+    }
+    grown = StructLayout(old.name, old.size + change.by, fields)
+    return Layout(layout.go, {**layout.structs, change.struct: grown}, dict(layout.constants))

@@ -23,7 +23,7 @@ from goprobe.process.memory import Memory, u32, u64
 from goprobe.runtime.heap import Heap, Span
 from goprobe.runtime.layout import Facts, Layout
 from goprobe.runtime.program import FACTS_ROOM, Program
-from goprobe.runtime.shipped import shipped_layout
+from goprobe.runtime.shipped import shipped_layouts
 from goprobe.runtime.view import Record, read_record, read_records
 
 Words = NDArray[np.uint64]
@@ -53,8 +53,11 @@ def find_roots(program: Program, layout: Layout, memory: Memory, bias: int) -> d
 
     Raises NotGoError where the heap or the goroutines cannot be found beyond doubt.
     """
-    finder = _Finder(program, layout, memory, bias)
-    return {name: address - bias for name, address in finder.run().items()}
+    return _found(_Finder(program, layout, memory, bias))
+
+
+def _found(finder: _Finder) -> dict[str, int]:
+    return {name: address - finder.bias for name, address in finder.run().items()}
 
 
 def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -> Facts:
@@ -64,14 +67,18 @@ def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -
     processes of the same `owner` (a user's number) only, and each time it must hold.
     Raises CannotWorkError (no layout for its Go release), NotGoError (roots not found).
     """
-    layout = shipped_layout(program.go)
+    layouts = shipped_layouts(program.go)
 
     def make() -> Facts:
-        return Facts(layout, find_roots(program, layout, memory, bias))
+        finders = [_Finder(program, layout, memory, bias) for layout in layouts]
+        found = [Facts(finder.layout, _found(finder)) for finder in finders]
+        # Where it is one of several, the one by which most of the runtime's threads are found.
+        best = max(range(len(found)), key=lambda i: finders[i].threads)
+        return found[best]
 
     def holds(facts: Facts) -> bool:
         here = {name: address + bias for name, address in facts.roots.items()}
-        return _Finder(program, layout, memory, bias).holds(here)
+        return _Finder(program, facts.layout, memory, bias).holds(here)
 
     return cached(ROOM, facts_source(program, owner), Facts, make, holds=holds)
 
@@ -83,19 +90,21 @@ def facts_source(program: Program, owner: int) -> Derived:
 
 class _Finder:
     def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
-        self._layout = layout
+        self.layout = layout
         self._memory = memory
         self._elf = program.elf
-        self._bias = bias
+        self.bias = bias
         self._name = program.elf.shown_as
+        self.threads = 0
+        """How many the list of threads has, known once the roots are found."""
 
     def holds(self, roots: dict[str, int]) -> bool:
         """Whether the roots that another process of this binary had are this one's."""
         try:
             header = u64(self._memory, roots["firstmoduledata"])
             magic = u32(self._memory, header)
-            spans = roots["mheap_"] + self._layout.offset("mheap", "allspans")
-            heap = Heap(self._memory, self._layout, roots["mheap_"])
+            spans = roots["mheap_"] + self.layout.offset("mheap", "allspans")
+            heap = Heap(self._memory, self.layout, roots["mheap_"])
             return (
                 magic == MAGIC
                 and self._is_mheap(roots["mheap_"], *self._slice(spans))
@@ -114,12 +123,12 @@ class _Finder:
         head = find_module_head(self._elf)
         if head is None:
             raise NotGoError(f"{self._name} is stripped, and its module data was not found")
-        at = head.address + self._bias
-        self._module = read_record(self._memory, self._layout.struct("moduledata"), at)
+        at = head.address + self.bias
+        self._module = read_record(self._memory, self.layout.struct("moduledata"), at)
         areas = list(self._areas())
         found = {"firstmoduledata": at}
         found["mheap_"] = self._only("mheap_", self._mheaps(areas))
-        heap = Heap(self._memory, self._layout, found["mheap_"])
+        heap = Heap(self._memory, self.layout, found["mheap_"])
         found["allgs"] = self._only("allgs", self._allgs(areas, heap))
         found["allm"] = self._allm(areas)
         optional = {
@@ -164,7 +173,7 @@ class _Finder:
     # The heap
 
     def _mheaps(self, areas: Sequence[_Area]) -> Iterator[int]:
-        offset = self._layout.offset("mheap", "allspans")
+        offset = self.layout.offset("mheap", "allspans")
         for area in areas:
             for index in self._slices(area, 1 << 26):
                 at = area.address(index)
@@ -175,7 +184,7 @@ class _Finder:
         """allspans leads to spans that the arena index, found beside it, leads to as well."""
         try:
             raw = self._memory.read(spans, 8 * min(count, _PROBES))
-            heap = Heap(self._memory, self._layout, mheap)
+            heap = Heap(self._memory, self.layout, mheap)
             pointers = [int(p) for p in np.frombuffer(raw, np.uint64)]
             found = [heap.span(p) for p in pointers]
             known = [s for s in found if s is not None and self._is_span(s)]
@@ -222,10 +231,10 @@ class _Finder:
         if pointer % 8 or heap.span_at(pointer) is None:
             return None
         try:
-            g = read_record(self._memory, self._layout.struct("g"), pointer)
+            g = read_record(self._memory, self.layout.struct("g"), pointer)
         except UnreadableError:
             return None
-        status = g["atomicstatus"] & ~self._layout.constants["_Gscan"]
+        status = g["atomicstatus"] & ~self.layout.constants["_Gscan"]
         sane = g["stack.lo"] <= g["stack.hi"] < 1 << 47 and status < 16 and g["goid"] < 1 << 48
         return g if sane else None
 
@@ -240,16 +249,17 @@ class _Finder:
                     best, longest = area.address(index), length
         if not best:
             raise NotGoError(f"{self._name} is stripped, and runtime.allm was not found")
+        self.threads = longest
         return best
 
     def _threads(self, pointer: int, most: int = 1 << 16) -> int:
         """How many threads the list has that begins with this one, `most` at most."""
-        struct = self._layout.struct("m")
+        struct = self.layout.struct("m")
         seen: set[int] = set()
         while pointer and pointer not in seen and len(seen) < most:
             try:
                 m = read_record(self._memory, struct, pointer)
-                if u64(self._memory, m["g0"] + self._layout.offset("g", "m")) != pointer:
+                if u64(self._memory, m["g0"] + self.layout.offset("g", "m")) != pointer:
                     break
             except UnreadableError:
                 break
@@ -289,7 +299,7 @@ class _Finder:
     def _gc_bits_arenas(self, areas: Sequence[_Area], heap: Heap) -> int:
         """The struct is a lock, then free, next, current, previous; mark bits come from `next`,
         and all of the four lists together hold all bits (mheap.go)."""
-        struct = self._layout.struct("mspan")
+        struct = self.layout.struct("mspan")
         try:
             records = read_records(self._memory, struct, heap.span_pointers())
             marks, allocs = (
@@ -298,7 +308,7 @@ class _Finder:
             )
         except UnreadableError:
             return 0
-        link = self._layout.offset("gcBitsArena", "next")
+        link = self.layout.offset("gcBitsArena", "next")
         every = np.concatenate([marks, allocs])
         found = []
         for at, words in self._aligned(areas):

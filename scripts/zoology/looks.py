@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from scripts.zoology.asking import Asker, Ran
@@ -21,6 +22,8 @@ class Looks:
     ran: dict[str, Ran] = field(default_factory=dict)
     smaps: tuple[str, str] = ("", "")
     """/proc/PID/smaps before and after `maps`."""
+    threads: dict[int, int] = field(default_factory=dict)
+    """Where the stack pointers of threads were that waited before and after `threads`."""
 
     @property
     def all(self) -> list[Ran]:
@@ -46,6 +49,10 @@ def look(ask: Asker, pid: int) -> Looks:
     looks.ran["text"] = ask("heap", number, "--types", "--retained")
     regions = looks.report("maps").get("map", [])
     looks.ran["where"] = ask("where", number, *_addresses(regions), "--json")
+    waiting = _stack_pointers(pid)
+    looks.ran["threads"] = ask("where", number, *map(hex, waiting.values()), "--json")
+    still = _stack_pointers(pid)
+    looks.threads = {t: sp if still.get(t) == sp else 0 for t, sp in waiting.items()}
     for i, address in enumerate(_objects(looks.report("where"))):
         for option in ("--object", "--path", "--referrers"):
             looks.ran[f"{option} {i}"] = ask("heap", number, option, address, "--json")
@@ -55,6 +62,19 @@ def look(ask: Asker, pid: int) -> Looks:
 def _smaps(pid: int) -> str:
     with open(f"/proc/{pid}/smaps") as file:
         return file.read()
+
+
+def _stack_pointers(pid: int) -> dict[int, int]:
+    """Of each thread that waits in the kernel, as the kernel tells (proc(5), syscall)."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            words = (task / "syscall").read_text().split()
+        except OSError:
+            continue  # it has ended
+        if len(words) > 2:
+            found[int(task.name)] = int(words[-2], 16)
+    return found
 
 
 def _addresses(regions: list[Any]) -> list[str]:

@@ -20,7 +20,7 @@ from goprobe.process.memory import ProcessMemory
 from goprobe.runtime.layout import layout_from_debug, roots_from_debug
 from goprobe.runtime.program import Program
 from goprobe.runtime.shipped import releases as shipped_releases
-from goprobe.runtime.shipped import shipped_layout
+from goprobe.runtime.shipped import shipped_layout, shipped_layouts
 from goprobe.runtime.stripped import find_roots
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, releases, running
@@ -126,6 +126,29 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     changed.chmod(0o755)
     with running(changed) as program:
         yield program
+
+
+def test_a_struct_that_changed_between_patch_releases(tmp_path: Path) -> None:
+    """What the process shows decides, whatever patch release its binary says to be of."""
+    if "1.24" not in releases():
+        pytest.skip("no Go 1.24 here")
+    symbols = build(HEAP, go="1.24")
+    said, debug = str(Program(ElfFile(symbols)).go), DebugInfo(ElfFile(symbols))
+    data = build(HEAP, go="1.24", flags=("-ldflags=-s -w",)).read_bytes()
+    assert said == "go1.24.11" and said.encode() in data  # of which the shipped layout is
+    binary = tmp_path / "standing"
+    binary.write_bytes(data.replace(said.encode(), b"go1.24.04"))
+    binary.chmod(0o755)
+    likely, other = shipped_layouts(Program(ElfFile(binary)).go)
+    made = layout_from_debug(debug, "go1.24").struct("m")
+    assert likely.struct("m") != made and other.struct("m") == made
+    assert other == shipped_layout(Program(ElfFile(symbols)).go)
+    with running(binary) as program:
+        target = open_target(program.pid)
+        assert target.layout == other
+        with hold(target) as held:
+            found = {thread.tid for thread in held.world.goroutines.threads}
+            assert set(held.world.threads) <= found and len(found) > 2
 
 
 @pytest.mark.parametrize("command", ["maps", "goroutines", "heap"])

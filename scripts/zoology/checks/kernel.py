@@ -16,6 +16,7 @@ _PAGE = 4096
 def kernel(looks: Looks) -> Iterator[Finding]:
     yield _resident(looks)
     yield _within(looks)
+    yield _stacks(looks)
 
 
 def _resident(looks: Looks) -> Finding:
@@ -52,6 +53,18 @@ def _within(looks: Looks) -> Finding:
     if fat:
         says = f"{fat[0]['label']} has {fat[0]['rss']} bytes resident of {fat[0]['size']}"
     return Finding("resident in all", least - room <= told <= most + room and not fat, says)
+
+
+def _stacks(looks: Looks) -> Finding:
+    """A thread's stack pointer points into a stack, and into no other thread's."""
+    wrong: list[str] = []
+    locations = looks.report("threads").get("locations", [])
+    for (thread, sp), location in zip(looks.threads.items(), locations, strict=False):
+        whose = location["detail"].get("thread", thread)
+        if sp and ("stack" not in location["kind"] or whose != thread):
+            wrong.append(f"thread {thread} is at {sp:#x}: {location['kind']}, {location['name']}")
+    says = wrong[0] if wrong else f"{len(looks.threads)} threads"
+    return Finding("stacks of threads", bool(locations) and not wrong, says)
 
 
 def _mappings(smaps: str) -> dict[tuple[int, int], int]:
