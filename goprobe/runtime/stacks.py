@@ -26,6 +26,7 @@ _WRAPPERS_SHOW = frozenset({"runtime.gopanic", "runtime.sigpanic", "runtime.pani
 # Where g0 is on the thread's own stack, it ends where a variable of mstart0 lies; that function's
 # frame and mstart's are beyond.
 _MSTART = 512
+_HANDLER_FRAMES = 64
 _NOWHERE = Unwound((), False, "it has no stack")
 
 
@@ -66,6 +67,12 @@ class Stacks:
             for sp in (self._world.threads[thread.tid].rsp, vdso.sp if vdso else 0):
                 if g.low <= sp < g.high:
                     return sp
+            # Its thread is in a signal handler, or in the scheduler: what the goroutine's own
+            # struct has may be older than the frames that it is in by now.
+            walked = self._of_live(self._world.threads[thread.tid], thread, g, _HANDLER_FRAMES)
+            for frame in walked.frames:
+                if g.low <= frame.sp < g.high:
+                    return frame.sp
         return g.sp
 
     # -- walks -------------------------------------------------------------------------------

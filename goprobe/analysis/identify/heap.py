@@ -11,6 +11,7 @@ from goprobe.model.location import Detail, Kind, Location
 from goprobe.process.memory import u64
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.heap import HeapObject, Span
+from goprobe.runtime.stacks import Stacks
 
 _STACK_ORDERS = 4
 
@@ -139,8 +140,8 @@ class InHeap:
         return self._ground.location(Kind.GOROUTINE_STACK, address, name, detail, fact, about)
 
     def stack_pointer(self, goroutine: Goroutine) -> int:
-        """Where a goroutine's stack is used down to: its thread's register while it runs on one,
-        else what the scheduler saved."""
+        """Where a goroutine's stack is used down to: its thread's register while that is on it,
+        else as far as a walk of the thread's stacks, or what the scheduler saved, tells."""
         if goroutine.m:
             thread = next(
                 (t for t in self._world.goroutines.threads if t.address == goroutine.m), None
@@ -148,7 +149,7 @@ class InHeap:
             registers = self._world.threads.get(thread.tid) if thread else None
             if registers and goroutine.low <= registers.rsp < goroutine.high:
                 return registers.rsp
-        return goroutine.sp
+        return Stacks(self._world).stack_pointer(goroutine)
 
     @cached_property
     def _pooled_spans(self) -> set[int]:
