@@ -23,7 +23,7 @@ Way = list[tuple[int, int]]
 """(node, edge by which it was reached; -1 for the first)"""
 
 _TRIED = 64
-_SHOWN_STEPS = 200
+SHOWN_STEPS = 200
 _MOST_REFERRERS = 1000
 _MOST_DANGLING = 200
 _REASONS = {
@@ -77,7 +77,7 @@ def _way(graph: HeapGraph, node: int, without: int) -> Way:
 def _locations(names: Names, way: Way) -> tuple[Location, ...]:
     """The steps of a way: each with the field that led to it, and where its pointer to the next
     one lies."""
-    half = _SHOWN_STEPS // 2
+    half = SHOWN_STEPS // 2
     found = []
     for i, (node, edge) in enumerate(way):
         if half <= i < len(way) - half:

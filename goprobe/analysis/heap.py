@@ -10,6 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.graph import GraphFacts, audit_graph
 from goprobe.analysis.audit.heap import HeapFacts, audit_heap
 from goprobe.analysis.census import census_of, heap_census, self_check
 from goprobe.analysis.closeup import dangling, object_view, paths, referrers
@@ -128,9 +129,9 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
     if profile:
         changes["samples"] = samples(graph)
     report = replace(report, **changes)
-    return finished(
-        report, audit_heap(HeapFacts(report, snapshot.census, sampled=snapshot.sample is not None))
-    )
+    sampled = snapshot.sample is not None
+    audit = audit_heap(HeapFacts(report, snapshot.census, sampled=sampled))
+    return finished(report, audit + audit_graph(GraphFacts(report, graph, questions.referrers)))
 
 
 def _sample_told(graph: HeapGraph) -> tuple[str, ...]:

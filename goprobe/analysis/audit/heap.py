@@ -12,6 +12,7 @@ from goprobe.model.heap import HeapReport, TypeCount
 from goprobe.model.report import Audited
 from goprobe.runtime.census import Census
 from goprobe.runtime.censuscheck import disagreements
+from goprobe.runtime.roots import RootKind
 
 
 class HeapFacts(msgspec.Struct, frozen=True):
@@ -105,7 +106,8 @@ def retained_fits(facts: HeapFacts) -> Iterator[str]:
             yield f"{t.type} retains {t.retained_bytes} of {graph.reachable_bytes} reachable bytes"
         if t.retained_bytes + graph.unreachable_bytes < t.bytes:
             yield f"{t.type} has {t.bytes} bytes and retains {t.retained_bytes}"
-    roots = () if report.roots is UNSET else report.roots
+    # A goroutine's variables are parts of what it keeps itself.
+    roots = [r for r in report.roots or () if r.kind != RootKind.VARIABLE]
     if (held := sum(r.retained_bytes for r in roots)) > graph.reachable_bytes:
         yield f"the roots alone retain {held} of {graph.reachable_bytes} reachable bytes"
 
