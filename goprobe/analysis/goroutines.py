@@ -71,7 +71,7 @@ def goroutine_states(world: World, now: int) -> tuple[GoroutineState, ...]:
     """Every goroutine of a process that stands still, one by one, dead ones left out."""
     stacks = Stacks(world)
     known = world.goroutines
-    teller = Teller(stacks.code, {t.address: t.tid for t in known.threads}, known.wait_reasons, now)
+    teller = Teller(stacks, {t.address: t.tid for t in known.threads}, known.wait_reasons, now)
     found = []
     for g in known.all:
         if not g.dead:

@@ -100,7 +100,7 @@ def survey(
     world = held.world
     tids = {t.address: t.tid for t in world.goroutines.threads}
     live = Stacks(world, modules)
-    teller = Teller(live.code, tids, world.goroutines.wait_reasons, now)
+    teller = Teller(live, tids, world.goroutines.wait_reasons, now)
     walked: dict[int, tuple[int, Standing]] = {}
     names = status_names(layout)
     running = table_of(copy, layout, np.flatnonzero(copy.stack_at == MISSING))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
 
-from goprobe.binary.pclnformat import shown_name
 from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
-from goprobe.runtime.code import Code
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.stacks import Stacks
@@ -53,12 +51,14 @@ def standing_of(stacks: Stacks, g: Goroutine, start: str) -> Standing:
 class Teller:
     """Makes the report's entries out of goroutines and where they stand."""
 
-    def __init__(self, code: Code, tids: dict[int, int], reasons: Sequence[str], now: int) -> None:
+    def __init__(
+        self, stacks: Stacks, tids: dict[int, int], reasons: Sequence[str], now: int
+    ) -> None:
         """`tids` are the kernel's thread ids by m; `now` is the monotonic clock in nanoseconds."""
         self._tids = tids
         self._reasons = reasons
         self._now = now
-        self.name_of = lru_cache(maxsize=4096)(_namer(code))
+        self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
 
     def tell(self, g: Goroutine, sp: int, stands: Standing) -> GoroutineState:
         waiting = g.status == "waiting"
@@ -84,14 +84,6 @@ class Teller:
             frames=stands.frames,
             frames_end=stands.end or UNSET,
         )
-
-
-def _namer(code: Code) -> Callable[[int], str]:
-    def name_of(pc: int) -> str:
-        spot = code.spot(pc)
-        return shown_name(spot.name) if spot else ""
-
-    return name_of
 
 
 def _site(f: FrameView) -> CallSite:

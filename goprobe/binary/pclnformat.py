@@ -140,10 +140,26 @@ class InlinedCall(msgspec.Struct, frozen=True):
     start_line: int
 
 
-def shown_name(name: str) -> str:
+def shown_name(name: str, *, methods: bool = True) -> str:
     """A function's name as the runtime prints it: generic shapes as "[...]".
 
-    Source: src/runtime/traceback.go, funcNamePiecesForPrint.
+    `methods`: since Go 1.27, which has methods with types of their own, two such parts of a name
+    are told apart; before, all from the first bracket to the last was one. Source:
+    src/runtime/traceback.go (symtab.go since 1.27), funcNamePiecesForPrint.
     """
     start, end = name.find("["), name.rfind("]")
-    return f"{name[:start]}[...]{name[end + 1 :]}" if 0 <= start < end else name
+    if not 0 <= start < end:
+        return name
+    between = _between(name, start, end) if methods else ""
+    return f"{name[:start]}[...]{between}{name[end + 1 :]}"
+
+
+def _between(name: str, start: int, end: int) -> str:
+    """What stands between the first bracket's end and the next bracket, "" where there is none."""
+    depth = 0
+    for at in range(start, end):
+        depth += (name[at] == "[") - (name[at] == "]")
+        if not depth:
+            following = name.find("[", at)
+            return f"{name[at + 1 : following]}[...]" if 0 <= following < end else ""
+    return ""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from goprobe.binary.pclnformat import shown_name
 from goprobe.errors import UnreadableError
 from goprobe.runtime.code import Code
 from goprobe.runtime.frames import FrameView
@@ -129,6 +128,11 @@ class Stacks:
         sp = m["vdsoSP"]
         return Start(m["vdsoPC"], sp, 0, *self._bounds(sp, thread, g), exact=False) if sp else None
 
+    def function_at(self, pc: int) -> str:
+        """The shown name of the function whose code holds `pc`, "" for what is not Go's code."""
+        spot = self.code.spot(pc)
+        return self._world.shown_name(spot.name) if spot else ""
+
     # -- as the source has it ----------------------------------------------------------------
 
     def source(self, unwound: Unwound) -> Iterator[FrameView]:
@@ -156,7 +160,7 @@ class Stacks:
         for i, source in enumerate(stack):
             yield FrameView(
                 frame.pc, frame.lookup, frame.sp, frame.cfa,
-                shown_name(source.function), source.file, source.line,
+                self._world.shown_name(source.function), source.file, source.line,
                 source.inlined, len(stack) - 1 - i, innermost, source.wrapper,
             )  # fmt: skip
 

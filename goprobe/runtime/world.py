@@ -7,7 +7,9 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Protocol
 
+from goprobe.binary.buildinfo import GoVersion
 from goprobe.binary.elf import PT_LOAD
+from goprobe.binary.pclnformat import shown_name
 from goprobe.binary.pclntab import LineTable
 from goprobe.budget import BASE, Budget
 from goprobe.errors import GoprobeError, TargetError, UnreadableError
@@ -25,6 +27,8 @@ from goprobe.runtime.systemstacks import SystemStacks
 from goprobe.runtime.typedata import TypeData, TypeSection
 
 _PASSES = 8  # how often any byte of a process may be looked at
+
+_GENERIC_METHODS = GoVersion(1, 27)
 
 
 class ThreadState(Protocol):
@@ -150,6 +154,10 @@ class World:
         """The function whose code covers an address, "" where there is none."""
         found = self.code.function_at(pc)
         return found.name if found else self.program.function_name(pc - self.bias)
+
+    def shown_name(self, function: str) -> str:
+        """A function's name as this program prints it."""
+        return shown_name(function, methods=self.program.go >= _GENERIC_METHODS)
 
     @cached_property
     def typedata(self) -> TypeData:

@@ -59,7 +59,7 @@ def _trials(options: argparse.Namespace) -> Iterator[Trial]:
     gos = options.go.split(",") if options.go else releases()
     for number in range(options.first, options.first + options.programs):
         for kind in kinds:
-            builds = [b for b in kind.builds if not options.build or b.name == options.build]
+            builds = [b for b in kind.builds if b.possible and options.build in (None, b.name)]
             if builds:
                 go = gos[number % len(gos)]
                 build = builds[(number // len(gos)) % len(builds)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,17 @@ from scripts.truths.choices import Choices
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How a program is built: `flags` for `go build`, with cgo where `cgo` says so (-race)."""
+    """How a program is built: `flags` for `go build`, with cgo where `cgo` says so (-race), by the
+    C compiler `cc`. A build whose compiler is not here is left out."""
 
     name: str
     flags: tuple[str, ...] = ()
     cgo: bool = False
+    cc: str = "gcc"
+
+    @property
+    def possible(self) -> bool:
+        return not self.cgo or shutil.which(self.cc) is not None
 
 
 PLAIN = Build("plain")
@@ -25,6 +32,8 @@ UNOPTIMIZED = Build("-N -l", ("-gcflags=all=-N -l",))
 PIE = Build("PIE", ("-buildmode=pie",))
 RACE = Build("-race", ("-race",), cgo=True)
 STRIPPED = Build("stripped", ("-ldflags=-s -w",))
+CGO = Build("cgo", cgo=True)
+MUSL = Build("musl", cgo=True, cc="musl-gcc")
 
 
 @dataclass(frozen=True, slots=True)

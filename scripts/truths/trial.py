@@ -127,6 +127,7 @@ def _built(program: Program, go: str, build: Build) -> Iterator[Case | str]:
             "GOPROXY": "off",
             "GOWORK": "off",
             "CGO_ENABLED": "1" if build.cgo else "0",
+            "CC": build.cc,
         }
         made = subprocess.run(
             [str(tool), "build", *build.flags, "-o", str(binary), "."],

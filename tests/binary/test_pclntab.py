@@ -391,3 +391,25 @@ def test_a_frames_live_pointers(go: str) -> None:
     assert table.funcdata(work, FUNCDATA_INL_TREE) == 0 or table.gofunc
     goexit = named(table, "runtime.goexit")
     assert list(frame_maps(table, goexit, goexit.entry).locals) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "two"),
+    [
+        ("main.main", "main.main", "main.main"),
+        ("main.F[go.shape.int]", "main.F[...]", "main.F[...]"),
+        ("main.F[go.shape.map[int]bool].func1", "main.F[...].func1", "main.F[...].func1"),
+        ("main.(*T[go.shape.int]).M.func2", "main.(*T[...]).M.func2", "main.(*T[...]).M.func2"),
+        (
+            "main.(*T[go.shape.[]int]).M[go.shape.map[int]bool].func1",
+            "main.(*T[...].func1",
+            "main.(*T[...]).M[...].func1",
+        ),
+        ("main.A[x].B[y].C[z].func1", "main.A[...].func1", "main.A[...].B[...].func1"),
+        ("a[b", "a[b", "a[b"),
+        ("a]b[", "a]b[", "a]b["),
+    ],
+)
+def test_names_are_shown_as_the_release_shows_them(name: str, one: str, two: str) -> None:
+    assert shown_name(name, methods=False) == one
+    assert shown_name(name) == two

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 
 import goprobe
 from scripts.truths.answer import Answer, wrong
@@ -14,6 +16,8 @@ from scripts.truths.goroutines import grammar
 from scripts.truths.goroutines.comparing import Asked, Witness, compared
 from scripts.truths.goroutines.dump import Printed, parse
 from scripts.truths.kind import (
+    CGO,
+    MUSL,
     PIE,
     PLAIN,
     RACE,
@@ -36,7 +40,9 @@ class Account:
     users: dict[int, Printed]
     locals: dict[int, tuple[int, int]]
     """number -> (address, goroutine) of a local variable."""
-    times: tuple[int, int, int] = field(default=(0, 0, 0))
+    of_c: tuple[tuple[int, int], ...]
+    """(address, thread) of locals of C's functions."""
+    times: tuple[int, int, int]
 
 
 def account(program: Running) -> Account:
@@ -54,13 +60,16 @@ def account(program: Running) -> Account:
         int(words["count"][0]),
         parse("\n".join(program.lines[at + 1 : -1])),
         {int(n): (int(address, 16), int(g)) for n, address, g in rows},
+        tuple((int(at, 16), int(by)) for at, by in map(str.split, words.get("cstack", []))),
         (first, second, third),
     )
 
 
 class Goroutines:
     name = "goroutines"
-    builds: tuple[Build, ...] = (PLAIN, UNOPTIMIZED, PIE, RACE, STRIPPED)
+    builds: tuple[Build, ...] = (
+        PLAIN, UNOPTIMIZED, PIE, RACE, STRIPPED, CGO, MUSL,
+    )  # fmt: skip
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         return grammar.write(choices, go, build)
@@ -69,7 +78,7 @@ class Goroutines:
         settings = case.program.notes.get("environment", {})
         assert isinstance(settings, dict)
         environment = {**settings, "GOTRACEBACK": "system"}
-        with running(case.binary, env=environment) as program:
+        with _started(case, environment) as program:
             before = account(program)
             asked = _ask(program, before)
             if isinstance(asked, str):
@@ -86,6 +95,14 @@ class Goroutines:
         return {}
 
 
+def _started(case: Case, environment: Mapping[str, str]) -> AbstractContextManager[Running]:
+    limit = case.program.notes.get("stack")
+    if not limit:
+        return running(case.binary, env=environment)
+    command = f"ulimit -s {limit}; exec {case.binary}"
+    return running(Path("/bin/sh"), "-c", command, env=environment)
+
+
 def _last_words(program: Running) -> dict[int, Printed]:
     """Every goroutine with every frame, as a program prints that SIGQUIT ends: runtime.Stack leaves
     out those of the runtime."""
@@ -96,7 +113,9 @@ def _last_words(program: Running) -> dict[int, Printed]:
 
 
 def _ask(program: Running, before: Account) -> Asked | str:
-    addresses = sorted({address for address, _ in before.locals.values()})
+    locals_of_go = {address for address, _ in before.locals.values()}
+    addresses = sorted(locals_of_go | {address for address, _ in before.of_c})
+    threads = _threads(program.pid)
     started = time.monotonic_ns()
     try:
         with goprobe.attach(program.pid) as process:
@@ -108,4 +127,11 @@ def _ask(program: Running, before: Account) -> Asked | str:
             regions = process.maps().map
     except goprobe.GoprobeError as error:
         return str(error)
-    return Asked(report, again, {int(w.address): w for w in where}, regions, started, ended)
+    return Asked(
+        report, again, {int(w.address): w for w in where}, regions, started, ended,
+        threads & _threads(program.pid),
+    )  # fmt: skip
+
+
+def _threads(pid: int) -> set[int]:
+    return {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()}

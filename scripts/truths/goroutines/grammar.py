@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.truths.choices import Choices
+from scripts.truths.goroutines import bridge
 from scripts.truths.goroutines.snippets import Snippet, choose, place
 from scripts.truths.goroutines.support import SUPPORT
 from scripts.truths.goroutines.text import Text
@@ -15,22 +16,30 @@ _DEPTHS = ((5, 3), (3, 40), (2, 120), (1, 2500))
 
 def write(choices: Choices, go: str, build: Build) -> Program:
     major, minor = go.split(".")
-    text = Text(choices, (int(major), int(minor)))
+    text = Text(choices, (int(major), int(minor)), cgo=build.cgo)
     for _ in range(choices.between(1, _MOST_ACTORS)):
         _actor(text)
     if choices.chance(25):
         text.settings["GOMAXPROCS"] = str(choices.between(1, 4))
+    if choices.chance(15):
+        text.settings["GODEBUG"] = "asyncpreemptoff=1"
+    stack = choices.one_of(("unlimited", "1000000")) if choices.chance(15) else ""
     collect = "true" if choices.chance(50) else "false"
     body = "".join(f"\t{line}\n" for line in "\n".join(text.in_main).split("\n") if line)
     text.declare(f"func main() {{\n{body}\tstand({text.arriving}, {collect})\n}}")
     files = {"main.go": text.go_source(), "support.go": SUPPORT}
-    return Program(files, {"environment": text.settings})
+    if "cgo" in text.flags:
+        files |= {"bridge.h": bridge.HEADER, "bridge.c": bridge.SOURCE, "bridge.go": bridge.EXPORTS}
+    if "asm" in text.flags:
+        files |= {"asm_amd64.s": bridge.ASSEMBLY, "asm.go": bridge.DECLARED}
+    return Program(files, {"environment": text.settings, "stack": stack})
 
 
 def _actor(text: Text) -> None:
     begin = choose(text, "begins")
-    steps = [choose(text, "steps") for _ in range(text.choices.between(0, _MOST_STEPS))]
-    call = _leaf(text)
+    most, but = (2, "large") if "many" in begin.flags else (_MOST_STEPS, "")
+    steps = [choose(text, "steps", but=but) for _ in range(text.choices.between(0, most))]
+    call = _leaf(text, but="thread" if "many" in begin.flags else "")
     for step in steps:  # the innermost first
         call = _step(text, step, call)
     if "late" in begin.flags:
@@ -50,9 +59,9 @@ def _step(text: Text, step: Snippet, following: str) -> str:
     return call
 
 
-def _leaf(text: Text) -> str:
+def _leaf(text: Text, *, but: str) -> str:
     """A function named leafN stands: what is above it on the stack stays in any case."""
-    leaf = choose(text, "leaves")
+    leaf = choose(text, "leaves", but=but)
     text.arriving += 1
     body = place(text, leaf, "")
     number = text.last

@@ -6,14 +6,15 @@
     statements
 
 In both, $ is a number of the piece's own and NEXT the statement that it is to make happen. `once`:
-in one place of a program. `inline`: also without go:noinline. `cgo`: in builds with C only; lines
-that begin with //c are the C compiler's. `late`: it may never begin (one finalizer
-blocks all others).
+in one place of a program. `inline`: also without go:noinline. `cgo`: in builds with C only; `asm`:
+in those without (a package has one or the other). `late`: it may never begin, as one finalizer
+blocks all others. `many`: it makes thousands of goroutines; `large` and
+`thread`: it takes much of a stack, or a thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,9 +57,10 @@ def _read(text: str) -> Snippet:
     )  # fmt: skip
 
 
-def choose(text: Text, file: str) -> Snippet:
-    """One that this program may have; the first of the file is the simplest."""
-    known = [s for s in snippets(file) if _allowed(text, s)]
+def choose(text: Text, file: str, *, but: str = "") -> Snippet:
+    """One that this program may have, without the flag `but`; the first of the file is the
+    simplest."""
+    known = [s for s in snippets(file) if _allowed(text, s) and but not in s.flags]
     chosen = text.choices.weighted(*((s.weight, s) for s in known))
     text.used.add(chosen.name)
     return chosen
@@ -67,6 +69,8 @@ def choose(text: Text, file: str) -> Snippet:
 def _allowed(text: Text, s: Snippet) -> bool:
     if s.since > text.go or ("cgo" in s.flags and not text.cgo):
         return False
+    if "asm" in s.flags and text.cgo:
+        return False
     return "once" not in s.flags or s.name not in text.used
 
 
@@ -74,12 +78,7 @@ def place(text: Text, s: Snippet, following: str, *, change: Callable[[str], str
     """Declare what it declares, with `following` for NEXT; the statements that make it happen."""
     number = str(text.fresh())
     text.need(*s.imports)
+    text.flags |= s.flags
     if s.declared:
-        lines = s.declared.replace("$", number).replace("NEXT", following).split("\n")
-        text.preamble += [line[len("//c ") :] for line in lines if line.startswith("//c ")]
-        text.declare(change("\n".join(_without_c(lines))))
+        text.declare(change(s.declared.replace("$", number).replace("NEXT", following)))
     return s.call.replace("$", number).replace("NEXT", following)
-
-
-def _without_c(lines: list[str]) -> Iterator[str]:
-    return (line for line in lines if not line.startswith("//c "))

@@ -9,8 +9,7 @@ from scripts.truths.choices import Choices
 
 @dataclass(slots=True)
 class Text:
-    """`arriving` goroutines will say that they stand; `used` are pieces that it has; `preamble` is
-    what its C compiler sees."""
+    """`arriving` goroutines will say that they stand; `used` are the pieces, with their `flags`."""
 
     choices: Choices
     go: tuple[int, int]
@@ -19,7 +18,7 @@ class Text:
     declared: list[str] = field(default_factory=list)
     in_main: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
-    preamble: list[str] = field(default_factory=list)
+    flags: set[str] = field(default_factory=set)
     settings: dict[str, str] = field(default_factory=dict)
     last: int = 0
     arriving: int = 0
@@ -38,8 +37,8 @@ class Text:
     def go_source(self) -> str:
         imports = "".join(f'\t"{name}"\n' for name in sorted(self.imports))
         head = "package main\n\n"
-        if self.preamble:
-            head += "/*\n" + "\n".join(self.preamble) + '\n*/\nimport "C"\n\n'
+        if "cgo" in self.flags:
+            head += '// #include "bridge.h"\nimport "C"\n\n'
         if imports:
             head += f"import (\n{imports})\n\n"
         return head + "\n\n".join(self.declared) + "\n"
