@@ -123,18 +123,23 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
 )
 
-var wait = make(chan int)
+var (
+	wait    = make(chan int)
+	arrived atomic.Int32
+)
 
 //export fromC
 func fromC(n C.int) {
 	if n > 0 {
 		down(int(n) - 1)
 	}
+	arrived.Add(1)
 	<-wait
 }
 
@@ -147,6 +152,9 @@ func main() {
 	go down(0)
 	go down(2)
 	go C.pauseInC()
+	for arrived.Load() < 2 {
+		time.Sleep(time.Millisecond)
+	}
 	time.Sleep(100 * time.Millisecond)
 	fmt.Println("ready", len(os.Args))
 	var pipe [2]int
