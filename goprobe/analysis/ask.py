@@ -52,12 +52,12 @@ def ask(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
 
 
 def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) -> Answer[T]:
-    pid, program, bias = target.pid, target.program, target.bias
+    pid = target.pid
     noted = NotingMemory(memory)
     for _ in range(_ATTEMPTS):
         # What a process in motion makes of it is thrown away, errors too: only the pages count.
         with suppress(Exception):
-            question(World(pid, program, noted, read_maps(pid), {}, bias))
+            question(target.world(noted, read_maps(pid)))
         plan = CopyPlan(noted.ranges)
         with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
             copy, text = plan.take(process.memory), maps_text(pid)
@@ -65,13 +65,13 @@ def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) 
             threads, pause = process.threads, process.pause_us
         try:
             own = by_own_number(pid, threads)
-            world = World(pid, program, copy, parse_maps(text), own, bias)
+            world = target.world(copy, parse_maps(text), own)
             return Answer(question(world), pause)
         except MissedError as missed:
             noted.note(missed.address, missed.size)
     with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
         cache = PageCache(process.memory)
         own = by_own_number(pid, process.threads)
-        value = question(World(pid, program, cache, read_maps(pid), own, bias))
+        value = question(target.world(cache, read_maps(pid), own))
         process.release()
         return Answer(value, process.pause_us)

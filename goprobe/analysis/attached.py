@@ -106,10 +106,11 @@ class Snapshot:
 
 
 @contextmanager
-def attach(pid: int, *, assume_go: str = "") -> Iterator[Process]:
-    """A running Go process that may be asked; nothing is held between questions.
+def attach(pid: int, *, assume_go: str = "", image: str = "") -> Iterator[Process]:
+    """A running Go process that may be asked; nothing is held between questions. `image` names
+    the library to read, where there are Go programs in several.
 
     Raises UsageError and NotGoError (no such process, no Go program), NotPermittedError,
     CannotWorkError (a stripped program of a Go release that goprobe does not know).
     """
-    yield Process(open_target(pid, assume_go=assume_go))
+    yield Process(open_target(pid, assume_go=assume_go, image=image))

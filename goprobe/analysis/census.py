@@ -48,7 +48,8 @@ def heap_census(
         if (settled(census) and not census.mismatches) or attempt == _TRIES - 1:
             break
     report = HeapReport(
-        pid=target.pid, go=Tool(target.program.go.version), pause_us=pause_us,
+        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside), pause_us=pause_us,
         snapshot=_how(target), self_check=self_check(census), census=census_of(census),
     )  # fmt: skip
     return finished(report, audit_heap(HeapFacts(report, census)))

@@ -12,6 +12,7 @@ from goprobe.errors import UsageError
 from goprobe.process.core import CoreFile
 from goprobe.process.memory import Memory, PageCache
 from goprobe.process.scheduling import import_numpy
+from goprobe.runtime.goimage import GoImage
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
 from goprobe.runtime.world import World, load_bias
@@ -23,6 +24,7 @@ class CoreTarget(msgspec.Struct, frozen=True):
     core: CoreFile
     program: Program
     bias: int
+    beside: tuple[GoImage, ...] = ()
     is_core: ClassVar[Literal[True]] = True
 
     @property
@@ -65,7 +67,7 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
         executable = recorded
     core = CoreFile(path, executable)
     program = Program(ElfFile(executable), assume_go=assume_go)
-    bias = load_bias(program, core.mappings, core.recorded_executable) or load_bias(
+    bias = load_bias(program, core.mappings, core.recorded_executable, core.entry) or load_bias(
         program, core.mappings, executable
     )
     if program.stripped:

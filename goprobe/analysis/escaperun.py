@@ -19,6 +19,7 @@ from goprobe.model.escape import DanglingPointer
 from goprobe.model.location import Kind
 from goprobe.model.trace import Exit
 from goprobe.process.heldregisters import held_registers, out_of_calls
+from goprobe.process.identity import entry_point
 from goprobe.process.ledger import Made
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory, ProcessMemory
@@ -155,7 +156,7 @@ class _Sweeps:
     def _sweep(self, memory: Memory, when: str) -> None:
         pid = memory.pid if isinstance(memory, ProcessMemory) else 0
         mappings = read_maps(pid)
-        bias = load_bias(self._program, mappings, str(self._program.elf.path))
+        bias = load_bias(self._program, mappings, str(self._program.elf.path), entry_point(pid))
         try:
             low, high = self._program.lines.low + bias, self._program.lines.high + bias
             threads = out_of_calls(held_registers(pid), memory, low, high)

@@ -48,7 +48,8 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     if not stacks:
         states = tuple(structs.replace(s, frames=UNSET) for s in states)
     report = GoroutinesReport(
-        pid=target.pid, go=Tool(target.program.go.version), pause_us=held.pause_us,
+        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside), pause_us=held.pause_us,
         goroutines=states, groups=groups, dead=dead, unreadable=unreadable,
         snapshot="fork" if isinstance(held, HeldChild) else "stop",
     )  # fmt: skip

@@ -103,6 +103,8 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
     found = dangling(graph, names)
     report = HeapReport(
         pid=graph.world.pid, go=Tool(graph.world.program.go.version),
+        program=graph.world.program.elf.shown_as,
+        beside=tuple(w.program.elf.shown_as for w in graph.world.beside),
         pause_us=snapshot.pause_us, snapshot=snapshot.how,
         self_check=self_check(snapshot.census, len(found), graph.pointers),
         census=census_of(snapshot.census), graph=summary(graph),

@@ -184,7 +184,7 @@ def _copied(
     manual = every.take(every.state == layout.constants["mSpanManual"])
     layered = LayeredMemory(held.memory)
     threads = held.world.threads
-    world = World(target.pid, target.program, layered, read_maps(target.pid), threads, target.bias)
+    world = target.world(layered, read_maps(target.pid), threads)
     chosen = _sampled(census, copy, page) if sample else None
     spans = chosen.spans if chosen else census.spans
     words = read_words(held.memory, spans, page)

@@ -12,22 +12,25 @@ ready before it is stopped.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as MappingOf
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Union
 
 import msgspec
 
-from goprobe.binary.elf import ElfFile
+from goprobe.analysis.goimages import go_images
 from goprobe.process.identity import ProcessIdentity, identify
-from goprobe.process.maps import read_maps
+from goprobe.process.maps import Mapping, read_maps
 from goprobe.process.memory import Memory, PageCache, ProcessMemory
 from goprobe.process.ownnumbers import by_own_number
 from goprobe.process.ptrace import StoppedProcess, stopped
 from goprobe.process.scheduling import import_numpy
+from goprobe.runtime.goimage import GoImage
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
-from goprobe.runtime.world import World, load_bias
+from goprobe.runtime.world import ThreadState, World
 
 if TYPE_CHECKING:
     from goprobe.analysis.cores import CoreTarget  # most questions are not asked of cores
@@ -36,11 +39,15 @@ PATIENCE = 5.0
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A running Go process before any stop: who it is, and its binary, opened."""
+    """A running Go process before any stop: who it is, and its binary, opened.
+
+    `beside` are other Go programs in the same process.
+    """
 
     identity: ProcessIdentity
     program: Program
     bias: int
+    beside: tuple[GoImage, ...] = ()
     is_core: ClassVar[Literal[False]] = False
 
     @property
@@ -59,26 +66,42 @@ class Target(msgspec.Struct, frozen=True):
         """Where one of the runtime's globals is in the process; KeyError where it is unknown."""
         return self.program.facts.roots[name] + self.bias
 
+    def world(
+        self,
+        memory: Memory,
+        mappings: tuple[Mapping, ...],
+        threads: MappingOf[int, ThreadState] = MappingProxyType({}),
+    ) -> World:
+        """The process as these show it."""
+        return World(
+            self.pid, self.program, memory, mappings, threads, self.bias, beside=self.beside
+        )
 
-def open_target(pid: int, *, assume_go: str = "") -> Target:
+
+def open_target(pid: int, *, assume_go: str = "", image: str = "") -> Target:
     """The process and its binary, be it deleted, replaced or in another mount namespace.
 
     A stripped binary's runtime is found in the running process; `assume_go` ("1.27") names the
-    release whose layout it is read by, where goprobe does not know its own. Raises UsageError (no
-    such process, not a Go program), NotGoError, NotPermittedError, TargetGoneError.
+    release whose layout it is read by, where goprobe does not know its own. Where the executable
+    is no Go program, a library in the process may be one; `image` names which, of several. Raises
+    UsageError (no such process, no Go program), NotGoError, NotPermittedError, TargetGoneError.
     """
     identity = identify(pid)
-    elf = ElfFile(identity.open_path, shown_as=identity.executable)
-    program = Program(elf, assume_go=assume_go)
-    bias = load_bias(program, read_maps(pid), identity.executable)
-    if program.stripped:
-        import_numpy()
-        from goprobe.runtime.stripped import stripped_facts  # brings numpy along
+    memory = ProcessMemory(pid)
 
-        facts = stripped_facts(program, ProcessMemory(pid), bias, owner=identity.uid)
-        program.adopt(facts)
-    _ = program.facts
-    return Target(identity, program, bias)
+    def complete(found: GoImage) -> None:
+        if found.program.stripped:
+            import_numpy()
+            from goprobe.runtime.stripped import stripped_facts  # brings numpy along
+
+            facts = stripped_facts(found.program, memory, found.bias, owner=identity.uid)
+            found.program.adopt(facts)
+        _ = found.program.facts
+
+    first, *others = go_images(
+        identity, read_maps(pid), memory, complete, assume_go=assume_go, wanted=image
+    )
+    return Target(identity, first.program, first.bias, tuple(others))
 
 
 class Held:
@@ -100,15 +123,9 @@ class Held:
     @cached_property
     def world(self) -> World:
         """The process as it stands; its mappings are read when this is first asked for."""
-        target = self.target
-        return World(
-            target.pid,
-            target.program,
-            PageCache(self._process.memory),
-            read_maps(target.pid),
-            by_own_number(target.pid, self._process.threads),
-            target.bias,
-        )
+        pid, process = self.target.pid, self._process
+        own = by_own_number(pid, process.threads)
+        return self.target.world(PageCache(process.memory), read_maps(pid), own)
 
     @property
     def released(self) -> bool:
@@ -196,8 +213,6 @@ def hold_child(target: Target, *, timeout: float = PATIENCE) -> Iterator[HeldChi
         with hold_process(target, timeout=timeout) as held:
             child = held_open.enter_context(forked(held.process, plan))
             pause_us = held.pause_us
-        world = World(
-            target.pid, target.program, PageCache(child.memory), read_maps(child.pid),
-            by_own_number(target.pid, child.threads), target.bias,
-        )  # fmt: skip
+        own = by_own_number(target.pid, child.threads)
+        world = target.world(PageCache(child.memory), read_maps(child.pid), own)
         yield HeldChild(target, world, child.memory, pause_us)

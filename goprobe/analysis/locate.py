@@ -7,7 +7,10 @@ how much it says, gives the answer, and the others that know it give its further
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from goprobe.analysis.identify.binary import InBinary, InPlugin
 from goprobe.analysis.identify.cstacks import CStack, OnCStack
@@ -29,6 +32,25 @@ class _Identifier(Protocol):
         """What the address is, where this is the bookkeeping that knows it."""
 
 
+class InOthers:
+    """Other Go programs in the same process, each by its own bookkeeping."""
+
+    def __init__(self, others: tuple[Locator, ...]) -> None:
+        self._others = others
+
+    def identify(self, address: int) -> Location | None:
+        for other in self._others:
+            if found := other.known(address):
+                program = PurePath(other.world.program.elf.shown_as).name
+                return replace(
+                    found,
+                    name=f"{found.name}, of {program}",
+                    detail={**found.detail, "program": program},
+                    evidence=(*found.evidence, f"{program} is another Go program in this process"),
+                )
+        return None
+
+
 class Locator:
     """Answers for one stop of one process."""
 
@@ -36,13 +58,16 @@ class Locator:
         self.world = world
         self._ground = ground = Ground(world)
         self.images = ground.images
+        self.beside = tuple(map(Locator, world.beside))
         self._heap = InHeap(ground)
         self._runtime = InRuntime(ground)
         self._of_c = OnCStack(ground)
-        self._identifiers: tuple[_Identifier, ...] = (
+        self._own: tuple[_Identifier, ...] = (
             OnSystemStack(ground, estimated=False), InBinary(ground), InPlugin(ground),
-            self._heap, self._runtime, OnSystemStack(ground, estimated=True), self._of_c,
-            InShadow(ground), InMappings(ground),
+            self._heap, self._runtime, OnSystemStack(ground, estimated=True),
+        )  # fmt: skip
+        self._identifiers: tuple[_Identifier, ...] = (
+            *self._own, InOthers(self.beside), self._of_c, InShadow(ground), InMappings(ground),
         )  # fmt: skip
         self.locate = lru_cache(maxsize=65536)(self._locate)
 
@@ -62,6 +87,10 @@ class Locator:
         found = [f for each in specific if (f := each.identify(address)) is not None]
         found += self._structures(address)
         return tuple(found) or (self.locate(address),)
+
+    def known(self, address: int) -> Location | None:
+        """What this program's own bookkeeping says of an address, None where it says nothing."""
+        return next((f for each in self._own if (f := each.identify(address))), None)
 
     def _structures(self, address: int) -> list[Location]:
         """A goroutine's own g struct is a heap object too; say whose it is."""

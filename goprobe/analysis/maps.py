@@ -29,8 +29,9 @@ def maps(target: AnyTarget) -> MapsReport:
     answer = ask(target, lambda world: memory_map(Locator(world)))
     regions = answer.value
     report = MapsReport(
-        pid=target.pid, go=Tool(target.program.go.version), pause_us=answer.pause_us, map=regions
-    )
+        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside), pause_us=answer.pause_us, map=regions,
+    )  # fmt: skip
     if target.is_core:
         report = _stored(report, target.core)
         return finished(report, audit_maps(MapsFacts(report, None)))

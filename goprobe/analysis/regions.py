@@ -131,6 +131,8 @@ def _pieces(locator: Locator) -> Iterator[_Piece]:
         if mapping is not None and not mapping.perms.startswith("---"):
             yield _Piece(region.low, region.high, Kind.RUNTIME, region.what)
     yield from _of_threads(locator, estimated=True)
+    for other in locator.beside:
+        yield from _pieces(other)
     for stack in locator.c_stacks:
         label = f"C stack of thread {stack.thread}"
         yield _Piece(stack.low, stack.high, Kind.SYSTEM_STACK, label)

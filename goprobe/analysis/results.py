@@ -19,6 +19,7 @@ from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.escape import NOTHING, Outcome
 from goprobe.model.location import Kind
+from goprobe.process.identity import entry_point
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory, ProcessMemory, u64
 from goprobe.process.probes import CallHit, ProbeHit
@@ -96,7 +97,7 @@ class Places:
         self._memory = memory
         pid = memory.pid if isinstance(memory, ProcessMemory) else 0
         mappings = read_maps(pid)
-        self.bias = load_bias(program, mappings, str(program.elf.path))
+        self.bias = load_bias(program, mappings, str(program.elf.path), entry_point(pid))
         self._low, self._high = (end + self.bias for end in program.image)
         self._world = World(pid, program, memory, mappings, {}, self.bias)
         self._names: dict[int, str] = {}

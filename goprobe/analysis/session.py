@@ -16,6 +16,7 @@ from goprobe.binary.elf import ElfFile
 from goprobe.errors import TargetTimeoutError, UnreadableError, UsageError
 from goprobe.process.gdb import Gdb
 from goprobe.process.gdbprocess import GdbProcess
+from goprobe.process.identity import entry_point
 from goprobe.process.maps import find, read_maps
 from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.mi import StopEvent
@@ -176,7 +177,9 @@ class Session:
         )  # fmt: skip
         self.memory = ProcessMemory(self.pid)
         if self.program.elf.pie:
-            self.bias = load_bias(self.program, read_maps(self.pid), os.path.realpath(binary))
+            self.bias = load_bias(
+                self.program, read_maps(self.pid), os.path.realpath(binary), entry_point(self.pid)
+            )
 
     def time_left(self) -> float:
         """Seconds until the session's deadline. Raises TargetTimeoutError past it."""

@@ -9,7 +9,7 @@ from goprobe.cli.options import Output, Process
 
 if TYPE_CHECKING:
     from goprobe.analysis.cores import CoreTarget
-    from goprobe.analysis.hold import AnyTarget
+    from goprobe.analysis.hold import AnyTarget, Target
 
 
 def opened(process: Process) -> AnyTarget:
@@ -22,12 +22,24 @@ def opened(process: Process) -> AnyTarget:
     if core:
         target: AnyTarget = _opened_core(process)
     else:
-        target = open_target(process.pid, assume_go=process.assume_go)
+        target = open_target(process.pid, assume_go=process.assume_go, image=process.image)
+        _tell_images(target)
     if target.program.info.known_by:
         from goprobe.cli.run import say
 
         say(f"goprobe: read as a program of {target.program.go}: {target.program.info.known_by}")
     return target
+
+
+def _tell_images(target: Target) -> None:
+    """Where it is not plain which Go program is read, say so."""
+    from goprobe.cli.run import say
+
+    own, executable = target.program.elf.shown_as, target.identity.executable
+    if own != executable:
+        say(f"goprobe: read is the Go program {own}, which is loaded into {executable}")
+    for other in target.beside:
+        say(f"goprobe: {other.path} is a Go program of its own: --image {other.name} reads it")
 
 
 def _opened_core(process: Process) -> CoreTarget:

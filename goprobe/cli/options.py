@@ -97,6 +97,11 @@ class Process(msgspec.Struct, frozen=True):
         Option("--assume-go", metavar="X.Y", help="Read the binary as this Go release's."),
     ] = ""
 
+    image: Annotated[
+        str,
+        Option("--image", metavar="NAME", help="Read this library's Go program, of several."),
+    ] = ""
+
     exe: Annotated[
         str, Option("--exe", metavar="BINARY", help="The executable that a core file is of.")
     ] = ""

@@ -22,6 +22,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`goprobe` is the version that wrote it, `time` when (UTC, as RFC 3339 has it), `host` where.
 
     `pid` is the process told of, 0 where there was none, and `go` the release that built it.
+    `program` is the file that was read, of a process that runs already: its executable, or a
+    library in it; `beside` are other Go programs in the same process.
     """
 
     schema: str
@@ -30,6 +32,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     pid: int
     go: Tool
+    program: str = ""
+    beside: tuple[str, ...] = ()
     audit: tuple[Audited, ...] = ()
 
     @property

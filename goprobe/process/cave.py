@@ -25,11 +25,11 @@ from goprobe.process.displaced import (
     NotDisplaceableError,
     displace,
 )
+from goprobe.process.identity import entry_point
 from goprobe.process.ledger import AllocatorCalls, Ledger, Made
 from goprobe.process.maps import Mapping as Mapped
 from goprobe.process.maps import find, read_maps
 from goprobe.process.probes import CallSite, ProbeSite
-from goprobe.process.procfs import read_proc
 from goprobe.process.trampoline import (
     CLAIMED,
     CONTROL_WORDS,
@@ -44,7 +44,6 @@ from goprobe.process.trampoline import (
     ring_size,
 )
 
-_AT_ENTRY = 9  # <elf.h>
 _CALL_LENGTH = 5
 _INT3 = 0xCC
 _NEVER_REACHED = (b"\xcc", b"\x0f\x0b")  # what follows a call that does not return
@@ -386,13 +385,11 @@ def _bias(pid: int, binary: str) -> tuple[int, int]:
 
     The kernel says the latter (AT_ENTRY), the file's header the former.
     """
-    raw = read_proc(pid, "auxv", 1 << 16)
-    pairs = dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]))
+    entry = entry_point(pid)
     with open(f"/proc/{pid}/exe", "rb") as file:
         header = file.read(64)
-    if _AT_ENTRY not in pairs or len(header) < 64 or header[:5] != b"\x7fELF\x02":
+    if not entry or len(header) < 64 or header[:5] != b"\x7fELF\x02":
         raise UsageError(f"{binary} is not an ELF program")
-    entry: int = pairs[_AT_ENTRY]
     return entry - struct.unpack_from("<Q", header, 24)[0], entry
 
 

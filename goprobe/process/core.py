@@ -42,8 +42,8 @@ class CoreFile:
 
     `threads` has the registers of each thread by its id, the one at fault first; `mappings` are
     in address order, with "[stack]" and "[vdso]" named; `recorded_executable` is the path that
-    the core names, "" where it names none; `size` the file's bytes, `missing` those that are cut
-    off its end.
+    the core names, "" where it names none; `entry` where the kernel had it begin (0: not said);
+    `size` the file's bytes, `missing` those that are cut off its end.
     Raises UsageError: no core, no such file, another architecture, not its executable.
     """
 
@@ -65,6 +65,7 @@ class CoreFile:
         self.recorded_executable = _executable_of(notes)
         loads = [p for p in core.programs if p.type == PT_LOAD and p.size]
         self.size = core.size
+        self.entry = notes.auxv.get(AT_ENTRY, 0)
         self.missing = max([p.offset + p.file_size - core.size for p in loads] + [0])
         self._pieces = _pieces(core, loads)
         self._lows = [piece.low for piece in self._pieces]

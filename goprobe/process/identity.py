@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import pwd
+import struct
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from goprobe.process.procfs import gone, read_proc, translated
 
 _STATUS_LIMIT = 1 << 20
 _AUXV_LIMIT = 1 << 16
+_AT_ENTRY = 9  # <elf.h>
 _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
 _CAP_SYS_PTRACE = 19  # Linux include/uapi/linux/capability.h
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
@@ -29,6 +31,7 @@ class ProcessIdentity(msgspec.Struct, frozen=True):
     perhaps with " (deleted)"; `open_path` opens the very same file from here all the same.
     `root` leads to the target's file system, for its other files. `inner_pid` is its number in
     its own pid namespace. `incarnation` changes when it becomes another program (execve).
+    `entry` is where the kernel had it begin (AT_ENTRY of the auxiliary vector).
     """
 
     pid: int
@@ -44,6 +47,7 @@ class ProcessIdentity(msgspec.Struct, frozen=True):
     inner_pid: int
     same_pid_namespace: bool
     incarnation: str
+    entry: int = 0
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -85,6 +89,7 @@ def identify(pid: int) -> ProcessIdentity:
         inner_pid=int((status.get("NSpid") or str(pid)).split()[-1]),
         same_pid_namespace=same,
         incarnation=incarnation(pid),
+        entry=entry_point(pid),
     )
 
 
@@ -105,6 +110,13 @@ def incarnation(pid: int) -> str:
     return hashlib.blake2b(
         auxv + f"{file.st_dev} {file.st_ino}".encode(), digest_size=12
     ).hexdigest()
+
+
+def entry_point(pid: int) -> int:
+    """Where the kernel had a process begin: its executable's entry, loaded (0: not said)."""
+    raw = read_proc(pid, "auxv", _AUXV_LIMIT)
+    pairs = dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]))
+    return int(pairs.get(_AT_ENTRY, 0))
 
 
 def thread_state(pid: int, tid: int) -> str:

@@ -223,12 +223,23 @@ class _Finder:
             raw = self._memory.read(pointer, 8 * min(count, _PROBES))
         except UnreadableError:
             return False
-        gs = [self._goroutine(int(p), heap) for p in np.frombuffer(raw, np.uint64)]
-        ids = [g["goid"] for g in gs if g]
-        return len(ids) == len(gs) and ids[0] == 1 and len(gs) > 1
+        ids: list[int] = []
+        for pointer in np.frombuffer(raw, np.uint64):
+            g = self._goroutine(int(pointer), heap)
+            if g is None:
+                return False
+            ids.append(g["goid"])
+        # The first need not be goroutine 1: where main.main does not run (c-shared), or left by
+        # Goexit, another has its g by now. One that was never used has no number yet.
+        used = [number for number in ids if number]
+        return len(ids) > 1 and len(set(used)) == len(used) > 0
 
     def _goroutine(self, pointer: int, heap: Heap) -> Record | None:
-        if pointer % 8 or heap.span_at(pointer) is None:
+        """What stands where an object of a g's size begins, if it makes sense as a g."""
+        span, size = heap.span_at(pointer), self.layout.struct("g").size
+        if span is None or not size <= span.elemsize < 2 * size:
+            return None
+        if (pointer - span.base) % span.elemsize:
             return None
         try:
             g = read_record(self._memory, self.layout.struct("g"), pointer)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Protocol
 
 from goprobe.binary.buildinfo import GoVersion
-from goprobe.binary.elf import PT_LOAD
+from goprobe.binary.elf import PT_LOAD, ElfFile
 from goprobe.binary.pclnformat import shown_name
 from goprobe.binary.pclntab import LineTable
 from goprobe.budget import BASE, Budget
@@ -17,6 +18,7 @@ from goprobe.process.maps import Mapping
 from goprobe.process.memory import Memory, MeteredMemory
 from goprobe.process.procfs import PAGE_SIZE, resident_bytes
 from goprobe.runtime.code import Code
+from goprobe.runtime.goimage import GoImage
 from goprobe.runtime.goroutines import Goroutines
 from goprobe.runtime.heap import Heap
 from goprobe.runtime.layout import Described, Layout
@@ -52,7 +54,8 @@ class World:
 
     It is made for one question, or for the few that one answer takes: what they read is bounded by
     a budget, after the size of the process (`held`: bytes of memory there are, where that is not
-    a live process's). Raises TargetError where reading would not end.
+    a live process's). Raises TargetError where reading would not end. `beside` are other Go
+    programs in the process.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class World:
         threads: MappingOf[int, ThreadState],
         bias: int,
         held: int | None = None,
+        beside: Sequence[GoImage] = (),
     ) -> None:
         self.pid = pid
         self.program = program
@@ -74,6 +78,7 @@ class World:
         self.mappings = mappings
         self.threads = threads
         self.bias = bias
+        self._beside = beside
 
     def renew(self) -> None:
         """Another question begins: it may cost as much as the one before."""
@@ -93,6 +98,15 @@ class World:
             f"the memory of process {self.pid} leads nowhere: what the question needs would not "
             "end (its runtime's structures are corrupt)"
         )
+
+    @cached_property
+    def beside(self) -> tuple[World, ...]:
+        """The same process as seen from other Go programs in it."""
+        return tuple(
+            World(self.pid, image.program, self.memory, self.mappings, self.threads, image.bias,
+                  self._held)
+            for image in self._beside
+        )  # fmt: skip
 
     @property
     def layout(self) -> Layout:
@@ -165,20 +179,34 @@ class World:
         return TypeData(self.memory, self.layout, self.program, self.bias, sections)
 
 
-def load_bias(program: Program, mappings: tuple[Mapping, ...], executable: str) -> int:
-    """How far above its link-time addresses the binary was loaded, in bytes; 0 unless a PIE."""
-    if not program.elf.pie:
+def load_bias(
+    program: Program, mappings: tuple[Mapping, ...], executable: str, entry: int = 0
+) -> int:
+    """How far above its link-time addresses the binary was loaded, in bytes; 0 unless a PIE.
+
+    `entry` is where the kernel had the process begin (AT_ENTRY): the binary's own entry, wherever
+    its file is by now. Without it (0: some cores) the mappings of the file tell.
+    """
+    elf = program.elf
+    if not elf.pie:
         return 0
+    loads = [s for s in elf.segments if s.type == PT_LOAD]
+    bias: int = entry - elf.entry
+    if entry and bias % PAGE_SIZE == 0 and loaded(loads, bias, mappings).parts:
+        return bias
     path = executable.replace("\n", "\\012")  # as /proc/PID/maps writes it
-    names = {path, f"{path} (deleted)"}
-    loads = [s for s in program.elf.segments if s.type == PT_LOAD]
-    # The program may have its own file mapped as data, too: the code says which one is the image.
-    for m in (m for m in mappings if m.path in names and "x" in m.perms):
+    return bias_of(elf, [m for m in mappings if m.path in (path, f"{path} (deleted)")], mappings)
+
+
+def bias_of(elf: ElfFile, own: Sequence[Mapping], mappings: Sequence[Mapping]) -> int:
+    """The same of a file by its `own` ones of all mappings, 0 where they tell nothing. Its bytes
+    may be mapped as data, too: the code says where it is loaded."""
+    loads = [s for s in elf.segments if s.type == PT_LOAD]
+    for m in (m for m in own if "x" in m.perms):
         for load in loads:
-            if load.offset // PAGE_SIZE * PAGE_SIZE == m.offset:
-                bias = m.low - load.address // PAGE_SIZE * PAGE_SIZE
+            if load.offset & -PAGE_SIZE == m.offset:
+                bias = m.low - (load.address & -PAGE_SIZE)
                 if loaded(loads, bias, mappings).parts:
                     return bias
-    low, _ = program.image
-    starts = [m.low - m.offset for m in mappings if m.path in names]
-    return min(starts) - low if starts else 0
+    starts = [m.low - m.offset for m in own]
+    return min(starts) - min((s.address for s in loads), default=0) if starts else 0

@@ -111,6 +111,40 @@ def test_what_was_found_is_kept(twins: Twins) -> None:
         assert held.world.heap.arenas
 
 
+WITHOUT_MAIN = """package main
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+func main() {
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		for i := 0; i < 3; i++ {
+			go func() { time.Sleep(time.Hour) }()
+		}
+		time.Sleep(20 * time.Millisecond)
+		fmt.Println("goroutines", runtime.NumGoroutine())
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
+	}()
+	runtime.Goexit()
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_program_whose_first_goroutine_has_ended(go: str) -> None:
+    """Another one has its g by now."""
+    with running(build(WITHOUT_MAIN, go=go, flags=("-ldflags=-s -w",))) as program:
+        report = goroutines(open_target(program.pid))
+        own = [g for g in report.goroutines if not g.system]
+        assert len(own) == int(program["goroutines"]) == 4
+        assert all(g.id != 1 for g in own)
+
+
 @pytest.fixture(scope="module")
 def unknown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stripped program that says to be of a release that does not exist yet."""
