@@ -42,6 +42,7 @@ def _complaint(ran: Ran) -> str:
 
 def _self_checks(looks: Looks) -> Iterator[Finding]:
     failed: list[str] = []
+    told: list[str] = []
     for what, ran in looks.ran.items():
         report = ran.report
         if not isinstance(report, dict):
@@ -50,8 +51,8 @@ def _self_checks(looks: Looks) -> Iterator[Finding]:
         counts = ("popcount_mismatches", "unreadable_spans")
         failed += [f"{what}: {check[key]} {key}" for key in counts if check.get(key)]
         failed += [f"{what}: {a['says']}" for a in report.get("audit", []) if not a["holds"]]
-        failed += [f"{what}: {w}" for w in report.get("warnings", [])]
-    says = failed[0] if failed else "what reports check of themselves holds"
+        told += [f"; {what} warns: {w}" for w in report.get("warnings", [])]
+    says = failed[0] if failed else "what reports check of themselves holds" + "".join(told[:1])
     yield Finding("self-checks", not failed, says)
     dangling = looks.report("dangling").get("dangling", [])
     says = _edge(dangling[0]) if dangling else "no pointer leads to no object"

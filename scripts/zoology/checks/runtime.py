@@ -17,8 +17,8 @@ from scripts.zoology.finding import Finding
 from scripts.zoology.program import Program, Site, fetched
 
 _MEMSTAT = re.compile(r"^# (\w+) = (\d+)$", re.M)
-_TRACED = re.compile(r"^gc (\d+) @.*?(\d+)->(\d+)->(\d+) MB", re.M)
-_GOROUTINE = re.compile(r"^goroutine (\d+)(?: [^\n\[]*)?\[([^\],]*)[^\n]*\]:\n([^\n]+)\(", re.M)
+_TRACED = re.compile(r"^gc \d+ @.*?(\d+)->(\d+)->(\d+) MB", re.M)
+_GOROUTINE = re.compile(r"^goroutine (\d+)(?: [^\n\[]*)?\[([^\],]*)[^\n]*\]:\n(.+?)\((?!\*)", re.M)
 _MIB = 1 << 20
 _COLLECTIONS = 3
 """So many, and nothing is left in sync.Pools or of finalizers that ran."""
@@ -74,17 +74,23 @@ def _next_collection(site: Site, ask: Asker, patience: float) -> Finding:
     proc.go).
     """
     what = "reachable against what a collection left"
-    seen = len(_TRACED.findall(site.said()))
+    seen = len(traced(site.said()))
     told = _reachable(ask, site.pid)
     deadline = time.monotonic() + patience
-    while len(collections := _TRACED.findall(site.said())) <= seen:
+    while len(collections := traced(site.said())) <= seen:
         if time.monotonic() > deadline:
             return Finding(what, None, f"no collection within {patience:.0f} s")
         time.sleep(0.2)
     # What is allocated during a collection counts as alive.
-    before, after, left = (int(size) * _MIB for size in collections[seen][1:])
+    before, after, left = (size * _MIB for size in collections[seen])
     room = left // 50 + 2 * _MIB + max(after - before, 0)
     return Finding(what, _near(told, left, room), f"{told} bytes, {left >> 20} MB left")
+
+
+def traced(output: str) -> list[tuple[int, int, int]]:
+    """Of each collection that the runtime told of: MB before it, after it, and alive."""
+    found = _TRACED.findall(output)
+    return [(int(before), int(after), int(alive)) for before, after, alive in found]
 
 
 def _reachable(ask: Asker, pid: int) -> int:
@@ -94,9 +100,9 @@ def _reachable(ask: Asker, pid: int) -> int:
 
 def _goroutines(pages: str, ask: Asker, pid: int) -> Finding:
     """Goroutines that stand in the program's own list before and after, with one stack."""
-    before = _dump(pages)
+    before = _stacks(pages)
     report = ask("goroutines", str(pid), "--stacks", "--all", "--json").report
-    after = _dump(pages)
+    after = _stacks(pages)
     told: dict[int, Any] = {g["id"]: g for g in report.get("goroutines", [])}
     still = {i: top for i, top in before.items() if after.get(i) == top}
     wrong = [f"goroutine {i} is missing" for i in still if i not in told]
@@ -114,7 +120,10 @@ def _goroutines(pages: str, ask: Asker, pid: int) -> Finding:
     return Finding("goroutines against the program's own", not wrong, says)
 
 
-def _dump(pages: str) -> dict[int, tuple[str, str]]:
+def _stacks(pages: str) -> dict[int, tuple[str, str]]:
+    return dump(fetched(f"{pages}/goroutine?debug=2").decode("utf-8", "replace"))
+
+
+def dump(text: str) -> dict[int, tuple[str, str]]:
     """State and innermost function of each goroutine."""
-    text = fetched(f"{pages}/goroutine?debug=2").decode("utf-8", "replace")
     return {int(i): (state, function) for i, state, function in _GOROUTINE.findall(text)}

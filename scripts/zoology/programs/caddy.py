@@ -10,7 +10,7 @@ from scripts.zoology.program import Program, Site, answers, fetched
 
 _FILES = 400
 _REQUESTS = 2_000
-_ROUTES = 20_000
+_ROUTES = 8_000
 
 
 class Caddy(Program):
