@@ -91,7 +91,7 @@ def _keep(folder: Path, looks: Looks) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for what, ran in looks.ran.items():
         (folder / f"{what.strip('-').replace(' ', '-')}").write_bytes(ran.out)
-    told = [(ran.command, ran.code, ran.seconds, ran.memory, ran.err) for ran in looks.all]
+    told = [(r.command, r.code, r.seconds, r.cpu, r.memory, r.err) for r in looks.all]
     (folder / "commands").write_text(json.dumps(told, indent=1))
 
 

@@ -33,29 +33,31 @@ class Looks:
         return self.ran[what].report if what in self.ran else {}
 
 
-def look(ask: Asker, pid: int) -> Looks:
-    """Ask everything of a process."""
+def look(ask: Asker, pid: int, *, briefly: bool = False) -> Looks:
+    """Ask everything of a process; `briefly` leaves out what only writes the same otherwise."""
     number = str(pid)
     looks = Looks(ask("heap", number, "--json"))
     before = _smaps(pid)
     looks.ran["maps"] = ask("maps", number, "--json")
     looks.smaps = (before, _smaps(pid))
-    looks.ran["heap"] = ask("heap", number, "--json")
     looks.ran["goroutines"] = ask("goroutines", number, "--stacks", "--all", "--json")
     looks.ran["types"] = ask("heap", number, "--types", "--retained", "--json")
     looks.ran["dangling"] = ask("heap", number, "--dangling", "--json")
-    looks.ran["unreachable"] = ask("heap", number, "--unreachable", "--json")
-    looks.ran["pprof"] = ask("heap", number, "--format", "pprof")
-    looks.ran["text"] = ask("heap", number, "--types", "--retained")
+    if not briefly:
+        looks.ran["heap"] = ask("heap", number, "--json")
+        looks.ran["unreachable"] = ask("heap", number, "--unreachable", "--json")
+        looks.ran["pprof"] = ask("heap", number, "--format", "pprof")
+        for command in ("maps", "goroutines", "heap"):
+            looks.ran[f"{command} in words"] = ask(command, number)
     regions = looks.report("maps").get("map", [])
     looks.ran["where"] = ask("where", number, *_addresses(regions), "--json")
     waiting = _stack_pointers(pid)
     looks.ran["threads"] = ask("where", number, *map(hex, waiting.values()), "--json")
     still = _stack_pointers(pid)
     looks.threads = {t: sp if still.get(t) == sp else 0 for t, sp in waiting.items()}
-    for i, address in enumerate(_objects(looks.report("where"))):
-        for option in ("--object", "--path", "--referrers"):
-            looks.ran[f"{option} {i}"] = ask("heap", number, option, address, "--json")
+    for i, address in enumerate(_objects(looks.report("where"))[: 1 if briefly else _OBJECTS]):
+        asked = [f"--{what}={address}" for what in ("object", "path", "referrers")]
+        looks.ran[f"object {i}"] = ask("heap", number, *asked, "--json")
     return looks
 
 

@@ -38,7 +38,7 @@ def visit(program: Program, patience: float) -> Visit:
         everyone: list[Looks] = []
         for name, uid in _users(site):
             ask = asker(uid, site.folder.parent / f"goprobe-{uid}")
-            looks = look(ask, site.pid)
+            looks = look(ask, site.pid, briefly=bool(everyone))
             everyone.append(looks)
             checked = [*answers(looks), *kernel(looks), *runtime(program, site, ask, patience)]
             patience = 0.0  # once is enough
@@ -72,7 +72,7 @@ def _row(
     holds = [finding.holds for _, finding in findings]
     return Row(
         program.name,
-        report.get("go", "?"),
+        report.get("go", {}).get("version", "?"),
         built(Path(f"/proc/{site.pid}/exe")),
         _resident(looks),
         census.get("objects", 0),

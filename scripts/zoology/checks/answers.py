@@ -84,8 +84,8 @@ def _shapes(looks: Looks) -> Iterator[Finding]:
         "retained within the heap", most <= census.get("bytes", 0),
         f"at most {most} of {census.get('bytes')} bytes",
     )  # fmt: skip
-    pprof = looks.ran["pprof"]
-    yield Finding("a profile", pprof.out.startswith(_GZIP), f"{len(pprof.out)} bytes")
+    if pprof := looks.ran.get("pprof"):
+        yield Finding("a profile", pprof.out.startswith(_GZIP), f"{len(pprof.out)} bytes")
     yield _places(looks)
 
 
