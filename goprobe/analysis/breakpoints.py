@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import msgspec
 from iced_x86 import Decoder, FlowControl
@@ -58,7 +58,7 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
 
 def _places(program: Program, where: str) -> tuple[Place, ...]:
     if found := _LINE.match(where):
-        file, line = found["file"], int(found["line"])
+        file, line = _as_built(program, found["file"]), int(found["line"])
         # The compiler marks no statement on some lines that have code, unoptimised ones too.
         return tuple(_at_line(program, where, file, line)) or tuple(
             _in_line(program, where, file, line)
@@ -226,6 +226,31 @@ def _past_prologue(program: Program, low: int, address: int) -> int:
 def _file_matcher(file: str) -> Callable[[str], bool]:
     tail = "/" + file.removeprefix("./")
     return lambda name: name == file or name.endswith(tail)
+
+
+def _as_built(program: Program, file: str) -> str:
+    """A file as the binary calls it: built with -trimpath, or elsewhere, it knows another path than
+    the one that lies here. The name that shares most of its end with an absolute path is meant."""
+    if not file.startswith("/"):
+        return file
+    units = () if program.stripped else program.debug.index.units
+    names = {name for unit in units for name in program.rows.files(unit)}
+    if any(map(_file_matcher(file), names)):
+        return file
+    parts = file.split("/")[::-1]
+
+    def shared(name: str) -> int:
+        pairs = zip(parts, name.split("/")[::-1], strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    most = max(map(shared, names), default=0)
+    best = sorted(name for name in names if most and shared(name) == most)
+    if len(best) > 1:
+        raise UsageError(
+            f"{file} may be any of {len(best)} files of the program",
+            hint=f"name one of them: {', '.join(best[:_NEAREST])}",
+        )
+    return best[0] if best else file
 
 
 # Nearest names

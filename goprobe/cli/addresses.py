@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from goprobe.cli.run import say
 from goprobe.errors import UsageError
+from goprobe.process.maps import find, read_maps
+
+if TYPE_CHECKING:
+    from goprobe.analysis.hold import AnyTarget
 
 _ADDRESS_BITS = 64
+
+
+def settled(text: str, target: AnyTarget) -> int:
+    """The address that a text stands for in a process, and a word on stderr where it could be
+    read in two ways: Go prints a uintptr in decimal, /proc/PID/maps leaves 0x out.
+
+    Raises UsageError where both readings lead to memory.
+    """
+    hexadecimal = address(text)
+    digits = text.removeprefix("*")
+    decimal = int(digits) if digits.isascii() and digits.isdecimal() else hexadecimal
+    if decimal == hexadecimal or digits.startswith("0"):
+        return hexadecimal
+    mappings = target.core.mappings if target.is_core else read_maps(target.pid)
+    there = [find(mappings, at) is not None for at in (decimal, hexadecimal)]
+    if all(there):
+        raise UsageError(
+            f"{digits} is an address both as decimal ({decimal:#x}) and as hexadecimal",
+            hint=f"write {decimal:#x} or 0x{digits}",
+        )
+    chosen, how = (hexadecimal, "hexadecimal") if there[1] else (decimal, "decimal")
+    say(f"goprobe: {digits} is read as {how}: {chosen:#x}")
+    return chosen
 
 
 def address(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from goprobe.cli.addresses import address
+from goprobe.cli.addresses import address, settled
 from goprobe.cli.declare import Option
 from goprobe.cli.options import Output, Process
 from goprobe.errors import UsageError
@@ -83,6 +83,14 @@ class Questions(msgspec.Struct, frozen=True):
             sample=self.sample,
         )
 
+    def settled(self, asked: HeapQuestions, target: AnyTarget) -> HeapQuestions:
+        """The same with addresses as they are meant in this process."""
+        from msgspec.structs import replace
+
+        texts = {"path": self.path_to, "referrers": self.referrers, "object": self.object}
+        found = {name: settled(text, target) for name, text in texts.items() if text}
+        return replace(asked, **found)
+
 
 class Comparison(msgspec.Struct, frozen=True):
     """What the heap is compared with: an older report, or itself a while ago."""
@@ -136,7 +144,7 @@ class Heap:
         place = destination(output, HeapReport)
         with Progress() as progress:
             progress(f"reading {process.process}")
-            look = _Look(process, asked, drawn, progress)
+            look = _Look(process, questions, asked, drawn, progress)
             report = look.repeatedly(comparison) if comparison.every else look()
         if old is not None:
             report = _compared(old, report)
@@ -148,12 +156,17 @@ class _Look:
     """One look at the heap, any number of times."""
 
     def __init__(
-        self, process: Process, asked: HeapQuestions, drawn: bool, progress: Callable[[str], None]
+        self,
+        process: Process,
+        questions: Questions,
+        asked: HeapQuestions,
+        drawn: bool,
+        progress: Callable[[str], None],
     ) -> None:
         from goprobe.cli.attach import opened
 
         self._target: AnyTarget = opened(process)
-        self._asked = asked
+        self._asked = questions.settled(asked, self._target)
         self._drawn = drawn
         self._progress = progress
 

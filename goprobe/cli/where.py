@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from goprobe.cli.addresses import address
+from goprobe.cli.addresses import address, settled
 from goprobe.cli.declare import Argument
 from goprobe.cli.options import Output, Process
 
@@ -22,11 +22,16 @@ class Where:
     ) -> int:
         """Say of addresses of a running Go process what they are, and how that is known.
 
-        PROCESS is a process number; an ADDRESS is hexadecimal, as Go's %p prints it.
+        PROCESS is a process number; an ADDRESS is hexadecimal, as Go's %p prints it, or
+        decimal, as it prints a uintptr.
         """
         from goprobe.analysis.where import where
         from goprobe.cli.attach import answer
         from goprobe.model.attached import WhereReport
 
-        wanted = [address(text) for text in addresses]
-        return answer(process, output, WhereReport, lambda target: where(target, wanted))
+        for text in addresses:
+            address(text)  # nonsense is said before anything is read
+        return answer(
+            process, output, WhereReport,
+            lambda target: where(target, [settled(text, target) for text in addresses]),
+        )  # fmt: skip

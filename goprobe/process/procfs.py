@@ -6,6 +6,8 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 
 from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError
 
@@ -46,8 +48,25 @@ def translated(pid: int, what: str) -> Iterator[None]:
         raise CannotWorkError(f"cannot {what} of process {pid}: {error.strerror}") from None
 
 
+@lru_cache
+def check_proc(own: int) -> None:
+    """Raises CannotWorkError where /proc is not that of our own PID namespace: a number would name
+    another process there. `own` is our number."""
+    try:
+        found = str(Path("/proc/self").readlink())
+    except OSError:
+        found = ""
+    if found != str(own):
+        what = f"calls this process {found}, not {own}" if found else "is not mounted"
+        raise CannotWorkError(
+            f"/proc is not that of this PID namespace: it {what}",
+            hint="mount -t proc proc /proc in the namespace, or run goprobe outside of it",
+        )
+
+
 def read_proc(pid: int, name: str, limit: int) -> bytes:
     """/proc/PID/`name`, at most `limit` bytes (CannotWorkError past them)."""
+    check_proc(os.getpid())
     with translated(pid, f"read {name}"):
         file = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -24,7 +24,7 @@ from typing import NoReturn
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
 from goprobe.process.heldsignals import signals_held
 from goprobe.process.libc import libc
-from goprobe.process.procfs import read_proc
+from goprobe.process.procfs import check_proc, read_proc
 
 PTRACE_TRACEME = 0  # <sys/ptrace.h>
 PTRACE_DETACH = 17
@@ -65,6 +65,7 @@ def start_stopped(
     thread ends; it shares our session, process group and the three descriptors given.
     Raises UsageError (no such file, not a program), NotPermittedError, CannotWorkError.
     """
+    check_proc(os.getpid())
     argv = [binary, *args]
     environment = dict(os.environ if env is None else env)
     if any("\0" in text for text in (*argv, *environment, *environment.values())):
