@@ -74,7 +74,8 @@ def test_absolute_paths_of_a_program_built_with_trimpath(go: str, tmp_path: Path
     text = "package main\n\nfunc main() {\n\tprintln(1)\n\tprintln(2)\n}\n"
     (folder / "cmd" / "main.go").write_text(text)
     binary = tmp_path / "shop"
-    command = [toolchain(go), "build", "-trimpath", "-gcflags=all=-N -l", "-o", binary, "./cmd"]
+    flags = ("-trimpath", "-gcflags=all=-N -l", "-o", str(binary))
+    command = [str(toolchain(go)), "build", *flags, "./cmd"]
     subprocess.run(command, cwd=folder, check=True, env=environment(GOFLAGS="", GOWORK="off"))
     for file in (folder / "cmd" / "main.go", Path("/elsewhere/shop/cmd/main.go")):
         ran = goprobe("trace", binary, "--break", f"{file}:5", "--json")
