@@ -185,12 +185,13 @@ class _Finder:
         try:
             raw = self._memory.read(spans, 8 * min(count, _PROBES))
             heap = Heap(self._memory, self.layout, mheap)
-            pointers = [int(p) for p in np.frombuffer(raw, np.uint64)]
-            found = [heap.span(p) for p in pointers]
-            known = [s for s in found if s is not None and self._is_span(s)]
-            if len(known) < len(pointers):
-                return False
-            live = [s for s in known if s.state]
+            live: list[Span] = []
+            for pointer in np.frombuffer(raw, np.uint64).tolist():
+                span = heap.span(pointer)
+                if span is None or not self._is_span(span):
+                    return False  # at the first that is none: most candidates are nothing
+                if span.state:
+                    live.append(span)
             return bool(live) and all(self._indexed(heap, s) for s in live)
         except UnreadableError:
             return False
@@ -252,9 +253,9 @@ class _Finder:
     def _allm(self, areas: Sequence[_Area]) -> int:
         """The word that leads to the longest list of threads."""
         best, longest = 0, 0
+        some = self._some_threads(np.unique(np.concatenate([area.words for area in areas])))
         for area in areas:
-            plausible = (area.words > 4096) & (area.words < 1 << 47) & (area.words % 8 == 0)
-            for index in np.flatnonzero(plausible):
+            for index in np.flatnonzero(np.isin(area.words, some)):
                 length = self._threads(int(area.words[index]))
                 if length > longest:
                     best, longest = area.address(index), length
@@ -262,6 +263,21 @@ class _Finder:
             raise NotGoError(f"{self._name} is stripped, and runtime.allm was not found")
         self.threads = longest
         return best
+
+    def _some_threads(self, words: Words) -> Words:
+        """Those of some words that may lead to an m, as its g0 leads back to it. All are asked
+        at once: a large program has tens of thousands."""
+        words = words[(words > 4096) & (words < 1 << 47) & (words % 8 == 0)]
+        g0s = self._words_at(words + np.uint64(self.layout.offset("m", "g0")))
+        words, g0s = words[g0s > 4096], g0s[g0s > 4096]
+        leads_back = self._words_at(g0s + np.uint64(self.layout.offset("g", "m"))) == words
+        found: Words = words[leads_back]
+        return found
+
+    def _words_at(self, addresses: Words) -> Words:
+        """The word at each address, 0 where none can be read."""
+        found = self._memory.read_many([(at, 8) for at in addresses.tolist()])
+        return np.frombuffer(b"".join(word or bytes(8) for word in found), np.uint64)
 
     def _threads(self, pointer: int, most: int = 1 << 16) -> int:
         """How many threads the list has that begins with this one, `most` at most."""
