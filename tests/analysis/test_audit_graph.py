@@ -100,7 +100,7 @@ def test_a_type_that_does_not_fit_is_told(asked: tuple[HeapGraph, HeapReport, in
     sizes = graph.objects.size
     small = int(np.flatnonzero(sizes == 8)[0])
     wrong = failed(with_types(graph, [small], plains[0]), report, last)
-    assert set(wrong) == {"types_fit"}
+    assert set(wrong) >= {"types_fit"}
     assert "has 8 bytes and is said to be a main.plain of 32" in wrong["types_fit"]
 
 
