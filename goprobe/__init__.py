@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from goprobe.analysis.attached import Process, Snapshot, attach
     from goprobe.analysis.escapeapi import assert_no_allocation, assert_promises, escape
     from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
-    from goprobe.analysis.script.program import Program, launch, replay
+    from goprobe.analysis.script.program import Program, StopWarning, launch, replay
     from goprobe.analysis.script.stop import Diff, Stop, Watch
     from goprobe.analysis.trace import TraceRequest, trace
     from goprobe.errors import GoprobeError
@@ -34,6 +34,7 @@ _HOMES = {
     "GOROUTINE": "goprobe.analysis.script.driver",
     "STACK_MOVE": "goprobe.analysis.script.driver",
     "Program": "goprobe.analysis.script.program",
+    "StopWarning": "goprobe.analysis.script.program",
     "launch": "goprobe.analysis.script.program",
     "replay": "goprobe.analysis.script.program",
     "Stop": "goprobe.analysis.script.stop",
@@ -54,6 +55,7 @@ __all__ = [
     "Program",
     "Snapshot",
     "Stop",
+    "StopWarning",
     "TraceRequest",
     "Watch",
     "__version__",

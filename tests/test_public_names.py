@@ -8,6 +8,7 @@ import goprobe
 
 NAMES = {
     "GOROUTINE", "PANIC", "STACK_MOVE", "Diff", "Process", "Program", "Snapshot", "Stop",
+    "StopWarning",
     "TraceRequest", "Watch", "__version__", "attach", "launch", "replay", "trace", "GoprobeError",
     "escape", "assert_promises", "assert_no_allocation",
 }  # fmt: skip

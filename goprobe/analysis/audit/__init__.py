@@ -52,6 +52,20 @@ def audited(checks: Sequence[Check[F]], facts: F) -> tuple[Audited, ...]:
     return tuple(each.of(facts) for each in checks)
 
 
+def together(audits: Iterable[Iterable[Audited]]) -> tuple[Audited, ...]:
+    """The checks of several things of one kind as one entry each: what of them does not hold."""
+    found: dict[str, list[Audited]] = {}
+    for entry in (entry for audit in audits for entry in audit):
+        known = found.setdefault(entry.check, [entry])
+        if not entry.holds:
+            known[:] = [e for e in known if not e.holds] + [entry]
+    return tuple(
+        entries[0] if entries[0].holds
+        else Audited(name, holds=False, says=_told(list(dict.fromkeys(e.says for e in entries))))
+        for name, entries in found.items()
+    )  # fmt: skip
+
+
 def finished(report: R, audit: Iterable[Audited]) -> R:
     """The report as it is written: with its head, and with what it checked of itself."""
     return replace(

@@ -7,6 +7,7 @@ import os
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.stops import StopFacts, audit_stop
 from goprobe.analysis.goroutines import goroutine_states
 from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
 from goprobe.analysis.script.stepping import Stepper
@@ -99,7 +100,12 @@ class LiveDriver:
         notice, self._notice = self._notice, None
         if notice and not where:
             reason = notice.reason
-        return Moment(stop=view.stop(reason), where=where, watch=notice.number if notice else 0)
+        stop = view.stop(reason)
+        told = tuple(entry.says for entry in audit_stop(StopFacts(stop)) if not entry.holds)
+        return Moment(
+            stop=replace(stop, warnings=stop.warnings + told) if told else stop, where=where,
+            watch=notice.number if notice else 0,
+        )  # fmt: skip
 
     def watch(self, address: int, size: int) -> tuple[int, ...]:
         return (self._watches.add(self._at(), address, size),)

@@ -8,6 +8,7 @@ with goprobe.launch("hello.go") as program:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -27,6 +28,10 @@ from goprobe.model.trace import Exit
 
 Condition = Callable[[Stop], object]
 Handler = Callable[[Stop], object]
+
+
+class StopWarning(UserWarning):
+    """What a stop says against itself: one of the two cannot be right."""
 
 
 class _Listener(msgspec.Struct, frozen=True):
@@ -138,6 +143,8 @@ class Program:
         if moment.stop is UNSET:
             self.exit = moment.exit if moment.exit is not UNSET else Exit()
             return None
+        for told in moment.stop.warnings:
+            warnings.warn(f"stop at {moment.stop.function}: {told}", StopWarning, stacklevel=4)
         self._stop = Stop(self._driver, moment, self._step)
         self._shown = False
         return self._stop
@@ -202,4 +209,4 @@ def replay(recording: str | Path) -> Program:
     return Program(replayer, replayer.incomplete)
 
 
-__all__ = ["Program", "Stop", "Watch", "launch", "replay"]
+__all__ = ["Program", "Stop", "StopWarning", "Watch", "launch", "replay"]
