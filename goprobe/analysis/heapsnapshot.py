@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from goprobe.analysis.hold import AnyTarget, Held, Target, hold_child, hold_process
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.process.forkplan import NoForkError
+from goprobe.process.headroom import headroom
 from goprobe.process.layers import LayeredMemory
 from goprobe.process.maps import read_maps
 from goprobe.process.memory import Memory
@@ -271,7 +272,7 @@ def check_room(census: Census, page: int) -> None:
     if need > free * _SHARE_OF_FREE:
         raise CannotWorkError(
             f"following {census.objects} objects takes about {need >> 20} MiB of memory here, "
-            f"and {free >> 20} MiB are available",
+            f"and {free >> 20} MiB are available ({headroom().what})",
             hint="run goprobe where there is more memory, or look at a part with --sample",
         )
 
@@ -288,9 +289,5 @@ def estimate(census: Census, page: int) -> int:
 
 
 def available_memory() -> int:
-    """What the kernel would give us now without swapping (MemAvailable), in bytes."""
-    with open("/proc/meminfo", "rb") as file:
-        for line in file:
-            if line.startswith(b"MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 1 << 40
+    """What we may take, in bytes: of the machine, of our memory cgroups, by our own limits."""
+    return headroom().bytes

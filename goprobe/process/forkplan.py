@@ -5,12 +5,11 @@ Everything that takes time is found out here, while the process still runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from goprobe.process.headroom import cgroup_headroom
 from goprobe.process.identity import facts
 from goprobe.process.maps import Mapping, read_maps
 from goprobe.process.memory import ProcessMemory, read_available
@@ -21,7 +20,6 @@ _SIGRETURNS = (b"\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05", b"\xb8\x0f\x00\x00\x00\x
 _SEARCH_LIMIT = 1 << 28
 _CHUNK = 1 << 20
 _RESERVE = 64 << 20
-_CGROUPS = Path("/sys/fs/cgroup")
 _NEVER_OVERCOMMIT = "2"
 
 
@@ -73,9 +71,9 @@ def _check_memory(pid: int, status: dict[str, str]) -> None:
     available = _meminfo("MemAvailable")
     if available < wanted:
         raise NoForkError(f"only {available >> 20} MiB of memory are free on this machine")
-    for limit, used in _cgroup_limits(pid):
-        if limit - used < wanted:
-            raise NoForkError(f"its memory cgroup has only {max(limit - used, 0) >> 20} MiB left")
+    for left in cgroup_headroom(pid):
+        if left.bytes < wanted:
+            raise NoForkError(f"its memory cgroup has only {left.bytes >> 20} MiB left")
 
 
 def _meminfo(key: str) -> int:
@@ -83,32 +81,6 @@ def _meminfo(key: str) -> int:
         if line.startswith(f"{key}:"):
             return int(line.split()[1]) * 1024
     return 1 << 62
-
-
-def _cgroup_limits(pid: int) -> Iterator[tuple[int, int]]:
-    """Limit and use in bytes of every memory cgroup above the process, of both versions."""
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if not controllers:
-            yield from _limits(_CGROUPS, path, "memory.max", "memory.current")
-            yield from _limits(_CGROUPS / "unified", path, "memory.max", "memory.current")
-        elif "memory" in controllers.split(","):
-            names = "memory.limit_in_bytes", "memory.usage_in_bytes"
-            yield from _limits(_CGROUPS / "memory", path, *names)
-
-
-def _limits(root: Path, path: str, limit: str, used: str) -> Iterator[tuple[int, int]]:
-    here = root / path.lstrip("/")
-    for folder in (here, *here.parents):
-        with suppress(OSError, ValueError):  # no such controller here, or "max"
-            yield int((folder / limit).read_text()), int((folder / used).read_text())
-        if folder == root:
-            return
 
 
 def _gadgets(pid: int, maps: tuple[Mapping, ...]) -> Gadgets:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.errors import TargetGoneError
-from goprobe.process import forkplan, forksnapshot, tracing
+from goprobe.process import forksnapshot, tracing
 from goprobe.process.forkplan import NoForkError, plan_fork
 from goprobe.process.forksnapshot import forked
 from goprobe.process.maps import read_maps
@@ -389,7 +389,7 @@ def test_no_fork_without_room_for_copies(monkeypatch: pytest.MonkeyPatch, tmp_pa
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
         (folder / names[0]).write_text(f"{100 << 20}\n")
         (folder / names[1]).write_text(f"{90 << 20}\n")
-        monkeypatch.setattr(forkplan, "_CGROUPS", tmp_path)
+        monkeypatch.setattr("goprobe.process.headroom._CGROUPS", tmp_path)
         assert why_not(program.pid) == "its memory cgroup has only 10 MiB left"
 
 
