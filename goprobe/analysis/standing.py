@@ -62,7 +62,9 @@ class Teller:
 
     def tell(self, g: Goroutine, sp: int, stands: Standing) -> GoroutineState:
         waiting = g.status == "waiting"
-        blocked = max(0, self._now - g.wait_since) // 1000 if g.wait_since and waiting else 0
+        # As goroutineheader (traceback.go) says it, of system calls and calls of C too.
+        still = g.wait_since and g.status in ("waiting", "syscall")
+        blocked = max(0, self._now - g.wait_since) // 1000 if still else 0
         reason = self._reasons[g.wait_reason] if g.wait_reason < len(self._reasons) else ""
         # The first goroutine has a gopc too, but nobody's `go` statement made it. Timers' have no
         # parent, for a scheduler (g0) makes them.

@@ -6,15 +6,16 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 import goprobe
 from scripts.truths.answer import Answer, not_told, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.goroutines import grammar
-from scripts.truths.goroutines.comparing import Asked, Witness, compared
+from scripts.truths.goroutines.addresses import ends
+from scripts.truths.goroutines.comparing import compared
 from scripts.truths.goroutines.dump import Printed, parse
+from scripts.truths.goroutines.witness import Account, Asked, Witness
 from scripts.truths.kind import (
     CGO,
     MUSL,
@@ -30,19 +31,7 @@ from scripts.truths.kind import (
 from tests.support.go import Running, running
 
 _PATIENCE = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What the program says of itself at one moment."""
-
-    count: int
-    users: dict[int, Printed]
-    locals: dict[int, tuple[int, int]]
-    """number -> (address, goroutine) of a local variable."""
-    of_c: tuple[tuple[int, int], ...]
-    """(address, thread) of locals of C's functions."""
-    times: tuple[int, int, int]
+_MOST = 100  # stacks whose ends are asked about
 
 
 def account(program: Running) -> Account:
@@ -92,7 +81,7 @@ class Goroutines:
                 yield from compared(Witness(before, after, _last_words(program)), asked)
         except AssertionError as error:
             if not str(error).startswith("no line within"):
-                raise
+                raise  # it has crashed, which is this grammar's fault
             yield not_told("the program stands", "it took too long")
 
     def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
@@ -119,7 +108,7 @@ def _last_words(program: Running) -> dict[int, Printed]:
 
 def _ask(program: Running, before: Account) -> Asked | str:
     locals_of_go = {address for address, _ in before.locals.values()}
-    addresses = sorted(locals_of_go | {address for address, _ in before.of_c})
+    own = locals_of_go | {address for address, _ in before.of_c}
     threads = _threads(program.pid)
     started = time.monotonic_ns()
     try:
@@ -128,6 +117,8 @@ def _ask(program: Running, before: Account) -> Asked | str:
             ended = time.monotonic_ns()
             with process.snapshot() as snapshot:
                 again = snapshot.goroutines()
+            stacks = ((int(g.stack.low), int(g.stack.high), g.stack.used) for g in again[:_MOST])
+            addresses = sorted(own | ends(stacks))
             where = process.where(*addresses).locations if addresses else ()
             regions = process.maps().map
     except goprobe.GoprobeError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from scripts.truths.choices import Choices
 from scripts.truths.goroutines import bridge
 from scripts.truths.goroutines.snippets import Snippet, choose, place
@@ -11,12 +13,15 @@ from scripts.truths.kind import Build, Program
 
 _MOST_ACTORS = 12
 _MOST_STEPS = 6
+_MOST_STEPS_OF_MANY = 2
 _DEPTHS = ((5, 3), (3, 40), (2, 120), (1, 2500))
 
 
 def write(choices: Choices, go: str, build: Build) -> Program:
     major, minor = go.split(".")
     text = Text(choices, (int(major), int(minor)), cgo=build.cgo)
+    if not choices.chance(3):
+        text.used.add("crowd")  # it takes most of a minute
     for _ in range(choices.between(1, _MOST_ACTORS)):
         _actor(text)
     if choices.chance(25):
@@ -37,9 +42,11 @@ def write(choices: Choices, go: str, build: Build) -> Program:
 
 def _actor(text: Text) -> None:
     begin = choose(text, "begins")
-    most, but = (2, "large") if "many" in begin.flags else (_MOST_STEPS, "")
+    many = "many" in begin.flags
+    but = [*(["large", "thread"] if many else []), *(["ends"] if "foreign" in begin.flags else [])]
+    most = _MOST_STEPS_OF_MANY if many else _MOST_STEPS
     steps = [choose(text, "steps", but=but) for _ in range(text.choices.between(0, most))]
-    call = _leaf(text, but="thread" if "many" in begin.flags else "")
+    call = _leaf(text, but)
     for step in steps:  # the innermost first
         call = _step(text, step, call)
     if "late" in begin.flags:
@@ -59,7 +66,7 @@ def _step(text: Text, step: Snippet, following: str) -> str:
     return call
 
 
-def _leaf(text: Text, *, but: str) -> str:
+def _leaf(text: Text, but: Collection[str]) -> str:
     """A function named leafN stands: what is above it on the stack stays in any case."""
     leaf = choose(text, "leaves", but=but)
     text.arriving += 1

@@ -10,11 +10,12 @@ in one place of a program. `inline`: also without go:noinline. `cgo`: in builds 
 in those without (a package has one or the other). `late`: it may never begin, as one finalizer
 blocks all others. `many`: it makes thousands of goroutines; `large` and
 `thread`: it takes much of a stack, or a thread.
+`foreign`: on a thread of C's, where nothing may exit; `ends`: it may.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -57,10 +58,10 @@ def _read(text: str) -> Snippet:
     )  # fmt: skip
 
 
-def choose(text: Text, file: str, *, but: str = "") -> Snippet:
-    """One that this program may have, without the flag `but`; the first of the file is the
+def choose(text: Text, file: str, *, but: Collection[str] = ()) -> Snippet:
+    """One that this program may have, with none of the flags `but`; the first of the file is the
     simplest."""
-    known = [s for s in snippets(file) if _allowed(text, s) and but not in s.flags]
+    known = [s for s in snippets(file) if _allowed(text, s) and s.flags.isdisjoint(but)]
     chosen = text.choices.weighted(*((s.weight, s) for s in known))
     text.used.add(chosen.name)
     return chosen

@@ -1,0 +1,82 @@
+"""What a program says of itself, and what goprobe was asked of it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from goprobe.model.attached import GoroutinesReport, GoroutineState, Whereabouts
+from goprobe.model.location import Region
+from scripts.truths.answer import Answer, right, wrong
+from scripts.truths.goroutines.dump import Printed
+
+MOVING = ("running", "runnable", "preempted")
+# They sleep and wake, whatever the program does.
+_RESTLESS = (
+    "runtime.bgscavenge", "runtime/pprof.profileWriter", "runtime/trace.Start.func1",
+    "runtime.(*traceAdvancerState).start.func1", "runtime.traceStartReadCPU.func1",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the program says of itself at one moment."""
+
+    count: int
+    users: Mapping[int, Printed]
+    locals: Mapping[int, tuple[int, int]]
+    """number -> (address, goroutine) of a local variable."""
+    of_c: tuple[tuple[int, int], ...]
+    """(address, thread) of locals of C's functions."""
+    times: tuple[int, int, int]
+    """When it started, and around its collection (0: none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The program's accounts: before and after goprobe asked, and all that was there at its end."""
+
+    before: Account
+    after: Account
+    all: Mapping[int, Printed]
+
+    def still(self, number: int) -> bool:
+        """Whether a goroutine stood all the time."""
+        last, first = self.all.get(number), self.before.users.get(number)
+        then = self.after.users.get(number)
+        if last is None or last.state in MOVING:
+            return False
+        if any(f.function in _RESTLESS for f in last.frames):
+            return False
+        if first is None or then is None:
+            return first is then
+        same = first == replace(then, minutes=first.minutes)
+        return same and (first.state, first.locked) == (last.state, last.locked)
+
+    def one_of_the_runtime(self, number: int) -> bool | None:
+        """None where that has changed meanwhile."""
+        before, after = number in self.before.users, number in self.after.users
+        return None if before != after else not before
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """goprobe's answers: the report, a snapshot's list, and what addresses are."""
+
+    report: GoroutinesReport
+    again: tuple[GoroutineState, ...]
+    where: Mapping[int, Whereabouts]
+    regions: tuple[Region, ...]
+    started: int
+    ended: int
+    threads: set[int]
+    """Those that were there all the time; the main thread's is the process's number."""
+
+
+def equal(asked: str, truth: object, told: object) -> Answer:
+    return right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))
+
+
+def label_of(asked: Asked, address: int) -> str:
+    """What the map calls an address."""
+    return next((r.label for r in asked.regions if r.low <= address < r.high), "no region")
