@@ -12,22 +12,27 @@ from goprobe.analysis.heapsnapshot import HeapSnapshot, Progress
 from goprobe.analysis.nodes import Nodes, with_roots
 from goprobe.analysis.reach import Reach, reach
 from goprobe.binary.gotypes import GoType
-from goprobe.errors import UnreadableError
+from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory import u64
 from goprobe.runtime.bitmaps import HeapContents, PointerMaps, pointer_maps
 from goprobe.runtime.closures import captures_of
+from goprobe.runtime.copies import Words
 from goprobe.runtime.edges import Edges, follow
-from goprobe.runtime.heaptypes import Graph, RootWords, Typing, Typist
+from goprobe.runtime.heaptypes import Typing, Typist
+from goprobe.runtime.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.objects import Objects, Resolver, number_objects
-from goprobe.runtime.roots import RootKind, Roots, global_roots, join
-from goprobe.runtime.shapes import Shapes
+from goprobe.runtime.roots import RootGroup, RootKind, Roots, global_roots, join
+from goprobe.runtime.shapes import Code, Shapes
+from goprobe.runtime.sizeclasses import TINY_BYTES
 from goprobe.runtime.spantable import Ints
 from goprobe.runtime.stackroots import StackRoots
 from goprobe.runtime.stacks import Stacks
+from goprobe.runtime.typecatalog import Catalog, read_catalog
+from goprobe.runtime.typemasks import TypeMasks
+from goprobe.runtime.wholes import Wholes
 from goprobe.runtime.world import World
 
 _UNREADABLE = 0
-_TINY = 16
 
 
 class HeapGraph:
@@ -140,14 +145,19 @@ class HeapGraph:
     # Types
 
     @cached_property
+    def catalog(self) -> Catalog:
+        world = self.world
+        return read_catalog(world.memory, world.layout, world.modules)
+
+    @cached_property
     def shapes(self) -> Shapes:
         world = self.world
         program = world.program
+        code = Code(world.function_name, lambda code: captures_of(program, code - world.bias))
+        types = None if program.stripped else program.debug.types
         return Shapes(
-            world.memory, None if program.stripped else program.debug.types, world.typedata,
-            world.function_name,
-            lambda code: captures_of(program, code - world.bias),
-            self._type_named, world.layout,
+            world.memory, world.layout, world.typedata, self.catalog, code, types,
+            self._type_named,
         )  # fmt: skip
 
     def _type_named(self, name: str) -> GoType | None:
@@ -170,17 +180,57 @@ class HeapGraph:
     def typing(self) -> Typing:
         nodes = self.nodes
         self.progress("finding the objects' types")
-        shapes = np.array(
-            [self.shapes.of_type(g.type) if g.type else 0 for g in nodes.groups], np.int32
-        )
-        typist = Typist(
+        shapes = np.array([self._root_shape(g) for g in nodes.groups], np.int32)
+        tables = np.array([g.before for g in nodes.groups], np.uint64)
+        view = HeapView(
             self.objects, self.snapshot.words,
             Graph(nodes.first, nodes.offset, nodes.target, nodes.into),
-            RootWords(len(self.objects), shapes, self._root_word), self.shapes, self.lead,
-            lambda itab: self._word(itab + 8), self._word,
+            RootWords(len(self.objects), shapes, self._root_word, tables), self.lead,
+            self._witnesses(),
         )  # fmt: skip
+        typist = Typist(view, self.shapes)
+        for name, addresses in self._runtime_structs():
+            found, into = self.resolver.resolve(np.array(addresses, np.uint64))
+            rtype = self.shapes.struct_named(name)
+            typist.known(found[(found >= 0) & (into == 0)].astype(np.int64), rtype)
         typist.seed(*self.maps.types(self.contents))
         return typist.run()
+
+    def _witnesses(self) -> Witnesses:
+        world = self.world
+        masks = TypeMasks(world.memory, world.layout)
+        texts = [module.span("text") for module in world.modules if not module.bad]
+        wholes = Wholes(self.catalog, masks, world.typedata.full_name)
+        return Witnesses(
+            self._word, self._pointer_words, self._is_function, tuple(texts),
+            world.layout.offset("hchan", "elemtype"), self.catalog, wholes,
+        )  # fmt: skip
+
+    def _runtime_structs(self) -> list[tuple[str, list[int]]]:
+        """Objects that the runtime's own lists say the types of."""
+        goroutines = self.world.goroutines
+        return [
+            ("runtime.g", [g.address for g in goroutines.known]),
+            ("runtime.m", [thread.address for thread in goroutines.threads]),
+        ]
+
+    def _is_function(self, pc: int) -> bool:
+        try:
+            found = self.world.code.function_at(pc)
+        except (UnreadableError, NotGoError):
+            return False
+        return found is not None and found.entry == pc
+
+    def _pointer_words(self, nodes: Ints) -> Words:
+        objects = self.objects
+        rows = objects.span[nodes].astype(np.int64)
+        into = (objects.base[nodes] - objects.spans.base[rows]).astype(np.int64)
+        return self.maps.masks(self.contents, rows, into // objects.spans.elemsize[rows])
+
+    def _root_shape(self, group: RootGroup) -> int:
+        if group.type:
+            return self.shapes.of_type(group.type)
+        return self.shapes.of_rtype(group.rtype) if group.rtype else 0
 
     def _root_word(self, group: int, index: int) -> int:
         start = self.nodes.groups[group].address
@@ -194,11 +244,15 @@ class HeapGraph:
 
     def type_name(self, node: int) -> str:
         """The type of an object, "" where it is not known."""
-        shape = int(self.typing.shape[node])
-        name = self.shapes[shape].name if shape else ""
-        if name and self._tiny(node) and self.shapes[shape].size < _TINY:
-            return f"tiny block holding {name}"
-        return f"object holding {name}" if name and self.typing.inner[node] else name
+        number = int(self.typing.shape[node])
+        if not number:
+            return ""
+        shape = self.shapes[number]
+        if self._tiny(node):
+            inner = self.shapes[shape.part[0]] if shape.part[0] else shape
+            if inner.size < TINY_BYTES:
+                return f"tiny block holding {inner.name}"
+        return shape.name
 
     def _tiny(self, node: int) -> bool:
         """Whether an object's slot may hold several objects below 16 bytes."""

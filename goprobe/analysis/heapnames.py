@@ -83,6 +83,11 @@ class Names:
             return field_at(self._types, kind, offset * 8) if kind else ""
         at = offset * 8 - int(graph.lead[graph.objects.span[source]])
         shape = graph.shapes[int(graph.typing.shape[source])]
+        if shape.part[0]:
+            part, into = graph.shapes[shape.part[0]], shape.part[1]
+            if part.kind is None or not into <= at < into + max(part.size, 1):
+                return f"+{at:#x}"
+            shape, at = part, at - into
         if shape.name.endswith(_MAP_ENTRIES):
             return '["…"]'
         if shape.name.endswith(_MAP_INSIDE):
@@ -91,7 +96,7 @@ class Names:
             index, at = divmod(at, shape.size)
             inner = field_at(self._types, shape.kind, at) if shape.kind else ""
             return f"[{index}]{inner}"
-        if shape.kind is None or graph.typing.inner[source]:
+        if shape.kind is None:
             return f"+{at:#x}"
         found = field_at(self._types, shape.kind, at % max(shape.size, 8))
         return "" if shape.name.startswith("map[") else found

@@ -33,6 +33,8 @@ from goprobe.runtime.typemasks import TypeMasks
 
 _WORD = 8
 _BATCH_WORDS = 1 << 21
+_BITS = 64
+_MASK_BYTES = 16
 
 
 class Pointers(msgspec.Struct, frozen=True):
@@ -64,6 +66,10 @@ class PointerMaps(Protocol):
 
     def types(self, heap: HeapContents) -> tuple[Ints, Words]:
         """Slots of objects that carry their type, and the types' addresses."""
+
+    def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
+        """Of objects of at most 64 words, in spans with pointers: a bit for each word that may
+        hold one. `rows` are their spans, `index` their numbers in them."""
 
 
 def pointer_maps(memory: Memory, layout: Layout, heap: Heap) -> PointerMaps:
@@ -135,6 +141,18 @@ class ArenaMaps:
                 at = heap.words.start[batch][:, None] + np.arange(size)
                 bits = self._bits(spans.base[batch].tolist(), size)
                 yield _from_bits(heap, batch, heap.words.words[at], bits)
+
+    def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
+        size = heap.spans.elemsize[rows]
+        at = heap.spans.base[rows].astype(np.int64) + index * size
+        ranges: list[tuple[int, int]] = []
+        for address in at.tolist():  # an object lies in one arena, and each page in whole bytes
+            arena = self._heap.arena_at(address)
+            low = arena.address + self._offset + (address - arena.base) // 64 if arena else 0
+            ranges.append((low, _MASK_BYTES))
+        raw = b"".join(part or bytes(_MASK_BYTES) for part in self._memory.read_many(ranges))
+        words = np.frombuffer(raw, np.uint64).reshape(-1, 2)
+        return _shifted(words[:, 0], words[:, 1], at // _WORD % _BITS & 7, size // _WORD)
 
     def _bits(self, bases: list[int], size: int) -> NDArray[np.bool_]:
         ranges = [r for base in bases for r in self._ranges(base, size)]
@@ -230,6 +248,18 @@ class SpanMaps:
             found[low:high] = bits[page.astype(np.int64)]
         return found
 
+    def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
+        spans = heap.spans
+        size = spans.elemsize[rows] // _WORD
+        marks = np.where(self._uses_inline_marks(spans)[rows], self._inline, 0)
+        whole = spans.npages[rows] * (self._page // _WORD)
+        first = heap.words.start[rows] + whole - marks - whole // _BITS
+        bit = index * size
+        at = np.minimum(first + bit // _BITS, max(len(heap.words.words) - 1, 0))
+        low = heap.words.words[at]
+        high = heap.words.words[np.minimum(at + 1, len(heap.words.words) - 1)]
+        return _shifted(low, high, bit % _BITS, size)
+
     # Above 512 bytes: a type before the object
 
     def types(self, heap: HeapContents) -> tuple[Ints, Words]:
@@ -290,6 +320,16 @@ class SpanMaps:
         starts = np.arange(times, dtype=np.int64)[:, None] * mask.words
         offsets: Ints = (starts + mask.pointers[None, :]).ravel()
         return offsets[offsets < words]
+
+
+def _shifted(low: Words, high: Words, shift: Ints, count: Ints) -> Words:
+    """`count` bits of two words each, from bit `shift` on."""
+    by = shift.astype(np.uint64)
+    # A shift by the width of a word is not defined.
+    upper = np.where(shift > 0, high << (np.uint64(_BITS) - np.maximum(by, np.uint64(1))), high * 0)
+    ones = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> (_BITS - np.clip(count, 1, _BITS)).astype(np.uint64)
+    found: Words = (low >> by | upper) & ones
+    return found
 
 
 def _gathered(heap: HeapContents, slot: Ints, place: Ints, offsets: Ints) -> Pointers:

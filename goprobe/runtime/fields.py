@@ -60,8 +60,9 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "p": "id status m mcache palloc.base palloc.off",
         "sudog": "g next prev elem? c? waitlink",
         "itab|internal/abi.ITab": "",
-        # chan.go; map.go (to Go 1.23), internal/runtime/maps (since 1.24)
-        "hchan": "buf",
+        # chan.go, map.go, internal/runtime/maps
+        "hchan": "qcount dataqsiz buf elemsize elemtype recvq.first recvq.last sendq.first "
+        "sendq.last",
         "hmap?": "buckets oldbuckets extra",
         "mapextra?": "overflow oldoverflow nextOverflow",
         "internal/runtime/maps.Map?": "dirPtr dirLen",

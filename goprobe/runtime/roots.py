@@ -43,6 +43,8 @@ class RootGroup(msgspec.Struct, frozen=True):
 
     `conservative`: words of a frame that is not at a safe point; they may be no pointers.
     `through` is the object whose pointers are roots, too (an object with a finalizer), else 0.
+    `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
+    before a lone pointer in a word that is none: an interface's type, say.
     """
 
     kind: RootKind
@@ -54,6 +56,8 @@ class RootGroup(msgspec.Struct, frozen=True):
     function: str = ""
     conservative: bool = False
     through: int = 0
+    rtype: int = 0
+    before: int = 0
 
 
 class Roots(msgspec.Struct):
@@ -80,7 +84,7 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
     roots = Roots()
     modules = tuple(modules)
     links = Links(modules)
-    found: list[tuple[list[int], list[int], str]] = []
+    found: list[tuple[list[int], list[int], list[int], str]] = []
     for module in modules:
         for section, (mask, count) in module.pointers.items():
             start, end = module.span(section)
@@ -95,27 +99,33 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
                 continue
             held = np.unpackbits(raw, bitorder="little")[:count] != 0
             links.add(start, words, held)
-            held &= (words >= np.uint64(low)) & (words < np.uint64(high))
-            places = np.flatnonzero(held)
+            places = np.flatnonzero(held & (words >= np.uint64(low)) & (words < np.uint64(high)))
             at = (start + places * _WORD).tolist()
-            found.append((at, words[places].tolist(), module.name or section))
+            plain = (places > 0) & ~held[places - 1]
+            word_before = np.where(plain, words[places - 1], np.uint64(0)).tolist()
+            found.append((at, words[places].tolist(), word_before, module.name or section))
     statics = Statics(world, links, lambda address: declared_at(world, address))
-    for addresses, values, name in found:
-        _name_globals(world, statics, roots, addresses, values, name)
+    for addresses, values, before, name in found:
+        _name_globals(world, statics, roots, addresses, values, before, name)
     return roots
 
 
 def _name_globals(
     world: World, statics: Statics, roots: Roots, addresses: list[int], values: list[int],
-    module: str,
+    before: list[int], module: str,
 ) -> None:  # fmt: skip
     last: Named | None = None
     owner = -1
-    for address, value in zip(addresses, values, strict=True):
+    for address, value, word in zip(addresses, values, before, strict=True):
         if last is None or not last.low <= address < last.high:
             last = declared_at(world, address) or statics.at(address)
             last = last or _placed_at(world, address, module)
-            owner = roots.group(RootGroup(RootKind.GLOBAL, last.shown, -1, last.low, last.type))
+            owner = roots.group(
+                RootGroup(
+                    RootKind.GLOBAL, last.shown, -1, last.low, last.type,
+                    before=0 if last.type or last.low != address else word,
+                )
+            )  # fmt: skip
         roots.add(owner, address, value)
 
 
@@ -262,5 +272,6 @@ def join(parts: Iterable[Roots]) -> Roots:
 def _moved(group: RootGroup, shift: int) -> RootGroup:
     return RootGroup(
         group.kind, group.name, group.parent + shift, group.address, group.type, group.goroutine,
-        group.function, group.conservative, group.through,
+        group.function, group.conservative, group.through, group.rtype,
+        group.before,
     )  # fmt: skip

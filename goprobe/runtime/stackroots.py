@@ -25,6 +25,8 @@ from goprobe.runtime.code import Spot
 from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.lists import Lists
 from goprobe.runtime.roots import RootGroup, RootKind, Roots
+from goprobe.runtime.sentvalues import Sent, sent_values
+from goprobe.runtime.spilled import parts_in_memory
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.stacktemplates import Slot, Template, Templates, inside, returns_of
 from goprobe.runtime.unwind import MachineFrame
@@ -39,12 +41,14 @@ _REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10"
 
 
 class _Variable(msgspec.Struct, frozen=True):
-    """A variable at a place of its frame: [low, high) from the CFA."""
+    """A variable at a place of its frame: [low, high) from the CFA. `rtype` is the descriptor of
+    its type where nothing else tells that."""
 
     low: int
     high: int
     name: str
-    type: GoType
+    type: GoType | None
+    rtype: int = 0
 
 
 class _Lead(msgspec.Struct, frozen=True):
@@ -96,6 +100,7 @@ class StackRoots:
         self._low, self._high = low, high
         self._shapes: dict[int, _Shape] = {}
         self.templates = Templates()
+        self._sent: dict[int, tuple[Sent, ...]] | None = None
         self.conservative = 0
 
     def of(self, goroutines: Iterator[Goroutine]) -> Roots:
@@ -129,10 +134,24 @@ class StackRoots:
         for slot in template.slots:
             value = words[slot.index]
             if self._low <= value < self._high:
-                owner = groups.variable(g.sp + slot.cfa, slot.name, slot.low, slot.type,
-                                        slot.function)  # fmt: skip
-                roots.add(owner, g.sp + slot.index * _WORD, value)
+                place, cfa = g.sp + slot.index * _WORD, g.sp + slot.cfa
+                variable = _Variable(slot.low, slot.low, slot.name, slot.type)
+                if slot.type is None:
+                    variable = self.sent_at(g, place, cfa) or variable
+                roots.add(groups.variable(cfa, variable, slot.function), place, value)
         return True
+
+    def sent_at(self, g: Goroutine, place: int, cfa: int) -> _Variable | None:
+        """The value at an address of a goroutine's stack that a channel knows of."""
+        if self._sent is None:
+            world = self._world
+            self._sent = sent_values(world.memory, world.layout, world.goroutines.known)
+        for sent in self._sent.get(g.address, ()):
+            if sent.low <= place < sent.high:
+                kind = self._world.typedata.debug_type(sent.rtype)
+                rtype = 0 if kind else sent.rtype
+                return _Variable(sent.low - cfa, sent.high - cfa, _SENT, kind, rtype)
+        return None
 
     def _has_defers(self, g: Goroutine) -> bool:
         layout, memory = self._world.layout, self._world.memory
@@ -171,6 +190,8 @@ class StackRoots:
     def _leads(self, variables: list[_Variable]) -> Iterator[_Lead]:
         types = self._world.program.debug.types
         for v in variables:
+            if v.type is None:
+                continue
             if v.type.kind == GoKind.POINTER and v.type.elem:
                 yield _Lead(v.low, v.name, types.at(v.type.elem), False)
             elif v.type.kind == GoKind.SLICE:
@@ -207,13 +228,12 @@ class StackRoots:
                     pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
                 except UnsupportedExpressionError:
                     continue
-                if pieces and pieces[0].address is not None:
-                    low = (pieces[0].address + (1 << 63)) % (1 << 64) - (1 << 63)
-                    yield _Variable(low, low + kind.size, local.name, kind)
+                for part in parts_in_memory(program.debug.types, local.name, kind, pieces):
+                    yield _Variable(part.address, part.address + part.size, part.name, part.type)
 
 
-def _called(variable: _Variable | None) -> tuple[str, int, GoType | None]:
-    return (variable.name, variable.low, variable.type) if variable else ("a temporary", 0, None)
+_TEMPORARY = _Variable(0, 0, "a temporary", None)
+_SENT = "a value to send"
 
 
 def _function(frame: MachineFrame) -> str:
@@ -238,11 +258,14 @@ class _Groups:
             )
         return self._owner
 
-    def variable(self, cfa: int, name: str, low: int, kind: GoType | None, function: str) -> int:
-        """A variable of the frame at `cfa`, `low` bytes from there; a temporary has no type."""
+    def variable(self, cfa: int, variable: _Variable, function: str) -> int:
+        """A variable of the frame at `cfa`; a temporary has no type."""
+        name, low = variable.name, variable.low
+        placed = variable.type or variable.rtype
         return self.of(
-            (cfa, name, low), name, function=function, address=cfa + low if kind else 0, type=kind
-        )
+            (cfa, name, low), name, function=function, address=cfa + low if placed else 0,
+            type=variable.type, rtype=variable.rtype,
+        )  # fmt: skip
 
     def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:
         if key not in self._known:
@@ -304,9 +327,9 @@ class _Stack:
         )
 
     def _slot_at(self, frame: MachineFrame, shape: _Shape, place: int) -> Slot:
-        name, low, kind = _called(shape.variable(place))
+        v = shape.variable(place) or _TEMPORARY
         index = self._index(frame, place)
-        return Slot(index, frame.cfa - self._g.sp, name, low, kind, _function(frame))
+        return Slot(index, frame.cfa - self._g.sp, v.name, v.low, v.type, _function(frame))
 
     def _index(self, frame: MachineFrame, place: int) -> int:
         return (frame.cfa + place - self._g.sp) // _WORD
@@ -327,7 +350,9 @@ class _Stack:
         return self._words[index] if 0 <= index < len(self._words) else 0
 
     def _find_regions(self, frames: list[MachineFrame]) -> None:
-        """Values of this stack that are known by what points at them."""
+        """Values of this stack that are known by what points at them. Each lies in one frame;
+        what claims to reach farther is an array that stands for one of unknown length."""
+        ends = [frame.cfa for frame in frames]
         for frame in frames:
             if frame.spot is None:
                 continue
@@ -335,8 +360,10 @@ class _Stack:
                 at = self._word(frame.cfa + lead.place)
                 if self._g.low <= at < self._g.high:
                     count = self._word(frame.cfa + lead.place + 2 * _WORD) if lead.many else 1
-                    high = min(at + lead.type.size * count, self._g.high)
-                    self._regions.append((at, high, lead.name, lead.type))
+                    high = at + lead.type.size * count
+                    within = bisect_right(ends, at)
+                    if within < len(ends) and high <= ends[within]:
+                        self._regions.append((at, high, lead.name, lead.type))
 
     # Frames
 
@@ -368,17 +395,17 @@ class _Stack:
         if self._g.low <= value < self._g.high:
             self._queue.append(value)
         elif self._finder._low <= value < self._finder._high:
-            variable = shape.variable(address - frame.cfa) or self._region(frame, address)
-            self._roots.add(self._named(frame, variable), address, value)
+            variable = shape.variable(address - frame.cfa)
+            variable = variable or self._finder.sent_at(self._g, address, frame.cfa)
+            variable = variable or self._region(frame, address) or _TEMPORARY
+            owner = self._groups.variable(frame.cfa, variable, _function(frame))
+            self._roots.add(owner, address, value)
 
     def _region(self, frame: MachineFrame, address: int) -> _Variable | None:
         for low, high, name, kind in self._regions:
             if low <= address < high:
                 return _Variable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
         return None
-
-    def _named(self, frame: MachineFrame, variable: _Variable | None) -> int:
-        return self._groups.variable(frame.cfa, *_called(variable), _function(frame))
 
     def _conservative(self, frame: MachineFrame) -> None:
         self._finder.conservative += 1

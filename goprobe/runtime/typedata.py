@@ -27,7 +27,7 @@ _KIND_MASK = 31
 _KIND_DIRECT_IFACE = 32
 _TFLAG_UNCOMMON, _TFLAG_EXTRA_STAR, _TFLAG_NAMED = 1, 2, 4
 RTYPE_BYTES = 48  # sizeof(abi.Type); what belongs to a kind of types follows it
-_WITH_KIND = {
+WITH_KIND = {
     GoKind.ARRAY: 72, GoKind.CHAN: 64, GoKind.FUNC: 56, GoKind.INTERFACE: 80, GoKind.POINTER: 56,
     GoKind.SLICE: 56, GoKind.STRUCT: 80,
 }  # fmt: skip
@@ -100,7 +100,7 @@ class TypeData:
         if section is None:
             return self._composed(rtype, self.name, 0) or f"type at {rtype:#x}"
         try:
-            text = self._name(section.low + _signed32(record["Str"]))
+            text = self.text(section.low + _signed32(record["Str"]))
         except UnreadableError:
             return f"type at {rtype:#x}"
         return text[1:] if record["TFlag"] & _TFLAG_EXTRA_STAR and text[:1] == "*" else text
@@ -131,12 +131,12 @@ class TypeData:
         section, kind = self._section(rtype), self.kind(rtype)
         if section is None or not record["TFlag"] & _TFLAG_UNCOMMON:
             return ""
-        size = _WITH_KIND.get(kind, RTYPE_BYTES)
+        size = WITH_KIND.get(kind, RTYPE_BYTES)
         if kind is GoKind.MAP:
             size = self._layout.struct("internal/abi.MapType").size
         try:
             offset = int.from_bytes(self._memory.read(rtype + size, 4), "little")
-            return self._name(section.low + _signed32(offset)) if offset else ""
+            return self.text(section.low + _signed32(offset)) if offset else ""
         except UnreadableError:
             return ""
 
@@ -158,7 +158,7 @@ class TypeData:
                 case GoKind.ARRAY:
                     found = f"[{u64(self._memory, at + 2 * _WORD)}]{part}"
                 case GoKind.CHAN:
-                    found = _chan_of(u64(self._memory, at + _WORD), part)
+                    found = chan_name(part, _DIRECTIONS.get(u64(self._memory, at + _WORD), ""))
                 case _:
                     found = f"map[{part}]{name(u64(self._memory, at + _WORD))}"
         except UnreadableError:
@@ -168,7 +168,8 @@ class TypeData:
     def _section(self, rtype: int) -> TypeSection | None:
         return next((s for s in self._sections if s.low <= rtype < s.high), None)
 
-    def _name(self, at: int) -> str:
+    def text(self, at: int) -> str:
+        """A name (abi.Name) at an address. Raises UnreadableError."""
         head = self._memory.read(at, 4)
         size, width = head[1] & 0x7F, 2
         if head[1] & 0x80:
@@ -189,6 +190,14 @@ class TypeData:
             found = index.runtime_types.get(rtype - section.low)
         return self._program.debug.types.at(found) if found is not None else None
 
+    def rtype_of(self, kind: GoType) -> int:
+        """Where the descriptor of a type of the debug information is, 0 where it has none."""
+        if not kind.runtime_type or not self._sections:
+            return 0
+        section = self._sections[0]
+        at = kind.runtime_type + (section.low if self._relative else self._bias)
+        return at if section.low <= at < section.high else 0
+
     @cached_property
     def _relative(self) -> bool:
         # Linkers write DW_AT_go_runtime_type as an offset into the module's types, but for the
@@ -198,10 +207,10 @@ class TypeData:
         return 2 * sum(key <= size for key in known) > len(known)
 
 
-def _chan_of(direction: int, elem: str) -> str:
+def chan_name(elem: str, direction: str = "") -> str:
     """ "chan (<-chan T)", as reflect writes it."""
-    elem = f"({elem})" if elem.startswith("<-") and direction not in _DIRECTIONS else elem
-    return f"{_DIRECTIONS.get(direction, 'chan ')}{elem}"
+    elem = f"({elem})" if elem.startswith("<-") and not direction else elem
+    return f"{direction or 'chan '}{elem}"
 
 
 def _signed32(value: int) -> int:

@@ -14,9 +14,11 @@ from tests.support.go import matrix
 @pytest.mark.parametrize("go", matrix())
 @pytest.mark.parametrize("build", ["plain", "stripped"])
 def test_no_answer_about_a_random_heap_is_wrong(go: str, build: str, tmp_path: Path) -> None:
+    asked = 0
     for number in range(3):
         trial = Trial("heaps", 0, number, go, build)
         result = try_out(trial, shrink_seconds=0, keep=tmp_path, peers=False)
         wrong = [shown(a) for a in result.answers if a.outcome is Outcome.WRONG]
         assert not wrong, "\n".join(map(str, (trial, *wrong)))
-        assert len(result.answers) > 10
+        asked += len(result.answers)
+    assert asked > 20

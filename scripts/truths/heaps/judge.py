@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from random import Random
@@ -19,7 +20,8 @@ from scripts.truths.answer import Answer, not_told, right, wrong
 from scripts.truths.heaps.said import ObjectSaid, Parts, Said, at_address, same_type
 
 _BRUTE = 12
-_HOLDING = "object holding "
+_PART = re.compile(r"object (?:beginning with|holding) (.*?)(?: at \+0x([0-9a-f]+))?")
+_GENERIC = "go.shape."
 _TINY = "tiny block holding "
 
 
@@ -114,8 +116,6 @@ class Judge:
             yield wrong(asked, truth=f"{made.size} bytes", told=f"{size} bytes")
         elif not graph.reachable[node]:
             yield wrong(asked, truth="reachable", told="garbage")
-        else:
-            yield right(asked)
 
     # Types
 
@@ -129,13 +129,33 @@ class Judge:
             return not_told(asked, f"{made.what} without a type")
         if told.startswith(_TINY):
             return self._tiny(asked, truth, node, told.removeprefix(_TINY))
-        if told.startswith(_HOLDING):
-            part = told.removeprefix(_HOLDING)
-            if made.what in ("value", "array") and self.parts.holds(made.type, _element(part)):
-                return not_told(asked, f"{made.what}: a part is named")
-        elif any(same_type(told, t) for t in self.truths(made)):
+        if any(same_type(told, t) for t in self.truths(made)):
             return right(asked)
+        if _GENERIC in told:
+            return not_told(asked, f"{made.what}: as generic code calls it")
+        if " or " in told:
+            if any(same_type(t, one) for t in self.truths(made) for one in told.split(" or ")):
+                return not_told(asked, f"{made.what}: one of several")
+        elif part := _PART.fullmatch(told):
+            at = int(part[2], 16) if part[2] else 0
+            if made.what in ("value", "array") and self._holds(made, _element(part[1]), at):
+                return not_told(asked, f"{made.what}: a part is named")
+        elif made.what == "value" and self._is_all(made, _element(told)):
+            return not_told(asked, "value: by all that it holds")
         return wrong(asked, truth=truth, told=told)
+
+    def _holds(self, made: ObjectSaid, part: str, at: int) -> bool:
+        """Whether the object has a part of a type `at` bytes from its beginning."""
+        size = max(self.said.types[made.type].size, 1)
+        return self.parts.holds(made.type, part, at % size if made.what == "array" else at)
+
+    def _is_all(self, made: ObjectSaid, part: str) -> bool:
+        """Whether a value of another type is all that there is of the object, as in
+        struct{ value T } or [1]T."""
+        return any(
+            kind.size == made.size and same_type(kind.name, part)
+            for kind in self.said.types.values()
+        ) and self.parts.holds(made.type, part, 0)
 
     def _tiny(self, asked: str, truth: str, node: int, told: str) -> Answer:
         """Several objects share the slot: one of them is named."""
@@ -159,10 +179,14 @@ class Judge:
     def truths(self, made: ObjectSaid) -> list[str]:
         """Every true statement."""
         found = [self.truth(made)]
+        if made.type in self.said.also:
+            found.append(self.said.also[made.type])
         if made.what == "array" and made.count == 1:
             found.append(self.said.types[made.type].name)
         if made.what == "value":  # a slice may be all that leads to it
             found += [f"[]{self.said.types[made.type].name} backing"]
+            if self.truth(made) in ("time.Timer", "time.Ticker"):
+                found.append("runtime.timeTimer")  # what the runtime allocates for them
             for offset, part, _ in self.said.parts.get(made.type, ()):
                 if self.said.types[made.type].name.startswith("[") and not offset:
                     found.append(f"[]{self.said.types[part].name} backing")
@@ -184,11 +208,11 @@ class Judge:
             first, last = int(nodes.first[source]), int(nodes.first[source + 1])
             at = first + np.flatnonzero(nodes.offset[first:last] == word)
             asked = f"pointer at {slot:#x} to {target:#x}"
-            if [int(nodes.target[e]) for e in at] == [to]:
-                yield right(asked)
-            elif graph.reachable[source]:
+            if [int(nodes.target[e]) for e in at] != [to] and graph.reachable[source]:
                 told = f"{[int(nodes.target[e]) for e in at]} at word {word} of {source}"
                 yield wrong(asked, truth=f"an edge to {to}", told=told)
+                return
+        yield right("pointers")
 
     def _garbage(self) -> Iterator[Answer]:
         """What was let go when no collection followed any more."""

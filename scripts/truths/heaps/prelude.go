@@ -77,7 +77,41 @@ func typeNumber(t reflect.Type) int {
 	number(t.Size())
 	word(t.String())
 	end()
+	also := ""
+	switch t.Kind() { // what a named type is made of
+	case reflect.Map:
+		also = "map[" + t.Key().String() + "]" + t.Elem().String()
+	case reflect.Chan:
+		also = "chan " + t.Elem().String()
+	}
+	if also != "" {
+		word("also")
+		number(uintptr(n))
+		word(also)
+		end()
+	}
 	return n
+}
+
+// direct: whether an interface holds values of the type in its data word.
+func direct(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return true
+	case reflect.Array:
+		return t.Len() == 1 && direct(t.Elem())
+	case reflect.Struct:
+		pointers, others := 0, 0
+		for i := 0; i < t.NumField(); i++ {
+			if f := t.Field(i).Type; direct(f) {
+				pointers++
+			} else if f.Size() > 0 {
+				others++
+			}
+		}
+		return pointers == 1 && others == 0
+	}
+	return false
 }
 
 // object tells of an object: what it is made for, its first byte, how many values of which type.
@@ -102,20 +136,21 @@ func value[T any](p *T) *T {
 }
 
 //go:noinline
-func array[T any](s []T) []T {
-	object("array", unsafe.Pointer(unsafe.SliceData(s[:cap(s)])), cap(s), typeOf[T]())
+func array[S ~[]T, T any](s S) S {
+	all := []T(s)
+	object("array", unsafe.Pointer(unsafe.SliceData(all[:cap(all)])), cap(all), typeOf[T]())
 	return s
 }
 
 //go:noinline
-func table[K comparable, V any](m map[K]V) map[K]V {
-	object("map", *(*unsafe.Pointer)(unsafe.Pointer(&m)), 1, typeOf[map[K]V]())
+func table[M ~map[K]V, K comparable, V any](m M) M {
+	object("map", *(*unsafe.Pointer)(unsafe.Pointer(&m)), 1, typeOf[M]())
 	return m
 }
 
 //go:noinline
-func channel[T any](c chan T) chan T {
-	object("chan", *(*unsafe.Pointer)(unsafe.Pointer(&c)), cap(c), typeOf[chan T]())
+func channel[C ~chan T, T any](c C) C {
+	object("chan", *(*unsafe.Pointer)(unsafe.Pointer(&c)), cap(c), typeOf[C]())
 	return c
 }
 
@@ -145,7 +180,9 @@ func numbered(n int) string { return "key " + strconv.Itoa(n) }
 //
 //go:noinline
 func boxed(v any) any {
-	object("value", (*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1], 1, reflect.TypeOf(v))
+	if !direct(reflect.TypeOf(v)) {
+		object("value", (*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1], 1, reflect.TypeOf(v))
+	}
 	return v
 }
 

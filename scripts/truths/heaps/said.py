@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+
+_PATH = re.compile(r"(?:[\w.~-]+/)+")
+_LOCAL = re.compile("·[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Said:
     types: dict[int, TypeSaid] = field(default_factory=dict)
     parts: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
     objects: list[ObjectSaid] = field(default_factory=list)
+    also: dict[int, str] = field(default_factory=dict)
     code: dict[int, str] = field(default_factory=dict)
     edges: list[tuple[int, int]] = field(default_factory=list)
     holds: list[tuple[int, int]] = field(default_factory=list)
@@ -57,6 +62,8 @@ def read(lines: Iterable[str]) -> Said:
         match word:
             case "type":
                 said.types[numbers[0]] = TypeSaid(" ".join(rest[2:]), numbers[1])
+            case "also":
+                said.also[numbers[0]] = " ".join(rest[1:])
             case "part":
                 said.parts[numbers[0]].append((numbers[1], numbers[2], numbers[3]))
             case "object":
@@ -85,7 +92,10 @@ def same_type(one: str, other: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    return name.replace("interface {}", "any").replace(" ", "")
+    """As reflect writes it: without import paths, and without the numbers of types that are local
+    to functions."""
+    name = _PATH.sub("", name.replace("interface {}", "any"))
+    return _LOCAL.sub("", name).replace(" ", "")
 
 
 class Parts:

@@ -21,17 +21,20 @@ class Sort(Enum):
     FUNC = auto()
     ANY = auto()
     SHAPE = auto()  # an interface with a method that all named structs have
+    UNSAFE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Ty:
-    """A Go type as the source spells it. Structs are looked up by name in `Types.structs`."""
+    """A Go type as the source spells it. Structs are looked up by name in `Types.structs`; a named
+    type of another sort is spelt by its name, and `literal` is what stands behind it."""
 
     sort: Sort
     name: str
     elem: Ty | None = None
     key: Ty | None = None
     count: int = 0
+    literal: str = ""
 
     @property
     def of(self) -> Ty:
@@ -58,6 +61,7 @@ STRING = Ty(Sort.STRING, "string")
 FUNC = Ty(Sort.FUNC, "func()")
 ANY = Ty(Sort.ANY, "any")
 SHAPE = Ty(Sort.SHAPE, "Shape")
+UNSAFE = Ty(Sort.UNSAFE, "unsafe.Pointer")
 
 
 def pointer(to: Ty) -> Ty:
@@ -87,10 +91,25 @@ class Types:
 
     structs: dict[str, tuple[Part, ...]] = field(default_factory=dict)
     keys: list[Ty] = field(default_factory=lambda: [INT, STRING])
+    named_types: list[Ty] = field(default_factory=list)
+    boxes: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    """Instances of the generic Box, "Box[*T0]"; known by use."""
 
     def named(self, choices: Choices) -> Ty:
         """A struct of the program."""
         return Ty(Sort.STRUCT, choices.one_of(list(self.structs)))
+
+    def parts(self, struct: Ty) -> tuple[Part, ...]:
+        return self.structs.get(struct.name) or self.boxes[struct.name]
+
+    def box(self, of: Ty) -> Ty:
+        """An instance of the generic struct, which refers to itself."""
+        found = Ty(Sort.STRUCT, f"Box[{of.name}]")
+        if found.name not in self.boxes:
+            self.boxes[found.name] = ()
+            more = (Part("Value", of), Part("Next", pointer(found)), Part("All", slice_of(of)))
+            self.boxes[found.name] = more
+        return found
 
     def draw(self, choices: Choices, *, depth: int = 3) -> Ty:
         """Any type; what it contains is ever plainer."""
@@ -110,7 +129,10 @@ class Types:
             (3, lambda: FUNC),
             (3, lambda: ANY),
             (3, lambda: SHAPE),
-            (2, lambda: array_of(inner(), choices.between(1, 5))),
+            (3, lambda: array_of(inner(), choices.between(1, 5))),
+            (2, lambda: pointer(self.box(self.draw(choices, depth=min(depth - 2, 1))))),
+            (2, lambda: choices.one_of(self.named_types) if self.named_types else INT),
+            (1, lambda: UNSAFE),
         )
         return make()
 
@@ -118,8 +140,10 @@ class Types:
 def draw_types(choices: Choices) -> Types:
     types = Types()
     count = choices.between(1, 7)
-    for number in range(count):  # pointers may lead to any of them
+    for number in range(count):  # pointers may lead to any of them, values to those before
         types.structs[f"T{number}"] = ()
+    for number in range(choices.between(0, 4)):
+        types.named_types.append(_renamed(f"N{number}", types.draw(choices)))
     made = dict[str, tuple[Part, ...]]()
     for number in range(count):
         embeddable = [Ty(Sort.STRUCT, name) for name in made]
@@ -133,10 +157,17 @@ def draw_types(choices: Choices) -> Types:
     return types
 
 
+def _renamed(name: str, kind: Ty) -> Ty:
+    """A type of this name, where Go lets it be used like the other."""
+    if kind.sort in (Sort.STRUCT, Sort.POINTER, Sort.ANY, Sort.SHAPE, Sort.UNSAFE) or kind.literal:
+        kind = slice_of(kind)
+    return Ty(kind.sort, name, kind.elem, kind.key, kind.count, kind.name)
+
+
 def _parts(types: Types, choices: Choices, embeddable: list[Ty]) -> tuple[Part, ...]:
     parts: list[Part] = []
     for i in range(choices.between(1, 7)):
-        if embeddable and choices.chance(20):
+        if embeddable and choices.chance(25):
             part = choices.one_of(embeddable)
             embedded = choices.chance(50) and not any(p.name == part.name for p in parts)
             parts.append(Part(part.name if embedded else f"f{i}", part, embedded))

@@ -17,6 +17,11 @@ from scripts.truths.kind import Program
 
 _PRELUDE = Path(__file__).with_name("prelude.go")
 _DEPTH = 5
+_BOX = """type Box[T any] struct {
+	Value T
+	Next  *Box[T]
+	All   []T
+}"""
 
 
 @dataclass(slots=True)
@@ -25,6 +30,8 @@ class _Made:
 
     values: dict[str, list[str]] = field(default_factory=dict)
     arrays: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    """By the name of the elements' type: slice and length."""
+    texts: list[str] = field(default_factory=list)
 
 
 class Writer:
@@ -57,6 +64,9 @@ class Writer:
             lines = "".join(f"\t{_declared(p)}\n" for p in fields)
             parts.append(f"type {name} struct {{\n{lines}}}")
             parts.append(f"func (t *{name}) Area() int {{ return {len(name)} }}")
+            parts.append(f"func (t *{name}) Do() {{ length += 0 }}")
+        parts.append(_BOX)
+        parts += [f"type {n.name} {n.literal}" for n in self._types.named_types]
         parts += [f"var {name} {kind.name}" for name, kind in self._globals]
         body = "".join(f"\t{line}\n" for line in self._lines)
         parts.append(f"//go:noinline\nfunc build() {{\n{body}}}")
@@ -88,7 +98,7 @@ class Writer:
         """Give an addressable place a value; what it points at is told."""
         match kind.sort:
             case Sort.STRUCT:
-                for part in self._types.structs[kind.name]:
+                for part in self._types.parts(kind):
                     self._fill(f"{place}.{part.name}", part.type, depth)
             case Sort.ARRAY:
                 if kind.of.sort is not Sort.SCALAR:
@@ -98,6 +108,8 @@ class Writer:
                 pass
             case _:
                 if value := self._value(kind, depth):
+                    if kind.sort is Sort.STRING and kind.literal:
+                        value = f"{kind.name}({value})"
                     self._say(f"{place} = {value}")
                     self._point(place, kind)
 
@@ -121,6 +133,7 @@ class Writer:
             Sort.FUNC: lambda kind, depth: self._closure(depth),
             Sort.ANY: lambda kind, depth: self._any(depth),
             Sort.SHAPE: lambda kind, depth: self._shape(depth),
+            Sort.UNSAFE: lambda kind, depth: self._unsafe(depth),
         }
         self._left -= 1
         return make[kind.sort](kind, depth)
@@ -131,12 +144,17 @@ class Writer:
             return self._made.values.get(kind.of.name, [])
         if kind.sort is Sort.SLICE:
             found = []
-            for name, count in self._made.arrays.get(kind.name, []):
+            for name, count in self._made.arrays.get(kind.of.name, []):
                 found.append(name)
                 if count > 1:
                     found.append(f"{name}[{count // 2}:]")
                     found.append(f"{name}[1:{count}:{count}]")
             return found
+        if kind.sort is Sort.STRING:
+            return [made for name in self._made.texts for made in (name, f"{name}[1:]")]
+        if kind.sort is Sort.UNSAFE:
+            every = [made for some in self._made.values.values() for made in some]
+            return [f"unsafe.Pointer({made})" for made in every]
         return []
 
     def _offer(self, place: str, kind: Ty, depth: int = 2) -> None:
@@ -145,13 +163,23 @@ class Writer:
             return
         self._made.values.setdefault(kind.name, []).append(f"&{place}")
         if kind.sort is Sort.STRUCT and depth:
-            for part in self._types.structs[kind.name]:
+            for part in self._types.parts(kind):
                 self._offer(f"{place}.{part.name}", part.type, depth - 1)
+        if kind.sort is Sort.ARRAY:
+            slices = self._made.arrays.setdefault(kind.of.name, [])
+            slices.append((f"{place}[:]", kind.count))
         if kind.sort is Sort.ARRAY and kind.of.sort is not Sort.SCALAR:
             self._offer(f"{place}[{kind.count - 1}]", kind.of, depth - 1 if depth else 0)
 
     def _string(self) -> str:
-        return f"text({self._c.between(1, 3) * self._c.one_of((1, 20, 400))})"
+        name = self._name()
+        self._say(f"{name} := text({self._c.between(1, 3) * self._c.one_of((1, 20, 400))})")
+        self._made.texts.append(name)
+        return name
+
+    def _unsafe(self, depth: int) -> str:
+        made = self._value(pointer(self._types.named(self._c)), depth - 1)
+        return f"unsafe.Pointer({made})" if made else ""
 
     def _pointer(self, kind: Ty, depth: int) -> str:
         name, of = self._name(), kind.of
@@ -167,7 +195,7 @@ class Writer:
         name = self._name()
         count = self._c.between(1, 3) * self._c.one_of((1, 2, 10, 70))
         self._say(f"{name} := array(make({kind.name}, {count}))")
-        self._made.arrays.setdefault(kind.name, []).append((name, count))
+        self._made.arrays.setdefault(kind.of.name, []).append((name, count))
         self._offer(f"{name}[{count - 1}]", kind.of, 1)
         for i in sorted({0, count // 2, count - 1}):
             self._fill(f"{name}[{i}]", kind.of, depth - 1)
@@ -202,6 +230,8 @@ class Writer:
         if kind.sort in (Sort.POINTER, Sort.SLICE, Sort.STRING, Sort.MAP, Sort.CHAN, Sort.FUNC):
             made = self._value(kind, depth - 1)
             if made:
+                if kind.sort is Sort.STRING and kind.literal:
+                    made = f"{kind.name}({made})"
                 self._say(f"{value} = {made}")
                 self._say(f"holds(pointer({container}), pointer({value}))")
 
@@ -223,6 +253,12 @@ class Writer:
             self._say(f"var {name}c int")
             self._say(f"{name} := closure(func() {{ {name}c++ }})")
             return name
+        if self._c.chance(20):  # a bound method
+            receiver = self._value(pointer(self._types.named(self._c)), depth - 1)
+            if receiver:
+                self._say(f"{name} := closure({_selected(receiver)}.Do)")
+                self._say(f"holds(pointer({name}), unsafe.Pointer({receiver}))")
+                return name
         captured: list[str] = []
         for _ in range(self._c.between(1, 3)):
             kind = pointer(self._types.named(self._c))
@@ -241,16 +277,19 @@ class Writer:
 
     def _any(self, depth: int) -> str:
         kind = self._types.draw(self._c, depth=2)
-        if self._c.chance(60) or kind.sort in (Sort.SCALAR, Sort.STRING, Sort.ANY, Sort.SHAPE):
+        if self._c.chance(25):
+            kind = self._types.named(self._c)
+        elif self._c.chance(60) or kind.sort in (Sort.SCALAR, Sort.STRING, Sort.ANY, Sort.SHAPE):
             made = self._value(pointer(self._types.named(self._c)), depth - 1)
             return f"any({made})" if made else ""
-        if kind.sort is Sort.ARRAY and kind.count == 1:
-            return ""  # may be its only pointer itself
         if kind.sort in (Sort.POINTER, Sort.MAP, Sort.CHAN, Sort.FUNC):
             made = self._value(kind, depth - 1)
             return f"any({made})" if made else ""
         name = self._name()
         self._say(f"var {name} {kind.name}")
+        if kind.sort is Sort.STRUCT:
+            for part in self._types.parts(kind):
+                self._fill_copied(f"{name}.{part.name}", part.type, depth - 1)
         self._fill_copied(name, kind, depth)
         return f"boxed({name})"
 
@@ -259,10 +298,16 @@ class Writer:
         if kind.sort in (Sort.SLICE, Sort.STRING):
             made = self._value(kind, depth - 1)
             if made:
+                made = f"{kind.name}({made})" if kind.literal else made
                 self._say(f"{name} = {made}")
 
     def _shape(self, depth: int) -> str:
         return self._value(pointer(self._types.named(self._c)), depth - 1)
+
+
+def _selected(pointer: str) -> str:
+    """An operand of a selector."""
+    return f"({pointer})" if pointer.startswith("&") else pointer
 
 
 def _declared(part: Part) -> str:

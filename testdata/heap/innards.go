@@ -1,0 +1,192 @@
+// Objects that no pointer to their beginning, of their own type, leads to. Each is told with its
+// type; "part" is what may be said instead: another true statement.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+)
+
+type page [4000]byte
+type scratch [6000]byte
+type job [5000]byte
+type answer [8000]byte
+type boxed [7000]byte
+
+// An intrusive list: known by a pointer into the middle.
+type link struct {
+	next *link
+	data *page
+}
+type item struct {
+	id   int
+	name string
+	hook link
+}
+
+// One whose hook comes first: a pointer to it may be one to a link that is alone.
+type node struct {
+	link
+	name string
+}
+
+// Larger by what is no pointer, in the same slot: nothing but its contents tells it from a base.
+type base struct {
+	next *base
+	text string
+	more [2]uint64
+}
+type derived struct {
+	base
+	count uint8
+}
+
+// Known by a slice of an array in it.
+type frame struct {
+	size  int
+	words [9]*page
+}
+
+// Known by a pointer to an element in the middle of an array.
+type pair struct {
+	left *page
+	size int
+}
+
+// Known by fields alone.
+type settings struct {
+	name  string
+	limit *int
+	tags  []string
+	extra [3]*settings
+}
+
+type reply struct {
+	err  error
+	body *answer
+	n    int
+}
+
+var (
+	head     *link
+	nodes    *link
+	bases    []*base
+	words    []*page
+	element  *pair
+	setting  *[]string
+	pool     = sync.Pool{}
+	boxes    = sync.Pool{New: func() any { return new(boxed) }}
+	never    = make(chan struct{})
+	answers  = make(chan *answer)
+	replies  = make(chan reply)
+	anything = make(chan any)
+	texts    = make(chan string)
+	parts    = make(chan []*page)
+	full     = make(chan *page, 3)
+)
+
+func say(what string, pointer unsafe.Pointer) {
+	fmt.Printf("obj %#x %s\n", uintptr(pointer), what)
+}
+
+func data[T any](s []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
+
+//go:noinline
+func fresh[T any](what string) *T {
+	made := new(T)
+	say(what, unsafe.Pointer(made))
+	return made
+}
+
+//go:noinline
+func list() {
+	for i := 0; i < 10; i++ {
+		it := fresh[item]("main.item")
+		it.id, it.name = i, strings.Repeat("item", 5)
+		it.hook.next, it.hook.data = head, fresh[page]("main.page")
+		head = &it.hook
+		n := fresh[node]("main.node")
+		n.link.next, n.name = nodes, strings.Repeat("node", 7)
+		nodes = &n.link
+		d := fresh[derived]("main.derived | main.base or main.derived")
+		if i == 0 {
+			d.count = 7
+		}
+		bases = append(bases, &d.base)
+	}
+	f := fresh[frame]("main.frame")
+	f.words[2] = fresh[page]("main.page")
+	words = f.words[:]
+	pairs := make([]pair, 7)
+	say("[]main.pair backing", data(pairs))
+	pairs[3].left = fresh[page]("main.page")
+	element = &pairs[3]
+	s := fresh[settings]("main.settings")
+	s.tags = make([]string, 3)
+	s.extra[1] = fresh[settings]("main.settings")
+	setting = &s.tags
+}
+
+//go:noinline
+func pools() {
+	for i := 0; i < 20; i++ {
+		pool.Put(fresh[scratch]("main.scratch"))
+		boxes.Put(fresh[boxed]("main.boxed"))
+	}
+	pool.Put(make([]*page, 4))
+}
+
+//go:noinline
+func timers() {
+	for i := 0; i < 5; i++ {
+		j := fresh[job]("main.job")
+		time.AfterFunc(time.Hour, func() { j[0]++ })
+	}
+}
+
+//go:noinline
+func sender(i int) {
+	switch i {
+	case 0:
+		answers <- fresh[answer]("main.answer")
+	case 1:
+		replies <- reply{body: fresh[answer]("main.answer"), err: fmt.Errorf("no %d", i)}
+	case 2:
+		anything <- fresh[page]("main.page")
+	case 3:
+		text := strings.Repeat("text", 20)
+		say("string data", unsafe.Pointer(unsafe.StringData(text)))
+		texts <- text
+	case 4:
+		s := make([]*page, 5)
+		say("[]*main.page backing", data(s))
+		parts <- s
+	case 5:
+		select {
+		case answers <- fresh[answer]("main.answer"):
+		case anything <- fresh[scratch]("main.scratch"):
+		case <-never:
+		}
+	default:
+		full <- fresh[page]("main.page")
+	}
+}
+
+func main() {
+	list()
+	timers()
+	for i := 0; i < 11; i++ {
+		go sender(i)
+	}
+	time.Sleep(50 * time.Millisecond)
+	runtime.GC()
+	runtime.GC()
+	pools()
+	fmt.Println("ready")
+	os.Stdin.Read(make([]byte, 1))
+}

@@ -1,0 +1,46 @@
+"""Types of objects that are known by a pointer into their middle, or to nobody but the runtime."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from goprobe.analysis.heapgraph import HeapGraph
+from goprobe.analysis.heapsnapshot import take
+from goprobe.analysis.hold import open_target
+from tests.support.go import build, matrix, running
+from tests.support.heap import TESTDATA
+
+BUILDS = {
+    "plain": (),
+    "unoptimized": ("-gcflags=all=-N -l",),
+    "pie": ("-buildmode=pie",),
+    "stripped": ("-ldflags=-s -w",),
+}
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+def test_objects_without_a_pointer_to_their_beginning(go: str, flags: tuple[str, ...]) -> None:
+    with running(build(TESTDATA / "innards.go", go=go, flags=flags)) as program:
+        said = [line.split(" ", 2)[1:] for line in program.lines if line.startswith("obj ")]
+        snapshot = take(open_target(program.pid), timeout=5.0, progress=lambda message: None)
+        try:
+            graph = HeapGraph(snapshot, lambda message: None)
+            stripped = graph.world.program.stripped
+            told = [
+                (graph.type_name(graph.node_at(int(at, 16))), what.split(" | "))
+                for at, what in said
+            ]
+        finally:
+            snapshot.close()
+    wrong = [(name, what) for name, what in told if name and name not in what]
+    assert not wrong
+    untyped = Counter(what[0] for name, what in told if not name)
+    if not stripped:
+        # Until Go 1.23 nothing says what a closure captured.
+        assert set(untyped) <= ({"main.job"} if go in ("1.21", "1.22") else set())
+        assert ("main.derived", ["main.derived", "main.base or main.derived"]) in told
+    else:  # What blocked goroutines send is known, and what pools and timers keep
+        assert not {"main.answer", "string data", "[]*main.page backing"} & set(untyped)
