@@ -10,6 +10,7 @@ from msgspec import structs
 from goprobe.analysis.ask import ask
 from goprobe.analysis.audit import finished
 from goprobe.analysis.audit.maps import Looked, MapsFacts, audit_maps
+from goprobe.analysis.audit.threads import threads_of
 from goprobe.analysis.hold import AnyTarget
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.regions import memory_map
@@ -26,15 +27,15 @@ _TROUBLE = 1000
 
 def maps(target: AnyTarget) -> MapsReport:
     """Regions are of one stop; what is resident is read right after it, as the process runs on."""
-    answer = ask(target, lambda world: memory_map(Locator(world)))
-    regions = answer.value
+    answer = ask(target, lambda world: (memory_map(Locator(world)), threads_of(world)))
+    regions, threads = answer.value
     report = MapsReport(
         pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
         beside=tuple(image.path for image in target.beside), pause_us=answer.pause_us, map=regions,
     )  # fmt: skip
     if target.is_core:
         report = _stored(report, target.core)
-        return finished(report, audit_maps(MapsFacts(report, None)))
+        return finished(report, audit_maps(MapsFacts(report, None, threads)))
     looked = _look(target.pid, regions)
     sums = [sum(use.rss for use in uses) for uses in (looked.before, looked.after)]
     report = structs.replace(
@@ -43,7 +44,7 @@ def maps(target: AnyTarget) -> MapsReport:
         rss=sum(looked.sizes),
         smaps_rss=min(sums, key=lambda n: abs(n - sum(looked.sizes))),
     )
-    return finished(report, audit_maps(MapsFacts(report, looked)))
+    return finished(report, audit_maps(MapsFacts(report, looked, threads)))
 
 
 def _stored(report: MapsReport, core: CoreFile) -> MapsReport:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from goprobe.analysis.ask import ask
 from goprobe.analysis.audit import finished
+from goprobe.analysis.audit.threads import threads_of
 from goprobe.analysis.audit.where import WhereFacts, audit_where
 from goprobe.analysis.hold import AnyTarget
 from goprobe.analysis.locate import Locator
@@ -30,11 +31,14 @@ def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ..
 
 def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
     """Ask a running process; one short stop for all addresses together."""
-    answer = ask(target, lambda world: (whereabouts(world, addresses), world.mappings))
-    locations, mappings = answer.value
+    answer = ask(
+        target,
+        lambda world: (whereabouts(world, addresses), world.mappings, threads_of(world)),
+    )
+    locations, mappings, threads = answer.value
     report = WhereReport(
         pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
         beside=tuple(image.path for image in target.beside), pause_us=answer.pause_us,
         locations=locations,
     )  # fmt: skip
-    return finished(report, audit_where(WhereFacts(report, mappings)))
+    return finished(report, audit_where(WhereFacts(report, mappings, threads)))

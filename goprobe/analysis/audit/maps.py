@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.audit.regions import REGIONS, named
+from goprobe.analysis.audit.threads import Threads, threads_known
 from goprobe.model.attached import MapsReport
 from goprobe.model.location import Region
 from goprobe.model.report import Audited
@@ -55,6 +56,7 @@ class MapsFacts(msgspec.Struct, frozen=True):
 
     report: MapsReport
     looked: Looked | None
+    threads: Threads = Threads()
 
 
 @check("no region holds more bytes than its size")
@@ -84,4 +86,5 @@ def kernel_agrees(facts: MapsFacts) -> Iterator[str]:
 
 def audit_maps(facts: MapsFacts) -> tuple[Audited, ...]:
     mine = audited((bytes_fit, bytes_add_up, kernel_agrees), facts)
-    return audited(REGIONS, facts.report.map) + mine
+    threads = audited((threads_known,), facts.threads)
+    return audited(REGIONS, facts.report.map) + mine + threads

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from goprobe.analysis.audit import audited, check
+from goprobe.analysis.audit.threads import Threads, threads_known
 from goprobe.model.attached import Whereabouts, WhereReport
 from goprobe.model.location import Kind, Location
 from goprobe.model.report import Audited
@@ -29,6 +30,7 @@ _ALONE = (
 class WhereFacts(msgspec.Struct, frozen=True):
     report: WhereReport
     mappings: Sequence[Mapping]
+    threads: Threads = Threads()
 
     def mapping_at(self, address: int) -> Mapping | None:
         at = bisect_right(self.mappings, address, key=lambda m: m.low)
@@ -107,4 +109,4 @@ def evidence_given(facts: WhereFacts) -> Iterator[str]:
 
 def audit_where(facts: WhereFacts) -> tuple[Audited, ...]:
     checks = (within_bounds, identities_agree, mappings_allow, stacks_whole, evidence_given)
-    return audited(checks, facts)
+    return audited(checks, facts) + audited((threads_known,), facts.threads)
