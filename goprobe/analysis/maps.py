@@ -43,6 +43,7 @@ def maps(target: AnyTarget) -> MapsReport:
         map=tuple(structs.replace(r, rss=n) for r, n in zip(regions, looked.sizes, strict=True)),
         rss=sum(looked.sizes),
         smaps_rss=min(sums, key=lambda n: abs(n - sum(looked.sizes))),
+        swap=sum(use.swap for use in looked.after),
     )
     return finished(report, audit_maps(MapsFacts(report, looked, threads)))
 

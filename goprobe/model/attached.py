@@ -32,13 +32,15 @@ class WhereReport(Report, frozen=True, kw_only=True):
 
 
 class MapsReport(Report, frozen=True, kw_only=True):
-    """`rss` of each region and in all, in bytes; `smaps_rss` is the kernel's own sum. Of a core
-    file neither is known, and `stored` is how many bytes of the process it has."""
+    """`rss` of each region and in all, in bytes; `smaps_rss` is the kernel's own sum, huge pages of
+    hugetlbfs included, and `swap` what it has swapped out. Of a core file none of these is known,
+    and `stored` is how many bytes of the process it has."""
 
     pause_us: int
     map: tuple[Region, ...]
     rss: int | UnsetType = UNSET
     smaps_rss: int | UnsetType = UNSET
+    swap: int | UnsetType = UNSET
     stored: int | UnsetType = UNSET
     schema: str = MAPS_SCHEMA
 

@@ -17,6 +17,7 @@ const (
 	page       = 4096
 	mapFixed   = 0x100000 // MAP_FIXED_NOREPLACE
 	hugePage   = 14       // MADV_HUGEPAGE
+	mapHuge    = 0x40000  // MAP_HUGETLB
 	dontNeed   = 4        // MADV_DONTNEED
 	memfd      = 319      // SYS_MEMFD_CREATE
 	shmget     = 29
@@ -127,6 +128,15 @@ func private() {
 	syscall.Syscall(syscall.SYS_MADVISE, aligned, 4<<20, hugePage)
 	touch(aligned, 4<<20/page, 256)
 	say("huge", aligned)
+
+	// Few machines set pages of hugetlbfs aside.
+	found, _, errno := syscall.Syscall6(syscall.SYS_MMAP, 0, 4<<20, readWrite, anonymous|mapHuge, ^uintptr(0), 0)
+	if errno != 0 {
+		found = 0
+	} else {
+		touch(found, 1, 1)
+	}
+	say("hugetlb", found)
 
 	say("giant", mmap(0, 1<<40, syscall.PROT_NONE, anonymous|noReserve, -1))
 	say("empty", mmap(0, 1<<36, readWrite, anonymous|noReserve, -1))

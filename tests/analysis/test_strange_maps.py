@@ -83,6 +83,10 @@ def test_what_is_resident_is_what_was_touched(strange: Running) -> None:
     }  # fmt: skip
     for name, (size, touched) in parts.items():
         assert resident(pid, [(strange.address(name), size)]).sizes == [touched], name
+    huge = strange.address("hugetlb")
+    if huge:  # this machine has some set aside
+        assert (at(report, huge).kind, at(report, huge).rss) == (Kind.FILE, 2 << 20)
+        assert found(strange, "hugetlb")["hugetlb"].name == "anonymous huge pages"
     # Pages that were only read are pages of zeros, which smaps does not count.
     counted = resident(pid, [(strange.address("zeros"), 64 * PAGE)])
     assert counted.sizes == [0] or not counted.exact

@@ -10,6 +10,12 @@ from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location
 from goprobe.process.maps import Mapping
 
+# How the kernel shows memory that is no file's: mmap with MAP_SHARED, and with MAP_HUGETLB.
+_NO_FILES = {
+    "/dev/zero (deleted)": "shared anonymous memory",
+    "/anon_hugepage (deleted)": "anonymous huge pages",
+}
+
 
 class InMappings:
     """Vdso, files, libraries, the kernel's and C's stacks, the C heap, reserved space."""
@@ -86,8 +92,8 @@ class InMappings:
 
 def _file_name(m: Mapping) -> str:
     """What a mapping of no program is called: memory that is shared is a file to the kernel."""
-    if m.path == "/dev/zero (deleted)":
-        return "shared anonymous memory"
+    if m.path in _NO_FILES:
+        return _NO_FILES[m.path]
     for prefix, what in (("/memfd:", "memory file"), ("/SYSV", "System V shared memory")):
         if m.path.startswith(prefix):
             return f"{what} {m.path.removeprefix(prefix).removesuffix(' (deleted)')}".rstrip()

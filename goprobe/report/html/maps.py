@@ -31,5 +31,6 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
         regions=[(r, held(r)) for r in shown], left_out=len(report.map) - len(shown),
         resident=report.stored is UNSET, amount=report.stored or report.rss or 0,
         smaps=report.smaps_rss or 0,
-        warnings=(), facts=[words.stood_still(report.pid, report.pause_us)],
+        swap=report.swap or 0, warnings=(),
+        facts=[words.stood_still(report.pid, report.pause_us)],
     )  # fmt: skip

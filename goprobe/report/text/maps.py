@@ -178,4 +178,6 @@ def _footer(page: Page, report: MapsReport) -> None:
     if report.smaps_rss is not UNSET:
         kernel = words.size(report.smaps_rss)
         told += f" The kernel's own sum (smaps) is {kernel} resident."
+    if report.swap:
+        told += f" {words.size(report.swap)} more are swapped out."
     page.paragraph((told, "dim"))
