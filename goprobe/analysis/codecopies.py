@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from goprobe.analysis.codelines import CodeLines, Copy
+from goprobe.analysis.plan import SitePlan
 from goprobe.analysis.promises import Span
 from goprobe.analysis.sites import AllocationCall
 
@@ -50,6 +51,13 @@ class Copies:
                 for copy, pc in self._places.get((span.file, line), {}).items():
                     first[copy] = min(pc, first.get(copy, pc))
         return list(first.values())[:_MOST]
+
+    def starts_of(self, plan: SitePlan) -> list[int]:
+        """Where the code of a site's line begins in each copy of it; where there is none, that of
+        its function."""
+        starts = list(self._places.get((plan.predicted.file, plan.predicted.line), {}).values())
+        found = self._lines.functions.get(plan.function)
+        return starts or (list(found.starts.values()) if found else [])
 
     def starts_of_line(self, call: AllocationCall) -> list[int]:
         """Where the code of a call's own line begins, in the function that holds the call."""

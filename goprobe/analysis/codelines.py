@@ -6,7 +6,7 @@ line of the outermost call, which is where the compiler reports what it says of 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 
@@ -78,15 +78,18 @@ class CodeLines:
     """The facts of every line of the functions asked for, by (file, line).
 
     Once they are there, `places` knows where the code of a line begins in each copy of it, and
-    `functions` the code of each function by its name, inlined ones too.
+    `functions` the code of each function by its name, inlined ones too. The optimiser moves
+    instructions of a line to where the line is not reached: it begins where the debug information
+    says that a statement does (`statements`, sorted addresses), if anywhere.
     """
 
-    def __init__(self, elf: ElfFile, lines: LineTable) -> None:
+    def __init__(self, elf: ElfFile, lines: LineTable, statements: Sequence[int] = ()) -> None:
         self._lines = lines
         self._elf = elf
         self._kinds = _StaticKinds(elf)
         self.places: dict[tuple[str, int], dict[Copy, int]] = {}
         self.functions: dict[str, FunctionLines] = {}
+        self._statements, self._begins = statements, frozenset(statements)
 
     def facts(self, functions: Collection[Function]) -> dict[tuple[str, int], list[LineFacts]]:
         found: dict[tuple[str, int], list[LineFacts]] = {}
@@ -101,8 +104,8 @@ class CodeLines:
         taken = references(code, function.entry)
         objects = _FrameObjects(taken)
         runs = list(self.runs(function))
-        for low, _, frames in runs:
-            self._note(function.entry, low, frames)
+        for low, high, frames in runs:
+            self._note(function.entry, self._start(low, high), frames)
             outer = frames[-1]
             if not outer.line:
                 continue
@@ -116,18 +119,28 @@ class CodeLines:
                 self._add(line, reference, objects)
         return found
 
-    def _note(self, entry: int, low: int, frames: Sequence[SourceFrame]) -> None:
+    def _start(self, low: int, high: int) -> int:
+        at = bisect_left(self._statements, low)
+        found = self._statements[at : at + 1]
+        return found[0] if found and found[0] < high else low
+
+    def _set(self, starts: dict[Copy, int], copy: Copy, pc: int) -> None:
+        known = starts.get(copy)
+        if known is None or (pc in self._begins and known not in self._begins):
+            starts[copy] = pc
+
+    def _note(self, entry: int, start: int, frames: Sequence[SourceFrame]) -> None:
         way = 0
         for frame in reversed(frames):
             copy = entry, way
             if frame.line:
-                self.places.setdefault((frame.file, frame.line), {}).setdefault(copy, low)
+                self._set(self.places.setdefault((frame.file, frame.line), {}), copy, start)
                 known = self.functions.get(frame.function)
                 if known is None:
                     known = self.functions[frame.function] = FunctionLines(
                         frame.file, frame.line, frame.line
                     )
-                known.starts.setdefault(copy, low)
+                self._set(known.starts, copy, start)
                 if known.file == frame.file:
                     known.first = min(known.first, frame.line)
                     known.last = max(known.last, frame.line)

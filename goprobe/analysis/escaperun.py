@@ -101,11 +101,11 @@ class Observed(msgspec.Struct):
     def blocks(self, call: AllocationCall) -> int:
         """How many of these objects the allocator began a block for, -1 where that is not known:
         it puts small ones into one, and not every one was looked at."""
-        made = self.allocations(call)
-        if made <= 0 or call.allocator.allocates is Allocates.SEVERAL:
-            return made
+        made = self.made.get(call.pc, _NOTHING)
+        if not self.ran or not made.small:
+            return made.objects if self.ran else -1
         results = self.results.get(call.pc, CallResults())
-        if results.inspected < self.hits(call):
+        if call.allocator.allocates is Allocates.SEVERAL or results.inspected < self.hits(call):
             return -1
         return sum(o.opened for o in results.outcomes() if o.kind == Kind.HEAP)
 
@@ -125,8 +125,8 @@ def observe(request: Request) -> Observed:
     outcome = run_counted(
         str(request.program.elf.path), request.arguments, sites=sites,
         probes=[
-            *(ProbeSite(pc, pc) for pc in offsets if pc not in calls),
-            *(ProbeSite(pc, pc, limit=1) for pc in watched if pc not in calls),
+            *(ProbeSite(pc, pc, max(request.hits, 1)) for pc in offsets if pc not in calls),
+            *(ProbeSite(pc, pc, 1) for pc in watched if pc not in calls),
         ],
         inspect=request.hits, on_hit=results.on_hit, on_probe=results.on_probe,
         on_end=sweeps.at_end, check_every=request.check_pointers,

@@ -85,6 +85,7 @@ class Sites:
             witness=bool(plan.witnesses),
             witnessed=sum(seen.witnessed.get(w.pc, 0) for w in plan.witnesses),
             executed=sum(seen.executed.get(w.pc, 0) for w in plan.witnesses),
+            line_ran=any(map(seen.ran_at, self._copies.starts_of(plan))),
             elsewhere=tuple(sorted(elsewhere)),
             unseen=seen.partial,
             looked=self._request.hits,
@@ -127,8 +128,8 @@ class Sites:
             flow=predicted.flow,
             ambiguous=plan.ambiguous,
             parameter=predicted.parameter,
-            allocations=evidence.made if evidence.ran else -1,
-            bytes=sum(c.bytes for c in evidence.all_calls) if evidence.ran else -1,
+            allocations=sum(c.made for c in evidence.calls) if evidence.ran else -1,
+            bytes=sum(c.bytes for c in evidence.calls) if evidence.ran else -1,
         )
 
     def _call(self, call: AllocationCall) -> Call:

@@ -41,7 +41,9 @@ class Study:
         self._say("reading the code")
         with telling(f"the code of {build.program.path}"):
             self._functions = list(self.code.functions_in(self.names.is_own))
-            self._lines = CodeLines(self.program.elf, self.program.lines)
+            self._lines = CodeLines(
+                self.program.elf, self.program.lines, self.program.statements(self._functions)
+            )
             self._facts = self._read_facts()
             self._copies = Copies(self._lines, self.names.canonical, self._own)
             joiner = self._joiner()
@@ -122,6 +124,9 @@ class Study:
         for call in (*(c for plan in self.plans for c in plan.calls), *self._may):
             found.update(self._copies.starts_of_line(call))
             found.update(self._copies.starts_around(call))
+        for plan in self.plans:
+            if plan.witnesses:
+                found.update(self._copies.starts_of(plan))
         return found
 
     @cached_property

@@ -139,6 +139,12 @@ class Places:
         return Where(stretch.kind, symbol.name if symbol else stretch.name)
 
     @cached_property
+    def _each_opens(self) -> bool:
+        """With the race detector small objects share no block, and lie at the end of theirs
+        (runtime/malloc.go, mallocgcTiny and postMallocgc's `raceenabled`)."""
+        return self._program.lines.function_named("runtime.racefuncenter") is not None
+
+    @cached_property
     def _heap(self) -> Heap:
         # Asked at every hit of a run, and bounded: it needs no budget.
         return Heap(self._memory, self._world.layout, self._world.roots["mheap_"])
@@ -149,7 +155,7 @@ class Places:
             return None
         if span.manual:
             return _SOME_STACK
-        return _OPENED if span.is_first(address) else _WITHIN
+        return _OPENED if self._each_opens or span.is_first(address) else _WITHIN
 
     @cached_property
     def _locator(self) -> Locator:

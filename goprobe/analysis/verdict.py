@@ -40,10 +40,10 @@ class Evidence(msgspec.Struct, frozen=True):
 
     `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
     `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
-    seen in the frame, out of `executed`; `witness_line` is the line where that was. `elsewhere`
-    are the places into which the function was inlined. `dangling` are pointers into stacks that
-    must not be. `temporary`: a string made of
-    bytes, in passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a
+    seen in the frame, out of `executed`; `line_ran`: some code of its line (where it has none, of
+    its function) was seen to run. `elsewhere` are the places into which the function was inlined.
+    `dangling` are pointers into stacks that must not be. `temporary`: a string made of bytes, in
+    passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a
     package whose predictions were not asked for. `unseen` says why the run did
     not show everything; `looked` is after how many executions nobody looks any more. `together`
     are calls for other sites that made this one's memory as well. `boxed` are the parts of a map
@@ -67,6 +67,7 @@ class Evidence(msgspec.Struct, frozen=True):
     witness: bool = False
     witnessed: int = 0
     executed: int = 0
+    line_ran: bool = False
     elsewhere: tuple[str, ...] = ()
     dangling: tuple[str, ...] = ()
     unseen: str = ""
@@ -191,6 +192,9 @@ def _in_frame(site: Evidence) -> Judged:
         return Verdict.CONFIRMED_STACK, f"{text} (looked at {site.looked} times)" if more else text
     if site.executed:
         return Verdict.UNOBSERVED, "its code ran, but its memory was in no goroutine's stack"
+    if site.line_ran:
+        text = "its line ran, but not the code in which its memory would be seen"
+        return Verdict.NOT_REACHED, _unreached(site, text)
     return Verdict.NOT_REACHED, _unreached(site, "its code never ran")
 
 

@@ -34,13 +34,14 @@ import msgspec
 from goprobe.process import stops
 
 ENTRY_SIZE = 64
-"""An owner's: its return address, objects, bytes, and both again for what was made on g0; a cache
-line of its own."""
-_KEY, _OBJECTS, _BYTES, _ON_G0, _BYTES_ON_G0 = range(5)
+"""An owner's: its return address, objects, bytes, both again for what was made on g0, and small
+objects; a cache line of its own."""
+_KEY, _OBJECTS, _BYTES, _ON_G0, _BYTES_ON_G0, _SMALL = range(6)
 _WORDS = ENTRY_SIZE // 8
 _FEWEST_BITS, _MOST_BITS = 4, 20
 _GRAIN = 16
 _STEPS = 64
+_TINY, _POINTER_BYTES = 16, 8
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 _REL32 = struct.Struct("<i")
@@ -65,11 +66,13 @@ class AllocatorCalls(msgspec.Struct, frozen=True):
 
 class Made(msgspec.Struct, frozen=True):
     """What was allocated for an owner: objects, and the bytes that were asked for in all; `on_g0`
-    are objects made on a thread's own stack, not among `objects`."""
+    are objects made on a thread's own stack, not among `objects`, and `small` those of either of
+    less than 16 bytes and without pointers, several of which may share a block."""
 
     objects: int = 0
     bytes: int = 0
     on_g0: int = 0
+    small: int = 0
 
 
 class Doing(Enum):
@@ -77,6 +80,7 @@ class Doing(Enum):
 
     LOOKING = auto()  # nothing is counted
     COUNTED = auto()  # the object is; the entry is at RSI, the bytes are not yet
+    ADDED = auto()  # they are; whether it is small is not
     DONE = auto()
 
 
@@ -167,6 +171,15 @@ def _routine(text_size: int, bits: int, curg: tuple[int, int]) -> _Code:
     a("f048ff441608")  # lock inc qword [rsi+rdx+8]
     a.label("counted")
     a("f04801441610")  # lock add [rsi+rdx+16], rax
+    a.label("added")
+    a("4883f810")  # cmp rax, 16: runtime.maxTinySize
+    a("0f83", "done")  # jae
+    a("4885db")  # test rbx, rbx: no type, no pointers
+    a("0f84", "small")  # jz
+    a("48837b0800")  # cmp qword [rbx+8], 0: abi.Type.PtrBytes
+    a("0f85", "done")  # jne
+    a.label("small")
+    a("f048ff4628")  # lock inc qword [rsi+40]
     a.label("done")
     a("e9", "callee")
     a.code.extend(b"\xcc" * (-len(a.code) % _GRAIN))
@@ -242,12 +255,13 @@ class Ledger:
         """By the owners that have some."""
         found = {}
         for owner, slot in self._entries.items():
-            by_hand = self._by_hand.get(owner, (0, 0, 0))
+            by_hand = self._by_hand.get(owner, (0, 0, 0, 0))
             objects = words[slot * _WORDS + _OBJECTS] + by_hand[0]
             size = words[slot * _WORDS + _BYTES] + by_hand[1]
             on_g0 = words[slot * _WORDS + _ON_G0] + by_hand[2]
+            small = words[slot * _WORDS + _SMALL] + by_hand[3]
             if objects or on_g0:
-                found[owner] = Made(objects, size, on_g0)
+                found[owner] = Made(objects, size, on_g0, small)
         return found
 
     # Threads that have to leave
@@ -261,16 +275,17 @@ class Ledger:
         doing = self.doing(offset)
         if doing is Doing.LOOKING:
             self.count(words, word_at)
-        elif doing is Doing.COUNTED:
-            size = 0 if words[stops.RDX] else words[stops.RAX]
-            self._note(word_at(words[stops.RSI]), size=size)
+        elif doing is not Doing.DONE:
+            size = words[stops.RAX]
+            add = doing is Doing.COUNTED and not words[stops.RDX]
+            small = _is_small(words, word_at)
+            self._note(word_at(words[stops.RSI]), size=size if add else 0, small=small)
         words[stops.RIP] = self.calls.allocators[number] + self.bias
 
     def doing(self, offset: int) -> Doing:
         labels = self._routine.labels
-        if offset >= labels["done"]:
-            return Doing.DONE
-        return Doing.COUNTED if offset >= labels["counted"] else Doing.LOOKING
+        marks = (("done", Doing.DONE), ("added", Doing.ADDED), ("counted", Doing.COUNTED))
+        return next((doing for name, doing in marks if offset >= labels[name]), Doing.LOOKING)
 
     def count(self, words: stops.Words, word_at: Callable[[int], int]) -> None:
         """What a routine does, for a thread that stands at a call of the allocator."""
@@ -284,28 +299,30 @@ class Ledger:
             low, high = word_at(g), word_at(g + 8)
             for _ in range(_STEPS):
                 if not self._in_runtime(back):
-                    self._found(back, other, words[stops.RAX])
+                    self._found(back, other, words[stops.RAX], _is_small(words, word_at))
                     return
                 if not low <= frame <= high - 16:
                     break
                 back, frame = word_at(frame + 8), word_at(frame)
 
-    def _found(self, back: int, on_g0: bool, size: int) -> None:
+    def _found(self, back: int, on_g0: bool, size: int, small: bool) -> None:
         if on_g0:
-            self._note(back, on_g0=1)
+            self._note(back, on_g0=1, small=small)
         else:
-            self._note(back, objects=1, size=size)
+            self._note(back, objects=1, size=size, small=small)
 
     def _in_runtime(self, back: int) -> bool:
         low, high = self.calls.text
         at = back - self.bias - low - 1
         return 0 <= at < high - low and bool(self._bitmap[at >> 7] >> (at >> 4 & 7) & 1)
 
-    def _note(self, back: int, objects: int = 0, size: int = 0, on_g0: int = 0) -> None:
+    def _note(
+        self, back: int, objects: int = 0, size: int = 0, on_g0: int = 0, small: bool = False
+    ) -> None:
         owner = back - self.bias
         if owner in self._entries:
-            noted = self._by_hand.setdefault(owner, [0, 0, 0])
-            for index, more in enumerate((objects, size, on_g0)):
+            noted = self._by_hand.setdefault(owner, [0, 0, 0, 0])
+            for index, more in enumerate((objects, size, on_g0, int(small))):
                 noted[index] += more
 
     def _slot(self, key: int, key_at: Callable[[int], int]) -> int:
@@ -313,6 +330,12 @@ class Ledger:
         while key_at(slot) not in (0, key):
             slot = (slot + 1) & ((1 << self._bits) - 1)
         return slot
+
+
+def _is_small(words: stops.Words, word_at: Callable[[int], int]) -> bool:
+    """Whether a call of the allocator is for what may share a block with others."""
+    kind = words[stops.RBX]
+    return words[stops.RAX] < _TINY and not (kind and word_at(kind + _POINTER_BYTES))
 
 
 def _bitmap(ranges: Iterable[tuple[int, int]], low: int, high: int) -> bytes:

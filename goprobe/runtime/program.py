@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import PurePath
 
@@ -14,6 +15,7 @@ from goprobe.binary.elf import PT_LOAD, ElfFile
 from goprobe.binary.lines import LineRows
 from goprobe.binary.parts import Derived
 from goprobe.binary.pclnfind import open_line_table
+from goprobe.binary.pclnformat import Function
 from goprobe.binary.pclntab import LineTable
 from goprobe.binary.release import build_info
 from goprobe.binary.stretches import Stretches
@@ -92,6 +94,14 @@ class Program:
     def rows(self) -> LineRows:
         """The debug information's line table: statements and ends of prologues."""
         return LineRows(self.debug)
+
+    def statements(self, functions: Iterable[Function]) -> list[int]:
+        """The addresses at which the debug information says that statements begin, sorted: those
+        of the functions' compilation units."""
+        entries = (self.debug.functions.get(function.name) for function in functions)
+        units = {u.offset: u for e in entries if e for u in (self.debug.unit_at(e.offset),)}
+        rows = (row for unit in units.values() for row in self.rows.rows(unit))
+        return sorted({row.address for row in rows if row.statement})
 
     def function_variables(self, function: FunctionEntry) -> FunctionVariables:
         """What is known of a function's variables, worked out once."""

@@ -148,6 +148,7 @@ def _built(program: Program, go: str, build: Build) -> Iterator[Case | str]:
 def write_files(folder: Path, program: Program, go: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {"go.mod": f"module truth\n\ngo {go}\n", **program.files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
 
 

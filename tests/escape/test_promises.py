@@ -161,3 +161,60 @@ def test_large_keys_and_elements_lie_in_objects_of_their_own(go: str) -> None:
         made = site.allocations + sum(max(0, s.allocations) for s in others)
         assert site.allocations >= 5 and made == count
         assert 0.7 * size <= site.bytes + sum(max(0, s.bytes) for s in others) <= size
+
+
+WAITING = """\
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+type answer struct {
+	text string
+	more *int
+}
+
+func main() {
+	first, second, errs := make(chan answer), make(chan *int), make(chan error)
+	for i := 0; i < 5; i++ {
+		go func() {
+			var got answer
+			got = <-first
+			fmt.Println(got)
+		}()
+		go func() {
+			select {
+			case a := <-first:
+				fmt.Println(a)
+			case p := <-second:
+				fmt.Println(p)
+			case err := <-errs:
+				fmt.Println(err)
+			}
+		}()
+		go func() {
+			value := 7
+			second <- &value
+		}()
+	}
+	time.Sleep(100 * time.Millisecond)
+}
+"""
+
+
+@releases
+@pytest.mark.parametrize("flags", [(), ("-ldflags=-s -w",)])
+def test_what_waits_at_a_channel_has_its_values_in_its_stack(
+    go: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/m\n\ngo 1.21\n")
+    (tmp_path / "main.go").write_text(WAITING)
+    with go_environment(), Path("/dev/null").open("w") as nothing:
+        report = goprobe.escape(
+            ".", go=str(toolchain(go)), cwd=tmp_path, flags=flags, stdout=nothing.fileno()
+        )
+    assert report.exit == Exit(code=0)
+    assert not report.dangling
+    assert not [s for s in report.sites if s.verdict is Verdict.CONTRADICTED]

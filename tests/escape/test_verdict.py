@@ -93,6 +93,8 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
     ("seen in the frame", site(STACK, witness=True, witnessed=2, executed=2),
      V.CONFIRMED_STACK, "stack frame"),
     ("frame never entered", site(STACK, witness=True), V.NOT_REACHED, "never ran"),
+    ("in a part that was not entered", site(STACK, witness=True, line_ran=True), V.NOT_REACHED,
+     "its line ran"),
     ("not run, in a frame", site(STACK, witness=True, ran=False), V.UNOBSERVED, "not run"),
     ("frame not found", site(STACK, witness=True, executed=2), V.UNOBSERVED, "no goroutine"),
     ("in registers", site(STACK), V.ELIDED, "no memory"),

@@ -12,13 +12,14 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from scripts.truths.allocations.judging import Judge
-from scripts.truths.allocations.program import MAIN, write
+from scripts.truths.allocations.program import Way, write
 from scripts.truths.allocations.witness import Witness, read
 from scripts.truths.answer import Answer, wrong
 from scripts.truths.choices import Choices
-from scripts.truths.kind import PLAIN, RACE, Build, Case, Program
+from scripts.truths.kind import PIE, PLAIN, RACE, Build, Case, Program
 from tests.support.cli import command, environment
 
 _SECONDS = 120.0
@@ -27,48 +28,57 @@ _SHOWN = 3000
 
 class Allocations:
     name = "allocations"
-    builds = (PLAIN, RACE)
+    builds = (PLAIN, RACE, PIE)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         major, minor = map(int, go.split("."))
         return write(choices, (major, minor), build.cgo)
 
     def ask(self, case: Case) -> Iterator[Answer]:
-        witness = _witnessed(case)
-        if isinstance(witness, str):
-            yield wrong("the program runs", truth="it does", told=witness)
+        way = case.program.notes["way"]
+        assert isinstance(way, Way)
+        plain = _witnessed(case, way)
+        if isinstance(plain, str):
+            yield wrong("the program runs", truth="it does", told=plain)
             return
         output = case.directory / "report.json"
         told = subprocess.run(
-            command("escape", "--json", "-o", output, "--go", case.go_tool, "."),
-            cwd=case.directory, env=_environment(case), capture_output=True, timeout=_SECONDS,
+            _command(case, way, output), cwd=case.directory, env=_environment(case, way),
+            capture_output=True, timeout=_SECONDS,
         )  # fmt: skip
         complaints = told.stderr.decode(errors="replace")
         if told.returncode not in (0, 1) or "Traceback" in complaints or not output.exists():
             yield wrong("goprobe answers", truth="code 0 or 1",
                         told=f"{told.returncode}: {complaints[-_SHOWN:]}")  # fmt: skip
             return
-        same = read(told.stdout.decode(errors="replace"))
-        source = case.program.files[MAIN].split("\n")
-        judge = Judge(json.loads(output.read_bytes()), same, witness, source, case.go)
-        yield from judge.answers()
+        sources = {Path(n).name: text.split("\n") for n, text in case.program.files.items()}
+        yield from Judge(
+            json.loads(output.read_bytes()), read(told.stdout.decode(errors="replace")),
+            None if way.mode == "bench" else plain, sources, case.go,
+        ).answers()  # fmt: skip
 
     def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
         return {}
 
 
-def _environment(case: Case) -> dict[str, str]:
+def _command(case: Case, way: Way, output: Path) -> list[str]:
+    escape, *options = way.command
+    return command(escape, "--json", "-o", output, "--go", case.go_tool, *options)
+
+
+def _environment(case: Case, way: Way) -> dict[str, str]:
     return environment(
         GOFLAGS=" ".join(case.build.flags), CGO_ENABLED="1" if case.build.cgo else "0",
-        GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOMAXPROCS="1", TRUTH="1",
+        GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOMAXPROCS=str(way.processors),
+        TRUTH="1",
     )  # fmt: skip
 
 
-def _witnessed(case: Case) -> Witness | str:
+def _witnessed(case: Case, way: Way) -> Witness | str:
     """What the program says of itself, or why it says nothing."""
     ran = subprocess.run(
-        [case.binary], env={**os.environ, "TRUTH": "1", "GOMAXPROCS": "1"}, capture_output=True,
-        timeout=_SECONDS,
+        [case.binary], env={**os.environ, "TRUTH": "1", "GOMAXPROCS": str(way.processors)},
+        capture_output=True, timeout=_SECONDS,
     )  # fmt: skip
     witness = read(ran.stdout.decode(errors="replace"))
     if ran.returncode or not witness.whole:

@@ -3,220 +3,274 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from scripts.truths.allocations.program import MAIN
-from scripts.truths.allocations.witness import Record, Witness
+from scripts.truths.allocations.witness import FILES, Place, Record, Witness
 from scripts.truths.answer import Answer, not_told, right, wrong
 
+Json = dict[str, Any]
+
 ALLOCATING = frozenset(("confirmed_heap", "deferred_heap", "spilled_to_heap", "unpredicted"))
-_SAYS_NOTHING_MADE = frozenset(
-    ("confirmed_stack", "static", "elided", "no_copy", "not_reached", "dead")
-)
-_SAYS = re.compile(
-    r"(?:allocated on the heap|and allocated|allocated all the same \() ?"
-    r"(?P<count>once|twice|\d+)(?: times| of|\b)"
-)
+_NEVER = "this code never ran"
+_SAYS = re.compile(r"allocated (?:on the heap )?(once|twice|\d+)(?: times| objects?|\b)")
+_NUMBERS = {"once": 1, "twice": 2}
 _ENDS = re.compile(r"\s*(\}|\}\(\)|\}\)|return acc)")
 _WRAPPED = re.compile(r"\b(defer|go) (?!func)")
 # How a map grows is a matter of its seed, what a pool still has of the threads.
-_CHANCE = re.compile(r"m\d+\[|make\(map|map\[|pool|^\s*go |\}")
+_CHANCE = re.compile(r"m\d+\[|make\(map|map\[|maps\.|pool|\bgo |\bdefer |<-|select|\}")
 _PROMISE = re.compile(r"//goprobe:(\w+)")
-_WORDS = {"once": 1, "twice": 2}
+_LIBRARY = re.compile(r"\b[a-z]+\.[A-Z]\w*\(")
+_COUNTER = re.compile(r"\s*ran\[(\d+)\]")
+_ALWAYS = re.compile(r"runtime\.(newobject|mallocgc\w*|makechan|makemap(_small)?)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What goprobe says was made on a line: at least, at most (None: it does not say)."""
+    """What goprobe says was made on a line. `direct` is how much of it by calls of mallocgc
+    itself; `blocks` None: it does not say."""
 
-    objects: int
-    blocks: int | None
-    whole: bool
+    objects: int = 0
+    blocks: int | None = 0
+    whole: bool = True
     direct: int = 0
-    """How many of these by calls of mallocgc itself: see `Judge.lines`."""
+    bytes: int = 0
+
+    def plus(self, call: Json) -> Told:
+        made, blocks = call["allocations"], call["blocks"]
+        direct = made if call["callee"] == "runtime.mallocgc" else 0
+        return Told(
+            self.objects + max(made, 0),
+            None if blocks < 0 or self.blocks is None else self.blocks + blocks,
+            self.whole and made >= 0, self.direct + direct, self.bytes + max(call["bytes"], 0),
+        )  # fmt: skip
 
 
 class Judge:
-    """The questions about one run of a program whose `source` are the lines of main.go. `witness`
-    is what the program said of that run, `plain` of one without goprobe."""
+    """The questions about one run of a program with these `sources` by name. `witness` is what
+    the program said of that run, `plain` of one without goprobe, None where that was another."""
 
     def __init__(
         self,
-        report: dict[str, Any],
+        report: Json,
         witness: Witness,
-        plain: Witness,
-        source: Sequence[str],
+        plain: Witness | None,
+        sources: Mapping[str, Sequence[str]],
         go: str,
     ) -> None:
-        self._report, self._source, self._whole = report, source, witness.whole
-        self._truth, self._plain = witness.lines(MAIN), plain.lines(MAIN)
-        self._records = witness.records
+        self._report, self._sources, self._witness = report, sources, witness
+        self._truth = witness.lines()
+        self._plain = plain.lines() if plain else None
         # Up to Go 1.25 the profile leaves out one frame too many where compiled code calls mallocgc
         # itself (runtime/mprof.go, callers(4, …)): the caller's line then has the allocation.
         self._skips = tuple(map(int, go.split("."))) <= (1, 25)
-        self._calls = [c for site in report["sites"] for c in site["calls"] if c["file"] == MAIN]
+        self._calls = [
+            (place, call)
+            for site in report["sites"]
+            for call in site["calls"]
+            if (place := _place(call))
+        ]
         # Objects that share a block of the tiny allocator with others: the profile lacks them.
-        self._hidden = max(
-            0, sum(witness.mallocs.values()) - witness.objects_within("main.measure")
-        )
+        self._hidden = max(0, sum(witness.mallocs.values()) - witness.measured)
         # The profile leaves out the frames of closures that the compiler makes of deferred calls:
         # what is made in them counts for the line at which these are run.
-        ends = [n for n in self._truth if _ENDS.fullmatch(source[n - 1])]
-        self._elided = sum(self._truth.pop(number).objects for number in ends)
+        ends = [place for place in self._truth if _ENDS.fullmatch(self._text(place))]
+        self._elided = sum(self._truth.pop(place).objects for place in ends)
+        self._elided += sum(r.objects for r in witness.records if not r.frames)
 
     def answers(self) -> Iterator[Answer]:
         yield from self._run()
         yield from self._lines()
-        yield from self._verdicts()
-        if not (self._skips and any(c["callee"] == "runtime.mallocgc" for c in self._calls)):
+        yield from self._sites()
+        if not (self._skips and any(c["callee"] == "runtime.mallocgc" for _, c in self._calls)):
             yield from self._promises()
 
+    def _text(self, place: Place) -> str:
+        return self._sources[place[0]][place[1] - 1]
+
+    def _executed(self, place: Place) -> int | None:
+        """How often the program says that it executed a line; None where it does not count."""
+        found = _COUNTER.match(self._sources[place[0]][place[1] - 2])
+        return self._witness.executed.get(int(found[1]), 0) if found else None
+
+    # The run
+
     def _run(self) -> Iterator[Answer]:
-        """These programs are correct, and end by themselves."""
+        """These programs are correct, end by themselves, and are not disturbed."""
         for site in self._report["sites"]:
             if site["verdict"] == "contradicted":
                 yield wrong(f"line {site['line']}: contradicted", truth="the program is correct",
                             told=f"{site['expression']}: {site['reason']}")  # fmt: skip
         for found in self._report["dangling"]:
             yield wrong("dangling", truth="the program is correct", told=str(found))
-        if not self._whole:
+        for audit in self._report.get("audit", ()):
+            if not audit["holds"]:
+                yield wrong(
+                    "the report", truth="it holds", told=f"{audit['check']} {audit['says']}"
+                )
+        if not self._witness.whole:
             yield wrong("the run", truth="it tells what it made", told="it did not")
-        differing = {
-            number: (self._made(self._plain, number), self._made(self._truth, number))
-            for number in {*self._plain, *self._truth}
-            if not _CHANCE.search(self._source[number - 1])
-        }
-        told = {n: pair for n, pair in differing.items() if abs(pair[0] - pair[1]) > self._hidden}
-        if told:
-            yield wrong("the run is that of the program without goprobe", truth="by line (without, "
-                        "with)", told=str(told))  # fmt: skip
         partial, ended = self._report["partial"], self._report["exit"]
         if partial or ended != {"code": 0}:
             yield wrong("the run", truth="it ends with code 0", told=f"{ended} {partial}")
+        if self._plain is not None:
+            yield self._undisturbed(self._plain)
 
-    def _made(self, lines: dict[int, Record], number: int) -> int:
-        return lines[number].objects if number in lines else 0
+    def _undisturbed(self, plain: Mapping[Place, Record]) -> Answer:
+        differing = {
+            place: (_objects(plain, place), _objects(self._truth, place))
+            for place in {*plain, *self._truth}
+            if not _CHANCE.search(self._text(place))
+        }
+        told = {n: pair for n, pair in differing.items() if abs(pair[0] - pair[1]) > self._hidden}
+        asked = "the run is that of the program without goprobe"
+        return wrong(asked, truth="(without, with)", told=str(told)) if told else right(asked)
+
+    # Lines
 
     def _lines(self) -> Iterator[Answer]:
-        told = self._told_by_line()
+        told: dict[Place, Told] = {}
+        for place, call in self._calls:
+            told[place] = told.get(place, Told()).plus(call)
+        files = {"main.go", *(place[0] for place in told)}
         direct = sum(line.direct for line in told.values()) if self._skips else 0
-        for number in sorted({*told, *self._truth}):
-            line = told.get(number)
-            made = self._truth.get(number, Record(0, 0, ()))
-            asked = f"line {number}: allocations"
-            if line is None:
-                if made.objects > direct:
-                    yield wrong(asked, truth=f"{made.objects}", told="nothing of this line")
-            elif not line.whole:
-                yield not_told(asked, "nothing was counted")
-            else:
-                blocks = line.objects if line.blocks is None else line.blocks
-                hidden = self._hidden if line.blocks is None else 0
-                low = blocks - (line.direct if self._skips else 0) - hidden
-                if _WRAPPED.search(self._source[number - 1]):
-                    low -= self._elided
-                if low <= made.objects <= blocks + direct:
-                    yield right(asked)
-                else:
-                    yield wrong(asked, truth=f"{made.objects}", told=f"{blocks}")
+        for place in sorted({*told, *(p for p in self._truth if p[0] in files)}):
+            yield self._of_line(place, told.get(place), direct)
 
-    def _told_by_line(self) -> dict[int, Told]:
-        found: dict[int, Told] = {}
-        for call in self._calls:
-            known = found.get(call["line"], Told(0, 0, True))
-            blocks = call["blocks"] if call["blocks"] >= 0 else None
-            direct = call["allocations"] if call["callee"] == "runtime.mallocgc" else 0
-            known_blocks = known.blocks
-            found[call["line"]] = Told(
-                known.objects + max(call["allocations"], 0),
-                None if blocks is None or known_blocks is None else blocks + known_blocks,
-                known.whole and call["allocations"] >= 0,
-                known.direct + direct,
-            )  # fmt: skip
-        return found
+    def _of_line(self, place: Place, line: Told | None, direct: int) -> Answer:
+        asked = f"{place[0]}:{place[1]}: allocations"
+        made = self._truth.get(place, Record(0, 0, ()))
+        if line is None:
+            if made.objects > direct and not (self._skips and _LIBRARY.search(self._text(place))):
+                return wrong(asked, truth=f"{made.objects}", told="nothing of this line")
+            return right(asked)
+        if not line.whole:
+            return not_told(asked, "nothing was counted")
+        blocks = line.objects if line.blocks is None else line.blocks
+        low = blocks - (self._hidden if line.blocks is None else 0)
+        low -= line.direct if self._skips else 0
+        if _WRAPPED.search(self._text(place)):
+            low -= self._elided
+        if not low <= made.objects <= blocks + direct:
+            return wrong(asked, truth=f"{made.objects}", told=f"{blocks}")
+        # Small objects count for whole blocks in the profile, and only the first of each does.
+        known = low == line.objects == line.blocks and not direct
+        least = max(blocks, 0.66 * (made.bytes - 16 * blocks))
+        if known and not least <= line.bytes <= made.bytes:
+            return wrong(asked, truth=f"{made.bytes} bytes", told=f"{line.bytes}")
+        return right(asked)
 
-    def _verdicts(self) -> Iterator[Answer]:
-        """A verdict that says that nothing was allocated, and one that says the contrary."""
-        sites: dict[int, list[dict[str, Any]]] = {}
+    # Sites
+
+    def _sites(self) -> Iterator[Answer]:
+        alone = {place: sum(p == place for p, _ in self._calls) for place, _ in self._calls}
         for site in self._report["sites"]:
-            places = {c["line"] for c in site["calls"] if c["file"] == MAIN}
-            if site["file"] == MAIN and not site["calls"]:
-                places = {site["line"]}
-            for line in places:
-                sites.setdefault(line, []).append(site)
-        for line, group in sorted(sites.items()):
-            yield from self._of_line(line, group)
+            place = _place(site)
+            if place is None or site["parameter"]:
+                continue
+            yield self._site(site, place, alone)
 
-    def _of_line(self, line: int, sites: list[dict[str, Any]]) -> Iterator[Answer]:
-        made = self._truth.get(line, Record(0, 0, ())).objects
-        asked = f"line {line}: verdicts"
-        verdicts = {site["verdict"] for site in sites}
-        said = "; ".join(f"{s['expression']}: {s['verdict']}, {s['reason']}" for s in sites)
-        if made and not self._skips and verdicts <= _SAYS_NOTHING_MADE:
-            yield wrong(asked, truth=f"{made} allocations", told=said)
-            return
-        for site in sites:
-            if site["verdict"] in ALLOCATING and len(site["calls"]) == 1:
-                count = self._said(site)
-                if count is not None and len(sites) == 1 and made > count:
-                    yield wrong(asked, truth=f"{made} allocations", told=said)
-                    return
-        yield right(asked)
-
-    def _said(self, site: dict[str, Any]) -> int | None:
+    def _site(self, site: Json, place: Place, alone: Mapping[Place, int]) -> Answer:
+        asked = f"{place[0]}:{place[1]}: site {site['expression'][:40]}"
+        said = f"{site['verdict']}, {site['reason']}"
+        made = site["allocations"]
+        executed = self._executed(place)
+        if (site["verdict"] in ALLOCATING) != (made > 0) and site["expression"] != "go":
+            return wrong(asked, truth=f"{made} allocations", told=said)
         found = _SAYS.search(site["reason"])
-        return _WORDS.get(found["count"]) or int(found["count"]) if found else None
+        if found and site["verdict"] in ALLOCATING:
+            count = _NUMBERS.get(found[1]) or int(found[1])
+            if count != made:
+                return wrong(asked, truth=f"{made} allocations", told=said)
+        if executed and "code never ran" in site["reason"]:
+            return wrong(asked, truth=f"executed {executed} times", told=said)
+        if site["verdict"] == "dead" and executed and site["calls"]:
+            return wrong(asked, truth=f"executed {executed} times", told=said)
+        if len(site["calls"]) == 1 and executed is not None:
+            call = site["calls"][0]
+            own = len(call["frames"]) == 1 and alone.get(place) == 1 and _place(call) == place
+            if own and _ALWAYS.match(call["callee"]) and call["hits"] != executed:
+                return wrong(asked, truth=f"executed {executed} times", told=f"{call['hits']} hits")
+            if call["ran"] and not executed and own:
+                return wrong(asked, truth="never executed", told="it ran")
+        return right(asked)
+
+    # Promises
 
     def _promises(self) -> Iterator[Answer]:
         """Those in the source: each is answered once, and truly."""
-        told = {(a["line"], a["text"]): a for a in self._report["assertions"]}
-        for number, line in enumerate(self._source, 1):
-            if found := _PROMISE.search(line):
-                word = found[1]
-                asked = f"line {number}: promise {word}"
-                answer = told.pop((number, word), None)
-                if answer is None:
-                    yield wrong(asked, truth="an answer", told="none")
-                    continue
-                first, last = self._range(number)
-                made = self._made_in(first, last)
-                yield self._kept(asked, word, answer, made, range(first, last + 1))
+        files = {f.rpartition("/")[2] for f in FILES if f in self._sources}
+        told = {(Path(a["file"]).name, a["line"], a["text"]): a for a in self._report["assertions"]}
+        asked_of = {file for file, _, _ in told} or {"main.go"}
+        for file in sorted(files & asked_of):
+            for number, line in enumerate(self._sources[file], 1):
+                if found := _PROMISE.search(line):
+                    yield self._promise(
+                        (file, number), found[1], told.pop((file, number, found[1]), None)
+                    )
         for key in told:
             yield wrong("promises", truth="those of the source", told=str(key))
 
-    def _range(self, number: int) -> tuple[int, int]:
+    def _promise(self, place: Place, word: str, answer: Json | None) -> Answer:
+        asked = f"{place[0]}:{place[1]}: promise {word}"
+        if answer is None:
+            return wrong(asked, truth="an answer", told="none")
+        first, last = self._range(place)
+        lines = range(first, last + 1)
+        if not answer["known"] and _NEVER in answer["why"]:
+            counts = [self._executed((place[0], n)) for n in lines]
+            if any(counts):
+                return wrong(asked, truth="it ran", told=answer["why"])
+        made = self._made_in(place[0], lines)
+        return self._kept(asked, word, answer, made, " ".join(
+            self._sources[place[0]][n - 1] for n in lines
+        ))  # fmt: skip
+
+    def _range(self, place: Place) -> tuple[int, int]:
         """The lines of which the promise of a line speaks."""
-        source = self._source
+        source, number = self._sources[place[0]], place[1]
         if not source[number - 1].startswith("//"):
             return number, number
         first = next(n for n in range(number, len(source)) if source[n - 1].startswith("func"))
+        if source[first - 1].endswith("}"):
+            return first, first
         return first, next(n for n in range(first, len(source)) if source[n - 1].startswith("}"))
 
-    def _made_in(self, first: int, last: int) -> int:
+    def _made_in(self, file: str, lines: range) -> int:
         """What was made by the code of some lines, wherever it was inlined, and by what was
         inlined into it."""
         return sum(
             record.objects
-            for record in self._records
-            if any(f.file == MAIN and first <= f.line <= last for f in record.code)
+            for record in self._witness.records
+            if any(f.file == file and f.line in lines for f in record.code)
         )
 
-    def _kept(
-        self, asked: str, word: str, answer: dict[str, Any], made: int, lines: range
-    ) -> Answer:
+    def _kept(self, asked: str, word: str, answer: Json, made: int, code: str) -> Answer:
         held, why = answer["held"], answer["why"]
-        if not answer.get("known", True):
-            return not_told(asked, why.split(":")[0])
+        if not answer["known"]:
+            return not_told(asked, re.sub(r".* can allocate", "it can allocate", why.split(":")[0]))
         truth = f"{made} allocations"
         if made:
             return right(asked) if held == (word == "heap") else wrong(asked, truth=truth, told=why)
-        code = " ".join(self._source[n - 1] for n in lines)
-        if self._hidden or re.search(r"\b(go|defer) ", code):
+        if self._hidden or re.search(r"\b(go|defer) ", code) or ": shared," in why:
+            return not_told(asked, "the witness does not know")
+        if re.match(r"func \w+(\[.*\])?\((v E|n int)\) \S+ \{ return &", code):
+            # The profile says that a parameter moved is declared where its function was inlined.
             return not_told(asked, "the witness does not know")
         if word == "heap":
             return wrong(asked, truth=truth, told=why) if held else right(asked)
         if not held and not (word == "stack" and "nothing here that needs memory" in why):
             return wrong(asked, truth=truth, told=why)
         return right(asked)
+
+
+def _place(thing: Json) -> Place | None:
+    """Where a site or a call stands, if that is one of the files asked about."""
+    name = Path(thing["file"]).name
+    return (name, thing["line"]) if name in FILES else None
+
+
+def _objects(lines: Mapping[Place, Record], place: Place) -> int:
+    return lines[place].objects if place in lines else 0

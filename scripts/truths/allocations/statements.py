@@ -173,7 +173,12 @@ def go_statement(body: Body) -> None:
         if body.choices.chance(50):
             body.allocating(f"go func(k int) {{ global += k; {group}.Done() }}({i})")
         else:
-            body.allocating(f"go func() {{ {group}.Done() }}()")
+            body.allocating(
+                body.choices.one_of((
+                    f"go func() {{ {group}.Done() }}()", f"go done(&{group}, n)",
+                    f"go {group}.Done()", f"go done(&{group}, n, s)",
+                ))
+            )  # fmt: skip
         body(f"{group}.Wait()")
 
 
@@ -332,12 +337,123 @@ def nested(body: Body) -> None:
         body("_ = acc")
 
 
+def select_statement(body: Body) -> None:
+    name = body.name("ch")
+    body.allocating(f"{name} := make(chan int, 1)")
+    with body.block("select"):
+        body(f"case {name} <- n:")
+        body.allocating(f"\tacc += len({name})")
+        body(f"case v := <-{name}:")
+        body("\tacc += v")
+        if body.choices.chance(50):
+            body("default:")
+
+
+def exchange(body: Body) -> None:
+    """Values that go over a channel without room: who comes first waits."""
+    name = body.name("ch")
+    body.allocating(f"{name} := make(chan int)")
+    body.allocating(f"go func() {{ {name} <- 1; {name} <- 2 }}()")
+    body.allocating(f"acc += <-{name}")
+    body.allocating(f"acc += <-{name}")
+
+
+def assertion(body: Body) -> None:
+    name, kind = body.name("x"), body.choices.one_of(("receiver", "*receiver", "int", "string"))
+    value_ = {"receiver": "receiver{n}", "*receiver": "&receiver{n}", "int": "n", "string": "s"}
+    body.allocating(f"var {name} any = {value_[kind]}")
+    body.allocating(
+        body.choices.one_of((
+            f"if v, ok := {name}.(valuer); ok {{ acc += v.value() }}",
+            f"switch v := {name}.(type) {{ case int: acc += v; case valuer: acc += v.value() }}",
+            f"if v, ok := {name}.({kind}); ok {{ held = v }}",
+        ))
+    )  # fmt: skip
+    body.shared.sink("any")
+
+
+def over_map(body: Body) -> None:
+    name = body.name("m")
+    body.allocating(f"{name} := map[string]int{{s: n, long: 1}}")
+    with body.block(f"for k, v := range {name}"):
+        body.allocating("acc += len(k + long) + v")
+    if body.choices.chance(50):
+        body.allocating(f"clear({name})")
+
+
+def copies(body: Body) -> None:
+    name = body.name("s")
+    made, kind = body.choices.one_of((
+        ("slices.Clone(globals)", "[]int"), ("bytes.Clone(b)", "[]byte"),
+        ("strings.Clone(s)", "string"), ("maps.Clone(index)", "map[string]int"),
+        ("slices.Insert(slices.Clone(globals), 1, n)", "[]int"),
+        ("append([]int{n}, globals...)", "[]int"), ("append(globals[:1:1], n)", "[]int"),
+    ))  # fmt: skip
+    body.allocating(f"{name} := {made}")
+    body.keep(name, kind, f"len({name})")
+
+
+def nested_slices(body: Body) -> None:
+    name = body.name("s")
+    body.allocating(f"{name} := make([][]byte, {body.choices.one_of(('n', '3'))})")
+    with body.block(f"for i := range {name}"):
+        body.allocating(f"{name}[i] = make([]byte, {body.choices.one_of(('i', '40', 'n'))})")
+    body.keep(name, "[][]byte", f"len({name})")
+
+
+def interfaces(body: Body) -> None:
+    """Calls through an interface, of a method of a value that is boxed."""
+    name = body.name("v")
+    body.allocating(
+        f"var {name} valuer = {body.choices.one_of(('receiver{n}', '&receiver{n}', 'number(n)'))}"
+    )
+    body.allocating(f"acc += {body.choices.one_of((f'{name}.value()', f'through({name})'))}")
+
+
+def generic_type(body: Body) -> None:
+    kind = body.choices.one_of(("int", "string", "receiver", "*int"))
+    name = body.name("l")
+    body.allocating(f"{name} := &list[{kind}]{{}}")
+    with body.repeated(body.name("i"), ("3", "1", "n")):
+        body.allocating(f"{name}.push({value(kind) if kind != 'receiver' else 'receiver{n}'})")
+    body.keep(name, f"*list[{kind}]", f"len({name}.items)")
+
+
+def recursive(body: Body) -> None:
+    if body.times > LARGEST:
+        return
+    body.allocating(body.choices.one_of(("acc += fill(n)", "acc += chain(n).value")))
+
+
+def from_library(body: Body) -> None:
+    """Functions of another package of the same program, inlined or not."""
+    name = body.name("q")
+    made, kind = body.choices.one_of((
+        ("lib.New(n)", "*int"), ("lib.Bytes(n)", "[]byte"), ("lib.Join(s, long)", "string"),
+        ("lib.Point(n)", "*lib.Pair"), ("lib.Fill(n)", "[]int"), ("lib.Any(n)", "any"),
+    ))  # fmt: skip
+    body.allocating(f"{name} := {made}")
+    use = f"isNil({name} == nil)" if kind[0] == "*" or kind == "any" else f"len({name})"
+    body.keep(name, kind, use)
+
+
+def runtime_call(body: Body) -> None:
+    body.allocating(
+        body.choices.one_of((
+            "{ _, _, at, _ := runtime.Caller(0); acc += at }", "acc += runtime.NumGoroutine()",
+            "runtime.Gosched()", "acc += len(runtime.Version())",
+        ))
+    )  # fmt: skip
+
+
 _SIMPLE: tuple[tuple[int, Statement], ...] = (
     (3, new), (2, moved), (3, make_slice), (2, slice_literal), (3, append_loop),
     (2, append_slice), (2, concatenation), (3, conversion), (2, temporary_string), (3, boxing),
     (3, closure), (2, method_value), (3, variadic), (2, library), (1, go_statement), (2, defers),
     (3, map_inserts), (2, map_literal), (1, channel), (1, copy_struct), (3, generic),
-    (4, inlined), (1, recovered), (4, call), (1, pool),
+    (4, inlined), (1, recovered), (4, call), (1, pool), (1, select_statement), (1, exchange),
+    (2, assertion), (1, over_map), (2, copies), (1, nested_slices), (2, interfaces),
+    (2, generic_type), (2, recursive), (2, from_library), (1, runtime_call),
 )  # fmt: skip
 _COMPOUND: tuple[tuple[int, Statement], ...] = (
     (4, loop), (3, branch), (2, nested), (2, range_over_function),

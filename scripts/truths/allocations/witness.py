@@ -7,6 +7,7 @@ for each part of the run. Both are printed where the variable TRUTH is set, so n
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -25,7 +26,9 @@ import (
 // Package variables of the first file are the first: nothing of ours is made before.
 var profiled = func() bool {
 	runtime.MemProfileRate = 1
-	debug.SetGCPercent(-1)
+	if os.Getenv("COLLECT") == "" {
+		debug.SetGCPercent(-1)
+	}
 	debug.SetMemoryLimit(256 << 20)
 	return true
 }()
@@ -46,9 +49,16 @@ func measure(name string, run func()) {
 	parts = append(parts, part{name, after.Mallocs - before.Mallocs})
 }
 
+var underTest bool
+
 func told() {
-	if os.Getenv("TRUTH") == "" {
+	if os.Getenv("TRUTH") == "" || underTest {
 		return
+	}
+	for number := range ran {
+		if count := ran[number].Load(); count > 0 {
+			fmt.Println("ran", number, count)
+		}
 	}
 	runtime.GC()
 	runtime.GC()
@@ -86,6 +96,11 @@ func told() {
 }
 """
 FILE = "a_witness.go"
+FILES = ("main.go", "lib.go")
+"""Of which it is asked, as the profile's last part of their paths."""
+# A test's package is called by its path, a program's main.
+_OUTSIDE = re.compile(r"\w+\.(main|told|(map\.)?init.*|Test\w+)$")
+Place = tuple[str, int]
 _RUNTIME = ("runtime.", "internal/runtime/", "runtime/internal/")
 
 
@@ -118,24 +133,32 @@ class Witness:
 
     records: list[Record] = field(default_factory=list)
     mallocs: Counter[str] = field(default_factory=Counter)
+    executed: dict[int, int] = field(default_factory=dict)
+    """How often lines were executed, by the numbers of their counters."""
     whole: bool = False
 
-    def objects_within(self, function: str) -> int:
-        """What was made in its calls."""
+    @property
+    def measured(self) -> int:
+        """The objects of the profile that MemStats saw made as well: in a call of measure, or in
+        goroutines that were started there."""
         return sum(
             record.objects
             for record in self.records
-            if any(frame.function == function for frame in record.frames)
+            if any(frame.function.endswith(".measure") for frame in record.frames)
+            or (
+                any(frame.file in FILES for frame in record.frames)
+                and not any(_OUTSIDE.match(frame.function) for frame in record.frames)
+            )
         )
 
-    def lines(self, file: str) -> dict[int, Record]:
-        """What was made by each line of a file's own code (not by what it calls)."""
-        found: dict[int, Record] = {}
+    def lines(self) -> dict[Place, Record]:
+        """What was made by each line's own code (not by what it calls)."""
+        found: dict[Place, Record] = {}
         for record in self.records:
-            if record.frames and record.frames[0].file == file:
-                line = record.frames[0].line
-                known = found.get(line, Record(0, 0, record.frames[:1]))
-                found[line] = Record(
+            if record.frames and record.frames[0].file in FILES:
+                place = record.frames[0].file, record.frames[0].line
+                known = found.get(place, Record(0, 0, record.frames[:1]))
+                found[place] = Record(
                     known.objects + record.objects, known.bytes + record.bytes, known.frames
                 )
         return found
@@ -148,6 +171,9 @@ def read(output: str) -> Witness:
         if word == "part":
             count, name = rest.split(" ", 1)
             witness.mallocs[name] += int(count)
+        elif word == "ran":
+            number, count = rest.split()
+            witness.executed[int(number)] = int(count)
         elif word == "made":
             counts, *frames = rest.split("\t")
             objects, size = map(int, counts.split())

@@ -23,6 +23,8 @@ class Shared:
     structs: list[str] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     sinks: dict[str, str] = field(default_factory=dict)
+    lines: int = 0
+    """How many have been written whose executions the program counts."""
     costs: dict[str, int] = field(default_factory=dict)
     """Functions of (n int, s string, b []byte) int that may be called: what a call of each does."""
 
@@ -101,7 +103,9 @@ class Body:
         self.lines.append(_INDENT * self.depth + line)
 
     def allocating(self, line: str) -> None:
-        """A line of which a promise may speak."""
+        """A line of which a promise may speak; the program counts how often it is executed."""
+        self(f"ran[{self.shared.lines}].Add(1)")
+        self.shared.lines += 1
         self.marks.append(len(self.lines))
         self.cost += self.times
         self(line)

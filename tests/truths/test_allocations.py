@@ -1,0 +1,83 @@
+"""Random programs that allocate: the judge of what goprobe says of them can find fault."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scripts.truths.allocations.judging import Judge
+from scripts.truths.allocations.witness import Witness, read
+from scripts.truths.answer import Outcome
+
+SOURCE = [
+    "package main", "", "//goprobe:noalloc", "func work0(n int) *int {", "\tran[0].Add(1)",
+    "\tp := new(int)", "\treturn p", "}", "",
+]  # fmt: skip
+SAID = """\
+ran 0 3
+part 3 work0
+made 3 24\truntime.newobject\tmalloc.go:1\tmain.work0\tmain.go:6\tmain.measure\ta_witness.go:3
+end
+"""
+_CALL = {
+    "pc": "0x1", "callee": "runtime.newobject", "file": "main.go", "line": 6, "hits": 3,
+    "allocations": 3, "blocks": 3, "bytes": 24, "ran": True,
+    "frames": [{"function": "main.work0", "file": "main.go", "line": 6}],
+}  # fmt: skip
+REPORT: dict[str, Any] = {
+    "partial": "", "exit": {"code": 0}, "dangling": [], "audit": [],
+    "sites": [{
+        "file": "main.go", "line": 6, "expression": "new(int)", "parameter": False, "hits": 3,
+        "verdict": "confirmed_heap", "reason": "allocated on the heap 3 times", "allocations": 3,
+        "calls": [_CALL],
+    }],
+    "assertions": [{"file": "main.go", "line": 3, "text": "noalloc", "held": False, "known": True,
+                    "why": "new(int) (line 6): confirmed_heap, allocated on the heap 3 times"}],
+}  # fmt: skip
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def judged(report: dict[str, Any], witness: Witness | None = None) -> list[Outcome]:
+    seen = witness or read(SAID)
+    answers = Judge(report, seen, read(SAID), {"main.go": SOURCE}, "1.27").answers()
+    return [answer.outcome for answer in answers]
+
+
+def test_a_report_that_is_right_is_found_so() -> None:
+    outcomes = judged(REPORT)
+    assert len(outcomes) == 4 and set(outcomes) == {Outcome.RIGHT}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r["sites"][0]["calls"][0].update(allocations=2, blocks=2),
+        lambda r: r["sites"][0]["calls"][0].update(bytes=2),
+        lambda r: r["sites"][0]["calls"][0].update(hits=2),
+        lambda r: r["sites"][0].update(calls=[]),
+        lambda r: r["sites"][0].update(verdict="static"),
+        lambda r: r["sites"][0].update(reason="allocated on the heap twice"),
+        lambda r: r["sites"][0].update(verdict="contradicted"),
+        lambda r: r["assertions"][0].update(held=True),
+        lambda r: r["assertions"][0].update(known=False, why="x, and this code never ran"),
+        lambda r: r.update(assertions=[]),
+        lambda r: r.update(partial="it was interrupted"),
+        lambda r: r.update(exit={"signal": "SIGSEGV"}),
+        lambda r: r.update(dangling=[{"source": "x"}]),
+        lambda r: r.update(audit=[{"check": "c", "holds": False, "says": "no"}]),
+    ],
+)
+def test_whatever_is_wrong_in_it_is_found(change: Change) -> None:
+    report = copy.deepcopy(REPORT)
+    change(report)
+    assert Outcome.WRONG in judged(report), json.dumps(report)
+
+
+def test_a_run_that_goprobe_disturbed_is_found() -> None:
+    disturbed = read(SAID.replace("made 3 24", "made 4 32"))
+    assert Outcome.WRONG in judged(REPORT, disturbed)
