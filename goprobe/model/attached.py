@@ -46,7 +46,8 @@ class MapsReport(Report, frozen=True, kw_only=True):
 
 
 class StackUse(msgspec.Struct, frozen=True):
-    """A goroutine's stack [low, high) and how many bytes of it are in use."""
+    """A goroutine's stack [low, high) and how many bytes of it are in use, 0 where that is not
+    known."""
 
     low: Address
     high: Address

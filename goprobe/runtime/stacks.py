@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
+from msgspec.structs import replace
+
 from goprobe.errors import UnreadableError
 from goprobe.runtime.code import Code
 from goprobe.runtime.frames import FrameView
@@ -100,7 +102,20 @@ class Stacks:
         low, high = self._bounds(registers.rsp, thread, g)
         start = Start(registers.rip, registers.rsp, registers.rbp, low, high)
         vdso = self._vdso(thread, g) if thread else None
-        return self._walk(start, saved(g) if g else None, vdso, limit)
+        return self._walk(start, self._left(g, registers.rip) if g else None, vdso, limit)
+
+    def _left(self, g: Goroutine, pc: int) -> Start:
+        """Where the own stack of a goroutine was left whose thread stands at `pc`."""
+        start = saved(g)
+        if g.status == "running" and self._is_race and self.code.spot(pc) is None:
+            # In C the race detector may have been called, which notes nothing: what is noted may
+            # be of any call of C before.
+            return replace(start, sp=0)
+        return start
+
+    @cached_property
+    def _is_race(self) -> bool:
+        return self._world.program.info.settings.get("-race") == "true"
 
     def _walk(self, start: Start, user: Start | None, vdso: Start | None, limit: int) -> Unwound:
         return unwind(self._world.memory, self.code, start, user=user, vdso=vdso, limit=limit)

@@ -233,7 +233,7 @@ class _Walk:
     def _switch(self, name: str) -> bool:
         if self._user is None:
             return self._stop(f"{name} is where this system stack was entered", complete=True)
-        return self._go_to(self._user, trap=False)
+        return self._back(self._user, name)
 
     def _interrupted(self, context: int) -> bool:
         """Over the frame that the kernel made for a signal handler: struct ucontext."""
@@ -258,8 +258,16 @@ class _Walk:
         if vdso:
             return self._go_to(vdso, trap=False)
         if self._user and self._on_system_stack():
-            return self._go_to(self._user, trap=False)
+            return self._back(self._user, why)
         return self._by_frame_pointer(why)
+
+    def _back(self, user: Start, what: str) -> bool:
+        """To where the goroutine's own stack was left, if that is noted: gogo (asm_amd64.s) clears
+        it as a goroutine goes on, and the race detector's calls of C (race_amd64.s) do not note
+        it."""
+        if not user.low <= user.sp < user.high:
+            return self._stop(f"{what}, called from a place in its goroutine that is not noted")
+        return self._go_to(user, trap=False)
 
     def _by_frame_pointer(self, why: str) -> bool:
         at = self._at

@@ -20,6 +20,7 @@ from scripts.truths.trial import Result, Trial, kind_of, shown, try_out
 from tests.support.go import releases
 
 _MOST_SHOWN = 5
+_SILENCE = 60.0  # seconds
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ def _run(options: argparse.Namespace) -> _Tally:
     deadline = time.monotonic() + options.minutes * 60 if options.minutes else None
     trials = _trials(options)
     running: set[Future[Result]] = set()
+    told = time.monotonic()
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         while True:
             while len(running) < options.jobs and (deadline is None or time.monotonic() < deadline):
@@ -92,6 +94,10 @@ def _run(options: argparse.Namespace) -> _Tally:
                 result = future.result()
                 tally.add(result)
                 _tell(result)
+            if time.monotonic() - told > _SILENCE:
+                told = time.monotonic()
+                programs = sum(row.programs for row in tally.rows.values())
+                print(f"{programs} programs so far", file=sys.stderr, flush=True)
 
 
 def _tell(result: Result) -> None:

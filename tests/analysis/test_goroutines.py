@@ -17,7 +17,7 @@ from goprobe.analysis.goroutines import goroutines
 from goprobe.analysis.hold import open_target
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.runtime import gtable
-from tests.support.go import Running, build, matrix, running
+from tests.support.go import Running, build, has_gcc, matrix, running
 
 TARGETS = Path(__file__).parents[2] / "testdata" / "targets"
 SOURCE = TARGETS / "goroutines.go"
@@ -216,3 +216,24 @@ def test_where_stacks_are_too_much_to_read_it_is_said(monkeypatch: pytest.Monkey
     assert group.count == 6
     assert group.frames_end is not UNSET
     assert group.frames_end.startswith("the stack goes on: only its innermost ")
+
+
+@pytest.mark.skipif(not has_gcc(), reason="the race detector needs cgo")
+@pytest.mark.parametrize("go", matrix())
+def test_where_the_race_detector_was_called_from_is_not_guessed(go: str) -> None:
+    binary = build(TARGETS / "racing.go", go=go, flags=("-race",), env={"CGO_ENABLED": "1"})
+    ended = 0
+    with running(binary) as program:
+        target = open_target(program.pid)
+        for _ in range(60):
+            report = goroutines(target, stacks=True)
+            (g,) = (g for g in report.goroutines if g.created_by == "main.main" and not g.system)
+            frames = [f.function for f in g.frames] if g.frames is not UNSET else []
+            if g.frames_end is UNSET:
+                own = [function for function in frames if function.startswith("main.")]
+                assert own == ["main.leaf", "main.main.func1"]
+            else:
+                assert "not noted" in str(g.frames_end)
+                assert not any("." in function for function in frames), frames
+                ended += 1
+    assert ended

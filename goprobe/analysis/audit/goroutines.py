@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from msgspec import UNSET
+
 from goprobe.analysis.audit import audited, check
 from goprobe.model.attached import GoroutinesReport, GoroutineState
 from goprobe.model.report import Audited
@@ -25,6 +27,8 @@ def stacks_apart(report: GoroutinesReport) -> Iterator[str]:
 @check("every goroutine's stack pointer lies in its stack")
 def stacks_hold_sp(report: GoroutinesReport) -> Iterator[str]:
     for g in report.goroutines:
+        if not g.stack.used and g.frames_end is not UNSET:
+            continue  # nothing says where it stands
         if not 0 < g.stack.used <= g.stack.high - g.stack.low:
             yield f"{g.stack.used} bytes of goroutine {g.id}'s stack {_stack(g)} are in use"
 

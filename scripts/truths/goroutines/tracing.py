@@ -12,6 +12,7 @@ from scripts.truths.answer import Answer, not_told, right, wrong
 from scripts.truths.goroutines.dump import Printed
 from scripts.truths.goroutines.witness import Witness, equal
 
+_INNER = 50  # tracebackInnerFrames, src/runtime/traceback.go
 _LEAF = re.compile(r"main\.(leaf\d+|stand)\b")
 # Those of the runtime's own functions that are marked as wrappers (cmd/internal/objabi/funcid.go,
 # and WRAPPER in asm_amd64.s), so that its traces leave them out. Others' are seen to be left out.
@@ -64,6 +65,9 @@ def _whole(
     if user is not None:
         shown = [_place(f) for i, f in enumerate(told) if _shown(f.function, first=i == 0)]
         shown = shown or [_place(f) for f in told]
+        if len(shown) > _INNER and shown[_INNER][0] == "runtime.gopanic":
+            # Printing begins anew here, and leaves out a first frame of this name.
+            del shown[_INNER]
         if user.elided:
             shown = shown[: user.cut] + shown[user.cut + user.elided :]
         truth = [f.place for f in user.frames]
