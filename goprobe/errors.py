@@ -26,16 +26,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+_SENTENCE_LIMIT = 2000  # characters
+
 
 class GoprobeError(Exception):
     """An error with one clear sentence and, where there is one, a way to mend it.
 
-    `hint` is what the user can type or do; it is empty where nothing helps.
+    `hint` is what the user can type or do; it is empty where nothing helps. A sentence may quote
+    what came from outside, which may be of any length: it is cut.
     """
 
     exit_code: ClassVar[int] = 3
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        if len(message) > _SENTENCE_LIMIT:
+            message = f"{message[:_SENTENCE_LIMIT]}…"
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -13,7 +13,7 @@ from pathlib import Path
 from goprobe.errors import UsageError
 
 _QUIETLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_PATIENCE = 10.0  # seconds for a pipe that says nothing
+_PATIENCE = 5.0  # seconds for a pipe that says nothing
 _AT_ONCE = 1 << 20
 
 
@@ -55,12 +55,13 @@ def read_regular(
     shown = shown_as or str(path)
     file = _opened(path, shown, what)
     mode = os.fstat(file).st_mode
-    if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
+    pipe = pipes and stat.S_ISFIFO(mode)
+    if not stat.S_ISREG(mode) and not pipe:
         raise _closed_for(file, shown, what)
     parts: list[bytes] = []
     have = 0
     try:
-        while part := _read_on(file, shown):
+        while part := _read_on(file, shown, pipe):
             parts.append(part)
             have += len(part)
             if have > limit:
@@ -70,15 +71,14 @@ def read_regular(
     return b"".join(parts)
 
 
-def _read_on(file: int, shown: str) -> bytes:
-    while True:
-        try:
-            return os.read(file, _AT_ONCE)
-        except BlockingIOError:
-            if not select.select([file], [], [], _PATIENCE)[0]:
-                raise UsageError(f"nobody writes to {shown}") from None
-        except OSError as error:
-            raise UsageError(f"cannot read {shown}: {error.strerror}") from None
+def _read_on(file: int, shown: str, pipe: bool) -> bytes:
+    # A pipe that nobody has opened to write to yet would read as one that has come to its end.
+    if pipe and not select.select([file], [], [], _PATIENCE)[0]:
+        raise UsageError(f"nobody writes to {shown}")
+    try:
+        return os.read(file, _AT_ONCE)
+    except OSError as error:
+        raise UsageError(f"cannot read {shown}: {error.strerror}") from None
 
 
 def text_or_nothing(path: str | Path, limit: int, errors: str = "replace") -> str:

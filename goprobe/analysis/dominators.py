@@ -54,7 +54,8 @@ class Dominators(msgspec.Struct, frozen=True):
         return found
 
     def outermost(self, kinds: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Whether no node of the same kind dominates a node, for every node.
+        """Whether no node of the same kind dominates a node, for every node. Kinds below 0 are
+        none: they hide nothing.
 
         Retained sizes of a kind are the sums over its outermost nodes: what they hold overlaps
         with nothing that another of them holds.
@@ -67,7 +68,7 @@ class Dominators(msgspec.Struct, frozen=True):
         held = np.zeros((len(members), len(numbers)), bool)
         for row, kept in enumerate(members):
             held[row, np.searchsorted(numbers, sorted(kept))] = True
-        apart = ~held[above[parents], number_of]
+        apart = ~held[above[parents], number_of] | (mine < 0)
         apart[:1] = True
         found = np.zeros(len(self.parent), bool)
         found[self.order] = apart
@@ -89,7 +90,7 @@ def _kinds_above(
                 kinds[parents[ranks]].tolist(), strict=True)  # fmt: skip
     for rank, parent, kind, like in lines:
         held = above[parent]
-        if kind != like or not rank:
+        if kind >= 0 and (kind != like or not rank):
             larger = added[held].get(kind)
             if larger is None:
                 larger = held

@@ -176,8 +176,6 @@ def types(graph: HeapGraph, *, retained: bool) -> tuple[TypeCount, ...]:
     if retained:
         kinds = np.full(len(graph.nodes), -1, np.int32)
         kinds[: len(sizes)] = typing.shape
-        # Roots are no objects: give each a kind of its own, so that they hide nothing.
-        kinds[len(sizes) :] = -1 - np.arange(len(kinds) - len(sizes))
         outermost = graph.dominators.outermost(kinds)[: len(sizes)]
         held = np.where(outermost, graph.retained[: len(sizes)], 0)
     return _by_type(graph, np.ones(len(sizes), bool), held)

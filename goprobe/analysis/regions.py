@@ -67,11 +67,17 @@ def _rest(low: int, high: int, locator: Locator) -> Iterator[_Piece]:
     found = locator.locate(low)
     what = str(found.detail.get("what") or found.detail.get("path") or found.name)
     heap = locator.world.heap
-    if what != _FREE or heap.arena_at(low) is None:
+    arena = heap.arena_at(low) if what == _FREE else None
+    if arena is None:
         yield _Piece(low, high, found.kind, what)
         return
-    for start, end, scavenged in heap.scavenged_runs(low, high):
-        yield _Piece(start, end, found.kind, _SCAVENGED if scavenged else _FREE)
+    end = arena.end
+    while end < high and (arena := heap.arena_at(end)):
+        end = arena.end
+    for start, stop, scavenged in heap.scavenged_runs(low, min(end, high)):
+        yield _Piece(start, stop, found.kind, _SCAVENGED if scavenged else _FREE)
+    if end < high:  # no heap lies there, whatever the mapping says
+        yield from _rest(end, high, locator)
 
 
 def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:

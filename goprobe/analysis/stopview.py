@@ -40,6 +40,7 @@ class StopView:
         self.registers = registers
         self.locator = Locator(world)
         self._limits = limits
+        self._lost: dict[str, None] = {}
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -113,8 +114,10 @@ class StopView:
                 by_frame[index] = [self.variable(b, index, frame) for b in bindings]
                 if nearest and any(b.name in wanted for b in bindings):
                     break
-            except NotGoError:
+            except (NotGoError, UnreadableError) as error:
                 by_frame[index] = []
+                told = f"the variables of {frame.function} cannot be told: {error}"
+                self._lost.setdefault(told)
         for index, made in passed_on(self, by_frame):
             own = by_frame.setdefault(index, [])
             own[:] = [v for v in own if (v.name, v.function) != (made.name, made.function)]
@@ -168,6 +171,7 @@ class StopView:
     ) -> Stop:
         """The whole stop as the report has it, or without its variables."""
         frames = self.frames
+        found = self.variables(names) if variables else ()
         top = frames[0] if frames else None
         low, high = self.bounds
         return Stop(
@@ -181,8 +185,8 @@ class StopView:
             sp=Address(self.registers["rsp"]),
             stack=Bounds(Address(low), Address(high)) if high else UNSET,
             frames=tuple(_frame(f) for f in frames),
-            variables=self.variables(names) if variables else (),
-            warnings=warnings,
+            variables=found,
+            warnings=(*warnings, *self._lost),
         )
 
 

@@ -156,11 +156,12 @@ class LineTable:
 
     @cached_property
     def _name_offsets(self) -> array[int]:
-        """The name of every function, in address order."""
+        """The name of every function, in address order; -1 for those that lie outside."""
         unpack, funcs, last = struct.Struct("<i").unpack_from, self._funcs, len(self._funcs) - 8
-        if max(self._offsets) > last:
-            raise self._corrupt(max(self._offsets), "a function lies outside of the table")
-        return array("i", [unpack(funcs, offset + 4)[0] for offset in self._offsets])
+        if max(self._offsets) <= last:
+            return array("i", [unpack(funcs, offset + 4)[0] for offset in self._offsets])
+        found = (unpack(funcs, at + 4)[0] if at <= last else -1 for at in self._offsets)
+        return array("i", found)
 
     @cached_property
     def _name_bytes(self) -> bytes:
@@ -187,7 +188,8 @@ class LineTable:
 
     def names(self) -> Iterator[str]:
         """The names of all functions with code of their own."""
-        return (self.name_at(offset) for offset in dict.fromkeys(self._name_offsets))
+        known = dict.fromkeys(self._name_offsets)
+        return (self.name_at(offset) for offset in known if offset >= 0)
 
     def name_at(self, offset: int) -> str:
         """The name at an offset of the table of names; "" for the runtime's nameless functions."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,6 +12,7 @@ from goprobe.cli.addresses import address, settled
 from goprobe.cli.declare import Option
 from goprobe.cli.options import Output, Process
 from goprobe.errors import UsageError
+from goprobe.files import read_regular
 
 if TYPE_CHECKING:
     from goprobe.analysis.heap import HeapQuestions
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from goprobe.model.heap import EarlierHeap, HeapReport
 
 _FINDINGS = 1
+_REPORT_LIMIT = 1 << 30
 _UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _LONGEST = 7 * 24 * 3600.0
 
@@ -140,14 +141,14 @@ class Heap:
         import_numpy()
         drawn = output.format_name in ("pprof", "html")
         asked = questions.asked(growth=comparison.wanted or drawn)
-        old = _old_report(comparison.diff) if comparison.diff else None
+        old = old_report(comparison.diff) if comparison.diff else None
         place = destination(output, HeapReport)
         with Progress() as progress:
             progress(f"reading {process.process}")
             look = _Look(process, questions, asked, drawn, progress)
             report = look.repeatedly(comparison) if comparison.every else look()
         if old is not None:
-            report = _compared(old, report)
+            report = compared(old, report)
         place.deliver(report)
         return _FINDINGS if questions.dangling and report.dangling else 0
 
@@ -184,10 +185,10 @@ class _Look:
             self._progress(f"waiting for look {number} of {comparison.count}")
             time.sleep(seconds(comparison.every))
             report = self()
-        return _compared(first, report)
+        return compared(first, report)
 
 
-def _compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
+def compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
     from msgspec.structs import replace
 
     from goprobe.analysis.heap import difference
@@ -198,17 +199,19 @@ def _compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
     return replace(new, diff=difference(old, new), warnings=told)
 
 
-def _old_report(path: str) -> EarlierHeap:
+def old_report(path: str) -> EarlierHeap:
     from msgspec import MsgspecError
 
     from goprobe.model.codec import from_json
     from goprobe.model.heap import SCHEMA, EarlierHeap
 
+    report: EarlierHeap | None
     try:
-        report = from_json(Path(path).read_bytes(), EarlierHeap)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (MsgspecError, ValueError):
+        report = from_json(
+            read_regular(path, _REPORT_LIMIT, what="report of goprobe heap", pipes=True),
+            EarlierHeap,
+        )
+    except MsgspecError:
         report = None
     if report is None or report.schema != SCHEMA:
         raise UsageError(

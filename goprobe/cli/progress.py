@@ -52,8 +52,13 @@ class Progress:
             self._message = message
             self._erase()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._show, name="progress", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._show, name="progress", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no room for its stack: then nothing is shown
+                    self._stream = None
+                    return
+                self._thread = thread
             self._condition.notify()
 
     def __enter__(self) -> Progress:

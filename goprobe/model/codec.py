@@ -33,9 +33,12 @@ def to_json(report: object) -> bytes:
 
 def to_builtins(report: object) -> Any:
     """The report as dicts, lists and strings, exactly as its JSON would read."""
-    return msgspec.json.decode(_ENCODER.encode(report))
+    return msgspec.json.decode(to_json(report))
 
 
 def from_json(data: bytes | str, kind: type[T]) -> T:
-    """Raises msgspec.ValidationError where `data` is not a report of this kind."""
-    return msgspec.json.decode(data, type=kind, dec_hook=_decode)
+    """Raises msgspec.MsgspecError where `data` is not a report of this kind."""
+    try:
+        return msgspec.json.decode(data, type=kind, dec_hook=_decode)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise msgspec.ValidationError(str(error)) from None

@@ -191,8 +191,11 @@ class ProcessMemory:
         other = threading.Thread(
             target=lambda: found.append(self._read_packed(pairs, ends, buffer, middle, count))
         )
-        with signals_held():
-            other.start()
+        try:
+            with signals_held():
+                other.start()
+        except RuntimeError:  # no room for its stack
+            return self._read_packed(pairs, ends, buffer, 0, count)
         whole = self._read_packed(pairs, ends, buffer, 0, middle)
         other.join()
         return whole and found == [True]

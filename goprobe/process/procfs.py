@@ -24,6 +24,15 @@ def resident_bytes(pid: int) -> int:
     return int(read_proc(pid, "statm", 256).split()[1]) * PAGE_SIZE
 
 
+def occupied_bytes(pid: int) -> int:
+    """How much memory a process has resident or swapped out, in bytes."""
+    found = 0
+    for line in read_proc(pid, "status", 1 << 16).splitlines():
+        if line.startswith((b"VmRSS:", b"VmSwap:")):
+            found += int(line.split()[1]) * 1024
+    return found
+
+
 def gone(pid: int) -> TargetGoneError:
     return TargetGoneError(f"process {pid} is gone")
 

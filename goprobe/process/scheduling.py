@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from goprobe.errors import CannotWorkError
+
+_NUMPY = 192 << 20  # bytes of address space
 _THREADS = "OPENBLAS_NUM_THREADS"
 _ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 
@@ -23,9 +27,18 @@ def step_back() -> None:
 
 def import_numpy() -> None:
     """Its linear algebra, which nobody needs here, would start a thread on every processor; the
-    target would feel it more than the stop itself, and signals would reach it."""
+    target would feel it more than the stop itself, and signals would reach it.
+
+    Raises CannotWorkError where there is no room: its C code would end us without a word.
+    """
     if "numpy" in sys.modules:
         return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _NUMPY:
+        raise CannotWorkError(
+            f"goprobe may use only {limit >> 20} MiB of address space here, and this takes more",
+            hint="ulimit -v unlimited lifts the limit of this shell",
+        )
     known = os.environ.get(_THREADS)
     os.environ.setdefault(_THREADS, "1")
     import numpy  # noqa: F401

@@ -58,6 +58,7 @@ PLACES: dict[Kind, str] = {
 }
 
 _UNIT = 1024
+_MOST = 1 << 100  # a report that is read back may claim more than floating point can hold
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _WHOLE_FROM = 10
 
@@ -66,7 +67,7 @@ def size(count: int) -> str:
     """Bytes in the unit that a person would choose: "16 bytes", "312 KiB", "1.5 MiB"."""
     if count < _UNIT:
         return f"{count} byte" if count == 1 else f"{count} bytes"
-    amount, power = count / _UNIT, 0
+    amount, power = min(count, _MOST) / _UNIT, 0
     while amount >= _UNIT - 0.5 and power + 1 < len(_UNITS):
         amount, power = amount / _UNIT, power + 1
     shown = f"{amount:.0f}" if amount >= _WHOLE_FROM else f"{amount:.1f}".removesuffix(".0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import PurePath
 
@@ -19,7 +20,7 @@ from goprobe.binary.pclnformat import Function
 from goprobe.binary.pclntab import LineTable
 from goprobe.binary.release import build_info
 from goprobe.binary.stretches import Stretches
-from goprobe.errors import NotGoError
+from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime import fields, layout
 from goprobe.runtime.functionvars import FunctionVariables, StaticParts
 from goprobe.runtime.layout import Facts, layout_from_debug, roots_from_debug
@@ -121,16 +122,18 @@ class Program:
     def declaration(self, function: str) -> tuple[str, int]:
         """File and line of a function's declaration; the file is "" where only inlined copies
         of it exist, the line 0 where it is not known."""
-        found = self.lines.function_named(function)
-        if found:
-            return found.file, found.start_line
+        with suppress(UnreadableError):  # the line table is corrupt there
+            found = self.lines.function_named(function)
+            if found:
+                return found.file, found.start_line
         offset = self.debug.index.abstract.get(function, 0)
         return "", self.debug.declared_line(offset) if offset else 0
 
     def function_name(self, pc: int) -> str:
         """The function whose code covers a link-time address, "" where there is none."""
-        found = self.lines.function_at(pc)
-        if found:
-            return found.name
+        with suppress(UnreadableError):  # the line table is corrupt there
+            found = self.lines.function_at(pc)
+            if found:
+                return found.name
         symbol = self.elf.symbol_at(pc)
         return symbol.name if symbol else ""

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.binary.cache import cached, room_of
+from goprobe.binary.elf import PT_LOAD
 from goprobe.binary.parts import Derived, loaded_parts
 from goprobe.binary.pclnfind import find_module_head
 from goprobe.binary.pclnformat import MAGIC
+from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.process.memory import Memory, u32, u64
+from goprobe.process.memory import Memory, MeteredMemory, u32, u64
 from goprobe.runtime.heap import Heap, Span
 from goprobe.runtime.layout import Facts, Layout
 from goprobe.runtime.program import FACTS_ROOM, Program
@@ -30,6 +32,8 @@ Words = NDArray[np.uint64]
 
 ROOM = room_of(FACTS_ROOM, __file__)
 _PROBES = 16
+_PASSES = 64  # how often any byte of the program's data may be looked at
+_WRITE = 2
 _DATA_LIMIT = 1 << 28
 _STRIDE = 8
 _WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
@@ -57,7 +61,12 @@ def find_roots(program: Program, layout: Layout, memory: Memory, bias: int) -> d
 
 
 def _found(finder: _Finder) -> dict[str, int]:
-    return {name: address - finder.bias for name, address in finder.run().items()}
+    try:
+        return {name: address - finder.bias for name, address in finder.run().items()}
+    except UnreadableError as error:
+        raise NotGoError(
+            f"{finder.name} is stripped, and its runtime was not found in the process: {error}"
+        ) from None
 
 
 def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -> Facts:
@@ -91,12 +100,17 @@ def facts_source(program: Program, owner: int) -> Derived:
 class _Finder:
     def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
         self.layout = layout
-        self._memory = memory
         self._elf = program.elf
         self.bias = bias
-        self._name = program.elf.shown_as
+        self.name = program.elf.shown_as
+        loads = [s for s in program.elf.segments if s.type == PT_LOAD and s.flags & _WRITE]
+        data = min(sum(s.size for s in loads), _DATA_LIMIT)
+        self._memory: Memory = MeteredMemory(memory, Budget(BASE + _PASSES * data, self._endless))
         self.threads = 0
         """How many the list of threads has, known once the roots are found."""
+
+    def _endless(self) -> NotGoError:
+        return NotGoError(f"{self.name} is stripped, and looking for its runtime would not end")
 
     def holds(self, roots: dict[str, int]) -> bool:
         """Whether the roots that another process of this binary had are this one's."""
@@ -122,7 +136,7 @@ class _Finder:
     def run(self) -> dict[str, int]:
         head = find_module_head(self._elf)
         if head is None:
-            raise NotGoError(f"{self._name} is stripped, and its module data was not found")
+            raise NotGoError(f"{self.name} is stripped, and its module data was not found")
         at = head.address + self.bias
         self._module = read_record(self._memory, self.layout.struct("moduledata"), at)
         areas = list(self._areas())
@@ -142,7 +156,7 @@ class _Finder:
         found = sorted(set(candidates))
         if len(found) != 1:
             how = "not found" if not found else f"found at {len(found)} places"
-            raise NotGoError(f"{self._name} is stripped, and runtime.{name} was {how}")
+            raise NotGoError(f"{self.name} is stripped, and runtime.{name} was {how}")
         return found[0]
 
     def _areas(self) -> Iterator[_Area]:
@@ -260,7 +274,7 @@ class _Finder:
                 if length > longest:
                     best, longest = area.address(index), length
         if not best:
-            raise NotGoError(f"{self._name} is stripped, and runtime.allm was not found")
+            raise NotGoError(f"{self.name} is stripped, and runtime.allm was not found")
         self.threads = longest
         return best
 

@@ -16,7 +16,7 @@ from goprobe.budget import BASE, Budget
 from goprobe.errors import GoprobeError, TargetError, UnreadableError
 from goprobe.process.maps import Mapping
 from goprobe.process.memory import Memory, MeteredMemory
-from goprobe.process.procfs import PAGE_SIZE, resident_bytes
+from goprobe.process.procfs import PAGE_SIZE, occupied_bytes
 from goprobe.runtime.code import Code
 from goprobe.runtime.goimage import GoImage
 from goprobe.runtime.goroutines import Goroutines
@@ -28,7 +28,7 @@ from goprobe.runtime.program import Program
 from goprobe.runtime.systemstacks import SystemStacks
 from goprobe.runtime.typedata import TypeData, TypeSection
 
-_PASSES = 8  # how often any byte of a process may be looked at
+_PASSES = 4  # how often any byte of a process may be looked at: none takes one look at a third
 
 _GENERIC_METHODS = GoVersion(1, 27)
 
@@ -90,7 +90,7 @@ class World:
         if self._held is not None:
             return _PASSES * self._held
         with suppress(GoprobeError):
-            return _PASSES * resident_bytes(self.pid)
+            return _PASSES * occupied_bytes(self.pid)
         return 0
 
     def _endless(self) -> TargetError:

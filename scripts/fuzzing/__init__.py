@@ -8,5 +8,5 @@ memory, `__main__` counts, and shrinks what fails. A new kind is one module here
 
 from __future__ import annotations
 
-KINDS: tuple[str, ...] = ("binaries", "memory")
+KINDS: tuple[str, ...] = ("binaries", "memory", "cores", "live", "recordings", "reports")
 """Each has a module of its name here, with `KIND: Kind` in it."""

@@ -9,16 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from goprobe.analysis.cores import CoreTarget
-from goprobe.errors import UnreadableError
+from scripts.fuzzing.damage import Process, damage_of
 from scripts.fuzzing.kind import Kind, Question
-from scripts.fuzzing.numbers import number
 from scripts.fuzzing.overlay import OverlaidCore, Patch, written
-from scripts.fuzzing.places import Places, places_of
+from scripts.fuzzing.places import places_of
 from scripts.fuzzing.questions import OF_PROCESS, Asked
 from scripts.fuzzing.standing import Standing, standings
 from scripts.truths.choices import Choices
 
-_CHANGES = 4
+_CHANGES = 6
 _ASKED = 4
 _BUILDS = ("plain", "-N -l", "stripped", "PIE")
 
@@ -65,69 +64,23 @@ _COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Process:
-    """A process as it stood, undamaged."""
-
-    standing: Standing
-    places: Places
-
+class Undamaged(Process):
     @property
     def name(self) -> str:
         return f"Go {self.standing.go} {self.standing.build}"
 
     def damaged(self, choices: Choices) -> DamagedMemory:
         wanted = [choices.below(len(OF_PROCESS)) for _ in range(1 + choices.below(_ASKED))]
-        patches: list[Patch] = []
-        told: list[str] = []
-        for _ in range(1 + choices.below(_CHANGES)):
-            step = choices.weighted((5, self._field), (4, self._read), (1, self._anywhere))
-            at, size, name = step(choices)
-            old = self._old(at, size)
-            new = number(choices, size, old, (at, at & -8, *self.places.near))
-            patches.append((at, new.to_bytes(size, "little")))
-            told.append(f"{name} at {at:#x}: {old:#x} becomes {new:#x}")
+        patches, told = damage_of(self, choices)
         object_ = choices.one_of(self.standing.objects)
-        return DamagedMemory(self.standing, tuple(patches), "\n".join(told), wanted, object_)
-
-    def _old(self, at: int, size: int) -> int:
-        try:
-            return int.from_bytes(self.standing.target.core.read(at, size), "little")
-        except UnreadableError:
-            return 0
-
-    def _field(self, choices: Choices) -> tuple[int, int, str]:
-        """A field of a struct of the runtime's; of slices any of the three words."""
-        struct = choices.one_of(self.places.structs[choices.one_of(list(self.places.structs))])
-        layout = self.standing.target.layout.struct(struct.kind)
-        name, field = choices.one_of(list(layout.fields.items()))
-        word = choices.below(min(max(field.size // 8, 1), 3))
-        size = min(field.size, 8) or 1
-        name = f"{name}[{word}]" if word else name
-        return (
-            struct.address + field.offset + 8 * word,
-            size,
-            f"{struct.kind} {struct.number} {name}",
-        )
-
-    def _read(self, choices: Choices) -> tuple[int, int, str]:
-        """A part of what the questions read."""
-        low, length = choices.one_of(self.places.ranges)
-        size = choices.weighted((5, 8), (2, 4), (1, 2), (1, 1))
-        size = min(size, 1 << length.bit_length() - 1)
-        at = low + size * choices.below(max(min(length, 1 << 20) // size, 1))
-        return at, size, "what is read"
-
-    def _anywhere(self, choices: Choices) -> tuple[int, int, str]:
-        mapping = choices.one_of(self.standing.world.mappings)
-        at = mapping.low + 8 * choices.below(max(mapping.size // 8, 1))
-        return at, 8, f"a word of {mapping.path or 'memory'}"
+        return DamagedMemory(self.standing, patches, told, wanted, object_)
 
 
 class OfMemory:
     name = "memory"
 
-    def subjects(self, home: Path, gos: Sequence[str]) -> Sequence[Process]:
-        return [Process(s, places_of(s)) for s in standings(home, gos, _BUILDS)]
+    def subjects(self, home: Path, gos: Sequence[str]) -> Sequence[Undamaged]:
+        return [Undamaged(s, places_of(s)) for s in standings(home, gos, _BUILDS)]
 
 
 KIND: Kind = OfMemory()

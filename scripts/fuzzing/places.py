@@ -80,6 +80,10 @@ def _structs(world: World) -> Iterator[Struct]:
         machines.append(at)
         at = u64(memory, at + link)
     yield from several("m", machines)
+    types, known = world.modules.first["types"], world.program.debug.index.runtime_types
+    described = [a for key in known for a in (types + key, key + world.bias)]
+    found = [a for a in described if types <= a and world.typedata.record(a) is not None]
+    yield from several("internal/abi.Type", found)
     first = layout.offset("mspan", "specials")
     yield from several("special", [s for p in spans if (s := u64(memory, p + first))])
 

@@ -70,15 +70,19 @@ BUILDS: dict[str, tuple[str, ...]] = {
 }
 
 
+def written_down(pid: int, core: Path) -> None:
+    """A core of a process that goes on as it was."""
+    command = [*gdbs()[-1].command, "-nx", "-batch", "-p", str(pid), "-ex", f"gcore {core}"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
 def standing(home: Path, go: str, kind: str = "plain") -> Standing:
     """Built, run until it stands, and written down by GDB."""
     binary = build(PROGRAM, go=go, flags=BUILDS[kind])
     core = home / f"{binary.parent.name}.core"
     if not core.exists():
         with running(binary) as program:
-            command = [*gdbs()[-1].command, "-nx", "-batch", "-p", str(program.pid)]
-            command += ["-ex", f"gcore {core}"]
-            subprocess.run(command, check=True, capture_output=True, timeout=120)
+            written_down(program.pid, core)
     return Standing(go, kind, binary, core)
 
 

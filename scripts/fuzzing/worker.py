@@ -28,6 +28,7 @@ from scripts.truths.choices import Choices
 
 _ADDRESS_SPACE = 12 << 30  # bytes: beyond it a MemoryError, in place of a machine that swaps
 _MOST_SHOWN = 6000
+_LONGEST = 4000  # characters of a refusal
 _GROWN = 200 << 20
 _STATUS = Path("/proc/self/status")
 
@@ -83,7 +84,7 @@ def _asked(question: Question) -> dict[str, object]:
         question.ask()
     except GoprobeError as error:
         outcome, detail = Outcome.REFUSED, error.message
-        if not error.message.strip() or "\n" in error.message:
+        if not 0 < len(error.message.strip()) < _LONGEST:
             outcome, where = Outcome.TRACEBACK, "a refusal that is not one sentence"
     except MemoryError as error:
         outcome, detail, where = Outcome.MEMORY, _shown(error), _where(error)

@@ -210,7 +210,10 @@ def test_text_fits_the_screen(program: Running, width: int) -> None:
         (("--path", "0x10"), "there is no object of the heap at 0x10"),
         (("--snapshot", "maybe"), "--snapshot takes stop or fork"),
         (("--every", "soon"), "'soon' is no length of time"),
-        (("--diff", "/nonexistent/old.json"), "cannot read /nonexistent/old.json"),
+        (
+            ("--diff", "/nonexistent/old.json"),
+            "no such report of goprobe heap: /nonexistent/old.json",
+        ),
         (("--diff", "/etc/passwd"), "is no report of goprobe heap"),
         (("--diff", "/etc/passwd", "--every", "1s"), "contradict each other"),
         (("--every", "1s", "--count", "1"), "--count takes a number"),

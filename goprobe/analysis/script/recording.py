@@ -20,6 +20,7 @@ import goprobe.errors
 from goprobe import __version__
 from goprobe.analysis.script.driver import Driver
 from goprobe.errors import GoprobeError, UsageError
+from goprobe.files import read_regular
 from goprobe.model.attached import GoroutineState
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
@@ -37,6 +38,7 @@ from goprobe.process.heldsignals import signals_held
 
 T = TypeVar("T")
 _SIZE_LIMIT = 1 << 30
+_SHOWN_LIMIT = 300  # characters of a question
 _ERRORS: dict[str, type[GoprobeError]] = {
     name: kind
     for name, kind in vars(goprobe.errors).items()
@@ -142,12 +144,7 @@ class Replayer:
 
     def __init__(self, path: Path) -> None:
         self._name = str(path)
-        try:
-            if path.stat().st_size > _SIZE_LIMIT:
-                raise UsageError(f"{path} is too large for a recording")
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        lines = read_regular(path, _SIZE_LIMIT, what="recording", pipes=True).split(b"\n")
         head, *self._lines = [line for line in lines if line] or [b""]
         self.info = self._head(head).info
         self.incomplete = self._ended()
@@ -196,7 +193,7 @@ class Replayer:
             )
         if line.error:
             raise _ERRORS.get(line.error_kind, UsageError)(line.error)
-        if line.answer is UNSET:
+        if line.answer is UNSET or kind is None:
             return None
         try:
             return from_json(bytes(line.answer), kind)
@@ -213,10 +210,16 @@ class Replayer:
         self._asked("clear", (where,), None)
 
     def resume(self) -> Moment:
-        return cast("Moment", self._asked("resume", (), Moment))
+        return self._moment("resume", ())
 
     def step(self, how: str, line: int) -> Moment:
-        return cast("Moment", self._asked("step", (how, line), Moment))
+        return self._moment("step", (how, line))
+
+    def _moment(self, ask: str, args: _Args) -> Moment:
+        found: Moment = self._asked(ask, args, Moment)
+        if (found.stop is UNSET) == (found.exit is UNSET):
+            raise self._damaged("the program neither stopped nor ended, or did both")
+        return found
 
     def watch(self, address: int, size: int) -> tuple[int, ...]:
         return cast("tuple[int, ...]", self._asked("watch", (address, size), tuple[int, ...]))
@@ -259,4 +262,5 @@ def _decoded(line: bytes, kind: type[T]) -> T | None:
 
 
 def _shown(ask: str, args: _Args) -> str:
-    return f"{ask}({', '.join(hex(a) if isinstance(a, int) else repr(a) for a in args)})"
+    shown = f"{ask}({', '.join(hex(a) if isinstance(a, int) else repr(a) for a in args)})"
+    return shown if len(shown) <= _SHOWN_LIMIT else f"{shown[:_SHOWN_LIMIT]}…"

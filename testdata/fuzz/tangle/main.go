@@ -191,6 +191,12 @@ func tangle() {
 			m["x"] = 1
 		},
 		func() { runtime.LockOSThread(); select {} },
+		func() {
+			for i := 0; i < 3; i++ { // in a loop they are on the goroutine's list
+				defer counter.Add(1)
+			}
+			select {}
+		},
 	}
 	waiting.Add(1)
 	for _, wait := range waits {
