@@ -33,7 +33,10 @@ def build_info(elf: ElfFile, debug: DebugInfo, *, assume: str = "") -> BuildInfo
     assumed = _assumed(assume) if assume else None
     written = written_info(elf)
     version = written.version if written else ""
-    release, how = (assumed, "") if assumed else _release(elf, debug, version)
+    if assumed:
+        release, how = assumed, _contradicted(elf, assumed)
+    else:
+        release, how = _release(elf, debug, version)
     if written is None:
         return BuildInfo(release, known_by=how)
     return BuildInfo(release, written.path, written.module, written.settings, how)
@@ -45,6 +48,17 @@ def _assumed(text: str) -> GoVersion:
         raise UsageError(f"--assume-go takes a Go release, not {text!r}", hint="for example 1.27")
     major, minor, patch = (int(part or 0) for part in found.groups())
     return GoVersion(major, minor, patch, f"go{text.removeprefix('go')}")
+
+
+def _contradicted(elf: ElfFile, assumed: GoVersion) -> str:
+    """What speaks against an assumed release, "" where nothing does."""
+    try:
+        minor = minor_release(open_line_table(elf))
+    except NotGoError:
+        return ""
+    if _agree(assumed, minor):
+        return ""
+    return f"--assume-go says so, though its runtime has the functions of Go 1.{minor}"
 
 
 def _release(elf: ElfFile, debug: DebugInfo, written: str) -> tuple[GoVersion, str]:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import pkgutil
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the programs, run none")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep goprobe's answers there")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # end them all
     names = options.name or (CI if options.ci else tuple(known))
     if options.list:
         for name in names:

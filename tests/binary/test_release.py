@@ -108,9 +108,11 @@ def test_no_release_and_no_go_program(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["1.27", "go1.27", "1.27.3", "go1.27.3"])
 def test_what_the_user_says_comes_first(text: str) -> None:
-    found = info_of(build(HEAP, go=releases()[0], flags=STRIPPED), text)
+    found = info_of(build(HEAP, go=(oldest := releases()[0]), flags=STRIPPED), text)
     assert (found.go.major, found.go.minor) == (1, 27)
     assert str(found.go) == f"go{text.removeprefix('go')}" and found.settings
+    assert found.known_by.endswith(f"though its runtime has the functions of Go {oldest}")
+    assert not info_of(build(HEAP, go="1.27", flags=STRIPPED), text).known_by
 
 
 @pytest.mark.parametrize("text", ["1", "banana", "1.27.", "2.1", "1.2.3.4", "1.9999999999"])
