@@ -11,10 +11,11 @@ from typing import Self
 import msgspec
 
 from goprobe.analysis.breakpoints import Place, check_instruction, resolve
+from goprobe.analysis.stopregisters import StopRegisters
 from goprobe.analysis.stopview import StopView
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import TargetTimeoutError, UnreadableError, UsageError
-from goprobe.process.gdb import Gdb
+from goprobe.process.gdb import VECTORS, Gdb
 from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.identity import entry_point
 from goprobe.process.maps import find, read_maps
@@ -253,8 +254,7 @@ class Session:
 
     def view(self, tid: int) -> StopView:
         """The process as it stands now, from the point of view of one thread."""
-        # Only optimised code keeps variables, floats, in the vector registers.
-        registers = self.gdb.registers(tid, vectors=self.program.info.optimized)
+        registers = StopRegisters(self.gdb, tid)
         threads = ThreadRegisters(self.gdb)
         threads.put(tid, registers)
         assert self.memory is not None
@@ -299,6 +299,8 @@ class _Hit(msgspec.Struct, frozen=True):
         sp = view.registers["rsp"]
         state = {k: v for k, v in view.registers.items() if k not in ("fs_base", "gs_base")}
         state["rsp"] = goroutine.high - sp
+        if view.works_on_floats:
+            state |= {name: view.registers[name] for name in VECTORS}
         size = min(goroutine.high - sp, 1 << 14)
         try:
             stack = view.world.memory.read(sp, size)

@@ -27,7 +27,7 @@ from goprobe.process.connection import COMMAND_TIMEOUT, Connection
 from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.held import Held
 from goprobe.process.heldsignals import signals_held
-from goprobe.process.mi import StopEvent, quoted
+from goprobe.process.mi import StopEvent, quoted, register_value
 from goprobe.process.mipipes import MiPipes
 from goprobe.process.numbering import RegisterNumbers, ThreadNumbers
 from goprobe.process.pending import pending_signals, send_again
@@ -280,15 +280,23 @@ class Gdb:
         if self._running:
             self._held.signal(signal.SIGTRAP)
 
-    def registers(self, thread: int | None = None, *, vectors: bool = False) -> RegisterMap:
-        """The registers of a kernel thread (default: the one that stopped), unsigned.
-
-        General ones, rip, eflags and the segment bases; with `vectors` the 128 bits of xmm0 to
-        xmm15 too. One round trip.
-        """
+    def registers(self, thread: int | None = None) -> RegisterMap:
+        """The registers of a kernel thread (default: the one that stopped), unsigned: general
+        ones, rip, eflags and the segment bases. One round trip."""
         self._require_program()
         option = "" if thread is None else f"--thread {self._threads.number(thread)} "
-        return self._registers.values(GENERAL + VECTORS * vectors, option)
+        return self._registers.values(GENERAL, option)
+
+    def vector(self, name: str, thread: int) -> int:
+        """The 128 bits of a thread's vector register, one of VECTORS, unsigned. Raises KeyError
+        where GDB has no value of it."""
+        self._require_program()
+        option = f"--thread {self._threads.number(thread)} --frame 0 "
+        said = self._mi.command(f"-data-evaluate-expression {option}${name}.uint128")
+        value = register_value(said["value"])
+        if value is None:
+            raise KeyError(name)
+        return value
 
     def threads(self) -> list[int]:
         """The kernel ids of all threads, oldest first."""

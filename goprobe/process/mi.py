@@ -35,7 +35,6 @@ _KINDS: Mapping[str, StopKind] = {
 _NOWHERE = "/dev/null/"
 _TID = re.compile(r"(?:LWP|process|Thread) (?:\d+\.)?(\d+)")
 _VERSION = re.compile(r"(\d+(?:\.\d+)+)\S*\s*$")
-_VECTOR = re.compile(r"uint128 = (0x[0-9a-f]+|[0-9]+)")
 
 OPTIONS = ("-nx", "-q", "-x", str(Path(__file__).with_name("settings.gdb")))
 
@@ -117,9 +116,8 @@ def watchpoint_number(answer: Mapping[str, Any]) -> int:
 
 def register_value(text: str) -> int | None:
     """Unsigned; None where GDB has no value ("<unavailable>")."""
-    found = _VECTOR.search(text)
     try:
-        return int(found[1] if found else text, 0)
+        return int(text, 0)
     except ValueError:
         return None
 

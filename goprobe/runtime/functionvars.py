@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from functools import cached_property
 
 import msgspec
+from iced_x86 import Decoder, InstructionInfoFactory, Register
 
 from goprobe.binary.assigned import AssignedSlots, Slot
-from goprobe.binary.controlflow import returns_of
+from goprobe.binary.controlflow import CODE_LIMIT, returns_of
 from goprobe.binary.dwarf import DebugInfo, Local
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.elf import ElfFile
@@ -19,6 +21,7 @@ from goprobe.binary.pclntab import LineTable
 from goprobe.runtime.values import scalar_ranges
 
 _ALWAYS = 1 << 64
+_IN_VECTOR = re.compile(rb"[\x61-\x6f]|\x90[\x11-\x20]")  # DW_OP_reg17..31, DW_OP_regx 17..32
 
 
 class StaticParts(msgspec.Struct, frozen=True):
@@ -81,6 +84,18 @@ class FunctionVariables:
 
         returns = returns_of(table)
         return AssignedSlots(code, low, self.slots, depth, self._line, returns, values=values)
+
+    @cached_property
+    def works_on_floats(self) -> bool:
+        """Whether the function's state may be in vector registers: XMM15 is always zero."""
+        low, high = self.function.low, self.function.high
+        code = self._parts.elf.read(low, min(high - low, CODE_LIMIT))
+        info, vectors = InstructionInfoFactory(), range(Register.XMM0, Register.XMM15)
+        instructions = iter(Decoder(64, code, ip=low))
+        if any(r.register in vectors for i in instructions for r in info.info(i).used_registers()):
+            return True
+        passed = self._parts.debug.parameters(self.function)
+        return any(_IN_VECTOR.search(e.expression) for p in passed for e in p.locations)
 
     def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
         """Whether an unoptimised local holds its value at a link-time pc."""
