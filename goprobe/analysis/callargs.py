@@ -173,7 +173,8 @@ def _named(
         if not name.isidentifier() or name in present or name in ("nil", "true", "false"):
             continue
         made = _argument(callee, i + offset, spread, len(arguments) + offset)
-        if made is not None:
+        known = next((v.type for v in own if v.name == name), "")
+        if made is not None and known in ("", made.type):
             why = (
                 f"the optimiser left no variable {name} here; found as {made.how} of {callee.name}"
             )

@@ -7,10 +7,12 @@ from functools import cached_property
 from itertools import islice
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from goprobe.analysis.callargs import passed_on
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.ownership import is_own_code
+from goprobe.analysis.trust import Trust
 from goprobe.binary.gotypes import GoType
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
@@ -119,7 +121,9 @@ class StopView:
                     b for b in finder.of(frame, known)
                     if not wanted or b.name in wanted or b.local.parameter
                 ]  # fmt: skip
-                by_frame[index] = [self.variable(b, index, frame) for b in bindings]
+                by_frame[index] = [
+                    self.variable(b, index, frame) for b in self._trusted(bindings, frame)
+                ]
                 if nearest and any(b.name in wanted for b in bindings):
                     break
             except (NotGoError, UnreadableError) as error:
@@ -132,6 +136,17 @@ class StopView:
             own.append(made)
         found = (v for index in sorted(by_frame) for v in by_frame[index])
         return tuple(v for v in found if not wanted or v.name in wanted)
+
+    def _trusted(self, bindings: Iterable[Binding], frame: FrameView) -> Iterator[Binding]:
+        """Those in scope at the frame's line; without a value where another may be its own."""
+        trust = Trust(self.world.program, self.world.bias)
+        for binding in bindings:
+            doubt = trust.doubt(binding, frame)
+            if doubt is None:
+                yield binding
+            elif not doubt.hidden:
+                yield replace(binding, state=State.OPTIMIZED_OUT, why=doubt.why, place=None,
+                              register="")  # fmt: skip
 
     def variable(self, binding: Binding, index: int, frame: FrameView) -> Variable:
         """A binding with its value, what it points at, and where all that lies."""

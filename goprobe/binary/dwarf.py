@@ -262,6 +262,26 @@ class DebugInfo:
                 for ranges in self._copies(self.die(holder), origin, 0):
                     yield by_offset[holder], ranges
 
+    def inlined_into(self, function: FunctionEntry) -> frozenset[int]:
+        """The abstract entries of the functions that have a copy in this one."""
+        return frozenset(self._origins(self.die(function.offset), 0))
+
+    def _origins(self, die: Die, depth: int) -> Iterator[int]:
+        for child in self.children(die):
+            if child.tag in (ix.TAG_INLINED, ix.TAG_LEXICAL_BLOCK) and depth < _DEPTH_LIMIT:
+                if child.tag == ix.TAG_INLINED:
+                    yield integer(child.attributes, ix.AT_ABSTRACT_ORIGIN)
+                yield from self._origins(child, depth + 1)
+
+    def abstract_locals(self, offset: int) -> Iterator[tuple[str, int]]:
+        """Name and line of each variable of the abstract function at `offset`; 0 for a line that
+        is not told: its parameters have none."""
+        unit = self.unit_at(offset)
+        for child in self.children(self.die(offset)):
+            if child.tag in (ix.TAG_VARIABLE, ix.TAG_PARAMETER):
+                local = self._local(unit, child)
+                yield local.name, local.line
+
     def _copies(self, die: Die, origin: int, depth: int) -> Iterator[list[tuple[int, int]]]:
         unit = self.unit_at(die.offset)
         for child in self.children(die):

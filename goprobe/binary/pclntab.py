@@ -332,6 +332,15 @@ class LineTable:
         if not runs.ends:
             yield low, high, -1
 
+    def inlined_lines(self, function: Function) -> Iterator[int]:
+        """The lines of the declarations of all functions that were inlined into one."""
+        runs = self.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+        for index in range(max(runs.values, default=-1) + 1):
+            try:
+                yield self.inlined_call(function, index).start_line
+            except UnreadableError:
+                return
+
     def pcdata_runs(self, function: Function, table: int) -> Runs:
         return self.runs(self._pcdata_offset(function, table))
 

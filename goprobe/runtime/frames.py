@@ -12,7 +12,8 @@ class FrameView(msgspec.Struct, frozen=True):
     address less one); `sp` and `cfa` are addresses, the CFA the stack pointer before the call.
     `inlined` frames share them with the frame that they were inlined into; `depth` counts inlined
     calls from the physical function (0) inwards. `innermost`: the machine's registers are its own.
-    `wrapper`: the compiler made it, and Go's own traces leave it out.
+    `wrapper`: the compiler made it, and Go's own traces leave it out. `start_line` is that of the
+    function's declaration, 0 where it is not known.
     """
 
     pc: int
@@ -26,3 +27,4 @@ class FrameView(msgspec.Struct, frozen=True):
     depth: int
     innermost: bool
     wrapper: bool = False
+    start_line: int = 0

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 from iced_x86 import Decoder, InstructionInfoFactory, Register
 
-from goprobe.binary.assigned import AssignedSlots, Slot
+from goprobe.binary.abi import abi_type, assign
+from goprobe.binary.assigned import AssignedSlots
+from goprobe.binary.assigned import Slot as VariableSlot
 from goprobe.binary.controlflow import CODE_LIMIT, returns_of
 from goprobe.binary.dwarf import DebugInfo, Local
 from goprobe.binary.dwarfindex import FunctionEntry
@@ -17,7 +20,12 @@ from goprobe.binary.elf import ElfFile
 from goprobe.binary.expression import UnsupportedExpressionError, evaluate
 from goprobe.binary.gotypes import GoType
 from goprobe.binary.lines import LineRows
+from goprobe.binary.loclist import Entry
+from goprobe.binary.pclnformat import PCDATA_INL_TREE_INDEX
 from goprobe.binary.pclntab import LineTable
+from goprobe.binary.pcvalue import NO_RUNS
+from goprobe.binary.reaching import Definitions, Holder, Slot
+from goprobe.runtime.pieces import Leaf
 from goprobe.runtime.values import scalar_ranges
 
 _ALWAYS = 1 << 64
@@ -53,7 +61,7 @@ class FunctionVariables:
         return lines[at - 1] if at else 0
 
     @cached_property
-    def slots(self) -> tuple[Slot, ...]:
+    def slots(self) -> tuple[VariableSlot, ...]:
         """The frame slots of variables that lie at one place all through the function."""
         found = []
         types = self._parts.debug.types
@@ -61,7 +69,7 @@ class FunctionVariables:
             offset = frame_offset(local)
             size = types.at(local.type).size
             if offset is not None and size:
-                found.append(Slot(offset, size, local.line))
+                found.append(VariableSlot(offset, size, local.line))
         return tuple(found)
 
     @cached_property
@@ -73,17 +81,38 @@ class FunctionVariables:
         return self._assigned(values=True)
 
     def _assigned(self, *, values: bool) -> AssignedSlots:
-        low, high = self.function.low, self.function.high
-        code = self._parts.elf.read(low, high - low)
-        table = self._parts.lines
+        returns = returns_of(self._parts.lines)
+        return AssignedSlots(
+            self._code, self.function.low, self.slots, self._depth, self._line, returns,
+            values=values,
+        )  # fmt: skip
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        returns = returns_of(self._parts.lines)
+        return Definitions(self._code, self.function.low, self._depth, returns)
+
+    @cached_property
+    def _code(self) -> bytes:
+        return self._parts.elf.read(self.function.low, self.function.high - self.function.low)
+
+    @cached_property
+    def _depth(self) -> Callable[[int], int]:
+        """The distance from the stack pointer up to the CFA at a pc."""
+        low, table = self.function.low, self._parts.lines
         entry = table.function_at(low)
-        runs = table.runs(entry.pcsp) if entry else None
+        runs = table.runs(entry.pcsp) if entry else NO_RUNS
+        return lambda pc: max(runs.value(pc - low), 0) + 8
 
-        def depth(pc: int) -> int:
-            return (runs.value(pc - low) if runs else 0) + 8
-
-        returns = returns_of(table)
-        return AssignedSlots(code, low, self.slots, depth, self._line, returns, values=values)
+    def line_in(self, pc: int, function: str, depth: int) -> int:
+        """The line at which a function of the source stands while `pc` runs, where it is that
+        many inlined calls inside this one; 0 where `pc` is no code of its."""
+        found = self._parts.lines.function_at(pc)
+        stack = self._parts.lines.inline_stack(found, pc) if found else []
+        if len(stack) <= depth:
+            return 0
+        frame = stack[len(stack) - 1 - depth]
+        return frame.line if not depth or frame.function == function else 0
 
     @cached_property
     def works_on_floats(self) -> bool:
@@ -96,6 +125,60 @@ class FunctionVariables:
             return True
         passed = self._parts.debug.parameters(self.function)
         return any(_IN_VECTOR.search(e.expression) for p in passed for e in p.locations)
+
+    @cached_property
+    def _own_lines(self) -> tuple[int, int]:
+        """The first and the last line of the function's own code."""
+        table = self._parts.lines
+        found = table.function_at(self.function.low)
+        if found is None:
+            return 0, 0
+        own = [line for address, line in zip(*self._line_runs, strict=True)
+               if table.pcdata(found, PCDATA_INL_TREE_INDEX, address) < 0]  # fmt: skip
+        return found.start_line, max(own, default=found.start_line)
+
+    @cached_property
+    def _of_inlined(self) -> frozenset[tuple[str, int]]:
+        """Name and line of each variable of the calls inlined here: of parameters, which have no
+        line of their own, that of any of these calls' declarations."""
+        debug, table = self._parts.debug, self._parts.lines
+        found = table.function_at(self.function.low)
+        declared = set(table.inlined_lines(found)) if found else set()
+        pairs = {
+            pair for at in debug.inlined_into(self.function) for pair in debug.abstract_locals(at)
+        }
+        return frozenset(
+            (name, at) for name, line in pairs for at in ((line,) if line else declared)
+        )
+
+    def is_of_inlined_call(self, local: Local) -> bool:
+        """Whether a variable among the function's own is that of a call that was inlined into it:
+        so the compiler describes those that it moved to the heap, for their addresses are made
+        after inlining (cmd/compile, dwarfgen/dwarf.go, InlIndex, Go 1.21 to 1.27)."""
+        if not local.name.startswith("&") or local.parameter or local.closure_offset >= 0:
+            return False
+        shape = "go.shape." in self._parts.debug.types.at(local.type).name
+        if shape and "[" not in self.function.name:
+            return True
+        first, last = self._own_lines
+        if not first <= local.line <= last:
+            return True
+        return (local.name[1:], local.line) in self._of_inlined
+
+    @cached_property
+    def arrivals(self) -> Mapping[str, tuple[Holder, ...]]:
+        """Where each parameter arrives by Go's calling convention: registers, or a place in the
+        caller's frame. Sure only where the debug information names all of them (blank ones it
+        leaves out)."""
+        types = self._parts.debug.types
+        passed = [p for p in self._parts.debug.parameters(self.function) if not p.result]
+        kinds = [types.at(p.type) for p in passed]
+        signature = assign([abi_type(types, kind) for kind in kinds])
+        found: dict[str, tuple[Holder, ...]] = {}
+        for local, kind, where in zip(passed, kinds, signature.parameters, strict=True):
+            registers = tuple(piece.register for piece in where.pieces)
+            found[local.name] = registers or (Slot(where.stack, kind.size),)
+        return found
 
     def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
         """Whether an unoptimised local holds its value at a link-time pc."""
@@ -127,4 +210,34 @@ def frame_offset(local: Local) -> int | None:
         return None
     if len(pieces) != 1 or pieces[0].address is None:
         return None
-    return (pieces[0].address + (1 << 63)) % (1 << 64) - (1 << 63)
+    return _signed(pieces[0].address)
+
+
+def named_elsewhere(local: Local, words: Sequence[Leaf], others: Sequence[Local]) -> dict[int, int]:
+    """Which words (by index) pieces of a variable (by index) are, for they lie at one time or
+    another where an entry of that word alone says that it lies."""
+    homes: dict[int, int] = {}
+    for index, word in enumerate(words):
+        for other in others:
+            same = other.name == local.name + word.name and other.line == local.line
+            if same and word.name and (home := frame_offset(other)) is not None:
+                homes[home] = index
+    known: dict[int, int] = {}
+    for entry in local.locations if homes else ():
+        for number, at in enumerate(_frame_places(entry)):
+            if at in homes:
+                known[number] = homes[at]
+    return known
+
+
+def _frame_places(entry: Entry) -> list[int | None]:
+    """The CFA offset of each piece of a location; None where it lies elsewhere."""
+    try:
+        pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+    except UnsupportedExpressionError:
+        return []
+    return [None if p.address is None else _signed(p.address) for p in pieces]
+
+
+def _signed(address: int) -> int:
+    return (address + (1 << 63)) % (1 << 64) - (1 << 63)

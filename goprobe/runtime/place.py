@@ -26,6 +26,9 @@ class Place(Protocol):
     def part(self, offset: int, size: int) -> Place:
         """The place of a field or element."""
 
+    def look(self) -> None:
+        """Raises UnreadableError where nothing at all of the value can be read."""
+
 
 class InMemory(msgspec.Struct, frozen=True):
     """A value at an address of the target."""
@@ -38,6 +41,9 @@ class InMemory(msgspec.Struct, frozen=True):
 
     def part(self, offset: int, size: int) -> InMemory:
         return InMemory(self.memory, self.address + offset)
+
+    def look(self) -> None:
+        self.memory.read(self.address, 1)
 
 
 class InBytes(msgspec.Struct, frozen=True):
@@ -57,3 +63,7 @@ class InBytes(msgspec.Struct, frozen=True):
     def part(self, offset: int, size: int) -> InBytes:
         lost = frozenset(m - offset for m in self.missing if offset <= m < offset + size)
         return InBytes(self.data[offset : offset + size], lost)
+
+    def look(self) -> None:
+        if len(self.missing) == len(self.data):
+            raise LeftOutError(0, len(self.data), "the optimiser kept no part of it")

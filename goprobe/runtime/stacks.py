@@ -177,6 +177,7 @@ class Stacks:
                 frame.pc, frame.lookup, frame.sp, frame.cfa,
                 self._world.shown_name(source.function), source.file, source.line,
                 source.inlined, len(stack) - 1 - i, innermost, source.wrapper,
+                source.start_line,
             )  # fmt: skip
 
 

@@ -190,8 +190,21 @@ class Decoder:
         raw = place.read(0, 8 * count)
         return [int.from_bytes(raw[i : i + 8], "little") for i in range(0, 8 * count, 8)]
 
+    def _address(self, place: Place, what: str) -> tuple[int, int, Decoded | None]:
+        """Address and length of a string or slice; where the optimiser kept only the length, what
+        can be told of that."""
+        try:
+            pointer, length = self._words(place, 2)
+        except LeftOutError:
+            length = int.from_bytes(place.read(8, 8), "little")
+            text = f"… ({length} {what}, whose address was optimised out)"
+            return 0, length, Decoded(Value(text, len=length))
+        return pointer, length, None
+
     def _string(self, place: Place) -> Decoded:
-        pointer, length = self._words(place, 2)
+        pointer, length, part = self._address(place, "bytes")
+        if part:
+            return part
         if not length:
             return Decoded(Value("", len=0), self._data(pointer, "", size=0))
         self._follow(pointer)
@@ -212,7 +225,9 @@ class Decoder:
         )  # fmt: skip
 
     def _slice(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
-        pointer, length = self._words(place, 2)
+        pointer, length, part = self._address(place, "elements")
+        if part:
+            return part
         try:
             capacity = int.from_bytes(place.read(16, 8), "little")
             known: int | UnsetType = capacity
@@ -275,7 +290,7 @@ class Decoder:
     def _array(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
         element = self._types.at(kind.elem)
         if kind.size:
-            place.read(0, min(kind.size, 1))
+            place.look()
         parts = self._run(element, place, kind.count, walk, depth)
         return Decoded(
             Value(self._listed(element, parts, kind.count), len=kind.count),
@@ -284,7 +299,7 @@ class Decoder:
 
     def _struct(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
         if kind.size:
-            place.read(0, 1)
+            place.look()
         if depth >= self._limits.depth:
             return Decoded(Value("{…}"))
         parts: list[Element] = []

@@ -8,9 +8,10 @@ offset from entry on; an optimised one has a location list, or nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.binary.dwarf import Local
 from goprobe.binary.dwarfindex import FunctionEntry
@@ -20,7 +21,8 @@ from goprobe.errors import UnreadableError
 from goprobe.model.value import State
 from goprobe.process.memory import Memory
 from goprobe.runtime.frames import FrameView
-from goprobe.runtime.functionvars import FunctionVariables, frame_offset
+from goprobe.runtime.functionvars import FunctionVariables, frame_offset, named_elsewhere
+from goprobe.runtime.pieces import PlacedPiece, leaves, placed
 from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
 from goprobe.runtime.values import scalar_ranges
@@ -65,8 +67,13 @@ class FrameVariables:
         if frame.depth >= len(scopes):
             return
         about = self._program.function_variables(function)
-        named = self._of_the_source(scopes[frame.depth].locals)
-        bound = [self._bind(about, local, frame, registers) for local in _as_declared(named)]
+        everything = tuple(_with_line(v, frame) for v in scopes[frame.depth].locals)
+        named = self._of_the_source(everything)
+        if not frame.depth:
+            named = [v for v in named if not about.is_of_inlined_call(v)]
+        bound = [
+            self._bind(about, local, frame, registers, everything) for local in _as_declared(named)
+        ]
         yield from _in_force_first(list(_one_of_each(bound)), frame.line)
 
     def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
@@ -97,7 +104,7 @@ class FrameVariables:
 
     def _bind(
         self, about: FunctionVariables, local: Local, frame: FrameView,
-        registers: Mapping[str, int],
+        registers: Mapping[str, int], others: Sequence[Local] = (),
     ) -> Binding:  # fmt: skip
         kind = self._program.debug.types.at(local.type)
         pc = frame.lookup - self._bias
@@ -112,18 +119,23 @@ class FrameVariables:
             )  # fmt: skip
         except UnsupportedExpressionError as error:
             return Binding(local, local.name, kind, State.OPTIMIZED_OUT, f"{error}")
-        if frame_offset(local) is not None and not about.is_assigned(local, kind, pc):
+        fixed = frame_offset(local) is not None
+        if _is_later(local, frame.line) or (fixed and not about.is_assigned(local, kind, pc)):
             return self._not_yet(local, kind, frame)
-        return self._placed(local, kind, frame, pieces, registers)
+        if not fixed and _in_its_own_statement(local, frame.line):
+            return self._not_yet(local, kind, frame)
+        return self._placed(local, kind, frame, pieces, registers, others)
 
     def _not_yet(self, local: Local, kind: GoType, frame: FrameView) -> Binding:
         moved = local.name.startswith("&")
         if moved:
             kind = self._program.debug.types.at(kind.elem)
-        where = "the function's prologue has not stored it yet" if local.parameter else (
-            f"declared at line {local.line}, which has not run yet (the frame is at line "
-            f"{frame.line})"
-        )  # fmt: skip
+        where = f"declared at line {local.line}, which has not run yet (the frame is at line "
+        where += f"{frame.line})"
+        if local.parameter:
+            where = "the function's prologue has not stored it yet"
+        elif local.line == frame.line:
+            where = f"declared at line {local.line}, which is running"
         return Binding(local, local.name.lstrip("&"), kind, State.NOT_YET, where, moved=moved)
 
     def _absent(
@@ -147,21 +159,18 @@ class FrameVariables:
 
     def _placed(
         self, local: Local, kind: GoType, frame: FrameView, pieces: tuple[Piece, ...],
-        registers: Mapping[str, int],
+        registers: Mapping[str, int], others: Sequence[Local],
     ) -> Binding:  # fmt: skip
         name = local.name
-        if sum(p.size for p in pieces) > kind.size:
-            # Go 1.21 describes each word of a spilled interface parameter twice.
-            pieces = tuple(dict.fromkeys(pieces))
-            if sum(p.size for p in pieces) != kind.size:
-                why = "its debug information describes more words than it has"
-                return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
-        if not pieces:
-            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT,
-                           "its debug information names no place")  # fmt: skip
-        names = [p.register for p in pieces if p.register]
+        found = self._parts(local, kind, pieces, others)
+        if not found:
+            why = "its debug information does not tell which of its words it describes"
+            if not pieces:
+                why = "its debug information names no place"
+            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
+        names = [p.piece.register for p in found if p.piece.register]
         lost = [r for r in names if r not in registers]
-        if lost and len(lost) == len(pieces):
+        if lost and len(lost) == len(found):
             why = f"it was in register {lost[0]}, which calls do not preserve"
             return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
         if name.startswith("&"):
@@ -169,28 +178,34 @@ class FrameVariables:
         if self._is_one_word_of_more(local, kind):
             why = "its debug information tells only one of its words, not which"
             return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
-        if len(pieces) == 1 and pieces[0].address is not None:
-            return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory,
-                           pieces[0].address))  # fmt: skip
-        place = self._assembled(kind, pieces, registers)
-        if all(p.constant is not None for p in pieces):
+        place = self._assembled(kind, found, registers)
+        if all(p.piece.constant is not None for p in found):
             return Binding(local, name, kind, State.CONSTANT,
                            "the optimiser made it a constant of the code", place)  # fmt: skip
-        first = pieces[0].address
-        if first is not None and _contiguous(pieces):
-            return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory, first))
-        if not any(p.register in registers or p.address is not None for p in pieces):
+        base = _contiguous(found)
+        if base is not None and not place.missing:
+            return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory, base))
+        if not any(p.piece.register in registers or p.piece.address is not None for p in found):
             return Binding(local, name, kind, State.OPTIMIZED_OUT,
                            "the optimiser kept none of it")  # fmt: skip
-        spread = ", ".join(
-            p.register or (f"memory at {p.address:#x}" if p.address is not None else "nowhere")
-            for p in pieces
-        )
+        spread = ", ".join(_shown(p.piece) for p in found)
         if not names:  # at no one address: not live, the contract has no nearer word for it
             why = f"the optimiser keeps its words apart: {spread}"
             return Binding(local, name, kind, State.REGISTER, why, place)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
+
+    def _parts(
+        self, local: Local, kind: GoType, pieces: tuple[Piece, ...], others: Sequence[Local]
+    ) -> tuple[PlacedPiece, ...]:
+        """The pieces with their places in the variable, as far as these are sure."""
+        if len(pieces) == 1 and pieces[0].size in (0, kind.size):
+            return (PlacedPiece(0, pieces[0]),)
+        words = tuple(leaves(self._program.debug.types, kind))
+        if sum(p.size for p in pieces) > kind.size:
+            # Go 1.21 describes each word of a spilled interface parameter twice.
+            pieces = tuple(dict.fromkeys(pieces))
+        return placed(words, pieces, named_elsewhere(local, words, others))
 
     def _is_one_word_of_more(self, local: Local, kind: GoType) -> bool:
         """An optimised variable of several words is described word by word; where only one of
@@ -202,18 +217,21 @@ class FrameVariables:
         return sum(n for _, n in scalar_ranges(self._program.debug.types, kind)) > _WORD
 
     def _assembled(
-        self, kind: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
+        self, kind: GoType, pieces: Sequence[PlacedPiece], registers: Mapping[str, int]
     ) -> InBytes:
-        data, missing = bytearray(), set[int]()
-        for piece in pieces:
-            size = piece.size or kind.size
-            raw = self._piece(piece, size, registers)
-            if raw is None:
-                missing.update(range(len(data), len(data) + size))
-            data += (raw or b"")[:size].ljust(size, b"\0")
-        if len(data) < kind.size:
-            missing.update(range(len(data), kind.size))
-        return InBytes(bytes(data[: kind.size]).ljust(kind.size, b"\0"), frozenset(missing))
+        """The value's bytes; missing are those of words that no piece holds."""
+        data = bytearray(kind.size)
+        missing = {
+            at for word in leaves(self._program.debug.types, kind)
+            for at in range(word.offset, word.offset + word.size)
+        }  # fmt: skip
+        for part in pieces:
+            size = min(part.piece.size or kind.size, kind.size - part.offset)
+            raw = self._piece(part.piece, size, registers)
+            if raw is not None and len(raw) >= size:
+                data[part.offset : part.offset + size] = raw[:size]
+                missing.difference_update(range(part.offset, part.offset + size))
+        return InBytes(bytes(data), frozenset(missing))
 
     def _piece(self, piece: Piece, size: int, registers: Mapping[str, int]) -> bytes | None:
         if piece.constant is not None:
@@ -244,13 +262,16 @@ class FrameVariables:
         )
 
 
-def _contiguous(pieces: tuple[Piece, ...]) -> bool:
-    expected = pieces[0].address
-    for piece in pieces:
-        if piece.address is None or piece.address != expected:
-            return False
-        expected = piece.address + piece.size
-    return True
+def _contiguous(pieces: Sequence[PlacedPiece]) -> int | None:
+    """Where in memory all of them lie as one value."""
+    bases = {None if p.piece.address is None else p.piece.address - p.offset for p in pieces}
+    return bases.pop() if len(bases) == 1 else None
+
+
+def _shown(piece: Piece) -> str:
+    return piece.register or (
+        f"memory at {piece.address:#x}" if piece.address is not None else "nowhere"
+    )
 
 
 def _one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
@@ -272,6 +293,11 @@ def _rank(binding: Binding) -> tuple[bool, bool]:
     return binding.place is not None, binding.moved and binding.state is State.LIVE
 
 
+def _with_line(local: Local, frame: FrameView) -> Local:
+    """The parameters of inlined calls are described without a line: it is the declaration's."""
+    return local if local.line or not local.parameter else replace(local, line=frame.start_line)
+
+
 def _as_declared(locals_: list[Local]) -> list[Local]:
     return sorted(locals_, key=lambda v: (not v.parameter, v.line))
 
@@ -287,6 +313,17 @@ def _in_force_first(bindings: list[Binding], line: int) -> list[Binding]:
     return [of_name[binding.name].pop() for binding in bindings]
 
 
+def _is_later(local: Local, line: int) -> bool:
+    """Whether a variable's declaration lies behind `line`, where its frame stands. The optimiser
+    may know its value already; a name means nothing before its declaration all the same."""
+    return not local.parameter and local.closure_offset < 0 and local.line > line
+
+
+def _in_its_own_statement(local: Local, line: int) -> bool:
+    """Whether its declaration runs just now: what the optimiser knows of it need not be so yet."""
+    return not local.parameter and local.closure_offset < 0 and local.line == line
+
+
 def _force(binding: Binding, line: int) -> tuple[bool, int, int, bool]:
     """How near to `line` a variable is declared: one whose declaration has not run means nothing
     yet; an inner block's hides an outer's; and a closure's own variable hides what it captured,
@@ -294,5 +331,5 @@ def _force(binding: Binding, line: int) -> tuple[bool, int, int, bool]:
     outside, of the closure, or of its first use there, none of which lies behind the own one's
     (cmd/compile, noder/reader.go and dwarfgen, Go 1.21 to 1.27)."""
     local = binding.local
-    later = not local.parameter and (binding.state is State.NOT_YET or local.line > line)
-    return not later, local.block, local.line, local.closure_offset < 0
+    later = binding.state is State.NOT_YET and not local.parameter
+    return not (later or _is_later(local, line)), local.block, local.line, local.closure_offset < 0

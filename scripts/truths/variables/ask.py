@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -119,11 +120,7 @@ def ask(case: Case) -> Iterator[Answer]:
 def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected) -> Iterator[Answer]:
     here = f"{wanted.where}, site {wanted.levels[0].site.number}"
     own = [(i, f) for i, f in enumerate(stop.frames) if Path(f.file).name == "main.go"]
-    wrapped = twins_of(case).wrapped
-    made = {i for i, f in own if f.line in wrapped and _called_by_runtime(stop.frames, i)}
-    frames = _aligned([(i, f) for i, f in own if i not in made], wanted.levels)
-    if frames is None:
-        frames = _aligned(own, wanted.levels)
+    frames = _aligned(own, wanted.levels, stop.frames, twins_of(case).wrapped)
     if frames is None:
         truth = f"lines {[level.site.line for level in wanted.levels]}"
         told = f"lines {[f.line for _, f in own]}: {[f.function for f in stop.frames]}"
@@ -135,23 +132,34 @@ def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected) -> Iterator[Answe
     variables = stop.variables
     for (index, frame), level in zip(frames, wanted.levels, strict=True):
         mine = [v for v in variables if v.frame == index and v.function == frame.function]
+        if level.site.kind == "entry":  # declarations without code lie before where it stopped
+            mine = [v for v in mine if v.line is UNSET or not level.site.line < v.line < frame.line]
         yield from _of_frame(f"{here}, frame {index} {frame.function}", mine, level)
 
 
-def _called_by_runtime(frames: Sequence[Frame], index: int) -> bool:
-    """So are the functions that the compiler makes for go and defer statements."""
-    return index + 1 == len(frames) or frames[index + 1].function.startswith("runtime.")
-
-
 def _aligned(
-    told: Sequence[tuple[int, Frame]], wanted: Sequence[Level]
+    told: Sequence[tuple[int, Frame]],
+    wanted: Sequence[Level],
+    frames: Sequence[Frame],
+    wrapped: frozenset[int],
 ) -> Sequence[tuple[int, Frame]] | None:
-    """The told frames where they are those of the witness."""
-    same = len(told) == len(wanted) and all(
-        level.site.loose or frame.line == level.site.line
-        for (_, frame), level in zip(told, wanted, strict=True)
-    )
-    return told if same else None
+    """The told frames that are the witness's, without the functions that the compiler made for go
+    and defer statements; None where they are others."""
+
+    def called_by_runtime(index: int) -> bool:
+        return index + 1 == len(frames) or frames[index + 1].function.startswith("runtime.")
+
+    spare = len(told) - len(wanted)
+    made = [(i, f) for i, f in told if f.line in wrapped]
+    made.sort(key=lambda pair: (not called_by_runtime(pair[0]), -pair[0]))
+    for gone in combinations(made, spare) if 0 <= spare <= len(made) < 12 else ():
+        rest = [pair for pair in told if pair not in gone]
+        if all(
+            level.site.loose or frame.line == level.site.line or level.site.kind == "entry"
+            for (_, frame), level in zip(rest, wanted, strict=True)
+        ):
+            return rest
+    return None
 
 
 def _of_frame(where: str, told: list[Variable], level: Level) -> Iterator[Answer]:

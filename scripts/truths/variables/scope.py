@@ -20,6 +20,8 @@ class Var:
     body: Body
     parameter: bool = False
     fixed: bool = False
+    changes: bool = False
+    """It is given another value after its declaration."""
     boxed: bool = False
     """Its address is taken by the source, or a closure captured it."""
 

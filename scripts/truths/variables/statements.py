@@ -107,6 +107,7 @@ class Statements:
             return self.declare(block, 0)
         text, kind, variable = c.one_of(targets)
         block.body.mention(variable)
+        variable.changes = True
         if variable.body is not block.body:
             variable.boxed = True
         if kind.kind in INTEGERS and c.chance(50):
@@ -172,6 +173,7 @@ class Statements:
         if len(results) == 1 and taken and c.chance(40):
             target, variable = c.one_of(taken)
             block.body.mention(variable)
+            variable.changes = True
             if variable.body is not block.body:
                 variable.boxed = True
             w.put(f"{before}{target} = {text}")
@@ -242,7 +244,7 @@ class Statements:
         w, c = self.w, self.c
         inside = Block(block.body, block)
         name = c.one_of(("i", "j", "n"))
-        made = w.declare(inside, name, INT, fixed=True)
+        made = w.declare(inside, name, INT, fixed=True, changes=True)
         rounds = c.between(1, 3)
         w.put(f"for {name} := 0; {name} < {rounds}; {name}++ {{«{w.handle(made)}»")
         block.body.times *= rounds

@@ -133,7 +133,9 @@ def _reference(node: Node, told: Told, path: str, untold: list[str]) -> Iterator
         case "interface":
             yield from _interface(node, told, path, untold)
         case "ptr":
-            if len(node) > 2 and told.data is not UNSET and told.data.text != "…":
+            if told.data is UNSET or told.data.type is UNSET:
+                untold.append("unreadable: what it points to is not described")
+            elif len(node) > 2 and told.data.text != "…":
                 yield from _differ(node[2], _pointee(told.data), f"*{path}", untold)
         case "slice" | "chan":
             yield from _sizes(node, told, path)

@@ -1,0 +1,369 @@
+"""Where a function's source gives its variables their values, and which of these hold at a line.
+
+The classic forward analysis of reaching definitions, on the statements of the source. It is asked
+about variables of optimised code: what their debug information tells is of some assignment, and
+the source says which ones it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from goprobe.analysis.gosyntax import Block, Literal, Statement
+from goprobe.analysis.gotokens import Token
+
+_ASSIGNS = frozenset(
+    ("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "&^=", "++", "--", ":=")
+)
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_ROUNDS = 8
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Lines [first, last] where a variable's name means it, unless an inner one hides it."""
+
+    first: int
+    last: int
+
+
+class Site(msgspec.Struct, frozen=True):
+    """An assignment: its line, and which of that line's it is (a loop's head has two)."""
+
+    line: int
+    part: int = 0
+
+
+class Assignments(msgspec.Struct, frozen=True):
+    """Of one variable as seen from one line. Declarations count as assignments.
+
+    `reaching`: those that may have given it the value that it has when the line begins; `others`
+    all further ones. `partial`: lines that set only a part of it. `shared`: its address may have
+    been taken by then, or a closure been made that gives it a value; `shares`: anywhere.
+    """
+
+    reaching: frozenset[Site]
+    others: frozenset[Site]
+    partial: frozenset[Site]
+    shared: bool
+    shares: bool
+
+
+_SHARED = Site(-1)
+"""Not an assignment, but that there may be some that the function's own statements do not show."""
+
+
+# Scopes
+
+
+def scope_of(function: Literal, name: str, line: int) -> Scope | None:
+    """Where a variable declared at a line is in scope; None where no such declaration is found,
+    or more than one."""
+    if any(t.name and t.text == name and t.line == line for t in function.signature):
+        return Scope(function.line, function.body.last)
+    found = list(_scopes(function.body, name, line))
+    return found[0] if len(found) == 1 else None
+
+
+def _scopes(block: Block, name: str, line: int) -> Iterator[Scope]:
+    for statement in block.statements:
+        if not statement.first <= line <= statement.last:
+            continue
+        if name in _declared(statement, line):
+            if statement.keyword == "switch" and statement.first != line:
+                pass  # x := y.(type) declares one for each clause, on the clause's line
+            elif statement.keyword:
+                yield Scope(statement.first, statement.last)
+            else:
+                yield Scope(statement.first, block.last)
+        if statement.keyword == "switch" and name in _declared(statement, statement.first):
+            for clauses in statement.blocks:
+                yield from (
+                    Scope(c.first, c.last) for c in clauses.statements
+                    if c.keyword == "case" and c.first == line
+                )  # fmt: skip
+        for inner in statement.blocks:
+            yield from _scopes(inner, name, line)
+
+
+def _declared(statement: Statement, line: int) -> set[str]:
+    """The names that a statement itself declares on a line."""
+    header = statement.header
+    if header and header[0].text in ("var", "const"):
+        depth, found = 0, set[str]()
+        for token in header[1:]:
+            if token.text == "=":
+                break
+            if token.name and token.line == line and depth < 2:
+                found.add(token.text)
+            depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        return found
+    return {
+        t.text for segment in _segments(header) for t in _targets(segment, ":=")
+        if t.line == line
+    }  # fmt: skip
+
+
+def _segments(header: Sequence[Token]) -> Iterator[list[Token]]:
+    """A header cut at its own semicolons, its keyword left out."""
+    depth, part = 0, list[Token]()
+    for token in header:
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        if token.text == ";" and not depth:
+            yield part
+            part = []
+        elif part or token.text not in ("for", "if", "switch", "select", "case", "default"):
+            part.append(token)
+    yield part
+
+
+def _targets(segment: Sequence[Token], sign: str = "") -> list[Token]:
+    """The names on the left of an assignment of a statement's part, those of parts of them too."""
+    depth = 0
+    for at, token in enumerate(segment):
+        if not depth and token.text in _ASSIGNS:
+            left = segment[:at] if sign in ("", token.text) else []
+            return [t for i, t in enumerate(left) if t.name and _begins(left, i)]
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+    return []
+
+
+def _begins(left: Sequence[Token], index: int) -> bool:
+    """Whether a name is the first of one of the operands that commas part."""
+    depth = 0
+    for token in left[:index]:
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+    before = left[index - 1].text if index else ","
+    return not depth and before == ","
+
+
+# Reaching assignments
+
+_State = frozenset[Site] | None  # None: control does not come here
+
+
+class _Flow:
+    """One variable of one function, and what reaches the beginning of `line`."""
+
+    def __init__(self, name: str, declared: int, scope: Scope, line: int) -> None:
+        self.name, self.declared, self.scope, self.line = name, declared, scope, line
+        self.all: set[Site] = set()
+        self.partial: set[Site] = set()
+        self.shares = False
+        self.seen: set[Site] = set()  # what reached the line
+        self.arrived = False
+        self.ends: list[_State] = []  # what holds where the function is left
+        self.broken: list[list[_State]] = []
+        self.continued: list[list[_State]] = []
+
+    def block(self, block: Block, state: _State) -> _State:
+        hidden = False
+        for statement in block.statements:
+            hidden = hidden or self._hides(statement, block)
+            state = self._statement(statement, state, hidden)
+        return state
+
+    def _hides(self, statement: Statement, block: Block) -> bool:
+        """Whether it declares another variable of the name, in this block."""
+        if statement.keyword or self.name not in _declared(statement, statement.first):
+            return False
+        if statement.first == self.declared or statement.first < self.scope.first:
+            return False
+        return block.last != self.scope.last  # in its own block := gives it a new value
+
+    def _statement(self, statement: Statement, state: _State, hidden: bool) -> _State:
+        if statement.last < self.scope.first or statement.first > self.scope.last:
+            return state
+        if statement.first <= self.line <= statement.last and (
+            not statement.blocks or self._in_header(statement)
+        ):
+            self._note(state)
+        if not hidden:
+            state = self._sharing(statement, state)
+        match statement.keyword:
+            case "for":
+                return self._loop(statement, state, hidden)
+            case "if" | "else":
+                state = self._simple(statement, state, hidden)
+                ways = [self._inner(b, state, hidden) for b in statement.blocks]
+                return _join([*ways, *([] if len(ways) > 1 else [state])])
+            case "switch" | "select":
+                return self._switch(statement, state, hidden)
+        if statement.blocks:
+            for inner in statement.blocks:
+                state = self._inner(inner, state, hidden)
+            return state
+        return self._leaves(statement, self._simple(statement, state, hidden))
+
+    def _in_header(self, statement: Statement) -> bool:
+        """Whether the line is one of the statement's own, outside of its blocks."""
+        return not any(b.first < self.line <= b.last for b in statement.blocks)
+
+    def _note(self, state: _State) -> None:
+        if state is not None:
+            self.arrived = True
+            self.seen |= state
+
+    def _inner(self, block: Block, state: _State, hidden: bool) -> _State:
+        return state if hidden else self.block(block, state)
+
+    def _leaves(self, statement: Statement, state: _State) -> _State:
+        word = statement.header[0].text if statement.header else ""
+        labelled = len(statement.header) > 1
+        if word == "break":
+            for exits in self.broken if labelled else self.broken[-1:]:
+                exits.append(state)
+        elif word == "continue":
+            for exits in self.continued if labelled else self.continued[-1:]:
+                exits.append(state)
+        elif word == "goto":
+            self.shares = True  # not followed
+            for exits in (*self.broken, *self.continued, self.ends):
+                exits.append(frozenset((_SHARED,)))
+        elif word in ("return", "panic"):
+            self.ends.append(state)
+        else:
+            return state
+        return None
+
+    def _loop(self, statement: Statement, state: _State, hidden: bool) -> _State:
+        parts = list(_segments(statement.header))
+        is_clauses = len(parts) == 3
+        first = parts[0] if is_clauses or _is_range(statement.header) else []
+        post = parts[2] if is_clauses else []
+        state = self._part(first, state, statement.first, hidden)
+        ends: list[_State] = [state]
+        for _ in range(_ROUNDS):
+            self.broken.append([])
+            self.continued.append([])
+            after = _join([self._inner(b, state, hidden) for b in statement.blocks])
+            after = _join([after, *self.continued.pop()])
+            ends += self.broken.pop()
+            after = self._part(post, after, statement.first, hidden, 1)
+            if _is_range(statement.header):
+                after = self._part(first, after, statement.first, hidden, 1)
+            merged = _join([state, after])
+            if merged == state:
+                break
+            state = merged
+        if self.line == statement.first:
+            self._note(state)
+        endless = not _is_range(statement.header) and not (parts[1] if is_clauses else parts[0])
+        return _join(ends[1:] if endless else [*ends, state])
+
+    def _switch(self, statement: Statement, state: _State, hidden: bool) -> _State:
+        state = self._simple(statement, state, hidden)
+        self.broken.append([])
+        ways: list[_State] = []
+        default = statement.keyword == "select"
+        through: _State = None
+        for clause in (c for b in statement.blocks for c in b.statements):
+            default = default or (bool(clause.header) and clause.header[0].text == "default")
+            begun = self._simple(clause, state, hidden)
+            if clause.first == self.line:
+                self._note(begun)
+            for body in clause.blocks:
+                begun = self._inner(body, _join([begun, through]), hidden)
+                last = body.statements[-1].header if body.statements else []
+                through = begun if last and last[0].text == "fallthrough" else None
+            ways.append(begun)
+        return _join([*ways, *self.broken.pop(), *([] if default else [state])])
+
+    def _simple(self, statement: Statement, state: _State, hidden: bool) -> _State:
+        for segment in _segments(statement.header):
+            line = segment[0].line if segment else statement.first
+            state = self._part(segment, state, line, hidden)
+        return state
+
+    def _part(
+        self, segment: Sequence[Token], state: _State, line: int, hidden: bool, part: int = 0
+    ) -> _State:
+        """What a statement, or a part of a header, does to the variable."""
+        if hidden:
+            return state
+        site = Site(line, part)
+        declares = bool(segment) and segment[0].text == "var" and any(
+            t.name and t.text == self.name and t.line == self.declared for t in segment
+        )  # fmt: skip
+        for token in _targets(segment):
+            if token.text != self.name:
+                continue
+            if _after(segment, token) in (".", "["):
+                self.partial.add(site)
+                self.all.add(site)
+                state = None if state is None else state | {site}
+            else:
+                declares = True
+        if declares:
+            self.all.add(site)
+            state = None if state is None else frozenset((site, *(state & {_SHARED})))
+        return state
+
+    def _sharing(self, statement: Statement, state: _State) -> _State:
+        """A statement's header that takes the address, or makes a closure that gives the variable
+        a value, whenever it is called."""
+        shares = any(
+            token.name and token.text == self.name and _is_address(statement.header, at)
+            for at, token in enumerate(statement.header)
+        ) or any(self._gives_value(literal) for literal in statement.literals)
+        if not shares:
+            return state
+        self.shares = True
+        return None if state is None else state | {_SHARED}
+
+    def _gives_value(self, literal: Literal) -> bool:
+        if any(t.name and t.text == self.name for t in literal.signature):
+            return False
+        inner = _Flow(self.name, -1, Scope(literal.line, literal.body.last), -1)
+        inner.block(literal.body, frozenset())
+        return bool(inner.all) or inner.shares
+
+
+def _is_address(segment: Sequence[Token], at: int) -> bool:
+    """Whether the name there has its address taken: & with nothing before it to combine with."""
+    if not at or segment[at - 1].text != "&":
+        return False
+    before = segment[at - 2] if at > 1 else None
+    return before is None or not (before.name or before.text in ")]}")
+
+
+def _is_range(header: Sequence[Token]) -> bool:
+    return any(t.text == "range" for t in header)
+
+
+def _after(segment: Sequence[Token], token: Token) -> str:
+    for at, other in enumerate(segment):
+        if other is token:
+            return segment[at + 1].text if at + 1 < len(segment) else ""
+    return ""
+
+
+def _join(states: Sequence[_State]) -> _State:
+    known = [s for s in states if s is not None]
+    return frozenset[Site]().union(*known) if known else None
+
+
+def assignments(function: Literal, name: str, declared: int, line: int) -> Assignments | None:
+    """Of the variable that is declared at a line, as seen from another; None where the source
+    does not show it."""
+    scope = scope_of(function, name, declared)
+    if scope is None:
+        return None
+    flow = _Flow(name, declared, scope, line)
+    parameter = any(t.name and t.text == name and t.line == declared for t in function.signature)
+    state = frozenset((Site(declared),)) if parameter else frozenset()
+    if parameter:
+        flow.all.add(Site(declared))
+    flow.ends.append(flow.block(function.body, state))
+    own = function.body.statements
+    if not flow.arrived and (not own or line < own[0].first):
+        flow.seen |= state
+    elif not flow.arrived and line >= own[-1].last:  # the brace at the end: deferred calls
+        flow.seen |= _join(flow.ends) or frozenset()
+    elif not flow.arrived:
+        return None
+    return Assignments(
+        frozenset(flow.seen - {_SHARED}), frozenset(flow.all - flow.seen),
+        frozenset(flow.partial), _SHARED in flow.seen, flow.shares,
+    )  # fmt: skip
