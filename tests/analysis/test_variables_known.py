@@ -1,0 +1,75 @@
+"""Variables that were told wrong once: on every Go, what is told is what the program has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+import goprobe
+from goprobe.model.value import Value, Variable
+from tests.support.gdb import gdbs
+from tests.support.go import build, matrix
+
+SOURCES = Path(__file__).parents[2] / "testdata" / "variables"
+UNOPTIMIZED = ("-gcflags=all=-N -l",)
+
+
+def value(variable: Variable) -> Value:
+    assert variable.value is not UNSET, variable
+    return variable.value
+
+
+pytestmark = pytest.mark.parametrize("go", matrix())
+
+
+@pytest.fixture(autouse=True)
+def debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOPROBE_GDB", str(gdbs()[0].path))
+
+
+def test_of_captured_and_shadowing_variables_the_one_in_scope_is_meant(go: str) -> None:
+    binary = build(SOURCES / "capture.go", go=go, flags=UNOPTIMIZED)
+    lines = [f"capture.go:{line}" for line in (9, 13, 17, 19, 22)]
+    with goprobe.launch(str(binary)) as program:
+        seen = [(stop.line, value(stop["v"]).text) for stop in program.run(breaks=lines)]
+    assert seen == [(9, "1"), (13, "2"), (17, "20"), (17, "21"), (19, "2"), (22, "1")]
+
+
+def test_float_parameters_are_told_at_the_entry(go: str) -> None:
+    binary = build(SOURCES / "floats.go", go=go, flags=UNOPTIMIZED)
+    with goprobe.launch(str(binary)) as program:
+        stop = next(program.run(breaks=["main.area"]))
+        told = {name: value(stop[name]).text for name in ("w", "h", "n")}
+    assert told == {"w": "2.5", "h": "4", "n": "3"}
+
+
+def test_a_variable_told_as_live_is_what_the_running_call_received(go: str) -> None:
+    binary = build(SOURCES / "stale.go", go=go)
+    received: list[str] = []
+    with goprobe.launch(str(binary)) as program:
+        for stop in program.run(breaks=["main.see"]):
+            n = value(stop["n"]).text
+            received.append(n)
+            for variable in stop.variables:
+                if variable.name in ("i", "k") and variable.state in ("live", "register"):
+                    assert value(variable).text == n, variable
+    assert received == ["5", "6", "7", "3", "10"]
+
+
+def test_of_a_variable_in_pieces_no_piece_is_shifted(go: str) -> None:
+    binary = build(SOURCES / "pieces.go", go=go)
+    truth = {"x": "8", "y": "21", "z": "51"}
+    stops = 0
+    with goprobe.launch(str(binary)) as program:
+        for stop in program.run(breaks=["main.use"]):
+            stops += 1
+            for variable in stop.variables:
+                if variable.name == "p" and variable.state in ("live", "register"):
+                    for field, told in re.findall(r"(\w):(\d+)", value(variable).text):
+                        assert told == truth[field], variable
+                if variable.name == "tail" and variable.state in ("live", "register"):
+                    assert value(variable).len in (2, UNSET), variable
+    assert stops == 4
