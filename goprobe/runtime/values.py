@@ -201,6 +201,14 @@ class Decoder:
             return 0, length, Decoded(Value(text, len=length))
         return pointer, length, None
 
+    def _ends_in_memory(self, pointer: int, size: int, header: str) -> None:
+        """A length that leads out of memory is none: the header is stale, or damaged."""
+        try:
+            self._memory.read(pointer + size - 1, 1)
+        except UnreadableError:
+            why = f"a {header} header of {size} bytes, which do not lie in memory to their end"
+            raise UnreadableError(pointer, size, why) from None
+
     def _string(self, place: Place) -> Decoded:
         pointer, length, part = self._address(place, "bytes")
         if part:
@@ -208,6 +216,7 @@ class Decoder:
         if not length:
             return Decoded(Value("", len=0), self._data(pointer, "", size=0))
         self._follow(pointer)
+        self._ends_in_memory(pointer, length, "string")
         raw = self._memory.read(pointer, min(length, self._limits.string))
         more = length - len(raw)
         text = escape(raw) + (f"… {more} more bytes" if more else "")
@@ -242,6 +251,7 @@ class Decoder:
             raise UnreadableError(pointer, 0, f"a slice header of length {length}")
         if length and element.size:
             self._follow(pointer)
+            self._ends_in_memory(pointer, capacity * element.size, "slice")
         parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
         text = self._listed(element, parts, length)
         data = self._data(
