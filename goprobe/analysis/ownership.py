@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from goprobe.errors import UnreadableError
 from goprobe.runtime.program import Program
 
 
 @lru_cache(maxsize=64)
 def _goroot(program: Program) -> str:
-    """The folder of the Go that built the binary, with its slash; "" under -trimpath."""
+    """The folder of the Go that built the binary, with its slash; "" under -trimpath, and where the
+    line table cannot be read."""
     function = program.lines.function_named("runtime.main")
-    file = function.file if function else ""
+    try:
+        file = function.file if function else ""
+    except UnreadableError:
+        return ""
     root, found, _ = file.rpartition("src/runtime/")
     return root if found and root.startswith("/") else ""
 

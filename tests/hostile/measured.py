@@ -6,6 +6,7 @@ import os
 import pickle
 import resource
 import signal
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,7 +59,9 @@ def _ask(question: Callable[[], object], pipe: int) -> None:
     except GoprobeError as found:
         refused = found.message
     except BaseException as found:
-        error = f"{type(found).__name__}: {found}"
+        error = (
+            f"{type(found).__name__}: {found}\n{''.join(traceback.format_tb(found.__traceback__))}"
+        )
     with os.fdopen(pipe, "wb") as file:
         pickle.dump((answer, refused, error, _peak() - before), file)
 
