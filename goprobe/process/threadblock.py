@@ -3,8 +3,8 @@
 The thread pointer (fs_base) of a thread points at its descriptor, struct pthread, which lies above
 the stack in the same block, unless the program gave a stack of its own. It has the block's bounds:
 glibc stackblock and stackblock_size (nptl/descr.h), musl map_base and map_size, and the stack's own
-top and size (src/internal/pthread_impl.h). Where in it they are differs between versions; that no
-two other words fit together like that tells them.
+top and size right behind (src/internal/pthread_impl.h, 1.2). Where in it they are differs between
+versions; that they fit together and lie before whatever follows the descriptor tells them.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ def stack_bounds(
     if not fs_base or fs_base % 8:
         return None
     words = _words(memory, fs_base)
-    told = (_in_memory(mappings, *bounds) for bounds in _fitting(words, fs_base, sp))
-    found = [bounds for bounds in told if bounds]
-    return min(found, key=lambda bounds: bounds[1] - bounds[0]) if found else None
+    for at, block in _fitting(words, fs_base, sp):
+        if found := _in_memory(mappings, *block):
+            # musl's stack in its block; glibc's next word is the size of a guard.
+            return _in_memory(mappings, *_below(words[at + 2 : at + 4])) or found
+    return None
 
 
 def _words(memory: Memory, address: int) -> tuple[int, ...]:
@@ -52,21 +54,34 @@ def _words(memory: Memory, address: int) -> tuple[int, ...]:
     return ()
 
 
-def _fitting(words: tuple[int, ...], fs_base: int, sp: int) -> Iterator[Bounds]:
-    for address, size in pairwise(words):
-        if not _SMALLEST <= size <= _LARGEST or size % _ALIGNED or address % _ALIGNED:
+def _fitting(words: tuple[int, ...], fs_base: int, sp: int) -> Iterator[tuple[int, Bounds]]:
+    """In the descriptor's order, with the index of the first word. The program's own data may
+    follow the descriptor, and fit as well: an address on the stack beside any number."""
+    for at, (address, size) in enumerate(pairwise(words)):
+        if not _is_size(size) or address % _ALIGNED:
             continue
         # From its low end on, with the descriptor at its high end.
         if address < fs_base < address + size <= fs_base + _ROOM:
-            yield address, address + size
+            yield at, (address, address + size)
         # Down from its high end, below the descriptor; or wherever the thread stands.
         elif fs_base - _ROOM < address <= fs_base or address - size <= sp < address:
-            yield address - size, address
+            yield at, (address - size, address)
+
+
+def _below(words: Sequence[int]) -> Bounds:
+    """A stack that is noted by its top and its size; (0, 0) where these are none."""
+    if len(words) == 2 and _is_size(words[1]) and words[0] % _ALIGNED == 0:
+        return max(words[0] - words[1], 0), words[0]
+    return 0, 0
+
+
+def _is_size(size: int) -> bool:
+    return _SMALLEST <= size <= _LARGEST and size % _ALIGNED == 0
 
 
 def _in_memory(mappings: Sequence[Mapping], low: int, high: int) -> Bounds | None:
     """A stack lies in one mapping, its guard in one just below."""
-    mapping = find(mappings, high - 1)
+    mapping = find(mappings, high - 1) if low < high else None
     if mapping is None or "w" not in mapping.perms:
         return None
     if low >= mapping.low:

@@ -57,6 +57,13 @@ def test_a_given_stack_elsewhere_is_known_by_where_the_thread_stands() -> None:
     assert asked({5: SP + 0x1000, 6: 0x4000}, sp=LOW) is None
 
 
+def test_what_the_program_keeps_behind_its_descriptor_is_none_of_it() -> None:
+    """An address on the stack beside a thread's number that fits by chance: 28464 is 16 times 1779."""
+    top = FS_BASE - 0x200
+    words = {5: top, 6: top - LOW, 60: top - 0x100, 61: 28464, 62: SP + 0x1000, 63: 0x4000}
+    assert asked(words) == (LOW, top)
+
+
 def test_bounds_beyond_memory_are_none() -> None:
     assert asked({5: LOW - 0x100000, 6: HIGH - LOW + 0x100000}) is None
     assert asked({5: FS_BASE, 6: 1 << 35}) is None
