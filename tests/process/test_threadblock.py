@@ -58,7 +58,7 @@ def test_a_given_stack_elsewhere_is_known_by_where_the_thread_stands() -> None:
 
 
 def test_what_the_program_keeps_behind_its_descriptor_is_none_of_it() -> None:
-    """An address on the stack beside a thread's number that fits by chance: 28464 is 16 times 1779."""
+    """An address on the stack beside a thread's number, which fits where 16 divides it."""
     top = FS_BASE - 0x200
     words = {5: top, 6: top - LOW, 60: top - 0x100, 61: 28464, 62: SP + 0x1000, 63: 0x4000}
     assert asked(words) == (LOW, top)
