@@ -83,12 +83,17 @@ def no_allocation(code: Code) -> Judgement:
     )
 
 
-def _heap(code: Code) -> Judgement:
+def _on_the_heap(code: Code) -> str:
+    """What of it allocates or lies inside another object; "" where nothing was seen to."""
     if code.allocating:
-        return Judgement(True, _said(*code.allocating[0]))
-    shared = [s for s in code.sites if s.verdict is _V.SHARED]
-    if shared:
-        return Judgement(True, _told(shared[0]))
+        return _said(*code.allocating[0])
+    shared = next((s for s in code.sites if s.verdict is _V.SHARED), None)
+    return _told(shared) if shared else ""
+
+
+def _heap(code: Code) -> Judgement:
+    if why := _on_the_heap(code):
+        return Judgement(True, why)
     if unknown := _unknown(code):
         return unknown
     if not code.sites:
@@ -97,11 +102,8 @@ def _heap(code: Code) -> Judgement:
 
 
 def _stack(code: Code) -> Judgement:
-    if code.allocating:
-        return Judgement(False, _said(*code.allocating[0]))
-    shared = [s for s in code.sites if s.verdict is _V.SHARED]
-    if shared:
-        return Judgement(False, _told(shared[0]))
+    if why := _on_the_heap(code):
+        return Judgement(False, why)
     if unknown := _unknown(code):
         return unknown
     fine = [s for s in code.sites if s.verdict in _FINE_ON_STACK]

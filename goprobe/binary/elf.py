@@ -250,10 +250,6 @@ class ElfFile:
         held = self._held[offset] = self._data[offset : offset + size]
         return held
 
-    def let_go(self) -> None:
-        """Give the copies up."""
-        self._held.clear()
-
     def file_bytes(self, offset: int, size: int) -> bytes:
         return self._data[offset : offset + size]
 

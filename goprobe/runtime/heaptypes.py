@@ -71,12 +71,6 @@ class Typist:
             self._fits[shape] = fits
         return self._fits[shape]
 
-    def _may_be_many(self, shape: int) -> NDArray[np.bool_]:
-        """Of each span, whether its objects may be arrays of such values."""
-        about = self._shapes[shape]
-        fits = (self._view.noscan != about.pointers) & (about.size <= self._view.room)
-        return np.asarray(fits, bool)
-
     def _outranks(self, shape: int, old: int) -> bool:
         """Whether a pointer that says `shape` says more than one that says `old`."""
         one, other = self._shapes.is_special(shape), self._shapes.is_special(old)
