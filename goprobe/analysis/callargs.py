@@ -9,6 +9,7 @@ given only where the source is at hand and leaves no doubt, and `why` says how i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -26,6 +27,8 @@ from goprobe.runtime.variables import Binding, FrameVariables
 from goprobe.runtime.world import World
 
 _WRAPPER = re.compile(r"\.(?:gowrap|deferwrap)\d+$")
+_TOLD = (State.LIVE, State.REGISTER)
+_CUT = ("…", "unreadable")
 _PRESENT = (State.LIVE, State.REGISTER, State.UNREADABLE, State.NOT_YET)
 
 
@@ -96,6 +99,7 @@ def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[
             break
         own = by_frame.get(index, [])
         if callee and _optimiser_at_work(view, frame):
+            own[:] = _undisputed(own, frame, callee)
             for made in _named(callee, index, frame, own):
                 if _is_global(view, frame, made.name):
                     continue
@@ -108,6 +112,38 @@ def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[
                 found.append((index, made))
         callee = _callee_of(view, frame.function, _as_passed(view, index, frame, own))
     return found
+
+
+def _undisputed(own: list[Variable], frame: FrameView, callee: _Callee) -> Iterator[Variable]:
+    """A frame's variables, without the value of those that the running call was passed another
+    value for: what debug information says of the two cannot both be right."""
+    passed = dict(_arguments(callee, frame))
+    names = Counter(v.name for v in own if v.function == frame.function)
+    for v in own:
+        made = passed.get(v.name) if v.function == frame.function else None
+        if made and names[v.name] == 1 and contradicts(v, made.type, made.value):
+            yield without_value(
+                v, "debug information contradicts the running call: what it has here is not what "
+                f"{callee.name} was passed for it, {made.value.text}",
+            )  # fmt: skip
+        else:
+            yield v
+
+
+def contradicts(v: Variable, passed_type: str, passed: Value) -> bool:
+    """Whether a variable that lives nowhere but in its frame, and that nobody else can write to,
+    is told another value than the running call was passed for it. What is cut says nothing."""
+    if v.state not in _TOLD or v.value is UNSET or v.moved or v.type != passed_type:
+        return False
+    return v.value != passed and not any(cut in v.value.text + passed.text for cut in _CUT)
+
+
+def without_value(v: Variable, why: str) -> Variable:
+    """The variable, with a reason in place of what was told of it."""
+    return structs.replace(
+        v, state=State.OPTIMIZED_OUT, why=why, value=UNSET, data=UNSET, elements=UNSET,
+        register=UNSET, address=UNSET, location=UNSET,
+    )  # fmt: skip
 
 
 def _is_global(view: View, frame: FrameView, name: str) -> bool:
@@ -160,21 +196,14 @@ def _callee_of(view: View, name: str, parameters: Iterable[Variable]) -> _Callee
 def _named(
     callee: _Callee, index: int, frame: FrameView, own: list[Variable]
 ) -> Iterator[Variable]:
-    arguments = call_arguments(frame.file, frame.line, callee.short)
-    if arguments is None:
-        return
     own = [v for v in own if v.function == frame.function]
     present = {v.name for v in own if v.state in _PRESENT}
     declared = {v.name for v in own if v.parameter}
-    offset = 1 if callee.method else 0
-    for i, text in enumerate(arguments):
-        spread = text.endswith("...")
-        name = text.removesuffix("...").strip()
-        if not name.isidentifier() or name in present or name in ("nil", "true", "false"):
+    for name, made in _arguments(callee, frame):
+        if name in present:
             continue
-        made = _argument(callee, i + offset, spread, len(arguments) + offset)
         known = next((v.type for v in own if v.name == name), "")
-        if made is not None and known in ("", made.type):
+        if known in ("", made.type):
             why = (
                 f"the optimiser left no variable {name} here; found as {made.how} of {callee.name}"
             )
@@ -186,6 +215,19 @@ def _named(
                 value=made.value, data=made.data, elements=made.elements,
                 parameter=name in declared,
             )  # fmt: skip
+
+
+def _arguments(callee: _Callee, frame: FrameView) -> Iterator[tuple[str, _Found]]:
+    """What was passed in the call on the frame's line, by the names that stand there."""
+    arguments = call_arguments(frame.file, frame.line, callee.short) or ()
+    offset = 1 if callee.method else 0
+    for i, text in enumerate(arguments):
+        spread = text.endswith("...")
+        name = text.removesuffix("...").strip()
+        if name.isidentifier() and name not in ("nil", "true", "false"):
+            made = _argument(callee, i + offset, spread, len(arguments) + offset)
+            if made is not None:
+                yield name, made
 
 
 def _argument(callee: _Callee, i: int, spread: bool, count: int) -> _Found | None:

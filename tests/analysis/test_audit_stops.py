@@ -19,7 +19,7 @@ from goprobe.model.address import Address
 from goprobe.model.location import Kind
 from goprobe.model.report import Audited
 from goprobe.model.trace import Stop, TraceReport
-from goprobe.model.value import State, Variable
+from goprobe.model.value import State, Value, Variable
 from tests.support.go import matrix, toolchain
 
 PROGRAM = """package main
@@ -170,3 +170,14 @@ def test_a_session_warns_of_a_stop_that_contradicts_itself(
         assert stop.report.warnings == ("rax is a and b at once",)
     with goprobe.replay(record) as program, pytest.warns(goprobe.StopWarning):
         next(program.run(["main.add"]))
+
+
+@pytest.mark.contradictory
+def test_a_value_that_the_running_call_was_not_passed_is_told(report: TraceReport) -> None:
+    stop = at(report, "main.add")
+    assert stop.frames[0].line == 8 and named(stop, "here").state is State.LIVE
+    assert not failed(stop, report)
+    stale = with_variable(stop, "here", value=Value("main.point{x:3, y:9}"))
+    assert failed(stale, report) == {"passed_on_alike"}
+    unsure = with_variable(stop, "here", value=Value("main.point{x:3, …}"))
+    assert not failed(unsure, report)

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
+from goprobe.analysis.callargs import contradicts
+from goprobe.analysis.source import call_arguments, line_of, parameters_of
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.report import Audited
 from goprobe.model.trace import Stop
@@ -140,12 +142,38 @@ def pieces_whole(facts: StopFacts) -> Iterator[str]:
             yield f"{_named(v)} has {v.size} bytes, and {v.register} have room for {room}"
 
 
+@check("a value told as live is what the running call was passed for it")
+def passed_on_alike(facts: StopFacts) -> Iterator[str]:
+    # Where the thread stands at the callee's entry, its parameters are what was passed.
+    stop = facts.stop
+    if len(stop.frames) < 2 or not stop.variables:
+        return
+    callee, caller = stop.frames[:2]
+    short = callee.function.rpartition(".")[2]
+    if not line_of(callee.file, callee.line).startswith("func ") or callee.function == "?":
+        return
+    declared = parameters_of(callee.file, callee.line, short) or ()
+    arguments = call_arguments(caller.file, caller.line, short) or ()
+    if len(declared) != len(arguments):
+        return
+    for parameter, argument in zip(declared, arguments, strict=True):
+        passed, told = (
+            [v for v in stop.variables if v.name == name and v.function == frame.function]
+            for name, frame in ((parameter.partition(" ")[0], callee), (argument, caller))
+        )
+        if len(passed) != 1 or len(told) != 1 or passed[0].value is UNSET:
+            continue
+        if contradicts(told[0], passed[0].type, passed[0].value):
+            yield f"{_named(told[0])} is told otherwise than {short} was passed it"
+
+
 def _named(v: Variable) -> str:
     return f"{v.name} of {v.function}"
 
 
 STOPS = (
     stands_in_it, frames_nest, variables_placed, picture_agrees, places_apart, pieces_whole,
+    passed_on_alike,
 )  # fmt: skip
 
 
