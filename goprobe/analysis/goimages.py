@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 
 from goprobe.binary.buildinfo import written_info
 from goprobe.binary.elf import ElfFile
 from goprobe.errors import GoprobeError, NotGoError, UnreadableError, UsageError
 from goprobe.process.identity import ProcessIdentity
-from goprobe.process.maps import Mapping
+from goprobe.process.maps import Mapping, read_maps
 from goprobe.process.memory import Memory
 from goprobe.runtime.goimage import GoImage
 from goprobe.runtime.modules import read_modules
@@ -22,6 +24,7 @@ from goprobe.runtime.world import bias_of, load_bias
 
 _LIBRARIES_LIMIT = 4096
 _IMAGES_LIMIT = 16
+_MAPPINGS_LIMIT = 1 << 16
 
 Complete = Callable[[GoImage], None]
 """Finds layouts and roots of a stripped program."""
@@ -64,6 +67,29 @@ def go_images(
         return tuple(found)
     assert why is not None
     raise why
+
+
+def may_hold_go(pid: int) -> bool:
+    """Whether it is worth a look: whether a file that is mapped with code looks like Go's. Raises
+    what reading the process raises."""
+    return any(_is_worth_it(path) for path in (f"/proc/{pid}/exe", *_mapped_code(pid)))
+
+
+def _mapped_code(pid: int) -> Iterator[str]:
+    mapped = (m for m in read_maps(pid)[:_MAPPINGS_LIMIT] if m.inode and "x" in m.perms)
+    return (f"/proc/{pid}/root{path}" for path in dict.fromkeys(m.path for m in mapped))
+
+
+def _is_worth_it(path: str) -> bool:
+    with suppress(GoprobeError, OSError):
+        file = Path(path).stat()
+        return _is_go_file(path, file.st_dev, file.st_ino, file.st_mtime_ns)
+    return False
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_go_file(path: str, *which: int) -> bool:
+    return _may_be_go(ElfFile(path))
 
 
 def _executable(

@@ -15,6 +15,7 @@ from goprobe.cli.explain import Explain
 from goprobe.cli.goroutines import Goroutines
 from goprobe.cli.heap import Heap
 from goprobe.cli.maps import Maps
+from goprobe.cli.ps import Ps
 from goprobe.cli.run import run
 from goprobe.cli.script import Script
 from goprobe.cli.trace import Trace
@@ -30,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     Maps(),
     Goroutines(),
     Heap(),
+    Ps(),
     Doctor(),
 )
 

@@ -18,6 +18,17 @@ class Audited(msgspec.Struct, frozen=True):
     says: str
 
 
+def report_name(kind: type) -> str:
+    """What reports of this struct are called, by its own `schema` ("goprobe.trace/1": "trace"); ""
+    where it is no report. All that belongs to them has that name: the text's and the page's file,
+    the published schema."""
+    fields = getattr(kind, "__struct_fields__", ())
+    if "schema" not in fields or not issubclass(kind, Report):
+        return ""
+    default = next(f.default for f in msgspec.structs.fields(kind) if f.name == "schema")
+    return default.removeprefix("goprobe.").partition("/")[0] if isinstance(default, str) else ""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`goprobe` is the version that wrote it, `time` when (UTC, as RFC 3339 has it), `host` where.
 

@@ -6,14 +6,17 @@ together. A struct field that is added shows there as a change to review.
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from importlib import resources
 from typing import Any
 
 import msgspec
 
-from goprobe.model import attached, compare, doctor, escape, explain, heap, trace
+import goprobe.model
 from goprobe.model.address import Address
+from goprobe.model.report import Report, report_name
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ADDRESS = {
@@ -22,18 +25,22 @@ _ADDRESS = {
     "description": "An address of the target, in lower-case hex.",
 }
 
-REPORTS: dict[str, type] = {
-    trace.SCHEMA: trace.TraceReport,
-    compare.SCHEMA: compare.CompareReport,
-    attached.WHERE_SCHEMA: attached.WhereReport,
-    attached.MAPS_SCHEMA: attached.MapsReport,
-    attached.GOROUTINES_SCHEMA: attached.GoroutinesReport,
-    heap.SCHEMA: heap.HeapReport,
-    escape.SCHEMA: escape.EscapeReport,
-    explain.SCHEMA: explain.ExplainReport,
-    doctor.SCHEMA: doctor.DoctorReport,
-}
-"""Every report that goprobe writes as JSON, by the name in its `schema` field."""
+
+def _reports() -> dict[str, type]:
+    for module in pkgutil.iter_modules(goprobe.model.__path__):
+        importlib.import_module(f"goprobe.model.{module.name}")
+    kinds, found = list(Report.__subclasses__()), dict[str, type]()
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if report_name(kind):
+            schema = next(f.default for f in msgspec.structs.fields(kind) if f.name == "schema")
+            found[str(schema)] = kind
+    return found
+
+
+REPORTS = _reports()
+"""Every report that goprobe writes as JSON, by the name in its `schema` field: each struct of
+`goprobe.model` that is one."""
 
 
 def make(name: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from msgspec import UNSET
+
 from goprobe.model.location import Kind
 
 KIND_NAMES: dict[Kind, str] = {
@@ -122,3 +124,16 @@ def stood_still(pid: int, pause_us: int) -> str:
         return f"Process {pid} as its core file has it." if pid else "Read from a core file."
     shown = f"{pause_us / 1000:.1f} ms" if pause_us >= 1000 else f"{pause_us} microseconds"
     return f"Process {pid} stood still for {shown}."
+
+
+def cell(value: object, unit: str = "") -> str:
+    """A value in a table; "" for what is not there."""
+    if value is UNSET:
+        return ""
+    if unit == "bytes" and isinstance(value, int):
+        return size(value)
+    if unit == "yes":
+        return "yes" if value else ""
+    if unit == "count" and isinstance(value, int):
+        return number(value)
+    return str(value)

@@ -100,6 +100,15 @@ class GoroutineCopy(msgspec.Struct, frozen=True):
     stack_at: Indexes
 
 
+def count_alive(memory: Memory, layout: Layout, allgs: int) -> int:
+    """How many goroutines there are that are not dead, the runtime's own included. Of a process
+    that runs: as it passed by. Raises UnreadableError."""
+    addresses, size = _addresses(memory, allgs), layout.struct("g").size
+    copy = copy_ranges(memory, addresses, size)
+    columns = _Columns(layout, copy, copy.positions(addresses, size))
+    return int((~_dead(layout, _status(layout, columns))).sum())
+
+
 def copy_goroutines(memory: Memory, layout: Layout, allgs: int) -> GoroutineCopy:
     """Copy every g and the used part of its stack. Raises UnreadableError."""
     addresses, size = _addresses(memory, allgs), layout.struct("g").size

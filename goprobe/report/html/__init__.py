@@ -7,23 +7,10 @@ comfortable way to what the document holds already.
 
 from __future__ import annotations
 
-import importlib
 from typing import Protocol, cast
 
+from goprobe.report.composers import composer_name, composer_of
 from goprobe.report.options import RenderOptions
-
-# Which file writes which report. Named, not imported: each brings jinja2 with it.
-_COMPOSERS = {
-    "TraceReport": "goprobe.report.html.trace",
-    "CompareReport": "goprobe.report.html.compare",
-    "ExplainReport": "goprobe.report.html.explain",
-    "MapsReport": "goprobe.report.html.maps",
-    "HeapReport": "goprobe.report.html.heap",
-    "EscapeReport": "goprobe.report.html.escape",
-    "WhereReport": "goprobe.report.html.where",
-    "GoroutinesReport": "goprobe.report.html.goroutines",
-    "DoctorReport": "goprobe.report.html.doctor",
-}
 
 
 class _Composer(Protocol):
@@ -34,8 +21,8 @@ class HtmlFormat:
     name = "html"
 
     def handles(self, kind: type) -> bool:
-        return kind.__name__ in _COMPOSERS
+        return bool(composer_name(kind, __name__))
 
     def render(self, report: object, options: RenderOptions) -> bytes:
-        module = importlib.import_module(_COMPOSERS[type(report).__name__])
+        module = composer_of(type(report), __name__)
         return cast(_Composer, module).render(report, options)

@@ -1,0 +1,101 @@
+"""`goprobe ps`: the Go programs that run on this machine."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from msgspec import UNSET, UnsetType
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.goimages import may_hold_go
+from goprobe.analysis.hold import Target, open_target
+from goprobe.errors import GoprobeError, TargetGoneError, UnreadableError
+from goprobe.model.ps import PsReport, RunningProgram
+from goprobe.model.report import Tool
+from goprobe.process.procfs import read_proc, resident_bytes
+from goprobe.runtime.gtable import count_alive
+
+_COMMAND_LIMIT = 4096
+_OTHERS, _NOT_GO = "another user's", "not Go"
+
+
+def ps(progress: Callable[[str], None] = lambda text: None) -> PsReport:
+    """Every process with a Go program in it, by number; none is stopped."""
+    found: list[RunningProgram] = []
+    hidden = 0
+    progress("looking for Go processes")
+    for pid in _pids():
+        match _look(pid):
+            case RunningProgram() as program:
+                found.append(program)
+            case why:
+                hidden += why == _OTHERS
+    return finished(PsReport(pid=0, go=Tool(""), programs=tuple(found), hidden=hidden), ())
+
+
+def _pids() -> Iterator[int]:
+    own = os.getpid()
+    numbers = sorted(int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal())
+    return (pid for pid in numbers if pid != own)
+
+
+def _look(pid: int) -> RunningProgram | str:
+    """What is known of a process; why it is left out where it holds no Go program, or is gone."""
+    try:
+        Path(f"/proc/{pid}/exe").readlink()
+    except PermissionError:
+        return _OTHERS
+    except OSError:  # a kernel's thread, or gone
+        return _NOT_GO
+    try:
+        if not may_hold_go(pid):
+            return _NOT_GO
+        command, rss, user = _command(pid), resident_bytes(pid), _user(_owner(pid))
+    except (GoprobeError, OSError):
+        return _NOT_GO
+    try:
+        target = open_target(pid)
+    except TargetGoneError:
+        return _NOT_GO
+    except GoprobeError as error:
+        return RunningProgram(
+            pid=pid, user=user, go="", stripped=False, rss=rss, command=command, why=error.message
+        )
+    count, why = _goroutines(target)
+    return RunningProgram(
+        pid=pid, user=user, go=target.program.go.version, stripped=target.program.stripped,
+        rss=rss, goroutines=count, command=command, why=why,
+    )  # fmt: skip
+
+
+def _goroutines(target: Target) -> tuple[int | UnsetType, str]:
+    reader = target.reader()
+    try:
+        return count_alive(reader, target.layout, target.root("allgs")), ""
+    except UnreadableError as error:
+        return UNSET, f"its goroutines cannot be read: {error.why}"
+    except KeyError:
+        return UNSET, "its goroutines were not found"
+    finally:
+        reader.close()
+
+
+def _command(pid: int) -> str:
+    words = read_proc(pid, "cmdline", _COMMAND_LIMIT).rstrip(b"\0").split(b"\0")
+    return " ".join(os.fsdecode(word) for word in words)
+
+
+def _owner(pid: int) -> int:
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+@lru_cache
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

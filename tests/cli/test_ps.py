@@ -1,0 +1,85 @@
+"""`goprobe ps`: which Go programs run here, as users ask for it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from goprobe.report.schema import shipped
+from tests.report.screen import lines
+from tests.support.cli import environment, goprobe
+from tests.support.go import build, matrix, running, toolchain
+
+PROGRAM = """package main
+
+import "fmt"
+
+func main() {
+	for i := 0; i < 40; i++ {
+		go func() { select {} }()
+	}
+	fmt.Println("ready")
+	var forever chan int
+	for i := 0; ; i++ {
+		if i == 1 {
+			go func() { for { fmt.Scanln() } }()
+			<-forever
+		}
+	}
+}
+"""
+
+
+@pytest.fixture(scope="module", params=[(go, flags) for go in matrix() for flags in ("", "-s -w")])
+def told(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What is said of one running program, and what is right."""
+    go, flags = request.param
+    with running(build(PROGRAM, go=go, flags=[f"-ldflags={flags}"])) as program:
+        listed = goprobe("ps", "--json")
+        counted = goprobe("goroutines", str(program.pid), "--json")
+        resident = goprobe("maps", str(program.pid), "--json").json["rss"]
+        text = goprobe("ps", env=environment(COLUMNS="100"))
+    Draft202012Validator(shipped("goprobe.ps/1")).validate(listed.json)
+    mine = [p for p in listed.json["programs"] if p["pid"] == program.pid]
+    assert len(mine) == 1
+    return {
+        **mine[0],
+        "go wanted": str(toolchain(go)),
+        "stripped wanted": bool(flags),
+        "rows": [line.split() for line in lines(text.out)],
+        "goroutines wanted": len(counted.json["goroutines"]),
+        "rss wanted": resident,
+    }
+
+
+def test_a_running_program_is_told(told: dict[str, Any]) -> None:
+    assert told["user"] == getpass.getuser()
+    assert told["go"] in told["go wanted"]
+    assert told["stripped"] == told["stripped wanted"]
+    assert told["goroutines"] == told["goroutines wanted"] > 40
+    assert abs(told["rss"] - told["rss wanted"]) < 4 << 20
+    assert told["command"].endswith("/program")
+    assert "why" not in told
+
+
+def test_the_table_has_a_line_for_it(told: dict[str, Any]) -> None:
+    (row,) = [
+        line.split() for line in lines(told["text"]) if line.split()[:1] == [str(told["pid"])]
+    ]
+    assert row[:3] == [str(told["pid"]), told["user"], told["go"]]
+    assert ("yes" in row) == told["stripped wanted"]
+
+
+def test_other_programs_are_not_listed() -> None:
+    listed = goprobe("ps", "--json").json["programs"]
+    assert os.getpid() not in [program["pid"] for program in listed]
+
+
+def test_the_page_has_the_table() -> None:
+    page = goprobe("ps", "--format", "html")
+    assert page.code == 0
+    assert '<th scope="col" class="num">pid</th>' in page.text
