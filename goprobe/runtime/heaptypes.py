@@ -125,11 +125,17 @@ class Typist:
             self._holds_value(rtype, edges, source)
         self._run_code(closures(self._view, self.shape))
         self._settle()
+        for number, nodes, _, _ in self._parts.arrays:
+            self._assign(nodes[self.shape[nodes] == 0], number)
+        self._settle()
         vague, self._vague = self._vague or [], None
         for carriers, number in vague:
             self._assign(carriers, number)
         self._settle()
-        return Typing(*self._doubts.told())
+        shape, inner = self._doubts.told()
+        used = np.unique(shape).tolist()
+        shape[np.isin(shape, [n for n in used if not self._shapes.is_known(n)])] = 0
+        return Typing(shape, inner & (shape != 0))
 
     def _settle(self) -> None:
         """Go on until neither whole objects nor parts of them tell anything new."""
@@ -272,9 +278,12 @@ class Typist:
         tiny = (
             sane & self._view.noscan[span] & (self._view.objects.spans.elemsize[span] == TINY_BYTES)
         )
-        self._assign(target[whole | tiny], shape)
+        # What lies before the first element may be of another type: such arrays are taken for all
+        # that there is when nothing else is known in the end.
+        begun = (into == 0) | ~np.bool_(about.pointers)
+        self._assign(target[whole & begun | tiny], shape)
         self._parts.reach(shape, target[whole], into[whole], end[whole] - into[whole])
-        rest = sane & ~(whole | tiny)
+        rest = sane & ~(whole & begun | tiny)
         self._holds(shape, target[rest], into[rest], (end - into)[rest])
 
     def _holds(self, shape: int, target: Ints, into: Ints, length: Ints | int) -> None:
@@ -323,7 +332,7 @@ class Typist:
         """The types of closures, by the code that their first words lead to."""
         code = self._view.words_at(found, 0)
         for entry, rows in groups(code, np.argsort(code, kind="stable")):
-            if entry:
+            if entry and self._view.witnesses.is_function(entry):
                 self._assign(found[rows], self._shapes.closure(entry), sure=True)
 
     def _channels(self, edges: Ints) -> None:

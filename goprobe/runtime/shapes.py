@@ -146,6 +146,9 @@ class Shapes:
 
     # What is known of a shape
 
+    def is_known(self, number: int) -> bool:
+        return self[number].name != UNKNOWN.name
+
     def is_array(self, number: int) -> bool:
         """Whether it is an array of any length."""
         return self._numbers.about[number].array

@@ -22,7 +22,8 @@ from goprobe.runtime.copies import Words
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.modules import Module
 from goprobe.runtime.spantable import Ints
-from goprobe.runtime.typedata import RTYPE_BYTES, WITH_KIND
+from goprobe.runtime.typedata import WITH_KIND
+from goprobe.runtime.typenames import RTYPE_BYTES
 
 _WORD = 8
 _KIND_MASK = 31

@@ -14,9 +14,10 @@ import msgspec
 
 from goprobe.binary.gotypes import GoKind, GoType
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Memory, u64
+from goprobe.process.memory import Memory
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
+from goprobe.runtime.typenames import RTYPE_BYTES, SIMPLE, composed, name_text
 from goprobe.runtime.view import Record, read_record
 
 _WORD = 8
@@ -26,12 +27,10 @@ _DEPTH_LIMIT = 16
 _KIND_MASK = 31
 _KIND_DIRECT_IFACE = 32
 _TFLAG_UNCOMMON, _TFLAG_EXTRA_STAR, _TFLAG_NAMED = 1, 2, 4
-RTYPE_BYTES = 48  # sizeof(abi.Type); what belongs to a kind of types follows it
 WITH_KIND = {
     GoKind.ARRAY: 72, GoKind.CHAN: 64, GoKind.FUNC: 56, GoKind.INTERFACE: 80, GoKind.POINTER: 56,
     GoKind.SLICE: 56, GoKind.STRUCT: 80,
 }  # fmt: skip
-_DIRECTIONS = {1: "<-chan ", 2: "chan<- "}
 
 
 class TypeSection(msgspec.Struct, frozen=True):
@@ -98,7 +97,7 @@ class TypeData:
         if record is None:
             return f"type at {rtype:#x}"
         if section is None:
-            return self._composed(rtype, self.name, 0) or f"type at {rtype:#x}"
+            return self.full_name(rtype)
         try:
             text = self.text(section.low + _signed32(record["Str"]))
         except UnreadableError:
@@ -112,11 +111,14 @@ class TypeData:
         if found is None:
             record = self.record(rtype)
             if record is None or depth > _DEPTH_LIMIT:
-                return self.name(rtype)
+                return f"type at {rtype:#x}"
+            self._full[rtype] = f"type at {rtype:#x}"  # should it be made of itself
             found = ""
             if not record["TFlag"] & _TFLAG_NAMED:
                 found = self._composed(rtype, lambda part: self.full_name(part, depth + 1), depth)
-            self._full[rtype] = found = found or self._with_path(rtype, record)
+            if not found and self._section(rtype):
+                found = self._with_path(rtype, record)
+            self._full[rtype] = found = found or self._full[rtype]
         return found
 
     def _with_path(self, rtype: int, record: Record) -> str:
@@ -140,27 +142,18 @@ class TypeData:
         except UnreadableError:
             return ""
 
+    def is_uncommon(self, rtype: int) -> bool:
+        record = self.record(rtype)
+        return bool(record and record["TFlag"] & _TFLAG_UNCOMMON)
+
     def _composed(self, rtype: int, name: Callable[[int], str], depth: int) -> str:
-        """The name of a type of no name, by its parts; "" where a kind has no such name."""
-        at = rtype + RTYPE_BYTES
-        kind = self.kind(rtype)
-        if kind not in (
-            GoKind.POINTER, GoKind.SLICE, GoKind.ARRAY, GoKind.CHAN, GoKind.MAP,
-        ) or depth > _DEPTH_LIMIT:  # fmt: skip
+        """The name of a type of no name, by its parts; "" where a kind has no such name. Structs
+        and functions that the linker has laid out have a text of their own."""
+        laid_out = self._section(rtype) is not None
+        if depth > _DEPTH_LIMIT or (laid_out and self.kind(rtype) not in SIMPLE):
             return ""
         try:
-            part = name(u64(self._memory, at))
-            match kind:
-                case GoKind.POINTER:
-                    found = f"*{part}"
-                case GoKind.SLICE:
-                    found = f"[]{part}"
-                case GoKind.ARRAY:
-                    found = f"[{u64(self._memory, at + 2 * _WORD)}]{part}"
-                case GoKind.CHAN:
-                    found = chan_name(part, _DIRECTIONS.get(u64(self._memory, at + _WORD), ""))
-                case _:
-                    found = f"map[{part}]{name(u64(self._memory, at + _WORD))}"
+            found = composed(self._memory, self, rtype, name)
         except UnreadableError:
             return ""
         return found if len(found) <= _COMPOSED_LIMIT else ""
@@ -170,13 +163,7 @@ class TypeData:
 
     def text(self, at: int) -> str:
         """A name (abi.Name) at an address. Raises UnreadableError."""
-        head = self._memory.read(at, 4)
-        size, width = head[1] & 0x7F, 2
-        if head[1] & 0x80:
-            size |= (head[2] & 0x7F) << 7
-            width = 3
-        raw = self._memory.read(at + width, min(size, _NAME_LIMIT))
-        return raw.decode("utf-8", "replace")
+        return name_text(self._memory, at + 1, _NAME_LIMIT)[0]
 
     def debug_type(self, rtype: int) -> GoType | None:
         """The debug information's description of the same type, where it has one: only the
@@ -205,12 +192,6 @@ class TypeData:
         known = self._program.debug.index.runtime_types
         size = self._sections[0].high - self._sections[0].low
         return 2 * sum(key <= size for key in known) > len(known)
-
-
-def chan_name(elem: str, direction: str = "") -> str:
-    """ "chan (<-chan T)", as reflect writes it."""
-    elem = f"({elem})" if elem.startswith("<-") and not direction else elem
-    return f"{direction or 'chan '}{elem}"
 
 
 def _signed32(value: int) -> int:

@@ -30,7 +30,8 @@ from goprobe.runtime.shape import (
     shape_of,
     special,
 )
-from goprobe.runtime.typedata import RTYPE_BYTES, TypeData, chan_name
+from goprobe.runtime.typedata import TypeData
+from goprobe.runtime.typenames import RTYPE_BYTES, chan_name
 
 _SLOTS_LIMIT = 1 << 16
 _SIZE_LIMIT = 1 << 47

@@ -23,7 +23,7 @@ class Heaps:
     builds = (PLAIN, UNOPTIMIZED, PIE, *((RACE,) if has_gcc() else ()), STRIPPED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
-        return Writer(choices).program()
+        return Writer(choices, go, race="-race" in build.flags).program()
 
     def ask(self, case: Case) -> Iterator[Answer]:
         try:

@@ -68,30 +68,53 @@ class Judge:
     def _living(self) -> Iterator[tuple[ObjectSaid, int]]:
         """The objects that the program's own edges lead to from its roots, and their nodes."""
         reached = self.reached()
+        for made in self.said.by_address:
+            if made.address in reached and not self._is_static(made.address):
+                yield made, self.graph.node_at(made.address)
+
+    def _is_static(self, address: int) -> bool:
+        """As values without a size or of zeros are, and closures that capture nothing."""
         world = self.graph.world
         low, high = (world.bias + edge for edge in world.program.image)
-        for made in self.said.by_address:
-            # Values without a size or of zeros, and closures that capture nothing, are static.
-            if made.address in reached and not low <= made.address < high:
-                yield made, self.graph.node_at(made.address)
+        return low <= address < high
 
     def reached(self) -> set[int]:
         """First addresses of the objects that the program keeps."""
+        found = self._reached_from(self._roots(set(self.said.gone)), set(self.said.gone))
+        before = self._reached_from(self._roots(set()), set())
+        while True:  # what was there at the last collection keeps its finalizers and cleanups
+            more = self._attached(before) - found
+            if not more:
+                return found
+            found |= self._reached_from(more, set(self.said.gone))
+            before |= self._reached_from(more, set())
+
+    def _attached(self, there: set[int]) -> set[int]:
+        out = self._out(set())
+        kept: list[int] = []
+        for owner, value, finalizer in self.said.attached:
+            if owner in there and not self._is_static(owner):  # those never go
+                kept += [value, *(out.get(owner, ()) if finalizer else ())]
+        return {made.address for at in kept if (made := self._made_at(at))}
+
+    def _roots(self, gone: set[int]) -> set[int]:
         said = self.said
-        out: dict[int, list[int]] = {}
-        work: list[int] = []
         roots = sorted(said.roots)
-        gone = set(said.gone)
-        for slot, target in said.edges:
-            if slot in gone:
-                continue
-            if any(low <= slot < low + size for low, size, _ in roots):
-                work.append(target)
-            elif owner := self._made_at(slot):
+        found = set(said.kept)
+        for slot, target in [*said.edges, *said.holds]:
+            if slot not in gone and any(low <= slot < low + size for low, size, _ in roots):
+                found.add(target)
+        return found
+
+    def _out(self, gone: set[int]) -> dict[int, list[int]]:
+        out: dict[int, list[int]] = {}
+        for slot, target in [*self.said.edges, *self.said.holds]:
+            if slot not in gone and (owner := self._made_at(slot)):
                 out.setdefault(owner.address, []).append(target)
-        for container, target in said.holds:
-            out.setdefault(container, []).append(target)
-        found: set[int] = set()
+        return out
+
+    def _reached_from(self, roots: set[int], gone: set[int]) -> set[int]:
+        out, found, work = self._out(gone), set[int](), list(roots)
         while work:
             made = self._made_at(work.pop())
             if made and made.address not in found:
@@ -223,6 +246,8 @@ class Judge:
         for target in lost:
             made = self._made_at(target)
             if made is None or made.address in kept:
+                continue
+            if self._is_static(made.address):
                 continue
             node = self.graph.node_at(made.address)
             asked = f"{made.what} at {made.address:#x}: let go"

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -23,6 +24,11 @@ var (
 	answer [1]byte
 	escape unsafe.Pointer
 	seen   map[reflect.Type]int
+	known  map[reflect.Type]int
+	never  chan struct{}
+	stood  atomic.Int32
+	lates  []func()
+	unsure []any
 )
 
 func word(s string) {
@@ -186,6 +192,85 @@ func boxed(v any) any {
 	return v
 }
 
+// held tells of what an interface leads to, a value or what a pointer points at, and where that is.
+//
+//go:noinline
+func held(v any) unsafe.Pointer {
+	at := (*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1]
+	if t := reflect.TypeOf(v); t.Kind() == reflect.Pointer {
+		object("value", at, 1, t.Elem())
+	} else {
+		boxed(v)
+	}
+	return at
+}
+
+// Dynamic holds values of types that reflect has made.
+type Dynamic any
+
+type Once func() any
+
+//go:noinline
+func dynamic(v any) any {
+	at := held(v)
+	switch t := reflect.TypeOf(v); t.Kind() {
+	case reflect.Slice:
+		s := reflect.ValueOf(v)
+		object("array", s.UnsafePointer(), s.Cap(), t.Elem())
+		edge(at)
+	case reflect.Map:
+		object("map", at, 1, t)
+	case reflect.Chan:
+		object("chan", at, reflect.ValueOf(v).Cap(), t)
+	}
+	return v
+}
+
+// built tells of the array of a strings.Builder, whose first word is its own address.
+//
+//go:noinline
+func built(b *strings.Builder) {
+	all := *(*[]byte)(unsafe.Add(unsafe.Pointer(b), 8))
+	object("array", unsafe.Pointer(unsafe.SliceData(all)), cap(all), typeOf[byte]())
+	edge(unsafe.Add(unsafe.Pointer(b), 8))
+}
+
+// kept: something that lies in no object and no variable of the package holds the pointer.
+//
+//go:noinline
+func kept(p unsafe.Pointer) {
+	word("kept")
+	number(uintptr(p))
+	end()
+}
+
+// attached: as long as the object at `to` is there `p` is kept, by its finalizer (which keeps what
+// the object points at, too) or a cleanup.
+//
+//go:noinline
+func attached(to, p unsafe.Pointer, finalizer uintptr) {
+	word("attached")
+	number(uintptr(to))
+	number(uintptr(p))
+	number(finalizer)
+	end()
+}
+
+// apart: whether an address lies outside of an object (and of the slot that small ones share).
+func apart(object unsafe.Pointer, size uintptr, p unsafe.Pointer) bool {
+	low, at := uintptr(object)&^15, uintptr(p)
+	return at < low || at >= uintptr(object)+size+16
+}
+
+//go:noinline
+func deferred[T any](p *T) { runtime.KeepAlive(p) }
+
+//go:noinline
+func forever() { select {} }
+
+// later does something when no collection follows any more.
+func later(do func()) { lates = append(lates, do) }
+
 // edge: the word at `slot` is a pointer.
 //
 //go:noinline
@@ -246,7 +331,9 @@ func main() {
 	runtime.GOMAXPROCS(1)
 	seen = map[reflect.Type]int{}
 	build()
+
 	roots()
+	known = seen
 	seen = nil
 	clean()
 	for i := 0; i < 3; i++ {
@@ -254,6 +341,11 @@ func main() {
 		time.Sleep(time.Millisecond)
 	}
 	debug.SetGCPercent(-1)
+	seen, known = known, nil
+	for _, do := range lates {
+		do()
+	}
+	seen, lates = nil, nil
 	drop()
 	time.Sleep(5 * time.Millisecond)
 	os.Stdout.WriteString("\n")
@@ -266,4 +358,12 @@ func main() {
 	end()
 	os.Stdout.Write(told[:length])
 	syscall.Read(0, answer[:])
+}
+
+// wait until a goroutine has told all and stands; it is the only one that runs meanwhile.
+func standing(n int32) {
+	for stood.Load() < n {
+		time.Sleep(100 * time.Microsecond)
+	}
+	time.Sleep(200 * time.Microsecond)
 }

@@ -41,12 +41,20 @@ class Said:
     objects: list[ObjectSaid] = field(default_factory=list)
     also: dict[int, str] = field(default_factory=dict)
     code: dict[int, str] = field(default_factory=dict)
-    edges: list[tuple[int, int]] = field(default_factory=list)
+    pointers: dict[int, int] = field(default_factory=dict)
+    """Where pointers lie, and where they led in the end."""
     holds: list[tuple[int, int]] = field(default_factory=list)
     roots: list[tuple[int, int, str]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    attached: list[tuple[int, int, bool]] = field(default_factory=list)
+    """An object, what is kept as long as that is there, and whether a finalizer keeps it."""
     heap_objects: int = 0
     heap_bytes: int = 0
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        return list(self.pointers.items())
 
     @cached_property
     def by_address(self) -> list[ObjectSaid]:
@@ -71,13 +79,17 @@ def read(lines: Iterable[str]) -> Said:
             case "code":
                 said.code[numbers[0]] = rest[1]
             case "edge":
-                said.edges.append((numbers[0], numbers[1]))
+                said.pointers[numbers[0]] = numbers[1]
             case "holds":
                 said.holds.append((numbers[0], numbers[1]))
             case "root":
                 said.roots.append((numbers[0], numbers[1], rest[2]))
             case "gone":
                 said.gone.append(numbers[0])
+            case "kept":
+                said.kept.append(numbers[0])
+            case "attached":
+                said.attached.append((numbers[0], numbers[1], bool(numbers[2])))
             case "stats":
                 said.heap_objects, said.heap_bytes = numbers
     for what, *about in waiting:

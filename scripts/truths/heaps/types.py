@@ -22,6 +22,7 @@ class Sort(Enum):
     ANY = auto()
     SHAPE = auto()  # an interface with a method that all named structs have
     UNSAFE = auto()
+    LIBRARY = auto()  # of the standard library, filled by library.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ FUNC = Ty(Sort.FUNC, "func()")
 ANY = Ty(Sort.ANY, "any")
 SHAPE = Ty(Sort.SHAPE, "Shape")
 UNSAFE = Ty(Sort.UNSAFE, "unsafe.Pointer")
+NOTHING = Ty(Sort.SCALAR, "struct{}")
 
 
 def pointer(to: Ty) -> Ty:
@@ -94,6 +96,9 @@ class Types:
     named_types: list[Ty] = field(default_factory=list)
     boxes: dict[str, tuple[Part, ...]] = field(default_factory=dict)
     """Instances of the generic Box, "Box[*T0]"; known by use."""
+    library: tuple[str, ...] = ("sync.Map",)
+    """Types of the standard library that the release has; "[T]" stands for one of the program's,
+    "[K]" for one that can be compared."""
 
     def named(self, choices: Choices) -> Ty:
         """A struct of the program."""
@@ -110,6 +115,16 @@ class Types:
             more = (Part("Value", of), Part("Next", pointer(found)), Part("All", slice_of(of)))
             self.boxes[found.name] = more
         return found
+
+    def of_library(self, choices: Choices) -> Ty:
+        name = choices.one_of(self.library)
+        if name.endswith("[T]"):
+            of = self.named(choices)
+        elif name.endswith("[K]"):
+            of = choices.one_of(self.keys)
+        else:
+            return Ty(Sort.LIBRARY, name)
+        return Ty(Sort.LIBRARY, f"{name[:-3]}[{of.name}]", of)
 
     def draw(self, choices: Choices, *, depth: int = 3) -> Ty:
         """Any type; what it contains is ever plainer."""
@@ -133,12 +148,17 @@ class Types:
             (2, lambda: pointer(self.box(self.draw(choices, depth=min(depth - 2, 1))))),
             (2, lambda: choices.one_of(self.named_types) if self.named_types else INT),
             (1, lambda: UNSAFE),
+            (1, lambda: NOTHING),
+            (2, lambda: map_of(choices.one_of(self.keys), self.named(choices))),
+            (1, lambda: chan_of(choices.one_of(self.keys))),
+            (1, lambda: pointer(self.box(pointer(self.box(pointer(self.named(choices))))))),
+            (8, lambda: self.of_library(choices)),
         )
         return make()
 
 
-def draw_types(choices: Choices) -> Types:
-    types = Types()
+def draw_types(choices: Choices, library: tuple[str, ...]) -> Types:
+    types = Types(library=library)
     count = choices.between(1, 7)
     for number in range(count):  # pointers may lead to any of them, values to those before
         types.structs[f"T{number}"] = ()
@@ -159,7 +179,8 @@ def draw_types(choices: Choices) -> Types:
 
 def _renamed(name: str, kind: Ty) -> Ty:
     """A type of this name, where Go lets it be used like the other."""
-    if kind.sort in (Sort.STRUCT, Sort.POINTER, Sort.ANY, Sort.SHAPE, Sort.UNSAFE) or kind.literal:
+    plain = (Sort.STRUCT, Sort.POINTER, Sort.ANY, Sort.SHAPE, Sort.UNSAFE, Sort.LIBRARY)
+    if kind.sort in plain or kind.literal:
         kind = slice_of(kind)
     return Ty(kind.sort, name, kind.elem, kind.key, kind.count, kind.name)
 

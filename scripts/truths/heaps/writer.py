@@ -7,15 +7,22 @@ object and pointer the program tells what it is (prelude.go).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.truths.choices import Choices
-from scripts.truths.heaps.types import Part, Sort, Ty, Types, draw_types, pointer
+from scripts.truths.heaps import library
+from scripts.truths.heaps.imports import importing
+from scripts.truths.heaps.parked import Parked, worth_it
+from scripts.truths.heaps.specials import attach
+from scripts.truths.heaps.types import Part, Sort, Ty, draw_types, pointer
 from scripts.truths.kind import Program
 
 _PRELUDE = Path(__file__).with_name("prelude.go")
+_UNIFIED = Path(__file__).with_name("unified.go")
+_WHOLE = re.compile(r"o\d+")
 _DEPTH = 5
 _BOX = """type Box[T any] struct {
 	Value T
@@ -35,31 +42,62 @@ class _Made:
 
 
 class Writer:
-    def __init__(self, choices: Choices) -> None:
-        self._c = choices
-        self._types: Types = draw_types(choices)
+    def __init__(self, choices: Choices, go: str, *, race: bool) -> None:
+        self.choices = self._c = choices
+        self.types = self._types = draw_types(choices, library.library_of(go))
+        self.race = race
+        self._go = go
+        self._parked = Parked()
         self._made = _Made()
         self._lines: list[str] = []
         self._globals: list[tuple[str, Ty]] = []
-        self._left = choices.between(1, 60)  # objects that may still be made
+        self._left = choices.between(1, 120)  # objects that may still be made
         self._names = 0
-        self._go: list[str] = []
 
     def program(self) -> Program:
-        for i in range(self._c.between(1, 6)):
+        for i in range(self._c.between(1, 9)):
             name, kind = f"g{i}", self._types.draw(self._c)
             if self._c.chance(30):
                 kind = self._types.named(self._c)
             self._globals.append((name, kind))
             self._fill(name, kind, _DEPTH)
+        self._specials()
+        self._park()
         drops = self._drops()
-        return Program({"prelude.go": _PRELUDE.read_text(), "main.go": self._source(drops)})
+        files = {"prelude.go": _PRELUDE.read_text(), "main.go": self._source(drops)}
+        if "unique." in files["main.go"]:
+            files["unified.go"] = _UNIFIED.read_text()
+        return Program(files)
+
+    def _specials(self) -> None:
+        """Objects with finalizers, cleanups, weak pointers; each has one at most."""
+        whole = [
+            (name, kind)
+            for kind, made in self._made.values.items()
+            for name in made
+            if _WHOLE.fullmatch(name)
+        ]
+        if self._c.chance(40):
+            for name, kind in self._c.some(whole)[:6]:
+                attach(self, name, kind, self._go)
+
+    def _park(self) -> None:
+        made = self._made
+        shared = [(name, kind) for kind, names in made.values.items() for name in names]
+        starts: list[str] = []
+        lines, self._lines = self._lines, []
+        for _ in range(worth_it(self._c)):
+            self._made = _Made()
+            given = self._c.one_of(shared) if shared and self._c.chance(40) else None
+            self._left = max(self._left, 6)
+            self._parked.add(self, self._lines, (given[0], f"*{given[1]}") if given else None)
+        starts, self._lines, self._made = self._parked.starts, lines, made
+        self._lines += starts
 
     # The source
 
     def _source(self, drops: list[str]) -> str:
-        parts = ["package main\n", 'import "unsafe"\n', "var _ unsafe.Pointer",
-                 "type Shape interface{ Area() int }"]  # fmt: skip
+        parts = ["type Shape interface{ Area() int }"]
         for name, fields in self._types.structs.items():
             lines = "".join(f"\t{_declared(p)}\n" for p in fields)
             parts.append(f"type {name} struct {{\n{lines}}}")
@@ -77,7 +115,8 @@ class Writer:
         parts.append(f"func roots() {{\n{roots}}}")
         dropped = "".join(f"\t{line}\n" for line in drops)
         parts.append(f"//go:noinline\nfunc drop() {{\n{dropped}}}")
-        return "\n\n".join(parts) + "\n"
+        source = "\n\n".join([*parts, *self._parked.functions]) + "\n"
+        return importing(source)
 
     def _drops(self) -> list[str]:
         """Global pointers that are cleared at the end, so that there is garbage."""
@@ -85,11 +124,11 @@ class Writer:
         chosen = [name for name in plain if self._c.chance(15)]
         return [f"letGo(unsafe.Pointer(&{name}))" for name in chosen]
 
-    def _name(self) -> str:
+    def name(self) -> str:
         self._names += 1
         return f"o{self._names}"
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
         self._lines.append(line)
 
     # Values
@@ -106,18 +145,22 @@ class Writer:
                         self._fill(f"{place}[{i}]", kind.of, depth - 1)
             case Sort.SCALAR:
                 pass
+            case Sort.LIBRARY:
+                if depth > 0 and self._left > 0:
+                    self._left -= 1
+                    library.fill(self, place, kind, depth)
             case _:
-                if value := self._value(kind, depth):
+                if value := self.value(kind, depth):
                     if kind.sort is Sort.STRING and kind.literal:
                         value = f"{kind.name}({value})"
-                    self._say(f"{place} = {value}")
+                    self.say(f"{place} = {value}")
                     self._point(place, kind)
 
     def _point(self, place: str, kind: Ty) -> None:
         tell = "second" if kind.sort in (Sort.ANY, Sort.SHAPE) else "edge"
-        self._say(f"{tell}(unsafe.Pointer(&{place}))")
+        self.say(f"{tell}(unsafe.Pointer(&{place}))")
 
-    def _value(self, kind: Ty, depth: int) -> str:
+    def value(self, kind: Ty, depth: int) -> str:
         """An expression of a value that points somewhere, "" for none."""
         old = self._known(kind)
         if old and self._c.chance(40):
@@ -130,7 +173,7 @@ class Writer:
             Sort.SLICE: self._slice,
             Sort.MAP: self._map,
             Sort.CHAN: self._chan,
-            Sort.FUNC: lambda kind, depth: self._closure(depth),
+            Sort.FUNC: lambda kind, depth: self.closure(depth),
             Sort.ANY: lambda kind, depth: self._any(depth),
             Sort.SHAPE: lambda kind, depth: self._shape(depth),
             Sort.UNSAFE: lambda kind, depth: self._unsafe(depth),
@@ -172,18 +215,34 @@ class Writer:
             self._offer(f"{place}[{kind.count - 1}]", kind.of, depth - 1 if depth else 0)
 
     def _string(self) -> str:
-        name = self._name()
-        self._say(f"{name} := text({self._c.between(1, 3) * self._c.one_of((1, 20, 400))})")
+        name = self.name()
+        self.say(f"{name} := text({self._c.between(1, 3) * self._c.one_of((1, 20, 400))})")
         self._made.texts.append(name)
         return name
 
     def _unsafe(self, depth: int) -> str:
-        made = self._value(pointer(self._types.named(self._c)), depth - 1)
+        made = self.value(pointer(self._types.named(self._c)), depth - 1)
         return f"unsafe.Pointer({made})" if made else ""
 
+    def _inside(self, kind: Ty, depth: int) -> str:
+        """A pointer to a part of a new object, "" where no struct has such a part."""
+        found = [
+            (Ty(Sort.STRUCT, name), part.name)
+            for name, parts in self._types.structs.items()
+            for part in parts
+            if part.type.name == kind.of.name
+        ]
+        if not found:
+            return ""
+        outer, part = self._c.one_of(found)
+        made = self._pointer(pointer(outer), depth)
+        return f"&{made}.{part}"
+
     def _pointer(self, kind: Ty, depth: int) -> str:
-        name, of = self._name(), kind.of
-        self._say(f"{name} := value(new({of.name}))")
+        if depth > 1 and self._c.chance(20) and (inside := self._inside(kind, depth - 1)):
+            return inside
+        name, of = self.name(), kind.of
+        self.say(f"{name} := value(new({of.name}))")
         place = f"(*{name})" if of.sort is not Sort.STRUCT else name
         self._offer(place if of.sort is Sort.STRUCT else f"(*{name})", of)
         if of.sort is Sort.STRUCT:  # &*p is p
@@ -192,9 +251,11 @@ class Writer:
         return name
 
     def _slice(self, kind: Ty, depth: int) -> str:
-        name = self._name()
+        name = self.name()
         count = self._c.between(1, 3) * self._c.one_of((1, 2, 10, 70))
-        self._say(f"{name} := array(make({kind.name}, {count}))")
+        if kind.of.sort is not Sort.STRUCT and self._c.chance(5):
+            count *= 100
+        self.say(f"{name} := array(make({kind.name}, {count}))")
         self._made.arrays.setdefault(kind.of.name, []).append((name, count))
         self._offer(f"{name}[{count - 1}]", kind.of, 1)
         for i in sorted({0, count // 2, count - 1}):
@@ -203,19 +264,27 @@ class Writer:
 
     def _map(self, kind: Ty, depth: int) -> str:
         assert kind.key
-        name = self._name()
-        count = self._c.one_of((1, 3, 8, 9, 40, 2000))
-        self._say(f"{name} := table(make({kind.name}))")
+        name = self.name()
+        large = kind.of.sort in (Sort.STRUCT, Sort.ARRAY)
+        count = self._c.one_of((1, 3, 9) if large else (1, 3, 8, 9, 40, 2000))
+        self.say(f"{name} := table(make({kind.name}))")
         entry = f"{name}v"
-        self._say(f"var {entry} {kind.of.name}")
+        self.say(f"var {entry} {kind.of.name}")
+        if self._c.chance(20):  # grown, and emptied again
+            last = self._c.one_of((9, 60) if large else (9, 60, 1500))
+            key = self._key(kind.key, "i")
+            self.say(f"for i := 0; i < {last}; i++ {{ {name}[{key}] = {entry} }}")
+            self.say(f"for i := 0; i < {last}; i++ {{ delete({name}, {key}) }}")
+            if self._c.chance(30):
+                return name
         for i in range(min(count, 2)):
             self._held(name, entry, kind.of, depth)
-            self._say(f"{name}[{self._key(kind.key, str(i))}] = {entry}")
+            self.say(f"{name}[{self._key(kind.key, str(i))}] = {entry}")
         if count > 2:
             loop = (
                 f"for i := 2; i < {count}; i++ {{ {name}[{self._key(kind.key, 'i')}] = {entry} }}"
             )
-            self._say(loop)
+            self.say(loop)
         return name
 
     def _key(self, kind: Ty, number: str) -> str:
@@ -227,66 +296,75 @@ class Writer:
 
     def _held(self, container: str, value: str, kind: Ty, depth: int) -> None:
         """Put a new pointer into a value that a container is to get a copy of."""
+        if kind.sort is Sort.STRUCT:
+            for part in self._types.parts(kind):
+                self._held(container, f"{value}.{part.name}", part.type, depth)
         if kind.sort in (Sort.POINTER, Sort.SLICE, Sort.STRING, Sort.MAP, Sort.CHAN, Sort.FUNC):
-            made = self._value(kind, depth - 1)
+            made = self.value(kind, depth - 1)
             if made:
                 if kind.sort is Sort.STRING and kind.literal:
                     made = f"{kind.name}({made})"
-                self._say(f"{value} = {made}")
-                self._say(f"holds(pointer({container}), pointer({value}))")
+                self.say(f"{value} = {made}")
+                self.say(f"holds(pointer({container}), pointer({value}))")
 
     def _chan(self, kind: Ty, depth: int) -> str:
-        name = self._name()
+        name = self.name()
         room = self._c.one_of((0, 1, 3, 20))
-        self._say(f"{name} := channel(make({kind.name}, {room}))")
+        self.say(f"{name} := channel(make({kind.name}, {room}))")
         if room:
             value = f"{name}v"
-            self._say(f"var {value} {kind.of.name}; _ = {value}")
+            self.say(f"var {value} {kind.of.name}; _ = {value}")
             for _ in range(min(self._c.between(0, 2), room)):
                 self._held(name, value, kind.of, depth)
-                self._say(f"{name} <- {value}")
+                self.say(f"{name} <- {value}")
         return name
 
-    def _closure(self, depth: int) -> str:
-        name = self._name()
+    def closure(self, depth: int) -> str:
+        name = self.name()
         if self._c.chance(30):  # by reference
-            self._say(f"var {name}c int")
-            self._say(f"{name} := closure(func() {{ {name}c++ }})")
+            self.say(f"var {name}c int")
+            self.say(f"{name} := closure(func() {{ {name}c++ }})")
             return name
         if self._c.chance(20):  # a bound method
-            receiver = self._value(pointer(self._types.named(self._c)), depth - 1)
+            receiver = self.value(pointer(self._types.named(self._c)), depth - 1)
             if receiver:
-                self._say(f"{name} := closure({_selected(receiver)}.Do)")
-                self._say(f"holds(pointer({name}), unsafe.Pointer({receiver}))")
+                self.say(f"{name} := closure({_selected(receiver)}.Do)")
+                self.say(f"holds(pointer({name}), unsafe.Pointer({receiver}))")
                 return name
         captured: list[str] = []
         for _ in range(self._c.between(1, 3)):
             kind = pointer(self._types.named(self._c))
-            value = self._value(kind, depth - 1)
+            value = self.value(kind, depth - 1)
             if value:
                 inner = f"{name}c{len(captured)}"
-                self._say(f"{inner} := {value}")
+                self.say(f"{inner} := {value}")
                 captured.append(inner)
         if not captured:
             return ""
         uses = " + ".join(f"{c}.Area()" for c in captured)
-        self._say(f"{name} := closure(func() {{ length += 0 * ({uses}) }})")
+        self.say(f"{name} := closure(func() {{ length += 0 * ({uses}) }})")
         for inner in captured:
-            self._say(f"holds(pointer({name}), unsafe.Pointer({inner}))")
+            self.say(f"holds(pointer({name}), unsafe.Pointer({inner}))")
         return name
 
     def _any(self, depth: int) -> str:
         kind = self._types.draw(self._c, depth=2)
         if self._c.chance(25):
             kind = self._types.named(self._c)
-        elif self._c.chance(60) or kind.sort in (Sort.SCALAR, Sort.STRING, Sort.ANY, Sort.SHAPE):
-            made = self._value(pointer(self._types.named(self._c)), depth - 1)
+        elif self._c.chance(60) or kind.sort in (
+            Sort.SCALAR,
+            Sort.STRING,
+            Sort.ANY,
+            Sort.SHAPE,
+            Sort.LIBRARY,
+        ):
+            made = self.value(pointer(self._types.named(self._c)), depth - 1)
             return f"any({made})" if made else ""
         if kind.sort in (Sort.POINTER, Sort.MAP, Sort.CHAN, Sort.FUNC):
-            made = self._value(kind, depth - 1)
+            made = self.value(kind, depth - 1)
             return f"any({made})" if made else ""
-        name = self._name()
-        self._say(f"var {name} {kind.name}")
+        name = self.name()
+        self.say(f"var {name} {kind.name}")
         if kind.sort is Sort.STRUCT:
             for part in self._types.parts(kind):
                 self._fill_copied(f"{name}.{part.name}", part.type, depth - 1)
@@ -296,13 +374,13 @@ class Writer:
     def _fill_copied(self, name: str, kind: Ty, depth: int) -> None:
         """Fill a value that is copied afterwards; only what it points at is told."""
         if kind.sort in (Sort.SLICE, Sort.STRING):
-            made = self._value(kind, depth - 1)
+            made = self.value(kind, depth - 1)
             if made:
                 made = f"{kind.name}({made})" if kind.literal else made
-                self._say(f"{name} = {made}")
+                self.say(f"{name} = {made}")
 
     def _shape(self, depth: int) -> str:
-        return self._value(pointer(self._types.named(self._c)), depth - 1)
+        return self.value(pointer(self._types.named(self._c)), depth - 1)
 
 
 def _selected(pointer: str) -> str:

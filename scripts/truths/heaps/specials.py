@@ -1,0 +1,34 @@
+"""Finalizers, cleanups and weak pointers of objects: what they keep, and what they do not."""
+
+from __future__ import annotations
+
+from scripts.truths.heaps.library import Maker
+from scripts.truths.heaps.types import pointer
+
+
+def attach(maker: Maker, object_: str, kind: str, go: str) -> None:
+    """Attach something to the object that a variable points at."""
+    minor = int(go.split(".")[1])
+    what = maker.choices.below(3 if minor >= 24 else 1)
+    kept = maker.value(pointer(maker.types.named(maker.choices)), 2)
+    if what == 0:
+        name = maker.name()
+        inner = f"{name}c"
+        if kept:
+            maker.say(f"{inner} := {kept}")
+            use = f"runtime.KeepAlive({inner})"
+        else:
+            use = ""
+        maker.say(f"{name} := closure(func(*{kind}) {{ {use} }})")
+        if kept:
+            maker.say(f"holds(pointer({name}), unsafe.Pointer({inner}))")
+        maker.say(f"runtime.SetFinalizer({object_}, {name})")
+        maker.say(f"attached(unsafe.Pointer({object_}), pointer({name}), 1)")
+    elif what == 1 and kept:
+        # What is cleaned up must not be what the cleanup is handed.
+        maker.say(f"if apart(unsafe.Pointer({object_}), unsafe.Sizeof(*{object_}), "
+                  f"unsafe.Pointer({kept})) {{")  # fmt: skip
+        maker.say(f"runtime.AddCleanup({object_}, deferred, {kept})")
+        maker.say(f"attached(unsafe.Pointer({object_}), unsafe.Pointer({kept}), 0) }}")
+    elif what == 2:
+        maker.say(f"unsure = append(unsure, weak.Make({object_}))")
