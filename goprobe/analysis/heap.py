@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.audit.graph import GraphFacts, audit_graph
@@ -175,10 +176,20 @@ def types(graph: HeapGraph, *, retained: bool) -> tuple[TypeCount, ...]:
     held: Ints | None = None
     if retained:
         kinds = np.full(len(graph.nodes), -1, np.int32)
-        kinds[: len(sizes)] = typing.shape
+        kinds[: len(sizes)] = _numbers_of_names(graph)[typing.shape]
         outermost = graph.dominators.outermost(kinds)[: len(sizes)]
         held = np.where(outermost, graph.retained[: len(sizes)], 0)
     return _by_type(graph, np.ones(len(sizes), bool), held)
+
+
+def _numbers_of_names(graph: HeapGraph) -> NDArray[np.int32]:
+    """Of each shape in use the first one of its name: what several shapes stand for is one row, and
+    what objects of one row hold within each other counts once."""
+    found = np.zeros(len(graph.shapes), np.int32)
+    first: dict[str, int] = {}
+    for number in np.unique(graph.typing.shape).tolist():
+        found[number] = first.setdefault(graph.shapes[number].name, number)
+    return found
 
 
 def garbage(graph: HeapGraph) -> tuple[TypeCount, ...]:

@@ -21,7 +21,22 @@ type row struct {
 	calls [5]func()
 }
 
+// Maps within the entries of a map of the same type.
+type tree struct {
+	kids map[string]tree
+	pad  [12]*item
+}
+
+func grown(depth int) map[string]tree {
+	all := map[string]tree{}
+	for i := 0; i < 10 && depth > 0; i++ {
+		all[fmt.Sprint("kid ", i)] = tree{kids: grown(depth - 1)}
+	}
+	return all
+}
+
 var (
+	trees   map[string]tree
 	values  []any
 	rows    []row
 	between []func()
@@ -77,6 +92,7 @@ func main() {
 	only = queue[1:]
 	obj(unsafe.Pointer(&queue[0]), "[]*main.item backing")
 
+	trees = grown(3)
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))
 }

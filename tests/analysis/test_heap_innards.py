@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from goprobe.analysis.heap import HeapQuestions, report_on
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
@@ -27,6 +28,8 @@ def _told(program: str, go: str, flags: tuple[str, ...]) -> list[tuple[str, list
         snapshot = take(open_target(process.pid), timeout=5.0, progress=lambda message: None)
         try:
             graph = HeapGraph(snapshot, lambda message: None)
+            report = report_on(graph, HeapQuestions(types=True, retained=True))
+            assert all(audited.holds for audited in report.audit)
             return [
                 (graph.type_name(graph.node_at(int(at, 16))), what.split(" | "))
                 for at, what in said

@@ -54,6 +54,9 @@ class Judge:
         check = report.self_check
         if check.popcount_mismatches:
             yield wrong("self check", truth="no mismatch", told=str(check))
+        for audited in report.audit:
+            if not audited.holds:
+                yield wrong(f"audit: {audited.check}", truth="it holds", told=audited.says)
         for name, truth, told in (
             ("objects", said.heap_objects, census.objects),
             ("bytes", said.heap_bytes, census.bytes),
