@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from goprobe.analysis.codelines import CodeLines, Copy
+from goprobe.analysis.codelines import MOST_STARTS, CodeLines, Copy, Starts
 from goprobe.analysis.plan import SitePlan
 from goprobe.analysis.promises import Span
 from goprobe.analysis.sites import AllocationCall
@@ -15,13 +15,14 @@ _MOST = 4096
 
 
 class OwnFunction(msgspec.Struct, frozen=True):
-    """A function with code, its lines, and where each copy of that begins."""
+    """A function with code, its lines, how many copies there are, and where these begin."""
 
     name: str
     file: str
     first: int
     last: int
-    starts: tuple[int, ...]
+    copies: int
+    starts: Starts
 
 
 class Copies:
@@ -33,42 +34,47 @@ class Copies:
         names = {file: canonical(file) for file, _ in lines.places}
         wanted = {file for file, name in names.items() if own(name)}
         self._lines, self._names = lines, names
-        self._places: dict[tuple[str, int], dict[Copy, int]] = {}
+        self._places: dict[tuple[str, int], dict[Copy, Starts]] = {}
         for (file, line), copies in lines.places.items():
             if file in wanted:
                 self._places.setdefault((names[file], line), {}).update(copies)
         self.functions = tuple(
-            OwnFunction(name, names[f.file], f.first, f.last, tuple(f.starts.values()))
+            OwnFunction(name, names[f.file], f.first, f.last, len(f.starts), _all(f.starts))
             for name, f in lines.functions.items()
             if f.file in wanted
         )
 
     def starts_in(self, spans: Iterable[Span]) -> list[int]:
         """Where the code of some lines begins in each copy of it."""
-        first: dict[Copy, int] = {}
+        found: dict[Copy, Starts] = {}
         for span in spans:
             for line in range(span.first, span.last + 1):
-                for copy, pc in self._places.get((span.file, line), {}).items():
-                    first[copy] = min(pc, first.get(copy, pc))
-        return list(first.values())[:_MOST]
+                for copy, starts in self._places.get((span.file, line), {}).items():
+                    both = sorted({*found.get(copy, ()), *starts})
+                    found[copy] = tuple(both[:MOST_STARTS])
+        return list(_all(found))[:_MOST]
 
     def starts_of(self, plan: SitePlan) -> list[int]:
         """Where the code of a site's line begins in each copy of it; where there is none, that of
         its function."""
-        starts = list(self._places.get((plan.predicted.file, plan.predicted.line), {}).values())
+        starts = _all(self._places.get((plan.predicted.file, plan.predicted.line), {}))
         found = self._lines.functions.get(plan.function)
-        return starts or (list(found.starts.values()) if found else [])
+        return list(starts or (_all(found.starts) if found else ()))
 
     def starts_of_line(self, call: AllocationCall) -> list[int]:
         """Where the code of a call's own line begins, in the function that holds the call."""
         inner = call.frames[0]
         copies = self._lines.places.get((inner.file, inner.line), {})
-        return [pc for (entry, _), pc in copies.items() if entry == call.entry]
+        return [pc for (entry, _), starts in copies.items() if entry == call.entry for pc in starts]
 
     def starts_around(self, call: AllocationCall) -> Iterator[int]:
         """Where the functions begin in whose code a call stands."""
         for frame in call.frames:
             found = self._lines.functions.get(frame.function)
-            for (entry, _), pc in found.starts.items() if found else ():
+            for (entry, _), starts in found.starts.items() if found else ():
                 if entry == call.entry:
-                    yield pc
+                    yield from starts
+
+
+def _all(starts: Mapping[Copy, Starts]) -> Starts:
+    return tuple(pc for each in starts.values() for pc in each)

@@ -41,11 +41,18 @@ class Static(msgspec.Struct, frozen=True):
 
 class StackWitness(msgspec.Struct, frozen=True):
     """An instruction that uses memory of its own frame: when it is about to run, that lies at
-    the stack pointer plus `offset`. `taken`: its address is taken right there."""
+    the stack pointer plus `offset`. `taken`: its address is taken right there. `entry` is that of
+    the machine function."""
 
     pc: int
     offset: int
     taken: bool
+    entry: int = 0
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The part of a frame that it uses."""
+        return self.entry, self.offset
 
 
 class LineFacts(msgspec.Struct):
@@ -62,15 +69,18 @@ class LineFacts(msgspec.Struct):
 
 class FunctionLines(msgspec.Struct):
     """A function's code, of its own and where it was inlined: its lines, and where each copy of it
-    begins, by machine function and way of inlining."""
+    may begin, by machine function and way of inlining."""
 
     file: str
     first: int
     last: int
-    starts: dict[Copy, int] = msgspec.field(default_factory=dict)
+    starts: dict[Copy, Starts] = msgspec.field(default_factory=dict)
 
 
 Copy = tuple[int, int]
+Starts = tuple[int, ...]
+MOST_STARTS = 16
+"""Of one copy: which of its stretches of code runs first depends on the way into it."""
 _OBJECT_LIMIT = 64
 
 
@@ -78,16 +88,17 @@ class CodeLines:
     """The facts of every line of the functions asked for, by (file, line).
 
     Once they are there, `places` knows where the code of a line begins in each copy of it, and
-    `functions` the code of each function by its name, inlined ones too. The optimiser moves
-    instructions of a line to where the line is not reached: it begins where the debug information
-    says that a statement does (`statements`, sorted addresses), if anywhere.
+    `functions` the code of each function by its name, inlined ones too. That may be in several
+    places, not all of which run when the line does. The optimiser moves instructions of a line to
+    where the line is not reached: it begins where the debug information says that a statement does
+    (`statements`, sorted addresses), if anywhere.
     """
 
     def __init__(self, elf: ElfFile, lines: LineTable, statements: Sequence[int] = ()) -> None:
         self._lines = lines
         self._elf = elf
         self._kinds = _StaticKinds(elf)
-        self.places: dict[tuple[str, int], dict[Copy, int]] = {}
+        self.places: dict[tuple[str, int], dict[Copy, Starts]] = {}
         self.functions: dict[str, FunctionLines] = {}
         self._statements, self._begins = statements, frozenset(statements)
 
@@ -124,10 +135,12 @@ class CodeLines:
         found = self._statements[at : at + 1]
         return found[0] if found and found[0] < high else low
 
-    def _set(self, starts: dict[Copy, int], copy: Copy, pc: int) -> None:
-        known = starts.get(copy)
-        if known is None or (pc in self._begins and known not in self._begins):
-            starts[copy] = pc
+    def _set(self, starts: dict[Copy, Starts], copy: Copy, pc: int) -> None:
+        known = starts.get(copy, ())
+        if pc in self._begins and (not known or known[0] in self._begins):
+            starts[copy] = (*known, pc) if len(known) < MOST_STARTS else known
+        elif not known or pc in self._begins:
+            starts[copy] = (pc,)
 
     def _note(self, entry: int, start: int, frames: Sequence[SourceFrame]) -> None:
         way = 0
@@ -173,7 +186,9 @@ class CodeLines:
             if reference.register:
                 facts.statics.append(self._kinds.of(what))
         elif reference.register or objects.holds(what.offset):
-            facts.stack.append(StackWitness(reference.pc, what.offset, bool(reference.register)))
+            facts.stack.append(
+                StackWitness(reference.pc, what.offset, bool(reference.register), facts.entry)
+            )
 
 
 class _FrameObjects:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from signal import Signals
 
@@ -119,14 +120,20 @@ def observe(request: Request) -> Observed:
     owners = [pc + CALL_SIZE for pc in (*calls, *request.others)]
     sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in request.plans for w in plan.witnesses}
+    # What runs in a function besides the first needs to be seen once only.
+    often = {next(group).pc for plan in request.plans
+             for _, group in groupby(plan.witnesses, lambda w: w.entry)}  # fmt: skip
     watched = [pc for pc in request.watched if pc not in offsets]
     results = Results(request.program, calls, offsets)
     sweeps = _Sweeps(request.program)
     outcome = run_counted(
         str(request.program.elf.path), request.arguments, sites=sites,
         probes=[
-            *(ProbeSite(pc, pc, max(request.hits, 1)) for pc in offsets if pc not in calls),
-            *(ProbeSite(pc, pc, 1) for pc in watched if pc not in calls),
+            *(
+                ProbeSite(pc, pc, max(request.hits, 1) if pc in often else 1)
+                for pc in (*offsets, *watched)
+                if pc not in calls
+            ),
         ],
         inspect=request.hits, on_hit=results.on_hit, on_probe=results.on_probe,
         on_end=sweeps.at_end, check_every=request.check_pointers,

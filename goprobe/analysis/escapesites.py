@@ -83,8 +83,11 @@ class Sites:
             wrapper=plan.wrapper,
             foreign=self._request.deep and not self._names.own(predicted.file),
             witness=bool(plan.witnesses),
-            witnessed=sum(seen.witnessed.get(w.pc, 0) for w in plan.witnesses),
-            executed=sum(seen.executed.get(w.pc, 0) for w in plan.witnesses),
+            witnessed=_in_frames(plan, seen.witnessed),
+            executed=_in_frames(plan, seen.executed),
+            in_part=_in_part(plan, seen.executed),
+            sharing=plan.sharing,
+            below=plan.witness_line if plan.witness_line != predicted.line else 0,
             line_ran=any(map(seen.ran_at, self._copies.starts_of(plan))),
             elsewhere=tuple(sorted(elsewhere)),
             unseen=seen.partial,
@@ -169,6 +172,22 @@ def _merged(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
             address=known.address, name=known.name, opened=known.opened + o.opened,
         )  # fmt: skip
     return tuple(found.values())
+
+
+def _in_frames(plan: SitePlan, counts: Mapping[int, int]) -> int:
+    """How often memory of the site's functions was used: of each where it was used most."""
+    most: dict[int, int] = {}
+    for w in plan.witnesses:
+        most[w.entry] = max(counts.get(w.pc, 0), most.get(w.entry, 0))
+    return sum(most.values())
+
+
+def _in_part(plan: SitePlan, counts: Mapping[int, int]) -> bool:
+    """Whether in a function of which some part of the frame was used others never were."""
+    parts = {w.part for w in plan.witnesses}
+    used = {w.part for w in plan.witnesses if counts.get(w.pc)}
+    entered = {entry for entry, _ in used}
+    return any(entry in entered for entry, _ in parts - used)
 
 
 def _limits(flow: Sequence[str]) -> tuple[str, ...]:

@@ -189,7 +189,7 @@ class Study:
             ran = any(self.observed.ran_at(pc) for pc in function.starts) if asked else None
             yield FunctionCode(
                 function.name, function.file, function.first, function.last,
-                len(function.starts), ran, may.get(function.name, ""),
+                function.copies, ran, may.get(function.name, ""),
             )  # fmt: skip
 
 

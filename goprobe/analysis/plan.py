@@ -7,7 +7,7 @@ and in the end by order; where that leaves a choice, the plan says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -36,7 +36,9 @@ class SitePlan(msgspec.Struct):
 
     `code`: its line has machine code; `alive`: so has its function. `wrapper`: the closure that
     the compiler makes of the call of a go or defer statement, of which it says nothing. `together`:
-    calls of other sites that may have made this one's memory along with theirs.
+    calls of other sites that may have made this one's memory along with theirs. `witnesses` are
+    instructions that use memory of the frame, the first of each machine function first; `sharing`
+    is how many sites of the line they may be for.
     """
 
     predicted: Predicted
@@ -44,6 +46,7 @@ class SitePlan(msgspec.Struct):
     calls: list[AllocationCall] = msgspec.field(default_factory=list)
     statics: list[Static] = msgspec.field(default_factory=list)
     witnesses: list[StackWitness] = msgspec.field(default_factory=list)
+    sharing: int = 1
     witness_line: int = 0
     code: bool = False
     alive: bool = False
@@ -54,6 +57,11 @@ class SitePlan(msgspec.Struct):
     @property
     def families(self) -> frozenset[Family]:
         return self.predicted.shape.families
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether it lives in the frame, as far as the code tells."""
+        return bool(self.witnesses) and not self.calls and not self.statics
 
 
 class _Anchored(msgspec.Struct, frozen=True):
@@ -117,7 +125,7 @@ class Joiner:
         self._attach_shared_blocks(plans, [a for group in anchored.values() for a in group])
         plans += self._unpredicted(self._attach_moves(plans, left))
         for place, on_line in by_line.items():
-            self._complete(place, on_line)
+            self._complete(place, on_line, by_line)
         plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
         return plans
 
@@ -343,12 +351,17 @@ class Joiner:
 
     # Code besides calls
 
-    def _complete(self, place: Place, plans: Sequence[SitePlan]) -> None:
+    def _complete(
+        self, place: Place, plans: Sequence[SitePlan], sites: Collection[Place]
+    ) -> None:
         on_line = self._facts.get(place, ())
         for plan in plans:
             facts = _of_its_function(plan, [f for f in on_line if _relevant(f, plan)])
             self._add_statics(plan, facts, plans)
-            self._add_witnesses(plan, facts)
+            self._add_witnesses(plan, facts, sites)
+        in_frame = [p for p in plans if p.in_frame and p.witness_line == place[1]]
+        for plan in in_frame:
+            plan.sharing = len(in_frame)
         for plan in plans:
             alike = [p for p in plans if _alike(p, plan)]
             if len(alike) > 1 and not plan.ambiguous and any(p.calls for p in alike):
@@ -371,30 +384,46 @@ class Joiner:
         if not plan.calls:
             plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
 
-    def _add_witnesses(self, plan: SitePlan, facts: Iterable[LineFacts]) -> None:
+    def _add_witnesses(
+        self, plan: SitePlan, facts: Iterable[LineFacts], sites: Collection[Place]
+    ) -> None:
         if plan.predicted.prediction is not Prediction.STACK and Family.GROW not in plan.families:
             return
         for fact in facts:
-            taken = [w for w in fact.stack if w.taken] or fact.stack
-            plan.witnesses += taken[:1]
+            plan.witnesses += _uses_of_the_frame(fact)
         plan.witness_line = plan.predicted.line
         if not plan.witnesses and not plan.predicted.shape.temporary:
-            self._look_below(plan)
+            self._look_below(plan, sites)
 
-    def _look_below(self, plan: SitePlan) -> None:
-        """The address of what a line makes is often taken only where it is used."""
-        for line in self._functions.get(plan.function, ()):
-            if plan.predicted.line < line <= plan.predicted.line + _BELOW:
-                for fact in self._facts.get((plan.predicted.file, line), ()):
-                    taken = [w for w in fact.stack if w.taken]
-                    if fact.function == plan.function and taken:
-                        plan.witnesses, plan.witness_line = taken[:1], line
-                        return
+    def _look_below(self, plan: SitePlan, sites: Collection[Place]) -> None:
+        """The address of what a line makes is often taken only where it is used; not where other
+        sites are, or bodies inlined, which have addresses of their own to take."""
+        file = plan.predicted.file
+        for line in plan.predicted.after:
+            if (file, line) in sites:
+                continue
+            for fact in self._facts.get((file, line), ()):
+                taken = [w for w in fact.stack if w.taken]
+                if fact.function == plan.function and taken and not fact.inlined:
+                    plan.witnesses, plan.witness_line = taken[:1], line
+                    return
 
 
+def _uses_of_the_frame(fact: LineFacts) -> list[StackWitness]:
+    """Where a line takes the addresses of parts of its frame, a few of each; if it takes none,
+    where it first uses one."""
+    taken = [w for w in fact.stack if w.taken]
+    if not taken:
+        return fact.stack[:1]
+    uses: dict[tuple[int, int], list[StackWitness]] = {}
+    for witness in taken:
+        uses.setdefault(witness.part, []).append(witness)
+    return [w for of_part in list(uses.values())[:_PARTS] for w in of_part[:_USES]]
+
+
+_PARTS, _USES = 6, 3
 _REFUSED = -100
 _ONCE = 3
-_BELOW = 12
 
 _S = StaticKind
 _VALUES = frozenset((_S.CONSTANT, _S.SMALL_VALUES, _S.ZERO_VALUE, _S.ZEROBASE, _S.TEXT))

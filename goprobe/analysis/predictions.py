@@ -28,6 +28,9 @@ _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT
 _NAME = re.compile(r"~?[\w·]+")
 _SOURCE_LIMIT = 64 << 20
 _LOOK_BACK = 4096
+_BELOW = 12
+# What goes on with the statement before it, or can be jumped to.
+_CLOSES = re.compile(r"\s*([})\]]|case\b|default\s*:|\w+\s*:\s*($|//))")
 
 
 class Predicted(msgspec.Struct):
@@ -36,7 +39,8 @@ class Predicted(msgspec.Struct):
     `parameter`: it speaks of a parameter, which has no memory of its own. `global_`: the thing
     belongs to a package variable's initial value. `in_literal`: it stands in a function literal
     that begins on its line. `in_signature`: it is a parameter that was moved to the heap.
-    `function` is the compiler's name for the function, "" where it does not tell.
+    `function` is the compiler's name for the function, "" where it does not tell. `after` are lines
+    below that cannot run unless this one did.
     """
 
     file: str
@@ -54,6 +58,7 @@ class Predicted(msgspec.Struct):
     in_signature: bool = False
     messages: list[str] = msgspec.field(default_factory=list)
     flow: tuple[str, ...] = ()
+    after: tuple[int, ...] = ()
 
 
 class Predictions(msgspec.Struct, frozen=True):
@@ -80,6 +85,17 @@ class Sources:
         lines = self.lines(file)
         return lines[number - 1] if 0 < number <= len(lines) else ""
 
+    def in_block_after(self, file: str, line: int) -> tuple[int, ...]:
+        """Lines after one that stand in the same block of statements, by their indentation."""
+        depth = _indentation(self.line(file, line))
+        found = []
+        for number, text in enumerate(self.lines(file)[line : line + _BELOW], line + 1):
+            if text.strip() and _indentation(text) < depth:
+                break
+            if _indentation(text) == depth and not _CLOSES.match(text):
+                found.append(number)
+        return tuple(found)
+
     def before(self, file: str, line: int, col: int) -> str:
         """The text before a position (`col` in bytes from 1), as far back as can matter."""
         lines = self.lines(file)
@@ -88,6 +104,10 @@ class Sources:
         start = max(0, line - 60)
         head = lines[line - 1].encode()[: max(0, col - 1)].decode(errors="replace")
         return "\n".join([*lines[start : line - 1], head])[-_LOOK_BACK:]
+
+
+def _indentation(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def predict(
@@ -143,6 +163,7 @@ def _add(
             file, d.line, d.col, d.expression, prediction, shape, d.function, parameter,
             moved=moved, in_signature=in_signature, flow=d.flow,
             global_=not parameter and is_global(file, d.line, sources),
+            after=sources.in_block_after(file, d.line) if prediction is Prediction.STACK else (),
         )  # fmt: skip
     site.messages.append(d.text)
 

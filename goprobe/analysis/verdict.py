@@ -41,7 +41,9 @@ class Evidence(msgspec.Struct, frozen=True):
     `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
     `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
     seen in the frame, out of `executed`; `line_ran`: some code of its line (where it has none, of
-    its function) was seen to run. `elsewhere` are the places into which the function was inlined.
+    its function) was seen to run. `in_part`: other memory of the line's frame was never used, and
+    `sharing` sites may be meant by what was; where the line itself uses none, that of the line
+    `below` was looked at. `elsewhere` are the places into which the function was inlined.
     `dangling` are pointers into stacks that must not be. `temporary`: a string made of bytes, in
     passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a
     package whose predictions were not asked for. `unseen` says why the run did
@@ -67,6 +69,9 @@ class Evidence(msgspec.Struct, frozen=True):
     witness: bool = False
     witnessed: int = 0
     executed: int = 0
+    in_part: bool = False
+    sharing: int = 1
+    below: int = 0
     line_ran: bool = False
     elsewhere: tuple[str, ...] = ()
     dangling: tuple[str, ...] = ()
@@ -186,8 +191,14 @@ def _in_frame(site: Evidence) -> Judged:
         )
     if not site.ran:
         return Verdict.UNOBSERVED, "not run: the code keeps it in the function's frame"
+    if site.witnessed and site.in_part and site.sharing > 1:
+        return Verdict.UNOBSERVED, (
+            f"of {site.sharing} things of its line that the frame keeps not all were seen there: "
+            "which were is not known"
+        )
     if site.witnessed:
-        text = "its memory was seen in the goroutine's stack frame"
+        memory = f"the memory that line {site.below} uses of it" if site.below else "its memory"
+        text = f"{memory} was seen in the goroutine's stack frame"
         more = 0 < site.looked <= site.executed
         return Verdict.CONFIRMED_STACK, f"{text} (looked at {site.looked} times)" if more else text
     if site.executed:

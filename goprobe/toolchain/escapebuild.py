@@ -1,14 +1,15 @@
 """Builds programs and test binaries as users ship them, and keeps what the compiler says of them.
 
 One build gives both: `-gcflags=-m=2` makes the compiler talk and changes nothing in the code that
-it makes (the flag is read in diagnostics only; see diagnostics.py for where).
+it makes (the flag is read in diagnostics only; see diagnostics.py for where). What the user has
+said of -gcflags holds as well: see compilerflags.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from goprobe.toolchain.build import (
     run_go,
 )
 from goprobe.toolchain.cache import build_folder, locked
+from goprobe.toolchain.compilerflags import flags_for
 from goprobe.toolchain.diagnostics import Diagnostic, parse_diagnostics
 from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
@@ -196,9 +198,7 @@ def build_program(
     if len(programs) != 1:
         raise _no_program(packages, programs)
     program = programs[0]
-    others = [f"-gcflags={p.path}={GCFLAGS}" for p in packages if p is not program]
-    options = (*flags, *others, f"-gcflags={GCFLAGS}")
-    return _build("build", program, tuple(packages), go, flags, options, progress)
+    return _build("build", program, tuple(packages), go, flags, progress)
 
 
 def build_test(
@@ -207,8 +207,7 @@ def build_test(
     """The package's test binary. Raises UsageError where it has no tests, and BuildError."""
     if not package.has_tests:
         raise UsageError(f"{package.path} has no tests")
-    options = (*flags, f"-gcflags={GCFLAGS}")
-    return _build("test", package, (package,), go, flags, options, progress)
+    return _build("test", package, (package,), go, flags, progress)
 
 
 def _no_program(packages: Sequence[GoPackage], programs: Sequence[GoPackage]) -> UsageError:
@@ -228,10 +227,10 @@ def _build(
     packages: tuple[GoPackage, ...],
     go: GoTool,
     flags: Sequence[str],
-    options: Sequence[str],
     progress: Progress | None,
 ) -> EscapeBuild:
-    options = (*options, *_with_symbols(flags, go))
+    given = [*_goflags(go), *flags]
+    options = (*flags, *_telling(package, packages, given), *_with_symbols(given))
     key = "\0".join((kind, *package.argument, str(package.cwd), str(go.path), go.version, *options))
     folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
     binary = folder / (f"{package.directory.name}.test" if kind == "test" else _name(package))
@@ -260,13 +259,24 @@ def _build(
     )
 
 
-def _with_symbols(flags: Sequence[str], go: GoTool) -> list[str]:
+def _telling(
+    program: GoPackage, packages: Sequence[GoPackage], given: Sequence[str]
+) -> Iterator[str]:
+    """The flags that make the compiler talk of each package, besides what the user has it do."""
+    for package in (*(p for p in packages if p is not program), program):
+        named = package is program
+        own = flags_for(given, package.path, package.directory, package.cwd,
+                        named=named, standard=package.standard)  # fmt: skip
+        pattern = "" if named else f"{package.path}="
+        yield f"-gcflags={pattern}{f'{own} {GCFLAGS}'.lstrip()}"
+
+
+def _with_symbols(given: Sequence[str]) -> list[str]:
     """The linker flags that the user gave, with symbols and debug information kept all the same:
     those change nothing in the code. Nothing where the user gave none.
 
     Of a linker flag the last one counts, of -ldflags too, and a command line's over GOFLAGS.
     """
-    given = [*_goflags(go), *flags]
     found = [f.split("=", 1)[1] for f in given if f.lstrip("-").startswith("ldflags=")]
     return [f"-ldflags={found[-1]} -s=0 -w=0"] if found else []
 

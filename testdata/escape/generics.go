@@ -110,7 +110,7 @@ func main() {
 		total += len(mapped([]string{text, text}, length)) // want: confirmed_stack 2
 		keptF = closureOver(text, length)
 		total += keptF()
-		total += localOf(i, func(p *int) int { return *p }) // want: static 2
+		total += localOf(i, func(p *int) int { return *p }) // want: static 0
 		total += sum(i, 2, 3) // want: confirmed_stack 2
 		total += *callInlined(i) + len(*callInlinedString(text))
 		var l list[string]

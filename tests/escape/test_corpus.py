@@ -7,7 +7,7 @@ import pytest
 from goprobe.model.escape import Verdict
 from goprobe.model.trace import Exit
 from tests.escape.corpus import FOLDER, PROGRAMS, compare, release_of, study, wants
-from tests.support.go import matrix, releases
+from tests.support.go import has_gcc, matrix, releases
 
 
 @pytest.mark.parametrize("go", matrix())
@@ -18,6 +18,21 @@ def test_verdicts_and_hits_are_those_that_the_source_expects(program: str, go: s
     assert report.exit == Exit(code=0)
     assert not report.partial
     assert not report.warnings
+
+
+@pytest.mark.skipif(not has_gcc(), reason="no C compiler for the race detector")
+@pytest.mark.parametrize("go", matrix())
+def test_a_line_that_ran_is_not_said_never_to_have(
+    go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first code of a line may stand where the line is not reached: in the block before it."""
+    monkeypatch.setenv("CGO_ENABLED", "1")
+    report = study("branches", go, flags=("-race",))
+    (line,) = (n for n, ws in wants(FOLDER / "branches.go").items() for w in ws if n > 30
+               and w.verdict is Verdict.UNOBSERVED and w is ws[0])  # fmt: skip
+    sites = [s for s in report.sites if s.line == line]
+    assert len(sites) == (0 if go == "1.21" else 2)
+    assert not [s for s in sites if "never ran" in s.reason or s.verdict is Verdict.NOT_REACHED]
 
 
 def test_the_corpus_covers_its_subject() -> None:

@@ -19,7 +19,7 @@ from scripts.truths.allocations.program import Way, write
 from scripts.truths.allocations.witness import Witness, read
 from scripts.truths.answer import Answer, wrong
 from scripts.truths.choices import Choices
-from scripts.truths.kind import PIE, PLAIN, RACE, Build, Case, Program
+from scripts.truths.kind import PIE, PLAIN, RACE, UNOPTIMIZED, Build, Case, Program
 from tests.support.cli import command, environment
 
 _SECONDS = 120.0
@@ -28,7 +28,7 @@ _SHOWN = 3000
 
 class Allocations:
     name = "allocations"
-    builds = (PLAIN, RACE, PIE)
+    builds = (PLAIN, RACE, PIE, UNOPTIMIZED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         major, minor = map(int, go.split("."))
@@ -68,7 +68,8 @@ def _command(case: Case, way: Way, output: Path) -> list[str]:
 
 def _environment(case: Case, way: Way) -> dict[str, str]:
     return environment(
-        GOFLAGS=" ".join(case.build.flags), CGO_ENABLED="1" if case.build.cgo else "0",
+        GOFLAGS=" ".join(f"'{flag}'" for flag in case.build.flags),
+        CGO_ENABLED="1" if case.build.cgo else "0",
         GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOMAXPROCS=str(way.processors),
         TRUTH="1",
     )  # fmt: skip

@@ -24,6 +24,7 @@ _CHANCE = re.compile(r"m\d+\[|make\(map|map\[|maps\.|pool|\bgo |\bdefer |<-|sele
 _PROMISE = re.compile(r"//goprobe:(\w+)")
 _LIBRARY = re.compile(r"\b[a-z]+\.[A-Z]\w*\(")
 _COUNTER = re.compile(r"\s*ran\[(\d+)\]")
+_BRANCHING = re.compile(r"\bfunc\b|\bfor\b|\bif\b|\bcase\b|switch|&&|\|\||append")
 _ALWAYS = re.compile(r"runtime\.(newobject|mallocgc\w*|makechan|makemap(_small)?)$")
 
 
@@ -186,6 +187,10 @@ class Judge:
                 return wrong(asked, truth=f"{made} allocations", told=said)
         if executed and "code never ran" in site["reason"]:
             return wrong(asked, truth=f"executed {executed} times", told=said)
+        if executed == 0 and (site["verdict"] == "confirmed_stack" or "line ran" in said):
+            return wrong(asked, truth="never executed", told=said)
+        if executed and site["verdict"] == "not_reached" and self._straight(site, place):
+            return wrong(asked, truth=f"executed {executed} times", told=said)
         if site["verdict"] == "dead" and executed and site["calls"]:
             return wrong(asked, truth=f"executed {executed} times", told=said)
         if len(site["calls"]) == 1 and executed is not None:
@@ -196,6 +201,12 @@ class Judge:
             if call["ran"] and not executed and own:
                 return wrong(asked, truth="never executed", told="it ran")
         return right(asked)
+
+    def _straight(self, site: Json, place: Place) -> bool:
+        """Whether all that a site needs is needed each time that its line is executed."""
+        inlined = any(text.startswith("inlining call") for text in site["messages"])
+        needed = site["prediction"] == "stack" and not site["calls"] and not inlined
+        return needed and not _BRANCHING.search(self._text(place))
 
     # Promises
 
