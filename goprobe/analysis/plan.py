@@ -351,9 +351,7 @@ class Joiner:
 
     # Code besides calls
 
-    def _complete(
-        self, place: Place, plans: Sequence[SitePlan], sites: Collection[Place]
-    ) -> None:
+    def _complete(self, place: Place, plans: Sequence[SitePlan], sites: Collection[Place]) -> None:
         on_line = self._facts.get(place, ())
         for plan in plans:
             facts = _of_its_function(plan, [f for f in on_line if _relevant(f, plan)])

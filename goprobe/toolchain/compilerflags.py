@@ -25,11 +25,7 @@ def flags_for(
             continue
         value = value.strip()
         pattern, _, flags = ("", "", value) if value[:1] in ("", "-") else value.partition("=")
-        if (
-            _matches(pattern.strip(), path, directory, cwd, standard=standard)
-            if pattern
-            else named
-        ):
+        if _matches(pattern.strip(), path, directory, cwd, standard=standard) if pattern else named:
             found = flags.strip()
     return found
 

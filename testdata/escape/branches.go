@@ -82,6 +82,14 @@ func shortCut(n int) int {
 	return n
 }
 
+var kept *point
+
+//go:noinline
+func keep(n int) { kept = &point{n, n} } // want: confirmed_heap 6
+
 func main() {
+	for i := 0; i < 6; i++ {
+		keep(i)
+	}
 	total += oneOfTwo(3) + leftOut(3) + eitherWay(3) + both(3) + noneOfBoth(3) + shortCut(3)
 }

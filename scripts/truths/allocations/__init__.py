@@ -54,7 +54,7 @@ class Allocations:
         sources = {Path(n).name: text.split("\n") for n, text in case.program.files.items()}
         yield from Judge(
             json.loads(output.read_bytes()), read(told.stdout.decode(errors="replace")),
-            None if way.mode == "bench" else plain, sources, case.go,
+            None if way.mode == "bench" else plain, sources, way.named, case.go,
         ).answers()  # fmt: skip
 
     def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,9 @@ class Told:
 
 class Judge:
     """The questions about one run of a program with these `sources` by name. `witness` is what
-    the program said of that run, `plain` of one without goprobe, None where that was another."""
+    the program said of that run, `plain` of one without goprobe, None where that was another.
+    `named` are the files of the packages that goprobe was to look at: of others it knows what was
+    inlined into those."""
 
     def __init__(
         self,
@@ -59,9 +61,11 @@ class Judge:
         witness: Witness,
         plain: Witness | None,
         sources: Mapping[str, Sequence[str]],
+        named: Collection[str],
         go: str,
     ) -> None:
         self._report, self._sources, self._witness = report, sources, witness
+        self._named = named
         self._truth = witness.lines()
         self._plain = plain.lines() if plain else None
         # Up to Go 1.25 the profile leaves out one frame too many where compiled code calls mallocgc
@@ -135,9 +139,8 @@ class Judge:
         told: dict[Place, Told] = {}
         for place, call in self._calls:
             told[place] = told.get(place, Told()).plus(call)
-        files = {"main.go", *(place[0] for place in told)}
         direct = sum(line.direct for line in told.values()) if self._skips else 0
-        for place in sorted({*told, *(p for p in self._truth if p[0] in files)}):
+        for place in sorted({*told, *(p for p in self._truth if p[0] in self._named)}):
             yield self._of_line(place, told.get(place), direct)
 
     def _of_line(self, place: Place, line: Told | None, direct: int) -> Answer:

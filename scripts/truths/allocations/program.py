@@ -220,6 +220,11 @@ class Way:
     processors: int = 1
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """The files of which goprobe is to know everything."""
+        return witness.FILES if "--deep" in self.options or "./..." in self.targets else witness.FILES[:1]
+
+    @property
     def command(self) -> list[str]:
         """What goprobe is given."""
         mode = {"program": [], "test": ["--test"], "bench": ["--bench", "."]}[self.mode]
