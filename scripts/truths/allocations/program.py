@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from scripts.truths.allocations import witness
-from scripts.truths.allocations.statements import statements
+from scripts.truths.allocations.flow import statements
 from scripts.truths.allocations.writing import ELEMENTS, Body, Shared
 from scripts.truths.choices import Choices
 from scripts.truths.kind import Program
 
 MAIN = "main.go"
-_PACKAGES = ("bytes", "errors", "fmt", "io", "maps", "os", "runtime", "slices", "sort", "strconv",
-             "strings", "sync", "sync/atomic", "truth/lib")  # fmt: skip
+_PACKAGES = ("bytes", "errors", "fmt", "io", "maps", "os", "runtime", "runtime/debug", "slices",
+             "sort", "strconv", "strings", "sync", "sync/atomic", "time", "truth/lib")  # fmt: skip
 TESTS = "main_test.go"
 _TESTS = """\
 package main
@@ -67,135 +68,7 @@ func Any(n int) any { return n }
 _MANY = 1000
 _WORDS = ("noalloc", "heap", "stack")
 
-_HELPERS = """\
-type receiver struct{ n int }
-
-func (r receiver) value() int { return r.n }
-
-//go:noinline
-func (r *receiver) pointer() int { return r.n }
-
-var global, globals, empty, long = 1, []int{3, 1, 2}, "", "a longer string, of more than 32 bytes"
-var globalString, runes = "global", []rune("rünes of a text that is longer than the buffer")
-var index = map[string]int{"a": 1}
-var pool = sync.Pool{New: func() any { return new([64]int) }}
-
-//go:noinline
-func isNil(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
-}
-
-//go:noinline
-func sum(numbers ...int) int {
-	total := 0
-	for _, n := range numbers {
-		total += n
-	}
-	return total
-}
-
-//go:noinline
-func count(things ...any) int { return len(things) }
-
-//go:noinline
-func keepAll(things ...any) int {
-	kept = things
-	return len(things)
-}
-
-//go:noinline
-func keepInts(numbers ...int) int {
-	keptInts = numbers
-	return len(numbers)
-}
-
-//go:noinline
-func run(f func()) { f() }
-
-//go:noinline
-func sorted(numbers []int) int {
-	copied := append([]int(nil), numbers...)
-	sort.Slice(copied, func(i, j int) bool { return copied[i] < copied[j] })
-	return copied[0]
-}
-
-func built(s string, n int) int {
-	var builder strings.Builder
-	for i := 0; i < n; i++ {
-		builder.WriteString(s)
-	}
-	return builder.Len()
-}
-
-type valuer interface{ value() int }
-type number int
-
-func (n number) value() int { return int(n) }
-
-//go:noinline
-func through(v valuer) int { return v.value() }
-
-func done(group *sync.WaitGroup, things ...any) { group.Done() }
-
-type list[E any] struct{ items []E }
-
-func (l *list[E]) push(item E) { l.items = append(l.items, item) }
-
-type link struct {
-	value int
-	next  *link
-}
-
-func chain(n int) *link {
-	if n == 0 {
-		return &link{}
-	}
-	return &link{n, chain(n - 1)}
-}
-
-//go:noinline
-func fill(n int) int {
-	room := make([]int, n+1)
-	if n > 0 {
-		room[n] = fill(n - 1)
-	}
-	return len(room)
-}
-
-var held any
-//go:noinline
-func atOnce(f func()) {
-	var group sync.WaitGroup
-	for i := 0; i < 3; i++ {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			f()
-		}()
-	}
-	group.Wait()
-}
-
-var kept []any
-var keptInts []int
-
-func pointerTo[E any](v E) *E { return &v }
-func sliceOf[E any](n int) []E { return make([]E, n) }
-func boxed[E any](v E) any { return v }
-func listOf[E any](v ...E) []E { return v }
-
-func inlineNew(n int) *int { return &n }
-func inlineSlice(n int) []int { return make([]int, n) }
-func inlineConcat(a, b string) string { return a + b }
-func inlineBox(n int) any { return n }
-func inlineTwice(n int) *int { return inlineNew(inlineSlice(n + 1)[n]) }
-func inlineAppend(to []int, n int) []int { return append(to, n) }
-func inlineClosure(n int) func() int { return func() int { n++; return n } }
-func inlineBytes(s string) []byte { return []byte(s) }
-"""
+_HELPERS = Path(__file__).with_name("helpers.go.txt").read_text()
 _RANGE_FUNCTION = """
 func upTo(n int) func(func(int) bool) {
 	return func(yield func(int) bool) {
@@ -222,7 +95,11 @@ class Way:
     @property
     def named(self) -> tuple[str, ...]:
         """The files of which goprobe is to know everything."""
-        return witness.FILES if "--deep" in self.options or "./..." in self.targets else witness.FILES[:1]
+        return (
+            witness.FILES
+            if "--deep" in self.options or "./..." in self.targets
+            else witness.FILES[:1]
+        )
 
     @property
     def command(self) -> list[str]:
@@ -235,7 +112,7 @@ class Way:
 def write(choices: Choices, release: tuple[int, int], race: bool) -> Program:
     shared = Shared(choices, release, race)
     types = [_struct(shared) for _ in range(choices.between(0, 3))]
-    functions = [_function(shared, number) for number in range(choices.between(1, 5))]
+    functions = [_function(shared, number) for number in range(choices.between(1, 8))]
     main = _main(shared)
     text = "\n".join([
         *types, _promising(choices, _HELPERS), *([_RANGE_FUNCTION] if release >= (1, 23) else []),
@@ -295,7 +172,7 @@ def _function(shared: Shared, number: int) -> str:
     """A function, perhaps with promises above it and at the end of its lines."""
     choices, name = shared.choices, f"work{number}"
     body = Body(shared)
-    statements(body, choices.between(1, 6))
+    statements(body, choices.between(1, 9))
     for at in body.marks:
         if choices.chance(10) and "{" not in body.lines[at][-1:]:
             body.lines[at] += f" //goprobe:{choices.one_of(_WORDS)}"

@@ -291,73 +291,6 @@ def pool(body: Body) -> None:
     body.allocating(f"pool.Put({name})")
 
 
-def range_over_function(body: Body) -> None:
-    if body.shared.release < (1, 23):
-        return
-    index, before = body.name("i"), body.times
-    if before > LARGEST:
-        return
-    with body.block(f"for {index} := range upTo(n)"):
-        body.times *= LARGEST
-        statements(body, 1)
-        body.times = before
-        body(f"acc += {index}")
-        if body.choices.chance(30):
-            body.allocating(f"defer sum({index})")
-        if body.choices.chance(30):
-            body(f"if {index} > 2 {{ break }}")
-
-
-def loop(body: Body) -> None:
-    with body.repeated(index := body.name("i"), ("3", "1", "n", "40", "0")):
-        statements(body, body.choices.between(1, 2))
-        body(f"acc += {index}")
-
-
-def branch(body: Body) -> None:
-    condition = body.choices.one_of(("n > 3", "n > 100", 's == ""', "len(b) > 2", "acc > 5"))
-    with body.block(f"if {condition}"):
-        statements(body, body.choices.between(1, 2))
-        if body.choices.chance(20):
-            body("return acc" if body.returns else "return")
-
-
-def nested(body: Body) -> None:
-    """Statements in a function literal that is called at once, deferred, or handed on."""
-    head, tail = body.choices.one_of((
-        ("func()", "}()"), ("defer func()", "}()"), ("run(func()", "})"),
-    ))  # fmt: skip
-    if head.startswith("defer") and body.looped:
-        head = "func()"
-    with body.block(head, tail):
-        body("acc := acc")
-        before, body.returns = body.returns, False
-        statements(body, body.choices.between(1, 2))
-        body.returns = before
-        body("_ = acc")
-
-
-def select_statement(body: Body) -> None:
-    name = body.name("ch")
-    body.allocating(f"{name} := make(chan int, 1)")
-    with body.block("select"):
-        body(f"case {name} <- n:")
-        body.allocating(f"\tacc += len({name})")
-        body(f"case v := <-{name}:")
-        body("\tacc += v")
-        if body.choices.chance(50):
-            body("default:")
-
-
-def exchange(body: Body) -> None:
-    """Values that go over a channel without room: who comes first waits."""
-    name = body.name("ch")
-    body.allocating(f"{name} := make(chan int)")
-    body.allocating(f"go func() {{ {name} <- 1; {name} <- 2 }}()")
-    body.allocating(f"acc += <-{name}")
-    body.allocating(f"acc += <-{name}")
-
-
 def assertion(body: Body) -> None:
     name, kind = body.name("x"), body.choices.one_of(("receiver", "*receiver", "int", "string"))
     value_ = {"receiver": "receiver{n}", "*receiver": "&receiver{n}", "int": "n", "string": "s"}
@@ -446,23 +379,13 @@ def runtime_call(body: Body) -> None:
     )  # fmt: skip
 
 
-_SIMPLE: tuple[tuple[int, Statement], ...] = (
+SIMPLE: tuple[tuple[int, Statement], ...] = (
     (3, new), (2, moved), (3, make_slice), (2, slice_literal), (3, append_loop),
     (2, append_slice), (2, concatenation), (3, conversion), (2, temporary_string), (3, boxing),
     (3, closure), (2, method_value), (3, variadic), (2, library), (1, go_statement), (2, defers),
     (3, map_inserts), (2, map_literal), (1, channel), (1, copy_struct), (3, generic),
-    (4, inlined), (1, recovered), (4, call), (1, pool), (1, select_statement), (1, exchange),
+    (4, inlined), (1, recovered), (4, call), (1, pool),
     (2, assertion), (1, over_map), (2, copies), (1, nested_slices), (2, interfaces),
     (2, generic_type), (2, recursive), (2, from_library), (1, runtime_call),
 )  # fmt: skip
-_COMPOUND: tuple[tuple[int, Statement], ...] = (
-    (4, loop), (3, branch), (2, nested), (2, range_over_function),
-)  # fmt: skip
-_DEEPEST = 3
 _MOST_DONE = 4000
-
-
-def statements(body: Body, count: int) -> None:
-    for _ in range(count):
-        deep = body.depth > _DEEPEST
-        body.choices.weighted(*(_SIMPLE if deep else (*_SIMPLE, *_COMPOUND)))(body)
