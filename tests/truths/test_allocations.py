@@ -44,9 +44,7 @@ Change = Callable[[dict[str, Any]], object]
 
 def judged(report: dict[str, Any], witness: Witness | None = None) -> list[Outcome]:
     seen = witness or read(SAID)
-    answers = Judge(
-        report, seen, read(SAID), {"main.go": SOURCE}, ("main.go",), "1.27"
-    ).answers()
+    answers = Judge(report, seen, read(SAID), {"main.go": SOURCE}, ("main.go",), "1.27").answers()
     return [answer.outcome for answer in answers]
 
 
