@@ -8,6 +8,7 @@
     ├── CannotWorkError      3  goprobe cannot work on this machine
     │   ├── NoGoError        3  no Go toolchain found
     │   ├── NoGdbError       3  no GDB found
+    │   ├── CopyLostError    3  a copy of a process did not live until it had been read
     │   └── NotPermittedError 3  the kernel forbids it (Yama, another user, already traced)
     ├── ScriptFailedError    1  a script raised, or one of its assertions failed
     └── TargetError          4  the target misbehaved
@@ -79,6 +80,17 @@ class NoGoError(CannotWorkError):
 
 class NoGdbError(CannotWorkError):
     pass
+
+
+class CopyLostError(CannotWorkError):
+    """A copy of a process was ended before it had been read; `why` is a sentence."""
+
+    def __init__(self, pid: int, why: str) -> None:
+        super().__init__(
+            f"the copy of process {pid} was let go of before it had been read: {why}",
+            hint="--snapshot stop reads the process itself while it stands",
+        )
+        self.why = why
 
 
 class NotPermittedError(CannotWorkError):

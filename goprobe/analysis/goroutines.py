@@ -11,9 +11,9 @@ from msgspec import UNSET, structs
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.audit.goroutines import audit_goroutines
-from goprobe.analysis.hold import AnyTarget, HeldChild
+from goprobe.analysis.hold import AnyHeld, AnyTarget, HeldChild
 from goprobe.analysis.standing import Teller, standing_of
-from goprobe.errors import CannotWorkError, UnreadableError
+from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
 from goprobe.model.attached import (
     CallSite,
     GoroutineGroup,
@@ -26,6 +26,8 @@ from goprobe.runtime.modules import Modules, read_modules
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.world import World
 
+Surveyed = tuple[AnyHeld, tuple[GoroutineState, ...], int, int]
+
 
 def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -> GoroutinesReport:
     """All goroutines of one stop; with `stacks` their frames, grouped unless `each` is wanted.
@@ -36,10 +38,16 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     from goprobe.analysis.gsurvey import still, survey
 
     modules = known_modules(target)
+
+    def surveyed(by_child: bool) -> Surveyed:
+        with still(target, by_child=by_child) as (held, rehearsed):
+            return held, *survey(held, modules, time.monotonic_ns(), rehearsed)
+
     try:
-        with still(target) as (held, rehearsed):
-            now = time.monotonic_ns()
-            states, dead, unreadable = survey(held, modules, now, rehearsed)
+        try:
+            held, states, dead, unreadable = surveyed(True)
+        except CopyLostError:  # memory ran short, say: it is read while it stands
+            held, states, dead, unreadable = surveyed(False)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the goroutines of process {target.pid} cannot be read: {error.why}"

@@ -40,15 +40,17 @@ _CUT = "the stack goes on: only its innermost {:,} bytes were read"
 
 
 @contextmanager
-def still(target: AnyTarget) -> Iterator[tuple[AnyHeld, GoroutineCopy | None]]:
+def still(
+    target: AnyTarget, *, by_child: bool = True
+) -> Iterator[tuple[AnyHeld, GoroutineCopy | None]]:
     """The target as it stands still, or a child of it that does, whichever is the shorter stop;
-    and what was rehearsed before.
+    and what was rehearsed before. Without `by_child` always the target.
 
     Raises what `hold` raises.
     """
     with ExitStack() as held_open:
         child: HeldChild | None = None
-        if not target.is_core and _worth_a_child(target):
+        if by_child and not target.is_core and _worth_a_child(target):
             with suppress(NoForkError):
                 child = held_open.enter_context(hold_child(target))
         if child is not None:

@@ -20,7 +20,7 @@ from goprobe.analysis.heapnames import Names, root_name
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import PATIENCE, AnyTarget
 from goprobe.analysis.profile import samples
-from goprobe.errors import UsageError, telling
+from goprobe.errors import CopyLostError, UsageError, telling
 from goprobe.model.address import Address
 from goprobe.model.heap import (
     EarlierHeap,
@@ -78,14 +78,24 @@ def heap(
     if not questions.graph:
         return heap_census(target, timeout=timeout, progress=progress)
     _check_sample(questions)
-    snapshot = take(
-        target, timeout=timeout, progress=progress, how=questions.snapshot, sample=questions.sample
-    )
+
+    def look(no_fork: str = "") -> HeapReport:
+        snapshot = take(
+            target, timeout=timeout, progress=progress, how=questions.snapshot,
+            sample=questions.sample, no_fork=no_fork,
+        )  # fmt: skip
+        try:
+            with telling(f"the heap of process {target.pid}"):
+                return report_on(HeapGraph(snapshot, progress), questions, profile=profile)
+        finally:
+            snapshot.close()
+
     try:
-        with telling(f"the heap of process {target.pid}"):
-            return report_on(HeapGraph(snapshot, progress), questions, profile=profile)
-    finally:
-        snapshot.close()
+        return look()
+    except CopyLostError as lost:
+        if questions.snapshot == "fork":
+            raise
+        return look(f"a copy was let go of before it had been read: {lost.why}")
 
 
 def _check_sample(questions: HeapQuestions) -> None:

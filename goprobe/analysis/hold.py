@@ -200,15 +200,18 @@ def hold_process(target: Target, *, timeout: float = PATIENCE) -> Iterator[Held]
 
 
 @contextmanager
-def hold_child(target: Target, *, timeout: float = PATIENCE) -> Iterator[HeldChild]:
-    """A copy-on-write child of the process, which itself is held only while that is made.
+def hold_child(
+    target: Target, *, timeout: float = PATIENCE, beside: int = 0
+) -> Iterator[HeldChild]:
+    """A copy-on-write child of the process, which itself is held only while that is made, and
+    `beside` which we take so many bytes.
 
     Raises NoForkError where none can be made safely, and what `open_target` raises.
     """
     from goprobe.process.forkplan import plan_fork
     from goprobe.process.forksnapshot import forked
 
-    plan = plan_fork(target.pid)
+    plan = plan_fork(target.pid, beside)
     with ExitStack() as held_open:
         with hold_process(target, timeout=timeout) as held:
             child = held_open.enter_context(forked(held.process, plan))

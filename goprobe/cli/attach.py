@@ -17,11 +17,15 @@ def opened(process: Process) -> AnyTarget:
     from pathlib import Path
 
     from goprobe.analysis.hold import open_target
+    from goprobe.process.guardian import guardian
+    from goprobe.process.headroom import first_victim
 
     core = process.exe or (not process.is_number and Path(process.process).exists())
     if core:
         target: AnyTarget = _opened_core(process)
     else:
+        guardian().watch_ourselves()  # it is itself no victim
+        first_victim()
         target = open_target(process.pid, assume_go=process.assume_go, image=process.image)
         _tell_images(target)
     if target.program.info.known_by:
@@ -64,6 +68,24 @@ def answer(process: Process, output: Output, kind: type, ask: Callable[[AnyTarge
     place = destination(output, kind)
     with Progress() as progress:
         progress(f"reading {process.process}")
-        report = ask(opened(process))
+        target = opened(process)
+        report = ask(target)
     place.deliver(report)
-    return 0
+    return ended(target)
+
+
+def ended(target: AnyTarget, code: int = 0) -> int:
+    """The exit code of a report that has been made: another one where its process is no more."""
+    from goprobe.errors import TargetGoneError
+    from goprobe.process.identity import incarnation
+
+    if target.is_core:
+        return code
+    try:
+        incarnation(target.pid)
+        return code
+    except TargetGoneError as error:
+        from goprobe.cli.run import say
+
+        say(f"goprobe: process {target.pid} has ended since goprobe began to look at it")
+        return error.exit_code

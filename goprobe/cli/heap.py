@@ -150,7 +150,7 @@ class Heap:
         if old is not None:
             report = compared(old, report)
         place.deliver(report)
-        return _FINDINGS if questions.dangling and report.dangling else 0
+        return look.ended(_FINDINGS if questions.dangling and report.dangling else 0)
 
 
 class _Look:
@@ -175,6 +175,12 @@ class _Look:
         from goprobe.analysis.heap import heap
 
         return heap(self._target, self._asked, progress=self._progress, profile=self._drawn)
+
+    def ended(self, code: int) -> int:
+        """The exit code, `code` unless the process is no more."""
+        from goprobe.cli.attach import ended
+
+        return ended(self._target, code)
 
     def repeatedly(self, comparison: Comparison) -> HeapReport:
         """The last of several looks, compared with the first."""

@@ -56,7 +56,7 @@ def _told(error: BaseException, *, traced: bool) -> int:
         case KeyboardInterrupt():
             return _SIGNALLED + signal.SIGINT
         case EndedBySignal():
-            return _SIGNALLED + error.number
+            return _told_of_signal(error)
         case BrokenPipeError():
             _forget_stdout()
             return _SIGNALLED + signal.SIGPIPE
@@ -85,6 +85,17 @@ def _told(error: BaseException, *, traced: bool) -> int:
             return _USAGE
         case _:
             return _told_of_bug(error, traced=traced)
+
+
+def _told_of_signal(error: EndedBySignal) -> int:
+    from goprobe.process.guardian import known_guardian
+
+    guardian = known_guardian()
+    if guardian is None or not guardian.gave_up:
+        return _SIGNALLED + error.number
+    say(f"goprobe: it gave up, so that nobody is ended for want of memory: {guardian.gave_up}")
+    say("  look at a part with --sample, or from outside of the process's memory cgroup")
+    return CannotWorkError.exit_code
 
 
 def _say_error(error: GoprobeError) -> None:

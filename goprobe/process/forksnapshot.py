@@ -14,6 +14,9 @@ and never runs an instruction; should we be killed, the kernel kills it, and eve
 it finds on its stack is the way to exit. It shares the target's table of files, so that a file
 which the target closes is closed.
 
+What the target writes while the child is there is copied, which takes memory: where that runs
+short, our guardian ends the child, and where the kernel ends somebody, the child comes first.
+
 The frames lie at the low end of the first thread's stack, which nobody has ever used.
 """
 
@@ -27,8 +30,11 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from goprobe.errors import CopyLostError
 from goprobe.process import tracing
 from goprobe.process.forkplan import ForkPlan, NoForkError
+from goprobe.process.guardian import guardian
+from goprobe.process.headroom import first_victim
 from goprobe.process.heldsignals import signals_held
 from goprobe.process.libc import write_memory
 from goprobe.process.memory import ProcessMemory
@@ -68,16 +74,23 @@ def forked(process: StoppedProcess, plan: ForkPlan) -> Iterator[Snapshot]:
     """Make the child, let the target go, and end the child with the `with`.
 
     A signal that was on its way to the maker may have its handler run first. Raises NoForkError,
-    with the target still standing, where the child cannot be made.
+    with the target still standing, where the child cannot be made; CopyLostError, whatever has
+    been read, where the child did not live until the end.
     """
     fork = _Fork(process, plan)
     try:
-        with signals_held():
+        with guardian().holding(plan.pid), signals_held():
             with first_in_line():
                 child = fork.make()
             process.release()
             fork.settle()
+            first_victim(child)
+            guardian().copied(child, plan.pid)
         yield Snapshot(child, ProcessMemory(child), process.threads)
+        fork.check()
+    except Exception:
+        fork.check()
+        raise
     finally:
         with signals_held():
             fork.end()
@@ -177,7 +190,15 @@ class _Fork:
         self._maker = 0
         return True
 
+    def check(self) -> None:
+        """Raises CopyLostError where the child does not stand any more."""
+        if self._child and tracing.wait(self._child) in (tracing.ENDED, tracing.NOT_YET):
+            why = guardian().lost(self._child)
+            why = why or "somebody else ended it, perhaps the kernel for want of memory"
+            raise CopyLostError(self._plan.pid, why)
+
     def end(self) -> None:
+        guardian().forget(self._child)
         for pid in (self._helper, self._child):
             if pid:
                 _kill(pid)

@@ -6,7 +6,8 @@
 Threads are seized first, which disturbs nothing; only then all are interrupted, waited for, and
 let go together. Nothing is changed in the target: a signal that was on its way is handed back,
 a process that SIGSTOP had stopped stays stopped, interrupted system calls go on. However goprobe
-ends, SIGKILL included, the kernel lets the target go on.
+ends, SIGKILL included, the kernel lets the target go on; where goprobe itself is stopped, its
+guardian sees to that (`guardian.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from pathlib import Path
 from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError, TargetTimeoutError
 from goprobe.process import tracing
 from goprobe.process.deepsleep import sleeper
+from goprobe.process.guardian import guardian
 from goprobe.process.heldsignals import signals_held
 from goprobe.process.identity import ProcessIdentity, Refusal, incarnation, refusal, thread_state
 from goprobe.process.memory import ProcessMemory
@@ -126,6 +128,7 @@ def _collect_left_behind() -> None:
     for stop in tuple(_left_behind):
         if stop.tracer == threading.get_native_id() and stop.drained():
             _left_behind.remove(stop)
+            guardian().left_behind(len(_left_behind))
 
 
 class _Stop:
@@ -145,12 +148,14 @@ class _Stop:
         self._other: Refusal | None = None
         self._collecting = gc.isenabled()
         self._ours = _parent(pid) == os.getpid()
+        self._guarded = ExitStack()
 
     @property
     def pause_ns(self) -> int:
         return (self._ended or time.perf_counter_ns()) - self._began if self._began else 0
 
     def acquire(self) -> None:
+        self._guarded.enter_context(guardian().holding(self.pid))
         window = _FIRST_WINDOW
         patience = min(self._deadline, time.monotonic() + _TRACER_PATIENCE)
         while True:
@@ -327,8 +332,10 @@ class _Stop:
             self._let_go()
             if not self._drain(time.monotonic() + _FAREWELL):
                 _left_behind.append(self)
+                guardian().left_behind(len(_left_behind))
             self.registers = registers
             self.released = True
+        self._guarded.close()
 
     def drained(self) -> bool:
         return self._drain(time.monotonic())

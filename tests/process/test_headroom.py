@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from goprobe.process.headroom import cgroup_headroom, headroom
+from goprobe.process.headroom import gauges, headroom
+from tests.support.cgroups import memory_cgroup
 
 ASK = """
 import os, resource, sys
@@ -43,30 +42,11 @@ def test_our_own_limits(kind: str, name: str) -> None:
     assert (1 << 28) < size < 1 << 30 and name in what
 
 
-@pytest.fixture
-def cgroup() -> Iterator[Path]:
-    """A memory cgroup of the test's own that holds 300 MiB."""
-    for root, limit in (("memory", "memory.limit_in_bytes"), (".", "memory.max")):
-        folder = Path("/sys/fs/cgroup") / root / f"goprobe-test-{os.getpid()}"
-        try:
-            folder.mkdir()
-        except OSError:
-            continue
-        try:
-            (folder / limit).write_text(str(300 << 20))
-            yield folder
-            return
-        except OSError:
-            continue
-        finally:
-            folder.rmdir()
-    pytest.skip("no memory cgroup can be made here")
-
-
-def test_a_memory_cgroup(cgroup: Path) -> None:
-    size, what = ask(str(cgroup / "cgroup.procs"))
-    assert (200 << 20) < size <= 300 << 20 and cgroup.name in what
+def test_a_memory_cgroup() -> None:
+    with memory_cgroup(300) as cgroup:
+        size, what = ask(str(cgroup / "cgroup.procs"))
+        assert (200 << 20) < size <= 300 << 20 and cgroup.name in what
 
 
 def test_cgroups_of_a_process_that_is_gone() -> None:
-    assert list(cgroup_headroom(1 << 22)) == []
+    assert [gauge.what for gauge in gauges(1 << 22)] == ["this machine"]

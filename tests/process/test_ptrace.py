@@ -15,6 +15,7 @@ import pytest
 
 from goprobe.errors import NotPermittedError, TargetGoneError, TargetTimeoutError
 from goprobe.process import ptrace as module
+from goprobe.process.guardian import guardian
 from goprobe.process.identity import identify
 from goprobe.process.maps import find, read_maps
 from goprobe.process.ptrace import StoppedProcess, stopped
@@ -246,6 +247,7 @@ def test_one_tracer_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_program_that_has_become_another_one_is_gone() -> None:
+    guardian()  # is not to be started in the few milliseconds before it does
     with target("again", "1") as program:
         who = identify(program.pid)
         with stopped(program.pid, identity=who):
