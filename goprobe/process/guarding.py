@@ -14,12 +14,12 @@ import signal
 import time
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from goprobe.process import guardpage
 from goprobe.process.guardpage import GuardPage
 from goprobe.process.headroom import Gauge, gauges
-from goprobe.process.libc import libc
 
 _TICK, _TICK_FOR_OURSELVES, _TICK_FOR_COPIES = 0.1, 0.01, 0.005
 _PATIENCE = 1.0  # that a target stands while we are stopped
@@ -29,8 +29,7 @@ _TIME_TO_END = 0.2  # that it takes until a copy's memory is free
 _TIME_TO_GIVE_UP = 0.05
 _FASTEST = 2e9  # bytes a second
 _MARKS = 5
-_PR_SET_NAME = 15  # <sys/prctl.h>
-_NAME = b"goprobe-guard"
+_NAME = "goprobe-guard"  # at most 15 characters
 
 
 def guard(page: GuardPage, parent: int, hears: int) -> NoReturn:
@@ -46,7 +45,7 @@ def _alone(hears: int) -> None:
     """Take nothing along of our parent's but its stderr."""
     gc.disable()
     os.setsid()
-    libc.prctl(_PR_SET_NAME, _NAME, 0, 0, 0)
+    Path("/proc/self/comm").write_text(_NAME)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

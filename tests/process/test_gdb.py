@@ -32,6 +32,7 @@ from goprobe.errors import (
 )
 from goprobe.process import mi
 from goprobe.process.gdb import VECTORS, Gdb, StopEvent
+from goprobe.process.guardian import known_guardian
 from goprobe.toolchain.find import GdbTool
 from tests.support.gdb import gdbs
 from tests.support.go import build, running
@@ -171,6 +172,12 @@ func main() {
 """
 
 
+def own_children() -> list[psutil.Process]:
+    """All but the guardian, which lives as long as we do."""
+    guards = known_guardian()
+    return [c for c in psutil.Process().children() if guards is None or c.pid != guards.pid]
+
+
 @pytest.fixture(params=gdbs(), ids=lambda tool: f"gdb-{tool.version}")
 def tool(request: pytest.FixtureRequest) -> GdbTool:
     found: GdbTool = request.param
@@ -181,7 +188,7 @@ def tool(request: pytest.FixtureRequest) -> GdbTool:
 def gdb(tool: GdbTool) -> Iterator[Gdb]:
     with Gdb(tool.command, environment=tool.environment) as controller:
         yield controller
-    assert not psutil.Process().children(), "something was left behind"
+    assert not own_children(), "something was left behind"
 
 
 @pytest.fixture(scope="module")
@@ -540,7 +547,7 @@ def test_gdb_dies_in_the_middle(
     gdb: Gdb, tool: GdbTool, binary: Path, out: IO[bytes], while_running: bool
 ) -> None:
     pid = gdb.launch(binary, ["spin"], stdout=out.fileno())
-    [child] = [each.pid for each in psutil.Process().children() if each.pid != pid]
+    [child] = [each.pid for each in own_children() if each.pid != pid]
     killer = threading.Timer(0.2 * while_running, os.kill, (child, signal.SIGKILL))
     killer.start()
     if not while_running:
@@ -557,7 +564,7 @@ def test_gdb_dies_in_the_middle(
 def test_a_gdb_that_is_none(command: tuple[str, ...], binary: Path) -> None:
     with pytest.raises(NoGdbError, match="does not work as a GDB: it ended"), Gdb(command) as gdb:
         gdb.launch(binary)
-    assert not psutil.Process().children()
+    assert not own_children()
 
 
 def test_no_gdb_at_all() -> None:
@@ -643,7 +650,7 @@ def test_nothing_leaks(tool: GdbTool, binary: Path) -> None:
         with pytest.raises(UsageError), Gdb(tool.command) as gdb:
             gdb.launch("/nonexistent")
     assert open_files() == before
-    assert not psutil.Process().children()
+    assert not own_children()
 
 
 CONTROLLER = """
@@ -764,7 +771,7 @@ def test_a_killed_program_leaves_the_terminal_sane(
         gdb.kill()
     else:
         if how == "gdb dies":
-            [child] = [each.pid for each in psutil.Process().children() if each.pid != pid]
+            [child] = [each.pid for each in own_children() if each.pid != pid]
             os.kill(child, signal.SIGKILL)
             with pytest.raises(GdbDiedError):
                 gdb.resume(timeout=PATIENCE)
