@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from goprobe.analysis import heapsnapshot
 from goprobe.analysis.heap import HeapQuestions, heap
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
-from goprobe.errors import CannotWorkError, UsageError
+from goprobe.errors import CannotWorkError, CopyLostError, UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.process.forkplan import NoForkError
+from tests.process.test_fork import copies_of
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
 
@@ -166,7 +171,7 @@ def test_a_sample_is_looked_at_where_all_is_too_much(monkeypatch: pytest.MonkeyP
 
 
 def test_where_no_fork_is_safe_it_is_read_while_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(pid: int) -> None:
+    def refuse(pid: int, beside: int) -> None:
         raise NoForkError("a seccomp filter may forbid it to fork")
 
     monkeypatch.setattr("goprobe.process.forkplan.plan_fork", refuse)
@@ -175,4 +180,24 @@ def test_where_no_fork_is_safe_it_is_read_while_it_stands(monkeypatch: pytest.Mo
         assert report.snapshot == "stop"
         assert report.warnings[0].startswith("no fork was made: a seccomp filter")
         with pytest.raises(CannotWorkError, match="cannot be forked: a seccomp filter"):
+            _ask(program.pid, "fork")
+
+
+def test_a_copy_that_is_ended_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever ends it, the kernel for want of memory, say: the process itself is read then."""
+    plain = heapsnapshot.read_words
+
+    def ended_before(*arguments: Any) -> Any:
+        for copy in copies_of(program.pid):
+            os.kill(copy, signal.SIGKILL)
+        return plain(*arguments)
+
+    with running(build(TESTDATA / "zoo.go")) as program:
+        honest = _ask(program.pid, "stop")
+        monkeypatch.setattr(heapsnapshot, "read_words", ended_before)
+        report = _ask(program.pid, "")
+        assert report.snapshot == "stop"
+        assert "let go of before it had been read" in report.warnings[0]
+        assert report.census.objects >= honest.census.objects * 0.9
+        with pytest.raises(CopyLostError, match="somebody else ended it"):
             _ask(program.pid, "fork")
