@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from goprobe.analysis import heapsnapshot
 from goprobe.analysis.heap import HeapQuestions, heap
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
@@ -18,6 +17,7 @@ from goprobe.analysis.hold import open_target
 from goprobe.errors import CannotWorkError, CopyLostError, UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.process.forkplan import NoForkError
+from goprobe.runtime.heapwords import read_words
 from tests.process.test_fork import copies_of
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
@@ -185,16 +185,15 @@ def test_where_no_fork_is_safe_it_is_read_while_it_stands(monkeypatch: pytest.Mo
 
 def test_a_copy_that_is_ended_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever ends it, the kernel for want of memory, say: the process itself is read then."""
-    plain = heapsnapshot.read_words
 
     def ended_before(*arguments: Any) -> Any:
         for copy in copies_of(program.pid):
             os.kill(copy, signal.SIGKILL)
-        return plain(*arguments)
+        return read_words(*arguments)
 
     with running(build(TESTDATA / "zoo.go")) as program:
         honest = _ask(program.pid, "stop")
-        monkeypatch.setattr(heapsnapshot, "read_words", ended_before)
+        monkeypatch.setattr("goprobe.analysis.heapsnapshot.read_words", ended_before)
         report = _ask(program.pid, "")
         assert report.snapshot == "stop"
         assert "let go of before it had been read" in report.warnings[0]
