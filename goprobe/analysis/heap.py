@@ -15,6 +15,7 @@ from goprobe.analysis.audit.graph import GraphFacts, audit_graph
 from goprobe.analysis.audit.heap import HeapFacts, audit_heap
 from goprobe.analysis.census import census_of, heap_census, self_check
 from goprobe.analysis.closeup import dangling, object_view, paths, referrers
+from goprobe.analysis.globalnames import global_type
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapnames import Names, root_name
 from goprobe.analysis.heapsnapshot import take
@@ -286,12 +287,19 @@ def roots(graph: HeapGraph) -> tuple[RootCount, ...]:
             break
         found.append(
             RootCount(
-                kind=str(group.kind), name=root_name(group), retained_bytes=int(held[node]),
+                kind=str(group.kind), name=_root_named(graph, node), retained_bytes=int(held[node]),
                 objects=int(counts[node]), goroutine=group.goroutine,
                 address=Address(group.address) if group.address else UNSET,
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _root_named(graph: HeapGraph, node: int) -> str:
+    """Its name, with the type of what has none where types were asked for, too."""
+    name = root_name(graph.nodes.group(node))
+    kind = global_type(graph, node) if "typing" in graph.__dict__ else ""
+    return f"{kind} at {name}" if kind else name
 
 
 def difference(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapDiff:

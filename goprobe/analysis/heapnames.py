@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from goprobe.analysis.globalnames import global_type
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.locate import Locator
 from goprobe.analysis.nodes import NO_OFFSET
@@ -42,7 +43,7 @@ class Names:
         if nodes.is_object(node):
             made = self._object_location(node, via)
         else:
-            made = self._root_location(nodes.group(node), place)
+            made = self._root_location(node, place)
         return replace(made, detail=made.detail | {"pointer_at": Address(place)}) if place else made
 
     def _object_location(self, node: int, via: str) -> Location:
@@ -56,12 +57,15 @@ class Names:
         shown = found.name if name in found.name else f"{name}, a {found.name}"
         return Location(found.kind, found.address, shown, detail, found.evidence)
 
-    def _root_location(self, group: RootGroup, place: int) -> Location:
+    def _root_location(self, node: int, place: int) -> Location:
         """A variable; of what has no place of its own (temporaries, say) the pointer's."""
+        group = self._graph.nodes.group(node)
         name = root_name(group)
         if group.address or place:
             found = self._locator.locate(group.address or place)
             detail = dict(found.detail) | {"root": str(group.kind)}
+            if kind := global_type(self._graph, node):
+                detail["type"], name = kind, f"{kind} at {name}"
             return Location(found.kind, found.address, name, detail, found.evidence)
         detail = {"root": str(group.kind), "goroutine": group.goroutine}
         kind = Kind.GOROUTINE_STACK if group.goroutine else Kind.RUNTIME
