@@ -202,7 +202,7 @@ class HeapGraph:
         texts = [module.span("text") for module in world.modules if not module.bad]
         wholes = Wholes(self.catalog, masks, world.typedata.full_name)
         return Witnesses(
-            self._word, self._pointer_words, self._is_function, tuple(texts),
+            self._word, world.typedata.kind, self._pointer_words, self._is_function, tuple(texts),
             world.layout.offset("hchan", "elemtype"), self.catalog, wholes,
         )  # fmt: skip
 

@@ -309,7 +309,7 @@ class Typist:
     def _interfaces(self, rule: Rule, edges: Ints, source: Ints) -> None:
         tables = self._view.word_before(edges, source, -1)
         for table, rows in groups(tables, np.argsort(tables, kind="stable")):
-            rtype = type_of_itab(self._view, table) if rule is Rule.IFACE and table else table
+            rtype = type_of_itab(self._view, table) if rule is Rule.IFACE else table
             if not rtype:
                 continue
             self._holds_value(rtype, edges[rows], source[rows])

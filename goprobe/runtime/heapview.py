@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.binary.gotypes import GoKind
 from goprobe.runtime.copies import Words
 from goprobe.runtime.heapwords import ABSENT, HeapWords
 from goprobe.runtime.objects import Ids, Objects
@@ -46,12 +47,13 @@ class RootWords(msgspec.Struct, frozen=True):
 
 
 class Witnesses(msgspec.Struct, frozen=True):
-    """What else is asked: `word` reads a word outside the heap (0: not there), `masks` are the
-    pointer words of objects (see bitmaps), `is_function` is whether code begins at an address.
-    `texts` are [low, high) of all Go code; `element_at` is where in a channel its element's type
-    stands."""
+    """What else is asked: `word` reads a word outside the heap (0: not there), `kind` is what a
+    type's descriptor at an address says, `masks` are the pointer words of objects (see bitmaps),
+    `is_function` is whether code begins at an address. `texts` are [low, high) of all Go code;
+    `element_at` is where in a channel its element's type stands."""
 
     word: Callable[[int], int]
+    kind: Callable[[int], GoKind]
     masks: Callable[[Ints], Words]
     is_function: Callable[[int], bool]
     texts: tuple[tuple[int, int], ...]

@@ -22,7 +22,13 @@ _LEAST_ADDRESS = 1 << 12
 
 
 def type_of_itab(view: HeapView, itab: int) -> int:
-    """The descriptor of the type in an itab."""
+    """The descriptor of the type in an itab; 0 where there is no itab, which begins with the
+    interface's own descriptor."""
+    if itab % _WORD or itab < _LEAST_ADDRESS:
+        return 0
+    inter = view.witnesses.word(itab)
+    if inter % _WORD or view.witnesses.kind(inter) is not GoKind.INTERFACE:
+        return 0
     return view.witnesses.word(itab + _WORD)
 
 
@@ -78,10 +84,5 @@ def _type_in(view: HeapView, word: int) -> int:
     catalog = view.witnesses.catalog
     if catalog.row(word) >= 0:
         return word
-    if word % _WORD or word < _LEAST_ADDRESS:
-        return 0
-    inter = catalog.row(view.witnesses.word(word))
-    if inter < 0 or catalog.kind[inter] != GoKind.INTERFACE:
-        return 0
     rtype = type_of_itab(view, word)
     return rtype if catalog.row(rtype) >= 0 else 0

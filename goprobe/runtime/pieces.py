@@ -11,15 +11,18 @@ single words beside the variable's own ("px", "tail.len", since Go 1.27) may nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from goprobe.binary.expression import Piece
 from goprobe.binary.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.loclist import Entry
 
 _WORD = 8
 _LEAVES_LIMIT = 256
+_LONE_REGISTER = re.compile(rb"[\x50-\x6f]|\x90.", re.DOTALL)  # DW_OP_reg0..31, DW_OP_regx n
 _SUFFIXES = {
     GoKind.STRING: (".ptr", ".len"),
     GoKind.SLICE: (".ptr", ".len", ".cap"),
@@ -61,6 +64,18 @@ def leaves(types: TypeReader, kind: GoType, base: int = 0, name: str = "") -> It
             yield from leaves(types, element, base + i * element.size, f"{name}[{i}]")
     elif kind.size:
         yield Leaf(base, kind.size, name)
+
+
+def is_one_word_of_more(types: TypeReader, kind: GoType, entries: Sequence[Entry]) -> bool:
+    """Whether a variable of several words is described by the place of one of them alone.
+
+    An optimised variable is described word by word; where only one of them has a name of its own,
+    writePendingEntry gives that word's place as the whole variable's, without a piece. A
+    register that is said to hold more than a word gives it away; which word it is, is not said.
+    """
+    if not any(_LONE_REGISTER.fullmatch(e.expression) for e in entries):
+        return False
+    return sum(leaf.size for leaf in leaves(types, kind)) > _WORD
 
 
 def placed(

@@ -13,6 +13,8 @@ import msgspec
 
 from goprobe.binary.expression import Piece
 from goprobe.binary.gotypes import GoKind, GoType, TypeReader, part_at
+from goprobe.binary.loclist import Entry
+from goprobe.runtime.pieces import is_one_word_of_more
 
 _WORD = 8
 
@@ -27,9 +29,14 @@ class Spilled(msgspec.Struct, frozen=True):
 
 
 def parts_in_memory(
-    types: TypeReader, name: str, kind: GoType, pieces: Sequence[Piece]
+    types: TypeReader, name: str, kind: GoType, pieces: Sequence[Piece], entries: Sequence[Entry]
 ) -> Iterator[Spilled]:
-    """The parts of a variable that lie in memory; places as signed numbers."""
+    """The parts of a variable that lie in memory; places as signed numbers. `entries` are all that
+    describe it."""
+    if is_one_word_of_more(types, kind, entries):
+        if pieces and pieces[0].address is not None:
+            yield Spilled(_signed(pieces[0].address), _WORD, name, None)
+        return
     if len(pieces) == 1 and not pieces[0].size:
         if pieces[0].address is not None:
             yield Spilled(_signed(pieces[0].address), kind.size, name, kind)

@@ -228,7 +228,8 @@ class StackRoots:
                     pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
                 except UnsupportedExpressionError:
                     continue
-                for part in parts_in_memory(program.debug.types, local.name, kind, pieces):
+                types, places = program.debug.types, local.locations
+                for part in parts_in_memory(types, local.name, kind, pieces, places):
                     yield _Variable(part.address, part.address + part.size, part.name, part.type)
 
 

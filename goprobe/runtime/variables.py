@@ -22,13 +22,11 @@ from goprobe.model.value import State
 from goprobe.process.memory import Memory
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.functionvars import FunctionVariables, frame_offset, named_elsewhere
-from goprobe.runtime.pieces import PlacedPiece, leaves, placed
+from goprobe.runtime.pieces import PlacedPiece, is_one_word_of_more, leaves, placed
 from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
-from goprobe.runtime.values import scalar_ranges
 
 _WORD = 8
-_LONE_REGISTER = re.compile(rb"[\x50-\x6f]|\x90.", re.DOTALL)  # DW_OP_reg0..31, DW_OP_regx n
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
 # and msg.ptr and msg.len for the parts of a variable that it took apart.
 _OF_THE_SOURCE = re.compile(r"&?\w+")
@@ -175,7 +173,7 @@ class FrameVariables:
             return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
         if name.startswith("&"):
             return self._moved(local, kind, pieces, registers)
-        if self._is_one_word_of_more(local, kind):
+        if is_one_word_of_more(self._program.debug.types, kind, local.locations):
             why = "its debug information tells only one of its words, not which"
             return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
         place = self._assembled(kind, found, registers)
@@ -206,15 +204,6 @@ class FrameVariables:
             # Go 1.21 describes each word of a spilled interface parameter twice.
             pieces = tuple(dict.fromkeys(pieces))
         return placed(words, pieces, named_elsewhere(local, words, others))
-
-    def _is_one_word_of_more(self, local: Local, kind: GoType) -> bool:
-        """An optimised variable of several words is described word by word; where only one of
-        them has a name of its own, writePendingEntry (cmd/compile, ssa/debug.go, Go 1.21 to 1.27)
-        gives that word's place as the whole variable's. A register that is said to hold more
-        than a word gives it away; which word it is, is not said."""
-        if not any(_LONE_REGISTER.fullmatch(entry.expression) for entry in local.locations):
-            return False
-        return sum(n for _, n in scalar_ranges(self._program.debug.types, kind)) > _WORD
 
     def _assembled(
         self, kind: GoType, pieces: Sequence[PlacedPiece], registers: Mapping[str, int]

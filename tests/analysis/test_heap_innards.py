@@ -10,6 +10,11 @@ from goprobe.analysis.heap import HeapQuestions, report_on
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
+from goprobe.binary.elf import ElfFile
+from goprobe.binary.expression import Piece
+from goprobe.binary.loclist import Entry
+from goprobe.runtime.program import Program
+from goprobe.runtime.spilled import parts_in_memory
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
 
@@ -65,3 +70,25 @@ def test_types_made_at_run_time_and_arrays_inside_of_structs(
     assert not [(name, what) for name, what in told if name and name not in what]
     if "-ldflags=-s -w" not in flags:  # those have no types of package-level variables
         assert all(name for name, _ in told)
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_the_data_of_an_interface_whose_first_word_is_not_kept(go: str) -> None:
+    """The debug information gives the place of its data as the whole interface's: the next
+    variable is not its data."""
+    told = _told("lonedata.go", go, ())
+    assert len(told) == 4
+    assert not [(name, what) for name, what in told if name and name not in what]
+    debug = Program(ElfFile(build(TESTDATA / "lonedata.go", go=go))).debug
+    function = next(f for f in debug.index.functions if f.name == "main.wait")
+    held = next(
+        local for scope in debug.scopes(function, function.low) for local in scope.locals
+        if local.name == "held"
+    )  # fmt: skip
+    kind = debug.types.at(held.type)
+    stored = [Piece(address=64)]
+    found = list(parts_in_memory(debug.types, "held", kind, stored, held.locations))
+    assert [(part.size, part.type) for part in found] == [(8, None)]
+    always = [Entry(0, 1 << 64, b"\x91\x40")]
+    found = list(parts_in_memory(debug.types, "held", kind, stored, always))
+    assert [(part.size, part.type) for part in found] == [(16, kind)]

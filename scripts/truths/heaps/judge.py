@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -22,6 +23,7 @@ from scripts.truths.heaps.said import ObjectSaid, Parts, Said, at_address, same_
 _BRUTE = 12
 _PART = re.compile(r"object (?:beginning with|holding) (.*?)(?: at \+0x([0-9a-f]+))?")
 _GENERIC = "go.shape."
+_TWINS = {"runtime.timer": "time.runtimeTimer"}  # one struct in two packages, up to Go 1.22
 _TINY = "tiny block holding "
 
 
@@ -57,16 +59,15 @@ class Judge:
         for audited in report.audit:
             if not audited.holds:
                 yield wrong(f"audit: {audited.check}", truth="it holds", told=audited.says)
+        if len(list(Path(f"/proc/{self.graph.world.pid}/task").iterdir())) != said.threads:
+            yield not_told("census", "a thread has begun since the program counted")
+            return
         for name, truth, told in (
             ("objects", said.heap_objects, census.objects),
             ("bytes", said.heap_bytes, census.bytes),
         ):
             asked = f"census {name}"
             yield right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))
-        typed = sum(t.objects for t in report.types)
-        rest = sum(u.objects for u in report.untyped or ())
-        if typed + rest != census.objects:
-            yield wrong("types", truth=str(census.objects), told=f"{typed} typed, {rest} untyped")
 
     def _living(self) -> Iterator[tuple[ObjectSaid, int]]:
         """The objects that the program's own edges lead to from its roots, and their nodes."""
@@ -172,6 +173,7 @@ class Judge:
 
     def _holds(self, made: ObjectSaid, part: str, at: int) -> bool:
         """Whether the object has a part of a type `at` bytes from its beginning."""
+        part = _TWINS.get(part, part)
         size = max(self.said.types[made.type].size, 1)
         return self.parts.holds(made.type, part, at % size if made.what == "array" else at)
 

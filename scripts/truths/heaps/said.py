@@ -51,6 +51,7 @@ class Said:
     """An object, what is kept as long as that is there, and whether a finalizer keeps it."""
     heap_objects: int = 0
     heap_bytes: int = 0
+    threads: int = 0
 
     @property
     def edges(self) -> list[tuple[int, int]]:
@@ -91,7 +92,7 @@ def read(lines: Iterable[str]) -> Said:
             case "attached":
                 said.attached.append((numbers[0], numbers[1], bool(numbers[2])))
             case "stats":
-                said.heap_objects, said.heap_bytes = numbers
+                said.heap_objects, said.heap_bytes, said.threads = numbers
     for what, *about in waiting:
         address, count, kind = map(int, about)
         size = said.types[kind].size * count if what in ("value", "array", "text") else 0
