@@ -7,32 +7,36 @@ the source says which ones it can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
+from goprobe.analysis.goscopes import Scope, declared_by, scope_of, segments_of, targets_of
 from goprobe.analysis.gosyntax import Block, Literal, Statement
 from goprobe.analysis.gotokens import Token
 
-_ASSIGNS = frozenset(
-    ("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "&^=", "++", "--", ":=")
-)
-_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _ROUNDS = 8
 
 
-class Scope(msgspec.Struct, frozen=True):
-    """Lines [first, last] where a variable's name means it, unless an inner one hides it."""
-
-    first: int
-    last: int
-
-
 class Site(msgspec.Struct, frozen=True):
-    """An assignment: its line, and which of that line's it is (a loop's head has two)."""
+    """An assignment: its first and last line, and which of the line's it is (a loop's head has
+    two)."""
 
     line: int
     part: int = 0
+    last: int = 0
+
+    @property
+    def lines(self) -> range:
+        return range(self.line, max(self.line, self.last) + 1)
+
+
+class Remote(msgspec.Struct, frozen=True):
+    """An assignment in a closure, which is made at lines [first, last]."""
+
+    site: Site
+    first: int
+    last: int
 
 
 class Assignments(msgspec.Struct, frozen=True):
@@ -40,7 +44,9 @@ class Assignments(msgspec.Struct, frozen=True):
 
     `reaching`: those that may have given it the value that it has when the line begins; `others`
     all further ones. `partial`: lines that set only a part of it. `shared`: its address may have
-    been taken by then, or a closure been made that gives it a value; `shares`: anywhere.
+    been taken by then, or a closure been made that gives it a value; `shares`: anywhere. `remote`:
+    what closures assign. `mentioned`: the lines of statements that name it; there a method, or a
+    slice of it, may change it.
     """
 
     reaching: frozenset[Site]
@@ -48,94 +54,12 @@ class Assignments(msgspec.Struct, frozen=True):
     partial: frozenset[Site]
     shared: bool
     shares: bool
+    remote: frozenset[Remote] = frozenset()
+    mentioned: frozenset[int] = frozenset()
 
 
 _SHARED = Site(-1)
 """Not an assignment, but that there may be some that the function's own statements do not show."""
-
-
-# Scopes
-
-
-def scope_of(function: Literal, name: str, line: int) -> Scope | None:
-    """Where a variable declared at a line is in scope; None where no such declaration is found,
-    or more than one."""
-    if any(t.name and t.text == name and t.line == line for t in function.signature):
-        return Scope(function.line, function.body.last)
-    found = list(_scopes(function.body, name, line))
-    return found[0] if len(found) == 1 else None
-
-
-def _scopes(block: Block, name: str, line: int) -> Iterator[Scope]:
-    for statement in block.statements:
-        if not statement.first <= line <= statement.last:
-            continue
-        if name in _declared(statement, line):
-            if statement.keyword == "switch" and statement.first != line:
-                pass  # x := y.(type) declares one for each clause, on the clause's line
-            elif statement.keyword:
-                yield Scope(statement.first, statement.last)
-            else:
-                yield Scope(statement.first, block.last)
-        if statement.keyword == "switch" and name in _declared(statement, statement.first):
-            for clauses in statement.blocks:
-                yield from (
-                    Scope(c.first, c.last) for c in clauses.statements
-                    if c.keyword == "case" and c.first == line
-                )  # fmt: skip
-        for inner in statement.blocks:
-            yield from _scopes(inner, name, line)
-
-
-def _declared(statement: Statement, line: int) -> set[str]:
-    """The names that a statement itself declares on a line."""
-    header = statement.header
-    if header and header[0].text in ("var", "const"):
-        depth, found = 0, set[str]()
-        for token in header[1:]:
-            if token.text == "=":
-                break
-            if token.name and token.line == line and depth < 2:
-                found.add(token.text)
-            depth += (token.text in _OPENING) - (token.text in _CLOSING)
-        return found
-    return {
-        t.text for segment in _segments(header) for t in _targets(segment, ":=")
-        if t.line == line
-    }  # fmt: skip
-
-
-def _segments(header: Sequence[Token]) -> Iterator[list[Token]]:
-    """A header cut at its own semicolons, its keyword left out."""
-    depth, part = 0, list[Token]()
-    for token in header:
-        depth += (token.text in _OPENING) - (token.text in _CLOSING)
-        if token.text == ";" and not depth:
-            yield part
-            part = []
-        elif part or token.text not in ("for", "if", "switch", "select", "case", "default"):
-            part.append(token)
-    yield part
-
-
-def _targets(segment: Sequence[Token], sign: str = "") -> list[Token]:
-    """The names on the left of an assignment of a statement's part, those of parts of them too."""
-    depth = 0
-    for at, token in enumerate(segment):
-        if not depth and token.text in _ASSIGNS:
-            left = segment[:at] if sign in ("", token.text) else []
-            return [t for i, t in enumerate(left) if t.name and _begins(left, i)]
-        depth += (token.text in _OPENING) - (token.text in _CLOSING)
-    return []
-
-
-def _begins(left: Sequence[Token], index: int) -> bool:
-    """Whether a name is the first of one of the operands that commas part."""
-    depth = 0
-    for token in left[:index]:
-        depth += (token.text in _OPENING) - (token.text in _CLOSING)
-    before = left[index - 1].text if index else ","
-    return not depth and before == ","
 
 
 # Reaching assignments
@@ -151,6 +75,8 @@ class _Flow:
         self.all: set[Site] = set()
         self.partial: set[Site] = set()
         self.shares = False
+        self.remote: set[Remote] = set()
+        self.mentioned: set[int] = set()
         self.seen: set[Site] = set()  # what reached the line
         self.arrived = False
         self.ends: list[_State] = []  # what holds where the function is left
@@ -166,7 +92,7 @@ class _Flow:
 
     def _hides(self, statement: Statement, block: Block) -> bool:
         """Whether it declares another variable of the name, in this block."""
-        if statement.keyword or self.name not in _declared(statement, statement.first):
+        if statement.keyword or self.name not in declared_by(statement, statement.first):
             return False
         if statement.first == self.declared or statement.first < self.scope.first:
             return False
@@ -228,7 +154,7 @@ class _Flow:
         return None
 
     def _loop(self, statement: Statement, state: _State, hidden: bool) -> _State:
-        parts = list(_segments(statement.header))
+        parts = list(segments_of(statement.header))
         is_clauses = len(parts) == 3
         first = parts[0] if is_clauses or _is_range(statement.header) else []
         post = parts[2] if is_clauses else []
@@ -271,22 +197,28 @@ class _Flow:
         return _join([*ways, *self.broken.pop(), *([] if default else [state])])
 
     def _simple(self, statement: Statement, state: _State, hidden: bool) -> _State:
-        for segment in _segments(statement.header):
+        segments = list(segments_of(statement.header))
+        whole = len(segments) == 1 and not statement.blocks
+        for segment in segments:
             line = segment[0].line if segment else statement.first
-            state = self._part(segment, state, line, hidden)
+            last = statement.last if whole else max((t.line for t in segment), default=0)
+            state = self._part(segment, state, line, hidden, last=last)
         return state
 
     def _part(
-        self, segment: Sequence[Token], state: _State, line: int, hidden: bool, part: int = 0
-    ) -> _State:
+        self, segment: Sequence[Token], state: _State, line: int, hidden: bool, part: int = 0,
+        last: int = 0,
+    ) -> _State:  # fmt: skip
         """What a statement, or a part of a header, does to the variable."""
         if hidden:
             return state
-        site = Site(line, part)
+        site = Site(line, part, last if last > line else 0)
+        if any(t.name and t.text == self.name for t in segment):
+            self.mentioned.update(site.lines)
         declares = bool(segment) and segment[0].text == "var" and any(
             t.name and t.text == self.name and t.line == self.declared for t in segment
         )  # fmt: skip
-        for token in _targets(segment):
+        for token in targets_of(segment):
             if token.text != self.name:
                 continue
             if _after(segment, token) in (".", "["):
@@ -306,17 +238,23 @@ class _Flow:
         shares = any(
             token.name and token.text == self.name and _is_address(statement.header, at)
             for at, token in enumerate(statement.header)
-        ) or any(self._gives_value(literal) for literal in statement.literals)
+        )
+        for literal in statement.literals:
+            shares = self._gives_value(literal, statement) or shares
         if not shares:
             return state
         self.shares = True
         return None if state is None else state | {_SHARED}
 
-    def _gives_value(self, literal: Literal) -> bool:
+    def _gives_value(self, literal: Literal, statement: Statement) -> bool:
         if any(t.name and t.text == self.name for t in literal.signature):
             return False
-        inner = _Flow(self.name, -1, Scope(literal.line, literal.body.last), -1)
+        # Declared anywhere in it, the name means another variable: its block is not the scope's.
+        inner = _Flow(self.name, -1, Scope(literal.line, literal.body.last + 1), -1)
         inner.block(literal.body, frozenset())
+        self.remote |= {Remote(site, statement.first, statement.last) for site in inner.all}
+        self.remote |= inner.remote
+        self.mentioned |= inner.mentioned
         return bool(inner.all) or inner.shares
 
 
@@ -365,5 +303,6 @@ def assignments(function: Literal, name: str, declared: int, line: int) -> Assig
         return None
     return Assignments(
         frozenset(flow.seen - {_SHARED}), frozenset(flow.all - flow.seen),
-        frozenset(flow.partial), _SHARED in flow.seen, flow.shares,
+        frozenset(flow.partial), _SHARED in flow.seen, flow.shares, frozenset(flow.remote),
+        frozenset(flow.mentioned),
     )  # fmt: skip

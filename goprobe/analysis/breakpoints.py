@@ -164,7 +164,7 @@ def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Pla
             function = program.debug.function_at(found.low)
             for low, high, copy in program.lines.inlined_copies(found.low, found.high):
                 if function:
-                    part = Stretch(low, high, found.statement)
+                    part = Stretch(low, high, found.statements)
                     stretches.setdefault((function, copy), []).append(part)
         for (function, _), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
             code = program.elf.read(function.low, function.high - function.low)
@@ -178,12 +178,13 @@ def _stretches(rows: Iterable[Row], line: int, wanted: Callable[[str], bool]) ->
     for row, after in pairwise(rows):
         if row.line != line or not wanted(row.file) or after.address < row.address:
             continue
+        marks = (row.address,) if row.statement else ()
         if open_ is not None and open_.high == row.address:
-            open_ = Stretch(open_.low, after.address, open_.statement or row.statement)
+            open_ = Stretch(open_.low, after.address, open_.statements + marks)
             continue
         if open_ is not None:
             yield open_
-        open_ = Stretch(row.address, after.address, row.statement)
+        open_ = Stretch(row.address, after.address, marks)
     if open_ is not None:
         yield open_
 

@@ -139,7 +139,8 @@ class StopView:
 
     def _trusted(self, bindings: Iterable[Binding], frame: FrameView) -> Iterator[Binding]:
         """Those in scope at the frame's line; without a value where another may be its own."""
-        trust = Trust(self.world.program, self.world.bias)
+        resumed = self.goroutine.pc if self.goroutine else 0
+        trust = Trust(self.world.program, self.world.bias, self.registers, resumed)
         for binding in bindings:
             doubt = trust.doubt(binding, frame)
             if doubt is None:

@@ -12,19 +12,21 @@ another value needs no such proof. Where the source is not at hand nothing is do
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
-import msgspec
-
-from goprobe.analysis.assignments import Assignments, Site, assignments, scope_of
+from goprobe.analysis.assignments import Assignments, Site, assignments
+from goprobe.analysis.goscopes import scope_of
 from goprobe.analysis.gosyntax import Block, Literal, Statement, functions_of
+from goprobe.analysis.gotokens import tokens_of
+from goprobe.analysis.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
+from goprobe.binary.codeflow import Slot
 from goprobe.binary.dwarf import Local
-from goprobe.binary.expression import Piece, UnsupportedExpressionError, evaluate
-from goprobe.binary.gotypes import GoKind
-from goprobe.binary.reaching import Definition, Holder, Slot
+from goprobe.binary.expression import Piece
+from goprobe.binary.gotypes import GoType
+from goprobe.binary.reaching import LOST, Holder
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.functionvars import FunctionVariables
-from goprobe.runtime.pieces import leaves
+from goprobe.runtime.pieces import is_taken_apart, leaves
 from goprobe.runtime.program import Program
 from goprobe.runtime.variables import Binding
 
@@ -32,19 +34,17 @@ _RANGE_BODY = re.compile(r"-range\d+$")
 _WORD = 8
 
 
-class Doubt(msgspec.Struct, frozen=True):
-    """Why a value is not told. `hidden`: the name means nothing at this line."""
-
-    why: str
-    hidden: bool = False
-
-
 class Trust:
-    """Judges the bindings of one program's frames; what it read and reckoned is kept."""
+    """Judges the bindings of the frames of one goroutine, which was last resumed at `resumed`
+    (0: not known) and whose thread's registers these are."""
 
-    def __init__(self, program: Program, bias: int) -> None:
+    def __init__(
+        self, program: Program, bias: int, registers: Mapping[str, int], resumed: int = 0
+    ) -> None:
         self._program = program
         self._bias = bias
+        self._registers = registers
+        self._resumed = resumed
 
     def doubt(self, binding: Binding, frame: FrameView) -> Doubt | None:
         """None where the value may be told."""
@@ -61,8 +61,10 @@ class Trust:
             # Captured: closures get the values of variables that do not change. Else it is one of
             # an inlined call's that the compiler left here (FunctionVariables.is_of_inlined_call).
             captured = local.closure_offset >= 0 or local.line == frame.start_line
-            foreign = local.name.startswith("&") and not captured
-            return Doubt("the source declares no such variable here", True) if foreign else None
+            foreign = local.name.startswith("&") or not _is_named(frame.file, name, local.line)
+            if foreign and not captured:
+                return Doubt("the source declares no such variable here", hidden=True)
+            return self._of_captured(binding, frame, self._program.function_variables(function))
         if frame.line > scope.last:
             return Doubt(f"it is in scope at lines {scope.first} to {scope.last} only", hidden=True)
         if binding.place is None:
@@ -71,6 +73,22 @@ class Trust:
         about = self._program.function_variables(function)
         return self._judged(binding, frame, known, about)
 
+    def _of_captured(
+        self, binding: Binding, frame: FrameView, about: FunctionVariables
+    ) -> Doubt | None:
+        """Of a variable that a closure has a copy of, which nothing changes."""
+        kind = self._program.debug.types.at(binding.local.type)
+        apart = is_taken_apart(self._program.debug.types, kind)
+        if binding.place is None or binding.moved or not apart:
+            return None
+        site = Site(binding.local.line)
+        known = Assignments(frozenset((site,)), frozenset(), frozenset(), False, False)
+        holders = self._holders(binding.local, kind, frame, whole=False)
+        return in_words(binding.local, holders, known, self._position(frame, about))
+
+    def _position(self, frame: FrameView, about: FunctionVariables) -> Position:
+        return Position(frame, frame.pc - self._bias, about, self._began_again(frame, about))
+
     def _judged(
         self, binding: Binding, frame: FrameView, known: Assignments | None,
         about: FunctionVariables,
@@ -78,109 +96,56 @@ class Trust:
         local = binding.local
         if known is None:
             return Doubt("the source does not show which of its assignments hold at this line")
-        pending = self._pending(frame, about, {s.line for s in known.reaching} | {local.line})
+        at = self._position(frame, about)
+        given = {line for site in known.reaching for line in site.lines} | {local.line}
+        pending = at.pending(given)
         if pending:
             return Doubt(f"its assignment at line {pending} is not carried out to its end yet")
-        if binding.moved or (len(known.reaching | known.others) < 2 and not known.shares):
+        if binding.moved:
             return None
-        pieces = self._pieces(local, frame)
-        kind = self._program.debug.types.at(local.type)
-        words = len(tuple(leaves(self._program.debug.types, kind)))
-        whole = kind.kind == GoKind.ARRAY or (words > 1 and len(pieces) == 1)
-        holders = [h for p in pieces if (h := _holder(p, kind.size, whole=whole)) is not None]
+        types = self._program.debug.types
+        kind = types.at(local.type)
+        words = len(tuple(leaves(types, kind)))
+        whole = not is_taken_apart(types, kind) or (
+            words > 1 and len(self._pieces(local, frame)) == 1
+        )
+        holders = self._holders(local, kind, frame, whole=whole)
         slots = [h for h in holders if isinstance(h, Slot)]
-        addressed = slots == holders and all(map(about.definitions.is_addressed, slots))
-        if whole or addressed:
-            # It lives in memory, where the code assigns to it in the source's order.
-            left_out = self._left_out(known, slots, frame, about, local)
-            why = f"the optimiser left out its assignment at line {left_out}"
-            return Doubt(why) if left_out else None
-        if known.shared:
-            return Doubt("its address is taken, or a closure assigns to it")
-        if known.partial:
-            return Doubt(f"a part of it is assigned to at line {_shown(known.partial)}")
-        for holder in holders:
-            made = about.definitions.of(holder, frame.pc - self._bias)
-            if made is None or not self._agree(known, made, frame, about, local):
-                return Doubt(
-                    "the optimiser moved, joined or left out assignments to it: what lies in its "
-                    f"place need not be what line {_shown(known.reaching)} gave it"
-                )
-        return None
+        addressed = slots == holders and all(s.offset in about.writes.addressed for s in slots)
+        if whole or (known.shares and addressed):
+            return in_memory(local, slots, known, at)
+        return in_words(local, holders, known, at)
 
-    def _left_out(
-        self, known: Assignments, slots: Sequence[Slot], frame: FrameView,
-        about: FunctionVariables, local: Local,
-    ) -> int:  # fmt: skip
-        """A line that assigns to a variable in memory, but has no code that does."""
-        lines = {
-            about.line_in(pc, frame.function, frame.depth)
-            for slot in slots for pc in about.definitions.touching(slot)
-        }  # fmt: skip
-        given = {site.line for site in known.reaching if site.line != local.line}
-        return min(given - lines, default=0)
+    def _began_again(self, frame: FrameView, about: FunctionVariables) -> bool:
+        """Whether the frame's function may have begun twice, for its stack had to grow: what was
+        passed in registers that it does not use is then lost.
 
-    def _pending(self, frame: FrameView, about: FunctionVariables, lines: set[int]) -> int:
-        """A line before the frame's whose code goes on behind the pc."""
-        if not frame.innermost:
-            return 0  # a call: all that came before is done
-        for pc in about.definitions.following(frame.pc - self._bias):
-            line = about.line_in(pc, frame.function, frame.depth)
-            if line in lines and line != frame.line:
-                return line
-        return 0
+        The runtime went on through RBX (gogo, asm_amd64.s, Go 1.21 to 1.27), which tells where
+        nothing has changed it since. Else the goroutine's last switch does (morestack keeps the
+        pc in g.sched) unless it was preempted since; one by a call is no matter, for no register
+        outlives a call.
+        """
+        again = about.flow.resumed
+        kept = about.flow.restored or frozenset()
+        if frame.innermost and "rbx" in self._registers and "rbx" not in kept:
+            made = about.definitions.of("rbx", frame.pc - self._bias)
+            if made and all(definition.pc in (-1, LOST) for definition in made):
+                return self._registers["rbx"] - self._bias in again
+        pc = self._resumed - self._bias
+        if not self._resumed or pc in again:
+            return True
+        return self._program.function_name(pc).startswith("runtime.asyncPreempt")
+
+    def _holders(
+        self, local: Local, kind: GoType, frame: FrameView, *, whole: bool
+    ) -> list[Holder]:
+        found = (_holder(piece, kind.size, whole=whole) for piece in self._pieces(local, frame))
+        return [holder for holder in found if holder is not None]
 
     def _pieces(self, local: Local, frame: FrameView) -> tuple[Piece, ...]:
         pc = frame.lookup - self._bias
         entry = next((e for e in local.locations if e.low <= pc < e.high), None)
-        try:
-            return () if entry is None else evaluate(
-                entry.expression, cfa=0, frame_base=0, registers={}, bias=0
-            )  # fmt: skip
-        except UnsupportedExpressionError:
-            return ()
-
-    def _agree(
-        self, known: Assignments, made: Iterable[Definition], frame: FrameView,
-        about: FunctionVariables, local: Local,
-    ) -> bool:  # fmt: skip
-        """Whether assignments and instructions can be the same."""
-        reaching = {site.line for site in known.reaching}
-        foreign = {site.line for site in known.others} - reaching
-        wanted = set(known.reaching)
-        spare = set[int]()  # of those that may be any assignment's
-        only_declared = reaching == {local.line} and not known.shares
-        for definition in made:
-            lines = {
-                about.line_in(pc, frame.function, frame.depth)
-                for pc in (*definition.copies, definition.pc) if pc >= 0
-            }  # fmt: skip
-            if lines & foreign:
-                return False
-            mine = sorted((s for s in wanted if s.line in lines), key=lambda s: s.part)
-            if lines & reaching:
-                wanted -= set(mine[:1])
-            elif definition.pc < 0 and not self._arrives(definition, known, about, local):
-                return False
-            elif definition.constant or definition.pc < 0 or only_declared:
-                spare.add(definition.pc)
-            else:
-                return False
-        # One more than is wanted may be of an assignment that does not reach here.
-        return len(spare) == len(wanted) or (0 < len(wanted) < len(spare) and not foreign)
-
-    def _arrives(
-        self, definition: Definition, known: Assignments, about: FunctionVariables, local: Local
-    ) -> bool:
-        """Whether what the function was entered with may be the variable's: of a parameter what
-        was passed for it; of a copy of one only where nothing else is ever assigned to it."""
-        if not local.parameter:
-            return not known.others
-        mine = about.arrivals.get(local.name.removeprefix("&"), ())
-        if isinstance(definition.holder, str):
-            return definition.holder in mine
-        at = definition.holder.offset
-        return any(isinstance(h, Slot) and h.offset <= at < h.offset + h.size for h in mine)
+        return () if entry is None else pieces_of(entry)
 
 
 def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:
@@ -192,8 +157,10 @@ def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:
     return Slot(signed, piece.size or (size if whole else min(size, _WORD)))
 
 
-def _shown(sites: Iterable[Site]) -> str:
-    return " or ".join(map(str, sorted({site.line for site in sites})))
+def _is_named(file: str, name: str, line: int) -> bool:
+    """Whether a line of a file names it at all; what the compiler took out of another variable
+    has a name of its making (SplitStruct, see runtime/variables.py)."""
+    return any(t.line == line and t.text == name for t in tokens_of(file))
 
 
 def _source_of(frame: FrameView, line: int) -> Literal | None:

@@ -10,7 +10,7 @@ never comes to without having passed another stop since the function's beginning
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from iced_x86 import Decoder
@@ -19,11 +19,11 @@ from goprobe.binary.controlflow import CODE_LIMIT, Returns, successors
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Code [low, high) of a line. `statement`: the compiler marks a statement in it."""
+    """Code [low, high) of a line. `statements`: where the compiler marks one in it."""
 
     low: int
     high: int
-    statement: bool
+    statements: tuple[int, ...]
 
 
 def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Returns) -> list[int]:
@@ -31,7 +31,7 @@ def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Return
     following = {ins.ip: successors(ins, returns) for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
     line = {at for s in stretches for at in range(s.low, s.high) if at in following}
     entered = _entered(following, line, low)
-    marked = [s for s in stretches if s.statement]
+    marked = [part for s in stretches for part in _parts(following, s) if part.statements]
     kept = sorted(at for s in marked for at in range(s.low, s.high) if at in entered)
     for address in tuple(kept):
         if _leads_on(following, line, address, set(kept) - {address}):
@@ -42,6 +42,22 @@ def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Return
         if starts and others and address not in _reached(following, starts, others):
             kept.remove(address)
     return kept
+
+
+def _parts(following: Mapping[int, Sequence[int]], stretch: Stretch) -> Iterator[Stretch]:
+    """A stretch cut where control does not run on: behind a jump stands code of another way, that
+    of a value made for what follows, say, and the statement before the jump is none of its."""
+    low = previous = stretch.low
+    for at in (at for at in range(stretch.low, stretch.high) if at in following):
+        if at > low and at not in following[previous]:
+            yield _part(stretch, low, at)
+            low = at
+        previous = at
+    yield _part(stretch, low, stretch.high)
+
+
+def _part(stretch: Stretch, low: int, high: int) -> Stretch:
+    return Stretch(low, high, tuple(at for at in stretch.statements if low <= at < high))
 
 
 def _entered(following: Mapping[int, Sequence[int]], line: set[int], low: int) -> set[int]:

@@ -8,23 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
-from iced_x86 import Decoder, InstructionInfoFactory, Register
+from iced_x86 import Decoder, InstructionInfoFactory, Mnemonic, OpKind, Register
 
 from goprobe.binary.abi import abi_type, assign
 from goprobe.binary.assigned import AssignedSlots
 from goprobe.binary.assigned import Slot as VariableSlot
+from goprobe.binary.codeflow import CodeFlow, Slot
 from goprobe.binary.controlflow import CODE_LIMIT, returns_of
 from goprobe.binary.dwarf import DebugInfo, Local
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.elf import ElfFile
 from goprobe.binary.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.framewrites import FrameWrites
 from goprobe.binary.gotypes import GoType
 from goprobe.binary.lines import LineRows
 from goprobe.binary.loclist import Entry
-from goprobe.binary.pclnformat import PCDATA_INL_TREE_INDEX
+from goprobe.binary.pclnformat import PCDATA_INL_TREE_INDEX, SourceFrame
 from goprobe.binary.pclntab import LineTable
 from goprobe.binary.pcvalue import NO_RUNS
-from goprobe.binary.reaching import Definitions, Holder, Slot
+from goprobe.binary.reaching import Definitions, Holder
 from goprobe.runtime.pieces import Leaf
 from goprobe.runtime.values import scalar_ranges
 
@@ -47,6 +49,7 @@ class FunctionVariables:
     def __init__(self, parts: StaticParts, function: FunctionEntry) -> None:
         self._parts = parts
         self.function = function
+        self._stacks: dict[int, list[SourceFrame]] = {}
 
     @cached_property
     def _line_runs(self) -> tuple[list[int], list[int]]:
@@ -88,9 +91,27 @@ class FunctionVariables:
         )  # fmt: skip
 
     @cached_property
-    def definitions(self) -> Definitions:
+    def flow(self) -> CodeFlow:
         returns = returns_of(self._parts.lines)
-        return Definitions(self._code, self.function.low, self._depth, returns)
+        return CodeFlow(self._code, self.function.low, self._depth, returns)
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        return Definitions(self.flow)
+
+    @cached_property
+    def writes(self) -> FrameWrites:
+        return FrameWrites(self.flow, self._fills)
+
+    def _fills(self, target: int) -> int:
+        """The bytes that a call into duffzero or duffcopy writes: 16 by each of its stores."""
+        found = self._parts.lines.function_at(target)
+        if found is None or found.name not in ("runtime.duffzero", "runtime.duffcopy"):
+            return 0
+        code = self._parts.elf.read(target, min(found.end - target, CODE_LIMIT))
+        stores = (i.mnemonic == Mnemonic.MOVUPS and i.op0_kind == OpKind.MEMORY
+                  for i in Decoder(64, code, ip=target))  # fmt: skip
+        return 16 * sum(stores)
 
     @cached_property
     def _code(self) -> bytes:
@@ -107,12 +128,31 @@ class FunctionVariables:
     def line_in(self, pc: int, function: str, depth: int) -> int:
         """The line at which a function of the source stands while `pc` runs, where it is that
         many inlined calls inside this one; 0 where `pc` is no code of its."""
-        found = self._parts.lines.function_at(pc)
-        stack = self._parts.lines.inline_stack(found, pc) if found else []
+        stack = self._stack(pc)
         if len(stack) <= depth:
             return 0
-        frame = stack[len(stack) - 1 - depth]
+        frame = stack[depth]
         return frame.line if not depth or frame.function == function else 0
+
+    def lines_within(self, pc: int, here: int, depth: int, file: str) -> frozenset[int]:
+        """The lines of a file at which functions of the source stand while `pc` runs: that of the
+        call, `depth` inlined calls inside this one, in which `here` lies, and those inlined into
+        it; none where `pc` is no code of that very call."""
+        stack = self._stack(pc)
+        if len(stack) <= depth or _calls(stack, depth) != _calls(self._stack(here), depth):
+            return frozenset()
+        return frozenset(frame.line for frame in stack[depth:] if frame.file == file)
+
+    def is_call_of(self, pc: int, here: int, depth: int) -> bool:
+        """Whether `pc` is code of the line that makes the call in which `here` lies."""
+        return _calls(self._stack(pc), depth) == _calls(self._stack(here), depth)
+
+    def _stack(self, pc: int) -> list[SourceFrame]:
+        """The functions of the source at a pc, this one first."""
+        if pc not in self._stacks:
+            found = self._parts.lines.function_at(pc)
+            self._stacks[pc] = self._parts.lines.inline_stack(found, pc)[::-1] if found else []
+        return self._stacks[pc]
 
     @cached_property
     def works_on_floats(self) -> bool:
@@ -180,6 +220,17 @@ class FunctionVariables:
             found[local.name] = registers or (Slot(where.stack, kind.size),)
         return found
 
+    def passed_in_memory(self, local: Local) -> Slot | None:
+        """The place in the caller's frame where an optimised function's parameter arrives."""
+        if not local.parameter or local.result or not self._is_optimised:
+            return None
+        where = self.arrivals.get(local.name, ())
+        return where[0] if len(where) == 1 and isinstance(where[0], Slot) else None
+
+    @cached_property
+    def _is_optimised(self) -> bool:
+        return self._parts.debug.is_optimised(self.function)
+
     def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
         """Whether an unoptimised local holds its value at a link-time pc."""
         start = frame_offset(local)
@@ -198,6 +249,11 @@ class FunctionVariables:
             return False
         assigned = self._given_values if midst else self.assigned
         return all(assigned.covers(pc, start + at, size) for at, size in ranges)
+
+
+def _calls(stack: Sequence[SourceFrame], depth: int) -> list[tuple[str, int]]:
+    """The outermost calls: which function stands at which line."""
+    return [(frame.function, frame.line) for frame in stack[:depth]]
 
 
 def frame_offset(local: Local) -> int | None:

@@ -23,6 +23,7 @@ from goprobe.binary.loclist import Entry
 _WORD = 8
 _LEAVES_LIMIT = 256
 _LONE_REGISTER = re.compile(rb"[\x50-\x6f]|\x90.", re.DOTALL)  # DW_OP_reg0..31, DW_OP_regx n
+_MOST_PARTS = 4  # MaxStruct
 _SUFFIXES = {
     GoKind.STRING: (".ptr", ".len"),
     GoKind.SLICE: (".ptr", ".len", ".cap"),
@@ -76,6 +77,20 @@ def is_one_word_of_more(types: TypeReader, kind: GoType, entries: Sequence[Entry
     if not any(_LONE_REGISTER.fullmatch(e.expression) for e in entries):
         return False
     return sum(leaf.size for leaf in leaves(types, kind)) > _WORD
+
+
+def is_taken_apart(types: TypeReader, kind: GoType) -> bool:
+    """Whether the optimiser may keep a variable of the type as words in registers; what it cannot
+    take apart lives in memory (CanSSA, cmd/compile, ssa/value.go; TypeOK, ssagen/ssa.go of 1.21).
+    """
+    if kind.size > _MOST_PARTS * _WORD:
+        return False
+    if kind.kind == GoKind.ARRAY:
+        return not kind.size or (kind.count <= 1 and is_taken_apart(types, types.at(kind.elem)))
+    if kind.kind == GoKind.STRUCT:
+        parts = [types.at(member.type) for member in kind.members]
+        return len(parts) <= _MOST_PARTS and all(is_taken_apart(types, part) for part in parts)
+    return True
 
 
 def placed(

@@ -8,7 +8,7 @@ offset from entry on; an optimised one has a location list, or nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -22,7 +22,13 @@ from goprobe.model.value import State
 from goprobe.process.memory import Memory
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.functionvars import FunctionVariables, frame_offset, named_elsewhere
-from goprobe.runtime.pieces import PlacedPiece, is_one_word_of_more, leaves, placed
+from goprobe.runtime.pieces import (
+    PlacedPiece,
+    is_one_word_of_more,
+    is_taken_apart,
+    leaves,
+    placed,
+)
 from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
 
@@ -72,7 +78,8 @@ class FrameVariables:
         bound = [
             self._bind(about, local, frame, registers, everything) for local in _as_declared(named)
         ]
-        yield from _in_force_first(list(_one_of_each(bound)), frame.line)
+        bound = list(_without_hidden_captures(_one_of_each(bound)))
+        yield from _in_force_first(bound, frame.line)
 
     def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
         """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names
@@ -122,7 +129,7 @@ class FrameVariables:
             return self._not_yet(local, kind, frame)
         if not fixed and _in_its_own_statement(local, frame.line):
             return self._not_yet(local, kind, frame)
-        return self._placed(local, kind, frame, pieces, registers, others)
+        return self._placed(about, local, kind, frame, pieces, registers, others)
 
     def _not_yet(self, local: Local, kind: GoType, frame: FrameView) -> Binding:
         moved = local.name.startswith("&")
@@ -156,11 +163,11 @@ class FrameVariables:
         return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
 
     def _placed(
-        self, local: Local, kind: GoType, frame: FrameView, pieces: tuple[Piece, ...],
-        registers: Mapping[str, int], others: Sequence[Local],
+        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView,
+        pieces: tuple[Piece, ...], registers: Mapping[str, int], others: Sequence[Local],
     ) -> Binding:  # fmt: skip
         name = local.name
-        found = self._parts(local, kind, pieces, others)
+        found = self._parts(about, local, kind, frame, pieces, others)
         if not found:
             why = "its debug information does not tell which of its words it describes"
             if not pieces:
@@ -194,15 +201,28 @@ class FrameVariables:
         return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
 
     def _parts(
-        self, local: Local, kind: GoType, pieces: tuple[Piece, ...], others: Sequence[Local]
-    ) -> tuple[PlacedPiece, ...]:
+        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView,
+        pieces: tuple[Piece, ...], others: Sequence[Local],
+    ) -> tuple[PlacedPiece, ...]:  # fmt: skip
         """The pieces with their places in the variable, as far as these are sure."""
+        types = self._program.debug.types
         if len(pieces) == 1 and pieces[0].size in (0, kind.size):
-            return (PlacedPiece(0, pieces[0]),)
-        words = tuple(leaves(self._program.debug.types, kind))
+            passed = None if frame.depth else about.passed_in_memory(local)
+            at = pieces[0].address
+            if passed is None or at is None or not is_taken_apart(types, kind):
+                return (PlacedPiece(0, pieces[0]),)
+            words = tuple(leaves(types, kind))
+            if len(words) < 2:
+                return (PlacedPiece(0, pieces[0]),)
+            # Where only one of its words has a name, that word's place is given as the whole's.
+            return tuple(
+                PlacedPiece(w.offset, replace(pieces[0], size=w.size if w.offset else kind.size))
+                for w in words if frame.cfa + passed.offset + w.offset == at
+            )  # fmt: skip
         if sum(p.size for p in pieces) > kind.size:
             # Go 1.21 describes each word of a spilled interface parameter twice.
             pieces = tuple(dict.fromkeys(pieces))
+        words = tuple(leaves(types, kind))
         return placed(words, pieces, named_elsewhere(local, words, others))
 
     def _assembled(
@@ -276,6 +296,36 @@ def _one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
         may_repeat = binding.moved or binding.local.parameter
         if not may_repeat or id(binding) in chosen:
             yield binding
+
+
+def _without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
+    """The compiler puts what a closure captured under the line of its first use there: in
+    `v := v` that is the line of the variable that hides it. Nothing would tell the two apart, and
+    only one can be meant: the closure's own (which since Go 1.23 has no place in the closure
+    object), that of an inner block, or either where they are equal."""
+    groups: dict[tuple[str, int], list[Binding]] = {}
+    for binding in bindings:
+        groups.setdefault((binding.name, binding.local.line), []).append(binding)
+    for same in groups.values():
+        held = [b for b in same if b.place is not None and not b.local.parameter]
+        if len(held) < 2 or len({b.local.type for b in held}) > 1:
+            yield from same
+            continue
+        best = max((b.local.closure_offset < 0, b.local.block) for b in held)
+        chosen = [b for b in held if (b.local.closure_offset < 0, b.local.block) == best]
+        if len({_raw(b) for b in chosen}) > 1:
+            why = "the debug information describes two variables of this name and line"
+            chosen = [replace(chosen[0], state=State.OPTIMIZED_OUT, why=why, place=None,
+                              register="")]  # fmt: skip
+        yield chosen[0]
+        yield from (b for b in same if b.place is None)
+
+
+def _raw(binding: Binding) -> bytes:
+    try:
+        return binding.place.read(0, min(binding.type.size, 1 << 12)) if binding.place else b""
+    except UnreadableError:
+        return b""
 
 
 def _rank(binding: Binding) -> tuple[bool, bool]:
