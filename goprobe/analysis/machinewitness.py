@@ -52,10 +52,11 @@ class Position(msgspec.Struct, frozen=True):
         return self.about.line_in(pc, self.frame.function, self.frame.depth)
 
     def pending(self, lines: set[int]) -> int:
-        """A line before the frame's whose code goes on behind the pc."""
-        if not self.frame.innermost:
-            return 0  # a call: all that came before is done
+        """A line before the frame's whose code goes on behind the pc. The compiler moves what has
+        no effect besides its result behind calls, too; there it also loads what it saved."""
         for ins in self.about.flow.following(self.pc):
+            if not self.frame.innermost and self.about.flow.is_reload(ins):
+                continue
             line = self.line(ins.ip)
             if line in lines and line != self.frame.line:
                 return line
@@ -204,7 +205,7 @@ def _agree(known: Assignments, made: Iterable[Definition], local: Local, at: Pos
         if mine:
             wanted.discard(mine[0])
         elif lines & reaching - {s.line for s in entered}:
-            pass
+            return False  # one assignment, and two instructions: one of them is another's
         elif definition.pc < 0 and not _arrives(definition, known, local, at):
             return False
         elif definition.constant or definition.pc < 0 or only_declared:

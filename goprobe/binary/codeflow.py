@@ -26,6 +26,11 @@ from goprobe.binary.controlflow import BRANCHES, CODE_LIMIT, Returns, successors
 WRITES = frozenset(
     {OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE}
 )
+MOVES = frozenset(
+    {Mnemonic.MOV, Mnemonic.MOVZX, Mnemonic.MOVSX, Mnemonic.MOVSXD, Mnemonic.MOVUPS,
+     Mnemonic.MOVSD, Mnemonic.MOVSS, Mnemonic.MOVQ, Mnemonic.MOVD, Mnemonic.MOVDQU,
+     Mnemonic.MOVAPS}
+)  # fmt: skip
 CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
 
 Register_ = Any  # iced_x86 names its registers by integers of a type of its own
@@ -132,6 +137,17 @@ class CodeFlow:
             if used.access in WRITES and used.base == Register.RSP and not used.index:
                 size = int(MemorySizeExt.size(used.memory_size))
                 yield Slot(self.offset(ins, used.displacement), size)
+
+    def is_reload(self, ins: Instruction) -> bool:
+        """Whether an instruction only moves a value between the frame and a register, or between
+        registers."""
+        if ins.mnemonic not in MOVES or ins.op_count != 2:
+            return False
+        in_frame = ins.memory_base == Register.RSP and not ins.memory_index
+        return all(
+            kind == OpKind.REGISTER or (kind == OpKind.MEMORY and in_frame)
+            for kind in (ins.op0_kind, ins.op1_kind)
+        )
 
     def changes(self, ins: Instruction, register: str) -> bool:
         """Whether an instruction gives a register another value, calls aside."""

@@ -9,15 +9,10 @@ from __future__ import annotations
 import msgspec
 from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register
 
-from goprobe.binary.codeflow import CALLS, CodeFlow, Slot, full_name
+from goprobe.binary.codeflow import CALLS, MOVES, CodeFlow, Slot, full_name
 
 _STEPS_LIMIT = 20000
 _CHAIN_LIMIT = 8
-_MOVES = frozenset(
-    {Mnemonic.MOV, Mnemonic.MOVZX, Mnemonic.MOVSX, Mnemonic.MOVSXD, Mnemonic.MOVUPS,
-     Mnemonic.MOVSD, Mnemonic.MOVSS, Mnemonic.MOVQ, Mnemonic.MOVD, Mnemonic.MOVDQU,
-     Mnemonic.MOVAPS}
-)  # fmt: skip
 _KEPT = frozenset({"rsp", "r14", "xmm15"})  # over a call
 _KEPT_AT_ENTRY = _KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
 LOST = -2
@@ -106,7 +101,7 @@ class Definitions:
 
     def _copied(self, ins: Instruction, what: Holder) -> Holder | None:
         """Where a plain copy takes the value from."""
-        if ins.mnemonic not in _MOVES or ins.op_count != 2:
+        if ins.mnemonic not in MOVES or ins.op_count != 2:
             return None
         if isinstance(what, Slot):
             at = self._flow.offset(ins, ins.memory_displacement)
@@ -126,7 +121,7 @@ def _is_constant(ins: Instruction) -> bool:
     """Whether it makes a value of nothing: an immediate, an address of static data, a zero."""
     if ins.mnemonic in (Mnemonic.XOR, Mnemonic.XORPS):
         return ins.op_count == 2 and bool(ins.op0_register) and ins.op0_register == ins.op1_register
-    if ins.mnemonic == Mnemonic.LEA or ins.mnemonic in _MOVES:
+    if ins.mnemonic == Mnemonic.LEA or ins.mnemonic in MOVES:
         if ins.op1_kind == OpKind.MEMORY:
             return bool(ins.memory_base == Register.RIP)
         if ins.op1_kind == OpKind.REGISTER:
