@@ -8,6 +8,7 @@ the source says which ones it can be.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -45,8 +46,8 @@ class Assignments(msgspec.Struct, frozen=True):
     `reaching`: those that may have given it the value that it has when the line begins; `others`
     all further ones. `partial`: lines that set only a part of it. `shared`: its address may have
     been taken by then, or a closure been made that gives it a value; `shares`: anywhere. `remote`:
-    what closures assign. `mentioned`: the lines of statements that name it; there a method, or a
-    slice of it, may change it.
+    what closures assign. `mentioned`: the lines of statements that name it; `changed` those where
+    a method of it is called, or it is sliced: they may take its address, and change it.
     """
 
     reaching: frozenset[Site]
@@ -56,6 +57,7 @@ class Assignments(msgspec.Struct, frozen=True):
     shares: bool
     remote: frozenset[Remote] = frozenset()
     mentioned: frozenset[int] = frozenset()
+    changed: frozenset[int] = frozenset()
 
 
 _SHARED = Site(-1)
@@ -77,6 +79,7 @@ class _Flow:
         self.shares = False
         self.remote: set[Remote] = set()
         self.mentioned: set[int] = set()
+        self.changed: set[int] = set()
         self.seen: set[Site] = set()  # what reached the line
         self.arrived = False
         self.ends: list[_State] = []  # what holds where the function is left
@@ -215,6 +218,8 @@ class _Flow:
         site = Site(line, part, last if last > line else 0)
         if any(t.name and t.text == self.name for t in segment):
             self.mentioned.update(site.lines)
+        if any(_may_change(segment, at, self.name) for at in range(len(segment))):
+            self.changed.update(site.lines)
         declares = bool(segment) and segment[0].text == "var" and any(
             t.name and t.text == self.name and t.line == self.declared for t in segment
         )  # fmt: skip
@@ -255,6 +260,7 @@ class _Flow:
         self.remote |= {Remote(site, statement.first, statement.last) for site in inner.all}
         self.remote |= inner.remote
         self.mentioned |= inner.mentioned
+        self.changed |= inner.changed
         return bool(inner.all) or inner.shares
 
 
@@ -264,6 +270,23 @@ def _is_address(segment: Sequence[Token], at: int) -> bool:
         return False
     before = segment[at - 2] if at > 1 else None
     return before is None or not (before.name or before.text in ")]}")
+
+
+def _may_change(segment: Sequence[Token], at: int, name: str) -> bool:
+    """Whether a method of the variable named there is called, one of a part of it too, or a slice
+    of it made."""
+    if not segment[at].name or segment[at].text != name:
+        return False
+    depth = 0
+    for token, after in pairwise(segment[at + 1 :]):
+        depth += (token.text == "[") - (token.text == "]")
+        if token.text == ":" and depth == 1:
+            return True
+        if not depth and token.text not in (".", "]") and not token.name:
+            return False
+        if not depth and token.name and after.text == "(":
+            return True
+    return False
 
 
 def _is_range(header: Sequence[Token]) -> bool:
@@ -304,5 +327,5 @@ def assignments(function: Literal, name: str, declared: int, line: int) -> Assig
     return Assignments(
         frozenset(flow.seen - {_SHARED}), frozenset(flow.all - flow.seen),
         frozenset(flow.partial), _SHARED in flow.seen, flow.shares, frozenset(flow.remote),
-        frozenset(flow.mentioned),
+        frozenset(flow.mentioned), frozenset(flow.changed),
     )  # fmt: skip

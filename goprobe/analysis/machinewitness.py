@@ -74,6 +74,7 @@ def in_memory(
     if missing:
         return Doubt(f"the optimiser left out its assignment at line {missing}")
     allowed = {line for site in known.reaching for line in site.lines} | {local.line}
+    allowed |= known.changed
     if known.shares:
         allowed |= {line for site in known.others for line in site.lines} | known.mentioned
         allowed |= {line for far in known.remote for line in far.site.lines}

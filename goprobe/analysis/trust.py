@@ -112,7 +112,7 @@ class Trust:
         holders = self._holders(local, kind, frame, whole=whole)
         slots = [h for h in holders if isinstance(h, Slot)]
         addressed = slots == holders and all(s.offset in about.writes.addressed for s in slots)
-        if whole or (known.shares and addressed):
+        if whole or ((known.shares or known.changed) and addressed):
             return in_memory(local, slots, known, at)
         return in_words(local, holders, known, at)
 

@@ -21,7 +21,7 @@ from iced_x86 import (
     RegisterExt,
 )
 
-from goprobe.binary.controlflow import BRANCHES, CODE_LIMIT, Returns, successors
+from goprobe.binary.controlflow import BRANCHES, CODE_LIMIT, Changes, Returns, successors
 
 WRITES = frozenset(
     {OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE}
@@ -31,6 +31,7 @@ MOVES = frozenset(
      Mnemonic.MOVSD, Mnemonic.MOVSS, Mnemonic.MOVQ, Mnemonic.MOVD, Mnemonic.MOVDQU,
      Mnemonic.MOVAPS}
 )  # fmt: skip
+KEPT = frozenset({"rsp", "r14", "xmm15"})  # over a call
 CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
 
 Register_ = Any  # iced_x86 names its registers by integers of a type of its own
@@ -48,10 +49,11 @@ class CodeFlow:
     stack pointer up to the CFA."""
 
     def __init__(
-        self, code: bytes, low: int, depth: Callable[[int], int], returns: Returns
-    ) -> None:
+        self, code: bytes, low: int, depth: Callable[[int], int], returns: Returns,
+        changes: Changes,
+    ) -> None:  # fmt: skip
         self._code, self.low = code[:CODE_LIMIT], low
-        self._depth, self._returns = depth, returns
+        self._depth, self._returns, self._changes = depth, returns, changes
         self.info = InstructionInfoFactory()
 
     @cached_property
@@ -150,7 +152,11 @@ class CodeFlow:
         )
 
     def changes(self, ins: Instruction, register: str) -> bool:
-        """Whether an instruction gives a register another value, calls aside."""
+        """Whether an instruction gives a register another value, or may."""
+        if ins.flow_control in CALLS:
+            direct = ins.flow_control == FlowControl.CALL
+            changed = self._changes(ins.near_branch_target) if direct else None
+            return register not in KEPT if changed is None else register in changed
         return any(
             used.access in WRITES and full_name(used.register) == register
             for used in self.info.info(ins).used_registers()

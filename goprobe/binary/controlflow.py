@@ -16,6 +16,14 @@ ENDS = frozenset({FlowControl.RETURN, FlowControl.EXCEPTION, FlowControl.INDIREC
 # (cmd/compile, ssagen/ssa.go, rtcall without results and BlockExit, Go 1.21 to 1.27).
 _NEVER_BACK = re.compile(r"runtime\.(?:(?:go)?[pP]anic\w*|throw\w*|block)(?:\.abi0)?")
 
+# What a few functions change, which the compiler calls between instructions of one statement
+# (cmd/compile, ssa/_gen/AMD64Ops.go: LoweredWB, DUFFZERO, DUFFCOPY, Go 1.21 to 1.27).
+_CHANGES = {
+    "runtime.duffzero": frozenset({"rdi"}), "runtime.duffcopy": frozenset({"rdi", "rsi", "xmm0"}),
+}  # fmt: skip
+_BY_BARRIERS = frozenset({"r11", *(f"xmm{n}" for n in range(15))})
+_WRITE_BARRIER = re.compile(r"runtime\.gcWriteBarrier\d?(?:\.abi0)?")
+
 Returns = Callable[[int], bool]
 """Whether the function at a link-time address comes back to its caller."""
 
@@ -30,6 +38,24 @@ def returns_of(lines: LineTable) -> Returns:
         return known[target]
 
     return returns
+
+
+Changes = Callable[[int], frozenset[str] | None]
+"""The registers that a call of the function at a link-time address changes; None: any."""
+
+
+def changes_of(lines: LineTable) -> Changes:
+    known: dict[int, frozenset[str] | None] = {}
+
+    def changes(target: int) -> frozenset[str] | None:
+        if target not in known:
+            function = lines.function_at(target)
+            name = function.name if function else ""
+            barrier = _WRITE_BARRIER.fullmatch(name)
+            known[target] = _BY_BARRIERS if barrier else _CHANGES.get(name)
+        return known[target]
+
+    return changes
 
 
 def successors(ins: Instruction, returns: Returns) -> tuple[int, ...]:

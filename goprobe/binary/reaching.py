@@ -9,12 +9,11 @@ from __future__ import annotations
 import msgspec
 from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register
 
-from goprobe.binary.codeflow import CALLS, MOVES, CodeFlow, Slot, full_name
+from goprobe.binary.codeflow import KEPT, MOVES, CodeFlow, Slot, full_name
 
 _STEPS_LIMIT = 20000
 _CHAIN_LIMIT = 8
-_KEPT = frozenset({"rsp", "r14", "xmm15"})  # over a call
-_KEPT_AT_ENTRY = _KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
+_KEPT_AT_ENTRY = KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
 LOST = -2
 
 Holder = str | Slot
@@ -91,8 +90,6 @@ class Definitions:
 
     def _writes(self, ins: Instruction, what: Holder) -> bool:
         if isinstance(what, str):
-            if ins.flow_control in CALLS:
-                return what not in _KEPT
             return self._flow.changes(ins, what)
         return any(
             s.offset < what.offset + what.size and what.offset < s.offset + s.size

@@ -14,7 +14,7 @@ from goprobe.binary.abi import abi_type, assign
 from goprobe.binary.assigned import AssignedSlots
 from goprobe.binary.assigned import Slot as VariableSlot
 from goprobe.binary.codeflow import CodeFlow, Slot
-from goprobe.binary.controlflow import CODE_LIMIT, returns_of
+from goprobe.binary.controlflow import CODE_LIMIT, changes_of, returns_of
 from goprobe.binary.dwarf import DebugInfo, Local
 from goprobe.binary.dwarfindex import FunctionEntry
 from goprobe.binary.elf import ElfFile
@@ -92,8 +92,8 @@ class FunctionVariables:
 
     @cached_property
     def flow(self) -> CodeFlow:
-        returns = returns_of(self._parts.lines)
-        return CodeFlow(self._code, self.function.low, self._depth, returns)
+        returns, changes = returns_of(self._parts.lines), changes_of(self._parts.lines)
+        return CodeFlow(self._code, self.function.low, self._depth, returns, changes)
 
     @cached_property
     def definitions(self) -> Definitions:
