@@ -14,6 +14,7 @@ from goprobe.process.headroom import gauges
 from goprobe.process.identity import facts
 from goprobe.process.maps import Mapping, read_maps
 from goprobe.process.memory import ProcessMemory, read_available
+from goprobe.process.privileges import read_privileges
 from goprobe.process.sigframe import Gadgets
 
 _SYSCALL_RETURN = b"\x0f\x05\xc3"
@@ -22,6 +23,7 @@ _SEARCH_LIMIT = 1 << 28
 _CHUNK = 1 << 20
 _RESERVE = 64 << 20
 _NEVER_OVERCOMMIT = "2"
+_STRICT = "1"  # SECCOMP_MODE_STRICT
 
 
 class NoForkError(Exception):
@@ -33,11 +35,13 @@ class NoForkError(Exception):
 
 
 class ForkPlan(msgspec.Struct, frozen=True):
-    """`stack_low` is the low end of the first thread's stack, never touched so far."""
+    """`stack_low` is the low end of the first thread's stack, never touched so far; `filtered`
+    whether a seccomp filter has to allow it yet."""
 
     pid: int
     gadgets: Gadgets
     stack_low: int
+    filtered: bool = False
 
 
 def plan_fork(pid: int, beside: int = 0) -> ForkPlan:
@@ -50,12 +54,19 @@ def plan_fork(pid: int, beside: int = 0) -> ForkPlan:
     stack = next((m for m in maps if m.path == "[stack]"), None)
     if stack is None:
         raise NoForkError("the process has no stack of the kernel's making")
-    return ForkPlan(pid, _gadgets(pid, maps), stack.low)
+    filtered = status.get("Seccomp", "0") != "0"
+    return ForkPlan(pid, _gadgets(pid, maps), stack.low, filtered)
 
 
 def _check_kernel(pid: int, status: dict[str, str]) -> None:
-    if status.get("Seccomp", "0") != "0":
-        raise NoForkError("a seccomp filter may forbid it to fork")
+    seccomp = status.get("Seccomp", "0")
+    if seccomp == _STRICT:
+        raise NoForkError("seccomp's strict mode forbids it to fork")
+    if seccomp != "0" and not read_privileges().may_read_filters:
+        raise NoForkError(
+            "a seccomp filter may forbid it to fork, and goprobe may not read the filter (that takes"
+            " CAP_SYS_ADMIN, and no filter of its own)"
+        )
     if (status.get("NSpid") or "0").split()[-1] == "1":
         raise NoForkError("it is the first process of its pid namespace, so the child would stay")
     if "shstk" in status.get("x86_Thread_features", ""):

@@ -42,12 +42,21 @@ from goprobe.process.procfs import PAGE_SIZE
 from goprobe.process.ptrace import StoppedProcess
 from goprobe.process.registers import REGISTERS_SIZE, Registers
 from goprobe.process.scheduling import first_in_line
+from goprobe.process.seccomp import forbidden
 from goprobe.process.sigframe import Chain, can_be_resumed
 
 _CLONE_VM, _CLONE_FILES = 0x100, 0x400  # <sched.h>
 _WNOTHREAD, _WCLONE = 0x20000000, 0x80000000  # <bits/waitflags.h>
-_CLONE, _WAIT4, _EXIT_GROUP, _FUTEX = 56, 61, 231, 202  # <asm/unistd_64.h>
+_CLONE, _WAIT4, _EXIT_GROUP, _FUTEX, _RT_SIGRETURN = 56, 61, 231, 202, 15  # <asm/unistd_64.h>
 _ANY_CHILD = -1
+_SYSCALL_SIZE = 2
+_CALLS = (
+    ("clone", _CLONE, (_CLONE_VM | _CLONE_FILES,)),
+    ("clone", _CLONE, (_CLONE_FILES,)),
+    ("wait4", _WAIT4, (_ANY_CHILD & (1 << 64) - 1, 0, _WCLONE | _WNOTHREAD)),
+    ("exit_group", _EXIT_GROUP, ()),
+    ("rt_sigreturn", _RT_SIGRETURN, ()),
+)
 
 _SCRATCH = 4 * PAGE_SIZE
 _ROOM_BELOW = 2 * PAGE_SIZE  # for a signal handler that runs on this very stack
@@ -110,6 +119,7 @@ class _Fork:
         """The pid of the child. Raises NoForkError."""
         maker = _choose_maker(self._process)
         registers = self._process.threads[maker]
+        self._check_filter(maker)
         self._low = _free_stack(self._process, self._plan)
         chain, start = self._chain(maker, registers)
         if not write_memory(self._plan.pid, self._low, chain.data()):
@@ -128,6 +138,13 @@ class _Fork:
         tracing.detach(self._helper)
         self._helper = 0
         return self._child
+
+    def _check_filter(self, maker: int) -> None:
+        """Whether seccomp lets the chain through, which it may be killed for otherwise."""
+        if self._plan.filtered and (
+            why := forbidden(maker, _CALLS, self._plan.gadgets.syscall + _SYSCALL_SIZE)
+        ):
+            raise NoForkError(why)
 
     def _chain(self, maker: int, registers: Registers) -> tuple[Chain, int]:
         mask, xstate = tracing.signal_mask(maker), tracing.extended_state(maker)

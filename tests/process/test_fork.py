@@ -334,27 +334,6 @@ def test_no_fork_of_a_stopped_process() -> None:
         assert why_not(program.pid) == "it is stopped anyway"
 
 
-def test_no_fork_under_seccomp() -> None:
-    """A filter that allows everything; goprobe cannot know that it does."""
-    allow = struct.pack("<HBBI", 0x06, 0, 0, 0x7FFF0000)
-    code = f"""
-import ctypes, os, struct, sys
-libc = ctypes.CDLL(None)
-filter = ctypes.create_string_buffer({allow!r})
-program = struct.pack("<H6xQ", 1, ctypes.addressof(filter))
-libc.prctl(38, 1, 0, 0, 0)
-assert libc.prctl(22, 2, program, 0, 0) == 0
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-    binary = build(PROGRAMS / "memory.go")
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout and process.stdout.readline()
-        assert "seccomp" in why_not(process.pid)
-        process.kill()
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
 def test_no_fork_of_the_first_process_of_a_namespace() -> None:
     if not shutil.which("unshare"):
