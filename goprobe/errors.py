@@ -9,6 +9,7 @@
     │   ├── NoGoError        3  no Go toolchain found
     │   ├── NoGdbError       3  no GDB found
     │   ├── CopyLostError    3  a copy of a process did not live until it had been read
+    │   ├── StopTooLongError 3  a process would stand still for longer than the user allows
     │   └── NotPermittedError 3  the kernel forbids it (Yama, another user, already traced)
     ├── ScriptFailedError    1  a script raised, or one of its assertions failed
     └── TargetError          4  the target misbehaved
@@ -91,6 +92,10 @@ class CopyLostError(CannotWorkError):
             hint="--snapshot stop reads the process itself while it stands",
         )
         self.why = why
+
+
+class StopTooLongError(CannotWorkError):
+    """A target would stand still for longer than the user allows."""
 
 
 class NotPermittedError(CannotWorkError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Generic, TypeVar
 
 import msgspec
@@ -53,13 +54,14 @@ def ask(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
 
 def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) -> Answer[T]:
     pid = target.pid
+    still = partial(stopped, pid, timeout=PATIENCE, identity=target.identity, limit=target.max_stop)
     noted = NotingMemory(memory)
     for _ in range(_ATTEMPTS):
         # What a process in motion makes of it is thrown away, errors too: only the pages count.
         with suppress(Exception):
             question(target.world(noted, read_maps(pid)))
         plan = CopyPlan(noted.ranges)
-        with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
+        with still() as process:
             copy, text = plan.take(process.memory), maps_text(pid)
             process.release()
             threads, pause = process.threads, process.pause_us
@@ -69,7 +71,7 @@ def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) 
             return Answer(question(world), pause)
         except MissedError as missed:
             noted.note(missed.address, missed.size)
-    with stopped(pid, timeout=PATIENCE, identity=target.identity) as process:
+    with still() as process:
         cache = PageCache(process.memory)
         own = by_own_number(pid, process.threads)
         value = question(target.world(cache, read_maps(pid), own))

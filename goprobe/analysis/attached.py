@@ -22,6 +22,7 @@ from goprobe.model.attached import (
 )
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Region
+from goprobe.process.stoplimit import NO_LIMIT
 from goprobe.runtime.world import World
 
 
@@ -106,11 +107,14 @@ class Snapshot:
 
 
 @contextmanager
-def attach(pid: int, *, assume_go: str = "", image: str = "") -> Iterator[Process]:
+def attach(
+    pid: int, *, assume_go: str = "", image: str = "", max_stop: float = NO_LIMIT
+) -> Iterator[Process]:
     """A running Go process that may be asked; nothing is held between questions. `image` names
-    the library to read, where there are Go programs in several.
+    the library to read, where there are Go programs in several; a question for which the process
+    would stand still for more than `max_stop` seconds raises StopTooLongError.
 
     Raises UsageError and NotGoError (no such process, no Go program), NotPermittedError,
     CannotWorkError (a stripped program of a Go release that goprobe does not know).
     """
-    yield Process(open_target(pid, assume_go=assume_go, image=image))
+    yield Process(open_target(pid, assume_go=assume_go, image=image, max_stop=max_stop))

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from goprobe.analysis.hold import AnyTarget, Held, Target, hold_child, hold_process
+from goprobe.analysis.hold import AnyTarget, Held, Target, allow, hold_child, hold_process
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.process.forkplan import NoForkError
 from goprobe.process.headroom import headroom
@@ -171,6 +171,10 @@ def _from_stop(
     target: Target, timeout: float, plan: HeapCopy | None, sample: bool, *warnings: str
 ) -> HeapSnapshot:
     layout, roots = target.layout, _roots(target)
+    if plan is not None:
+        known = count(plan, layout)
+        size = scannable_bytes(known.spans, layout.constants["_PageSize"]) + known.manual_bytes
+        allow(target, "while its heap is copied", copied=size)
     with hold_process(target, timeout=timeout) as held:
         copy = copy_again(held.memory, layout, roots, plan) if plan else None
         census = count(copy, layout) if copy else None

@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Union
 import msgspec
 
 from goprobe.analysis.goimages import go_images
+from goprobe.errors import StopTooLongError
 from goprobe.process.identity import ProcessIdentity, identify
 from goprobe.process.maps import Mapping, read_maps
 from goprobe.process.memory import Memory, PageCache, ProcessMemory
 from goprobe.process.ownnumbers import by_own_number
+from goprobe.process.procfs import number_of_threads, resident_bytes
 from goprobe.process.ptrace import StoppedProcess, stopped
 from goprobe.process.scheduling import import_numpy
+from goprobe.process.stoplimit import NO_LIMIT, check, estimate
 from goprobe.runtime.goimage import GoImage
 from goprobe.runtime.layout import Layout
 from goprobe.runtime.program import Program
@@ -41,13 +44,15 @@ PATIENCE = 5.0
 class Target(msgspec.Struct, frozen=True):
     """A running Go process before any stop: who it is, and its binary, opened.
 
-    `beside` are other Go programs in the same process.
+    `beside` are other Go programs in the same process; it may stand still for `max_stop` seconds at
+    a time.
     """
 
     identity: ProcessIdentity
     program: Program
     bias: int
     beside: tuple[GoImage, ...] = ()
+    max_stop: float = NO_LIMIT
     is_core: ClassVar[Literal[False]] = False
 
     @property
@@ -78,7 +83,9 @@ class Target(msgspec.Struct, frozen=True):
         )
 
 
-def open_target(pid: int, *, assume_go: str = "", image: str = "") -> Target:
+def open_target(
+    pid: int, *, assume_go: str = "", image: str = "", max_stop: float = NO_LIMIT
+) -> Target:
     """The process and its binary, be it deleted, replaced or in another mount namespace.
 
     A stripped binary's runtime is found in the running process; `assume_go` ("1.27") names the
@@ -101,7 +108,7 @@ def open_target(pid: int, *, assume_go: str = "", image: str = "") -> Target:
     first, *others = go_images(
         identity, read_maps(pid), memory, complete, assume_go=assume_go, wanted=image
     )
-    return Target(identity, first.program, first.bias, tuple(others))
+    return Target(identity, first.program, first.bias, tuple(others), max_stop)
 
 
 class Held:
@@ -195,8 +202,18 @@ def hold(target: int | AnyTarget, *, timeout: float = PATIENCE) -> Iterator[AnyH
 @contextmanager
 def hold_process(target: Target, *, timeout: float = PATIENCE) -> Iterator[Held]:
     """As `hold`, of what is a process for certain."""
-    with stopped(target.pid, timeout=timeout, identity=target.identity) as process:
+    with stopped(
+        target.pid, timeout=timeout, identity=target.identity, limit=target.max_stop
+    ) as process:
         yield Held(target, process)
+
+
+def allow(target: Target, what: str, *, copied: int = 0, forked: int = 0) -> None:
+    """Raises StopTooLongError where a stop in which so much is done would be longer than the user
+    allows."""
+    if target.max_stop != NO_LIMIT:
+        threads = number_of_threads(target.pid)
+        check(target.pid, target.max_stop, estimate(threads, copied=copied, forked=forked), what)
 
 
 @contextmanager
@@ -208,10 +225,14 @@ def hold_child(
 
     Raises NoForkError where none can be made safely, and what `open_target` raises.
     """
-    from goprobe.process.forkplan import plan_fork
+    from goprobe.process.forkplan import NoForkError, plan_fork
     from goprobe.process.forksnapshot import forked
 
     plan = plan_fork(target.pid, beside)
+    try:
+        allow(target, "to be forked", forked=resident_bytes(target.pid))
+    except StopTooLongError as error:
+        raise NoForkError(error.message) from None
     with ExitStack() as held_open:
         with hold_process(target, timeout=timeout) as held:
             child = held_open.enter_context(forked(held.process, plan))

@@ -26,7 +26,12 @@ def opened(process: Process) -> AnyTarget:
     else:
         guardian().watch_ourselves()  # it is itself no victim
         first_victim()
-        target = open_target(process.pid, assume_go=process.assume_go, image=process.image)
+        target = open_target(
+            process.pid,
+            assume_go=process.assume_go,
+            image=process.image,
+            max_stop=process.most_seconds,
+        )
         _tell_images(target)
     if target.program.info.known_by:
         from goprobe.cli.run import say
@@ -71,7 +76,20 @@ def answer(process: Process, output: Output, kind: type, ask: Callable[[AnyTarge
         target = opened(process)
         report = ask(target)
     place.deliver(report)
+    tell_of_stop(process, report)
     return ended(target)
+
+
+def tell_of_stop(process: Process, report: object) -> None:
+    """Where it was longer than was promised, say so."""
+    pause = getattr(report, "pause_us", 0) / 1e6
+    if pause > process.most_seconds:
+        from goprobe.cli.run import say
+
+        say(
+            f"goprobe: the process stood still for {pause * 1e3:.0f} ms, longer than the "
+            f"{process.most_seconds * 1e3:g} ms of --max-stop"
+        )
 
 
 def ended(target: AnyTarget, code: int = 0) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import msgspec
 
 from goprobe.cli.addresses import address, settled
 from goprobe.cli.declare import Option
+from goprobe.cli.lengths import length
 from goprobe.cli.options import Output, Process
 from goprobe.errors import UsageError
 from goprobe.files import read_regular
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _FINDINGS = 1
 _REPORT_LIMIT = 1 << 30
-_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
-_LONGEST = 7 * 24 * 3600.0
 
 
 class Questions(msgspec.Struct, frozen=True):
@@ -115,7 +113,7 @@ class Comparison(msgspec.Struct, frozen=True):
         if self.diff and self.every:
             raise UsageError("--diff and --every contradict each other")
         if self.every:
-            seconds(self.every)
+            length(self.every)
             if not 2 <= self.count <= 100_000:
                 raise UsageError("--count takes a number from 2 to 100000")
 
@@ -132,6 +130,7 @@ class Heap:
         PROCESS is a process number, or a core file with --exe BINARY; an ADDRESS is hexadecimal,
         as Go's %p prints it. The exit code is 1 where --dangling finds something.
         """
+        from goprobe.cli.attach import tell_of_stop
         from goprobe.cli.output import destination
         from goprobe.cli.progress import Progress
         from goprobe.model.heap import HeapReport
@@ -150,6 +149,7 @@ class Heap:
         if old is not None:
             report = compared(old, report)
         place.deliver(report)
+        tell_of_stop(process, report)
         return look.ended(_FINDINGS if questions.dangling and report.dangling else 0)
 
 
@@ -189,7 +189,7 @@ class _Look:
         first = report = self()
         for number in range(2, comparison.count + 1):
             self._progress(f"waiting for look {number} of {comparison.count}")
-            time.sleep(seconds(comparison.every))
+            time.sleep(length(comparison.every))
             report = self()
         return compared(first, report)
 
@@ -225,12 +225,3 @@ def old_report(path: str) -> EarlierHeap:
             hint="goprobe heap PID --types --retained --json -o FILE writes one",
         )
     return report
-
-
-def seconds(text: str) -> float:
-    """A length of time: "30s", "5m", "1.5h", "250ms", or a number of seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text.strip())
-    length = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if not 0 < length <= _LONGEST:
-        raise UsageError(f"{text!r} is no length of time", hint="for example 30s, 5m or 1h")
-    return length

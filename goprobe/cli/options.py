@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 
 from goprobe.cli.declare import Argument, Context, Option
+from goprobe.cli.lengths import length
 from goprobe.errors import UsageError
 
 REQUIRED: Any = msgspec.NODEFAULT
@@ -105,6 +106,16 @@ class Process(msgspec.Struct, frozen=True):
     exe: Annotated[
         str, Option("--exe", metavar="BINARY", help="The executable that a core file is of.")
     ] = ""
+
+    max_stop: Annotated[
+        str,
+        Option("--max-stop", metavar="TIME", help="Refuse what would hold it still for longer."),
+    ] = ""
+
+    @property
+    def most_seconds(self) -> float:
+        """How long the process may stand still at a time. Raises UsageError."""
+        return length(self.max_stop) if self.max_stop else math.inf
 
     @property
     def is_number(self) -> bool:

@@ -64,7 +64,7 @@ def _check_kernel(pid: int, status: dict[str, str]) -> None:
         raise NoForkError("seccomp's strict mode forbids it to fork")
     if seccomp != "0" and not read_privileges().may_read_filters:
         raise NoForkError(
-            "a seccomp filter may forbid it to fork, and goprobe may not read the filter (that takes"
+            "a seccomp filter may forbid it to fork, and goprobe may not read it (that takes"
             " CAP_SYS_ADMIN, and no filter of its own)"
         )
     if (status.get("NSpid") or "0").split()[-1] == "1":

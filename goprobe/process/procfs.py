@@ -24,6 +24,13 @@ def resident_bytes(pid: int) -> int:
     return int(read_proc(pid, "statm", 256).split()[1]) * PAGE_SIZE
 
 
+def number_of_threads(pid: int) -> int:
+    for line in read_proc(pid, "status", 1 << 16).splitlines():
+        if line.startswith(b"Threads:"):
+            return int(line.split()[1])
+    return 1
+
+
 def occupied_bytes(pid: int) -> int:
     """How much memory a process has resident or swapped out, in bytes."""
     found = 0

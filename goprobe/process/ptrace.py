@@ -33,6 +33,14 @@ from goprobe.process.procfs import gone, read_proc, translated
 from goprobe.process.registers import REGISTERS_SIZE, Registers
 from goprobe.process.scheduling import first_in_line
 from goprobe.process.seizing import ReapWhileSeizing
+from goprobe.process.stoplimit import (
+    NO_LIMIT,
+    HurriedMemory,
+    check,
+    estimate,
+    ran_over,
+    time_for,
+)
 
 _THREADS_LIMIT = 100_000
 _FIRST_WINDOW = 0.1
@@ -62,7 +70,7 @@ class StoppedProcess:
     def __init__(self, stop: _Stop) -> None:
         self._stop = stop
         self.pid = stop.pid
-        self.memory = ProcessMemory(stop.pid)
+        self.memory = stop.memory()
 
     @cached_property
     def threads(self) -> dict[int, Registers]:
@@ -93,23 +101,30 @@ class StoppedProcess:
 
 @contextmanager
 def stopped(
-    pid: int, *, timeout: float = 5.0, identity: ProcessIdentity | None = None
+    pid: int,
+    *,
+    timeout: float = 5.0,
+    identity: ProcessIdentity | None = None,
+    limit: float = NO_LIMIT,
 ) -> Iterator[StoppedProcess]:
-    """Hold a process still. `timeout` (seconds) bounds the wait for it, not the stop itself.
+    """Hold a process still. `timeout` (seconds) bounds the wait for it, `limit` the stop itself.
 
     With `identity`, the process must still be the program that was identified. The garbage
     collector of Python rests meanwhile. A target that is our own child must not be waited for
     (Popen.poll) inside the `with`: its stop would be taken for its end.
     Raises NotPermittedError, TargetGoneError (it ended or became another program),
-    TargetTimeoutError (a thread sleeps uninterruptibly).
+    TargetTimeoutError (a thread sleeps uninterruptibly), StopTooLongError.
     """
     _collect_left_behind()
-    stop = _Stop(pid, time.monotonic() + timeout)
+    stop = _Stop(pid, time.monotonic() + timeout, limit)
     try:
         stop.acquire()
         if identity and incarnation(pid) != identity.incarnation:
             raise TargetGoneError(f"process {pid} has become another program meanwhile")
-        yield StoppedProcess(stop)
+        process = StoppedProcess(stop)
+        yield process
+        if isinstance(process.memory, HurriedMemory):
+            process.memory.check()
     finally:
         try:
             with signals_held():
@@ -134,12 +149,13 @@ def _collect_left_behind() -> None:
 class _Stop:
     """One stop of one process: `seized` threads run, `halted` ones stand (with their signal)."""
 
-    def __init__(self, pid: int, deadline: float) -> None:
+    def __init__(self, pid: int, deadline: float, most: float) -> None:
         self.pid = pid
         self.registers: dict[int, bytearray] = {}
         self.released = False
         self.tracer = threading.get_native_id()
         self._deadline = deadline
+        self._most = most
         self._seized: set[int] = set()
         self._halted: dict[int, int] = {}
         self._dead: set[int] = set()
@@ -154,9 +170,27 @@ class _Stop:
     def pause_ns(self) -> int:
         return (self._ended or time.perf_counter_ns()) - self._began if self._began else 0
 
+    def memory(self) -> ProcessMemory:
+        """To be read while it stands."""
+        if self._most == NO_LIMIT:
+            return ProcessMemory(self.pid)
+        until = self._began / 1e9 + time_for(self._most, len(self._halted))
+        return HurriedMemory(self.pid, self._most, until, self._let_go_early)
+
+    def _let_go_early(self) -> bool:
+        """Whether that was of use."""
+        before = self.released
+        with signals_held():
+            self.release()
+        return not before
+
     def acquire(self) -> None:
         self._guarded.enter_context(guardian().holding(self.pid))
         window = _FIRST_WINDOW
+        if self._most != NO_LIMIT:
+            threads = len(_thread_ids(self.pid))
+            check(self.pid, self._most, estimate(threads), f"for its {threads:,} threads alone")
+            window = min(window, time_for(self._most, threads) / 2)
         patience = min(self._deadline, time.monotonic() + _TRACER_PATIENCE)
         while True:
             asleep = sleeper(self.pid, _thread_ids(self.pid), self._deadline)
@@ -165,6 +199,8 @@ class _Stop:
             with signals_held():
                 if self._try(window):
                     return
+            if self._other is None and self._most != NO_LIMIT:
+                raise ran_over(self.pid, self._most, "its threads did not stand by then")
             if self._other is None:
                 window *= 2
             elif time.monotonic() > patience:
@@ -195,9 +231,13 @@ class _Stop:
         while fresh or not self._complete():
             for tid in fresh:
                 tracing.interrupt(tid)
+                if time.monotonic() > limit:
+                    return False
             if not self._await_halts(limit) or time.monotonic() > limit:
                 return False
-            fresh = self._read_registers() or self._seize_new()
+            with first_in_line():
+                astray = self._read_registers()
+            fresh = astray or self._seize_new()
         if not self._halted:
             raise gone(self.pid)
         return True
