@@ -59,10 +59,7 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
 def _places(program: Program, where: str) -> tuple[Place, ...]:
     if found := _LINE.match(where):
         file, line = _as_built(program, found["file"]), int(found["line"])
-        # The compiler marks no statement on some lines that have code, unoptimised ones too.
-        return tuple(_at_line(program, where, file, line)) or tuple(
-            _in_line(program, where, file, line)
-        )
+        return tuple(_at_line(program, where, file, line))
     return tuple(_at_function(program, where))
 
 
@@ -196,21 +193,6 @@ def _tables_of(program: Program, wanted: Callable[[str], bool]) -> Iterator[tupl
     for unit in program.debug.index.units:
         if any(wanted(name) for name in program.rows.files(unit)):
             yield program.rows.rows(unit)
-
-
-def _in_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
-    """Where the longest stretch of a line's code begins, in each function that holds some: the
-    shorter ones move values about for it, and may be jumped over."""
-    wanted = _file_matcher(file)
-    for rows in _tables_of(program, wanted):
-        longest: dict[int, tuple[int, int]] = {}
-        for row, after in pairwise(rows):
-            if row.line != line or not wanted(row.file):
-                continue
-            if function := program.debug.function_at(row.address):
-                stretch = (after.address - row.address, row.address)
-                longest[function.low] = max(stretch, longest.get(function.low, stretch))
-        yield from (Place(address, where) for _, address in sorted(longest.values()))
 
 
 def _past_prologue(program: Program, low: int, address: int) -> int:

@@ -6,6 +6,10 @@ the middle of it. A stop at the first place misses the other ways; a stop at eac
 where one leads on to the next. So stops are wanted where control comes to the line from another
 one, less those from which it goes on to another stop without leaving the line, less those that it
 never comes to without having passed another stop since the function's beginning or itself.
+
+The compiler marks where statements begin; the other code of a line may move values about for it,
+and be jumped over. But in unoptimised code, too, some lines have no mark at all, and of several
+copies of a line one may have none: then the longest stretch of it is taken for the statement.
 """
 
 from __future__ import annotations
@@ -27,11 +31,13 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Returns) -> list[int]:
-    """Where to stop for a line of the function whose code starts at `low`."""
+    """Where to stop for one copy of a line in the function whose code starts at `low`."""
     following = {ins.ip: successors(ins, returns) for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
     line = {at for s in stretches for at in range(s.low, s.high) if at in following}
     entered = _entered(following, line, low)
-    marked = [part for s in stretches for part in _parts(following, s) if part.statements]
+    parts = [part for s in stretches for part in _parts(following, s)]
+    marked = [part for part in parts if part.statements]
+    marked = marked or sorted(parts, key=lambda part: part.low - part.high)[:1]
     kept = sorted(at for s in marked for at in range(s.low, s.high) if at in entered)
     for address in tuple(kept):
         if _leads_on(following, line, address, set(kept) - {address}):

@@ -503,8 +503,9 @@ def _until_unreadable(entries: Iterator[MapEntry]) -> Iterator[MapEntry]:
 
 
 def _with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:
-    if data is UNSET:
-        return UNSET
+    """Where the interface holds a pointer to an interface, that one's type is the data's."""
+    if data is UNSET or data.dynamic_type is not UNSET:
+        return data
     return Data(
         address=data.address, location=data.location, text=data.text, size=data.size,
         type=data.type, dynamic_type=name, elements=data.elements, data=data.data,

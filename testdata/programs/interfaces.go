@@ -80,7 +80,7 @@ func main() {
 	// want: f value=1.5 dynamic_type=float64
 	// want: fn value=main.main dynamic_type=func()
 	// want: m value=`map["k":1]` dynamic_type=map[string]int
-	// want: inner dynamic_type="*interface {}|*any|*interface{}"
+	// want: inner dynamic_type="*interface {}|*any|*interface{}" data.dynamic_type=int text=7
 	// want: err dynamic_type=*errors.errorString data=heap|goroutine_stack
 	// want: err.s value=`plain error`
 	// want: num value=404 dynamic_type=main.code

@@ -1,0 +1,42 @@
+"""A breakpoint on a line stops once for each pass, however the optimiser lays its code down."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import goprobe
+from tests.support.gdb import gdbs
+from tests.support.go import build, matrix
+
+SOURCE = Path(__file__).parents[2] / "testdata" / "variables" / "ways.go"
+_COUNTS = re.compile(r"\bpass\((\d)\)")
+
+
+def counted_lines() -> dict[str, int]:
+    """Each line that counts its passes, as a WHERE, and the number that it counts under."""
+    lines = enumerate(SOURCE.read_text().splitlines(), 1)
+    return {f"ways.go:{at}": int(found[1]) for at, line in lines if (found := _COUNTS.search(line))}
+
+
+@pytest.mark.parametrize("flags", [(), ("-gcflags=all=-N -l",)], ids=["optimised", "-N -l"])
+@pytest.mark.parametrize("go", matrix())
+def test_every_way_to_a_line_stops_once_for_a_pass(
+    go: str, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPROBE_GDB", str(gdbs()[0].path))
+    counted, stops = counted_lines(), Counter[int]()
+    with tempfile.TemporaryFile() as output:
+        binary = str(build(SOURCE, go=go, flags=flags))
+        with goprobe.launch(binary, stdout=output.fileno()) as program:
+            for stop in program.run(breaks=counted):
+                stops[counted[stop.where]] += 1
+        output.seek(0)
+        said = output.read().decode().splitlines()[-1]
+    passed = dict(enumerate(map(int, said.strip("[]").split())))
+    assert len(passed) == len(counted) == 7
+    assert dict(stops) == passed
