@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 
 import msgspec
@@ -110,10 +110,11 @@ def _at_function(program: Program, where: str) -> Iterator[Place]:
     if program.stripped:
         yield from _without_debug(program, where)
         return
-    for entry in _exact_first(debug.index.functions, where):
-        unit = debug.unit_at(entry.offset)
-        yield Place(program.rows.after_prologue(entry.low, entry.high, unit), where)
     names = [n for n in debug.index.abstract if _matches(n, where)]
+    found = {f.low: f for f in _exact_first(debug.index.functions, where)}
+    for low in _written_first(program, list(found), only=bool(names)):
+        unit = debug.unit_at(found[low].offset)
+        yield Place(program.rows.after_prologue(low, found[low].high, unit), where)
     for name in names:
         for holder, ranges in debug.inlined_ranges(name):
             address = _inlined_start(program, ranges)
@@ -127,10 +128,17 @@ def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[Functio
     return exact or found
 
 
+def _written_first(program: Program, entries: Sequence[int], *, only: bool = False) -> list[int]:
+    """Of functions by their entries those of the source, and the compiler's wrappers not at all,
+    or where there are no others: each call of generic code by its method's value or its interface
+    goes through one of the same name."""
+    written = [entry for entry in entries if not program.lines.is_wrapper(entry)]
+    return written if written or only else list(entries)
+
+
 def _without_debug(program: Program, where: str) -> Iterator[Place]:
-    for function in program.lines.functions():
-        if _matches(function.name, where):
-            yield Place(function.entry, where)
+    entries = [f.entry for f in program.lines.functions() if _matches(f.name, where)]
+    yield from (Place(entry, where) for entry in _written_first(program, entries))
 
 
 def _inlined_start(program: Program, ranges: list[tuple[int, int]]) -> int:

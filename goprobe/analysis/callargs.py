@@ -78,7 +78,7 @@ def call_at(view: View) -> tuple[Variable, ...]:
     function = world.program.debug.function_at(ins.near_branch_target - world.bias)
     if function is None or not view.frames:
         return ()
-    finder = FrameVariables(world.program, world.memory, world.bias)
+    finder = FrameVariables(world.program, world.memory, world.bias, world.typedata.debug_type)
     why = f"argument of the call to {function.name} that this stop stands at"
     found = []
     for binding in finder.parameters(function, registers, registers["rsp"]):

@@ -111,7 +111,9 @@ class StopView:
         if self.world.program.stripped:
             return ()
         wanted = frozenset(names)
-        finder = FrameVariables(self.world.program, self.world.memory, self.world.bias)
+        finder = FrameVariables(
+            self.world.program, self.world.memory, self.world.bias, self.world.typedata.debug_type
+        )
         by_frame: dict[int, list[Variable]] = {}
         for index, frame in self.own_frames():
             known = self.registers if frame.innermost else {}

@@ -33,6 +33,7 @@ from goprobe.binary.loclist import Entry, location_list, range_list
 from goprobe.binary.parts import Parts, debug_parts
 from goprobe.errors import NotGoError
 
+_DICTIONARY_LIMIT = 1 << 16
 _DEPTH_LIMIT = 256
 _UNITS_ASKED = 1 << 12
 _INDEX_ROOM = room_of("dwarf", ix.__file__, dwarfforms.__file__)
@@ -44,7 +45,9 @@ class Local(msgspec.Struct, frozen=True):
     `locations` say where it lies at which pcs; an entry for all pcs has low 0 and high 2**64.
     Empty: the compiler left it out. `closure_offset` is its place in the closure object, where
     it is captured (-1: it is not), since Go 1.23. `block` counts the blocks around it within the
-    function: 0 for those of its outermost, parameters and captured ones among them.
+    function: 0 for those of its outermost, parameters and captured ones among them. `type` of a
+    generic function's is that of its shape where `dictionary_index` is not -1: the number of the
+    word of the dictionary that tells the true one.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Local(msgspec.Struct, frozen=True):
     locations: tuple[Entry, ...]
     closure_offset: int
     block: int = 0
+    dictionary_index: int = -1
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -334,13 +338,22 @@ class DebugInfo:
         origin = integer(own, ix.AT_ABSTRACT_ORIGIN)
         # Concrete entries of inlined calls carry the place; their origin the name and type.
         merged = {**self.die(origin).attributes, **own} if origin else own
+        kind = integer(merged, ix.AT_TYPE)
         return Local(
             name=text(merged, ix.AT_NAME),
-            type=integer(merged, ix.AT_TYPE),
+            type=kind,
             line=integer(merged, ix.AT_DECL_LINE),
             parameter=die.tag == ix.TAG_PARAMETER,
             result=bool(integer(merged, ix.AT_VARIABLE_PARAMETER)),
             locations=location_list(self._sections, unit, own.get(ix.AT_LOCATION)),
             closure_offset=integer(merged, ix.AT_GO_CLOSURE_OFFSET, -1),
             block=block,
+            dictionary_index=self._dictionary_index(kind),
         )
+
+    def _dictionary_index(self, kind: int) -> int:
+        """Of a type that is a typedef of a generic function's; -1 of all others."""
+        if not kind:
+            return -1
+        index = integer(self.die(kind).attributes, ix.AT_GO_DICT_INDEX, -1)
+        return index if index < _DICTIONARY_LIMIT else -1

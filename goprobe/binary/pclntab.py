@@ -293,14 +293,21 @@ class LineTable:
         frames.append(SourceFrame(function.name, *position, False, function.start_line, wrapper))
         return frames
 
+    def is_wrapper(self, entry: int) -> bool:
+        """Whether the compiler made the function at `entry` only to call another with other
+        arguments: a method by a pointer, or generic code with its dictionary."""
+        found = self.function_at(entry)
+        return found is not None and found.func_id == self._wrapper_id
+
     @cached_property
     def _wrapper_id(self) -> int:
         """funcIDWrapper, whose number changes with releases: that of a function that is one.
 
-        runtime.call16 … are marked so in asm_amd64.s, and in every binary (finalizers use them).
+        runtime.deferreturn is given it by its name, so that no trace shows it
+        (cmd/internal/objabi/funcid.go), and is in every binary: runtime.main defers.
         """
         try:
-            found = self.function_named("runtime.call32")
+            found = self.function_named("runtime.deferreturn")
         except UnreadableError:
             found = None
         return found.func_id if found else -1

@@ -28,6 +28,7 @@ from goprobe.runtime.text import escape, go_complex, go_float, quote
 _SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
 _UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
 _POINTER_SHAPED = {GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.CHAN, GoKind.MAP, GoKind.FUNC}
+_ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
 _BASIC_SIZES = {
     GoKind.BOOL: 1, GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4,
     GoKind.INT64: 8, GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4,
@@ -335,6 +336,8 @@ class Decoder:
         (pointer,) = self._words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
+        if kind.name.startswith(_ANY_POINTER):
+            return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
         target = self._types.at(kind.elem)
         return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth))
 

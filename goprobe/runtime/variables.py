@@ -8,7 +8,7 @@ offset from entry on; an optimised one has a location list, or nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from goprobe.runtime.pieces import (
 )
 from goprobe.runtime.place import InBytes, InMemory, Place
 from goprobe.runtime.program import Program
+from goprobe.runtime.typeargs import DICTIONARY, TypeArguments
 
 _WORD = 8
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
@@ -52,12 +53,19 @@ class Binding(msgspec.Struct, frozen=True):
 
 
 class FrameVariables:
-    """Finds the variables of frames at one stop."""
+    """Finds the variables of frames at one stop. `described` is the debug information's
+    description of the type whose descriptor is at an address."""
 
-    def __init__(self, program: Program, memory: Memory, bias: int) -> None:
+    def __init__(
+        self, program: Program, memory: Memory, bias: int,
+        described: Callable[[int], GoType | None],
+    ) -> None:  # fmt: skip
         self._program = program
         self._memory = memory
         self._bias = bias
+        self._arguments = TypeArguments(
+            program.elf, program.debug.types, memory, bias, described
+        )  # fmt: skip
 
     def of(self, frame: FrameView, registers: Mapping[str, int]) -> Iterator[Binding]:
         """The variables in scope of a frame. `registers` are those known in it (only the
@@ -72,9 +80,10 @@ class FrameVariables:
             return
         about = self._program.function_variables(function)
         everything = tuple(_with_line(v, frame) for v in scopes[frame.depth].locals)
-        named = self._of_the_source(everything)
+        named: Sequence[Local] = self._of_the_source(everything)
         if not frame.depth:
             named = [v for v in named if not about.is_of_inlined_call(v)]
+        named = self._with_types(about, named, everything, frame, registers)
         bound = [
             self._bind(about, local, frame, registers, everything) for local in _as_declared(named)
         ]
@@ -103,9 +112,28 @@ class FrameVariables:
         about = self._program.function_variables(function)
         pc = function.low + self._bias
         frame = FrameView(pc, pc, cfa - 8, cfa, function.name, "", 0, False, 0, True)
-        for local in self._program.debug.parameters(function):
+        passed = self._program.debug.parameters(function)
+        for local in self._with_types(about, passed, passed, frame, registers):
             if local.name and not local.result:
                 yield self._bind(about, local, frame, registers)
+
+    def _with_types(
+        self, about: FunctionVariables, locals_: Sequence[Local], everything: Sequence[Local],
+        frame: FrameView, registers: Mapping[str, int],
+    ) -> Sequence[Local]:  # fmt: skip
+        """Variables of generic code with their true types, where its dictionary is at hand."""
+        if all(v.dictionary_index < 0 for v in locals_):
+            return locals_
+        for local in everything:
+            if local.name == DICTIONARY:
+                bound = self._bind(about, local, frame, registers)
+                try:
+                    raw = bound.place.read(0, _WORD) if bound.place else b""
+                except UnreadableError:
+                    continue
+                if raw:
+                    return self._arguments.resolved(locals_, int.from_bytes(raw, "little"))
+        return locals_
 
     def _bind(
         self, about: FunctionVariables, local: Local, frame: FrameView,
@@ -337,7 +365,7 @@ def _with_line(local: Local, frame: FrameView) -> Local:
     return local if local.line or not local.parameter else replace(local, line=frame.start_line)
 
 
-def _as_declared(locals_: list[Local]) -> list[Local]:
+def _as_declared(locals_: Sequence[Local]) -> list[Local]:
     return sorted(locals_, key=lambda v: (not v.parameter, v.line))
 
 

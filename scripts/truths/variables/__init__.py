@@ -9,7 +9,7 @@ from scripts.truths.answer import Answer
 from scripts.truths.choices import Choices
 from scripts.truths.kind import PIE, PLAIN, RACE, STRIPPED, UNOPTIMIZED, Build, Case, Program
 from scripts.truths.variables import ask
-from scripts.truths.variables.program import HELPERS, write
+from scripts.truths.variables.program import ADDRESSES, HELPERS, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,11 @@ class Variables:
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         twins = write(choices, go)
-        files = {
-            "go.mod": f"module truth\n\ngo {twins.language}\n", "main.go": twins.traced,
-            "helpers.go": HELPERS,
-        }  # fmt: skip
+        files = {"go.mod": f"module truth\n\ngo {twins.language}\n", "helpers.go": HELPERS}
+        if build is UNOPTIMIZED:
+            files |= {"main.go": twins.addressed, "addresses.go": ADDRESSES}
+        else:
+            files["main.go"] = twins.traced
         return Program(files, {"twins": twins})
 
     def ask(self, case: Case) -> Iterator[Answer]:

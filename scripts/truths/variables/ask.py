@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,9 +18,10 @@ from goprobe.model.trace import Frame
 from goprobe.model.value import Variable
 from scripts.truths.answer import Answer, not_told, right, wrong
 from scripts.truths.kind import Case
+from scripts.truths.variables.places import Place, Places
 from scripts.truths.variables.program import HELPERS, WITNESS, Twins
 from scripts.truths.variables.scope import Site, Var
-from scripts.truths.variables.told import Node, UntoldError, differences, spelt, type_name
+from scripts.truths.variables.told import Node, UntoldError, differences, same_type, type_name
 
 _SECONDS = 60.0
 _MOST_STOPS = 120
@@ -96,9 +96,9 @@ def ask(case: Case) -> Iterator[Answer]:
     breaks = tuple(dict.fromkeys(stop.where for stop in stops))
     if not breaks:
         return
-    with tempfile.TemporaryFile() as output:
-        coming = iter(stops)
-        printed: list[tuple[str, Expected, dict[str, int]]] = []
+    said = case.directory / "said"
+    with said.open("wb") as output, said.open("rb") as read:
+        coming, places = iter(stops), Places(read, case.binary)
         program = goprobe.launch(str(case.binary), timeout=_SECONDS, stdout=output.fileno())
         with program:
             for stop in program.run(breaks):
@@ -110,14 +110,13 @@ def ask(case: Case) -> Iterator[Answer]:
                     truth = f"{wanted.where} line {wanted.levels[0].site.line}" if wanted else "end"
                     yield wrong("the next stop", truth=truth, told=told)
                     return
-                yield from _at_stop(case, stop, wanted)
+                yield from _at_stop(case, stop, wanted, places)
         missed = next(coming, None)
         if missed is not None:
             yield wrong("the next stop", truth=missed.where, told="the program's end")
-        del printed
 
 
-def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected) -> Iterator[Answer]:
+def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected, places: Places) -> Iterator[Answer]:
     here = f"{wanted.where}, site {wanted.levels[0].site.number}"
     own = [(i, f) for i, f in enumerate(stop.frames) if Path(f.file).name == "main.go"]
     frames = _aligned(own, wanted.levels, stop.frames, twins_of(case).wrapped)
@@ -130,11 +129,28 @@ def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected) -> Iterator[Answe
     if case.build.name == "stripped":
         return
     variables = stop.variables
+    printed = places.newest(wanted.levels[0].site.number)
     for (index, frame), level in zip(frames, wanted.levels, strict=True):
         mine = [v for v in variables if v.frame == index and v.function == frame.function]
         if level.site.kind == "entry":  # declarations without code lie before where it stopped
             mine = [v for v in mine if v.line is UNSET or not level.site.line < v.line < frame.line]
-        yield from _of_frame(f"{here}, frame {index} {frame.function}", mine, level)
+        asked = f"{here}, frame {index} {frame.function}"
+        yield from _of_frame(asked, mine, level)
+        if level is wanted.levels[0]:
+            yield from _of_places(asked, mine, level, printed, places, stop)
+
+
+def _of_places(
+    asked: str, told: Sequence[Variable], level: Level, printed: Mapping[int, Place],
+    places: Places, stop: goprobe.Stop,
+) -> Iterator[Answer]:  # fmt: skip
+    """Where the variables lie whose places the program printed."""
+    for variable in level.values:
+        same = [v for v in told if (v.name, v.line) == (variable.name, variable.line)
+                and v.value is not UNSET]  # fmt: skip
+        if variable.number in printed and len(same) == 1:
+            which = f"{asked}: {variable.name} (line {variable.line})"
+            yield from places.judged(which, printed[variable.number], same[0], stop.report)
 
 
 def _aligned(
@@ -221,7 +237,7 @@ def _of_variable(asked: str, told: list[Variable], node: Node) -> Answer:
     if len(with_value) > 1:
         return wrong(asked, truth="one variable", told=f"{len(with_value)} of that name and line")
     variable = with_value[0]
-    if spelt(variable.type) != spelt(type_name(node)):
+    if not same_type(variable.type, type_name(node)):
         return wrong(asked, truth=f"type {type_name(node)}", told=variable.type)
     try:
         found = differences(node, variable)

@@ -6,6 +6,7 @@ belongs to the kind. Where the witness says less (a cycle, too deep), nothing is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -202,9 +203,15 @@ def _is_direct(node: Node) -> bool:
     return node[0] in _DIRECT
 
 
+_NUMBER = re.compile(r"·\d+")  # the compiler's, of a type declared in a function
+
+
 def spelt(name: str) -> str:
     """A type's name without what spelling it may differ in."""
-    return (
-        name.replace("interface {}", "any").replace("interface{}", "any").replace("main.", "")
-        .replace(" ", "")
-    )  # fmt: skip
+    name = name.replace("interface {}", "any").replace("interface{}", "any")
+    return _NUMBER.sub("", name.replace("main.", "").replace(" ", ""))
+
+
+def same_type(told: str, truth: str) -> bool:
+    """Whether a type is told as it is; one of generic code may be told by its shape."""
+    return "go.shape." in told or spelt(told) == spelt(truth)

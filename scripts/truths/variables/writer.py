@@ -12,19 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from scripts.truths.choices import Choices
+from scripts.truths.variables.making import TypeMaker, literal
 from scripts.truths.variables.scope import Block, Body, Site, Var
-from scripts.truths.variables.types import INT, INTEGERS, Type, TypeMaker, literal
+from scripts.truths.variables.types import INTEGERS, Type
 
 NAMES = ("a", "b", "v", "w", "x", "y", "n", "msg", "err", "total", "list", "item", "k")
 _NUMERIC = (*INTEGERS, "float32", "float64")
+_ORDERED = (*_NUMERIC, "string")
 _WITNESS = re.compile("«([^»]*)»")
 _ADDRESSES = re.compile("‹([^›]*)›")
 _MOST_PATHS = 40
+_POINTING = ("string", "slice", "pointer", "map", "chan")
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A top-level function that may be called: `cost` the stops that a call makes."""
+    """A top-level function that may be called: `cost` the stops that a call makes. `generics` are
+    its type parameters; `panics`: only where that is recovered; `recursive`: by its first
+    parameter."""
 
     name: str
     params: tuple[Type, ...]
@@ -32,6 +37,9 @@ class Function:
     cost: int
     variadic: bool = False
     receiver: Type | None = None
+    generics: tuple[Type, ...] = ()
+    panics: bool = False
+    recursive: bool = False
 
 
 @dataclass(slots=True)
@@ -46,7 +54,8 @@ class Writer:
     functions: list[Function] = field(default_factory=list)
     variables: int = 0
     wrapped: set[int] = field(default_factory=set)
-    """Lines of defer and go statements: the compiler may make a function for them."""
+    """Lines that the compiler may make a function of its own for: of defer and go statements, and
+    of generic methods, which it enters by way of one for each type."""
     indent: int = 0
 
     @property
@@ -72,8 +81,13 @@ class Writer:
         if not found[1].isdigit():
             return found[1]
         site = self.sites[int(found[1])]
-        numbers = [f"{v.number}, uintptr(unsafe.Pointer(&{v.name}))" for v in site.printable()]
-        return f"; at({site.number}, {', '.join(numbers)})" if numbers else ""
+        words = []
+        for v in site.printable():
+            address = f"unsafe.Pointer(&{v.name})"
+            points = v.type.kind in _POINTING
+            words += [str(v.number), f"uintptr({address})",
+                      f"*(*uintptr)({address})" if points else "0"]  # fmt: skip
+        return f"room(); at({', '.join([str(site.number), *words])})"
 
     # Variables
 
@@ -86,7 +100,7 @@ class Writer:
 
     def handle(self, *variables: Var) -> str:
         """The witness's hold on variables just declared, statements without a mark."""
-        named = [v for v in variables if v.name != "_"]
+        named = [v for v in variables if v.name != "_" and not v.constant]
         if not named:
             return ""
         left = ", ".join(f"p{v.number}" for v in named)
@@ -103,8 +117,8 @@ class Writer:
     # Sites
 
     def site(self, kind: str, block: Block, *, loose: bool = False) -> Site:
-        variables = [v for v in block.in_scope() if v.name != "_"]
-        made = Site(len(self.sites), kind, block.body, self.line, variables, loose)
+        named = [v for v in block.in_scope() if v.name != "_"]
+        made = Site(len(self.sites), kind, block.body, self.line, named, loose)
         self.sites.append(made)
         return made
 
@@ -122,6 +136,8 @@ class Writer:
         """What of the variables can be named here without any risk: text, type, variable."""
         for variable in block.visible():
             yield variable.name, variable.type, variable
+            if variable.constant:
+                continue
             yield from (
                 (text, kind, variable) for text, kind in _parts(variable.name, variable.type, 2)
             )
@@ -137,7 +153,7 @@ class Writer:
         if known and c.chance(60):
             text, variable = c.one_of(known)
             block.body.mention(variable)
-            if depth > 0 and c.chance(40):
+            if depth > 0 and not variable.constant and c.chance(40):
                 return self._reckoned(block, kind, text, depth)
             return text
         if depth > 0 and c.chance(35):
@@ -149,6 +165,11 @@ class Writer:
     def _reckoned(self, block: Block, kind: Type, text: str, depth: int) -> str:
         c = self.choices
         other = self.expression(block, kind, depth - 1)
+        ordered = kind.kind in _ORDERED or kind.constraint == "number"
+        if ordered and c.chance(15):
+            return f"{c.one_of(('min', 'max'))}({text}, {other})"
+        if kind.constraint == "number":
+            return f"{text} + {_grouped(other)}"
         if kind.kind in INTEGERS:
             return f"{text} {c.one_of(('+', '-', '*', '^', '|', '&'))} {_grouped(other)}"
         if kind.kind in ("float32", "float64", "complex64", "complex128"):
@@ -165,8 +186,9 @@ class Writer:
         """Out of variables of other types."""
         c = self.choices
         if kind.kind in _NUMERIC:
-            from_ = [(t, v) for t, k, v in self.paths(block) if k.kind in INTEGERS]
-            sized = [(f"len({t})", v) for t, k, v in self.paths(block)
+            paths = [(t, k, v) for t, k, v in self.paths(block) if not v.constant]
+            from_ = [(t, v) for t, k, v in paths if k.kind in INTEGERS]
+            sized = [(f"len({t})", v) for t, k, v in paths
                      if k.kind in ("string", "slice", "map", "chan")]  # fmt: skip
             found = [*from_[:_MOST_PATHS], *sized[:_MOST_PATHS]]
             if found:
@@ -174,11 +196,11 @@ class Writer:
                 block.body.mention(variable)
                 return f"{kind.text}({text})"
         if kind.kind == "pointer":
-            found = self.of_type(block, kind.element)
+            found = [(t, v) for t, v in self.of_type(block, kind.element) if not v.constant]
             if found:
                 text, variable = c.one_of(found)
                 block.body.mention(variable)
-                variable.boxed = True
+                variable.addressed = True
                 return f"&{text}"
         if kind.text == "any":
             found = [(t, v) for t, k, v in self.paths(block)][:_MOST_PATHS]
@@ -195,7 +217,8 @@ class Writer:
         if numbers and c.chance(70):
             text, variable = c.one_of(numbers[:_MOST_PATHS])
             block.body.mention(variable)
-            return f"{text} {c.one_of(('<', '>', '==', '!='))} {c.below(20)}"
+            compared = f"{text} {c.one_of(('<', '>', '==', '!='))} {c.below(20)}"
+            return f"{compared} && yes()" if c.chance(20) else compared
         known = [(t, v) for t, k, v in self.paths(block) if k.kind == "bool"]
         if known and c.chance(70):
             text, variable = c.one_of(known[:_MOST_PATHS])
@@ -203,21 +226,14 @@ class Writer:
             return f"bool({text})"
         return c.one_of(("yes()", "!yes()"))
 
-    def small(self, block: Block) -> str:
-        """An int from 0 to 3."""
-        numbers = self.of_type(block, INT)
-        if numbers and self.choices.chance(30):
-            text, variable = self.choices.one_of(numbers)
-            block.body.mention(variable)
-            return f"{text}&3"
-        return str(self.choices.below(4))
-
 
 def _parts(text: str, kind: Type, depth: int) -> Iterator[tuple[str, Type]]:
     if depth <= 0:
         return
     if kind.kind == "struct":
         for name, part in kind.fields:
+            if name == "_":
+                continue
             yield f"{text}.{name}", part
             yield from _parts(f"{text}.{name}", part, depth - 1)
     elif kind.kind == "array":
