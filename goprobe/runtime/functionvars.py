@@ -231,6 +231,15 @@ class FunctionVariables:
     def _is_optimised(self) -> bool:
         return self._parts.debug.is_optimised(self.function)
 
+    def _is_of_the_caller(self, local: Local, start: int, size: int) -> bool:
+        """Whether the caller wrote a parameter into its own frame. Above the CFA there are, too,
+        the places that parameters in registers are stored to: where the convention, which is not
+        sure, says nothing, those are the ones that the function writes."""
+        if not local.parameter or local.result or start < 0:
+            return False
+        by_convention = self.arrivals.get(local.name) == (Slot(start, size),)
+        return by_convention or not self.assigned.writes(start, size)
+
     def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
         """Whether an unoptimised local holds its value at a link-time pc."""
         start = frame_offset(local)
@@ -238,9 +247,8 @@ class FunctionVariables:
             return local.parameter or local.closure_offset >= 0 or self._line(pc) > local.line
         if start is None:
             return True
-        passed = local.parameter and not local.result and start >= 0
-        if passed and not self.assigned.writes(start, kind.size):
-            return True  # passed on the stack: the caller wrote it
+        if self._is_of_the_caller(local, start, kind.size):
+            return True
         ranges = list(scalar_ranges(self._parts.debug.types, kind))
         # In the midst of its own statement (`x := f()`) it may be zeroed, or have its room on the
         # heap, but has no value yet.
