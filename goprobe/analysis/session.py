@@ -23,7 +23,7 @@ from goprobe.process.memory import PageCache, ProcessMemory
 from goprobe.process.mi import StopEvent
 from goprobe.process.scheduling import import_numpy
 from goprobe.runtime.program import Program
-from goprobe.runtime.stackcheck import will_grow
+from goprobe.runtime.stackcheck import Check, check_ahead
 from goprobe.runtime.world import World, load_bias
 from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
@@ -146,6 +146,7 @@ class Session:
         self.bias = 0
         self._places: dict[int, Place] = {}
         self._last: _Hit | None = None
+        self._ahead: tuple[StopEvent, Check] | None = None
         self.memory: ProcessMemory | None = None
 
     def __enter__(self) -> Self:
@@ -242,14 +243,17 @@ class Session:
         where the program ended.
         """
         while True:
-            event = self.gdb.resume(timeout=self.time_left())
+            event = self._leave() or self.gdb.resume(timeout=self.time_left())
             if event.over:
                 return event, None, ""
             view = self.view(event.thread)
             place = self._place_of(event)
             reason = f"breakpoint {place.reason}" if place else _reason(event)
-            if place and self._repeats(event, view):
-                continue
+            if place:
+                check = check_ahead(view.world, view.goroutine, view.registers)
+                self._ahead = (event, check) if check else None
+                if (check and check.fails) or self._repeats(event, view):
+                    continue
             return event, view, reason
 
     def view(self, tid: int) -> StopView:
@@ -271,11 +275,18 @@ class Session:
         )
         return StopView(world, tid, registers)
 
+    def _leave(self) -> StopEvent | None:
+        """Let the thread pass the stack check that it stands before, all others standing still:
+        so it turns out as it looked at the stop, and the call is hit neither twice nor never. The
+        program's end, if it came to that."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or self.gdb.at is not ahead[0]:
+            return None
+        return self.gdb.step_alone(ahead[1].instructions, timeout=self.time_left())
+
     def _repeats(self, event: StopEvent, view: StopView) -> bool:
-        """Whether this is no new hit: the stack check is about to restart the function, or the
-        goroutine was preempted at the breakpoint and came back to it."""
-        if will_grow(view.world, view.goroutine, view.registers):
-            return True
+        """Whether this is no new hit: the goroutine was preempted at the breakpoint and came back
+        to it."""
         hit = _Hit.of(event, view)
         repeated = hit is not None and self._last is not None and hit.same_call(self._last)
         self._last = hit

@@ -392,22 +392,50 @@ class Gdb:
         if at is None or not self._places.is_software(at.breakpoint):
             return None
         waiting = pending_signals(self.pid, at.thread)
-        if not waiting:
+        return self._steps_held(at.thread, waiting, 1, timeout) if waiting else None
+
+    def step_alone(self, count: int, *, timeout: float) -> StopEvent | None:
+        """Let the thread that stopped run some instructions while all others, and the signals that
+        wait for it, are held back; the program's end if it came to that."""
+        at, self._at = self._at, None
+        if at is None:
             return None
+        waiting = pending_signals(self.pid, at.thread)
+        event = self._steps_held(at.thread, waiting, count, timeout)
+        return event if event is not None and event.over else None
+
+    @property
+    def at(self) -> StopEvent | None:
+        """The last stop, where the program has not run since."""
+        return self._at
+
+    def _steps_held(
+        self, thread: int, waiting: Mapping[str, int], count: int, timeout: float
+    ) -> StopEvent | None:
+        """Steps of one thread without its waiting signals; the stop if it is none of these."""
         names = " ".join(waiting)
         held: list[int] = []
-        self._mi.send(f"-interpreter-exec console {quoted(f'handle {names} stop print nopass')}")
-        step = f"-exec-step-instruction --thread {self._threads.number(at.thread)}"
-        event = self._step_alone(step, timeout)
-        while event.signal in waiting and len(held) < len(waiting):
-            held.append(waiting[event.signal])
+        if waiting:
+            self._mi.send(
+                f"-interpreter-exec console {quoted(f'handle {names} stop print nopass')}"
+            )
+        step = f"-exec-step-instruction --thread {self._threads.number(thread)}"
+        for _ in range(count):
             event = self._step_alone(step, timeout)
+            while event.signal in waiting and len(held) < len(waiting):
+                held.append(waiting[event.signal])
+                event = self._step_alone(step, timeout)
+            if event.kind != "step":
+                break
         self._at = None
         if event.over:
             return event
-        self._mi.send(f"-interpreter-exec console {quoted(f'handle {names} nostop noprint pass')}")
+        if waiting:
+            self._mi.send(
+                f"-interpreter-exec console {quoted(f'handle {names} nostop noprint pass')}"
+            )
         for number in held:
-            send_again(self.pid, at.thread, number)
+            send_again(self.pid, thread, number)
         return None if event.kind == "step" or event.signal == "SIGTRAP" else event
 
     def _step_alone(self, step: str, timeout: float) -> StopEvent:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from iced_x86 import Decoder, Mnemonic, OpKind, Register
 
 from goprobe.errors import UnreadableError
@@ -18,27 +19,41 @@ from goprobe.runtime.goroutines import Goroutine
 from goprobe.runtime.world import World
 
 _STACKGUARD0 = 16  # offset of g.stackguard0, right behind g.stack
+_CHECK = 2  # instructions: the comparison, and the jump to the call of morestack
 
 
-def will_grow(world: World, goroutine: Goroutine | None, registers: Mapping[str, int]) -> bool:
-    """Whether the stack check that lies ahead of a function's entry will fail."""
+class Check(msgspec.Struct, frozen=True):
+    """A stack check that lies ahead: how many instructions it has, and whether it will fail.
+
+    That is sure only while no other thread runs: any may ask the goroutine to make way, or take
+    that back, and so make the check fail or hold.
+    """
+
+    instructions: int
+    fails: bool
+
+
+def check_ahead(
+    world: World, goroutine: Goroutine | None, registers: Mapping[str, int]
+) -> Check | None:
+    """The check of the function that a thread has just entered; None where it stands elsewhere."""
     pc, sp = registers["rip"], registers["rsp"]
     function = world.lines.function_at(pc)
     if goroutine is None or function is None or function.entry != pc:
-        return False
+        return None
     try:
         guard = u64(world.memory, goroutine.address + _STACKGUARD0)
         code = world.memory.read(pc, 32)
     except UnreadableError:
-        return False
+        return None
     lowered = sp
-    for ins in Decoder(64, code, ip=pc):
+    for count, ins in enumerate(Decoder(64, code, ip=pc)):
         if ins.mnemonic == Mnemonic.LEA and ins.memory_base == Register.RSP:
             displacement = ins.memory_displacement
             lowered = (sp + displacement) & ((1 << 64) - 1)
         elif ins.mnemonic == Mnemonic.CMP and ins.op1_kind == OpKind.MEMORY:
             is_guard = ins.memory_base == Register.R14 and ins.memory_displacement == _STACKGUARD0
-            return is_guard and lowered <= guard
+            return Check(count + _CHECK, lowered <= guard) if is_guard else None
         else:
-            return False
-    return False
+            return None
+    return None

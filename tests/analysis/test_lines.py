@@ -1,4 +1,4 @@
-"""A breakpoint on a line stops once for each pass, however the optimiser lays its code down."""
+"""A breakpoint stops once for each pass of its line, and once for each call of its function."""
 
 from __future__ import annotations
 
@@ -40,3 +40,15 @@ def test_every_way_to_a_line_stops_once_for_a_pass(
     passed = dict(enumerate(map(int, said.strip("[]").split())))
     assert len(passed) == len(counted) == 7
     assert dict(stops) == passed
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_each_call_is_one_stop_though_its_goroutine_is_asked_to_make_way(
+    go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stripped program is stopped before the stack check, which fails for a preemption too."""
+    monkeypatch.setenv("GOPROBE_GDB", str(gdbs()[0].path))
+    binary = str(build(SOURCE.with_name("preempted.go"), go=go, flags=("-ldflags=-s -w",)))
+    with goprobe.launch(binary) as program:
+        stops = sum(1 for _ in program.run(breaks=["main.work"]))
+    assert stops == 60
