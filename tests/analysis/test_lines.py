@@ -33,7 +33,7 @@ def test_every_way_to_a_line_stops_once_for_a_pass(
     with tempfile.TemporaryFile() as output:
         binary = str(build(SOURCE, go=go, flags=flags))
         with goprobe.launch(binary, stdout=output.fileno()) as program:
-            for stop in program.run(breaks=counted):
+            for stop in program.run(breaks=list(counted)):
                 stops[counted[stop.where]] += 1
         output.seek(0)
         said = output.read().decode().splitlines()[-1]
