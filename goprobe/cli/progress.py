@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from goprobe.process.heldsignals import signals_held
+from goprobe.heldsignals import signals_held
 from goprobe.report.escape_text import escape
 
 _QUIET_SECONDS = 0.5

@@ -9,7 +9,7 @@ import threading
 import time
 from types import FrameType
 
-from goprobe.process.heldsignals import signals_held
+from goprobe.heldsignals import signals_held
 
 _PATIENCE = 2.0
 _MOMENT = 0.01

@@ -31,11 +31,11 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from goprobe.errors import CopyLostError
+from goprobe.heldsignals import signals_held
 from goprobe.process import tracing
 from goprobe.process.forkplan import ForkPlan, NoForkError
 from goprobe.process.guardian import guardian
 from goprobe.process.headroom import first_victim
-from goprobe.process.heldsignals import signals_held
 from goprobe.process.libc import write_memory
 from goprobe.process.memory import ProcessMemory
 from goprobe.process.procfs import PAGE_SIZE

@@ -22,11 +22,11 @@ from goprobe.errors import (
     TargetTimeoutError,
     UsageError,
 )
+from goprobe.heldsignals import signals_held
 from goprobe.process import mi
 from goprobe.process.connection import COMMAND_TIMEOUT, Connection
 from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.held import Held
-from goprobe.process.heldsignals import signals_held
 from goprobe.process.mi import StopEvent, quoted, register_value
 from goprobe.process.mipipes import MiPipes
 from goprobe.process.numbering import RegisterNumbers, ThreadNumbers

@@ -18,10 +18,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from goprobe.heldsignals import signals_held, stops_held
 from goprobe.process import guardpage
 from goprobe.process.guarding import guard
 from goprobe.process.guardpage import GuardPage
-from goprobe.process.heldsignals import signals_held, stops_held
 
 _WORD = b"!"
 

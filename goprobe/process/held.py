@@ -8,8 +8,8 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from goprobe.errors import TargetGoneError
+from goprobe.heldsignals import signals_held
 from goprobe.process import mi
-from goprobe.process.heldsignals import signals_held
 from goprobe.process.mi import StopEvent
 from goprobe.process.spawn import all_dead, dies, reap, start_stopped
 from goprobe.process.terminal import Terminal

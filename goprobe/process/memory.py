@@ -20,7 +20,7 @@ from typing import Protocol
 
 from goprobe.budget import STEP, Budget
 from goprobe.errors import UnreadableError
-from goprobe.process.heldsignals import signals_held
+from goprobe.heldsignals import signals_held
 from goprobe.process.libc import (
     IOV_MAX,
     address_of,

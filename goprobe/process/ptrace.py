@@ -23,10 +23,10 @@ from itertools import islice
 from pathlib import Path
 
 from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError, TargetTimeoutError
+from goprobe.heldsignals import signals_held
 from goprobe.process import tracing
 from goprobe.process.deepsleep import sleeper
 from goprobe.process.guardian import guardian
-from goprobe.process.heldsignals import signals_held
 from goprobe.process.identity import ProcessIdentity, Refusal, incarnation, refusal, thread_state
 from goprobe.process.memory import ProcessMemory
 from goprobe.process.procfs import gone, read_proc, translated

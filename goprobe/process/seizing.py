@@ -11,8 +11,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from goprobe.heldsignals import signals_held
 from goprobe.process import tracing
-from goprobe.process.heldsignals import signals_held
 
 _TICK = 0.02
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
-from goprobe.process.heldsignals import signals_held
+from goprobe.heldsignals import signals_held
 from goprobe.process.libc import libc
 from goprobe.process.procfs import check_proc, read_proc
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.scratch import run_tidily
 
 UNOPTIMIZED = "all=-N -l"
 """The -gcflags that turn optimiser and inliner off, the standard library's too."""
@@ -219,17 +219,10 @@ def run_go(
     # Files instead of pipes: they are read only as far as anybody wants to hold in memory.
     with unnamed_file() as output, unnamed_file() as complaints:
         try:
-            done = subprocess.run(
-                command,
-                cwd=cwd,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=complaints,
-            )
+            code = run_tidily(command, cwd=cwd, env=environment, stdout=output, stderr=complaints)
         except OSError as error:
             raise UsageError(f"cannot run {command[0]} in {cwd}: {error.strerror}") from None
         output.seek(0)
         complaints.seek(0)
         text = complaints.read(max_output).decode(errors="replace")
-        return done.returncode, output.read(max_output), text
+        return code, output.read(max_output), text

@@ -21,6 +21,7 @@ from goprobe import __version__
 from goprobe.analysis.script.driver import Driver
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.files import read_regular
+from goprobe.heldsignals import signals_held
 from goprobe.model.attached import GoroutineState
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
@@ -34,7 +35,6 @@ from goprobe.model.script import (
     SessionInfo,
 )
 from goprobe.model.value import Element, Variable
-from goprobe.process.heldsignals import signals_held
 
 T = TypeVar("T")
 _SIZE_LIMIT = 1 << 30
