@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import signal
+# Built in: `signal` imports others, in which an interrupt would be told of.
+import _signal  # type: ignore[import-not-found]
 
 
 def main() -> None:
     """Run the command line. Until it has begun, an interrupt ends the process and nothing else:
     Python would tell of it from wherever it was with its imports."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from goprobe.cli import main
 
     main()

@@ -36,3 +36,13 @@ def loaded_by(code: str) -> set[str]:
 )
 def test_nothing_heavy_is_imported(code: str) -> None:
     assert not HEAVY & loaded_by(code)
+
+
+def test_nothing_is_imported_before_an_interrupt_is_quiet() -> None:
+    """What Python imports while its own handler is in place it tells of with a traceback."""
+    code = (
+        "import sys; before = set(sys.modules); import goprobe.__main__; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["__future__", "goprobe", "goprobe.__main__"], done.stderr
