@@ -15,6 +15,7 @@ from goprobe.errors import UsageError
 _QUIETLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _PATIENCE = 5.0  # seconds for a pipe that says nothing
 _AT_ONCE = 1 << 20
+_LINKS = 40  # as the kernel has it
 
 
 def open_regular(path: str | Path, *, shown_as: str = "", what: str = "file") -> int:
@@ -79,6 +80,32 @@ def _read_on(file: int, shown: str, pipe: bool) -> bytes:
         return os.read(file, _AT_ONCE)
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from None
+
+
+def place_to_write(path: Path) -> Path:
+    """Where a file of this name goes: links are followed, but not what somebody else has put into
+    a folder that is everybody's (as fs.protected_symlinks and protected_regular have it; a name
+    that is replaced is not opened, which is all that the kernel watches). Raises UsageError."""
+    for _ in range(_LINKS):
+        try:
+            found, folder = path.lstat(), path.parent.stat()
+        except FileNotFoundError:
+            return path
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        everybodys = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+        if everybodys and found.st_uid not in (os.geteuid(), folder.st_uid):
+            raise UsageError(
+                f"{path} belongs to somebody else, who may have put it there to be written to",
+                hint="name a file in a folder of your own",
+            )
+        if not stat.S_ISLNK(found.st_mode):
+            return path
+        following = path.parent / path.readlink()
+        if path.exists() and not following.exists():
+            return path  # of /proc, whose links are no names
+        path = following
+    raise UsageError(f"cannot write {path}: too many links")
 
 
 def text_or_nothing(path: str | Path, limit: int, errors: str = "replace") -> str:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from goprobe.cli.options import Output
 from goprobe.errors import CannotWorkError, UsageError
+from goprobe.files import place_to_write
 from goprobe.model.report import Report
 from goprobe.report import RenderOptions, formats, handles, render
 
@@ -93,15 +94,16 @@ def _to_stdout(data: bytes) -> None:
 def _file_writer(path: Path) -> Callable[[bytes], None]:
     """How to write this file; raises UsageError now where it would fail later."""
     try:
-        mode = path.stat().st_mode if path.exists() else None
+        place = place_to_write(path)
+        mode = place.stat().st_mode if place.exists() else None
         if mode is not None and stat.S_ISDIR(mode):
             raise UsageError(f"cannot write {path}: it is a directory")
         if mode is not None and not stat.S_ISREG(mode):
-            return lambda data: _write_in_place(path, data)  # a device or pipe is not replaced
-        _probe(path)
+            return lambda data: _write_in_place(place, data)  # a device or pipe is not replaced
+        _probe(place)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    return lambda data: _replace(path, data)
+    return lambda data: _replace(place_to_write(path), data)
 
 
 def _probe(path: Path) -> None:
@@ -113,9 +115,8 @@ def _probe(path: Path) -> None:
 
 
 def _scratch(path: Path) -> tuple[int, str]:
-    """A new file beside the one that `path` leads to, in whose place it can be renamed."""
-    folder = path.resolve().parent
-    return tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=folder)
+    """A new file beside `path`, in whose place it can be renamed."""
+    return tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -126,7 +127,7 @@ def _replace(path: Path, data: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 os.fchmod(file.fileno(), _mode_of(path))
-            Path(name).replace(path.resolve())
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise

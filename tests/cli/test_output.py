@@ -61,6 +61,51 @@ def test_a_link_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
     assert (folder / "target").stat().st_size > 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
+@pytest.mark.parametrize("kind", ["link", "dangling", "file", "fifo"])
+def test_what_somebody_else_put_into_everybodys_folder_is_not_written_to(
+    tmp_path: Path, kind: str
+) -> None:
+    everybodys, victim = tmp_path / "tmp", tmp_path / "victim"
+    everybodys.mkdir()
+    everybodys.chmod(0o1777)
+    if kind != "dangling":
+        victim.write_text("old")
+    planted = everybodys / "report.json"
+    if kind in ("link", "dangling"):
+        planted.symlink_to(victim)
+    elif kind == "file":
+        planted.write_text("theirs")
+    else:
+        os.mkfifo(planted)
+    os.chown(planted, 61234, 61234, follow_symlinks=False)
+    with pytest.raises(UsageError, match="belongs to somebody else"):
+        destination(Output(path=str(planted), json=True), TraceReport)
+    assert not victim.exists() or victim.read_text() == "old"
+    # What is put there after we have looked is not followed either.
+    planted.unlink()
+    place = destination(Output(path=str(planted), json=True), TraceReport)
+    planted.symlink_to(victim)
+    os.chown(planted, 61234, 61234, follow_symlinks=False)
+    with pytest.raises(UsageError, match="belongs to somebody else"):
+        place.write(b"new")
+    assert not victim.exists() or victim.read_text() == "old"
+    # Our own link there leads where it leads.
+    planted.unlink()
+    planted.symlink_to(victim)
+    destination(Output(path=str(planted), json=True), TraceReport).write(b"new")
+    assert victim.read_text() == "new" and planted.is_symlink()
+
+
+def test_links_of_proc_are_no_names() -> None:
+    ends = os.pipe()
+    path = f"/proc/self/fd/{ends[1]}"
+    destination(Output(path=path, json=True), TraceReport).write(b"told")
+    assert os.read(ends[0], 10) == b"told"
+    for end in ends:
+        os.close(end)
+
+
 def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

@@ -20,7 +20,7 @@ import goprobe.errors
 from goprobe import __version__
 from goprobe.analysis.script.driver import Driver
 from goprobe.errors import GoprobeError, UsageError
-from goprobe.files import read_regular
+from goprobe.files import place_to_write, read_regular
 from goprobe.heldsignals import signals_held
 from goprobe.model.attached import GoroutineState
 from goprobe.model.codec import from_json, to_json
@@ -55,7 +55,7 @@ class Recorder:
         # A script may fork: what is buffered would be written twice, and its end by the child.
         self._owner = os.getpid()
         try:
-            self._file: IO[bytes] = path.open("wb", buffering=0)
+            self._file: IO[bytes] = place_to_write(path).open("wb", buffering=0)
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
         self._count = 0
