@@ -236,7 +236,7 @@ class Writer:
             return ""
         outer, part = self._c.one_of(found)
         made = self._pointer(pointer(outer), depth)
-        return f"&{made}.{part}"
+        return f"&{made.removeprefix('&')}.{part}"
 
     def _pointer(self, kind: Ty, depth: int) -> str:
         if depth > 1 and self._c.chance(20) and (inside := self._inside(kind, depth - 1)):
