@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -189,10 +190,10 @@ class HeapGraph:
             self._witnesses(),
         )  # fmt: skip
         typist = Typist(view, self.shapes)
-        for name, addresses in self._runtime_structs():
+        for rtype, addresses in self._told_by_the_runtime():
             found, into = self.resolver.resolve(np.array(addresses, np.uint64))
-            rtype = self.shapes.struct_named(name)
-            typist.known(found[(found >= 0) & (into == 0)].astype(np.int64), rtype)
+            into, found = into[found >= 0], found[found >= 0].astype(np.int64)
+            typist.known(found[into == self.lead[self.objects.span[found]]], rtype)
         typist.seed(*self.maps.types(self.contents))
         return typist.run()
 
@@ -206,13 +207,16 @@ class HeapGraph:
             world.layout.offset("hchan", "elemtype"), self.catalog, wholes,
         )  # fmt: skip
 
-    def _runtime_structs(self) -> list[tuple[str, list[int]]]:
-        """Objects that the runtime's own lists say the types of."""
-        goroutines = self.world.goroutines
-        return [
-            ("runtime.g", [g.address for g in goroutines.known]),
-            ("runtime.m", [thread.address for thread in goroutines.threads]),
-        ]
+    def _told_by_the_runtime(self) -> Iterator[tuple[int, list[int]]]:
+        """Types that the runtime's own lists tell (descriptors), and where such objects lie."""
+        goroutines, named = self.world.goroutines, self.shapes.struct_named
+        yield named("runtime.g"), [g.address for g in goroutines.known]
+        yield named("runtime.m"), [thread.address for thread in goroutines.threads]
+        finalized: dict[int, list[int]] = {}
+        for group in self.nodes.groups:
+            if group.through_rtype:
+                finalized.setdefault(group.through_rtype, []).append(group.through)
+        yield from finalized.items()
 
     def _is_function(self, pc: int) -> bool:
         try:

@@ -244,7 +244,7 @@ class DebugShapes:
                     slots[member.offset // WORD] = (Rule.DIRECTORY, self._table(table, name))
             return replace(shape_of(name, header.size, True, slots), kind=header)
 
-        return self._numbers.number(("map", header.offset), make, special)
+        return self._numbers.number(("map", kind.offset), make, special)
 
     def _table(self, table: GoType, name: str) -> int:
         return self.part_of(table, f"{name} table")

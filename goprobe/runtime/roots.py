@@ -14,13 +14,14 @@ from enum import StrEnum
 import msgspec
 import numpy as np
 
-from goprobe.binary.gotypes import GoType
+from goprobe.binary.gotypes import GoKind, GoType
 from goprobe.errors import UnreadableError
 from goprobe.process.memory import u32, u64
 from goprobe.runtime.lists import Lists
 from goprobe.runtime.modules import Module
 from goprobe.runtime.spantable import SpanTable
 from goprobe.runtime.statics import Links, Named, Statics
+from goprobe.runtime.typenames import RTYPE_BYTES
 from goprobe.runtime.world import World
 
 _WORD = 8
@@ -42,7 +43,8 @@ class RootGroup(msgspec.Struct, frozen=True):
     memory; `type` its type where that is known, by which its words have types.
 
     `conservative`: words of a frame that is not at a safe point; they may be no pointers.
-    `through` is the object whose pointers are roots, too (an object with a finalizer), else 0.
+    `through` is the object whose pointers are roots, too (an object with a finalizer), else 0, and
+    `through_rtype` the descriptor of its type, where that is known.
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
     before a lone pointer in a word that is none: an interface's type, say.
     """
@@ -58,6 +60,7 @@ class RootGroup(msgspec.Struct, frozen=True):
     through: int = 0
     rtype: int = 0
     before: int = 0
+    through_rtype: int = 0
 
 
 class Roots(msgspec.Struct):
@@ -189,8 +192,12 @@ def _add_special(world: World, roots: Roots, kind: int, at: int, about: int) -> 
             words = [layout.offset("specialCleanup", "fn")]
     else:
         return
-    through = about if what is RootKind.FINALIZER else 0
-    owner = roots.group(RootGroup(what, f"{what} of {about:#x}", address=at, through=through))
+    through, rtype = 0, 0
+    if what is RootKind.FINALIZER:
+        through, rtype = about, _finalized(world, at + layout.offset("specialfinalizer", "ot"))
+    owner = roots.group(
+        RootGroup(what, f"{what} of {about:#x}", address=at, through=through, through_rtype=rtype)
+    )
     for offset in words:
         try:
             value = u64(world.memory, at + offset)
@@ -198,6 +205,17 @@ def _add_special(world: World, roots: Roots, kind: int, at: int, about: int) -> 
             continue
         if value:
             roots.add(owner, at + offset, value)
+
+
+def _finalized(world: World, at: int) -> int:
+    """The type of an object with a finalizer, by the type of the pointer that was handed over."""
+    try:
+        pointer = u64(world.memory, at)
+        if world.typedata.kind(pointer) is GoKind.POINTER:
+            return u64(world.memory, pointer + RTYPE_BYTES)
+    except UnreadableError:
+        pass
+    return 0
 
 
 def queued_roots(world: World) -> Roots:
@@ -273,5 +291,5 @@ def _moved(group: RootGroup, shift: int) -> RootGroup:
     return RootGroup(
         group.kind, group.name, group.parent + shift, group.address, group.type, group.goroutine,
         group.function, group.conservative, group.through, group.rtype,
-        group.before,
+        group.before, group.through_rtype,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime"
 	"unsafe"
 )
 
@@ -35,8 +36,16 @@ func grown(depth int) map[string]tree {
 	return all
 }
 
+// A named type of a map that others have without the name.
+type index map[int]item
+
 var (
+	indexes struct {
+		named index
+		plain map[int]item
+	}
 	trees   map[string]tree
+	hidden  []unsafe.Pointer
 	values  []any
 	rows    []row
 	between []func()
@@ -91,6 +100,14 @@ func main() {
 	queue := make([]*item, 4)
 	only = queue[1:]
 	obj(unsafe.Pointer(&queue[0]), "[]*main.item backing")
+
+	indexes.named, indexes.plain = index{1: {}}, map[int]item{2: {}}
+	obj(*(*unsafe.Pointer)(unsafe.Pointer(&indexes.named)), "main.index")
+	obj(*(*unsafe.Pointer)(unsafe.Pointer(&indexes.plain)), "map[int]main.item")
+	finalized := &item{name: "finalized"}
+	runtime.SetFinalizer(finalized, func(*item) {})
+	hidden = append(hidden, unsafe.Pointer(finalized))
+	obj(unsafe.Pointer(finalized), "main.item")
 
 	trees = grown(3)
 	fmt.Println("ready")

@@ -329,6 +329,7 @@ func clean() (sum int) {
 
 func main() {
 	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(-1) // nothing that was told of is collected, and its memory used again, yet
 	seen = map[reflect.Type]int{}
 	build()
 
@@ -340,7 +341,8 @@ func main() {
 		runtime.GC()
 		time.Sleep(time.Millisecond)
 	}
-	debug.SetGCPercent(-1)
+	word("late")
+	end()
 	seen, known = known, nil
 	for _, do := range lates {
 		do()

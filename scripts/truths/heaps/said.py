@@ -53,6 +53,13 @@ class Said:
     heap_bytes: int = 0
     threads: int = 0
 
+    def begun_anew(self, made: ObjectSaid) -> None:
+        """Forget what lay where an object is made."""
+        for slot in [slot for slot in self.pointers if made.address <= slot < made.end]:
+            del self.pointers[slot]
+        self.holds = [h for h in self.holds if not made.address <= h[0] < made.end]
+        self.objects = [o for o in self.objects if o.end <= made.address or made.end <= o.address]
+
     @property
     def edges(self) -> list[tuple[int, int]]:
         return list(self.pointers.items())
@@ -65,6 +72,7 @@ class Said:
 def read(lines: Iterable[str]) -> Said:
     said = Said()
     waiting: list[list[str]] = []
+    late = False
     for line in lines:
         word, *rest = line.split(" ")
         numbers = [int(r) for r in rest if r.isdecimal()]
@@ -77,6 +85,12 @@ def read(lines: Iterable[str]) -> Said:
                 said.parts[numbers[0]].append((numbers[1], numbers[2], numbers[3]))
             case "object":
                 waiting.append(rest)
+                if late:
+                    said.begun_anew(_object(said, rest))
+            case "late":  # what is told of from now on may lie where something else was
+                late = True
+                said.objects = [_object(said, about) for about in waiting]
+                waiting = []
             case "code":
                 said.code[numbers[0]] = rest[1]
             case "edge":
@@ -93,11 +107,14 @@ def read(lines: Iterable[str]) -> Said:
                 said.attached.append((numbers[0], numbers[1], bool(numbers[2])))
             case "stats":
                 said.heap_objects, said.heap_bytes, said.threads = numbers
-    for what, *about in waiting:
-        address, count, kind = map(int, about)
-        size = said.types[kind].size * count if what in ("value", "array", "text") else 0
-        said.objects.append(ObjectSaid(what, address, count, kind, size))
+    said.objects += [_object(said, about) for about in waiting]
     return said
+
+
+def _object(said: Said, about: list[str]) -> ObjectSaid:
+    what, (address, count, kind) = about[0], map(int, about[1:])
+    size = said.types[kind].size * count if what in ("value", "array", "text") else 0
+    return ObjectSaid(what, address, count, kind, size)
 
 
 def same_type(one: str, other: str) -> bool:

@@ -10,7 +10,7 @@ def attach(maker: Maker, object_: str, kind: str, go: str) -> None:
     """Attach something to the object that a variable points at."""
     minor = int(go.split(".")[1])
     what = maker.choices.below(3 if minor >= 24 else 1)
-    kept = maker.value(pointer(maker.types.named(maker.choices)), 2)
+    kept = maker.value(pointer(maker.types.named(maker.choices)), 2) if what < 2 else ""
     if what == 0:
         name = maker.name()
         inner = f"{name}c"
