@@ -16,6 +16,7 @@ from goprobe.binary.gotypes import GoType
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory import u64
 from goprobe.runtime.bitmaps import HeapContents, PointerMaps, pointer_maps
+from goprobe.runtime.bymask import ByMask
 from goprobe.runtime.closures import captures_of
 from goprobe.runtime.copies import Words
 from goprobe.runtime.edges import Edges, follow
@@ -34,6 +35,8 @@ from goprobe.runtime.wholes import Wholes
 from goprobe.runtime.world import World
 
 _UNREADABLE = 0
+_MAKERS = ("reflect.StructOf", "reflect.ArrayOf")
+"""What makes types of new layouts (src/reflect/type.go, Go 1.21 to 1.27)."""
 
 
 class HeapGraph:
@@ -201,11 +204,23 @@ class HeapGraph:
         world = self.world
         masks = TypeMasks(world.memory, world.layout)
         texts = [module.span("text") for module in world.modules if not module.bad]
-        wholes = Wholes(self.catalog, masks, world.typedata.full_name)
+        name = world.typedata.full_name
+        wholes = Wholes(self.catalog, masks, name)
+        by_mask = ByMask(self.catalog, masks, name, complete=not self._makes_types())
         return Witnesses(
             self._word, world.typedata.kind, self._pointer_words, self._is_function, tuple(texts),
             world.layout.offset("hchan", "elemtype"), self.catalog, wholes,
+            by_mask,
         )  # fmt: skip
+
+    def _makes_types(self) -> bool:
+        """Whether the program may have types that no module lists: whether it has the code of
+        reflect that makes such."""
+        for module in self.world.modules:
+            table = self.world.code.table_at(module.minpc)
+            if table is None or any(table.function_named(name) for name in _MAKERS):
+                return True
+        return False
 
     def _told_by_the_runtime(self) -> Iterator[tuple[int, list[int]]]:
         """Types that the runtime's own lists tell (descriptors), and where such objects lie."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from goprobe.runtime.chains import Chains
 from goprobe.runtime.copies import Words
 from goprobe.runtime.doubts import Doubts
-from goprobe.runtime.heapview import HeapView, different, groups
-from goprobe.runtime.lonewords import closures, interfaces, type_of_itab
+from goprobe.runtime.heapview import HeapView, different, exact, groups
+from goprobe.runtime.lonewords import closures, interfaces, type_of_itab, unexplained
 from goprobe.runtime.objects import Ids
 from goprobe.runtime.parts import Parts
 from goprobe.runtime.shape import Rule
@@ -124,6 +124,8 @@ class Typist:
         for rtype, edges, source in interfaces(self._view, self.shape):
             self._holds_value(rtype, edges, source)
         self._run_code(closures(self._view, self.shape))
+        self._settle()
+        self._by_pointer_words()
         self._settle()
         for number, nodes, _, _ in self._parts.arrays:
             self._assign(nodes[self.shape[nodes] == 0], number)
@@ -335,10 +337,42 @@ class Typist:
             if entry and self._view.witnesses.is_function(entry):
                 self._assign(found[rows], self._shapes.closure(entry), sure=True)
 
+    def _by_pointer_words(self) -> None:
+        """Objects that nothing tells of, by what alone has pointers where they do."""
+        nodes = unexplained(self._view, self.shape)
+        nodes = nodes[self._parts.shape[nodes] == 0]
+        slots, slot_of = self._view.slots
+        masks, which = self._view.masks(nodes), slot_of[self._view.objects.span[nodes]]
+        maps: list[Ints] = []
+        keys, alike = np.unique(np.stack((which, masks)), axis=1, return_inverse=True)
+        alike = alike.ravel()
+        for number, rows in groups(alike, np.argsort(alike, kind="stable")):
+            slot, mask = slots[int(keys[0, number])], int(keys[1, number])
+            whole = self._view.witnesses.by_mask.alone(slot, exact(mask, slot) or 0)
+            if whole is None:
+                continue
+            if self._shapes.is_channel(whole):
+                self._carry(nodes[rows])
+            elif self._shapes.is_map(whole):
+                maps.append(nodes[rows])
+            else:
+                self._assign(nodes[rows], self._shapes.alone(whole))
+        for headers in maps:
+            self._maps(headers)
+
+    def _maps(self, headers: Ints) -> None:
+        """Maps of which that alone is known: their groups, or buckets, may say which."""
+        edges, row = self._view.edges_of(headers)
+        parts = self.shape[self._view.graph.target[edges]]
+        for part, rows in groups(parts, np.argsort(parts, kind="stable")):
+            self._assign(headers[row[rows]], self._shapes.map_around(part) if part else 0)
+
     def _channels(self, edges: Ints) -> None:
         """What is known to be a channel only: its element's type is written in it."""
         edges, target, into = self._unsure(edges)
-        target = different(target[into == 0], self._view.n)
+        self._carry(different(target[into == 0], self._view.n))
+
+    def _carry(self, target: Ints) -> None:
         elements = self._view.words_at(target, self._view.witnesses.element_at)
         for element, rows in groups(elements, np.argsort(elements, kind="stable")):
             if self._view.witnesses.catalog.row(element) >= 0:

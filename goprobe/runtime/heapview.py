@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.binary.gotypes import GoKind
+from goprobe.runtime.bymask import ByMask
 from goprobe.runtime.copies import Words
 from goprobe.runtime.heapwords import ABSENT, HeapWords
 from goprobe.runtime.objects import Ids, Objects
@@ -60,6 +61,7 @@ class Witnesses(msgspec.Struct, frozen=True):
     element_at: int
     catalog: Catalog
     wholes: Wholes
+    by_mask: ByMask
 
 
 class HeapView:

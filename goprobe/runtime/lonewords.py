@@ -35,7 +35,7 @@ def type_of_itab(view: HeapView, itab: int) -> int:
 def interfaces(view: HeapView, types: Ids) -> Iterator[tuple[int, Ints, Ints]]:
     """The types of interfaces' values, with the edges that lead to those and their sources.
     `types` are the shapes of objects, as far as they are known."""
-    nodes = _unexplained(view, types)
+    nodes = unexplained(view, types)
     edges, row = view.edges_of(nodes)
     at = view.graph.offset[edges].astype(np.uint64)
     masks = view.masks(nodes).view(np.uint64)
@@ -59,7 +59,7 @@ def _of_roots(view: HeapView) -> Iterator[tuple[int, Ints, Ints]]:
 
 def closures(view: HeapView, types: Ids) -> Ints:
     """The objects that begin with the address of a function."""
-    nodes = _unexplained(view, types)
+    nodes = unexplained(view, types)
     nodes = nodes[view.masks(nodes).view(np.uint64) & np.uint64(1) == 0]
     code = view.words_at(nodes, 0)
     near = np.zeros(len(code), bool)
@@ -71,7 +71,7 @@ def closures(view: HeapView, types: Ids) -> Ints:
     return found
 
 
-def _unexplained(view: HeapView, types: Ids) -> Ints:
+def unexplained(view: HeapView, types: Ids) -> Ints:
     """Objects with pointers and without a type, of which it is known where pointers may be."""
     first, span = view.graph.first, view.objects.span
     chosen = (types[: view.n] == 0) & (first[1 : view.n + 1] > first[: view.n])

@@ -16,7 +16,17 @@ from goprobe.binary.gotypes import GoKind, GoType, TypeReader
 from goprobe.process.memory import Memory
 from goprobe.runtime.debugshapes import DebugShapes
 from goprobe.runtime.layout import Layout
-from goprobe.runtime.shape import UNKNOWN, WORD, Numbers, Rule, Shape, Slots, shape_of, special
+from goprobe.runtime.shape import (
+    HCHAN,
+    UNKNOWN,
+    WORD,
+    Numbers,
+    Rule,
+    Shape,
+    Slots,
+    shape_of,
+    special,
+)
 from goprobe.runtime.typecatalog import Catalog
 from goprobe.runtime.typedata import TypeData
 from goprobe.runtime.typeshapes import TypeShapes
@@ -26,6 +36,8 @@ from goprobe.runtime.wholes import Whole
 _GENERIC = "go.shape."
 _PARTS_OF_MAPS = ("map.group[", "map.bucket[")
 _TABLE, _OLD_BUCKET = "internal/runtime/maps.table", "runtime.bmap"
+_MAPS = ("internal/runtime/maps.Map", "runtime.hmap")
+_HEADERS = ("internal/runtime/maps.Map", _TABLE, "runtime.hmap", _OLD_BUCKET, "runtime.mapextra")
 _NAMED = 2
 _CLOSURE = "struct { F uintptr"
 
@@ -59,7 +71,10 @@ class Shapes:
         self._types = TypeShapes(
             self._numbers, memory, layout, typedata, self, self.struct_named
         )  # fmt: skip
+        self._memory = memory
+        self._layout = layout
         self._rows: dict[int, int] = {}
+        self._parts: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -86,6 +101,20 @@ class Shapes:
     def of_whole(self, whole: Whole) -> int:
         rtype = int(self._catalog.address[whole.row])
         return self.array_of_rtype(rtype) if whole.array else self.of_rtype(rtype)
+
+    def alone(self, whole: Whole) -> int:
+        """An object that can be nothing else; 0 for what the runtime allocates for maps, whose
+        keys and elements are still not known."""
+        rtype = int(self._catalog.address[whole.row])
+        if self._typedata.full_name(rtype) in _HEADERS:
+            return 0
+        return self.part_of_map(rtype) if self.is_part_of_map(rtype) else self.of_whole(whole)
+
+    def is_map(self, whole: Whole) -> bool:
+        return self._typedata.full_name(int(self._catalog.address[whole.row])) in _MAPS
+
+    def is_channel(self, whole: Whole) -> bool:
+        return self._typedata.full_name(int(self._catalog.address[whole.row])) == HCHAN
 
     def holding(self, part: int, into: int) -> int:
         """An object of which only a part is known: a value of a shape, so many bytes into it."""
@@ -181,11 +210,35 @@ class Shapes:
             if part in name:
                 name = f"map[{name.partition(part)[2]} {what}"
         inner = self.array_of_rtype(rtype)
-        return self._numbers.number(
+        number = self._numbers.number(
             ("map part", rtype),
             lambda: replace(self[inner], name=name),
             special,
         )
+        self._parts[number] = rtype
+        return number
+
+    def map_around(self, part: int) -> int:
+        """The map whose groups or buckets are of a shape, 0 where that is not known. Several types
+        may have the same: then it is the one without a name."""
+        found = self._maps.get(self._parts.get(part, 0), ())
+        plain = [rtype for rtype in found if not self._typedata.is_named(rtype)]
+        chosen = plain if plain else found
+        return int(self[self.of_rtype(chosen[0])].rules[1][0]) if len(chosen) == 1 else 0
+
+    @cached_property
+    def _maps(self) -> dict[int, list[int]]:
+        """The descriptors of map types, by those of their groups or buckets."""
+        struct = self._layout.struct("internal/abi.MapType")
+        at = struct.offset("Group" if "Group" in struct.fields else "Bucket")
+        rows = (self._catalog.kind == GoKind.MAP).nonzero()[0]
+        addresses = self._catalog.address[rows].tolist()
+        parts = self._memory.read_many([(rtype + at, WORD) for rtype in addresses])
+        found: dict[int, list[int]] = {}
+        for rtype, raw in zip(addresses, parts, strict=True):
+            if raw:
+                found.setdefault(int.from_bytes(raw, "little"), []).append(rtype)
+        return found
 
     def is_of_closure(self, rtype: int) -> bool:
         """Whether a type is one that the compiler made for a closure."""

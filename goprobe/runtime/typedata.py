@@ -142,6 +142,10 @@ class TypeData:
         except UnreadableError:
             return ""
 
+    def is_named(self, rtype: int) -> bool:
+        record = self.record(rtype)
+        return bool(record and record["TFlag"] & _TFLAG_NAMED)
+
     def is_uncommon(self, rtype: int) -> bool:
         record = self.record(rtype)
         return bool(record and record["TFlag"] & _TFLAG_UNCOMMON)
