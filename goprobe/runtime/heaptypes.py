@@ -341,6 +341,7 @@ class Typist:
         """Objects that nothing tells of, by what alone has pointers where they do."""
         nodes = unexplained(self._view, self.shape)
         nodes = nodes[self._parts.shape[nodes] == 0]
+        nodes = np.setdiff1d(nodes, closures(self._view, self.shape), assume_unique=True)
         slots, slot_of = self._view.slots
         masks, which = self._view.masks(nodes), slot_of[self._view.objects.span[nodes]]
         maps: list[Ints] = []
