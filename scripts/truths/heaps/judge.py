@@ -18,6 +18,7 @@ from goprobe.analysis.nodes import NO_OFFSET
 from goprobe.analysis.reach import UNREACHED
 from goprobe.process.memory import u64
 from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.heaps.pointed import Pointed
 from scripts.truths.heaps.said import ObjectSaid, Parts, Said, at_address, same_type
 
 _BRUTE = 12
@@ -40,6 +41,7 @@ class Judge:
         for made, node in live:
             yield from self._base(made, node)
             yield self._type(made, node)
+        yield from self._pointed()
         yield from self._edges()
         yield from self._garbage()
         yield from self._dangling()
@@ -219,6 +221,31 @@ class Judge:
                 if self.said.types[made.type].name.startswith("[") and not offset:
                     found.append(f"[]{self.said.types[part].name} backing")
         return found
+
+    def _pointed(self) -> Iterator[Answer]:
+        """Objects of the library, by the typed pointers that lead into them."""
+        graph, pointed = self.graph, Pointed(self.said)
+        for address, kind, count in sorted(self.said.points):
+            node = graph.node_at(address)
+            if node < 0:
+                continue
+            told = graph.type_name(node)
+            truth = self.said.types[kind].name
+            at = address - graph.address(node)
+            asked = f"{count} {truth} at {address:#x}, {at} bytes into an object"
+            if not told or _GENERIC in told:
+                yield not_told(asked, "pointed at: without a type")
+            elif not told.startswith(_TINY):
+                fits = [pointed.agrees(one, at, kind, count) for one in told.split(" or ")]
+                if any(fits):
+                    yield right(asked)
+                elif None not in fits:
+                    yield wrong(asked, truth=truth, told=told)
+        for address, name in self.said.closures.items():
+            node = graph.node_at(address)
+            told = graph.type_name(node) if node >= 0 else ""
+            if told and _GENERIC not in told and not same_type(told, f"closure {name}"):
+                yield wrong(f"closure at {address:#x}", truth=name, told=told)
 
     # Pointers
 

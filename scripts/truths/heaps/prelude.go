@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-const longest = 1 << 21
+const longest = 1 << 22
 
 var (
 	told   [longest]byte

@@ -49,6 +49,9 @@ class Said:
     kept: list[int] = field(default_factory=list)
     attached: list[tuple[int, int, bool]] = field(default_factory=list)
     """An object, what is kept as long as that is there, and whether a finalizer keeps it."""
+    points: set[tuple[int, int, int]] = field(default_factory=set)
+    """Where values of a type lie, as pointers of the library's values say, and how many."""
+    closures: dict[int, str] = field(default_factory=dict)
     heap_objects: int = 0
     heap_bytes: int = 0
     threads: int = 0
@@ -59,6 +62,17 @@ class Said:
             del self.pointers[slot]
         self.holds = [h for h in self.holds if not made.address <= h[0] < made.end]
         self.objects = [o for o in self.objects if o.end <= made.address or made.end <= o.address]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, kind in self.types.items():
+            found.setdefault(_plain(kind.name), []).append(number)
+        return found
+
+    def types_named(self, name: str) -> list[int]:
+        """Types of a name; of different packages of the same last name there may be several."""
+        return self._by_name.get(_plain(name), [])
 
     @property
     def edges(self) -> list[tuple[int, int]]:
@@ -101,6 +115,10 @@ def read(lines: Iterable[str]) -> Said:
                 said.roots.append((numbers[0], numbers[1], rest[2]))
             case "gone":
                 said.gone.append(numbers[0])
+            case "points":
+                said.points.add((numbers[0], numbers[1], numbers[2]))
+            case "closures":
+                said.closures[numbers[0]] = rest[1]
             case "kept":
                 said.kept.append(numbers[0])
             case "attached":

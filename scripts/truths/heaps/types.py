@@ -66,6 +66,13 @@ UNSAFE = Ty(Sort.UNSAFE, "unsafe.Pointer")
 NOTHING = Ty(Sort.SCALAR, "struct{}")
 
 
+BOX = """type Box[T any] struct {
+	Value T
+	Next  *Box[T]
+	All   []T
+}"""
+
+
 def pointer(to: Ty) -> Ty:
     return Ty(Sort.POINTER, f"*{to.name}", to)
 
@@ -197,3 +204,7 @@ def _parts(types: Types, choices: Choices, embeddable: list[Ty]) -> tuple[Part, 
     if choices.chance(15):  # large enough for other size classes
         parts.append(Part("pad", array_of(SCALARS[1], choices.one_of((100, 500, 3000, 40000)))))
     return tuple(parts)
+
+
+def declared(part: Part) -> str:
+    return part.type.name if part.embedded else f"{part.name} {part.type.name}"

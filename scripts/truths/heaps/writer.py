@@ -13,22 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.truths.choices import Choices
-from scripts.truths.heaps import library
+from scripts.truths.heaps import library, recipes
 from scripts.truths.heaps.imports import importing
 from scripts.truths.heaps.parked import Parked, worth_it
 from scripts.truths.heaps.specials import attach
-from scripts.truths.heaps.types import Part, Sort, Ty, draw_types, pointer
+from scripts.truths.heaps.types import BOX, Sort, Ty, declared, draw_types, pointer
 from scripts.truths.kind import Program
 
 _PRELUDE = Path(__file__).with_name("prelude.go")
+_WALK = Path(__file__).with_name("walk.go")
 _UNIFIED = Path(__file__).with_name("unified.go")
 _WHOLE = re.compile(r"o\d+")
 _DEPTH = 5
-_BOX = """type Box[T any] struct {
-	Value T
-	Next  *Box[T]
-	All   []T
-}"""
 
 
 @dataclass(slots=True)
@@ -61,13 +57,27 @@ class Writer:
                 kind = self._types.named(self._c)
             self._globals.append((name, kind))
             self._fill(name, kind, _DEPTH)
+        kept = self._recipes()
         self._specials()
         self._park()
         drops = self._drops()
         files = {"prelude.go": _PRELUDE.read_text(), "main.go": self._source(drops)}
+        for name in kept:
+            files[f"{name}_recipe.go"] = recipes.source(name)
+        if kept:
+            files["walk.go"] = _WALK.read_text()
         if "unique." in files["main.go"]:
             files["unified.go"] = _UNIFIED.read_text()
         return Program(files)
+
+    def _recipes(self) -> list[str]:
+        """Values as the library makes them, of which their own pointers tell."""
+        chosen: list[str] = []
+        if self._c.chance(35):
+            chosen = [self._c.one_of(recipes.names()) for _ in range(self._c.between(1, 3))]
+        chosen = list(dict.fromkeys(chosen))
+        self._lines += [f"kept_{name} = make_{name}(); walk(&kept_{name})" for name in chosen]
+        return chosen
 
     def _specials(self) -> None:
         """Objects with finalizers, cleanups, weak pointers; each has one at most."""
@@ -99,11 +109,11 @@ class Writer:
     def _source(self, drops: list[str]) -> str:
         parts = ["type Shape interface{ Area() int }"]
         for name, fields in self._types.structs.items():
-            lines = "".join(f"\t{_declared(p)}\n" for p in fields)
+            lines = "".join(f"\t{declared(p)}\n" for p in fields)
             parts.append(f"type {name} struct {{\n{lines}}}")
             parts.append(f"func (t *{name}) Area() int {{ return {len(name)} }}")
             parts.append(f"func (t *{name}) Do() {{ length += 0 }}")
-        parts.append(_BOX)
+        parts.append(BOX)
         parts += [f"type {n.name} {n.literal}" for n in self._types.named_types]
         parts += [f"var {name} {kind.name}" for name, kind in self._globals]
         body = "".join(f"\t{line}\n" for line in self._lines)
@@ -386,7 +396,3 @@ class Writer:
 def _selected(pointer: str) -> str:
     """An operand of a selector."""
     return f"({pointer})" if pointer.startswith("&") else pointer
-
-
-def _declared(part: Part) -> str:
-    return part.type.name if part.embedded else f"{part.name} {part.type.name}"
