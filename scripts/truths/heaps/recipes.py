@@ -1,4 +1,4 @@
-"""Values of the standard library that programs keep, each as it comes from its package (recipes.txt).
+"""Values of the standard library that programs keep, each as its package makes it (recipes.txt).
 
 `walk` (walk.go) tells of all that such a value leads to.
 """
