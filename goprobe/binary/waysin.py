@@ -17,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
-from iced_x86 import Decoder
+from iced_x86 import Decoder, FlowControl, Instruction
 
 from goprobe.binary.controlflow import CODE_LIMIT, Returns, successors
+
+_STRAIGHT = 16
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -32,7 +34,8 @@ class Stretch(msgspec.Struct, frozen=True):
 
 def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Returns) -> list[int]:
     """Where to stop for one copy of a line in the function whose code starts at `low`."""
-    following = {ins.ip: successors(ins, returns) for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
+    instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
+    following = {at: successors(ins, returns) for at, ins in instructions.items()}
     line = {at for s in stretches for at in range(s.low, s.high) if at in following}
     entered = _entered(following, line, low)
     parts = [part for s in stretches for part in _parts(following, s)]
@@ -40,12 +43,13 @@ def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Return
     marked = marked or sorted(parts, key=lambda part: part.low - part.high)[:1]
     kept = sorted(at for s in marked for at in range(s.low, s.high) if at in entered)
     for address in tuple(kept):
-        if _leads_on(following, line, address, set(kept) - {address}):
+        others = set(kept) - {address}
+        if _leads_on(following, line, address, others) or _jumps(instructions, address, others):
             kept.remove(address)
     for address in tuple(kept):
         starts = [low, *following[address]] if address != low else []
-        others = frozenset(kept) - {address}
-        if starts and others and address not in _reached(following, starts, others):
+        barred = frozenset(kept) - {address}
+        if starts and barred and address not in _reached(following, starts, barred):
             kept.remove(address)
     return kept
 
@@ -91,6 +95,23 @@ def _leads_on(
             seen.add(then)
             work.append(then)
     return bool(others)
+
+
+def _jumps(instructions: Mapping[int, Instruction], address: int, others: set[int]) -> bool:
+    """Whether nothing but a jump stands there, which leads to one of `others` over no more than
+    what brings values to their places, of whatever line."""
+    ins = instructions[address]
+    if ins.flow_control != FlowControl.UNCONDITIONAL_BRANCH:
+        return False
+    at = ins.near_branch_target
+    for _ in range(_STRAIGHT):
+        if at in others:
+            return True
+        found = instructions.get(at)
+        if found is None or found.flow_control != FlowControl.NEXT:
+            return False
+        at = found.next_ip
+    return False
 
 
 def _reached(

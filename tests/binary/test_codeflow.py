@@ -1,0 +1,154 @@
+"""What machine code says of the places of values: in small pieces written by hand."""
+
+from __future__ import annotations
+
+from goprobe.binary.codeflow import CodeFlow, Slot
+from goprobe.binary.framewrites import ENTRY, FrameWrites
+from goprobe.binary.reaching import LOST, Definition, Definitions
+from goprobe.binary.waysin import Stretch, ways_in
+
+BASE = 0x401000
+DEPTH = 0x40  # from the stack pointer up to the CFA, all through these pieces
+DUFF, BARRIER, OTHER = 0x400000, 0x400100, 0x400200
+
+
+def flow(*parts: str) -> CodeFlow:
+    code = bytes.fromhex("".join(parts).replace(" ", ""))
+    changes = {DUFF: frozenset({"rdi"}), BARRIER: frozenset({"r11"})}
+    return CodeFlow(code, BASE, lambda _: DEPTH, lambda _: True, changes.get)
+
+
+def call(at: int, target: int) -> str:
+    """A call that stands `at` bytes from the beginning."""
+    return "e8" + (target - (BASE + at + 5)).to_bytes(4, "little", signed=True).hex()
+
+
+def made(code: CodeFlow, holder: str | Slot, at: int) -> set[tuple[int, tuple[int, ...]]]:
+    """(pc, copies) from the beginning of the code, of what is there `at` bytes from it."""
+    found = Definitions(code).of(holder, BASE + at)
+    assert found is not None
+    return {(d.pc - BASE if d.pc >= 0 else d.pc, tuple(c - BASE for c in d.copies)) for d in found}
+
+
+def slot(displacement: int, size: int = 8) -> Slot:
+    """A place that the code names by its distance from the stack pointer."""
+    return Slot(displacement - DEPTH, size)
+
+
+MOV_RAX_7 = "48c7c007000000"  # 7 bytes
+SAVE_RAX = "4889442418"  # mov [rsp+18h], rax: 5 bytes
+LOAD_RBX = "488b5c2418"  # mov rbx, [rsp+18h]: 5 bytes
+NOP = "90"
+
+
+def test_a_value_is_followed_through_the_frame() -> None:
+    code = flow(MOV_RAX_7, SAVE_RAX, LOAD_RBX, NOP)
+    assert made(code, "rbx", 17) == {(0, (12, 7))}
+    assert made(code, slot(0x18), 12) == {(0, (7,))}
+    assert made(code, "rcx", 17) == {(-1, ())}
+
+
+def test_both_ways_of_a_branch_reach() -> None:
+    # test al, al; je +7; mov rax, 7; nop
+    code = flow("84c0", "7407", MOV_RAX_7, NOP)
+    assert made(code, "rax", 11) == {(-1, ()), (4, ())}
+
+
+def test_a_call_changes_registers_a_write_barrier_does_not() -> None:
+    assert made(flow(MOV_RAX_7, call(7, OTHER), NOP), "rax", 12) == {(7, ())}
+    assert made(flow(MOV_RAX_7, call(7, BARRIER), NOP), "rax", 12) == {(0, ())}
+    assert made(flow(MOV_RAX_7, SAVE_RAX, call(12, OTHER), NOP), slot(0x18), 17) == {(0, (7,))}
+
+
+def test_what_a_function_that_begins_again_does_not_load_is_lost() -> None:
+    # jbe grow; nop; ret; grow: mov [rsp+18h], rax; call; mov rax, [rsp+18h]; jmp beginning
+    code = flow("7602", NOP, "c3", SAVE_RAX, call(9, OTHER), "488b442418", "ebeb")
+    assert code.restored == frozenset({"rax"})
+    assert code.resumed == {BASE + 14}
+    assert made(code, "rax", 2) == {(-1, ())}
+    assert made(code, "rbx", 2) == {(-1, ()), (LOST, ())}
+
+
+def test_a_function_without_a_stack_check_begins_once() -> None:
+    code = flow(NOP, "c3")
+    assert code.restored is None
+    assert code.resumed == frozenset()
+    assert Definitions(code).of("rbx", BASE + 1) == {Definition(-1, (), "rbx")}
+
+
+def test_over_a_jump_table_nothing_is_said() -> None:
+    code = flow("ffe0", NOP, NOP)  # jmp rax
+    assert Definitions(code).of("rcx", BASE + 3) is None
+    assert FrameWrites(code, lambda _: 0).last(slot(0), BASE + 3) is None
+
+
+# What wrote a place of the frame last
+
+
+def last(code: CodeFlow, place: Slot, at: int) -> set[int]:
+    found = FrameWrites(code, _fills).last(place, BASE + at)
+    assert found is not None
+    return {pc - BASE if pc != ENTRY else ENTRY for pc in found}
+
+
+def _fills(target: int) -> int:
+    return 64 if target == DUFF else 0
+
+
+ZERO_10 = "440f117c2410"  # movups [rsp+10h], xmm15: 6 bytes
+ZERO_20 = "440f117c2420"
+
+
+def test_each_word_has_its_last_write() -> None:
+    code = flow(ZERO_10, ZERO_20, SAVE_RAX, NOP)
+    assert last(code, slot(0x10, 32), 17) == {0, 6, 12}
+    assert last(code, slot(0x18), 17) == {12}
+    assert last(code, slot(0x10), 17) == {0}
+    assert last(code, slot(0x30), 17) == {ENTRY}
+
+
+def test_writes_through_an_address_taken_just_before() -> None:
+    lea_rdi = "488d7c2410"  # lea rdi, [rsp+10h]
+    assert last(flow(lea_rdi, call(5, DUFF), NOP), slot(0x10, 64), 10) == {5}
+    assert last(flow(lea_rdi, call(5, DUFF), NOP), slot(0x48, 16), 10) == {5, ENTRY}
+    store = "440f117f08"  # movups [rdi+8], xmm15
+    assert last(flow(lea_rdi, store, NOP), slot(0x18, 16), 10) == {5}
+    assert last(flow(lea_rdi, call(5, OTHER), NOP), slot(0x10), 10) == {ENTRY}
+
+
+def test_a_loop_through_an_address_fills_up_to_the_next_one_taken() -> None:
+    # lea rdi, [rsp+10h]; lea rax, [rsp+30h]; again: movups [rdi], xmm15; add rdi, 10h;
+    # cmp rdi, rax; jne again; nop
+    code = flow("488d7c2410", "488d442430", "440f113f", "4883c710", "4839c7", "75f3", NOP)
+    assert last(code, slot(0x10, 32), 23) == {10}
+    assert last(code, slot(0x30), 23) == {ENTRY}
+
+
+def test_an_instruction_that_only_moves_a_value() -> None:
+    code = flow(MOV_RAX_7, SAVE_RAX, LOAD_RBX, "4889c3", "488b18")  # mov rbx, rax; mov rbx, [rax]
+    moves = [code.is_reload(ins) for ins in code.instructions.values()]
+    assert moves == [False, True, True, True, False]
+
+
+# Where to stop for a line
+
+
+def ways(code: str, *stretches: Stretch) -> list[int]:
+    raw = bytes.fromhex(code.replace(" ", ""))
+    return [at - BASE for at in ways_in(raw, BASE, stretches, lambda _: True)]
+
+
+def stretch(low: int, high: int, *statements: int) -> Stretch:
+    return Stretch(BASE + low, BASE + high, tuple(BASE + at for at in statements))
+
+
+def test_behind_a_jump_stands_code_of_another_way() -> None:
+    # test; jne 6; nop; jmp 8; xor eax, eax; ret: the line has [4, 8), its statement is at 4
+    code = "84c0 7503 90 eb02 31c0 c3"
+    assert ways(code, stretch(4, 9, 4)) == [4]
+
+
+def test_a_jump_into_the_line_is_no_pass_of_its_own() -> None:
+    # test; jne 10; mov [rsp+18h], rax; nop; ret; jmp 4: the line has the nop, and the jump
+    code = "84c0 7507 4889442418 90 c3 ebf7"
+    assert ways(code, stretch(9, 10, 9), stretch(11, 13, 11)) == [9]
