@@ -139,10 +139,9 @@ def in_words(
             made = frozenset(d for d in made if d.pc != LOST)
         if made is not None and any(d.pc == LOST for d in made):
             return Doubt("the function's stack had to grow, and what it does not use was not kept")
-        if once:
-            if made is None or not _same(local, holder, made, at):
-                return Doubt("its place may be another's by now")
-        elif made is None or not _agree(known, made, local, at):
+        if made is None or not _same(local, holder, made, at, once=once):
+            return Doubt("its place may be another's by now")
+        if not once and not _agree(known, made, local, at):
             return Doubt(
                 "the optimiser moved, joined or left out assignments to it: what lies in its "
                 f"place need not be what line {_shown(known.reaching)} gave it"
@@ -150,14 +149,19 @@ def in_words(
     return None
 
 
-def _same(local: Local, holder: Holder, made: Iterable[Definition], at: Position) -> bool:
-    """Whether a variable with one value still has it where it lies."""
-    if local.parameter and not at.frame.depth and not local.result:
+def _same(
+    local: Local, holder: Holder, made: Iterable[Definition], at: Position, *, once: bool
+) -> bool:
+    """Whether what lies in a place is some value that the variable had; `once`: it has one."""
+    if once and local.parameter and not at.frame.depth and not local.result:
         return all(definition.pc == -1 for definition in made)
     if isinstance(holder, str):
         return True  # the debug information follows registers
     first = _first(local, at)
-    return all(_root(definition) in first for definition in made) if first else True
+    return not first or all(
+        _root(definition) in first or definition.pc == -1 or (definition.constant and not once)
+        for definition in made
+    )
 
 
 def _root(definition: Definition) -> tuple[int, Holder | None]:

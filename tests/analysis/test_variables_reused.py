@@ -3,6 +3,7 @@ is what the program has there, and what can be known is told."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,3 +96,12 @@ def test_what_is_passed_and_not_used_is_told_where_the_stack_did_not_have_to_gro
     assert len(found) == 2
     assert set(found[0]) <= {f"{name} {value}" for name, value in FIRST.items()}
     assert {"a 42", "b 43"} <= set(found[1])
+
+
+def test_padding_behind_an_empty_part_is_in_no_register(go: str) -> None:
+    with warnings.catch_warnings(), goprobe.launch(str(build(SOURCE, go=go))) as program:
+        warnings.simplefilter("error")  # the stop finds no fault with itself
+        stop = next(program.run(breaks=["main.parts"]))
+        value = stop["n"].value
+        assert value is not UNSET
+        assert value.text == "{x:{} y:5 z:[]}"

@@ -73,7 +73,7 @@ def test_a_function_without_a_stack_check_begins_once() -> None:
     code = flow(NOP, "c3")
     assert code.restored is None
     assert code.resumed == frozenset()
-    assert Definitions(code).of("rbx", BASE + 1) == {Definition(-1, (), "rbx")}
+    assert Definitions(code).of("rbx", BASE + 1) == frozenset((Definition(-1, (), "rbx"),))
 
 
 def test_over_a_jump_table_nothing_is_said() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.callargs import contradicts
@@ -16,7 +16,7 @@ from goprobe.analysis.source import call_arguments, line_of, parameters_of
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.report import Audited
 from goprobe.model.trace import Stop
-from goprobe.model.value import State, Variable
+from goprobe.model.value import Element, State, Variable
 
 _WORD, _VECTOR = 8, 16
 _ANYWHERE = frozenset({Kind.HEAP, Kind.RUNTIME, Kind.RESERVED})
@@ -131,6 +131,16 @@ def _differ(a: Variable, b: Variable) -> bool:
     return (address[0] and number[1]) or (address[1] and number[0])
 
 
+def _has_empty_part(parts: tuple[Element, ...] | UnsetType) -> bool:
+    """Whether some part has no size: behind one that is the last of a struct Go puts a byte of
+    padding (types.CalcStructSize), which no register holds."""
+    return parts is not UNSET and any(
+        (not p.elements and p.value.text in ("{}", "[]") and not p.type.startswith("[]"))
+        or _has_empty_part(p.elements)
+        for p in parts
+    )
+
+
 @check("a value in registers has as many of them as its size needs")
 def pieces_whole(facts: StopFacts) -> Iterator[str]:
     for v in facts.stop.variables:
@@ -138,7 +148,7 @@ def pieces_whole(facts: StopFacts) -> Iterator[str]:
             continue
         room = sum(_VECTOR if r.startswith("xmm") else _WORD for r in v.register.split())
         elsewhere = "memory" in v.why or "nowhere" in v.why
-        if room < v.size and not elsewhere:
+        if room < v.size and not elsewhere and not _has_empty_part(v.elements):
             yield f"{_named(v)} has {v.size} bytes, and {v.register} have room for {room}"
 
 
