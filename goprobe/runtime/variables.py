@@ -178,6 +178,8 @@ class FrameVariables:
         if moved:
             kind = self._program.debug.types.at(kind.elem)
         name = local.name.lstrip("&")
+        if not local.locations and _in_its_own_statement(local, frame.line):
+            return self._not_yet(local, self._program.debug.types.at(local.type), frame)
         if not local.locations:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
             if not self._program.debug.is_optimised(about.function):
