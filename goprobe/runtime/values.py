@@ -347,11 +347,12 @@ class Decoder:
             raise NotGoError(f"the debug information does not describe {target.name}")
         if link in walk.chain:
             made = Decoded(Value("… (a cycle: this value again)"))
-        elif depth >= self._limits.depth or not target.size:
+        elif depth >= self._limits.depth:
             made = Decoded(Value("…" if target.size else "{}"))
         else:
             walk.chain.append(link)
-            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, pointer)
+            used = pointer if target.size else 0  # of what has no size nothing is read
+            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, used)
             walk.chain.pop()
         return Data(
             address=Address(pointer), location=self._locate(pointer), text=made.value.text,
