@@ -40,6 +40,8 @@ _WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.2
 _PERSISTENT_CHUNK = 256 << 10
 _GC_ARENA = 64 << 10
 _EMPTY_BLOCKS = 64
+_MOST_GOROUTINES = 1 << 24
+_MALLOC_HEADER = 8  # before objects of 512 bytes to 32 KiB that hold pointers, Go 1.22 on
 
 
 class _Area(msgspec.Struct, frozen=True):
@@ -122,7 +124,9 @@ class _Finder:
             return (
                 magic == MAGIC
                 and self._is_mheap(roots["mheap_"], *self._slice(spans))
-                and self._are_goroutines(*self._slice(roots["allgs"]), heap)
+                and self._are_goroutines(
+                    *self._slice(roots["allgs"]), u64(self._memory, roots["allgs"] + 16), heap
+                )
                 and self._threads(u64(self._memory, roots["allm"]), most=1) > 0
                 and self._is_wait_reason(roots.get("waitReasonStrings", 0))
             )
@@ -226,16 +230,22 @@ class _Finder:
         length: allGsSnapshot, proc.go), which is never longer and has no room behind its end."""
         found: dict[int, tuple[int, int]] = {}
         for area in areas:
-            for index in self._slices(area, 1 << 26):
-                pointer, count = int(area.words[index]), int(area.words[index + 1])
-                if self._are_goroutines(pointer, count, heap):
-                    found[area.address(index)] = (count, int(area.words[index + 2]))
+            for index in self._slices(area, _MOST_GOROUTINES):
+                pointer, count, capacity = area.words[index : index + 3].tolist()
+                if self._are_goroutines(pointer, count, capacity, heap):
+                    found[area.address(index)] = count, capacity
         most = max(found.values(), default=(0, 0))
         yield from (at for at, size in found.items() if size == most)
 
-    def _are_goroutines(self, pointer: int, count: int, heap: Heap) -> bool:
+    def _are_goroutines(self, pointer: int, count: int, capacity: int, heap: Heap) -> bool:
+        """Whether a slice that append made lists goroutines, its first ones and its last."""
+        if count > _MOST_GOROUTINES or not self._has_room(pointer, capacity, heap):
+            return False
+        some = min(count, _PROBES)
+        last = pointer + 8 * max(some, count - _PROBES)
         try:
-            raw = self._memory.read(pointer, 8 * min(count, _PROBES))
+            raw = self._memory.read(pointer, 8 * some)
+            raw += self._memory.read(last, pointer + 8 * count - last)
         except UnreadableError:
             return False
         ids: list[int] = []
@@ -248,6 +258,14 @@ class _Finder:
         # Goexit, another has its g by now. One that was never used has no number yet.
         used = [number for number in ids if number]
         return len(ids) > 1 and len(set(used)) == len(used) > 0
+
+    def _has_room(self, pointer: int, capacity: int, heap: Heap) -> bool:
+        """Whether so many words fit an object that begins here, perhaps behind a header."""
+        span = heap.span_at(pointer)
+        if span is None or not span.elemsize:
+            return False
+        begins = (pointer - span.base) % span.elemsize
+        return begins <= _MALLOC_HEADER and begins + 8 * capacity <= span.elemsize
 
     def _goroutine(self, pointer: int, heap: Heap) -> Record | None:
         """What stands where an object of a g's size begins, if it makes sense as a g."""

@@ -29,6 +29,7 @@ from tests.support.go import Running, build, matrix, releases, running
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
 HEAP = TESTDATA / "heap" / "standing.go"
+DECOY = TESTDATA / "goroutines" / "decoy"
 REQUIRED = {"firstmoduledata", "mheap_", "allgs", "allm"}
 STRIP = shutil.which("strip")
 
@@ -145,6 +146,14 @@ def test_a_program_whose_first_goroutine_has_ended(go: str) -> None:
         own = [g for g in report.goroutines if not g.system]
         assert len(own) == int(program["goroutines"]) == 4
         assert all(g.id != 1 for g in own)
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_only_looks_like_the_list_of_goroutines(go: str) -> None:
+    with running(build(DECOY, go=go, flags=("-ldflags=-s -w",))) as program:
+        report = goroutines(open_target(program.pid))
+        own = [g for g in report.goroutines if not g.system]
+        assert len(own) == int(program["goroutines"]) == 21
 
 
 @pytest.fixture(scope="module")

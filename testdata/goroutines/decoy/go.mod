@@ -1,0 +1,3 @@
+module decoy
+
+go 1.21
