@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
@@ -59,6 +59,7 @@ class Teller:
         self._reasons = reasons
         self._now = now
         self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
+        self._source = stacks.code.source
 
     def tell(self, g: Goroutine, sp: int, stands: Standing) -> GoroutineState:
         waiting = g.status == "waiting"
@@ -68,7 +69,8 @@ class Teller:
         reason = self._reasons[g.wait_reason] if g.wait_reason < len(self._reasons) else ""
         # The first goroutine has a gopc too, but nobody's `go` statement made it. Timers' have no
         # parent, for a scheduler (g0) makes them.
-        created_by = self.name_of(g.created_at - 1) if g.created_at and g.id != _MAIN else ""
+        made_at = g.created_at - 1 if g.created_at and g.id != _MAIN else 0
+        created_by = self.name_of(made_at) if made_at else ""
         return GoroutineState(
             id=g.id,
             status=g.status,
@@ -82,10 +84,19 @@ class Teller:
             system=stands.system and not g.running_cleanups,
             locked=bool(g.locked_m),
             parent=g.parent,
+            created_at=self._statement(made_at, created_by) if created_by else UNSET,
             waiting_us=blocked or UNSET,
             frames=stands.frames,
             frames_end=stands.end or UNSET,
         )
+
+    def _statement(self, pc: int, function: str) -> CallSite | UnsetType:
+        """The place of a `go` statement, as printed: that of the innermost body inlined there, and
+        the name of the function which that was inlined into (printcreatedby1, traceback.go)."""
+        frames = self._source(pc)
+        if not frames or not frames[0].line:
+            return UNSET
+        return CallSite(function, frames[0].file, frames[0].line, Address(pc))
 
 
 def _site(f: FrameView) -> CallSite:

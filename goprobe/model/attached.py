@@ -66,7 +66,8 @@ class CallSite(msgspec.Struct, frozen=True):
 
 class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A goroutine. `function` is where it stands; `waiting_us` how long it has been blocked, where
-    the runtime noted it; `thread` the kernel's id of the thread that runs it, 0 for none."""
+    the runtime noted it; `thread` the kernel's id of the thread that runs it, 0 for none.
+    `created_by` is the function whose `go` statement made it, `created_at` where that stands."""
 
     id: int
     status: str
@@ -78,6 +79,7 @@ class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     system: bool
     locked: bool = False
     parent: int = 0
+    created_at: CallSite | UnsetType = UNSET
     waiting_us: int | UnsetType = UNSET
     frames: tuple[CallSite, ...] | UnsetType = UNSET
     frames_end: str | UnsetType = UNSET

@@ -38,6 +38,7 @@ class Printed:
     frames: tuple[Frame, ...]
     created_by: str
     parent: int
+    created_at: tuple[str, int]
 
 
 def parse(text: str) -> list[Printed]:
@@ -49,16 +50,18 @@ def _parse(lines: list[str]) -> Printed:
     assert header, lines[0]
     state, *notes = header[2].split(", ")
     frames: list[Frame] = []
-    created_by, parent = "", 0
+    created_by, parent, created_at = "", 0, ("", 0)
     for call, place in zip(lines[1::2], lines[2::2], strict=True):
+        path, line = place.strip().split(" ")[0].rsplit(":", 1)
         if made := _CREATED.fullmatch(call):
             created_by, parent = made[1], int(made[2] or 0)
+            created_at = path, int(line)
             continue
-        path, line = place.strip().split(" ")[0].rsplit(":", 1)
         frames.append((call[: call.rindex("(")], Path(path).name, int(line)))
     return Printed(
-        int(header[1]), state, "locked to thread" in notes, tuple(frames), created_by, parent
-    )
+        int(header[1]), state, "locked to thread" in notes, tuple(frames), created_by, parent,
+        created_at,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

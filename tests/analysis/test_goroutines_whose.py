@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from goprobe.analysis.goroutines import goroutines
 from goprobe.analysis.hold import open_target
@@ -49,7 +50,9 @@ def test_who_made_them(told: tuple[GoroutinesReport, dict[int, Printed]]) -> Non
         # Where a function of the runtime made it, the runtime does not say so.
         if g.id in printed and printed[g.id].created_by:
             assert (g.created_by, g.parent) == (printed[g.id].created_by, printed[g.id].parent)
-        assert bool(g.created_by) == (g.id != 1)
+            assert g.created_at is not UNSET
+            assert (g.created_at.file, g.created_at.line) == printed[g.id].created_at
+        assert bool(g.created_by) == (g.id != 1) == (g.created_at is not UNSET)
     made = {g.created_by for g in report.goroutines}
     assert "time.goFunc" in made
     assert not any("go.shape" in name for name in made)

@@ -121,7 +121,13 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
             _frames(page, goroutine.frames)
         _ended(page, goroutine.frames_end)
         if goroutine.created_by:
-            page.line((f"created by {goroutine.created_by}", "dim"), indent=_INDENT * 2)
+            page.line((_origin(goroutine), "dim"), indent=_INDENT * 2)
+
+
+def _origin(goroutine: GoroutineState) -> str:
+    at = goroutine.created_at
+    place = f"  {words.source(at.file, at.line, at.function)}" if at is not UNSET else ""
+    return f"created by {goroutine.created_by}{place}"
 
 
 def _own_head(goroutine: GoroutineState) -> list[Span]:

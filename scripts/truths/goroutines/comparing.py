@@ -72,6 +72,9 @@ def _goroutine(witness: Witness, g: GoroutineState, asked: Asked) -> Iterator[An
     if g.id != 1 and (made.created_by or witness.still(g.id)):
         yield equal(f"{name}: created by", made.created_by, g.created_by)
         yield equal(f"{name}: parent", made.parent, g.parent)
+        at = g.created_at
+        told = (at.file, at.line) if at is not UNSET else ("", 0)
+        yield equal(f"{name}: created at", made.created_at, told)
     yield from frames(name, witness, g)
     if not witness.still(g.id):
         if g.id == 1:

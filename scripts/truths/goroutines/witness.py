@@ -16,6 +16,10 @@ _RESTLESS = (
     "runtime.bgscavenge", "runtime/pprof.profileWriter", "runtime/trace.Start.func1",
     "runtime.(*traceAdvancerState).start.func1", "runtime.traceStartReadCPU.func1",
 )  # fmt: skip
+_COLLECTOR = (
+    "runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.runfinq", "runtime.runFinalizers",
+    "runtime.runCleanups",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class Witness:
     after: Account
     all: Mapping[int, Printed]
 
+    @property
+    def collects(self) -> bool:
+        """Whether the program collects garbage all the time."""
+        return any(f.function == "runtime.GC" for g in self.all.values() for f in g.frames)
+
     def still(self, number: int) -> bool:
         """Whether a goroutine stood all the time."""
         last, first = self.all.get(number), self.before.users.get(number)
@@ -47,6 +56,8 @@ class Witness:
         if last is None or last.state in MOVING:
             return False
         if any(f.function in _RESTLESS for f in last.frames):
+            return False
+        if self.collects and any(f.function in _COLLECTOR for f in last.frames):
             return False
         if first is None or then is None:
             return first is then
