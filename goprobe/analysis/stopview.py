@@ -22,6 +22,7 @@ from goprobe.model.value import Element, State, Variable
 from goprobe.runtime.closures import captures_of
 from goprobe.runtime.frames import FrameView
 from goprobe.runtime.goroutines import Goroutine
+from goprobe.runtime.inuse import given_up
 from goprobe.runtime.place import LeftOutError
 from goprobe.runtime.stacks import Stacks
 from goprobe.runtime.values import Capture, Decoded, Decoder, Limits
@@ -156,8 +157,11 @@ class StopView:
         local = binding.local
         address = binding.place.address if binding.place else None
         state, why = binding.state, binding.why
+        location = UNSET if address is None else self.locator.locate(address)
         made = None
-        if binding.place is not None:
+        if gone := self._given_up(binding, location):
+            state, why = State.UNREADABLE, gone
+        elif binding.place is not None:
             try:
                 made = self.decoder.decode(binding.type, binding.place)
             except LeftOutError:
@@ -168,7 +172,6 @@ class StopView:
                 state, why = State.UNREADABLE, str(error)
             except (KeyError, NotGoError) as error:
                 state, why = State.UNREADABLE, f"its type is not described: {error}"
-        location = UNSET if address is None else self.locator.locate(address)
         return Variable(
             name=binding.name, type=binding.type.name, frame=index, function=frame.function,
             state=state, why=why, size=binding.type.size, line=local.line or UNSET,
@@ -179,6 +182,14 @@ class StopView:
             value=made.value if made else UNSET, data=made.data if made else UNSET,
             elements=made.elements if made else UNSET,
         )  # fmt: skip
+
+    def _given_up(self, binding: Binding, location: Location | UnsetType) -> str:
+        """Why nothing is told of a variable that the frame has only the address of: the frame may
+        need it no more, and then it is not adjusted when the stack that it lies on moves."""
+        if not binding.moved or location is UNSET:
+            return ""
+        why = given_up(location, self.goroutine.id if self.goroutine else 0)
+        return f"the frame has an old address of it: {why}" if why else ""
 
     def element(self, name: str, kind: GoType, address: int, made: Decoded) -> Element:
         """A decoded value at an address as a part that can be reported by itself."""

@@ -29,7 +29,7 @@ class _Row:
 
     programs: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    peers: dict[str, list[int]] = field(default_factory=dict)
+    peers: dict[str, Counter[Outcome]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -46,10 +46,8 @@ class _Tally:
             row.outcomes[answer.outcome] += 1
             if answer.reason:
                 self.reasons[trial.kind, answer.reason] += 1
-        for peer, (known, asked) in result.peers.items():
-            sums = row.peers.setdefault(peer, [0, 0])
-            sums[0] += known
-            sums[1] += asked
+        for peer, outcomes in result.peers.items():
+            row.peers.setdefault(peer, Counter()).update(outcomes)
         if any(answer.outcome is Outcome.WRONG for answer in result.answers):
             self.wrong.append(result)
 
@@ -106,16 +104,18 @@ def _tell(result: Result) -> None:
         print(f"{result.trial}\n  {shown(answer)}\n  {result.kept}", flush=True)
 
 
+def _shares(outcomes: Counter[Outcome]) -> str:
+    total = sum(outcomes.values()) or 1
+    return ", ".join(f"{each.value} {100 * outcomes[each] / total:.1f} %" for each in Outcome)
+
+
 def _print(tally: _Tally, verbose: bool) -> None:
     head = f"{'kind':12} {'Go':5} {'build':10} {'programs':>8} {'right':>8} {'not told':>16}"
     print(f"{head} WRONG  peers")
     for (kind, go, build), row in sorted(tally.rows.items()):
         asked = sum(row.outcomes.values()) or 1
         silent = row.outcomes[Outcome.NOT_TOLD]
-        peers = "  ".join(
-            f"{name} tells {100 * known / max(total, 1):.1f} %"
-            for name, (known, total) in sorted(row.peers.items())
-        )
+        peers = "  ".join(f"{name}: {_shares(row.peers[name])}" for name in sorted(row.peers))
         line = (
             f"{kind:12} {go:5} {build:10} {row.programs:8} {row.outcomes[Outcome.RIGHT]:8}"
             f" {silent:8} {100 * silent / asked:5.1f} % {row.outcomes[Outcome.WRONG]:5}  {peers}"

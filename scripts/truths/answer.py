@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +14,10 @@ class Outcome(Enum):
     RIGHT = "right"
     NOT_TOLD = "not told"
     WRONG = "WRONG"
+
+
+Peers = Mapping[str, Counter[Outcome]]
+"""What others answer to the same questions, by their names."""
 
 
 @dataclass(frozen=True, slots=True)

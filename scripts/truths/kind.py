@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from scripts.truths.answer import Answer
+from scripts.truths.answer import Answer, Peers
 from scripts.truths.choices import Choices
 
 
@@ -75,6 +75,6 @@ class Kind(Protocol):
         """
         ...
 
-    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
-        """Of the same places: what others tell ("gdb": (right, asked)); {} where there is none."""
+    def peers(self, case: Case) -> Peers:
+        """Of the same places: what others tell; {} where there is none."""
         ...

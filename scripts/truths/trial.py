@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
-from scripts.truths.answer import Answer, Outcome, wrong
+from scripts.truths.answer import Answer, Outcome, Peers, wrong
 from scripts.truths.choices import Choices, shrink
 from scripts.truths.kind import Build, Case, Kind, Program
 from tests.support.go import toolchain
@@ -47,7 +47,7 @@ class Result:
 
     trial: Trial
     answers: tuple[Answer, ...]
-    peers: dict[str, tuple[int, int]]
+    peers: Peers
     kept: Path | None = None
 
 
@@ -97,14 +97,14 @@ def _what(answer: Answer) -> str:
 
 def _asked(
     kind: Kind, trial: Trial, program: Program, peers: bool
-) -> tuple[tuple[Answer, ...], dict[str, tuple[int, int]]]:
+) -> tuple[tuple[Answer, ...], Peers]:
     with _built(program, trial.go, build_of(kind, trial.build)) as case:
         if isinstance(case, str):
             return (wrong("the program builds", truth="it does", told=case),), {}
         answers: list[Answer] = []
         try:
             answers.extend(kind.ask(case))
-            others = dict(kind.peers(case)) if peers else {}
+            others = kind.peers(case) if peers else {}
         except Exception:  # whatever goprobe raises is what this looks for
             others = {}
             told = traceback.format_exc()[-_MAX_SHOWN:]

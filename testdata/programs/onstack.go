@@ -39,7 +39,20 @@ func assigned(a, b, c, d, e, f, g, h, i int, pair [2]string, last int) (out [2]i
 	return out
 }
 
+// A struct that ends in nothing is larger than its registers.
+type tail struct {
+	a int
+	b struct{}
+}
+
+// stop at main.padded
+// want: r value="{a:5 b:{}}" size=16
+
+//go:noinline
+func padded(r tail, rest [1]string) int { return r.a + len(rest[0]) }
+
 func main() {
+	println(padded(tail{a: 5}, [1]string{"s"}))
 	moved([3]int{5, 6, 7}, 1)
 	println(assigned(2, 3, 4, 5, 6, 7, 8, 9, 10, [2]string{"one", "two"}, 11)[0])
 }

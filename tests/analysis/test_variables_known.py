@@ -73,3 +73,15 @@ def test_of_a_variable_in_pieces_no_piece_is_shifted(go: str) -> None:
                 if variable.name == "tail" and variable.state in ("live", "register"):
                     assert value(variable).len in (2, UNSET), variable
     assert stops == 4
+
+
+def test_a_variable_by_an_address_that_is_no_longer_kept_is_not_told(go: str) -> None:
+    binary = build(SOURCES / "staleref.go", go=go, flags=UNOPTIMIZED)
+    told: dict[str, str] = {}
+    with goprobe.launch(str(binary)) as program:
+        for stop in program.run(breaks=["staleref.go:21"]):
+            told = {v.function: value(v).text for v in stop.variables
+                    if v.name == "x" and v.value is not UNSET}  # fmt: skip
+            assert any(v.name == "x" and v.function == "main.work.func1" for v in stop.variables)
+    assert told.pop("main.work") == "[7]"
+    assert set(told.values()) <= {"[7]"}

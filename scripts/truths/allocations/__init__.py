@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.truths.allocations.judging import Judge
 from scripts.truths.allocations.program import Way, write
 from scripts.truths.allocations.witness import Witness, read
-from scripts.truths.answer import Answer, wrong
+from scripts.truths.answer import Answer, Peers, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.kind import PIE, PLAIN, RACE, UNOPTIMIZED, Build, Case, Program
 from tests.support.cli import command, environment
@@ -57,7 +57,7 @@ class Allocations:
             None if way.mode == "bench" else plain, sources, way.named, case.go,
         ).answers()  # fmt: skip
 
-    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
+    def peers(self, case: Case) -> Peers:
         return {}
 
 

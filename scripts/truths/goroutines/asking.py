@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import goprobe
-from scripts.truths.answer import Answer, not_told, wrong
+from scripts.truths.answer import Answer, Peers, not_told, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.goroutines import grammar
 from scripts.truths.goroutines.addresses import ends
@@ -84,7 +84,7 @@ class Goroutines:
                 raise  # it has crashed, which is this grammar's fault
             yield not_told("the program stands", "it took too long")
 
-    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
+    def peers(self, case: Case) -> Peers:
         """GDB knows no goroutines, and Delve is not to be had where this was written."""
         return {}
 

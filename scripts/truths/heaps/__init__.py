@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
 from goprobe.analysis.hold import open_target
-from scripts.truths.answer import Answer, wrong
+from scripts.truths.answer import Answer, Peers, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.heaps.judge import Judge
 from scripts.truths.heaps.said import read
@@ -38,7 +38,7 @@ class Heaps:
         except AssertionError as error:  # the program itself has failed
             yield wrong("the program runs", truth="it does", told=str(error))
 
-    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
+    def peers(self, case: Case) -> Peers:
         return {}
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scripts.truths.answer import Answer
+from scripts.truths.answer import Answer, Peers
 from scripts.truths.choices import Choices
 from scripts.truths.kind import PIE, PLAIN, RACE, STRIPPED, UNOPTIMIZED, Build, Case, Program
 from scripts.truths.variables import ask
+from scripts.truths.variables.gdbpeer import gdb_of
 from scripts.truths.variables.program import ADDRESSES, HELPERS, write
+from scripts.truths.variables.visits import twins_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,17 @@ class Variables:
             files |= {"main.go": twins.addressed, "addresses.go": ADDRESSES}
         else:
             files["main.go"] = twins.traced
-        return Program(files, {"twins": twins})
+        return Program(files, {"twins": twins, "visits": []})
 
     def ask(self, case: Case) -> Iterator[Answer]:
         return ask.ask(case)
 
-    def peers(self, case: Case) -> Mapping[str, tuple[int, int]]:
-        return {}
+    def peers(self, case: Case) -> Peers:
+        """GDB's newest release here, in builds that have debug information. Delve was not to be
+        had where this was written."""
+        if case.build is STRIPPED or not ask.visits_of(case):
+            return {}
+        return gdb_of(case, ask.visits_of(case), twins_of(case).wrapped)
 
 
 KIND = Variables()

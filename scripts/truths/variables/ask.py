@@ -2,93 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from msgspec import UNSET
 
 import goprobe
-from goprobe.model.trace import Frame
 from goprobe.model.value import Variable
 from scripts.truths.answer import Answer, not_told, right, wrong
 from scripts.truths.kind import Case
 from scripts.truths.variables.places import Place, Places
-from scripts.truths.variables.program import HELPERS, WITNESS, Twins
-from scripts.truths.variables.scope import Site, Var
+from scripts.truths.variables.scope import Var
 from scripts.truths.variables.told import Node, UntoldError, differences, same_type, type_name
+from scripts.truths.variables.visits import (
+    Expected,
+    Level,
+    Visit,
+    aligned,
+    expected,
+    twins_of,
+    witnessed,
+)
 
 _SECONDS = 60.0
 _MOST_STOPS = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A frame as the witness tells it: its site, and the values of the site's variables."""
-
-    site: Site
-    values: dict[Var, Node]
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A stop to come: where, and the program's frames, innermost first."""
-
-    where: str
-    levels: tuple[Level, ...]
-
-
-def twins_of(case: Case) -> Twins:
-    twins = case.program.notes["twins"]
-    assert isinstance(twins, Twins)
-    return twins
-
-
-def witnessed(case: Case) -> list[list[Level]]:
-    """Build and run the witness: what it says, a list of levels for each site it passes."""
-    twins = twins_of(case)
-    folder = case.directory / "witness"
-    folder.mkdir()
-    files = {
-        "go.mod": f"module truth\n\ngo {twins.language}\n", "main.go": twins.witness,
-        "helpers.go": HELPERS, "witness.go": WITNESS,
-    }  # fmt: skip
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOPROXY": "off",
-                   "GOWORK": "off", "CGO_ENABLED": "0"}  # fmt: skip
-    subprocess.run(
-        [str(case.go_tool), "build", "-gcflags=-l", "-o", "program", "."], cwd=folder,
-        env=environment, check=True, capture_output=True, timeout=_SECONDS,
-    )  # fmt: skip
-    said = subprocess.run(
-        [str(folder / "program")], check=True, capture_output=True, timeout=_SECONDS
-    ).stdout
-    return [_levels(twins, json.loads(line)) for line in said.splitlines()]
-
-
-def _levels(twins: Twins, said: Sequence[Sequence[Any]]) -> list[Level]:
-    """Innermost first."""
-    found = []
-    for number, *values in reversed(said):
-        site = twins.sites[number]
-        found.append(Level(site, dict(zip(site.variables, values, strict=True))))
-    return found
-
-
-def expected(passed: Sequence[list[Level]], *, lines: bool) -> list[Expected]:
-    """The stops to come; `lines`: the program has line tables, so that it stops at lines."""
-    return [
-        Expected(where, tuple(levels))
-        for levels in passed
-        for where in levels[0].site.stops
-        if lines or not where.startswith("main.go:")
-    ]
+def visits_of(case: Case) -> list[Visit]:
+    """The stops that goprobe came to, as `ask` notes them."""
+    visits = case.program.notes["visits"]
+    assert isinstance(visits, list)
+    return visits
 
 
 def ask(case: Case) -> Iterator[Answer]:
@@ -96,6 +40,7 @@ def ask(case: Case) -> Iterator[Answer]:
     breaks = tuple(dict.fromkeys(stop.where for stop in stops))
     if not breaks:
         return
+    visits_of(case).clear()
     said = case.directory / "said"
     with said.open("wb") as output, said.open("rb") as read:
         coming, places = iter(stops), Places(read, case.binary)
@@ -110,6 +55,9 @@ def ask(case: Case) -> Iterator[Answer]:
                     truth = f"{wanted.where} line {wanted.levels[0].site.line}" if wanted else "end"
                     yield wrong("the next stop", truth=truth, told=told)
                     return
+                visits_of(case).append(
+                    Visit(int(stop.pc) - places.bias(program.pid), wanted.levels)
+                )
                 yield from _at_stop(case, stop, wanted, places)
         missed = next(coming, None)
         if missed is not None:
@@ -119,13 +67,17 @@ def ask(case: Case) -> Iterator[Answer]:
 def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected, places: Places) -> Iterator[Answer]:
     here = f"{wanted.where}, site {wanted.levels[0].site.number}"
     own = [(i, f) for i, f in enumerate(stop.frames) if Path(f.file).name == "main.go"]
-    frames = _aligned(own, wanted.levels, stop.frames, twins_of(case).wrapped)
-    if frames is None:
+    ends = {-1, len(stop.frames) - 1}
+    ends |= {i - 1 for i, f in enumerate(stop.frames) if f.function.startswith("runtime.")}
+    by_runtime = frozenset(n for n, (i, _) in enumerate(own) if i in ends)
+    chosen = aligned([f.line for _, f in own], wanted.levels, twins_of(case).wrapped, by_runtime)
+    if chosen is None:
         truth = f"lines {[level.site.line for level in wanted.levels]}"
         told = f"lines {[f.line for _, f in own]}: {[f.function for f in stop.frames]}"
         yield wrong(f"{here}: frames", truth=truth, told=told)
         return
     yield right(f"{here}: frames")
+    frames = [own[i] for i in chosen]
     if case.build.name == "stripped":
         return
     variables = stop.variables
@@ -151,31 +103,6 @@ def _of_places(
         if variable.number in printed and len(same) == 1:
             which = f"{asked}: {variable.name} (line {variable.line})"
             yield from places.judged(which, printed[variable.number], same[0], stop.report)
-
-
-def _aligned(
-    told: Sequence[tuple[int, Frame]],
-    wanted: Sequence[Level],
-    frames: Sequence[Frame],
-    wrapped: frozenset[int],
-) -> Sequence[tuple[int, Frame]] | None:
-    """The told frames that are the witness's, without the functions that the compiler made for go
-    and defer statements; None where they are others."""
-
-    def called_by_runtime(index: int) -> bool:
-        return index + 1 == len(frames) or frames[index + 1].function.startswith("runtime.")
-
-    spare = len(told) - len(wanted)
-    made = [(i, f) for i, f in told if f.line in wrapped]
-    made.sort(key=lambda pair: (not called_by_runtime(pair[0]), -pair[0]))
-    for gone in combinations(made, spare) if 0 <= spare <= len(made) < 12 else ():
-        rest = [pair for pair in told if pair not in gone]
-        if all(
-            level.site.loose or frame.line == level.site.line or level.site.kind == "entry"
-            for (_, frame), level in zip(rest, wanted, strict=True)
-        ):
-            return rest
-    return None
 
 
 def _of_frame(where: str, told: list[Variable], level: Level) -> Iterator[Answer]:

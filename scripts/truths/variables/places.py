@@ -43,6 +43,7 @@ class Places:
         self._output = output
         self._binary = binary
         self._rest = b""
+        self._bias: int | None = None
 
     def newest(self, site: int) -> dict[int, Place]:
         """The places last printed, by the variables' numbers, where they are of this site."""
@@ -84,6 +85,20 @@ class Places:
         if stop.stack is not UNSET and stop.stack.low <= address < stop.stack.high:
             return {Kind.GOROUTINE_STACK}
         return {Kind.HEAP, Kind.GOROUTINE_STACK}  # another goroutine's
+
+    def bias(self, pid: int) -> int:
+        """How far above its link-time addresses the executable lies in a process."""
+        if self._bias is None:
+            with self._binary.open("rb") as file:
+                elf = ELFFile(file)
+                loaded = [s["p_vaddr"] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
+            mapped = [
+                int(line.partition("-")[0], 16)
+                for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
+                if line.endswith(str(self._binary))
+            ]
+            self._bias = min(mapped) - (min(loaded) & ~0xFFF)
+        return self._bias
 
     @cached_property
     def _sections(self) -> list[tuple[int, int, Kind]]:

@@ -76,14 +76,14 @@ def _differ(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[st
 
 
 def _string(node: Node, told: Told, path: str) -> Iterator[str]:
-    wanted = _unquoted(node)
+    wanted = unquoted(node)
     if node[2] > _SHOWN:
         wanted += f"… {node[2] - _SHOWN} more bytes"
     if told.value.text != wanted or told.value.len not in (UNSET, node[2]):
         yield f"{path}: {told.value.text!r} of {told.value.len}, not {wanted!r} of {node[2]}"
 
 
-def _unquoted(node: Node) -> str:
+def unquoted(node: Node) -> str:
     return bytes.fromhex(node[3]).decode()[1:-1].replace('\\"', '"')
 
 
@@ -92,11 +92,19 @@ def _struct(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[st
         return
     names = [name for name, _ in node[2]]
     if [p.name for p in told.parts] != names:
-        if told.parts or told.value.text != "{…}":
+        left_out = told.value.text == "{…}" or (told.value.text == "{}" and _is_empty(node))
+        if told.parts or not left_out:
             yield f"{path}: fields {[p.name for p in told.parts]}, not {names}"
         return
     for (name, part), element in zip(node[2], told.parts, strict=True):
         yield from _differ(part, _of(element), f"{path}.{name}", untold)
+
+
+def _is_empty(node: Node) -> bool:
+    """Whether a value has no bytes."""
+    if node[0] == "struct":
+        return len(node) > 2 and all(_is_empty(part) for _, part in node[2])
+    return node[0] == "array" and len(node) > 2 and all(map(_is_empty, node[2]))
 
 
 def _run(
