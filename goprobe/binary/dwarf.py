@@ -84,8 +84,9 @@ class DebugInfo:
 
     @property
     def present(self) -> bool:
-        """Whether the binary carries any debug information."""
-        return bool(self.elf.section(".debug_info") or self.elf.section(".zdebug_info"))
+        """Whether the binary carries any debug information that can be read here."""
+        found = self.elf.section(".debug_info") or self.elf.section(".zdebug_info")
+        return bool(found and not self.elf.undecoded)
 
     @cached_property
     def index(self) -> Index:

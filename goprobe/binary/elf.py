@@ -9,13 +9,13 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import zlib
 from bisect import bisect_right
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
+from goprobe.binary.inflate import inflater, name_of
 from goprobe.budget import BASE, STEP, Budget
 from goprobe.errors import NotGoError, UsageError
 from goprobe.files import open_regular
@@ -215,8 +215,9 @@ class ElfFile:
 
     def _decompress(self, section: Section, raw: bytes, kind: int, size: int) -> bytes:
         what = f"{self.shown_as}: section {section.name}"
-        if kind != 1:
-            raise NotGoError(f"{what} is compressed in a way that goprobe does not know ({kind})")
+        inflate = inflater(kind)
+        if inflate is None:
+            raise NotGoError(f"{what} is compressed by {name_of(kind)}, which cannot be read here")
         self._inflated += size
         if self._inflated > _INFLATED_BASE + _INFLATED_RATIO * self.size:
             raise NotGoError(f"{what} claims to hold {size:,} bytes, in a file of {self.size:,}")
@@ -224,14 +225,27 @@ class ElfFile:
         if not size:  # to zlib that means: as much as there is
             return b""
         try:
-            return zlib.decompressobj().decompress(raw, size)
-        except zlib.error as error:
+            return inflate(raw, size)
+        except ValueError as error:
             raise NotGoError(f"{what}: {error}") from None
 
     def debug_section(self, name: str) -> bytes:
-        """`.debug_<name>` or its old compressed twin, b"" where there is none."""
+        """`.debug_<name>` or its old compressed twin, b"" where there is none, or where it cannot
+        be decompressed here."""
         section = self.section(f".debug_{name}") or self.section(f".zdebug_{name}")
-        return self.contents(section) if section else b""
+        return self.contents(section) if section and not self.undecoded else b""
+
+    @cached_property
+    def undecoded(self) -> str:
+        """What the debug information is compressed by, where that cannot be undone here: the file
+        is read as if it had none. "" where it can."""
+        for section in self.sections:
+            if section.name.startswith(".debug_") and section.flags & SHF_COMPRESSED:
+                start = self._data[section.offset : section.offset + 4]
+                kind = int.from_bytes(start, "little")
+                if len(start) == 4 and inflater(kind) is None:
+                    return name_of(kind)
+        return ""
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes at a link-time address as the file has them (.bss as zeros); b"" outside."""

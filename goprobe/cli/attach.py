@@ -33,6 +33,14 @@ def opened(process: Process) -> AnyTarget:
             max_stop=process.most_seconds,
         )
         _tell_images(target)
+    if by := target.program.elf.undecoded:
+        from goprobe.cli.run import say
+
+        say(
+            f"goprobe: the debug information is compressed by {by}, which cannot be undone here: "
+            "the program is read as one without"
+        )
+        say("  Python 3.14 knows zstd, and so does goprobe with `pip install zstandard`")
     if target.program.info.known_by:
         from goprobe.cli.run import say
 

@@ -7,10 +7,10 @@ Source: src/internal/abi/type.go, src/reflect/type.go (funcStr, StructOf), Go 1.
 
 from __future__ import annotations
 
+import struct
+from array import array
 from collections.abc import Callable
 from typing import Protocol
-
-import numpy as np
 
 from goprobe.binary.gotypes import GoKind
 from goprobe.process.memory import Memory, u64
@@ -64,7 +64,7 @@ def _struct(memory: Memory, types: Descriptors, at: int, name: Name) -> str:
         return ""
     raw = memory.read(fields, _FIELD_BYTES * count) if count else b""
     parts = []
-    for label, part, _ in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
+    for label, part, _ in struct.iter_unpack("<3Q", raw):
         flags = memory.read(label, 1)[0]
         text = name(part) if flags & _EMBEDDED else f"{types.text(label)} {name(part)}"
         parts.append(text + (f" {_quoted(_tag(memory, label))}" if flags & _TAGGED else ""))
@@ -79,7 +79,7 @@ def _function(memory: Memory, types: Descriptors, rtype: int, name: Name) -> str
         return ""
     at = rtype + _FUNC_BYTES + (_UNCOMMON_BYTES if types.is_uncommon(rtype) else 0)
     raw = memory.read(at, _WORD * (taken + given)) if taken + given else b""
-    parts = [name(part) for part in np.frombuffer(raw, np.uint64).tolist()]
+    parts = [name(part) for part in array("Q", raw)]
     if variadic and taken:
         parts[taken - 1] = f"...{parts[taken - 1].removeprefix('[]')}"
     results = ", ".join(parts[taken:])
