@@ -15,6 +15,7 @@ from goprobe.process.identity import facts
 from goprobe.process.maps import Mapping, read_maps
 from goprobe.process.memory import ProcessMemory, read_available
 from goprobe.process.privileges import read_privileges
+from goprobe.process.procfs import gone
 from goprobe.process.sigframe import Gadgets
 
 _SYSCALL_RETURN = b"\x0f\x05\xc3"
@@ -48,6 +49,7 @@ def plan_fork(pid: int, beside: int = 0) -> ForkPlan:
     """Whether it can be forked, while we take `beside` bytes ourselves. Raises NoForkError with
     the reason, or TargetGoneError."""
     status = facts(pid)
+    _check_rights(pid)
     _check_kernel(pid, status)
     _check_memory(pid, status, beside)
     maps = read_maps(pid)
@@ -56,6 +58,16 @@ def plan_fork(pid: int, beside: int = 0) -> ForkPlan:
         raise NoForkError("the process has no stack of the kernel's making")
     filtered = status.get("Seccomp", "0") != "0"
     return ForkPlan(pid, _gadgets(pid, maps), stack.low, filtered)
+
+
+def _check_rights(pid: int) -> None:
+    """A child that nobody may kill would cost the process memory until we end."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        raise NoForkError("goprobe could not end its child (that takes CAP_KILL)") from None
+    except ProcessLookupError:
+        raise gone(pid) from None
 
 
 def _check_kernel(pid: int, status: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ _AUXV_LIMIT = 1 << 16
 _AT_ENTRY = 9  # <elf.h>
 _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
 _CAP_SYS_PTRACE = 19  # Linux include/uapi/linux/capability.h
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _TRACER_PATIENCE = 2.0
 
@@ -247,6 +248,13 @@ def _why_forbidden(pid: int) -> Refusal:
             f" that it did not start (kernel.yama.ptrace_scope is {scope})",
             "run goprobe with sudo" if scope == 2 else mend,
         )
+    owner, ours = _number(status, "Uid"), os.geteuid()
+    if owner != ours and not _has(_CAP_DAC_READ_SEARCH) and not _has(_CAP_DAC_OVERRIDE):
+        return Refusal(
+            f"not permitted to attach to process {pid}: it belongs to {_user(owner)}, and beside"
+            f" CAP_SYS_PTRACE its files in /proc take CAP_DAC_READ_SEARCH",
+            f"run goprobe as {_user(owner)}, with sudo, or with that capability, too",
+        )
     return Refusal(
         f"not permitted to attach to process {pid}: it is protected (set-user-ID, capabilities,"
         " another user namespace, or a security policy)",
@@ -255,9 +263,13 @@ def _why_forbidden(pid: int) -> Refusal:
 
 
 def _may_trace_all() -> bool:
-    """Whether we hold CAP_SYS_PTRACE."""
+    return _has(_CAP_SYS_PTRACE)
+
+
+def _has(capability: int) -> bool:
+    """Whether we hold it."""
     caps = _fields(read_proc(os.getpid(), "status", _STATUS_LIMIT)).get("CapEff", "0")
-    return bool(int(caps, 16) >> _CAP_SYS_PTRACE & 1)
+    return bool(int(caps, 16) >> capability & 1)
 
 
 def _yama_scope() -> int:
