@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from goprobe.runtime.chains import Chains
 from goprobe.runtime.copies import Words
 from goprobe.runtime.doubts import Doubts
-from goprobe.runtime.heapview import HeapView, different, exact, groups
-from goprobe.runtime.lonewords import closures, interfaces, type_of_itab, unexplained
+from goprobe.runtime.heapview import HeapView, different, groups
+from goprobe.runtime.lonewords import alone, closures, interfaces, type_of_itab
 from goprobe.runtime.objects import Ids
 from goprobe.runtime.parts import Parts
 from goprobe.runtime.shape import Rule
@@ -339,25 +339,14 @@ class Typist:
 
     def _by_pointer_words(self) -> None:
         """Objects that nothing tells of, by what alone has pointers where they do."""
-        nodes = unexplained(self._view, self.shape)
-        nodes = nodes[self._parts.shape[nodes] == 0]
-        nodes = np.setdiff1d(nodes, closures(self._view, self.shape), assume_unique=True)
-        slots, slot_of = self._view.slots
-        masks, which = self._view.masks(nodes), slot_of[self._view.objects.span[nodes]]
         maps: list[Ints] = []
-        keys, alike = np.unique(np.stack((which, masks)), axis=1, return_inverse=True)
-        alike = alike.ravel()
-        for number, rows in groups(alike, np.argsort(alike, kind="stable")):
-            slot, mask = slots[int(keys[0, number])], int(keys[1, number])
-            whole = self._view.witnesses.by_mask.alone(slot, exact(mask, slot) or 0)
-            if whole is None:
-                continue
+        for whole, nodes in alone(self._view, self.shape, self._parts.shape):
             if self._shapes.is_channel(whole):
-                self._carry(nodes[rows])
+                self._carry(nodes)
             elif self._shapes.is_map(whole):
-                maps.append(nodes[rows])
+                maps.append(nodes)
             else:
-                self._assign(nodes[rows], self._shapes.alone(whole))
+                self._assign(nodes, self._shapes.alone(whole))
         for headers in maps:
             self._maps(headers)
 

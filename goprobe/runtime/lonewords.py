@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from goprobe.binary.gotypes import GoKind
-from goprobe.runtime.heapview import HeapView, groups
+from goprobe.runtime.heapview import HeapView, exact, groups
 from goprobe.runtime.objects import Ids
 from goprobe.runtime.spantable import Ints
+from goprobe.runtime.wholes import Whole
 
 _WORD = 8
 _BITS = 64
@@ -35,7 +36,7 @@ def type_of_itab(view: HeapView, itab: int) -> int:
 def interfaces(view: HeapView, types: Ids) -> Iterator[tuple[int, Ints, Ints]]:
     """The types of interfaces' values, with the edges that lead to those and their sources.
     `types` are the shapes of objects, as far as they are known."""
-    nodes = unexplained(view, types)
+    nodes = _unexplained(view, types)
     edges, row = view.edges_of(nodes)
     at = view.graph.offset[edges].astype(np.uint64)
     masks = view.masks(nodes).view(np.uint64)
@@ -59,7 +60,7 @@ def _of_roots(view: HeapView) -> Iterator[tuple[int, Ints, Ints]]:
 
 def closures(view: HeapView, types: Ids) -> Ints:
     """The objects that begin with the address of a function."""
-    nodes = unexplained(view, types)
+    nodes = _unexplained(view, types)
     nodes = nodes[view.masks(nodes).view(np.uint64) & np.uint64(1) == 0]
     code = view.words_at(nodes, 0)
     near = np.zeros(len(code), bool)
@@ -71,7 +72,22 @@ def closures(view: HeapView, types: Ids) -> Ints:
     return found
 
 
-def unexplained(view: HeapView, types: Ids) -> Ints:
+def alone(view: HeapView, types: Ids, parts: Ids) -> Iterator[tuple[Whole, Ints]]:
+    """Objects of which nothing is known, `parts` of them neither, with what alone has such a size
+    and such pointer words."""
+    nodes = _unexplained(view, types)
+    nodes = np.setdiff1d(nodes[parts[nodes] == 0], closures(view, types), assume_unique=True)
+    slots, slot_of = view.slots
+    which, masks = slot_of[view.objects.span[nodes]], view.masks(nodes)
+    for number, rows in groups(which, np.argsort(which, kind="stable")):
+        slot, alike = slots[number], rows[np.argsort(masks[rows], kind="stable")]
+        for mask, same in groups(masks, alike):
+            whole = view.witnesses.by_mask.alone(slot, exact(mask, slot) or 0)
+            if whole is not None:
+                yield whole, nodes[same]
+
+
+def _unexplained(view: HeapView, types: Ids) -> Ints:
     """Objects with pointers and without a type, of which it is known where pointers may be."""
     first, span = view.graph.first, view.objects.span
     chosen = (types[: view.n] == 0) & (first[1 : view.n + 1] > first[: view.n])

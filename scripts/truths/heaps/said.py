@@ -61,6 +61,7 @@ class Said:
         for slot in [slot for slot in self.pointers if made.address <= slot < made.end]:
             del self.pointers[slot]
         self.holds = [h for h in self.holds if not made.address <= h[0] < made.end]
+        self.attached = [a for a in self.attached if not made.address <= a[0] < made.end]
         self.objects = [o for o in self.objects if o.end <= made.address or made.end <= o.address]
 
     @cached_property
