@@ -157,7 +157,10 @@ class HeapGraph:
     def shapes(self) -> Shapes:
         world = self.world
         program = world.program
-        code = Code(world.function_name, lambda code: captures_of(program, code - world.bias))
+        code = Code(
+            lambda code: world.shown_name(world.function_name(code)),
+            lambda code: captures_of(program, code - world.bias),
+        )
         types = None if program.stripped else program.debug.types
         return Shapes(
             world.memory, world.layout, world.typedata, self.catalog, code, types,
