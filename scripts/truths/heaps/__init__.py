@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from goprobe.analysis.heapgraph import HeapGraph
 from goprobe.analysis.heapsnapshot import take
@@ -12,18 +13,39 @@ from scripts.truths.choices import Choices
 from scripts.truths.heaps.judge import Judge
 from scripts.truths.heaps.said import read
 from scripts.truths.heaps.writer import Writer
-from scripts.truths.kind import PIE, PLAIN, RACE, STRIPPED, UNOPTIMIZED, Build, Case, Kind, Program
+from scripts.truths.kind import (
+    CGO,
+    PIE,
+    PLAIN,
+    RACE,
+    STRIPPED,
+    UNOPTIMIZED,
+    Build,
+    Case,
+    Kind,
+    Program,
+)
 from tests.support.go import has_gcc, running
 
 _PATIENCE = 20.0
+_C = """package main
+
+// static int one(void) { return 1; }
+import "C"
+
+func init() { length += 0 * int(C.one()) }
+"""
 
 
 class Heaps:
     name = "heaps"
-    builds = (PLAIN, UNOPTIMIZED, PIE, *((RACE,) if has_gcc() else ()), STRIPPED)
+    builds = (PLAIN, UNOPTIMIZED, PIE, *((RACE, CGO) if has_gcc() else ()), STRIPPED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
-        return Writer(choices, go, race="-race" in build.flags).program()
+        program = Writer(choices, go, race="-race" in build.flags).program()
+        if build is CGO:
+            program = replace(program, files={**program.files, "c.go": _C})
+        return program
 
     def ask(self, case: Case) -> Iterator[Answer]:
         try:
