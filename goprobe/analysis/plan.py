@@ -161,9 +161,9 @@ class Joiner:
             return (named or list(facts))[0].function
         above = [
             name
-            for line, name in self._predictions.declared.get(predicted.file, ())
+            for line, last, name in self._predictions.declared.get(predicted.file, ())
             # A closure declared on the line is the thing itself, not the function around it.
-            if line < predicted.line or (line == predicted.line and ".func" not in name)
+            if line < predicted.line <= last or (line == predicted.line and ".func" not in name)
         ]
         name = predicted.function or (above[-1] if above else "")
         return next((f for f in self._functions if name and same_function(f, name)), name)

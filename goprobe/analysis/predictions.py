@@ -28,6 +28,7 @@ _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT
 _NAME = re.compile(r"~?[\w·]+")
 _SOURCE_LIMIT = 64 << 20
 _LOOK_BACK = 4096
+_LITERAL = re.compile(r"\.func\d|-range\d")
 _BELOW = 12
 # What goes on with the statement before it, or can be jumped to.
 _CLOSES = re.compile(r"\s*([})\]]|case\b|default\s*:|\w+\s*:\s*($|//))")
@@ -63,11 +64,12 @@ class Predicted(msgspec.Struct):
 
 class Predictions(msgspec.Struct, frozen=True):
     """`inlined` are the calls that the compiler inlined: by (file, line), columns and names.
-    `declared` are the functions that it compiled, by file: their lines and names, in order."""
+    `declared` are the functions that it compiled, by file: their first and last lines and names,
+    in order."""
 
     sites: tuple[Predicted, ...]
     inlined: Mapping[tuple[str, int], list[tuple[int, str]]]
-    declared: Mapping[str, list[tuple[int, str]]]
+    declared: Mapping[str, list[tuple[int, int, str]]]
 
 
 class Sources:
@@ -95,6 +97,20 @@ class Sources:
             if _indentation(text) == depth and not _CLOSES.match(text):
                 found.append(number)
         return tuple(found)
+
+    def last_line(self, file: str, line: int, name: str) -> int:
+        """Where a function ends as far as that matters: a literal, by its indentation, and any
+        other where the next one begins."""
+        lines = self.lines(file)
+        if not _LITERAL.search(name):
+            return len(lines)
+        depth, last = _indentation(self.line(file, line)), line
+        for number, text in enumerate(lines[line:], line + 1):
+            if text.strip():
+                if _indentation(text) <= depth:
+                    return number if text.lstrip().startswith(("}", ")")) else last
+                last = number
+        return last
 
     def before(self, file: str, line: int, col: int) -> str:
         """The text before a position (`col` in bytes from 1), as far back as can matter."""
@@ -137,8 +153,13 @@ def predict(
     ordered = sorted(sites.values(), key=lambda s: (s.file, s.line, s.col))
     _mark_literals(ordered, sources)
     return Predictions(
-        tuple(ordered), inlined, {file: sorted(set(found)) for file, found in declared.items()}
-    )
+        tuple(ordered), inlined,
+        {
+            file: [(line, sources.last_line(file, line, name), name)
+                   for line, name in sorted(set(found))]
+            for file, found in declared.items()
+        },
+    )  # fmt: skip
 
 
 def _add(

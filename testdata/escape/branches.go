@@ -82,6 +82,17 @@ func shortCut(n int) int {
 	return n
 }
 
+// No code is made of it; its function is there.
+//
+//go:noinline
+func afterALiteral(n int) int {
+	x := &[2]any{ // want: elided 0
+		func() int { return n }, // want: elided 0
+		n * 1000, // want: elided 0
+	}
+	return n + len(x)
+}
+
 var kept *point
 
 //go:noinline
@@ -91,5 +102,5 @@ func main() {
 	for i := 0; i < 6; i++ {
 		keep(i)
 	}
-	total += oneOfTwo(3) + leftOut(3) + eitherWay(3) + both(3) + noneOfBoth(3) + shortCut(3)
+	total += oneOfTwo(3) + leftOut(3) + eitherWay(3) + both(3) + noneOfBoth(3) + shortCut(3) + afterALiteral(3)
 }
