@@ -22,6 +22,7 @@ from goprobe.analysis.fitting import (
     prediction_score,
     same_function,
 )
+from goprobe.analysis.framewitness import used_below, uses_of_the_frame
 from goprobe.analysis.predictions import Predicted, Predictions
 from goprobe.analysis.sites import AllocationCall
 from goprobe.model.escape import Prediction
@@ -388,38 +389,18 @@ class Joiner:
         if plan.predicted.prediction is not Prediction.STACK and Family.GROW not in plan.families:
             return
         for fact in facts:
-            plan.witnesses += _uses_of_the_frame(fact)
+            plan.witnesses += uses_of_the_frame(fact)
         plan.witness_line = plan.predicted.line
-        if not plan.witnesses and not plan.predicted.shape.temporary:
-            self._look_below(plan, sites)
-
-    def _look_below(self, plan: SitePlan, sites: Collection[Place]) -> None:
-        """The address of what a line makes is often taken only where it is used; not where other
-        sites are, or bodies inlined, which have addresses of their own to take."""
+        if plan.witnesses or plan.predicted.shape.temporary:
+            return
         file = plan.predicted.file
-        for line in plan.predicted.after:
-            if (file, line) in sites:
-                continue
-            for fact in self._facts.get((file, line), ()):
-                taken = [w for w in fact.stack if w.taken]
-                if fact.function == plan.function and taken and not fact.inlined:
-                    plan.witnesses, plan.witness_line = taken[:1], line
-                    return
+        below = {n: self._facts.get((file, n), ()) for n in plan.predicted.after
+                 if (file, n) not in sites}  # fmt: skip
+        if found := used_below(below, plan.function):
+            plan.witness_line, witness = found
+            plan.witnesses = [witness]
 
 
-def _uses_of_the_frame(fact: LineFacts) -> list[StackWitness]:
-    """Where a line takes the addresses of parts of its frame, a few of each; if it takes none,
-    where it first uses one."""
-    taken = [w for w in fact.stack if w.taken]
-    if not taken:
-        return fact.stack[:1]
-    uses: dict[tuple[int, int], list[StackWitness]] = {}
-    for witness in taken:
-        uses.setdefault(witness.part, []).append(witness)
-    return [w for of_part in list(uses.values())[:_PARTS] for w in of_part[:_USES]]
-
-
-_PARTS, _USES = 6, 3
 _REFUSED = -100
 _ONCE = 3
 

@@ -95,7 +95,7 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
     ("frame never entered", site(STACK, witness=True), V.NOT_REACHED, "never ran"),
     ("in a part that was not entered", site(STACK, witness=True, line_ran=True), V.NOT_REACHED,
      "its line ran"),
-    ("seen a line below", site(STACK, witness=True, witnessed=1, executed=1, below=7, line_ran=True),
+    ("seen a line below", site(STACK, witness=True, witnessed=1, executed=1, below=7),
      V.CONFIRMED_STACK, "line 7 uses"),
     ("a line below never used it", site(STACK, witness=True, below=7, line_ran=True), V.ELIDED,
      "no memory"),
