@@ -31,6 +31,24 @@ def scope_of(function: Literal, name: str, line: int) -> Scope | None:
     return found[0] if len(found) == 1 else None
 
 
+def names_outer(function: Literal, name: str, line: int) -> bool:
+    """Whether the statement that declares a variable at a line names it twice, as `v := v` does:
+    there it also means the variable of that name outside."""
+    return any(
+        name in declared_by(statement, line)
+        and sum(t.name and t.text == name for t in statement.header) > 1
+        for statement in statements_of(function.body)
+    )
+
+
+def statements_of(block: Block) -> Iterator[Statement]:
+    """Every statement of a block, and of the blocks within; not those of function literals."""
+    for statement in block.statements:
+        yield statement
+        for inner in statement.blocks:
+            yield from statements_of(inner)
+
+
 def _scopes(block: Block, name: str, line: int) -> Iterator[Scope]:
     for statement in block.statements:
         if not statement.first <= line <= statement.last:

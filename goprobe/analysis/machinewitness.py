@@ -51,6 +51,13 @@ class Position(msgspec.Struct, frozen=True):
         """The line at which this frame's function stands while `pc` runs; 0 elsewhere."""
         return self.about.line_in(pc, self.frame.function, self.frame.depth)
 
+    def made_at(self, holders: Sequence[Holder], line: int) -> bool:
+        """Whether all that lies in these places was made at a line of this frame's function."""
+        found = [self.about.definitions.of(holder, self.pc) for holder in holders]
+        return bool(found) and all(
+            made and all(d.pc >= 0 and self.line(d.pc) == line for d in made) for made in found
+        )
+
     def pending(self, lines: set[int]) -> int:
         """A line before the frame's whose code goes on behind the pc. The compiler moves what has
         no effect besides its result behind calls, too; there it also loads what it saved."""

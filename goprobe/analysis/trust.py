@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from goprobe.analysis.assignments import Assignments, Site, assignments
-from goprobe.analysis.goscopes import scope_of
-from goprobe.analysis.gosyntax import Block, Literal, Statement, functions_of
+from goprobe.analysis.goscopes import names_outer, scope_of, statements_of
+from goprobe.analysis.gosyntax import Literal, functions_of
 from goprobe.analysis.gotokens import tokens_of
 from goprobe.analysis.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
 from goprobe.binary.codeflow import Slot
@@ -30,6 +30,7 @@ from goprobe.runtime.pieces import is_taken_apart, leaves
 from goprobe.runtime.program import Program
 from goprobe.runtime.variables import Binding
 
+_CLOSURE = re.compile(r"\.func\d+")
 _RANGE_BODY = re.compile(r"-range\d+$")
 _WORD = 8
 
@@ -57,6 +58,11 @@ class Trust:
             return None
         local, name = binding.local, binding.name
         scope = scope_of(source, name, local.line)
+        if scope is not None and local.closure_offset >= 0:
+            # Described under the line of its first use, which declares another of its name.
+            if local.line < frame.line <= scope.last:
+                return Doubt("the closure's own variable of that name hides it", hidden=True)
+            return self._of_captured(binding, frame, self._program.function_variables(function))
         if scope is None:
             # Captured: closures get the values of variables that do not change. Else it is one of
             # an inlined call's that the compiler left here (FunctionVariables.is_of_inlined_call).
@@ -110,6 +116,8 @@ class Trust:
             words > 1 and len(self._pieces(local, frame)) == 1
         )
         holders = self._holders(local, kind, frame, whole=whole)
+        if self._may_be_captured(local, frame, about) and not at.made_at(holders, local.line):
+            return Doubt("it may be the variable of that name which the closure captured")
         slots = [h for h in holders if isinstance(h, Slot)]
         addressed = slots == holders and all(s.offset in about.writes.addressed for s in slots)
         if whole or ((known.shares or known.changed) and addressed):
@@ -135,6 +143,17 @@ class Trust:
         if not self._resumed or pc in again:
             return True
         return self._program.function_name(pc).startswith("runtime.asyncPreempt")
+
+    def _may_be_captured(self, local: Local, frame: FrameView, about: FunctionVariables) -> bool:
+        """Whether a variable may be one that the closure captured, described under the line of
+        its first use, at which the closure declares another of its name. Since Go 1.23 a captured
+        one says what it is; where one does, all do."""
+        if local.parameter or frame.depth or not _CLOSURE.search(frame.function):
+            return False
+        if any(v.closure_offset >= 0 for v in self._program.debug.locals(about.function)):
+            return False
+        source = _source_of(frame, local.line)
+        return source is not None and names_outer(source, local.name, local.line)
 
     def _holders(
         self, local: Local, kind: GoType, frame: FrameView, *, whole: bool
@@ -179,15 +198,8 @@ def _source_of(frame: FrameView, line: int) -> Literal | None:
 def _loop_at(functions: Iterable[Literal], start: int, line: int) -> Literal | None:
     """The body of a loop over a function, as the function that the compiler makes of it."""
     for function in functions:
-        for statement in _statements(function.body):
+        for statement in statements_of(function.body):
             here = statement.first == start and start <= line <= statement.last
             if here and statement.keyword == "for" and statement.blocks:
                 return Literal(start, statement.header, statement.blocks[0])
     return None
-
-
-def _statements(block: Block) -> Iterable[Statement]:
-    for statement in block.statements:
-        yield statement
-        for inner in statement.blocks:
-            yield from _statements(inner)

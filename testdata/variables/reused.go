@@ -137,7 +137,22 @@ func parts(n struct {
 	return m.y
 }
 
+// What a closure captured may stand under the line of its own variable of that name, which has no
+// place of its own.
+//
+//go:noinline
+func captures(word string, n int) {
+	defer func() {
+		stop(14)
+		word, n := word+word, float64(n)+0.5
+		_, _ = word, n
+		stop(15)
+	}()
+	stop(16)
+}
+
 func main() {
+	captures("ab", 7)
 	merged()
 	done := make(chan int)
 	go func() {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.analysis.assignments import Assignments, assignments
-from goprobe.analysis.goscopes import Scope, scope_of
+from goprobe.analysis.goscopes import Scope, names_outer, scope_of
 from goprobe.analysis.gosyntax import Literal, functions_of
 
 HEAD = "package p\n"  # a function's body begins at line 3
@@ -140,3 +140,10 @@ def test_scopes(tmp_path: Path) -> None:
 def test_a_goto_is_not_followed(tmp_path: Path) -> None:
     code = function(tmp_path, "x := 1", "again:", "x = 2", "goto again", "use(x)")
     assert at(code, "x", 3, 5).shares
+
+
+def test_a_declaration_that_also_means_the_variable_outside(tmp_path: Path) -> None:
+    code = function(tmp_path, "x := a", "if x > 1 {", "x, y := x + 1, 2", "use(x, y)", "}")
+    assert not names_outer(code, "x", 3)
+    assert names_outer(code, "x", 5)
+    assert not names_outer(code, "y", 5)

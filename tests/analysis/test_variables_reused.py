@@ -37,6 +37,9 @@ TRUTH: dict[tuple[str, int], list[dict[str, str]]] = {
     ("main.passed", 10): [PAIR],
     ("main.twice.func1", 11): [{"n": "42", "x": "{a:21 b:2}"}],
     ("main.twice", 12): [{"n": "21"}],
+    ("main.captures.func1", 14): [{"word": "ab", "n": "7"}],
+    ("main.captures.func1", 15): [{"word": "abab", "n": "7.5"}],
+    ("main.captures", 16): [{"word": "ab", "n": "7"}],
     ("main.parts", 13): [{"m": "{x:{} y:6 z:[]}", "n": "{x:{} y:5 z:[]}"}],
 }  # fmt: skip
 
