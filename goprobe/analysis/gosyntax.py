@@ -87,6 +87,10 @@ class _Parser:
         return self.tokens[self.at].text if self.at < len(self.tokens) else ""
 
     @property
+    def _next(self) -> str:
+        return self.tokens[self.at + 1].text if self.at + 1 < len(self.tokens) else ""
+
+    @property
     def _line(self) -> int:
         return self.tokens[min(self.at, len(self.tokens) - 1)].line
 
@@ -95,6 +99,10 @@ class _Parser:
         if self._text in ("case", "default"):
             self._clause(block, depth)
             return
+        while self.tokens[self.at].name and self._next == ":":
+            self.at += 2  # a label
+            if self._text in (";", "}", ""):
+                return
         keyword = self._text if self._text in _HEADED else ""
         made = Statement(self._line, self._line, keyword)
         block.statements.append(made)

@@ -36,11 +36,18 @@ def ways_in(code: bytes, low: int, stretches: Sequence[Stretch], returns: Return
     """Where to stop for one copy of a line in the function whose code starts at `low`."""
     instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
     following = {at: successors(ins, returns) for at, ins in instructions.items()}
-    line = {at for s in stretches for at in range(s.low, s.high) if at in following}
-    entered = _entered(following, line, low)
     parts = [part for s in stretches for part in _parts(following, s)]
     marked = [part for part in parts if part.statements]
     marked = marked or sorted(parts, key=lambda part: part.low - part.high)[:1]
+    line = {at for s in stretches for at in range(s.low, s.high) if at in following}
+    entered = _entered(following, line, low)
+    # What comes to a statement over a part without one, and to that from another line, comes from
+    # outside.
+    cut_off = {p for s in stretches if s.statements for p in _parts(following, s)} - set(marked)
+    for part in cut_off:
+        if not entered.isdisjoint(range(part.low, part.high)):
+            line -= set(range(part.low, part.high))
+    entered = _entered(following, line, low)
     kept = sorted(at for s in marked for at in range(s.low, s.high) if at in entered)
     for address in tuple(kept):
         others = set(kept) - {address}

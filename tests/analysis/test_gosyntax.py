@@ -62,3 +62,15 @@ def test_what_is_no_go_is_taken_as_it_comes(tmp_path: Path) -> None:
     (tmp_path / "deep.go").write_text(deep)
     functions_of(str(tmp_path / "deep.go"))
     assert functions_of(str(tmp_path / "missing.go")) == ()
+
+
+def test_labels_are_no_statements(tmp_path: Path) -> None:
+    (code,) = functions(
+        tmp_path,
+        "package p\nfunc f() {\nagain: for i := range b {\n\t\tcontinue again\n\t}\n"
+        "there:\n\t{\n\t\tuse()\n\t}\nend:\n}\n",
+    )
+    assert outline(code.body) == [
+        ("for", 3, 5, [("", 4, 4)]),
+        ("", 7, 9, [("", 8, 8)]),
+    ]

@@ -152,3 +152,10 @@ def test_a_jump_into_the_line_is_no_pass_of_its_own() -> None:
     # test; jne 10; mov [rsp+18h], rax; nop; ret; jmp 4: the line has the nop, and the jump
     code = "84c0 7507 4889442418 90 c3 ebf7"
     assert ways(code, stretch(9, 10, 9), stretch(11, 13, 11)) == [9]
+
+
+def test_ways_of_which_one_only_jumps_into_the_statement() -> None:
+    # jmp 4; mov rax, rdx; mov [rsp+18h], rax; ret; jmp 2: the statement is at 5, and both ways lead
+    # there: over the line's own jump at 0, and from 11
+    code = "eb03 4889d0 4889442418 c3 ebf5"
+    assert ways(code, stretch(0, 10, 5)) == [5]
