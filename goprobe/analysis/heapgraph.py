@@ -35,7 +35,7 @@ from goprobe.runtime.wholes import Wholes
 from goprobe.runtime.world import World
 
 _UNREADABLE = 0
-_MAKERS = ("reflect.StructOf", "reflect.ArrayOf")
+_MAKERS = ("reflect.StructOf", "reflect.ArrayOf", "reflect.MapOf")
 """What makes types of new layouts (src/reflect/type.go, Go 1.21 to 1.27)."""
 
 
@@ -221,7 +221,7 @@ class HeapGraph:
         reflect that makes such."""
         for module in self.world.modules:
             table = self.world.code.table_at(module.minpc)
-            if table is None or any(table.function_named(name) for name in _MAKERS):
+            if table is None or any(table.name_offset(name) >= 0 for name in _MAKERS):
                 return True
         return False
 
