@@ -14,8 +14,8 @@ from goprobe.analysis.breakpoints import Place, check_instruction, resolve
 from goprobe.analysis.stopregisters import StopRegisters
 from goprobe.analysis.stopview import StopView
 from goprobe.binary.elf import ElfFile
-from goprobe.errors import TargetTimeoutError, UnreadableError, UsageError
-from goprobe.process.gdb import VECTORS, Gdb
+from goprobe.errors import TargetTimeoutError, UsageError
+from goprobe.process.gdb import Gdb
 from goprobe.process.gdbprocess import GdbProcess
 from goprobe.process.identity import entry_point
 from goprobe.process.maps import find, read_maps
@@ -145,7 +145,6 @@ class Session:
         self.pid = 0
         self.bias = 0
         self._places: dict[int, Place] = {}
-        self._last: _Hit | None = None
         self._ahead: tuple[StopEvent, Check] | None = None
         self.memory: ProcessMemory | None = None
 
@@ -239,8 +238,9 @@ class Session:
     def run(self) -> tuple[StopEvent, StopView | None, str]:
         """Run to the next stop that is one: the event, a view of it, and its reason.
 
-        A hit that only repeats an earlier one of the same call is passed over. The view is None
-        where the program ended.
+        One pass of a breakpoint is one stop: GDB has the thread leave it alone (Gdb.resume), and
+        past the stack check of a function that it enters (_leave). The view is None where the
+        program ended.
         """
         while True:
             event = self._leave() or self.gdb.resume(timeout=self.time_left())
@@ -252,8 +252,8 @@ class Session:
             if place:
                 check = check_ahead(view.world, view.goroutine, view.registers)
                 self._ahead = (event, check) if check else None
-                if (check and check.fails) or self._repeats(event, view):
-                    continue
+                if check and check.fails:
+                    continue  # the function is entered once more
             return event, view, reason
 
     def view(self, tid: int) -> StopView:
@@ -283,52 +283,6 @@ class Session:
         if ahead is None or self.gdb.at is not ahead[0]:
             return None
         return self.gdb.step_alone(ahead[1].instructions, timeout=self.time_left())
-
-    def _repeats(self, event: StopEvent, view: StopView) -> bool:
-        """Whether this is no new hit: the goroutine was preempted at the breakpoint and came back
-        to it."""
-        hit = _Hit.of(event, view)
-        repeated = hit is not None and self._last is not None and hit.same_call(self._last)
-        self._last = hit
-        return repeated
-
-
-class _Hit(msgspec.Struct, frozen=True):
-    """All that tells one call's hit from another's."""
-
-    breakpoint: int
-    goroutine: int
-    state: tuple[tuple[str, int], ...]
-    stack: bytes
-    preemptions: int
-
-    @classmethod
-    def of(cls, event: StopEvent, view: StopView) -> _Hit | None:
-        goroutine = view.goroutine
-        if goroutine is None:
-            return None
-        sp = view.registers["rsp"]
-        state = {k: v for k, v in view.registers.items() if k not in ("fs_base", "gs_base")}
-        state["rsp"] = goroutine.high - sp
-        if view.works_on_floats:
-            state |= {name: view.registers[name] for name in VECTORS}
-        size = min(goroutine.high - sp, 1 << 14)
-        try:
-            stack = view.world.memory.read(sp, size)
-        except UnreadableError:
-            return None
-        preemptions = view.world.goroutines.preemptions()
-        return cls(event.breakpoint, goroutine.id, tuple(sorted(state.items())), stack, preemptions)
-
-    def same_call(self, last: _Hit) -> bool:
-        """Registers and stack as they were, and a preemption in between: the same call again."""
-        return (
-            self.breakpoint == last.breakpoint
-            and self.goroutine == last.goroutine
-            and self.preemptions != last.preemptions
-            and self.state == last.state
-            and self.stack == last.stack
-        )
 
 
 def _reason(event: StopEvent) -> str:

@@ -88,14 +88,6 @@ class StopView:
         except (UnreadableError, NotGoError):
             return ()
 
-    @property
-    def works_on_floats(self) -> bool:
-        """Whether the function that the thread stands in may keep something in vector registers;
-        True where that is not known."""
-        program = self.world.program
-        function = program.debug.function_at(self.registers["rip"] - self.world.bias)
-        return function is None or program.function_variables(function).works_on_floats
-
     def own_frames(self) -> Iterator[tuple[int, FrameView]]:
         """The innermost frame and all of the user's own code, with their indexes."""
         for i, frame in enumerate(self.frames):

@@ -55,8 +55,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         # runtime2.go
         "g": _G,
         "_defer": "heap fn link _panic?",
-        "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra preemptGen "
-        "vdsoSP vdsoPC",
+        "m": "g0 gsignal curg procid id alllink p lockedg ncgo incgo isextra vdsoSP vdsoPC",
         "p": "id status m mcache palloc.base palloc.off",
         "sudog": "g next prev elem? c? waitlink",
         "itab|internal/abi.ITab": "",

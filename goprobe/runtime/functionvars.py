@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
-from iced_x86 import Decoder, InstructionInfoFactory, Mnemonic, OpKind, Register
+from iced_x86 import Decoder, Mnemonic, OpKind
 
 from goprobe.binary.abi import abi_type, assign
 from goprobe.binary.assigned import AssignedSlots
@@ -31,7 +30,6 @@ from goprobe.runtime.pieces import Leaf
 from goprobe.runtime.values import scalar_ranges
 
 _ALWAYS = 1 << 64
-_IN_VECTOR = re.compile(rb"[\x61-\x6f]|\x90[\x11-\x20]")  # DW_OP_reg17..31, DW_OP_regx 17..32
 
 
 class StaticParts(msgspec.Struct, frozen=True):
@@ -153,18 +151,6 @@ class FunctionVariables:
             found = self._parts.lines.function_at(pc)
             self._stacks[pc] = self._parts.lines.inline_stack(found, pc)[::-1] if found else []
         return self._stacks[pc]
-
-    @cached_property
-    def works_on_floats(self) -> bool:
-        """Whether the function's state may be in vector registers: XMM15 is always zero."""
-        low, high = self.function.low, self.function.high
-        code = self._parts.elf.read(low, min(high - low, CODE_LIMIT))
-        info, vectors = InstructionInfoFactory(), range(Register.XMM0, Register.XMM15)
-        instructions = iter(Decoder(64, code, ip=low))
-        if any(r.register in vectors for i in instructions for r in info.info(i).used_registers()):
-            return True
-        passed = self._parts.debug.parameters(self.function)
-        return any(_IN_VECTOR.search(e.expression) for p in passed for e in p.locations)
 
     @cached_property
     def _own_lines(self) -> tuple[int, int]:

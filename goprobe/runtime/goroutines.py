@@ -162,12 +162,6 @@ class Goroutines:
         except UnreadableError:
             return
 
-    def preemptions(self) -> int:
-        """How many asynchronous preemptions all threads have handled (m.preemptGen)."""
-        struct = self._layout.struct("m")
-        addresses = [t.address for t in self.threads]
-        return sum(r["preemptGen"] for r in read_records(self._memory, struct, addresses))
-
     def thread(self, tid: int) -> Thread | None:
         return next((t for t in self.threads if t.tid == tid), None)
 

@@ -52,3 +52,15 @@ def test_each_call_is_one_stop_though_its_goroutine_is_asked_to_make_way(
     with goprobe.launch(binary) as program:
         stops = sum(1 for _ in program.run(breaks=["main.work"]))
     assert stops == 60
+
+
+@pytest.mark.parametrize("flags", [(), ("-gcflags=all=-N -l",)], ids=["optimised", "-N -l"])
+@pytest.mark.parametrize("go", matrix())
+def test_stops_that_look_alike_are_stops_of_their_own(
+    go: str, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPROBE_GDB", str(gdbs()[0].path))
+    binary = str(build(SOURCE.with_name("looped.go"), go=go, flags=flags))
+    with goprobe.launch(binary) as program:
+        stops = sum(1 for _ in program.run(breaks=["looped.go:19"]))
+    assert stops == 80
