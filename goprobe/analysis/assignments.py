@@ -12,7 +12,14 @@ from itertools import pairwise
 
 import msgspec
 
-from goprobe.analysis.goscopes import Scope, declared_by, scope_of, segments_of, targets_of
+from goprobe.analysis.goscopes import (
+    Scope,
+    declared_by,
+    named_results,
+    scope_of,
+    segments_of,
+    targets_of,
+)
 from goprobe.analysis.gosyntax import Block, Literal, Statement
 from goprobe.analysis.gotokens import Token
 
@@ -77,6 +84,7 @@ class _Flow:
         self.all: set[Site] = set()
         self.partial: set[Site] = set()
         self.shares = False
+        self.result = False  # a named one, which return gives a value
         self.remote: set[Remote] = set()
         self.mentioned: set[int] = set()
         self.changed: set[int] = set()
@@ -151,6 +159,10 @@ class _Flow:
             for exits in (*self.broken, *self.continued, self.ends):
                 exits.append(frozenset((_SHARED,)))
         elif word in ("return", "panic"):
+            itself = [t.text for t in statement.header[1:]] == [self.name]
+            if self.result and word == "return" and labelled and not itself:  # it returns values
+                state = frozenset((Site(statement.first),))
+                self.all |= state
             self.ends.append(state)
         else:
             return state
@@ -312,6 +324,7 @@ def assignments(function: Literal, name: str, declared: int, line: int) -> Assig
     if scope is None:
         return None
     flow = _Flow(name, declared, scope, line)
+    flow.result = name in named_results(function.signature) and scope.first == function.line
     parameter = any(t.name and t.text == name and t.line == declared for t in function.signature)
     state = frozenset((Site(declared),)) if parameter else frozenset()
     if parameter:

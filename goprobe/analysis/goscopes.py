@@ -31,6 +31,27 @@ def scope_of(function: Literal, name: str, line: int) -> Scope | None:
     return found[0] if len(found) == 1 else None
 
 
+def named_results(signature: Sequence[Token]) -> set[str]:
+    """The names of a function's results: of the groups in parentheses the one behind that of the
+    parameters, and of a method's receiver."""
+    groups, depth = list[list[Token]](), 0
+    behind = list[str]()  # the two tokens behind the first group
+    for token in signature:
+        depth -= token.text in _CLOSING
+        if not depth and token.text == "(":
+            groups.append([])
+        elif depth and groups:
+            groups[-1].append(token)
+        elif len(groups) == 1 and token.text != ")":
+            behind.append("name" if token.name else token.text)
+        depth += token.text in _OPENING
+    method = len(signature) > 1 and signature[1].text == "(" and behind[:1] == ["name"]
+    results = groups[2 if method and len(groups) > 1 else 1 :]
+    return {
+        t.text for group in results for i, t in enumerate(group) if t.name and _begins(group, i)
+    }
+
+
 def names_outer(function: Literal, name: str, line: int) -> bool:
     """Whether the statement that declares a variable at a line names it twice, as `v := v` does:
     there it also means the variable of that name outside."""

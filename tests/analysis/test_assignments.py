@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.analysis.assignments import Assignments, assignments
-from goprobe.analysis.goscopes import Scope, names_outer, scope_of
+from goprobe.analysis.goscopes import Scope, named_results, names_outer, scope_of
 from goprobe.analysis.gosyntax import Literal, functions_of
 
 HEAD = "package p\n"  # a function's body begins at line 3
@@ -147,3 +147,26 @@ def test_a_declaration_that_also_means_the_variable_outside(tmp_path: Path) -> N
     assert not names_outer(code, "x", 3)
     assert names_outer(code, "x", 5)
     assert not names_outer(code, "y", 5)
+
+
+def test_return_gives_a_named_result_its_value(tmp_path: Path) -> None:
+    code = function(tmp_path, "use(c)", "if a > 3 {", "return a", "}", "return 2")
+    known = at(code, "c", 2, 3)
+    assert {site.line for site in known.reaching} == {2}
+    assert {site.line for site in known.others} == {5, 7}
+    assert reaching(code, "c", 2, 8) == {5, 7}
+    assert not at(code, "a", 2, 3).others
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ("func f(a int, b []int) (c int, d func(e int) int)", {"c", "d"}),
+        ("func (r *T) f(a int) (c int)", {"c"}),
+        ("func (r *T) f(a int) int", set()),
+        ("func f(a int) func(b int) (c int)", {"c"}),
+        ("func f(a int)", set()),
+    ],
+)
+def test_names_of_results(tmp_path: Path, head: str, names: set[str]) -> None:
+    assert named_results(function(tmp_path, head=head).signature) == names
