@@ -24,6 +24,7 @@ from scripts.fuzzing.watch import Answered, Worker, each
 from scripts.truths.choices import Choices, shrink
 from tests.support.go import releases
 
+_BAD = Outcome.TRACEBACK, Outcome.HANG, Outcome.MEMORY, Outcome.DIED, Outcome.SILENT
 _SLOW_SHRINK = 4  # times as long where each trial is a hang
 
 
@@ -121,14 +122,14 @@ class _Hunt:
 
 def _table(hunts: Sequence[_Hunt]) -> None:
     print(f"\n{'kind':12}{'inputs':>8}{'a second':>10}{'questions':>11}{'refused':>9}"
-          f"{'slowest':>9}{'largest':>10}   tracebacks hangs memory died")  # fmt: skip
+          f"{'slowest':>9}{'largest':>10}   tracebacks hangs memory died silent")  # fmt: skip
     for hunt in hunts:
         row, count = hunt.row, hunt.row.outcomes
-        bad = [count[o] for o in (Outcome.TRACEBACK, Outcome.HANG, Outcome.MEMORY, Outcome.DIED)]
+        bad = [count[o] for o in _BAD]
         print(
             f"{hunt.name:12}{row.inputs:8}{row.inputs / max(row.seconds, 0.001):10.1f}"
             f"{count.total():11}{count[Outcome.REFUSED]:9}{row.slowest:8.1f}s"
-            f"{row.largest >> 20:7} MiB   {bad[0]:10} {bad[1]:5} {bad[2]:6} {bad[3]:4}"
+            f"{row.largest >> 20:7} MiB   {bad[0]:10} {bad[1]:5} {bad[2]:6} {bad[3]:4} {bad[4]:6}"
         )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from goprobe.analysis.cores import CoreTarget
 from scripts.fuzzing.damage import Process, damage_of
 from scripts.fuzzing.kind import Kind, Question
+from scripts.fuzzing.oracle import compare, sums
 from scripts.fuzzing.overlay import OverlaidCore, Patch, written
 from scripts.fuzzing.places import places_of
 from scripts.fuzzing.questions import OF_PROCESS, Asked
@@ -40,11 +41,17 @@ class DamagedMemory:
         addresses = (*standing.addresses, *(at for at, _ in self.patches),
                      *(int.from_bytes(new, "little") for _, new in self.patches))  # fmt: skip
         asked = Asked(target, addresses, self.object)
-        every = [Question(name, partial(ask, asked)) for name, ask in OF_PROCESS.items()]
+        every = [Question(name, partial(self._compared, name, asked)) for name in OF_PROCESS]
         try:
             yield [every[i] for i in dict.fromkeys(self.wanted)]
         finally:
             core.close()
+
+    def _compared(self, name: str, asked: Asked) -> None:
+        """Raises SilentError where sums are not the undamaged process's and nothing is said."""
+        found = OF_PROCESS[name](asked)
+        if sums(found):
+            compare(_honest(self.standing, name), found)
 
     def keep(self, folder: Path, question: str) -> str:
         written(self.standing.core, self.patches, folder / "core")
@@ -52,6 +59,11 @@ class DamagedMemory:
             f"goprobe {_COMMANDS.get(question, question)} {folder}/core --exe "
             f"{self.standing.binary}".replace("OBJECT", hex(self.object))
         )
+
+
+@lru_cache(maxsize=64)
+def _honest(standing: Standing, name: str) -> object:
+    return OF_PROCESS[name](Asked(standing.target, standing.addresses, standing.objects[0]))
 
 
 _COMMANDS = {

@@ -12,6 +12,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
     REFUSED = "refused"  # with a sentence
     TRACEBACK = "traceback"
+    SILENT = "silent"  # wrong, and nothing says so
     HANG = "hang"
     MEMORY = "memory"
     DIED = "died"

@@ -25,10 +25,11 @@ _PLACES = ("main.main", "main.stand", "main.deep", "main.go:150", "main.tangle.f
            "nosuch.go:7", "runtime.mallocgc", "*0x401000")  # fmt: skip
 
 
-def told(report: object) -> None:
-    """Have it written as a user would read it."""
+def told(report: object) -> object:
+    """The report, after it was written as a user would read it."""
     for name in ("json", "text"):
         render(report, name, RenderOptions())
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,14 @@ class Asked:
     object: int
 
 
-def _heap(**questions: object) -> Callable[[Asked], None]:
-    def ask(asked: Asked) -> None:
-        told(heap(asked.target, HeapQuestions(**questions)))  # type: ignore[arg-type]
+def _heap(**questions: object) -> Callable[[Asked], object]:
+    def ask(asked: Asked) -> object:
+        return told(heap(asked.target, HeapQuestions(**questions)))  # type: ignore[arg-type]
 
     return ask
 
 
-def _object(name: str, **questions: object) -> Callable[[Asked], None]:
+def _object(name: str, **questions: object) -> Callable[[Asked], object]:
     return lambda asked: _heap(**{name: asked.object}, **questions)(asked)
 
 
@@ -63,7 +64,7 @@ def _named(registers: Registers) -> dict[str, int]:
     return {name: getattr(registers, name) for name in registers.__struct_fields__}
 
 
-OF_PROCESS: Mapping[str, Callable[[Asked], None]] = {
+OF_PROCESS: Mapping[str, Callable[[Asked], object]] = {
     "where": lambda asked: told(where(asked.target, asked.addresses)),
     "maps": lambda asked: told(maps(asked.target)),
     "goroutines": lambda asked: told(goroutines(asked.target)),

@@ -23,6 +23,7 @@ from typing import IO
 
 from goprobe.errors import GoprobeError
 from scripts.fuzzing.kind import Question, Subject
+from scripts.fuzzing.oracle import SilentError
 from scripts.fuzzing.outcome import Outcome
 from scripts.truths.choices import Choices
 
@@ -86,6 +87,8 @@ def _asked(question: Question) -> dict[str, object]:
         outcome, detail = Outcome.REFUSED, error.message
         if not 0 < len(error.message.strip()) < _LONGEST:
             outcome, where = Outcome.TRACEBACK, "a refusal that is not one sentence"
+    except SilentError as error:
+        outcome, detail, where = Outcome.SILENT, str(error), f"{question.name}: {error.names}"
     except MemoryError as error:
         outcome, detail, where = Outcome.MEMORY, _shown(error), _where(error)
     except BaseException as error:
