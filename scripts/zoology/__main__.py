@@ -8,6 +8,7 @@ import json
 import pkgutil
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 import scripts.zoology.programs
@@ -47,25 +48,38 @@ def main() -> int:
     patience = _PATIENCE_IN_CI if options.ci else _PATIENCE
     tries = 2 if options.ci else 1  # real processes, by time and chance: twice in a row is a fault
     rows: list[Row] = []
-    skipped = failed = 0
-    for name in names:
-        try:
-            seen = _visited(known[name], patience, tries)
-        except NotBroughtError as error:
-            print(f"{name}: skipped: {error}", flush=True)
-            skipped += 1
-            continue
-        except NotKeptError as error:
-            print(f"{name}: FAILED: {error}", flush=True)
-            failed += 1
-            continue
-        rows.append(seen.row)
-        failed += bool(seen.row.failed)
-        if options.keep:
-            _keep(options.keep / name, seen.looks)
-    print(table(rows))
-    print(f"{len(rows)} programs looked at, {skipped} skipped, {failed} with a check that failed")
-    return 1 if failed else 0
+    counts = Counter[str]()
+    try:
+        for name in names:
+            _look(known[name], patience, tries, options.keep, rows, counts)
+    finally:  # what was seen so far is told, also where there is no time for the rest
+        print(table(rows))
+        print(
+            f"{len(rows)} of {len(names)} programs looked at, {counts['skipped']} skipped, "
+            f"{counts['failed']} with a check that failed",
+            flush=True,
+        )
+    return 1 if counts["failed"] else 0
+
+
+def _look(
+    program: Program, patience: float, tries: int, keep: Path | None, rows: list[Row],
+    counts: Counter[str],
+) -> None:  # fmt: skip
+    try:
+        seen = _visited(program, patience, tries)
+    except NotBroughtError as error:
+        print(f"{program.name}: skipped: {error}", flush=True)
+        counts["skipped"] += 1
+        return
+    except NotKeptError as error:
+        print(f"{program.name}: FAILED: {error}", flush=True)
+        counts["failed"] += 1
+        return
+    rows.append(seen.row)
+    counts["failed"] += bool(seen.row.failed)
+    if keep:
+        _keep(keep / program.name, seen.looks)
 
 
 def _visited(program: Program, patience: float, tries: int) -> Visit:

@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from scripts.zoology.packages import Package
@@ -68,12 +69,20 @@ class Site:
 def fetched(
     url: str, body: bytes | None = None, *, kind: str = "", method: str = "", timeout: float = 60
 ) -> bytes:
-    """What a program on this machine answers. Raises OSError (URLError) where it does not."""
+    """What a program on this machine answers, once it is not too busy to. Raises OSError (URLError)
+    where it does not answer, or not well."""
     request = Request(url, data=body, method=method or None)
     if kind:
         request.add_header("Content-Type", kind)
-    with _open(request, timeout=timeout) as response:
-        return bytes(response.read(_MOST_BYTES))
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            with _open(request, timeout=timeout) as response:
+                return bytes(response.read(_MOST_BYTES))
+        except HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
 
 
 def answers(url: str) -> bool:

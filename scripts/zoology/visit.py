@@ -14,7 +14,7 @@ from scripts.zoology.checks.answers import answers
 from scripts.zoology.checks.kernel import kernel
 from scripts.zoology.checks.runtime import runtime
 from scripts.zoology.finding import Finding
-from scripts.zoology.keeper import kept
+from scripts.zoology.keeper import NotKeptError, kept
 from scripts.zoology.looks import Looks, look
 from scripts.zoology.program import Program, Site
 from scripts.zoology.table import Row
@@ -33,7 +33,10 @@ class Visit:
 def visit(program: Program, patience: float) -> Visit:
     """Raises NotBroughtError, NotKeptError."""
     with kept(program) as site:
-        program.work(site)
+        try:
+            program.work(site)
+        except OSError as error:
+            raise NotKeptError(f"it did not do its work: {error}") from error
         findings: list[tuple[str, Finding]] = []
         everyone: list[Looks] = []
         for name, uid in _users(site):
