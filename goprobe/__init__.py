@@ -10,38 +10,38 @@ The public names are those of `__all__`; they are loaded when first used.
 
 from __future__ import annotations
 
+from goprobe.version import __version__ as __version__
+
 TYPE_CHECKING = False  # not from typing, which takes 30 ms in which a Ctrl-C would be told of
 if TYPE_CHECKING:
-    from goprobe.analysis.attached import Process, Snapshot, attach
-    from goprobe.analysis.escapeapi import assert_no_allocation, assert_promises, escape
-    from goprobe.analysis.script.driver import GOROUTINE, PANIC, STACK_MOVE
-    from goprobe.analysis.script.program import Program, StopWarning, launch, replay
-    from goprobe.analysis.script.stop import Diff, Stop, Watch
-    from goprobe.analysis.trace import TraceRequest, trace
+    from goprobe.analysis.trace.trace import TraceRequest, trace
+    from goprobe.api.escape import assert_no_allocation, assert_promises, escape
+    from goprobe.api.process import Process, Snapshot, attach
+    from goprobe.api.script.driver import GOROUTINE, PANIC, STACK_MOVE
+    from goprobe.api.script.program import Program, StopWarning, launch, replay
+    from goprobe.api.script.stop import Diff, Stop, Watch
     from goprobe.errors import GoprobeError
 
-__version__ = "0.1.0"
-
 _HOMES = {
-    "attach": "goprobe.analysis.attached",
-    "Process": "goprobe.analysis.attached",
-    "Snapshot": "goprobe.analysis.attached",
-    "escape": "goprobe.analysis.escapeapi",
-    "assert_no_allocation": "goprobe.analysis.escapeapi",
-    "assert_promises": "goprobe.analysis.escapeapi",
-    "PANIC": "goprobe.analysis.script.driver",
-    "GOROUTINE": "goprobe.analysis.script.driver",
-    "STACK_MOVE": "goprobe.analysis.script.driver",
-    "Program": "goprobe.analysis.script.program",
-    "StopWarning": "goprobe.analysis.script.program",
-    "launch": "goprobe.analysis.script.program",
-    "replay": "goprobe.analysis.script.program",
-    "Stop": "goprobe.analysis.script.stop",
-    "Watch": "goprobe.analysis.script.stop",
-    "Diff": "goprobe.analysis.script.stop",
+    "attach": "goprobe.api.process",
+    "Process": "goprobe.api.process",
+    "Snapshot": "goprobe.api.process",
+    "escape": "goprobe.api.escape",
+    "assert_no_allocation": "goprobe.api.escape",
+    "assert_promises": "goprobe.api.escape",
+    "PANIC": "goprobe.api.script.driver",
+    "GOROUTINE": "goprobe.api.script.driver",
+    "STACK_MOVE": "goprobe.api.script.driver",
+    "Program": "goprobe.api.script.program",
+    "StopWarning": "goprobe.api.script.program",
+    "launch": "goprobe.api.script.program",
+    "replay": "goprobe.api.script.program",
+    "Stop": "goprobe.api.script.stop",
+    "Watch": "goprobe.api.script.stop",
+    "Diff": "goprobe.api.script.stop",
     "GoprobeError": "goprobe.errors",
-    "trace": "goprobe.analysis.trace",
-    "TraceRequest": "goprobe.analysis.trace",
+    "trace": "goprobe.analysis.trace.trace",
+    "TraceRequest": "goprobe.analysis.trace.trace",
 }
 
 __all__ = [

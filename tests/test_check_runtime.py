@@ -47,3 +47,15 @@ def test_what_is_missing_is_named(script: ModuleType, capsys: pytest.CaptureFixt
     nowhere = both | {"const _Gscan": False}
     assert not script.report({"go1.2": nowhere, "go1.3": nowhere})
     assert "WRONG     const _Gscan: in no release" in capsys.readouterr().out
+
+
+def test_what_nobody_reads_is_named(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not list(script.unread())
+    idle = {"g": ("goid", "neverReadAnywhere"), "neverReadEither?": ()}
+    monkeypatch.setattr(script, "STRUCTS", idle)
+    monkeypatch.setattr(script, "CONSTANTS", ("_Gscan", "_KNobody"))
+    assert list(script.unread()) == [
+        "g.neverReadAnywhere",
+        "struct neverReadEither?",
+        "const _KNobody",
+    ]

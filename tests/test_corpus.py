@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.trace import TraceRequest, trace
+from goprobe.analysis.trace.trace import TraceRequest, trace
 from goprobe.model.codec import to_builtins
 from tests.corpus import CorpusError, Program, parse, parse_release, programs
 from tests.corpus_check import check, inconsistencies

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from goprobe.analysis.trace import TraceRequest, trace
+from goprobe.analysis.trace.trace import TraceRequest, trace
 from goprobe.errors import BuildError, TargetGoneError, TargetTimeoutError
 from goprobe.model.codec import to_builtins
 from goprobe.model.trace import TraceReport

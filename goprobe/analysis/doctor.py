@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from goprobe.analysis.audit import finished
+from goprobe.arch.registers import PC
 from goprobe.cachefolder import cache_root
 from goprobe.errors import BuildError, GoprobeError, TargetError, UnreadableError
 from goprobe.model.doctor import Check, DoctorReport, Health
 from goprobe.model.report import Tool
-from goprobe.process.gdb import Gdb
-from goprobe.process.memory import ProcessMemory
-from goprobe.process.privileges import Privileges, read_privileges
+from goprobe.process.gdb.controller import Gdb
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.process.rights.privileges import Privileges, read_privileges
 from goprobe.toolchain.build import build
 from goprobe.toolchain.cache import build_folder
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go, gdb_has_python
@@ -175,7 +176,7 @@ def _trial(gdb: GdbTool, program: Path) -> str:
         pid = controller.launch(program, stdin=null, stdout=null, stderr=null, timeout=_PATIENCE)
         memory = ProcessMemory(pid)
         try:
-            code = memory.read(controller.registers()["rip"], _BYTES)
+            code = memory.read(controller.registers()[PC], _BYTES)
         except UnreadableError as error:
             raise TargetError(
                 f"goprobe cannot read the memory of a program under GDB: {error}"

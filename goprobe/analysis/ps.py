@@ -11,13 +11,13 @@ from pathlib import Path
 from msgspec import UNSET, UnsetType
 
 from goprobe.analysis.audit import finished
-from goprobe.analysis.goimages import may_hold_go
-from goprobe.analysis.hold import Target, open_target
 from goprobe.errors import GoprobeError, TargetGoneError, UnreadableError
 from goprobe.model.ps import PsReport, RunningProgram
 from goprobe.model.report import Tool
-from goprobe.process.procfs import read_proc, resident_bytes
-from goprobe.runtime.gtable import count_alive
+from goprobe.process.proc.procfs import read_proc, resident_bytes
+from goprobe.runtime.goroutines.table import count_alive
+from goprobe.target.goimages import may_hold_go
+from goprobe.target.live import Target, open_target
 
 _COMMAND_LIMIT = 4096
 _OTHERS, _NOT_GO = "another user's", "not Go"

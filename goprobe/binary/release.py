@@ -12,13 +12,13 @@ import re
 import struct
 from collections.abc import Iterator
 
-from goprobe.binary.buildinfo import BuildInfo, GoVersion, parse_version, written_info
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.elf import PT_LOAD, ElfFile
-from goprobe.binary.image import Image
-from goprobe.binary.landmarks import NEWEST, minor_release
-from goprobe.binary.pclnfind import open_line_table
-from goprobe.binary.pclntab import LineTable
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.buildinfo import BuildInfo, GoVersion, parse_version, written_info
+from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.image import Image
+from goprobe.binary.pcln.find import open_line_table
+from goprobe.binary.pcln.landmarks import NEWEST, minor_release
+from goprobe.binary.pcln.table import LineTable
 from goprobe.errors import NotGoError, UsageError
 
 _ASSUMED = re.compile(r"(?:go)?(1)\.(\d{1,3})(?:\.(\d{1,3}))?")

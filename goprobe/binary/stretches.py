@@ -15,7 +15,7 @@ from itertools import pairwise
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.binary.elf import (
+from goprobe.binary.elf.elf import (
     PT_INTERP,
     PT_LOAD,
     PT_NOTE,
@@ -29,8 +29,8 @@ from goprobe.binary.elf import (
     Section,
     Segment,
 )
-from goprobe.binary.image import Image
-from goprobe.binary.pclnfind import find_module_head
+from goprobe.binary.elf.image import Image
+from goprobe.binary.pcln.find import find_module_head
 from goprobe.errors import NotGoError
 from goprobe.model.location import Kind
 

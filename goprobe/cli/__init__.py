@@ -20,7 +20,7 @@ from goprobe.cli.run import run
 from goprobe.cli.script import Script
 from goprobe.cli.trace import Trace
 from goprobe.cli.where import Where
-from goprobe.process.scheduling import step_back
+from goprobe.process.ptrace.priority import step_back
 
 COMMANDS: tuple[Command, ...] = (
     Trace(),

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from goprobe.cli.run import say
 from goprobe.errors import UsageError
-from goprobe.process.maps import find, read_maps
+from goprobe.process.proc.maps import find, read_maps
 
 if TYPE_CHECKING:
-    from goprobe.analysis.hold import AnyTarget
+    from goprobe.target.live import AnyTarget
 
 _ADDRESS_BITS = 64
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from goprobe.cli.options import Output, Process
 
 if TYPE_CHECKING:
-    from goprobe.analysis.cores import CoreTarget
-    from goprobe.analysis.hold import AnyTarget, Target
+    from goprobe.target.core import CoreTarget
+    from goprobe.target.live import AnyTarget, Target
 
 
 def opened(process: Process) -> AnyTarget:
     """The process with that number, or the core file of that name (`--exe` names its binary)."""
     from pathlib import Path
 
-    from goprobe.analysis.hold import open_target
-    from goprobe.process.guardian import guardian
-    from goprobe.process.headroom import first_victim
+    from goprobe.process.guardian.guardian import guardian
+    from goprobe.process.proc.headroom import first_victim
+    from goprobe.target.live import open_target
 
     core = process.exe or (not process.is_number and Path(process.process).exists())
     if core:
@@ -60,7 +60,7 @@ def _tell_images(target: Target) -> None:
 
 
 def _opened_core(process: Process) -> CoreTarget:
-    from goprobe.analysis.cores import open_core
+    from goprobe.target.core import open_core
 
     target = open_core(process.process, process.exe, assume_go=process.assume_go)
     if target.core.missing:
@@ -103,7 +103,7 @@ def tell_of_stop(process: Process, report: object) -> None:
 def ended(target: AnyTarget, code: int = 0) -> int:
     """The exit code of a report that has been made: another one where its process is no more."""
     from goprobe.errors import TargetGoneError
-    from goprobe.process.identity import incarnation
+    from goprobe.process.proc.identity import incarnation
 
     if target.is_core:
         return code

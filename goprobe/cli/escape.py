@@ -11,7 +11,7 @@ from goprobe.cli.options import Output, Timeout, Toolchain, seconds
 from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from goprobe.analysis.escape import EscapeRequest
+    from goprobe.analysis.escape.escape import EscapeRequest
     from goprobe.model.escape import EscapeReport, Verdict
 
 _FOUND = 1
@@ -59,7 +59,7 @@ class Escape:
         built optimised, as users build it. Lines of the source can hold promises that are
         checked: //goprobe:heap, //goprobe:stack, //goprobe:noalloc.
         """
-        from goprobe.analysis.escape import EscapeRequest, Mode
+        from goprobe.analysis.escape.escape import EscapeRequest, Mode
 
         alarms = _verdicts(fail_on)
         if hits < 0 or check_pointers < 0:
@@ -82,7 +82,7 @@ class Escape:
 
 def _report(request: EscapeRequest, output: Output) -> EscapeReport:
 
-    from goprobe.analysis.escape import escape
+    from goprobe.analysis.escape.escape import escape
     from goprobe.cli.output import destination
     from goprobe.cli.progress import Progress
     from goprobe.model.escape import EscapeReport

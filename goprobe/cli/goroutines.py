@@ -26,10 +26,10 @@ class Goroutines:
 
         PROCESS is a process number.
         """
-        from goprobe.process.scheduling import import_numpy
+        from goprobe.process.ptrace.priority import import_numpy
 
         import_numpy()
-        from goprobe.analysis.goroutines import goroutines
+        from goprobe.analysis.goroutines.goroutines import goroutines
         from goprobe.cli.attach import answer
         from goprobe.model.attached import GoroutinesReport
 

@@ -15,9 +15,9 @@ from goprobe.errors import UsageError
 from goprobe.files import read_regular
 
 if TYPE_CHECKING:
-    from goprobe.analysis.heap import HeapQuestions
-    from goprobe.analysis.hold import AnyTarget
+    from goprobe.analysis.heap.heap import HeapQuestions
     from goprobe.model.heap import EarlierHeap, HeapReport
+    from goprobe.target.live import AnyTarget
 
 _FINDINGS = 1
 _REPORT_LIMIT = 1 << 30
@@ -63,7 +63,7 @@ class Questions(msgspec.Struct, frozen=True):
 
     def asked(self, *, growth: bool) -> HeapQuestions:
         """Raises UsageError where they make no sense. Growth is told by type and root."""
-        from goprobe.analysis.heap import HeapQuestions
+        from goprobe.analysis.heap.heap import HeapQuestions
 
         if self.snapshot not in ("", "stop", "fork"):
             raise UsageError(f"--snapshot takes stop or fork, not {self.snapshot!r}")
@@ -134,7 +134,7 @@ class Heap:
         from goprobe.cli.output import destination
         from goprobe.cli.progress import Progress
         from goprobe.model.heap import HeapReport
-        from goprobe.process.scheduling import import_numpy
+        from goprobe.process.ptrace.priority import import_numpy
 
         comparison.check()
         import_numpy()
@@ -172,7 +172,7 @@ class _Look:
         self._progress = progress
 
     def __call__(self) -> HeapReport:
-        from goprobe.analysis.heap import heap
+        from goprobe.analysis.heap.heap import heap
 
         return heap(self._target, self._asked, progress=self._progress, profile=self._drawn)
 
@@ -197,7 +197,7 @@ class _Look:
 def compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
     from msgspec.structs import replace
 
-    from goprobe.analysis.heap import difference
+    from goprobe.analysis.heap.heap import difference
 
     told = new.warnings
     if old.pid != new.pid:

@@ -14,7 +14,7 @@ class Maps:
 
         PROCESS is a process number.
         """
-        from goprobe.analysis.maps import maps
+        from goprobe.analysis.locate.maps import maps
         from goprobe.cli.attach import answer
         from goprobe.model.attached import MapsReport
 

@@ -132,7 +132,7 @@ class Process(msgspec.Struct, frozen=True):
 
 
 def _numbers_of(name: str) -> str:
-    from goprobe.process.discovery import processes_named
+    from goprobe.process.proc.discovery import processes_named
 
     found = ", ".join(map(str, processes_named(name)))
     return f"processes of that name: {found}" if found else "ps -e lists the processes"

@@ -7,11 +7,11 @@ from typing import Any, get_args, get_origin
 
 import click
 
-from goprobe import __version__
 from goprobe.cli.command import Command
 from goprobe.cli.declare import Argument, Context
 from goprobe.cli.options import REQUIRED, Parameter, bound, parameters_of
 from goprobe.errors import UsageError
+from goprobe.version import __version__
 
 PROGRAM = "goprobe"
 

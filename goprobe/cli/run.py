@@ -88,7 +88,7 @@ def _told(error: BaseException, *, traced: bool) -> int:
 
 
 def _told_of_signal(error: EndedBySignal) -> int:
-    from goprobe.process.guardian import known_guardian
+    from goprobe.process.guardian.guardian import known_guardian
 
     guardian = known_guardian()
     if guardian is None or not guardian.gave_up:

@@ -12,7 +12,7 @@ from goprobe.cli.options import Output, Patience, Tools
 from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from goprobe.analysis.trace import TraceRequest
+    from goprobe.analysis.trace.trace import TraceRequest
 
 _BREAK = "Stop at pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR; may be given more than once."
 
@@ -49,10 +49,10 @@ class Trace:
         """
         if compare and optimized:
             raise UsageError("--compare builds both ways: it does not go with --optimized")
-        from goprobe.analysis.ahead import gdb_ahead
+        from goprobe.analysis.trace.gdb_start import gdb_ahead
 
         with gdb_ahead(tools.gdb) as gdb:  # starts while the rest is imported
-            from goprobe.analysis.trace import TraceRequest
+            from goprobe.analysis.trace.trace import TraceRequest
 
             request = TraceRequest(
                 target=target,
@@ -69,14 +69,14 @@ class Trace:
 
 
 def _trace(request: TraceRequest, output: Output) -> int:
-    from goprobe.analysis.trace import trace
+    from goprobe.analysis.trace.trace import trace
     from goprobe.model.trace import TraceReport
 
     return _delivered(request, output, trace, TraceReport)
 
 
 def _compare(request: TraceRequest, output: Output) -> int:
-    from goprobe.analysis.compare import compare
+    from goprobe.analysis.trace.compare import compare
     from goprobe.model.compare import CompareReport
 
     return _delivered(request, output, compare, CompareReport)

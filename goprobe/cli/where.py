@@ -25,7 +25,7 @@ class Where:
         PROCESS is a process number; an ADDRESS is hexadecimal, as Go's %p prints it, or
         decimal, as it prints a uintptr.
         """
-        from goprobe.analysis.where import where
+        from goprobe.analysis.locate.where import where
         from goprobe.cli.attach import answer
         from goprobe.model.attached import WhereReport
 

@@ -24,7 +24,7 @@ from typing import NoReturn
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
 from goprobe.heldsignals import signals_held
 from goprobe.process.libc import libc
-from goprobe.process.procfs import check_proc, read_proc
+from goprobe.process.proc.procfs import check_proc, read_proc
 
 PTRACE_TRACEME = 0  # <sys/ptrace.h>
 PTRACE_DETACH = 17

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from goprobe.errors import UnreadableError
-from goprobe.process.maps import Mapping, find
-from goprobe.process.memory import Memory
+from goprobe.process.memory.memory import Memory
+from goprobe.process.proc.maps import Mapping, find
 
 _DESCRIPTOR = 2048  # bytes that are looked at; glibc 2.36's has 2,304, its stack at 1,688
 _PAGE = 1 << 12

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import msgspec
 
-from goprobe.analysis.wholeregions import whole_regions
+from goprobe.analysis.locate.wholeregions import whole_regions
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Region
 from goprobe.report.uses import Use, held, use_of

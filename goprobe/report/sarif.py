@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from goprobe import __version__
 from goprobe.model.escape import Assertion, EscapeReport, Site, Verdict
 from goprobe.report.escape_text import escape, escape_json
 from goprobe.report.options import RenderOptions
 from goprobe.report.verdicts import LOUDNESS, MEANINGS, Loudness, words
+from goprobe.version import __version__
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

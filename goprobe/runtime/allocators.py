@@ -20,7 +20,7 @@ from typing import Protocol
 
 import msgspec
 
-INTEGER_REGISTERS = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
+from goprobe.arch.registers import INTEGER_ARGUMENTS
 
 STRING_BUFFER = 32
 """runtime.tmpStringBufSize: bytes (and runes) of the frame's buffer for short strings."""
@@ -122,7 +122,7 @@ def _slots(signature: str) -> Mapping[str, Slot]:
 
 def _placed(signature: str) -> Iterator[tuple[str, Slot]]:
     """Each word of each parameter and its place; `a`, `a.len`, `a.cap` for those of several."""
-    free, offset = list(INTEGER_REGISTERS), 0
+    free, offset = list(INTEGER_ARGUMENTS), 0
     for name, kind in _parameters(signature):
         words = _SLICE_WORDS if kind.startswith("[]") else _WORDS.get(kind, ("",))
         fits = len(words) <= len(free)

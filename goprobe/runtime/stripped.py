@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.binary.cache import cached, room_of
-from goprobe.binary.elf import PT_LOAD
-from goprobe.binary.parts import Derived, loaded_parts
-from goprobe.binary.pclnfind import find_module_head
-from goprobe.binary.pclnformat import MAGIC
+from goprobe.binary.elf.elf import PT_LOAD
+from goprobe.binary.elf.parts import Derived, loaded_parts
+from goprobe.binary.pcln.find import find_module_head
+from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.process.memory import Memory, MeteredMemory, u32, u64
-from goprobe.runtime.heap import Heap, Span
-from goprobe.runtime.layout import Facts, Layout
-from goprobe.runtime.program import FACTS_ROOM, Program
-from goprobe.runtime.shipped import shipped_layouts
-from goprobe.runtime.view import Record, read_record, read_records
+from goprobe.process.memory.memory import Memory, MeteredMemory, u32, u64
+from goprobe.runtime.heap.heap import Heap, Span
+from goprobe.runtime.image.program import FACTS_ROOM, Program
+from goprobe.runtime.layout.layout import Facts, Layout
+from goprobe.runtime.layout.record import Record, read_record, read_records
+from goprobe.runtime.layout.shipped import shipped_layouts
 
 Words = NDArray[np.uint64]
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from goprobe.errors import UnreadableError
-from goprobe.process.maps import find
+from goprobe.process.proc.maps import find
 from goprobe.process.threadblock import Bounds, stack_bounds
-from goprobe.runtime.goroutines import Goroutine, Thread
+from goprobe.runtime.goroutines.goroutines import Goroutine, Thread
 
 if TYPE_CHECKING:
     from goprobe.runtime.world import World
@@ -111,7 +111,7 @@ class SystemStacks:
         registers = world.threads.get(tid) if world.has_c else None
         if registers is None:
             return None
-        return stack_bounds(world.memory, world.mappings, registers.fs_base, registers.rsp)
+        return stack_bounds(world.memory, world.mappings, registers.thread, registers.sp)
 
     def _is_go_memory(self, address: int) -> bool:
         try:

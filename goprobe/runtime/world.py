@@ -8,25 +8,25 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Protocol
 
-from goprobe.binary.buildinfo import GoVersion
-from goprobe.binary.elf import PT_LOAD, ElfFile
-from goprobe.binary.pclnformat import shown_name
-from goprobe.binary.pclntab import LineTable
+from goprobe.binary.elf.buildinfo import GoVersion
+from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.pcln.format import shown_name
+from goprobe.binary.pcln.table import LineTable
 from goprobe.budget import BASE, Budget
 from goprobe.errors import GoprobeError, TargetError, UnreadableError
-from goprobe.process.maps import Mapping
-from goprobe.process.memory import Memory, MeteredMemory
-from goprobe.process.procfs import PAGE_SIZE, occupied_bytes
-from goprobe.runtime.code import Code
-from goprobe.runtime.goimage import GoImage
-from goprobe.runtime.goroutines import Goroutines
-from goprobe.runtime.heap import Heap
-from goprobe.runtime.layout import Described, Layout
-from goprobe.runtime.loaded import Loaded, loaded
-from goprobe.runtime.modules import Modules, read_modules
-from goprobe.runtime.program import Program
+from goprobe.process.memory.memory import Memory, MeteredMemory
+from goprobe.process.proc.maps import Mapping
+from goprobe.process.proc.procfs import PAGE_SIZE, occupied_bytes
+from goprobe.runtime.goroutines.goroutines import Goroutines
+from goprobe.runtime.heap.heap import Heap
+from goprobe.runtime.image.code import Code
+from goprobe.runtime.image.goimage import GoImage
+from goprobe.runtime.image.loaded import Loaded, loaded
+from goprobe.runtime.image.modules import Modules, read_modules
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.layout.layout import Described, Layout
 from goprobe.runtime.systemstacks import SystemStacks
-from goprobe.runtime.typedata import TypeData, TypeSection
+from goprobe.runtime.types.typedata import TypeData, TypeSection
 
 _PASSES = 4  # how often any byte of a process may be looked at: none takes one look at a third
 
@@ -37,13 +37,14 @@ class ThreadState(Protocol):
     """What is asked of a thread's registers."""
 
     @property
-    def rip(self) -> int: ...
+    def pc(self) -> int: ...
     @property
-    def rsp(self) -> int: ...
+    def sp(self) -> int: ...
     @property
-    def rbp(self) -> int: ...
+    def fp(self) -> int: ...
     @property
-    def fs_base(self) -> int: ...
+    def thread(self) -> int:
+        """Where the thread's own storage hangs."""
 
 
 class World:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from goprobe.process.ptrace import stopped
+from goprobe.process.ptrace.stop import stopped
 from scripts.benchmarks.timing import Figure
 from tests.support.go import build
 

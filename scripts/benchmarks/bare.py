@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from goprobe.process.ptrace import stopped
-from goprobe.process.scheduling import step_back
+from goprobe.process.ptrace.priority import step_back
+from goprobe.process.ptrace.stop import stopped
 
 if __name__ == "__main__":
     step_back()

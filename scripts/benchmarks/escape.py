@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from goprobe.analysis.sites import CALL_SIZE, CodeMap
-from goprobe.binary.elf import ElfFile
+from goprobe.analysis.escape.calls import CALL_SIZE, CodeMap
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import NoGdbError
-from goprobe.process.gdb import Gdb
-from goprobe.process.tracer import CallSite, RunOutcome, run_counted
-from goprobe.runtime.program import Program
+from goprobe.process.gdb.controller import Gdb
+from goprobe.process.tracer.run import CallSite, RunOutcome, run_counted
+from goprobe.runtime.image.program import Program
 from goprobe.toolchain.find import find_gdb
 from scripts.benchmarks.timing import Figure, side_by_side
 from tests.support.calls import calls

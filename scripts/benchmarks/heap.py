@@ -101,12 +101,12 @@ def _commands(pid: int, runs: int) -> Iterator[Figure]:
 
 def _plain_read(pid: int) -> float:
     """Seconds that reading the spans that hold pointers takes, and nothing else."""
-    from goprobe.analysis.hold import open_target
-    from goprobe.process.memory import ProcessMemory
-    from goprobe.runtime.census import count
-    from goprobe.runtime.heaptotals import HeapRoots
-    from goprobe.runtime.heapwords import read_words
-    from goprobe.runtime.spantable import copy_heap
+    from goprobe.process.memory.memory import ProcessMemory
+    from goprobe.runtime.heap.census import count
+    from goprobe.runtime.heap.spantable import copy_heap
+    from goprobe.runtime.heap.totals import HeapRoots
+    from goprobe.runtime.heap.words import read_words
+    from goprobe.target.live import open_target
 
     target = open_target(pid)
     memory = ProcessMemory(pid)
@@ -119,8 +119,8 @@ def _plain_read(pid: int) -> float:
 
 def _stages(pid: int) -> Iterator[Figure]:
     """Where the time of --types --retained goes."""
-    from goprobe.analysis.heap import HeapQuestions, heap
-    from goprobe.analysis.hold import open_target
+    from goprobe.analysis.heap.heap import HeapQuestions, heap
+    from goprobe.target.live import open_target
 
     marks: list[tuple[str, float]] = []
     target = open_target(pid)

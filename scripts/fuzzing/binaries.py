@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from goprobe.analysis.cores import open_core
-from goprobe.binary.elf import ElfFile
-from goprobe.runtime.program import Program
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.runtime.image.program import Program
+from goprobe.target.core import open_core
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.layout import Field, Layout, Part, layout_of
 from scripts.fuzzing.numbers import number, some_bytes

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from goprobe.analysis.cores import open_core
+from goprobe.target.core import open_core
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.layout import Field, layout_of
 from scripts.fuzzing.numbers import number, some_bytes

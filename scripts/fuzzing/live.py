@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.hold import Target, open_target
-from goprobe.analysis.maps import maps
-from goprobe.analysis.where import where
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import ProcessMemory
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.target.live import Target, open_target
 from scripts.fuzzing.damage import Process, damage_of
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.overlay import Patch

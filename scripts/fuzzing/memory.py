@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from goprobe.analysis.cores import CoreTarget
+from goprobe.target.core import CoreTarget
 from scripts.fuzzing.damage import Process, damage_of
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.oracle import compare, sums

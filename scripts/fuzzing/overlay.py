@@ -7,8 +7,8 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from goprobe.process.core import CoreFile
-from goprobe.process.memory import Buffer, Memory, Range
+from goprobe.process.core.file import CoreFile
+from goprobe.process.memory.memory import Buffer, Memory, Range
 
 Patch = tuple[int, bytes]
 

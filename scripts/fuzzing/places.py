@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from goprobe.analysis.cores import CoreTarget
-from goprobe.process.core import CoreFile
-from goprobe.process.memory import PageCache, u64
+from goprobe.process.core.file import CoreFile
+from goprobe.process.memory.memory import PageCache, u64
 from goprobe.runtime.world import World
+from goprobe.target.core import CoreTarget
 from scripts.fuzzing.overlay import NotedCore, NotedMemory
 from scripts.fuzzing.questions import OF_PROCESS, Asked
 from scripts.fuzzing.standing import Standing

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from goprobe.analysis.breakpoints import check_instruction, resolve
-from goprobe.analysis.codelines import CodeLines
-from goprobe.analysis.cores import CoreTarget
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.maps import maps
-from goprobe.analysis.sites import CodeMap
-from goprobe.analysis.stopview import StopView
-from goprobe.analysis.where import where
+from goprobe.analysis.escape.calls import CodeMap
+from goprobe.analysis.escape.linefacts import CodeLines
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
+from goprobe.analysis.trace.breakpoints import check_instruction, resolve
+from goprobe.analysis.trace.stopview import StopView
+from goprobe.arch.registers import Registers
 from goprobe.errors import UsageError, telling
 from goprobe.model.codec import to_json
-from goprobe.process.registers import Registers
 from goprobe.report import RenderOptions, render
-from goprobe.runtime.program import Program
-from goprobe.runtime.statictypes import static_types
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.types.statictypes import static_types
+from goprobe.target.core import CoreTarget
 
 _PLACES = ("main.main", "main.stand", "main.deep", "main.go:150", "main.tangle.func1", "nosuch.f",
            "nosuch.go:7", "runtime.mallocgc", "*0x401000")  # fmt: skip

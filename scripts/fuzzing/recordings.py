@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from goprobe.analysis.script.program import launch, replay
-from goprobe.analysis.script.runner import run_script
+from goprobe.api.script.program import launch, replay
+from goprobe.api.script.runner import run_script
 from scripts.fuzzing.documents import damaged
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.standing import PROGRAM

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from goprobe.analysis.cores import CoreTarget, open_core
 from goprobe.runtime.world import World
+from goprobe.target.core import CoreTarget, open_core
 from tests.support.gdb import gdbs
 from tests.support.go import build, running
 

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,5 +96,5 @@ def _ended(process: subprocess.Popen[bytes], deadline: float) -> tuple[int, reso
             process.returncode = os.waitstatus_to_exitcode(status)
             return process.returncode, used
         if time.perf_counter() > deadline:
-            process.kill()
+            os.kill(process.pid, signal.SIGKILL)  # Popen.kill may wait for it
         time.sleep(0.005)

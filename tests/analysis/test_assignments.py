@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.assignments import Assignments, assignments
-from goprobe.analysis.goscopes import Scope, named_results, names_outer, scope_of
-from goprobe.analysis.gosyntax import Literal, functions_of
+from goprobe.analysis.trace.assignments import Assignments, assignments
+from goprobe.analysis.trace.goscopes import Scope, named_results, names_outer, scope_of
+from goprobe.analysis.trace.gosyntax import Literal, functions_of
 
 HEAD = "package p\n"  # a function's body begins at line 3
 

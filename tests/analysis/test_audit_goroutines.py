@@ -10,13 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import check, finished, together
-from goprobe.analysis.audit.goroutines import audit_goroutines
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.goroutines.audit import audit_goroutines
+from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutinesReport, GoroutineState, StackUse
 from goprobe.model.report import Audited, Report, Tool
 from goprobe.report import RenderOptions, formats, render
+from goprobe.target.live import open_target
 from tests.report.pages import PAGES
 from tests.report.screen import lines
 from tests.support.go import build, matrix, running

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from goprobe.analysis.audit.graph import GraphFacts, audit_graph
-from goprobe.analysis.heap import HeapQuestions, report_on
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.snapshot import take
 from goprobe.model.heap import HeapReport
-from goprobe.runtime.heaptypes import Typing
+from goprobe.runtime.types.inference import Typing
+from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 
 PROGRAM = """package main

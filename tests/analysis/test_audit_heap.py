@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from goprobe.analysis.audit.heap import HeapFacts, audit_heap
-from goprobe.analysis.census import copied
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.hold import Target, open_target
+from goprobe.analysis.heap.audit import HeapFacts, audit_heap
+from goprobe.analysis.heap.census import copied
+from goprobe.analysis.heap.heap import HeapQuestions, heap
 from goprobe.model.heap import HeapReport
-from goprobe.runtime.census import Census, count
-from goprobe.runtime.censuscheck import disagreements
-from goprobe.runtime.heap import Heap, Span
+from goprobe.runtime.heap.census import Census, count
+from goprobe.runtime.heap.censuscheck import disagreements
+from goprobe.runtime.heap.heap import Heap, Span
+from goprobe.target.live import Target, open_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, running
 from tests.support.heap import TESTDATA

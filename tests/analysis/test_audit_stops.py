@@ -11,10 +11,10 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 import goprobe
-from goprobe.analysis.audit.stops import StopFacts, audit_stop
-from goprobe.analysis.audit.trace import audit_trace
-from goprobe.analysis.script import live
-from goprobe.analysis.trace import TraceRequest, trace
+from goprobe.analysis.trace.audit import audit_trace
+from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
+from goprobe.analysis.trace.trace import TraceRequest, trace
+from goprobe.api.script import live
 from goprobe.model.address import Address
 from goprobe.model.location import Kind
 from goprobe.model.report import Audited

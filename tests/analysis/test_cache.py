@@ -11,16 +11,16 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from goprobe.analysis.census import heap_census
-from goprobe.analysis.hold import Target, open_target
-from goprobe.analysis.where import where
+from goprobe.analysis.heap.census import heap_census
+from goprobe.analysis.locate.where import where
 from goprobe.binary import cache
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.elf import ElfFile
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.cachefolder import cache_folder, cache_root
 from goprobe.errors import CannotWorkError
 from goprobe.runtime import stripped
-from goprobe.runtime.layout import Facts
+from goprobe.runtime.layout.layout import Facts
+from goprobe.target.live import Target, open_target
 from tests.support.go import build, matrix, running
 
 SOURCE = """package main
@@ -104,7 +104,7 @@ def test_a_file_system_that_tells_no_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever changes a file without the kernel's noticing is found out by a sample of it."""
-    monkeypatch.setattr("goprobe.binary.parts.identity_of", lambda status, part: part)
+    monkeypatch.setattr("goprobe.binary.elf.parts.identity_of", lambda status, part: part)
     genuine = build(SOURCE, flags=REDACTED)
     damaged = bytearray(genuine.read_bytes())
     info = ElfFile(genuine).section(".debug_info")

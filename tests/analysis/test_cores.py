@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from goprobe.analysis.cores import open_core
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.hold import open_target
-from goprobe.analysis.maps import maps
-from goprobe.analysis.where import where
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
 from goprobe.errors import UsageError
 from goprobe.model.location import Kind
+from goprobe.target.core import open_core
+from goprobe.target.live import open_target
 from tests.support.cli import goprobe
 from tests.support.gdb import gdbs
 from tests.support.go import Running, build, running

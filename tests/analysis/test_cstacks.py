@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.hold import open_target
-from goprobe.analysis.maps import maps
-from goprobe.analysis.trace import TraceRequest, trace
-from goprobe.analysis.where import where
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
+from goprobe.analysis.trace.trace import TraceRequest, trace
 from goprobe.model.attached import MapsReport, Whereabouts
 from goprobe.model.location import Kind
+from goprobe.target.live import open_target
 from tests.support.gdb import gdbs
 from tests.support.go import Running, build, matrix, running
 

@@ -13,7 +13,7 @@ import pytest
 from goprobe.analysis.doctor import _permission, examine
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.doctor import SCHEMA, DoctorReport, Health
-from goprobe.process.privileges import Privileges, read_privileges
+from goprobe.process.rights.privileges import Privileges, read_privileges
 from goprobe.toolchain.find import GdbTool
 from tests.support.gdb import gdbs
 from tests.support.go import toolchain

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goprobe.analysis.dominators import NONE, dominators
-from goprobe.analysis.reach import START, UNREACHED, reach
+from goprobe.analysis.heap.dominators import NONE, dominators
+from goprobe.analysis.heap.reach import START, UNREACHED, reach
 
 Graph = list[list[int]]
 

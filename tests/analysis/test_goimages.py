@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.census import heap_census
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.hold import Target, open_target
-from goprobe.analysis.maps import maps
-from goprobe.analysis.where import where
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.heap.census import heap_census
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
 from goprobe.errors import NotGoError, UsageError
 from goprobe.model.attached import Whereabouts
 from goprobe.model.location import Kind
-from goprobe.process.maps import read_maps
+from goprobe.process.proc.maps import read_maps
+from goprobe.target.live import Target, open_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, has_gcc, matrix, running
 

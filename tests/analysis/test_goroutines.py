@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from goprobe.analysis import gsurvey
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.goroutines import survey
+from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
-from goprobe.runtime import gtable
+from goprobe.runtime.goroutines import table
+from goprobe.target.live import open_target
 from tests.support.go import Running, build, has_gcc, matrix, running
 
 TARGETS = Path(__file__).parents[2] / "testdata" / "targets"
@@ -102,7 +102,7 @@ def test_a_stop_tells_the_same_as_a_child(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert compared.report.snapshot == "fork"  # they are many
-    monkeypatch.setattr(gsurvey, "_worth_a_child", lambda _target: False)
+    monkeypatch.setattr(survey, "_worth_a_child", lambda _target: False)
     stopped = goroutines(open_target(compared.program.pid), stacks=True)
     assert stopped.snapshot == "stop"
     assert {g.id for g in stopped.goroutines if g.status == "waiting"} >= {
@@ -212,7 +212,7 @@ def test_deep_stacks_are_whole_and_told_apart_by_their_outer_ends() -> None:
 
 
 def test_where_stacks_are_too_much_to_read_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gtable, "_BUDGET", 6 << 14)
+    monkeypatch.setattr(table, "_BUDGET", 6 << 14)
     with running(build(TARGETS / "deep.go"), str(DEEP)) as program:
         report = goroutines(open_target(program.pid), stacks=True)
     (group,) = _deep_groups(report)

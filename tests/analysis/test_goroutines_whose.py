@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.model.attached import GoroutinesReport
+from goprobe.target.live import open_target
 from tests.analysis.test_goroutines import Printed, parse
 from tests.support.go import build, matrix, running
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goprobe.analysis.gosyntax import Block, Literal, functions_of
+from goprobe.analysis.trace.gosyntax import Block, Literal, functions_of
 
 
 def functions(tmp_path: Path, text: str) -> tuple[Literal, ...]:

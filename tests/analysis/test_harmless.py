@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.hold import hold, open_target
-from goprobe.analysis.where import where
+from goprobe.analysis.locate.where import where
 from goprobe.model.location import Kind
 from goprobe.runtime.world import World
+from goprobe.target.live import hold, open_target
 from tests.process.targets import assert_free, tries
 from tests.runtime.test_modules import HOST, PLUGIN
 from tests.support.cli import Ran, environment, goprobe, started

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
-from goprobe.binary.gotypes import GoKind
-from goprobe.runtime.bymask import ByMask
-from goprobe.runtime.typemasks import TypeMasks
-from goprobe.runtime.wholes import Slot, Whole
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.snapshot import take
+from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.runtime.heap.typemasks import TypeMasks
+from goprobe.runtime.types.bymask import ByMask
+from goprobe.runtime.types.wholes import Slot, Whole
+from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.heap.heap import HeapQuestions, heap
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Kind
+from goprobe.target.live import open_target
 from tests.support.go import Running, build, matrix, running
 from tests.support.heap import TESTDATA
 

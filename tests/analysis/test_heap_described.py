@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from goprobe.binary.buildinfo import GoVersion
-from goprobe.runtime.fields import STRUCTS
-from goprobe.runtime.shipped import releases as shipped_releases
-from goprobe.runtime.shipped import shipped_layout
+from goprobe.binary.elf.buildinfo import GoVersion
+from goprobe.runtime.layout.fields import STRUCTS
+from goprobe.runtime.layout.shipped import releases as shipped_releases
+from goprobe.runtime.layout.shipped import shipped_layout
 from tests.analysis.test_heapgraph import graph_of, said
 from tests.support.go import matrix
 

@@ -6,15 +6,15 @@ from collections import Counter
 
 import pytest
 
-from goprobe.analysis.heap import HeapQuestions, report_on
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.expression import Piece
-from goprobe.binary.loclist import Entry
-from goprobe.runtime.program import Program
-from goprobe.runtime.spilled import parts_in_memory
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.snapshot import take
+from goprobe.binary.dwarf.expression import Piece
+from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.values.spilled import parts_in_memory
+from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.heap import types
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
-from goprobe.binary.buildinfo import GoVersion
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.heap import types
+from goprobe.analysis.heap.snapshot import take
+from goprobe.binary.elf.buildinfo import GoVersion
+from goprobe.target.live import open_target
 from tests.support.go import build, has_gcc, matrix, running
 from tests.support.heap import TESTDATA
 

@@ -7,15 +7,15 @@ from itertools import pairwise
 
 import pytest
 
-from goprobe.analysis.closeup import paths, referrers
-from goprobe.analysis.heap import roots
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapnames import Names
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.heap import roots
+from goprobe.analysis.heap.names import Names
+from goprobe.analysis.heap.objects import paths, referrers
+from goprobe.analysis.heap.snapshot import take
 from goprobe.model.address import Address
 from goprobe.model.location import Location
-from goprobe.process.memory import u64
+from goprobe.process.memory.memory import u64
+from goprobe.target.live import open_target
 from tests.support.go import Running, build, matrix, running
 from tests.support.heap import TESTDATA
 

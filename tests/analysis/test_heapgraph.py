@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goprobe.analysis.closeup import paths
-from goprobe.analysis.heap import HeapQuestions, report_on
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapnames import Names
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
-from goprobe.binary.buildinfo import GoVersion
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.names import Names
+from goprobe.analysis.heap.objects import paths
+from goprobe.analysis.heap.snapshot import take
+from goprobe.binary.elf.buildinfo import GoVersion
+from goprobe.target.live import open_target
 from tests.support.go import Running, build, matrix, running, whole_matrix
 from tests.support.heap import TESTDATA
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.snapshot import take
 from goprobe.errors import CannotWorkError, CopyLostError, UsageError
 from goprobe.model.heap import HeapReport
-from goprobe.process.forkplan import NoForkError
-from goprobe.runtime.heapwords import read_words
+from goprobe.process.fork.plan import NoForkError
+from goprobe.runtime.heap.words import read_words
+from goprobe.target.live import open_target
 from tests.process.test_fork import copies_of
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
@@ -148,7 +148,7 @@ def test_a_stripped_program_has_its_graph_and_some_types(go: str) -> None:
 
 
 def test_a_heap_larger_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goprobe.analysis.heapsnapshot.available_memory", lambda: 1 << 20)
+    monkeypatch.setattr("goprobe.analysis.heap.snapshot.available_memory", lambda: 1 << 20)
     refused = pytest.raises(CannotWorkError, match=r"takes about .* MiB of memory here")
     with running(build(TESTDATA / "zoo.go")) as program, refused:
         _ask(program.pid, "")
@@ -159,7 +159,7 @@ def test_a_sample_is_looked_at_where_all_is_too_much(monkeypatch: pytest.MonkeyP
         target = open_target(program.pid)
         whole = heap(target, HeapQuestions(types=True))
         room = 20_000 * 200
-        monkeypatch.setattr("goprobe.analysis.heapsnapshot.available_memory", lambda: room)
+        monkeypatch.setattr("goprobe.analysis.heap.snapshot.available_memory", lambda: room)
         part = heap(target, HeapQuestions(types=True, sample=True))
     assert any("of the heap, chosen by chance, was looked at" in w for w in part.warnings)
     assert part.census.objects == whole.census.objects
@@ -174,7 +174,7 @@ def test_where_no_fork_is_safe_it_is_read_while_it_stands(monkeypatch: pytest.Mo
     def refuse(pid: int, beside: int) -> None:
         raise NoForkError("a seccomp filter may forbid it to fork")
 
-    monkeypatch.setattr("goprobe.process.forkplan.plan_fork", refuse)
+    monkeypatch.setattr("goprobe.process.fork.plan.plan_fork", refuse)
     with running(build(TESTDATA / "zoo.go")) as program:
         report = _ask(program.pid, "")
         assert report.snapshot == "stop"
@@ -193,7 +193,7 @@ def test_a_copy_that_is_ended_is_not_believed(monkeypatch: pytest.MonkeyPatch) -
 
     with running(build(TESTDATA / "zoo.go")) as program:
         honest = _ask(program.pid, "stop")
-        monkeypatch.setattr("goprobe.analysis.heapsnapshot.read_words", ended_before)
+        monkeypatch.setattr("goprobe.analysis.heap.snapshot.read_words", ended_before)
         report = _ask(program.pid, "")
         assert report.snapshot == "stop"
         assert "let go of before it had been read" in report.warnings[0]

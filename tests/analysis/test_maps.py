@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.hold import open_target
-from goprobe.analysis.locate import Locator
-from goprobe.analysis.maps import maps
-from goprobe.analysis.regions import memory_map
+from goprobe.analysis.locate.locator import Locator
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.model.location import Kind, Region
-from goprobe.process.maps import Mapping, read_maps, read_smaps
-from goprobe.process.pagemap import resident
+from goprobe.process.proc.maps import Mapping, read_maps, read_smaps
+from goprobe.process.proc.pagemap import resident
+from goprobe.target.live import open_target
 from tests.support.go import Running, build, has_gcc, matrix, running
 from tests.support.heap import standing_world
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from goprobe.analysis.closeup import paths
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapnames import Names
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.names import Names
+from goprobe.analysis.heap.objects import paths
+from goprobe.analysis.heap.snapshot import take
+from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 
 PROGRAM = """package main

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from goprobe.analysis.audit.maps import Looked, MapsFacts, audit_maps
-from goprobe.analysis.audit.where import WhereFacts, audit_where
-from goprobe.analysis.hold import open_target
-from goprobe.analysis.maps import maps
-from goprobe.analysis.where import where
+from goprobe.analysis.locate.auditmaps import Looked, MapsFacts, audit_maps
+from goprobe.analysis.locate.auditwhere import WhereFacts, audit_where
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
 from goprobe.model.address import Address
 from goprobe.model.attached import MapsReport, Whereabouts, WhereReport
 from goprobe.model.location import Kind, Location, Region
-from goprobe.process import pagemap
-from goprobe.process.maps import MappingUse, read_maps, read_smaps
-from goprobe.process.pagemap import resident
+from goprobe.process.proc import pagemap
+from goprobe.process.proc.maps import MappingUse, read_maps, read_smaps
+from goprobe.process.proc.pagemap import resident
+from goprobe.target.live import open_target
 from tests.support.go import Running, build, has_gcc, matrix, running
 
 TARGETS = Path(__file__).parents[2] / "testdata" / "targets"

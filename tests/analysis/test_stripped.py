@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.census import heap_census
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.hold import hold, open_target
-from goprobe.analysis.maps import maps
-from goprobe.analysis.where import where
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.elf import ElfFile
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.heap.census import heap_census
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import CannotWorkError
-from goprobe.process.memory import ProcessMemory
-from goprobe.runtime.layout import Facts, layout_from_debug, roots_from_debug
-from goprobe.runtime.program import Program
-from goprobe.runtime.shipped import releases as shipped_releases
-from goprobe.runtime.shipped import shipped_layout, shipped_layouts
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
+from goprobe.runtime.layout.shipped import releases as shipped_releases
+from goprobe.runtime.layout.shipped import shipped_layout, shipped_layouts
 from goprobe.runtime.stripped import find_roots
+from goprobe.target.live import hold, open_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, releases, running
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.hold import Target, hold, open_target
-from goprobe.analysis.where import where
+from goprobe.analysis.locate.where import where
 from goprobe.model.attached import Whereabouts
 from goprobe.model.location import Detail, Kind
-from goprobe.process.maps import read_maps
+from goprobe.process.proc.maps import read_maps
+from goprobe.target.live import Target, hold, open_target
 from tests.support.go import Running, build, has_gcc, matrix, running, whole_matrix
 
 TARGETS = Path(__file__).parents[2] / "testdata" / "targets"
@@ -171,7 +171,7 @@ def test_stacks_of_goroutines(kinds: Standing, key: str, status: str) -> None:
 
 
 def test_stacks_of_the_runtimes_own_goroutines(kinds: Standing) -> None:
-    from goprobe.analysis.goroutines import goroutines
+    from goprobe.analysis.goroutines.goroutines import goroutines
 
     system = [g for g in goroutines(kinds.target).goroutines if g.system]
     assert len(system) >= 3

@@ -11,24 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.binary.abi import (
-    FLOAT_REGISTERS,
-    INTEGER_REGISTERS,
+from goprobe.arch.abi import (
     POINTER,
     SLICE,
     STRING,
     AbiType,
     Piece,
-    abi_type,
     array_of,
     assign,
     scalar,
     struct_of,
 )
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.dwarfforms import uleb
-from goprobe.binary.elf import ElfFile
-from goprobe.process.memory import ProcessMemory
+from goprobe.arch.registers import FLOAT_ARGUMENTS, INTEGER_ARGUMENTS
+from goprobe.binary.dwarf.abitypes import abi_type
+from goprobe.binary.dwarf.forms import uleb
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.process.memory.memory import ProcessMemory
 from tests.support.gdbsession import GdbSession, gdb_at
 from tests.support.go import build, matrix
 
@@ -250,12 +249,12 @@ class Call:
     def __init__(self, gdb: GdbSession, pid: int, cfa: int) -> None:
         self._memory = ProcessMemory(pid)
         self._cfa = cfa
-        said = gdb("info registers " + " ".join(INTEGER_REGISTERS))
+        said = gdb("info registers " + " ".join(INTEGER_ARGUMENTS))
         self._registers = {
             name: int(value, 16).to_bytes(8, "little")
             for name, value in re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", said, re.MULTILINE)
         }
-        for name in FLOAT_REGISTERS[:6]:
+        for name in FLOAT_ARGUMENTS[:6]:
             value = int(gdb(f"output (long)${name}.v2_int64[0]"))
             self._registers[name] = (value & (1 << 64) - 1).to_bytes(8, "little")
 
@@ -274,12 +273,12 @@ def calls(path: Path, function: str) -> Generator[tuple[GdbSession, Call]]:
     with gdb_at(path, "set language c", f"tbreak *'{function}'", "run") as gdb:
         match = re.search(r"process (\d+)", gdb("info inferiors"))
         assert match
-        entry = gdb.registers().rsp
+        entry = gdb.registers().sp
         yield gdb, Call(gdb, int(match[1]), entry + 8)
         back = int.from_bytes(ProcessMemory(int(match[1])).read(entry, 8), "little")
         gdb(f"tbreak *{back:#x}")
         gdb("continue")
-        assert gdb.registers().rsp == entry + 8
+        assert gdb.registers().sp == entry + 8
         yield gdb, Call(gdb, int(match[1]), entry + 8)
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from goprobe.binary.codeflow import CodeFlow, Slot
-from goprobe.binary.framewrites import ENTRY, FrameWrites
-from goprobe.binary.reaching import LOST, Definition, Definitions
-from goprobe.binary.waysin import Stretch, ways_in
+from goprobe.arch.code import (
+    ENTRY,
+    LOST,
+    CodeFlow,
+    Definition,
+    Definitions,
+    FrameWrites,
+    Slot,
+    Stretch,
+    ways_in,
+)
 
 BASE = 0x401000
 DEPTH = 0x40  # from the stack pointer up to the CFA, all through these pieces

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from goprobe.binary import dwarfindex
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.gotypes import GoKind
+from goprobe.binary.dwarf import dieindex
+from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import NotGoError, UsageError
 from tests.support.go import build, matrix
 
@@ -99,7 +99,7 @@ def test_the_index_is_the_same_from_the_cache(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     binary = build(PROGRAMS / "structs.go")
     first, second = DebugInfo(ElfFile(binary)).index, DebugInfo(ElfFile(binary)).index
-    assert first == second == dwarfindex.build_index(ElfFile(binary))
+    assert first == second == dieindex.build_index(ElfFile(binary))
     assert any(tmp_path.rglob("*")), "nothing was cached"
 
 
@@ -115,7 +115,7 @@ def test_damaged_debug_information_is_one_error(at: int, tmp_path: Path) -> None
     damaged = tmp_path / "damaged"
     damaged.write_bytes(data)
     try:
-        index = dwarfindex.build_index(ElfFile(damaged))
+        index = dieindex.build_index(ElfFile(damaged))
         debug = DebugInfo(ElfFile(damaged))
         for offset in list(index.types.values())[:200]:
             debug.types.at(offset)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.binary import inflate
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.inflate import ZLIB, ZSTD, inflater
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf import inflate
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.elf.inflate import ZLIB, ZSTD, inflater
 from goprobe.errors import NotGoError
 from tests.support.cli import goprobe
 from tests.support.go import build, running

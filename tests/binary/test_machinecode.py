@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.machinecode import (
+from goprobe.arch.machinecode import (
     Constant,
     Known,
     StackAddress,
@@ -12,7 +11,8 @@ from goprobe.binary.machinecode import (
     known_at,
     references,
 )
-from goprobe.binary.pclnfind import open_line_table
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.find import open_line_table
 from tests.support.go import build
 
 BASE = 0x401000
@@ -90,7 +90,7 @@ def test_the_calls_of_a_binary_are_those_that_disassembling_it_all_finds() -> No
     targets = {
         f.entry for f in table.functions() if f.name in ("runtime.mallocgc", "runtime.throw")
     }
-    found = {c.pc: c.target for c in calls_to(elf, targets) if not c.jump}
+    found = {c.pc: c.target for c in calls_to(elf.code(), targets) if not c.jump}
     wanted = {}
     for function in table.functions():
         code = elf.read(function.entry, function.end - function.entry)

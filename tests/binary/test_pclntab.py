@@ -17,9 +17,9 @@ import pytest
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
 
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.pclnfind import find_module_head, open_line_table
-from goprobe.binary.pclnformat import (
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.find import find_module_head, open_line_table
+from goprobe.binary.pcln.format import (
     FUNCDATA_ARGS_POINTER_MAPS,
     FUNCDATA_INL_TREE,
     FUNCDATA_LOCALS_POINTER_MAPS,
@@ -29,9 +29,9 @@ from goprobe.binary.pclnformat import (
     Function,
     shown_name,
 )
-from goprobe.binary.pclnlines import Lines
-from goprobe.binary.pclntab import LineTable
-from goprobe.binary.stackmap import frame_maps, stack_objects
+from goprobe.binary.pcln.lines import Lines
+from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
+from goprobe.binary.pcln.table import LineTable
 from goprobe.errors import NotGoError
 from tests.binary.linetables import SOURCE, binary, builds
 from tests.support.go import build, matrix, running, toolchain

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.pclnfind import open_line_table
-from goprobe.binary.pclnformat import HEADER_SIZE, MAGIC, Function, parse_header
-from goprobe.binary.pclnlines import Lines
-from goprobe.binary.pclntab import LineTable
-from goprobe.binary.pcvalue import decode_runs
-from goprobe.binary.stackmap import frame_maps, stack_objects
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.find import open_line_table
+from goprobe.binary.pcln.format import HEADER_SIZE, MAGIC, Function, parse_header
+from goprobe.binary.pcln.lines import Lines
+from goprobe.binary.pcln.pcvalue import decode_runs
+from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
+from goprobe.binary.pcln.table import LineTable
 from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
 from tests.binary.linetables import binary

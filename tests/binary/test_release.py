@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.binary.buildinfo import BuildInfo, parse_version
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.landmarks import minor_release
-from goprobe.binary.pclnfind import open_line_table
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.buildinfo import BuildInfo, parse_version
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.find import open_line_table
+from goprobe.binary.pcln.landmarks import minor_release
 from goprobe.binary.release import build_info
 from goprobe.errors import NotGoError, UsageError
 from tests.support.cli import goprobe

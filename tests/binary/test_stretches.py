@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.binary.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.elf import PT_LOAD, ElfFile
 from goprobe.binary.stretches import Stretches
 from goprobe.model.location import Kind
 from tests.support.go import build, has_gcc, matrix

@@ -8,11 +8,11 @@ from contextlib import suppress
 
 import pytest
 
-from goprobe.analysis.attached import attach
+from goprobe.api.process import attach
 from goprobe.errors import StopTooLongError
-from goprobe.process import stoplimit
-from goprobe.process.ptrace import stopped
-from goprobe.process.stoplimit import HurriedMemory
+from goprobe.process.ptrace import stoplimit
+from goprobe.process.ptrace.stop import stopped
+from goprobe.process.ptrace.stoplimit import HurriedMemory
 from tests.process.targets import assert_free, assert_healthy, target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, running
@@ -86,13 +86,13 @@ def test_what_reads_for_too_long_is_cut_off() -> None:
     with target("heart") as program:
         with (
             pytest.raises(StopTooLongError, match="not all was read by then"),
-            stopped(program.pid, limit=0.05) as process,
+            stopped(program.pid, limit=0.4) as process,
         ):
             sp = process.threads[program.pid].sp
-            for _ in range(100):
+            for _ in range(200):
                 process.memory.read(sp, 8)
                 time.sleep(0.01)
-        assert process.released and process.pause_us < 300_000
+        assert process.released and process.pause_us < 1_200_000
         with pytest.raises(StopTooLongError):  # whoever has not heard of it
             process.memory.read(sp, 8)
         assert_free(program.pid)

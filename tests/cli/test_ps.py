@@ -67,9 +67,7 @@ def test_a_running_program_is_told(told: dict[str, Any]) -> None:
 
 
 def test_the_table_has_a_line_for_it(told: dict[str, Any]) -> None:
-    (row,) = [
-        line.split() for line in lines(told["text"]) if line.split()[:1] == [str(told["pid"])]
-    ]
+    (row,) = [row for row in told["rows"] if row[:1] == [str(told["pid"])]]
     assert row[:3] == [str(told["pid"]), told["user"], told["go"]]
     assert ("yes" in row) == told["stripped wanted"]
 

@@ -13,7 +13,7 @@ import pytest
 from iced_x86 import Decoder
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from goprobe.binary.elf import ElfFile
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.report.schema import shipped
 from tests.report.screen import cells, lines, raw_characters
 from tests.support.cli import HELLO, command, environment, goprobe, started

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
-from goprobe.analysis.escape import EscapeRequest, Mode, escape
+from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape
 from goprobe.model.escape import EscapeReport, Site, Verdict
 from tests.support.go import toolchain
 

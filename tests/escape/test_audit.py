@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from goprobe.analysis.audit.escape import audit_escape
-from goprobe.analysis.escape import EscapeRequest, escape
+from goprobe.analysis.escape.audit import audit_escape
+from goprobe.analysis.escape.escape import EscapeRequest, escape
 from goprobe.model.escape import EscapeReport, Site
 from tests.support.go import toolchain
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.locate import Locator
-from goprobe.analysis.results import Places
-from goprobe.analysis.sites import CodeMap
-from goprobe.binary.elf import ElfFile
+from goprobe.analysis.escape.calls import CodeMap
+from goprobe.analysis.escape.results import Places
+from goprobe.analysis.locate.locator import Locator
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.model.escape import NOTHING
 from goprobe.model.location import Kind
-from goprobe.process.maps import read_maps
-from goprobe.process.memory import Memory, ProcessMemory
-from goprobe.process.probes import CallHit, CallSite
-from goprobe.process.tracer import run_counted
-from goprobe.runtime.program import Program
+from goprobe.process.memory.memory import Memory, ProcessMemory
+from goprobe.process.proc.maps import read_maps
+from goprobe.process.tracer.events import CallHit, CallSite
+from goprobe.process.tracer.run import run_counted
+from goprobe.runtime.image.program import Program
 from goprobe.runtime.world import World
 from tests.escape.corpus import FOLDER
 from tests.support.go import build, matrix

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from goprobe.analysis.predictions import Sources, is_global
+from goprobe.analysis.escape.predictions import Sources, is_global
 from goprobe.model.escape import EscapeReport
 from tests.escape.corpus import PROGRAMS, witnessed
 from tests.escape.profile import allocations_by_line

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from goprobe.analysis.audit.explain import audit_explain
+from goprobe.analysis.explain.audit import audit_explain
 from goprobe.analysis.explain.claims import TEXTS
 from goprobe.model.codec import from_json
 from goprobe.model.explain import SCHEMA, Claim, ClaimVerdict, ExplainReport

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.cores import CoreTarget
+from goprobe.target.core import CoreTarget
 from scripts.fuzzing.overlay import OverlaidCore, Patch
 from scripts.fuzzing.standing import Standing, standing
 from tests.support.go import matrix

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.cores import open_core
-from goprobe.binary.dwarfindex import AT_TYPE, integer
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.gotypes import GoKind
-from goprobe.runtime.program import Program
+from goprobe.binary.dwarf.dieindex import AT_TYPE, integer
+from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.runtime.image.program import Program
+from goprobe.target.core import open_core
 from scripts.fuzzing.layout import Part, layout_of
 from scripts.fuzzing.questions import OF_PROCESS, OF_PROGRAM, Asked
 from scripts.fuzzing.standing import PROGRAM, Standing

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.cores import open_core
+from goprobe.target.core import open_core
 from scripts.fuzzing.questions import OF_PROCESS, Asked
 from scripts.fuzzing.standing import Standing, standing
 from tests.hostile.measured import asked

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.source import call_arguments, line_of
+from goprobe.analysis.trace.gosource import call_arguments, line_of
 from goprobe.errors import UsageError
 from goprobe.files import read_regular
 from tests.support.cli import HELLO, command, environment, goprobe

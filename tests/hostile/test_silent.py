@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from goprobe.analysis.goroutines import goroutines
-from goprobe.analysis.heap import HeapQuestions, heap
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.heap.heap import HeapQuestions, heap
 from goprobe.model.report import Audited
+from goprobe.target.live import open_target
 from scripts.fuzzing.oracle import SilentError, compare
 from tests.support.go import build, running
 from tests.support.heap import TESTDATA

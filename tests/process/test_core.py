@@ -17,13 +17,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from goprobe.arch.registers import REGISTERS_SIZE, Registers
 from goprobe.errors import UnreadableError, UsageError
-from goprobe.process.core import CoreFile
-from goprobe.process.corenotes import read_notes
-from goprobe.process.maps import find, read_maps
-from goprobe.process.memory import PageCache, u64
-from goprobe.process.ptrace import stopped
-from goprobe.process.registers import REGISTERS_SIZE, Registers
+from goprobe.process.core.file import CoreFile
+from goprobe.process.core.notes import read_notes
+from goprobe.process.memory.memory import PageCache, u64
+from goprobe.process.proc.maps import find, read_maps
+from goprobe.process.ptrace.stop import stopped
 from goprobe.toolchain.find import GdbTool
 from tests.process.targets import PROGRAMS
 from tests.support.gdb import gdbs

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from iced_x86 import Decoder
 
-from goprobe.process import stops
-from goprobe.process.displaced import Call, Copy, Jump, NotDisplaceableError, displace
+from goprobe.arch.amd64 import registers
+from goprobe.arch.displaced import Call, Copy, Jump, NotDisplaceableError, displace
 
 AT, SLOT = 0x40_1000, 0x7000_2000
 
@@ -75,8 +75,8 @@ def test_jumps_are_done_by_hand() -> None:
 )
 def test_calls_are_done_by_hand(code: str, target: int | None, operand: int, length: int) -> None:
     words = memoryview(bytearray(27 * 8)).cast("Q")
-    words[stops.RAX], words[stops.RCX], words[stops.RDX] = 0x777, 0x111, 0x222
-    words[stops.R12], words[stops.RSP] = 0x1212, 0x7FFF_0000
+    words[registers.RAX], words[registers.RCX], words[registers.RDX] = 0x777, 0x111, 0x222
+    words[registers.R12], words[registers.RSP] = 0x1212, 0x7FFF_0000
     call = displaced(code)
     assert isinstance(call, Call)
     assert call.back == AT + length

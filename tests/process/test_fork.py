@@ -17,15 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.arch.registers import NO_SYSCALL, Registers
+from goprobe.arch.sigframe import can_be_resumed, resumed
 from goprobe.errors import GoprobeError, TargetGoneError
-from goprobe.process import forksnapshot, tracing
-from goprobe.process.forkplan import NoForkError, plan_fork
-from goprobe.process.forksnapshot import forked
-from goprobe.process.identity import incarnation
-from goprobe.process.maps import read_maps
-from goprobe.process.ptrace import StoppedProcess, stopped
-from goprobe.process.registers import NO_SYSCALL, Registers
-from goprobe.process.sigframe import can_be_resumed, resumed
+from goprobe.process.fork import snapshot
+from goprobe.process.fork.plan import NoForkError, plan_fork
+from goprobe.process.fork.snapshot import forked
+from goprobe.process.proc.identity import incarnation
+from goprobe.process.proc.maps import read_maps
+from goprobe.process.ptrace import requests
+from goprobe.process.ptrace.stop import StoppedProcess, stopped
 from tests.process.targets import (
     ask,
     assert_free,
@@ -121,16 +122,16 @@ def test_registers_come_back_to_the_last_bit() -> None:
         plan = plan_fork(program.pid)
         time.sleep(0.2)
         with stopped(program.pid) as process:
-            maker = forksnapshot._choose_maker(process)
-            before = process.threads[maker], tracing.extended_state(maker)
-            mask = tracing.signal_mask(maker)
+            maker = snapshot._choose_maker(process)
+            before = process.threads[maker], requests.extended_state(maker)
+            mask = requests.signal_mask(maker)
             assert before[0].syscall is not None
             with forked(process, plan):
                 time.sleep(0.05)
         with stopped(program.pid) as process:
             assert process.threads[maker] == before[0]
-            assert tracing.extended_state(maker) == before[1]
-            assert tracing.signal_mask(maker) == mask
+            assert requests.extended_state(maker) == before[1]
+            assert requests.signal_mask(maker) == mask
 
 
 def busy(process: StoppedProcess) -> int:
@@ -146,7 +147,7 @@ def test_the_maker_goes_on_with_its_work(
     go: str, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if who == "busy":  # the heart's sums are made in vector registers
-        monkeypatch.setattr(forksnapshot, "_choose_maker", busy)
+        monkeypatch.setattr(snapshot, "_choose_maker", busy)
     with target("heart", go=go) as program:
         plan = plan_fork(program.pid)
         made = 0
@@ -254,9 +255,9 @@ def test_the_target_is_killed_before_it_is_forked() -> None:
 
 FORKS = """
 import sys
-from goprobe.process.forkplan import NoForkError, plan_fork
-from goprobe.process.forksnapshot import forked
-from goprobe.process.ptrace import stopped
+from goprobe.process.fork.plan import NoForkError, plan_fork
+from goprobe.process.fork.snapshot import forked
+from goprobe.process.ptrace.stop import stopped
 pid = int(sys.argv[1])
 plan = plan_fork(pid)
 print("begun", flush=True)
@@ -367,7 +368,7 @@ def test_no_fork_without_room_for_copies(monkeypatch: pytest.MonkeyPatch, tmp_pa
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
         (folder / names[0]).write_text(f"{100 << 20}\n")
         (folder / names[1]).write_text(f"{90 << 20}\n")
-        monkeypatch.setattr("goprobe.process.headroom._CGROUPS", tmp_path)
+        monkeypatch.setattr("goprobe.process.proc.headroom._CGROUPS", tmp_path)
         assert "memory cgroup" in (why := why_not(program.pid)) and "only 10 MiB" in why
 
 

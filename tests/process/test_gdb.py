@@ -30,9 +30,9 @@ from goprobe.errors import (
     TargetTimeoutError,
     UsageError,
 )
-from goprobe.process import mi
-from goprobe.process.gdb import VECTORS, Gdb, StopEvent
-from goprobe.process.guardian import known_guardian
+from goprobe.process.gdb import mi
+from goprobe.process.gdb.controller import VECTORS, Gdb, StopEvent
+from goprobe.process.guardian.guardian import known_guardian
 from goprobe.toolchain.find import GdbTool
 from tests.support.gdb import gdbs
 from tests.support.go import build, running
@@ -655,7 +655,7 @@ def test_nothing_leaks(tool: GdbTool, binary: Path) -> None:
 
 CONTROLLER = """
 import os, sys
-from goprobe.process.gdb import Gdb
+from goprobe.process.gdb.controller import Gdb
 from goprobe.toolchain.find import gdb_at
 from msgspec.structs import replace
 from pathlib import Path

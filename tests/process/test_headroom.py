@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from goprobe.process.headroom import gauges, headroom
+from goprobe.process.proc.headroom import gauges, headroom
 from tests.support.cgroups import memory_cgroup
 
 ASK = """
 import os, resource, sys
-from goprobe.process.headroom import headroom
+from goprobe.process.proc.headroom import headroom
 if sys.argv[1].startswith("/"):
     open(sys.argv[1], "w").write(str(os.getpid()))
 else:

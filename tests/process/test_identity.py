@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError, UsageError
-from goprobe.process import identity as module
-from goprobe.process.identity import identify, incarnation
+from goprobe.process.proc import identity as module
+from goprobe.process.proc.identity import identify, incarnation
 from tests.process.targets import PROGRAMS, status, target
 from tests.support.go import build, running
 
@@ -176,7 +176,7 @@ def test_a_traced_process_names_its_tracer(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "_TRACER_PATIENCE", 0.05)
     with target("memory") as program:
         code = (
-            "import sys, time; from goprobe.process.ptrace import stopped\n"
+            "import sys, time; from goprobe.process.ptrace.stop import stopped\n"
             f"with stopped({program.pid}): print('holds', flush=True); time.sleep(60)"
         )
         tracer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
@@ -194,7 +194,7 @@ def test_a_traced_process_names_its_tracer(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_tracer_that_lets_go_soon_is_waited_for() -> None:
-    from goprobe.process.ptrace import stopped
+    from goprobe.process.ptrace.stop import stopped
 
     with target("memory") as program:
         holds, done = threading.Event(), threading.Event()

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iced_x86 import Decoder
 
-from goprobe.analysis.sites import CALL_SIZE, CodeMap
-from goprobe.binary.elf import ElfFile
-from goprobe.process import stops
-from goprobe.process.ledger import ENTRY_SIZE, AllocatorCalls, Doing, Ledger, Made, merged
-from goprobe.process.probes import CallSite, RunOutcome
-from goprobe.process.tracer import run_counted
-from goprobe.runtime.program import Program
+from goprobe.analysis.escape.calls import CALL_SIZE, CodeMap
+from goprobe.arch.amd64 import registers
+from goprobe.arch.ledgerstub import ENTRY_SIZE
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.process.tracer.events import CallSite, RunOutcome
+from goprobe.process.tracer.ledger import AllocatorCalls, Doing, Ledger, Made, merged
+from goprobe.process.tracer.run import run_counted
+from goprobe.runtime.image.program import Program
 from tests.support.go import build, matrix
 
 releases = pytest.mark.parametrize("go", matrix())
@@ -79,8 +80,8 @@ class _Stack:
         # curg's stack is the same where the thread runs a goroutine
         self.words |= {0x7800: 0xA000 if on_g0 else 0x8000, 0x7808: 0xB000 if on_g0 else high}
         self.registers = [0] * 27
-        self.registers[stops.RSP], self.registers[stops.R14] = 0x8000, g
-        self.registers[stops.RBP], self.registers[stops.RAX] = 0x8010, 24
+        self.registers[registers.RSP], self.registers[registers.R14] = 0x8000, g
+        self.registers[registers.RBP], self.registers[registers.RAX] = 0x8010, 24
         self.words[0x8000] = backs[0]
         at = 0x8010
         for number, back in enumerate(backs[1:]):
@@ -112,12 +113,12 @@ def test_what_a_thread_had_left_to_do_is_done_for_it(
     words = memoryview(memory).cast("Q")
     book.fill(words, memoryview(memory))
     stack = _Stack(*backs, on_g0=on_g0)
-    registers = memoryview(bytearray(27 * 8)).cast("Q")
+    thread = memoryview(bytearray(27 * 8)).cast("Q")
     for index, value in enumerate(stack.registers):
-        registers[index] = value
-    registers[stops.RIP] = book.enters(MALLOC + 64)
-    book.finish(registers, stack)
-    assert registers[stops.RIP] == MALLOC + 64
+        thread[index] = value
+    thread[registers.RIP] = book.enters(MALLOC + 64)
+    book.finish(thread, stack)
+    assert thread[registers.RIP] == MALLOC + 64
     assert book.made(words) == ({OWNER: made} if made else {})
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from goprobe.errors import CannotWorkError, TargetGoneError
-from goprobe.process import pagemap
-from goprobe.process.maps import Mapping, find, parse_maps, read_maps, read_smaps
-from goprobe.process.pagemap import resident
+from goprobe.process.proc import pagemap
+from goprobe.process.proc.maps import Mapping, find, parse_maps, read_maps, read_smaps
+from goprobe.process.proc.pagemap import resident
 from tests.process.targets import target
 
 

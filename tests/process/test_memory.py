@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from goprobe.errors import TargetGoneError, UnreadableError
-from goprobe.process import memory as module
-from goprobe.process.memory import (
+from goprobe.process.memory import memory as module
+from goprobe.process.memory.memory import (
     READ_LIMIT,
     Buffer,
     Memory,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.hold import open_target
 from goprobe.cli.attach import ended
-from goprobe.process.forkplan import NoForkError, plan_fork
+from goprobe.process.fork.plan import NoForkError, plan_fork
+from goprobe.target.live import open_target
 from tests.process.targets import PROGRAMS, target
 from tests.process.test_guardian import line, python
 from tests.support.cgroups import enter, killed, memory_cgroup
@@ -64,9 +64,9 @@ def memory_cgroup_is_wide_enough(folder: Path, mib: int) -> Iterator[None]:
 COPY = """
 import sys
 from goprobe.errors import CopyLostError
-from goprobe.process.forkplan import plan_fork
-from goprobe.process.forksnapshot import forked
-from goprobe.process.ptrace import stopped
+from goprobe.process.fork.plan import plan_fork
+from goprobe.process.fork.snapshot import forked
+from goprobe.process.ptrace.stop import stopped
 pid = int(sys.argv[1])
 plan = plan_fork(pid)
 try:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.arch.registers import REGISTERS_SIZE, Registers
 from goprobe.errors import NotPermittedError, TargetGoneError, TargetTimeoutError
-from goprobe.process import ptrace as module
-from goprobe.process.guardian import guardian
-from goprobe.process.identity import identify
-from goprobe.process.maps import find, read_maps
-from goprobe.process.ptrace import StoppedProcess, stopped
-from goprobe.process.registers import REGISTERS_SIZE, Registers
+from goprobe.process.guardian.guardian import guardian
+from goprobe.process.proc.identity import identify
+from goprobe.process.proc.maps import find, read_maps
+from goprobe.process.ptrace import stop as module
+from goprobe.process.ptrace.stop import StoppedProcess, stopped
 from tests.process.targets import (
     ask,
     assert_free,
@@ -120,7 +120,7 @@ def test_released_on_any_exception(error: type[BaseException]) -> None:
 def test_released_when_a_signal_ends_us(number: signal.Signals) -> None:
     with target("heart") as program:
         code = (
-            "import time; from goprobe.process.ptrace import stopped\n"
+            "import time; from goprobe.process.ptrace.stop import stopped\n"
             f"with stopped({program.pid}): print('holds', flush=True); time.sleep(60)"
         )
         tracer = subprocess.Popen(

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from goprobe.errors import TargetError, TargetGoneError
-from goprobe.process.maps import read_maps
-from goprobe.process.ptrace import stopped
+from goprobe.process.proc.maps import read_maps
+from goprobe.process.ptrace.stop import stopped
 from tests.process.targets import (
     ask,
     assert_free,
@@ -82,7 +82,7 @@ def test_children_of_the_target_are_left_alone() -> None:
 
 STOPS = """
 import sys, time
-from goprobe.process.ptrace import stopped
+from goprobe.process.ptrace.stop import stopped
 print("begun", flush=True)
 for _ in range(int(sys.argv[2])):
     with stopped(int(sys.argv[1]), timeout=30):

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import ProcessMemory
-from goprobe.process.rehearsal import CopyPlan, NotingMemory
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.process.memory.rehearsal import CopyPlan, NotingMemory
 
 
 @pytest.mark.parametrize("nowhere", [1 << 64, (1 << 64) - 4096, 16, 1 << 70])

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from goprobe.analysis.hold import open_target
-from goprobe.analysis.maps import maps
-from goprobe.analysis.where import where
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.where import where
 from goprobe.errors import GoprobeError
-from goprobe.process.forkplan import NoForkError, plan_fork
-from goprobe.process.identity import identify
+from goprobe.process.fork.plan import NoForkError, plan_fork
 from goprobe.process.libc import libc
+from goprobe.process.proc.identity import identify
+from goprobe.target.live import open_target
 from tests.process.targets import assert_free, assert_healthy, target
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from goprobe.process.forkplan import NoForkError, plan_fork
-from goprobe.process.forksnapshot import forked
-from goprobe.process.ptrace import stopped
-from goprobe.process.seccomp import BadFilterError, run
+from goprobe.process.fork.plan import NoForkError, plan_fork
+from goprobe.process.fork.snapshot import forked
+from goprobe.process.ptrace.stop import stopped
+from goprobe.process.rights.seccomp import BadFilterError, run
 from tests.process.targets import PROGRAMS, assert_free
 from tests.process.test_fork import why_not
 from tests.support.go import build
@@ -132,12 +132,12 @@ def test_a_filter_that_forbids_it(code: list[Instruction], name: str) -> None:
 def test_without_the_right_to_look_no_fork_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with filtered([give(ALLOW)]) as pid:
         plain = plan_fork
-        from goprobe.process import forkplan
-        from goprobe.process.privileges import Privileges
+        from goprobe.process.fork import plan
+        from goprobe.process.rights.privileges import Privileges
 
         nobody = Privileges(root=False, yama=None, may_trace_all=False, seccomp=False)
-        monkeypatch.setattr(forkplan, "read_privileges", lambda: nobody)
-        assert plain is forkplan.plan_fork
+        monkeypatch.setattr(plan, "read_privileges", lambda: nobody)
+        assert plain is plan.plan_fork
         assert "CAP_SYS_ADMIN" in why_not(pid)
 
 

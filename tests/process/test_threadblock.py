@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goprobe.errors import UnreadableError
-from goprobe.process.maps import Mapping
+from goprobe.process.proc.maps import Mapping
 from goprobe.process.threadblock import stack_bounds
 
 GUARD, LOW, HIGH = 0x7F0000000000, 0x7F0000001000, 0x7F0000101000

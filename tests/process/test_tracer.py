@@ -23,10 +23,10 @@ from typing import Any
 import pytest
 from iced_x86 import FlowControl
 
-from goprobe.binary.elf import ElfFile
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import UnreadableError, UsageError
-from goprobe.process.memory import Memory, u64
-from goprobe.process.tracer import (
+from goprobe.process.memory.memory import Memory, u64
+from goprobe.process.tracer.run import (
     CallHit,
     CallSite,
     ProbeHit,
@@ -874,7 +874,7 @@ def test_the_program_does_not_outlive_a_killed_tracer() -> None:
     binary = build(ENDS)
     code = (
         "import sys\n"
-        "from goprobe.process.tracer import CallSite, run_counted\n"
+        "from goprobe.process.tracer.run import CallSite, run_counted\n"
         "pc, callee = map(int, sys.argv[2:4])\n"
         "run_counted(sys.argv[1], ['spin'], sites=[CallSite(pc, callee, 0)])\n"
     )
@@ -891,7 +891,7 @@ def test_ctrl_c_ends_the_run_with_what_was_seen() -> None:
     binary = build(ENDS)
     code = (
         "import sys\n"
-        "from goprobe.process.tracer import CallSite, run_counted\n"
+        "from goprobe.process.tracer.run import CallSite, run_counted\n"
         "pc, callee = map(int, sys.argv[2:4])\n"
         "run = run_counted(sys.argv[1], ['spin'], sites=[CallSite(pc, callee, 0)])\n"
         "print(run.counts[0] >= 5000, run.partial, run.why)\n"

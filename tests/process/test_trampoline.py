@@ -7,10 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iced_x86 import Decoder
 
-from goprobe.errors import CannotWorkError
-from goprobe.process.inject import place
-from goprobe.process.maps import Mapping
-from goprobe.process.trampoline import (
+from goprobe.arch.stub import (
     CONTROL_SIZE,
     RECORD_SIZE,
     Layout,
@@ -18,6 +15,9 @@ from goprobe.process.trampoline import (
     make_stub,
     ring_size,
 )
+from goprobe.errors import CannotWorkError
+from goprobe.process.proc.maps import Mapping
+from goprobe.process.tracer.inject import place
 
 CALLEE = 0x401000
 

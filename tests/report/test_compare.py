@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 from msgspec import structs
 
-from goprobe.analysis.compare import compared
+from goprobe.analysis.trace.compare import compared
 from goprobe.model.compare import CompareReport, Fate
 from goprobe.model.location import Kind
 from goprobe.model.trace import TraceReport

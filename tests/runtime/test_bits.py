@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goprobe.runtime.heap import bit_runs
+from goprobe.runtime.heap.heap import bit_runs
 
 
 @given(st.integers(0, (1 << 600) - 1), st.integers(0, 512))

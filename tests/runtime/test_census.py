@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from goprobe.runtime.census import Census, count
-from goprobe.runtime.copies import copy_ranges
-from goprobe.runtime.heaptotals import HeapRoots
-from goprobe.runtime.spantable import HeapCopy, copy_heap
+from goprobe.process.memory.copies import copy_ranges
+from goprobe.runtime.heap.census import Census, count
+from goprobe.runtime.heap.spantable import HeapCopy, copy_heap
+from goprobe.runtime.heap.totals import HeapRoots
 from goprobe.runtime.world import World
 from tests.support.go import Running, build, matrix, running
 from tests.support.heap import TESTDATA, standing_world

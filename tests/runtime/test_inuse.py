@@ -6,7 +6,7 @@ import pytest
 
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
-from goprobe.runtime.inuse import given_up
+from goprobe.runtime.values.inuse import given_up
 
 
 def place(kind: Kind, **detail: bool | int | str) -> Location:

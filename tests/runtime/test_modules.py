@@ -8,15 +8,15 @@ import struct
 import msgspec
 import pytest
 
-from goprobe.analysis.hold import hold
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.image import Image
-from goprobe.binary.pclnfind import module_head, open_line_table
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.elf.image import Image
+from goprobe.binary.pcln.find import module_head, open_line_table
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Buffer, Memory, ProcessMemory
-from goprobe.runtime.modules import find_first_moduledata, line_table_of, read_modules
-from goprobe.runtime.stacks import Stacks
+from goprobe.process.memory.memory import Buffer, Memory, ProcessMemory
+from goprobe.runtime.image.modules import find_first_moduledata, line_table_of, read_modules
+from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import World
+from goprobe.target.live import hold
 from tests.runtime.stackprograms import PARKED
 from tests.support.go import build, has_gcc, matrix, running
 

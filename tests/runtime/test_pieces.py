@@ -6,11 +6,11 @@ from functools import cache
 
 import pytest
 
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.expression import Piece
-from goprobe.binary.loclist import Entry
-from goprobe.runtime.pieces import Leaf, is_one_word_of_more, is_taken_apart, leaves, placed
-from goprobe.runtime.program import Program
+from goprobe.binary.dwarf.expression import Piece
+from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.values.pieces import Leaf, is_one_word_of_more, is_taken_apart, leaves, placed
 from tests.analysis.test_variables_reused import SOURCE
 from tests.support.go import build
 

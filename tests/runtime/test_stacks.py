@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.hold import hold, open_target
-from goprobe.runtime.frames import FrameView
-from goprobe.runtime.goroutines import Goroutine
-from goprobe.runtime.stacks import Stacks
-from goprobe.runtime.unwind import Unwound
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.stacks.unwind import Unwound
+from goprobe.target.live import hold, open_target
 from tests.runtime.stackprograms import BUSY, CALLBACKS, PARKED
 from tests.support.go import build, has_gcc, matrix, running
 

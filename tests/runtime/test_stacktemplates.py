@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
-from goprobe.runtime.roots import RootGroup, Roots
-from goprobe.runtime.stackroots import StackRoots
-from goprobe.runtime.stacks import Stacks
-from goprobe.runtime.stacktemplates import Templates
+from goprobe.analysis.heap.snapshot import take
+from goprobe.runtime.roots.roots import RootGroup, Roots
+from goprobe.runtime.roots.stackroots import StackRoots
+from goprobe.runtime.roots.templates import Templates
+from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 
 TESTDATA = Path(__file__).parent.parent.parent / "testdata"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.runtime.stacks import Stacks
-from goprobe.runtime.unwind import Unwound
+from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.stacks.unwind import Unwound
 from tests.runtime.stackprograms import STEPPED
 from tests.support.gdbsession import GdbSession, gdb_at
 from tests.support.go import build, matrix

@@ -8,12 +8,12 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goprobe.binary.elf import ElfFile
-from goprobe.binary.pclnfind import open_line_table
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.find import open_line_table
 from goprobe.errors import UnreadableError
-from goprobe.process.memory import Buffer
-from goprobe.runtime.code import Code
-from goprobe.runtime.unwind import Start, unwind
+from goprobe.process.memory.memory import Buffer
+from goprobe.runtime.image.code import Code
+from goprobe.runtime.stacks.unwind import Start, unwind
 from tests.runtime.stackprograms import PARKED
 from tests.support.go import build
 

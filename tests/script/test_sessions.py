@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import goprobe
-from goprobe.analysis.script.live import LiveDriver
-from goprobe.binary.dwarf import DebugInfo
-from goprobe.binary.elf import ElfFile
+from goprobe.api.script.live import LiveDriver
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import TargetTimeoutError, UsageError
 from goprobe.model.location import Kind
 from tests.support.go import build

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iced_x86 import Decoder, FlowControl, Instruction
 
-from goprobe.binary.elf import ElfFile, Symbol
+from goprobe.binary.elf.elf import ElfFile, Symbol
 
 
 @dataclass(frozen=True, slots=True)

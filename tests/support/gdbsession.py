@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from goprobe.binary.elf import ElfFile
-from goprobe.process.maps import read_maps
-from goprobe.process.memory import ProcessMemory
-from goprobe.runtime.program import Program
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.process.proc.maps import read_maps
+from goprobe.runtime.image.program import Program
 from goprobe.runtime.world import World, load_bias
 from tests.support.gdb import gdbs
 
@@ -28,10 +28,10 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class Registers:
-    rip: int
-    rsp: int
-    rbp: int
-    fs_base: int
+    pc: int
+    sp: int
+    fp: int
+    thread: int
 
 
 class GdbSession:
@@ -68,7 +68,7 @@ class GdbSession:
     def backtrace(self) -> list[tuple[int, str]]:
         """(pc, function) of the frames that are not inlined; the innermost pc is the register's."""
         rows = re.findall(r"^#\d+\s+(?:(0x[0-9a-f]+) in )?(\S+?) \(", self("bt"), re.M)
-        first = self.registers().rip
+        first = self.registers().pc
         return [(int(pc, 16) if pc else first, name) for pc, name in rows]
 
     @property

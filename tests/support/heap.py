@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from goprobe.binary.elf import ElfFile
-from goprobe.process.maps import read_maps
-from goprobe.process.memory import ProcessMemory
-from goprobe.process.ptrace import stopped
-from goprobe.runtime.program import Program
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.process.proc.maps import read_maps
+from goprobe.process.ptrace.stop import stopped
+from goprobe.runtime.image.program import Program
 from goprobe.runtime.world import World, load_bias
 
 TESTDATA = Path(__file__).parents[2] / "testdata" / "heap"

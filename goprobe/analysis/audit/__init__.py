@@ -20,8 +20,8 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from goprobe import __version__
 from goprobe.model.report import Audited, Report
+from goprobe.version import __version__
 
 F = TypeVar("F")
 R = TypeVar("R", bound=Report)

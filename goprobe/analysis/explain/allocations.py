@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from goprobe.analysis.escape import EscapeRequest, escape
-from goprobe.analysis.ownership import package_of
-from goprobe.analysis.session import Launch
+from goprobe.analysis.escape.escape import EscapeRequest, escape
+from goprobe.analysis.trace.ownership import package_of
+from goprobe.analysis.trace.session import Launch
 from goprobe.model.escape import EscapeReport, Site
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
-from goprobe.analysis.audit.explain import audit_explain
+from goprobe.analysis.explain.audit import audit_explain
 from goprobe.analysis.explain.claims import CLAIMS
 from goprobe.analysis.explain.measured import unseen
 from goprobe.analysis.explain.study import Study, shipped
-from goprobe.analysis.session import Launch
+from goprobe.analysis.trace.session import Launch
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.explain import ExplainReport
 from goprobe.model.report import Tool

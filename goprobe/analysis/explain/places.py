@@ -8,16 +8,17 @@ from msgspec import UNSET
 
 from goprobe.analysis.explain.measured import Measured, decided, described, distance, unseen
 from goprobe.analysis.explain.study import STATIC, Study
-from goprobe.analysis.session import Session
-from goprobe.analysis.stopview import StopView
-from goprobe.analysis.wholeregions import whole_regions
-from goprobe.binary.elf import SHF_ALLOC, SHT_NOBITS
+from goprobe.analysis.locate.wholeregions import whole_regions
+from goprobe.analysis.trace.session import Session
+from goprobe.analysis.trace.stopview import StopView
+from goprobe.arch.patches import STORE_BYTE, STORE_REGISTER
+from goprobe.arch.registers import PC
+from goprobe.binary.elf.elf import SHF_ALLOC, SHT_NOBITS
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.trace import Stop
 from goprobe.model.value import Variable
-from goprobe.process.mi import StopEvent
+from goprobe.process.gdb.mi import StopEvent
 
-_MOV_BYTE = 0x0888  # mov byte [rax], cl
 _ORDER = ("text", "rodata", "data", "bss", "heap", "goroutine_stack", "runtime", "system_stack")
 _SHARED = ("first", "copied", "part", "again")
 
@@ -89,9 +90,9 @@ def literal_place(study: Study) -> Measured:
 
 def _write_to(session: Session, view: StopView, address: int) -> StopEvent:
     """Has the scratch copy itself execute a store to the address."""
-    pc = view.registers["rip"]
-    session.gdb.console(f"set var *(short *) {pc:#x} = {_MOV_BYTE:#x}")
-    session.gdb.console(f"set $rax = {address:#x}")
+    pc = view.registers[PC]
+    session.gdb.console(f"set var *(short *) {pc:#x} = {STORE_BYTE:#x}")
+    session.gdb.console(f"set ${STORE_REGISTER} = {address:#x}")
     return session.gdb.step_instruction(timeout=session.time_left())
 
 

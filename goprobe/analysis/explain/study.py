@@ -13,19 +13,19 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.analysis.breakpoints import Place, resolve
-from goprobe.analysis.regions import memory_map
-from goprobe.analysis.session import Launch, Session, prepare
-from goprobe.analysis.stopview import StopView
+from goprobe.analysis.locate.memorymap import memory_map
+from goprobe.analysis.trace.breakpoints import Place, resolve
+from goprobe.analysis.trace.session import Launch, Session, prepare
+from goprobe.analysis.trace.stopview import StopView
 from goprobe.cachefolder import cache_folder, unnamed_file
 from goprobe.errors import CannotWorkError, TargetTimeoutError, UnreadableError, UsageError
 from goprobe.model.escape import EscapeReport
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.trace import Stop
 from goprobe.model.value import Variable
-from goprobe.process.memory import u64
-from goprobe.process.mi import StopEvent
-from goprobe.runtime.program import Program
+from goprobe.process.gdb.mi import StopEvent
+from goprobe.process.memory.memory import u64
+from goprobe.runtime.image.program import Program
 from goprobe.toolchain.built import is_executable_file
 
 STATIC = frozenset({Kind.RODATA, Kind.DATA, Kind.BSS})
@@ -273,18 +273,10 @@ def _globals(view: StopView) -> list[tuple[str, Location]]:
 
 def _prologue(view: StopView) -> tuple[str, ...]:
     """The instructions with which main.main makes room for its frame."""
-    from iced_x86 import Decoder, Formatter, FormatterSyntax
+    from goprobe.arch.instructions import prologue
 
     program = view.world.program
     main = program.lines.function_named("main.main")
     if main is None:
         return ()
-    formatter = Formatter(FormatterSyntax.INTEL)
-    code = program.elf.read(main.entry, min(64, main.end - main.entry))
-    found = []
-    for ins in Decoder(64, code, ip=main.entry):
-        text = formatter.format(ins)
-        found.append(f"{ins.ip:#x} {text}")
-        if text.startswith("sub rsp") or len(found) == 8:
-            break
-    return tuple(found)
+    return tuple(prologue(program.elf.read(main.entry, min(64, main.end - main.entry)), main.entry))

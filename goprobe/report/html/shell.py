@@ -11,11 +11,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from goprobe import __version__
 from goprobe.model.report import Report
 from goprobe.report import words
 from goprobe.report.escape_text import escape
 from goprobe.report.html.evidence import Ledger
+from goprobe.version import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _ROOT_FONT = 16

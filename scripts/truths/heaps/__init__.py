@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapsnapshot import take
-from goprobe.analysis.hold import open_target
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.snapshot import take
+from goprobe.target.live import open_target
 from scripts.truths.answer import Answer, Peers, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.heaps.judge import Judge

@@ -10,13 +10,13 @@ from random import Random
 
 import numpy as np
 
-from goprobe.analysis.closeup import Way, dangling, source_of
-from goprobe.analysis.heap import HeapQuestions, report_on
-from goprobe.analysis.heapgraph import HeapGraph
-from goprobe.analysis.heapnames import Names
-from goprobe.analysis.nodes import NO_OFFSET
-from goprobe.analysis.reach import UNREACHED
-from goprobe.process.memory import u64
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.names import Names
+from goprobe.analysis.heap.nodes import NO_OFFSET
+from goprobe.analysis.heap.objects import Way, dangling, source_of
+from goprobe.analysis.heap.reach import UNREACHED
+from goprobe.process.memory.memory import u64
 from scripts.truths.answer import Answer, not_told, right, wrong
 from scripts.truths.heaps.pointed import Pointed
 from scripts.truths.heaps.said import ObjectSaid, Parts, Said, at_address, same_type

@@ -18,7 +18,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
-from goprobe.runtime.text import escape, go_complex, go_float
+from goprobe.runtime.values.text import escape, go_complex, go_float
 from goprobe.toolchain.find import GdbTool
 from scripts.truths.answer import Outcome, Peers
 from scripts.truths.kind import Case

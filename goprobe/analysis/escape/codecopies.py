@@ -1,0 +1,80 @@
+"""Where the code of a line, or of a function, begins: of its own, and each place of inlining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.join import SitePlan
+from goprobe.analysis.escape.linefacts import MOST_STARTS, CodeLines, Copy, Starts
+from goprobe.analysis.escape.promises import Span
+
+_MOST = 4096
+
+
+class OwnFunction(msgspec.Struct, frozen=True):
+    """A function with code, its lines, how many copies there are, and where these begin."""
+
+    name: str
+    file: str
+    first: int
+    last: int
+    copies: int
+    starts: Starts
+
+
+class Copies:
+    """`canonical` names files as the sources have them; of others than `own` nothing is known."""
+
+    def __init__(
+        self, lines: CodeLines, canonical: Callable[[str], str], own: Callable[[str], bool]
+    ) -> None:
+        names = {file: canonical(file) for file, _ in lines.places}
+        wanted = {file for file, name in names.items() if own(name)}
+        self._lines, self._names = lines, names
+        self._places: dict[tuple[str, int], dict[Copy, Starts]] = {}
+        for (file, line), copies in lines.places.items():
+            if file in wanted:
+                self._places.setdefault((names[file], line), {}).update(copies)
+        self.functions = tuple(
+            OwnFunction(name, names[f.file], f.first, f.last, len(f.starts), _all(f.starts))
+            for name, f in lines.functions.items()
+            if f.file in wanted
+        )
+
+    def starts_in(self, spans: Iterable[Span]) -> list[int]:
+        """Where the code of some lines begins in each copy of it."""
+        found: dict[Copy, Starts] = {}
+        for span in spans:
+            for line in range(span.first, span.last + 1):
+                for copy, starts in self._places.get((span.file, line), {}).items():
+                    both = sorted({*found.get(copy, ()), *starts})
+                    found[copy] = tuple(both[:MOST_STARTS])
+        return list(_all(found))[:_MOST]
+
+    def starts_of(self, plan: SitePlan) -> list[int]:
+        """Where the code of a site's line begins in each copy of it; where there is none, that of
+        its function."""
+        starts = _all(self._places.get((plan.predicted.file, plan.predicted.line), {}))
+        found = self._lines.functions.get(plan.function)
+        return list(starts or (_all(found.starts) if found else ()))
+
+    def starts_of_line(self, call: AllocationCall) -> list[int]:
+        """Where the code of a call's own line begins, in the function that holds the call."""
+        inner = call.frames[0]
+        copies = self._lines.places.get((inner.file, inner.line), {})
+        return [pc for (entry, _), starts in copies.items() if entry == call.entry for pc in starts]
+
+    def starts_around(self, call: AllocationCall) -> Iterator[int]:
+        """Where the functions begin in whose code a call stands."""
+        for frame in call.frames:
+            found = self._lines.functions.get(frame.function)
+            for (entry, _), starts in found.starts.items() if found else ():
+                if entry == call.entry:
+                    yield from starts
+
+
+def _all(starts: Mapping[Copy, Starts]) -> Starts:
+    return tuple(pc for each in starts.values() for pc in each)

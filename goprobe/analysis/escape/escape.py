@@ -1,0 +1,147 @@
+"""`goprobe escape`: what the compiler predicts, held against what the program does.
+
+Built once, as users build it; the compiler's messages and the code are joined to sites; the
+program runs with its allocating calls counted and the first results of each looked at; and each
+site gets its verdict.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.escape.audit import audit_escape
+from goprobe.analysis.escape.judgement import unanswered
+from goprobe.analysis.escape.observe import Observed
+from goprobe.analysis.escape.promises import promises_in
+from goprobe.analysis.escape.request import EscapeRequest, Mode
+from goprobe.analysis.escape.study import Study
+from goprobe.errors import UsageError
+from goprobe.model.escape import (
+    Assertion,
+    Build,
+    EscapeReport,
+    FunctionCode,
+    Place,
+    Site,
+    Verdict,
+)
+from goprobe.model.report import Tool
+from goprobe.model.trace import Exit
+from goprobe.toolchain.escapebuild import (
+    GCFLAGS,
+    GoPackage,
+    build_program,
+    build_test,
+    find_packages,
+)
+from goprobe.toolchain.find import GoTool, find_go
+
+__all__ = ["EscapeRequest", "Mode", "escape"]
+
+
+def escape(request: EscapeRequest) -> EscapeReport:
+    """Build, run and judge. Raises UsageError, BuildError, NoGoError, NotPermittedError."""
+    if request.static and (request.bench or request.run):
+        raise UsageError("--static runs nothing: it does not go with --run or --bench")
+    go = find_go(request.go)
+    tests = request.mode is Mode.TEST
+    packages = find_packages(
+        request.targets, go, tests=tests, flags=request.flags, cwd=request.cwd.absolute()
+    )
+    if not tests:
+        builds = [build_program(packages, go, flags=request.flags, progress=request.progress)]
+    else:
+        builds = [build_test(p, go, flags=request.flags, progress=request.progress)
+                  for p in _tested(packages)]  # fmt: skip
+    studies = [Study(build, go, request) for build in builds]
+    left = [p for p in packages if all(p not in build.packages for build in builds)]
+    return _report(studies, left, go, request)
+
+
+def _tested(packages: Sequence[GoPackage]) -> Sequence[GoPackage]:
+    """Of several packages those that have tests; a single one is named as it is."""
+    return [p for p in packages if p.has_tests] or packages[:1]
+
+
+def _report(
+    studies: Sequence[Study], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
+) -> EscapeReport:
+    """`left` are packages that were named, and are in none of the binaries."""
+    sites = tuple(_shown(s, request.cwd) for study in studies for s in study.sites)
+    assertions = [a for study in studies for a in study.assertions]
+    assertions += [a for package in left for a in _of_package_left(package)]
+    summary: dict[str, int] = {}
+    for site in sites:
+        summary[site.verdict] = summary.get(site.verdict, 0) + 1
+    first = studies[0]
+    observed = [study.observed for study in studies]
+    report = EscapeReport(
+        pid=observed[-1].pid,
+        go=Tool(go.version),
+        build=Build(request.flags, " ".join(first.build.command), GCFLAGS, str(first.build.binary)),
+        sites=sites,
+        assertions=tuple(_shown_assertion(a, request.cwd) for a in assertions),
+        summary={v: summary[v] for v in Verdict if v in summary},
+        ran=not request.static,
+        partial=" · ".join(o.partial for o in observed if o.partial),
+        exit=_exit(observed),
+        dangling=tuple(d for o in observed for d in o.dangling),
+        warnings=tuple(_warnings(studies)),
+        functions=tuple(
+            _shown_function(f, request.cwd) for study in studies for f in study.functions
+        ),
+    )
+    return finished(report, audit_escape(report))
+
+
+def _of_package_left(package: GoPackage) -> Iterable[Assertion]:
+    for file in package.files:
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        for promise in promises_in(str(file), text):
+            yield unanswered(promise, f"{package.path} has no tests that would run it")
+
+
+def _exit(observed: Sequence[Observed]) -> Exit:
+    """The first that ended badly, else that of the last."""
+    bad = [o.exit for o in observed if o.exit != Exit(code=0)]
+    return bad[0] if bad else observed[-1].exit
+
+
+def _warnings(studies: Sequence[Study]) -> Iterable[str]:
+    for study in studies:
+        yield from study.observed.warnings
+        for file in study.changed:
+            yield f"{file} was changed after the build: its lines may not be those of the binary"
+
+
+def _shown(site: Site, cwd: Path) -> Site:
+    calls = tuple(
+        replace(
+            c, file=_relative(c.file, cwd), frames=tuple(_shown_place(f, cwd) for f in c.frames)
+        )
+        for c in site.calls
+    )
+    return replace(site, file=_relative(site.file, cwd), calls=calls)
+
+
+def _shown_place(place: Place, cwd: Path) -> Place:
+    return replace(place, file=_relative(place.file, cwd))
+
+
+def _shown_function(function: FunctionCode, cwd: Path) -> FunctionCode:
+    return replace(function, file=_relative(function.file, cwd))
+
+
+def _shown_assertion(assertion: Assertion, cwd: Path) -> Assertion:
+    return replace(assertion, file=_relative(assertion.file, cwd))
+
+
+def _relative(file: str, cwd: Path) -> str:
+    """A path below the current folder relative to it, any other as it is."""
+    prefix = f"{cwd.absolute()}{os.sep}"
+    return file.removeprefix(prefix)

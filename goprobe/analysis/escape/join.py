@@ -1,0 +1,463 @@
+"""Joins what the compiler said with the code that it made: one plan for each site.
+
+The compiler's positions have columns, the code's have not. So what stands on one line is matched
+by what kind of call can make it, by the type that the call names, by the functions inlined there,
+and in the end by order; where that leaves a choice, the plan says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.expressions import CLOSURE, Shape, same_type
+from goprobe.analysis.escape.framewitness import used_below, uses_of_the_frame
+from goprobe.analysis.escape.linefacts import LineFacts, StackWitness, Static, StaticKind
+from goprobe.analysis.escape.predictions import Predicted, Predictions
+from goprobe.analysis.escape.score import (
+    HINT,
+    STRONG,
+    cannot_be,
+    described,
+    prediction_score,
+    same_function,
+)
+from goprobe.model.escape import Prediction
+from goprobe.runtime.allocators import Family
+
+Place = tuple[str, int]
+TypeName = Callable[[int], str]
+
+
+class SitePlan(msgspec.Struct):
+    """A site before any run.
+
+    `code`: its line has machine code; `alive`: so has its function. `wrapper`: the closure that
+    the compiler makes of the call of a go or defer statement, of which it says nothing. `together`:
+    calls of other sites that may have made this one's memory along with theirs. `witnesses` are
+    instructions that use memory of the frame, the first of each machine function first; `sharing`
+    is how many sites of the line they may be for.
+    """
+
+    predicted: Predicted
+    function: str = ""
+    calls: list[AllocationCall] = msgspec.field(default_factory=list)
+    statics: list[Static] = msgspec.field(default_factory=list)
+    witnesses: list[StackWitness] = msgspec.field(default_factory=list)
+    sharing: int = 1
+    witness_line: int = 0
+    code: bool = False
+    alive: bool = False
+    ambiguous: str = ""
+    wrapper: bool = False
+    together: list[AllocationCall] = msgspec.field(default_factory=list)
+
+    @property
+    def families(self) -> frozenset[Family]:
+        return self.predicted.shape.families
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether it lives in the frame, as far as the code tells."""
+        return bool(self.witnesses) and not self.calls and not self.statics
+
+
+class _Anchored(msgspec.Struct, frozen=True):
+    """A call with the index of the frame whose line it belongs to, and that frame's place."""
+
+    call: AllocationCall
+    at: int
+    place: Place
+
+    @property
+    def function(self) -> str:
+        return self.call.frames[self.at].function
+
+    @property
+    def inlined(self) -> str:
+        """The function whose inlined body holds the call, "" where it stands on the line itself."""
+        return self.call.frames[self.at - 1].function if self.at else ""
+
+
+class Joiner:
+    """`facts` have canonical file names, which `canonical` gives for those of the binary; `own`
+    says which of them are looked at; `type_name` names a type descriptor."""
+
+    def __init__(
+        self,
+        predictions: Predictions,
+        facts: Mapping[Place, Sequence[LineFacts]],
+        canonical: Callable[[str], str],
+        own: Callable[[str], bool],
+        type_name: TypeName,
+    ) -> None:
+        self._predictions = predictions
+        self._facts = facts
+        self._canonical = lru_cache(maxsize=None)(canonical)
+        self._own = own
+        self._type_name = type_name
+        self._functions = _lines_of_functions(facts)
+
+    def plans(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
+        """All sites of own files, those that only the code knows included, by position."""
+        plans = [self._plan(predicted) for predicted in self._predictions.sites
+                 if self._own(predicted.file)]  # fmt: skip
+        by_line: dict[Place, list[SitePlan]] = {}
+        for plan in plans:
+            if not plan.predicted.parameter:
+                by_line.setdefault((plan.predicted.file, plan.predicted.line), []).append(plan)
+        anchored: dict[Place, list[_Anchored]] = {}
+        for call in calls:
+            if found := self._anchor(call):
+                anchored.setdefault(found.place, []).append(found)
+        left: list[_Anchored] = []
+        doubtful: list[_Anchored] = []
+        for place, group in anchored.items():
+            on_line = by_line.get(place, [])
+            sure = [a for a in group if self._names_a_type_of(a, on_line)]
+            left += self._assign(on_line, sure)
+            doubtful += [a for a in group if a not in sure]
+        for anchor in self._assign_by_type(plans, doubtful):
+            left += self._assign(by_line.get(anchor.place, []), [anchor])
+        left = self._assign_by_type(plans, self._assign_parameters(plans, left))
+        self._attach_shared_blocks(plans, [a for group in anchored.values() for a in group])
+        plans += self._unpredicted(self._attach_moves(plans, left))
+        for place, on_line in by_line.items():
+            self._complete(place, on_line, by_line)
+        plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
+        return plans
+
+    def besides(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
+        """Sites of what the runtime was seen to allocate in calls that ask for no memory."""
+        anchored = (self._anchor(call) for call in calls)
+        return self._unpredicted([a for a in anchored if a])
+
+    def _anchor(self, call: AllocationCall) -> _Anchored | None:
+        for at in range(len(call.frames) - 1, -1, -1):
+            frame = call.frames[at]
+            file = self._canonical(frame.file)
+            if frame.line and self._own(file):
+                return _Anchored(call, at, (file, frame.line))
+        return None
+
+    def _plan(self, predicted: Predicted) -> SitePlan:
+        facts = self._facts.get((predicted.file, predicted.line), ())
+        plan = SitePlan(predicted, self._function_name(predicted, facts))
+        plan.code = any(_relevant(fact, plan) for fact in facts)
+        plan.alive = plan.code or plan.function in self._functions
+        return plan
+
+    def _function_name(self, predicted: Predicted, facts: Sequence[LineFacts]) -> str:
+        """The machine function where there is one, else as the compiler names the last function
+        declared above."""
+        if facts:
+            named = [
+                f
+                for f in facts
+                if predicted.function and same_function(f.function, predicted.function)
+            ]
+            return (named or list(facts))[0].function
+        above = [
+            name
+            for line, last, name in self._predictions.declared.get(predicted.file, ())
+            # A closure declared on the line is the thing itself, not the function around it.
+            if line < predicted.line <= last or (line == predicted.line and ".func" not in name)
+        ]
+        name = predicted.function or (above[-1] if above else "")
+        return next((f for f in self._functions if name and same_function(f, name)), name)
+
+    # Calls to sites
+
+    def _assign(self, plans: Sequence[SitePlan], group: Sequence[_Anchored]) -> list[_Anchored]:
+        """Gives each call to the site that fits best; returns those that fit none."""
+        left = []
+        for anchored in group:
+            best, best_score = None, _REFUSED
+            for plan in plans:
+                score = self._score(anchored, plan)
+                used = sum(c.entry == anchored.call.entry for c in plan.calls)
+                score -= _ONCE * min(used, 1)
+                if score > best_score:
+                    best, best_score = plan, score
+            if best is None:
+                left.append(anchored)
+            else:
+                best.calls.append(anchored.call)
+        return left
+
+    def _score(self, anchored: _Anchored, plan: SitePlan) -> int:
+        call, predicted = anchored.call, plan.predicted
+        if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
+            return _REFUSED
+        if cannot_be(call, predicted):
+            return _REFUSED
+        score = self._inlining_score(anchored, predicted)
+        score += self._type_score(call, predicted.shape)
+        score += prediction_score(call, predicted.prediction)
+        if predicted.function:
+            # The compiler tells it of what escapes only: no reason to prefer that.
+            score -= 0 if same_function(anchored.function, predicted.function) else 2 * HINT
+        shapes = [part for part in predicted.expression.split("go.shape.")[1:] if part]
+        if shapes:
+            word = shapes[0].split(",")[0].split("]")[0].split(" ")[0].split("{")[0].rstrip(")")
+            score += HINT if f"go.shape.{word}" in anchored.function else -HINT
+        return max(score, _REFUSED + 1)
+
+    def _inlining_score(self, anchored: _Anchored, predicted: Predicted) -> int:
+        """What lies in an inlined body is reported at the column of the call inlined."""
+        inlined = self._predictions.inlined.get(anchored.place, [])
+        if anchored.inlined:
+            columns = {col for col, name in inlined if same_function(anchored.inlined, name)}
+            return STRONG if predicted.col in columns else -STRONG
+        return -STRONG if predicted.col in {col for col, _ in inlined} else STRONG
+
+    def _type_score(self, call: AllocationCall, shape: Shape) -> int:
+        name = self._type_name(call.type) if call.type else ""
+        if not name or not shape.type:
+            return 0
+        return STRONG if same_type(shape.type, name, shape.exact) else -STRONG
+
+    def _assign_parameters(
+        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
+    ) -> list[_Anchored]:
+        """A parameter is moved on its function's first line, wherever in the list it stands."""
+        moved: dict[tuple[str, str], list[SitePlan]] = {}
+        for plan in plans:
+            if plan.predicted.moved and plan.predicted.in_signature and not plan.calls:
+                moved.setdefault((plan.predicted.file, plan.function), []).append(plan)
+        rest = []
+        for anchored in left:
+            below = [p for p in moved.get((anchored.place[0], anchored.function), ())
+                     if p.predicted.line > anchored.place[1]]  # fmt: skip
+            here = anchored.at == len(anchored.call.frames) - 1
+            rest += self._assign(below if here else (), [anchored])
+        return rest
+
+    def _names_a_type_of(self, anchored: _Anchored, on_line: Sequence[SitePlan]) -> bool:
+        """Whether a site of the line may be what a call makes, by the type that the call names."""
+        scores = [
+            self._type_score(anchored.call, plan.predicted.shape)
+            for plan in on_line
+            if self._score(anchored, plan) > _REFUSED
+        ]
+        return not scores or max(scores) >= 0
+
+    def _assign_by_type(
+        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
+    ) -> list[_Anchored]:
+        """What stands inside a literal of several lines is made on another line of it."""
+        waiting: dict[tuple[str, str], list[SitePlan]] = {}
+        for plan in plans:
+            escapes = plan.predicted.prediction is Prediction.HEAP and plan.predicted.shape.type
+            if escapes and not plan.calls and not plan.predicted.moved:
+                waiting.setdefault((plan.predicted.file, plan.function), []).append(plan)
+        rest = []
+        for anchored in left:
+            fitting = [
+                plan for plan in waiting.get((anchored.place[0], anchored.function), ())
+                if not plan.calls and self._score(anchored, plan) > _REFUSED
+                and self._type_score(anchored.call, plan.predicted.shape) > 0
+            ]  # fmt: skip
+            near = sorted(fitting, key=lambda p: abs(p.predicted.line - anchored.place[1]))
+            rest += self._assign(near[:1], [anchored])
+        return rest
+
+    def _attach_shared_blocks(
+        self, plans: Sequence[SitePlan], anchored: Sequence[_Anchored]
+    ) -> None:
+        """Variables moved to the heap of which the compiler makes one object with others.
+
+        Since Go 1.25 it does so for small ones without pointers that a function makes one after
+        the other (newHeapaddr in src/cmd/compile/internal/ssagen/ssa.go); the call stands where
+        the first of them is declared.
+        """
+        blocks = [a for a in anchored if a.call.makes_several_variables]
+        if not blocks:
+            return
+        for plan in plans:
+            if plan.predicted.moved and not plan.calls:
+                plan.together = self._blocks_before(plan, blocks)
+
+    def _blocks_before(self, plan: SitePlan, blocks: Sequence[_Anchored]) -> list[AllocationCall]:
+        """In each machine function of a site the last block before it."""
+        file, line = plan.predicted.file, plan.predicted.line
+        facts = [f for f in self._facts.get((file, line), ()) if _relevant(f, plan)]
+        entries = {f.entry for f in facts}
+        last: dict[int, _Anchored] = {}
+        for block in blocks:
+            here = block.call.entry in entries or (not facts and block.function == plan.function)
+            if not here or block.place[0] != file or block.place[1] > line:
+                continue
+            known = last.get(block.call.entry)
+            if known is None or block.place[1] >= known.place[1]:
+                last[block.call.entry] = block
+        return [block.call for block in last.values()]
+
+    def _attach_moves(
+        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
+    ) -> list[_Anchored]:
+        """A slice that moves out of the frame at its end belongs to the append that built it."""
+        rest = []
+        for anchored in left:
+            if anchored.call.allocator.family is not Family.MOVE:
+                rest.append(anchored)
+                continue
+            growers = [
+                plan for plan in plans
+                if any(c.entry == anchored.call.entry and c.allocator.family is Family.GROW
+                       for c in plan.calls)
+            ]  # fmt: skip
+            # The move stands where the append's function was inlined, else where it returns.
+            makers = [
+                plan for plan in growers
+                if (plan.predicted.file, plan.predicted.line) == anchored.place
+                and all(len(c.frames) > anchored.at + 1 for c in plan.calls)
+            ] or [p for p in growers if p.predicted.prediction is Prediction.HEAP]  # fmt: skip
+            if not makers:
+                rest.append(anchored)
+                continue
+            same = [p for p in makers if self._same_element(p, anchored.call)] or makers
+            same[0].calls.append(anchored.call)
+            if len(same) > 1:
+                same[
+                    0
+                ].ambiguous = f"{len(same)} appends of this function may have built what is moved"
+        return rest
+
+    def _same_element(self, plan: SitePlan, move: AllocationCall) -> bool:
+        return bool(move.type) and any(c.type == move.type for c in plan.calls)
+
+    def _unpredicted(self, left: Sequence[_Anchored]) -> list[SitePlan]:
+        """Sites of which the compiler said nothing: one for each kind of call on a line."""
+        made: dict[tuple[Place, Family, int], SitePlan] = {}
+        for anchored in left:
+            call = anchored.call
+            key = anchored.place, call.allocator.family, call.type
+            if key not in made:
+                shape = Shape(frozenset((call.allocator.family,)))
+                name = self._type_name(call.type) if call.type else ""
+                predicted = Predicted(
+                    *anchored.place, 0, described(call.allocator.family, name),
+                    Prediction.NONE, shape,
+                )  # fmt: skip
+                made[key] = SitePlan(
+                    predicted, anchored.function, code=True, alive=True,
+                    wrapper=name.startswith(CLOSURE),
+                )  # fmt: skip
+            made[key].calls.append(call)
+        return list(made.values())
+
+    # Code besides calls
+
+    def _complete(self, place: Place, plans: Sequence[SitePlan], sites: Collection[Place]) -> None:
+        on_line = self._facts.get(place, ())
+        for plan in plans:
+            facts = _of_its_function(plan, [f for f in on_line if _relevant(f, plan)])
+            self._add_statics(plan, facts, plans)
+            self._add_witnesses(plan, facts, sites)
+        in_frame = [p for p in plans if p.in_frame and p.witness_line == place[1]]
+        for plan in in_frame:
+            plan.sharing = len(in_frame)
+        for plan in plans:
+            alike = [p for p in plans if _alike(p, plan)]
+            if len(alike) > 1 and not plan.ambiguous and any(p.calls for p in alike):
+                plan.ambiguous = (
+                    f"{len(alike)} alike on this line: which call is whose is told by order"
+                )
+
+    def _add_statics(
+        self, plan: SitePlan, facts: Sequence[LineFacts], on_line: Sequence[SitePlan]
+    ) -> None:
+        wanted = _STATICS.get(plan.predicted.expression, frozenset())
+        for family in plan.families:
+            wanted |= _STATICS_OF.get(family, frozenset())
+        if any(_may_be_empty(p) for p in on_line) and not _may_be_empty(plan):
+            wanted -= {StaticKind.ZEROBASE}
+        if not plan.predicted.shape.constant and Family.CONVERT in plan.families:
+            wanted -= {StaticKind.TEXT}
+            if _constants(facts) <= sum(p.predicted.shape.constant for p in on_line):
+                wanted -= {StaticKind.CONSTANT}
+        if not plan.calls:
+            plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
+
+    def _add_witnesses(
+        self, plan: SitePlan, facts: Iterable[LineFacts], sites: Collection[Place]
+    ) -> None:
+        if plan.predicted.prediction is not Prediction.STACK and Family.GROW not in plan.families:
+            return
+        for fact in facts:
+            plan.witnesses += uses_of_the_frame(fact)
+        plan.witness_line = plan.predicted.line
+        if plan.witnesses or plan.predicted.shape.temporary:
+            return
+        file = plan.predicted.file
+        below = {n: self._facts.get((file, n), ()) for n in plan.predicted.after
+                 if (file, n) not in sites}  # fmt: skip
+        if found := used_below(below, plan.function):
+            plan.witness_line, witness = found
+            plan.witnesses = [witness]
+
+
+_REFUSED = -100
+_ONCE = 3
+
+_S = StaticKind
+_VALUES = frozenset((_S.CONSTANT, _S.SMALL_VALUES, _S.ZERO_VALUE, _S.ZEROBASE, _S.TEXT))
+_STATICS_OF = {
+    Family.CONVERT: _VALUES,
+    Family.OBJECT: frozenset((_S.ZEROBASE,)),
+    Family.SLICE: frozenset((_S.ZEROBASE,)),
+    Family.TO_BYTES: frozenset((_S.CONSTANT, _S.TEXT)),
+}
+_STATICS = {"func literal": frozenset((_S.FUNCTION,))}
+
+
+def _relevant(fact: LineFacts, plan: SitePlan) -> bool:
+    """Of several machine functions with code on a line (shapes, closures), those of the site."""
+    if plan.calls:
+        return any(fact.entry == c.entry for c in plan.calls)
+    return not plan.predicted.function or same_function(fact.function, plan.predicted.function)
+
+
+def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFacts]:
+    """Where a function literal's code stands on the same line as the code around it: the one or
+    the other, by whether the site lies in the literal's text."""
+    names = {f.function for f in facts}
+    nested = {n for n in names if any(n.startswith(f"{outer}.func") for outer in names)}
+    if not nested:
+        return list(facts)
+    return [f for f in facts if (f.function in nested) == plan.predicted.in_literal]
+
+
+def _may_be_empty(plan: SitePlan) -> bool:
+    """Whether what a site makes may have no size, as far as its expression tells."""
+    expression, shape = plan.predicted.expression, plan.predicted.shape
+    if plan.predicted.parameter or plan.calls or shape.constant:
+        return False
+    filled = expression.endswith("{...}") and "struct {}" not in expression
+    return not filled and expression not in _NEVER_EMPTY
+
+
+_NEVER_EMPTY = ("... argument", "func literal", "append")
+
+
+def _constants(facts: Iterable[LineFacts]) -> int:
+    """How many constants the code of a line takes the address of."""
+    kinds = StaticKind.CONSTANT
+    return len({s.address for f in facts for s in f.statics if s.kind is kinds})
+
+
+def _alike(one: SitePlan, other: SitePlan) -> bool:
+    a, b = one.predicted, other.predicted
+    return (a.shape, a.prediction, a.function) == (b.shape, b.prediction, b.function)
+
+
+def _lines_of_functions(facts: Mapping[Place, Sequence[LineFacts]]) -> dict[str, list[int]]:
+    found: dict[str, set[int]] = {}
+    for (_, line), of_line in facts.items():
+        for fact in of_line:
+            found.setdefault(fact.function, set()).add(line)
+    return {name: sorted(lines) for name, lines in found.items()}

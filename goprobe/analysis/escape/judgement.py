@@ -1,0 +1,190 @@
+"""Whether a promise was kept: one judgement, for `//goprobe:` comments and `assert_no_allocation`.
+
+A promise speaks of code: of what stands in its lines, wherever that was inlined, and of what was
+inlined into them. What functions that are called allocate counts for those. Objects are counted, so
+that a promise which held did so each time; what was not seen to run is not known to hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from goprobe.analysis.escape.promises import WORDS, Promise
+from goprobe.model.escape import Assertion, Call, Place, Site, Verdict
+
+_V = Verdict
+_FINE_ON_STACK = frozenset((_V.CONFIRMED_STACK, _V.STATIC, _V.ELIDED, _V.NO_COPY, _V.DEAD))
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """`known` is false where it neither held nor was broken, as far as was seen."""
+
+    held: bool
+    why: str
+    known: bool = True
+
+
+class Code(msgspec.Struct, frozen=True):
+    """The code that a promise speaks of, and what was seen of it.
+
+    `pieces` are its calls of the allocator, each with its site; `sites` what the compiler speaks
+    of in its lines. `there`: it is in the binary. `started`: the program was run at all; `ran`:
+    so was this code; `unseen` says why the run was not seen to its end. `may` names a call that
+    may come to allocate though nothing asks for memory there, "" where there is none.
+    """
+
+    pieces: tuple[tuple[Site, Call], ...] = ()
+    sites: tuple[Site, ...] = ()
+    there: bool = True
+    started: bool = True
+    ran: bool = False
+    unseen: str = ""
+    may: str = ""
+
+    @property
+    def allocating(self) -> list[tuple[Site, Call]]:
+        return [(s, c) for s, c in self.pieces if c.allocations > 0 or c.on_scheduler > 0]
+
+    @property
+    def executed(self) -> bool:
+        return self.ran or any(call.ran or call.hits for _, call in self.pieces)
+
+
+def check(promise: Promise, code: Code) -> Assertion:
+    """What came of a promise of the source."""
+    found = Judgement(False, promise.problem)
+    if not promise.problem:
+        found = judge(promise.word, code)
+    return Assertion(promise.file, promise.line, promise.word, found.held, found.why, found.known)
+
+
+def unanswered(promise: Promise, why: str) -> Assertion:
+    """Of code that nobody looked at."""
+    return Assertion(promise.file, promise.line, promise.word, False, why, known=False)
+
+
+def judge(word: str, code: Code) -> Judgement:
+    return {"noalloc": no_allocation, "heap": _heap, "stack": _stack}[word](code)
+
+
+assert set(WORDS) == {"noalloc", "heap", "stack"}
+
+
+def no_allocation(code: Code) -> Judgement:
+    if code.allocating:
+        return Judgement(False, _said(*code.allocating[0]))
+    return _unknown(code) or Judgement(
+        True,
+        "nothing was allocated here" if code.pieces or code.may else "its code cannot allocate",
+    )
+
+
+def _on_the_heap(code: Code) -> str:
+    """What of it allocates or lies inside another object; "" where nothing was seen to."""
+    if code.allocating:
+        return _said(*code.allocating[0])
+    shared = next((s for s in code.sites if s.verdict is _V.SHARED), None)
+    return _told(shared) if shared else ""
+
+
+def _heap(code: Code) -> Judgement:
+    if why := _on_the_heap(code):
+        return Judgement(True, why)
+    if unknown := _unknown(code):
+        return unknown
+    if not code.sites:
+        return Judgement(False, "there is nothing here that needs memory")
+    return Judgement(False, _told(code.sites[0]))
+
+
+def _stack(code: Code) -> Judgement:
+    if why := _on_the_heap(code):
+        return Judgement(False, why)
+    if unknown := _unknown(code):
+        return unknown
+    fine = [s for s in code.sites if s.verdict in _FINE_ON_STACK]
+    if fine:
+        return Judgement(True, _told(fine[0]))
+    if code.sites:
+        return Judgement(False, _told(code.sites[0]), known=False)
+    return Judgement(False, "there is nothing here that needs memory")
+
+
+def _unknown(code: Code) -> Judgement | None:
+    """Why it is not known that nothing was allocated; None where it is."""
+    contradicted = [s for s in code.sites if s.verdict is _V.CONTRADICTED]
+    if contradicted:
+        return Judgement(False, _told(contradicted[0]), known=False)
+    if not code.there:
+        return Judgement(False, "its code is not in this binary: nothing calls it", known=False)
+    can = _where(code.pieces[0][0]) if code.pieces else code.may
+    if not can:
+        return None
+    if not code.started:
+        return Judgement(False, f"not run: {can} can allocate", known=False)
+    if code.unseen:
+        return Judgement(False, f"{can} can allocate: {code.unseen}", known=False)
+    if not code.executed:
+        return Judgement(False, f"{can} can allocate, and this code never ran", known=False)
+    return None
+
+
+def _said(site: Site, call: Call) -> str:
+    text = _told(site)
+    if call.frames and call.frames[-1].line != site.line:
+        text += f" (in {call.frames[-1].function}, line {call.frames[-1].line})"
+    return text
+
+
+def _told(site: Site) -> str:
+    return f"{_where(site)}: {site.verdict}, {site.reason}"
+
+
+def _where(site: Site) -> str:
+    return f"{site.expression} (line {site.line})"
+
+
+Holds = Callable[[Place], bool]
+
+
+def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> Code:
+    """The code that stands where `holds` says so, or was inlined there; `seen` as Code has it."""
+    here = tuple(
+        site
+        for site in sites
+        if not site.parameter and holds(Place(site.function, site.file, site.line))
+    )
+    pieces = [
+        (site, call)
+        for site in sites
+        for call in site.calls
+        if any(holds(frame) for frame in call.frames)
+    ]
+    moved = [(site, call) for site in _moved_elsewhere(here, sites) for call in site.calls]
+    return Code(tuple(dict.fromkeys((*pieces, *moved))), here, **seen)
+
+
+_MOVED, _INLINING = "moved to heap: ", "inlining call to "
+_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
+
+
+def _moved_elsewhere(here: Iterable[Site], sites: Iterable[Site]) -> Iterator[Site]:
+    """Where a variable that is moved to the heap was inlined: the compiler says that it is declared
+    at the call, and so does the line table."""
+    wanted = {(_base(s.function), s.expression) for s in here if _is_moved(s)}
+    for site in sites:
+        names = (m.removeprefix(_INLINING) for m in site.messages if m.startswith(_INLINING))
+        if _is_moved(site) and any((_base(name), site.expression) in wanted for name in names):
+            yield site
+
+
+def _is_moved(site: Site) -> bool:
+    return any(message.startswith(_MOVED) for message in site.messages)
+
+
+def _base(function: str) -> str:
+    return _TYPE_ARGUMENTS.sub("", function).rpartition(".")[2]

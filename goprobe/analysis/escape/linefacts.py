@@ -1,0 +1,272 @@
+"""What the machine code of a source line does about memory, besides calling the allocator.
+
+A function's code is cut into runs that share their place in the source; each run belongs to the
+line of the outermost call, which is where the compiler reports what it says of inlined bodies.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from goprobe.arch.machinecode import Constant, Reference, StackAddress, references
+from goprobe.binary.elf.elf import SHF_EXECINSTR, SHF_WRITE, ElfFile, Section
+from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, Function, SourceFrame
+from goprobe.binary.pcln.table import LineTable
+
+
+class StaticKind(StrEnum):
+    """What a link-time address is good for as an object's memory."""
+
+    ZEROBASE = "zerobase"  # everything of size zero
+    SMALL_VALUES = "small values"  # runtime.staticuint64s
+    ZERO_VALUE = "zero value"  # runtime.zeroVal
+    CONSTANT = "constant"  # read-only data that the compiler made
+    FUNCTION = "function"  # a closure that captures nothing
+    TEXT = "text"  # the bytes of a string
+    GLOBAL = "global"
+    OTHER = "other"  # types, itabs, dictionaries, code
+
+
+class Static(msgspec.Struct, frozen=True):
+    """An address of static data that code takes. `name` is how the reason shall call it."""
+
+    kind: StaticKind
+    address: int
+    name: str
+
+
+class StackWitness(msgspec.Struct, frozen=True):
+    """An instruction that uses memory of its own frame: when it is about to run, that lies at
+    the stack pointer plus `offset`. `taken`: its address is taken right there. `entry` is that of
+    the machine function."""
+
+    pc: int
+    offset: int
+    taken: bool
+    entry: int = 0
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The part of a frame that it uses."""
+        return self.entry, self.offset
+
+
+class LineFacts(msgspec.Struct):
+    """Of one source line in one machine function. `inlined` are the functions whose bodies it
+    holds."""
+
+    function: str
+    entry: int
+    first_pc: int
+    statics: list[Static] = msgspec.field(default_factory=list)
+    stack: list[StackWitness] = msgspec.field(default_factory=list)
+    inlined: set[str] = msgspec.field(default_factory=set)
+
+
+class FunctionLines(msgspec.Struct):
+    """A function's code, of its own and where it was inlined: its lines, and where each copy of it
+    may begin, by machine function and way of inlining."""
+
+    file: str
+    first: int
+    last: int
+    starts: dict[Copy, Starts] = msgspec.field(default_factory=dict)
+
+
+Copy = tuple[int, int]
+Starts = tuple[int, ...]
+MOST_STARTS = 16
+"""Of one copy: which of its stretches of code runs first depends on the way into it."""
+_OBJECT_LIMIT = 64
+
+
+class CodeLines:
+    """The facts of every line of the functions asked for, by (file, line).
+
+    Once they are there, `places` knows where the code of a line begins in each copy of it, and
+    `functions` the code of each function by its name, inlined ones too. That may be in several
+    places, not all of which run when the line does. The optimiser moves instructions of a line to
+    where the line is not reached: it begins where the debug information says that a statement does
+    (`statements`, sorted addresses), if anywhere.
+    """
+
+    def __init__(self, elf: ElfFile, lines: LineTable, statements: Sequence[int] = ()) -> None:
+        self._lines = lines
+        self._elf = elf
+        self._kinds = _StaticKinds(elf)
+        self.places: dict[tuple[str, int], dict[Copy, Starts]] = {}
+        self.functions: dict[str, FunctionLines] = {}
+        self._statements, self._begins = statements, frozenset(statements)
+
+    def facts(self, functions: Collection[Function]) -> dict[tuple[str, int], list[LineFacts]]:
+        found: dict[tuple[str, int], list[LineFacts]] = {}
+        for function in functions:
+            for place, facts in self._of(function).items():
+                found.setdefault(place, []).append(facts)
+        return found
+
+    def _of(self, function: Function) -> dict[tuple[str, int], LineFacts]:
+        found: dict[tuple[str, int], LineFacts] = {}
+        code = self._elf.read(function.entry, function.end - function.entry)
+        taken = references(code, function.entry)
+        objects = _FrameObjects(taken)
+        runs = list(self.runs(function))
+        for low, high, frames in runs:
+            self._note(function.entry, self._start(low, high), frames)
+            outer = frames[-1]
+            if not outer.line:
+                continue
+            facts = found.setdefault(
+                (outer.file, outer.line), LineFacts(function.name, function.entry, low)
+            )
+            facts.inlined.update(f.function for f in frames[:-1])
+        for reference, frames in _with_frames(taken, runs):
+            line = found.get((frames[-1].file, frames[-1].line))
+            if line is not None:
+                self._add(line, reference, objects)
+        return found
+
+    def _start(self, low: int, high: int) -> int:
+        at = bisect_left(self._statements, low)
+        found = self._statements[at : at + 1]
+        return found[0] if found and found[0] < high else low
+
+    def _set(self, starts: dict[Copy, Starts], copy: Copy, pc: int) -> None:
+        known = starts.get(copy, ())
+        if pc in self._begins and (not known or known[0] in self._begins):
+            starts[copy] = (*known, pc) if len(known) < MOST_STARTS else known
+        elif not known or pc in self._begins:
+            starts[copy] = (pc,)
+
+    def _note(self, entry: int, start: int, frames: Sequence[SourceFrame]) -> None:
+        way = 0
+        for frame in reversed(frames):
+            copy = entry, way
+            if frame.line:
+                self._set(self.places.setdefault((frame.file, frame.line), {}), copy, start)
+                known = self.functions.get(frame.function)
+                if known is None:
+                    known = self.functions[frame.function] = FunctionLines(
+                        frame.file, frame.line, frame.line
+                    )
+                self._set(known.starts, copy, start)
+                if known.file == frame.file:
+                    known.first = min(known.first, frame.line)
+                    known.last = max(known.last, frame.line)
+            way = hash((way, frame.function, frame.line))
+
+    def runs(self, function: Function) -> Iterator[tuple[int, int, tuple[SourceFrame, ...]]]:
+        """[low, high) of the code that shares one place in the source, with its frames."""
+        lines = self._lines
+        ends = sorted(
+            {
+                min(function.entry + end, function.end)
+                for runs in (
+                    lines.runs(function.pcln),
+                    lines.runs(function.pcfile),
+                    lines.pcdata_runs(function, PCDATA_INL_TREE_INDEX),
+                )
+                for end in runs.ends
+            }
+            | {function.end}
+        )
+        low = function.entry
+        for end in ends:
+            if end > low:
+                yield low, end, tuple(lines.inline_stack(function, low))
+                low = end
+
+    def _add(self, facts: LineFacts, reference: Reference, objects: _FrameObjects) -> None:
+        what = reference.what
+        if isinstance(what, Constant):
+            if reference.register:
+                facts.statics.append(self._kinds.of(what))
+        elif reference.register or objects.holds(what.offset):
+            facts.stack.append(
+                StackWitness(reference.pc, what.offset, bool(reference.register), facts.entry)
+            )
+
+
+class _FrameObjects:
+    """The parts of a frame whose address the function takes somewhere.
+
+    The compiler keeps what it can in registers and spills it to the frame; what has an address
+    there is an object of the source. Its size is not known: it ends before the next one.
+    """
+
+    def __init__(self, taken: Collection[Reference]) -> None:
+        self._starts = sorted(
+            {r.what.offset for r in taken if isinstance(r.what, StackAddress) and r.register}
+        )
+
+    def holds(self, offset: int) -> bool:
+        at = bisect_right(self._starts, offset) - 1
+        return at >= 0 and offset - self._starts[at] < _OBJECT_LIMIT
+
+
+def _with_frames(
+    taken: Collection[Reference], runs: list[tuple[int, int, tuple[SourceFrame, ...]]]
+) -> Iterator[tuple[Reference, tuple[SourceFrame, ...]]]:
+    at = 0
+    for reference in taken:
+        while at < len(runs) and reference.pc >= runs[at][1]:
+            at += 1
+        if at < len(runs) and reference.pc >= runs[at][0]:
+            yield reference, runs[at][2]
+
+
+_RUNTIME = {
+    "runtime.zerobase": (StaticKind.ZEROBASE, "runtime.zerobase, which serves every empty value"),
+    "runtime.staticuint64s": (
+        StaticKind.SMALL_VALUES,
+        "runtime.staticuint64s, which holds the values below 256",
+    ),
+    "runtime.zeroVal": (StaticKind.ZERO_VALUE, "runtime.zeroVal, which serves zero values"),
+}
+# From each mark to the next one of its section lies this.
+_MARKS = {
+    "runtime.types": StaticKind.OTHER,
+    "go:string.*": StaticKind.TEXT,
+    "go:func.*": StaticKind.FUNCTION,
+    "go:funcdesc": StaticKind.FUNCTION,
+    "runtime.gcbits.*": StaticKind.CONSTANT,
+}
+_RELRO = ".data.rel.ro"
+
+
+class _StaticKinds:
+    """Tells kinds of read-only data apart by the linker's marks (cmd/link/internal/ld/data.go).
+
+    In .rodata stand, in this order, types (a section of their own since 1.27), string bytes,
+    function descriptors, pointer bitmaps and then the constants of packages.
+    """
+
+    def __init__(self, elf: ElfFile) -> None:
+        self._elf = elf
+        marks = {s.name: s.address for s in elf.symbols if s.name in _MARKS}
+        self._marks = sorted((address, name) for name, address in marks.items())
+
+    def of(self, what: Constant) -> Static:
+        address = what.value
+        symbol = self._elf.symbol_at(address)
+        section = self._elf.section_at(address)
+        name = symbol.name if symbol else ""
+        if name in _RUNTIME:
+            kind, shown = _RUNTIME[name]
+            return Static(kind, address, shown)
+        if section is None or name.startswith(("go:itab.", "type:")) or ".dict." in name:
+            return Static(StaticKind.OTHER, address, name)
+        if section.flags & SHF_WRITE and section.name != _RELRO:
+            return Static(StaticKind.GLOBAL, address, name or section.name)
+        kind = self._read_only(section, address)
+        return Static(kind, address, f"read-only data ({section.name})")
+
+    def _read_only(self, section: Section, address: int) -> StaticKind:
+        before = [name for at, name in self._marks if section.address <= at <= address]
+        if section.flags & SHF_EXECINSTR:
+            return StaticKind.OTHER
+        return _MARKS[before[-1]] if before else StaticKind.CONSTANT

@@ -1,0 +1,215 @@
+"""The run of `goprobe escape`: which calls are counted and looked at, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from signal import Signals
+
+import msgspec
+
+from goprobe.analysis.escape.calls import CALL_SIZE, AllocationCall, CodeMap
+from goprobe.analysis.escape.join import SitePlan
+from goprobe.analysis.escape.results import CallResults, Results
+from goprobe.analysis.escape.stackpointers import pointers_into_stacks
+from goprobe.analysis.escape.verdict import CallEvidence
+from goprobe.arch.machinecode import DirectCall
+from goprobe.errors import GoprobeError, UnreadableError
+from goprobe.model.escape import DanglingPointer
+from goprobe.model.location import Kind
+from goprobe.model.trace import Exit
+from goprobe.process.memory.memory import Memory, ProcessMemory
+from goprobe.process.proc.identity import entry_point
+from goprobe.process.proc.maps import read_maps
+from goprobe.process.ptrace.heldregisters import held_registers, out_of_calls
+from goprobe.process.tracer.events import CallSite, ProbeSite, RunOutcome
+from goprobe.process.tracer.ledger import Made
+from goprobe.process.tracer.run import run_counted
+from goprobe.runtime.allocators import Allocates, Family
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.world import load_bias
+
+
+class Request(msgspec.Struct, frozen=True):
+    """`others` are calls of the runtime, besides those of the plans, that are to be held
+    responsible for what it allocates; of the instructions `watched` it is asked whether they ran
+    at all."""
+
+    program: Program
+    code: CodeMap
+    plans: Sequence[SitePlan]
+    others: Mapping[int, DirectCall]
+    watched: Collection[int]
+    arguments: tuple[str, ...]
+    cwd: Path
+    hits: int
+    check_pointers: int
+    timeout: float | None
+    stdout: int
+    stderr: int
+
+
+class Observed(msgspec.Struct):
+    """What a run showed; by pc (link-time) of calls and of witnesses. Empty: nothing was run.
+
+    `made` is what was allocated in each call of the runtime, `besides` the calls among them that
+    are no site's. `partial` says why the run was not seen to its end, "" where it was.
+    """
+
+    ran: bool = False
+    pid: int = 0
+    counts: Mapping[int, int] = msgspec.field(default_factory=dict)
+    made: Mapping[int, Made] = msgspec.field(default_factory=dict)
+    besides: tuple[AllocationCall, ...] = ()
+    results: Mapping[int, CallResults] = msgspec.field(default_factory=dict)
+    witnessed: Mapping[int, int] = msgspec.field(default_factory=dict)
+    executed: Mapping[int, int] = msgspec.field(default_factory=dict)
+    dangling: tuple[DanglingPointer, ...] = ()
+    warnings: tuple[str, ...] = ()
+    partial: str = ""
+    exit: Exit = msgspec.field(default_factory=Exit)
+
+    def ran_at(self, pc: int) -> bool:
+        """Whether an instruction that was watched, or counted, was seen to run."""
+        return bool(self.executed.get(pc) or self.counts.get(pc))
+
+    def on_scheduler(self, call: AllocationCall) -> int:
+        """Objects made for the call on the scheduler's stack: where that is its affair."""
+        on_g0 = self.made.get(call.pc, _NOTHING).on_g0
+        return on_g0 if call.allocator.family is Family.GO else 0
+
+    def evidence(self, call: AllocationCall) -> CallEvidence:
+        results = self.results.get(call.pc, CallResults())
+        made = self.made.get(call.pc, _NOTHING)
+        return CallEvidence(
+            call.allocator, self.hits(call), results.inspected, results.outcomes(), made.objects,
+            made.bytes, self.on_scheduler(call),
+        )  # fmt: skip
+
+    def hits(self, call: AllocationCall) -> int:
+        """How often it ran; of what was found by its doing alone, how often it did that."""
+        return self.counts.get(call.pc, self.made.get(call.pc, _NOTHING).objects)
+
+    def allocations(self, call: AllocationCall) -> int:
+        """How many objects were allocated in the call, -1 where nothing was run."""
+        return self.made.get(call.pc, _NOTHING).objects if self.ran else -1
+
+    def bytes(self, call: AllocationCall) -> int:
+        """What these objects asked for in all."""
+        return self.made.get(call.pc, _NOTHING).bytes if self.ran else -1
+
+    def blocks(self, call: AllocationCall) -> int:
+        """How many of these objects the allocator began a block for, -1 where that is not known:
+        it puts small ones into one, and not every one was looked at."""
+        made = self.made.get(call.pc, _NOTHING)
+        if not self.ran or not made.small:
+            return made.objects if self.ran else -1
+        results = self.results.get(call.pc, CallResults())
+        if call.allocator.allocates is Allocates.SEVERAL or results.inspected < self.hits(call):
+            return -1
+        return sum(o.opened for o in results.outcomes() if o.kind == Kind.HEAP)
+
+
+_NOTHING = Made()
+
+
+def observe(request: Request) -> Observed:
+    """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""
+    calls = {call.pc: call for plan in request.plans for call in plan.calls}
+    owners = [pc + CALL_SIZE for pc in (*calls, *request.others)]
+    sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
+    offsets = {w.pc: w.offset for plan in request.plans for w in plan.witnesses}
+    # What runs in a function besides the first needs to be seen once only.
+    often = {next(group).pc for plan in request.plans
+             for _, group in groupby(plan.witnesses, lambda w: w.entry)}  # fmt: skip
+    watched = [pc for pc in request.watched if pc not in offsets]
+    results = Results(request.program, calls, offsets)
+    sweeps = _Sweeps(request.program)
+    outcome = run_counted(
+        str(request.program.elf.path), request.arguments, sites=sites,
+        probes=[
+            *(
+                ProbeSite(pc, pc, max(request.hits, 1) if pc in often else 1)
+                for pc in (*offsets, *watched)
+                if pc not in calls
+            ),
+        ],
+        inspect=request.hits, on_hit=results.on_hit, on_probe=results.on_probe,
+        on_end=sweeps.at_end, check_every=request.check_pointers,
+        on_check=sweeps.between if request.check_pointers else None,
+        timeout=request.timeout, stdout=request.stdout, stderr=request.stderr,
+        cwd=str(request.cwd), allocator=request.code.allocator_calls(owners),
+    )  # fmt: skip
+    return _observed(request, outcome, results, sweeps)
+
+
+class _Sweeps:
+    """Looks for pointers into stacks while the program stands still; each is told once."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._count = 0
+        self.found: dict[str, DanglingPointer] = {}
+        self.warnings: list[str] = []
+
+    def between(self, memory: Memory) -> None:
+        self._count += 1
+        self._sweep(memory, f"in the run, at look {self._count}")
+
+    def at_end(self, memory: Memory) -> None:
+        self._sweep(memory, "at the end of the run")
+
+    def _sweep(self, memory: Memory, when: str) -> None:
+        pid = memory.pid if isinstance(memory, ProcessMemory) else 0
+        mappings = read_maps(pid)
+        bias = load_bias(self._program, mappings, str(self._program.elf.path), entry_point(pid))
+        try:
+            low, high = self._program.lines.low + bias, self._program.lines.high + bias
+            threads = out_of_calls(held_registers(pid), memory, low, high)
+            found = pointers_into_stacks(self._program, memory, pid, mappings, threads, bias)
+        except (GoprobeError, UnreadableError) as error:
+            self.warnings.append(f"pointers into stacks were not looked for: {error}")
+            return
+        for pointer in found:
+            told = DanglingPointer(
+                pointer.source, pointer.target, when, pointer.function, pointer.file, pointer.line
+            )
+            self.found.setdefault(pointer.source, told)
+
+
+def _observed(
+    request: Request,
+    outcome: RunOutcome,
+    results: Results,
+    sweeps: _Sweeps,
+) -> Observed:
+    counts = outcome.counts
+    made = {back - CALL_SIZE: made for back, made in outcome.made.items()}
+    return Observed(
+        ran=True,
+        pid=outcome.pid,
+        counts=counts,
+        made=made,
+        besides=tuple(
+            request.code.call_at(request.others[pc])
+            for pc, found in made.items()
+            if pc in request.others and found.objects
+        ),
+        results=results.by_call,
+        witnessed=results.witnessed,
+        executed=results.executed,
+        dangling=tuple(sweeps.found.values()),
+        warnings=tuple(dict.fromkeys(sweeps.warnings)),
+        partial=outcome.why if outcome.partial else "",
+        exit=_exit(outcome),
+    )
+
+
+def _exit(outcome: RunOutcome) -> Exit:
+    if not outcome.signal:
+        return Exit(code=outcome.exit_code)
+    try:
+        return Exit(signal=Signals(outcome.signal).name)
+    except ValueError:
+        return Exit(signal=f"signal {outcome.signal}")

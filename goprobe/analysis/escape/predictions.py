@@ -1,0 +1,271 @@
+"""From the compiler's messages to the sites that they speak of, one for each thing it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from goprobe.analysis.escape.expressions import Shape, shape_of
+from goprobe.files import text_or_nothing
+from goprobe.model.escape import Prediction
+from goprobe.runtime.allocators import Family
+from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
+
+_K = DiagnosticKind
+_PREDICTIONS = {
+    _K.ESCAPES: Prediction.HEAP,
+    _K.MOVED: Prediction.HEAP,
+    _K.DOES_NOT_ESCAPE: Prediction.STACK,
+    _K.LEAKING_PARAM: Prediction.NONE,
+    _K.LEAKING_CONTENT: Prediction.NONE,
+    _K.LEAKING_RESULT: Prediction.NONE,
+}
+_OF_PARAMETERS = frozenset((_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RESULT))
+_BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT_ALIVE))
+_NAME = re.compile(r"~?[\w·]+")
+_SOURCE_LIMIT = 64 << 20
+_LOOK_BACK = 4096
+_LITERAL = re.compile(r"\.func\d|-range\d")
+_BELOW = 12
+# What goes on with the statement before it, or can be jumped to.
+_CLOSES = re.compile(r"\s*([})\]]|case\b|default\s*:|\w+\s*:\s*($|//))")
+
+
+class Predicted(msgspec.Struct):
+    """What the compiler says of one thing. `file` is absolute where it is a file.
+
+    `parameter`: it speaks of a parameter, which has no memory of its own. `global_`: the thing
+    belongs to a package variable's initial value. `in_literal`: it stands in a function literal
+    that begins on its line. `in_signature`: it is a parameter that was moved to the heap.
+    `function` is the compiler's name for the function, "" where it does not tell. `after` are lines
+    below that cannot run unless this one did.
+    """
+
+    file: str
+    line: int
+    col: int
+    expression: str
+    prediction: Prediction
+    shape: Shape
+    function: str = ""
+    parameter: bool = False
+    global_: bool = False
+    zero_copy: bool = False
+    moved: bool = False
+    in_literal: bool = False
+    in_signature: bool = False
+    messages: list[str] = msgspec.field(default_factory=list)
+    flow: tuple[str, ...] = ()
+    after: tuple[int, ...] = ()
+
+
+class Predictions(msgspec.Struct, frozen=True):
+    """`inlined` are the calls that the compiler inlined: by (file, line), columns and names.
+    `declared` are the functions that it compiled, by file: their first and last lines and names,
+    in order."""
+
+    sites: tuple[Predicted, ...]
+    inlined: Mapping[tuple[str, int], list[tuple[int, str]]]
+    declared: Mapping[str, list[tuple[int, int, str]]]
+
+
+class Sources:
+    """Lines of source files, read once; a file that cannot be read has none."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+
+    def lines(self, file: str) -> list[str]:
+        if file not in self._lines:
+            self._lines[file] = text_or_nothing(file, _SOURCE_LIMIT).split("\n")
+        return self._lines[file]
+
+    def line(self, file: str, number: int) -> str:
+        lines = self.lines(file)
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def in_block_after(self, file: str, line: int) -> tuple[int, ...]:
+        """Lines after one that stand in the same block of statements, by their indentation."""
+        depth = _indentation(self.line(file, line))
+        found = []
+        for number, text in enumerate(self.lines(file)[line : line + _BELOW], line + 1):
+            if text.strip() and _indentation(text) < depth:
+                break
+            if _indentation(text) == depth and not _CLOSES.match(text):
+                found.append(number)
+        return tuple(found)
+
+    def last_line(self, file: str, line: int, name: str) -> int:
+        """Where a function ends as far as that matters: a literal, by its indentation, and any
+        other where the next one begins."""
+        lines = self.lines(file)
+        if not _LITERAL.search(name):
+            return len(lines)
+        depth, last = _indentation(self.line(file, line)), line
+        for number, text in enumerate(lines[line:], line + 1):
+            if text.strip():
+                if _indentation(text) <= depth:
+                    return number if text.lstrip().startswith(("}", ")")) else last
+                last = number
+        return last
+
+    def before(self, file: str, line: int, col: int) -> str:
+        """The text before a position (`col` in bytes from 1), as far back as can matter."""
+        lines = self.lines(file)
+        if not 0 < line <= len(lines):
+            return ""
+        start = max(0, line - 60)
+        head = lines[line - 1].encode()[: max(0, col - 1)].decode(errors="replace")
+        return "\n".join([*lines[start : line - 1], head])[-_LOOK_BACK:]
+
+
+def _indentation(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def predict(
+    diagnostics: Iterable[Diagnostic], file_of: Callable[[Diagnostic], str], sources: Sources
+) -> Predictions:
+    """Sites in the order of files and positions; `file_of` gives a message's canonical file."""
+    sites: dict[tuple[str, int, int, str, Prediction], Predicted] = {}
+    inlined: dict[tuple[str, int], list[tuple[int, str]]] = {}
+    declared: dict[str, list[tuple[int, str]]] = {}
+    beside: dict[tuple[str, int, int], list[str]] = {}
+    files: dict[tuple[str, str], str] = {}
+    for d in diagnostics:
+        key = d.package, d.file
+        if key not in files:
+            files[key] = file_of(d)
+        file = files[key]
+        if d.kind in _PREDICTIONS:
+            _add(sites, d, file, sources)
+        elif d.kind is _K.INLINING:
+            inlined.setdefault((file, d.line), []).append((d.col, d.expression))
+        elif d.kind in (_K.CAN_INLINE, _K.CANNOT_INLINE) and not d.detail.startswith("into "):
+            declared.setdefault(file, []).append((d.line, d.expression))
+        if d.kind in _BESIDE or d.kind is _K.ZERO_COPY:
+            beside.setdefault((file, d.line, d.col), []).append(d.text)
+    for site in sites.values():
+        _add_beside(site, beside.get((site.file, site.line, site.col), []))
+    ordered = sorted(sites.values(), key=lambda s: (s.file, s.line, s.col))
+    _mark_literals(ordered, sources)
+    return Predictions(
+        tuple(ordered), inlined,
+        {
+            file: [(line, sources.last_line(file, line, name), name)
+                   for line, name in sorted(set(found))]
+            for file, found in declared.items()
+        },
+    )  # fmt: skip
+
+
+def _add(
+    sites: dict[tuple[str, int, int, str, Prediction], Predicted],
+    d: Diagnostic,
+    file: str,
+    sources: Sources,
+) -> None:
+    prediction = _PREDICTIONS[d.kind]
+    parameter = d.kind in _OF_PARAMETERS or (
+        d.kind is _K.DOES_NOT_ESCAPE and is_parameter(d, file, sources)
+    )
+    key = file, d.line, d.col, d.expression, prediction
+    site = sites.get(key)
+    if site is None:
+        moved = d.kind is _K.MOVED
+        in_signature = moved and is_parameter(d, file, sources)
+        shape = shape_of(d.expression, moved)
+        if in_signature:
+            shape = replace(shape, type=_type_beside(d, file, sources))
+        site = sites[key] = Predicted(
+            file, d.line, d.col, d.expression, prediction, shape, d.function, parameter,
+            moved=moved, in_signature=in_signature, flow=d.flow,
+            global_=not parameter and is_global(file, d.line, sources),
+            after=sources.in_block_after(file, d.line) if prediction is Prediction.STACK else (),
+        )  # fmt: skip
+    site.messages.append(d.text)
+
+
+def _add_beside(site: Predicted, texts: list[str]) -> None:
+    for text in texts:
+        if text.startswith("zero-copy"):
+            site.zero_copy = Family.TO_BYTES in site.shape.families
+            if not site.zero_copy:
+                continue
+        site.messages.append(text)
+
+
+def _mark_literals(sites: Iterable[Predicted], sources: Sources) -> None:
+    """Tells what stands inside the function literals of a line from what stands beside them."""
+    by_line: dict[tuple[str, int], list[Predicted]] = {}
+    for site in sites:
+        by_line.setdefault((site.file, site.line), []).append(site)
+    for (file, line), on_line in by_line.items():
+        starts = [s.col for s in on_line if s.expression == "func literal"]
+        if starts and len(on_line) > 1:
+            text = sources.line(file, line).encode()
+            ends = [_end_of_literal(text, col) for col in starts]
+            for site in on_line:
+                site.in_literal = any(
+                    low < site.col < high for low, high in zip(starts, ends, strict=True)
+                )
+
+
+def _end_of_literal(text: bytes, col: int) -> int:
+    """The column of the brace that ends the function literal at `col`, behind the line's end where
+    it goes on."""
+    depth = 0
+    for at in range(col - 1, len(text)):
+        depth += (text[at : at + 1] == b"{") - (text[at : at + 1] == b"}")
+        if depth == 0 and text[at : at + 1] == b"}":
+            return at + 1
+    return len(text) + 1
+
+
+def is_parameter(d: Diagnostic, file: str, sources: Sources) -> bool:
+    """Whether a bare name stands among the parameters of a function: the compiler's sentence is
+    the same for those and for a variable that becomes an interface."""
+    if not _NAME.fullmatch(d.expression):
+        return False
+    text = sources.before(file, d.line, d.col)
+    depth = 0
+    for at in range(len(text) - 1, -1, -1):
+        character = text[at]
+        if character in ")]}":
+            depth += 1
+        elif character in "([{":
+            if depth == 0:
+                return character == "(" and bool(_FUNCTION_HEAD.search(text[:at]))
+            depth -= 1
+    return False
+
+
+def _type_beside(d: Diagnostic, file: str, sources: Sources) -> str:
+    """The type of a parameter, where it is written simply and on the same line."""
+    text = sources.line(file, d.line).encode()[max(0, d.col - 1) :].decode(errors="replace")
+    found = _PARAMETER_TYPE.match(text)
+    return found[1] if found else ""
+
+
+_PARAMETER_TYPE = re.compile(r"\w+(?:\s*,\s*\w+)*\s+([\w.*]+)\s*[,)]")
+
+
+# What may stand before a parameter list: `func`, `func name`, `func name[T any]`, and, for
+# methods, the receiver before the name.
+_FUNCTION_HEAD = re.compile(
+    r"\bfunc\s*(?:\([^()]*\)\s*)?(?:[\w·]+\s*(?:\[[^()]*\])?)?\s*$", re.DOTALL
+)
+
+
+def is_global(file: str, line: int, sources: Sources) -> bool:
+    """Whether a line lies outside of all functions, judged by the last line not indented."""
+    for number in range(line, max(0, line - 20000), -1):
+        text = sources.line(file, number)
+        if text and not text[0].isspace() and not text.startswith(("//", "/*", "*", "}", ")")):
+            return text.startswith(("var ", "var("))
+        if text.startswith(("}", ")")) and number != line:
+            return False
+    return False

@@ -1,0 +1,287 @@
+"""Where the results of inspected calls lived.
+
+Looked at while the calling thread stands still, so this has to be quick: the three places where
+almost everything lies (the own stack, the binary's sections, a span of the heap) are told apart by
+the same bookkeeping as `locate` uses, with as few reads as that takes; what is none of them is
+asked of `locate` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import msgspec
+
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.locate.locator import Locator
+from goprobe.arch.registers import GOROUTINE, INTEGER_ARGUMENTS, SP
+from goprobe.errors import UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.escape import NOTHING, Outcome
+from goprobe.model.location import Kind
+from goprobe.process.memory.memory import Memory, ProcessMemory, u64
+from goprobe.process.proc.identity import entry_point
+from goprobe.process.proc.maps import read_maps
+from goprobe.process.tracer.events import CallHit, ProbeHit
+from goprobe.runtime.allocators import Allocator, Family
+from goprobe.runtime.heap.heap import Heap
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.types.typedata import TypeData
+from goprobe.runtime.world import World, load_bias
+
+_WORD = 8
+_OPERANDS = 64
+_INDEX = {name: index for index, name in enumerate(INTEGER_ARGUMENTS)}
+_WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
+
+
+class Where(msgspec.Struct, frozen=True):
+    """A place of memory; `opened`: the address begins a block of the allocator's own."""
+
+    kind: str
+    name: str
+    opened: bool = False
+
+
+class _Tally(msgspec.Struct):
+    count: int = 0
+    bytes: int = 0
+    opened: int = 0
+    first: int = 0
+    name: str = ""
+
+
+class CallResults(msgspec.Struct):
+    """What was seen of one CALL instruction: `tallies` by kind of place and type."""
+
+    inspected: int = 0
+    tallies: dict[tuple[str, str], _Tally] = msgspec.field(default_factory=dict)
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        return tuple(
+            Outcome(
+                kind=kind, count=tally.count, bytes=tally.bytes, type=type_name,
+                address=Address(tally.first), name=tally.name, opened=tally.opened,
+            )
+            for (kind, type_name), tally in self.tallies.items()
+        )  # fmt: skip
+
+
+class _CallWords:
+    """A hit's arguments and results by name, for the formulas of the allocator's table."""
+
+    def __init__(self, hit: CallHit, allocator: Allocator, memory: Memory, places: Places) -> None:
+        self._hit, self._allocator = hit, allocator
+        self._memory, self._places = memory, places
+
+    def argument(self, name: str) -> int:
+        slot = self._allocator.slots[name]
+        if slot.register:
+            return self._hit.arguments[_INDEX[slot.register]]
+        # On the stack, which may have moved since.
+        below = self._hit.stack_hi - self._hit.sp
+        return u64(self._memory, self._hit.stack_hi_after - below + slot.offset)
+
+    def result(self, index: int) -> int:
+        return self._hit.results[index]
+
+    def type_size(self, rtype: int) -> int:
+        return self._places.type_size(rtype)
+
+
+class Places:
+    """Tells where an address lies, quickly, in a process that runs on between questions."""
+
+    def __init__(self, program: Program, memory: Memory) -> None:
+        self._program = program
+        self._memory = memory
+        pid = memory.pid if isinstance(memory, ProcessMemory) else 0
+        mappings = read_maps(pid)
+        self.bias = load_bias(program, mappings, str(program.elf.path), entry_point(pid))
+        self._low, self._high = (end + self.bias for end in program.image)
+        self._world = World(pid, program, memory, mappings, {}, self.bias)
+        self._names: dict[int, str] = {}
+        self._sizes: dict[int, int] = {}
+
+    @cached_property
+    def _types(self) -> TypeData:
+        return self._world.typedata
+
+    def type_name(self, rtype: int) -> str:
+        """The name of the type whose descriptor lies at a live address; "" for none."""
+        name = self._names.get(rtype)
+        if name is None:
+            name = self._names[rtype] = self._types.name(rtype) if rtype else ""
+        return name
+
+    def type_size(self, rtype: int) -> int:
+        size = self._sizes.get(rtype)
+        if size is None:
+            size = self._sizes[rtype] = self._types.size(rtype)
+        return size
+
+    def of(self, address: int, low: int, high: int) -> Where:
+        """[low, high) is what is in use of the stack on which the question arises."""
+        if not address:
+            return _NO_MEMORY
+        if low <= address < high:
+            return _OWN_STACK
+        if self._low <= address < self._high:
+            return self._static(address) or self._elsewhere(address)
+        return self._in_span(address) or self._elsewhere(address)
+
+    def _static(self, address: int) -> Where | None:
+        link = address - self.bias
+        stretch = self._program.stretches.at(link)
+        if stretch is None:
+            return None
+        symbol = self._program.elf.symbol_at(link)
+        return Where(stretch.kind, symbol.name if symbol else stretch.name)
+
+    @cached_property
+    def _each_opens(self) -> bool:
+        """With the race detector small objects share no block, and lie at the end of theirs
+        (runtime/malloc.go, mallocgcTiny and postMallocgc's `raceenabled`)."""
+        return self._program.lines.function_named("runtime.racefuncenter") is not None
+
+    @cached_property
+    def _heap(self) -> Heap:
+        # Asked at every hit of a run, and bounded: it needs no budget.
+        return Heap(self._memory, self._world.layout, self._world.roots["mheap_"])
+
+    def _in_span(self, address: int) -> Where | None:
+        span = self._heap.glance(address)
+        if span is None:
+            return None
+        if span.manual:
+            return _SOME_STACK
+        return _OPENED if self._each_opens or span.is_first(address) else _WITHIN
+
+    @cached_property
+    def _locator(self) -> Locator:
+        return Locator(self._world)
+
+    def _elsewhere(self, address: int) -> Where:
+        self._world.renew()
+        found = Locator(self._world).locate(address)
+        return Where(found.kind, found.name)
+
+
+_NO_MEMORY = Where(NOTHING, "no memory")
+_OWN_STACK = Where(Kind.GOROUTINE_STACK, "the goroutine's own stack")
+_SOME_STACK = Where(Kind.GOROUTINE_STACK, "another goroutine's stack")
+# The tiny allocator gives only the first object of a block a slot of the span.
+_OPENED, _WITHIN = Where(Kind.HEAP, "the heap", True), Where(Kind.HEAP, "the heap")
+
+
+class Results:
+    """Takes the hits of a run. `calls` are the sites' own by site id."""
+
+    def __init__(
+        self,
+        program: Program,
+        calls: Mapping[int, AllocationCall],
+        frame_offsets: Mapping[int, int],
+    ) -> None:
+        self._program = program
+        self._calls = calls
+        self._offsets = frame_offsets
+        self.by_call: dict[int, CallResults] = {}
+        self.witnessed: dict[int, int] = {}
+        self.executed: dict[int, int] = {}
+        self.places: Places | None = None
+
+    def on_hit(self, hit: CallHit, memory: Memory) -> None:
+        """For `run_counted`: an inspected call has returned, or (after the run) never did."""
+        if not hit.returned:
+            return
+        call = self._calls[hit.site.site_id]
+        results = self._results(hit.site.site_id)
+        results.inspected += 1
+        if call.allocator.family not in _WITHOUT_RESULT:
+            self._add(results, hit, call, memory)
+
+    def _results(self, pc: int) -> CallResults:
+        return self.by_call.setdefault(pc, CallResults())
+
+    def _places(self, memory: Memory) -> Places:
+        if self.places is None:
+            self.places = Places(self._program, memory)
+        return self.places
+
+    def _add(
+        self, results: CallResults, hit: CallHit, call: AllocationCall, memory: Memory
+    ) -> None:
+        places = self._places(memory)
+        words = _CallWords(hit, call.allocator, memory, places)
+        try:
+            where = self._where(hit, call.allocator, words, places, memory)
+            size, name = self._size_and_type(call.allocator, words, places, where)
+        except UnreadableError:
+            return
+        tally = results.tallies.setdefault((where.kind, name), _Tally())
+        tally.count += 1
+        tally.bytes += size
+        tally.opened += where.opened
+        if tally.count == 1:
+            tally.first, tally.name = hit.results[0], where.name
+
+    def _where(
+        self, hit: CallHit, allocator: Allocator, words: _CallWords, places: Places, memory: Memory
+    ) -> Where:
+        address = hit.results[0]
+        if address and address in self._operands(allocator, words, memory):
+            return Where(NOTHING, "an operand's own memory")
+        where = places.of(address, hit.sp_after, hit.stack_hi_after)
+        if allocator.family is Family.MAP and where.kind == Kind.GOROUTINE_STACK:
+            return self._of_table(address, hit, places, memory) or where
+        return where
+
+    def _operands(self, allocator: Allocator, words: _CallWords, memory: Memory) -> list[int]:
+        found = []
+        for name in allocator.passes:
+            pointer = words.argument(name)
+            if f"{name}.cap" in allocator.slots:  # a slice of strings
+                count = min(words.argument(f"{name}.len"), _OPERANDS)
+                raw = memoryview(memory.read(pointer, 2 * _WORD * count)).cast("Q")
+                found += list(raw[::2])
+            else:
+                found.append(pointer)
+        return found
+
+    def _of_table(self, address: int, hit: CallHit, places: Places, memory: Memory) -> Where | None:
+        """A map in the frame whose entries are on the heap. Both designs of maps keep the pointer
+        to them third (runtime.hmap.buckets, internal/runtime/maps.Map.dirPtr): at byte 16."""
+        table = u64(memory, address + 2 * _WORD)
+        where = places.of(table, hit.sp_after, hit.stack_hi_after)
+        return (
+            Where(where.kind, "the map's entries on the heap") if where.kind == Kind.HEAP else None
+        )
+
+    def _size_and_type(
+        self, allocator: Allocator, words: _CallWords, places: Places, where: Where
+    ) -> tuple[int, str]:
+        name = allocator.fixed_type
+        if allocator.type:
+            rtype = words.argument(allocator.type)
+            name = places.type_name(rtype)
+        if where.kind == NOTHING or allocator.requested is None:
+            return 0, name
+        return allocator.requested(words), name
+
+    def on_probe(self, hit: ProbeHit, memory: Memory) -> None:
+        """For `run_counted`: an instruction that uses the frame's memory is about to run."""
+        probe = hit.site.probe_id
+        self.executed[probe] = self.executed.get(probe, 0) + 1
+        if probe not in self._offsets:
+            return
+        address = hit.registers[SP] + self._offsets[probe]
+        try:
+            g = hit.registers[GOROUTINE]
+            low, high = u64(memory, g), u64(memory, g + _WORD)
+            where = self._places(memory).of(address, low, high)
+        except UnreadableError:
+            return
+        if where.kind == Kind.GOROUTINE_STACK:
+            self.witnessed[probe] = self.witnessed.get(probe, 0) + 1

@@ -1,0 +1,82 @@
+"""Whether a call can be what a message of the compiler speaks of, and how both are named."""
+
+from __future__ import annotations
+
+import re
+
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.expressions import CLOSURE
+from goprobe.analysis.escape.predictions import Predicted
+from goprobe.arch.machinecode import Constant, StackAddress
+from goprobe.model.escape import Prediction
+from goprobe.runtime.allocators import Family
+
+STRONG, HINT = 6, 2
+"""What a fact is worth where several sites of a line are compared, and what a mere sign is."""
+
+_BUFFERED = frozenset((Family.CONCAT, Family.TO_STRING, Family.TO_BYTES, Family.TO_RUNES))
+
+
+def cannot_be(call: AllocationCall, predicted: Predicted) -> bool:
+    """What does not escape is never made as an object on its own: only slices and maps, whose size
+    may be too much for the frame, and what becomes an interface."""
+    return (
+        call.allocator.family is Family.OBJECT
+        and predicted.prediction is Prediction.STACK
+        and predicted.shape.families <= {Family.OBJECT, Family.CONVERT}
+    )
+
+
+def prediction_score(call: AllocationCall, prediction: Prediction) -> int:
+    """A call with a buffer in the frame is one that "does not escape", and so on."""
+    if call.allocator.family in _BUFFERED:
+        buffer = call.buffer
+        if isinstance(buffer, StackAddress):
+            return STRONG if prediction is Prediction.STACK else -STRONG
+        if isinstance(buffer, Constant):
+            return STRONG if prediction is Prediction.HEAP else -STRONG
+        return 0
+    if call.allocator.family in (Family.OBJECT, Family.CONVERT):
+        return HINT if prediction is Prediction.HEAP else -STRONG
+    return 0
+
+
+_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
+
+
+def same_function(full: str, short: str) -> bool:
+    """Whether a symbol's name is what the compiler calls so inside its own package."""
+    if "[...]" in full:  # so the line table shortens the type arguments of inlined calls
+        short = _TYPE_ARGUMENTS.sub("[...]", short)
+    if full == short:
+        return True
+    base = full.rsplit("/", 1)[-1] if "[" not in full else full
+    return base == short or base.endswith(f".{short}") or full.endswith(f"/{short}")
+
+
+_DESCRIPTIONS = {
+    Family.OBJECT: "new object {type}",
+    Family.SLICE: "slice of {type}",
+    Family.GROW: "append",
+    Family.MOVE: "slice moved out of the frame",
+    Family.MAP: "make({type})",
+    Family.ASSIGN: "assignment to {type}",
+    Family.CHANNEL: "make({type})",
+    Family.CONVERT: "conversion to an interface",
+    Family.CONCAT: "string concatenation",
+    Family.TO_STRING: "conversion to a string",
+    Family.TO_BYTES: "conversion to []byte",
+    Family.TO_RUNES: "conversion to []rune",
+    Family.DEFER: "defer",
+    Family.GO: "go",
+    Family.BOOKKEEPING: "record of the runtime's own",
+}
+
+
+def described(family: Family, type_name: str) -> str:
+    text = _DESCRIPTIONS[family]
+    if type_name.startswith(CLOSURE):
+        return "closure of a go or defer statement"
+    if type_name:
+        return text.format(type=type_name)
+    return text.replace(" {type}", "").replace("({type})", " a map" if "make" in text else "")

@@ -1,0 +1,196 @@
+"""The sites of a binary as they are told: each plan with what the run showed, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.join import SitePlan
+from goprobe.analysis.escape.linefacts import LineFacts
+from goprobe.analysis.escape.observe import Observed
+from goprobe.analysis.escape.request import EscapeRequest
+from goprobe.analysis.escape.sourcefiles import SourceNames
+from goprobe.analysis.escape.verdict import Evidence, judge
+from goprobe.model.address import Address
+from goprobe.model.escape import Call, Outcome, Place, Prediction, Site, Verdict
+from goprobe.runtime.allocators import Family
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.types.statictypes import MapParts
+
+
+class Sites:
+    """Makes the sites of plans. `somewhere` is a file for what has no place of its own."""
+
+    def __init__(
+        self,
+        program: Program,
+        names: SourceNames,
+        facts: Mapping[tuple[str, int], Sequence[LineFacts]],
+        copies: Copies,
+        observed: Observed,
+        request: EscapeRequest,
+        somewhere: str,
+    ) -> None:
+        self._map_parts = MapParts(program)
+        self._names, self._copies, self._observed = names, copies, observed
+        self._request, self._somewhere = request, somewhere
+        self._inlined_at = _places_of_inlining(facts)
+
+    def of(self, plans: Iterable[SitePlan]) -> tuple[Site, ...]:
+        return (*self._told(plans), *self._alarms())
+
+    def _told(self, plans: Iterable[SitePlan]) -> Iterator[Site]:
+        for plan in plans:
+            evidence = self._evidence(plan)
+            if self._worth_telling(plan, evidence):
+                yield self._site(plan, evidence)
+
+    def _alarms(self) -> Iterator[Site]:
+        """A site for each pointer into a stack: which prediction it breaks is not known."""
+        for found in self._observed.dangling:
+            where = f", the frame of {found.function}" if found.function else ""
+            yield Site(
+                file=self._names.canonical(found.file) if found.file else self._somewhere,
+                line=found.line, col=0, function=found.function, expression=found.source,
+                prediction=Prediction.NONE, messages=(), calls=(), hits=0, outcomes=(),
+                verdict=Verdict.CONTRADICTED,
+                reason=f"{found.when} it points into a stack{where}: {found.target}",
+            )  # fmt: skip
+
+    def _worth_telling(self, plan: SitePlan, evidence: Evidence) -> bool:
+        """Not what other packages never did."""
+        return evidence.hits > 0 or not self._request.deep or self._names.own(plan.predicted.file)
+
+    def _evidence(self, plan: SitePlan) -> Evidence:
+        predicted, seen = plan.predicted, self._observed
+        elsewhere = () if plan.alive else self._elsewhere(plan.function)
+        return Evidence(
+            prediction=predicted.prediction,
+            families=predicted.shape.families,
+            calls=tuple(seen.evidence(call) for call in plan.calls),
+            together=tuple(seen.evidence(call) for call in plan.together),
+            statics=tuple(plan.statics),
+            ran=seen.ran,
+            code=plan.code,
+            alive=plan.alive,
+            parameter=predicted.parameter,
+            leaks=predicted.prediction is Prediction.NONE,
+            global_=predicted.global_,
+            zero_copy=predicted.zero_copy,
+            temporary=predicted.shape.temporary,
+            wrapper=plan.wrapper,
+            foreign=self._request.deep and not self._names.own(predicted.file),
+            witness=bool(plan.witnesses),
+            witnessed=_in_frames(plan, seen.witnessed),
+            executed=_in_frames(plan, seen.executed),
+            in_part=_in_part(plan, seen.executed),
+            sharing=plan.sharing,
+            below=plan.witness_line if plan.witness_line != predicted.line else 0,
+            line_ran=any(map(seen.ran_at, self._copies.starts_of(plan))),
+            elsewhere=tuple(sorted(elsewhere)),
+            unseen=seen.partial,
+            looked=self._request.hits,
+            limits=_limits(predicted.flow),
+            boxed=self._boxed(plan),
+        )
+
+    def _boxed(self, plan: SitePlan) -> str:
+        """Which parts of a map are too large to lie in it."""
+        types = {c.type for c in plan.calls if c.allocator.family is Family.ASSIGN and c.type}
+        parts = [part for rtype in types for part in self._map_parts.boxed(rtype)]
+        return " and ".join(dict.fromkeys(parts))
+
+    def _elsewhere(self, function: str) -> Sequence[str]:
+        for name, places in self._inlined_at.items():
+            if name == function or name.endswith(f".{function}"):
+                return places
+        return ()
+
+    def _site(self, plan: SitePlan, evidence: Evidence) -> Site:
+        predicted = plan.predicted
+        verdict, reason = judge(evidence)
+        called = bool(plan.calls or plan.together)
+        hits = evidence.hits if called else evidence.executed
+        looked = sum(c.inspected for c in evidence.main_calls) if called else evidence.witnessed
+        return Site(
+            file=predicted.file,
+            line=predicted.line,
+            col=predicted.col,
+            function=plan.function,
+            expression=predicted.expression,
+            prediction=predicted.prediction,
+            messages=tuple(predicted.messages),
+            calls=tuple(self._call(call) for call in plan.calls),
+            hits=hits,
+            outcomes=_merged(evidence.outcomes),
+            verdict=verdict,
+            reason=reason,
+            inspected=looked,
+            flow=predicted.flow,
+            ambiguous=plan.ambiguous,
+            parameter=predicted.parameter,
+            allocations=sum(c.made for c in evidence.calls) if evidence.ran else -1,
+            bytes=sum(c.bytes for c in evidence.calls) if evidence.ran else -1,
+        )
+
+    def _call(self, call: AllocationCall) -> Call:
+        inner, seen = call.frames[0], self._observed
+        outer = [f"{f.file}:{f.line} ({f.function})" for f in call.frames[1:]]
+        canonical = self._names.canonical
+        return Call(
+            pc=Address(call.pc), callee=call.allocator.symbol, inlined_at=tuple(outer),
+            file=canonical(inner.file), line=inner.line, function=inner.function,
+            hits=seen.hits(call), allocations=seen.allocations(call), blocks=seen.blocks(call),
+            bytes=seen.bytes(call), on_scheduler=seen.on_scheduler(call),
+            frames=tuple(Place(f.function, canonical(f.file), f.line) for f in call.frames),
+            ran=any(seen.ran_at(pc) for pc in (call.pc, *self._copies.starts_of_line(call))),
+        )  # fmt: skip
+
+
+def _places_of_inlining(
+    facts: Mapping[tuple[str, int], Sequence[LineFacts]],
+) -> dict[str, list[str]]:
+    """For each function that was inlined somewhere: where."""
+    found: dict[str, list[str]] = {}
+    for (file, line), of_line in facts.items():
+        for fact in of_line:
+            for name in fact.inlined:
+                found.setdefault(name, []).append(f"{Path(file).name}:{line}")
+    return found
+
+
+def _merged(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    """Outcomes of several calls of one site that lay alike, added up."""
+    found: dict[tuple[str, str], Outcome] = {}
+    for o in outcomes:
+        key = o.kind, o.type
+        known = found.get(key)
+        found[key] = o if known is None else Outcome(
+            kind=o.kind, count=known.count + o.count, bytes=known.bytes + o.bytes, type=o.type,
+            address=known.address, name=known.name, opened=known.opened + o.opened,
+        )  # fmt: skip
+    return tuple(found.values())
+
+
+def _in_frames(plan: SitePlan, counts: Mapping[int, int]) -> int:
+    """How often memory of the site's functions was used: of each where it was used most."""
+    most: dict[int, int] = {}
+    for w in plan.witnesses:
+        most[w.entry] = max(counts.get(w.pc, 0), most.get(w.entry, 0))
+    return sum(most.values())
+
+
+def _in_part(plan: SitePlan, counts: Mapping[int, int]) -> bool:
+    """Whether in a function of which some part of the frame was used others never were."""
+    parts = {w.part for w in plan.witnesses}
+    used = {w.part for w in plan.witnesses if counts.get(w.pc)}
+    entered = {entry for entry, _ in used}
+    return any(entry in entered for entry, _ in parts - used)
+
+
+def _limits(flow: Sequence[str]) -> tuple[str, ...]:
+    """The compiler's own words for what does not fit in a frame."""
+    words = ("too large for stack", "non-constant size", "zero-sized element")
+    return tuple(word for word in words if any(f"({word})" in line for line in flow))

@@ -1,0 +1,95 @@
+"""Pointers into stacks where there must not be any: in globals and in objects of the heap.
+
+Go's stacks move and are reused, so nothing outside of a stack may point into one. A compiler that
+leaves a variable in its frame though it escapes breaks just that; so does unsafe code. The same
+graph as `heap --dangling` is asked, at a moment at which every thread of the program stands still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+
+import msgspec
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.names import Names
+from goprobe.analysis.heap.objects import dangling
+from goprobe.analysis.heap.snapshot import HeapSnapshot
+from goprobe.errors import CannotWorkError, GoprobeError, UnreadableError
+from goprobe.model.heap import DanglingEdge
+from goprobe.model.location import Kind
+from goprobe.process.memory.memory import Memory
+from goprobe.process.proc.maps import Mapping
+from goprobe.runtime.heap.census import count
+from goprobe.runtime.heap.spantable import copy_heap, decode_spans
+from goprobe.runtime.heap.totals import HeapRoots
+from goprobe.runtime.heap.words import read_words
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.roots.roots import join, queued_roots, special_roots
+from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.world import ThreadState, World
+
+
+class StackPointer(msgspec.Struct, frozen=True):
+    """A pointer into a stack. `source` and `target` name both ends; `function`, `file` and
+    `line` are the frame that holds the target, "" and 0 where no live frame does."""
+
+    source: str
+    target: str
+    function: str
+    file: str
+    line: int
+
+
+def pointers_into_stacks(
+    program: Program,
+    memory: Memory,
+    pid: int,
+    mappings: tuple[Mapping, ...],
+    threads: MappingOf[int, ThreadState],
+    bias: int,
+) -> tuple[StackPointer, ...]:
+    """All of them, of a program whose threads all stand still with the registers `threads`.
+
+    Raises CannotWorkError where its heap's bookkeeping cannot be read.
+    """
+    world = World(pid, program, memory, mappings, threads, bias)
+    try:
+        graph = HeapGraph(_snapshot(world), lambda _: None)
+        found = dangling(graph, Names(graph))
+    except UnreadableError as error:
+        raise CannotWorkError(f"the heap cannot be swept: {error}") from None
+    return tuple(_described(world, edge) for edge in found if edge.to.kind is Kind.GOROUTINE_STACK)
+
+
+def _snapshot(world: World) -> HeapSnapshot:
+    """The heap as it stands. Nothing is copied but what has to be searched."""
+    layout, memory = world.layout, world.memory
+    copy = copy_heap(memory, layout, HeapRoots.of(world.roots))
+    census = count(copy, layout)
+    every = decode_spans(copy, layout)
+    manual = every.take(every.state == layout.constants["mSpanManual"])
+    words = read_words(memory, census.spans, layout.constants["_PageSize"])
+    specials = join((special_roots(world, census.spans), queued_roots(world)))
+    return HeapSnapshot(world, census, manual, words, specials, 0, "stop", ())
+
+
+def _described(world: World, edge: DanglingEdge) -> StackPointer:
+    field = f" ({edge.field})" if edge.field else ""
+    function, file, line = _frame_at(world, int(edge.to.address))
+    return StackPointer(f"{edge.source.name}{field}", edge.to.name, function, file, line)
+
+
+def _frame_at(world: World, address: int) -> tuple[str, str, int]:
+    """The function whose frame covers an address of a stack, and where it stands."""
+    goroutine = world.goroutines.owner_of(address)
+    if goroutine is None:
+        return "", "", 0
+    try:
+        stacks = Stacks(world)
+        for frame in stacks.source(stacks.of_goroutine(goroutine)):
+            if frame.sp <= address < frame.cfa:
+                return frame.function, frame.file, frame.line
+    except (GoprobeError, UnreadableError):
+        pass
+    return "", "", 0

@@ -1,0 +1,197 @@
+"""One binary of `goprobe escape`: its sites before the run, the run, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from msgspec.structs import replace
+
+from goprobe.analysis.escape.calls import AllocationCall, CodeMap
+from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.join import Joiner
+from goprobe.analysis.escape.judgement import Code, check, code_at
+from goprobe.analysis.escape.linefacts import CodeLines, LineFacts
+from goprobe.analysis.escape.observe import Observed, Request, observe
+from goprobe.analysis.escape.predictions import Sources, predict
+from goprobe.analysis.escape.promises import Promise, promises_in
+from goprobe.analysis.escape.request import EscapeRequest, Mode
+from goprobe.analysis.escape.sites import Sites
+from goprobe.analysis.escape.sourcefiles import SourceNames
+from goprobe.arch.machinecode import DirectCall
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.format import Function
+from goprobe.errors import telling
+from goprobe.model.escape import FunctionCode
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.types.statictypes import static_types
+from goprobe.toolchain.escapebuild import EscapeBuild
+from goprobe.toolchain.find import GoTool
+
+
+class Study:
+    """`sites` are those of the source, with the verdict of the run; file names are canonical."""
+
+    def __init__(self, build: EscapeBuild, go: GoTool, request: EscapeRequest) -> None:
+        self.build, self.request = build, request
+        self.program = Program(ElfFile(build.binary, shown_as=build.program.path))
+        self.names = SourceNames(build, str(go.path.resolve().parent.parent))
+        self.sources = Sources()
+        self.code = CodeMap(self.program)
+        self._say("reading the code")
+        with telling(f"the code of {build.program.path}"):
+            self._functions = list(self.code.functions_in(self.names.is_own))
+            self._lines = CodeLines(
+                self.program.elf, self.program.lines, self.program.statements(self._functions)
+            )
+            self._facts = self._read_facts()
+            self._copies = Copies(self._lines, self.names.canonical, self._own)
+            joiner = self._joiner()
+            self.plans = joiner.plans(self.code.calls)
+        self.promises = list(self._read_promises())
+        self.observed = Observed() if request.static else self._observe()
+        self.plans += joiner.besides(self.observed.besides)
+        self.plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
+        self.sites = Sites(self.program, self.names, self._facts, self._copies, self.observed,
+                           request, str(build.program.files[0])).of(self.plans)  # fmt: skip
+        self.functions = tuple(self._function_code())
+        self.assertions = tuple(check(p, self._code_of(p)) for p in self.promises)
+        self.changed = self._changed_sources()
+
+    def _say(self, text: str) -> None:
+        if self.request.progress:
+            self.request.progress(text)
+
+    def _own(self, file: str) -> bool:
+        return self.request.deep or self.names.own(file)
+
+    def _read_facts(self) -> dict[tuple[str, int], list[LineFacts]]:
+        found: dict[tuple[str, int], list[LineFacts]] = {}
+        for (file, line), facts in self._lines.facts(self._functions).items():
+            found.setdefault((self.names.canonical(file), line), []).extend(facts)
+        return found
+
+    def _joiner(self) -> Joiner:
+        predictions = predict(self.build.diagnostics, self.names.of_message, self.sources)
+        types = static_types(self.program)
+        return Joiner(
+            predictions, self._facts, self.names.canonical, self._own,
+            types.name if types else lambda _: "",
+        )  # fmt: skip
+
+    def _read_promises(self) -> Iterator[Promise]:
+        for package in self.build.packages:
+            for file in package.files:
+                text = "\n".join(self.sources.lines(str(file)))
+                if "goprobe:" in text:
+                    yield from promises_in(str(file), text)
+
+    # The run
+
+    def _observe(self) -> Observed:
+        request = self.request
+        self._say("")
+        return observe(
+            Request(
+                self.program, self.code, self.plans, self._runtime_calls, self._watched(),
+                self._arguments(),
+                self.build.program.directory if request.mode is Mode.TEST else request.cwd,
+                request.hits, request.check_pointers, request.timeout, request.stdout,
+                request.stderr,
+            )
+        )  # fmt: skip
+
+    @cached_property
+    def _runtime_calls(self) -> dict[int, DirectCall]:
+        """What calls the runtime, besides the calls of the sites."""
+        calls = {call.pc for plan in self.plans for call in plan.calls}
+        found = self.code.runtime_calls(self._responsible())
+        return {call.pc: call for call in found if call.pc not in calls}
+
+    def _responsible(self) -> list[Function]:
+        """The functions that are looked at, and those into which they were inlined."""
+        if self.request.deep:
+            return list(self.code.functions_outside())
+        entries = {call.entry for plan in self.plans for call in plan.calls}
+        known = {function.entry for function in self._functions}
+        others = (self.program.lines.function_at(entry) for entry in entries - known)
+        return [*self._functions, *(f for f in others if f)]
+
+    def _watched(self) -> set[int]:
+        """Where code begins of which it is asked whether it ran at all: what can allocate, and
+        what promises speak of."""
+        found = {pc for promise in self.promises for pc in self._copies.starts_in(promise.spans)}
+        for call in (*(c for plan in self.plans for c in plan.calls), *self._may):
+            found.update(self._copies.starts_of_line(call))
+            found.update(self._copies.starts_around(call))
+        for plan in self.plans:
+            if plan.witnesses:
+                found.update(self._copies.starts_of(plan))
+        return found
+
+    @cached_property
+    def _may(self) -> tuple[AllocationCall, ...]:
+        """Calls of the runtime by which nothing asks for memory, but which may allocate."""
+        return tuple(self.code.may_allocate(self._runtime_calls.values()))
+
+    def _arguments(self) -> tuple[str, ...]:
+        """For a test binary the flags that `go test` would pass. Benchmarks run a fixed number of
+        times unless the caller says otherwise: counts are to be the same each time."""
+        request = self.request
+        if request.mode is not Mode.TEST:
+            return request.args
+        flags = []
+        if request.bench:
+            flags += [f"-test.run={request.run or '^$'}", f"-test.bench={request.bench}"]
+            if not any("benchtime" in a for a in request.args):
+                flags.append("-test.benchtime=100x")
+        elif request.run:
+            flags.append(f"-test.run={request.run}")
+        return (*flags, "-test.paniconexit0", *request.args)
+
+    def _changed_sources(self) -> list[str]:
+        built = self.build.binary.stat().st_mtime
+        files = [f for p in self.build.packages for f in p.files]
+        return [str(f) for f in files if f.exists() and f.stat().st_mtime > built]
+
+    # Promises
+
+    def _code_of(self, promise: Promise) -> Code:
+        starts = self._copies.starts_in(promise.spans)
+        around = self._copies.starts_in(promise.around)
+        code = code_at(
+            self.sites,
+            lambda place: promise.holds(place.file, place.line),
+            started=self.observed.ran,
+            ran=any(self.observed.ran_at(pc) for pc in starts),
+            unseen=self.observed.partial,
+            may=next((m for m in map(self._may_at(promise), self._may) if m), ""),
+        )
+        global_ = not promise.function and not promise.around and code.sites
+        return replace(code, there=bool(starts or around or code.pieces or global_))
+
+    def _may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
+        def named(call: AllocationCall) -> str:
+            canonical = self.names.canonical
+            here = any(promise.holds(canonical(f.file), f.line) for f in call.frames)
+            return _shown(call) if here else ""
+
+        return named
+
+    def _function_code(self) -> Iterator[FunctionCode]:
+        """What is known of the functions of the packages looked at."""
+        can = {f.function for plan in self.plans for c in plan.calls for f in c.frames}
+        may = {f.function: _shown(c) for c in self._may for f in c.frames}
+        for function in self._copies.functions:
+            if not self.names.own(function.file):
+                continue
+            asked = self.observed.ran and (function.name in can or function.name in may)
+            ran = any(self.observed.ran_at(pc) for pc in function.starts) if asked else None
+            yield FunctionCode(
+                function.name, function.file, function.first, function.last,
+                function.copies, ran, may.get(function.name, ""),
+            )  # fmt: skip
+
+
+def _shown(call: AllocationCall) -> str:
+    return f"{call.allocator.symbol} (line {call.frames[0].line})"

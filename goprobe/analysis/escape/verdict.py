@@ -1,0 +1,451 @@
+"""What came of a prediction: the verdict and its one sentence, from the evidence alone.
+
+Pure: everything that was seen is in `Evidence`. The contract fixes the verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from goprobe.analysis.escape.linefacts import Static
+from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
+from goprobe.model.location import Kind
+from goprobe.runtime.allocators import Allocates, Allocator, Family
+
+_STATIC_KINDS = frozenset((Kind.RODATA, Kind.DATA, Kind.BSS))
+_CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
+
+
+class CallEvidence(msgspec.Struct, frozen=True):
+    """A call into the allocator: how often it ran, and where the inspected results lay.
+
+    `inspected` is how many results were looked at. `made` is how many objects were allocated in
+    these calls, `bytes` what they asked for in all, and `on_g0` how many more were made on the
+    thread's own stack, all counted.
+    """
+
+    allocator: Allocator
+    hits: int = 0
+    inspected: int = 0
+    outcomes: tuple[Outcome, ...] = ()
+    made: int = 0
+    bytes: int = 0
+    on_g0: int = 0
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """All that is known of a site.
+
+    `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
+    `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
+    seen in the frame, out of `executed`; `line_ran`: some code of its line (where it has none, of
+    its function) was seen to run. `in_part`: other memory of the line's frame was never used, and
+    `sharing` sites may be meant by what was; where the line itself uses none, that of the line
+    `below` was looked at. `elsewhere` are the places into which the function was inlined.
+    `dangling` are pointers into stacks that must not be. `temporary`: a string made of bytes, in
+    passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a
+    package whose predictions were not asked for. `unseen` says why the run did
+    not show everything; `looked` is after how many executions nobody looks any more. `together`
+    are calls for other sites that made this one's memory as well. `boxed` are the parts of a map
+    that are too large to lie in it.
+    """
+
+    prediction: Prediction
+    families: frozenset[Family]
+    calls: tuple[CallEvidence, ...] = ()
+    statics: tuple[Static, ...] = ()
+    ran: bool = True
+    code: bool = True
+    alive: bool = True
+    parameter: bool = False
+    leaks: bool = False
+    global_: bool = False
+    zero_copy: bool = False
+    temporary: bool = False
+    wrapper: bool = False
+    foreign: bool = False
+    witness: bool = False
+    witnessed: int = 0
+    executed: int = 0
+    in_part: bool = False
+    sharing: int = 1
+    below: int = 0
+    line_ran: bool = False
+    elsewhere: tuple[str, ...] = ()
+    dangling: tuple[str, ...] = ()
+    unseen: str = ""
+    looked: int = 0
+    limits: tuple[str, ...] = msgspec.field(default=())
+    together: tuple[CallEvidence, ...] = ()
+    boxed: str = ""
+
+    @property
+    def all_calls(self) -> tuple[CallEvidence, ...]:
+        return self.calls or self.together
+
+    @property
+    def main_calls(self) -> tuple[CallEvidence, ...]:
+        """Those that make the thing itself, not the entries of a map literal."""
+        main = tuple(c for c in self.calls if c.allocator.family is not Family.ASSIGN)
+        return main or self.calls or self.together
+
+    @property
+    def hits(self) -> int:
+        return sum(c.hits for c in self.main_calls)
+
+    @property
+    def made(self) -> int:
+        """Objects allocated, for the entries of a map literal too."""
+        return sum(c.made for c in self.all_calls)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [outcome for call in self.main_calls for outcome in call.outcomes]
+
+
+Judged = tuple[Verdict, str]
+
+
+def judge(site: Evidence) -> Judged:
+    """The verdict, and the reason in one sentence without a full stop."""
+    if site.dangling:
+        return Verdict.CONTRADICTED, site.dangling[0]
+    if site.parameter:
+        return Verdict.ELIDED, _parameter(site)
+    if not site.calls and site.together:
+        return _made_together(site)
+    if not site.calls:
+        return _without_calls(site)
+    if not site.ran:
+        return Verdict.UNOBSERVED, f"not run: the code calls {_callees(site.calls)} here"
+    if not site.hits:
+        return _never_called(site)
+    return _called(site)
+
+
+def _parameter(site: Evidence) -> str:
+    if site.leaks:
+        return "a parameter: nothing is allocated for it here, but what it holds outlives the call"
+    return "a parameter: nothing is allocated for it here, the caller may keep it in its frame"
+
+
+# One call for several sites
+
+
+def _made_together(site: Evidence) -> Judged:
+    if not site.ran:
+        return Verdict.UNOBSERVED, "not run: the code makes one object of it and of others"
+    if not site.hits:
+        return Verdict.NOT_REACHED, _unreached(site, "the call that makes it with others never ran")
+    if not site.made:
+        why = site.unseen or "no call returned while it was looked at"
+        return (
+            Verdict.UNOBSERVED,
+            f"made with others {_times(site.hits)}, {why}",
+        )
+    return Verdict.SHARED, (
+        f"it lies in an object with the variables before it, made {_times(site.hits)}: the "
+        "compiler moves small ones to the heap together"
+    )
+
+
+# No call into the allocator in the code
+
+
+def _without_calls(site: Evidence) -> Judged:
+    if site.global_ and not site.code:
+        return Verdict.STATIC, "the initial value of a package variable, laid out by the compiler"
+    if not site.alive:
+        return Verdict.DEAD, _dead(site)
+    if site.zero_copy:
+        return Verdict.NO_COPY, "the slice uses the string's own bytes, nothing is copied"
+    borrowed = site.temporary or (site.families & _CONVERSIONS and not site.witness)
+    if borrowed and site.prediction is Prediction.STACK:
+        return Verdict.NO_COPY, "the converted value uses the very bytes of its operand"
+    if site.statics:
+        return Verdict.STATIC, f"nothing is allocated: it lies in {site.statics[0].name}"
+    if site.prediction is Prediction.HEAP:
+        return Verdict.DEAD, _dropped(site)
+    return _in_frame(site)
+
+
+def _dead(site: Evidence) -> str:
+    if site.elsewhere:
+        shown = ", ".join(site.elsewhere[:3]) + (", …" if len(site.elsewhere) > 3 else "")
+        return f"its function has no code of its own: it was inlined at {shown}"
+    return "its function is not in the binary: nothing calls it, or every call was inlined"
+
+
+def _dropped(site: Evidence) -> str:
+    if site.code:
+        return "the compiler made no code for it: here the value is never needed"
+    return "the compiler made no code for this line"
+
+
+def _in_frame(site: Evidence) -> Judged:
+    # What a line below uses, though it never did, was not this one's.
+    elsewhere = site.below and site.line_ran and not site.executed
+    if not site.witness or elsewhere:
+        return Verdict.ELIDED, (
+            "it needs no memory: it is kept in registers, or made part of something else"
+        )
+    if not site.ran:
+        return Verdict.UNOBSERVED, "not run: the code keeps it in the function's frame"
+    if site.witnessed and site.in_part and site.sharing > 1:
+        return Verdict.UNOBSERVED, (
+            f"of {site.sharing} things of its line that the frame keeps not all were seen there: "
+            "which were is not known"
+        )
+    if site.witnessed:
+        memory = f"the memory that line {site.below} uses of it" if site.below else "its memory"
+        text = f"{memory} was seen in the goroutine's stack frame"
+        more = 0 < site.looked <= site.executed
+        return Verdict.CONFIRMED_STACK, f"{text} (looked at {site.looked} times)" if more else text
+    if site.executed:
+        return Verdict.UNOBSERVED, "its code ran, but its memory was in no goroutine's stack"
+    if site.line_ran:
+        text = "its line ran, but not the code in which its memory would be seen"
+        return Verdict.NOT_REACHED, _unreached(site, text)
+    return Verdict.NOT_REACHED, _unreached(site, "its code never ran")
+
+
+# Calls that never ran
+
+
+def _never_called(site: Evidence) -> Judged:
+    if site.witnessed and site.prediction is Prediction.STACK:
+        return Verdict.CONFIRMED_STACK, (
+            f"it stayed in the goroutine's stack frame, {_callees(site.calls)} was never needed"
+        )
+    if site.families == {Family.GROW}:
+        return Verdict.NOT_REACHED, _unreached(site, "no append here ever had to grow the slice")
+    return Verdict.NOT_REACHED, _unreached(site, f"its call of {_callees(site.calls)} never ran")
+
+
+def _unreached(site: Evidence, text: str) -> str:
+    return f"{text} ({site.unseen})" if site.unseen else text
+
+
+# Calls that ran
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """Counts of inspected results by where they lay."""
+
+    heap: int = 0
+    stack: int = 0
+    static: int = 0
+    nothing: int = 0
+    other: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.heap + self.stack + self.static + self.nothing + self.other
+
+
+def _seen(outcomes: Sequence[Outcome]) -> _Seen:
+    counts = {"heap": 0, "stack": 0, "static": 0, "nothing": 0, "other": 0}
+    for outcome in outcomes:
+        counts[_class_of(outcome.kind)] += outcome.count
+    return _Seen(**counts)
+
+
+def _class_of(kind: str) -> str:
+    if kind == Kind.HEAP:
+        return "heap"
+    if kind == Kind.GOROUTINE_STACK:
+        return "stack"
+    if kind == NOTHING:
+        return "nothing"
+    return "static" if kind in _STATIC_KINDS else "other"
+
+
+def _called(site: Evidence) -> Judged:
+    moves = [c for c in site.calls if c.allocator.family is Family.MOVE and c.hits]
+    makers = [c for c in site.calls if c.allocator.family is not Family.MOVE]
+    if sum(c.made for c in moves):
+        return Verdict.DEFERRED_HEAP, _deferred(moves, makers)
+    if _all(site, Family.ASSIGN):
+        return _assigned(site)
+    if _all(site, Family.GO):
+        return _goroutine(site)
+    if _all(site, Family.DEFER):
+        return _defer_records(site)
+    seen = _seen(site.outcomes)
+    if site.made:
+        return _on_heap(site, seen)
+    if not seen.total:
+        return _nothing_seen(site)
+    return _by_place(site, seen)
+
+
+def _goroutine(site: Evidence) -> Judged:
+    made = sum(c.on_g0 for c in site.calls) + site.made
+    text = f"a goroutine was started {_times(site.hits)}"
+    if not made:
+        return Verdict.ELIDED, f"{text}: in a descriptor and a stack that the runtime had left"
+    return Verdict.UNPREDICTED, f"{text}: the runtime made {_objects(made)} to describe them"
+
+
+def _defer_records(site: Evidence) -> Judged:
+    if not site.made:
+        return Verdict.ELIDED, (
+            f"deferred {_times(site.hits)}: the records lie in objects that the runtime had left"
+        )
+    return Verdict.UNPREDICTED, (
+        f"{_amount(site)}: a defer in a loop keeps its records on the heap, where the runtime "
+        "reuses them"
+    )
+
+
+def _nothing_seen(site: Evidence) -> Judged:
+    ran = f"{_callees(site.calls)} ran {_times(site.hits)}"
+    if site.unseen or site.looked:
+        why = site.unseen or "no call returned while it was looked at"
+        return Verdict.UNOBSERVED, f"{ran}, {why}"
+    return Verdict.NO_COPY, f"{ran} and allocated nothing"
+
+
+def _all(site: Evidence, family: Family) -> bool:
+    return all(c.allocator.family is family for c in site.calls)
+
+
+def _by_place(site: Evidence, seen: _Seen) -> Judged:
+    """Of calls that allocated nothing."""
+    if seen.stack:
+        if site.prediction is not Prediction.HEAP:
+            text = _share(seen.stack, seen.total, "in the frame's buffer")
+            return Verdict.CONFIRMED_STACK, text
+        return _escaping_in_frame(site)
+    if seen.static:
+        where = next(o.name for o in site.outcomes if _class_of(o.kind) == "static")
+        return Verdict.STATIC, f"nothing is allocated: the result lies in {where}"
+    if seen.nothing:
+        return (
+            Verdict.NO_COPY,
+            "the result is one of the operands, or empty: nothing was copied",
+        )
+    where = next(o.name or o.kind for o in site.outcomes)
+    if seen.heap:
+        return Verdict.SHARED, "the result lies in an object that was there already"
+    return Verdict.UNOBSERVED, f"the result lies in memory that Go does not manage: {where}"
+
+
+def _escaping_in_frame(site: Evidence) -> Judged:
+    """What may outlive its function may be built in the frame, to be moved where it really leaves:
+    that it did and was not moved nobody has seen."""
+    if Family.GROW in {c.allocator.family for c in site.calls}:
+        return Verdict.CONFIRMED_STACK, (
+            "what was appended stayed in the frame's buffer: the slice was never handed on"
+        )
+    if any(c.allocator.buffer for c in site.calls):
+        return Verdict.UNOBSERVED, (
+            "it escapes, and the call found for it has a buffer in the frame: that is another's"
+        )
+    return Verdict.CONTRADICTED, "what escapes was made in a goroutine's stack frame"
+
+
+def _on_heap(site: Evidence, seen: _Seen) -> Judged:
+    if site.prediction is Prediction.STACK:
+        return Verdict.SPILLED_TO_HEAP, _spilled(site, seen)
+    if site.prediction is Prediction.NONE:
+        return Verdict.UNPREDICTED, _unpredicted(site)
+    return Verdict.CONFIRMED_HEAP, _confirmed(site, seen)
+
+
+def _confirmed(site: Evidence, seen: _Seen) -> str:
+    rest = []
+    if seen.static:
+        rest.append(f"{seen.static} in static memory")
+    if seen.nothing:
+        rest.append(f"{seen.nothing} without new memory")
+    if seen.stack:
+        rest.append(f"{seen.stack} in the stack frame")
+    if seen.other:
+        rest.append(f"{seen.other} elsewhere")
+    text = _amount(site)
+    return f"{text}; of {seen.total} inspected {' and '.join(rest)}" if rest else text
+
+
+def _amount(site: Evidence) -> str:
+    """What was allocated in how many calls, as it was counted."""
+    if any(c.made and c.allocator.allocates is Allocates.SEVERAL for c in site.all_calls):
+        return f"ran {_times(site.hits)} and allocated {_objects(site.made)}"
+    if site.made == site.hits:
+        return f"allocated on the heap {_times(site.made)}"
+    return f"ran {_times(site.hits)} and allocated {_times(site.made)}"
+
+
+def _spilled(site: Evidence, seen: _Seen) -> str:
+    limit = next((c.allocator.limit for c in site.calls if c.outcomes and c.allocator.limit), "")
+    limit = next(iter(site.limits), limit) or "for a reason that goprobe does not know"
+    return f"{_amount(site)} all the same: {limit}"
+
+
+def _unpredicted(site: Evidence) -> str:
+    limit = next((c.allocator.limit for c in site.calls if c.allocator.limit), "")
+    why = _UNPREDICTED.get(site.calls[0].allocator.family, limit)
+    if site.wrapper:
+        why = "the call of a go or defer statement is kept in a closure"
+    text = _amount(site)
+    if site.foreign:
+        return f"{text}, in a package whose predictions were not asked for"
+    text += ", though the compiler says nothing of it"
+    return f"{text}: {why}" if why else text
+
+
+_UNPREDICTED = {
+    Family.GROW: "append had to grow the slice",
+    Family.CHANNEL: "a channel always lies there",
+    Family.MOVE: "a slice built in the frame was moved when it left",
+}
+
+
+def _deferred(moves: Sequence[CallEvidence], makers: Sequence[CallEvidence]) -> str:
+    moved, grown = sum(c.made for c in moves), sum(c.made for c in makers)
+    text = f"built in the frame and moved to the heap {_times(moved)} when it left the function"
+    return f"{text}; it outgrew the frame {_times(grown)}" if grown else text
+
+
+def _assigned(site: Evidence) -> Judged:
+    seen = _seen(site.outcomes)
+    if site.made and site.boxed:
+        return Verdict.UNPREDICTED, (
+            f"{_amount(site)}: its {site.boxed} are larger than 128 bytes, each new one gets an "
+            "object of its own; and the map grows"
+        )
+    if site.made:
+        return Verdict.UNPREDICTED, (
+            f"{_amount(site)}: the map had to grow for it; the value lies inside the map"
+        )
+    if seen.stack and not seen.heap:
+        return Verdict.CONFIRMED_STACK, "the value lies inside a map that fits in the stack frame"
+    if seen.total:
+        return Verdict.SHARED, "the value lies inside the map's own memory"
+    return _nothing_seen(site)
+
+
+# Words
+
+
+def _callees(calls: Sequence[CallEvidence]) -> str:
+    names = list(dict.fromkeys(c.allocator.symbol for c in calls))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'s' if count != 1 else ''}"
+
+
+def _of(part: int, total: int) -> str:
+    return f"all {total}" if part == total and total > 1 else f"{part} of {total}"
+
+
+def _share(part: int, total: int, where: str) -> str:
+    return f"{_of(part, total)} inspected lay {where}"

@@ -1,0 +1,112 @@
+"""`goprobe goroutines`: every goroutine of a running process, where it stands and why."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec import UNSET, structs
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.goroutines.audit import audit_goroutines
+from goprobe.analysis.goroutines.traceback import Teller, standing_of
+from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
+from goprobe.model.attached import (
+    CallSite,
+    GoroutineGroup,
+    GoroutinesReport,
+    GoroutineState,
+)
+from goprobe.model.report import Tool
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.runtime.image.modules import Modules, read_modules
+from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.world import World
+from goprobe.target.live import AnyHeld, AnyTarget, HeldChild
+
+Surveyed = tuple[AnyHeld, tuple[GoroutineState, ...], int, int]
+
+
+def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -> GoroutinesReport:
+    """All goroutines of one stop; with `stacks` their frames, grouped unless `each` is wanted.
+
+    Raises CannotWorkError where the runtime's list of goroutines cannot be read.
+    """
+    # Only this question needs numpy, which takes a moment to load.
+    from goprobe.analysis.goroutines.survey import still, survey
+
+    modules = known_modules(target)
+
+    def surveyed(by_child: bool) -> Surveyed:
+        with still(target, by_child=by_child) as (held, rehearsed):
+            return held, *survey(held, modules, time.monotonic_ns(), rehearsed)
+
+    try:
+        try:
+            held, states, dead, unreadable = surveyed(True)
+        except CopyLostError:  # memory ran short, say: it is read while it stands
+            held, states, dead, unreadable = surveyed(False)
+    except UnreadableError as error:
+        raise CannotWorkError(
+            f"the goroutines of process {target.pid} cannot be read: {error.why}"
+        ) from None
+    groups = () if each else group(states)
+    if not stacks:
+        states = tuple(structs.replace(s, frames=UNSET) for s in states)
+    report = GoroutinesReport(
+        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside), pause_us=held.pause_us,
+        goroutines=states, groups=groups, dead=dead, unreadable=unreadable,
+        snapshot="fork" if isinstance(held, HeldChild) else "stop",
+    )  # fmt: skip
+    return finished(report, audit_goroutines(report))
+
+
+def known_modules(target: AnyTarget) -> Modules:
+    """The program's modules; they hardly ever change, so that this needs no stop."""
+    memory = target.reader()
+    try:
+        return read_modules(memory, target.layout, target.root("firstmoduledata"))
+    except (UnreadableError, KeyError) as error:
+        return Modules((), f"the modules cannot be read: {error}")
+    finally:
+        if isinstance(memory, ProcessMemory):
+            memory.close()
+
+
+def goroutine_states(world: World, now: int) -> tuple[GoroutineState, ...]:
+    """Every goroutine of a process that stands still, one by one, dead ones left out."""
+    stacks = Stacks(world)
+    known = world.goroutines
+    teller = Teller(stacks, {t.address: t.tid for t in known.threads}, known.wait_reasons, now)
+    found = []
+    for g in known.all:
+        if not g.dead:
+            stands = standing_of(stacks, g, teller.name_of(g.start))
+            found.append(teller.tell(g, stacks.stack_pointer(g), stands))
+    return tuple(found)
+
+
+def group(states: Iterable[GoroutineState]) -> tuple[GoroutineGroup, ...]:
+    """Goroutines with the same status, reason and stack together, largest group first."""
+    found: dict[tuple[object, ...], list[GoroutineState]] = defaultdict(list)
+    for s in states:
+        frames = s.frames if s.frames is not UNSET else ()
+        found[(s.status, s.wait_reason, _key(frames))].append(s)
+    groups = [
+        GoroutineGroup(
+            len(members), members[0].status, members[0].wait_reason,
+            tuple(m.id for m in members),
+            members[0].frames if members[0].frames is not UNSET else (),
+            members[0].frames_end,
+        )
+        for members in found.values()
+    ]  # fmt: skip
+    return tuple(sorted(groups, key=lambda g: (-g.count, g.ids[0])))
+
+
+@lru_cache(maxsize=4096)
+def _key(frames: tuple[CallSite, ...]) -> tuple[int, ...]:
+    return tuple(f.pc for f in frames)

@@ -1,0 +1,133 @@
+"""Where a goroutine stands, and what the report says of it: the rules of Go's own tracebacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.model.address import Address
+from goprobe.model.attached import CallSite, GoroutineState, StackUse
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.stacks.stacks import Stacks
+
+# isSystemGoroutine (src/runtime/traceback.go, Go 1.21 to 1.27) takes goroutines that start in
+# functions of the runtime for its own, except for these, which run the user's code ...
+_USER_STARTS = frozenset({"runtime.main", "runtime.handleAsyncEvent", "runtime.corostart"})
+# ... and for these while they call a finalizer (by reflectcall) or, in Go 1.24, a cleanup:
+# fingStatus says so (mfinal.go), and so does the stack. runCleanups has a flag in its g.
+_FINALIZERS = frozenset({"runtime.runfinq", "runtime.runFinalizers"})
+_OF_FINALIZERS = re.compile(r"(?!runtime\.).*|runtime\.(call\d+|reflectcall|AddCleanup\b.*)")
+# showfuncinfo, traceback.go: shown since Go 1.25, which named them so.
+_ALWAYS_SHOWN = frozenset({"runtime.runFinalizers", "runtime.runCleanups"})
+_MAIN = 1
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a goroutine stands, shared by all with the same stack."""
+
+    function: str
+    frames: tuple[CallSite, ...]
+    system: bool
+    end: str
+
+
+def standing_of(stacks: Stacks, g: Goroutine, start: str) -> Standing:
+    """Walks one goroutine's stack. `start` names the function that it began with."""
+    unwound = stacks.of_goroutine(g)
+    frames = list(stacks.printed(unwound))
+    return Standing(
+        standing_in(frames),
+        tuple(_site(f) for f in frames),
+        _starts_as_system(start, [f.function for f in unwound.frames]),
+        "" if unwound.complete else unwound.why,
+    )
+
+
+class Teller:
+    """Makes the report's entries out of goroutines and where they stand."""
+
+    def __init__(
+        self, stacks: Stacks, tids: dict[int, int], reasons: Sequence[str], now: int
+    ) -> None:
+        """`tids` are the kernel's thread ids by m; `now` is the monotonic clock in nanoseconds."""
+        self._tids = tids
+        self._reasons = reasons
+        self._now = now
+        self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
+        self._source = stacks.code.source
+
+    def tell(self, g: Goroutine, sp: int, stands: Standing) -> GoroutineState:
+        waiting = g.status == "waiting"
+        # As goroutineheader (traceback.go) says it, of system calls and calls of C too.
+        still = g.wait_since and g.status in ("waiting", "syscall")
+        blocked = max(0, self._now - g.wait_since) // 1000 if still else 0
+        reason = self._reasons[g.wait_reason] if g.wait_reason < len(self._reasons) else ""
+        # The first goroutine has a gopc too, but nobody's `go` statement made it. Timers' have no
+        # parent, for a scheduler (g0) makes them.
+        made_at = g.created_at - 1 if g.created_at and g.id != _MAIN else 0
+        created_by = self.name_of(made_at) if made_at else ""
+        return GoroutineState(
+            id=g.id,
+            status=g.status,
+            wait_reason=reason if waiting else "",
+            function=stands.function,
+            created_by=created_by,
+            stack=StackUse(
+                Address(g.low), Address(g.high), g.high - sp if g.low <= sp < g.high else 0
+            ),
+            thread=self._tids.get(g.m, 0),
+            system=stands.system and not g.running_cleanups,
+            locked=bool(g.locked_m),
+            parent=g.parent,
+            created_at=self._statement(made_at, created_by) if created_by else UNSET,
+            waiting_us=blocked or UNSET,
+            frames=stands.frames,
+            frames_end=stands.end or UNSET,
+        )
+
+    def _statement(self, pc: int, function: str) -> CallSite | UnsetType:
+        """The place of a `go` statement, as printed: that of the innermost body inlined there, and
+        the name of the function which that was inlined into (printcreatedby1, traceback.go)."""
+        frames = self._source(pc)
+        if not frames or not frames[0].line:
+            return UNSET
+        return CallSite(function, frames[0].file, frames[0].line, Address(pc))
+
+
+def _site(f: FrameView) -> CallSite:
+    return CallSite(f.function, f.file, f.line, Address(f.pc), f.inlined)
+
+
+def _starts_as_system(start: str, functions: Sequence[str]) -> bool:
+    """Whether a goroutine that began with the function `start` is the runtime's own, as far as its
+    stack tells."""
+    if not start.startswith("runtime.") or start in _USER_STARTS:
+        return False
+    return start not in _FINALIZERS or not any(map(_OF_FINALIZERS.fullmatch, functions))
+
+
+def standing_in(frames: Iterable[FrameView]) -> str:
+    """The function that a traceback shows first: unexported ones of the runtime are left out
+    (showfuncinfo, traceback.go)."""
+    first = ""
+    for frame in frames:
+        first = first or frame.function
+        if "." in frame.function and _shown(frame.function):
+            return frame.function
+    return first
+
+
+def _shown(function: str) -> bool:
+    """Exported functions of the runtime and exported methods of its exported types
+    (isExportedRuntime, traceback.go)."""
+    if not function.startswith("runtime.") or function in _ALWAYS_SHOWN:
+        return True
+    receiver, _, name = function[len("runtime.") :].rpartition(".")
+    if receiver.startswith("(*") and receiver.endswith(")"):
+        receiver = receiver[2:-1]
+    return name[:1].isupper() and (not receiver or receiver[0].isupper())

@@ -1,0 +1,144 @@
+"""What holds of a heap's graph: types against slots and pointers, ways against memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from msgspec import UNSET
+
+from goprobe.analysis.audit import audited, check
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.objects import SHOWN_STEPS
+from goprobe.binary.dwarf.gotypes import GoKind, part_at
+from goprobe.errors import UnreadableError
+from goprobe.model.heap import HeapReport
+from goprobe.model.location import Location
+from goprobe.model.report import Audited
+from goprobe.process.memory.memory import u64
+
+_WORD = 8
+_SHAPES_LOOKED_AT = 512
+_EDGES_LOOKED_AT = 64
+_HOLDS_POINTER = {
+    GoKind.POINTER: (0,), GoKind.UNSAFE_POINTER: (0,), GoKind.MAP: (0,), GoKind.CHAN: (0,),
+    GoKind.FUNC: (0,), GoKind.STRING: (0,), GoKind.SLICE: (0,), GoKind.INTERFACE: (0, _WORD),
+}  # fmt: skip
+"""At which bytes a value of a kind may have a pointer into the heap."""
+
+
+class GraphFacts:
+    """A report and the graph that it was made from; `referred` is the address whose referrers
+    were asked for."""
+
+    def __init__(self, report: HeapReport, graph: HeapGraph, referred: int = 0) -> None:
+        self.report = report
+        self.graph = graph
+        self.referred = referred
+
+    @cached_property
+    def typed(self) -> bool:
+        """Whether the objects' types were asked for: no check works them out for itself."""
+        return "typing" in self.graph.__dict__
+
+    def points_into(self, place: int, low: int, size: int) -> bool:
+        """Whether the word at `place` is a pointer into [low, low + size)."""
+        try:
+            return low <= u64(self.graph.world.memory, place) < low + max(size, 1)
+        except UnreadableError:
+            return False
+
+
+@check("an object is no smaller than a value of its type")
+def types_fit(facts: GraphFacts) -> Iterator[str]:
+    if not facts.typed:
+        return
+    graph, objects = facts.graph, facts.graph.objects
+    typing = graph.typing
+    used = np.flatnonzero(np.bincount(typing.shape))
+    size = np.zeros(len(graph.shapes), np.int64)
+    size[used] = [graph.shapes[n].size if n else 0 for n in used.tolist()]
+    room = objects.spans.elemsize - graph.lead
+    small = np.flatnonzero(size[typing.shape] > room[objects.span])
+    for node in small[:1000].tolist():
+        if not typing.inner[node]:
+            yield (
+                f"the object at {graph.address(node):#x} has {room[objects.span[node]]} bytes and "
+                f"is said to be a {graph.type_name(node)} of {size[typing.shape[node]]}"
+            )
+
+
+@check("where an object has a pointer its type has one too")
+def pointers_fit(facts: GraphFacts) -> Iterator[str]:
+    """Looked at in two objects of each type: where one is wrong, all of its objects are."""
+    if not facts.typed or facts.graph.world.program.stripped:
+        return
+    for node in _some_of_each(facts.graph):
+        if not facts.graph.typing.inner[node]:
+            yield from _misplaced(facts.graph, node)
+
+
+def _some_of_each(graph: HeapGraph) -> Iterator[int]:
+    """The first and the last object of each shape whose type is described in full."""
+    shape = graph.typing.shape
+    nodes = np.arange(len(shape))
+    first, last = (np.full(len(graph.shapes), -1, np.int64) for _ in range(2))
+    last[shape] = nodes
+    first[shape[::-1]] = nodes[::-1]
+    for number in np.flatnonzero(first >= 0)[:_SHAPES_LOOKED_AT].tolist():
+        kind = graph.shapes[number].kind if number else None
+        if kind is not None and kind.size == graph.shapes[number].size:
+            yield from {int(first[number]), int(last[number])}
+
+
+def _misplaced(graph: HeapGraph, node: int) -> Iterator[str]:
+    about = graph.shapes[int(graph.typing.shape[node])]
+    nodes, kind = graph.nodes, about.kind
+    assert kind is not None
+    lead = int(graph.lead[graph.objects.span[node]])
+    edges = range(int(nodes.first[node]), int(nodes.first[node + 1]))
+    for edge in edges[:_EDGES_LOOKED_AT]:
+        at = int(nodes.offset[edge]) * _WORD - lead
+        part, what, rest = part_at(graph.world.program.debug.types, kind, at % max(kind.size, 1))
+        if rest not in _HOLDS_POINTER.get(what.kind, ()):
+            yield (
+                f"{graph.address(node):#x} is said to be a {about.name}, and has a pointer at "
+                f"{at:#x}, where that has {what.name}{f' ({part})' if part else ''}"
+            )
+
+
+@check("each step of a path points at the next one")
+def paths_point(facts: GraphFacts) -> Iterator[str]:
+    for path in facts.report.paths:
+        yield from _broken(facts, path)
+
+
+def _broken(facts: GraphFacts, path: Sequence[Location]) -> Iterator[str]:
+    left_out = len(path) // 2 if len(path) >= SHOWN_STEPS else 0
+    for i, (step, following) in enumerate(pairwise(path), 1):
+        place, base = step.detail.get("pointer_at"), following.detail.get("object")
+        size = following.detail.get("object_size")
+        if i == left_out:
+            continue
+        if not (isinstance(place, int) and isinstance(base, int) and isinstance(size, int)):
+            continue  # a root without a place
+        if not facts.points_into(place, base, size):
+            yield f"{step.name} does not point at {following.name} from {place:#x}"
+
+
+@check("who is said to refer to an object does")
+def referrers_point(facts: GraphFacts) -> Iterator[str]:
+    report, graph = facts.report, facts.graph
+    if report.referrers is UNSET:
+        return
+    value = graph.address(graph.node_at(facts.referred))
+    for referrer in report.referrers:
+        place = referrer.source.detail.get("pointer_at")
+        if isinstance(place, int) and not facts.points_into(place, value + referrer.into, 1):
+            yield f"{referrer.source.name} does not point there from {place:#x}"
+
+
+def audit_graph(facts: GraphFacts) -> tuple[Audited, ...]:
+    return audited((types_fit, pointers_fit, paths_point, referrers_point), facts)

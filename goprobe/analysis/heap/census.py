@@ -1,0 +1,124 @@
+"""`goprobe heap`: the census of a process's heap, taken in one short stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.heap.audit import HeapFacts, audit_heap
+from goprobe.errors import CannotWorkError, UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.heap import (
+    HeapCensus,
+    HeapReport,
+    SelfCheck,
+    SizeClass,
+    SpanMismatch,
+    SpanStates,
+)
+from goprobe.model.report import Tool
+from goprobe.runtime.heap.census import Census, Mismatch, count
+from goprobe.runtime.heap.censuscheck import settled
+from goprobe.runtime.heap.spantable import HeapCopy, copy_again, copy_heap
+from goprobe.runtime.heap.totals import HeapRoots
+from goprobe.target.live import AnyTarget, hold
+
+_TRIES = 3
+_MOST_MISMATCHES = 20
+
+
+def heap_census(
+    target: AnyTarget,
+    *,
+    timeout: float = 5.0,
+    progress: Callable[[str], None] = lambda message: None,
+) -> HeapReport:
+    """What is allocated on the heap of a running process.
+
+    A stop may fall between two instructions of an allocation, which shows as a span whose count
+    is off by one; then the heap is read once more. Raises what `open_target` raises,
+    TargetTimeoutError, and CannotWorkError where the runtime's bookkeeping cannot be read.
+    """
+    progress("reading the binary")
+    for attempt in range(_TRIES):
+        progress("counting the heap")
+        copy, pause_us = copied(target, timeout, rehearsed=not attempt)
+        census = count(copy, target.layout)
+        if (settled(census) and not census.mismatches) or attempt == _TRIES - 1:
+            break
+    report = HeapReport(
+        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside), pause_us=pause_us,
+        snapshot=_how(target), self_check=self_check(census), census=census_of(census),
+    )  # fmt: skip
+    return finished(report, audit_heap(HeapFacts(report, census)))
+
+
+def _how(target: AnyTarget) -> str:
+    return "core" if target.is_core else "stop"
+
+
+def copied(target: AnyTarget, timeout: float, *, rehearsed: bool) -> tuple[HeapCopy, int]:
+    """The heap's bookkeeping at one moment, and how long that took the target (microseconds).
+
+    A rehearsal on the running target finds out where everything lies, and brings it into caches,
+    so that the stop is no longer than copying takes.
+    """
+    layout = target.layout
+    roots = HeapRoots.of(target.program.facts.roots, target.bias)
+    plan: HeapCopy | None = None
+    if rehearsed and not target.is_core:
+        with suppress(UnreadableError):
+            plan = copy_heap(target.reader(), layout, roots)
+    try:
+        with hold(target, timeout=timeout) as held:
+            if plan:
+                copy = copy_again(held.memory, layout, roots, plan)
+            else:
+                copy = copy_heap(held.memory, layout, roots)
+            held.release()
+    except UnreadableError as error:
+        raise CannotWorkError(
+            f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
+        ) from None
+    return copy, held.pause_us
+
+
+def self_check(census: Census, dangling: int = 0, edges: int = 0) -> SelfCheck:
+    return SelfCheck(
+        spans=len(census.spans),
+        popcount_mismatches=len(census.mismatches),
+        dangling_edges=dangling,
+        edges_checked=edges,
+        unreadable_spans=len(census.unreadable),
+        mismatches=tuple(map(_mismatch, census.mismatches[:_MOST_MISMATCHES])),
+    )
+
+
+def _mismatch(found: Mismatch) -> SpanMismatch:
+    return SpanMismatch(
+        Address(found.span), Address(found.base), found.counted, found.expected, found.why
+    )
+
+
+def census_of(census: Census) -> HeapCensus:
+    """The census as it is reported: size classes ascending, large objects last."""
+    classes = sorted(census.classes, key=lambda c: (not c.size, c.size, c.noscan))
+    return HeapCensus(
+        objects=census.objects,
+        bytes=census.bytes,
+        free_bytes=census.free_bytes,
+        classes=tuple(
+            SizeClass(c.size, c.noscan, c.objects, c.bytes, c.spans, c.slots, c.free)
+            for c in classes
+        ),
+        span_bytes=census.span_bytes,
+        manual_bytes=census.manual_bytes,
+        fragmentation=round(census.free_bytes / census.span_bytes, 4) if census.span_bytes else 0,
+        tiny_slots=census.tiny_slots,
+        spans=SpanStates(
+            in_use=len(census.spans), manual=census.manual_spans, dead=census.dead_spans,
+            unswept=census.unswept,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""Names of package-level variables that nothing names: by what their pointers lead to.
+
+In a stripped program a variable is "bss+0x8e0540". What its first pointer leads to has a type where
+anything tells it, and that says what the pointer is: of a slice length and capacity follow.
+"""
+
+from __future__ import annotations
+
+import re
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.nodes import NO_OFFSET
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import u64
+from goprobe.runtime.roots.roots import RootGroup, RootKind
+from goprobe.runtime.types.shape import Shape
+
+_WORD = 8
+_PLACE = re.compile(r"\+0x[0-9a-f]+$")
+_BACKING, _CLOSURE = " backing", "closure "
+_INSIDE = (" groups", " buckets", " table", " directory", " buffer")
+
+
+def global_type(graph: HeapGraph, node: int) -> str:
+    """The type of what lies at a root's place, "" where that is not known, or the root has a name
+    or type of its own."""
+    group = graph.nodes.group(node)
+    if group.kind is not RootKind.GLOBAL or group.type or not _PLACE.search(group.name):
+        return ""
+    nodes = graph.nodes
+    for edge in range(int(nodes.first[node]), int(nodes.first[node + 1])):
+        target = int(nodes.target[edge])
+        if int(nodes.offset[edge]) in (0, NO_OFFSET) and nodes.is_object(target):
+            lead = int(graph.lead[graph.objects.span[target]])
+            number = int(graph.typing.shape[target])
+            if int(nodes.into[edge]) == lead and number and not graph.typing.inner[target]:
+                room = int(graph.objects.size[target]) - lead
+                return _pointer_to(graph, graph.shapes[number], group, room)
+    return ""
+
+
+def _pointer_to(graph: HeapGraph, shape: Shape, group: RootGroup, room: int) -> str:
+    name = shape.name
+    if shape.part[0] or " or " in name or name.endswith(_INSIDE):
+        return ""
+    if name.endswith(_BACKING):
+        return name.removesuffix(_BACKING) if _is_slice(graph, group, shape, room) else ""
+    if name.startswith(("map[", "chan ")):
+        return name
+    if name.startswith(_CLOSURE):
+        return f"func value {name.removeprefix(_CLOSURE)}"
+    if name == "string data":
+        return ""
+    return f"*{name}"
+
+
+def _is_slice(graph: HeapGraph, group: RootGroup, shape: Shape, room: int) -> bool:
+    """Whether a length and a capacity that fit the array follow."""
+    try:
+        length, capacity = (u64(graph.world.memory, group.address + _WORD * i) for i in (1, 2))
+    except UnreadableError:
+        return False
+    return length <= capacity and 0 < capacity * max(shape.size, 1) <= room

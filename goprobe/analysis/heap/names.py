@@ -1,0 +1,157 @@
+"""What nodes and edges of a heap's graph are called: locations, fields, paths as Go writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from goprobe.analysis.heap.globalnames import global_type
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.nodes import NO_OFFSET
+from goprobe.analysis.locate.locator import Locator
+from goprobe.binary.dwarf.gotypes import GoType, TypeReader, part_at
+from goprobe.model.address import Address
+from goprobe.model.location import Kind, Location
+from goprobe.runtime.roots.roots import RootGroup, RootKind
+
+_MAP_INSIDE = (" table", " directory")
+_MAP_ENTRIES = (" groups", " buckets")
+
+
+def field_at(types: TypeReader, kind: GoType, offset: int) -> str:
+    """The part of a value at a byte offset, as Go selects it: ".next", ".items[3].name"."""
+    return part_at(types, kind, offset)[0]
+
+
+class Names:
+    """Names the nodes of one graph."""
+
+    def __init__(self, graph: HeapGraph) -> None:
+        self._graph = graph
+        self._locator = Locator(graph.world)
+        debug = graph.world.program.debug
+        self._types = debug.types if debug.present else None
+
+    # Nodes
+
+    def location(self, node: int, via: str = "", following: int = -1) -> Location:
+        """Where an object or root is, with its type; `via` is the field that led to it,
+        `following` the edge by which a path goes on."""
+        nodes = self._graph.nodes
+        place = nodes.place(node, following) if following >= 0 else 0
+        if nodes.is_object(node):
+            made = self._object_location(node, via)
+        else:
+            made = self._root_location(node, place)
+        return replace(made, detail=made.detail | {"pointer_at": Address(place)}) if place else made
+
+    def _object_location(self, node: int, via: str) -> Location:
+        found = self._locator.locate(self._graph.address(node))
+        name = self._graph.type_name(node)
+        detail = dict(found.detail)
+        if name:
+            detail["type"] = name
+        if via:
+            detail["via"] = via
+        shown = found.name if name in found.name else f"{name}, a {found.name}"
+        return Location(found.kind, found.address, shown, detail, found.evidence)
+
+    def _root_location(self, node: int, place: int) -> Location:
+        """A variable; of what has no place of its own (temporaries, say) the pointer's."""
+        group = self._graph.nodes.group(node)
+        name = root_name(group)
+        if group.address or place:
+            found = self._locator.locate(group.address or place)
+            detail = dict(found.detail) | {"root": str(group.kind)}
+            if kind := global_type(self._graph, node):
+                detail["type"], name = kind, f"{kind} at {name}"
+            return Location(found.kind, found.address, name, detail, found.evidence)
+        detail = {"root": str(group.kind), "goroutine": group.goroutine}
+        kind = Kind.GOROUTINE_STACK if group.goroutine else Kind.RUNTIME
+        return Location(kind, Address(0), name, detail, ("a root that lies in no memory",))
+
+    # Edges
+
+    def field(self, source: int, edge: int) -> str:
+        """Where in its source the pointer of an edge is; "" where that has no name."""
+        return self.part(source, int(self._graph.nodes.offset[edge]))
+
+    def part(self, source: int, offset: int) -> str:
+        """What lies `offset` words into an object or root, as Go selects it."""
+        graph = self._graph
+        if offset == NO_OFFSET or self._types is None:
+            return ""
+        if not graph.nodes.is_object(source):
+            kind = graph.nodes.group(source).type
+            return field_at(self._types, kind, offset * 8) if kind else ""
+        at = offset * 8 - int(graph.lead[graph.objects.span[source]])
+        shape = graph.shapes[int(graph.typing.shape[source])]
+        if shape.part[0]:
+            part, into = graph.shapes[shape.part[0]], shape.part[1]
+            if part.kind is None or not into <= at < into + max(part.size, 1):
+                return f"+{at:#x}"
+            shape, at = part, at - into
+        if shape.name.endswith(_MAP_ENTRIES):
+            return '["…"]'
+        if shape.name.endswith(_MAP_INSIDE):
+            return ""
+        if shape.name.endswith((" backing", " buffer")) and shape.size:
+            index, at = divmod(at, shape.size)
+            inner = field_at(self._types, shape.kind, at) if shape.kind else ""
+            return f"[{index}]{inner}"
+        if shape.kind is None:
+            return f"+{at:#x}"
+        found = field_at(self._types, shape.kind, at % max(shape.size, 8))
+        return "" if shape.name.startswith("map[") else found
+
+    def root_part(self, group: RootGroup, offset: int) -> str:
+        """What lies `offset` bytes into a root's variable, as Go selects it."""
+        if self._types is None or group.type is None or offset < 0:
+            return ""
+        return field_at(self._types, group.type, offset)
+
+    # Paths
+
+    def path_text(self, way: Sequence[tuple[int, int]]) -> str:
+        """A path from a root on: (node, edge that led to it) each, the root's edge left out."""
+        nodes = self._graph.nodes
+        text = ""
+        steps: list[str] = []
+        for i, (node, _) in enumerate(way):
+            if not nodes.is_object(node):
+                text = root_name(nodes.group(node))
+            if i + 1 < len(way):
+                steps.append(self.field(node, way[i + 1][1]))
+        return selected(text, _folded(steps))
+
+
+def selected(name: str, part: str) -> str:
+    """A part of a root as Go selects it: those of what a pointer leads to ("*main.cache") by the
+    pointer's own name ("main.cache.head")."""
+    return (name.removeprefix("*") if part[:1] in (".", "[") else name) + part
+
+
+def root_name(group: RootGroup) -> str:
+    """ "main.cache", "main.work: buf (goroutine 7)", "finalizer of 0x…".
+
+    "*main.cache" is what that variable points at, "&buf" (so the debug information calls it) the
+    pointer in a frame to a variable that was moved to the heap.
+    """
+    if group.kind is RootKind.VARIABLE:
+        function = f"{group.function}: " if group.function else ""
+        return f"{function}{group.name} (goroutine {group.goroutine})"
+    return group.name
+
+
+def _folded(steps: list[str]) -> str:
+    """Steps as one text; the same one many times over is counted."""
+    found = ""
+    i = 0
+    while i < len(steps):
+        times = 1
+        while i + times < len(steps) and steps[i + times] == steps[i]:
+            times += 1
+        found += steps[i] * times if times < 4 or not steps[i] else f"{steps[i]}…×{times}"
+        i += times
+    return found

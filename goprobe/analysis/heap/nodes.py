@@ -1,0 +1,155 @@
+"""The heap with all that keeps it alive as one graph, in compressed rows.
+
+Nodes 0 to n - 1 are the heap's objects in address order; then one for each group of roots (a
+variable, a goroutine, a finalizer); the last is the root of all.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.edges import Edges, Strays
+from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.roots.roots import RootGroup, Roots
+
+Offsets = NDArray[np.uint32]
+NO_OFFSET = (1 << 32) - 1
+
+
+class RootStray(msgspec.Struct, frozen=True):
+    """A root that points at no object: `why` is one of objects.py's reasons."""
+
+    group: RootGroup
+    address: int
+    value: int
+    why: int
+
+
+class Nodes(msgspec.Struct, frozen=True):
+    """Edges of node i are those from first[i] to first[i + 1], heap pointers and roots alike.
+
+    `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in
+    particular), `into` where in the target it points, in bytes. `places` are the addresses of the
+    roots' pointers, which follow the `heap_edges`; 0 is a register, or no pointer at all.
+    """
+
+    objects: Objects
+    groups: list[RootGroup]
+    first: Ints
+    offset: Offsets
+    target: Ids
+    into: Offsets
+    heap_edges: int
+    places: Words
+    strays: Strays
+    root_strays: tuple[RootStray, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def root(self) -> int:
+        return len(self.first) - 2
+
+    def __len__(self) -> int:
+        return len(self.first) - 1
+
+    def is_object(self, node: int) -> bool:
+        return node < len(self.objects)
+
+    def group(self, node: int) -> RootGroup:
+        return self.groups[node - len(self.objects)]
+
+    def sources(self) -> Ids:
+        counts = np.diff(self.first)
+        return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+    def place(self, source: int, edge: int) -> int:
+        """The address of the pointer that an edge out of `source` is; 0 where it has none."""
+        if edge >= self.heap_edges:
+            return int(self.places[edge - self.heap_edges])
+        return int(self.objects.base[source]) + 8 * int(self.offset[edge])
+
+    def sizes(self) -> Ints:
+        """Bytes of each node: roots have none."""
+        found = np.zeros(len(self), np.int64)
+        found[: len(self.objects)] = self.objects.size
+        return found
+
+
+def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver) -> Nodes:
+    """Put the roots' edges behind those of the heap."""
+    n, groups = len(objects), roots.groups
+    owner = np.array(roots.owners, np.int64)
+    address = np.array(roots.addresses, np.uint64)
+    value: Words = np.array(roots.values, np.uint64)
+    target, into = resolver.resolve(value)
+    start = np.array([g.address for g in groups] or [0], np.uint64)[owner]
+    placed = (start != 0) & (address >= start)
+    offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
+    good = target >= 0
+    parts = [(owner[good], offset[good].astype(np.uint32), target[good], into[good], address[good])]
+    parts += _structure(groups, n)
+    parts += _through(groups, objects, edges, resolver)
+    who = np.concatenate([p[0] for p in parts])
+    order = np.argsort(who, kind="stable")
+    first = np.zeros(n + len(groups) + 2, np.int64)
+    first[: n + 1] = edges.first
+    np.cumsum(np.bincount(who, minlength=len(groups) + 1), out=first[n + 1 :])
+    first[n + 1 :] += len(edges)
+
+    def behind(have: NDArray[np.uint32], column: int) -> Offsets:
+        more = np.concatenate([np.asarray(p[column]) for p in parts])[order]
+        return np.concatenate((have, np.minimum(more, NO_OFFSET).astype(np.uint32)))
+
+    targets = np.concatenate([p[2] for p in parts])[order].astype(np.int32)
+    places = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
+    return Nodes(
+        objects, groups, first, behind(edges.offset, 1), np.concatenate((edges.target, targets)),
+        behind(edges.into, 3), len(edges), places, edges.strays,
+        _root_strays(roots, target), tuple(roots.notes),
+    )  # fmt: skip
+
+
+_Part = tuple[Ints, Offsets, Ids, Ints, Words]
+
+
+def _structure(groups: list[RootGroup], n: int) -> list[_Part]:
+    """From the root of all to the groups, and from groups to their parts."""
+    count = len(groups)
+    parent = np.array([g.parent if g.parent >= 0 else count for g in groups], np.int64)
+    nowhere = np.full(count, NO_OFFSET, np.uint32)
+    nodes = np.arange(n, n + count, dtype=np.int32)
+    return [(parent, nowhere, nodes, np.zeros(count, np.int64), np.zeros(count, np.uint64))]
+
+
+def _through(
+    groups: list[RootGroup], objects: Objects, edges: Edges, resolver: Resolver
+) -> list[_Part]:
+    """What an object with a finalizer points at is kept for it; the object itself is not."""
+    rows = [i for i, g in enumerate(groups) if g.through]
+    if not rows:
+        return []
+    through, _ = resolver.resolve(np.array([groups[i].through for i in rows], np.uint64))
+    found: list[_Part] = []
+    for row, node in zip(rows, through.tolist(), strict=True):
+        if node >= 0:
+            part = slice(int(edges.first[node]), int(edges.first[node + 1]))
+            count = part.stop - part.start
+            found.append((
+                np.full(count, row, np.int64), np.full(count, NO_OFFSET, np.uint32),
+                edges.target[part], edges.into[part].astype(np.int64),
+                objects.base[node] + edges.offset[part].astype(np.uint64) * np.uint64(8),
+            ))  # fmt: skip
+    return found
+
+
+def _root_strays(roots: Roots, target: Ids) -> tuple[RootStray, ...]:
+    found = []
+    for i in np.flatnonzero(target < NOT_HEAP).tolist():
+        group = roots.groups[roots.owners[i]]
+        if not group.conservative:
+            found.append(RootStray(group, roots.addresses[i], roots.values[i], int(target[i])))
+    return tuple(found)

@@ -1,0 +1,176 @@
+"""Single objects of a heap's graph: who points at one, by which way it is kept, what is in it."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import UNSET
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.names import Names, selected
+from goprobe.analysis.heap.nodes import RootStray
+from goprobe.analysis.heap.reach import UNREACHED
+from goprobe.analysis.locate.locator import Locator
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.model.heap import DanglingEdge, ObjectView, Referrer
+from goprobe.model.location import Location
+from goprobe.runtime.heap.objects import FREE_SLOT, FREE_SPAN, MANUAL_SPAN
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.roots.ownpointers import OwnPointers, StackPointer
+from goprobe.runtime.stacks.closures import captures_of
+from goprobe.runtime.values.values import Decoder
+
+Way = list[tuple[int, int]]
+"""(node, edge by which it was reached; -1 for the first)"""
+
+_TRIED = 64
+SHOWN_STEPS = 200
+_MOST_REFERRERS = 1000
+_MOST_DANGLING = 200
+_REASONS = {
+    FREE_SPAN: "into memory of the heap that is in no use",
+    MANUAL_SPAN: "into a goroutine's stack, or other memory that is no object",
+    FREE_SLOT: "into a slot whose object was freed",
+}
+_PAST_END = "past the last object of a span"
+
+
+def incoming(graph: HeapGraph, node: int) -> Ints:
+    """The numbers of the edges that lead to a node."""
+    return np.flatnonzero(graph.nodes.target == node).astype(np.int64)
+
+
+def source_of(graph: HeapGraph, edge: int) -> int:
+    return int(np.searchsorted(graph.nodes.first, edge, side="right")) - 1
+
+
+def paths(
+    graph: HeapGraph, names: Names, node: int, most: int
+) -> tuple[tuple[tuple[Location, ...], ...], tuple[str, ...]]:
+    """Shortest paths from roots, by different last referrers, shortest first; and their texts."""
+    found: list[Way] = []
+    shortest = int(graph.reach.via[node])
+    others = incoming(graph, node)[: _TRIED * max(most, 1)].tolist()
+    for edge in dict.fromkeys([shortest, *others] if shortest >= 0 else others):
+        way = _way(graph, source_of(graph, edge), node)
+        if way:
+            found.append([*way, (node, edge)])
+    found.sort(key=len)
+    chosen = found[: max(most, 1)]
+    return tuple(_locations(names, way) for way in chosen), tuple(map(names.path_text, chosen))
+
+
+def _way(graph: HeapGraph, node: int, without: int) -> Way:
+    """The shortest way to a node, from a root on; empty where it leads through `without`."""
+    nodes, via = graph.nodes, graph.reach.via
+    way: Way = []
+    while node != nodes.root:
+        if node == without:
+            return []
+        edge = int(via[node])
+        if edge == UNREACHED:
+            return []
+        way.append((node, edge))
+        node = source_of(graph, edge)
+    return way[::-1]
+
+
+def _locations(names: Names, way: Way) -> tuple[Location, ...]:
+    """The steps of a way: each with the field that led to it, and where its pointer to the next
+    one lies."""
+    half = SHOWN_STEPS // 2
+    found = []
+    for i, (node, edge) in enumerate(way):
+        if half <= i < len(way) - half:
+            continue
+        via = names.field(way[i - 1][0], edge) if i else ""
+        found.append(names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1))
+    return tuple(found)
+
+
+def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]:
+    """Every object and root that points at one."""
+    found = []
+    for edge in incoming(graph, node)[:_MOST_REFERRERS].tolist():
+        source = source_of(graph, edge)
+        if source == graph.nodes.root:
+            continue
+        into = int(graph.nodes.into[edge]) - int(graph.lead[graph.objects.span[node]])
+        found.append(Referrer(names.location(source, "", edge), names.field(source, edge), into))
+    return tuple(found)
+
+
+def dangling(graph: HeapGraph, names: Names) -> tuple[DanglingEdge, ...]:
+    """Pointers of reachable objects and of roots that lead to no object.
+
+    Garbage may point at what was freed before it, and the runtime's own objects at stacks.
+    """
+    strays, locator = graph.nodes.strays, Locator(graph.world)
+    own = OwnPointers(graph.world)
+    found: list[DanglingEdge] = []
+    for row in _unexplained(graph, own)[:_MOST_DANGLING]:
+        source, why = int(strays.source[row]), int(strays.why[row])
+        field = names.part(source, int(strays.offset[row]))
+        to = locator.locate(int(strays.value[row]))
+        found.append(DanglingEdge(names.location(source), to, field, _REASONS.get(why, _PAST_END)))
+    found += [
+        _root_stray(locator, names, s)
+        for s in graph.nodes.root_strays
+        if s.why != MANUAL_SPAN or not own.explains_variable(s.address, s.value)
+    ]
+    return tuple(found)
+
+
+def _unexplained(graph: HeapGraph, own: OwnPointers) -> list[int]:
+    """The strays of reachable objects that are not the runtime's own by right."""
+    strays = graph.nodes.strays
+    if not len(strays):
+        return []
+    rows = np.flatnonzero(graph.surely_reachable[strays.source])
+    on_stack = rows[strays.why[rows] == MANUAL_SPAN]
+    source = strays.source[on_stack]
+    lead = graph.lead[graph.objects.span[source]]
+    pointers = map(
+        StackPointer,
+        (graph.objects.base[source].astype(np.int64) + lead).tolist(),
+        (8 * strays.offset[on_stack] - lead).tolist(),
+        strays.value[on_stack].tolist(),
+    )
+    explained = np.array(own.explained(tuple(pointers)), bool)
+    return sorted({*rows.tolist()} - {*on_stack[explained].tolist()})
+
+
+def _root_stray(locator: Locator, names: Names, stray: RootStray) -> DanglingEdge:
+    place = stray.address or stray.group.address
+    field = names.root_part(stray.group, place - stray.group.address)
+    return DanglingEdge(
+        locator.locate(place), locator.locate(stray.value), selected(stray.group.name, field),
+        _REASONS.get(stray.why, _PAST_END),
+    )  # fmt: skip
+
+
+def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) -> ObjectView:
+    """One object, decoded by its type."""
+    view = ObjectView(
+        location=names.location(node),
+        type=graph.type_name(node) or "?",
+        reachable=bool(graph.reachable[node]),
+        retained_bytes=int(graph.retained[node]) if retained else UNSET,
+    )
+    kind = graph.shapes[int(graph.typing.shape[node])].kind
+    if kind is None or graph.typing.inner[node]:
+        return view
+    world = graph.world
+    program = world.program
+    decoder = Decoder(
+        world.memory, program.debug.types, world.typedata, Locator(world).locate,
+        world.function_name,
+        lambda code: captures_of(program, code - world.bias),
+    )  # fmt: skip
+    try:
+        made = decoder.at(kind, graph.address(node))
+    except (UnreadableError, NotGoError, KeyError):
+        return view
+    return ObjectView(
+        view.location, view.type, view.reachable, view.retained_bytes, made.value, made.data,
+        made.elements,
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""What can be reached in a graph, and by which shortest way.
+
+Wide frontiers are taken a level at a time with numpy; narrow ones (a linked list of a million
+elements is a million levels) node by node.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+
+_NARROW = 48
+_STEPS = 2048
+UNREACHED = -1
+START = -2
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """`via[i]` is the edge by which node i was reached first, on a shortest way; START for where
+    the search began, UNREACHED for what it did not get to."""
+
+    via: Ints
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        return np.asarray(self.via != UNREACHED, bool)
+
+
+def reach(first: Ints, target: Ids, start: Ids) -> Reach:
+    """Breadth first from the nodes of `start`."""
+    via = np.full(len(first) - 1, UNREACHED, np.int64)
+    via[start] = START
+    frontier = np.unique(start).astype(np.int64)
+    while len(frontier):
+        if len(frontier) <= _NARROW:
+            frontier = _narrow(first, target, via, frontier)
+        else:
+            frontier = _level(first, target, via, frontier)
+    return Reach(via)
+
+
+def edges_of(first: Ints, nodes: Ints) -> Ints:
+    """The numbers of all edges of some nodes, in their order."""
+    begin = first[nodes]
+    counts = first[nodes + 1] - begin
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    found: Ints = np.arange(total) + np.repeat(begin - ends + counts, counts)
+    return found
+
+
+def _level(first: Ints, target: Ids, via: Ints, frontier: Ints) -> Ints:
+    edges = edges_of(first, frontier)
+    found = target[edges]
+    fresh = via[found] == UNREACHED
+    edges, found = edges[fresh], found[fresh]
+    # Where several edges lead to one node, the last one written stays: keep just that one.
+    via[found] = edges
+    following: Ints = found[via[found] == edges].astype(np.int64)
+    return following
+
+
+def _narrow(first: Ints, target: Ids, via: Ints, frontier: Ints) -> Ints:
+    """Some levels with few nodes each; returns the frontier when it has grown, or after a while."""
+    starts, targets, ways = first.data, target.data, via.data
+    level = frontier.tolist()
+    for _ in range(_STEPS):
+        following: list[int] = []
+        for node in level:
+            for edge in range(starts[node], starts[node + 1]):
+                to = targets[edge]
+                if ways[to] == UNREACHED:
+                    ways[to] = edge
+                    following.append(to)
+        level = following
+        if not level or len(level) > _NARROW:
+            break
+    return np.array(level, np.int64)

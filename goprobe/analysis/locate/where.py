@@ -1,0 +1,44 @@
+"""`goprobe where`: what addresses of a running process are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.goroutines.auditthreads import threads_of
+from goprobe.analysis.locate.auditwhere import WhereFacts, audit_where
+from goprobe.analysis.locate.locator import Locator
+from goprobe.model.attached import Whereabouts, WhereReport
+from goprobe.model.report import Tool
+from goprobe.runtime.world import World
+from goprobe.target.ask import ask
+from goprobe.target.live import AnyTarget
+
+
+def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ...]:
+    """Every identity of each address, at one stop."""
+    locator = Locator(world)
+    found = []
+    for address in addresses:
+        first, *rest = locator.locate_all(address)
+        found.append(
+            Whereabouts(
+                first.kind, first.address, first.name, first.detail, first.evidence, tuple(rest)
+            )
+        )
+    return tuple(found)
+
+
+def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
+    """Ask a running process; one short stop for all addresses together."""
+    answer = ask(
+        target,
+        lambda world: (whereabouts(world, addresses), world.mappings, threads_of(world)),
+    )
+    locations, mappings, threads = answer.value
+    report = WhereReport(
+        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside), pause_us=answer.pause_us,
+        locations=locations,
+    )  # fmt: skip
+    return finished(report, audit_where(WhereFacts(report, mappings, threads)))

@@ -1,0 +1,275 @@
+"""From what a person types (`main.main`, `file.go:12`, `*0x49f3c2`) to addresses in the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise, takewhile
+
+import msgspec
+from msgspec.structs import replace
+
+from goprobe.arch.code import Stretch, returns_of, ways_in
+from goprobe.arch.instructions import LONGEST, call_ahead, spans
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.binary.dwarf.lines import Row
+from goprobe.errors import UsageError, telling
+from goprobe.runtime.image.program import Program
+
+_LINE = re.compile(r"^(?P<file>.+\.[a-z]\w*):(?P<line>\d+)$")  # a //line may name any file
+_ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
+_BRACKETS = re.compile(r"\[[^\[\]]*\]")
+_NEAREST = 3
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where to stop: a link-time address (a run-time one where `absolute`).
+
+    `reason` is the WHERE as typed; `inlined_into` names the function that holds an inlined copy.
+    """
+
+    address: int
+    reason: str
+    inlined_into: str = ""
+    absolute: bool = False
+
+    def named(self, reason: str) -> Place:
+        """The same place under another reason."""
+        return replace(self, reason=reason)
+
+
+def resolve(program: Program, where: str) -> tuple[Place, ...]:
+    """Every place that WHERE means. Raises UsageError, with the nearest names, where none."""
+    if not where.strip():
+        raise UsageError(
+            "the place to stop at is empty",
+            hint="it takes pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR",
+        )
+    if found := _ADDRESS.match(where):
+        return (Place(int(found["address"], 0), where, absolute=True),)
+    with telling(f"the code of {program.elf.shown_as}"):
+        places = _places(program, where)
+        if not places:
+            raise UsageError(f"nothing in the program matches {where}", hint=_hint(program, where))
+        return places
+
+
+def _places(program: Program, where: str) -> tuple[Place, ...]:
+    if found := _LINE.match(where):
+        file, line = _as_built(program, found["file"]), int(found["line"])
+        return tuple(_at_line(program, where, file, line))
+    return tuple(_at_function(program, where))
+
+
+def check_instruction(program: Program, address: int, bias: int) -> None:
+    """Raises UsageError where a run-time address lies inside an instruction of Go code: a
+    breakpoint there would make another instruction of it."""
+    address -= bias
+    with telling(f"the code of {program.elf.shown_as}"):
+        function = program.lines.function_at(address)
+    if function is None:
+        return
+    code = program.elf.read(function.entry, address - function.entry + LONGEST)
+    for begins, ends in spans(code, function.entry):
+        if begins < address < ends:
+            raise UsageError(
+                f"no breakpoint at {address + bias:#x}: it is in the middle of an instruction of "
+                f"{function.name}",
+                hint=f"the instruction begins at {begins + bias:#x}",
+            )
+        if begins >= address:
+            return
+
+
+# Functions
+
+
+def plain_name(name: str) -> str:
+    """A function's name as a person types it: without type arguments and import path escapes."""
+    while True:
+        shorter = _BRACKETS.sub("", name)
+        if shorter == name:
+            return name.replace("%2e", ".")
+        name = shorter
+
+
+def _matches(name: str, where: str) -> bool:
+    if "[" not in name and "%" not in name:  # nearly all names
+        return name == where or name.endswith(f"/{where}")
+    # As typed, as frames show it ("[...]"), and with the type arguments that it is compiled for.
+    where = where.replace("[...]", "")
+    shapes = name.replace("go.shape.", "")
+    plain = plain_name(name)
+    return where in (name, shapes, plain) or plain.endswith(f"/{where}")
+
+
+def _at_function(program: Program, where: str) -> Iterator[Place]:
+    debug = program.debug
+    if program.stripped:
+        yield from _without_debug(program, where)
+        return
+    names = [n for n in debug.index.abstract if _matches(n, where)]
+    found = {f.low: f for f in _exact_first(debug.index.functions, where)}
+    for low in _written_first(program, list(found), only=bool(names)):
+        unit = debug.unit_at(found[low].offset)
+        yield Place(program.rows.after_prologue(low, found[low].high, unit), where)
+    for name in names:
+        for holder, ranges in debug.inlined_ranges(name):
+            address = _inlined_start(program, ranges)
+            if address:
+                yield Place(address, where, inlined_into=holder.name)
+
+
+def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[FunctionEntry]:
+    found = [f for f in functions if _matches(f.name, where)]
+    exact = [f for f in found if where in (f.name, plain_name(f.name))]
+    return exact or found
+
+
+def _written_first(program: Program, entries: Sequence[int], *, only: bool = False) -> list[int]:
+    """Of functions by their entries those of the source, and the compiler's wrappers not at all,
+    or where there are no others: each call of generic code by its method's value or its interface
+    goes through one of the same name."""
+    written = [entry for entry in entries if not program.lines.is_wrapper(entry)]
+    return written if written or only else list(entries)
+
+
+def _without_debug(program: Program, where: str) -> Iterator[Place]:
+    entries = [f.entry for f in program.lines.functions() if _matches(f.name, where)]
+    yield from (Place(entry, where) for entry in _written_first(program, entries))
+
+
+def _inlined_start(program: Program, ranges: list[tuple[int, int]]) -> int:
+    """Where to stop in an inlined copy: at the call that it makes, where there is one straight
+    ahead, for there its arguments are in registers; else at its first instruction."""
+    pieces = sorted((low, high) for low, high in ranges if low < high)
+    if not pieces:
+        return 0
+    for low, high in pieces:
+        call = call_ahead(program.elf.read(low, high - low), low)
+        if call is not None:
+            return call or pieces[0][0]
+    return pieces[0][0]
+
+
+# Lines
+
+
+def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
+    """Where control comes to a line: of each function that holds its code, and of each copy that
+    was inlined there, every way that leads to it."""
+    wanted, returns = _file_matcher(file), returns_of(program.lines.function_name_at)
+    for rows in _tables_of(program, wanted):
+        stretches: dict[tuple[FunctionEntry, int], list[Stretch]] = {}
+        for found in _stretches(rows, line, wanted):
+            function = program.debug.function_at(found.low)
+            for low, high, copy in program.lines.inlined_copies(found.low, found.high):
+                if function:
+                    part = Stretch(low, high, found.statements)
+                    stretches.setdefault((function, copy), []).append(part)
+        for (function, _), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
+            code = program.elf.read(function.low, function.high - function.low)
+            for address in ways_in(code, function.low, own, returns):
+                yield Place(_past_prologue(program, function.low, address), where)
+
+
+def _stretches(rows: Iterable[Row], line: int, wanted: Callable[[str], bool]) -> Iterator[Stretch]:
+    """The code of a line, as far as it lies together."""
+    open_: Stretch | None = None
+    for row, after in pairwise(rows):
+        if row.line != line or not wanted(row.file) or after.address < row.address:
+            continue
+        marks = (row.address,) if row.statement else ()
+        if open_ is not None and open_.high == row.address:
+            open_ = Stretch(open_.low, after.address, open_.statements + marks)
+            continue
+        if open_ is not None:
+            yield open_
+        open_ = Stretch(row.address, after.address, marks)
+    if open_ is not None:
+        yield open_
+
+
+def _tables_of(program: Program, wanted: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
+    """The rows of every unit that has code of such a file."""
+    if program.stripped:
+        return
+    for unit in program.debug.index.units:
+        if any(wanted(name) for name in program.rows.files(unit)):
+            yield program.rows.rows(unit)
+
+
+def _past_prologue(program: Program, low: int, address: int) -> int:
+    # The line of `func` itself: its first row is the stack check, which may run twice.
+    if address != low:
+        return address
+    function = program.debug.function_at(low)
+    if function is None:
+        return address
+    unit = program.debug.unit_at(function.offset)
+    return program.rows.after_prologue(function.low, function.high, unit)
+
+
+def _file_matcher(file: str) -> Callable[[str], bool]:
+    tail = "/" + file.removeprefix("./")
+    return lambda name: name == file or name.endswith(tail)
+
+
+def _as_built(program: Program, file: str) -> str:
+    """A file as the binary calls it: built with -trimpath, or elsewhere, it knows another path than
+    the one that lies here. The name that shares most of its end with an absolute path is meant."""
+    if not file.startswith("/"):
+        return file
+    units = () if program.stripped else program.debug.index.units
+    names = {name for unit in units for name in program.rows.files(unit)}
+    if any(map(_file_matcher(file), names)):
+        return file
+    parts = file.split("/")[::-1]
+
+    def shared(name: str) -> int:
+        pairs = zip(parts, name.split("/")[::-1], strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    most = max(map(shared, names), default=0)
+    best = sorted(name for name in names if most and shared(name) == most)
+    if len(best) > 1:
+        raise UsageError(
+            f"{file} may be any of {len(best)} files of the program",
+            hint=f"name one of them: {', '.join(best[:_NEAREST])}",
+        )
+    return best[0] if best else file
+
+
+# Nearest names
+
+
+def _hint(program: Program, where: str) -> str:
+    from difflib import get_close_matches  # for mistakes only
+
+    if found := _LINE.match(where):
+        return _line_hint(program, found["file"], int(found["line"]))
+    names = {plain_name(f.name) for f in program.lines.functions()}
+    names |= {plain_name(n) for n in program.debug.index.abstract}
+    last = where.rsplit(".", 1)[-1].lower()
+    same = sorted((n for n in names if n.rsplit(".", 1)[-1].lower() == last), key=len)
+    close = same[:_NEAREST] or get_close_matches(where, names, n=_NEAREST, cutoff=0.5)
+    return f"nearest: {', '.join(close)}" if close else ""
+
+
+def _line_hint(program: Program, file: str, line: int) -> str:
+    from difflib import get_close_matches  # for mistakes only
+
+    wanted = _file_matcher(file)
+    lines: set[int] = set()
+    files: set[str] = set()
+    for unit in program.debug.index.units:
+        names = program.rows.files(unit)
+        files.update(n for n in names if n.endswith(".go"))
+        if any(wanted(n) for n in names):
+            lines.update(r.line for r in program.rows.rows(unit) if r.line and wanted(r.file))
+    if lines:
+        near = sorted(sorted(lines, key=lambda n: abs(n - line))[:_NEAREST])
+        return f"no code at line {line}; nearest lines with code: {', '.join(map(str, near))}"
+    base = {f.rsplit("/", 1)[-1] for f in files}
+    close = get_close_matches(file.rsplit("/", 1)[-1], base, n=_NEAREST, cutoff=0.5)
+    return f"nearest files: {', '.join(close)}" if close else ""

@@ -1,0 +1,181 @@
+"""`goprobe trace --compare`: the same program in both builds, and what the optimiser changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.trace.trace import TraceRequest, trace
+from goprobe.errors import UsageError
+from goprobe.model.compare import Change, CompareReport, Fate, Inlining
+from goprobe.model.location import Kind, Location
+from goprobe.model.trace import Frame, TraceReport
+from goprobe.model.value import State, Variable
+from goprobe.toolchain.built import is_executable_file
+
+_Key = tuple[str, str]
+_PLACES = {
+    Kind.TEXT: "in the code",
+    Kind.RODATA: "in read-only data",
+    Kind.DATA: "among the globals",
+    Kind.BSS: "among the globals",
+    Kind.HEAP: "on the heap",
+    Kind.GOROUTINE_STACK: "on the stack",
+    Kind.SYSTEM_STACK: "on a system stack",
+    Kind.RUNTIME: "in the runtime's memory",
+    Kind.C_HEAP: "on the C heap",
+    Kind.LIBRARY: "in a library",
+    Kind.FILE: "in a mapped file",
+    Kind.VDSO: "in the vdso",
+    Kind.RESERVED: "in reserved space",
+    Kind.UNMAPPED: "in no memory",
+}
+
+
+def compare(request: TraceRequest) -> CompareReport:
+    """Trace the target twice, without and with the optimiser. Raises what `trace` raises, and
+    UsageError where there is nothing to build."""
+    if is_executable_file(request.target):
+        raise UsageError(
+            f"{request.target} is compiled already, one way only",
+            hint="--compare builds a program both ways: name its .go file or its package",
+        )
+    plain = trace(replace(request, optimized=False))
+    optimized = trace(replace(request, optimized=True, started=None))
+    return compared(plain, optimized)
+
+
+def compared(plain: TraceReport, optimized: TraceReport) -> CompareReport:
+    """What the two reports of one program say when held against each other."""
+    after = _best(optimized)
+    report = CompareReport(
+        pid=plain.pid,
+        go=plain.go,
+        unoptimized=plain,
+        optimized=optimized,
+        changes=tuple(
+            _change(variable, after.get(key, UNSET)) for key, variable in _best(plain).items()
+        ),
+        inlined=_inlined(plain, optimized),
+        unoptimized_code=_code(plain),
+        optimized_code=_code(optimized),
+    )
+    return finished(report, ())
+
+
+def _best(report: TraceReport) -> dict[_Key, Variable]:
+    """Each variable as it was where most is known of it; later stops go before earlier ones."""
+    found: dict[_Key, Variable] = {}
+    for stop in reversed(report.stops):
+        for variable in stop.variables:
+            key = variable.function, variable.name
+            if key not in found or _knowledge(variable) > _knowledge(found[key]):
+                found[key] = variable
+    return dict(sorted(found.items(), key=lambda item: (not _own(item[0][0]), item[0])))
+
+
+def _own(function: str) -> bool:
+    return function.startswith("main.")
+
+
+def _knowledge(variable: Variable) -> int:
+    return 2 * (variable.value is not UNSET) + (variable.state is not State.NOT_YET)
+
+
+def _change(before: Variable, after: Variable | UnsetType) -> Change:
+    fate = _fate(before, after)
+    return Change(
+        function=before.function,
+        name=before.name,
+        type=before.type,
+        fate=fate,
+        told=_told(before, after, fate),
+        unoptimized=before,
+        optimized=after,
+    )
+
+
+def _fate(before: Variable, after: Variable | UnsetType) -> Fate:
+    if after is UNSET:
+        return Fate.UNSEEN
+    match after.state:
+        case State.REGISTER:
+            return Fate.KEPT if before.state is State.REGISTER else Fate.REGISTER
+        case State.CONSTANT:
+            return Fate.CONSTANT
+        case State.OPTIMIZED_OUT:
+            return Fate.GONE
+    same = _kind(before.location) is _kind(after.location) and before.moved == after.moved
+    return Fate.KEPT if same else Fate.MOVED
+
+
+def _kind(location: Location | UnsetType) -> Kind | None:
+    return None if location is UNSET else location.kind
+
+
+def _told(before: Variable, after: Variable | UnsetType, fate: Fate) -> str:
+    name = before.name
+    if after is UNSET or fate is Fate.UNSEEN:
+        return f"{name} does not show in the optimised build"
+    was = _where(before)
+    match fate:
+        case Fate.KEPT:
+            return f"{name} stays {was}"
+        case Fate.MOVED:
+            return f"{name} was {was} and is {_where(after)}"
+        case Fate.REGISTER:
+            return f"{name} was {was} and is {_where(after)}: it needs no memory"
+        case Fate.CONSTANT:
+            told = f"{name} was {was} and has become a constant"
+        case _:
+            told = f"{name} was {was} and is gone"
+    return told + _still_found(after)
+
+
+def _still_found(after: Variable) -> str:
+    """Where a value that has no variable left was found all the same."""
+    found = []
+    if after.location is not UNSET:
+        found.append(f"its value is found {_place(after.location)}")
+    if after.data is not UNSET:
+        found.append(f"what it points at {_place(after.data.location)}")
+    return f"; {', '.join(found)}" if found else ""
+
+
+def _where(variable: Variable) -> str:
+    if variable.location is not UNSET:
+        return _place(variable.location)
+    if variable.register is not UNSET:
+        names = variable.register.split()
+        return f"in {'registers' if len(names) > 1 else 'register'} {', '.join(names)}"
+    if variable.state is State.NOT_YET:
+        return "not assigned yet"
+    return "nowhere"
+
+
+def _place(location: Location) -> str:
+    return _PLACES[location.kind]
+
+
+def _inlined(plain: TraceReport, optimized: TraceReport) -> tuple[Inlining, ...]:
+    """Functions with a frame of their own before, whose code now runs in their caller's frame."""
+    own = {frame.function for frame in _frames(plain) if not frame.inlined}
+    found: dict[str, str] = {}
+    for stop in optimized.stops:
+        for i, frame in enumerate(stop.frames):
+            if frame.inlined and frame.function in own:
+                outer = next((f for f in stop.frames[i + 1 :] if not f.inlined), None)
+                if outer is not None:
+                    found.setdefault(frame.function, outer.function)
+    return tuple(Inlining(function, into) for function, into in found.items())
+
+
+def _frames(report: TraceReport) -> Iterator[Frame]:
+    return (frame for stop in report.stops for frame in stop.frames)
+
+
+def _code(report: TraceReport) -> int:
+    return sum(region.size for region in report.map if region.kind is Kind.TEXT)

@@ -1,0 +1,142 @@
+"""Where a function's source declares its variables, and where their names mean them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from goprobe.analysis.trace.gosyntax import Block, Literal, Statement
+from goprobe.analysis.trace.gotokens import Token
+
+_ASSIGNS = frozenset(
+    ("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "&^=", "++", "--", ":=")
+)
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Lines [first, last] where a variable's name means it, unless an inner one hides it."""
+
+    first: int
+    last: int
+
+
+def scope_of(function: Literal, name: str, line: int) -> Scope | None:
+    """Where a variable declared at a line is in scope; None where no such declaration is found,
+    or more than one."""
+    if any(t.name and t.text == name and t.line == line for t in function.signature):
+        return Scope(function.line, function.body.last)
+    found = list(_scopes(function.body, name, line))
+    return found[0] if len(found) == 1 else None
+
+
+def named_results(signature: Sequence[Token]) -> set[str]:
+    """The names of a function's results: of the groups in parentheses the one behind that of the
+    parameters, and of a method's receiver."""
+    groups, depth = list[list[Token]](), 0
+    behind = list[str]()  # the two tokens behind the first group
+    for token in signature:
+        depth -= token.text in _CLOSING
+        if not depth and token.text == "(":
+            groups.append([])
+        elif depth and groups:
+            groups[-1].append(token)
+        elif len(groups) == 1 and token.text != ")":
+            behind.append("name" if token.name else token.text)
+        depth += token.text in _OPENING
+    method = len(signature) > 1 and signature[1].text == "(" and behind[:1] == ["name"]
+    results = groups[2 if method and len(groups) > 1 else 1 :]
+    return {
+        t.text for group in results for i, t in enumerate(group) if t.name and _begins(group, i)
+    }
+
+
+def names_outer(function: Literal, name: str, line: int) -> bool:
+    """Whether the statement that declares a variable at a line names it twice, as `v := v` does:
+    there it also means the variable of that name outside."""
+    return any(
+        name in declared_by(statement, line)
+        and sum(t.name and t.text == name for t in statement.header) > 1
+        for statement in statements_of(function.body)
+    )
+
+
+def statements_of(block: Block) -> Iterator[Statement]:
+    """Every statement of a block, and of the blocks within; not those of function literals."""
+    for statement in block.statements:
+        yield statement
+        for inner in statement.blocks:
+            yield from statements_of(inner)
+
+
+def _scopes(block: Block, name: str, line: int) -> Iterator[Scope]:
+    for statement in block.statements:
+        if not statement.first <= line <= statement.last:
+            continue
+        if name in declared_by(statement, line):
+            if statement.keyword == "switch" and statement.first != line:
+                pass  # x := y.(type) declares one for each clause, on the clause's line
+            elif statement.keyword:
+                yield Scope(statement.first, statement.last)
+            else:
+                yield Scope(statement.first, block.last)
+        if statement.keyword == "switch" and name in declared_by(statement, statement.first):
+            for clauses in statement.blocks:
+                yield from (
+                    Scope(c.first, c.last) for c in clauses.statements
+                    if c.keyword == "case" and c.first == line
+                )  # fmt: skip
+        for inner in statement.blocks:
+            yield from _scopes(inner, name, line)
+
+
+def declared_by(statement: Statement, line: int) -> set[str]:
+    """The names that a statement itself declares on a line."""
+    header = statement.header
+    if header and header[0].text in ("var", "const"):
+        depth, found = 0, set[str]()
+        for token in header[1:]:
+            if token.text == "=":
+                break
+            if token.name and token.line == line and depth < 2:
+                found.add(token.text)
+            depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        return found
+    return {
+        t.text for segment in segments_of(header) for t in targets_of(segment, ":=")
+        if t.line == line
+    }  # fmt: skip
+
+
+def segments_of(header: Sequence[Token]) -> Iterator[list[Token]]:
+    """A header cut at its own semicolons, its keyword left out."""
+    depth, part = 0, list[Token]()
+    for token in header:
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        if token.text == ";" and not depth:
+            yield part
+            part = []
+        elif part or token.text not in ("for", "if", "switch", "select", "case", "default"):
+            part.append(token)
+    yield part
+
+
+def targets_of(segment: Sequence[Token], sign: str = "") -> list[Token]:
+    """The names on the left of an assignment of a statement's part, those of parts of them too."""
+    depth = 0
+    for at, token in enumerate(segment):
+        if not depth and token.text in _ASSIGNS:
+            left = segment[:at] if sign in ("", token.text) else []
+            return [t for i, t in enumerate(left) if t.name and _begins(left, i)]
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+    return []
+
+
+def _begins(left: Sequence[Token], index: int) -> bool:
+    """Whether a name is the first of one of the operands that commas part."""
+    depth = 0
+    for token in left[:index]:
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+    before = left[index - 1].text if index else ","
+    return not depth and before == ","

@@ -1,0 +1,246 @@
+"""What the machine code says of a variable's place: whether what lies there is what the source
+gave the variable last.
+
+Two kinds of place. A variable in memory is written in the source's order; there the instructions
+that wrote its words last are held against the lines that may have given it its value. A word that
+the compiler keeps in registers, and saves in the frame, has no order: there each assignment of the
+source needs its instruction, and each instruction its assignment. A place in the frame where such
+a word was saved may be another one's since; the debug information does not say when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from goprobe.analysis.trace.assignments import Assignments, Site
+from goprobe.arch.code import ENTRY, LOST, Definition, Holder, Slot
+from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.info import Local
+from goprobe.binary.dwarf.loclist import Entry
+from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.values.functionvars import FunctionVariables
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """Why a value is not told. `hidden`: the name means nothing at this line."""
+
+    why: str
+    hidden: bool = False
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a frame stands: `pc` is link-time, and what is about to run. `again`: its function may
+    have begun twice (Trust)."""
+
+    frame: FrameView
+    pc: int
+    about: FunctionVariables
+    again: bool = True
+
+    def lines(self, pc: int) -> frozenset[int]:
+        """The lines of this frame's function, and of what is inlined into it, at which the source
+        stands while `pc` runs; where it is no code of this copy of it, none."""
+        here = self.frame.lookup - (self.frame.pc - self.pc)
+        return self.about.lines_within(pc, here, self.frame.depth, self.frame.file)
+
+    def line(self, pc: int) -> int:
+        """The line at which this frame's function stands while `pc` runs; 0 elsewhere."""
+        return self.about.line_in(pc, self.frame.function, self.frame.depth)
+
+    def made_at(self, holders: Sequence[Holder], line: int) -> bool:
+        """Whether all that lies in these places was made at a line of this frame's function."""
+        found = [self.about.definitions.of(holder, self.pc) for holder in holders]
+        return bool(found) and all(
+            made and all(d.pc >= 0 and self.line(d.pc) == line for d in made) for made in found
+        )
+
+    def pending(self, lines: set[int]) -> int:
+        """A line before the frame's whose code goes on behind the pc. The compiler moves what has
+        no effect besides its result behind calls, too; there it also loads what it saved."""
+        for ins in self.about.flow.following(self.pc):
+            if not self.frame.innermost and self.about.flow.is_reload(ins):
+                continue
+            line = self.line(ins.ip)
+            if line in lines and line != self.frame.line:
+                return line
+        return 0
+
+
+# In memory
+
+
+def in_memory(
+    local: Local, slots: Sequence[Slot], known: Assignments, at: Position
+) -> Doubt | None:
+    """Of a variable that lives in these places of the frame."""
+    missing = _left_out(local, slots, known, at)
+    if missing:
+        return Doubt(f"the optimiser left out its assignment at line {missing}")
+    allowed = {line for site in known.reaching for line in site.lines} | {local.line}
+    allowed |= known.changed
+    if known.shares:
+        allowed |= {line for site in known.others for line in site.lines} | known.mentioned
+        allowed |= {line for far in known.remote for line in far.site.lines}
+    if local.parameter:
+        allowed.add(at.frame.start_line)
+    for slot in slots:
+        writes = at.about.writes.last(slot, at.pc)
+        if writes is None:
+            return Doubt("the code does not show what wrote its memory last")
+        for pc in writes:
+            if pc == ENTRY:
+                if not local.parameter or local.result:
+                    return Doubt("its memory need not have been written yet")
+            elif not at.lines(pc) & allowed and not _is_passed(local, pc, at):
+                return Doubt(
+                    f"its memory may be another's by now: line {_shown_line(pc, at)} writes there"
+                )
+    return None
+
+
+def _is_passed(local: Local, pc: int, at: Position) -> bool:
+    """Whether it is a parameter of an inlined call, and `pc` code of that very call."""
+    if not local.parameter or not at.frame.depth:
+        return False
+    here = at.frame.lookup - (at.frame.pc - at.pc)
+    return at.about.is_call_of(pc, here, at.frame.depth)
+
+
+def _shown_line(pc: int, at: Position) -> int:
+    return at.about.line_in(pc, "", 0)
+
+
+def _left_out(local: Local, slots: Sequence[Slot], known: Assignments, at: Position) -> int:
+    """A line that assigns to a variable in memory, but has no code that does."""
+    touching = [pc for slot in slots for pc in at.about.writes.touching(slot)]
+    lines = frozenset[int]().union(*(at.lines(pc) for pc in touching))
+    for site in sorted(known.reaching, key=lambda s: s.line):
+        if site.line != local.line and lines.isdisjoint(site.lines):
+            return site.line
+    for far in known.remote if known.shared else ():
+        made = range(far.first, far.last + 1)
+        if lines.isdisjoint(far.site.lines) and lines.isdisjoint(made):
+            return far.site.line
+    return 0
+
+
+# In registers, and saved in the frame
+
+
+def in_words(
+    local: Local, holders: Sequence[Holder], known: Assignments, at: Position
+) -> Doubt | None:
+    """Of a variable whose words lie in these holders."""
+    once = len(known.reaching | known.others) < 2
+    if known.shared:
+        return Doubt("its address is taken, or a closure assigns to it")
+    if known.partial:
+        return Doubt(f"a part of it is assigned to at line {_shown(known.partial)}")
+    for holder in holders:
+        made = at.about.definitions.of(holder, at.pc)
+        if made is not None and not at.again:
+            made = frozenset(d for d in made if d.pc != LOST)
+        if made is not None and any(d.pc == LOST for d in made):
+            return Doubt("the function's stack had to grow, and what it does not use was not kept")
+        if made is None or not _same(local, holder, made, at, once=once):
+            return Doubt("its place may be another's by now")
+        if not once and not _agree(known, made, local, at):
+            return Doubt(
+                "the optimiser moved, joined or left out assignments to it: what lies in its "
+                f"place need not be what line {_shown(known.reaching)} gave it"
+            )
+    return None
+
+
+def _same(
+    local: Local, holder: Holder, made: Iterable[Definition], at: Position, *, once: bool
+) -> bool:
+    """Whether what lies in a place is some value that the variable had; `once`: it has one."""
+    if once and local.parameter and not at.frame.depth and not local.result:
+        return all(definition.pc == -1 for definition in made)
+    if isinstance(holder, str):
+        return True  # the debug information follows registers
+    first = _first(local, at)
+    return not first or all(
+        _root(definition) in first or definition.pc == -1 or (definition.constant and not once)
+        for definition in made
+    )
+
+
+def _root(definition: Definition) -> tuple[int, Holder | None]:
+    return definition.pc, definition.holder if definition.pc < 0 else None
+
+
+def _first(local: Local, at: Position) -> set[tuple[int, Holder | None]]:
+    """Where the values were made that the debug information says to be in registers."""
+    found = set[tuple[int, Holder | None]]()
+    for entry in local.locations:
+        for piece in pieces_of(entry):
+            made = at.about.definitions.of(piece.register, entry.low) if piece.register else None
+            found |= {_root(definition) for definition in made or ()}
+    return found
+
+
+def pieces_of(entry: Entry) -> tuple[Piece, ...]:
+    """Of a location, with addresses from the CFA."""
+    try:
+        return evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+    except UnsupportedExpressionError:
+        return ()
+
+
+def _agree(known: Assignments, made: Iterable[Definition], local: Local, at: Position) -> bool:
+    """Whether assignments and instructions can be the same."""
+    reaching = {line for site in known.reaching for line in site.lines}
+    foreign = {line for site in known.others for line in site.lines} - reaching
+    wanted = set(known.reaching)
+    entered = {s for s in wanted if local.parameter and s.line == local.line}  # by a call only
+    spare = set[int]()  # of those that may be any assignment's
+    only_declared = {s.line for s in known.reaching} == {local.line} and not known.shares
+    for definition in made:
+        places = {pc for pc in (*definition.copies, definition.pc) if pc >= 0}
+        lines = {at.line(pc) for pc in places}
+        if lines & foreign:
+            return False
+        mine = sorted(_matching(wanted, lines), key=lambda s: s.part)
+        if local.parameter and not at.frame.depth:
+            # Its first value is what the function was entered with, and nothing else is.
+            arrived = definition.pc < 0 and _arrives(definition, known, local, at)
+            mine = [s for s in mine if (s.line == local.line) == arrived]
+            prologue = not mine and lines <= {local.line, 0} and not definition.constant
+            if (arrived and not entered) or (prologue and not arrived):
+                return False
+        if mine:
+            wanted.discard(mine[0])
+        elif lines & reaching - {s.line for s in entered}:
+            return False  # one assignment, and two instructions: one of them is another's
+        elif definition.pc < 0 and not _arrives(definition, known, local, at):
+            return False
+        elif definition.constant or definition.pc < 0 or only_declared:
+            spare.add(definition.pc)
+        else:
+            return False
+    # One more than is wanted may be of an assignment that does not reach here.
+    return len(spare) == len(wanted) or (0 < len(wanted) < len(spare) and not foreign)
+
+
+def _matching(sites: Iterable[Site], lines: set[int]) -> Iterator[Site]:
+    return (site for site in sites if not lines.isdisjoint(site.lines))
+
+
+def _arrives(definition: Definition, known: Assignments, local: Local, at: Position) -> bool:
+    """Whether what the function was entered with may be the variable's: of a parameter what
+    was passed for it; of a copy of one only where nothing else is ever assigned to it."""
+    if not local.parameter or at.frame.depth:
+        return not known.others
+    mine = at.about.arrivals.get(local.name.removeprefix("&"), ())
+    if isinstance(definition.holder, str):
+        return definition.holder in mine
+    offset = definition.holder.offset
+    return any(isinstance(h, Slot) and h.offset <= offset < h.offset + h.size for h in mine)
+
+
+def _shown(sites: Iterable[Site]) -> str:
+    return " or ".join(map(str, sorted({site.line for site in sites})))

@@ -1,0 +1,292 @@
+"""A Go program driven stop by stop: GDB holds it, goprobe reads it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from goprobe.analysis.trace.breakpoints import Place, check_instruction, resolve
+from goprobe.analysis.trace.stopregisters import StopRegisters
+from goprobe.analysis.trace.stopview import StopView
+from goprobe.arch.registers import FP, PC, SP, THREAD
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.errors import TargetTimeoutError, UsageError
+from goprobe.process.gdb.controller import Gdb
+from goprobe.process.gdb.mi import StopEvent
+from goprobe.process.gdb.process import GdbProcess
+from goprobe.process.memory.memory import PageCache, ProcessMemory
+from goprobe.process.proc.identity import entry_point
+from goprobe.process.proc.maps import find, read_maps
+from goprobe.process.ptrace.priority import import_numpy
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.stacks.stackcheck import Check, check_ahead
+from goprobe.runtime.world import World, load_bias
+from goprobe.toolchain.built import Built, is_executable_file, prebuilt
+from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
+
+Progress = Callable[[str], None]
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """What to run: `stdout` and `stderr` are the file descriptors that get its output.
+
+    `timeout` bounds the whole session, in seconds. `started` is its GDB where that runs already.
+    """
+
+    target: str
+    args: tuple[str, ...] = ()
+    optimized: bool = False
+    go: str = ""
+    gdb: str = ""
+    timeout: float = 60.0
+    stdout: int = 1
+    stderr: int = 2
+    flags: tuple[str, ...] = ()
+    progress: Progress | None = None
+    started: GdbProcess | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A program ready to run and the tools to run it with."""
+
+    built: Built
+    program: Program
+    gdb: GdbTool
+    go: GoTool | None
+
+
+class ThreadRegisters(Mapping[int, "RegisterView"]):
+    """Each thread's registers, asked of GDB when first needed."""
+
+    def __init__(self, gdb: Gdb) -> None:
+        self._gdb = gdb
+        self._tids: list[int] | None = None
+        self._known: dict[int, RegisterView] = {}
+
+    def _threads(self) -> list[int]:
+        if self._tids is None:
+            self._tids = self._gdb.threads()
+        return self._tids
+
+    def __getitem__(self, tid: int) -> RegisterView:
+        if tid not in self._known:
+            if tid not in self._threads():
+                raise KeyError(tid)
+            self._known[tid] = RegisterView(self._gdb.registers(tid))
+        return self._known[tid]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._threads())
+
+    def __len__(self) -> int:
+        return len(self._threads())
+
+    def put(self, tid: int, registers: Mapping[str, int]) -> None:
+        self._known[tid] = RegisterView(registers)
+
+
+class RegisterView:
+    """GDB's registers under the names that a World asks for."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, int]) -> None:
+        self._values = values
+
+    @property
+    def pc(self) -> int:
+        return self._values[PC]
+
+    @property
+    def sp(self) -> int:
+        return self._values[SP]
+
+    @property
+    def fp(self) -> int:
+        return self._values[FP]
+
+    @property
+    def thread(self) -> int:
+        return self._values[THREAD[0]]
+
+
+def prepare(launch: Launch) -> Prepared:
+    """Find the tools and build the program. Raises as find_go, find_gdb and build do, and
+    NotGoError where the target is no Go program."""
+    if is_executable_file(launch.target):
+        go, built = None, prebuilt(launch.target)
+    else:
+        from goprobe.toolchain.build import build  # a compiled target needs none of it
+
+        go = find_go(launch.go)
+        built = build(
+            launch.target, go, optimized=launch.optimized, flags=launch.flags,
+            progress=launch.progress,
+        )  # fmt: skip
+    program = Program(ElfFile(built.binary, shown_as=str(built.binary)))
+    return Prepared(built, program, find_gdb(launch.gdb), go)
+
+
+class Session:
+    """One run of one program. A context manager: at its end program and GDB are gone."""
+
+    def __init__(self, prepared: Prepared, launch: Launch) -> None:
+        self.prepared = prepared
+        self.program = prepared.program
+        self._launch = launch
+        self._deadline = time.monotonic() + launch.timeout
+        self.gdb = Gdb(
+            prepared.gdb.command, environment=prepared.gdb.environment, started=launch.started
+        )
+        self.pid = 0
+        self.bias = 0
+        self._places: dict[int, Place] = {}
+        self._ahead: tuple[StopEvent, Check] | None = None
+        self.memory: ProcessMemory | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.gdb.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the program and GDB."""
+        self.gdb.close()
+        if self.memory:
+            self.memory.close()
+
+    def _start(self) -> None:
+        launch, binary = self._launch, self.prepared.built.binary
+        self.pid = self.gdb.launch(
+            os.fspath(binary), launch.args, stdout=launch.stdout, stderr=launch.stderr,
+            timeout=self.time_left(),
+        )  # fmt: skip
+        self.memory = ProcessMemory(self.pid)
+        if self.program.elf.pie:
+            self.bias = load_bias(
+                self.program, read_maps(self.pid), os.path.realpath(binary), entry_point(self.pid)
+            )
+
+    def time_left(self) -> float:
+        """Seconds until the session's deadline. Raises TargetTimeoutError past it."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TargetTimeoutError(
+                f"the program did not get there within {self._launch.timeout:g} s",
+                hint="give it longer with --timeout SECONDS",
+            )
+        return left
+
+    def break_at(self, places: Sequence[Place]) -> None:
+        """Set breakpoints; several places at one address become one."""
+        addresses: dict[int, Place] = {}
+        for place in places:
+            bias = 0 if place.absolute else self.bias
+            if place.absolute:
+                self._check_code(place.address)
+                check_instruction(self.program, place.address, self.bias)
+            addresses.setdefault(place.address + bias, place)
+        numbers = self.gdb.insert_breakpoints(list(addresses))
+        self._places.update(zip(numbers, addresses.values(), strict=True))
+
+    def _check_code(self, address: int) -> None:
+        """Raises UsageError where there is no code: a breakpoint would change data."""
+        mapping = find(read_maps(self.pid), address)
+        if mapping and "x" not in mapping.perms:
+            raise UsageError(f"no breakpoint at {address:#x}: there is no code ({mapping.perms})")
+
+    def clear_breakpoints(self, reason: str = "") -> None:
+        """Remove all breakpoints, or those that a WHERE set."""
+        gone = [n for n, place in self._places.items() if reason in ("", place.reason)]
+        for number in gone:
+            self.gdb.remove_breakpoint(number)
+            del self._places[number]
+
+    def where_of(self, event: StopEvent) -> str:
+        """The WHERE of the breakpoint that an event hit, "" for other events."""
+        place = self._place_of(event)
+        return place.reason if place else ""
+
+    def _place_of(self, event: StopEvent) -> Place | None:
+        """The place of an event, even where GDB names another breakpoint at the same address."""
+        place = self._places.get(event.breakpoint)
+        if place or event.kind != "breakpoint":
+            return place
+        for each in self._places.values():
+            if each.address + (0 if each.absolute else self.bias) == event.pc:
+                return each
+        return None
+
+    def resolve(self, wheres: Sequence[str]) -> tuple[Place, ...]:
+        return tuple(p for where in wheres for p in resolve(self.program, where))
+
+    def run(self) -> tuple[StopEvent, StopView | None, str]:
+        """Run to the next stop that is one: the event, a view of it, and its reason.
+
+        One pass of a breakpoint is one stop: GDB has the thread leave it alone (Gdb.resume), and
+        past the stack check of a function that it enters (_leave). The view is None where the
+        program ended.
+        """
+        while True:
+            event = self._leave() or self.gdb.resume(timeout=self.time_left())
+            if event.over:
+                return event, None, ""
+            view = self.view(event.thread)
+            place = self._place_of(event)
+            reason = f"breakpoint {place.reason}" if place else _reason(event)
+            if place:
+                check = check_ahead(view.world, view.goroutine, view.registers)
+                self._ahead = (event, check) if check else None
+                if check and check.fails:
+                    continue  # the function is entered once more
+            return event, view, reason
+
+    def view(self, tid: int) -> StopView:
+        """The process as it stands now, from the point of view of one thread."""
+        registers = StopRegisters(self.gdb, tid)
+        threads = ThreadRegisters(self.gdb)
+        threads.put(tid, registers)
+        assert self.memory is not None
+        if self.program.stripped:
+            import_numpy()
+            from goprobe.runtime.stripped import stripped_facts  # brings numpy along
+
+            # Where the runtime's globals lie shows only once the runtime has set them up.
+            self.program.adopt(
+                stripped_facts(self.program, self.memory, self.bias, owner=os.geteuid())
+            )
+        world = World(
+            self.pid, self.program, PageCache(self.memory), read_maps(self.pid), threads, self.bias
+        )
+        return StopView(world, tid, registers)
+
+    def _leave(self) -> StopEvent | None:
+        """Let the thread pass the stack check that it stands before, all others standing still:
+        so it turns out as it looked at the stop, and the call is hit neither twice nor never. The
+        program's end, if it came to that."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or self.gdb.at is not ahead[0]:
+            return None
+        return self.gdb.step_alone(ahead[1].instructions, timeout=self.time_left())
+
+
+def _reason(event: StopEvent) -> str:
+    if event.kind == "signal":
+        return f"signal {event.signal}"
+    return event.detail or event.kind

@@ -1,0 +1,232 @@
+"""A stop as the report tells it: goroutine, frames, and every variable with its whereabouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import islice
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from goprobe.analysis.locate.locator import Locator
+from goprobe.analysis.trace.callargs import passed_on
+from goprobe.analysis.trace.ownership import is_own_code
+from goprobe.analysis.trace.trust import Trust
+from goprobe.arch.registers import PC, SP
+from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.location import Kind, Location
+from goprobe.model.trace import Bounds, Frame, Stop
+from goprobe.model.value import Element, State, Variable
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.closures import captures_of
+from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.stacks.variables import Binding, FrameVariables
+from goprobe.runtime.values.inuse import given_up
+from goprobe.runtime.values.place import LeftOutError
+from goprobe.runtime.values.values import Capture, Decoded, Decoder, Limits
+from goprobe.runtime.world import World
+
+FRAME_LIMIT = 256
+
+
+class StopView:
+    """One thread of one stop. `registers` are the machine's registers of thread `tid`."""
+
+    def __init__(
+        self, world: World, tid: int, registers: Mapping[str, int], limits: Limits | None = None
+    ) -> None:
+        self.world = world
+        self.tid = tid
+        self.registers = registers
+        self.locator = Locator(world)
+        self._limits = limits
+        self._lost: dict[str, None] = {}
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        world = self.world
+        return Decoder(
+            world.memory, world.program.debug.types, world.typedata, self.locator.locate,
+            self.world.function_name, self._captures, self._limits,
+            self.goroutine.id if self.goroutine else 0,
+        )  # fmt: skip
+
+    def _captures(self, pc: int) -> tuple[Capture, ...]:
+        return captures_of(self.world.program, pc - self.world.bias)
+
+    @cached_property
+    def _on(self) -> tuple[Goroutine | None, str]:
+        try:
+            return self.world.system_stacks.on(self.tid, self.registers[SP])
+        except UnreadableError:
+            return None, "os"
+
+    @property
+    def goroutine(self) -> Goroutine | None:
+        """The goroutine that the thread runs; None on a system stack or in foreign code."""
+        return self._on[0]
+
+    @cached_property
+    def bounds(self) -> tuple[int, int]:
+        """The stack that the thread stands on, [low, high); (0, 0) where it is not known."""
+        if self.goroutine:
+            return self.goroutine.low, self.goroutine.high
+        detail = self.locator.locate(self.registers[SP]).detail
+        low, high = detail.get("low", 0), detail.get("high", 0)
+        return (low, high) if isinstance(low, int) and isinstance(high, int) else (0, 0)
+
+    @cached_property
+    def frames(self) -> tuple[FrameView, ...]:
+        """Innermost first, at most FRAME_LIMIT."""
+        stacks = Stacks(self.world)
+        try:
+            walked = stacks.of_thread(self.tid, limit=FRAME_LIMIT)
+            return tuple(islice(stacks.source(walked), FRAME_LIMIT))
+        except (UnreadableError, NotGoError):
+            return ()
+
+    def own_frames(self) -> Iterator[tuple[int, FrameView]]:
+        """The innermost frame and all of the user's own code, with their indexes."""
+        for i, frame in enumerate(self.frames):
+            if i == 0 or is_own_code(self.world.program, frame.function, frame.file):
+                yield i, frame
+
+    def variables(
+        self, names: Iterable[str] = (), *, nearest: bool = False
+    ) -> tuple[Variable, ...]:
+        """Every variable in scope of the frames of interest; only those named, where any are.
+
+        With `nearest` frames further out than the first that has one are not looked at.
+        """
+        if self.world.program.stripped:
+            return ()
+        wanted = frozenset(names)
+        finder = FrameVariables(
+            self.world.program, self.world.memory, self.world.bias, self.world.typedata.debug_type
+        )
+        by_frame: dict[int, list[Variable]] = {}
+        for index, frame in self.own_frames():
+            known = self.registers if frame.innermost else {}
+            try:
+                # Parameters in any case: a variable that is asked for may be found through them.
+                bindings = [
+                    b for b in finder.of(frame, known)
+                    if not wanted or b.name in wanted or b.local.parameter
+                ]  # fmt: skip
+                by_frame[index] = [
+                    self.variable(b, index, frame) for b in self._trusted(bindings, frame)
+                ]
+                if nearest and any(b.name in wanted for b in bindings):
+                    break
+            except (NotGoError, UnreadableError) as error:
+                by_frame[index] = []
+                told = f"the variables of {frame.function} cannot be told: {error}"
+                self._lost.setdefault(told)
+        for index, made in passed_on(self, by_frame):
+            own = by_frame.setdefault(index, [])
+            own[:] = [v for v in own if (v.name, v.function) != (made.name, made.function)]
+            own.append(made)
+        found = (v for index in sorted(by_frame) for v in by_frame[index])
+        return tuple(v for v in found if not wanted or v.name in wanted)
+
+    def _trusted(self, bindings: Iterable[Binding], frame: FrameView) -> Iterator[Binding]:
+        """Those in scope at the frame's line; without a value where another may be its own."""
+        resumed = self.goroutine.pc if self.goroutine else 0
+        trust = Trust(self.world.program, self.world.bias, self.registers, resumed)
+        for binding in bindings:
+            doubt = trust.doubt(binding, frame)
+            if doubt is None:
+                yield binding
+            elif not doubt.hidden:
+                yield replace(binding, state=State.OPTIMIZED_OUT, why=doubt.why, place=None,
+                              register="")  # fmt: skip
+
+    def variable(self, binding: Binding, index: int, frame: FrameView) -> Variable:
+        """A binding with its value, what it points at, and where all that lies."""
+        local = binding.local
+        address = binding.place.address if binding.place else None
+        state, why = binding.state, binding.why
+        location = UNSET if address is None else self.locator.locate(address)
+        made = None
+        if gone := self._given_up(binding, location):
+            state, why = State.UNREADABLE, gone
+        elif binding.place is not None:
+            try:
+                made = self.decoder.decode(binding.type, binding.place)
+            except LeftOutError:
+                state = State.OPTIMIZED_OUT
+                kept = binding.why.partition(": ")[2]
+                why = f"the optimiser kept only a part of it: {kept}" if kept else binding.why
+            except UnreadableError as error:
+                state, why = State.UNREADABLE, str(error)
+            except (KeyError, NotGoError) as error:
+                state, why = State.UNREADABLE, f"its type is not described: {error}"
+        return Variable(
+            name=binding.name, type=binding.type.name, frame=index, function=frame.function,
+            state=state, why=why, size=binding.type.size, line=local.line or UNSET,
+            parameter=local.parameter, moved=binding.moved and not _on_stack(location),
+            address=UNSET if address is None else Address(address),
+            location=location,
+            register=binding.register or UNSET,
+            value=made.value if made else UNSET, data=made.data if made else UNSET,
+            elements=made.elements if made else UNSET,
+        )  # fmt: skip
+
+    def _given_up(self, binding: Binding, location: Location | UnsetType) -> str:
+        """Why nothing is told of a variable that the frame has only the address of: the frame may
+        need it no more, and then it is not adjusted when the stack that it lies on moves."""
+        if not binding.moved or location is UNSET:
+            return ""
+        why = given_up(location, self.goroutine.id if self.goroutine else 0)
+        return f"the frame has an old address of it: {why}" if why else ""
+
+    def element(self, name: str, kind: GoType, address: int, made: Decoded) -> Element:
+        """A decoded value at an address as a part that can be reported by itself."""
+        return Element(
+            name=name, type=kind.name, address=Address(address), value=made.value, data=made.data,
+            elements=made.elements,
+        )  # fmt: skip
+
+    def stop(
+        self,
+        reason: str,
+        names: Iterable[str] = (),
+        warnings: tuple[str, ...] = (),
+        *,
+        variables: bool = True,
+    ) -> Stop:
+        """The whole stop as the report has it, or without its variables."""
+        frames = self.frames
+        found = self.variables(names) if variables else ()
+        top = frames[0] if frames else None
+        low, high = self.bounds
+        return Stop(
+            reason=reason,
+            function=top.function if top else "?",
+            file=top.file if top else "",
+            line=top.line if top else 0,
+            goroutine=self.goroutine.id if self.goroutine else 0,
+            thread=self.tid,
+            pc=Address(self.registers[PC]),
+            sp=Address(self.registers[SP]),
+            stack=Bounds(Address(low), Address(high)) if high else UNSET,
+            frames=tuple(_frame(f) for f in frames),
+            variables=found,
+            warnings=(*warnings, *self._lost),
+        )
+
+
+def _on_stack(location: Location | UnsetType) -> bool:
+    """So lies what a closure captured by reference and that never left its function's frame:
+    it is described as a moved variable is."""
+    return location is not UNSET and location.kind is Kind.GOROUTINE_STACK
+
+
+def _frame(f: FrameView) -> Frame:
+    return Frame(
+        f.function, f.file, f.line, f.inlined, Address(f.pc), Address(f.sp), Address(f.cfa)
+    )

@@ -1,0 +1,189 @@
+"""`goprobe trace`: run a Go program to its stops and say where its variables and data live."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.locate.memorymap import memory_map
+from goprobe.analysis.trace.audit import audit_trace
+from goprobe.analysis.trace.breakpoints import Place
+from goprobe.analysis.trace.session import Launch, Prepared, Session, prepare
+from goprobe.analysis.trace.stopview import StopView
+from goprobe.errors import TargetGoneError, TargetTimeoutError, UsageError
+from goprobe.model.location import Region
+from goprobe.model.report import Tool
+from goprobe.model.trace import Binary, Exit, Stop, TraceReport
+from goprobe.process.gdb.mi import StopEvent
+from goprobe.process.gdb.process import GdbProcess
+from goprobe.toolchain.support import gdb_warning, go_warning
+
+DEFAULT_BREAKS = ("main.main", "fmt.Println")
+STOP_LIMIT = 200
+
+
+class TraceRequest(msgspec.Struct, frozen=True):
+    """What to trace. `breaks` empty means the default ones; `variables` empty means all.
+
+    `stdout_fd` gets the program's output; `timeout` in seconds bounds the whole run. `started` is
+    the GDB to use where that runs already; it is ended with the trace.
+    """
+
+    target: str
+    args: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    optimized: bool = False
+    go: str | None = None
+    gdb: str | None = None
+    timeout: float = 60.0
+    stdout_fd: int = 1
+    progress: Callable[[str], None] | None = None
+    max_stops: int = STOP_LIMIT
+    started: GdbProcess | None = None
+
+
+def trace(request: TraceRequest) -> TraceReport:
+    """Build, run, stop, look. Raises the errors of goprobe.errors, TargetError where the program
+    ended or ran out of time before any stop."""
+    launch = Launch(
+        request.target, request.args, request.optimized, request.go or "", request.gdb or "",
+        request.timeout, request.stdout_fd, progress=request.progress, started=request.started,
+    )  # fmt: skip
+    prepared = prepare(launch)
+    session = Session(prepared, launch)  # GDB starts while we look for the places to stop
+    tracer = _Tracer(request, prepared, session)
+    try:
+        places = tracer.places()
+    except BaseException:
+        session.close()
+        raise
+    with session:
+        return tracer.run(places)
+
+
+class _Tracer:
+    def __init__(self, request: TraceRequest, prepared: Prepared, session: Session) -> None:
+        self.request = request
+        self.prepared = prepared
+        self.session = session
+        self.stops: list[Stop] = []
+        self.maps: list[tuple[Region, ...]] = []
+        self.warnings: list[str] = []
+
+    def run(self, places: Sequence[Place]) -> TraceReport:
+        program = self.prepared.program
+        self.session.break_at(places)
+        self._warn_of_versions()
+        ended = self._stops_until_end()
+        binary = self.prepared.built.binary
+        report = TraceReport(
+            go=Tool(program.go.version),
+            gdb=Tool(self.session.gdb.version),
+            binary=Binary(
+                path=str(binary), build_id=program.elf.build_id,
+                flags=_flags(program.info.settings), pie=program.elf.pie,
+                optimized=program.info.optimized, stripped=program.stripped,
+            ),
+            pid=self.session.pid,
+            exit=ended,
+            map=self.maps[-1],
+            stops=tuple(map(self._with_map, self.stops, self.maps)),
+            warnings=tuple(self.warnings),
+        )  # fmt: skip
+        return finished(report, audit_trace(report))
+
+    def _warn_of_versions(self) -> None:
+        program = self.prepared.program
+        for warning in (go_warning(program.go.version), gdb_warning(self.session.gdb.version)):
+            if warning:
+                self.warnings.append(warning)
+        if self.request.optimized and not program.info.optimized:
+            self.warnings.append(
+                "the binary was compiled without the optimiser, and --optimized builds only "
+                "source: this is the unoptimised program"
+            )
+        if program.stripped:
+            self.warnings.append(
+                "the binary is stripped: its stops and frames are shown, but no variables, "
+                "for it carries no debug information that describes them"
+            )
+
+    def places(self) -> Sequence[Place]:
+        """Where to stop. Raises UsageError where a WHERE matches nothing."""
+        request, session = self.request, self.session
+        if request.breaks:
+            return session.resolve(request.breaks)
+        places: list[Place] = []
+        for where in DEFAULT_BREAKS:
+            try:
+                places += session.resolve((where,))
+            except UsageError:
+                # Of a stripped program only functions with code of their own are known.
+                of_its_own = " of its own" if session.program.stripped else ""
+                self.warnings.append(
+                    f"the program holds no {where}{of_its_own}, so there is no stop at it"
+                )
+        if not places:
+            raise UsageError(
+                "the program holds neither main.main nor fmt.Println",
+                hint="name a place to stop with --break",
+            )
+        return places
+
+    def _stops_until_end(self) -> Exit:
+        while True:
+            try:
+                event, view, reason = self.session.run()
+            except TargetTimeoutError:
+                if not self.stops:
+                    raise self._never_reached(None) from None
+                self.warnings.append(
+                    f"the program still ran {self.request.timeout:g} s after its start and was "
+                    "ended; what is shown came before"
+                )
+                return Exit()
+            if view is None:
+                return self._ended(event)
+            self._record(view, reason)
+
+    def _record(self, view: StopView, reason: str) -> None:
+        self.stops.append(view.stop(reason, self.request.variables))
+        self.maps.append(memory_map(view.locator))
+        if len(self.stops) >= self.request.max_stops:
+            self.session.clear_breakpoints()
+            self.warnings.append(
+                f"more than {self.request.max_stops} stops: the program ran on without any more"
+            )
+
+    def _with_map(self, stop: Stop, then: tuple[Region, ...]) -> Stop:
+        return stop if then == self.maps[-1] else replace(stop, map=then)
+
+    def _ended(self, event: StopEvent) -> Exit:
+        if not self.stops:
+            raise self._never_reached(event)
+        if event.kind == "signalled":
+            return Exit(signal=event.signal)
+        return Exit(code=event.exit_code)
+
+    def _never_reached(self, event: StopEvent | None) -> TargetGoneError | TargetTimeoutError:
+        wanted = ", ".join(self.request.breaks or DEFAULT_BREAKS)
+        if event is None:
+            return TargetTimeoutError(
+                f"the program did not reach {wanted} within {self.request.timeout:g} s",
+                hint="give it longer with --timeout SECONDS, or break elsewhere with --break",
+            )
+        how = (
+            f"by signal {event.signal}" if event.kind == "signalled"
+            else f"with exit code {event.exit_code}"
+        )  # fmt: skip
+        return TargetGoneError(f"the program ended {how} before it reached {wanted}")
+
+
+def _flags(settings: dict[str, str]) -> str:
+    shown = ("-buildmode", "-gcflags", "-ldflags", "-tags", "-trimpath", "-race", "CGO_ENABLED")
+    return shlex.join(f"{k}={settings[k]}" for k in shown if settings.get(k))

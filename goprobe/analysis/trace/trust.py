@@ -1,0 +1,205 @@
+"""Whether the value that debug information gives a variable of optimised code is its own.
+
+The compiler describes where the value lies that a name was given last, in the order in which it
+computes values; that order is not the source's. It computes the next value early (a loop's i+1),
+leaves out an assignment that nothing reads, and describes the blocks of no inlined call. So the
+source is asked which assignments may hold at the frame's line (`assignments`), the machine code
+which instructions made what lies there (`reaching`), and the value is told only where each
+assignment has its instruction and each instruction its assignment. A variable that is never given
+another value needs no such proof. Where the source is not at hand nothing is doubted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from goprobe.analysis.trace.assignments import Assignments, Site, assignments
+from goprobe.analysis.trace.goscopes import names_outer, scope_of, statements_of
+from goprobe.analysis.trace.gosyntax import Literal, functions_of
+from goprobe.analysis.trace.gotokens import tokens_of
+from goprobe.analysis.trace.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
+from goprobe.arch.code import LOST, Holder, Slot
+from goprobe.arch.registers import RESUMED_THROUGH
+from goprobe.binary.dwarf.expression import Piece
+from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.binary.dwarf.info import Local
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.stacks.variables import Binding
+from goprobe.runtime.values.functionvars import FunctionVariables
+from goprobe.runtime.values.pieces import is_taken_apart, leaves
+
+_CLOSURE = re.compile(r"\.func\d+")
+_RANGE_BODY = re.compile(r"-range\d+$")
+_WORD = 8
+
+
+class Trust:
+    """Judges the bindings of the frames of one goroutine, which was last resumed at `resumed`
+    (0: not known) and whose thread's registers these are."""
+
+    def __init__(
+        self, program: Program, bias: int, registers: Mapping[str, int], resumed: int = 0
+    ) -> None:
+        self._program = program
+        self._bias = bias
+        self._registers = registers
+        self._resumed = resumed
+
+    def doubt(self, binding: Binding, frame: FrameView) -> Doubt | None:
+        """None where the value may be told."""
+        debug = self._program.debug
+        function = debug.function_at(frame.lookup - self._bias)
+        if function is None or not debug.is_optimised(function):
+            return None
+        source = _source_of(frame, binding.local.line)
+        if source is None:
+            return None
+        local, name = binding.local, binding.name
+        scope = scope_of(source, name, local.line)
+        if scope is not None and local.closure_offset >= 0:
+            # Described under the line of its first use, which declares another of its name.
+            if local.line < frame.line <= scope.last:
+                return Doubt("the closure's own variable of that name hides it", hidden=True)
+            return self._of_captured(binding, frame, self._program.function_variables(function))
+        if scope is None:
+            # Captured: closures get the values of variables that do not change. Else it is one of
+            # an inlined call's that the compiler left here (FunctionVariables.is_of_inlined_call).
+            captured = local.closure_offset >= 0 or local.line == frame.start_line
+            foreign = local.name.startswith("&") or not _is_named(frame.file, name, local.line)
+            if foreign and not captured:
+                return Doubt("the source declares no such variable here", hidden=True)
+            return self._of_captured(binding, frame, self._program.function_variables(function))
+        if frame.line > scope.last:
+            return Doubt(f"it is in scope at lines {scope.first} to {scope.last} only", hidden=True)
+        if binding.place is None:
+            return None
+        known = assignments(source, name, local.line, frame.line)
+        about = self._program.function_variables(function)
+        return self._judged(binding, frame, known, about)
+
+    def _of_captured(
+        self, binding: Binding, frame: FrameView, about: FunctionVariables
+    ) -> Doubt | None:
+        """Of a variable that a closure has a copy of, which nothing changes."""
+        kind = self._program.debug.types.at(binding.local.type)
+        apart = is_taken_apart(self._program.debug.types, kind)
+        if binding.place is None or binding.moved or not apart:
+            return None
+        site = Site(binding.local.line)
+        known = Assignments(frozenset((site,)), frozenset(), frozenset(), False, False)
+        holders = self._holders(binding.local, kind, frame, whole=False)
+        return in_words(binding.local, holders, known, self._position(frame, about))
+
+    def _position(self, frame: FrameView, about: FunctionVariables) -> Position:
+        return Position(frame, frame.pc - self._bias, about, self._began_again(frame, about))
+
+    def _judged(
+        self, binding: Binding, frame: FrameView, known: Assignments | None,
+        about: FunctionVariables,
+    ) -> Doubt | None:  # fmt: skip
+        local = binding.local
+        if known is None:
+            return Doubt("the source does not show which of its assignments hold at this line")
+        at = self._position(frame, about)
+        given = {line for site in known.reaching for line in site.lines} | {local.line}
+        pending = at.pending(given)
+        if pending:
+            return Doubt(f"its assignment at line {pending} is not carried out to its end yet")
+        if binding.moved:
+            return None
+        types = self._program.debug.types
+        kind = types.at(local.type)
+        words = len(tuple(leaves(types, kind)))
+        whole = not is_taken_apart(types, kind) or (
+            words > 1 and len(self._pieces(local, frame)) == 1
+        )
+        holders = self._holders(local, kind, frame, whole=whole)
+        if self._may_be_captured(local, frame, about) and not at.made_at(holders, local.line):
+            return Doubt("it may be the variable of that name which the closure captured")
+        slots = [h for h in holders if isinstance(h, Slot)]
+        addressed = slots == holders and all(s.offset in about.writes.addressed for s in slots)
+        if whole or ((known.shares or known.changed) and addressed):
+            return in_memory(local, slots, known, at)
+        return in_words(local, holders, known, at)
+
+    def _began_again(self, frame: FrameView, about: FunctionVariables) -> bool:
+        """Whether the frame's function may have begun twice, for its stack had to grow: what was
+        passed in registers that it does not use is then lost.
+
+        The runtime went on through RBX (gogo, asm_amd64.s, Go 1.21 to 1.27), which tells where
+        nothing has changed it since. Else the goroutine's last switch does (morestack keeps the
+        pc in g.sched) unless it was preempted since; one by a call is no matter, for no register
+        outlives a call.
+        """
+        again = about.flow.resumed
+        kept = about.flow.restored or frozenset()
+        if frame.innermost and RESUMED_THROUGH in self._registers and RESUMED_THROUGH not in kept:
+            made = about.definitions.of(RESUMED_THROUGH, frame.pc - self._bias)
+            if made and all(definition.pc in (-1, LOST) for definition in made):
+                return self._registers[RESUMED_THROUGH] - self._bias in again
+        pc = self._resumed - self._bias
+        if not self._resumed or pc in again:
+            return True
+        return self._program.function_name(pc).startswith("runtime.asyncPreempt")
+
+    def _may_be_captured(self, local: Local, frame: FrameView, about: FunctionVariables) -> bool:
+        """Whether a variable may be one that the closure captured, described under the line of
+        its first use, at which the closure declares another of its name. Since Go 1.23 a captured
+        one says what it is; where one does, all do."""
+        if local.parameter or frame.depth or not _CLOSURE.search(frame.function):
+            return False
+        if any(v.closure_offset >= 0 for v in self._program.debug.locals(about.function)):
+            return False
+        source = _source_of(frame, local.line)
+        return source is not None and names_outer(source, local.name, local.line)
+
+    def _holders(
+        self, local: Local, kind: GoType, frame: FrameView, *, whole: bool
+    ) -> list[Holder]:
+        found = (_holder(piece, kind.size, whole=whole) for piece in self._pieces(local, frame))
+        return [holder for holder in found if holder is not None]
+
+    def _pieces(self, local: Local, frame: FrameView) -> tuple[Piece, ...]:
+        pc = frame.lookup - self._bias
+        entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+        return () if entry is None else pieces_of(entry)
+
+
+def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:
+    if piece.register:
+        return piece.register
+    if piece.address is None:
+        return None
+    signed = (piece.address + (1 << 63)) % (1 << 64) - (1 << 63)
+    return Slot(signed, piece.size or (size if whole else min(size, _WORD)))
+
+
+def _is_named(file: str, name: str, line: int) -> bool:
+    """Whether a line of a file names it at all; what the compiler took out of another variable
+    has a name of its making (SplitStruct, see runtime/variables.py)."""
+    return any(t.line == line and t.text == name for t in tokens_of(file))
+
+
+def _source_of(frame: FrameView, line: int) -> Literal | None:
+    """The frame's function in its source; None where that is not at hand, or leaves a doubt."""
+    functions = functions_of(frame.file)
+    if _RANGE_BODY.search(frame.function):
+        return _loop_at(functions, frame.start_line, frame.line)
+    found = [
+        f for f in functions
+        if f.line == frame.start_line and f.line <= frame.line <= f.body.last
+        and f.line <= line <= f.body.last
+    ]  # fmt: skip
+    return found[0] if len(found) == 1 else None
+
+
+def _loop_at(functions: Iterable[Literal], start: int, line: int) -> Literal | None:
+    """The body of a loop over a function, as the function that the compiler makes of it."""
+    for function in functions:
+        for statement in statements_of(function.body):
+            here = statement.first == start and start <= line <= statement.last
+            if here and statement.keyword == "for" and statement.blocks:
+                return Literal(start, statement.header, statement.blocks[0])
+    return None

@@ -1,0 +1,141 @@
+"""`goprobe.escape` for Python programs, and asserts for test suites.
+
+report = goprobe.escape("./encoder", test=True)
+goprobe.assert_promises(report)                      # //goprobe:noalloc and the like
+goprobe.assert_no_allocation(report, "encoder.go:42")
+goprobe.assert_no_allocation(report, "encoder.(*Encoder).Byte")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from goprobe.analysis.escape.escape import EscapeRequest, Mode
+from goprobe.analysis.escape.escape import escape as run
+from goprobe.analysis.escape.judgement import Code, code_at, no_allocation
+from goprobe.errors import UsageError
+from goprobe.model.escape import EscapeReport, FunctionCode, Place, Site, Verdict
+
+_SHOWN = 20
+
+
+def escape(
+    *targets: str,
+    test: bool = False,
+    run_tests: str = "",
+    bench: str = "",
+    static: bool = False,
+    args: Sequence[str] = (),
+    hits: int = 32,
+    check_pointers: int = 0,
+    deep: bool = False,
+    go: str = "",
+    flags: Sequence[str] = (),
+    timeout: float | None = None,
+    stdout: int = 1,
+    stderr: int = 2,
+    cwd: str | Path | None = None,
+) -> EscapeReport:
+    """What the compiler predicts of the packages' memory, held against a run of them.
+
+    `targets` are Go packages or one package's .go files; `test`, `run_tests` (a regular
+    expression, as `go test -run` takes it) and `bench` run test binaries instead of a program,
+    `static` runs nothing. `hits` results of each call are looked at, `check_pointers` is the
+    number of hits between sweeps for pointers into stacks (0: one at the end), `timeout` is in
+    seconds. `stdout` and `stderr` are descriptors for the program's own output.
+
+    Raises UsageError, BuildError, NoGoError, NotPermittedError.
+    """
+    testing = bool(test or run_tests or bench)
+    return run(
+        EscapeRequest(
+            targets, Mode.TEST if testing else Mode.PROGRAM, run_tests, bench, static,
+            tuple(args), hits, check_pointers, deep, go, tuple(flags), timeout, stdout, stderr,
+            Path(cwd) if cwd else Path.cwd(),
+        )
+    )  # fmt: skip
+
+
+def assert_promises(report: EscapeReport) -> None:
+    """Raises AssertionError where a //goprobe: comment was not kept, a prediction was
+    contradicted, or the run was not seen to its end."""
+    _assert_whole(report)
+    told = [
+        f"{a.file}:{a.line}: goprobe:{a.text}: {a.why}" for a in report.assertions if not a.held
+    ]
+    told += [_told(s) for s in report.sites if s.verdict is Verdict.CONTRADICTED]
+    told += [f"{d.source} points at {d.target}" for d in report.dangling]
+    _assert_none(told, "promises of the source were not kept")
+
+
+def assert_no_allocation(report: EscapeReport, where: str) -> None:
+    """Raises AssertionError where the code named was seen to allocate, or can, and was not seen to
+    run: the judgement of `//goprobe:noalloc`.
+
+    `where` is a function ("pkg.Func", "pkg.(*T).Method"), a line ("file.go:42") or a file.
+    Raises UsageError where the report has nothing of that name: a promise about code that is not
+    there would hold of itself.
+    """
+    _assert_whole(report)
+    code = _code(report, where)
+    if code is None:
+        raise UsageError(f"the report has no code and no site at {where}")
+    sites = dict.fromkeys(_told(site) for site, _ in code.allocating)
+    _assert_none(sites, f"{where} allocates")
+    found = no_allocation(code)
+    if not found.held:
+        raise AssertionError(f"{where}: {found.why}")
+
+
+def _code(report: EscapeReport, where: str) -> Code | None:
+    """The code of that name; None where there is none."""
+    file, _, number = where.rpartition(":")
+    line = int(number) if number.isdigit() else 0
+    functions = [f for f in report.functions if _is_of(f, where, file, line)]
+
+    def holds(place: Place) -> bool:
+        if line:
+            return place.line == line and _same_file(place.file, file)
+        return _same_function(place.function, where) or _same_file(place.file, where)
+
+    code = code_at(
+        report.sites, holds, started=report.ran, ran=any(f.ran for f in functions),
+        unseen=report.partial, may=next((f.may for f in functions if f.may and not line), ""),
+    )  # fmt: skip
+    return code if functions or code.pieces or code.sites else None
+
+
+def _is_of(function: FunctionCode, where: str, file: str, line: int) -> bool:
+    if line:
+        return _same_file(function.file, file) and function.first <= line <= function.last
+    return _same_function(function.name, where) or _same_file(function.file, where)
+
+
+def _assert_whole(report: EscapeReport) -> None:
+    if report.partial:
+        raise AssertionError(f"the run was not seen to its end: {report.partial}")
+
+
+def _assert_none(told: Iterable[str], what: str) -> None:
+    lines = list(told)
+    if lines:
+        more = [f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+        raise AssertionError("\n  ".join([f"{what}:", *lines[:_SHOWN], *more]))
+
+
+def _told(site: Site) -> str:
+    return f"{site.file}:{site.line}: {site.expression}: {site.verdict}, {site.reason}"
+
+
+def _same_file(file: str, named: str) -> bool:
+    return bool(named) and (file == named or file.endswith(f"/{named}"))
+
+
+def _same_function(function: str, named: str) -> bool:
+    plain = _TYPE_ARGUMENTS.sub("", function)
+    return named in (function, plain) or plain.endswith((f"/{named}", f".{named}"))
+
+
+_TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")

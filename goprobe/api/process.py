@@ -1,0 +1,120 @@
+"""The Python face of a running process: `goprobe.attach(pid)`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from goprobe.analysis.goroutines.goroutines import goroutine_states, goroutines
+from goprobe.analysis.locate.locator import Locator
+from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.memorymap import memory_map
+from goprobe.analysis.locate.where import where, whereabouts
+from goprobe.errors import UsageError
+from goprobe.model.attached import (
+    GoroutinesReport,
+    GoroutineState,
+    MapsReport,
+    Whereabouts,
+    WhereReport,
+)
+from goprobe.model.heap import HeapReport
+from goprobe.model.location import Region
+from goprobe.process.ptrace.stoplimit import NO_LIMIT
+from goprobe.runtime.world import World
+from goprobe.target.live import Held, Target, hold_process, open_target
+
+
+class Process:
+    """A running Go process. Each question holds it still for a moment of its own."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    @property
+    def pid(self) -> int:
+        return self.target.pid
+
+    @property
+    def go(self) -> str:
+        """The Go release that built it ("go1.27.3")."""
+        return str(self.target.program.go)
+
+    def where(self, *addresses: int) -> WhereReport:
+        """What each address is: all its identities, most specific first."""
+        return where(self.target, addresses)
+
+    def maps(self) -> MapsReport:
+        """Its memory as Go uses it."""
+        return maps(self.target)
+
+    def goroutines(self, *, stacks: bool = False) -> GoroutinesReport:
+        """Its goroutines, grouped by identical stack; with `stacks` each with its frames."""
+        return goroutines(self.target, stacks=stacks)
+
+    def heap(
+        self, *, types: bool = False, retained: bool = False, path: int = 0, paths: int = 1,
+        referrers: int = 0, object: int = 0, dangling: bool = False,  # noqa: A002
+        unreachable: bool = False,
+        snapshot: str = "",
+    ) -> HeapReport:  # fmt: skip
+        """The census of its heap, and what else is asked: as the options of `goprobe heap`."""
+        from goprobe.analysis.heap.heap import HeapQuestions, heap
+
+        return heap(
+            self.target,
+            HeapQuestions(
+                types, retained, path, paths, referrers, object, dangling, unreachable, snapshot
+            ),
+        )
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One moment to ask many questions of. The process stands still for the whole block."""
+        with hold_process(self.target) as held:
+            yield Snapshot(held)
+
+
+class Snapshot:
+    """A process at one moment. After the block it can no longer be asked."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._locator = Locator(held.world)
+
+    def _world(self) -> World:
+        if self._held.released:
+            raise UsageError("the snapshot is over: its process runs again")
+        return self._held.world
+
+    def where(self, *addresses: int) -> tuple[Whereabouts, ...]:
+        """What each address is, with all its identities."""
+        return whereabouts(self._world(), addresses)
+
+    def maps(self) -> tuple[Region, ...]:
+        """The process's memory as Go uses it."""
+        self._world()
+        return memory_map(self._locator)
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        """Every goroutine that is not dead, with its frames."""
+        return goroutine_states(self._world(), time.monotonic_ns())
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of its memory. Raises UnreadableError."""
+        return self._world().memory.read(address, size)
+
+
+@contextmanager
+def attach(
+    pid: int, *, assume_go: str = "", image: str = "", max_stop: float = NO_LIMIT
+) -> Iterator[Process]:
+    """A running Go process that may be asked; nothing is held between questions. `image` names
+    the library to read, where there are Go programs in several; a question for which the process
+    would stand still for more than `max_stop` seconds raises StopTooLongError.
+
+    Raises UsageError and NotGoError (no such process, no Go program), NotPermittedError,
+    CannotWorkError (a stripped program of a Go release that goprobe does not know).
+    """
+    yield Process(open_target(pid, assume_go=assume_go, image=image, max_stop=max_stop))

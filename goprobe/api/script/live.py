@@ -1,0 +1,178 @@
+"""A script's questions answered by a program that runs under GDB."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec.structs import replace
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.goroutines.goroutines import goroutine_states
+from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
+from goprobe.analysis.trace.session import Launch, Session, prepare
+from goprobe.analysis.trace.stopview import StopView
+from goprobe.api.script.driver import GOROUTINE, PANIC, STACK_MOVE
+from goprobe.api.script.stepping import Stepper
+from goprobe.api.script.watches import Notice, Watches
+from goprobe.errors import CannotWorkError, TargetGoneError, UnreadableError, UsageError
+from goprobe.model.attached import GoroutineState
+from goprobe.model.heap import HeapReport
+from goprobe.model.location import Location
+from goprobe.model.report import Tool
+from goprobe.model.script import Moment, SessionInfo
+from goprobe.model.trace import Exit
+from goprobe.model.value import Element, Variable
+from goprobe.process.gdb.mi import StopEvent
+from goprobe.runtime.values.place import InMemory
+
+# Where the runtime is when the event happens (src/runtime/panic.go, proc.go, stack.go).
+_EVENTS = {
+    PANIC: "runtime.gopanic", GOROUTINE: "runtime.newproc1", STACK_MOVE: "runtime.copystack",
+}  # fmt: skip
+_READ_LIMIT = 1 << 26
+
+
+class LiveDriver:
+    """Holds one session open. `close` ends it; a forked child of ours closes nothing."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._prepared = prepare(launch)
+        self._session = Session(self._prepared, launch)
+        self._owner = os.getpid()
+        self._session.__enter__()
+        self._view: StopView | None = None
+        self._watches = Watches(self._session)
+        self._notice: Notice | None = None
+        self.info = SessionInfo(
+            target=launch.target, args=launch.args, binary=str(self._prepared.built.binary),
+            go=self._prepared.program.go.version,
+            gdb=self._session.gdb.version, pid=self._session.pid,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        if os.getpid() == self._owner:
+            self._session.__exit__(None, None, None)
+
+    # Going on
+
+    def break_at(self, where: str) -> None:
+        self._require_owner()
+        places = self._session.resolve((_EVENTS.get(where, where),))
+        if where in _EVENTS:
+            places = tuple(p.named(where) for p in places)
+        self._session.break_at(places)
+
+    def clear(self, where: str) -> None:
+        self._require_owner()
+        self._session.clear_breakpoints(where)
+
+    def resume(self) -> Moment:
+        self._require_owner()
+        while True:
+            event, view, reason = self._session.run()
+            if view is None or self._judge(event, view).kind != "step":
+                return self._moment(event, view, reason)
+
+    def step(self, how: str, line: int) -> Moment:
+        stepper = Stepper(self._session, self._at(), self._judge)
+        self._notice = None
+        event, view = stepper.go(how, line)
+        return self._moment(event, view, how)
+
+    def _judge(self, event: StopEvent, view: StopView) -> StopEvent:
+        """The event as it is to be taken: as a step that ended where the stop was for the sake of
+        the watches alone, as a watchpoint's where one has something to tell."""
+        self._notice = self._watches.look(view)
+        if self._notice:
+            return event if self._session.where_of(event) else replace(event, kind="watchpoint")
+        if self._watches.is_ours(event) and not self._session.where_of(event):
+            return StopEvent("step", event.thread, event.pc)
+        return event
+
+    def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
+        self._view = view
+        if view is None:
+            ended = Exit(signal=event.signal) if event.kind == "signalled" else Exit(
+                code=event.exit_code
+            )  # fmt: skip
+            return Moment(exit=ended)
+        where = self._session.where_of(event)
+        notice, self._notice = self._notice, None
+        if notice and not where:
+            reason = notice.reason
+        stop = view.stop(reason)
+        told = tuple(entry.says for entry in audit_stop(StopFacts(stop)) if not entry.holds)
+        return Moment(
+            stop=replace(stop, warnings=stop.warnings + told) if told else stop, where=where,
+            watch=notice.number if notice else 0,
+        )  # fmt: skip
+
+    def watch(self, address: int, size: int) -> tuple[int, ...]:
+        return (self._watches.add(self._at(), address, size),)
+
+    def unwatch(self, number: int) -> None:
+        self._require_owner()
+        self._watches.remove(number)
+
+    # Questions
+
+    def _require_owner(self) -> None:
+        """A process that the script forked shares GDB's pipes, and would garble what is said."""
+        if os.getpid() != self._owner:
+            raise UsageError("a process that the script forked cannot ask of the program")
+
+    def _at(self) -> StopView:
+        self._require_owner()
+        if self._view is None:
+            raise TargetGoneError("the program does not stand at a stop")
+        return self._view
+
+    def variables(self, name: str) -> tuple[Variable, ...]:
+        view = self._at()
+        return view.variables((name,), nearest=True) if name else view.variables()
+
+    def locate(self, address: int) -> tuple[Location, ...]:
+        return self._at().locator.locate_all(address)
+
+    def read(self, address: int, size: int) -> bytes:
+        if not 0 <= size <= _READ_LIMIT:
+            raise UsageError(f"cannot read {size} bytes at once")
+        try:
+            return self._at().world.memory.read(address, size)
+        except UnreadableError as error:
+            raise UsageError(f"cannot read {error}") from None
+
+    def value(self, type_name: str, address: int) -> Element:
+        view = self._at()
+        try:
+            kind = view.world.program.debug.type_named(type_name)
+        except KeyError:
+            raise UsageError(f"the program has no type {type_name}") from None
+        try:
+            made = view.decoder.decode(kind, InMemory(view.world.memory, address))
+        except UnreadableError as error:
+            raise UsageError(f"cannot read a {type_name} at {address:#x}: {error}") from None
+        return view.element(type_name, kind, address, made)
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        return goroutine_states(self._at().world, 0)
+
+    def heap(self) -> HeapReport:
+        # Only this question needs numpy, which takes a moment to load.
+        from goprobe.analysis.heap.audit import HeapFacts, audit_heap
+        from goprobe.analysis.heap.census import census_of, self_check
+        from goprobe.runtime.heap.census import count
+        from goprobe.runtime.heap.spantable import copy_heap
+        from goprobe.runtime.heap.totals import HeapRoots
+
+        world = self._at().world
+        try:
+            copy = copy_heap(world.memory, world.layout, HeapRoots.of(world.roots))
+        except UnreadableError as error:
+            raise CannotWorkError(f"the heap cannot be read: {error.why}") from None
+        census = count(copy, world.layout)
+        report = HeapReport(
+            pid=world.pid, go=Tool(world.program.go.version), pause_us=0, snapshot="stop",
+            self_check=self_check(census), census=census_of(census),
+        )  # fmt: skip
+        return finished(report, audit_heap(HeapFacts(report, census)))

@@ -1,0 +1,212 @@
+"""A Go program under a script's hands: `goprobe.launch`, stops, watches, typed reads.
+
+with goprobe.launch("hello.go") as program:
+    for stop in program.run(breaks=["main.main", "fmt.Println"]):
+        msg = stop["msg"]
+        print(msg.location.kind, msg.data.location, msg.data.text)
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec import UNSET
+
+from goprobe.analysis.trace.session import Launch
+from goprobe.api.script.driver import Driver
+from goprobe.api.script.live import LiveDriver
+from goprobe.api.script.recording import Recorder, Replayer
+from goprobe.api.script.stop import Stop, Watch
+from goprobe.api.script.typed import TypedMemory
+from goprobe.errors import UsageError
+from goprobe.model.script import Moment, SessionInfo
+from goprobe.model.trace import Exit
+
+Condition = Callable[[Stop], object]
+Handler = Callable[[Stop], object]
+
+
+class StopWarning(UserWarning):
+    """What a stop says against itself: one of the two cannot be right."""
+
+
+class _Listener(msgspec.Struct, frozen=True):
+    where: str
+    handler: Handler
+    when: Condition | None
+
+
+class Program:
+    """A launched program. A context manager: at its end the program is gone.
+
+    `exit` tells how it ended, None while it has not; `incomplete` in what way the recording that
+    it is played from holds less than its session asked, "" where it does not.
+    """
+
+    def __init__(self, driver: Driver, incomplete: str = "") -> None:
+        self._driver = driver
+        self.incomplete = incomplete
+        self._listeners: list[_Listener] = []
+        self._set: set[str] = set()
+        self._stop: Stop | None = None
+        self._shown = False
+        self.exit: Exit | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the program, whatever it does."""
+        self._over(keep=False)
+        self._driver.close()
+
+    @property
+    def info(self) -> SessionInfo:
+        """Target, binary, versions of Go and GDB, process id."""
+        return self._driver.info
+
+    @property
+    def pid(self) -> int:
+        return self._driver.info.pid
+
+    # Running
+
+    def on(self, where: str, *, when: Condition | None = None) -> Callable[[Handler], Handler]:
+        """Decorator: call a function at every stop at WHERE for which `when` is true."""
+
+        def register(handler: Handler) -> Handler:
+            self._listeners.append(_Listener(where, handler, when))
+            return handler
+
+        return register
+
+    def run(self, breaks: Sequence[str] = (), *, when: Condition | None = None) -> Iterator[Stop]:
+        """Run from stop to stop until the program ends.
+
+        Yields the stops at `breaks` (and those of watches) for which `when` is true; functions
+        registered with `on` are called on the way. WHERE is as for --break, or one of
+        goprobe.PANIC, GOROUTINE, STACK_MOVE. Raises UsageError, TargetTimeoutError.
+        """
+        for where in (*breaks, *(listener.where for listener in self._listeners)):
+            self.break_at(where)
+        while self.exit is None:
+            stop = self._arrived(self._resume())
+            if stop is None:
+                return
+            for listener in self._listeners:
+                if listener.where == stop.where and (not listener.when or listener.when(stop)):
+                    self._shown = True
+                    listener.handler(stop)
+            if self._stop is not stop:
+                continue  # a handler let the program go on
+            wanted = stop.where in breaks or not stop.where
+            if wanted and (when is None or when(stop)):
+                self._shown = True
+                yield stop
+
+    def run_to_end(self) -> Exit:
+        """Run until the program ends, for the sake of the functions registered with `on`."""
+        for _ in self.run():
+            pass
+        assert self.exit is not None
+        return self.exit
+
+    def break_at(self, where: str) -> None:
+        """Stop at WHERE from now on; asking twice changes nothing."""
+        if where not in self._set:
+            self._driver.break_at(where)
+            self._set.add(where)
+
+    def clear(self, where: str) -> None:
+        """Stop at WHERE no more."""
+        if where in self._set:
+            self._driver.clear(where)
+            self._set.discard(where)
+
+    def _resume(self) -> Moment:
+        self._over()
+        return self._driver.resume()
+
+    def _over(self, *, keep: bool = True) -> None:
+        if self._stop is not None:
+            self._stop.end(shown=self._shown and keep)
+            self._stop = None
+
+    def _arrived(self, moment: Moment) -> Stop | None:
+        if moment.stop is UNSET:
+            self.exit = moment.exit if moment.exit is not UNSET else Exit()
+            return None
+        for told in moment.stop.warnings:
+            warnings.warn(f"stop at {moment.stop.function}: {told}", StopWarning, stacklevel=4)
+        self._stop = Stop(self._driver, moment, self._step)
+        self._shown = False
+        return self._stop
+
+    def _step(self, how: str, line: int) -> Stop | None:
+        if self.exit is not None:
+            raise UsageError("the program has ended")
+        before = self._stop
+        self._over()
+        try:
+            moment = self._driver.step(how, line)
+        except UsageError:  # there is no such place: nothing has run
+            if before is not None:
+                before.go_on()
+            self._stop = before
+            raise
+        arrived = self._arrived(moment)
+        self._shown = True
+        return arrived
+
+    # Asking
+
+    def type(self, name: str) -> TypedMemory:
+        """Reads values of a Go type: `program.type("main.Node").at(address).Val`."""
+        return TypedMemory(self._driver, name)
+
+
+def launch(
+    target: str,
+    args: Sequence[str] = (),
+    *,
+    optimized: bool = False,
+    go: str = "",
+    gdb: str = "",
+    timeout: float = 60.0,
+    record: str | Path | None = None,
+    stdout: int = 1,
+    progress: Callable[[str], None] | None = None,
+) -> Program:
+    """Build a Go program and hold it before its first instruction.
+
+    `target` is a .go file, a package or a binary; `timeout` in seconds bounds the whole session;
+    `record` names a file to record the session in. Raises UsageError, BuildError, NoGoError,
+    NoGdbError, NotPermittedError.
+    """
+    driver: Driver = LiveDriver(
+        Launch(target, tuple(args), optimized, go, gdb, timeout, stdout, progress=progress)
+    )
+    if record is not None:
+        try:
+            driver = Recorder(driver, Path(record))
+        except BaseException:
+            driver.close()
+            raise
+    return Program(driver)
+
+
+def replay(recording: str | Path) -> Program:
+    """A program played from a recording, as far as that goes: see `Program.incomplete`. Raises
+    UsageError where it is none, or damaged."""
+    replayer = Replayer(Path(recording))
+    return Program(replayer, replayer.incomplete)
+
+
+__all__ = ["Program", "Stop", "StopWarning", "Watch", "launch", "replay"]

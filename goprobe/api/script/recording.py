@@ -1,0 +1,266 @@
+"""Recordings: a session's questions and answers in a file, and a session played from one.
+
+A recording is JSON lines: a head, one exchange a line, and an end that counts them. Played back,
+a script must ask what it asked then, in the same order; no Go and no GDB is needed. What was
+written whole is played, however the session ended: by Ctrl-C, a kill, or a full disk.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, TypeVar, cast
+
+import msgspec
+from msgspec import UNSET
+
+import goprobe.errors
+from goprobe.api.script.driver import Driver
+from goprobe.errors import GoprobeError, UsageError
+from goprobe.files import place_to_write, read_regular
+from goprobe.heldsignals import signals_held
+from goprobe.model.attached import GoroutineState
+from goprobe.model.codec import from_json, to_json
+from goprobe.model.heap import HeapReport
+from goprobe.model.location import Location
+from goprobe.model.script import (
+    RECORDING_SCHEMA,
+    Exchange,
+    Moment,
+    RecordingEnd,
+    RecordingHead,
+    SessionInfo,
+)
+from goprobe.model.value import Element, Variable
+from goprobe.version import __version__
+
+T = TypeVar("T")
+_SIZE_LIMIT = 1 << 30
+_SHOWN_LIMIT = 300  # characters of a question
+_ERRORS: dict[str, type[GoprobeError]] = {
+    name: kind
+    for name, kind in vars(goprobe.errors).items()
+    if isinstance(kind, type) and issubclass(kind, GoprobeError)
+}
+_Args = tuple["str | int", ...]
+
+
+class Recorder:
+    """A Driver that passes every question on and writes down what was answered."""
+
+    def __init__(self, driver: Driver, path: Path) -> None:
+        self._driver = driver
+        # A script may fork: what is buffered would be written twice, and its end by the child.
+        self._owner = os.getpid()
+        try:
+            self._file: IO[bytes] = place_to_write(path).open("wb", buffering=0)
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        self._count = 0
+        self._interrupted = ""
+        head = RecordingHead(schema=RECORDING_SCHEMA, goprobe=__version__, info=driver.info)
+        self._write(head)
+
+    @property
+    def info(self) -> SessionInfo:
+        return self._driver.info
+
+    def _write(self, line: object) -> None:
+        data = memoryview(to_json(line) + b"\n")
+        while data:
+            data = data[self._file.write(data) :]
+
+    def _asked(self, ask: str, args: _Args, answer: Callable[[], T]) -> T:
+        self._interrupted = _shown(ask, args)
+        try:
+            found = answer()
+        except GoprobeError as error:
+            self._exchange(ask, args, error=error.message, error_kind=type(error).__name__)
+            raise
+        told = base64.b64encode(found).decode() if isinstance(found, bytes) else found
+        self._exchange(ask, args, answer=msgspec.Raw(to_json(told)))
+        return found
+
+    def _exchange(self, ask: str, args: _Args, **answer: Any) -> None:
+        line = Exchange(ask=ask, number=self._count + 1, args=args, **answer)
+        with signals_held():  # counted and written, or neither
+            self._write(line)
+            self._count += 1
+            self._interrupted = ""
+
+    def break_at(self, where: str) -> None:
+        self._asked("break_at", (where,), lambda: self._driver.break_at(where))
+
+    def clear(self, where: str) -> None:
+        self._asked("clear", (where,), lambda: self._driver.clear(where))
+
+    def resume(self) -> Moment:
+        return self._asked("resume", (), self._driver.resume)
+
+    def step(self, how: str, line: int) -> Moment:
+        return self._asked("step", (how, line), lambda: self._driver.step(how, line))
+
+    def watch(self, address: int, size: int) -> tuple[int, ...]:
+        return self._asked("watch", (address, size), lambda: self._driver.watch(address, size))
+
+    def unwatch(self, number: int) -> None:
+        self._asked("unwatch", (number,), lambda: self._driver.unwatch(number))
+
+    def variables(self, name: str) -> tuple[Variable, ...]:
+        return self._asked("variables", (name,), lambda: self._driver.variables(name))
+
+    def locate(self, address: int) -> tuple[Location, ...]:
+        return self._asked("locate", (address,), lambda: self._driver.locate(address))
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._asked("read", (address, size), lambda: self._driver.read(address, size))
+
+    def value(self, type_name: str, address: int) -> Element:
+        return self._asked(
+            "value", (type_name, address), lambda: self._driver.value(type_name, address)
+        )
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        return self._asked("goroutines", (), self._driver.goroutines)
+
+    def heap(self) -> HeapReport:
+        return self._asked("heap", (), self._driver.heap)
+
+    def close(self) -> None:
+        if os.getpid() != self._owner:
+            return
+        if not self._file.closed:
+            end = RecordingEnd(end=True, exchanges=self._count, interrupted=self._interrupted)
+            self._write(end)
+            self._file.close()
+        self._driver.close()
+
+
+class Replayer:
+    """A Driver that answers out of a recording. `incomplete` says in what way it holds less than
+    its session asked, "" where it holds all."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = str(path)
+        lines = read_regular(path, _SIZE_LIMIT, what="recording", pipes=True).split(b"\n")
+        head, *self._lines = [line for line in lines if line] or [b""]
+        self.info = self._head(head).info
+        self.incomplete = self._ended()
+        self._at = 0
+
+    def _head(self, line: bytes) -> RecordingHead:
+        try:
+            head = from_json(line, RecordingHead)
+        except msgspec.MsgspecError:
+            raise UsageError(f"{self._name} is no recording of goprobe") from None
+        if head.schema != RECORDING_SCHEMA:
+            raise UsageError(
+                f"{self._name} is a recording of another version ({head.schema}); this goprobe "
+                f"reads {RECORDING_SCHEMA}"
+            )
+        return head
+
+    def _ended(self) -> str:
+        """Takes the last line off, and says what it tells of how the session ended."""
+        last = self._lines.pop() if self._lines else b""
+        if end := _decoded(last, RecordingEnd):
+            if end.exchanges != len(self._lines):
+                raise UsageError(f"{self._name} is damaged: {end.exchanges} exchanges were "
+                                 f"recorded, {len(self._lines)} are there")  # fmt: skip
+            if end.interrupted:
+                return f"its session was ended while it asked {end.interrupted}"
+            return ""
+        if _decoded(last, Exchange):
+            self._lines.append(last)
+        return "it was cut short: its last line is missing"
+
+    def _asked(self, ask: str, args: _Args, kind: Any) -> Any:
+        if self._at >= len(self._lines):
+            raise UsageError(
+                f"the script asks more than {self._name} holds: {_shown(ask, args)}",
+                hint=self.incomplete,
+            )
+        line = _decoded(self._lines[self._at], Exchange)
+        self._at += 1
+        if line is None or line.number not in (0, self._at):
+            raise self._damaged("it is no exchange, or not the next one")
+        if (line.ask, tuple(line.args)) != (ask, args):
+            raise UsageError(
+                f"the script asks {_shown(ask, args)}, but when {self._name} was recorded it "
+                f"asked {_shown(line.ask, cast('_Args', tuple(line.args)))}"
+            )
+        if line.error:
+            raise _ERRORS.get(line.error_kind, UsageError)(line.error)
+        if line.answer is UNSET or kind is None:
+            return None
+        try:
+            return from_json(bytes(line.answer), kind)
+        except (msgspec.MsgspecError, ValueError):
+            raise self._damaged("its answer is none to its question") from None
+
+    def _damaged(self, why: str) -> UsageError:
+        return UsageError(f"{self._name} is damaged at line {self._at + 1}: {why}")
+
+    def break_at(self, where: str) -> None:
+        self._asked("break_at", (where,), None)
+
+    def clear(self, where: str) -> None:
+        self._asked("clear", (where,), None)
+
+    def resume(self) -> Moment:
+        return self._moment("resume", ())
+
+    def step(self, how: str, line: int) -> Moment:
+        return self._moment("step", (how, line))
+
+    def _moment(self, ask: str, args: _Args) -> Moment:
+        found: Moment = self._asked(ask, args, Moment)
+        if (found.stop is UNSET) == (found.exit is UNSET):
+            raise self._damaged("the program neither stopped nor ended, or did both")
+        return found
+
+    def watch(self, address: int, size: int) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self._asked("watch", (address, size), tuple[int, ...]))
+
+    def unwatch(self, number: int) -> None:
+        self._asked("unwatch", (number,), None)
+
+    def variables(self, name: str) -> tuple[Variable, ...]:
+        found = self._asked("variables", (name,), tuple[Variable, ...])
+        return cast("tuple[Variable, ...]", found)
+
+    def locate(self, address: int) -> tuple[Location, ...]:
+        return cast("tuple[Location, ...]", self._asked("locate", (address,), tuple[Location, ...]))
+
+    def read(self, address: int, size: int) -> bytes:
+        try:
+            return base64.b64decode(self._asked("read", (address, size), str), validate=True)
+        except ValueError:
+            raise self._damaged("the bytes that were read are none") from None
+
+    def value(self, type_name: str, address: int) -> Element:
+        return cast("Element", self._asked("value", (type_name, address), Element))
+
+    def goroutines(self) -> tuple[GoroutineState, ...]:
+        found = self._asked("goroutines", (), tuple[GoroutineState, ...])
+        return cast("tuple[GoroutineState, ...]", found)
+
+    def heap(self) -> HeapReport:
+        return cast("HeapReport", self._asked("heap", (), HeapReport))
+
+    def close(self) -> None:
+        pass
+
+
+def _decoded(line: bytes, kind: type[T]) -> T | None:
+    try:
+        return from_json(line, kind)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def _shown(ask: str, args: _Args) -> str:
+    shown = f"{ask}({', '.join(hex(a) if isinstance(a, int) else repr(a) for a in args)})"
+    return shown if len(shown) <= _SHOWN_LIMIT else f"{shown[:_SHOWN_LIMIT]}…"

@@ -1,0 +1,177 @@
+"""The instructions of one function as a graph: from where control comes to each, and which place
+of its frame each names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from iced_x86 import (
+    Decoder,
+    FlowControl,
+    Instruction,
+    InstructionInfoFactory,
+    MemorySizeExt,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+    Register,
+    RegisterExt,
+)
+
+from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, Changes, Returns, successors
+
+WRITES = frozenset(
+    {OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE}
+)
+MOVES = frozenset(
+    {Mnemonic.MOV, Mnemonic.MOVZX, Mnemonic.MOVSX, Mnemonic.MOVSXD, Mnemonic.MOVUPS,
+     Mnemonic.MOVSD, Mnemonic.MOVSS, Mnemonic.MOVQ, Mnemonic.MOVD, Mnemonic.MOVDQU,
+     Mnemonic.MOVAPS}
+)  # fmt: skip
+KEPT = frozenset({"rsp", "r14", "xmm15"})  # over a call
+CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
+
+Register_ = Any  # iced_x86 names its registers by integers of a type of its own
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """`size` bytes of the frame at an offset from its CFA."""
+
+    offset: int
+    size: int
+
+
+class CodeFlow:
+    """Of one function whose code starts at `low`. `depth(pc)` is the distance in bytes from the
+    stack pointer up to the CFA."""
+
+    def __init__(
+        self, code: bytes, low: int, depth: Callable[[int], int], returns: Returns,
+        changes: Changes,
+    ) -> None:  # fmt: skip
+        self._code, self.low = code[:CODE_LIMIT], low
+        self._depth, self._returns, self._changes = depth, returns, changes
+        self.info = InstructionInfoFactory()
+
+    @cached_property
+    def instructions(self) -> dict[int, Instruction]:
+        return {ins.ip: ins for ins in Decoder(64, self._code, ip=self.low)}
+
+    @cached_property
+    def before(self) -> dict[int, list[int]]:
+        """The instructions from which control comes to each. Its stack grown, a function begins
+        once more, as if it had just been called: to its beginning control comes from nowhere."""
+        found: dict[int, list[int]] = {}
+        for ins in self.instructions.values():
+            for then in successors(ins, self._returns):
+                if then != self.low:
+                    found.setdefault(then, []).append(ins.ip)
+        return found
+
+    @cached_property
+    def _again(self) -> tuple[Instruction, ...]:
+        """The jumps to the function's beginning, behind the calls that let the stack grow."""
+        return tuple(
+            ins for ins in self.instructions.values()
+            if ins.flow_control in BRANCHES and ins.near_branch_target == self.low
+            and ins.ip != self.low
+        )  # fmt: skip
+
+    @cached_property
+    def resumed(self) -> frozenset[int]:
+        """Where the function goes on with a larger stack, to begin once more."""
+        return frozenset(next(iter(self._back(ins.ip)), ins).ip for ins in self._again)
+
+    @cached_property
+    def restored(self) -> frozenset[str] | None:
+        """The registers that hold again, when the function begins once more with a larger stack,
+        what they held at first: those that it loads again behind the call that lets the stack
+        grow. None where it has no such call, so that it begins only once."""
+        if not self._again:
+            return None
+        return frozenset.intersection(*(self._loaded_before(i.ip) for i in self._again))
+
+    def _loaded_before(self, pc: int) -> frozenset[str]:
+        """The registers loaded from the frame on the straight way from the last call to `pc`."""
+        return frozenset(
+            full_name(ins.op0_register) for ins in self._back(pc)
+            if ins.op_count == 2 and ins.op1_kind == OpKind.MEMORY
+        )  # fmt: skip
+
+    def _back(self, pc: int) -> list[Instruction]:
+        """The instructions between the last call and `pc`, in order, on a straight way."""
+        found: list[Instruction] = []
+        previous = self.before.get(pc, [])
+        while len(previous) == 1 and self.instructions[previous[0]].flow_control not in CALLS:
+            found.append(self.instructions[previous[0]])
+            previous = self.before.get(previous[0], [])
+        return found[::-1]
+
+    def following(self, pc: int) -> Iterator[Instruction]:
+        """The instructions from `pc` on up to the next call or branch, that one included."""
+        while pc in self.instructions:
+            ins = self.instructions[pc]
+            yield ins
+            if ins.flow_control != FlowControl.NEXT:
+                return
+            pc = ins.next_ip
+
+    def offset(self, ins: Instruction, displacement: int) -> int:
+        """From the CFA, of what an instruction names by a distance from the stack pointer."""
+        signed = (displacement + (1 << 63)) % (1 << 64) - (1 << 63)
+        return signed - self._depth(ins.ip)
+
+    def taken(self, ins: Instruction) -> int | None:
+        """The offset of the place in the frame whose address an instruction takes."""
+        if ins.mnemonic != Mnemonic.LEA or ins.memory_base != Register.RSP or ins.memory_index:
+            return None
+        return self.offset(ins, ins.memory_displacement)
+
+    def stores(self, ins: Instruction) -> Iterator[Slot]:
+        """The places of the frame that an instruction writes by itself. What calls push, and
+        saved registers, are no variable's."""
+        if ins.flow_control in CALLS or ins.mnemonic == Mnemonic.PUSH:
+            return
+        for used in self.info.info(ins).used_memory():
+            if used.access in WRITES and used.base == Register.RSP and not used.index:
+                size = int(MemorySizeExt.size(used.memory_size))
+                yield Slot(self.offset(ins, used.displacement), size)
+
+    def is_reload(self, ins: Instruction) -> bool:
+        """Whether an instruction only moves a value between the frame and a register, or between
+        registers."""
+        if ins.mnemonic not in MOVES or ins.op_count != 2:
+            return False
+        in_frame = ins.memory_base == Register.RSP and not ins.memory_index
+        return all(
+            kind == OpKind.REGISTER or (kind == OpKind.MEMORY and in_frame)
+            for kind in (ins.op0_kind, ins.op1_kind)
+        )
+
+    def changes(self, ins: Instruction, register: str) -> bool:
+        """Whether an instruction gives a register another value, or may."""
+        if ins.flow_control in CALLS:
+            direct = ins.flow_control == FlowControl.CALL
+            changed = self._changes(ins.near_branch_target) if direct else None
+            return register not in KEPT if changed is None else register in changed
+        return any(
+            used.access in WRITES and full_name(used.register) == register
+            for used in self.info.info(ins).used_registers()
+        )
+
+
+def full_name(register: Register_) -> str:
+    """The whole register that holds this one, as "rax" or "xmm0"; "" for others."""
+    return _NAMES.get(int(RegisterExt.full_register(register)), "")
+
+
+_NAMES = {
+    getattr(Register, name.upper()): name
+    for name in (
+        *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
+        *(f"r{n}" for n in range(8, 16)),
+    )
+} | {getattr(Register, f"ZMM{n}"): f"xmm{n}" for n in range(16)}

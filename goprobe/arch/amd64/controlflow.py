@@ -1,0 +1,70 @@
+"""Where control may go on after an instruction of a Go function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from iced_x86 import FlowControl, Instruction
+
+CODE_LIMIT = 1 << 20
+BRANCHES = frozenset({FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH})
+ENDS = frozenset({FlowControl.RETURN, FlowControl.EXCEPTION, FlowControl.INDIRECT_BRANCH})
+# What the compiler knows never to come back: the bodies of failed checks, panic, select {}
+# (cmd/compile, ssagen/ssa.go, rtcall without results and BlockExit, Go 1.21 to 1.27).
+_NEVER_BACK = re.compile(r"runtime\.(?:(?:go)?[pP]anic\w*|throw\w*|block)(?:\.abi0)?")
+
+# What a few functions change, which the compiler calls between instructions of one statement
+# (cmd/compile, ssa/_gen/AMD64Ops.go: LoweredWB, DUFFZERO, DUFFCOPY, Go 1.21 to 1.27).
+_CHANGES = {
+    "runtime.duffzero": frozenset({"rdi"}), "runtime.duffcopy": frozenset({"rdi", "rsi", "xmm0"}),
+}  # fmt: skip
+_BY_BARRIERS = frozenset({"r11", *(f"xmm{n}" for n in range(15))})
+_WRITE_BARRIER = re.compile(r"runtime\.gcWriteBarrier\d?(?:\.abi0)?")
+
+Returns = Callable[[int], bool]
+"""Whether the function at a link-time address comes back to its caller."""
+
+
+NameAt = Callable[[int], str]
+"""The name of the function at a link-time address, "" where there is none."""
+
+
+def returns_of(name_at: NameAt) -> Returns:
+    known: dict[int, bool] = {}
+
+    def returns(target: int) -> bool:
+        if target not in known:
+            known[target] = not _NEVER_BACK.fullmatch(name_at(target))
+        return known[target]
+
+    return returns
+
+
+Changes = Callable[[int], frozenset[str] | None]
+"""The registers that a call of the function at a link-time address changes; None: any."""
+
+
+def changes_of(name_at: NameAt) -> Changes:
+    known: dict[int, frozenset[str] | None] = {}
+
+    def changes(target: int) -> frozenset[str] | None:
+        if target not in known:
+            name = name_at(target)
+            barrier = _WRITE_BARRIER.fullmatch(name)
+            known[target] = _BY_BARRIERS if barrier else _CHANGES.get(name)
+        return known[target]
+
+    return changes
+
+
+def successors(ins: Instruction, returns: Returns) -> tuple[int, ...]:
+    """The addresses in the same function; none where it ends, or jumps by a table."""
+    flow = ins.flow_control
+    if flow == FlowControl.UNCONDITIONAL_BRANCH:
+        return (ins.near_branch_target,)
+    if flow == FlowControl.CONDITIONAL_BRANCH:
+        return (ins.near_branch_target, ins.next_ip)
+    if flow in ENDS or (flow == FlowControl.CALL and not returns(ins.near_branch_target)):
+        return ()
+    return (ins.next_ip,)

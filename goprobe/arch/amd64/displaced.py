@@ -1,0 +1,141 @@
+"""Running one instruction that a breakpoint covers, without taking the breakpoint away.
+
+Other threads may pass the breakpoint meanwhile, so the instruction is never put back to be
+stepped: it runs from a slot of the code cave, or is done for the thread by hand where it would
+leave a trace of the slot (a call pushes its own address) or fits badly (jumps).
+x86-64 only; iced-x86 decodes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import msgspec
+from iced_x86 import Decoder, FlowControl, Instruction, OpKind, Register
+
+from goprobe.arch.amd64.registers import PC_WORD, SP_WORD, WORD, WORDS, Words
+
+MAX_INSTRUCTION = 15
+_REL32 = struct.Struct("<i")
+_ALL = 1 << 64
+
+_REGISTERS = {
+    getattr(Register, name.upper()): index
+    for name, index in WORDS.items()
+    if name not in ("orig_rax", "rip", "cs", "eflags")
+}
+_LINEAR = {FlowControl.NEXT, FlowControl.INDIRECT_BRANCH, FlowControl.RETURN}
+
+
+class NotDisplaceableError(Exception):
+    """The instruction cannot be run elsewhere (a loop instruction, an interrupt, no code)."""
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """To be run at `slot`: `code`, whose first instruction is `length` bytes there. After it
+    comes a jump back to `next`."""
+
+    address: int
+    slot: int
+    code: bytes
+    length: int
+    next: int
+
+    def original(self, pc: int) -> int:
+        """Where in the program a thread stands that stands at `pc` in the slot."""
+        return self.address if pc == self.slot else self.next
+
+
+class Jump(msgspec.Struct, frozen=True):
+    """To be done by hand: go to `target`."""
+
+    target: int
+
+
+class Call(msgspec.Struct, frozen=True):
+    """To be done by hand: push `back`, go to where `instruction` says."""
+
+    instruction: Instruction
+    back: int
+
+    def made(self, words: Words, word_at: Callable[[int], int]) -> tuple[int, int]:
+        """Make the registers those of a thread that has made the call; returns the word to be put
+        into memory for it: address and value."""
+        target = self.target(words)
+        words[PC_WORD] = word_at(self.operand(words)) if target is None else target
+        words[SP_WORD] -= WORD
+        return words[SP_WORD], self.back
+
+    def target(self, words: Words) -> int | None:
+        """The callee where it is known without memory, else None: read it at `operand`."""
+        kind = self.instruction.op0_kind
+        if kind == OpKind.NEAR_BRANCH64:
+            return int(self.instruction.near_branch_target)
+        if kind == OpKind.REGISTER:
+            return words[_REGISTERS[self.instruction.op0_register]]
+        return None
+
+    def operand(self, words: Words) -> int:
+        """The address of the pointer that is called."""
+        found = self.instruction
+
+        def value(register: int) -> int:
+            if register == Register.RIP:
+                return self.back
+            return words[_REGISTERS[register]] if register in _REGISTERS else 0
+
+        if found.is_ip_rel_memory_operand:
+            return int(found.ip_rel_memory_address)
+        address = found.memory_displacement + value(found.memory_base)
+        return (address + value(found.memory_index) * found.memory_index_scale) % _ALL
+
+
+Displaced = Copy | Jump | Call
+
+
+def displace(code: bytes, address: int, slot: int) -> Displaced:
+    """What to do in place of the instruction at `address`, whose bytes `code` begins with.
+
+    Raises NotDisplaceableError.
+    """
+    decoder = Decoder(64, code, ip=address)
+    found = decoder.decode()
+    if found.is_invalid:
+        raise NotDisplaceableError(f"no instruction at {address:#x}")
+    flow = found.flow_control
+    if flow in (FlowControl.CALL, FlowControl.INDIRECT_CALL) and not found.is_call_far:
+        return Call(found, found.next_ip)
+    if flow == FlowControl.UNCONDITIONAL_BRANCH:
+        return Jump(found.near_branch_target)
+    if found.is_jcc_short_or_near:
+        return _conditional(found, slot)
+    if flow not in _LINEAR:
+        raise NotDisplaceableError(f"{found} at {address:#x}")
+    raw = bytearray(code[: found.len])
+    if found.is_ip_rel_memory_operand:
+        at = decoder.get_constant_offsets(found).displacement_offset
+        raw[at : at + 4] = _distance(found.ip_rel_memory_address - (slot + found.len))
+    return _copy(found, slot, bytes(raw))
+
+
+def _distance(distance: int) -> bytes:
+    try:
+        return _REL32.pack(distance)
+    except struct.error:
+        raise NotDisplaceableError("what it refers to is too far from its new place") from None
+
+
+def _conditional(found: Instruction, slot: int) -> Copy:
+    near = bytes((0x0F, 0x80 + _condition(found)))
+    return _copy(found, slot, near + _distance(found.near_branch_target - (slot + 6)))
+
+
+def _condition(found: Instruction) -> int:
+    # iced counts conditions from 1 in another order than the opcodes': go by the opcode itself.
+    return int(found.op_code().op_code & 0xF)
+
+
+def _copy(found: Instruction, slot: int, raw: bytes) -> Copy:
+    back = b"\xe9" + _distance(found.next_ip - (slot + len(raw) + 5))
+    return Copy(found.ip, slot, raw + back, len(raw), found.next_ip)

@@ -1,0 +1,193 @@
+"""Which instructions last wrote the words of a place in a function's frame, as seen from a pc.
+
+A variable that lives in memory is written in the source's order; but once nothing reads it any
+more the compiler gives its place to others (cmd/compile, liveness/mergelocals.go, since Go 1.23),
+and what zeroes these is no assignment of the variable. Writes go to the stack pointer plus a
+distance, or through an address that was taken just before: by stores, by string instructions, by
+the runtime's duffzero and duffcopy. Where an address is passed to a call, or kept, nothing is said
+of what is written through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import msgspec
+from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic, OpKind
+
+from goprobe.arch.amd64.codeflow import CALLS, WRITES, CodeFlow, Slot, full_name
+
+_WORD = 8
+_WORDS_LIMIT = 512
+_STEPS_LIMIT = 200_000
+_STRAIGHT_LIMIT = 200
+ENTRY = -1
+_STRINGS = frozenset({Mnemonic.STOSQ, Mnemonic.STOSB, Mnemonic.MOVSQ, Mnemonic.MOVSB})
+
+Fills = Callable[[int], int]
+"""How many bytes the code at a call's target writes from RDI on: that of duffzero and duffcopy;
+0 for others."""
+
+
+class _Write(msgspec.Struct, frozen=True):
+    """`exact`: all of the slot is written; else any part of it may be."""
+
+    slot: Slot
+    exact: bool
+
+
+class FrameWrites:
+    """Of one function."""
+
+    def __init__(self, flow: CodeFlow, fills: Fills) -> None:
+        self._flow, self._fills = flow, fills
+        self._known: dict[tuple[Slot, int], frozenset[int] | None] = {}
+
+    def last(self, slot: Slot, pc: int) -> frozenset[int] | None:
+        """The instructions that may have been the last to write some word of the slot when `pc`
+        is about to run, ENTRY where none may have been; None where that cannot be followed."""
+        key = slot, pc
+        if key not in self._known:
+            self._known[key] = self._find(slot, pc)
+        return self._known[key]
+
+    def _find(self, slot: Slot, pc: int) -> frozenset[int] | None:
+        flow = self._flow
+        words = -(-slot.size // _WORD)
+        if not 0 < words <= _WORDS_LIMIT:
+            return None
+        found: set[int] = set()
+        asked = {pc: (1 << words) - 1}
+        work = [(pc, asked[pc])]
+        steps = 0
+        while work:
+            at, wanted = work.pop()
+            if at == flow.low:
+                found.add(ENTRY)
+            before = flow.before.get(at, [])
+            if not before and at != flow.low:
+                return None  # over a jump table
+            for previous in before:
+                rest = wanted
+                for write in self._writes.get(previous, ()):
+                    touched, whole = _words_of(write, slot)
+                    if touched & rest:
+                        found.add(previous)
+                    rest &= ~whole
+                new = rest & ~asked.get(previous, 0)
+                if new:
+                    asked[previous] = asked.get(previous, 0) | new
+                    work.append((previous, new))
+            steps += 1
+            if steps > _STEPS_LIMIT:
+                return None
+        return frozenset(found)
+
+    def touching(self, slot: Slot) -> Iterator[int]:
+        """The instructions that write any of it, or take an address in it."""
+        end = slot.offset + slot.size
+        for ins in self._flow.instructions.values():
+            at = self._flow.taken(ins)
+            if at is not None:
+                if slot.offset <= at < end:
+                    yield ins.ip
+            elif any(s.offset < end and slot.offset < s.offset + s.size
+                     for s in self._flow.stores(ins)):  # fmt: skip
+                yield ins.ip
+
+    @cached_property
+    def addressed(self) -> frozenset[int]:
+        """The offsets in the frame whose address some instruction takes."""
+        taken = (self._flow.taken(ins) for ins in self._flow.instructions.values())
+        return frozenset(at for at in taken if at is not None)
+
+    @cached_property
+    def _writes(self) -> dict[int, tuple[_Write, ...]]:
+        found: dict[int, list[_Write]] = {}
+        for ins in self._flow.instructions.values():
+            for slot in self._flow.stores(ins):
+                found.setdefault(ins.ip, []).append(_Write(slot, exact=True))
+            at = self._flow.taken(ins)
+            if at is not None:
+                for pc, write in self._through(ins, at):
+                    found.setdefault(pc, []).append(write)
+        return {pc: tuple(writes) for pc, writes in found.items()}
+
+    def _through(self, taking: Instruction, at: int) -> Iterator[tuple[int, _Write]]:
+        """What is written through an address on the straight way on from where it is taken."""
+        register = full_name(taking.op0_register)
+        pc, moved = taking.next_ip, 0
+        first = -1  # the first write through it, which a loop may repeat
+        for _ in range(_STRAIGHT_LIMIT):
+            ins = self._flow.instructions.get(pc)
+            if ins is None:
+                return
+            if ins.flow_control in CALLS or ins.mnemonic in _STRINGS:
+                size = self._filled(ins, at + moved) if register == "rdi" else 0
+                if size:
+                    yield pc, _Write(Slot(at + moved, size), exact=True)
+                return
+            for low, size, exact in self._based(ins, register):
+                first = pc if first < 0 else first
+                yield pc, _Write(Slot(at + moved + low, size), exact)
+            if self._flow.changes(ins, register):
+                step = _step(ins, register)
+                if step is None:
+                    return
+                moved += step
+            if ins.flow_control == FlowControl.CONDITIONAL_BRANCH:
+                if first >= 0 and taking.ip < ins.near_branch_target <= first:
+                    yield first, _Write(Slot(at, self._room(at)), exact=True)
+            elif ins.flow_control != FlowControl.NEXT:
+                return
+            pc = ins.next_ip
+
+    def _based(self, ins: Instruction, register: str) -> Iterator[tuple[int, int, bool]]:
+        """(offset, size, whether that is exact) of the writes relative to a register."""
+        for used in self._flow.info.info(ins).used_memory():
+            if used.access in WRITES and register and full_name(used.base) == register:
+                size = int(MemorySizeExt.size(used.memory_size))
+                yield _signed(used.displacement), size, not used.index
+
+    def _filled(self, ins: Instruction, at: int) -> int:
+        """The bytes that a call, or a string instruction, writes from RDI on."""
+        if ins.flow_control in CALLS:
+            return (
+                self._fills(ins.near_branch_target) if ins.flow_control == FlowControl.CALL else 0
+            )
+        return self._room(at)
+
+    def _room(self, at: int) -> int:
+        """The bytes up to the next place whose address is taken: what a loop fills ends there."""
+        return next((other for other in sorted(self.addressed) if other > at), 0) - at
+
+
+def _step(ins: Instruction, register: str) -> int | None:
+    """By how much an instruction moves an address on; None where it makes another of it."""
+    if ins.mnemonic == Mnemonic.ADD and ins.op1_kind not in (OpKind.REGISTER, OpKind.MEMORY):
+        return _signed(ins.immediate(1))
+    if ins.mnemonic == Mnemonic.LEA and full_name(ins.memory_base) == register:
+        return None if ins.memory_index else _signed(ins.memory_displacement)
+    return None
+
+
+def _words_of(write: _Write, slot: Slot) -> tuple[int, int]:
+    """The words of a slot (bits) that a write may touch, and those that it writes as a whole."""
+    low = max(write.slot.offset, slot.offset) - slot.offset
+    high = min(write.slot.offset + write.slot.size, slot.offset + slot.size) - slot.offset
+    if low >= high:
+        return 0, 0
+    touched = _bits(low // _WORD, -(-high // _WORD))
+    if not write.exact:
+        return touched, 0
+    last = high == slot.size  # the slot's last word may be a part of one
+    return touched, _bits(-(-low // _WORD), -(-high // _WORD) if last else high // _WORD)
+
+
+def _bits(first: int, end: int) -> int:
+    return ((1 << end) - 1) & ~((1 << first) - 1) if end > first else 0
+
+
+def _signed(value: int) -> int:
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)

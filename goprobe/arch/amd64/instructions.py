@@ -1,0 +1,101 @@
+"""Single instructions, and what the first ones of a function do. iced-x86 decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from iced_x86 import (
+    Decoder,
+    FlowControl,
+    Formatter,
+    FormatterSyntax,
+    Mnemonic,
+    OpKind,
+    Register,
+)
+
+LONGEST = 15
+"""No instruction has more bytes."""
+_MASK = (1 << 64) - 1
+_CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
+_STRAIGHT = frozenset({FlowControl.NEXT, FlowControl.UNCONDITIONAL_BRANCH})
+_PROLOGUE_LIMIT = 8
+_VECTOR = 16  # bytes
+
+
+def spans(code: bytes, low: int) -> Iterator[tuple[int, int]]:
+    """Where each instruction begins and ends, of code that lies at `low`."""
+    for ins in Decoder(64, code, ip=low):
+        yield ins.ip, ins.next_ip
+
+
+def after_call(code: bytes, pc: int) -> int:
+    """The address after the instruction at `pc`, whose bytes `code` begins with, if that is a call;
+    else 0."""
+    ins = Decoder(64, code, ip=pc).decode()
+    return int(ins.next_ip) if ins.flow_control in _CALLS else 0
+
+
+def called(code: bytes, pc: int) -> int | None:
+    """Whom the instruction at `pc` calls directly; None where it is no such call."""
+    ins = next(iter(Decoder(64, code, ip=pc)), None)
+    if ins is None or ins.mnemonic != Mnemonic.CALL or ins.op0_kind != OpKind.NEAR_BRANCH64:
+        return None
+    return int(ins.near_branch_target)
+
+
+def call_ahead(code: bytes, low: int) -> int | None:
+    """The call that control comes to straight ahead from `low`: its address; 0 where control may
+    go elsewhere before; None where the code ends first."""
+    for ins in Decoder(64, code, ip=low):
+        if ins.flow_control == FlowControl.CALL:
+            return int(ins.ip)
+        if ins.flow_control not in _STRAIGHT:
+            return 0
+    return None
+
+
+def stored_bytes(code: bytes, low: int) -> int:
+    """How many bytes a row of vector stores (a Duff's device) writes."""
+    stores = (
+        i.mnemonic == Mnemonic.MOVUPS and i.op0_kind == OpKind.MEMORY
+        for i in Decoder(64, code, ip=low)
+    )
+    return _VECTOR * sum(stores)
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Of the word at an offset in g with a stack pointer, behind so many instructions."""
+
+    instructions: int
+    offset: int
+    sp: int
+
+
+def stack_check(code: bytes, pc: int, sp: int) -> Comparison | None:
+    """The comparison with which a function that stands at its first instruction begins: `sp` must
+    be above the word. None where the function has none.
+
+    Source: src/cmd/internal/obj/x86/obj6.go, stacksplit (Go 1.21 to 1.27).
+    """
+    lowered = sp
+    for count, ins in enumerate(Decoder(64, code, ip=pc)):
+        if ins.mnemonic == Mnemonic.LEA and ins.memory_base == Register.RSP:
+            lowered = (sp + ins.memory_displacement) & _MASK
+        elif ins.mnemonic == Mnemonic.CMP and ins.op1_kind == OpKind.MEMORY:
+            of_g = ins.memory_base == Register.R14
+            return Comparison(count, int(ins.memory_displacement), lowered) if of_g else None
+        else:
+            return None
+    return None
+
+
+def prologue(code: bytes, low: int) -> Iterator[str]:
+    """The first instructions of a function as text, up to that which makes room for its frame."""
+    formatter = Formatter(FormatterSyntax.INTEL)
+    for number, ins in enumerate(Decoder(64, code, ip=low), 1):
+        text = formatter.format(ins)
+        yield f"{ins.ip:#x} {text}"
+        if text.startswith("sub rsp") or number == _PROLOGUE_LIMIT:
+            return

@@ -1,0 +1,214 @@
+"""What x86-64 machine code says without being run: direct calls, constants, addresses taken.
+
+Only compiled Go code is read with it. Go's internal calling convention keeps no register over a
+call but the stack pointer, and the compiler loads constant arguments (types, sizes, buffers)
+shortly before the call; so one pass that forgets everything at calls and at branch targets finds
+them, and finds nothing that is not so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import iced_x86 as iced
+import msgspec
+
+_CALL, _JUMP = 0xE8, 0xE9
+_REL32_SIZE = 5
+_REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+              "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")  # fmt: skip
+_WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
+_M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
+_NAMES = {getattr(_R, name.upper()): name for name in _REGISTERS}
+_RSP, _NO_REGISTER = int(_R.RSP), int(_R.NONE)
+_FLOW = iced.FlowControl
+_GOES_ON = frozenset((_FLOW.NEXT, _FLOW.CONDITIONAL_BRANCH))
+_BRANCHES = frozenset((_FLOW.CONDITIONAL_BRANCH, _FLOW.UNCONDITIONAL_BRANCH))
+_READING = frozenset((_M.CMP, _M.TEST, _M.PUSH, _M.NOP, _M.BT))
+_ZEROING = frozenset((_M.XOR, _M.SUB))
+
+
+class DirectCall(msgspec.Struct, frozen=True):
+    """A CALL (or JMP) with a fixed target, at link-time addresses."""
+
+    pc: int
+    target: int
+    jump: bool = False
+
+
+class Constant(msgspec.Struct, frozen=True):
+    """A number or a link-time address (`address`: it was taken relative to the code)."""
+
+    value: int
+    address: bool = False
+
+
+class StackAddress(msgspec.Struct, frozen=True):
+    """The address `offset` above the stack pointer at that point."""
+
+    offset: int
+
+
+Known = dict[str, Constant | StackAddress]
+"""What is known of registers; those that are missing may hold anything."""
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """An instruction that takes an address: of static data, or of its own frame.
+
+    Once the instruction has run (at `after`), `register` holds it; "" where the instruction only
+    reads or writes there.
+    """
+
+    pc: int
+    after: int
+    register: str
+    what: Constant | StackAddress
+
+
+def calls_to(sections: Iterable[tuple[bytes, int]], targets: Collection[int]) -> list[DirectCall]:
+    """Every 5-byte CALL or JMP to one of these addresses in code, in address order. `sections` are
+    its bytes, and where they lie.
+
+    The bytes alone are looked at: what looks like a call may lie across two instructions, which
+    `verified` sorts out.
+    """
+    import numpy as np
+
+    found: list[DirectCall] = []
+    wanted = np.array(sorted(targets), dtype=np.int64)
+    for contents, address in sections:
+        if len(contents) < _REL32_SIZE:
+            continue
+        code = np.frombuffer(contents, dtype=np.uint8)
+        starts = code[: len(code) - _REL32_SIZE + 1]
+        at = np.nonzero((starts == _CALL) | (starts == _JUMP))[0]
+        distance = np.zeros(len(at), dtype=np.uint32)
+        for byte in range(4):
+            distance |= code[at + 1 + byte].astype(np.uint32) << np.uint32(8 * byte)
+        target = at + _REL32_SIZE + address + distance.astype(np.int32)
+        hit = np.isin(target, wanted)
+        found += [
+            DirectCall(int(a) + address, int(t), bool(code[a] == _JUMP))
+            for a, t in zip(at[hit], target[hit], strict=True)
+        ]
+    return found
+
+
+def decode(code: bytes, address: int) -> Iterator[iced.Instruction]:
+    """The instructions of a function's bytes; ends at the first that is none."""
+    for instruction in iced.Decoder(64, code, ip=address):
+        if instruction.is_invalid:
+            return
+        yield instruction
+
+
+def verified(calls: Collection[DirectCall], code: bytes, address: int) -> list[DirectCall]:
+    """Those of a function's calls that are instructions of it."""
+    starts = {instruction.ip for instruction in decode(code, address)}
+    return [call for call in calls if call.pc in starts]
+
+
+def known_at(code: bytes, address: int, points: Collection[int]) -> Mapping[int, Known]:
+    """What registers are known to hold when the instructions at `points` are about to run."""
+    instructions = list(decode(code, address))
+    targets = _branch_targets(instructions)
+    known: Known = {}
+    found: dict[int, Known] = {}
+    for instruction in instructions:
+        if instruction.ip in targets:
+            known = {}
+        if instruction.ip in points:
+            found[instruction.ip] = dict(known)
+        _step(instruction, known)
+    return found
+
+
+def references(code: bytes, address: int) -> list[Reference]:
+    """The addresses that a function takes, in code order; not those that it calls or jumps to."""
+    found = []
+    for instruction in decode(code, address):
+        register = ""
+        if instruction.op_count and instruction.op0_kind == _K.REGISTER:
+            register = _full(instruction.op0_register)
+        what = _address_used(instruction)
+        if what is not None:
+            took = register if instruction.mnemonic == _M.LEA else ""
+            found.append(Reference(instruction.ip, instruction.next_ip, took, what))
+    return found
+
+
+def _address_used(instruction: iced.Instruction) -> Constant | StackAddress | None:
+    """The fixed address of a memory operand: relative to the code or to the stack pointer."""
+    if instruction.is_ip_rel_memory_operand:
+        return Constant(instruction.ip_rel_memory_address, address=True)
+    base, index = int(instruction.memory_base), int(instruction.memory_index)
+    if base == _RSP and index == _NO_REGISTER:
+        return StackAddress(_signed(instruction.memory_displacement))
+    return None
+
+
+def _branch_targets(instructions: Collection[iced.Instruction]) -> set[int]:
+    return {i.near_branch_target for i in instructions if i.flow_control in _BRANCHES}
+
+
+def _step(instruction: iced.Instruction, known: Known) -> None:
+    if instruction.flow_control not in _GOES_ON:
+        known.clear()
+        return
+    if instruction.mnemonic in (_M.PUSH, _M.POP):
+        _forget_stack(known)
+    if not instruction.op_count or instruction.op0_kind != _K.REGISTER:
+        return
+    register = _full(instruction.op0_register)
+    if register == "rsp":
+        _forget_stack(known)
+    elif instruction.mnemonic in _READING:
+        return
+    value = _result(instruction, known)
+    if value is not None and register:
+        known[register] = value
+    else:
+        known.pop(register, None)
+    if instruction.mnemonic in (_M.XCHG, _M.XADD) and instruction.op1_kind == _K.REGISTER:
+        known.pop(_full(instruction.op1_register), None)
+    if instruction.mnemonic in (_M.MUL, _M.DIV, _M.IDIV, _M.IMUL) and instruction.op_count == 1:
+        known.pop("rax", None)
+        known.pop("rdx", None)
+
+
+def _result(instruction: iced.Instruction, known: Known) -> Constant | StackAddress | None:
+    """What a register holds after the instruction, where that is a constant."""
+    mnemonic = instruction.mnemonic
+    if iced.RegisterExt.size(instruction.op0_register) < _WHOLE:
+        return None
+    if mnemonic == _M.LEA:
+        return _address_used(instruction)
+    if mnemonic in _ZEROING and instruction.op1_kind == _K.REGISTER:
+        same = _full(instruction.op0_register) == _full(instruction.op1_register)
+        return Constant(0) if same else None
+    if mnemonic != _M.MOV:
+        return None
+    if instruction.op1_kind == _K.REGISTER:
+        return known.get(_full(instruction.op1_register))
+    if instruction.op1_kind in _IMMEDIATES:
+        return Constant(instruction.immediate(1))
+    return None
+
+
+_IMMEDIATES = frozenset((_K.IMMEDIATE8, _K.IMMEDIATE16, _K.IMMEDIATE32, _K.IMMEDIATE64,
+                         _K.IMMEDIATE8TO32, _K.IMMEDIATE8TO64, _K.IMMEDIATE32TO64))  # fmt: skip
+
+
+def _forget_stack(known: Known) -> None:
+    for register in [r for r, value in known.items() if isinstance(value, StackAddress)]:
+        del known[register]
+
+
+def _full(register: iced.Register_) -> str:
+    """The 64-bit general register that holds this one, "" for others."""
+    return _NAMES.get(iced.RegisterExt.full_register(register), "")
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value

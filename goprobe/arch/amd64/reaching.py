@@ -1,0 +1,127 @@
+"""Which instructions of a function gave a register or a slot of its frame what it holds at a pc.
+
+The classic backward walk over reaching definitions, through copies: from register to register, to
+the frame and back. A call gives all registers new values and leaves the frame's slots alone.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register
+
+from goprobe.arch.amd64.codeflow import KEPT, MOVES, CodeFlow, Slot, full_name
+
+_STEPS_LIMIT = 20000
+_CHAIN_LIMIT = 8
+_KEPT_AT_ENTRY = KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
+LOST = -2
+
+Holder = str | Slot
+"""A register by its full name ("rax", "xmm0"), or a slot of the frame."""
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """Where a value was made: `pc` of the instruction, -1 for what the function was entered with
+    in `holder`, LOST where that may be gone, for the function began once more with a larger stack.
+    `copies` are the pcs of the copies from there; `constant`: it is one of the code.
+    """
+
+    pc: int
+    copies: tuple[int, ...]
+    holder: Holder
+    constant: bool = False
+
+
+class Definitions:
+    """Of one function."""
+
+    def __init__(self, flow: CodeFlow) -> None:
+        self._flow = flow
+        self._known: dict[tuple[Holder, int], frozenset[Definition] | None] = {}
+
+    def of(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
+        """Every definition whose value may be there when `pc` is about to run; None where that
+        cannot be followed."""
+        key = holder, pc
+        if key not in self._known:
+            self._known[key] = self._find(holder, pc)
+        return self._known[key]
+
+    def _find(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
+        flow = self._flow
+        found: set[Definition] = set()
+        work: list[tuple[int, Holder, tuple[int, ...]]] = [(pc, holder, ())]
+        seen = set(work)
+        while work:
+            at, what, copies = work.pop()
+            if at == flow.low:
+                found.update(self._entered(what, copies))
+            before = flow.before.get(at, [])
+            if not before and at != flow.low:
+                return None  # over a jump table
+            for previous in before:
+                step = self._step(flow.instructions[previous], what, copies)
+                if isinstance(step, Definition):
+                    found.add(step)
+                elif step not in seen:
+                    seen.add(step)
+                    work.append(step)
+            if len(seen) > _STEPS_LIMIT:
+                return None
+        return frozenset(found)
+
+    def _entered(self, what: Holder, copies: tuple[int, ...]) -> list[Definition]:
+        """What a register or slot holds when the function begins, at first or once more."""
+        found = [Definition(-1, copies, what)]
+        restored = self._flow.restored
+        if isinstance(what, str) and restored is not None and what not in restored | _KEPT_AT_ENTRY:
+            found.append(Definition(LOST, copies, what))
+        return found
+
+    def _step(
+        self, ins: Instruction, what: Holder, copies: tuple[int, ...]
+    ) -> Definition | tuple[int, Holder, tuple[int, ...]]:
+        if not self._writes(ins, what):
+            return ins.ip, what, copies
+        source = self._copied(ins, what)
+        if source is not None and len(copies) < _CHAIN_LIMIT:
+            return ins.ip, source, (*copies, ins.ip)
+        return Definition(ins.ip, copies, what, _is_constant(ins))
+
+    def _writes(self, ins: Instruction, what: Holder) -> bool:
+        if isinstance(what, str):
+            return self._flow.changes(ins, what)
+        return any(
+            s.offset < what.offset + what.size and what.offset < s.offset + s.size
+            for s in self._flow.stores(ins)
+        )
+
+    def _copied(self, ins: Instruction, what: Holder) -> Holder | None:
+        """Where a plain copy takes the value from."""
+        if ins.mnemonic not in MOVES or ins.op_count != 2:
+            return None
+        if isinstance(what, Slot):
+            at = self._flow.offset(ins, ins.memory_displacement)
+            if (at, int(MemorySizeExt.size(ins.memory_size))) != (what.offset, what.size):
+                return None
+        if ins.op1_kind == OpKind.REGISTER:
+            return None if ins.op1_register == Register.XMM15 else full_name(ins.op1_register)
+        if ins.op1_kind == OpKind.MEMORY and ins.memory_base == Register.RSP:
+            if ins.memory_index:
+                return None
+            size = int(MemorySizeExt.size(ins.memory_size))
+            return Slot(self._flow.offset(ins, ins.memory_displacement), size)
+        return None
+
+
+def _is_constant(ins: Instruction) -> bool:
+    """Whether it makes a value of nothing: an immediate, an address of static data, a zero."""
+    if ins.mnemonic in (Mnemonic.XOR, Mnemonic.XORPS):
+        return ins.op_count == 2 and bool(ins.op0_register) and ins.op0_register == ins.op1_register
+    if ins.mnemonic == Mnemonic.LEA or ins.mnemonic in MOVES:
+        if ins.op1_kind == OpKind.MEMORY:
+            return bool(ins.memory_base == Register.RIP)
+        if ins.op1_kind == OpKind.REGISTER:
+            return bool(ins.op1_register == Register.XMM15)
+        return True
+    return False

@@ -1,0 +1,258 @@
+"""Go types as the debug information describes them.
+
+Attributes DW_AT_go_*: src/cmd/internal/dwarf/dwarf.go; written by
+src/cmd/link/internal/ld/dwarf.go (Go 1.21 to 1.27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+
+import msgspec
+from msgspec.structs import replace
+
+from goprobe.binary.dwarf import dieindex as ix
+from goprobe.binary.dwarf.dieindex import Attributes, Die, integer, text
+from goprobe.errors import NotGoError
+
+_MEMBER_LIMIT = 1 << 16
+_CHAIN_LIMIT = 32
+_PARTS_LIMIT = 16
+_DEPTH_LIMIT = 64
+_TOO_HEAVY = 1 << 20
+_SIZE_LIMIT = 1 << 52  # bytes: the largest type of the runtime itself has 2**50 (vdsoArrayMax)
+
+
+class GoKind(IntEnum):
+    """reflect.Kind's numbers (src/internal/abi/type.go)."""
+
+    INVALID = 0
+    BOOL = 1
+    INT = 2
+    INT8 = 3
+    INT16 = 4
+    INT32 = 5
+    INT64 = 6
+    UINT = 7
+    UINT8 = 8
+    UINT16 = 9
+    UINT32 = 10
+    UINT64 = 11
+    UINTPTR = 12
+    FLOAT32 = 13
+    FLOAT64 = 14
+    COMPLEX64 = 15
+    COMPLEX128 = 16
+    ARRAY = 17
+    CHAN = 18
+    FUNC = 19
+    INTERFACE = 20
+    MAP = 21
+    POINTER = 22
+    SLICE = 23
+    STRING = 24
+    STRUCT = 25
+    UNSAFE_POINTER = 26
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A struct's field: `offset` in bytes from the struct's start, `type` is for TypeReader."""
+
+    name: str
+    offset: int
+    type: int
+    embedded: bool
+
+
+class GoType(msgspec.Struct, frozen=True):
+    """A type; `size` in bytes. `elem`, `key` and `underlying` are offsets for TypeReader, 0: none.
+
+    `elem` is what an array, slice, pointer, map or channel holds; `underlying` the runtime's own
+    representation of maps and channels (a pointer) and interfaces (runtime.iface or eface).
+    """
+
+    offset: int
+    name: str
+    kind: GoKind
+    size: int
+    members: tuple[Member, ...] = ()
+    elem: int = 0
+    key: int = 0
+    count: int = 0
+    underlying: int = 0
+    runtime_type: int = 0
+
+    def member(self, name: str) -> Member:
+        """Raises KeyError where there is no such field."""
+        for m in self.members:
+            if m.name == name:
+                return m
+        raise KeyError(f"{self.name}.{name}")
+
+
+UNKNOWN = GoType(0, "?", GoKind.INVALID, 0)
+_INTEGERS = {(5, 1): GoKind.INT8, (5, 2): GoKind.INT16, (5, 4): GoKind.INT32, (5, 8): GoKind.INT64,
+             (7, 1): GoKind.UINT8, (7, 2): GoKind.UINT16, (7, 4): GoKind.UINT32,
+             (7, 8): GoKind.UINT64, (2, 1): GoKind.BOOL, (4, 4): GoKind.FLOAT32,
+             (4, 8): GoKind.FLOAT64, (6, 1): GoKind.INT8, (8, 1): GoKind.UINT8}  # fmt: skip
+
+
+class TypeReader:
+    """Reads types by their offset in .debug_info, each once.
+
+    Whoever goes down through a type's parts comes to an end: a struct or array that would be a
+    part of itself, or of more parts than any has, is given as UNKNOWN is.
+    """
+
+    def __init__(self, die: Callable[[int], Die], children: Callable[[Die], Iterator[Die]]) -> None:
+        self._die = die
+        self._children = children
+        self._types: dict[int, GoType] = {0: UNKNOWN}
+        self._unchecked: dict[int, GoType] = {0: UNKNOWN}
+        self._weights: dict[int, int] = {}
+
+    def at(self, offset: int) -> GoType:
+        found = self._types.get(offset)
+        if found is None:
+            found = self._as_described(offset)
+            if self._weight(offset, 0) >= _TOO_HEAVY:
+                found = GoType(offset, found.name, GoKind.INVALID, 0)
+            self._types[offset] = found
+        return found
+
+    def _as_described(self, offset: int) -> GoType:
+        found = self._unchecked.get(offset)
+        if found is None:
+            self._unchecked[offset] = UNKNOWN  # an array may say that it is one of itself
+            found = self._unchecked[offset] = self._read(offset)
+        return found
+
+    def _weight(self, offset: int, depth: int) -> int:
+        """How many parts a type has, however deep; those of one element stand for an array's."""
+        known = self._weights.get(offset)
+        if known is not None:
+            return known
+        self._weights[offset] = _TOO_HEAVY  # until it is known: what contains itself has no end
+        try:
+            kind = self._as_described(offset)
+        except NotGoError:  # said to whoever asks for that part itself
+            kind = UNKNOWN
+        weight = 1 if kind.size <= _SIZE_LIMIT else _TOO_HEAVY
+        if kind.kind is GoKind.STRUCT:
+            inner = [m.type for m in kind.members]
+        else:
+            inner = [kind.elem] if kind.kind is GoKind.ARRAY else []
+        if inner and depth > _DEPTH_LIMIT:
+            weight = _TOO_HEAVY
+        for part in inner:
+            if weight >= _TOO_HEAVY:
+                break
+            weight += self._weight(part, depth + 1)
+        self._weights[offset] = weight
+        return weight
+
+    def _read(self, offset: int) -> GoType:
+        die = self._die(offset)
+        for _ in range(_CHAIN_LIMIT):  # typedefs for C's sake, and C's own qualifiers
+            if ix.AT_GO_KIND in die.attributes or die.tag not in (ix.TAG_TYPEDEF, 0x26, 0x35):
+                break
+            if not integer(die.attributes, ix.AT_TYPE):
+                break
+            die = self._die(integer(die.attributes, ix.AT_TYPE))
+        return self._typed(die)
+
+    def _typed(self, die: Die) -> GoType:
+        own = die.attributes
+        size = integer(own, ix.AT_BYTE_SIZE)
+        kind = self._kind(die.tag, own, size)
+        made = GoType(
+            offset=die.offset,
+            name=text(own, ix.AT_NAME) or "?",
+            kind=kind,
+            size=size,
+            elem=integer(own, ix.AT_GO_ELEM),
+            key=integer(own, ix.AT_GO_KEY),
+            runtime_type=integer(own, ix.AT_GO_RUNTIME_TYPE),
+        )
+        target = integer(own, ix.AT_TYPE)
+        if die.tag == ix.TAG_TYPEDEF:
+            width = 16 if kind == GoKind.INTERFACE else 8
+            return replace(made, underlying=target, size=size or width)
+        if die.tag in (ix.TAG_STRUCT, ix.TAG_UNION):
+            return replace(made, members=self._members(die))
+        if die.tag == ix.TAG_ARRAY:
+            return self._array(made, die, target)
+        if die.tag == ix.TAG_POINTER:
+            return replace(made, elem=made.elem or target, size=8)
+        if kind in (GoKind.FUNC, GoKind.UNSAFE_POINTER):
+            return replace(made, size=8)
+        return made
+
+    def _kind(self, tag: int, own: Attributes, size: int) -> GoKind:
+        declared = integer(own, ix.AT_GO_KIND) & 31
+        if declared and declared <= GoKind.UNSAFE_POINTER:
+            return GoKind(declared)
+        by_tag = {ix.TAG_STRUCT: GoKind.STRUCT, ix.TAG_UNION: GoKind.STRUCT,
+                  ix.TAG_ARRAY: GoKind.ARRAY, ix.TAG_POINTER: GoKind.POINTER,
+                  ix.TAG_SUBROUTINE_TYPE: GoKind.FUNC}  # fmt: skip
+        if tag == ix.TAG_POINTER and not own.get(ix.AT_TYPE):
+            return GoKind.UNSAFE_POINTER
+        if tag == ix.TAG_ENUM:
+            return _INTEGERS.get((7, size), GoKind.INVALID)
+        encoding = integer(own, ix.AT_ENCODING)
+        return by_tag.get(tag) or _INTEGERS.get((encoding, size), GoKind.INVALID)
+
+    def _members(self, die: Die) -> tuple[Member, ...]:
+        found: list[Member] = []
+        for child in self._children(die):
+            if child.tag == ix.TAG_MEMBER and len(found) < _MEMBER_LIMIT:
+                own = child.attributes
+                at = own.get(ix.AT_DATA_MEMBER_LOCATION, 0)
+                found.append(
+                    Member(
+                        name=text(own, ix.AT_NAME),
+                        offset=at if isinstance(at, int) and 0 <= at < _SIZE_LIMIT else 0,
+                        type=integer(own, ix.AT_TYPE),
+                        embedded=bool(integer(own, ix.AT_GO_EMBEDDED)),
+                    )
+                )
+        return tuple(found)
+
+    def _array(self, made: GoType, die: Die, target: int) -> GoType:
+        count = 0
+        for child in self._children(die):
+            if child.tag == ix.TAG_SUBRANGE:
+                own = child.attributes
+                upper = integer(own, ix.AT_UPPER_BOUND, -1)
+                count = integer(own, ix.AT_COUNT, upper + 1)
+                break
+        size = made.size or max(0, count) * self._as_described(target).size
+        return replace(made, elem=target, count=max(0, count), size=size)
+
+
+def part_at(types: TypeReader, kind: GoType, offset: int) -> tuple[str, GoType, int]:
+    """The part of a value at a byte offset: as Go selects it (".next", ".items[3].name"), its type,
+    and how many bytes into it the offset is."""
+    found = ""
+    for _ in range(_PARTS_LIMIT):
+        if kind.kind == GoKind.STRUCT:
+            for member in reversed(kind.members):
+                part = types.at(member.type)
+                if member.offset <= offset < member.offset + max(part.size, 1):
+                    break
+            else:
+                break
+            found += f".{member.name}"
+            offset -= member.offset
+            kind = part
+        elif kind.kind == GoKind.ARRAY:
+            part = types.at(kind.elem)
+            if not part.size:
+                break
+            index, offset = divmod(offset, part.size)
+            found += f"[{index}]"
+            kind = part
+        else:
+            break
+    return found, kind, offset

@@ -1,0 +1,344 @@
+"""An ELF executable on disk: header, sections, segments, symbols, build id.
+
+Only what goprobe needs of ELF64 little-endian, every length bounded by the file's size.
+Addresses are the file's own link-time addresses; a PIE's load bias is the caller's to add.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from goprobe.binary.elf.inflate import inflater, name_of
+from goprobe.budget import BASE, STEP, Budget
+from goprobe.errors import NotGoError, UsageError
+from goprobe.files import open_regular
+
+SHT_SYMTAB = 2
+SHT_NOTE = 7
+SHT_NOBITS = 8
+SHF_WRITE = 1
+SHF_ALLOC = 2
+SHF_EXECINSTR = 4
+SHF_TLS = 0x400
+SHF_COMPRESSED = 0x800
+PT_LOAD = 1
+PT_INTERP = 3
+PT_NOTE = 4
+PT_TLS = 7
+PT_RELRO = 0x6474E552
+ET_EXEC = 2
+ET_DYN = 3
+ET_CORE = 4
+EM_X86_64 = 62
+
+_MACHINES = {3: "x86 (32-bit)", 40: "ARM", 183: "arm64", 243: "RISC-V", 21: "ppc64", 8: "MIPS"}
+_ADDRESS_END = 1 << 56  # of programs, with five levels of page tables
+_SECTION_NAME_LIMIT = 256
+_NAME_LIMIT = 1 << 16
+_PASSES = 8  # how often any byte of the file may be looked at: all of escape --deep takes two
+_FOUND_AT_ONCE = 16  # bytes that are looked through as fast as one is looked at
+_SHRINKS = 8  # times: debug information hardly shrinks to less than a quarter
+_INFLATED_BASE, _INFLATED_RATIO = 128 << 20, 32  # bytes
+_COMPRESSION_HEADER = struct.Struct("<IIQQ")  # Elf64_Chdr
+_NOTES_LIMIT, _NOTE_LIMIT = 64, 1 << 16
+_NT_GNU_BUILD_ID, _NT_GO_BUILD_ID = 3, 4  # elf.h; cmd/link/internal/ld/elf.go
+_STT = {1: "object", 2: "func", 6: "tls"}
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A section header; `size` is the size in the file (compressed where SHF_COMPRESSED)."""
+
+    name: str
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A program header. `flags`: 1 execute, 2 write, 4 read."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    file_size: int
+    size: int
+
+
+class Symbol(msgspec.Struct, frozen=True):
+    """A symbol of .symtab; `kind` is "object", "func", "tls" or "other"."""
+
+    name: str
+    address: int
+    size: int
+    kind: str
+
+
+def _digest(data: bytes | mmap.mmap) -> str:
+    import hashlib  # rarely needed, and slow to load
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def name_at(data: bytes, at: int, limit: int = _NAME_LIMIT) -> bytes:
+    """The string at an offset of a string table, b"" where it has no end within `limit`."""
+    end = data.find(b"\0", at, at + limit)
+    return data[at:end] if 0 <= at <= end else b""
+
+
+class ElfFile:
+    """An opened ELF file, memory-mapped. `path` names it to the user.
+
+    `budget` is what reading its contents may cost, in all; readers of its parts spend it.
+
+    Raises UsageError (no such file, a directory, another architecture) and NotGoError (not an
+    ELF file, or one that is cut short).
+    """
+
+    def __init__(self, path: str | Path, *, shown_as: str = "") -> None:
+        self.path = str(path)
+        self.shown_as = shown_as or self.path
+        file = open_regular(path, shown_as=self.shown_as, what="binary")
+        try:
+            self.status = os.fstat(file)
+            size = self.status.st_size
+            self._data = mmap.mmap(file, size, access=mmap.ACCESS_READ) if size else b""
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read {self.shown_as}: {error}") from None
+        finally:
+            os.close(file)
+        self.budget = Budget(BASE + _PASSES * size, self._endless)
+        self._inflated = 0
+        self._held: dict[int, bytes] = {}
+        self._parse_header()
+
+    def _endless(self) -> NotGoError:
+        return NotGoError(f"{self.shown_as} is corrupt: reading what it holds would not end")
+
+    def _parse_header(self) -> None:
+        data = self._data
+        if data[:4] != b"\x7fELF":
+            raise NotGoError(f"{self.shown_as} is not an ELF executable")
+        if len(data) < 64:
+            raise NotGoError(f"{self.shown_as} is cut short: {len(data)} bytes")
+        machine = struct.unpack_from("<H" if data[5] == 1 else ">H", data, 18)[0]
+        if data[4] != 2 or data[5] != 1 or machine != EM_X86_64:
+            name = _MACHINES.get(machine, f"ELF machine {machine}")
+            raise UsageError(
+                f"{self.shown_as} is built for {name}; goprobe reads x86-64 programs only",
+                hint="build it with GOARCH=amd64",
+            )
+        (self.type, _, _, self.entry, phoff, shoff, _, _, phentsize, phnum, shentsize, shnum,
+         shstrndx) = struct.unpack_from("<HHIQQQIHHHHHH", data, 16)  # fmt: skip
+        try:
+            self.segments = tuple(
+                self._segment(phoff + i * phentsize) for i in range(phnum if phentsize >= 56 else 0)
+            )
+            self.sections = self._read_sections(shoff, shentsize, shnum, shstrndx)
+        except (struct.error, OverflowError):
+            raise NotGoError(f"{self.shown_as} is cut short: its headers are missing") from None
+        loaded = [(s.address, s.size) for s in self.segments if s.type == PT_LOAD]
+        loaded += [(s.address, s.size) for s in self.sections if s.flags & SHF_ALLOC]
+        if any(address + size > _ADDRESS_END for address, size in loaded):
+            raise NotGoError(f"{self.shown_as} is corrupt: parts of it would lie at no address")
+
+    def _segment(self, at: int) -> Segment:
+        kind, flags, offset, vaddr, _, file_size, size, _ = struct.unpack_from(
+            "<IIQQQQQQ", self._data, at
+        )
+        return Segment(kind, flags, offset, vaddr, file_size, size)
+
+    def _read_sections(self, shoff: int, entry: int, count: int, names: int) -> tuple[Section, ...]:
+        if not shoff or entry < 64:
+            return ()
+        raw = [
+            struct.unpack_from("<IIQQQQIIQQ", self._data, shoff + i * entry) for i in range(count)
+        ]
+        table = self._data[raw[names][4] : raw[names][4] + raw[names][5]] if names < count else b""
+
+        def text(at: int) -> str:
+            return name_at(table, at, _SECTION_NAME_LIMIT).decode("latin-1")
+
+        return tuple(Section(text(r[0]), r[1], r[2], r[3], r[4], r[5], r[6]) for r in raw)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Section]:
+        return {s.name: s for s in reversed(self.sections)}
+
+    @property
+    def pie(self) -> bool:
+        return bool(self.type == ET_DYN)
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def section(self, name: str) -> Section | None:
+        return self._by_name.get(name)
+
+    def section_at(self, address: int) -> Section | None:
+        """The allocated section that holds a link-time address (TLS templates left out)."""
+        for s in self.sections:
+            if s.flags & SHF_ALLOC and not s.flags & SHF_TLS and s.address <= address < s.end:
+                return s
+        return None
+
+    def code(self) -> Iterator[tuple[bytes, int]]:
+        """The contents of each section with machine code, and its address."""
+        for section in self.sections:
+            if section.flags & SHF_EXECINSTR:
+                yield self.contents(section), section.address
+
+    def contents(self, section: Section) -> bytes:
+        """A section's bytes, decompressed. Raises NotGoError where they are corrupt."""
+        if section.type == SHT_NOBITS:
+            return b""
+        raw = self._held.get(section.offset, b"")
+        if len(raw) != section.size:
+            raw = self._data[section.offset : section.offset + section.size]
+        if section.flags & SHF_COMPRESSED:
+            if len(raw) < _COMPRESSION_HEADER.size:
+                raise NotGoError(f"{self.shown_as}: section {section.name} is cut short")
+            kind, _, size, _ = _COMPRESSION_HEADER.unpack_from(raw)
+            return self._decompress(section, raw[_COMPRESSION_HEADER.size :], kind, size)
+        if section.name.startswith(".zdebug") and raw[:4] == b"ZLIB":
+            return self._decompress(section, raw[12:], 1, int.from_bytes(raw[4:12], "big"))
+        return raw
+
+    def _decompress(self, section: Section, raw: bytes, kind: int, size: int) -> bytes:
+        what = f"{self.shown_as}: section {section.name}"
+        inflate = inflater(kind)
+        if inflate is None:
+            raise NotGoError(f"{what} is compressed by {name_of(kind)}, which cannot be read here")
+        self._inflated += size
+        if self._inflated > _INFLATED_BASE + _INFLATED_RATIO * self.size:
+            raise NotGoError(f"{what} claims to hold {size:,} bytes, in a file of {self.size:,}")
+        self.budget.widen(_PASSES * min(size, _SHRINKS * len(raw)))
+        if not size:  # to zlib that means: as much as there is
+            return b""
+        try:
+            return inflate(raw, size)
+        except ValueError as error:
+            raise NotGoError(f"{what}: {error}") from None
+
+    def debug_section(self, name: str) -> bytes:
+        """`.debug_<name>` or its old compressed twin, b"" where there is none, or where it cannot
+        be decompressed here."""
+        section = self.section(f".debug_{name}") or self.section(f".zdebug_{name}")
+        return self.contents(section) if section and not self.undecoded else b""
+
+    @cached_property
+    def undecoded(self) -> str:
+        """What the debug information is compressed by, where that cannot be undone here: the file
+        is read as if it had none. "" where it can."""
+        for section in self.sections:
+            if section.name.startswith(".debug_") and section.flags & SHF_COMPRESSED:
+                start = self._data[section.offset : section.offset + 4]
+                kind = int.from_bytes(start, "little")
+                if len(start) == 4 and inflater(kind) is None:
+                    return name_of(kind)
+        return ""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes at a link-time address as the file has them (.bss as zeros); b"" outside."""
+        for segment in self.segments:
+            if segment.type == PT_LOAD and 0 <= address - segment.address < segment.size:
+                start = address - segment.address
+                size = min(size, segment.size - start)
+                have = max(0, min(size, segment.file_size - start))
+                at = segment.offset + start
+                self.budget.spend(size)
+                return self._data[at : at + have] + bytes(size - have)
+        return b""
+
+    def hold(self, offset: int, size: int) -> bytes:
+        """A copy of a part of the file as it is now; `contents` of it comes from that copy."""
+        held = self._held[offset] = self._data[offset : offset + size]
+        return held
+
+    def file_bytes(self, offset: int, size: int) -> bytes:
+        return self._data[offset : offset + size]
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """A part of the file without a copy; shorter where the file ends."""
+        return memoryview(self._data)[offset : offset + size]
+
+    def find(self, needle: bytes, start: int, end: int) -> int:
+        """The first offset in the file at which `needle` stands within [start, end), or -1."""
+        start, end = min(start, self.size), min(end, self.size)
+        found = self._data.find(needle, start, end)
+        self.budget.spend(STEP + ((found if found >= 0 else end) - start) // _FOUND_AT_ONCE)
+        return found
+
+    @cached_property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """.symtab sorted by address; empty where the binary is stripped."""
+        table = next((s for s in self.sections if s.type == SHT_SYMTAB), None)
+        if table is None or table.link >= len(self.sections):
+            return ()
+        raw, names = self.contents(table), self.contents(self.sections[table.link])
+        found = []
+        self.budget.spend(STEP * len(raw) // 24)
+        for name, info, _, shndx, value, size in struct.iter_unpack(
+            "<IBBHQQ", raw[: len(raw) // 24 * 24]
+        ):
+            if not shndx or not value:
+                continue
+            text = name_at(names, name)
+            self.budget.spend(len(text))
+            kind = _STT.get(info & 15, "other")
+            found.append(Symbol(text.decode("utf-8", "replace"), value, size, kind))
+        found.sort(key=lambda s: (s.address, -s.size))
+        return tuple(found)
+
+    @cached_property
+    def _symbol_starts(self) -> list[int]:
+        return [s.address for s in self.symbols]
+
+    def symbol_at(self, address: int) -> Symbol | None:
+        """The sized symbol that covers a link-time address, the smallest that does."""
+        best = None
+        at = bisect_right(self._symbol_starts, address)
+        for s in reversed(self.symbols[max(0, at - 16) : at]):
+            if s.address <= address < s.address + s.size and (not best or s.size < best.size):
+                best = s
+        return best
+
+    def _note(self, owner: bytes, kind: int) -> bytes:
+        """The description of a note, b"" where there is none. Without section headers its segment
+        leads to it."""
+        places = [(s.offset, s.size) for s in self.sections if s.type == SHT_NOTE]
+        places += [(s.offset, s.file_size) for s in self.segments if s.type == PT_NOTE]
+        for start, length in places[:_NOTES_LIMIT]:
+            raw, at = self._data[start : start + min(length, _NOTE_LIMIT)], 0
+            while at + 12 <= len(raw):
+                name, size, found = struct.unpack_from("<III", raw, at)
+                begin = at + 12 + (name + 3 & ~3)
+                if found == kind and raw[at + 12 : at + 12 + name].rstrip(b"\0") == owner:
+                    return raw[begin : begin + size]
+                at = begin + (size + 3 & ~3)
+        return b""
+
+    @cached_property
+    def build_id(self) -> str:
+        """Go's own build id, else the linker's, else a digest of the file."""
+        go = self._note(b"Go", _NT_GO_BUILD_ID).decode("latin-1")
+        if go:
+            return go
+        gnu = self._note(b"GNU", _NT_GNU_BUILD_ID).hex()
+        return gnu or _digest(self._data)[:40]

@@ -1,0 +1,103 @@
+"""A binary's data as the loader will leave it: pointers with their relocations applied.
+
+A PIE's pointers are in .rela sections (R_X86_64_RELATIVE; the addend is the link-time address),
+and zero or stale in the data itself. Everything here is in link-time addresses.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from goprobe.binary.elf.elf import PT_LOAD, SHF_ALLOC, ElfFile, Segment
+
+_SHT_RELA = 4
+_RELATIVE = 8
+_RELA = struct.Struct("<QQq")
+_WRITE = 2
+_PT_DYNAMIC = 2
+_DT_RELA, _DT_RELASZ = 7, 8
+_DYNAMIC_LIMIT = 1 << 16
+_HITS_LIMIT = 1 << 16
+_ADDRESS_END = 1 << 64
+
+
+class Image:
+    """Pointers of one binary. Nothing raises: what is not there reads as 0."""
+
+    def __init__(self, elf: ElfFile) -> None:
+        self._elf = elf
+        self._relas = _rela_sections(elf) or _rela_dynamic(elf)
+
+    def pointer(self, address: int) -> int:
+        """The pointer at `address`."""
+        if not 0 <= address < _ADDRESS_END:
+            return 0
+        for offset, end in self._relas:
+            at = self._rela(struct.pack("<QQ", address, _RELATIVE), 0, offset, end)
+            if at >= 0:
+                return int.from_bytes(self._elf.file_bytes(at + 16, 8), "little")
+        return int.from_bytes(self._elf.read(address, 8), "little")
+
+    def pointers_to(self, target: int) -> Iterator[int]:
+        """Addresses of 8-byte-aligned words of writable data that hold the pointer `target`."""
+        if not 0 <= target < _ADDRESS_END:  # a corrupt header adds up to what is no address
+            return
+        yield from self._plain(target)
+        needle = struct.pack("<QQ", _RELATIVE, target)
+        for start, end in self._relas:
+            at = self._rela(needle, 8, start, end)
+            while at >= 0:
+                yield int.from_bytes(self._elf.file_bytes(at, 8), "little")
+                at = self._rela(needle, 8, at + _RELA.size, end)
+
+    def _rela(self, needle: bytes, within: int, start: int, end: int) -> int:
+        """The first entry in [start, end) that has `needle` at byte `within`, or -1."""
+        at = start
+        for _ in range(_HITS_LIMIT):
+            at = self._elf.find(needle, at, end)
+            if at < 0 or (at - within - start) % _RELA.size == 0:
+                return at - within if at >= 0 else -1
+            at += 1
+        return -1
+
+    def _plain(self, target: int) -> Iterator[int]:
+        needle = struct.pack("<Q", target)
+        for segment in self._elf.segments:
+            if segment.type == PT_LOAD and segment.flags & _WRITE:
+                yield from self._in_segment(needle, segment)
+
+    def _in_segment(self, needle: bytes, segment: Segment) -> Iterator[int]:
+        end = segment.offset + segment.file_size
+        at = segment.offset - 1
+        for _ in range(_HITS_LIMIT):
+            at = self._elf.find(needle, at + 1, end)
+            if at < 0:
+                return
+            address = segment.address + at - segment.offset
+            if address % 8 == 0:
+                yield address
+
+
+def _rela_sections(elf: ElfFile) -> list[tuple[int, int]]:
+    """[start, end) file offsets of the relocations that the loader applies."""
+    return [
+        (s.offset, s.offset + s.size)
+        for s in elf.sections
+        if s.type == _SHT_RELA and s.flags & SHF_ALLOC
+    ]
+
+
+def _rela_dynamic(elf: ElfFile) -> list[tuple[int, int]]:
+    # A packer may have dropped the section headers; the loader itself goes by PT_DYNAMIC.
+    segment = next((s for s in elf.segments if s.type == _PT_DYNAMIC), None)
+    if segment is None:
+        return []
+    raw = elf.file_bytes(segment.offset, min(segment.file_size, _DYNAMIC_LIMIT))
+    tags = dict(struct.iter_unpack("<QQ", raw[: len(raw) & ~15]))
+    address, size = tags.get(_DT_RELA, 0), tags.get(_DT_RELASZ, 0)
+    for s in elf.segments:
+        if s.type == PT_LOAD and s.address <= address < s.address + s.file_size:
+            start = address - s.address + s.offset
+            return [(start, min(start + size, elf.size))]
+    return []

@@ -1,0 +1,46 @@
+"""Signals that wait for a thread: seeing them, and sending them to it again."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from goprobe.arch import systemcalls
+from goprobe.errors import GoprobeError
+from goprobe.process.libc import libc
+from goprobe.process.proc.procfs import read_proc
+
+_STATUS_LIMIT = 1 << 16
+_FIRST_REALTIME = 32
+# SIGTRAP is GDB's; the others nobody can handle.
+_NEVER = {signal.SIGTRAP, signal.SIGKILL, signal.SIGSTOP}
+
+
+def pending_signals(pid: int, tid: int) -> dict[str, int]:
+    """The signals that a thread will see as soon as it runs: GDB's names to numbers."""
+    try:
+        status = read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT).decode(errors="replace")
+    except GoprobeError:
+        return {}
+    masks = {
+        name: int(mask, 16)
+        for name, mask in re.findall(r"^(SigPnd|ShdPnd|SigBlk):\s*([0-9a-f]+)$", status, re.M)
+    }
+    waiting = masks.get("SigPnd", 0) | masks.get("ShdPnd", 0)
+    waiting &= ~masks.get("SigBlk", 0)
+    numbers = (number for number in range(1, 65) if waiting >> (number - 1) & 1)
+    return {_name(number): number for number in numbers if number not in _NEVER}
+
+
+def send_again(pid: int, tid: int, number: int) -> None:
+    """Send a signal to one thread, which may be gone by now."""
+    libc.syscall(systemcalls.TGKILL, pid, tid, number)
+
+
+def _name(number: int) -> str:
+    if number >= _FIRST_REALTIME:
+        return f"SIG{number}"
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

@@ -1,0 +1,139 @@
+"""The mappings of a process, from /proc/PID/maps and /proc/PID/smaps.
+
+Addresses are of the target's address space, sizes in bytes. Everything here raises
+TargetGoneError (the process ended), NotPermittedError, or CannotWorkError (a list past any
+size that a kernel gives).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+from goprobe.errors import CannotWorkError
+from goprobe.process.proc.procfs import gone, read_proc
+
+_MAPS_LIMIT = 1 << 28
+_SMAPS_LIMIT = 1 << 30
+_RESIDENT = (b"Rss", b"Private_Hugetlb", b"Shared_Hugetlb")
+
+
+class Mapping(msgspec.Struct, frozen=True):
+    """One line of /proc/PID/maps: addresses [low, high), `offset` of the file at `low`.
+
+    `path` is as the kernel says it: "" for anonymous memory, "[heap]", "[stack]", "[vdso]",
+    "[anon: Go: heap]", a file's path, with its " (deleted)" where the file is gone.
+    """
+
+    low: int
+    high: int
+    perms: str
+    offset: int
+    device: str
+    inode: int
+    path: str
+
+    @property
+    def size(self) -> int:
+        return self.high - self.low
+
+    @property
+    def is_file(self) -> bool:
+        """Backed by a file of a file system (shared anonymous memory counts as one)."""
+        return self.inode != 0 or self.path.startswith("/")
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be read or written at all."""
+        return "r" in self.perms or "w" in self.perms
+
+    def __contains__(self, address: int) -> bool:
+        return self.low <= address < self.high
+
+
+class MappingUse(msgspec.Struct, frozen=True):
+    """How much memory a mapping takes: bytes, as smaps counts them.
+
+    `rss` resident, `pss` its proportional share, `private_dirty` only ours and written,
+    `anonymous` not backed by a file, `swap` swapped out. Huge pages of hugetlbfs are resident
+    too, though the kernel has sums of their own for them.
+    """
+
+    mapping: Mapping
+    rss: int
+    pss: int
+    private_dirty: int
+    anonymous: int
+    swap: int
+
+
+def maps_text(pid: int) -> bytes:
+    """/proc/PID/maps unparsed: inside a stop, read it now and parse it afterwards."""
+    text = read_proc(pid, "maps", _MAPS_LIMIT)
+    if not text:
+        # A process that has ended but was not waited for, or a kernel thread.
+        raise gone(pid)
+    return text
+
+
+def parse_maps(text: bytes) -> tuple[Mapping, ...]:
+    return tuple(_parse_line(line) for line in text.split(b"\n") if line)
+
+
+def read_maps(pid: int) -> tuple[Mapping, ...]:
+    """The mappings of a process, lowest address first."""
+    return parse_maps(maps_text(pid))
+
+
+def _parse_line(line: bytes) -> Mapping:
+    try:
+        span, perms, offset, device, inode, *path = line.split(None, 5)
+        low, _, high = span.partition(b"-")
+        return Mapping(
+            int(low, 16),
+            int(high, 16),
+            perms.decode("ascii"),
+            int(offset, 16),
+            device.decode("ascii"),
+            int(inode),
+            path[0].decode("utf-8", "surrogateescape") if path else "",
+        )
+    except ValueError:
+        raise CannotWorkError(f"a line of /proc/PID/maps makes no sense: {line[:80]!r}") from None
+
+
+def find(mappings: Sequence[Mapping], address: int) -> Mapping | None:
+    """The mapping that holds `address`; `mappings` in address order."""
+    at = bisect_right(mappings, address, key=lambda m: m.low)
+    if at and address < mappings[at - 1].high:
+        return mappings[at - 1]
+    return None
+
+
+def read_smaps(pid: int) -> tuple[MappingUse, ...]:
+    """The mappings with what they use, lowest address first. Costs the kernel a page walk."""
+    text = read_proc(pid, "smaps", _SMAPS_LIMIT)
+    if not text:
+        raise gone(pid)
+    found: list[tuple[Mapping, dict[bytes, int]]] = []
+    for line in text.split(b"\n"):
+        key, colon, rest = line.partition(b":")
+        if colon and b" " not in key and b"-" not in key:
+            if found and rest.endswith(b" kB"):
+                found[-1][1][key] = int(rest[:-3]) * 1024
+        elif line:
+            found.append((_parse_line(line), {}))
+    return tuple(_use(mapping, figures) for mapping, figures in found)
+
+
+def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:
+    return MappingUse(
+        mapping,
+        rss=sum(figures.get(name, 0) for name in _RESIDENT),
+        pss=figures.get(b"Pss", 0),
+        private_dirty=figures.get(b"Private_Dirty", 0),
+        anonymous=figures.get(b"Anonymous", 0),
+        swap=figures.get(b"Swap", 0),
+    )

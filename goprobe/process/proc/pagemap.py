@@ -1,0 +1,169 @@
+"""How much of any range of addresses is in memory, finer than the mappings of smaps.
+
+The kernel is asked for the resident pages of whole runs (ioctl PAGEMAP_SCAN, Linux 6.7), or, on
+older kernels, for a word per page. Both count as smaps counts: pages of zeros that were only
+ever read are not resident where the kernel lets us tell them apart.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+from goprobe.process.proc.procfs import PAGE_SIZE, translated
+
+# Linux include/uapi/linux/fs.h: struct pm_scan_arg, struct page_region, PAGE_IS_*.
+_PAGEMAP_SCAN = 0xC0606610
+_SCAN = struct.Struct("=12Q")
+_REGION = struct.Struct("=3Q")
+_REGIONS = 512  # what the kernel gathers at once (fs/proc/task_mmu.c, PAGEMAP_WALK_SIZE)
+_PRESENT, _ZERO = 1 << 3, 1 << 5
+_WALKED_TO = 4
+
+_WORD_PRESENT = 1 << 63
+_USER_END = 1 << 56
+_CHUNK_PAGES = 1 << 16
+_PAGES_LIMIT = 1 << 26
+
+Range = tuple[int, int]
+"""(address, size)"""
+
+
+class Resident(msgspec.Struct, frozen=True):
+    """The bytes in memory of each range asked for. `exact`: counted as smaps counts, without the
+    pages of zeros that were only ever read."""
+
+    sizes: list[int]
+    exact: bool
+
+
+def resident(pid: int, ranges: Sequence[Range]) -> Resident:
+    """How much of each (address, size) is in memory; they need no alignment and may overlap.
+
+    A range that has part of a page counts that part. What is not mapped is not resident; so is,
+    on a kernel before 6.7, what lies behind the first 256 GiB asked for.
+    Raises TargetGoneError, NotPermittedError.
+    """
+    with translated(pid, "read the page map"):
+        file = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            runs = _Runs()
+            exact = _find_runs(file, _merged(ranges), runs)
+        finally:
+            os.close(file)
+    return Resident([runs.within(a, a + max(n, 0)) for a, n in ranges], exact)
+
+
+class _Runs:
+    """Resident memory as [low, high), in ascending order.
+
+    What is added is cut to what lies above the end so far: no page can be counted twice, whatever
+    the kernel says. (Linux 6.18, asked for more than 512 runs, names an end of its walk that lies
+    before runs that it has given; going on from there gives them once more.)
+    """
+
+    def __init__(self) -> None:
+        self._lows: list[int] = []
+        self._highs: list[int] = []
+        self._before = [0]
+        self.end = 0
+
+    def add(self, low: int, high: int) -> None:
+        low = max(low, self.end)
+        if low >= high:
+            return
+        self._lows.append(low)
+        self._highs.append(high)
+        self._before.append(self._before[-1] + high - low)
+        self.end = high
+
+    def within(self, low: int, high: int) -> int:
+        """How many bytes of [low, high) are resident."""
+        return self._below(high) - self._below(low)
+
+    def _below(self, address: int) -> int:
+        at = bisect_right(self._lows, address)
+        if not at:
+            return 0
+        return self._before[at - 1] + min(address, self._highs[at - 1]) - self._lows[at - 1]
+
+
+def _merged(ranges: Sequence[Range]) -> list[tuple[int, int]]:
+    """The pages asked for as sorted, disjoint [low, high)."""
+    wanted = sorted(
+        (max(a, 0) // PAGE_SIZE * PAGE_SIZE, -(-min(a + n, _USER_END) // PAGE_SIZE) * PAGE_SIZE)
+        for a, n in ranges
+        if n > 0 and a < _USER_END
+    )
+    merged: list[tuple[int, int]] = []
+    for low, high in wanted:
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
+
+
+def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: _Runs) -> bool:
+    """Adds what is resident inside the spans, which ascend. Whether zeros could be told apart."""
+    budget = _PAGES_LIMIT
+    scan = True
+    for low, high in spans:
+        if scan:
+            try:
+                _scan(file, low, high, runs)
+                continue
+            except OSError as error:
+                if error.errno not in (errno.ENOTTY, errno.EINVAL):
+                    raise
+                scan = False
+        pages = min((high - low) // PAGE_SIZE, budget)
+        budget -= pages
+        _words(file, low, pages, runs)
+    return scan
+
+
+def _scan(file: int, low: int, high: int, runs: _Runs) -> None:
+    found = bytearray(_REGIONS * _REGION.size)
+    where = ctypes.addressof(ctypes.c_char.from_buffer(found))
+    while low < high:
+        argument = bytearray(
+            _SCAN.pack(
+                _SCAN.size, 0, low, high, 0, where, _REGIONS, 0,
+                _ZERO, _PRESENT | _ZERO, 0, _PRESENT,
+            )
+        )  # fmt: skip
+        count = min(fcntl.ioctl(file, _PAGEMAP_SCAN, argument), _REGIONS)
+        for start, end, _ in _REGION.iter_unpack(found[: count * _REGION.size]):
+            runs.add(max(start, low), min(end, high))
+        walked = max(_SCAN.unpack(argument)[_WALKED_TO], runs.end)
+        if walked <= low:
+            return
+        low = walked
+
+
+def _words(file: int, low: int, pages: int, runs: _Runs) -> None:
+    while pages > 0:
+        raw = os.pread(file, min(pages, _CHUNK_PAGES) * 8, low // PAGE_SIZE * 8)
+        words = array("Q", raw[: len(raw) // 8 * 8])
+        if not words:
+            return
+        start = -1
+        for i, word in enumerate(words):
+            if word & _WORD_PRESENT:
+                start = i if start < 0 else start
+            elif start >= 0:
+                runs.add(low + start * PAGE_SIZE, low + i * PAGE_SIZE)
+                start = -1
+        if start >= 0:
+            runs.add(low + start * PAGE_SIZE, low + len(words) * PAGE_SIZE)
+        low += len(words) * PAGE_SIZE
+        pages -= len(words)

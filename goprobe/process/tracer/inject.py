@@ -1,0 +1,113 @@
+"""Making a stopped program do system calls of ours, and finding room for a code cave in it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from goprobe.arch import systemcalls
+from goprobe.arch.registers import PC_WORD, Words
+from goprobe.errors import CannotWorkError, TargetGoneError
+from goprobe.process.libc import address_of
+from goprobe.process.proc.maps import Mapping
+from goprobe.process.ptrace import requests
+from goprobe.process.tracer import waits
+
+PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS = 0x1, 0x2, 0x20
+MAP_FIXED_NOREPLACE = 0x100000
+
+_REACH = (1 << 31) - (1 << 16)  # of a 32-bit displacement, with some room for its instruction
+_LOWEST = 1 << 16
+_HIGHEST = (1 << 47) - (1 << 24)
+_MAX_ERRNO = 4095
+
+
+def place(mappings: Sequence[Mapping], low: int, high: int, size: int, near: int) -> int:
+    """An address for `size` bytes whose first `near` all lie within reach of [low, high).
+
+    As far from the program as that allows, so that what grows behind it (the C heap) has room.
+    Raises CannotWorkError.
+    """
+    first = max(_LOWEST, high - _REACH + 4095 & ~4095)
+    last = min(_HIGHEST - size, low + _REACH - near) & ~4095
+    edges = [_LOWEST, *(edge for m in mappings for edge in (m.low, m.high)), _HIGHEST]
+    gaps = [(edges[i], edges[i + 1]) for i in range(0, len(edges) - 1, 2)]
+    fits = [
+        (max(first, start + 4095 & ~4095), min(last, end - size & ~4095)) for start, end in gaps
+    ]
+    places = [at for start, end in fits if start <= end for at in (start, end)]
+    if not places:
+        raise CannotWorkError("the program leaves no room near its code for counting")
+    return max(places, key=lambda at: max(low - at, at - high))
+
+
+class Injector:
+    """System calls in the place of a thread that stands still at an instruction's start.
+
+    Use `injecting`, which puts back the instruction and the registers.
+    """
+
+    def __init__(self, tid: int, words: Words) -> None:
+        self._tid = tid
+        self._saved = bytes(words)
+        self._room = bytearray(self._saved)
+        self._words = memoryview(self._room).cast("Q")
+
+    def call(self, number: int, *arguments: int) -> int:
+        """The result; OSError with the target's errno; TargetGoneError."""
+        self._room[:] = self._saved
+        words = self._words
+        systemcalls.prepare(words, number, arguments)
+        self._request(requests.PTRACE_SETREGS)
+        self._step()
+        self._request(requests.PTRACE_GETREGS)
+        result = systemcalls.result(words)
+        if result > (1 << 64) - 1 - _MAX_ERRNO:
+            number = (1 << 64) - result
+            raise OSError(number, os.strerror(number))
+        return result
+
+    def restore(self) -> None:
+        self._room[:] = self._saved
+        self._request(requests.PTRACE_SETREGS)
+
+    def _step(self) -> None:
+        held: list[int] = []
+        while True:
+            self._check(requests.request(requests.PTRACE_SINGLESTEP, self._tid))
+            stop = waits.wait_any(self._tid)
+            if stop is None or stop.over or stop.event == waits.EVENT_EXIT:
+                raise TargetGoneError("the program was killed before it began")
+            if stop.signal == signal.SIGTRAP and not stop.event:
+                break
+            if not stop.event:
+                held.append(stop.signal)
+        for number in held:  # not lost, only later
+            os.kill(self._tid, number)
+
+    def _request(self, number: int) -> None:
+        self._check(requests.request(number, self._tid, None, address_of(self._room)))
+
+    def _check(self, number: int) -> None:
+        if number == errno.ESRCH:
+            raise TargetGoneError("the program was killed before it began")
+        if number:
+            raise CannotWorkError(f"cannot prepare the program: {os.strerror(number)}")
+
+
+@contextmanager
+def injecting(tid: int, words: Words, memory: int) -> Iterator[Injector]:
+    """`words` are the thread's registers; `memory` its writable /proc/PID/mem."""
+    pc = words[PC_WORD]
+    original = os.pread(memory, len(systemcalls.INSTRUCTION), pc)
+    os.pwrite(memory, systemcalls.INSTRUCTION, pc)
+    injector = Injector(tid, words)
+    try:
+        yield injector
+    finally:
+        os.pwrite(memory, original, pc)
+        injector.restore()

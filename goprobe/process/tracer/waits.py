@@ -1,0 +1,65 @@
+"""Following a whole program by ptrace: the options, the events, registers as words, waiting.
+
+`tracing.py` makes the requests; this is what only a tracer that follows a program from its
+first instruction to its end needs besides (`tracer.py`).
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from goprobe.process.proc.procfs import read_proc
+
+# <linux/ptrace.h>
+O_TRACEFORK = 1 << 1
+O_TRACEVFORK = 1 << 2
+O_TRACECLONE = 1 << 3
+O_TRACEEXEC = 1 << 4
+O_TRACEEXIT = 1 << 6
+O_EXITKILL = 1 << 20
+PTRACE_POKEUSER = 6
+PTRACE_LISTEN = 0x4208
+
+EVENT_FORK = 1
+EVENT_VFORK = 2
+EVENT_CLONE = 3
+EVENT_EXEC = 4
+EVENT_EXIT = 6
+EVENT_STOP = 128
+
+_WNOTHREAD = 0x20000000  # <linux/wait.h>: what this very thread started or traces
+_WALL = 0x40000000
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """One answer of wait: `tid` stands still (`event` 0: `signal` is about to be delivered to
+    it), or has ended (`over`), with its exit `code` or killed by `signal`."""
+
+    tid: int
+    signal: int = 0
+    event: int = 0
+    over: bool = False
+    code: int = 0
+
+
+def wait_any(tid: int = -1, *, block: bool = True) -> Stop | None:
+    """The next stop or end among the tracees of the calling thread, of `tid` where given.
+
+    None: nothing yet (only without `block`). ChildProcessError: there are no tracees.
+    """
+    found, status = os.waitpid(tid, _WALL | _WNOTHREAD | (0 if block else os.WNOHANG))
+    if not found:
+        return None
+    if status & 0xFF == 0x7F:
+        return Stop(found, status >> 8 & 0xFF, status >> 16)
+    return Stop(found, status & 0x7F, over=True, code=status >> 8 & 0xFF)
+
+
+def process_of(tid: int) -> int:
+    """The process that a thread belongs to; 0 where it is gone. TargetGoneError likewise."""
+    for line in read_proc(tid, "status", 1 << 16).splitlines():
+        if line.startswith(b"Tgid:"):
+            return int(line[5:])
+    return 0

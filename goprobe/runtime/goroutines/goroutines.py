@@ -1,0 +1,204 @@
+"""Goroutines (g), threads (m) and their stacks.
+
+Source: src/runtime/runtime2.go, proc.go, stack.go (Go 1.21 to 1.27).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+import msgspec
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.layout.layout import Layout
+from goprobe.runtime.layout.record import Record, read_record, read_records
+
+_G_LIMIT = 1 << 24
+_M_LIMIT = 1 << 17
+_STRINGS_LIMIT = 256
+
+STATUS_NAMES = {
+    "_Gidle": "idle", "_Grunnable": "runnable", "_Grunning": "running", "_Gsyscall": "syscall",
+    "_Gwaiting": "waiting", "_Gdead": "dead", "_Gcopystack": "copystack",
+    "_Gpreempted": "preempted", "_Gleaked": "leaked", "_Gdeadextra": "deadextra",
+}  # fmt: skip
+
+
+class Goroutine(msgspec.Struct, frozen=True):
+    """A g. `address` is its struct's; stack [low, high), `sp` and `pc` where it was saved.
+
+    `sp`/`pc` are those of the last switch (gobuf) or system call, and stale while it runs.
+    `wait_since` is runtime.nanotime when it blocked, 0 where the runtime did not note it.
+    """
+
+    address: int
+    id: int
+    status: str
+    low: int
+    high: int
+    sp: int
+    pc: int
+    bp: int
+    m: int
+    wait_reason: int
+    wait_since: int
+    created_at: int
+    start: int
+    parent: int
+    locked_m: int
+    running_cleanups: int = 0
+    """Not 0 while it runs the user's cleanups (since Go 1.25)."""
+
+    @property
+    def dead(self) -> bool:
+        return self.status in ("dead", "idle", "deadextra")
+
+
+class Thread(msgspec.Struct, frozen=True):
+    """An m. `tid` is the kernel's thread id; `g0`, `gsignal`, `current` are addresses of gs."""
+
+    address: int
+    id: int
+    tid: int
+    g0: int
+    gsignal: int
+    current: int
+    in_cgo: int
+
+
+class Goroutines:
+    """All goroutines and threads of one process at one stop."""
+
+    def __init__(self, memory: Memory, layout: Layout, roots: Mapping[str, int]) -> None:
+        self._memory = memory
+        self._layout = layout
+        self._roots = roots
+        constants = layout.constants
+        self._names = {constants[k]: v for k, v in STATUS_NAMES.items() if k in constants}
+        self._scan = constants["_Gscan"]
+
+    def decode(self, record: Record) -> Goroutine:
+        status = self._names.get(record["atomicstatus"] & ~self._scan, "unknown")
+        in_syscall = status == "syscall" and record["syscallsp"] != 0
+        return Goroutine(
+            address=record.address,
+            id=record["goid"],
+            status=status,
+            low=record["stack.lo"],
+            high=record["stack.hi"],
+            sp=record["syscallsp"] if in_syscall else record["sched.sp"],
+            pc=record["syscallpc"] if in_syscall else record["sched.pc"],
+            bp=record.get("syscallbp") if in_syscall else record["sched.bp"],
+            m=record["m"],
+            wait_reason=record["waitreason"],
+            wait_since=record.signed("waitsince"),
+            created_at=record["gopc"],
+            start=record["startpc"],
+            parent=record["parentGoid"],
+            locked_m=record["lockedm"],
+            running_cleanups=record.get("runningCleanups"),
+        )
+
+    def at(self, address: int) -> Goroutine | None:
+        """The g struct at an address; None where it cannot be read."""
+        try:
+            return self.decode(read_record(self._memory, self._layout.struct("g"), address))
+        except UnreadableError:
+            return None
+
+    def pointers(self) -> Sequence[int]:
+        """Addresses of every g that was ever made (runtime.allgs)."""
+        header = self._memory.read(self._roots["allgs"], 16)
+        at, count = (int.from_bytes(header[i : i + 8], "little") for i in (0, 8))
+        if count > _G_LIMIT:
+            raise UnreadableError(at, 8 * count, f"runtime.allgs claims {count} goroutines")
+        return memoryview(self._memory.read(at, 8 * count)).cast("Q").tolist() if count else []
+
+    @cached_property
+    def all(self) -> tuple[Goroutine, ...]:
+        """Every g of allgs, dead ones too. Raises UnreadableError where the list is not there."""
+        return tuple(
+            self.decode(r)
+            for r in read_records(self._memory, self._layout.struct("g"), self.pointers())
+        )
+
+    @cached_property
+    def known(self) -> tuple[Goroutine, ...]:
+        """Every g that can be read: none where the list is not there (`broken` says why)."""
+        try:
+            return self.all
+        except UnreadableError:
+            return ()
+
+    @cached_property
+    def broken(self) -> str:
+        """Why runtime.allgs cannot be read, "" where it can."""
+        try:
+            return "" if self.all else "runtime.allgs lists no goroutine"
+        except UnreadableError as error:
+            return f"runtime.allgs cannot be read: {error.why}"
+
+    @cached_property
+    def threads(self) -> tuple[Thread, ...]:
+        """Every m of allm, bounded."""
+        return tuple(self._threads())
+
+    def _threads(self) -> Iterator[Thread]:
+        struct = self._layout.struct("m")
+        seen: set[int] = set()
+        try:
+            at = u64(self._memory, self._roots["allm"])
+            while at and at not in seen and len(seen) < _M_LIMIT:
+                seen.add(at)
+                m = read_record(self._memory, struct, at)
+                yield Thread(
+                    address=at, id=m.signed("id"), tid=m["procid"], g0=m["g0"],
+                    gsignal=m["gsignal"], current=m["curg"], in_cgo=m.signed("ncgo"),
+                )  # fmt: skip
+                at = m["alllink"]
+        except UnreadableError:
+            return
+
+    def thread(self, tid: int) -> Thread | None:
+        return next((t for t in self.threads if t.tid == tid), None)
+
+    @cached_property
+    def _by_stack(self) -> tuple[list[int], list[Goroutine]]:
+        found = sorted((g for g in self.known if g.low), key=lambda g: g.low)
+        return [g.low for g in found], found
+
+    def owner_of(self, address: int) -> Goroutine | None:
+        """The goroutine whose stack holds an address. A dead g may still own its stack."""
+        lows, found = self._by_stack
+        at = bisect_right(lows, address)
+        if at and address < found[at - 1].high:
+            return found[at - 1]
+        return None
+
+    @cached_property
+    def wait_reasons(self) -> tuple[str, ...]:
+        """The runtime's own words for why a goroutine waits (runtime.waitReasonStrings)."""
+        found: list[str] = []
+        at = self._roots.get("waitReasonStrings", 0)
+        while at and len(found) < _STRINGS_LIMIT:
+            try:
+                data, size = u64(self._memory, at), u64(self._memory, at + 8)
+                if size > 100 or (found and not data):
+                    break
+                text = self._memory.read(data, size) if size else b""
+            except UnreadableError:
+                break
+            if any(byte < 0x20 or byte > 0x7E for byte in text):
+                break
+            found.append(text.decode("ascii"))
+            at += 16
+        return tuple(found)
+
+    def wait_reason(self, g: Goroutine) -> str:
+        """Why a waiting goroutine waits ("chan receive"), "" where it does not wait."""
+        if g.status != "waiting" or g.wait_reason >= len(self.wait_reasons):
+            return ""
+        return self.wait_reasons[g.wait_reason]

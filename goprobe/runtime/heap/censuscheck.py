@@ -1,0 +1,64 @@
+"""Whether a census and the sums that the runtime keeps of its heap agree.
+
+A stop may fall between two instructions of an allocation: a span is in use a little before it is
+counted, and until a little after it is counted no more (allocSpan and freeSpanLocked, mheap.go),
+and has no objects then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from goprobe.runtime.heap.census import CACHED, CACHED_UNSWEPT, SWEEPING, Census, phase
+
+_AT_ONCE = 4096  # objects that threads may be about to count: spans of four, of up to 1,024 each
+
+
+def settled(census: Census) -> bool:
+    """Whether all sums are the same, to the byte: nothing was under way."""
+    return not any(_differences(census)[:3])
+
+
+def disagreements(census: Census) -> Iterator[str]:
+    """What of the census cannot be, by the runtime's own sums, even with work under way."""
+    spans, manual, objects, unsettled = _differences(census)
+    totals = census.totals
+    if not 0 <= spans <= _empty_bytes(census):
+        yield (
+            f"{census.span_bytes:,} bytes of spans in use were found, the runtime has "
+            f"{totals.span_bytes:,} (mheap_.pagesInUse)"
+        )
+    if manual and manual not in set(census.manual_sizes):
+        yield (
+            f"{census.manual_bytes:,} bytes of stacks and such were found, the runtime has "
+            f"{totals.manual_bytes:,} (memstats.heapStats)"
+        )
+    if abs(objects) > unsettled + _AT_ONCE:
+        yield (
+            f"{totals.objects + objects:,} objects were found, the runtime has counted "
+            f"{totals.objects:,} (memstats.heapStats)"
+        )
+
+
+def _differences(census: Census) -> tuple[int, int, int, int]:
+    """Found less counted, of bytes in use, of bytes of manual spans and of objects; and how many
+    objects are in spans that were being swept. 0 where there is nothing to compare."""
+    spans, totals = census.spans, census.totals
+    if spans.user_arena.any():  # experimental; the runtime's sums leave parts of these out
+        return 0, 0, 0, 0
+    in_use = census.span_bytes - totals.span_bytes
+    manual = census.manual_bytes - totals.manual_bytes if totals.manual_bytes >= 0 else 0
+    step = phase(spans, census.sweepgen)
+    held = (step == CACHED) | (step == CACHED_UNSWEPT)
+    # A thread counts what it took from a span when it gives the span back.
+    taken = int((spans.alloc_count - spans.counted_before)[held].sum())
+    counted = int(spans.alloc_count.sum()) - taken
+    objects = counted - totals.objects if totals.objects >= 0 else 0
+    return in_use, manual, objects, int(spans.nelems[step == SWEEPING].sum())
+
+
+def _empty_bytes(census: Census) -> int:
+    empty = (census.spans.alloc_count == 0) & (census.allocated.counts == 0)
+    return int(np.where(empty, census.spans.npages, 0).sum()) * census.page

@@ -1,0 +1,31 @@
+"""Go programs as they are loaded in a process: its executable, and libraries with a runtime of
+their own (-buildmode=c-shared, or a C library that a c-archive was linked into)."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import msgspec
+
+from goprobe.runtime.image.program import Program
+
+
+class GoImage(msgspec.Struct, frozen=True):
+    """One of them. `bias` is what to add to its link-time addresses."""
+
+    program: Program
+    bias: int
+
+    @property
+    def path(self) -> str:
+        return self.program.elf.shown_as
+
+    @property
+    def name(self) -> str:
+        return PurePath(self.path.removesuffix(" (deleted)")).name
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """[low, high) in the process."""
+        low, high = self.program.image
+        return low + self.bias, high + self.bias

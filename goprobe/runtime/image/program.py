@@ -1,0 +1,139 @@
+"""A Go binary as goprobe knows it before any process runs: code, types, layouts, roots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cached_property
+from pathlib import PurePath
+
+from goprobe.binary.cache import cached, room_of
+from goprobe.binary.dwarf import dieindex, forms, gotypes, info
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.dwarf.lines import LineRows
+from goprobe.binary.elf.buildinfo import BuildInfo, GoVersion
+from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.parts import Derived
+from goprobe.binary.pcln.find import open_line_table
+from goprobe.binary.pcln.format import Function
+from goprobe.binary.pcln.table import LineTable
+from goprobe.binary.release import build_info
+from goprobe.binary.stretches import Stretches
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.runtime.layout import fields, layout
+from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
+from goprobe.runtime.values.functionvars import FunctionVariables, StaticParts
+
+FACTS_ROOM = room_of(
+    "facts", fields.__file__, layout.__file__, info.__file__, forms.__file__,
+    dieindex.__file__, gotypes.__file__,
+)  # fmt: skip
+
+
+class Program:
+    """A binary opened once. All addresses are link-time addresses (add the load bias).
+
+    `assume_go` ("1.27") names the Go release that it is read as, whatever it says itself. Raises
+    NotGoError where it is no Go program that goprobe can read, UsageError for no release.
+    """
+
+    def __init__(self, elf: ElfFile, *, assume_go: str = "") -> None:
+        self.elf = elf
+        self.debug = DebugInfo(elf)
+        self.info: BuildInfo = build_info(elf, self.debug, assume=assume_go)
+        self._variables: dict[int, FunctionVariables] = {}
+
+    def renew(self) -> None:
+        """Another question begins: what it may cost to read the binary is whole again."""
+        self.elf.budget.renew()
+
+    @property
+    def go(self) -> GoVersion:
+        return self.info.go
+
+    @property
+    def stripped(self) -> bool:
+        return not self.debug.present
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Layouts and roots, from the cache where this binary was seen before."""
+        if self.stripped:
+            raise NotGoError(
+                f"{self.elf.shown_as} is stripped: its runtime can be found only in a running "
+                "process"
+            )
+        return cached(FACTS_ROOM, Derived(self.debug.source, str(self.go)), Facts, self._facts)
+
+    def adopt(self, facts: Facts) -> None:
+        """Take layouts and roots that were found otherwise, for a stripped binary."""
+        self.__dict__["facts"] = facts
+
+    def _facts(self) -> Facts:
+        return Facts(layout_from_debug(self.debug, str(self.go)), roots_from_debug(self.debug))
+
+    @cached_property
+    def image(self) -> tuple[int, int]:
+        """[low, high) of the loaded image at link-time addresses, in whole pages."""
+        loads = [s for s in self.elf.segments if s.type == PT_LOAD]
+        low = min((s.address for s in loads), default=0) & ~0xFFF
+        high = max((s.address + s.size for s in loads), default=0)
+        return low, (high + 0xFFF) & ~0xFFF
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """What lies where in the image."""
+        return Stretches(self.elf, PurePath(self.elf.shown_as).name)
+
+    @cached_property
+    def lines(self) -> LineTable:
+        """Functions, files and lines by pc, from pclntab: there in every Go binary."""
+        return open_line_table(self.elf)
+
+    @cached_property
+    def rows(self) -> LineRows:
+        """The debug information's line table: statements and ends of prologues."""
+        return LineRows(self.debug)
+
+    def statements(self, functions: Iterable[Function]) -> list[int]:
+        """The addresses at which the debug information says that statements begin, sorted: those
+        of the functions' compilation units."""
+        entries = (self.debug.functions.get(function.name) for function in functions)
+        units = {u.offset: u for e in entries if e for u in (self.debug.unit_at(e.offset),)}
+        rows = (row for unit in units.values() for row in self.rows.rows(unit))
+        return sorted({row.address for row in rows if row.statement})
+
+    def function_variables(self, function: FunctionEntry) -> FunctionVariables:
+        """What is known of a function's variables, worked out once."""
+        found = self._variables.get(function.low)
+        if found is None:
+            found = self._variables[function.low] = FunctionVariables(
+                StaticParts(self.elf, self.debug, self.lines, self.rows), function
+            )
+        return found
+
+    def parameter_names(self, function: str) -> tuple[str, ...]:
+        """The parameters of a function, receiver first, results left out."""
+        entry = self.debug.functions.get(function)
+        offset = entry.offset if entry else self.debug.index.abstract.get(function, 0)
+        return self.debug.parameter_names(offset) if offset else ()
+
+    def declaration(self, function: str) -> tuple[str, int]:
+        """File and line of a function's declaration; the file is "" where only inlined copies
+        of it exist, the line 0 where it is not known."""
+        with suppress(UnreadableError):  # the line table is corrupt there
+            found = self.lines.function_named(function)
+            if found:
+                return found.file, found.start_line
+        offset = self.debug.index.abstract.get(function, 0)
+        return "", self.debug.declared_line(offset) if offset else 0
+
+    def function_name(self, pc: int) -> str:
+        """The function whose code covers a link-time address, "" where there is none."""
+        with suppress(UnreadableError):  # the line table is corrupt there
+            found = self.lines.function_at(pc)
+            if found:
+                return found.name
+        symbol = self.elf.symbol_at(pc)
+        return symbol.name if symbol else ""

@@ -1,0 +1,97 @@
+"""Every field, constant and global of Go's runtime that goprobe reads, declared in one place.
+
+Names are those of src/runtime in Go 1.21 to 1.27; `scripts/check-runtime` holds this table against
+each toolchain. A trailing "?" marks what not every release has: a strategy is chosen by whether it
+is there. "a|b" are the names of one thing in different releases.
+"""
+
+from __future__ import annotations
+
+_G = (
+    "stack.lo stack.hi m sched.sp sched.pc sched.bp syscallsp syscallpc syscallbp? "
+    "atomicstatus goid waitsince waitreason lockedm parentGoid gopc startpc _panic _defer param "
+    "waiting timer? labels "
+    "runningCleanups?"
+)
+_MODULE = (
+    "pcHeader funcnametab cutab filetab pctab pclntable ftab findfunctab minpc maxpc text etext "
+    "noptrdata enoptrdata data edata bss ebss noptrbss enoptrbss covctrs ecovctrs end "
+    "types etypes rodata gofunc epclntab? typelinks? typedesclen? "
+    "pluginpath modulename hasmain gcdatamask.n gcdatamask.bytedata "
+    "gcbssmask.n gcbssmask.bytedata bad next"
+)
+
+STRUCTS: dict[str, tuple[str, ...]] = {
+    name: tuple(paths.split())
+    for name, paths in {
+        # mheap.go
+        "mspan": "next startAddr npages freeindex nelems allocBits gcmarkBits "
+        "sweepgen allocCount allocCountBeforeCache? spanclass state needzero "
+        "isUserArenaChunk elemsize limit specials largeType? freeIndexForScan",
+        "mheap": "allspans arenas sweepgen pagesInUse "
+        "allArenas? heapArenas? "
+        "userArenaArenas? pages.summary pages.chunks "
+        "pages.scav.index.chunks?",
+        "heapArena": "spans bitmap? noMorePtrs? pageUseSpanInlineMarkBits?",
+        "special": "next offset kind",
+        "specialfinalizer": "fn ot",
+        "specialCleanup?": "fn? cleanup?",
+        "specialWeakHandle?": "handle",
+        "spanInlineMarkBits?": "marks? class?",
+        # mfixalloc.go, malloc.go, mcache.go, mheap.go
+        "gcBitsArena": "free next",
+        # mfinal.go, mcleanup.go
+        "finBlock|finblock": "alllink cnt fin",
+        "finalizer": "fn arg",
+        "cleanupBlock?": "cleanups",
+        "cleanupFn?": "call fn arg",
+        "cleanupQueue?": "all",
+        # runtime2.go
+        "g": _G,
+        "_defer": "heap fn link _panic?",
+        "m": "g0 gsignal curg procid id alllink p ncgo vdsoSP vdsoPC",
+        "p": "id status m mcache",
+        "sudog": "g next elem? c? waitlink",
+        # chan.go, map.go, internal/runtime/maps
+        "hchan": "qcount dataqsiz buf elemsize elemtype recvq.first recvq.last sendq.first "
+        "sendq.last",
+        "hmap?": "buckets oldbuckets extra",
+        "internal/runtime/maps.Map?": "dirPtr dirLen",
+        "internal/runtime/maps.table?": "groups.data",
+        # mstats.go
+        "mstats?": "heapStats? numgc pause_total_ns",
+        "heapStatsDelta?": "inStacks inWorkBufs inPtrScalarBits? smallAllocCount smallFreeCount "
+        "largeAllocCount largeFreeCount",
+        # symtab.go
+        "moduledata": _MODULE,
+        # internal/abi/type.go
+        "internal/abi.Type": "Size_ PtrBytes TFlag Kind_ GCData Str",
+        "internal/abi.MapType|internal/abi.SwissMapType|internal/abi.OldMapType": "Key Group? "
+        "Bucket?",
+    }.items()
+}
+
+CONSTANTS: tuple[str, ...] = (
+    # malloc.go
+    "arenaBaseOffsetUintptr", "heapArenaBytes", "arenaL1Bits", "arenaL2Bits",
+    "_PageSize|internal/runtime/gc.PageSize", "tinySpanClass",
+    "minSizeForMallocHeader|internal/runtime/gc.MinSizeForMallocHeader",
+    "mallocHeaderSize|internal/runtime/gc.MallocHeaderSize",
+    # mheap.go
+    "mSpanDead", "mSpanInUse", "mSpanManual", "_KindSpecialFinalizer", "_KindSpecialCleanup",
+    "_KindSpecialWeakHandle",
+    # mpagealloc.go
+    "pallocChunkPages", "pallocChunksL1Bits", "pallocChunksL2Bits", "summaryLevels",
+    # runtime2.go
+    "_Gidle", "_Grunnable", "_Grunning", "_Gsyscall", "_Gwaiting", "_Gdead", "_Gcopystack",
+    "_Gpreempted", "_Gleaked", "_Gdeadextra", "_Gscan",
+    # internal/abi/type.go
+    "internal/abi.TFlagDirectIface", "internal/abi.TFlagGCMaskOnDemand",
+)  # fmt: skip
+
+ROOTS: tuple[str, ...] = (
+    "mheap_", "allgs", "allm", "firstmoduledata", "gcBitsArenas", "persistentChunks",
+    "stackpool", "waitReasonStrings", "sched", "zerobase", "g0", "memstats",
+    "work", "allfin", "maxstacksize",
+    "noptrdata", "iscgo", "gcCleanups", "buckhash",
+)  # fmt: skip

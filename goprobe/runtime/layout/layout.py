@@ -1,0 +1,142 @@
+"""Where the runtime's fields lie: a plain table, from debug information or shipped per release.
+
+Everything downstream reads the runtime through a `Layout` alone, so that a stripped binary works
+as one with debug information does.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.errors import NotGoError, UndescribedError
+from goprobe.runtime.layout.fields import CONSTANTS, ROOTS, STRUCTS
+
+T = TypeVar("T")
+
+
+class Field(msgspec.Struct, frozen=True, array_like=True):
+    """`offset` and `size` in bytes; `type` is Go's name of the field's type."""
+
+    offset: int
+    size: int
+    type: str
+
+
+class StructLayout(msgspec.Struct, frozen=True, array_like=True):
+    """`size` of the whole struct; `fields` by dotted path ("sched.sp"), only those declared."""
+
+    name: str
+    size: int
+    fields: dict[str, Field]
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.fields
+
+    def offset(self, path: str) -> int:
+        return self.fields[path].offset
+
+
+class Described(dict[str, T]):
+    """What a binary describes by name. Raises UndescribedError for what it does not."""
+
+    def __missing__(self, name: str) -> T:
+        raise UndescribedError(f"the binary does not say what {_qualified(name)} is, or where")
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """All that goprobe knows of one Go release's runtime structures."""
+
+    go: str
+    structs: dict[str, StructLayout]
+    constants: dict[str, int]
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "structs", Described(self.structs))
+        force_setattr(self, "constants", Described(self.constants))
+
+    def struct(self, name: str) -> StructLayout:
+        """`name` without the leading "runtime." for the runtime's own."""
+        return self.structs[name]
+
+    def has(self, name: str, path: str = "") -> bool:
+        found = self.structs.get(name)
+        return found is not None and (not path or path in found.fields)
+
+    def offset(self, name: str, path: str) -> int:
+        return self.structs[name].fields[path].offset
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What is known of one binary: its layout, and where the runtime's globals are (link-time)."""
+
+    layout: Layout
+    roots: dict[str, int]
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "roots", Described(self.roots))
+
+
+def _qualified(name: str) -> str:
+    return name if "/" in name or "." in name else f"runtime.{name}"
+
+
+def _resolve(debug: DebugInfo, struct: GoType, path: str) -> Field:
+    offset, current = 0, struct
+    for part in path.split("."):
+        member = current.member(part)
+        offset += member.offset
+        current = debug.types.at(member.type)
+    return Field(offset, current.size, current.name)
+
+
+def _struct(debug: DebugInfo, name: str, paths: tuple[str, ...]) -> StructLayout | None:
+    for candidate in name.split("|"):
+        try:
+            found = debug.type_named(_qualified(candidate))
+        except KeyError:
+            continue
+        fields: dict[str, Field] = {}
+        for path in paths:
+            try:
+                fields[path.rstrip("?")] = _resolve(debug, found, path.rstrip("?"))
+            except KeyError:
+                if not path.endswith("?"):
+                    raise NotGoError(
+                        f"this Go runtime has no {found.name}.{path}: goprobe does not know it"
+                    ) from None
+        return StructLayout(name.split("|")[0], found.size, fields)
+    return None
+
+
+def layout_from_debug(debug: DebugInfo, go: str) -> Layout:
+    """Raises NotGoError where a field that every supported release has is missing."""
+    structs: dict[str, StructLayout] = {}
+    for name, paths in STRUCTS.items():
+        found = _struct(debug, name.rstrip("?"), paths)
+        if found is not None:
+            structs[found.name] = found
+        elif not name.endswith("?"):
+            raise NotGoError(f"this Go runtime has no struct {name}: goprobe does not know it")
+    constants: dict[str, int] = {}
+    for names in CONSTANTS:
+        for candidate in names.split("|"):
+            value = debug.index.constants.get(_qualified(candidate))
+            if value is not None:
+                constants[names.split("|")[0]] = value
+                break
+    return Layout(go, structs, constants)
+
+
+def roots_from_debug(debug: DebugInfo) -> dict[str, int]:
+    """Link-time addresses of the runtime's globals, from debug information or the symbol table."""
+    wanted = {f"runtime.{name}": name for name in ROOTS}
+    found = {wanted[g.name]: g.address for g in debug.index.globals if g.name in wanted}
+    for symbol in debug.elf.symbols if len(found) < len(ROOTS) else ():
+        if symbol.name in wanted:
+            found.setdefault(wanted[symbol.name], symbol.address)
+    return found

@@ -1,0 +1,73 @@
+"""A typed view of a runtime struct in the target: an address, a layout and its bytes, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import Memory
+from goprobe.runtime.layout.layout import StructLayout
+
+
+class Record:
+    """One struct of the target, copied at one moment.
+
+    `record["sched.sp"]` is a field as an unsigned number (its first eight bytes where it is
+    longer); `record.signed(path)` as a signed one; `record.at(path)` the field's own address.
+    """
+
+    __slots__ = ("address", "data", "layout")
+
+    def __init__(self, address: int, layout: StructLayout, data: bytes) -> None:
+        self.address = address
+        self.layout = layout
+        self.data = data
+
+    def __getitem__(self, path: str) -> int:
+        field = self.layout.fields[path]
+        at = field.offset
+        return int.from_bytes(self.data[at : at + min(field.size, 8)], "little")
+
+    def signed(self, path: str) -> int:
+        field = self.layout.fields[path]
+        raw = self.data[field.offset : field.offset + min(field.size, 8)]
+        return int.from_bytes(raw, "little", signed=True)
+
+    def word(self, path: str, index: int) -> int:
+        """The index-th 8-byte word from a field on: a slice's len is word 1, its cap word 2."""
+        at = self.layout.fields[path].offset + 8 * index
+        return int.from_bytes(self.data[at : at + 8], "little")
+
+    def get(self, path: str, default: int = 0) -> int:
+        return self[path] if path in self.layout.fields else default
+
+    def at(self, path: str) -> int:
+        return self.address + self.layout.fields[path].offset
+
+
+_SLICE_MARGIN = 24
+
+
+def _span(layout: StructLayout) -> int:
+    # Only as far as the last declared field: heapArena is 1 MiB long, mheap 90 KiB.
+    ends = [f.offset + min(f.size, _SLICE_MARGIN) for f in layout.fields.values()]
+    return min(max(ends, default=0), layout.size)
+
+
+def read_record(memory: Memory, layout: StructLayout, address: int) -> Record:
+    """Raises UnreadableError where the struct's memory is not there."""
+    if not address:
+        raise UnreadableError(0, layout.size, f"nil pointer to a {layout.name}")
+    return Record(address, layout, memory.read(address, _span(layout)))
+
+
+def read_records(
+    memory: Memory, layout: StructLayout, addresses: Sequence[int]
+) -> Iterable[Record]:
+    """Many structs of one kind in few reads; those that cannot be read are left out."""
+    size = _span(layout)
+    for address, data in zip(
+        addresses, memory.read_many([(a, size) for a in addresses]), strict=True
+    ):
+        if data is not None:
+            yield Record(address, layout, data)

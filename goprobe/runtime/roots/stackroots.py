@@ -1,0 +1,479 @@
+"""Roots on goroutines' stacks, as the collector finds them.
+
+A frame that stands at a call has exact maps of its live pointers, and of the variables that are
+reached by their addresses only (stack objects). A frame that was interrupted anywhere, the
+innermost one of a running goroutine and those of preempted ones, is read word by word, and its
+registers too: what looks like the address of an allocated object counts as a pointer to it.
+Source: src/runtime/mgcmark.go (scanstack, scanframeworker), stkframe.go, Go 1.21 to 1.27.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from goprobe.arch.registers import GENERAL
+from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.pcln.format import shown_name
+from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.process.memory.memory import read_available, u64
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.image.code import Spot
+from goprobe.runtime.layout.lists import Lists
+from goprobe.runtime.roots.roots import RootGroup, RootKind, Roots
+from goprobe.runtime.roots.templates import Slot, Template, Templates, inside, returns_of
+from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.stacks.unwind import MachineFrame
+from goprobe.runtime.types.sentvalues import Sent, sent_values
+from goprobe.runtime.values.spilled import parts_in_memory
+from goprobe.runtime.world import World
+
+_WORD = 8
+_STACK_LIMIT = 1 << 30
+_POINTER_BYTES_LIMIT = 1 << 24
+_INTERRUPTING = frozenset({"runtime.asyncPreempt", "runtime.debugCallV2"})
+
+
+class _Variable(msgspec.Struct, frozen=True):
+    """A variable at a place of its frame: [low, high) from the CFA. `rtype` is the descriptor of
+    its type where nothing else tells that."""
+
+    low: int
+    high: int
+    name: str
+    type: GoType | None
+    rtype: int = 0
+
+
+class _Lead(msgspec.Struct, frozen=True):
+    """A variable that may point at a value on its own stack, which then has no other name: an
+    array behind a slice (`many`), or what a pointer points at. `type` is that of the element."""
+
+    place: int
+    name: str
+    type: GoType
+    many: bool
+
+
+class _Object(msgspec.Struct, frozen=True):
+    """A stack object: `low` from the CFA, `pointers` its pointer words' offsets in bytes."""
+
+    low: int
+    size: int
+    pointers: tuple[int, ...]
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """What is known of every frame that stands at one pc. Places are bytes from the CFA.
+
+    `exact` is False where there are no maps for it.
+    """
+
+    exact: bool
+    slots: tuple[int, ...] = ()
+    objects: tuple[_Object, ...] = ()
+    variables: tuple[_Variable, ...] = ()
+    starts: tuple[int, ...] = ()
+    leads: tuple[_Lead, ...] = ()
+
+    def variable(self, place: int) -> _Variable | None:
+        at = bisect_right(self.starts, place) - 1
+        while at >= 0 and at > bisect_right(self.starts, place) - 8:
+            if self.variables[at].low <= place < self.variables[at].high:
+                return self.variables[at]
+            at -= 1
+        return None
+
+
+class StackRoots:
+    """Finds the roots of every goroutine. [low, high) is the heap's address range."""
+
+    def __init__(self, world: World, stacks: Stacks, low: int, high: int) -> None:
+        self._world = world
+        self._stacks = stacks
+        self._low, self._high = low, high
+        self._shapes: dict[int, _Shape] = {}
+        self.templates = Templates()
+        self._sent: dict[int, tuple[Sent, ...]] | None = None
+        self.conservative = 0
+
+    def of(self, goroutines: Iterator[Goroutine]) -> Roots:
+        roots = Roots()
+        for g in goroutines:
+            if not g.dead and g.high > g.low and not self._as_before(roots, g):
+                stack = _Stack(self, roots, g)
+                stack.run()
+                if self.templates.wanted(g) and (template := stack.template()):
+                    self.templates.learn(g, template)
+        if self.conservative:
+            roots.notes.append(
+                f"{self.conservative} frames stood where no map says which words are pointers: "
+                "every word in them that could be one was taken for one"
+            )
+        return roots
+
+    def _as_before(self, roots: Roots, g: Goroutine) -> bool:
+        """Find the roots of a stack that is like one that was walked; False where it is not."""
+        known = self.templates.of(g)
+        if not known:
+            return False
+        try:
+            words = memoryview(self._world.memory.read(g.sp, known[0].size)).cast("Q")
+            template = next((t for t in known if t.fits(words, g.low, g.high)), None)
+            if template is None or self._has_defers(g):
+                return False
+        except UnreadableError:
+            return False
+        groups = _Groups(roots, g)
+        for slot in template.slots:
+            value = words[slot.index]
+            if self._low <= value < self._high:
+                place, cfa = g.sp + slot.index * _WORD, g.sp + slot.cfa
+                variable = _Variable(slot.low, slot.low, slot.name, slot.type)
+                if slot.type is None:
+                    variable = self.sent_at(g, place, cfa) or variable
+                roots.add(groups.variable(cfa, variable, slot.function), place, value)
+        return True
+
+    def sent_at(self, g: Goroutine, place: int, cfa: int) -> _Variable | None:
+        """The value at an address of a goroutine's stack that a channel knows of."""
+        if self._sent is None:
+            world = self._world
+            self._sent = sent_values(world.memory, world.layout, world.goroutines.known)
+        for sent in self._sent.get(g.address, ()):
+            if sent.low <= place < sent.high:
+                kind = self._world.typedata.debug_type(sent.rtype)
+                rtype = 0 if kind else sent.rtype
+                return _Variable(sent.low - cfa, sent.high - cfa, _SENT, kind, rtype)
+        return None
+
+    def _has_defers(self, g: Goroutine) -> bool:
+        layout, memory = self._world.layout, self._world.memory
+        return layout.has("_defer") and any(
+            u64(memory, g.address + layout.offset("g", name)) for name in ("_defer", "_panic")
+        )
+
+    def shape(self, frame: MachineFrame, spot: Spot) -> _Shape:
+        key = frame.pc
+        found = self._shapes.get(key)
+        if found is None:
+            found = self._shapes[key] = self._read_shape(frame, spot)
+        return found
+
+    def _read_shape(self, frame: MachineFrame, spot: Spot) -> _Shape:
+        function = spot.function
+        table = function.table
+        try:
+            maps = frame_maps(table, function, frame.pc)
+            # varp: below the saved frame pointer, which frames of some size have.
+            varp = -16 if spot.size > 0 else -8
+            first = varp - _WORD * maps.locals.words
+            slots = [first + _WORD * i for i in maps.locals]
+            slots += [_WORD * i for i in maps.arguments]
+            objects = tuple(
+                _Object(o.offset + (varp if o.offset < 0 else 0), o.size,
+                        self._pointers(o.pointer_bytes, o.bitmap))
+                for o in stack_objects(table, function)
+            )  # fmt: skip
+        except UnreadableError:
+            return _Shape(False)
+        variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
+        return _Shape(True, tuple(slots), objects, tuple(variables),
+                      tuple(v.low for v in variables), tuple(self._leads(variables)))  # fmt: skip
+
+    def _leads(self, variables: list[_Variable]) -> Iterator[_Lead]:
+        types = self._world.program.debug.types
+        for v in variables:
+            if v.type is None:
+                continue
+            if v.type.kind == GoKind.POINTER and v.type.elem:
+                yield _Lead(v.low, v.name, types.at(v.type.elem), False)
+            elif v.type.kind == GoKind.SLICE:
+                elem = v.type.elem or types.at(v.type.member("array").type).elem
+                yield _Lead(v.low, v.name, types.at(elem), True)
+
+    def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
+        if not 0 < size <= _POINTER_BYTES_LIMIT:
+            return ()
+        count = size // _WORD
+        raw = self._world.memory.read(bitmap, (count + 7) // 8)
+        return tuple(_WORD * i for i in range(count) if raw[i >> 3] >> (i & 7) & 1)
+
+    def _variables(self, lookup: int) -> Iterator[_Variable]:
+        """Variables in memory of the functions, inlined ones too, that cover a pc."""
+        program = self._world.program
+        if program.stripped:
+            return
+        pc = lookup - self._world.bias
+        function = program.debug.function_at(pc)
+        if function is None:
+            return
+        try:
+            scopes = program.debug.scopes(function, pc)
+        except NotGoError:
+            return
+        for scope in scopes:
+            for local in scope.locals:
+                entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+                if entry is None or not local.name:
+                    continue
+                kind = program.debug.types.at(local.type)
+                try:
+                    pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+                except UnsupportedExpressionError:
+                    continue
+                types, places = program.debug.types, local.locations
+                for part in parts_in_memory(types, local.name, kind, pieces, places):
+                    yield _Variable(part.address, part.address + part.size, part.name, part.type)
+
+
+_TEMPORARY = _Variable(0, 0, "a temporary", None)
+_SENT = "a value to send"
+
+
+def _function(frame: MachineFrame) -> str:
+    return shown_name(frame.function) or "code that is not Go's"
+
+
+class _Groups:
+    """The groups of one goroutine's roots, each made when it is first needed."""
+
+    def __init__(self, roots: Roots, g: Goroutine) -> None:
+        self._roots = roots
+        self._g = g
+        self._owner = -1
+        self._known: dict[tuple[int, str, int], int] = {}
+
+    @property
+    def goroutine(self) -> int:
+        if self._owner < 0:
+            about = f"goroutine {self._g.id}"
+            self._owner = self._roots.group(
+                RootGroup(RootKind.GOROUTINE, about, address=self._g.address, goroutine=self._g.id)
+            )
+        return self._owner
+
+    def variable(self, cfa: int, variable: _Variable, function: str) -> int:
+        """A variable of the frame at `cfa`; a temporary has no type."""
+        name, low = variable.name, variable.low
+        placed = variable.type or variable.rtype
+        return self.of(
+            (cfa, name, low), name, function=function, address=cfa + low if placed else 0,
+            type=variable.type, rtype=variable.rtype,
+        )  # fmt: skip
+
+    def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:
+        if key not in self._known:
+            self._known[key] = self._roots.group(
+                RootGroup(RootKind.VARIABLE, name, self.goroutine, goroutine=self._g.id, **about)
+            )
+        return self._known[key]
+
+
+class _Stack:
+    """One goroutine's stack: its words, and the queue of addresses that point into it."""
+
+    def __init__(self, finder: StackRoots, roots: Roots, g: Goroutine) -> None:
+        self._finder = finder
+        self._world = finder._world
+        self._roots = roots
+        self._g = g
+        self._groups = _Groups(roots, g)
+        self._own: list[MachineFrame] = []
+        self._complete = False
+        self._base = 0
+        self._words = memoryview(b"").cast("Q")
+        self._queue: list[int] = []
+        self._objects: list[tuple[int, _Object, MachineFrame, _Shape]] = []
+        self._regions: list[tuple[int, int, str, GoType]] = []
+
+    def run(self) -> None:
+        finder, g = self._finder, self._g
+        walked = finder._stacks.of_goroutine(g)
+        self._own = own = [f for f in walked.frames if g.low <= f.sp < g.high]
+        self._complete = walked.complete and len(own) == len(walked.frames)
+        bottom = own[0].sp if own else max(g.sp, g.low)
+        self._load(max(min(bottom, g.high), g.low))
+        self._find_regions(own)
+        careful = False
+        for index, frame in enumerate(own):
+            careful = self._frame(frame, index == 0 and frame is walked.frames[0], careful)
+        if not walked.complete:
+            top = own[-1].cfa if own else bottom
+            self._range(top, g.high, "frames that could not be walked")
+        self._defers()
+        self._stack_objects()
+
+    def template(self) -> Template | None:
+        """What tells stacks like this one, which was walked, and where they have pointers."""
+        frames = self._own
+        returns = returns_of(self._g, frames, self._words) if self._complete else None
+        if returns is None or any(f.function in _INTERRUPTING for f in frames):
+            return None
+        shapes = [(f, self._finder.shape(f, f.spot)) for f in frames if f.spot]
+        if not all(shape.exact for _, shape in shapes):
+            return None
+        slots = tuple(self._slot_at(f, s, place) for f, s in shapes for place in s.slots)
+        leads = tuple(self._index(f, lead.place) for f, shape in shapes for lead in shape.leads)
+        if not inside(self._words, (*(s.index for s in slots), *leads)):
+            return None
+        return Template(
+            self._g.high - self._g.sp, returns, slots, leads, any(s.objects for _, s in shapes)
+        )
+
+    def _slot_at(self, frame: MachineFrame, shape: _Shape, place: int) -> Slot:
+        v = shape.variable(place) or _TEMPORARY
+        index = self._index(frame, place)
+        return Slot(index, frame.cfa - self._g.sp, v.name, v.low, v.type, _function(frame))
+
+    def _index(self, frame: MachineFrame, place: int) -> int:
+        return (frame.cfa + place - self._g.sp) // _WORD
+
+    def _load(self, bottom: int) -> None:
+        self._base = bottom & -_WORD
+        size = (self._g.high - self._base) & -_WORD
+        raw = read_available(self._world.memory, self._base, min(size, _STACK_LIMIT))
+        self._words = memoryview(raw)[: len(raw) & -_WORD].cast("Q")
+        if len(self._words) * _WORD < size:
+            self._roots.notes.append(
+                f"the stack of goroutine {self._g.id} cannot be read whole: what only the rest of "
+                "it keeps counts as garbage"
+            )
+
+    def _word(self, address: int) -> int:
+        index = (address - self._base) >> 3
+        return self._words[index] if 0 <= index < len(self._words) else 0
+
+    def _find_regions(self, frames: list[MachineFrame]) -> None:
+        """Values of this stack that are known by what points at them. Each lies in one frame;
+        what claims to reach farther is an array that stands for one of unknown length."""
+        ends = [frame.cfa for frame in frames]
+        for frame in frames:
+            if frame.spot is None:
+                continue
+            for lead in self._finder.shape(frame, frame.spot).leads:
+                at = self._word(frame.cfa + lead.place)
+                if self._g.low <= at < self._g.high:
+                    count = self._word(frame.cfa + lead.place + 2 * _WORD) if lead.many else 1
+                    high = at + lead.type.size * count
+                    within = bisect_right(ends, at)
+                    if within < len(ends) and high <= ends[within]:
+                        self._regions.append((at, high, lead.name, lead.type))
+
+    # Frames
+
+    def _frame(self, frame: MachineFrame, innermost: bool, careful: bool) -> bool:
+        """The roots of one frame; whether the next one was interrupted by this one."""
+        running = innermost and self._g.status == "running"
+        interrupting = frame.function in _INTERRUPTING
+        spot = frame.spot
+        if spot is None or frame.trap or frame.guessed or running or careful or interrupting:
+            self._conservative(frame)
+            if running:
+                self._registers()
+            return interrupting
+        shape = self._finder.shape(frame, spot)
+        if not shape.exact:
+            self._conservative(frame)
+            return False
+        for place in shape.slots:
+            self._slot(frame, shape, frame.cfa + place)
+        for found in shape.objects:
+            if frame.cfa + found.low >= frame.sp:
+                self._objects.append((frame.cfa + found.low, found, frame, shape))
+        return False
+
+    def _slot(self, frame: MachineFrame, shape: _Shape, address: int) -> None:
+        value = self._word(address)
+        if not value:
+            return
+        if self._g.low <= value < self._g.high:
+            self._queue.append(value)
+        elif self._finder._low <= value < self._finder._high:
+            variable = shape.variable(address - frame.cfa)
+            variable = variable or self._finder.sent_at(self._g, address, frame.cfa)
+            variable = variable or self._region(frame, address) or _TEMPORARY
+            owner = self._groups.variable(frame.cfa, variable, _function(frame))
+            self._roots.add(owner, address, value)
+
+    def _region(self, frame: MachineFrame, address: int) -> _Variable | None:
+        for low, high, name, kind in self._regions:
+            if low <= address < high:
+                return _Variable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
+        return None
+
+    def _conservative(self, frame: MachineFrame) -> None:
+        self._finder.conservative += 1
+        high = max(min(frame.cfa, self._g.high), frame.sp)
+        self._range(frame.sp, high, shown_name(frame.function) or "code that is not Go's")
+
+    def _range(self, low: int, high: int, function: str) -> None:
+        """Words of the stack, as far as it was read."""
+        low = max(low & -_WORD, self._base)
+        for address in range(low, min(high, self._base + _WORD * len(self._words)), _WORD):
+            self._perhaps(address, self._word(address), function)
+
+    def _registers(self) -> None:
+        thread = next((t for t in self._world.goroutines.threads if t.address == self._g.m), None)
+        registers = self._world.threads.get(thread.tid) if thread else None
+        for name in GENERAL if registers else ():
+            self._perhaps(0, int(getattr(registers, name, 0)), f"register {name}")
+
+    def _perhaps(self, address: int, value: int, function: str) -> None:
+        if self._g.low <= value < self._g.high:
+            self._queue.append(value)
+        elif self._finder._low <= value < self._finder._high:
+            name = "a word that may be a pointer"
+            owner = self._groups.of((0, function, 0), name, function=function, conservative=True)
+            self._roots.add(owner, address, value)
+
+    # What is reached by addresses into the stack
+
+    def _defers(self) -> None:
+        layout, memory = self._world.layout, self._world.memory
+        if not layout.has("_defer"):
+            return
+        try:
+            at = u64(memory, self._g.address + layout.offset("g", "_defer"))
+            panicking = u64(memory, self._g.address + layout.offset("g", "_panic"))
+            if panicking:
+                self._queue.append(panicking)
+        except UnreadableError:
+            return
+        lists = Lists(memory)
+        for record in lists.follow(layout.struct("_defer"), at, "link"):
+            self._deferred(record.address, record["fn"])
+        if lists.broken:
+            self._roots.notes.append(
+                f"deferred calls of goroutine {self._g.id} may be missing: {lists.broken}"
+            )
+
+    def _deferred(self, at: int, function: int) -> None:
+        for value in (at, function):
+            if self._g.low <= value < self._g.high:
+                self._queue.append(value)
+            elif self._finder._low <= value < self._finder._high:
+                owner = self._groups.of((1, "deferred call", 0), "a deferred call")
+                self._roots.add(owner, at, value)
+
+    def _stack_objects(self) -> None:
+        """Those that something points at, and what they point at in turn."""
+        found = sorted(self._objects, key=lambda o: o[0])
+        starts = [low for low, *_ in found]
+        seen: set[int] = set()
+        while self._queue:
+            value = self._queue.pop()
+            at = bisect_right(starts, value) - 1
+            if at < 0 or at in seen:
+                continue
+            low, kind, frame, shape = found[at]
+            if value >= low + max(kind.size, 1):
+                continue
+            seen.add(at)
+            for offset in kind.pointers:
+                self._slot(frame, shape, low + offset)

@@ -1,0 +1,109 @@
+"""Stacks that are like one that was walked before: programs park thousands in one place.
+
+A goroutine that waits at the same pc, with as much of its stack in use and the same return
+addresses at the same places, stands in the same frames. So its pointers lie at the same places,
+and it need not be walked: a template says where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.unwind import MachineFrame, is_hard
+
+_WORD = 8
+_MOST_ALIKE = 8
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A word that holds a pointer: `index` words from sp, in a frame whose CFA is `cfa` bytes from
+    sp. `low` is where its variable begins, from the CFA; `type` is None where it is none."""
+
+    index: int
+    cfa: int
+    name: str
+    low: int
+    type: GoType | None
+    function: str
+
+
+class Template(msgspec.Struct, frozen=True):
+    """`size` bytes from sp to the stack's high end. `returns` are the words (index, value) that
+    make it this stack. `leads` are the words that may point at values on the stack itself, and
+    `objects` says whether such have pointers of their own: then each has to be looked at alone.
+    """
+
+    size: int
+    returns: tuple[tuple[int, int], ...]
+    slots: tuple[Slot, ...]
+    leads: tuple[int, ...]
+    objects: bool
+
+    def fits(self, words: Sequence[int], low: int, high: int) -> bool:
+        """Whether a stack [low, high) with these words from its sp on is such a one, and has
+        nothing that leads to other words of it."""
+        return (
+            all(words[i] == value for i, value in self.returns)
+            and not any(low <= words[i] < high for i in self.leads)
+            and not (self.objects and any(low <= words[s.index] < high for s in self.slots))
+        )
+
+
+class Templates:
+    """Those that are known, by where a goroutine waits and how much stack it uses."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], list[Template]] = {}
+
+    def of(self, g: Goroutine) -> Sequence[Template]:
+        return self._known.get(_key(g), ()) if _plain(g) else ()
+
+    def wanted(self, g: Goroutine) -> bool:
+        """Whether a template of this goroutine's stack would be of use."""
+        return _plain(g) and len(self._known.get(_key(g), ())) < _MOST_ALIKE
+
+    def learn(self, g: Goroutine, template: Template) -> None:
+        """Keep a template; to be asked before: whether it is `wanted`."""
+        self._known.setdefault(_key(g), []).append(template)
+
+
+def returns_of(
+    g: Goroutine, frames: Sequence[MachineFrame], words: Sequence[int]
+) -> tuple[tuple[int, int], ...] | None:
+    """The return addresses by which a walked stack is known again; None where that is not enough:
+    the walk went by other means, or the goroutine was not parked in order."""
+    if not (_plain(g) and frames and frames[0].sp == g.sp and frames[0].pc == g.pc):
+        return None
+    if any(not _certain(frame) for frame in frames):
+        return None
+    found = []
+    for inner, outer in pairwise(frames):
+        index, rest = divmod(inner.cfa - _WORD - g.sp, _WORD)
+        if rest or outer.sp != inner.cfa or not 0 <= index < len(words):
+            return None
+        if words[index] != outer.pc:
+            return None
+        found.append((index, outer.pc))
+    return tuple(found)
+
+
+def inside(words: Sequence[int], indexes: Iterable[int]) -> bool:
+    return all(0 <= index < len(words) for index in indexes)
+
+
+def _certain(frame: MachineFrame) -> bool:
+    spot = frame.spot
+    return not (spot is None or frame.trap or frame.guessed or frame.stack or is_hard(spot))
+
+
+def _plain(g: Goroutine) -> bool:
+    return g.status == "waiting" and g.sp % _WORD == 0 and g.low <= g.sp < g.high
+
+
+def _key(g: Goroutine) -> tuple[int, int]:
+    return g.pc, g.high - g.sp

@@ -1,0 +1,23 @@
+"""What a closure captured, by the function whose code it runs.
+
+Since Go 1.23 the debug information of the closure's body says where each captured variable lies in
+the closure object (DW_AT_go_closure_offset, src/cmd/compile/internal/dwarfgen/dwarf.go).
+"""
+
+from __future__ import annotations
+
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.values.values import Capture
+
+
+def captures_of(program: Program, code: int) -> tuple[Capture, ...]:
+    """The captured variables of the closure whose code starts at a link-time address."""
+    function = program.debug.function_at(code)
+    if function is None or function.low != code:
+        return ()
+    found = []
+    for local in program.debug.locals(function):
+        if local.closure_offset > 0:
+            kind = program.debug.types.at(local.type)
+            found.append(Capture(local.name, kind, local.closure_offset))
+    return tuple(sorted(found, key=lambda c: c.offset))

@@ -1,0 +1,405 @@
+"""The variables of one frame: which are in scope, in what state, and where they lie.
+
+Source of the conventions: src/cmd/compile/internal/dwarfgen and ssa/debug.go (Go 1.21 to 1.27): a
+variable moved to the heap is named "&x" and is a pointer; an unoptimised local is at a frame
+offset from entry on; an optimised one has a location list, or nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from goprobe.arch.frames import RETURN_ADDRESS
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.info import Local
+from goprobe.errors import UnreadableError
+from goprobe.model.value import State
+from goprobe.process.memory.memory import Memory
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
+from goprobe.runtime.values.functionvars import FunctionVariables, frame_offset, named_elsewhere
+from goprobe.runtime.values.pieces import (
+    PlacedPiece,
+    is_one_word_of_more,
+    is_taken_apart,
+    leaves,
+    placed,
+)
+from goprobe.runtime.values.place import InBytes, InMemory, Place
+
+_WORD = 8
+# What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
+# and msg.ptr and msg.len for the parts of a variable that it took apart.
+_OF_THE_SOURCE = re.compile(r"&?\w+")
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """A variable of a frame with its place. `why` explains every state but live."""
+
+    local: Local
+    name: str
+    type: GoType
+    state: State
+    why: str
+    place: Place | None = None
+    register: str = ""
+    moved: bool = False
+
+
+class FrameVariables:
+    """Finds the variables of frames at one stop. `described` is the debug information's
+    description of the type whose descriptor is at an address."""
+
+    def __init__(
+        self, program: Program, memory: Memory, bias: int,
+        described: Callable[[int], GoType | None],
+    ) -> None:  # fmt: skip
+        self._program = program
+        self._memory = memory
+        self._bias = bias
+        self._arguments = TypeArguments(
+            program.elf, program.debug.types, memory, bias, described
+        )  # fmt: skip
+
+    def of(self, frame: FrameView, registers: Mapping[str, int]) -> Iterator[Binding]:
+        """The variables in scope of a frame. `registers` are those known in it (only the
+        innermost frame's are: Go saves none across a call)."""
+        debug = self._program.debug
+        pc = frame.lookup - self._bias
+        function = debug.function_at(pc)
+        if function is None:
+            return
+        scopes = tuple(reversed(debug.scopes(function, pc)))
+        if frame.depth >= len(scopes):
+            return
+        about = self._program.function_variables(function)
+        everything = tuple(_with_line(v, frame) for v in scopes[frame.depth].locals)
+        named: Sequence[Local] = self._of_the_source(everything)
+        if not frame.depth:
+            named = [v for v in named if not about.is_of_inlined_call(v)]
+        named = self._with_types(about, named, everything, frame, registers)
+        bound = [
+            self._bind(about, local, frame, registers, everything) for local in _as_declared(named)
+        ]
+        bound = list(_without_hidden_captures(_one_of_each(bound)))
+        yield from _in_force_first(bound, frame.line)
+
+    def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
+        """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names
+        "tC" as the source could (SplitStruct, cmd/compile, ssa/func.go, Go 1.21 to 1.27)."""
+        types = self._program.debug.types
+        parts = {
+            (v.name + member.name, v.line, member.type)
+            for v in locals_
+            for member in types.at(v.type).members
+            if types.at(v.type).kind == GoKind.STRUCT
+        }
+        return [
+            v for v in locals_
+            if _OF_THE_SOURCE.fullmatch(v.name) and (v.name, v.line, v.type) not in parts
+        ]  # fmt: skip
+
+    def parameters(
+        self, function: FunctionEntry, registers: Mapping[str, int], cfa: int
+    ) -> Iterator[Binding]:
+        """The parameters of a function that is about to be entered, results left out."""
+        about = self._program.function_variables(function)
+        pc = function.low + self._bias
+        frame = FrameView(pc, pc, cfa - RETURN_ADDRESS, cfa, function.name, "", 0, False, 0, True)
+        passed = self._program.debug.parameters(function)
+        for local in self._with_types(about, passed, passed, frame, registers):
+            if local.name and not local.result:
+                yield self._bind(about, local, frame, registers)
+
+    def _with_types(
+        self, about: FunctionVariables, locals_: Sequence[Local], everything: Sequence[Local],
+        frame: FrameView, registers: Mapping[str, int],
+    ) -> Sequence[Local]:  # fmt: skip
+        """Variables of generic code with their true types, where its dictionary is at hand."""
+        if all(v.dictionary_index < 0 for v in locals_):
+            return locals_
+        for local in everything:
+            if local.name == DICTIONARY:
+                bound = self._bind(about, local, frame, registers)
+                try:
+                    raw = bound.place.read(0, _WORD) if bound.place else b""
+                except UnreadableError:
+                    continue
+                if raw:
+                    return self._arguments.resolved(locals_, int.from_bytes(raw, "little"))
+        return locals_
+
+    def _bind(
+        self, about: FunctionVariables, local: Local, frame: FrameView,
+        registers: Mapping[str, int], others: Sequence[Local] = (),
+    ) -> Binding:  # fmt: skip
+        kind = self._program.debug.types.at(local.type)
+        pc = frame.lookup - self._bias
+        # A caller's frame stands behind its call: what is there now is what held at the call.
+        entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+        if entry is None:
+            return self._absent(about, local, kind, frame)
+        try:
+            pieces = evaluate(
+                entry.expression, cfa=frame.cfa, frame_base=frame.cfa, registers=registers,
+                bias=self._bias,
+            )  # fmt: skip
+        except UnsupportedExpressionError as error:
+            return Binding(local, local.name, kind, State.OPTIMIZED_OUT, f"{error}")
+        fixed = frame_offset(local) is not None
+        if _is_later(local, frame.line) or (fixed and not about.is_assigned(local, kind, pc)):
+            return self._not_yet(local, kind, frame)
+        if not fixed and _in_its_own_statement(local, frame.line):
+            return self._not_yet(local, kind, frame)
+        return self._placed(about, local, kind, frame, pieces, registers, others)
+
+    def _not_yet(self, local: Local, kind: GoType, frame: FrameView) -> Binding:
+        moved = local.name.startswith("&")
+        if moved:
+            kind = self._program.debug.types.at(kind.elem)
+        where = f"declared at line {local.line}, which has not run yet (the frame is at line "
+        where += f"{frame.line})"
+        if local.parameter:
+            where = "the function's prologue has not stored it yet"
+        elif local.line == frame.line:
+            where = f"declared at line {local.line}, which is running"
+        return Binding(local, local.name.lstrip("&"), kind, State.NOT_YET, where, moved=moved)
+
+    def _absent(
+        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView
+    ) -> Binding:
+        moved = local.name.startswith("&")
+        if moved:
+            kind = self._program.debug.types.at(kind.elem)
+        name = local.name.lstrip("&")
+        if not local.locations and _in_its_own_statement(local, frame.line):
+            return self._not_yet(local, self._program.debug.types.at(local.type), frame)
+        if not local.locations:
+            why = "the optimiser keeps it nowhere: no place in memory, no register"
+            if not self._program.debug.is_optimised(about.function):
+                why = "the compiler gave no place for it in the debug information"  # seen of 1.21
+            return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
+        pc = frame.lookup - self._bias
+        if all(e.low > pc for e in local.locations) and local.line >= frame.line:
+            why = f"declared at line {local.line}; it has a place only further on in the code"
+            return Binding(local, name, kind, State.NOT_YET, why, moved=moved)
+        why = "the optimiser keeps it only in other parts of the function, not at this pc"
+        return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
+
+    def _placed(
+        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView,
+        pieces: tuple[Piece, ...], registers: Mapping[str, int], others: Sequence[Local],
+    ) -> Binding:  # fmt: skip
+        name = local.name
+        found = self._parts(about, local, kind, frame, pieces, others)
+        if not found:
+            why = "its debug information does not tell which of its words it describes"
+            if not pieces:
+                why = "its debug information names no place"
+            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
+        names = [p.piece.register for p in found if p.piece.register]
+        lost = [r for r in names if r not in registers]
+        if lost and len(lost) == len(found):
+            why = f"it was in register {lost[0]}, which calls do not preserve"
+            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
+        if name.startswith("&"):
+            return self._moved(local, kind, pieces, registers)
+        if is_one_word_of_more(self._program.debug.types, kind, local.locations):
+            why = "its debug information tells only one of its words, not which"
+            return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
+        place = self._assembled(kind, found, registers)
+        if all(p.piece.constant is not None for p in found):
+            return Binding(local, name, kind, State.CONSTANT,
+                           "the optimiser made it a constant of the code", place)  # fmt: skip
+        base = _contiguous(found)
+        if base is not None and not place.missing:
+            return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory, base))
+        if not any(p.piece.register in registers or p.piece.address is not None for p in found):
+            return Binding(local, name, kind, State.OPTIMIZED_OUT,
+                           "the optimiser kept none of it")  # fmt: skip
+        spread = ", ".join(_shown(p.piece) for p in found)
+        if not names:  # at no one address: not live, the contract has no nearer word for it
+            why = f"the optimiser keeps its words apart: {spread}"
+            return Binding(local, name, kind, State.REGISTER, why, place)
+        why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
+        return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
+
+    def _parts(
+        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView,
+        pieces: tuple[Piece, ...], others: Sequence[Local],
+    ) -> tuple[PlacedPiece, ...]:  # fmt: skip
+        """The pieces with their places in the variable, as far as these are sure."""
+        types = self._program.debug.types
+        if len(pieces) == 1 and pieces[0].size in (0, kind.size):
+            passed = None if frame.depth else about.passed_in_memory(local)
+            at = pieces[0].address
+            if passed is None or at is None or not is_taken_apart(types, kind):
+                return (PlacedPiece(0, pieces[0]),)
+            words = tuple(leaves(types, kind))
+            if len(words) < 2:
+                return (PlacedPiece(0, pieces[0]),)
+            # Where only one of its words has a name, that word's place is given as the whole's.
+            return tuple(
+                PlacedPiece(w.offset, replace(pieces[0], size=w.size if w.offset else kind.size))
+                for w in words if frame.cfa + passed.offset + w.offset == at
+            )  # fmt: skip
+        if sum(p.size for p in pieces) > kind.size:
+            # Go 1.21 describes each word of a spilled interface parameter twice.
+            pieces = tuple(dict.fromkeys(pieces))
+        words = tuple(leaves(types, kind))
+        return placed(words, pieces, named_elsewhere(local, words, others))
+
+    def _assembled(
+        self, kind: GoType, pieces: Sequence[PlacedPiece], registers: Mapping[str, int]
+    ) -> InBytes:
+        """The value's bytes; missing are those of words that no piece holds."""
+        data = bytearray(kind.size)
+        missing = {
+            at for word in leaves(self._program.debug.types, kind)
+            for at in range(word.offset, word.offset + word.size)
+        }  # fmt: skip
+        for part in pieces:
+            size = min(part.piece.size or kind.size, kind.size - part.offset)
+            raw = self._piece(part.piece, size, registers)
+            if raw is not None and len(raw) >= size:
+                data[part.offset : part.offset + size] = raw[:size]
+                missing.difference_update(range(part.offset, part.offset + size))
+        return InBytes(bytes(data), frozenset(missing))
+
+    def _piece(self, piece: Piece, size: int, registers: Mapping[str, int]) -> bytes | None:
+        if piece.constant is not None:
+            return piece.constant
+        if piece.register:
+            value = registers.get(piece.register)
+            return None if value is None else value.to_bytes(max(16, size), "little")
+        if piece.address is None:
+            return None
+        try:
+            return self._memory.read(piece.address, min(size, 1 << 16))
+        except UnreadableError:
+            return None
+
+    def _moved(
+        self, local: Local, kind: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
+    ) -> Binding:
+        raw = self._piece(pieces[0], 8, registers)
+        target = self._program.debug.types.at(kind.elem)
+        name = local.name[1:]
+        pointer = int.from_bytes((raw or b"")[:8], "little")
+        if not pointer:
+            return Binding(local, name, target, State.NOT_YET,
+                           "the compiler moved it to the heap; it is not allocated yet",
+                           moved=True)  # fmt: skip
+        return Binding(
+            local, name, target, State.LIVE, "", InMemory(self._memory, pointer), moved=True
+        )
+
+
+def _contiguous(pieces: Sequence[PlacedPiece]) -> int | None:
+    """Where in memory all of them lie as one value."""
+    bases = {None if p.piece.address is None else p.piece.address - p.offset for p in pieces}
+    return bases.pop() if len(bases) == 1 else None
+
+
+def _shown(piece: Piece) -> str:
+    return piece.register or (
+        f"memory at {piece.address:#x}" if piece.address is not None else "nowhere"
+    )
+
+
+def _one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
+    """A moved parameter or result is described twice, where it arrived and as "&x", and the
+    optimiser may describe a result twice: the one of them that holds now, else the first."""
+    best: dict[tuple[str, int], Binding] = {}
+    for binding in bindings:
+        known = best.setdefault((binding.name, binding.local.line), binding)
+        if _rank(binding) > _rank(known):
+            best[binding.name, binding.local.line] = binding
+    chosen = {id(binding) for binding in best.values()}
+    for binding in bindings:
+        may_repeat = binding.moved or binding.local.parameter
+        if not may_repeat or id(binding) in chosen:
+            yield binding
+
+
+def _without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
+    """The compiler puts what a closure captured under the line of its first use there: in
+    `v := v` that is the line of the variable that hides it. Nothing would tell the two apart, and
+    only one can be meant: the closure's own (which since Go 1.23 has no place in the closure
+    object), that of an inner block, or either where they are equal."""
+    groups: dict[tuple[str, int], list[Binding]] = {}
+    for binding in bindings:
+        groups.setdefault((binding.name, binding.local.line), []).append(binding)
+    for same in groups.values():
+        held = [b for b in same if b.place is not None and not b.local.parameter]
+        if len(held) < 2 or len({b.local.type for b in held}) > 1:
+            yield from same
+            continue
+        best = max((b.local.closure_offset < 0, b.local.block) for b in held)
+        chosen = [b for b in held if (b.local.closure_offset < 0, b.local.block) == best]
+        if len({_raw(b) for b in chosen}) > 1:
+            why = "the debug information describes two variables of this name and line"
+            chosen = [replace(chosen[0], state=State.OPTIMIZED_OUT, why=why, place=None,
+                              register="")]  # fmt: skip
+        yield chosen[0]
+        yield from (b for b in same if b.place is None)
+
+
+def _raw(binding: Binding) -> bytes:
+    try:
+        return binding.place.read(0, min(binding.type.size, 1 << 12)) if binding.place else b""
+    except UnreadableError:
+        return b""
+
+
+def _rank(binding: Binding) -> tuple[bool, bool]:
+    return binding.place is not None, binding.moved and binding.state is State.LIVE
+
+
+def _with_line(local: Local, frame: FrameView) -> Local:
+    """The parameters of inlined calls are described without a line: it is the declaration's."""
+    return local if local.line or not local.parameter else replace(local, line=frame.start_line)
+
+
+def _as_declared(locals_: Sequence[Local]) -> list[Local]:
+    return sorted(locals_, key=lambda v: (not v.parameter, v.line))
+
+
+def _in_force_first(bindings: list[Binding], line: int) -> list[Binding]:
+    """Of the variables of one name the one that the name means at `line` stands first, the rest
+    as they hide one another; each name keeps its places in the order of declarations."""
+    of_name: dict[str, list[Binding]] = {}
+    for binding in bindings:
+        of_name.setdefault(binding.name, []).append(binding)
+    for same in of_name.values():
+        same.sort(key=lambda b: _force(b, line))  # taken from the end
+    return [of_name[binding.name].pop() for binding in bindings]
+
+
+def _is_later(local: Local, line: int) -> bool:
+    """Whether a variable's declaration lies behind `line`, where its frame stands. The optimiser
+    may know its value already; a name means nothing before its declaration all the same."""
+    return not local.parameter and local.closure_offset < 0 and local.line > line
+
+
+def _in_its_own_statement(local: Local, line: int) -> bool:
+    """Whether its declaration runs just now: what the optimiser knows of it need not be so yet."""
+    return not local.parameter and local.closure_offset < 0 and local.line == line
+
+
+def _force(binding: Binding, line: int) -> tuple[bool, int, int, bool]:
+    """How near to `line` a variable is declared: one whose declaration has not run means nothing
+    yet; an inner block's hides an outer's; and a closure's own variable hides what it captured,
+    which the compiler puts into the closure's outermost block under the line of its declaration
+    outside, of the closure, or of its first use there, none of which lies behind the own one's
+    (cmd/compile, noder/reader.go and dwarfgen, Go 1.21 to 1.27)."""
+    local = binding.local
+    later = binding.state is State.NOT_YET and not local.parameter
+    return not (later or _is_later(local, line)), local.block, local.line, local.closure_offset < 0

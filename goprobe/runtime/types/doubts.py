@@ -1,0 +1,167 @@
+"""What is told of objects whose type is not certain: deduced, one of several, or a part.
+
+Objects of which only a part is known are what alone can have that part there; a type whose values
+may be the beginning of larger ones is told with those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.sizeclasses import TINY_BYTES
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.words import ABSENT
+from goprobe.runtime.types.heapview import HeapView, exact, groups
+from goprobe.runtime.types.parts import Parts
+from goprobe.runtime.types.shapes import Shapes
+from goprobe.runtime.types.wholes import Slot, Whole
+
+_WORD = 8
+
+
+class Doubts:
+    """`types` are the shapes that objects have so far, `sure` those that are certain."""
+
+    def __init__(
+        self, view: HeapView, shapes: Shapes, parts: Parts, types: Ids, sure: NDArray[np.bool_]
+    ) -> None:
+        self._view = view
+        self._shapes = shapes
+        self._parts = parts
+        self.shape = types
+        self.sure = sure
+
+    def deduced(self, nodes: Ints) -> list[tuple[int, Ints]]:
+        """Shapes of objects that nothing but one can be, by a part of them."""
+        nodes = nodes[(self.shape[nodes] == 0) & (self._parts.shape[nodes] != 0)]
+        nodes = nodes[~self._view.tiny[nodes]]
+        found: list[tuple[int, Ints]] = []
+        for (shape, slot, into, length, mask), rows in self._alike(nodes):
+            row = self._shapes.row(shape)
+            if row < 0:
+                continue
+            wholes = self._view.witnesses.wholes.holding(row, slot, into, length, mask)
+            if wholes is not None and len(wholes) == 1:
+                found.append((self._shapes.of_whole(wholes[0]), rows))
+        return found
+
+    def _alike(self, nodes: Ints) -> list[tuple[tuple[int, Slot, int, int, int | None], Ints]]:
+        """Objects in groups of those of which the same is known."""
+        span = self._view.objects.span[nodes]
+        parts, view = self._parts, self._view
+        keys = np.stack((
+            parts.shape[nodes], view.below[span], view.room[span], view.noscan[span],
+            parts.into[nodes], parts.length[nodes], view.masks(nodes),
+        )).astype(np.int64)  # fmt: skip
+        different_keys, which = np.unique(keys, axis=1, return_inverse=True)
+        which = which.ravel()
+        found = []
+        for number, rows in groups(which, np.argsort(which, kind="stable")):
+            shape, low, high, noscan, into, length, mask = different_keys[:, number].tolist()
+            slot = Slot(low, high, bool(noscan))
+            found.append(((shape, slot, into, length, exact(mask, slot)), nodes[rows]))
+        return found
+
+    # What is told in the end
+
+    def told(self) -> tuple[Ids, NDArray[np.bool_]]:
+        """The shape of each object, and whether only a part of it is known."""
+        shape = self.shape[: self._view.n].copy()
+        for nodes, number in [*self._doubtful(shape), *self._doubtful_arrays(shape)]:
+            shape[nodes] = number
+        rows = np.flatnonzero((shape == 0) & (self._parts.shape != 0))
+        inner = np.zeros(self._view.n, bool)
+        inner[rows] = True
+        keys = np.stack((self._parts.shape[rows], self._parts.into[rows]))
+        several, which = np.unique(keys, axis=1, return_inverse=True)
+        numbers = [self._shapes.holding(*key) for key in several.T.tolist()]
+        if len(rows):
+            shape[rows] = np.array(numbers, np.int32)[which.ravel()]
+        return shape, inner
+
+    def _doubtful(self, shape: Ids) -> Iterator[tuple[Ints, int]]:
+        """Objects that may as well be of a larger type, and what is told of them instead."""
+        wholes, shapes = self._view.witnesses.wholes, self._shapes
+        some = np.array([
+            shapes.row(n) >= 0 and not shapes.is_array(n) and wholes.has_larger(shapes.row(n))
+            for n in range(len(shapes))
+        ], bool)  # fmt: skip
+        open_ = np.flatnonzero(some[shape] & ~self.sure & ~self._view.tiny)
+        slots, slot_of = self._view.slots
+        keys = shape[open_].astype(np.int64) * len(slots) + slot_of[self._view.objects.span[open_]]
+        for key, rows in groups(keys, np.argsort(keys, kind="stable")):
+            number, slot = key // len(slots), slots[key % len(slots)]
+            row = shapes.row(number)
+            if not wholes.larger(row, slot, None):
+                continue
+            nodes = open_[rows]
+            masks = self._view.masks(nodes)
+            for mask, alike in groups(masks, np.argsort(masks, kind="stable")):
+                rivals = wholes.larger(row, slot, exact(mask, slot))
+                if rivals:
+                    fits = wholes.fits(Whole(row, False), slot, exact(mask, slot))
+                    yield from self._weighed(nodes[alike], number if fits else 0, row, rivals)
+
+    def _weighed(
+        self, nodes: Ints, number: int, row: int, rivals: tuple[int, ...]
+    ) -> Iterator[tuple[Ints, int]]:
+        """A shape, or one of its rivals. Allocated memory is cleared: what lies behind a value of
+        its type is zero. `number` is 0 where the object's pointer words are not the shape's."""
+        if len(rivals) == 1:
+            size = int(self._view.witnesses.catalog.size[row])
+            larger = self._is_filled_behind(nodes, size) if number else np.ones(len(nodes), bool)
+            yield nodes[larger], self._shapes.of_whole(Whole(rivals[0], False))
+            nodes = nodes[~larger]
+        if number:
+            yield nodes, self._shapes.either(number, rivals)
+
+    def _is_filled_behind(self, nodes: Ints, size: int) -> NDArray[np.bool_]:
+        """Whether there is anything but zeros behind the first `size` bytes of objects; False for
+        those without pointers, whose contents were not read."""
+        span = self._view.objects.span[nodes]
+        start = self._view.words.start[span]
+        index = (self._view.objects.base[nodes] - self._view.objects.spans.base[span]).astype(
+            np.int64
+        )
+        first = start + (index + self._view.lead[span]) // _WORD
+        found = np.zeros(len(nodes), bool)
+        last = int(self._view.room[span].max(initial=0)) // _WORD
+        for word in range(size // _WORD, last):
+            there = (start != ABSENT) & (word < self._view.room[span] // _WORD)
+            value = self._view.words.words[np.where(there, first + word, 0)]
+            if word == size // _WORD:
+                value = value >> np.uint64(8 * (size % _WORD))
+            found |= there & (value != 0)
+        return found
+
+    def _doubtful_arrays(self, shape: Ids) -> Iterator[tuple[Ints, int]]:
+        """Arrays that may as well be a struct's last field."""
+        wholes, (slots, slot_of) = self._view.witnesses.wholes, self._view.slots
+        for number, nodes, into, length in self._parts.arrays:
+            row = self._shapes.row(number)
+            left = (shape[nodes] == number) & ~self.sure[nodes]
+            if row < 0 or not left.any():
+                continue
+            nodes, into, length = nodes[left], into[left], length[left]
+            which = slot_of[self._view.objects.span[nodes]]
+            for key, rows in groups(which, np.argsort(which, kind="stable")):
+                slot = slots[key]
+                if slot.high == TINY_BYTES or not wholes.has_structs(row, slot):
+                    continue
+                masks = self._view.masks(nodes[rows]).tolist()
+                each = zip(
+                    rows.tolist(), into[rows].tolist(), length[rows].tolist(), masks, strict=True
+                )
+                for at, place, size, mask in each:
+                    words = exact(mask, slot)
+                    rivals = wholes.structs(row, slot, place, size, words)
+                    fits = wholes.fits(Whole(row, True), slot, words)
+                    if rivals and len(rivals) == 1 and not fits:
+                        whole = self._shapes.of_whole(Whole(rivals[0], False))
+                        yield nodes[at : at + 1], whole
+                    elif rivals is None or rivals:
+                        yield nodes[at : at + 1], self._shapes.either(number, rivals or ())

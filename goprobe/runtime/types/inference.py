@@ -1,0 +1,384 @@
+"""The type of every object, as far as anything in the process tells it.
+
+Types come from the headers of objects over 512 bytes, and flow along pointers from typed roots
+(package-level variables, variables of frames) and closures; interfaces say the types of their
+values themselves. What a pointer says is true of what it points at, and that may be a part: a
+struct's first field and an array's first element begin where the whole does. So a pointer's type is
+taken for the whole object's where that gets a slot of this size, until a pointer to more is found;
+what is then known of a part only is settled by what the part can be in (`wholes`), else the object
+is said to hold the part.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.sizeclasses import TINY_BYTES
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.chains import Chains
+from goprobe.runtime.types.doubts import Doubts
+from goprobe.runtime.types.heapview import HeapView, different, groups
+from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
+from goprobe.runtime.types.parts import Parts
+from goprobe.runtime.types.shape import Rule
+from goprobe.runtime.types.shapes import Shapes
+
+_WORD = 8
+_NARROW = 32
+_CHASE = 256
+_AT_ONCE = 1 << 19
+
+
+class Typing(msgspec.Struct, frozen=True):
+    """`shape` is each object's (0: not known). `inner`: known by a pointer to a part of it only;
+    its shape says which part it holds."""
+
+    shape: Ids
+    inner: NDArray[np.bool_]
+
+
+class Typist:
+    """Finds the types of all objects of one snapshot."""
+
+    def __init__(self, view: HeapView, shapes: Shapes) -> None:
+        self._view = view
+        self._shapes = shapes
+        self.shape = np.zeros(view.n + len(view.roots.shapes) + 1, np.int32)
+        self.sure = np.zeros(view.n, bool)
+        self._parts = Parts(view.n)
+        self._doubts = Doubts(view, shapes, self._parts, self.shape, self.sure)
+        self._chains = Chains(view, shapes, self.shape, self._may_be)
+        self._pending: dict[int, list[Ints]] = {}
+        self._fits: dict[int, NDArray[np.bool_]] = {}
+        self._later: list[tuple[int, Ints]] = []
+        self._vague: list[tuple[Ints, int]] | None = []
+        self._narrow: dict[int, int] = {}
+
+    # What may be what
+
+    def _may_be(self, shape: int) -> NDArray[np.bool_]:
+        """Of each span, whether its objects may be one value of the shape."""
+        if shape not in self._fits:
+            about = self._shapes[shape]
+            fits = self._view.noscan != about.pointers
+            fits &= (about.size <= self._view.room) & (about.size > self._view.below)
+            if not about.pointers and about.size < TINY_BYTES:
+                fits |= self._view.noscan & (self._view.objects.spans.elemsize == TINY_BYTES)
+            self._fits[shape] = fits
+        return self._fits[shape]
+
+    def _outranks(self, shape: int, old: int) -> bool:
+        """Whether a pointer that says `shape` says more than one that says `old`."""
+        one, other = self._shapes.is_special(shape), self._shapes.is_special(old)
+        if one or other:
+            return one and not other
+        wholes, shapes = self._view.witnesses.wholes, self._shapes
+        outer, inner = shapes.row(shape), shapes.row(old)
+        return outer >= 0 and inner >= 0 and wholes.contains_first(outer, inner)
+
+    # The flow
+
+    def seed(self, slots: Ints, rtypes: Words) -> None:
+        """Objects that carry their own type.
+
+        The inner parts of maps have types that say less than the map's own: they wait until the
+        map has had its say.
+        """
+        nodes = self._view.objects.of_slots(slots).astype(np.int64)
+        order = np.argsort(rtypes, kind="stable")
+        for rtype, rows in groups(rtypes, order):
+            if rtype and self._shapes.is_part_of_map(rtype):
+                self._later.append((rtype, nodes[rows]))
+            elif rtype:
+                self._carries(rtype, nodes[rows])
+
+    def known(self, nodes: Ints, rtype: int) -> None:
+        """Objects of which the runtime itself says that they begin with a value of a type."""
+        if rtype and len(nodes):
+            shape = self._shapes.of_rtype(rtype)
+            self._assign(nodes[self._may_be(shape)[self._view.objects.span[nodes]]], shape)
+
+    def _carries(self, rtype: int, nodes: Ints) -> None:
+        if self._shapes.is_of_closure(rtype):
+            self._run_code(nodes)
+            return
+        shape = self._shapes.of_rtype(rtype)
+        whole = self._may_be(shape)[self._view.objects.span[nodes]]
+        self._assign(nodes[whole], shape, sure=True)
+        self._assign(nodes[~whole], self._shapes.array_of_rtype(rtype), sure=True)
+
+    def run(self) -> Typing:
+        nodes = np.flatnonzero(self._view.roots.shapes) + self._view.roots.base
+        self.shape[nodes] = self._view.roots.shapes[nodes - self._view.roots.base]
+        known = self.shape[nodes]
+        for number, rows in groups(known, np.argsort(known, kind="stable")):
+            self._pending.setdefault(number, []).append(nodes[rows])
+        self._flow()
+        for rtype, carriers in self._later:
+            self._assign(carriers, self._shapes.part_of_map(rtype))
+        self._settle()
+        for rtype, edges, source in interfaces(self._view, self.shape):
+            self._holds_value(rtype, edges, source)
+        self._run_code(closures(self._view, self.shape))
+        self._settle()
+        self._by_pointer_words()
+        self._settle()
+        for number, nodes, _, _ in self._parts.arrays:
+            self._assign(nodes[self.shape[nodes] == 0], number)
+        self._settle()
+        vague, self._vague = self._vague or [], None
+        for carriers, number in vague:
+            self._assign(carriers, number)
+        self._settle()
+        shape, inner = self._doubts.told()
+        used = np.unique(shape).tolist()
+        shape[np.isin(shape, [n for n in used if not self._shapes.is_known(n)])] = 0
+        return Typing(shape, inner & (shape != 0))
+
+    def _settle(self) -> None:
+        """Go on until neither whole objects nor parts of them tell anything new."""
+        self._flow()
+        while fresh := self._parts.taken(self.shape):
+            nodes = different(np.concatenate([nodes for _, nodes, _, _ in fresh]), self._view.n)
+            for shape, rows in self._doubts.deduced(nodes):
+                self._assign(rows, shape)
+            for shape, nodes, into, length in fresh:
+                left = self.shape[nodes] == 0
+                self._spread_part(shape, nodes[left], into[left], length[left])
+            self._flow()
+
+    def _flow(self) -> None:
+        while self._pending:
+            shape = max(self._pending, key=lambda s: sum(map(len, self._pending[s])))
+            parts = self._pending.pop(shape)
+            self._spread(shape, np.concatenate(parts) if len(parts) > 1 else parts[0])
+
+    def _assign(self, nodes: Ints, shape: int, *, sure: bool = False) -> None:
+        """Give a shape to those nodes that have none, or one that says less. What generic code
+        calls it waits until all else has had its say."""
+        if not shape or not len(nodes):
+            return
+        if self._vague is not None and self._shapes.is_generic(shape):
+            self._vague.append((nodes, shape))
+            return
+        have = self.shape[nodes]
+        take = have == 0
+        other = np.flatnonzero(~take & (have != shape))
+        other = other[~self.sure[nodes[other]]]
+        for old in np.unique(have[other]).tolist():
+            if sure or self._outranks(shape, old):
+                take[other[have[other] == old]] = True
+        fresh = different(nodes[take], len(self.shape))
+        if len(fresh):
+            self.shape[fresh] = shape
+            self._pending.setdefault(shape, []).append(fresh.astype(np.int64))
+        if sure:
+            self.sure[nodes[self.shape[nodes] == shape]] = True
+
+    def _spread(self, shape: int, nodes: Ints) -> None:
+        """Follow the pointers of nodes that have just got a shape."""
+        if not self._shapes[shape].rules[0].any():
+            return
+        if len(nodes) <= _NARROW:
+            self._narrow[shape] = self._narrow.get(shape, 0) + 1
+            if self._narrow[shape] > _CHASE:
+                nodes = self._chains.chase(shape, nodes)
+        for start in range(0, len(nodes), _AT_ONCE):
+            self._spread_part(shape, nodes[start : start + _AT_ONCE])
+
+    def _spread_part(
+        self, shape: int, nodes: Ints, into: Ints | None = None, length: Ints | None = None
+    ) -> None:
+        """Follow the pointers of values of a shape: whole nodes, or `length` bytes of them from
+        `into` on."""
+        about = self._shapes[shape]
+        rules, shapes = about.rules
+        edges, row = self._view.edges_of(nodes)
+        source = nodes[row]
+        at = self._view.graph.offset[edges].astype(np.int64) - self._view.lead_words(source)
+        known = at >= 0
+        if into is not None and length is not None:
+            at -= into[row] // _WORD
+            known = (at >= 0) & (at < length[row] // _WORD) & (into[row] % _WORD == 0)
+        at = at % about.words if about.words else np.where(at < len(rules), at, 0)
+        known &= at < len(rules)
+        edges, source, at = edges[known], source[known], at[known]
+        order = np.argsort(at, kind="stable")
+        for word, rows in groups(at, order):
+            rule, to = Rule(int(rules[word])), int(shapes[word])
+            if rule is not Rule.NOTHING:
+                self._apply(rule, to, edges[rows], source[rows])
+
+    def _apply(self, rule: Rule, shape: int, edges: Ints, source: Ints) -> None:
+        match rule:
+            case Rule.ONE | Rule.ARRAY | Rule.ANY | Rule.TEXT:
+                self._point(rule, shape, edges)
+            case Rule.SLICE:
+                self._slices(shape, edges, source)
+            case Rule.EFACE | Rule.IFACE:
+                self._interfaces(rule, edges, source)
+            case Rule.FUNC:
+                self._closures(edges)
+            case Rule.CHAN:
+                self._channels(edges)
+            case Rule.DIRECTORY:
+                self._directories(shape, edges, source)
+            case Rule.TRIE:
+                self._trie(shape, edges)
+
+    def _unsure(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
+        """The edges whose targets' types are not settled yet, with those targets and how far into
+        them the edges lead."""
+        target = self._view.graph.target[edges].astype(np.int64)
+        open_ = ~self.sure[target]
+        edges, target = edges[open_], target[open_]
+        into = (
+            self._view.graph.into[edges].astype(np.int64)
+            - self._view.lead[self._view.objects.span[target]]
+        )
+        return edges, target, into
+
+    def _point(self, rule: Rule, shape: int, edges: Ints, *, sure: bool = False) -> None:
+        if not shape:
+            return
+        edges, target, into = self._unsure(edges)
+        span, about = self._view.objects.span[target], self._shapes[shape]
+        if rule is Rule.ANY:
+            self._assign(target[into == 0], shape, sure=True)
+        elif rule is Rule.TEXT:
+            self._assign(target[(into >= 0) & self._view.noscan[span]], shape)
+        elif rule is Rule.ARRAY:
+            good = (into >= 0) & (into % max(about.size, 1) == 0)
+            good &= (self._view.noscan[span] != about.pointers) & (
+                about.size <= self._view.room[span]
+            )
+            self._assign(target[good], shape, sure=True)
+        else:
+            good = (into == 0) & self._may_be(shape)[span]
+            good &= about.size >= self._parts.extent[target]
+            self._assign(target[good], shape, sure=sure)
+            self._holds(shape, target[~good], into[~good], about.size)
+
+    def _slices(self, shape: int, edges: Ints, source: Ints) -> None:
+        """Arrays behind slices: one that reaches to the end of the slot is all there is. Two words
+        on stands how far it reaches."""
+        open_ = ~self.sure[self._view.graph.target[edges]]
+        edges, source = edges[open_], source[open_]
+        room = self._view.word_before(edges, source, 2)
+        edges, target, into = self._unsure(edges)
+        about, span = self._shapes[shape], self._view.objects.span[target]
+        size = max(about.size, 1)
+        count = np.minimum(room, np.uint64(1 << 47) // np.uint64(size)).astype(np.int64)
+        end = into + count * size
+        sane = (into >= 0) & (count > 0) & (end <= self._view.room[span])
+        whole = sane & (into % size == 0) & (end > self._view.below[span])
+        whole &= (self._view.noscan[span] != about.pointers) & (end >= self._parts.extent[target])
+        tiny = (
+            sane & self._view.noscan[span] & (self._view.objects.spans.elemsize[span] == TINY_BYTES)
+        )
+        # What lies before the first element may be of another type: such arrays are taken for all
+        # that there is when nothing else is known in the end.
+        begun = (into == 0) | ~np.bool_(about.pointers)
+        self._assign(target[whole & begun | tiny], shape)
+        self._parts.reach(shape, target[whole], into[whole], end[whole] - into[whole])
+        rest = sane & ~(whole & begun | tiny)
+        self._holds(shape, target[rest], into[rest], (end - into)[rest])
+
+    def _holds(self, shape: int, target: Ints, into: Ints, length: Ints | int) -> None:
+        """Remember parts. What was taken for a whole, and is smaller than what it holds, is a
+        part itself."""
+        if self._shapes.is_generic(shape):
+            return
+        end = into + length
+        sane = (into >= 0) & (end <= self._view.room[self._view.objects.span[target]])
+        target, into, end = target[sane], into[sane], end[sane]
+        self._parts.note(shape, target, into, end - into)
+        have = self.shape[target]
+        for old in np.unique(have[have != 0]).tolist():
+            size = self._shapes[old].size
+            if self._shapes.is_array(old) or self._shapes.is_special(old):
+                continue
+            short = different(target[(have == old) & (end > size)], self._view.n)
+            self.shape[short] = 0
+            self._parts.note(old, short, np.zeros(len(short), np.int64), size)
+
+    # Interfaces, closures, maps
+
+    def _interfaces(self, rule: Rule, edges: Ints, source: Ints) -> None:
+        tables = self._view.word_before(edges, source, -1)
+        for table, rows in groups(tables, np.argsort(tables, kind="stable")):
+            rtype = type_of_itab(self._view, table) if rule is Rule.IFACE else table
+            if not rtype:
+                continue
+            self._holds_value(rtype, edges[rows], source[rows])
+
+    def _holds_value(self, rtype: int, edges: Ints, source: Ints) -> None:
+        """The data words of interfaces that hold a value of a type."""
+        direct = self._shapes.held_directly(rtype)
+        if direct is None:  # a copy of its own of the value
+            self._point(Rule.ONE, self._shapes.of_rtype(rtype), edges, sure=True)
+        elif direct[0] not in (Rule.NOTHING, Rule.EFACE, Rule.IFACE, Rule.SLICE):
+            self._apply(direct[0], direct[1], edges, source)
+
+    def _closures(self, edges: Ints) -> None:
+        target = self._view.graph.target[edges].astype(np.int64)
+        span = self._view.objects.span[target]
+        fresh = ~self.sure[target] & (self._view.graph.into[edges] == self._view.lead[span])
+        self._run_code(different(target[fresh], self._view.n))
+
+    def _run_code(self, found: Ints) -> None:
+        """The types of closures, by the code that their first words lead to."""
+        code = self._view.words_at(found, 0)
+        for entry, rows in groups(code, np.argsort(code, kind="stable")):
+            if entry and self._view.witnesses.is_function(entry):
+                self._assign(found[rows], self._shapes.closure(entry), sure=True)
+
+    def _by_pointer_words(self) -> None:
+        """Objects that nothing tells of, by what alone has pointers where they do."""
+        maps: list[Ints] = []
+        for whole, nodes in alone(self._view, self.shape, self._parts.shape):
+            if self._shapes.is_channel(whole):
+                self._carry(nodes)
+            elif self._shapes.is_map(whole):
+                maps.append(nodes)
+            else:
+                self._assign(nodes, self._shapes.alone(whole))
+        for headers in maps:
+            self._maps(headers)
+
+    def _maps(self, headers: Ints) -> None:
+        """Maps of which that alone is known: their groups, or buckets, may say which."""
+        edges, row = self._view.edges_of(headers)
+        parts = self.shape[self._view.graph.target[edges]]
+        for part, rows in groups(parts, np.argsort(parts, kind="stable")):
+            self._assign(headers[row[rows]], self._shapes.map_around(part) if part else 0)
+
+    def _channels(self, edges: Ints) -> None:
+        """What is known to be a channel only: its element's type is written in it."""
+        edges, target, into = self._unsure(edges)
+        self._carry(different(target[into == 0], self._view.n))
+
+    def _carry(self, target: Ints) -> None:
+        elements = self._view.words_at(target, self._view.witnesses.element_at)
+        for element, rows in groups(elements, np.argsort(elements, kind="stable")):
+            if self._view.witnesses.catalog.row(element) >= 0:
+                self._assign(target[rows], self._shapes.chan_of(element), sure=True)
+
+    def _directories(self, table: int, edges: Ints, source: Ints) -> None:
+        """maps.Map.dirPtr: tables, or where dirLen (the word behind) is 0 the only group."""
+        directory, groups = self._shapes.group_of_table(table)
+        length = self._view.word_before(edges, source, 1)
+        self._point(Rule.ARRAY, directory, edges[length != 0])
+        self._point(Rule.ONE, groups, edges[length == 0])
+
+    def _trie(self, node: int, edges: Ints) -> None:
+        """internal/sync.node: its only field, isEntry, tells entries from inner nodes."""
+        inner, entry = self._shapes.trie_nodes(node)
+        first = self._view.words_at(self._view.graph.target[edges].astype(np.int64), 0)
+        is_entry = first & np.uint64(0xFF) != 0
+        self._point(Rule.ONE, entry, edges[is_entry])
+        self._point(Rule.ONE, inner, edges[~is_entry])

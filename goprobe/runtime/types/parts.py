@@ -1,0 +1,82 @@
+"""What is known of parts of objects: values of a shape, so many bytes into an object, so long."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+
+_MOST = (1 << 31) - 1
+
+Part = tuple[int, Ints, Ints, Ints]
+"""A shape, and of each object that holds it: its number, how far into it, how many bytes."""
+
+
+class Parts:
+    """The parts of all objects. `shape`, `into` and `length` are those of each object's longest,
+    `extent` is how far any of them reaches. (Pages of them that nothing is written to take no
+    memory.)"""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.shape, self.into, self.length, self.extent = (
+            np.zeros(count, np.int32) for _ in range(4)
+        )
+        self._fresh: list[Part] = []
+        self._seen: dict[int, Ints] = {}
+        self.arrays: list[Part] = []
+        """Arrays that reach to the end of their objects, as slices say."""
+
+    def note(self, shape: int, nodes: Ints, into: Ints, length: Ints | int) -> None:
+        """Something points at a value of a shape, in each of some objects."""
+        if not len(nodes):
+            return
+        long = np.minimum(np.broadcast_to(np.asarray(length, np.int64), nodes.shape), _MOST)
+        near = into <= _MOST
+        nodes, into, long = _each_once(nodes[near], into[near], long[near])
+        np.maximum.at(self.extent, nodes, np.minimum(into + long, _MOST).astype(np.int32))
+        self._fresh.append((shape, nodes, into, long))
+        # The last row of a node is its longest, and of those the first in the object.
+        order = np.lexsort((-into, long, nodes))
+        nodes, into, long = nodes[order], into[order], long[order]
+        last = np.ones(len(nodes), bool)
+        last[:-1] = nodes[1:] != nodes[:-1]
+        better = last & (long > self.length[nodes])
+        at = nodes[better]
+        self.shape[at], self.into[at], self.length[at] = shape, into[better], long[better]
+
+    def reach(self, shape: int, nodes: Ints, into: Ints, length: Ints) -> None:
+        """An array, as a slice says, goes to the end of each of some objects."""
+        if len(nodes):
+            self.arrays.append((shape, nodes, into, length))
+
+    def taken(self, types: Ids) -> list[Part]:
+        """Parts that were noted since the last time, of objects that have no type yet."""
+        by_shape: dict[int, list[Part]] = {}
+        for part in self._fresh:
+            by_shape.setdefault(part[0], []).append(part)
+        self._fresh = []
+        found: list[Part] = []
+        for shape, parts in by_shape.items():
+            nodes, into, length = (np.concatenate([p[i] for p in parts]) for i in (1, 2, 3))
+            nodes, into, length = _each_once(nodes, into, length)
+            key = nodes << 32 | into
+            fresh = types[nodes] == 0
+            fresh &= ~np.isin(key, self._seen.get(shape, key[:0]))
+            if fresh.any():
+                have = self._seen.get(shape, key[:0])
+                self._seen[shape] = np.concatenate((have, key[fresh]))
+                found.append((shape, nodes[fresh], into[fresh], length[fresh]))
+        return found
+
+
+def _each_once(nodes: Ints, into: Ints, length: Ints) -> tuple[Ints, Ints, Ints]:
+    """Of parts of a shape at the same place the longest."""
+    key = nodes << 32 | into
+    order = np.lexsort((length, key))
+    key = key[order]
+    last = np.ones(len(key), bool)
+    last[:-1] = key[1:] != key[:-1]
+    kept = order[last]
+    return nodes[kept], into[kept], length[kept]

@@ -1,0 +1,202 @@
+"""The runtime's own type descriptors (abi.Type): names, kinds, and the debug information's twin.
+
+Each module (the program, its plugins) has a section of types of its own; what descriptors say by an
+offset counts from the beginning of their module's. Types that reflect has made lie on the heap.
+Source: src/internal/abi/type.go, src/runtime/type.go (resolveNameOff), Go 1.21 to 1.27.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import msgspec
+
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import Memory
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.layout.layout import Layout
+from goprobe.runtime.layout.record import Record, read_record
+from goprobe.runtime.types.typenames import RTYPE_BYTES, SIMPLE, composed, name_text
+
+_WORD = 8
+_NAME_LIMIT = 4096
+_COMPOSED_LIMIT = 1 << 14
+_DEPTH_LIMIT = 16
+_KIND_MASK = 31
+_KIND_DIRECT_IFACE = 32
+_TFLAG_UNCOMMON, _TFLAG_EXTRA_STAR, _TFLAG_NAMED = 1, 2, 4
+WITH_KIND = {
+    GoKind.ARRAY: 72, GoKind.CHAN: 64, GoKind.FUNC: 56, GoKind.INTERFACE: 80, GoKind.POINTER: 56,
+    GoKind.SLICE: 56, GoKind.STRUCT: 80,
+}  # fmt: skip
+
+
+class TypeSection(msgspec.Struct, frozen=True):
+    """Where a module's type descriptors and names lie: [low, high)."""
+
+    low: int
+    high: int
+
+
+class TypeData:
+    """Reads descriptors at addresses of the target, each once. The program's own section is the
+    first."""
+
+    def __init__(
+        self, memory: Memory, layout: Layout, program: Program, bias: int,
+        sections: Sequence[TypeSection],
+    ) -> None:  # fmt: skip
+        self._memory = memory
+        self._layout = layout
+        self._program = program
+        self._bias = bias
+        self._sections = tuple(sections)
+        self._records: dict[int, Record | None] = {}
+        self._full: dict[int, str] = {}
+
+    def record(self, rtype: int) -> Record | None:
+        """The abi.Type at an address; None where there is no plausible one."""
+        if rtype not in self._records:
+            try:
+                struct = self._layout.struct("internal/abi.Type")
+                found: Record | None = read_record(self._memory, struct, rtype)
+            except UnreadableError:
+                found = None
+            if found and not 0 < found["Kind_"] & _KIND_MASK <= GoKind.UNSAFE_POINTER:
+                found = None
+            self._records[rtype] = found
+        return self._records[rtype]
+
+    def kind(self, rtype: int) -> GoKind:
+        record = self.record(rtype)
+        return GoKind(record["Kind_"] & _KIND_MASK) if record else GoKind.INVALID
+
+    def size(self, rtype: int) -> int:
+        record = self.record(rtype)
+        return record["Size_"] if record else 0
+
+    def holds_pointer_directly(self, rtype: int) -> bool:
+        """Whether an interface's data word is the value itself (pointer-shaped types).
+
+        KindDirectIface of Kind_ up to 1.25, TFlagDirectIface of TFlag from 1.26 on.
+        """
+        record = self.record(rtype)
+        if record is None:
+            return False
+        flag = self._layout.constants.get("internal/abi.TFlagDirectIface")
+        if flag is not None:
+            return bool(record["TFlag"] & flag)
+        return bool(record["Kind_"] & _KIND_DIRECT_IFACE)
+
+    def name(self, rtype: int) -> str:
+        """The type's name as the program would print it ("main.Node", "*bytes.Buffer")."""
+        record = self.record(rtype)
+        section = self._section(rtype)
+        if record is None:
+            return f"type at {rtype:#x}"
+        if section is None:
+            return self.full_name(rtype)
+        try:
+            text = self.text(section.low + _signed32(record["Str"]))
+        except UnreadableError:
+            return f"type at {rtype:#x}"
+        return text[1:] if record["TFlag"] & _TFLAG_EXTRA_STAR and text[:1] == "*" else text
+
+    def full_name(self, rtype: int, depth: int = 0) -> str:
+        """The type's name with whole import paths ("*encoding/json.Decoder"), as the debug
+        information writes it."""
+        found = self._full.get(rtype)
+        if found is None:
+            record = self.record(rtype)
+            if record is None or depth > _DEPTH_LIMIT:
+                return f"type at {rtype:#x}"
+            self._full[rtype] = f"type at {rtype:#x}"  # should it be made of itself
+            found = ""
+            if not record["TFlag"] & _TFLAG_NAMED:
+                found = self._composed(rtype, lambda part: self.full_name(part, depth + 1), depth)
+            if not found and self._section(rtype):
+                found = self._with_path(rtype, record)
+            self._full[rtype] = found = found or self._full[rtype]
+        return found
+
+    def _with_path(self, rtype: int, record: Record) -> str:
+        name, path = self.name(rtype), self._package(rtype, record)
+        head, dot, tail = name.partition("[")[0].partition(".")
+        if not path or not dot or head == "main":  # a plugin's main has the plugin's path
+            return name
+        return f"{path}.{tail}{name[len(head) + 1 + len(tail) :]}"
+
+    def _package(self, rtype: int, record: Record) -> str:
+        """The import path of a named type, "" for those of the language."""
+        section, kind = self._section(rtype), self.kind(rtype)
+        if section is None or not record["TFlag"] & _TFLAG_UNCOMMON:
+            return ""
+        size = WITH_KIND.get(kind, RTYPE_BYTES)
+        if kind is GoKind.MAP:
+            size = self._layout.struct("internal/abi.MapType").size
+        try:
+            offset = int.from_bytes(self._memory.read(rtype + size, 4), "little")
+            return self.text(section.low + _signed32(offset)) if offset else ""
+        except UnreadableError:
+            return ""
+
+    def is_named(self, rtype: int) -> bool:
+        record = self.record(rtype)
+        return bool(record and record["TFlag"] & _TFLAG_NAMED)
+
+    def is_uncommon(self, rtype: int) -> bool:
+        record = self.record(rtype)
+        return bool(record and record["TFlag"] & _TFLAG_UNCOMMON)
+
+    def _composed(self, rtype: int, name: Callable[[int], str], depth: int) -> str:
+        """The name of a type of no name, by its parts; "" where a kind has no such name. Structs
+        and functions that the linker has laid out have a text of their own."""
+        laid_out = self._section(rtype) is not None
+        if depth > _DEPTH_LIMIT or (laid_out and self.kind(rtype) not in SIMPLE):
+            return ""
+        try:
+            found = composed(self._memory, self, rtype, name)
+        except UnreadableError:
+            return ""
+        return found if len(found) <= _COMPOSED_LIMIT else ""
+
+    def _section(self, rtype: int) -> TypeSection | None:
+        return next((s for s in self._sections if s.low <= rtype < s.high), None)
+
+    def text(self, at: int) -> str:
+        """A name (abi.Name) at an address. Raises UnreadableError."""
+        return name_text(self._memory, at + 1, _NAME_LIMIT)[0]
+
+    def debug_type(self, rtype: int) -> GoType | None:
+        """The debug information's description of the same type, where it has one: only the
+        program's own types."""
+        section = self._section(rtype)
+        if section is None or section is not self._sections[0]:
+            return None
+        index = self._program.debug.index
+        found = index.runtime_types.get(rtype - self._bias)
+        if found is None and self._relative:
+            found = index.runtime_types.get(rtype - section.low)
+        return self._program.debug.types.at(found) if found is not None else None
+
+    def rtype_of(self, kind: GoType) -> int:
+        """Where the descriptor of a type of the debug information is, 0 where it has none."""
+        if not kind.runtime_type or not self._sections:
+            return 0
+        section = self._sections[0]
+        at = kind.runtime_type + (section.low if self._relative else self._bias)
+        return at if section.low <= at < section.high else 0
+
+    @cached_property
+    def _relative(self) -> bool:
+        # Linkers write DW_AT_go_runtime_type as an offset into the module's types, but for the
+        # address of uintptr (seen in Go 1.21): the most decide.
+        known = self._program.debug.index.runtime_types
+        size = self._sections[0].high - self._sections[0].low
+        return 2 * sum(key <= size for key in known) > len(known)
+
+
+def _signed32(value: int) -> int:
+    return value - (1 << 32) if value >> 31 else value

@@ -1,0 +1,300 @@
+"""What is known of a function's variables before any process runs: frame slots, assignment."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+import msgspec
+
+from goprobe.arch.abi import assign
+from goprobe.arch.code import (
+    CODE_LIMIT,
+    AssignedSlots,
+    CodeFlow,
+    Definitions,
+    FrameWrites,
+    Holder,
+    Slot,
+    VariableSlot,
+    changes_of,
+    returns_of,
+)
+from goprobe.arch.frames import RETURN_ADDRESS
+from goprobe.arch.instructions import stored_bytes
+from goprobe.binary.dwarf.abitypes import abi_type
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.binary.dwarf.info import DebugInfo, Local
+from goprobe.binary.dwarf.lines import LineRows
+from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, SourceFrame
+from goprobe.binary.pcln.pcvalue import NO_RUNS
+from goprobe.binary.pcln.table import LineTable
+from goprobe.runtime.values.pieces import Leaf
+from goprobe.runtime.values.values import scalar_ranges
+
+_ALWAYS = 1 << 64
+
+
+class StaticParts(msgspec.Struct, frozen=True):
+    """The parts of a program that its functions are read from."""
+
+    elf: ElfFile
+    debug: DebugInfo
+    lines: LineTable
+    rows: LineRows
+
+
+class FunctionVariables:
+    """Everything about one function's variables that does not depend on a stop. Link-time."""
+
+    def __init__(self, parts: StaticParts, function: FunctionEntry) -> None:
+        self._parts = parts
+        self.function = function
+        self._stacks: dict[int, list[SourceFrame]] = {}
+
+    @cached_property
+    def _line_runs(self) -> tuple[list[int], list[int]]:
+        unit = self._parts.debug.unit_at(self.function.offset)
+        low, high = self.function.low, self.function.high
+        rows = [r for r in self._parts.rows.rows(unit) if low <= r.address < high]
+        return [r.address for r in rows], [r.line for r in rows]
+
+    def _line(self, pc: int) -> int:
+        starts, lines = self._line_runs
+        at = bisect_right(starts, pc)
+        return lines[at - 1] if at else 0
+
+    @cached_property
+    def slots(self) -> tuple[VariableSlot, ...]:
+        """The frame slots of variables that lie at one place all through the function."""
+        found = []
+        types = self._parts.debug.types
+        for local in self._parts.debug.locals(self.function):
+            offset = frame_offset(local)
+            size = types.at(local.type).size
+            if offset is not None and size:
+                found.append(VariableSlot(offset, size, local.line))
+        return tuple(found)
+
+    @cached_property
+    def assigned(self) -> AssignedSlots:
+        return self._assigned(values=False)
+
+    @cached_property
+    def _given_values(self) -> AssignedSlots:
+        return self._assigned(values=True)
+
+    def _assigned(self, *, values: bool) -> AssignedSlots:
+        returns = returns_of(self._parts.lines.function_name_at)
+        return AssignedSlots(
+            self._code, self.function.low, self.slots, self._depth, self._line, returns,
+            values=values,
+        )  # fmt: skip
+
+    @cached_property
+    def flow(self) -> CodeFlow:
+        names = self._parts.lines.function_name_at
+        returns, changes = returns_of(names), changes_of(names)
+        return CodeFlow(self._code, self.function.low, self._depth, returns, changes)
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        return Definitions(self.flow)
+
+    @cached_property
+    def writes(self) -> FrameWrites:
+        return FrameWrites(self.flow, self._fills)
+
+    def _fills(self, target: int) -> int:
+        """The bytes that a call into duffzero or duffcopy writes: 16 by each of its stores."""
+        found = self._parts.lines.function_at(target)
+        if found is None or found.name not in ("runtime.duffzero", "runtime.duffcopy"):
+            return 0
+        code = self._parts.elf.read(target, min(found.end - target, CODE_LIMIT))
+        return stored_bytes(code, target)
+
+    @cached_property
+    def _code(self) -> bytes:
+        return self._parts.elf.read(self.function.low, self.function.high - self.function.low)
+
+    @cached_property
+    def _depth(self) -> Callable[[int], int]:
+        """The distance from the stack pointer up to the CFA at a pc."""
+        low, table = self.function.low, self._parts.lines
+        entry = table.function_at(low)
+        runs = table.runs(entry.pcsp) if entry else NO_RUNS
+        return lambda pc: max(runs.value(pc - low), 0) + RETURN_ADDRESS
+
+    def line_in(self, pc: int, function: str, depth: int) -> int:
+        """The line at which a function of the source stands while `pc` runs, where it is that
+        many inlined calls inside this one; 0 where `pc` is no code of its."""
+        stack = self._stack(pc)
+        if len(stack) <= depth:
+            return 0
+        frame = stack[depth]
+        return frame.line if not depth or frame.function == function else 0
+
+    def lines_within(self, pc: int, here: int, depth: int, file: str) -> frozenset[int]:
+        """The lines of a file at which functions of the source stand while `pc` runs: that of the
+        call, `depth` inlined calls inside this one, in which `here` lies, and those inlined into
+        it; none where `pc` is no code of that very call."""
+        stack = self._stack(pc)
+        if len(stack) <= depth or _calls(stack, depth) != _calls(self._stack(here), depth):
+            return frozenset()
+        return frozenset(frame.line for frame in stack[depth:] if frame.file == file)
+
+    def is_call_of(self, pc: int, here: int, depth: int) -> bool:
+        """Whether `pc` is code of the line that makes the call in which `here` lies."""
+        return _calls(self._stack(pc), depth) == _calls(self._stack(here), depth)
+
+    def _stack(self, pc: int) -> list[SourceFrame]:
+        """The functions of the source at a pc, this one first."""
+        if pc not in self._stacks:
+            found = self._parts.lines.function_at(pc)
+            self._stacks[pc] = self._parts.lines.inline_stack(found, pc)[::-1] if found else []
+        return self._stacks[pc]
+
+    @cached_property
+    def _own_lines(self) -> tuple[int, int]:
+        """The first and the last line of the function's own code."""
+        table = self._parts.lines
+        found = table.function_at(self.function.low)
+        if found is None:
+            return 0, 0
+        own = [line for address, line in zip(*self._line_runs, strict=True)
+               if table.pcdata(found, PCDATA_INL_TREE_INDEX, address) < 0]  # fmt: skip
+        return found.start_line, max(own, default=found.start_line)
+
+    @cached_property
+    def _of_inlined(self) -> frozenset[tuple[str, int]]:
+        """Name and line of each variable of the calls inlined here: of parameters, which have no
+        line of their own, that of any of these calls' declarations."""
+        debug, table = self._parts.debug, self._parts.lines
+        found = table.function_at(self.function.low)
+        declared = set(table.inlined_lines(found)) if found else set()
+        pairs = {
+            pair for at in debug.inlined_into(self.function) for pair in debug.abstract_locals(at)
+        }
+        return frozenset(
+            (name, at) for name, line in pairs for at in ((line,) if line else declared)
+        )
+
+    def is_of_inlined_call(self, local: Local) -> bool:
+        """Whether a variable among the function's own is that of a call that was inlined into it:
+        so the compiler describes those that it moved to the heap, for their addresses are made
+        after inlining (cmd/compile, dwarfgen/dwarf.go, InlIndex, Go 1.21 to 1.27)."""
+        if not local.name.startswith("&") or local.parameter or local.closure_offset >= 0:
+            return False
+        shape = "go.shape." in self._parts.debug.types.at(local.type).name
+        if shape and "[" not in self.function.name:
+            return True
+        first, last = self._own_lines
+        if not first <= local.line <= last:
+            return True
+        return (local.name[1:], local.line) in self._of_inlined
+
+    @cached_property
+    def arrivals(self) -> Mapping[str, tuple[Holder, ...]]:
+        """Where each parameter arrives by Go's calling convention: registers, or a place in the
+        caller's frame. Sure only where the debug information names all of them (blank ones it
+        leaves out)."""
+        types = self._parts.debug.types
+        passed = [p for p in self._parts.debug.parameters(self.function) if not p.result]
+        kinds = [types.at(p.type) for p in passed]
+        signature = assign([abi_type(types, kind) for kind in kinds])
+        found: dict[str, tuple[Holder, ...]] = {}
+        for local, kind, where in zip(passed, kinds, signature.parameters, strict=True):
+            registers = tuple(piece.register for piece in where.pieces)
+            found[local.name] = registers or (Slot(where.stack, kind.size),)
+        return found
+
+    def passed_in_memory(self, local: Local) -> Slot | None:
+        """The place in the caller's frame where an optimised function's parameter arrives."""
+        if not local.parameter or local.result or not self._is_optimised:
+            return None
+        where = self.arrivals.get(local.name, ())
+        return where[0] if len(where) == 1 and isinstance(where[0], Slot) else None
+
+    @cached_property
+    def _is_optimised(self) -> bool:
+        return self._parts.debug.is_optimised(self.function)
+
+    def _is_of_the_caller(self, local: Local, start: int, size: int) -> bool:
+        """Whether the caller wrote a parameter into its own frame. Above the CFA there are, too,
+        the places that parameters in registers are stored to: where the convention, which is not
+        sure, says nothing, those are the ones that the function writes."""
+        if not local.parameter or local.result or start < 0:
+            return False
+        by_convention = self.arrivals.get(local.name) == (Slot(start, size),)
+        return by_convention or not self.assigned.writes(start, size)
+
+    def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
+        """Whether an unoptimised local holds its value at a link-time pc."""
+        start = frame_offset(local)
+        if not kind.size:  # nothing is ever written
+            return local.parameter or local.closure_offset >= 0 or self._line(pc) > local.line
+        if start is None:
+            return True
+        if self._is_of_the_caller(local, start, kind.size):
+            return True
+        ranges = list(scalar_ranges(self._parts.debug.types, kind))
+        # In the midst of its own statement (`x := f()`) it may be zeroed, or have its room on the
+        # heap, but has no value yet.
+        midst = not local.parameter and self._line(pc) == local.line
+        if midst and local.name.startswith("&"):
+            return False
+        assigned = self._given_values if midst else self.assigned
+        return all(assigned.covers(pc, start + at, size) for at, size in ranges)
+
+
+def _calls(stack: Sequence[SourceFrame], depth: int) -> list[tuple[str, int]]:
+    """The outermost calls: which function stands at which line."""
+    return [(frame.function, frame.line) for frame in stack[:depth]]
+
+
+def frame_offset(local: Local) -> int | None:
+    """The CFA offset of a variable that lies at one frame place all through its function."""
+    if len(local.locations) != 1 or local.locations[0].high < _ALWAYS:
+        return None
+    try:
+        pieces = evaluate(local.locations[0].expression, cfa=0, frame_base=0, registers={}, bias=0)
+    except UnsupportedExpressionError:
+        return None
+    if len(pieces) != 1 or pieces[0].address is None:
+        return None
+    return _signed(pieces[0].address)
+
+
+def named_elsewhere(local: Local, words: Sequence[Leaf], others: Sequence[Local]) -> dict[int, int]:
+    """Which words (by index) pieces of a variable (by index) are, for they lie at one time or
+    another where an entry of that word alone says that it lies."""
+    homes: dict[int, int] = {}
+    for index, word in enumerate(words):
+        for other in others:
+            same = other.name == local.name + word.name and other.line == local.line
+            if same and word.name and (home := frame_offset(other)) is not None:
+                homes[home] = index
+    known: dict[int, int] = {}
+    for entry in local.locations if homes else ():
+        for number, at in enumerate(_frame_places(entry)):
+            if at in homes:
+                known[number] = homes[at]
+    return known
+
+
+def _frame_places(entry: Entry) -> list[int | None]:
+    """The CFA offset of each piece of a location; None where it lies elsewhere."""
+    try:
+        pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+    except UnsupportedExpressionError:
+        return []
+    return [None if p.address is None else _signed(p.address) for p in pieces]
+
+
+def _signed(address: int) -> int:
+    return (address + (1 << 63)) % (1 << 64) - (1 << 63)

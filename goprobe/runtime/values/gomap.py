@@ -1,0 +1,158 @@
+"""Where a Go map's entries lie, for both designs, by what the debug information declares.
+
+Up to Go 1.23: buckets of eight with overflow chains (src/runtime/map.go). From 1.24 on: Swiss
+tables, groups of eight slots with a control word (src/internal/runtime/maps). The linker writes
+typed structs for each map type: hash<K,V>/bucket<K,V>, map<K,V>/table<K,V>/groupReference<K,V>.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import Memory, u64
+
+_SLOTS = 8
+_CHAIN_LIMIT = 1 << 16
+_TABLE_LIMIT = 1 << 20
+_MIN_TOP_HASH = 5
+_SAME_SIZE_GROW = 8
+
+
+class MapEntry(msgspec.Struct, frozen=True):
+    """Addresses of an entry's key and value, and their types."""
+
+    key: int
+    value: int
+    key_type: GoType
+    value_type: GoType
+
+
+class MapReader:
+    """Reads maps in the target through the types of its debug information."""
+
+    def __init__(self, memory: Memory, types: TypeReader) -> None:
+        self._memory = memory
+        self._types = types
+
+    def header(self, kind: GoType) -> GoType:
+        """The struct that a map value points at."""
+        return self._types.at(self._types.at(kind.underlying).elem)
+
+    def count(self, kind: GoType, address: int) -> int:
+        """len(m). Raises UnreadableError."""
+        header = self.header(kind)
+        names = {m.name for m in header.members}
+        return self._field(header, address, "used" if "used" in names else "count")
+
+    def entries(self, kind: GoType, address: int) -> Iterator[MapEntry]:
+        """Every entry, in the order of memory. Raises UnreadableError in the middle where
+        the map's memory is not there."""
+        header = self.header(kind)
+        if any(m.name == "dirPtr" for m in header.members):
+            yield from self._swiss(header, kind, address)
+        else:
+            yield from self._buckets(header, kind, address)
+
+    def _field(self, kind: GoType, address: int, name: str) -> int:
+        member = kind.member(name)
+        size = min(8, self._types.at(member.type).size)
+        return int.from_bytes(self._memory.read(address + member.offset, size), "little")
+
+    # Swiss tables
+
+    def _swiss(self, header: GoType, kind: GoType, address: int) -> Iterator[MapEntry]:
+        directory = self._field(header, address, "dirPtr")
+        length = self._field(header, address, "dirLen")
+        table = self._types.at(
+            self._types.at(self._types.at(header.member("dirPtr").type).elem).elem
+        )
+        groups = self._types.at(table.member("groups").type)
+        group = self._types.at(self._types.at(groups.member("data").type).elem)
+        if not directory:
+            return
+        if not length:
+            yield from self._group(group, kind, directory)
+            return
+        seen: set[int] = set()
+        for i in range(min(length, _TABLE_LIMIT)):
+            at = u64(self._memory, directory + 8 * i)
+            if at in seen:
+                continue
+            seen.add(at)
+            start = at + table.member("groups").offset
+            data = self._field(groups, start, "data")
+            mask = self._field(groups, start, "lengthMask")
+            for g in range(min(mask + 1, _TABLE_LIMIT)):
+                yield from self._group(group, kind, data + g * group.size)
+
+    def _group(self, group: GoType, kind: GoType, at: int) -> Iterator[MapEntry]:
+        control = self._memory.read(at + group.member("ctrl").offset, _SLOTS)
+        for i in range(_SLOTS):
+            if not control[i] & 0x80:
+                key, value, key_type, value_type = self._slot(group, at, i)
+                yield self._entry(kind, key, key_type, value, value_type)
+
+    def _slot(self, group: GoType, at: int, i: int) -> tuple[int, int, GoType, GoType]:
+        names = {m.name: m for m in group.members}
+        if "slots" in names:
+            slot = self._types.at(self._types.at(names["slots"].type).elem)
+            start = at + names["slots"].offset + i * slot.size
+            key, value = slot.member("key"), slot.member("elem")
+            return (start + key.offset, start + value.offset, self._types.at(key.type),
+                    self._types.at(value.type))  # fmt: skip
+        # Split groups (since 1.27): the keys together, then the values.
+        keys, values = names["keys"], names["elems"]
+        key_type = self._types.at(self._types.at(keys.type).elem)
+        value_type = self._types.at(self._types.at(values.type).elem)
+        return (at + keys.offset + i * key_type.size, at + values.offset + i * value_type.size,
+                key_type, value_type)  # fmt: skip
+
+    def _entry(
+        self, kind: GoType, key: int, key_type: GoType, value: int, value_type: GoType
+    ) -> MapEntry:
+        # Keys and values over 128 bytes are stored behind a pointer.
+        wanted_key, wanted_value = self._types.at(kind.key), self._types.at(kind.elem)
+        if key_type.kind == GoKind.POINTER and key_type.name != wanted_key.name:
+            key = u64(self._memory, key)
+        if value_type.kind == GoKind.POINTER and value_type.name != wanted_value.name:
+            value = u64(self._memory, value)
+        return MapEntry(key, value, wanted_key, wanted_value)
+
+    # Buckets
+
+    def _buckets(self, header: GoType, kind: GoType, address: int) -> Iterator[MapEntry]:
+        bits = self._field(header, address, "B")
+        if bits > 32:
+            raise UnreadableError(address, header.size, f"a map of 2^{bits} buckets")
+        bucket = self._types.at(self._types.at(header.member("buckets").type).elem)
+        yield from self._array(bucket, kind, self._field(header, address, "buckets"), 1 << bits)
+        old = self._field(header, address, "oldbuckets")
+        if old:  # growing: what was not moved yet is still in the old array
+            same = self._field(header, address, "flags") & _SAME_SIZE_GROW
+            yield from self._array(bucket, kind, old, 1 << (bits if same else max(0, bits - 1)))
+
+    def _array(self, bucket: GoType, kind: GoType, at: int, count: int) -> Iterator[MapEntry]:
+        if not at:
+            return
+        for i in range(count):
+            current, chain = at + i * bucket.size, 0
+            while current and chain < _CHAIN_LIMIT:
+                yield from self._bucket(bucket, kind, current)
+                current = self._field(bucket, current, "overflow")
+                chain += 1
+
+    def _bucket(self, bucket: GoType, kind: GoType, at: int) -> Iterator[MapEntry]:
+        top = self._memory.read(at + bucket.member("tophash").offset, _SLOTS)
+        keys, values = bucket.member("keys"), bucket.member("values")
+        key_type = self._types.at(self._types.at(keys.type).elem)
+        value_type = self._types.at(self._types.at(values.type).elem)
+        for i in range(_SLOTS):
+            if top[i] >= _MIN_TOP_HASH:
+                yield self._entry(
+                    kind, at + keys.offset + i * key_type.size, key_type,
+                    at + values.offset + i * value_type.size, value_type,
+                )  # fmt: skip

@@ -1,0 +1,147 @@
+"""Which part of a variable each piece of its location is.
+
+The optimiser takes a variable apart into its words (SSA slots) and describes each that it still
+has a name for by a piece of its size, in the order of their offsets: without pieces for padding,
+and with none for words that it has no name for any more (cmd/compile, ssa/debug.go,
+writePendingEntry; ssa/func.go, SplitSlot, Go 1.21 to 1.27). The parameters of unoptimised code do
+have pieces for padding (BuildFuncDebugNoOptimized). So a piece says what it is by its size and
+its place among the others, not by the sizes before it; where that leaves a doubt, entries of
+single words beside the variable's own ("px", "tail.len", since Go 1.27) may name the same place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from goprobe.binary.dwarf.expression import Piece
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.dwarf.loclist import Entry
+
+_WORD = 8
+_LEAVES_LIMIT = 256
+_LONE_REGISTER = re.compile(rb"[\x50-\x6f]|\x90.", re.DOTALL)  # DW_OP_reg0..31, DW_OP_regx n
+_MOST_PARTS = 4  # MaxStruct
+_SUFFIXES = {
+    GoKind.STRING: (".ptr", ".len"),
+    GoKind.SLICE: (".ptr", ".len", ".cap"),
+    GoKind.INTERFACE: (".itab", ".data"),
+}
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """A word of a type as the optimiser splits it: `name` is what it appends to the variable's."""
+
+    offset: int
+    size: int
+    name: str
+
+
+class PlacedPiece(msgspec.Struct, frozen=True):
+    """A piece of a location at its offset in the variable."""
+
+    offset: int
+    piece: Piece
+
+
+def leaves(types: TypeReader, kind: GoType, base: int = 0, name: str = "") -> Iterator[Leaf]:
+    """In the order of their offsets; nothing for what has no size."""
+    if kind.kind in _SUFFIXES:
+        for i, suffix in enumerate(_SUFFIXES[kind.kind]):
+            yield Leaf(base + i * _WORD, _WORD, name + suffix)
+    elif kind.kind in (GoKind.COMPLEX64, GoKind.COMPLEX128):
+        half = kind.size // 2
+        yield Leaf(base, half, f"{name}.real")
+        yield Leaf(base + half, half, f"{name}.imag")
+    elif kind.kind == GoKind.STRUCT:
+        for member in kind.members:
+            part = types.at(member.type)
+            yield from leaves(types, part, base + member.offset, name + member.name)
+    elif kind.kind == GoKind.ARRAY:
+        element = types.at(kind.elem)
+        for i in range(min(kind.count, _LEAVES_LIMIT) if element.size else 0):
+            yield from leaves(types, element, base + i * element.size, f"{name}[{i}]")
+    elif kind.size:
+        yield Leaf(base, kind.size, name)
+
+
+def is_one_word_of_more(types: TypeReader, kind: GoType, entries: Sequence[Entry]) -> bool:
+    """Whether a variable of several words is described by the place of one of them alone.
+
+    An optimised variable is described word by word; where only one of them has a name of its own,
+    writePendingEntry gives that word's place as the whole variable's, without a piece. A
+    register that is said to hold more than a word gives it away; which word it is, is not said.
+    """
+    if not any(_LONE_REGISTER.fullmatch(e.expression) for e in entries):
+        return False
+    return sum(leaf.size for leaf in leaves(types, kind)) > _WORD
+
+
+def is_taken_apart(types: TypeReader, kind: GoType) -> bool:
+    """Whether the optimiser may keep a variable of the type as words in registers; what it cannot
+    take apart lives in memory (CanSSA, cmd/compile, ssa/value.go; TypeOK, ssagen/ssa.go of 1.21).
+    """
+    if kind.size > _MOST_PARTS * _WORD:
+        return False
+    if kind.kind == GoKind.ARRAY:
+        return not kind.size or (kind.count <= 1 and is_taken_apart(types, types.at(kind.elem)))
+    if kind.kind == GoKind.STRUCT:
+        parts = [types.at(member.type) for member in kind.members]
+        return len(parts) <= _MOST_PARTS and all(is_taken_apart(types, part) for part in parts)
+    return True
+
+
+def placed(
+    words: Sequence[Leaf], pieces: Sequence[Piece], known: Mapping[int, int]
+) -> tuple[PlacedPiece, ...]:
+    """The pieces whose place in the variable is sure; all of them where none is missing.
+
+    `known` gives leaves (their indexes) for pieces (theirs), from elsewhere.
+    """
+    whole = _as_standard(words, pieces)
+    if whole is not None:
+        return whole
+    own = [(i, p) for i, p in enumerate(pieces) if p.size]
+    first, last = _embedded(words, own, known), _embedded(words, own, known, backwards=True)
+    return tuple(
+        PlacedPiece(words[low].offset, piece)
+        for (_, piece), low, high in zip(own, first, last, strict=False)
+        if low == high
+    )
+
+
+def _as_standard(words: Sequence[Leaf], pieces: Sequence[Piece]) -> tuple[PlacedPiece, ...] | None:
+    """As DWARF has it, padding described as well: where so each word has its piece."""
+    found: list[PlacedPiece] = []
+    at = 0
+    for piece in pieces:
+        found.append(PlacedPiece(at, piece))
+        at += piece.size
+    where = {(p.offset, p.piece.size) for p in found}
+    complete = all((word.offset, word.size) in where for word in words)
+    return tuple(found) if complete else None
+
+
+def _embedded(
+    words: Sequence[Leaf],
+    pieces: Sequence[tuple[int, Piece]],
+    known: Mapping[int, int],
+    *,
+    backwards: bool = False,
+) -> list[int]:
+    """For each piece the first word (the last, if `backwards`) that it can be, so that all keep
+    their order; empty where they cannot."""
+    found: list[int] = []
+    indexes = list(range(len(words)))
+    if backwards:
+        indexes.reverse()
+    rest = iter(indexes)
+    for number, piece in reversed(pieces) if backwards else pieces:
+        fits = (i for i in rest if words[i].size == piece.size and known.get(number, i) == i)
+        index = next(fits, None)
+        if index is None:
+            return []
+        found.append(index)
+    return found[::-1] if backwards else found

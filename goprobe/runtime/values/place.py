@@ -1,0 +1,69 @@
+"""Where a value's bytes come from: memory at an address, or pieces out of registers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import Memory
+
+
+class LeftOutError(UnreadableError):
+    """The optimiser kept these bytes of the value nowhere; `address` is their offset in it."""
+
+
+class Place(Protocol):
+    """A value's bytes. `address` is None where the value lies in no memory."""
+
+    @property
+    def address(self) -> int | None: ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of the value; raises UnreadableError where they are not there."""
+
+    def part(self, offset: int, size: int) -> Place:
+        """The place of a field or element."""
+
+    def look(self) -> None:
+        """Raises UnreadableError where nothing at all of the value can be read."""
+
+
+class InMemory(msgspec.Struct, frozen=True):
+    """A value at an address of the target."""
+
+    memory: Memory
+    address: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        return self.memory.read(self.address + offset, size)
+
+    def part(self, offset: int, size: int) -> InMemory:
+        return InMemory(self.memory, self.address + offset)
+
+    def look(self) -> None:
+        self.memory.read(self.address, 1)
+
+
+class InBytes(msgspec.Struct, frozen=True):
+    """A value put together from registers; `missing` are the bytes that no register holds."""
+
+    data: bytes
+    missing: frozenset[int] = frozenset()
+    address: int | None = None
+
+    def read(self, offset: int, size: int) -> bytes:
+        if offset + size > len(self.data):
+            raise UnreadableError(offset, size, "past the value's end")
+        if not self.missing.isdisjoint(range(offset, offset + size)):
+            raise LeftOutError(offset, size, "this part was optimised out")
+        return self.data[offset : offset + size]
+
+    def part(self, offset: int, size: int) -> InBytes:
+        lost = frozenset(m - offset for m in self.missing if offset <= m < offset + size)
+        return InBytes(self.data[offset : offset + size], lost)
+
+    def look(self) -> None:
+        if len(self.missing) == len(self.data):
+            raise LeftOutError(0, len(self.data), "the optimiser kept no part of it")

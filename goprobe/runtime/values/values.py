@@ -1,0 +1,541 @@
+"""Decoding a Go value out of memory or registers: header, what it points at, its parts.
+
+The target is hostile: lengths are bounded by `Limits`, cycles by the chain of pointees, the whole
+of one variable by a budget of nodes. What cannot be read becomes text that says so.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, Member, TypeReader
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.location import Location
+from goprobe.model.value import Data, Element, Value
+from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.values.gomap import MapEntry, MapReader
+from goprobe.runtime.values.inuse import given_up
+from goprobe.runtime.values.place import InBytes, InMemory, LeftOutError, Place
+from goprobe.runtime.values.text import escape, go_complex, go_float, quote
+
+_SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
+_UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
+_POINTER_SHAPED = {GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.CHAN, GoKind.MAP, GoKind.FUNC}
+_ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
+_BASIC_SIZES = {
+    GoKind.BOOL: 1, GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4,
+    GoKind.INT64: 8, GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4,
+    GoKind.UINT64: 8, GoKind.UINTPTR: 8, GoKind.FLOAT32: 4, GoKind.FLOAT64: 8,
+    GoKind.COMPLEX64: 8, GoKind.COMPLEX128: 16, GoKind.STRING: 16,
+}  # fmt: skip
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much of a value is shown. `string` in bytes, `text` in characters of one text."""
+
+    string: int = 1024
+    text: int = 4096
+    elements: int = 64
+    fields: int = 4096
+    depth: int = 6
+    nodes: int = 5000
+    map_scan: int = 1024
+
+
+class RuntimeTypes(Protocol):
+    """What is asked of the runtime's type descriptors."""
+
+    def name(self, rtype: int) -> str: ...
+    def kind(self, rtype: int) -> GoKind: ...
+    def holds_pointer_directly(self, rtype: int) -> bool: ...
+    def debug_type(self, rtype: int) -> GoType | None: ...
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """A variable that a closure captured: `offset` in bytes from the closure object's start."""
+
+    name: str
+    type: GoType
+    offset: int
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """A value with what it points at and its inline parts."""
+
+    value: Value
+    data: Data | UnsetType = UNSET
+    elements: tuple[Element, ...] | UnsetType = UNSET
+
+
+class _Walk(msgspec.Struct):
+    """The state of decoding one variable: nodes left, and the pointees on the way here."""
+
+    nodes: int
+    chain: list[tuple[int, int]] = msgspec.field(default_factory=list)
+
+
+class Decoder:
+    """Decodes values of one stop.
+
+    `locate` says where an address lies, `function` names the code at one, `captures` lists what
+    the closure whose code starts at an address captured. `goroutine` is the one whose values these
+    are, 0 where they are not one's.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        types: TypeReader,
+        runtime_types: RuntimeTypes,
+        locate: Callable[[int], Location],
+        function: Callable[[int], str],
+        captures: Callable[[int], tuple[Capture, ...]],
+        limits: Limits | None = None,
+        goroutine: int = 0,
+    ) -> None:
+        self._memory = memory
+        self._goroutine = goroutine
+        self._types = types
+        self._runtime_types = runtime_types
+        self._locate = locate
+        self._function = function
+        self._captures = captures
+        self._limits = limits or Limits()
+        self._maps = MapReader(memory, types)
+
+    def decode(self, kind: GoType, place: Place) -> Decoded:
+        """Raises UnreadableError where the value's own bytes cannot be read."""
+        return self._value(kind, place, _Walk(self._limits.nodes), 0)
+
+    def at(self, kind: GoType, address: int) -> Decoded:
+        """The value at an address of the target. Raises UnreadableError."""
+        return self.decode(kind, InMemory(self._memory, address))
+
+    def _follow(self, pointer: int) -> None:
+        """Raises UnreadableError where what lies at a pointer is not what the program put there."""
+        why = given_up(self._locate(pointer), self._goroutine)
+        if why:
+            raise UnreadableError(pointer, 0, why)
+
+    # One value
+
+    def _value(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        walk.nodes -= 1
+        match kind.kind:
+            case GoKind.STRING:
+                return self._string(place)
+            case GoKind.SLICE:
+                return self._slice(kind, place, walk, depth)
+            case GoKind.ARRAY:
+                return self._array(kind, place, walk, depth)
+            case GoKind.STRUCT:
+                return self._struct(kind, place, walk, depth)
+            case GoKind.POINTER:
+                return self._pointer(kind, place, walk, depth)
+            case GoKind.INTERFACE:
+                return self._interface(kind, place, walk, depth)
+            case GoKind.MAP:
+                return self._map(kind, place, walk, depth)
+            case GoKind.CHAN:
+                return self._chan(kind, place, walk, depth)
+            case GoKind.FUNC:
+                return self._func(place, walk, depth)
+            case GoKind.UNSAFE_POINTER:
+                return self._unsafe(place)
+        return Decoded(Value(self._scalar(kind, place)))
+
+    def _scalar(self, kind: GoType, place: Place) -> str:
+        raw = place.read(0, min(kind.size, 16))
+        match kind.kind:
+            case GoKind.BOOL:
+                return "true" if raw != b"\0" else "false"
+            case GoKind.UINTPTR:
+                return f"{int.from_bytes(raw, 'little'):#x}"
+            case GoKind.FLOAT32:
+                return go_float(struct.unpack("<f", raw)[0], 32)
+            case GoKind.FLOAT64:
+                return go_float(struct.unpack("<d", raw)[0], 64)
+            case GoKind.COMPLEX64:
+                return go_complex(*_pair("<ff", raw), 32)
+            case GoKind.COMPLEX128:
+                return go_complex(*_pair("<dd", raw), 64)
+        if kind.kind in _SIGNED or kind.kind in _UNSIGNED:
+            return str(int.from_bytes(raw, "little", signed=kind.kind in _SIGNED))
+        return raw.hex() or "{}"
+
+    def _safe(
+        self, kind: GoType, place: Place, walk: _Walk, depth: int, pointer: int = 0
+    ) -> Decoded:
+        """A part of a value: what cannot be read is said in its text. `pointer` leads there."""
+        if walk.nodes <= 0:
+            return Decoded(Value("…"))
+        try:
+            if pointer:
+                self._follow(pointer)
+            return self._value(kind, place, walk, depth)
+        except UnreadableError as error:
+            return Decoded(Value(f"unreadable: {error.why}"))
+        except (KeyError, NotGoError):
+            return Decoded(Value("unreadable: its debug information does not describe it"))
+
+    # Strings, slices, arrays, structs
+
+    def _words(self, place: Place, count: int) -> list[int]:
+        raw = place.read(0, 8 * count)
+        return [int.from_bytes(raw[i : i + 8], "little") for i in range(0, 8 * count, 8)]
+
+    def _address(self, place: Place, what: str) -> tuple[int, int, Decoded | None]:
+        """Address and length of a string or slice; where the optimiser kept only the length, what
+        can be told of that."""
+        try:
+            pointer, length = self._words(place, 2)
+        except LeftOutError:
+            length = int.from_bytes(place.read(8, 8), "little")
+            text = f"… ({length} {what}, whose address was optimised out)"
+            return 0, length, Decoded(Value(text, len=length))
+        return pointer, length, None
+
+    def _ends_in_memory(self, pointer: int, size: int, header: str) -> None:
+        """A length that leads out of memory is none: the header is stale, or damaged."""
+        try:
+            self._memory.read(pointer + size - 1, 1)
+        except UnreadableError:
+            why = f"a {header} header of {size} bytes, which do not lie in memory to their end"
+            raise UnreadableError(pointer, size, why) from None
+
+    def _string(self, place: Place) -> Decoded:
+        pointer, length, part = self._address(place, "bytes")
+        if part:
+            return part
+        if not length:
+            return Decoded(Value("", len=0), self._data(pointer, "", size=0))
+        self._follow(pointer)
+        self._ends_in_memory(pointer, length, "string")
+        raw = self._memory.read(pointer, min(length, self._limits.string))
+        more = length - len(raw)
+        text = escape(raw) + (f"… {more} more bytes" if more else "")
+        return Decoded(Value(text, len=length), self._data(pointer, text, size=length))
+
+    def _data(
+        self, pointer: int, text: str, *, size: int, kind: str = "",
+        elements: tuple[Element, ...] = (),
+    ) -> Data | UnsetType:  # fmt: skip
+        if not pointer:
+            return UNSET
+        return Data(
+            address=Address(pointer), location=self._locate(pointer), text=text, size=size,
+            type=kind or UNSET, elements=elements or UNSET,
+        )  # fmt: skip
+
+    def _slice(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        pointer, length, part = self._address(place, "elements")
+        if part:
+            return part
+        try:
+            capacity = int.from_bytes(place.read(16, 8), "little")
+            known: int | UnsetType = capacity
+        except LeftOutError:  # the optimiser drops what nobody asks for any more
+            capacity, known = length, UNSET
+        if not pointer:
+            return Decoded(Value("nil", len=length, cap=known))
+        element = self._types.at(kind.elem)
+        if not kind.elem:
+            element = self._types.at(self._types.at(kind.member("array").type).elem)
+        if length > 1 << 48 or capacity < length:
+            raise UnreadableError(pointer, 0, f"a slice header of length {length}")
+        if length and element.size:
+            self._follow(pointer)
+            self._ends_in_memory(pointer, capacity * element.size, "slice")
+        parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
+        text = self._listed(element, parts, length)
+        data = self._data(
+            pointer, text, size=capacity * element.size, kind=f"[{capacity}]{element.name}",
+            elements=parts,
+        )  # fmt: skip
+        return Decoded(Value(text, len=length, cap=known), data)
+
+    def _run(
+        self, element: GoType, place: Place, count: int, walk: _Walk, depth: int
+    ) -> tuple[Element, ...]:
+        if depth >= self._limits.depth:
+            return ()
+        found: list[Element] = []
+        for i in range(min(count, self._limits.elements)):
+            if walk.nodes <= 0:
+                break
+            part = place.part(i * element.size, element.size)
+            found.append(self._element(f"[{i}]", element, part, walk, depth + 1))
+        return tuple(found)
+
+    def _element(self, name: str, kind: GoType, place: Place, walk: _Walk, depth: int) -> Element:
+        made = self._safe(kind, place, walk, depth)
+        return Element(
+            name=name, type=kind.name,
+            address=UNSET if place.address is None else Address(place.address),
+            value=made.value, data=made.data, elements=made.elements,
+        )  # fmt: skip
+
+    def _listed(self, element: GoType, parts: tuple[Element, ...], count: int) -> str:
+        shown = [self.inline(element, p) for p in parts]
+        if count > len(parts):
+            shown.append(f"… {count - len(parts)} more")
+        return self._cut(f"[{' '.join(shown)}]")
+
+    def _cut(self, text: str) -> str:
+        limit = self._limits.text
+        return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+    def inline(self, kind: GoType, part: Element) -> str:
+        """A part as it reads within the text of the whole: strings are quoted there."""
+        if _is_text(kind, part):
+            return '"' + part.value.text.replace('"', '\\"') + '"'
+        return part.value.text
+
+    def _array(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        element = self._types.at(kind.elem)
+        if kind.size:
+            place.look()
+        parts = self._run(element, place, kind.count, walk, depth)
+        return Decoded(
+            Value(self._listed(element, parts, kind.count), len=kind.count),
+            elements=parts or UNSET,
+        )
+
+    def _struct(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        if kind.size:
+            place.look()
+        if depth >= self._limits.depth:
+            return Decoded(Value("{…}"))
+        parts: list[Element] = []
+        shown: list[str] = []
+        for member in islice(kind.members, self._limits.fields):
+            part_type = self._types.at(member.type)
+            part = self._element(
+                member.name, part_type, place.part(member.offset, part_type.size), walk, depth + 1
+            )
+            parts.append(part)
+            shown.append(f"{member.name}:{self.inline(part_type, part)}")
+        return Decoded(Value(self._cut(f"{{{' '.join(shown)}}}")), elements=tuple(parts) or UNSET)
+
+    # Pointers and interfaces
+
+    def _unsafe(self, place: Place) -> Decoded:
+        (pointer,) = self._words(place, 1)
+        if not pointer:
+            return Decoded(Value("nil"))
+        return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
+
+    def _pointer(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        (pointer,) = self._words(place, 1)
+        if not pointer:
+            return Decoded(Value("nil"))
+        if kind.name.startswith(_ANY_POINTER):
+            return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
+        target = self._types.at(kind.elem)
+        return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth))
+
+    def _pointee(self, target: GoType, pointer: int, walk: _Walk, depth: int) -> Data:
+        link = (pointer, target.offset)
+        if target.kind is GoKind.INVALID:
+            raise NotGoError(f"the debug information does not describe {target.name}")
+        if link in walk.chain:
+            made = Decoded(Value("… (a cycle: this value again)"))
+        elif depth >= self._limits.depth:
+            made = Decoded(Value("…" if target.size else "{}"))
+        else:
+            walk.chain.append(link)
+            used = pointer if target.size else 0  # of what has no size nothing is read
+            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, used)
+            walk.chain.pop()
+        return Data(
+            address=Address(pointer), location=self._locate(pointer), text=made.value.text,
+            size=target.size, type=target.name, dynamic_type=made.value.dynamic_type,
+            elements=made.elements, data=made.data,
+        )  # fmt: skip
+
+    def _interface(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        table, word = self._words(place, 2)
+        if not table:
+            return Decoded(Value("nil"))
+        rtype = table
+        if any(m.name == "tab" for m in self._types.at(kind.underlying).members):
+            rtype = u64(self._memory, table + 8)  # itab: the interface's type, then the value's
+        if self._runtime_types.kind(rtype) == GoKind.INVALID:
+            raise UnreadableError(rtype, 8, "an interface's type word, but no type is there")
+        name = self._runtime_types.name(rtype)
+        target = self._runtime_types.debug_type(rtype) or self._basic(rtype, name)
+        if self._runtime_types.holds_pointer_directly(rtype):
+            made = self._safe(target, InBytes(word.to_bytes(8, "little")), walk, depth)
+            value = Value(made.value.text, made.value.len, made.value.cap, dynamic_type=name)
+            return Decoded(value, _with_dynamic(made.data, name), made.elements)
+        data = _with_dynamic(self._pointee(target, word, walk, depth), name)
+        value = Value(data.text, dynamic_type=name) if data else Value("nil", dynamic_type=name)
+        return Decoded(value, data)
+
+    def _basic(self, rtype: int, name: str) -> GoType:
+        """A type that the debug information leaves out, as far as its kind says what it is."""
+        kind = self._runtime_types.kind(rtype)
+        if kind in _POINTER_SHAPED:
+            return GoType(0, name, GoKind.UNSAFE_POINTER, 8)
+        size = _BASIC_SIZES.get(kind, 0)
+        return GoType(0, name, kind if size else GoKind.INVALID, size)
+
+    # Maps, channels, functions
+
+    def _map(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        (pointer,) = self._words(place, 1)
+        if not pointer:
+            return Decoded(Value("nil", len=0))
+        self._follow(pointer)
+        count = self._maps.count(kind, pointer)
+        header = self._maps.header(kind)
+        if depth >= self._limits.depth or (pointer, kind.offset) in walk.chain:
+            value = Value(f"map[… {count} entries]", len=count)
+            return Decoded(value, self._data(pointer, value.text, size=header.size))
+        walk.chain.append((pointer, kind.offset))
+        shown, parts = self._entries(kind, pointer, walk, depth)
+        walk.chain.pop()
+        if count > len(parts):
+            shown.append(f"… {count - len(parts)} more")
+        text = self._cut(f"map[{' '.join(shown)}]")
+        data = self._data(pointer, text, size=header.size, kind=header.name, elements=parts)
+        return Decoded(Value(text, len=count), data)
+
+    def _entries(
+        self, kind: GoType, pointer: int, walk: _Walk, depth: int
+    ) -> tuple[list[str], tuple[Element, ...]]:
+        found: list[tuple[str, Element]] = []
+        scan = islice(self._maps.entries(kind, pointer), self._limits.map_scan)
+        for entry in _until_unreadable(scan):
+            if walk.nodes <= 0:
+                break
+            key = self._element(
+                "key", entry.key_type, InMemory(self._memory, entry.key), walk, depth + 1
+            )
+            name = self.inline(entry.key_type, key)
+            place = InMemory(self._memory, entry.value)
+            part = self._element(name, entry.value_type, place, walk, depth + 1)
+            found.append((f"{name}:{self.inline(entry.value_type, part)}", part))
+        found.sort(key=lambda pair: _natural(pair[1].name))
+        found = found[: self._limits.elements]
+        return [text for text, _ in found], tuple(part for _, part in found)
+
+    def _chan(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+        (pointer,) = self._words(place, 1)
+        if not pointer:
+            return Decoded(Value("nil", len=0, cap=0))
+        self._follow(pointer)
+        header = self._types.at(self._types.at(kind.underlying).elem)
+        fields = {name: self._number(header, pointer, name)
+                  for name in ("qcount", "dataqsiz", "buf", "closed", "recvx")}  # fmt: skip
+        count, capacity = fields["qcount"], fields["dataqsiz"]
+        if count > capacity or capacity > 1 << 40:
+            raise UnreadableError(pointer, header.size, "a channel that counts wrongly")
+        closed = " closed" if fields["closed"] else ""
+        text = f"{kind.name} {pointer:#x} len {count} cap {capacity}{closed}"
+        parts = self._buffered(kind, fields, walk, depth)
+        data = self._data(pointer, text, size=header.size, kind=header.name, elements=parts)
+        return Decoded(Value(text, len=count, cap=capacity), data)
+
+    def _number(self, header: GoType, address: int, name: str) -> int:
+        member = header.member(name)
+        size = min(8, self._types.at(member.type).size)
+        return int.from_bytes(self._memory.read(address + member.offset, size), "little")
+
+    def _buffered(
+        self, kind: GoType, fields: dict[str, int], walk: _Walk, depth: int
+    ) -> tuple[Element, ...]:
+        element = self._types.at(kind.elem)
+        if depth >= self._limits.depth:
+            return ()
+        found: list[Element] = []
+        for i in range(min(fields["qcount"], self._limits.elements)):
+            slot = (fields["recvx"] + i) % fields["dataqsiz"]
+            place = InMemory(self._memory, fields["buf"] + slot * element.size)
+            found.append(self._element(f"[{i}]", element, place, walk, depth + 1))
+        return tuple(found)
+
+    def _func(self, place: Place, walk: _Walk, depth: int) -> Decoded:
+        (pointer,) = self._words(place, 1)
+        if not pointer:
+            return Decoded(Value("nil"))
+        self._follow(pointer)
+        code = u64(self._memory, pointer)
+        name = self._function(code) or f"code at {code:#x}"
+        captured: list[Element] = []
+        end = 8
+        if (pointer, -1) not in walk.chain and depth < self._limits.depth:
+            walk.chain.append((pointer, -1))
+            for capture in self._captures(code):
+                place = InMemory(self._memory, pointer + capture.offset)
+                captured.append(self._element(capture.name, capture.type, place, walk, depth + 1))
+                end = max(end, capture.offset + capture.type.size)
+            walk.chain.pop()
+        data = self._data(pointer, name, size=end, kind="func value", elements=tuple(captured))
+        return Decoded(Value(name), data)
+
+
+def _is_text(kind: GoType, part: Element) -> bool:
+    """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
+    if part.value.dynamic_type is UNSET:
+        return kind.kind == GoKind.STRING and part.value.len is not UNSET
+    held = part.data  # the boxed value; a string's leads on to its bytes, which have no type
+    if not part.value.text:
+        return True
+    if held is UNSET or held.data is UNSET or held.text != part.value.text:
+        return False
+    return held.data.type is UNSET
+
+
+def _pair(form: str, raw: bytes) -> tuple[float, float]:
+    real, imaginary = struct.unpack(form, raw)
+    return real, imaginary
+
+
+def _until_unreadable(entries: Iterator[MapEntry]) -> Iterator[MapEntry]:
+    try:
+        yield from entries
+    except UnreadableError:
+        return
+
+
+def _with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:
+    """Where the interface holds a pointer to an interface, that one's type is the data's."""
+    if data is UNSET or data.dynamic_type is not UNSET:
+        return data
+    return Data(
+        address=data.address, location=data.location, text=data.text, size=data.size,
+        type=data.type, dynamic_type=name, elements=data.elements, data=data.data,
+    )  # fmt: skip
+
+
+def _natural(name: str) -> tuple[int, float, str]:
+    """Sorts numbers as numbers and the rest as text, so that output is the same every time."""
+    try:
+        return (0, float(name), name)
+    except ValueError:
+        return (1, 0.0, name)
+
+
+def scalar_ranges(types: TypeReader, kind: GoType, base: int = 0) -> Iterator[tuple[int, int]]:
+    """(offset, size) of every byte run of a type that carries a value: padding left out."""
+    if kind.kind == GoKind.STRUCT:
+        for member in kind.members:
+            if member.name != "_":
+                yield from scalar_ranges(types, types.at(member.type), base + member.offset)
+    elif kind.kind == GoKind.ARRAY and kind.count <= 64:
+        element = types.at(kind.elem)
+        for i in range(kind.count):
+            yield from scalar_ranges(types, element, base + i * element.size)
+    elif kind.size:
+        yield base, kind.size
+
+
+__all__ = ["Capture", "Decoded", "Decoder", "Limits", "Member", "quote", "scalar_ranges"]

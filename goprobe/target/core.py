@@ -1,0 +1,80 @@
+"""A core file in the place of a running process: every question that needs no second moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import msgspec
+
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.errors import UsageError
+from goprobe.process.core.file import CoreFile
+from goprobe.process.memory.memory import Memory, PageCache
+from goprobe.process.ptrace.priority import import_numpy
+from goprobe.runtime.image.goimage import GoImage
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.layout.layout import Layout
+from goprobe.runtime.world import World, load_bias
+
+
+class CoreTarget(msgspec.Struct, frozen=True):
+    """A core file and the binary that it is of, opened."""
+
+    core: CoreFile
+    program: Program
+    bias: int
+    beside: tuple[GoImage, ...] = ()
+    is_core: ClassVar[Literal[True]] = True
+
+    @property
+    def pid(self) -> int:
+        return self.core.pid
+
+    @property
+    def layout(self) -> Layout:
+        return self.program.facts.layout
+
+    def root(self, name: str) -> int:
+        """Where one of the runtime's globals is in the process; KeyError where it is unknown."""
+        return self.program.facts.roots[name] + self.bias
+
+    def reader(self) -> Memory:
+        return self.core
+
+    def world(self) -> World:
+        """The process as it stood."""
+        return World(
+            self.pid, self.program, PageCache(self.core), self.core.mappings, self.core.threads,
+            self.bias, self.core.size,
+        )  # fmt: skip
+
+
+def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTarget:
+    """A core file with its executable, which the core itself may name.
+
+    Raises UsageError (no core, not its executable, no executable), NotGoError, CannotWorkError.
+    """
+    if not executable:
+        with CoreFile(path) as core:
+            recorded = core.recorded_executable
+        if not recorded or not Path(recorded).is_file():
+            raise UsageError(
+                f"the executable of {path} is not known"
+                + (f": {recorded} is not there" if recorded else ""),
+                hint="--exe BINARY names it",
+            )
+        executable = recorded
+    core = CoreFile(path, executable)
+    program = Program(ElfFile(executable), assume_go=assume_go)
+    bias = load_bias(program, core.mappings, core.recorded_executable, core.entry) or load_bias(
+        program, core.mappings, executable
+    )
+    if program.stripped:
+        import_numpy()
+        from goprobe.runtime.stripped import stripped_facts  # brings numpy along
+
+        owner = Path(path).stat().st_uid
+        program.adopt(stripped_facts(program, core, bias, owner=owner))
+    _ = program.facts
+    return CoreTarget(core, program, bias)
