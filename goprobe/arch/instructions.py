@@ -24,5 +24,5 @@ from goprobe.arch.amd64.instructions import (
     stack_check as stack_check,
 )
 from goprobe.arch.amd64.instructions import (
-    stored_bytes as stored_bytes,
+    stored_range as stored_range,
 )

@@ -13,6 +13,7 @@ from goprobe.arch.code import (
     Stretch,
     ways_in,
 )
+from goprobe.arch.instructions import stored_range
 
 BASE = 0x401000
 DEPTH = 0x40  # from the stack pointer up to the CFA, all through these pieces
@@ -86,7 +87,7 @@ def test_a_function_without_a_stack_check_begins_once() -> None:
 def test_over_a_jump_table_nothing_is_said() -> None:
     code = flow("ffe0", NOP, NOP)  # jmp rax
     assert Definitions(code).of("rcx", BASE + 3) is None
-    assert FrameWrites(code, lambda _: 0).last(slot(0), BASE + 3) is None
+    assert FrameWrites(code, lambda _: (0, 0)).last(slot(0), BASE + 3) is None
 
 
 # What wrote a place of the frame last
@@ -98,8 +99,9 @@ def last(code: CodeFlow, place: Slot, at: int) -> set[int]:
     return {pc - BASE if pc != ENTRY else ENTRY for pc in found}
 
 
-def _fills(target: int) -> int:
-    return 64 if target == DUFF else 0
+def _fills(target: int) -> tuple[int, int]:
+    """Entered behind its first two stores it leaves 32 bytes out."""
+    return {DUFF: (0, 64), DUFF + 8: (32, 32)}.get(target, (0, 0))
 
 
 ZERO_10 = "440f117c2410"  # movups [rsp+10h], xmm15: 6 bytes
@@ -121,6 +123,19 @@ def test_writes_through_an_address_taken_just_before() -> None:
     store = "440f117f08"  # movups [rdi+8], xmm15
     assert last(flow(lea_rdi, store, NOP), slot(0x18, 16), 10) == {5}
     assert last(flow(lea_rdi, call(5, OTHER), NOP), slot(0x10), 10) == {ENTRY}
+    assert last(flow(lea_rdi, call(5, DUFF + 8), NOP), slot(0x10, 32), 10) == {ENTRY}
+    assert last(flow(lea_rdi, call(5, DUFF + 8), NOP), slot(0x30, 32), 10) == {5}
+
+
+def test_which_bytes_a_duffs_device_writes() -> None:
+    stores = "440f113f", "440f117f10", "440f117f20", "440f117f30"  # movups [rdi+…], xmm15
+    device = bytes.fromhex("".join(stores) + "488d7f40" + "".join(stores) + "c3")
+    assert stored_range(device, DUFF) == (0, 128)
+    assert stored_range(device[9:], DUFF + 9) == (32, 96)
+    assert stored_range(b"\xc3", DUFF) == (0, 0)
+    # movups xmm0, [rsi]; add rsi, 10h; movups [rdi], xmm0; add rdi, 10h; twice
+    copier = bytes.fromhex("0f10064883c6100f11074883c710" * 2)
+    assert stored_range(copier, DUFF) == (0, 32)
 
 
 def test_a_loop_through_an_address_fills_up_to_the_next_one_taken() -> None:

@@ -25,9 +25,9 @@ _STRAIGHT_LIMIT = 200
 ENTRY = -1
 _STRINGS = frozenset({Mnemonic.STOSQ, Mnemonic.STOSB, Mnemonic.MOVSQ, Mnemonic.MOVSB})
 
-Fills = Callable[[int], int]
-"""How many bytes the code at a call's target writes from RDI on: that of duffzero and duffcopy;
-0 for others."""
+Fills = Callable[[int], tuple[int, int]]
+"""Which bytes the code at a call's target writes: from where on, as a distance from RDI, and how
+many. That of duffzero and duffcopy; none for others."""
 
 
 class _Write(msgspec.Struct, frozen=True):
@@ -124,9 +124,9 @@ class FrameWrites:
             if ins is None:
                 return
             if ins.flow_control in CALLS or ins.mnemonic in _STRINGS:
-                size = self._filled(ins, at + moved) if register == "rdi" else 0
+                low, size = self._filled(ins, at + moved) if register == "rdi" else (0, 0)
                 if size:
-                    yield pc, _Write(Slot(at + moved, size), exact=True)
+                    yield pc, _Write(Slot(at + moved + low, size), exact=True)
                 return
             for low, size, exact in self._based(ins, register):
                 first = pc if first < 0 else first
@@ -150,13 +150,13 @@ class FrameWrites:
                 size = int(MemorySizeExt.size(used.memory_size))
                 yield _signed(used.displacement), size, not used.index
 
-    def _filled(self, ins: Instruction, at: int) -> int:
-        """The bytes that a call, or a string instruction, writes from RDI on."""
+    def _filled(self, ins: Instruction, at: int) -> tuple[int, int]:
+        """The bytes that a call, or a string instruction, writes: from where on, as a distance
+        from RDI, and how many."""
         if ins.flow_control in CALLS:
-            return (
-                self._fills(ins.near_branch_target) if ins.flow_control == FlowControl.CALL else 0
-            )
-        return self._room(at)
+            direct = ins.flow_control == FlowControl.CALL
+            return self._fills(ins.near_branch_target) if direct else (0, 0)
+        return 0, self._room(at)
 
     def _room(self, at: int) -> int:
         """The bytes up to the next place whose address is taken: what a loop fills ends there."""

@@ -56,13 +56,19 @@ def call_ahead(code: bytes, low: int) -> int | None:
     return None
 
 
-def stored_bytes(code: bytes, low: int) -> int:
-    """How many bytes a row of vector stores (a Duff's device) writes."""
-    stores = (
-        i.mnemonic == Mnemonic.MOVUPS and i.op0_kind == OpKind.MEMORY
-        for i in Decoder(64, code, ip=low)
-    )
-    return _VECTOR * sum(stores)
+def stored_range(code: bytes, low: int) -> tuple[int, int]:
+    """Which bytes a row of vector stores (a Duff's device) writes: from where on, as a distance
+    from RDI, and how many. Entered in the midst of a block it does not begin at RDI."""
+    moved, stored = 0, list[int]()
+    for ins in Decoder(64, code, ip=low):
+        if ins.op0_kind == OpKind.MEMORY and ins.memory_base == Register.RDI:
+            if ins.mnemonic == Mnemonic.MOVUPS:
+                stored.append(moved + _signed(ins.memory_displacement))
+        elif ins.op0_kind == OpKind.REGISTER and ins.op0_register == Register.RDI:
+            lea = ins.mnemonic == Mnemonic.LEA
+            moved += _signed(ins.memory_displacement if lea else ins.immediate(1))
+    first = min(stored, default=0)
+    return first, max(stored, default=first - _VECTOR) + _VECTOR - first
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -89,6 +95,10 @@ def stack_check(code: bytes, pc: int, sp: int) -> Comparison | None:
         else:
             return None
     return None
+
+
+def _signed(value: int) -> int:
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def prologue(code: bytes, low: int) -> Iterator[str]:

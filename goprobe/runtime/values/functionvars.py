@@ -22,7 +22,7 @@ from goprobe.arch.code import (
     returns_of,
 )
 from goprobe.arch.frames import RETURN_ADDRESS
-from goprobe.arch.instructions import stored_bytes
+from goprobe.arch.instructions import stored_range
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
@@ -110,13 +110,13 @@ class FunctionVariables:
     def writes(self) -> FrameWrites:
         return FrameWrites(self.flow, self._fills)
 
-    def _fills(self, target: int) -> int:
-        """The bytes that a call into duffzero or duffcopy writes: 16 by each of its stores."""
+    def _fills(self, target: int) -> tuple[int, int]:
+        """The bytes that a call into duffzero or duffcopy writes: from where on, and how many."""
         found = self._parts.lines.function_at(target)
         if found is None or found.name not in ("runtime.duffzero", "runtime.duffcopy"):
-            return 0
+            return 0, 0
         code = self._parts.elf.read(target, min(found.end - target, CODE_LIMIT))
-        return stored_bytes(code, target)
+        return stored_range(code, target)
 
     @cached_property
     def _code(self) -> bytes:
