@@ -32,6 +32,8 @@ UNOPTIMIZED = Build("-N -l", ("-gcflags=all=-N -l",))
 PIE = Build("PIE", ("-buildmode=pie",))
 RACE = Build("-race", ("-race",), cgo=True)
 STRIPPED = Build("stripped", ("-ldflags=-s -w",))
+UNSOURCED = Build("no source", ("-trimpath",))
+"""Its debug information names its files as they lie nowhere."""
 CGO = Build("cgo", cgo=True)
 MUSL = Build("musl", cgo=True, cc="musl-gcc")
 

@@ -59,10 +59,10 @@ def text_of(variable: Variable) -> str:
     return variable.value.text
 
 
-def told(go: str) -> Iterator[tuple[str, int, dict[str, list[str]]]]:
+def told(go: str, flags: tuple[str, ...]) -> Iterator[tuple[str, int, dict[str, list[str]]]]:
     """Of each call of stop: a function that stands there, the number, and what is told of its
     variables."""
-    with goprobe.launch(str(build(SOURCE, go=go))) as program:
+    with goprobe.launch(str(build(SOURCE, go=go, flags=flags))) as program:
         for stop in program.run(breaks=["main.stop"]):
             number = stop["n"].value
             assert number is not UNSET
@@ -74,9 +74,10 @@ def told(go: str) -> Iterator[tuple[str, int, dict[str, list[str]]]]:
                 yield function, int(number.text), found
 
 
-def test_what_is_told_is_what_the_program_has(go: str) -> None:
+@pytest.mark.parametrize("flags", [(), ("-trimpath",)], ids=["", "no source"])
+def test_what_is_told_is_what_the_program_has(go: str, flags: tuple[str, ...]) -> None:
     turns: dict[tuple[str, int], int] = {}
-    for function, number, found in told(go):
+    for function, number, found in told(go, flags):
         truths = TRUTH.get((function, number))
         if truths is None:
             continue

@@ -37,10 +37,11 @@ class Token(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=16)
 def tokens_of(file: str) -> tuple[Token, ...]:
-    """A source file's tokens; none where it cannot be read."""
+    """A source file's tokens; none where it cannot be read. What -trimpath left of a path is
+    none: a file of that name here may be another."""
     try:
         path = Path(file)
-        if path.stat().st_size > _FILE_LIMIT:
+        if not path.is_absolute() or path.stat().st_size > _FILE_LIMIT:
             return ()
         return tuple(tokenize(path.read_text("utf-8", "replace")))
     except (OSError, ValueError):

@@ -6,7 +6,7 @@ leaves out an assignment that nothing reads, and describes the blocks of no inli
 source is asked which assignments may hold at the frame's line (`assignments`), the machine code
 which instructions made what lies there (`reaching`), and the value is told only where each
 assignment has its instruction and each instruction its assignment. A variable that is never given
-another value needs no such proof. Where the source is not at hand nothing is doubted.
+another value needs no such proof. Where the source is not at hand little is told (`unsourced`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from goprobe.analysis.trace.goscopes import names_outer, scope_of, statements_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
 from goprobe.analysis.trace.gotokens import tokens_of
 from goprobe.analysis.trace.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
+from goprobe.analysis.trace.unsourced import unsourced
 from goprobe.arch.code import LOST, Holder, Slot
 from goprobe.arch.registers import RESUMED_THROUGH
+from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import Local
@@ -32,6 +34,7 @@ from goprobe.runtime.values.pieces import is_taken_apart, leaves
 
 _CLOSURE = re.compile(r"\.func\d+")
 _RANGE_BODY = re.compile(r"-range\d+$")
+_NESTED = re.compile(r"\.func\d+|-range\d+")
 _WORD = 8
 
 
@@ -55,7 +58,7 @@ class Trust:
             return None
         source = _source_of(frame, binding.local.line)
         if source is None:
-            return None
+            return self._unsourced(binding, frame, function)
         local, name = binding.local, binding.name
         scope = scope_of(source, name, local.line)
         if scope is not None and local.closure_offset >= 0:
@@ -92,6 +95,28 @@ class Trust:
         holders = self._holders(binding.local, kind, frame, whole=False)
         return in_words(binding.local, holders, known, self._position(frame, about))
 
+    def _unsourced(
+        self, binding: Binding, frame: FrameView, function: FunctionEntry
+    ) -> Doubt | None:
+        program, local = self._program, binding.local
+        kind = program.debug.types.at(local.type)
+        whole = self._is_whole(local, kind, frame)
+        at = self._position(frame, program.function_variables(function))
+        unit = program.debug.unit_at(function.offset)
+        return unsourced(
+            binding, self._holders(local, kind, frame, whole=whole), at,
+            body=program.rows.after_prologue(function.low, function.high, unit),
+            nested=bool(_NESTED.search(function.name)),
+        )  # fmt: skip
+
+    def _is_whole(self, local: Local, kind: GoType, frame: FrameView) -> bool:
+        """Whether it lies at one place as its type has it, not word by word."""
+        types = self._program.debug.types
+        words = len(tuple(leaves(types, kind)))
+        return not is_taken_apart(types, kind) or (
+            words > 1 and len(self._pieces(local, frame)) == 1
+        )
+
     def _position(self, frame: FrameView, about: FunctionVariables) -> Position:
         return Position(frame, frame.pc - self._bias, about, self._began_again(frame, about))
 
@@ -109,12 +134,8 @@ class Trust:
             return Doubt(f"its assignment at line {pending} is not carried out to its end yet")
         if binding.moved:
             return None
-        types = self._program.debug.types
-        kind = types.at(local.type)
-        words = len(tuple(leaves(types, kind)))
-        whole = not is_taken_apart(types, kind) or (
-            words > 1 and len(self._pieces(local, frame)) == 1
-        )
+        kind = self._program.debug.types.at(local.type)
+        whole = self._is_whole(local, kind, frame)
         holders = self._holders(local, kind, frame, whole=whole)
         if self._may_be_captured(local, frame, about) and not at.made_at(holders, local.line):
             return Doubt("it may be the variable of that name which the closure captured")

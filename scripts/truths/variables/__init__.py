@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from scripts.truths.answer import Answer, Peers
 from scripts.truths.choices import Choices
-from scripts.truths.kind import PIE, PLAIN, RACE, STRIPPED, UNOPTIMIZED, Build, Case, Program
+from scripts.truths.kind import (
+    PIE,
+    PLAIN,
+    RACE,
+    STRIPPED,
+    UNOPTIMIZED,
+    UNSOURCED,
+    Build,
+    Case,
+    Program,
+)
 from scripts.truths.variables import ask
 from scripts.truths.variables.gdbpeer import gdb_of
 from scripts.truths.variables.program import ADDRESSES, HELPERS, write
@@ -17,7 +27,7 @@ from scripts.truths.variables.visits import twins_of
 @dataclass(frozen=True, slots=True)
 class Variables:
     name: str = "variables"
-    builds: tuple[Build, ...] = (UNOPTIMIZED, PLAIN, PIE, RACE, STRIPPED)
+    builds: tuple[Build, ...] = (UNOPTIMIZED, PLAIN, PIE, RACE, STRIPPED, UNSOURCED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         twins = write(choices, go)
