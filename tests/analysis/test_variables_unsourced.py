@@ -47,5 +47,7 @@ def test_a_variable_on_the_heap_is_told_wherever_a_call_stands(go: str) -> None:
     found: list[str] = []
     with goprobe.launch(str(build(SOURCE, go=go, flags=("-trimpath",)))) as program:
         for stop in program.run(breaks=["main.stop"]):
-            found += [text(v) for v in stop.variables if (v.function, v.name) == ("main.moved", "n")]
+            found += [
+                text(v) for v in stop.variables if (v.function, v.name) == ("main.moved", "n")
+            ]
     assert found == ["2", "3"]

@@ -88,11 +88,12 @@ def recovering(s: Statements, block: Block, depth: int) -> None:
     made = w.declare(found, c.one_of(("r", "x", "err")), ANY)
     w.put(f"if {made.name} := recover(); {made.name} != nil {{«back(); »{w.held(made)}")
     w.indent += 1
-    s.block(Block(body, found), min(depth - 1, 1), least=1)
+    within = Block(body, found)
+    s.block(within, min(depth - 1, 1), least=1)
     for result in owner.named_results:
-        if c.chance(70) and result in found.visible():
+        if c.chance(70) and result in within.visible():
             body.change(result)
-            w.put(f"{result.name} = {w.expression(found, result.type)}")
+            w.put(f"{result.name} = {w.expression(within, result.type)}")
     w.indent -= 1
     w.put("}")
     w.put(w.calling(inside, loose=True))
