@@ -9,37 +9,56 @@ from contextlib import contextmanager
 
 _ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 _STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-_holders = threading.local()
+
+
+class _Ours(threading.local):
+    """What this thread blocks because of us. An interrupt may come between any two steps: so each
+    block is listed, by itself and at once, before its signals are blocked."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[object, set[signal.Signals]]] = []
+        self.before: set[int] = set()  # what was blocked before any of them
+
+    def hold(self, by: object, wanted: set[signal.Signals]) -> None:
+        if not self.blocks:
+            self.before = {int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
+        self.blocks.append((by, wanted))
+        signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+
+    def let_go(self, by: object) -> None:
+        freed = {number for owner, wanted in self.blocks if owner is by for number in wanted}
+        self.blocks[:] = [block for block in self.blocks if block[0] is not by]
+        kept = {number for _, wanted in self.blocks for number in wanted}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, freed - kept - self.before)
+
+
+_ours = _Ours()
 
 
 @contextmanager
 def signals_held() -> Iterator[set[int]]:
     """Hold Ctrl-C, Ctrl-Z and their kin back until the block ends, so that it is done whole.
 
-    Yields the signals that were blocked before. A thread that is started in it never gets any:
-    the kernel would give it those that the main thread holds back.
+    Yields the signals that were blocked before anything was held: what a program that is started
+    in it is to have. A thread that is started in it never gets any: the kernel would give it those
+    that the main thread holds back.
     """
-    wanted = _ENDS | _STOPS
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    by = object()
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
-        yield {int(number) for number in old}
+        _ours.hold(by, _ENDS | _STOPS)
+        yield set(_ours.before)
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted - old)
+        _ours.let_go(by)
 
 
 @contextmanager
 def stops_held() -> Iterator[None]:
     """Hold Ctrl-Z and its kin back while somebody stands still because of us: whoever is stopped
-    himself lets nobody go. Several such blocks of one thread may end in any order."""
-    with signals_held() as before:
-        if not getattr(_holders, "count", 0):
-            _holders.count, _holders.ours = 0, _STOPS - before
-        _holders.count += 1
-    signal.pthread_sigmask(signal.SIG_BLOCK, _holders.ours)
+    himself lets nobody go. Such blocks may end in any order."""
+    by = object()
     try:
+        with signals_held():
+            _ours.hold(by, _STOPS)
         yield
     finally:
-        _holders.count -= 1
-        if not _holders.count:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _holders.ours)
+        _ours.let_go(by)

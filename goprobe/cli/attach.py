@@ -33,6 +33,7 @@ def opened(process: Process) -> AnyTarget:
             max_stop=process.most_seconds,
         )
         _tell_images(target)
+        _tell_of_threads(process, target)
     if by := target.program.elf.undecoded:
         from goprobe.cli.run import say
 
@@ -46,6 +47,20 @@ def opened(process: Process) -> AnyTarget:
 
         say(f"goprobe: read as a program of {target.program.go}: {target.program.info.known_by}")
     return target
+
+
+def _tell_of_threads(process: Process, target: Target) -> None:
+    """Where there are so many that stopping them takes long, say so before it is done."""
+    from goprobe.process.ptrace.stoplimit import LONG, estimate
+
+    seconds = estimate(target.identity.threads)
+    if seconds > LONG and not process.max_stop:
+        from goprobe.cli.run import say
+
+        say(
+            f"goprobe: process {target.pid} has {target.identity.threads:,} threads: it will stand "
+            f"still for about {seconds * 1e3:.0f} ms (--max-stop 50ms refuses that)"
+        )
 
 
 def _tell_images(target: Target) -> None:

@@ -77,6 +77,16 @@ def test_a_promise_is_kept(crowd: Running, command: list[str]) -> None:
     assert_free(crowd.pid)
 
 
+def test_a_long_stop_is_told_before(crowd: Running) -> None:
+    said = f"process {crowd.pid} has 60"
+    assert said not in goprobe("maps", str(crowd.pid)).err  # 25 ms
+    with running(build(CROWD.replace("600", "1600"))) as larger:
+        told = goprobe("maps", str(larger.pid)).err
+        assert f"process {larger.pid} has 1,6" in told and "--max-stop 50ms refuses" in told
+        assert goprobe("maps", str(larger.pid), "--max-stop", "50ms").code == 3
+        assert_free(larger.pid)
+
+
 def test_nonsense_is_refused(crowd: Running) -> None:
     ran = goprobe("maps", str(crowd.pid), "--max-stop", "soon")
     assert ran.code == 2 and "is no length of time" in ran.err

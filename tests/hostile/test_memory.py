@@ -149,3 +149,20 @@ def test_types_that_hold_themselves(stood: Standing, damaged: Damaged) -> None:
     target = damaged(*patches)
     for question in every(target).values():
         asked(question)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(1 << 63, (1 << 64) - 1), (0, (1 << 64) - 1), ((1 << 64) - 8, 1 << 46), (1 << 46, 1 << 62)],
+)
+def test_types_in_no_sane_place(stood: Standing, damaged: Damaged, low: int, high: int) -> None:
+    layout, module = stood.target.layout, stood.target.root("firstmoduledata")
+    new = {"types": low, "etypes": high, "typedesclen": high}
+    patches = [
+        (module + layout.offset("moduledata", name), word(value))
+        for name, value in new.items()
+        if layout.has("moduledata", name)
+    ]
+    for changed in (patches, patches[:1], patches[1:]):
+        for question in every(damaged(*changed)).values():
+            asked(question)

@@ -193,6 +193,27 @@ def test_the_guardian_goes_when_we_do() -> None:
                 raise AssertionError("the guardian is still there")
 
 
+def test_the_guardian_goes_though_a_child_of_ours_lives_on() -> None:
+    """Which has what we have open, the guardian's pipe too."""
+    code = HOLDS.replace(
+        "time.sleep(60)", "import os\nprint(os.fork(), flush=True)\ntime.sleep(60)"
+    )
+    with target("memory") as program, python(code, program.pid, 0.01) as process:
+        assert [line(process), line(process)] == ["held", "let go"]
+        watcher, child = guardian_of(process.pid), int(line(process)) or int(line(process))
+        process.kill()
+        process.wait()
+        try:
+            for _ in range(200):
+                if not Path(f"/proc/{watcher}").exists() or status(watcher)["State"][0] in "ZX":
+                    break
+                time.sleep(0.01)
+            else:
+                raise AssertionError("the guardian is still there")
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
 def test_a_fork_of_ours_has_a_guardian_of_its_own() -> None:
     ours = guardian()
     assert guardian() is ours

@@ -101,7 +101,8 @@ def forked(process: StoppedProcess, plan: ForkPlan) -> Iterator[Snapshot]:
         fork.check()
         raise
     finally:
-        with signals_held():
+        # Where something went wrong its maker may still stand.
+        with guardian().holding(plan.pid), signals_held():
             fork.end()
 
 

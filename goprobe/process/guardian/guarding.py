@@ -27,16 +27,17 @@ _PATIENCE_WITH_COPIES = 10.0
 _PATIENCE_FOR_END = 0.3
 _TIME_TO_END = 0.2  # that it takes until a copy's memory is free
 _TIME_TO_GIVE_UP = 0.05
-_FASTEST = 2e9  # bytes a second
+_FASTEST = 2e9  # bytes a second, of one program
+_FASTEST_OF_ALL = 8e9
 _MARKS = 5
 _NAME = "goprobe-guard"  # at most 15 characters
 
 
 def guard(page: GuardPage, parent: int, hears: int) -> NoReturn:
-    """Watch until `parent` is no more, which ends what `hears` reads."""
+    """Watch until `parent` is no more, or what `hears` reads has ended."""
     try:
         _alone(hears)
-        _follow(page, parent, hears)
+        _follow(page, _Parent(parent), hears)
     finally:
         os._exit(0)
 
@@ -56,12 +57,29 @@ def _alone(hears: int) -> None:
     os.closerange(hears + 1, 1 << 16)
 
 
-def _follow(page: GuardPage, parent: int, hears: int) -> None:
+class _Parent:
+    """Whom we guard. Its number may be another's once it has ended: it is signalled by `file`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.file = os.pidfd_open(pid)
+        if os.getppid() != pid:
+            raise ProcessLookupError(pid)
+
+    def send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.file, number)
+
+
+def _follow(page: GuardPage, parent: _Parent, hears: int) -> None:
     watch, memory = _Watch(page, parent), _Memory(page, parent)
     ears = select.poll()
     ears.register(hears, select.POLLIN)
+    ears.register(parent.file, select.POLLIN)  # readable when it has ended
     while True:
-        if ears.poll(memory.pause * 1000) and not os.read(hears, 64):
+        heard = dict(ears.poll(memory.pause * 1000))
+        # Other children of our parent's may keep the pipe open beyond its end.
+        if parent.file in heard or (hears in heard and not os.read(hears, 64)):
             return
         watch.look()
         memory.look()
@@ -70,7 +88,7 @@ def _follow(page: GuardPage, parent: int, hears: int) -> None:
 class _Watch:
     """Whether our parent still runs while somebody stands because of it."""
 
-    def __init__(self, page: GuardPage, parent: int) -> None:
+    def __init__(self, page: GuardPage, parent: _Parent) -> None:
         self._page = page
         self._parent = parent
         self._since = 0.0
@@ -96,12 +114,12 @@ class _Watch:
     def _runs(self, thread: int) -> bool:
         """Whether the thread of our parent's that traces has moved since the last look."""
         try:
-            with open(f"/proc/{self._parent}/task/{thread}/status") as file:
+            with open(f"/proc/{self._parent.pid}/task/{thread}/status") as file:
                 facts = dict(line.split(":", 1) for line in file.read().splitlines())
-        except (OSError, ValueError):
+            self._state = facts["State"].strip()[:1]
+            before, self._moved = self._moved, facts["voluntary_ctxt_switches"]
+        except (OSError, ValueError, KeyError):
             return True
-        self._state = facts["State"].strip()[:1]
-        before, self._moved = self._moved, facts["voluntary_ctxt_switches"]
         return self._state not in "Tt" or before != self._moved
 
     def _free(self) -> None:
@@ -109,21 +127,21 @@ class _Watch:
         words = self._page.words
         if self._state == "T" and self._woken != words[guardpage.TURN]:
             self._woken = words[guardpage.TURN]
-            os.kill(self._parent, signal.SIGCONT)
+            self._parent.send(signal.SIGCONT)
             # It holds this one back until it holds nobody any more.
-            os.kill(self._parent, signal.SIGTSTP)
+            self._parent.send(signal.SIGTSTP)
             return
         _say(
             f"it was stopped while process {words[guardpage.TARGET]} stood still because of it; "
             "it is ended, so that the process goes on"
         )
-        os.kill(self._parent, signal.SIGKILL)
+        self._parent.send(signal.SIGKILL)
 
 
 class _Memory:
     """How much memory is left, while there are copies, or where our parent wants to know."""
 
-    def __init__(self, page: GuardPage, parent: int) -> None:
+    def __init__(self, page: GuardPage, parent: _Parent) -> None:
         self._page = page
         self._parent = parent
         self._of: dict[int, tuple[_Falling, ...]] = {}
@@ -131,11 +149,21 @@ class _Memory:
 
     @property
     def pause(self) -> float:
-        """Seconds until the next look. What a target rewrites beside a copy is taken at a GB/s."""
+        """Seconds until the next look: what is left now lasts at least as long."""
         words = self._page.words
-        if any(words[at] for at in guardpage.COPIES):
-            return _TICK_FOR_COPIES
-        return _TICK_FOR_OURSELVES if words[guardpage.GIVES_UP] else _TICK
+        shortest = _TICK
+        if words[guardpage.GIVES_UP]:
+            shortest = self._lasts(self._parent.pid, _TICK_FOR_OURSELVES)
+        for copy, original in zip(guardpage.COPIES, guardpage.ORIGINALS, strict=True):
+            if words[copy]:
+                shortest = min(shortest, self._lasts(words[original], _TICK_FOR_COPIES))
+        return shortest
+
+    def _lasts(self, pid: int, at_least: float) -> float:
+        if pid not in self._of:
+            return at_least
+        spare = min(falling.spare for falling in self._of[pid])
+        return min(max(spare / _FASTEST_OF_ALL, at_least), _TICK)
 
     def look(self) -> None:
         words = self._page.words
@@ -143,7 +171,7 @@ class _Memory:
             if words[copy] and (short := self._short(words[original], _TIME_TO_END)):
                 self._page.why = short
                 end_copies(self._page)
-        if words[guardpage.GIVES_UP] and (short := self._short(self._parent, _TIME_TO_GIVE_UP)):
+        if words[guardpage.GIVES_UP] and (short := self._short(self._parent.pid, _TIME_TO_GIVE_UP)):
             self._end_parent(short)
 
     def _end_parent(self, why: str) -> None:
@@ -152,10 +180,10 @@ class _Memory:
             self._asked = now
             self._page.why = why
             self._page.words[guardpage.TOO_LARGE] = 1
-            os.kill(self._parent, signal.SIGTERM)
+            self._parent.send(signal.SIGTERM)
         elif now - self._asked > _PATIENCE_FOR_END:
             _say(f"it is ended: {why}")
-            os.kill(self._parent, signal.SIGKILL)
+            self._parent.send(signal.SIGKILL)
 
     def _short(self, pid: int, seconds: float) -> str:
         """A sentence where memory will have run short in so long; "" where not."""
@@ -171,9 +199,11 @@ class _Falling:
     def __init__(self, gauge: Gauge) -> None:
         self._gauge = gauge
         self._marks: deque[tuple[float, int]] = deque(maxlen=_MARKS)
+        self.spare = 0  # bytes, at the last look
 
     def short_in(self, seconds: float) -> str:
         left = self._gauge.left(self._gauge.floor + int(_FASTEST * seconds))
+        self.spare = left - self._gauge.floor
         now = time.monotonic()
         self._marks.append((now, left))
         then, before = self._marks[0]

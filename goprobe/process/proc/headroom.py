@@ -19,7 +19,8 @@ from goprobe.process.proc.procfs import PAGE_SIZE
 _CGROUPS = Path("/sys/fs/cgroup")
 _UNBOUNDED = 1 << 62
 _CGROUP_FLOOR = 32 << 20
-_MACHINES_FLOOR = 64  # this part of all
+_FOR_A_GROUP = 3
+_MACHINES_PART, _MACHINES_MOST = 64, 128 << 20
 _TEXT_LIMIT = 1 << 16
 
 
@@ -69,7 +70,7 @@ def _machine() -> Gauge:
     """What the kernel would give without swapping (MemAvailable)."""
     return Gauge(
         "this machine",
-        max(_CGROUP_FLOOR, _meminfo("MemTotal", 0) // _MACHINES_FLOOR),
+        min(max(_CGROUP_FLOOR, _meminfo("MemTotal", 0) // _MACHINES_PART), _MACHINES_MOST),
         lambda _: _meminfo("MemAvailable", _UNBOUNDED),
     )
 
@@ -136,9 +137,18 @@ def _above(root: Path, path: str, names: _Names) -> Iterator[Gauge]:
         with suppress(OSError, ValueError):  # no such controller here, or "max"
             _read(folder / names.limit), _read(folder / names.used)
             name = f"the memory cgroup {folder.relative_to(root)}"
-            yield Gauge(name, _CGROUP_FLOOR, _left_in(folder, names))
+            yield Gauge(name, _floor_of(folder), _left_in(folder, names))
         if folder == root:
             return
+
+
+def _floor_of(folder: Path) -> int:
+    """Where the kernel ends a whole cgroup for want of memory, nobody in it is the first victim:
+    so it must not come to that."""
+    with suppress(OSError, ValueError):
+        if _read(folder / "memory.oom.group"):
+            return _CGROUP_FLOOR * _FOR_A_GROUP
+    return _CGROUP_FLOOR
 
 
 def _left_in(folder: Path, names: _Names) -> Callable[[int], int]:

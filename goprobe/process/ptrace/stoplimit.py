@@ -23,6 +23,8 @@ _A_MIB_FORKED = 36e-6
 _LETTING_GO = 8e-6  # a thread
 _CHUNK = 4 << 20
 NO_LIMIT = float("inf")
+LONG = 50e-3
+"""Seconds of a stop that are worth a word before."""
 
 
 def estimate(threads: int, *, copied: int = 0, forked: int = 0) -> float:

@@ -158,9 +158,11 @@ def _listed(memory: Memory, sections: _Sections, layout: Layout, module: Module)
     low = module["types"]
     if "typedesclen" in module.record.layout:
         high = min(low + module["typedesclen"], module["etypes"])
+        if not 0 <= high - low <= _SECTION_LIMIT or high >= _SIZE_LIMIT:
+            return np.zeros(0, np.uint64)
         return np.array(list(_one_by_one(sections, layout, low + _WORD, high)), np.uint64)
     at, count = module["typelinks"], module.record.word("typelinks", 1)
-    if not 0 < count <= _TYPES_LIMIT:
+    if not 0 < count <= _TYPES_LIMIT or low >= _SIZE_LIMIT:
         return np.zeros(0, np.uint64)
     try:
         raw = np.frombuffer(memory.read(at, 4 * count), np.int32)
