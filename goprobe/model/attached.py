@@ -67,7 +67,9 @@ class CallSite(msgspec.Struct, frozen=True):
 class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A goroutine. `function` is where it stands; `waiting_us` how long it has been blocked, where
     the runtime noted it; `thread` the kernel's id of the thread that runs it, 0 for none.
-    `created_by` is the function whose `go` statement made it, `created_at` where that stands."""
+    `created_by` is the function whose `go` statement made it, `created_at` where that stands.
+    `labels` are its pprof labels, in text as Go would quote it; `why_no_labels` says why they are
+    not told where it has some."""
 
     id: int
     status: str
@@ -83,6 +85,8 @@ class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     waiting_us: int | UnsetType = UNSET
     frames: tuple[CallSite, ...] | UnsetType = UNSET
     frames_end: str | UnsetType = UNSET
+    labels: dict[str, str] = {}
+    why_no_labels: str = ""
 
 
 class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):

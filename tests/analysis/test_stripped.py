@@ -45,7 +45,7 @@ def strip(binary: Path, into: Path) -> Path:
 # anew after runtime/fields.py has changed must not stay unseen.
 @pytest.mark.parametrize("go", releases())
 def test_layouts_shipped_are_those_of_debug_information(go: str) -> None:
-    program = Program(ElfFile(build(TESTDATA / "hello.go", go=go)))
+    program = Program(ElfFile(build(TESTDATA / "targets" / "labels.go", go=go)))
     made = layout_from_debug(DebugInfo(program.elf), f"go{go}")
     assert go in shipped_releases()
     shipped = shipped_layout(program.go)

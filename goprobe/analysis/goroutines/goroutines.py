@@ -21,6 +21,7 @@ from goprobe.model.attached import (
 )
 from goprobe.model.report import Tool
 from goprobe.process.memory.memory import ProcessMemory
+from goprobe.runtime.goroutines.labels import read_labels
 from goprobe.runtime.image.modules import Modules, read_modules
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import World
@@ -80,7 +81,9 @@ def goroutine_states(world: World, now: int) -> tuple[GoroutineState, ...]:
     """Every goroutine of a process that stands still, one by one, dead ones left out."""
     stacks = Stacks(world)
     known = world.goroutines
-    teller = Teller(stacks, {t.address: t.tid for t in known.threads}, known.wait_reasons, now)
+    tids = {t.address: t.tid for t in known.threads}
+    labels = read_labels(world.memory, world.layout, (g.labels for g in known.all if not g.dead))
+    teller = Teller(stacks, tids, known.wait_reasons, now, labels)
     found = []
     for g in known.all:
         if not g.dead:

@@ -17,12 +17,14 @@ from goprobe.process.memory.copies import MISSING
 from goprobe.process.memory.memory import Buffer, Range, u64
 from goprobe.process.proc.procfs import resident_bytes
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.labels import read_labels
 from goprobe.runtime.goroutines.table import (
     GoroutineCopy,
     GoroutineTable,
     Step,
     copy_again,
     copy_goroutines,
+    label_sets,
     same_stacks,
     status_names,
     table_of,
@@ -102,7 +104,8 @@ def survey(
     world = held.world
     tids = {t.address: t.tid for t in world.goroutines.threads}
     live = Stacks(world, modules)
-    teller = Teller(live, tids, world.goroutines.wait_reasons, now)
+    labels = read_labels(world.memory, layout, label_sets(copy, layout))
+    teller = Teller(live, tids, world.goroutines.wait_reasons, now, labels)
     walked: dict[int, tuple[int, Standing]] = {}
     names = status_names(layout)
     running = table_of(copy, layout, np.flatnonzero(copy.stack_at == MISSING))
@@ -154,7 +157,7 @@ def _told(
 
 _COLUMNS = (
     "goid", "stack.lo", "stack.hi", "sched.bp", "m", "waitreason", "gopc", "startpc", "parentGoid",
-    "lockedm", "runningCleanups",
+    "lockedm", "runningCleanups", "labels",
 )  # fmt: skip
 
 

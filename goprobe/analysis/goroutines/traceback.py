@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.labels import NO_LABELS, Labels
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
 
@@ -52,12 +53,19 @@ class Teller:
     """Makes the report's entries out of goroutines and where they stand."""
 
     def __init__(
-        self, stacks: Stacks, tids: dict[int, int], reasons: Sequence[str], now: int
+        self,
+        stacks: Stacks,
+        tids: dict[int, int],
+        reasons: Sequence[str],
+        now: int,
+        labels: Mapping[int, Labels],
     ) -> None:
-        """`tids` are the kernel's thread ids by m; `now` is the monotonic clock in nanoseconds."""
+        """`tids` are the kernel's thread ids by m; `now` is the monotonic clock in nanoseconds;
+        `labels` are those that goroutines have, by their addresses."""
         self._tids = tids
         self._reasons = reasons
         self._now = now
+        self._labels = labels
         self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
         self._source = stacks.code.source
 
@@ -71,6 +79,7 @@ class Teller:
         # parent, for a scheduler (g0) makes them.
         made_at = g.created_at - 1 if g.created_at and g.id != _MAIN else 0
         created_by = self.name_of(made_at) if made_at else ""
+        labels = self._labels.get(g.labels, NO_LABELS)
         return GoroutineState(
             id=g.id,
             status=g.status,
@@ -88,6 +97,8 @@ class Teller:
             waiting_us=blocked or UNSET,
             frames=stands.frames,
             frames_end=stands.end or UNSET,
+            labels=dict(labels.pairs),
+            why_no_labels=labels.why,
         )
 
     def _statement(self, pc: int, function: str) -> CallSite | UnsetType:

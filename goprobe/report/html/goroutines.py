@@ -30,6 +30,7 @@ class _Row(msgspec.Struct, frozen=True):
     size: int
     waited: str
     thread: int
+    labels: str
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -55,6 +56,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
             )
             for g in groups
         ],
+        labelled=any(g.labels or g.why_no_labels for g in each),
         rows=[_row(g) for g in each], left_out=len(report.goroutines) - len(each),
         groups_left=len(report.groups) - len(groups),
         warnings=(), facts=[words.stood_still(report.pid, report.pause_us)],
@@ -63,9 +65,11 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
 
 def _row(g: GoroutineState) -> _Row:
     waited = "" if g.waiting_us is UNSET else words.duration(g.waiting_us)
+    labels = " ".join(f"{key}={value}" for key, value in g.labels.items())
     return _Row(
         g.id, g.status, words.state(g.status, g.wait_reason), g.function, g.created_by,
         g.stack.used, g.stack.high - g.stack.low, waited, g.thread,
+        f"not told: {g.why_no_labels}" if g.why_no_labels else labels,
     )  # fmt: skip
 
 

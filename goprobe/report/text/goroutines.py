@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
@@ -14,6 +15,7 @@ from goprobe.report.text.page import Column, Page, Span
 
 _MOST_GROUPS = 20
 _MOST_IDS = 8
+_MOST_LABELS = 8
 _FEW_FRAMES = 5
 _RUNTIME = ("runtime.", "internal/runtime/")
 _INDENT = 2
@@ -59,11 +61,14 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         idle = [group for group in groups if system.issuperset(group.ids)]
         groups = [group for group in groups if group not in idle]
     shown = groups if page.options.verbose else groups[:_MOST_GROUPS]
+    labels = {g.id: _labels(g) for g in report.goroutines if page.options.verbose and _labels(g)}
     for group in shown:
         page.blank()
         page.paragraph(*_group_head(group), hanging=_INDENT)
         _frames(page, group.frames if whole else _telling(group.frames))
         _ended(page, group.frames_end)
+        if labels:
+            _labels_of(page, [labels[i] for i in group.ids if i in labels])
     if idle:
         page.blank()
         names = words.listed([group.wait_reason or group.status for group in idle])
@@ -74,6 +79,22 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         page.blank()
         told = f"and {words.number(left)} goroutines in {len(groups) - len(shown)} more groups"
         page.line((f"{told}: -v shows them", "dim"))
+
+
+def _labels(goroutine: GoroutineState) -> str:
+    """ "worker=3 queue=mail", or why its labels are not told."""
+    if goroutine.why_no_labels:
+        return f"not told: {goroutine.why_no_labels}"
+    return " ".join(f"{key}={value}" for key, value in goroutine.labels.items())
+
+
+def _labels_of(page: Page, found: Sequence[str]) -> None:
+    """The different labels of a group, the most frequent first."""
+    ordered = Counter(found).most_common()
+    for text, count in ordered[:_MOST_LABELS]:
+        page.paragraph((f"labels {text}  ({words.number(count)})", "dim"), indent=_INDENT * 2)
+    if (more := len(ordered) - _MOST_LABELS) > 0:
+        page.line((f"and {words.number(more)} other sets of labels", "dim"), indent=_INDENT * 2)
 
 
 def _telling(frames: Sequence[CallSite]) -> Sequence[CallSite]:
@@ -120,6 +141,8 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         if goroutine.frames is not UNSET:
             _frames(page, goroutine.frames)
         _ended(page, goroutine.frames_end)
+        if page.options.verbose and (labels := _labels(goroutine)):
+            page.paragraph((f"labels {labels}", "dim"), indent=_INDENT * 2)
         if goroutine.created_by:
             page.line((_origin(goroutine), "dim"), indent=_INDENT * 2)
 
@@ -149,7 +172,8 @@ def _own_head(goroutine: GoroutineState) -> list[Span]:
 
 def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
     page.blank()
-    titles = ("id", "state", "stands in", "stack", "thread")
+    labels = page.options.verbose and any(map(_labels, goroutines))
+    titles = ("id", "state", "stands in", "stack", "thread", *(("labels",) if labels else ()))
     rows = [[page.text((title, "dim")) for title in titles]]
     for goroutine in goroutines:
         state = words.state(goroutine.status, goroutine.wait_reason)
@@ -161,7 +185,9 @@ def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
                 page.text(goroutine.function),
                 page.text((f"{words.size(used)} of {words.size(size)}", "dim")),
                 page.text(str(goroutine.thread) if goroutine.thread else ""),
+                *((page.text(_labels(goroutine)),) if labels else ()),
             ]
         )
     cut = Column(elastic=True, cut=True)
-    page.table(rows, (_RIGHT, cut, cut, _RIGHT, _RIGHT), _INDENT)
+    columns = (_RIGHT, cut, cut, _RIGHT, _RIGHT, *((cut,) if labels else ()))
+    page.table(rows, columns, _INDENT)

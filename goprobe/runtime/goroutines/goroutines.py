@@ -51,6 +51,8 @@ class Goroutine(msgspec.Struct, frozen=True):
     locked_m: int
     running_cleanups: int = 0
     """Not 0 while it runs the user's cleanups (since Go 1.25)."""
+    labels: int = 0
+    """Where its pprof labels are, 0 for none (labels.py)."""
 
     @property
     def dead(self) -> bool:
@@ -100,6 +102,7 @@ class Goroutines:
             parent=record["parentGoid"],
             locked_m=record["lockedm"],
             running_cleanups=record.get("runningCleanups"),
+            labels=record["labels"],
         )
 
     def at(self, address: int) -> Goroutine | None:

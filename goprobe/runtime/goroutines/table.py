@@ -61,7 +61,7 @@ class GoroutineTable(msgspec.Struct, frozen=True):
 _WANTED = (
     "stack.lo", "stack.hi", "m", "sched.sp", "sched.pc", "sched.bp", "syscallsp", "syscallpc",
     "atomicstatus", "goid", "waitsince", "waitreason", "lockedm", "parentGoid", "gopc", "startpc",
-    "runningCleanups",
+    "runningCleanups", "labels",
 )  # fmt: skip
 
 
@@ -195,6 +195,13 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
         stack_size=np.where(at == MISSING, 0, size), stacks=copy.stacks.buffer,
         whole=copy.use.whole, unreadable=len(rows) - len(there),
     )  # fmt: skip
+
+
+def label_sets(copy: GoroutineCopy, layout: Layout) -> list[int]:
+    """Where the pprof labels of the goroutines are, each place once."""
+    columns = _Columns(layout, copy.structs.copy, copy.structs.at)
+    found: list[int] = np.unique(columns["labels"]).tolist()
+    return found
 
 
 class _Columns:

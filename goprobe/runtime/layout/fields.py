@@ -55,9 +55,11 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         # chan.go, map.go, internal/runtime/maps
         "hchan": "qcount dataqsiz buf elemsize elemtype recvq.first recvq.last sendq.first "
         "sendq.last",
-        "hmap?": "buckets oldbuckets extra",
+        "hmap?": "count flags B buckets oldbuckets extra",
         "internal/runtime/maps.Map?": "dirPtr dirLen",
         "internal/runtime/maps.table?": "groups.data",
+        # runtime/pprof/label.go, internal/runtime/pprof/label
+        "internal/runtime/pprof/label.Set|runtime/pprof.labelMap?": "List? LabelSet.list?",
         # mstats.go
         "mstats?": "heapStats? numgc pause_total_ns",
         "heapStatsDelta?": "inStacks inWorkBufs inPtrScalarBits? smallAllocCount smallFreeCount "
