@@ -104,11 +104,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One thing of which the compiler, or the machine code, says where its memory comes from.
 
     `hits` is how often the site's calls ran, or, where it has none, how often its code was seen to
-    run. `allocations` is how many objects were made for it and `bytes` what they asked for in all,
-    both counted, -1 where nothing was run. `inspected` is for how many of the hits `outcomes`
-    speaks. `flow` is the compiler's own
-    reason (-m=2). `ambiguous` says what cannot be told apart on this line. `parameter`: it speaks
-    of a function's parameter, which has no memory of its own.
+    run; `counted` is false where that is not how often in all: nobody looks any more after some
+    times, and at code that uses no memory of the frame (static data, say) nobody looks at all.
+    `allocations` is how many objects were made for it and `bytes` what they asked for in all, both
+    counted, -1 where nothing was run. `inspected` is for how many of the hits `outcomes` speaks.
+    `flow` is the compiler's own reason (-m=2). `ambiguous` says what cannot be told apart on this
+    line. `parameter`: it speaks of a function's parameter, which has no memory of its own.
     """
 
     file: str
@@ -129,6 +130,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     parameter: bool = False
     allocations: int = -1
     bytes: int = -1
+    counted: bool = True
 
 
 class Assertion(msgspec.Struct, frozen=True):

@@ -89,7 +89,11 @@ def _result(site: Site) -> dict[str, Any]:
         "partialFingerprints": _fingerprint(
             site.verdict, site.file, site.function, site.expression
         ),
-        "properties": {"prediction": site.prediction.value, "hits": site.hits},
+        "properties": {
+            "prediction": site.prediction.value,
+            "hits": site.hits,
+            "counted": site.counted,
+        },
     }
 
 

@@ -33,7 +33,7 @@ func chain(n int) *link {
 func oneOfTwo(n int) int {
 	acc := n
 	if n > 100 {
-		var a adder = &point{n, 2} // want: not_reached 0 @-1.24; elided 0 @1.25-
+		var a adder = &point{n, 2} // want: not_reached 0 @-1.24; elided @1.25-
 		acc += a.sum()
 	}
 	total++
@@ -48,7 +48,7 @@ func oneOfTwo(n int) int {
 func leftOut(n int) int {
 	var other [4]int
 	if n > 100 {
-		p := &point{n, 2} // want: elided 0
+		p := &point{n, 2} // want: elided
 		n += p.x
 	}
 	return n + use(&other)
@@ -76,7 +76,7 @@ func noneOfBoth(n int) int {
 
 //go:noinline
 func shortCut(n int) int {
-	if n > 2 || usePoint(&point{n, 1}) > 7 { // want: not_reached 0
+	if n > 2 || usePoint(&point{n, 1}) > 7 { // want: not_reached
 		n++
 	}
 	return n
@@ -86,9 +86,9 @@ func shortCut(n int) int {
 //
 //go:noinline
 func afterALiteral(n int) int {
-	x := &[2]any{ // want: elided 0
-		func() int { return n }, // want: elided 0
-		n * 1000, // want: elided 0
+	x := &[2]any{ // want: elided
+		func() int { return n }, // want: elided
+		n * 1000, // want: elided
 	}
 	return n + len(x)
 }

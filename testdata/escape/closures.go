@@ -23,7 +23,7 @@ func call(f func() int) int { return f() }
 
 //go:noinline
 func noCapture() {
-	kept = func() int { return 1 } // want: static 0
+	kept = func() int { return 1 } // want: static
 }
 
 //go:noinline
@@ -51,7 +51,7 @@ func localClosureByReference(i int) int {
 
 //go:noinline
 func inlinedClosure(i int) int {
-	f := func() int { return i + 1 } // want: elided 0 @1.21
+	f := func() int { return i + 1 } // want: elided @1.21
 	return f()
 }
 

@@ -152,7 +152,7 @@ func main() {
 		total += len(s)
 	}
 	total += len(filtered(ints)) + notReturned(few) + len(strings(1))
-	b := []byte(text) // want: confirmed_stack 1 @1.21; no_copy 0 @1.24-
+	b := []byte(text) // want: confirmed_stack 1 @1.21; no_copy @1.24-
 	total += len(unsafeString(b)) + len(unsafeSlice(&total, 1)) + len(unsafeBytes(text))
 	println(total)
 }

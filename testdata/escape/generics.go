@@ -16,8 +16,8 @@ type item[T any] struct {
 	v    T
 }
 
-func (l *list[T]) push(v T) { // want: dead 0
-	l.head = &item[T]{l.head, v} // want: dead 0
+func (l *list[T]) push(v T) { // want: dead
+	l.head = &item[T]{l.head, v} // want: dead
 	l.n++
 }
 
@@ -78,8 +78,8 @@ func sum[T int | float64](in ...T) T {
 	return n
 }
 
-func inlined[T any](v T) *T { // want: dead 0
-	p := new(T) // want: dead 0
+func inlined[T any](v T) *T { // want: dead
+	p := new(T) // want: dead
 	*p = v
 	return p
 }
@@ -110,7 +110,7 @@ func main() {
 		total += len(mapped([]string{text, text}, length)) // want: confirmed_stack 2
 		keptF = closureOver(text, length)
 		total += keptF()
-		total += localOf(i, func(p *int) int { return *p }) // want: static 0
+		total += localOf(i, func(p *int) int { return *p }) // want: static
 		total += sum(i, 2, 3) // want: confirmed_stack 2
 		total += *callInlined(i) + len(*callInlinedString(text))
 		var l list[string]

@@ -13,11 +13,11 @@ var (
 )
 
 func newPoint(x, y int) *point {
-	return &point{x, y} // want: dead 0
+	return &point{x, y} // want: dead
 }
 
 func newViaNew(x int) *point {
-	return newPoint(x, x) // want: dead 0
+	return newPoint(x, x) // want: dead
 }
 
 //go:noinline
@@ -48,14 +48,14 @@ func both(i int) {
 
 func withBranch(i int) *point {
 	if i > 1 {
-		return &point{i, 5} // want: dead 0
+		return &point{i, 5} // want: dead
 	}
 	return nil
 }
 
 //go:noinline
 func calledWithConstant() {
-	keep = withBranch(0) // want: dead 0
+	keep = withBranch(0) // want: dead
 }
 
 //go:noinline
@@ -64,7 +64,7 @@ func calledWithVariable(i int) {
 }
 
 func sliceOf(n int) []int {
-	return make([]int, n) // want: dead 0
+	return make([]int, n) // want: dead
 }
 
 //go:noinline

@@ -53,13 +53,13 @@ func look(v any) int {
 }
 
 //go:noinline
-func constantString() { keep("Hello, Go!") } // want: static 0
+func constantString() { keep("Hello, Go!") } // want: static
 
 //go:noinline
-func constantInt() { keep(100000) } // want: static 0
+func constantInt() { keep(100000) } // want: static
 
 //go:noinline
-func constantStruct() { keep(pair{1, 2}) } // want: confirmed_heap 3 @1.21-1.24; static 0 @1.25-
+func constantStruct() { keep(pair{1, 2}) } // want: confirmed_heap 3 @1.21-1.24; static @1.25-
 
 //go:noinline
 func smallInt(i int) { keep(i) } // want: static 3
@@ -74,13 +74,13 @@ func int32Value(i int32) { keep(i) } // want: confirmed_heap 3
 func int16Value(i int16) { keep(i) } // want: confirmed_heap 3
 
 //go:noinline
-func byteValue(b byte) { keep(b) } // want: static 0
+func byteValue(b byte) { keep(b) } // want: static
 
 //go:noinline
-func boolValue(b bool) { keep(b) } // want: static 0
+func boolValue(b bool) { keep(b) } // want: static
 
 //go:noinline
-func smallType(b small) { keep(b) } // want: static 0
+func smallType(b small) { keep(b) } // want: static
 
 //go:noinline
 func floatValue(f float64) { keep(f) } // want: confirmed_heap 3
@@ -117,7 +117,7 @@ func bigStruct(i int) {
 }
 
 //go:noinline
-func emptyStruct() { keep(empty{}) } // want: static 0
+func emptyStruct() { keep(empty{}) } // want: static
 
 //go:noinline
 func funcValue(f func()) { keep(f) }
@@ -145,12 +145,12 @@ func wrapped(err error) error { return fmt.Errorf("outer: %w", err) } // want: c
 
 //go:noinline
 func printed(w io.Writer, i int, s string) {
-	fmt.Fprintln(w, "constant", i, s) // want: confirmed_stack 3; static 0; confirmed_heap 3; confirmed_heap 3
+	fmt.Fprintln(w, "constant", i, s) // want: confirmed_stack 3; static; confirmed_heap 3; confirmed_heap 3
 }
 
 //go:noinline
 func arrayOfInterfaces(i int) []any {
-	return []any{i, "x", text} // want: confirmed_heap 3; confirmed_heap 3; static 0; confirmed_heap 3
+	return []any{i, "x", text} // want: confirmed_heap 3; confirmed_heap 3; static; confirmed_heap 3
 }
 
 //go:noinline
@@ -164,7 +164,7 @@ func panicsAndRecovers(i int) (n int) {
 }
 
 //go:noinline
-func comparedOnly(i int) bool { return sink == any(i) } // want: not_reached 0
+func comparedOnly(i int) bool { return sink == any(i) } // want: not_reached
 
 func main() {
 	x := 7

@@ -61,7 +61,7 @@ func addressOnStack(i int) int {
 
 //go:noinline
 func inRegisters(i int) int {
-	p := &point{i, 4} // want: elided 0
+	p := &point{i, 4} // want: elided
 	return p.x*2 + p.y
 }
 
@@ -77,12 +77,12 @@ func toGlobalField(i int) {
 
 //go:noinline
 func zeroSize() *empty {
-	return &empty{} // want: static 0
+	return &empty{} // want: static
 }
 
 //go:noinline
 func zeroArray() *[0]int {
-	return new([0]int) // want: static 0
+	return new([0]int) // want: static
 }
 
 //go:noinline
@@ -95,7 +95,7 @@ func unreached() *point {
 
 // uncalled is nowhere used: the linker leaves it out.
 func uncalled() *point {
-	return &point{8, 8} // want: dead 0
+	return &point{8, 8} // want: dead
 }
 
 //go:noinline

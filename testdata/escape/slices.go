@@ -94,6 +94,16 @@ func ofZeroSize(n int) []struct{} {
 	return make([]struct{}, n) // want: static 3
 }
 
+// The code of its line is moved to where the slice stays empty, and that never runs.
+//
+//go:noinline
+func emptyThenFilled(rest []int) int {
+	s := make([]int, 0, 0) // want: unobserved
+	total++
+	s = append(s, rest...) // want: unpredicted 3 @1.21-1.24; spilled_to_heap 3 @1.25-
+	return len(s)
+}
+
 //go:noinline
 func length64(n uint64) []byte {
 	return make([]byte, n) // want: confirmed_heap 3
@@ -163,7 +173,7 @@ func appendMany(s []int, t []int) []int {
 
 //go:noinline
 func appendMade(s []int, n int) []int {
-	return append(s, make([]int, n)...) // want: unpredicted 1 @1.21-1.24; dead 0 @1.21-1.24; confirmed_heap 1 @1.25-; elided 0 @1.25-
+	return append(s, make([]int, n)...) // want: unpredicted 1 @1.21-1.24; dead @1.21-1.24; confirmed_heap 1 @1.25-; elided @1.25-
 }
 
 //go:noinline
@@ -189,12 +199,12 @@ func makeAndCopy(s []int) []int {
 
 //go:noinline
 func grow(s []int) []int {
-	return slices.Grow(s, 10) // want: unpredicted 1 @1.21-1.24; dead 0; dead 0 @1.21-1.24; confirmed_heap 1 @1.25-; elided 0 @1.25-
+	return slices.Grow(s, 10) // want: unpredicted 1 @1.21-1.24; dead; dead @1.21-1.24; confirmed_heap 1 @1.25-; elided @1.25-
 }
 
 //go:noinline
 func clone(s []int) []int {
-	return slices.Clone(s) // want: unpredicted 1 @1.21-1.24; static 0; confirmed_heap 1 @1.25-
+	return slices.Clone(s) // want: unpredicted 1 @1.21-1.24; static; confirmed_heap 1 @1.25-
 }
 
 //go:noinline
@@ -238,6 +248,7 @@ func main() {
 		total += variableSmall(four) + variableLarge(many)
 		total += len(variableReturned(four)) + len(variablePointers(four))
 		total += len(ofNothing(none)) + len(ofZeroSize(four)) + len(length64(uint64(many)))
+		total += emptyThenFilled([]int{many}) // want: confirmed_stack 3
 		total += literalOnStack(i) + literalReturned(i)[0] + literalConstant() + *literalOfPointers(i)[0]
 	}
 	total += len(appendReturned(5)) + appendLocal(20) + appendLocalSmall(20) + appendWithin(16)

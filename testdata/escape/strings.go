@@ -80,12 +80,12 @@ func noBytesToString(b []byte) string {
 
 //go:noinline
 func lookup(b []byte) int {
-	return table[string(b)] // want: no_copy 0
+	return table[string(b)] // want: no_copy
 }
 
 //go:noinline
 func compare(b []byte) bool {
-	return string(b) == "short" // want: no_copy 0
+	return string(b) == "short" // want: no_copy
 }
 
 //go:noinline
@@ -102,13 +102,13 @@ func stringToBytesLocal(s string) int {
 
 //go:noinline
 func readOnly(s string) int {
-	return lengthBytes([]byte(s)) // want: spilled_to_heap 3 @1.21; no_copy 0 @1.24-
+	return lengthBytes([]byte(s)) // want: spilled_to_heap 3 @1.21; no_copy @1.24-
 }
 
 //go:noinline
 func rangeBytes(s string) int {
 	n := 0
-	for _, c := range []byte(s) { // want: no_copy 0
+	for _, c := range []byte(s) { // want: no_copy
 		n += int(c)
 	}
 	return n
@@ -159,14 +159,14 @@ func runeToStringLocal(r rune) int {
 func builder(n int) string {
 	var b strings.Builder
 	for i := 0; i < n; i++ {
-		b.WriteByte('x') // want: unpredicted 6 @1.21-1.24; static 0; confirmed_heap 6 @1.25-
+		b.WriteByte('x') // want: unpredicted 6 @1.21-1.24; static; confirmed_heap 6 @1.25-
 	}
 	return b.String()
 }
 
 //go:noinline
 func concatBytes(a, b string) []byte {
-	return []byte(a + b) // want: confirmed_heap 3; spilled_to_heap 3 @1.21; elided 0 @1.24-
+	return []byte(a + b) // want: confirmed_heap 3; spilled_to_heap 3 @1.21; elided @1.24-
 }
 
 //go:noinline
@@ -176,7 +176,7 @@ func appendConcat(b []byte, s string) []byte {
 
 //go:noinline
 func convertInConcat(b []byte) string {
-	return "<" + string(b) + ">" // want: no_copy 0; confirmed_heap 3
+	return "<" + string(b) + ">" // want: no_copy; confirmed_heap 3
 }
 
 func main() {

@@ -56,7 +56,7 @@ func made(a []int) {
 
 //go:noinline
 func literals() {
-	use([]int{number, 2}); kept = []int{}; use([]int{number, 4}) // want: confirmed_stack 1; static 0; confirmed_stack 1
+	use([]int{number, 2}); kept = []int{}; use([]int{number, 4}) // want: confirmed_stack 1; static; confirmed_stack 1
 }
 
 //go:noinline
@@ -66,7 +66,7 @@ func boxes(v int) {
 
 //go:noinline
 func passing(s []byte) {
-	if string(s) == "hello" { // want: no_copy 0
+	if string(s) == "hello" { // want: no_copy
 		total++
 	}
 	long := "<" + string(s) + ">" // want: no_copy; confirmed_stack
@@ -104,5 +104,5 @@ func collect(vs ...int) []any {
 //go:noinline
 func inlinedAppend() {
 	all = append(all, 1, 2) // want: unpredicted 1 @1.21-1.24; confirmed_heap 1 @1.25-; static; static
-	all = append(all, collect(1000)...) // want: unpredicted 2 @1.21-1.24; elided 0 @1.21-1.24; confirmed_heap 1; confirmed_heap 1 @1.25-; confirmed_stack 1 @1.25-; confirmed_stack 0 @1.25; deferred_heap 1 @1.26-
+	all = append(all, collect(1000)...) // want: unpredicted 2 @1.21-1.24; elided @1.21-1.24; confirmed_heap 1; confirmed_heap 1 @1.25-; confirmed_stack 1 @1.25-; confirmed_stack 0 @1.25; deferred_heap 1 @1.26-
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ import goprobe
 from goprobe.errors import BuildError, UsageError
 from goprobe.model.escape import EscapeReport, Site, Verdict
 from goprobe.model.trace import Exit
+from goprobe.report import render
+from goprobe.report.options import RenderOptions
 from tests.escape.corpus import go_environment
 from tests.support.go import has_gcc, toolchain
 
@@ -283,6 +286,38 @@ def test_what_allocates_only_after_the_hits_looked_at(tmp_path: Path) -> None:
     assert (
         found[21][:2] == (Verdict.SPILLED_TO_HEAP, 1000) and "allocated 340 times" in found[21][2]
     )
+
+
+def test_hits_are_told_as_counted_only_where_they_are_all(tmp_path: Path) -> None:
+    source = """\
+    package main
+
+    var number, total int
+    var sink any
+
+    //go:noinline
+    func sum(s []int) int { return s[0] + s[1] }
+
+    func main() {
+        for i := 0; i < 100; i++ {
+            total += sum([]int{number, i})
+            if i < 5 {
+                total += sum([]int{i, number})
+            }
+            if number > i {
+                total += sum([]int{1, number})
+            }
+            sink = "constant"
+        }
+    }
+    """
+    module(tmp_path, {"main.go": source})
+    report = escape(tmp_path, hits=8)
+    found = {s.line: (s.hits, s.counted) for s in report.sites if not s.parameter}
+    assert found == {11: (8, False), 13: (5, True), 16: (0, True), 18: (0, False)}
+    text = render(report, "text", RenderOptions(width=100)).decode()
+    shown = re.findall(r"^ +(\d+):.* (\S+)$", text, re.MULTILINE)
+    assert shown == [("11", "8+"), ("13", "5"), ("16", "0"), ("18", "-")]
 
 
 def test_a_stack_that_grows_at_the_site(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
     ("seen in the frame", site(STACK, witness=True, witnessed=2, executed=2),
      V.CONFIRMED_STACK, "stack frame"),
     ("frame never entered", site(STACK, witness=True), V.NOT_REACHED, "never ran"),
+    ("its line's code was moved", site(STACK, witness=True, line_shown=False), V.UNOBSERVED,
+     "whether its line did"),
     ("in a part that was not entered", site(STACK, witness=True, line_ran=True), V.NOT_REACHED,
      "its line ran"),
     ("seen a line below", site(STACK, witness=True, witnessed=1, executed=1, below=7),

@@ -61,6 +61,12 @@ class Copies:
         found = self._lines.functions.get(plan.function)
         return list(starts or (_all(found.starts) if found else ()))
 
+    def shown(self, plan: SitePlan) -> bool:
+        """Whether its code shows that a site's line ran: not where the optimiser has moved all of
+        it in some copy to where it is needed, past a branch."""
+        copies = self._places.get((plan.predicted.file, plan.predicted.line), {})
+        return all(map(self._lines.shows, copies.values()))
+
     def starts_of_line(self, call: AllocationCall) -> list[int]:
         """Where the code of a call's own line begins, in the function that holds the call."""
         inner = call.frames[0]

@@ -130,6 +130,10 @@ class CodeLines:
                 self._add(line, reference, objects)
         return found
 
+    def shows(self, starts: Starts) -> bool:
+        """Whether a copy of a line with these `starts` runs there whenever the line does."""
+        return not self._begins or any(pc in self._begins for pc in starts)
+
     def _start(self, low: int, high: int) -> int:
         at = bisect_left(self._statements, low)
         found = self._statements[at : at + 1]

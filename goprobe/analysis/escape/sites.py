@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from goprobe.analysis.escape.calls import AllocationCall
@@ -54,8 +55,8 @@ class Sites:
             yield Site(
                 file=self._names.canonical(found.file) if found.file else self._somewhere,
                 line=found.line, col=0, function=found.function, expression=found.source,
-                prediction=Prediction.NONE, messages=(), calls=(), hits=0, outcomes=(),
-                verdict=Verdict.CONTRADICTED,
+                prediction=Prediction.NONE, messages=(), calls=(), hits=0, counted=False,
+                outcomes=(), verdict=Verdict.CONTRADICTED,
                 reason=f"{found.when} it points into a stack{where}: {found.target}",
             )  # fmt: skip
 
@@ -89,6 +90,7 @@ class Sites:
             sharing=plan.sharing,
             below=plan.witness_line if plan.witness_line != predicted.line else 0,
             line_ran=any(map(seen.ran_at, self._copies.starts_of(plan))),
+            line_shown=self._copies.shown(plan),
             elsewhere=tuple(sorted(elsewhere)),
             unseen=seen.partial,
             looked=self._request.hits,
@@ -124,6 +126,7 @@ class Sites:
             messages=tuple(predicted.messages),
             calls=tuple(self._call(call) for call in plan.calls),
             hits=hits,
+            counted=called or _counted(plan, evidence, self._observed.executed),
             outcomes=_merged(evidence.outcomes),
             verdict=verdict,
             reason=reason,
@@ -180,6 +183,18 @@ def _in_frames(plan: SitePlan, counts: Mapping[int, int]) -> int:
     for w in plan.witnesses:
         most[w.entry] = max(counts.get(w.pc, 0), most.get(w.entry, 0))
     return sum(most.values())
+
+
+def _counted(plan: SitePlan, evidence: Evidence, counts: Mapping[int, int]) -> bool:
+    """Whether what was seen of a site without calls is all. Of a function's places only the first
+    is looked at more than once (observe)."""
+    for _, group in groupby(plan.witnesses, lambda w: w.entry):
+        first, *others = (counts.get(w.pc, 0) for w in group)
+        most = max(first, *others, 0)
+        if most >= max(evidence.looked, 1) or (most == 1 and first != 1):
+            return False
+    never = not evidence.line_ran and evidence.line_shown
+    return bool(plan.witnesses) and (evidence.executed > 0 or never)
 
 
 def _in_part(plan: SitePlan, counts: Mapping[int, int]) -> bool:

@@ -41,7 +41,8 @@ class Evidence(msgspec.Struct, frozen=True):
     `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
     `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
     seen in the frame, out of `executed`; `line_ran`: some code of its line (where it has none, of
-    its function) was seen to run. `in_part`: other memory of the line's frame was never used, and
+    its function) was seen to run; `line_shown` is false where the line may run without its code.
+    `in_part`: other memory of the line's frame was never used, and
     `sharing` sites may be meant by what was; where the line itself uses none, that of the line
     `below` was looked at. `elsewhere` are the places into which the function was inlined.
     `dangling` are pointers into stacks that must not be. `temporary`: a string made of bytes, in
@@ -73,6 +74,7 @@ class Evidence(msgspec.Struct, frozen=True):
     sharing: int = 1
     below: int = 0
     line_ran: bool = False
+    line_shown: bool = True
     elsewhere: tuple[str, ...] = ()
     dangling: tuple[str, ...] = ()
     unseen: str = ""
@@ -208,6 +210,10 @@ def _in_frame(site: Evidence) -> Judged:
     if site.line_ran:
         text = "its line ran, but not the code in which its memory would be seen"
         return Verdict.NOT_REACHED, _unreached(site, text)
+    if not site.line_shown:
+        return Verdict.UNOBSERVED, _unreached(
+            site, "the code that would use its memory never ran: whether its line did is not known"
+        )
     return Verdict.NOT_REACHED, _unreached(site, "its code never ran")
 
 

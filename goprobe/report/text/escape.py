@@ -132,10 +132,17 @@ def _sites(page: Page, sites: Iterable[Site]) -> None:
                 page.text(site.expression),
                 page.text((_SAID[site.prediction], "dim")),
                 page.text((verdict_words(site.verdict), _style(site.verdict))),
-                page.text(words.number(site.hits) if site.hits else ("-", "dim")),
+                page.text(_hits(site)),
             ]
         )
     page.table(rows, _COLUMNS, indent=_INDENT, below=[[], *notes])
+
+
+def _hits(site: Site) -> Span:
+    """ "3", "32+" where it may have run more often, "-" where nobody counts."""
+    if site.counted:
+        return words.number(site.hits)
+    return f"{words.number(site.hits)}+" if site.hits else ("-", "dim")
 
 
 def _notes(page: Page, site: Site) -> list[Text]:

@@ -117,7 +117,7 @@ def _slice(header: bytes | None) -> Range | str:
 
 def _in(array: bytes) -> Strings:
     """The strings that lie in an array of them."""
-    return tuple(struct.iter_unpack("<QQ", array))  # type: ignore[arg-type]
+    return tuple(struct.iter_unpack("<QQ", array))
 
 
 class _Maps:

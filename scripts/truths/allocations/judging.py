@@ -194,6 +194,9 @@ class Judge:
             return wrong(asked, truth="never executed", told=said)
         if executed and site["verdict"] == "not_reached" and self._straight(site, place):
             return wrong(asked, truth=f"executed {executed} times", told=said)
+        watched = site["counted"] and not site["calls"] and self._straight(site, place)
+        if watched and executed is not None and site["hits"] != executed:
+            return wrong(asked, truth=f"executed {executed} times", told=f"{site['hits']} hits")
         if site["verdict"] == "dead" and executed and site["calls"]:
             return wrong(asked, truth=f"executed {executed} times", told=said)
         if len(site["calls"]) == 1 and executed is not None:
