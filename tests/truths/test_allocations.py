@@ -32,6 +32,7 @@ REPORT: dict[str, Any] = {
     "partial": "", "exit": {"code": 0}, "dangling": [], "audit": [],
     "sites": [{
         "file": "main.go", "line": 6, "expression": "new(int)", "parameter": False, "hits": 3,
+        "counted": True, "prediction": "heap", "messages": [],
         "verdict": "confirmed_heap", "reason": "allocated on the heap 3 times", "allocations": 3,
         "calls": [_CALL],
     }],
@@ -76,6 +77,22 @@ def test_whatever_is_wrong_in_it_is_found(change: Change) -> None:
     report = copy.deepcopy(REPORT)
     change(report)
     assert Outcome.WRONG in judged(report), json.dumps(report)
+
+
+@pytest.mark.parametrize("hits, counted, outcome", [
+    (3, True, Outcome.RIGHT), (2, True, Outcome.WRONG), (2, False, Outcome.RIGHT),
+])  # fmt: skip
+def test_hits_of_what_lies_in_a_frame_are_held_against_the_lines(
+    hits: int, counted: bool, outcome: Outcome
+) -> None:
+    report = copy.deepcopy(REPORT)
+    report["sites"][0].update(
+        prediction="stack", verdict="confirmed_stack", reason="", calls=[], allocations=0,
+        hits=hits, counted=counted,
+    )  # fmt: skip
+    report["assertions"][0].update(held=True)
+    found = judged(report, read("\n".join(SAID.split("\n")[:1] + ["part 0 work0", "end"])))
+    assert found[-2] is outcome
 
 
 def test_a_run_that_goprobe_disturbed_is_found() -> None:
