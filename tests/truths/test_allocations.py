@@ -91,7 +91,7 @@ def test_hits_of_what_lies_in_a_frame_are_held_against_the_lines(
         hits=hits, counted=counted,
     )  # fmt: skip
     report["assertions"][0].update(held=True)
-    found = judged(report, read("\n".join(SAID.split("\n")[:1] + ["part 0 work0", "end"])))
+    found = judged(report, read("\n".join([*SAID.split("\n")[:1], "part 0 work0", "end"])))
     assert found[-2] is outcome
 
 

@@ -12,9 +12,10 @@ from msgspec import UNSET, UnsetType
 from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
 from goprobe.runtime.goroutines.goroutines import Goroutine
-from goprobe.runtime.goroutines.labels import NO_LABELS, Labels
+from goprobe.runtime.goroutines.labels import Labels
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.values.text import escape
 
 # isSystemGoroutine (src/runtime/traceback.go, Go 1.21 to 1.27) takes goroutines that start in
 # functions of the runtime for its own, except for these, which run the user's code ...
@@ -65,7 +66,7 @@ class Teller:
         self._tids = tids
         self._reasons = reasons
         self._now = now
-        self._labels = labels
+        self._labels = {at: _shown_labels(found) for at, found in labels.items()}
         self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
         self._source = stacks.code.source
 
@@ -79,7 +80,7 @@ class Teller:
         # parent, for a scheduler (g0) makes them.
         made_at = g.created_at - 1 if g.created_at and g.id != _MAIN else 0
         created_by = self.name_of(made_at) if made_at else ""
-        labels = self._labels.get(g.labels, NO_LABELS)
+        labels, why_no_labels = self._labels.get(g.labels, ({}, ""))
         return GoroutineState(
             id=g.id,
             status=g.status,
@@ -97,8 +98,8 @@ class Teller:
             waiting_us=blocked or UNSET,
             frames=stands.frames,
             frames_end=stands.end or UNSET,
-            labels=dict(labels.pairs),
-            why_no_labels=labels.why,
+            labels=labels,
+            why_no_labels=why_no_labels,
         )
 
     def _statement(self, pc: int, function: str) -> CallSite | UnsetType:
@@ -108,6 +109,10 @@ class Teller:
         if not frames or not frames[0].line:
             return UNSET
         return CallSite(function, frames[0].file, frames[0].line, Address(pc))
+
+
+def _shown_labels(labels: Labels) -> tuple[dict[str, str], str]:
+    return {escape(key): escape(value) for key, value in labels.pairs}, labels.why
 
 
 def _site(f: FrameView) -> CallSite:

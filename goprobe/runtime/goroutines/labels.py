@@ -17,7 +17,6 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, Range, u64
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import read_record
-from goprobe.runtime.values.text import escape
 
 _SET = "internal/runtime/pprof/label.Set"
 _SETS_LIMIT = 1 << 17
@@ -37,11 +36,8 @@ Strings = tuple[Range, ...]
 class Labels(msgspec.Struct, frozen=True):
     """Of one set, in the order of their keys. `why` they are not told."""
 
-    pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[bytes, bytes], ...] = ()
     why: str = ""
-
-
-NO_LABELS = Labels()
 
 
 def read_labels(memory: Memory, layout: Layout, sets: Iterable[int]) -> dict[int, Labels]:
@@ -75,7 +71,7 @@ def _labels(parts: Strings | str, texts: dict[Range, bytes | None]) -> Labels:
     if any(size and (at, size) not in texts for at, size in parts):
         return Labels(why="a label is longer than what is read of one, or of all")
     read = [texts[at, size] if size else b"" for at, size in parts]
-    told = [escape(text) for text in read if text is not None]
+    told = [text for text in read if text is not None]
     if len(told) < len(read):
         return Labels(why="the memory of a label cannot be read")
     pairs = tuple(sorted(zip(told[::2], told[1::2], strict=True)))
