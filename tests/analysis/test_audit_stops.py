@@ -57,6 +57,20 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("go", matrix())
+def test_a_program_stands_at_its_entry_without_a_caller(go: str, tmp_path: Path) -> None:
+    source = tmp_path / "main.go"
+    source.write_text(PROGRAM)
+    with Path(os.devnull).open("w") as sink:
+        made = trace(
+            TraceRequest(
+                str(source), breaks=("_rt0_amd64",), go=str(toolchain(go)), stdout_fd=sink.fileno()
+            )
+        )
+    assert [[f.function for f in stop.frames] for stop in made.stops] == [["_rt0_amd64"]]
+    assert all(entry.holds for entry in made.audit)
+
+
 def at(report: TraceReport, where: str) -> Stop:
     return next(s for s in report.stops if s.reason.endswith(where))
 

@@ -71,7 +71,8 @@ class Trust:
             # an inlined call's that the compiler left here (FunctionVariables.is_of_inlined_call).
             captured = local.closure_offset >= 0 or local.line == frame.start_line
             foreign = local.name.startswith("&") or not _is_named(frame.file, name, local.line)
-            if foreign and not captured:
+            unknown = not _is_named(frame.file, name, source.line, source.body.last)
+            if unknown or (foreign and not captured):
                 return Doubt("the source declares no such variable here", hidden=True)
             return self._of_captured(binding, frame, self._program.function_variables(function))
         if frame.line > scope.last:
@@ -197,10 +198,10 @@ def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:
     return Slot(signed, piece.size or (size if whole else min(size, _WORD)))
 
 
-def _is_named(file: str, name: str, line: int) -> bool:
-    """Whether a line of a file names it at all; what the compiler took out of another variable
-    has a name of its making (SplitStruct, see runtime/variables.py)."""
-    return any(t.line == line and t.text == name for t in tokens_of(file))
+def _is_named(file: str, name: str, line: int, last: int = 0) -> bool:
+    """Whether a line of a file, or those up to the last, name it at all; what the compiler took
+    out of another variable has a name of its making (SplitStruct, see runtime/variables.py)."""
+    return any(line <= t.line <= max(line, last) and t.text == name for t in tokens_of(file))
 
 
 def _source_of(frame: FrameView, line: int) -> Literal | None:

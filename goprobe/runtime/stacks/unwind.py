@@ -9,6 +9,7 @@ known by their names: their numbers (funcID) change between releases.
 
 from __future__ import annotations
 
+import re
 import struct
 
 import msgspec
@@ -31,6 +32,10 @@ _SWITCHES = frozenset({"runtime.systemstack", "runtime.morestack", "runtime.mcal
 _STAND_IN = "runtime.systemstack_switch"
 # It moves SP between two stacks, but both can be walked through it at all times.
 _TWO_STACKS = "runtime.cgocallback"
+
+# The kernel begins a program there: what lies above is argc, no return address
+# (src/runtime/asm_amd64.s and rt0_linux_*.s, Go 1.21 to 1.27). A library's is called.
+_ENTRY_POINT = re.compile(r"_rt0_[a-z0-9]+(_linux)?")
 
 _STACKS_LIMIT = 8
 _WORD = struct.Struct("<Q")
@@ -171,7 +176,7 @@ class _Walk:
             return self._interrupted(cfa)
         if spot.name == _SIGNAL_RETURN:
             return self._interrupted(at.sp)
-        if spot.function.top_frame:
+        if spot.function.top_frame or _ENTRY_POINT.fullmatch(spot.name):
             return self._stop(f"{spot.name} is where this stack began", complete=True)
         if spot.size < 0:
             return self._by_frame_pointer(f"{spot.name} has no frame information")
