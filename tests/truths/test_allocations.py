@@ -95,6 +95,22 @@ def test_hits_of_what_lies_in_a_frame_are_held_against_the_lines(
     assert found[-2] is outcome
 
 
+@pytest.mark.parametrize("lay, verdict, outcome", [
+    ("0 3", "confirmed_heap", Outcome.RIGHT), ("1 2", "confirmed_heap", Outcome.WRONG),
+    ("3 0", "confirmed_stack", Outcome.RIGHT), ("0 3", "confirmed_stack", Outcome.WRONG),
+    ("3 0", "elided", Outcome.WRONG), ("3 0", "unobserved", Outcome.RIGHT),
+])  # fmt: skip
+def test_where_it_lies_is_held_against_addresses(lay: str, verdict: str, outcome: Outcome) -> None:
+    report, said = copy.deepcopy(REPORT), f"lay 0 {lay}\n{SAID}"
+    if verdict != "confirmed_heap":
+        report["sites"][0].update(
+            prediction="stack", verdict=verdict, reason="", calls=[], allocations=0
+        )
+        report["assertions"][0].update(held=True)
+        said = "\n".join(["ran 0 3", f"lay 0 {lay}", "part 0 work0", "end"])
+    assert judged(report, read(said))[-2] is outcome
+
+
 def test_a_run_that_goprobe_disturbed_is_found() -> None:
     disturbed = read(SAID.replace("made 3 24", "made 4 32"))
     assert Outcome.WRONG in judged(REPORT, disturbed)

@@ -23,6 +23,8 @@ _WRAPPED = re.compile(r"\b(defer|go) (?!func)")
 _CHANCE = re.compile(r"m\d+\[|make\(map|map\[|maps\.|pool|\bgo |\bdefer |<-|select|\}")
 _PROMISE = re.compile(r"//goprobe:(\w+)")
 _LIBRARY = re.compile(r"\b[a-z]+\.[A-Z]\w*\(")
+# Of what has no size an address says nothing.
+_EMPTY = re.compile(r"struct\{\}|\[0\]|, 0\)|T\d|\{\}$")
 _COUNTER = re.compile(r"\s*ran\[(\d+)\]")
 _BRANCHING = re.compile(r"\bfunc\b|\bfor\b|\bif\b|\bcase\b|switch|&&|\|\||append|[=!]=")
 _ALWAYS = re.compile(r"runtime\.(newobject|mallocgc\w*|makechan|makemap(_small)?)$")
@@ -181,6 +183,8 @@ class Judge:
         said = f"{site['verdict']}, {site['reason']}"
         made = site["allocations"]
         executed = self._executed(place)
+        if (place_wrong := self._misplaced(site, place)) is not None:
+            return wrong(asked, truth=place_wrong, told=said)
         if (site["verdict"] in ALLOCATING) != (made > 0) and site["expression"] != "go":
             return wrong(asked, truth=f"{made} allocations", told=said)
         found = _SAYS.search(site["reason"])
@@ -208,6 +212,20 @@ class Judge:
             if call["ran"] and not executed and own:
                 return wrong(asked, truth="never executed", told="it ran")
         return right(asked)
+
+    def _misplaced(self, site: Json, place: Place) -> str | None:
+        """Where what was made lay by its address, if that cannot be what is said of it."""
+        found = _COUNTER.match(self._sources[place[0]][place[1] - 2])
+        on, off = self._witness.lay.get(int(found[1]), (0, 0)) if found else (0, 0)
+        alone = sum(_place(s) == place and not s["parameter"] for s in self._report["sites"]) == 1
+        if not (on or off) or not alone or _EMPTY.search(self._text(place)):
+            return None
+        verdict, told = site["verdict"], f"{on} times on the stack, {off} times elsewhere"
+        if verdict == "confirmed_stack":
+            return told if off and not site["calls"] else None
+        if verdict in ALLOCATING:
+            return told if off < site["allocations"] else None
+        return told if verdict in ("elided", "static", "dead", "not_reached") and on else None
 
     def _straight(self, site: Json, place: Place) -> bool:
         """Whether all that a site needs is needed each time that its line is executed."""

@@ -14,7 +14,8 @@ from scripts.truths.kind import Program
 
 MAIN = "main.go"
 _PACKAGES = ("bytes", "errors", "fmt", "io", "maps", "os", "runtime", "runtime/debug", "slices",
-             "sort", "strconv", "strings", "sync", "sync/atomic", "time", "truth/lib")  # fmt: skip
+             "sort", "strconv", "strings", "sync", "sync/atomic", "time", "truth/lib",
+             "unsafe")  # fmt: skip
 TESTS = "main_test.go"
 _TESTS = """\
 package main
@@ -126,8 +127,8 @@ def write(choices: Choices, release: tuple[int, int], race: bool) -> Program:
     ]
     head = "\n".join(["package main", "", "import (", *imports, ")", ""])
     files = {
-        MAIN: f"{head}\n{text}\n", witness.FILE: witness.SOURCE, TESTS: _TESTS,
-        LIB: _promising(choices, _LIB),
+        MAIN: f"{head}\n{text}\n", witness.FILE: witness.SOURCE, witness.STACK: witness.ASSEMBLY,
+        TESTS: _TESTS, LIB: _promising(choices, _LIB),
     }  # fmt: skip
     way = _way(choices)
     if not re.search(r"\blib\.", text):

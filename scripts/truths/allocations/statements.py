@@ -24,13 +24,13 @@ def new(body: Body) -> None:
     literal = kind[:1] == "T" or kind.startswith("[")
     made = f"&{value(kind)}" if literal and "{" in value(kind) else f"new({kind})"
     body.allocating(f"{name} := {made}")
-    body.keep(name, f"*{kind}", f"isNil({name} == nil)")
+    body.keep(name, f"*{kind}", f"isNil({name} == nil)", name)
 
 
 def moved(body: Body) -> None:
     kind, name = body.shared.element(), body.name("v")
     body.allocating(f"var {name} {kind} = {value(kind)}")
-    body.keep(f"&{name}", f"*{kind}", f"isNil(&{name} == nil)")
+    body.keep(f"&{name}", f"*{kind}", f"isNil(&{name} == nil)", f"&{name}")
     if body.choices.chance(30):
         several = [body.name("v") for _ in range(body.choices.between(1, 3))]
         for other in several:
@@ -44,14 +44,14 @@ def make_slice(body: Body) -> None:
     if body.choices.chance(30):
         size += f", {size}+{body.choices.between(1, 40)}"
     body.allocating(f"{name} := make([]{kind}, {size})")
-    body.keep(name, f"[]{kind}", f"len({name})")
+    body.keep(name, f"[]{kind}", f"len({name})", f"unsafe.SliceData({name})")
 
 
 def slice_literal(body: Body) -> None:
     kind, name = body.shared.element(), body.name("s")
     values = ", ".join([value(kind)] * body.choices.between(0, 5))
     body.allocating(f"{name} := []{kind}{{{values}}}")
-    body.keep(name, f"[]{kind}", f"len({name})")
+    body.keep(name, f"[]{kind}", f"len({name})", f"unsafe.SliceData({name})")
 
 
 def append_loop(body: Body) -> None:

@@ -21,6 +21,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
+	"unsafe"
 )
 
 // Package variables of the first file are the first: nothing of ours is made before.
@@ -49,6 +51,22 @@ func measure(name string, run func()) {
 	parts = append(parts, part{name, after.Mallocs - before.Mallocs})
 }
 
+// onStack says whether a pointer leads into the stack of the goroutine that asks.
+//
+//go:noescape
+func onStack(p unsafe.Pointer) bool
+
+var stood, lay [len(ran)]atomic.Int64
+
+// look is part of its caller, so that what it looks at need not move.
+func look(line int, p unsafe.Pointer) {
+	if onStack(p) {
+		stood[line].Add(1)
+	} else {
+		lay[line].Add(1)
+	}
+}
+
 var underTest bool
 
 func told() {
@@ -58,6 +76,9 @@ func told() {
 	for number := range ran {
 		if count := ran[number].Load(); count > 0 {
 			fmt.Println("ran", number, count)
+		}
+		if on, off := stood[number].Load(), lay[number].Load(); on+off > 0 {
+			fmt.Println("lay", number, on, off)
 		}
 	}
 	runtime.GC()
@@ -96,6 +117,23 @@ func told() {
 }
 """
 FILE = "a_witness.go"
+STACK = "stack_amd64.s"
+# The stack's bounds are the first words of a g (src/runtime/runtime2.go: known to the linker, too).
+ASSEMBLY = """\
+#include "textflag.h"
+
+TEXT \u00b7onStack(SB), NOSPLIT, $0-9
+	MOVQ (TLS), CX
+	MOVQ p+0(FP), AX
+	MOVB $0, ret+8(FP)
+	CMPQ AX, 0(CX)
+	JCS  out
+	CMPQ AX, 8(CX)
+	JCC  out
+	MOVB $1, ret+8(FP)
+out:
+	RET
+"""
 FILES = ("main.go", "lib.go")
 """Of which it is asked, as the profile's last part of their paths."""
 # A test's package is called by its path, a program's main.
@@ -135,6 +173,8 @@ class Witness:
     mallocs: Counter[str] = field(default_factory=Counter)
     executed: dict[int, int] = field(default_factory=dict)
     """How often lines were executed, by the numbers of their counters."""
+    lay: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """How often what such lines made was seen on the stack of the goroutine, and elsewhere."""
     whole: bool = False
 
     @property
@@ -174,6 +214,9 @@ def read(output: str) -> Witness:
         elif word == "ran":
             number, count = rest.split()
             witness.executed[int(number)] = int(count)
+        elif word == "lay":
+            at, on, off = map(int, rest.split())
+            witness.lay[at] = on, off
         elif word == "made":
             counts, *frames = rest.split("\t")
             objects, size = map(int, counts.split())

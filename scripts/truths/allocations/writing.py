@@ -128,9 +128,12 @@ class Body:
             yield
         self.times, self.looped = before
 
-    def keep(self, name: str, kind: str, use: str) -> None:
-        """Let a value escape to a package variable, or only be used where it is."""
+    def keep(self, name: str, kind: str, use: str, pointer: str = "") -> None:
+        """Let a value escape to a package variable, or only be used where it is; or look whether
+        the `pointer` to what was made by the line before leads into the goroutine's stack."""
         if self.choices.chance(50):
             self(f"{self.shared.sink(kind)} = {name}")
+        elif pointer and self.choices.chance(50):
+            self(f"look({self.shared.lines - 1}, unsafe.Pointer({pointer}))")
         else:
             self(f"acc += {use}")
