@@ -11,10 +11,12 @@ from scripts.truths.answer import Answer, right, wrong
 from scripts.truths.goroutines.dump import Printed
 
 MOVING = ("running", "runnable", "preempted")
-# They sleep and wake, whatever the program does.
+# They sleep and wake, whatever the program does; a collection comes to its end, and a leaf that
+# collects all the time may be seen at the same place of it twice.
 _RESTLESS = (
     "runtime.bgscavenge", "runtime/pprof.profileWriter", "runtime/trace.Start.func1",
     "runtime.(*traceAdvancerState).start.func1", "runtime.traceStartReadCPU.func1",
+    "runtime.GC",
 )  # fmt: skip
 _COLLECTOR = (
     "runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.runfinq", "runtime.runFinalizers",
