@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.arch.machinecode import Constant, references
 from goprobe.binary.cache import cached, room_of
 from goprobe.binary.elf.elf import PT_LOAD
 from goprobe.binary.elf.parts import Derived, loaded_parts
@@ -103,6 +104,7 @@ class _Finder:
     def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
         self.layout = layout
         self._elf = program.elf
+        self._lines = program.lines
         self.bias = bias
         self.name = program.elf.shown_as
         loads = [s for s in program.elf.segments if s.type == PT_LOAD and s.flags & _WRITE]
@@ -226,8 +228,9 @@ class _Finder:
     # Goroutines and threads
 
     def _allgs(self, areas: Sequence[_Area], heap: Heap) -> Iterator[int]:
-        """The slice of all gs. The collector keeps a snapshot of it (work.stackRoots, cut to its
-        length: allGsSnapshot, proc.go), which is never longer and has no room behind its end."""
+        """The slice of all gs. While the collector marks it keeps a snapshot of it
+        (work.stackRoots, cut to its length: allGsSnapshot, proc.go), which is never longer and has
+        no room behind its end. Where the slice has none either, the code tells them apart."""
         found: dict[int, tuple[int, int]] = {}
         for area in areas:
             for index in self._slices(area, _MOST_GOROUTINES):
@@ -235,7 +238,21 @@ class _Finder:
                 if self._are_goroutines(pointer, count, capacity, heap):
                     found[area.address(index)] = count, capacity
         most = max(found.values(), default=(0, 0))
-        yield from (at for at, size in found.items() if size == most)
+        like = [at for at, size in found.items() if size == most]
+        yield from self._used_by("runtime.allgadd", like, 3) if len(like) > 1 else like
+
+    def _used_by(self, function: str, candidates: Sequence[int], words: int) -> list[int]:
+        """Those of some places of which a function uses each word; all where it has no code."""
+        found = self._lines.function_named(function)
+        if found is None:
+            return list(candidates)
+        code = self._elf.read(found.entry, found.end - found.entry)
+        used = {
+            r.what.value + self.bias
+            for r in references(code, found.entry)
+            if isinstance(r.what, Constant)
+        }
+        return [at for at in candidates if used.issuperset(range(at, at + 8 * words, 8))]
 
     def _are_goroutines(self, pointer: int, count: int, capacity: int, heap: Heap) -> bool:
         """Whether a slice that append made lists goroutines, its first ones and its last."""

@@ -91,6 +91,37 @@ def test_roots_found_are_where_the_symbols_say(twins: Twins) -> None:
     assert found == {name: said[name] for name in found}
 
 
+class Patched(ProcessMemory):
+    """A process's memory with other bytes at some addresses."""
+
+    patches: dict[int, bytes]
+
+    def read(self, address: int, size: int) -> bytes:
+        found = bytearray(super().read(address, size))
+        for at, data in self.patches.items():
+            if address < at + len(data) and at < address + size:
+                low, high = max(at, address), min(at + len(data), address + size)
+                found[low - address : high - address] = data[low - at : high - at]
+        return bytes(found)
+
+
+def test_a_snapshot_of_the_goroutines_without_room_is_not_taken_for_their_list(
+    twins: Twins,
+) -> None:
+    """While the collector marks, work.stackRoots is all that allgs is, where that is full."""
+    program = Program(ElfFile(twins.stripped))
+    said = roots_from_debug(DebugInfo(ElfFile(twins.symbols)))
+    bias = open_target(twins.program.pid).bias
+    memory = Patched(twins.program.pid)
+    memory.patches = {}
+    allgs = said["allgs"] + bias
+    pointer, count = (int.from_bytes(memory.read(allgs + 8 * i, 8), "little") for i in (0, 1))
+    full = b"".join(n.to_bytes(8, "little") for n in (pointer, count, count))
+    memory.patches = {allgs: full, said["work"] + bias + 64: full}
+    found = find_roots(program, shipped_layout(program.go), memory, bias)
+    assert found["allgs"] == said["allgs"]
+
+
 def test_the_census_of_a_stripped_program(twins: Twins) -> None:
     report = heap_census(open_target(twins.program.pid))
     assert report.self_check.popcount_mismatches == 0 and report.self_check.spans > 20
