@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from goprobe.api.script.program import Program, StopWarning, launch, replay
     from goprobe.api.script.stop import Diff, Stop, Watch
     from goprobe.errors import GoprobeError
+    from goprobe.version import __version__
 
 _HOMES = {
     "attach": "goprobe.api.process",
@@ -40,6 +41,7 @@ _HOMES = {
     "Watch": "goprobe.api.script.stop",
     "Diff": "goprobe.api.script.stop",
     "GoprobeError": "goprobe.errors",
+    "__version__": "goprobe.version",
     "trace": "goprobe.analysis.trace.trace",
     "TraceRequest": "goprobe.analysis.trace.trace",
 }

@@ -1,9 +1,10 @@
 """What may be spent on reading what came from outside.
 
 A file, or a process's memory, may hold anything: a list that leads in a circle, a table that has no
-end, ten thousand names that are each as long as the file. Whoever reads such a thing (binary/elf.py
-a file, runtime/world.py the memory of a process) owns one budget, made after the size of what is
-there, and spends it as it goes. So reading comes to an end, whatever asks for it and however often.
+end, ten thousand names that are each as long as the file. Whoever reads such a thing
+(binary/elf/elf.py a file, runtime/world.py the memory of a process) owns one budget, made after the
+size of what is there, and spends it as it goes. So reading comes to an end, whatever asks for it
+and however often.
 
 One unit is about what looking at one byte costs; a step of Python is worth some dozens.
 """

@@ -3,7 +3,7 @@
     answer = ask(target, lambda world: Locator(world).locate(address))
 
 The question is first rehearsed on the running process to learn which pages it reads; see
-process/rehearsal.py. So it may chase pointers at leisure: the stop costs one batch of reads.
+process/memory/rehearsal.py. So it may chase pointers at leisure: the stop costs one batch of reads.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from goprobe.binary.dwarf.loclist import Entry
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.runtime.image.program import Program
 from goprobe.runtime.values.pieces import Leaf, is_one_word_of_more, is_taken_apart, leaves, placed
-from tests.analysis.test_variables_reused import SOURCE
 from tests.support.go import build
+from tests.trace.test_variables_reused import SOURCE
 
 WORDS = (Leaf(0, 8, "a"), Leaf(8, 4, "b"), Leaf(16, 8, "c"), Leaf(24, 8, "d"))
 

@@ -22,7 +22,7 @@ registers" (src/cmd/compile/abi-internal.md, 1.21 to 1.27). Flags mean nothing t
 touches flags only, so it is right for functions of any calling convention; `record` needs a call
 that compiled Go code makes (its R14 is read through; g.stack.hi is at g+8 in every release:
 runtime2.go, `type g struct { stack stack; ...`, `type stack struct { lo, hi uintptr }`). The
-callee may be a routine of the ledger (`ledger.py`), which goes on to the allocator.
+callee may be a routine of the ledger (`process/tracer/ledger.py`), which goes on to the allocator.
 
 What a signal handler may see: nothing of this. A thread that is about to take a signal inside a
 stub is moved first, to the CALL if the stub has done nothing yet (the call is made again

@@ -1,6 +1,6 @@
 """GDB's machine interface in words: what we say to it, and what its records mean.
 
-Pure functions; `gdb.py` alone does the speaking.
+Pure functions; `connection.py` alone does the speaking.
 """
 
 from __future__ import annotations

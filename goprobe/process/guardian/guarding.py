@@ -2,7 +2,7 @@
 
 It is in a session of its own: what is sent to our process group does not reach it. It never lets
 a target go itself, as only a tracer can; it makes us do it, or, where that does not help, ends us,
-which makes the kernel do it. That is harmless at each moment: see `sigframe.py`.
+which makes the kernel do it. That is harmless at each moment: see `arch/amd64/sigframe.py`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Threads are seized first, which disturbs nothing; only then all are interrupted,
 let go together. Nothing is changed in the target: a signal that was on its way is handed back,
 a process that SIGSTOP had stopped stays stopped, interrupted system calls go on. However goprobe
 ends, SIGKILL included, the kernel lets the target go on; where goprobe itself is stopped, its
-guardian sees to that (`guardian.py`).
+guardian sees to that (`process/guardian/`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ it, without the program being stopped:
     the return address lies in the runtime (a bit for each 16 bytes of code); the first that does
     not is the owner's, and is looked up in a hash table of those that are wanted.
 
-An owner's own CALL of the allocator comes here as well, by way of its stub (`trampoline.py`).
+An owner's own CALL of the allocator comes here as well, by way of its stub (`arch/amd64/stub.py`).
 Go's functions that call others save RBP and link their frames by it (cmd/internal/obj/x86/obj6.go,
 preprocess; 1.21 to 1.27), and Go's tracer walks them so (runtime/trace_stack.go,
 fpTracebackPCs). The walk stays within [g.stack.lo, g.stack.hi); one that began on a thread's own

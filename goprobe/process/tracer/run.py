@@ -1,7 +1,7 @@
 """Counting and inspecting calls in a Go program that runs at nearly its own speed.
 
 `run_counted` starts a program under ptrace, patches the calls of interest to a counting
-trampoline each (`trampoline.py`) before its first instruction, and looks at the first hits of
+trampoline each (`arch/amd64/stub.py`) before its first instruction, and looks at the first hits of
 each in full: the stub itself writes down the arguments, in memory that we share; a breakpoint at
 the return address (int3) stops the thread for the results, and for `on_hit`. With its hits seen,
 a site's breakpoint is taken out and its stub only counts.
@@ -11,7 +11,7 @@ with one at the return half of what one alone does, and what remains for ever mu
 program at all. See `scripts/bench escape` for today's figures.
 
 The parts: `engine.py` follows the program from its start to its end, `traps.py` does what is to be
-done at a breakpoint, `cave.py` and `trampoline.py` are the code beside the program's own.
+done at a breakpoint, `cave.py` and the stubs are the code beside the program's own.
 """
 
 from __future__ import annotations

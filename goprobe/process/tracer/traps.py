@@ -3,7 +3,7 @@
 What is stopped when: at a hit only the thread that hit; its goroutine can neither go on nor be
 preempted, so the collector cannot free what the call returned. With `hold_all`, and at checks,
 all threads. A call is known again at its return by goroutine and the distance of SP from
-g.stack.hi, not by thread: goroutines move between threads, and stacks move (`inspected.py`).
+g.stack.hi, not by thread: goroutines move between threads, and stacks move (`calls.py`).
 The first calls to return are the ones inspected: a few that wait long keep nobody waiting.
 
 No signal handler ever runs with a pc in our code: a thread that is about to take a signal inside
@@ -25,7 +25,7 @@ from goprobe.process.tracer.listeners import Listeners
 from goprobe.process.tracer.threadregs import Machine
 from goprobe.process.tracer.tracees import Tracees
 
-_STACK_HI = 8  # of runtime.g, see trampoline.py
+_STACK_HI = 8  # of runtime.g, see arch/amd64/stub.py
 _MOST_STRAYS = 50
 
 

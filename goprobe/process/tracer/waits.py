@@ -1,7 +1,7 @@
 """Following a whole program by ptrace: the options, the events, registers as words, waiting.
 
-`tracing.py` makes the requests; this is what only a tracer that follows a program from its
-first instruction to its end needs besides (`tracer.py`).
+`process/ptrace/requests.py` makes the requests; this is what only a tracer that follows a program
+from its first instruction to its end needs besides (`run.py`).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _CACHE_LIMIT = 1 << 16
 
 
 class Graph(msgspec.Struct, frozen=True):
-    """Edges of objects and roots, and what the sources' words are (see analysis/nodes.py)."""
+    """Edges of objects and roots, and what the sources' words are (see analysis/heap/nodes.py)."""
 
     first: Ints
     offset: NDArray[np.uint32]
@@ -65,7 +65,7 @@ class Witnesses(msgspec.Struct, frozen=True):
 
 
 class HeapView:
-    """What stands where. Node numbers are those of analysis/nodes.py: objects, then roots."""
+    """What stands where. Node numbers are those of analysis/heap/nodes.py: objects, then roots."""
 
     def __init__(
         self, objects: Objects, words: HeapWords, graph: Graph, roots: RootWords, lead: Ints,

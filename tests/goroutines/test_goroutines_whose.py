@@ -12,7 +12,7 @@ from msgspec import UNSET
 from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.model.attached import GoroutinesReport
 from goprobe.target.live import open_target
-from tests.analysis.test_goroutines import Printed, parse
+from tests.goroutines.test_goroutines import Printed, parse
 from tests.support.go import build, matrix, running
 
 PROGRAM = Path(__file__).parents[2] / "testdata" / "goroutines" / "whose"

@@ -10,7 +10,7 @@ from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.runtime.layout.fields import STRUCTS
 from goprobe.runtime.layout.shipped import releases as shipped_releases
 from goprobe.runtime.layout.shipped import shipped_layout
-from tests.analysis.test_heapgraph import graph_of, said
+from tests.heap.test_heapgraph import graph_of, said
 from tests.support.go import matrix
 
 STRIPPED = ("-ldflags=-s -w",)

@@ -42,7 +42,7 @@ def strip(binary: Path, into: Path) -> Path:
 
 
 # Every toolchain even without GOPROBE_MATRIX: this runs no program, and a layout that is not made
-# anew after runtime/fields.py has changed must not stay unseen.
+# anew after runtime/layout/fields.py has changed must not stay unseen.
 @pytest.mark.parametrize("go", releases())
 def test_layouts_shipped_are_those_of_debug_information(go: str) -> None:
     program = Program(ElfFile(build(TESTDATA / "targets" / "labels.go", go=go)))
