@@ -35,6 +35,3 @@ from goprobe.arch.amd64.abi import (
 from goprobe.arch.amd64.abi import (
     scalar as scalar,
 )
-from goprobe.arch.amd64.abi import (
-    struct_of as struct_of,
-)

@@ -55,15 +55,11 @@ class _Area(msgspec.Struct, frozen=True):
         return self.low + _STRIDE * int(index)
 
 
-def find_roots(program: Program, layout: Layout, memory: Memory, bias: int) -> dict[str, int]:
+def _found(finder: _Finder) -> dict[str, int]:
     """Link-time addresses of the runtime's globals, in a running process's memory.
 
     Raises NotGoError where the heap or the goroutines cannot be found beyond doubt.
     """
-    return _found(_Finder(program, layout, memory, bias))
-
-
-def _found(finder: _Finder) -> dict[str, int]:
     try:
         return {name: address - finder.bias for name, address in finder.run().items()}
     except UnreadableError as error:

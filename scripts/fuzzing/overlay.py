@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,8 +86,3 @@ class NotedMemory:
     def read_into(self, address: int, buffer: Buffer) -> None:
         self._ranges[address, memoryview(buffer).nbytes] = None
         self._memory.read_into(address, buffer)
-
-
-def scratch_name(scratch: Path, what: str) -> Path:
-    """A name that no other worker uses."""
-    return scratch / f"{what}-{os.getpid()}"

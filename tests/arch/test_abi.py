@@ -15,12 +15,12 @@ from goprobe.arch.abi import (
     POINTER,
     SLICE,
     STRING,
+    AbiField,
     AbiType,
     Piece,
     array_of,
     assign,
     scalar,
-    struct_of,
 )
 from goprobe.arch.registers import FLOAT_ARGUMENTS, INTEGER_ARGUMENTS
 from goprobe.binary.dwarf.abitypes import abi_type
@@ -39,6 +39,23 @@ _DWARF_NAMES = (
     "rip",
     *(f"xmm{i}" for i in range(16)),
 )
+
+
+def struct_of(*types: AbiType) -> AbiType:
+    """A struct of these fields, laid out as Go does."""
+    fields, at = [], 0
+    for type_ in types:
+        at = up(at, type_.align)
+        fields.append(AbiField(at, type_))
+        at += type_.size
+    align = max((t.align for t in types), default=1)
+    if types and at and not types[-1].size:
+        at += 1  # so that the address of an empty last field is not past the end
+    return AbiType("struct", up(at, align), align, tuple(fields))
+
+
+def up(at: int, align: int) -> int:
+    return -(-at // align) * align
 
 
 def test_the_example_of_the_specification() -> None:

@@ -25,11 +25,9 @@ from goprobe.binary.pcln.format import (
     FUNCDATA_LOCALS_POINTER_MAPS,
     FUNCDATA_STACK_OBJECTS,
     PCDATA_STACK_MAP_INDEX,
-    PCDATA_UNSAFE_POINT,
     Function,
     shown_name,
 )
-from goprobe.binary.pcln.lines import Lines
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.binary.pcln.table import LineTable
 from goprobe.errors import NotGoError
@@ -37,6 +35,7 @@ from tests.binary.linetables import SOURCE, binary, builds
 from tests.support.go import build, matrix, running, toolchain
 
 EVERY = pytest.mark.parametrize(("go", "kind"), builds())
+_UNSAFE_POINT = 0  # internal/abi/symtab.go, PCDATA_UnsafePoint
 RELEASES = pytest.mark.parametrize("go", matrix())
 WITH_DWARF = pytest.mark.parametrize("kind", ["plain", "unoptimized", "pie"])
 
@@ -239,47 +238,6 @@ def test_inlined_frames_are_those_that_the_program_sees(go: str, kind: str) -> N
     assert (bias != 0) == ("pie" in kind)
 
 
-@RELEASES
-def test_lines_have_their_code_and_inlined_bodies(go: str) -> None:
-    table = table_of(binary(go, "plain"))
-    lines = Lines(table)
-    (file,) = lines.matching("main.go")
-    assert lines.matching(Path(file).parent.name + "/main.go") == [file]
-    assert file in lines.files and any(f.endswith("/runtime/proc.go") for f in lines.files)
-    places = lines.places(file, line_of("func multiply"))
-    into = {p.function.name for p in places if p.inlined >= 0}
-    assert into & {"main.main", "main.Square.Area"}
-    assert len([p for p in places if p.first]) == len(
-        {(p.function.entry, p.inlined) for p in places}
-    )
-    for place in places:
-        for pc in (place.pc, place.end - 1):
-            assert table.position(place.function, pc) == (file, line_of("func multiply"))
-    bodies = {f.name for f, _, _ in lines.inlined_bodies("main.leaf")}
-    assert bodies and "main.leaf" not in bodies
-    with_code = lines.lines_of(file)
-    assert line_of("q.Grow(1)") in with_code
-    assert line_of("package main") not in with_code
-    assert lines.places(file, line_of("package main")) == []
-    assert lines.places("/no/such.go", 1) == []
-
-
-@WITH_DWARF
-@RELEASES
-def test_the_code_of_a_line_is_that_of_dwarf(go: str, kind: str) -> None:
-    path = binary(go, kind)
-    lines = Lines(table_of(path))
-    (file,) = lines.matching("main.go")
-    wanted: dict[int, set[int]] = {}
-    for name, line, low, high in dwarf_rows(path, "main"):
-        if name == file:
-            wanted.setdefault(line, set()).update(range(low, high))
-    assert len(wanted) > 25
-    for line, pcs in wanted.items():
-        ours = {pc for p in lines.places(file, line) for pc in range(p.pc, p.end)}
-        assert ours == pcs, line
-
-
 # -- frames and stack maps ------------------------------------------------------------------------
 
 
@@ -372,7 +330,7 @@ def test_stack_maps_are_those_of_the_compilers_listing(go: str) -> None:
             else:
                 assert int(kind) in (FUNCDATA_ARGS_POINTER_MAPS, FUNCDATA_LOCALS_POINTER_MAPS)
                 assert table.read_funcdata(at, len(wanted)) == wanted, (name, kind, symbol)
-        for kind in (PCDATA_UNSAFE_POINT, PCDATA_STACK_MAP_INDEX):
+        for kind in (_UNSAFE_POINT, PCDATA_STACK_MAP_INDEX):
             rows = re.findall(r"\t0x([0-9a-f]+) \d+ \(.*?\)\tPCDATA\t\$(\d), \$(-?\d+)", body)
             changes = {int(pc, 16): int(value) for pc, table_, value in rows if int(table_) == kind}
             for pc, value in changes.items():

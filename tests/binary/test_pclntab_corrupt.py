@@ -6,7 +6,6 @@ import contextlib
 import random
 import struct
 from functools import cache
-from itertools import islice
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.find import open_line_table
 from goprobe.binary.pcln.format import HEADER_SIZE, MAGIC, Function, parse_header
-from goprobe.binary.pcln.lines import Lines
 from goprobe.binary.pcln.pcvalue import decode_runs
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.binary.pcln.table import LineTable
@@ -68,12 +66,6 @@ def exercise(raw: bytes) -> None:
             ask_everything(table, table.function(index))
     with contextlib.suppress(UnreadableError):
         table.function_named("main.main")
-    lines = Lines(table)
-    for file in islice(lines.matching("main.go"), 2):
-        lines.places(file, 20)
-        lines.lines_of(file)
-    with contextlib.suppress(UnreadableError):
-        list(islice(lines.inlined_bodies("main.leaf"), 20))
 
 
 @settings(max_examples=60, deadline=None)

@@ -32,7 +32,6 @@ _WANT = re.compile(r"// want: (.+)")
 _ITEM = re.compile(r"(\w+)(?: (\d+))?(?: @([\d.]*)(-?)([\d.]*))?")
 
 Release = tuple[int, int]
-Found = tuple[str, int]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from goprobe.analysis.explain.audit import audit_explain
-from goprobe.analysis.explain.claims import TEXTS
+from goprobe.analysis.explain.claims import CLAIMS
 from goprobe.model.codec import from_json
 from goprobe.model.explain import SCHEMA, Claim, ClaimVerdict, ExplainReport
 from goprobe.model.location import Kind
@@ -47,8 +47,8 @@ def complete(ran: Ran) -> None:
     assert ran.code == 0, ran.err
     assert "Traceback" not in ran.err
     jsonschema.validate(ran.json, shipped(SCHEMA))
-    assert [c["claim"] for c in ran.json["claims"]] == list(TEXTS)
-    assert len(TEXTS) == 14
+    assert [c["claim"] for c in ran.json["claims"]] == [text for text, _ in CLAIMS]
+    assert len(CLAIMS) == 14
     assert all(c["measured"] for c in ran.json["claims"])
     assert all(any(c["evidence"]) for c in ran.json["claims"])
     assert ran.json["audit"] and all(entry["holds"] for entry in ran.json["audit"])

@@ -21,7 +21,6 @@ from tests.support.gdb import gdbs
 from tests.support.go import Running, build, matrix, running
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
-COMPILERS = ("gcc", "musl-gcc")
 LIMITS = ("-S", "8192", "unlimited", "1000000")  # kilobytes; the first leaves it as it is
 CASES = [(go, "musl-gcc", "-S") for go in matrix()] + [
     (go, "gcc", limit) for go in matrix()[-1:] for limit in LIMITS

@@ -42,12 +42,10 @@ def test_a_go_process_is_who_it_is() -> None:
     with target("memory") as program:
         who = identify(program.pid)
         facts = status(program.pid)
-        assert (who.pid, who.name, who.ppid) == (program.pid, "memory", os.getpid())
-        assert who.uid == os.getuid() and who.tracer_pid == 0
+        assert (who.pid, who.name, who.uid) == (program.pid, "memory", os.getuid())
         assert abs(who.threads - int(facts["Threads"])) <= 1 and who.threads > 1
         assert who.executable == str(program.process.args[0])  # type: ignore[index]
         assert Path(who.open_path).read_bytes() == Path(who.executable).read_bytes()
-        assert who.same_pid_namespace and who.inner_pid == program.pid
         assert who.incarnation == identify(program.pid).incarnation
 
 
@@ -88,7 +86,6 @@ def test_a_process_in_namespaces_of_its_own(tmp_path: Path) -> None:
             pytest.skip(f"no namespaces here: {outer.stderr.read()!r}")
         pid = int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()[0])
         who = identify(pid)
-        assert (who.inner_pid, who.same_pid_namespace) == (1, False)
         assert who.executable == "/mnt/inside" and not Path("/mnt/inside").exists()
         assert Path(who.open_path).read_bytes() == binary.read_bytes()
         assert Path(who.root + who.executable).exists()

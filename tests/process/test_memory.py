@@ -19,10 +19,7 @@ from goprobe.process.memory.memory import (
     PageCache,
     ProcessMemory,
     Range,
-    i64,
     read_available,
-    u8,
-    u16,
     u32,
     u64,
 )
@@ -72,9 +69,6 @@ def test_numbers(memory: Memory, program: Running) -> None:
     numbers = program.address("numbers")
     assert u64(memory, numbers) == 0x1122334455667788
     assert u32(memory, numbers) == 0x55667788
-    assert u16(memory, numbers) == 0x7788
-    assert u8(memory, numbers) == 0x88
-    assert i64(memory, numbers + 8) == -1
 
 
 def test_a_read_across_a_hole_is_all_or_nothing(memory: Memory, program: Running) -> None:

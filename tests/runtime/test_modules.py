@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 
 import msgspec
@@ -10,10 +9,10 @@ import pytest
 
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.elf.image import Image
-from goprobe.binary.pcln.find import module_head, open_line_table
+from goprobe.binary.pcln.find import find_module_head, module_head, open_line_table
 from goprobe.errors import UnreadableError
-from goprobe.process.memory.memory import Buffer, Memory, ProcessMemory
-from goprobe.runtime.image.modules import find_first_moduledata, line_table_of, read_modules
+from goprobe.process.memory.memory import Buffer, Memory
+from goprobe.runtime.image.modules import line_table_of, read_modules
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import World
 from goprobe.target.live import hold
@@ -106,18 +105,14 @@ def test_the_programs_own_module(go: str, kind: str) -> None:
     elf = ElfFile(binary)
     with running(binary) as program, hold(program.pid) as held:
         world = held.world
-        found = find_first_moduledata(elf, world.memory, world.bias)
+        found = find_module_head(elf)
         modules = read_modules(world.memory, world.layout, first_of(world))
         table = line_table_of(world.memory, modules.first)
-        assert find_first_moduledata(elf, world.memory, world.bias + 4096) is None
-    assert found and found.address == first_of(world)
+    assert found and found.address + world.bias == first_of(world)
     (module,) = modules
-    assert not modules.broken and module.has_main and not module.bad and not module.plugin
-    assert (found.text, found.etext, found.gofunc) == (
-        module["text"],
-        module["etext"],
-        table.gofunc,
-    )
+    assert not modules.broken and not module.bad and not module.plugin
+    named = (found.text + world.bias, found.etext + world.bias, found.gofunc + world.bias)
+    assert named == (module["text"], module["etext"], table.gofunc)
     assert (module.minpc, module.maxpc) == (world.lines.low, world.lines.high)
     for section in ("noptrdata", "data", "bss", "noptrbss"):
         low, high = module.span(section)
@@ -154,8 +149,8 @@ def test_plugins_are_modules_too(go: str) -> None:
         world, stacks = held.world, Stacks(held.world)
         main, other = stacks.modules
         run, kept = program.address("run"), program.address("kept")
-        assert main.has_main and not main.plugin
-        assert other.plugin and not other.has_main
+        assert not main.plugin
+        assert other.plugin
         assert stacks.modules.of_code(run) is other
         assert stacks.modules.of_data(kept) is other and other.section_of(kept) == "bss"
         function = stacks.code.function_at(run)
@@ -194,7 +189,3 @@ def test_a_broken_list_of_modules_ends(go: str) -> None:
         pcln = first + world.layout.offset("moduledata", "pclntable") + 8
         with pytest.raises(UnreadableError):
             line_table_of(world.memory, read_modules(with_words({pcln: 1 << 60}), *read).first)
-
-
-def test_a_c_program_has_none() -> None:
-    assert find_first_moduledata(ElfFile("/bin/true"), ProcessMemory(os.getpid()), 0) is None

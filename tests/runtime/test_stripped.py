@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from goprobe.runtime.image.program import Program
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
 from goprobe.runtime.layout.shipped import releases as shipped_releases
 from goprobe.runtime.layout.shipped import shipped_layout, shipped_layouts
-from goprobe.runtime.stripped import find_roots
+from goprobe.runtime.stripped import stripped_facts
 from goprobe.target.live import hold, open_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, releases, running
@@ -85,7 +86,7 @@ def test_roots_found_are_where_the_symbols_say(twins: Twins) -> None:
     assert program.stripped
     bias = open_target(twins.program.pid).bias
     memory = ProcessMemory(twins.program.pid)
-    found = find_roots(program, shipped_layout(program.go), memory, bias)
+    found = stripped_facts(program, memory, bias, owner=os.getuid()).roots
     said = roots_from_debug(DebugInfo(ElfFile(twins.symbols)))
     assert found.keys() >= REQUIRED | {"waitReasonStrings", "persistentChunks", "gcBitsArenas"}
     assert found == {name: said[name] for name in found}

@@ -61,7 +61,6 @@ class LineFacts(msgspec.Struct):
 
     function: str
     entry: int
-    first_pc: int
     statics: list[Static] = msgspec.field(default_factory=list)
     stack: list[StackWitness] = msgspec.field(default_factory=list)
     inlined: set[str] = msgspec.field(default_factory=set)
@@ -121,7 +120,7 @@ class CodeLines:
             if not outer.line:
                 continue
             facts = found.setdefault(
-                (outer.file, outer.line), LineFacts(function.name, function.entry, low)
+                (outer.file, outer.line), LineFacts(function.name, function.entry)
             )
             facts.inlined.update(f.function for f in frames[:-1])
         for reference, frames in _with_frames(taken, runs):

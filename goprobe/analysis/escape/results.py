@@ -158,10 +158,6 @@ class Places:
             return _SOME_STACK
         return _OPENED if self._each_opens or span.is_first(address) else _WITHIN
 
-    @cached_property
-    def _locator(self) -> Locator:
-        return Locator(self._world)
-
     def _elsewhere(self, address: int) -> Where:
         self._world.renew()
         found = Locator(self._world).locate(address)

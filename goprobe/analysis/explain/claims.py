@@ -47,5 +47,3 @@ CLAIMS: tuple[tuple[str, Callable[[Study], Measured]], ...] = (
     ("the runtime adds about 2 MB to the binary", behaviour.runtime_size),
     ("what the compiler predicts of the heap (-m) is what happens", behaviour.predictions),
 )
-
-TEXTS = tuple(claim for claim, _ in CLAIMS)

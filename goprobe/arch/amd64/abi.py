@@ -57,19 +57,6 @@ def array_of(element: AbiType, count: int) -> AbiType:
     return AbiType("array", element.size * count, element.align, element=element, count=count)
 
 
-def struct_of(*types: AbiType) -> AbiType:
-    """A struct of these fields, laid out as Go does."""
-    fields, at = [], 0
-    for type_ in types:
-        at = _up(at, type_.align)
-        fields.append(AbiField(at, type_))
-        at += type_.size
-    align = max((t.align for t in types), default=1)
-    if types and at and not types[-1].size:
-        at += 1  # so that the address of an empty last field is not past the end
-    return AbiType("struct", _up(at, align), align, tuple(fields))
-
-
 class Piece(msgspec.Struct, frozen=True):
     """`size` bytes of a value, from its byte `offset` on, that travel in a register's low bytes."""
 

@@ -78,7 +78,6 @@ class Unit(msgspec.Struct, frozen=True, array_like=True):
     name: str
     low_pc: int
     addr_base: int
-    str_offsets_base: int
     rnglists_base: int
     loclists_base: int
     stmt_list: int
@@ -140,10 +139,6 @@ class Sections:
         found = name_at(self.get("line_str" if form == FORM_LINE_STRP else "str"), offset)
         self.budget.spend(len(found))
         return found.decode("utf-8", "replace")
-
-    def indexed_string(self, unit: Unit, index: int) -> str:
-        at = unit.str_offsets_base + 4 * index
-        return self.string(0, int.from_bytes(self.get("str_offsets")[at : at + 4], "little"))
 
     def indexed_address(self, addr_base: int, index: int) -> int:
         at = addr_base + 8 * index
@@ -241,7 +236,6 @@ class _Indexer:
             name=text(found, AT_NAME),
             low_pc=self.sections.indexed_address(addr_base, -1 - low) if low < 0 else low,
             addr_base=addr_base,
-            str_offsets_base=integer(found, AT_STR_OFFSETS_BASE),
             rnglists_base=integer(found, AT_RNGLISTS_BASE),
             loclists_base=integer(found, AT_LOCLISTS_BASE),
             stmt_list=integer(found, AT_STMT_LIST, -1),

@@ -62,7 +62,6 @@ class Member(msgspec.Struct, frozen=True):
     name: str
     offset: int
     type: int
-    embedded: bool
 
 
 class GoType(msgspec.Struct, frozen=True):
@@ -214,7 +213,6 @@ class TypeReader:
                         name=text(own, ix.AT_NAME),
                         offset=at if isinstance(at, int) and 0 <= at < _SIZE_LIMIT else 0,
                         type=integer(own, ix.AT_TYPE),
-                        embedded=bool(integer(own, ix.AT_GO_EMBEDDED)),
                     )
                 )
         return tuple(found)

@@ -75,16 +75,15 @@ class Gdb:
         self._at: StopEvent | None = None
         self._running = False
         self._version = ""
-        self._python: bool | None = None
         process = started or GdbProcess(gdb, environment, symbols=symbols)
         self._mi = self._converse(process.take(), log)
         self._places = Places(self._mi)
         self._threads = ThreadNumbers(self._mi)
         self._registers = RegisterNumbers(self._mi)
         try:
-            self._features, self._banner = self._mi.send(
-                *(f"-gdb-set {setting}" for setting in settings), "-list-features", "-gdb-version"
-            )[-2:]
+            self._banner = self._mi.send(
+                *(f"-gdb-set {setting}" for setting in settings), "-gdb-version"
+            )[-1]
         except GoprobeError:
             self._mi.close()
             raise
@@ -101,14 +100,6 @@ class Gdb:
         if not self._version:
             self._version = mi.version_in(self._mi.outcome(self._banner).console)
         return self._version
-
-    @property
-    def has_python(self) -> bool:
-        """Whether Python runs inside this GDB."""
-        if self._python is None:
-            features = self._mi.outcome(self._features).payload.get("features") or ()
-            self._python = "python" in features
-        return self._python
 
     @property
     def pid(self) -> int:

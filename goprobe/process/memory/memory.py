@@ -60,15 +60,7 @@ class Memory(Protocol):
         """Fill a writable, contiguous buffer; UnreadableError where not all of it can be."""
 
 
-_U16, _U32, _U64, _I64 = (struct.Struct(form) for form in ("<H", "<I", "<Q", "<q"))
-
-
-def u8(memory: Memory, address: int) -> int:
-    return memory.read(address, 1)[0]
-
-
-def u16(memory: Memory, address: int) -> int:
-    return int(_U16.unpack(memory.read(address, 2))[0])
+_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 
 def u32(memory: Memory, address: int) -> int:
@@ -77,10 +69,6 @@ def u32(memory: Memory, address: int) -> int:
 
 def u64(memory: Memory, address: int) -> int:
     return int(_U64.unpack(memory.read(address, 8))[0])
-
-
-def i64(memory: Memory, address: int) -> int:
-    return int(_I64.unpack(memory.read(address, 8))[0])
 
 
 def read_available(memory: Memory, address: int, size: int) -> bytes:

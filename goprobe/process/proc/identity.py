@@ -38,15 +38,11 @@ class ProcessIdentity(msgspec.Struct, frozen=True):
     pid: int
     name: str
     state: str
-    ppid: int
     uid: int
-    tracer_pid: int
     threads: int
     executable: str
     open_path: str
     root: str
-    inner_pid: int
-    same_pid_namespace: bool
     incarnation: str
     entry: int = 0
 
@@ -75,20 +71,15 @@ def identify(pid: int) -> ProcessIdentity:
         time.sleep(0.005)
     with translated(pid, "read the executable"):
         executable = str(Path(f"/proc/{pid}/exe").readlink())
-        same = Path(f"/proc/{pid}/ns/pid").readlink() == Path("/proc/self/ns/pid").readlink()
     return ProcessIdentity(
         pid=pid,
         name=status.get("Name", ""),
         state=status.get("State", "?")[:1],
-        ppid=_number(status, "PPid"),
         uid=_number(status, "Uid"),
-        tracer_pid=_number(status, "TracerPid"),
         threads=_number(status, "Threads"),
         executable=executable,
         open_path=f"/proc/{pid}/exe",
         root=f"/proc/{pid}/root",
-        inner_pid=int((status.get("NSpid") or str(pid)).split()[-1]),
-        same_pid_namespace=same,
         incarnation=incarnation(pid),
         entry=entry_point(pid),
     )

@@ -56,16 +56,12 @@ class Mapping(msgspec.Struct, frozen=True):
 class MappingUse(msgspec.Struct, frozen=True):
     """How much memory a mapping takes: bytes, as smaps counts them.
 
-    `rss` resident, `pss` its proportional share, `private_dirty` only ours and written,
-    `anonymous` not backed by a file, `swap` swapped out. Huge pages of hugetlbfs are resident
-    too, though the kernel has sums of their own for them.
+    `rss` resident, `swap` swapped out. Huge pages of hugetlbfs are resident too, though the
+    kernel has sums of their own for them.
     """
 
     mapping: Mapping
     rss: int
-    pss: int
-    private_dirty: int
-    anonymous: int
     swap: int
 
 
@@ -132,8 +128,5 @@ def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:
     return MappingUse(
         mapping,
         rss=sum(figures.get(name, 0) for name in _RESIDENT),
-        pss=figures.get(b"Pss", 0),
-        private_dirty=figures.get(b"Private_Dirty", 0),
-        anonymous=figures.get(b"Anonymous", 0),
         swap=figures.get(b"Swap", 0),
     )

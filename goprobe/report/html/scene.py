@@ -18,7 +18,6 @@ from goprobe.report.picture import GAP_WORTH_SHOWING, Mark, Row, rows
 
 STRIP = 10.0
 FAN = 88.0  # the strip, and the lens's rays up to the boxes
-GUTTER = 56.0
 _HEAD = 34.0
 _THING = 30.0
 _SPACE = 4.0

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 
 import msgspec
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -156,11 +155,6 @@ class Page:
         if not column.elastic or column.cut:
             return [self.fit(text, width)]
         return self.wrap(text, width)
-
-
-def width_of(text: str) -> int:
-    """Terminal cells of an escaped string."""
-    return cell_len(text)
 
 
 def _beside(margin: str, text: Text) -> Text:

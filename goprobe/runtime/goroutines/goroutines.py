@@ -68,7 +68,6 @@ class Thread(msgspec.Struct, frozen=True):
     g0: int
     gsignal: int
     current: int
-    in_cgo: int
 
 
 class Goroutines:
@@ -159,7 +158,7 @@ class Goroutines:
                 m = read_record(self._memory, struct, at)
                 yield Thread(
                     address=at, id=m.signed("id"), tid=m["procid"], g0=m["g0"],
-                    gsignal=m["gsignal"], current=m["curg"], in_cgo=m.signed("ncgo"),
+                    gsignal=m["gsignal"], current=m["curg"],
                 )  # fmt: skip
                 at = m["alllink"]
         except UnreadableError:

@@ -56,7 +56,6 @@ class SpanTable(msgspec.Struct, frozen=True):
     elemsize: Ints
     nelems: Ints
     freeindex: Ints
-    freeindex_for_scan: Ints
     alloc_bits: Words
     alloc_count: Ints
     counted_before: Ints
@@ -79,7 +78,7 @@ class SpanTable(msgspec.Struct, frozen=True):
 
 _FIELDS = (
     "startAddr", "npages", "state", "spanclass", "elemsize", "nelems", "freeindex",
-    "freeIndexForScan", "allocBits", "allocCount", "allocCountBeforeCache", "limit", "largeType",
+    "allocBits", "allocCount", "allocCountBeforeCache", "limit", "largeType",
     "sweepgen", "specials", "isUserArenaChunk",
 )  # fmt: skip
 _ADDRESSES = {"startAddr", "allocBits", "limit", "largeType", "specials"}

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from goprobe.binary.elf.elf import ElfFile
-from goprobe.binary.pcln.find import ModuleHead, find_module_head, module_head, open_line_table
 from goprobe.binary.pcln.table import LineTable
-from goprobe.errors import NotGoError, UnreadableError
-from goprobe.process.memory.memory import Memory, u64
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import Memory
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
 
@@ -43,7 +41,6 @@ class Module(msgspec.Struct, frozen=True):
     address: int
     name: str
     plugin: str
-    has_main: bool
     bad: bool
     minpc: int
     maxpc: int
@@ -135,7 +132,6 @@ def _decode(memory: Memory, record: Record) -> Module:
         address=record.address,
         name=_text(memory, record, "modulename"),
         plugin=_text(memory, record, "pluginpath"),
-        has_main=bool(record["hasmain"]),
         bad=bool(record["bad"]),
         minpc=record["minpc"],
         maxpc=record["maxpc"],
@@ -165,29 +161,3 @@ def line_table_of(memory: Memory, module: Module) -> LineTable:
         memory.read(low, high - low), module["text"], gofunc=module["gofunc"],
         rodata=module["rodata"], address=low, read=memory.read,
     )  # fmt: skip
-
-
-def find_first_moduledata(elf: ElfFile, memory: Memory, bias: int) -> ModuleHead | None:
-    """Where runtime.firstmoduledata is, for a binary without symbols; None: not found.
-
-    It is found in the file by what it is, and must be the same in memory at `bias`.
-    """
-    try:
-        head = find_module_head(elf)
-        table = open_line_table(elf)
-    except NotGoError:
-        return None
-    if head is None:
-        return None
-
-    def word(address: int) -> int:
-        try:
-            return u64(memory, address)
-        except UnreadableError:
-            return 0
-
-    live = module_head(word, head.address + bias, table.address + bias, table.header)
-    if live is None:
-        return None
-    rodata, gofunc = (at and at + bias for at in (head.rodata, head.gofunc))
-    return ModuleHead(live.address, live.text, live.etext, live.minpc, live.maxpc, rodata, gofunc)

@@ -17,7 +17,7 @@ _MODULE = (
     "pcHeader funcnametab cutab filetab pctab pclntable ftab findfunctab minpc maxpc text etext "
     "noptrdata enoptrdata data edata bss ebss noptrbss enoptrbss covctrs ecovctrs end "
     "types etypes rodata gofunc epclntab? typelinks? typedesclen? "
-    "pluginpath modulename hasmain gcdatamask.n gcdatamask.bytedata "
+    "pluginpath modulename gcdatamask.n gcdatamask.bytedata "
     "gcbssmask.n gcbssmask.bytedata bad next"
 )
 
@@ -27,7 +27,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         # mheap.go
         "mspan": "next startAddr npages freeindex nelems allocBits gcmarkBits "
         "sweepgen allocCount allocCountBeforeCache? spanclass state needzero "
-        "isUserArenaChunk elemsize limit specials largeType? freeIndexForScan",
+        "isUserArenaChunk elemsize limit specials largeType?",
         "mheap": "allspans arenas sweepgen pagesInUse "
         "allArenas? heapArenas? "
         "userArenaArenas? pages.summary pages.chunks "
@@ -49,7 +49,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         # runtime2.go
         "g": _G,
         "_defer": "heap fn link _panic?",
-        "m": "g0 gsignal curg procid id alllink p ncgo vdsoSP vdsoPC",
+        "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC",
         "p": "id status m mcache",
         "sudog": "g next elem? c? waitlink",
         # chan.go, map.go, internal/runtime/maps

@@ -213,7 +213,7 @@ class DebugShapes:
             return 0
         places = (_ENTRY_KEY, _ENTRY_KEY + key.size)
         members = tuple(
-            Member(field, at, kind.offset, False)
+            Member(field, at, kind.offset)
             for field, at, kind in zip(("key", "value"), places, (key, value), strict=True)
         )
         size = places[1] + value.size
