@@ -8,11 +8,8 @@ that nothing else meets; the heap's own self-check proves the find. Roots are li
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from goprobe.arch.machinecode import Constant, references
 from goprobe.binary.cache import cached, room_of
@@ -23,36 +20,23 @@ from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.memory import Memory, MeteredMemory, u32, u64
+from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
 from goprobe.runtime.heap.heap import Heap, Span
 from goprobe.runtime.image.program import FACTS_ROOM, Program
 from goprobe.runtime.layout.layout import Facts, Layout
 from goprobe.runtime.layout.record import Record, read_record, read_records
 from goprobe.runtime.layout.shipped import shipped_layouts
 
-Words = NDArray[np.uint64]
-
 ROOM = room_of(FACTS_ROOM, __file__)
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
 _WRITE = 2
 _DATA_LIMIT = 1 << 28
-_STRIDE = 8
 _WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
 _PERSISTENT_CHUNK = 256 << 10
 _GC_ARENA = 64 << 10
-_EMPTY_BLOCKS = 64
 _MOST_GOROUTINES = 1 << 24
 _MALLOC_HEADER = 8  # before objects of 512 bytes to 32 KiB that hold pointers, Go 1.22 on
-
-
-class _Area(msgspec.Struct, frozen=True):
-    """A stretch of the module's data: `words` is what stands at [low, …)."""
-
-    low: int
-    words: Words
-
-    def address(self, index: int | np.integer[Any]) -> int:
-        return self.low + _STRIDE * int(index)
 
 
 def _found(finder: _Finder) -> dict[str, int]:
@@ -161,7 +145,7 @@ class _Finder:
             raise NotGoError(f"{self.name} is stripped, and runtime.{name} was {how}")
         return found[0]
 
-    def _areas(self) -> Iterator[_Area]:
+    def _areas(self) -> Iterator[Area]:
         for low, high in (("noptrdata", "enoptrdata"), ("data", "edata"), ("bss", "ebss"),
                           ("noptrbss", "enoptrbss")):  # fmt: skip
             start, end = self._module[low] & ~7, self._module[high]
@@ -172,26 +156,14 @@ class _Finder:
                 raw = self._memory.read(start, size)
             except UnreadableError:
                 continue
-            yield _Area(start, np.frombuffer(raw, np.uint64))
-
-    def _slices(self, area: _Area, limit: int) -> NDArray[np.int64]:
-        """Indexes of words that look like a slice header: pointer, len <= cap, not empty."""
-        words = area.words
-        if len(words) < 3:
-            return np.empty(0, np.int64)
-        pointer, length, capacity = words[:-2], words[1:-1], words[2:]
-        plausible = (
-            (pointer > 4096) & (pointer < 1 << 47) & (pointer % 8 == 0)
-            & (length > 0) & (length <= capacity) & (capacity <= limit)
-        )  # fmt: skip
-        return np.flatnonzero(plausible)
+            yield Area(start, np.frombuffer(raw, np.uint64))
 
     # The heap
 
-    def _mheaps(self, areas: Sequence[_Area]) -> Iterator[int]:
+    def _mheaps(self, areas: Sequence[Area]) -> Iterator[int]:
         offset = self.layout.offset("mheap", "allspans")
         for area in areas:
-            for index in self._slices(area, 1 << 26):
+            for index in slices(area, 1 << 26):
                 at = area.address(index)
                 if self._is_mheap(at - offset, int(area.words[index]), int(area.words[index + 1])):
                     yield at - offset
@@ -223,13 +195,13 @@ class _Finder:
 
     # Goroutines and threads
 
-    def _allgs(self, areas: Sequence[_Area], heap: Heap) -> Iterator[int]:
+    def _allgs(self, areas: Sequence[Area], heap: Heap) -> Iterator[int]:
         """The slice of all gs. While the collector marks it keeps a snapshot of it
         (work.stackRoots, cut to its length: allGsSnapshot, proc.go), which is never longer and has
         no room behind its end. Where the slice has none either, the code tells them apart."""
         found: dict[int, tuple[int, int]] = {}
         for area in areas:
-            for index in self._slices(area, _MOST_GOROUTINES):
+            for index in slices(area, _MOST_GOROUTINES):
                 pointer, count, capacity = area.words[index : index + 3].tolist()
                 if self._are_goroutines(pointer, count, capacity, heap):
                     found[area.address(index)] = count, capacity
@@ -295,7 +267,7 @@ class _Finder:
         sane = g["stack.lo"] <= g["stack.hi"] < 1 << 47 and status < 16 and g["goid"] < 1 << 48
         return g if sane else None
 
-    def _allm(self, areas: Sequence[_Area]) -> int:
+    def _allm(self, areas: Sequence[Area]) -> int:
         """The word that leads to the longest list of threads."""
         best, longest = 0, 0
         some = self._some_threads(np.unique(np.concatenate([area.words for area in areas])))
@@ -341,7 +313,7 @@ class _Finder:
 
     # What else helps
 
-    def _wait_reasons(self, areas: Sequence[_Area]) -> int:
+    def _wait_reasons(self, areas: Sequence[Area]) -> int:
         for area in areas:
             for index in np.flatnonzero(area.words == len(_WAIT_REASON)):
                 # The array begins with the empty reason, one string header before this one.
@@ -359,16 +331,16 @@ class _Finder:
         except UnreadableError:
             return False
 
-    def _persistent_chunks(self, areas: Sequence[_Area], heap: Heap) -> int:
+    def _persistent_chunks(self, areas: Sequence[Area], heap: Heap) -> int:
         """The word that leads to the chain of chunks in which all span metadata lies."""
         try:
             spans = np.array(heap.span_pointers(), np.uint64)
         except UnreadableError:
             return 0
-        found = self._covering(areas, spans, _PERSISTENT_CHUNK)
+        found = covering(self._memory, areas, spans, _PERSISTENT_CHUNK)
         return found[0] if len(found) == 1 else 0
 
-    def _gc_bits_arenas(self, areas: Sequence[_Area], heap: Heap) -> int:
+    def _gc_bits_arenas(self, areas: Sequence[Area], heap: Heap) -> int:
         """The struct is a lock, then free, next, current, previous; mark bits come from `next`,
         and all of the four lists together hold all bits (mheap.go)."""
         struct = self.layout.struct("mspan")
@@ -383,53 +355,12 @@ class _Finder:
         link = self.layout.offset("gcBitsArena", "next")
         every = np.concatenate([marks, allocs])
         found = []
-        for at, words in self._aligned(areas):
-            if self._inside(words[2], marks, _GC_ARENA, link) * 2 <= len(marks):
+        for at, words in aligned(areas):
+            if inside(self._memory, words[2], marks, _GC_ARENA, link) * 2 <= len(marks):
                 continue
             lists = {word for word in words[1:] if word}
-            if sum(self._inside(low, every, _GC_ARENA, link) for low in lists) >= len(every):
+            if sum(inside(self._memory, low, every, _GC_ARENA, link) for low in lists) >= len(
+                every
+            ):
                 found.append(at)
         return found[0] if len(found) == 1 else 0
-
-    def _aligned(self, areas: Sequence[_Area]) -> Iterator[tuple[int, list[int]]]:
-        """Structs of five words whose third leads to a page and the others to pages or nowhere:
-        each one's address and words."""
-        for area in areas:
-            words = area.words
-            paged = (words < 1 << 47) & (words % 4096 == 0)
-            here = paged[1:-3] & paged[2:-2] & (words[2:-2] > 4096) & paged[3:-1] & paged[4:]
-            for index in np.flatnonzero(here):
-                yield area.address(index), [int(w) for w in words[index : index + 5]]
-
-    def _covering(self, areas: Sequence[_Area], addresses: Words, size: int) -> list[int]:
-        """The words from which blocks of `size` bytes, each with the next one's address at its
-        beginning, hold all of `addresses`.
-
-        A word that is followed by an offset into the block is an allocator's own position in it
-        (persistentAlloc, malloc.go), not the list that is looked for.
-        """
-        found: list[int] = []
-        for area in areas:
-            words = area.words
-            plausible = (words > 4096) & (words < 1 << 47) & (words % 4096 == 0)
-            for index in np.flatnonzero(plausible):
-                following = int(words[index + 1]) if index + 1 < len(words) else 0
-                if 0 < following <= size:
-                    continue
-                if self._inside(int(words[index]), addresses, size, 0) == len(addresses):
-                    found.append(area.address(index))
-        return found
-
-    def _inside(self, low: int, addresses: Words, size: int, link: int) -> int:
-        inside, seen = 0, set[int]()
-        while low and low % 4096 == 0 and low not in seen and len(seen) < 1 << 14:
-            seen.add(low)
-            here = int(((addresses >= low) & (addresses < low + size)).sum())
-            inside += here
-            if not inside and len(seen) >= _EMPTY_BLOCKS:
-                break
-            try:
-                low = u64(self._memory, low + link)
-            except UnreadableError:
-                break
-        return inside

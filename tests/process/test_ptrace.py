@@ -18,7 +18,7 @@ from goprobe.errors import NotPermittedError, TargetGoneError, TargetTimeoutErro
 from goprobe.process.guardian.guardian import guardian
 from goprobe.process.proc.identity import identify
 from goprobe.process.proc.maps import find, read_maps
-from goprobe.process.ptrace import stop as module
+from goprobe.process.ptrace import threadstop
 from goprobe.process.ptrace.stop import StoppedProcess, stopped
 from tests.process.targets import (
     ask,
@@ -175,7 +175,7 @@ def test_nothing_leaks_in_either_process() -> None:
                 process.memory.read(process.threads[program.pid].sp, 8)
         after = open_files(os.getpid()), threading.active_count(), open_files(program.pid)
         assert after == before
-        assert module._left_behind == []
+        assert threadstop._left_behind == []
         assert_healthy(program)
 
 
@@ -223,7 +223,7 @@ def test_the_exit_code_stays_for_who_started_it() -> None:
 
 
 def test_one_tracer_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TRACER_PATIENCE", 0.05)
+    monkeypatch.setattr(threadstop, "_TRACER_PATIENCE", 0.05)
     with target("heart") as program:
         holds, over = threading.Event(), threading.Event()
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.join import SitePlan
 from goprobe.analysis.escape.linefacts import MOST_STARTS, CodeLines, Copy, Starts
 from goprobe.analysis.escape.promises import Span
+from goprobe.analysis.escape.siteplan import SitePlan
 
 _MOST = 4096
 

@@ -10,10 +10,10 @@ from signal import Signals
 import msgspec
 
 from goprobe.analysis.escape.calls import CALL_SIZE, AllocationCall, CodeMap
-from goprobe.analysis.escape.join import SitePlan
+from goprobe.analysis.escape.evidence import CallEvidence
 from goprobe.analysis.escape.results import CallResults, Results
+from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.stackpointers import pointers_into_stacks
-from goprobe.analysis.escape.verdict import CallEvidence
 from goprobe.arch.machinecode import DirectCall
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.escape import DanglingPointer

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.codecopies import Copies
-from goprobe.analysis.escape.join import SitePlan
+from goprobe.analysis.escape.evidence import Evidence
 from goprobe.analysis.escape.linefacts import LineFacts
 from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.request import EscapeRequest
+from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.sourcefiles import SourceNames
-from goprobe.analysis.escape.verdict import Evidence, judge
+from goprobe.analysis.escape.verdict import judge
 from goprobe.model.address import Address
 from goprobe.model.escape import Call, Outcome, Place, Prediction, Site, Verdict
 from goprobe.runtime.allocators import Family

@@ -23,8 +23,9 @@ from goprobe.arch.registers import PC, SP
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind
 from goprobe.model.value import Data, Element, State, Value, Variable
+from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.frames import FrameView
-from goprobe.runtime.stacks.variables import Binding, FrameVariables
+from goprobe.runtime.stacks.variables import FrameVariables
 from goprobe.runtime.world import World
 
 _WRAPPER = re.compile(r"\.(?:gowrap|deferwrap)\d+$")

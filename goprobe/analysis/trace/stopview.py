@@ -21,13 +21,15 @@ from goprobe.model.location import Kind, Location
 from goprobe.model.trace import Bounds, Frame, Stop
 from goprobe.model.value import Element, State, Variable
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
-from goprobe.runtime.stacks.variables import Binding, FrameVariables
+from goprobe.runtime.stacks.variables import FrameVariables
+from goprobe.runtime.values.decoded import Capture, Decoded, Limits
 from goprobe.runtime.values.inuse import given_up
 from goprobe.runtime.values.place import LeftOutError
-from goprobe.runtime.values.values import Capture, Decoded, Decoder, Limits
+from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
 
 FRAME_LIMIT = 256

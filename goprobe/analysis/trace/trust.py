@@ -27,8 +27,8 @@ from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.image.program import Program
+from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.frames import FrameView
-from goprobe.runtime.stacks.variables import Binding
 from goprobe.runtime.values.functionvars import FunctionVariables
 from goprobe.runtime.values.pieces import is_taken_apart, leaves
 
@@ -200,7 +200,8 @@ def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:
 
 def _is_named(file: str, name: str, line: int, last: int = 0) -> bool:
     """Whether a line of a file, or those up to the last, name it at all; what the compiler took
-    out of another variable has a name of its making (SplitStruct, see runtime/variables.py)."""
+    out of another variable has a name of its making (SplitStruct, see
+    runtime/stacks/variables.py)."""
     return any(line <= t.line <= max(line, last) and t.text == name for t in tokens_of(file))
 
 

@@ -240,12 +240,8 @@ class LineTable:
         return self._string(self._files, self._units[at], self.header.file_names)
 
     def unit_files(self) -> memoryview:
-        """runtime.cutab: per unit and file number an offset into `file_bytes`."""
+        """runtime.cutab: per unit and file number an offset into the table of file names."""
         return self._units
-
-    def file_bytes(self) -> bytes:
-        """All file names, each ended by a NUL."""
-        return bytes(self._files)
 
     def units_of_functions(self) -> Iterator[int]:
         """The compilation unit of every function, in address order; corrupt ones as 0xffffffff."""

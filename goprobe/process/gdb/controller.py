@@ -1,6 +1,6 @@
 """GDB as a controller: it starts, stops and resumes a program; we read its memory ourselves.
 
-The only file that speaks to GDB. Nobody asks GDB for symbols here: breakpoints are addresses,
+Nobody asks GDB for symbols here: breakpoints are addresses,
 so it reads no file of the program at all, which is most of what makes it fast.
 """
 
@@ -11,15 +11,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 from goprobe.arch import registers
 from goprobe.arch.registers import FLAGS, PC, THREAD, VECTORS
 from goprobe.errors import (
     CannotWorkError,
-    GdbDiedError,
     GoprobeError,
-    TargetError,
     TargetGoneError,
     TargetTimeoutError,
     UsageError,
@@ -28,12 +26,11 @@ from goprobe.heldsignals import signals_held
 from goprobe.process.gdb import mi
 from goprobe.process.gdb.breakpoints import Places
 from goprobe.process.gdb.connection import COMMAND_TIMEOUT, Connection
-from goprobe.process.gdb.inferior import Held
 from goprobe.process.gdb.mi import StopEvent, quoted, register_value
 from goprobe.process.gdb.numbers import RegisterNumbers, ThreadNumbers
 from goprobe.process.gdb.pipes import MiPipes
 from goprobe.process.gdb.process import GdbProcess
-from goprobe.process.gdb.signals import pending_signals, send_again
+from goprobe.process.gdb.running import Running
 from goprobe.process.spawn import not_traceable
 
 __all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
@@ -43,10 +40,8 @@ RegisterMap = Mapping[str, int]
 
 GENERAL = (*registers.GENERAL, PC, FLAGS, *THREAD)
 
-_SILENCE = 1.0  # seconds of GDB's silence after which we look at the program ourselves
 
-
-class Gdb:
+class Gdb(Running):
     """One GDB, driving at most one program. Use it as a context manager.
 
     Leaving the block ends a program that was launched, lets go of one that was attached, and
@@ -71,9 +66,7 @@ class Gdb:
         that command runs already.
         """
         settings = mi.SETTINGS if symbols else (*mi.SETTINGS, *mi.FRUGAL_SETTINGS)
-        self._held = Held()
-        self._at: StopEvent | None = None
-        self._running = False
+        super().__init__()
         self._version = ""
         process = started or GdbProcess(gdb, environment, symbols=symbols)
         self._mi = self._converse(process.take(), log)
@@ -100,11 +93,6 @@ class Gdb:
         if not self._version:
             self._version = mi.version_in(self._mi.outcome(self._banner).console)
         return self._version
-
-    @property
-    def pid(self) -> int:
-        """The program's process id; 0 where there is none (any more)."""
-        return self._held.pid
 
     def launch(
         self,
@@ -202,72 +190,6 @@ class Gdb:
         self._require_program()
         return self._places.watch(address, size, access)
 
-    def resume(self, *, timeout: float) -> StopEvent:
-        """Let all threads run until the next stop; TargetTimeoutError after `timeout` seconds.
-
-        After a timeout the program still runs: `interrupt` and `wait`, or leave the block.
-        """
-        deadline = time.monotonic() + timeout
-        event = self._step_off(timeout)
-        if event is not None:
-            return event
-        return self._run("-exec-continue", timeout, until=deadline)
-
-    def step_instruction(self, *, timeout: float, over_calls: bool = False) -> StopEvent:
-        """One instruction of the thread that stopped; with `over_calls` a call counts as one.
-
-        While a call runs the other threads do too, and whoever returns to that place first ends
-        the step: the event says which thread it was.
-        """
-        after = self._end_of_call() if over_calls else 0
-        if not after:
-            return self._run("-exec-step-instruction", timeout)
-        number = self.insert_breakpoint(after, temporary=True)
-        event = self._run("-exec-continue", timeout)
-        if event.breakpoint == number:
-            return StopEvent("step", event.thread, event.pc, detail="call returned")
-        if number in self._places:
-            self.remove_breakpoint(number)
-        return event
-
-    def wait(self, *, timeout: float) -> StopEvent:
-        """The next stop of a program that runs.
-
-        At a stop of kind "exec" the program is another one, and all breakpoints are gone.
-        """
-        return self._wait(timeout, time.monotonic() + timeout)
-
-    def _wait(self, timeout: float, deadline: float) -> StopEvent:
-        self._require_program()
-        payload = self._next_stop(timeout, deadline)
-        self._running = False
-        if payload is None:
-            return self._end()
-        event = mi.parse_stop(payload, 0)
-        if event.over:
-            self._held.reap()
-            self._forget()
-            return event
-        if event.detail == mi.CANNOT_INSERT and self._held.dies(_SILENCE):
-            return self._end()
-        if event.kind == "exec":
-            self._threads.forget()
-            self._registers.forget()
-            self._places.remove_all()
-            # Of all threads the first is left; GDB may still mean the one that called exec.
-            self._mi.command(f"-thread-select {self._threads.number(self.pid)}")
-            return mi.parse_stop(payload, self.pid)
-        self._at = mi.parse_stop(payload, self._threads.tid(payload.get("thread-id")))
-        return self._at
-
-    def interrupt(self) -> None:
-        """Stop a running program soon: the stop has kind "signal" and signal "SIGTRAP".
-
-        SIGTRAP because it is the one signal that GDB keeps; every other one is the program's.
-        """
-        if self._running:
-            self._held.signal(signal.SIGTRAP)
-
     def registers(self, thread: int | None = None) -> RegisterMap:
         """The registers of a kernel thread (default: the one that stopped), unsigned: general
         ones, rip, eflags and the segment bases. One round trip."""
@@ -344,10 +266,6 @@ class Gdb:
         if self.pid:
             raise UsageError(f"GDB already holds process {self.pid}")
 
-    def _require_program(self) -> None:
-        if not self.pid:
-            raise TargetGoneError("the program is gone")
-
     def _hold(self, timeout: float) -> StopEvent:
         deadline = time.monotonic() + timeout
         held = (f"-gdb-set {setting}" for setting in mi.HELD_SETTINGS)
@@ -368,119 +286,6 @@ class Gdb:
             return not_traceable(pid)
         return CannotWorkError(f"GDB cannot take hold of process {pid}: {message}")
 
-    def _step_off(self, timeout: float) -> StopEvent | None:
-        """Leave a breakpoint where signals wait for the thread; the next stop if that is one.
-
-        GDB leaves breakpoints by itself. But if the thread turns to a signal just then, GDB waits
-        for it to come back to this place and takes the next hit there for that (GDB 13.1 and
-        18.1): in Go that may be another goroutine's. While all threads stand still no signal
-        arrives, so it is enough to hold back those that wait already.
-        """
-        at, self._at = self._at, None
-        if at is None or not self._places.is_software(at.breakpoint):
-            return None
-        waiting = pending_signals(self.pid, at.thread)
-        return self._steps_held(at.thread, waiting, 1, timeout) if waiting else None
-
-    def step_alone(self, count: int, *, timeout: float) -> StopEvent | None:
-        """Let the thread that stopped run some instructions while all others, and the signals that
-        wait for it, are held back; the program's end if it came to that."""
-        at, self._at = self._at, None
-        if at is None:
-            return None
-        waiting = pending_signals(self.pid, at.thread)
-        event = self._steps_held(at.thread, waiting, count, timeout)
-        return event if event is not None and event.over else None
-
-    @property
-    def at(self) -> StopEvent | None:
-        """The last stop, where the program has not run since."""
-        return self._at
-
-    def _steps_held(
-        self, thread: int, waiting: Mapping[str, int], count: int, timeout: float
-    ) -> StopEvent | None:
-        """Steps of one thread without its waiting signals; the stop if it is none of these."""
-        names = " ".join(waiting)
-        held: list[int] = []
-        if waiting:
-            self._mi.send(
-                f"-interpreter-exec console {quoted(f'handle {names} stop print nopass')}"
-            )
-        step = f"-exec-step-instruction --thread {self._threads.number(thread)}"
-        for _ in range(count):
-            event = self._step_alone(step, timeout)
-            while event.signal in waiting and len(held) < len(waiting):
-                held.append(waiting[event.signal])
-                event = self._step_alone(step, timeout)
-            if event.kind != "step":
-                break
-        self._at = None
-        if event.over:
-            return event
-        if waiting:
-            self._mi.send(
-                f"-interpreter-exec console {quoted(f'handle {names} nostop noprint pass')}"
-            )
-        for number in held:
-            send_again(self.pid, thread, number)
-        return None if event.kind == "step" or event.signal == "SIGTRAP" else event
-
-    def _step_alone(self, step: str, timeout: float) -> StopEvent:
-        """One step of one thread, all others held; one that waits for them is broken off."""
-        try:
-            return self._run(step, min(timeout, _SILENCE))
-        except TargetTimeoutError:
-            self.interrupt()
-            return self.wait(timeout=timeout)
-
-    def _run(self, command: str, timeout: float, *, until: float | None = None) -> StopEvent:
-        """Let it run by `command` until it stops, for `timeout` seconds or to the time `until`."""
-        self._require_program()
-        self._mi.forget_stops()
-        [token] = self._mi.send(command)
-        outcome = self._mi.outcome(token)
-        if outcome.failed:
-            if self._held.dies(_SILENCE):  # somebody killed it while it stood
-                return self._end()
-            raise TargetError(f"GDB says: {outcome.error}")
-        self._running = True
-        return self._wait(timeout, time.monotonic() + timeout if until is None else until)
-
-    def _next_stop(self, timeout: float, deadline: float) -> Mapping[str, Any] | None:
-        """The next stop that GDB tells of; None where the program ended behind GDB's back."""
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                return self._mi.stop(min(left, _SILENCE))
-            except TargetTimeoutError:
-                if self._held.is_dead():
-                    return None
-                if left <= _SILENCE:
-                    raise TargetTimeoutError(
-                        f"the program did not stop within {timeout:g} s"
-                    ) from None
-            except GdbDiedError:
-                if not self._held.ended_by_itself():
-                    raise
-                return None
-
-    def _end(self) -> StopEvent:
-        """The end of a program that GDB has not told of: then GDB is of no use any more."""
-        self._mi.close()
-        try:
-            return self._held.end()
-        finally:
-            self._forget()
-
-    def _end_of_call(self) -> int:
-        """The address after the instruction at pc if that is a call, else 0."""
-        pc = self.registers()[PC]
-        answer = self._mi.command(f"-data-disassemble -s {pc:#x} -e {pc + 16:#x} -- 0")
-        first, *rest = answer["asm_insns"]
-        is_call = first["inst"].split()[0].startswith("call")
-        return int(rest[0]["address"], 16) if is_call and rest else 0
-
     def _let_go(self) -> None:
         """Detach from an attached process, stopping it first where it runs."""
         with contextlib.suppress(GoprobeError):
@@ -489,11 +294,3 @@ class Gdb:
                 self.wait(timeout=COMMAND_TIMEOUT)
             if self.pid:
                 self.detach()
-
-    def _forget(self) -> None:
-        self._held.forget()
-        self._running = False
-        self._at = None
-        self._places.forget()
-        self._threads.forget()
-        self._registers.forget()

@@ -13,7 +13,6 @@ import struct
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from goprobe.arch import patches, systemcalls
@@ -45,39 +44,11 @@ from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.tracer import inject
 from goprobe.process.tracer.events import CallSite, ProbeSite
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
+from goprobe.process.tracer.points import Point, plan_points
 
 _RUN_GAP = 4096
 _TEXT_LIMIT = 1 << 30
 _REL32 = struct.Struct("<i")
-
-
-class Point(msgspec.Struct):
-    """A breakpoint: after a call that is inspected, at a probed instruction, or both.
-
-    `returning` while more returns of `site` are to be seen, `probe_left` how many hits of `probe`
-    are still wanted. `inserted`: the breakpoint is in the program. `on_demand`: it is only while
-    a call is on its way, as the return address is often reached without one; `strays` are such
-    waits.
-    """
-
-    address: int
-    number: int
-    original: int
-    site: int = -1
-    returning: bool = False
-    probe: int = -1
-    probe_left: int = 0
-    inserted: bool = True
-    on_demand: bool = False
-    strays: int = 0
-    action: Displaced | None = None
-
-
-class _Plan(msgspec.Struct):
-    """Which addresses get a breakpoint, link-time; slots are numbered in this order."""
-
-    returns: dict[int, int] = msgspec.field(default_factory=dict)
-    probes: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 class Cave:
@@ -98,7 +69,7 @@ class Cave:
         self.targets: list[int] = []
         self.points: dict[int, Point] = {}
         self.returns: dict[int, Point] = {}
-        self._plan = _plan(sites, probes, inspect)
+        self._plan = plan_points(sites, probes, inspect)
         slots = len(self._plan.returns.keys() | self._plan.probes.keys())
         ring = ring_size(len(sites))
         stub = make_stub(inspect, ring, checked=check_every > 0)
@@ -365,18 +336,6 @@ class Cave:
             raise CannotWorkError(f"cannot patch the program: {error.strerror}") from None
         if done != len(data):
             raise CannotWorkError("cannot patch the program: it is not all there")
-
-
-def _plan(sites: Sequence[CallSite], probes: Sequence[ProbeSite], inspect: int) -> _Plan:
-    plan = _Plan()
-    if len({site.pc for site in sites}) != len(sites):
-        raise ValueError("a call is traced twice")
-    if len({site.pc for site in probes}) != len(probes):
-        raise ValueError("an instruction is probed twice")
-    if inspect > 0:
-        plan.returns.update((s.pc + patches.CALL_SIZE, i) for i, s in enumerate(sites) if s.inspect)
-    plan.probes.update((s.pc, i) for i, s in enumerate(probes) if s.limit or inspect > 0)
-    return plan
 
 
 def _bias(pid: int, binary: str) -> tuple[int, int]:

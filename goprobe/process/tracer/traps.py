@@ -19,9 +19,10 @@ from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC, PC_WORD, RESULT_WORDS, SP_WORD, WORDS
 from goprobe.arch.stub import CLAIM_WORD, RECORD_WORD, RECORDED_WORDS, Place
 from goprobe.process.tracer.calls import Inspected
-from goprobe.process.tracer.cave import Cave, Point
+from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.events import CallHit, ProbeHit
 from goprobe.process.tracer.listeners import Listeners
+from goprobe.process.tracer.points import Point
 from goprobe.process.tracer.threadregs import Machine
 from goprobe.process.tracer.tracees import Tracees
 

@@ -13,81 +13,29 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from goprobe.arch.registers import GENERAL
-from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
-from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.pcln.format import shown_name
-from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
-from goprobe.errors import NotGoError, UnreadableError
+from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import read_available, u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
-from goprobe.runtime.image.code import Spot
 from goprobe.runtime.layout.lists import Lists
+from goprobe.runtime.roots.frameshapes import (
+    WORD,
+    FrameShapes,
+    FrameVariable,
+    Shape,
+    StackObject,
+)
 from goprobe.runtime.roots.roots import RootGroup, RootKind, Roots
 from goprobe.runtime.roots.templates import Slot, Template, Templates, inside, returns_of
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import MachineFrame
 from goprobe.runtime.types.sentvalues import Sent, sent_values
-from goprobe.runtime.values.spilled import parts_in_memory
 from goprobe.runtime.world import World
 
-_WORD = 8
 _STACK_LIMIT = 1 << 30
-_POINTER_BYTES_LIMIT = 1 << 24
 _INTERRUPTING = frozenset({"runtime.asyncPreempt", "runtime.debugCallV2"})
-
-
-class _Variable(msgspec.Struct, frozen=True):
-    """A variable at a place of its frame: [low, high) from the CFA. `rtype` is the descriptor of
-    its type where nothing else tells that."""
-
-    low: int
-    high: int
-    name: str
-    type: GoType | None
-    rtype: int = 0
-
-
-class _Lead(msgspec.Struct, frozen=True):
-    """A variable that may point at a value on its own stack, which then has no other name: an
-    array behind a slice (`many`), or what a pointer points at. `type` is that of the element."""
-
-    place: int
-    name: str
-    type: GoType
-    many: bool
-
-
-class _Object(msgspec.Struct, frozen=True):
-    """A stack object: `low` from the CFA, `pointers` its pointer words' offsets in bytes."""
-
-    low: int
-    size: int
-    pointers: tuple[int, ...]
-
-
-class _Shape(msgspec.Struct, frozen=True):
-    """What is known of every frame that stands at one pc. Places are bytes from the CFA.
-
-    `exact` is False where there are no maps for it.
-    """
-
-    exact: bool
-    slots: tuple[int, ...] = ()
-    objects: tuple[_Object, ...] = ()
-    variables: tuple[_Variable, ...] = ()
-    starts: tuple[int, ...] = ()
-    leads: tuple[_Lead, ...] = ()
-
-    def variable(self, place: int) -> _Variable | None:
-        at = bisect_right(self.starts, place) - 1
-        while at >= 0 and at > bisect_right(self.starts, place) - 8:
-            if self.variables[at].low <= place < self.variables[at].high:
-                return self.variables[at]
-            at -= 1
-        return None
 
 
 class StackRoots:
@@ -97,7 +45,7 @@ class StackRoots:
         self._world = world
         self._stacks = stacks
         self._low, self._high = low, high
-        self._shapes: dict[int, _Shape] = {}
+        self.shapes = FrameShapes(world)
         self.templates = Templates()
         self._sent: dict[int, tuple[Sent, ...]] | None = None
         self.conservative = 0
@@ -133,14 +81,14 @@ class StackRoots:
         for slot in template.slots:
             value = words[slot.index]
             if self._low <= value < self._high:
-                place, cfa = g.sp + slot.index * _WORD, g.sp + slot.cfa
-                variable = _Variable(slot.low, slot.low, slot.name, slot.type)
+                place, cfa = g.sp + slot.index * WORD, g.sp + slot.cfa
+                variable = FrameVariable(slot.low, slot.low, slot.name, slot.type)
                 if slot.type is None:
                     variable = self.sent_at(g, place, cfa) or variable
                 roots.add(groups.variable(cfa, variable, slot.function), place, value)
         return True
 
-    def sent_at(self, g: Goroutine, place: int, cfa: int) -> _Variable | None:
+    def sent_at(self, g: Goroutine, place: int, cfa: int) -> FrameVariable | None:
         """The value at an address of a goroutine's stack that a channel knows of."""
         if self._sent is None:
             world = self._world
@@ -149,7 +97,7 @@ class StackRoots:
             if sent.low <= place < sent.high:
                 kind = self._world.typedata.debug_type(sent.rtype)
                 rtype = 0 if kind else sent.rtype
-                return _Variable(sent.low - cfa, sent.high - cfa, _SENT, kind, rtype)
+                return FrameVariable(sent.low - cfa, sent.high - cfa, _SENT, kind, rtype)
         return None
 
     def _has_defers(self, g: Goroutine) -> bool:
@@ -158,81 +106,8 @@ class StackRoots:
             u64(memory, g.address + layout.offset("g", name)) for name in ("_defer", "_panic")
         )
 
-    def shape(self, frame: MachineFrame, spot: Spot) -> _Shape:
-        key = frame.pc
-        found = self._shapes.get(key)
-        if found is None:
-            found = self._shapes[key] = self._read_shape(frame, spot)
-        return found
 
-    def _read_shape(self, frame: MachineFrame, spot: Spot) -> _Shape:
-        function = spot.function
-        table = function.table
-        try:
-            maps = frame_maps(table, function, frame.pc)
-            # varp: below the saved frame pointer, which frames of some size have.
-            varp = -16 if spot.size > 0 else -8
-            first = varp - _WORD * maps.locals.words
-            slots = [first + _WORD * i for i in maps.locals]
-            slots += [_WORD * i for i in maps.arguments]
-            objects = tuple(
-                _Object(o.offset + (varp if o.offset < 0 else 0), o.size,
-                        self._pointers(o.pointer_bytes, o.bitmap))
-                for o in stack_objects(table, function)
-            )  # fmt: skip
-        except UnreadableError:
-            return _Shape(False)
-        variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
-        return _Shape(True, tuple(slots), objects, tuple(variables),
-                      tuple(v.low for v in variables), tuple(self._leads(variables)))  # fmt: skip
-
-    def _leads(self, variables: list[_Variable]) -> Iterator[_Lead]:
-        types = self._world.program.debug.types
-        for v in variables:
-            if v.type is None:
-                continue
-            if v.type.kind == GoKind.POINTER and v.type.elem:
-                yield _Lead(v.low, v.name, types.at(v.type.elem), False)
-            elif v.type.kind == GoKind.SLICE:
-                elem = v.type.elem or types.at(v.type.member("array").type).elem
-                yield _Lead(v.low, v.name, types.at(elem), True)
-
-    def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
-        if not 0 < size <= _POINTER_BYTES_LIMIT:
-            return ()
-        count = size // _WORD
-        raw = self._world.memory.read(bitmap, (count + 7) // 8)
-        return tuple(_WORD * i for i in range(count) if raw[i >> 3] >> (i & 7) & 1)
-
-    def _variables(self, lookup: int) -> Iterator[_Variable]:
-        """Variables in memory of the functions, inlined ones too, that cover a pc."""
-        program = self._world.program
-        if program.stripped:
-            return
-        pc = lookup - self._world.bias
-        function = program.debug.function_at(pc)
-        if function is None:
-            return
-        try:
-            scopes = program.debug.scopes(function, pc)
-        except NotGoError:
-            return
-        for scope in scopes:
-            for local in scope.locals:
-                entry = next((e for e in local.locations if e.low <= pc < e.high), None)
-                if entry is None or not local.name:
-                    continue
-                kind = program.debug.types.at(local.type)
-                try:
-                    pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-                except UnsupportedExpressionError:
-                    continue
-                types, places = program.debug.types, local.locations
-                for part in parts_in_memory(types, local.name, kind, pieces, places):
-                    yield _Variable(part.address, part.address + part.size, part.name, part.type)
-
-
-_TEMPORARY = _Variable(0, 0, "a temporary", None)
+_TEMPORARY = FrameVariable(0, 0, "a temporary", None)
 _SENT = "a value to send"
 
 
@@ -258,7 +133,7 @@ class _Groups:
             )
         return self._owner
 
-    def variable(self, cfa: int, variable: _Variable, function: str) -> int:
+    def variable(self, cfa: int, variable: FrameVariable, function: str) -> int:
         """A variable of the frame at `cfa`; a temporary has no type."""
         name, low = variable.name, variable.low
         placed = variable.type or variable.rtype
@@ -289,7 +164,7 @@ class _Stack:
         self._base = 0
         self._words = memoryview(b"").cast("Q")
         self._queue: list[int] = []
-        self._objects: list[tuple[int, _Object, MachineFrame, _Shape]] = []
+        self._objects: list[tuple[int, StackObject, MachineFrame, Shape]] = []
         self._regions: list[tuple[int, int, str, GoType]] = []
 
     def run(self) -> None:
@@ -315,7 +190,7 @@ class _Stack:
         returns = returns_of(self._g, frames, self._words) if self._complete else None
         if returns is None or any(f.function in _INTERRUPTING for f in frames):
             return None
-        shapes = [(f, self._finder.shape(f, f.spot)) for f in frames if f.spot]
+        shapes = [(f, self._finder.shapes.of(f, f.spot)) for f in frames if f.spot]
         if not all(shape.exact for _, shape in shapes):
             return None
         slots = tuple(self._slot_at(f, s, place) for f, s in shapes for place in s.slots)
@@ -326,20 +201,20 @@ class _Stack:
             self._g.high - self._g.sp, returns, slots, leads, any(s.objects for _, s in shapes)
         )
 
-    def _slot_at(self, frame: MachineFrame, shape: _Shape, place: int) -> Slot:
+    def _slot_at(self, frame: MachineFrame, shape: Shape, place: int) -> Slot:
         v = shape.variable(place) or _TEMPORARY
         index = self._index(frame, place)
         return Slot(index, frame.cfa - self._g.sp, v.name, v.low, v.type, _function(frame))
 
     def _index(self, frame: MachineFrame, place: int) -> int:
-        return (frame.cfa + place - self._g.sp) // _WORD
+        return (frame.cfa + place - self._g.sp) // WORD
 
     def _load(self, bottom: int) -> None:
-        self._base = bottom & -_WORD
-        size = (self._g.high - self._base) & -_WORD
+        self._base = bottom & -WORD
+        size = (self._g.high - self._base) & -WORD
         raw = read_available(self._world.memory, self._base, min(size, _STACK_LIMIT))
-        self._words = memoryview(raw)[: len(raw) & -_WORD].cast("Q")
-        if len(self._words) * _WORD < size:
+        self._words = memoryview(raw)[: len(raw) & -WORD].cast("Q")
+        if len(self._words) * WORD < size:
             self._roots.notes.append(
                 f"the stack of goroutine {self._g.id} cannot be read whole: what only the rest of "
                 "it keeps counts as garbage"
@@ -356,10 +231,10 @@ class _Stack:
         for frame in frames:
             if frame.spot is None:
                 continue
-            for lead in self._finder.shape(frame, frame.spot).leads:
+            for lead in self._finder.shapes.of(frame, frame.spot).leads:
                 at = self._word(frame.cfa + lead.place)
                 if self._g.low <= at < self._g.high:
-                    count = self._word(frame.cfa + lead.place + 2 * _WORD) if lead.many else 1
+                    count = self._word(frame.cfa + lead.place + 2 * WORD) if lead.many else 1
                     high = at + lead.type.size * count
                     within = bisect_right(ends, at)
                     if within < len(ends) and high <= ends[within]:
@@ -377,7 +252,7 @@ class _Stack:
             if running:
                 self._registers()
             return interrupting
-        shape = self._finder.shape(frame, spot)
+        shape = self._finder.shapes.of(frame, spot)
         if not shape.exact:
             self._conservative(frame)
             return False
@@ -388,7 +263,7 @@ class _Stack:
                 self._objects.append((frame.cfa + found.low, found, frame, shape))
         return False
 
-    def _slot(self, frame: MachineFrame, shape: _Shape, address: int) -> None:
+    def _slot(self, frame: MachineFrame, shape: Shape, address: int) -> None:
         value = self._word(address)
         if not value:
             return
@@ -401,10 +276,10 @@ class _Stack:
             owner = self._groups.variable(frame.cfa, variable, _function(frame))
             self._roots.add(owner, address, value)
 
-    def _region(self, frame: MachineFrame, address: int) -> _Variable | None:
+    def _region(self, frame: MachineFrame, address: int) -> FrameVariable | None:
         for low, high, name, kind in self._regions:
             if low <= address < high:
-                return _Variable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
+                return FrameVariable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
         return None
 
     def _conservative(self, frame: MachineFrame) -> None:
@@ -414,8 +289,8 @@ class _Stack:
 
     def _range(self, low: int, high: int, function: str) -> None:
         """Words of the stack, as far as it was read."""
-        low = max(low & -_WORD, self._base)
-        for address in range(low, min(high, self._base + _WORD * len(self._words)), _WORD):
+        low = max(low & -WORD, self._base)
+        for address in range(low, min(high, self._base + WORD * len(self._words)), WORD):
             self._perhaps(address, self._word(address), function)
 
     def _registers(self) -> None:

@@ -7,7 +7,7 @@ the closure object (DW_AT_go_closure_offset, src/cmd/compile/internal/dwarfgen/d
 from __future__ import annotations
 
 from goprobe.runtime.image.program import Program
-from goprobe.runtime.values.values import Capture
+from goprobe.runtime.values.decoded import Capture
 
 
 def captures_of(program: Program, code: int) -> tuple[Capture, ...]:

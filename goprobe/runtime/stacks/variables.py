@@ -8,9 +8,8 @@ offset from entry on; an optimised one has a location list, or nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from goprobe.arch.frames import RETURN_ADDRESS
@@ -22,6 +21,15 @@ from goprobe.errors import UnreadableError
 from goprobe.model.value import State
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.image.program import Program
+from goprobe.runtime.stacks.bindings import (
+    Binding,
+    as_declared,
+    in_force_first,
+    in_its_own_statement,
+    is_later,
+    one_of_each,
+    without_hidden_captures,
+)
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.functionvars import FunctionVariables, frame_offset, named_elsewhere
@@ -32,25 +40,12 @@ from goprobe.runtime.values.pieces import (
     leaves,
     placed,
 )
-from goprobe.runtime.values.place import InBytes, InMemory, Place
+from goprobe.runtime.values.place import InBytes, InMemory
 
 _WORD = 8
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
 # and msg.ptr and msg.len for the parts of a variable that it took apart.
 _OF_THE_SOURCE = re.compile(r"&?\w+")
-
-
-class Binding(msgspec.Struct, frozen=True):
-    """A variable of a frame with its place. `why` explains every state but live."""
-
-    local: Local
-    name: str
-    type: GoType
-    state: State
-    why: str
-    place: Place | None = None
-    register: str = ""
-    moved: bool = False
 
 
 class FrameVariables:
@@ -86,10 +81,10 @@ class FrameVariables:
             named = [v for v in named if not about.is_of_inlined_call(v)]
         named = self._with_types(about, named, everything, frame, registers)
         bound = [
-            self._bind(about, local, frame, registers, everything) for local in _as_declared(named)
+            self._bind(about, local, frame, registers, everything) for local in as_declared(named)
         ]
-        bound = list(_without_hidden_captures(_one_of_each(bound)))
-        yield from _in_force_first(bound, frame.line)
+        bound = list(without_hidden_captures(one_of_each(bound)))
+        yield from in_force_first(bound, frame.line)
 
     def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
         """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names
@@ -154,9 +149,9 @@ class FrameVariables:
         except UnsupportedExpressionError as error:
             return Binding(local, local.name, kind, State.OPTIMIZED_OUT, f"{error}")
         fixed = frame_offset(local) is not None
-        if _is_later(local, frame.line) or (fixed and not about.is_assigned(local, kind, pc)):
+        if is_later(local, frame.line) or (fixed and not about.is_assigned(local, kind, pc)):
             return self._not_yet(local, kind, frame)
-        if not fixed and _in_its_own_statement(local, frame.line):
+        if not fixed and in_its_own_statement(local, frame.line):
             return self._not_yet(local, kind, frame)
         return self._placed(about, local, kind, frame, pieces, registers, others)
 
@@ -179,7 +174,7 @@ class FrameVariables:
         if moved:
             kind = self._program.debug.types.at(kind.elem)
         name = local.name.lstrip("&")
-        if not local.locations and _in_its_own_statement(local, frame.line):
+        if not local.locations and in_its_own_statement(local, frame.line):
             return self._not_yet(local, self._program.debug.types.at(local.type), frame)
         if not local.locations:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
@@ -314,92 +309,6 @@ def _shown(piece: Piece) -> str:
     )
 
 
-def _one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
-    """A moved parameter or result is described twice, where it arrived and as "&x", and the
-    optimiser may describe a result twice: the one of them that holds now, else the first."""
-    best: dict[tuple[str, int], Binding] = {}
-    for binding in bindings:
-        known = best.setdefault((binding.name, binding.local.line), binding)
-        if _rank(binding) > _rank(known):
-            best[binding.name, binding.local.line] = binding
-    chosen = {id(binding) for binding in best.values()}
-    for binding in bindings:
-        may_repeat = binding.moved or binding.local.parameter
-        if not may_repeat or id(binding) in chosen:
-            yield binding
-
-
-def _without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
-    """The compiler puts what a closure captured under the line of its first use there: in
-    `v := v` that is the line of the variable that hides it. Nothing would tell the two apart, and
-    only one can be meant: the closure's own (which since Go 1.23 has no place in the closure
-    object), that of an inner block, or either where they are equal."""
-    groups: dict[tuple[str, int], list[Binding]] = {}
-    for binding in bindings:
-        groups.setdefault((binding.name, binding.local.line), []).append(binding)
-    for same in groups.values():
-        held = [b for b in same if b.place is not None and not b.local.parameter]
-        if len(held) < 2 or len({b.local.type for b in held}) > 1:
-            yield from same
-            continue
-        best = max((b.local.closure_offset < 0, b.local.block) for b in held)
-        chosen = [b for b in held if (b.local.closure_offset < 0, b.local.block) == best]
-        if len({_raw(b) for b in chosen}) > 1:
-            why = "the debug information describes two variables of this name and line"
-            chosen = [replace(chosen[0], state=State.OPTIMIZED_OUT, why=why, place=None,
-                              register="")]  # fmt: skip
-        yield chosen[0]
-        yield from (b for b in same if b.place is None)
-
-
-def _raw(binding: Binding) -> bytes:
-    try:
-        return binding.place.read(0, min(binding.type.size, 1 << 12)) if binding.place else b""
-    except UnreadableError:
-        return b""
-
-
-def _rank(binding: Binding) -> tuple[bool, bool]:
-    return binding.place is not None, binding.moved and binding.state is State.LIVE
-
-
 def _with_line(local: Local, frame: FrameView) -> Local:
     """The parameters of inlined calls are described without a line: it is the declaration's."""
     return local if local.line or not local.parameter else replace(local, line=frame.start_line)
-
-
-def _as_declared(locals_: Sequence[Local]) -> list[Local]:
-    return sorted(locals_, key=lambda v: (not v.parameter, v.line))
-
-
-def _in_force_first(bindings: list[Binding], line: int) -> list[Binding]:
-    """Of the variables of one name the one that the name means at `line` stands first, the rest
-    as they hide one another; each name keeps its places in the order of declarations."""
-    of_name: dict[str, list[Binding]] = {}
-    for binding in bindings:
-        of_name.setdefault(binding.name, []).append(binding)
-    for same in of_name.values():
-        same.sort(key=lambda b: _force(b, line))  # taken from the end
-    return [of_name[binding.name].pop() for binding in bindings]
-
-
-def _is_later(local: Local, line: int) -> bool:
-    """Whether a variable's declaration lies behind `line`, where its frame stands. The optimiser
-    may know its value already; a name means nothing before its declaration all the same."""
-    return not local.parameter and local.closure_offset < 0 and local.line > line
-
-
-def _in_its_own_statement(local: Local, line: int) -> bool:
-    """Whether its declaration runs just now: what the optimiser knows of it need not be so yet."""
-    return not local.parameter and local.closure_offset < 0 and local.line == line
-
-
-def _force(binding: Binding, line: int) -> tuple[bool, int, int, bool]:
-    """How near to `line` a variable is declared: one whose declaration has not run means nothing
-    yet; an inner block's hides an outer's; and a closure's own variable hides what it captured,
-    which the compiler puts into the closure's outermost block under the line of its declaration
-    outside, of the closure, or of its first use there, none of which lies behind the own one's
-    (cmd/compile, noder/reader.go and dwarfgen, Go 1.21 to 1.27)."""
-    local = binding.local
-    later = binding.state is State.NOT_YET and not local.parameter
-    return not (later or _is_later(local, line)), local.block, local.line, local.closure_offset < 0

@@ -31,7 +31,7 @@ from goprobe.runtime.types.shape import (
 from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.types.typeshapes import TypeShapes
 from goprobe.runtime.types.wholes import Whole
-from goprobe.runtime.values.values import Capture
+from goprobe.runtime.values.decoded import Capture
 
 _GENERIC = "go.shape."
 _PARTS_OF_MAPS = ("map.group[", "map.bucket[")

@@ -35,7 +35,7 @@ from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, SourceFrame
 from goprobe.binary.pcln.pcvalue import NO_RUNS
 from goprobe.binary.pcln.table import LineTable
 from goprobe.runtime.values.pieces import Leaf
-from goprobe.runtime.values.values import scalar_ranges
+from goprobe.runtime.values.scalars import scalar_ranges
 
 _ALWAYS = 1 << 64
 

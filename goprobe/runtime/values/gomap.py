@@ -156,3 +156,10 @@ class MapReader:
                     kind, at + keys.offset + i * key_type.size, key_type,
                     at + values.offset + i * value_type.size, value_type,
                 )  # fmt: skip
+
+
+def until_unreadable(entries: Iterator[MapEntry]) -> Iterator[MapEntry]:
+    try:
+        yield from entries
+    except UnreadableError:
+        return

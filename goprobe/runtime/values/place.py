@@ -67,3 +67,18 @@ class InBytes(msgspec.Struct, frozen=True):
     def look(self) -> None:
         if len(self.missing) == len(self.data):
             raise LeftOutError(0, len(self.data), "the optimiser kept no part of it")
+
+
+def words(place: Place, count: int) -> list[int]:
+    """The first `count` words of a value."""
+    raw = place.read(0, 8 * count)
+    return [int.from_bytes(raw[i : i + 8], "little") for i in range(0, 8 * count, 8)]
+
+
+def must_end_in_memory(memory: Memory, pointer: int, size: int, header: str) -> None:
+    """A length that leads out of memory is none: the header is stale, or damaged."""
+    try:
+        memory.read(pointer + size - 1, 1)
+    except UnreadableError:
+        why = f"a {header} header of {size} bytes, which do not lie in memory to their end"
+        raise UnreadableError(pointer, size, why) from None

@@ -6,79 +6,41 @@ of one variable by a budget of nodes. What cannot be read becomes text that says
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
-from typing import Protocol
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, Member, TypeReader
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
 from goprobe.process.memory.memory import Memory, u64
-from goprobe.runtime.values.gomap import MapEntry, MapReader
+from goprobe.runtime.values.decoded import (
+    Capture,
+    Decoded,
+    Limits,
+    RuntimeTypes,
+    Walk,
+    is_text,
+    with_dynamic,
+)
+from goprobe.runtime.values.gochan import Channel, read_channel
+from goprobe.runtime.values.gomap import MapReader, until_unreadable
 from goprobe.runtime.values.inuse import given_up
-from goprobe.runtime.values.place import InBytes, InMemory, LeftOutError, Place
-from goprobe.runtime.values.text import escape, go_complex, go_float, quote
+from goprobe.runtime.values.place import (
+    InBytes,
+    InMemory,
+    LeftOutError,
+    Place,
+    must_end_in_memory,
+    words,
+)
+from goprobe.runtime.values.scalars import described, natural, scalar
+from goprobe.runtime.values.text import escape
 
-_SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
-_UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
-_POINTER_SHAPED = {GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.CHAN, GoKind.MAP, GoKind.FUNC}
 _ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
-_BASIC_SIZES = {
-    GoKind.BOOL: 1, GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4,
-    GoKind.INT64: 8, GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4,
-    GoKind.UINT64: 8, GoKind.UINTPTR: 8, GoKind.FLOAT32: 4, GoKind.FLOAT64: 8,
-    GoKind.COMPLEX64: 8, GoKind.COMPLEX128: 16, GoKind.STRING: 16,
-}  # fmt: skip
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """How much of a value is shown. `string` in bytes, `text` in characters of one text."""
-
-    string: int = 1024
-    text: int = 4096
-    elements: int = 64
-    fields: int = 4096
-    depth: int = 6
-    nodes: int = 5000
-    map_scan: int = 1024
-
-
-class RuntimeTypes(Protocol):
-    """What is asked of the runtime's type descriptors."""
-
-    def name(self, rtype: int) -> str: ...
-    def kind(self, rtype: int) -> GoKind: ...
-    def holds_pointer_directly(self, rtype: int) -> bool: ...
-    def debug_type(self, rtype: int) -> GoType | None: ...
-
-
-class Capture(msgspec.Struct, frozen=True):
-    """A variable that a closure captured: `offset` in bytes from the closure object's start."""
-
-    name: str
-    type: GoType
-    offset: int
-
-
-class Decoded(msgspec.Struct, frozen=True):
-    """A value with what it points at and its inline parts."""
-
-    value: Value
-    data: Data | UnsetType = UNSET
-    elements: tuple[Element, ...] | UnsetType = UNSET
-
-
-class _Walk(msgspec.Struct):
-    """The state of decoding one variable: nodes left, and the pointees on the way here."""
-
-    nodes: int
-    chain: list[tuple[int, int]] = msgspec.field(default_factory=list)
 
 
 class Decoder:
@@ -112,7 +74,7 @@ class Decoder:
 
     def decode(self, kind: GoType, place: Place) -> Decoded:
         """Raises UnreadableError where the value's own bytes cannot be read."""
-        return self._value(kind, place, _Walk(self._limits.nodes), 0)
+        return self._value(kind, place, Walk(self._limits.nodes), 0)
 
     def at(self, kind: GoType, address: int) -> Decoded:
         """The value at an address of the target. Raises UnreadableError."""
@@ -126,7 +88,7 @@ class Decoder:
 
     # One value
 
-    def _value(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+    def _value(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
         walk.nodes -= 1
         match kind.kind:
             case GoKind.STRING:
@@ -148,30 +110,11 @@ class Decoder:
             case GoKind.FUNC:
                 return self._func(place, walk, depth)
             case GoKind.UNSAFE_POINTER:
-                return self._unsafe(place)
-        return Decoded(Value(self._scalar(kind, place)))
-
-    def _scalar(self, kind: GoType, place: Place) -> str:
-        raw = place.read(0, min(kind.size, 16))
-        match kind.kind:
-            case GoKind.BOOL:
-                return "true" if raw != b"\0" else "false"
-            case GoKind.UINTPTR:
-                return f"{int.from_bytes(raw, 'little'):#x}"
-            case GoKind.FLOAT32:
-                return go_float(struct.unpack("<f", raw)[0], 32)
-            case GoKind.FLOAT64:
-                return go_float(struct.unpack("<d", raw)[0], 64)
-            case GoKind.COMPLEX64:
-                return go_complex(*_pair("<ff", raw), 32)
-            case GoKind.COMPLEX128:
-                return go_complex(*_pair("<dd", raw), 64)
-        if kind.kind in _SIGNED or kind.kind in _UNSIGNED:
-            return str(int.from_bytes(raw, "little", signed=kind.kind in _SIGNED))
-        return raw.hex() or "{}"
+                return self._bare(place)
+        return Decoded(Value(scalar(kind, place)))
 
     def _safe(
-        self, kind: GoType, place: Place, walk: _Walk, depth: int, pointer: int = 0
+        self, kind: GoType, place: Place, walk: Walk, depth: int, pointer: int = 0
     ) -> Decoded:
         """A part of a value: what cannot be read is said in its text. `pointer` leads there."""
         if walk.nodes <= 0:
@@ -187,28 +130,16 @@ class Decoder:
 
     # Strings, slices, arrays, structs
 
-    def _words(self, place: Place, count: int) -> list[int]:
-        raw = place.read(0, 8 * count)
-        return [int.from_bytes(raw[i : i + 8], "little") for i in range(0, 8 * count, 8)]
-
     def _address(self, place: Place, what: str) -> tuple[int, int, Decoded | None]:
         """Address and length of a string or slice; where the optimiser kept only the length, what
         can be told of that."""
         try:
-            pointer, length = self._words(place, 2)
+            pointer, length = words(place, 2)
         except LeftOutError:
             length = int.from_bytes(place.read(8, 8), "little")
             text = f"… ({length} {what}, whose address was optimised out)"
             return 0, length, Decoded(Value(text, len=length))
         return pointer, length, None
-
-    def _ends_in_memory(self, pointer: int, size: int, header: str) -> None:
-        """A length that leads out of memory is none: the header is stale, or damaged."""
-        try:
-            self._memory.read(pointer + size - 1, 1)
-        except UnreadableError:
-            why = f"a {header} header of {size} bytes, which do not lie in memory to their end"
-            raise UnreadableError(pointer, size, why) from None
 
     def _string(self, place: Place) -> Decoded:
         pointer, length, part = self._address(place, "bytes")
@@ -217,7 +148,7 @@ class Decoder:
         if not length:
             return Decoded(Value("", len=0), self._data(pointer, "", size=0))
         self._follow(pointer)
-        self._ends_in_memory(pointer, length, "string")
+        must_end_in_memory(self._memory, pointer, length, "string")
         raw = self._memory.read(pointer, min(length, self._limits.string))
         more = length - len(raw)
         text = escape(raw) + (f"… {more} more bytes" if more else "")
@@ -234,7 +165,7 @@ class Decoder:
             type=kind or UNSET, elements=elements or UNSET,
         )  # fmt: skip
 
-    def _slice(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+    def _slice(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
         pointer, length, part = self._address(place, "elements")
         if part:
             return part
@@ -252,7 +183,7 @@ class Decoder:
             raise UnreadableError(pointer, 0, f"a slice header of length {length}")
         if length and element.size:
             self._follow(pointer)
-            self._ends_in_memory(pointer, capacity * element.size, "slice")
+            must_end_in_memory(self._memory, pointer, capacity * element.size, "slice")
         parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
         text = self._listed(element, parts, length)
         data = self._data(
@@ -262,7 +193,7 @@ class Decoder:
         return Decoded(Value(text, len=length, cap=known), data)
 
     def _run(
-        self, element: GoType, place: Place, count: int, walk: _Walk, depth: int
+        self, element: GoType, place: Place, count: int, walk: Walk, depth: int
     ) -> tuple[Element, ...]:
         if depth >= self._limits.depth:
             return ()
@@ -274,7 +205,7 @@ class Decoder:
             found.append(self._element(f"[{i}]", element, part, walk, depth + 1))
         return tuple(found)
 
-    def _element(self, name: str, kind: GoType, place: Place, walk: _Walk, depth: int) -> Element:
+    def _element(self, name: str, kind: GoType, place: Place, walk: Walk, depth: int) -> Element:
         made = self._safe(kind, place, walk, depth)
         return Element(
             name=name, type=kind.name,
@@ -294,11 +225,11 @@ class Decoder:
 
     def inline(self, kind: GoType, part: Element) -> str:
         """A part as it reads within the text of the whole: strings are quoted there."""
-        if _is_text(kind, part):
+        if is_text(kind, part):
             return '"' + part.value.text.replace('"', '\\"') + '"'
         return part.value.text
 
-    def _array(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+    def _array(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
         element = self._types.at(kind.elem)
         if kind.size:
             place.look()
@@ -308,7 +239,7 @@ class Decoder:
             elements=parts or UNSET,
         )
 
-    def _struct(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
+    def _struct(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
         if kind.size:
             place.look()
         if depth >= self._limits.depth:
@@ -326,22 +257,23 @@ class Decoder:
 
     # Pointers and interfaces
 
-    def _unsafe(self, place: Place) -> Decoded:
-        (pointer,) = self._words(place, 1)
+    def _bare(self, place: Place) -> Decoded:
+        """A pointer of which it is not known to what."""
+        (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
         return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
 
-    def _pointer(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
-        (pointer,) = self._words(place, 1)
+    def _pointer(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+        (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
         if kind.name.startswith(_ANY_POINTER):
-            return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
+            return self._bare(place)
         target = self._types.at(kind.elem)
         return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth))
 
-    def _pointee(self, target: GoType, pointer: int, walk: _Walk, depth: int) -> Data:
+    def _pointee(self, target: GoType, pointer: int, walk: Walk, depth: int) -> Data:
         link = (pointer, target.offset)
         if target.kind is GoKind.INVALID:
             raise NotGoError(f"the debug information does not describe {target.name}")
@@ -360,37 +292,32 @@ class Decoder:
             elements=made.elements, data=made.data,
         )  # fmt: skip
 
-    def _interface(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
-        table, word = self._words(place, 2)
+    def _interface(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+        table, word = words(place, 2)
         if not table:
             return Decoded(Value("nil"))
         rtype = table
         if any(m.name == "tab" for m in self._types.at(kind.underlying).members):
             rtype = u64(self._memory, table + 8)  # itab: the interface's type, then the value's
-        if self._runtime_types.kind(rtype) == GoKind.INVALID:
+        type_kind = self._runtime_types.kind(rtype)
+        if type_kind == GoKind.INVALID:
             raise UnreadableError(rtype, 8, "an interface's type word, but no type is there")
         name = self._runtime_types.name(rtype)
-        target = self._runtime_types.debug_type(rtype) or self._basic(rtype, name)
+        target = self._runtime_types.debug_type(rtype) or described(
+            self._runtime_types.kind(rtype), name
+        )
         if self._runtime_types.holds_pointer_directly(rtype):
             made = self._safe(target, InBytes(word.to_bytes(8, "little")), walk, depth)
             value = Value(made.value.text, made.value.len, made.value.cap, dynamic_type=name)
-            return Decoded(value, _with_dynamic(made.data, name), made.elements)
-        data = _with_dynamic(self._pointee(target, word, walk, depth), name)
+            return Decoded(value, with_dynamic(made.data, name), made.elements)
+        data = with_dynamic(self._pointee(target, word, walk, depth), name)
         value = Value(data.text, dynamic_type=name) if data else Value("nil", dynamic_type=name)
         return Decoded(value, data)
 
-    def _basic(self, rtype: int, name: str) -> GoType:
-        """A type that the debug information leaves out, as far as its kind says what it is."""
-        kind = self._runtime_types.kind(rtype)
-        if kind in _POINTER_SHAPED:
-            return GoType(0, name, GoKind.UNSAFE_POINTER, 8)
-        size = _BASIC_SIZES.get(kind, 0)
-        return GoType(0, name, kind if size else GoKind.INVALID, size)
-
     # Maps, channels, functions
 
-    def _map(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
-        (pointer,) = self._words(place, 1)
+    def _map(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+        (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0))
         self._follow(pointer)
@@ -409,11 +336,11 @@ class Decoder:
         return Decoded(Value(text, len=count), data)
 
     def _entries(
-        self, kind: GoType, pointer: int, walk: _Walk, depth: int
+        self, kind: GoType, pointer: int, walk: Walk, depth: int
     ) -> tuple[list[str], tuple[Element, ...]]:
         found: list[tuple[str, Element]] = []
         scan = islice(self._maps.entries(kind, pointer), self._limits.map_scan)
-        for entry in _until_unreadable(scan):
+        for entry in until_unreadable(scan):
             if walk.nodes <= 0:
                 break
             key = self._element(
@@ -423,47 +350,38 @@ class Decoder:
             place = InMemory(self._memory, entry.value)
             part = self._element(name, entry.value_type, place, walk, depth + 1)
             found.append((f"{name}:{self.inline(entry.value_type, part)}", part))
-        found.sort(key=lambda pair: _natural(pair[1].name))
+        found.sort(key=lambda pair: natural(pair[1].name))
         found = found[: self._limits.elements]
         return [text for text, _ in found], tuple(part for _, part in found)
 
-    def _chan(self, kind: GoType, place: Place, walk: _Walk, depth: int) -> Decoded:
-        (pointer,) = self._words(place, 1)
+    def _chan(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+        (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0, cap=0))
         self._follow(pointer)
-        header = self._types.at(self._types.at(kind.underlying).elem)
-        fields = {name: self._number(header, pointer, name)
-                  for name in ("qcount", "dataqsiz", "buf", "closed", "recvx")}  # fmt: skip
-        count, capacity = fields["qcount"], fields["dataqsiz"]
-        if count > capacity or capacity > 1 << 40:
-            raise UnreadableError(pointer, header.size, "a channel that counts wrongly")
-        closed = " closed" if fields["closed"] else ""
+        channel = read_channel(self._memory, self._types, kind, pointer)
+        count, capacity = channel.count, channel.capacity
+        closed = " closed" if channel.closed else ""
         text = f"{kind.name} {pointer:#x} len {count} cap {capacity}{closed}"
-        parts = self._buffered(kind, fields, walk, depth)
-        data = self._data(pointer, text, size=header.size, kind=header.name, elements=parts)
+        parts = self._buffered(kind, channel, walk, depth)
+        size, name = channel.header.size, channel.header.name
+        data = self._data(pointer, text, size=size, kind=name, elements=parts)
         return Decoded(Value(text, len=count, cap=capacity), data)
 
-    def _number(self, header: GoType, address: int, name: str) -> int:
-        member = header.member(name)
-        size = min(8, self._types.at(member.type).size)
-        return int.from_bytes(self._memory.read(address + member.offset, size), "little")
-
     def _buffered(
-        self, kind: GoType, fields: dict[str, int], walk: _Walk, depth: int
+        self, kind: GoType, channel: Channel, walk: Walk, depth: int
     ) -> tuple[Element, ...]:
         element = self._types.at(kind.elem)
         if depth >= self._limits.depth:
             return ()
         found: list[Element] = []
-        for i in range(min(fields["qcount"], self._limits.elements)):
-            slot = (fields["recvx"] + i) % fields["dataqsiz"]
-            place = InMemory(self._memory, fields["buf"] + slot * element.size)
+        for i, slot in enumerate(channel.slots(self._limits.elements)):
+            place = InMemory(self._memory, channel.buffer + slot * element.size)
             found.append(self._element(f"[{i}]", element, place, walk, depth + 1))
         return tuple(found)
 
-    def _func(self, place: Place, walk: _Walk, depth: int) -> Decoded:
-        (pointer,) = self._words(place, 1)
+    def _func(self, place: Place, walk: Walk, depth: int) -> Decoded:
+        (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
         self._follow(pointer)
@@ -480,62 +398,3 @@ class Decoder:
             walk.chain.pop()
         data = self._data(pointer, name, size=end, kind="func value", elements=tuple(captured))
         return Decoded(Value(name), data)
-
-
-def _is_text(kind: GoType, part: Element) -> bool:
-    """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
-    if part.value.dynamic_type is UNSET:
-        return kind.kind == GoKind.STRING and part.value.len is not UNSET
-    held = part.data  # the boxed value; a string's leads on to its bytes, which have no type
-    if not part.value.text:
-        return True
-    if held is UNSET or held.data is UNSET or held.text != part.value.text:
-        return False
-    return held.data.type is UNSET
-
-
-def _pair(form: str, raw: bytes) -> tuple[float, float]:
-    real, imaginary = struct.unpack(form, raw)
-    return real, imaginary
-
-
-def _until_unreadable(entries: Iterator[MapEntry]) -> Iterator[MapEntry]:
-    try:
-        yield from entries
-    except UnreadableError:
-        return
-
-
-def _with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:
-    """Where the interface holds a pointer to an interface, that one's type is the data's."""
-    if data is UNSET or data.dynamic_type is not UNSET:
-        return data
-    return Data(
-        address=data.address, location=data.location, text=data.text, size=data.size,
-        type=data.type, dynamic_type=name, elements=data.elements, data=data.data,
-    )  # fmt: skip
-
-
-def _natural(name: str) -> tuple[int, float, str]:
-    """Sorts numbers as numbers and the rest as text, so that output is the same every time."""
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)
-
-
-def scalar_ranges(types: TypeReader, kind: GoType, base: int = 0) -> Iterator[tuple[int, int]]:
-    """(offset, size) of every byte run of a type that carries a value: padding left out."""
-    if kind.kind == GoKind.STRUCT:
-        for member in kind.members:
-            if member.name != "_":
-                yield from scalar_ranges(types, types.at(member.type), base + member.offset)
-    elif kind.kind == GoKind.ARRAY and kind.count <= 64:
-        element = types.at(kind.elem)
-        for i in range(kind.count):
-            yield from scalar_ranges(types, element, base + i * element.size)
-    elif kind.size:
-        yield base, kind.size
-
-
-__all__ = ["Capture", "Decoded", "Decoder", "Limits", "Member", "quote", "scalar_ranges"]

@@ -1,0 +1,121 @@
+"""What the code of a line says of its sites besides the calls that allocate: memory that is
+there already, and memory of the frame that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from goprobe.analysis.escape.framewitness import used_below, uses_of_the_frame
+from goprobe.analysis.escape.linefacts import LineFacts, StaticKind
+from goprobe.analysis.escape.score import (
+    same_function,
+)
+from goprobe.analysis.escape.siteplan import Place, SitePlan
+from goprobe.model.escape import Prediction
+from goprobe.runtime.allocators import Family
+
+
+class LineCode:
+    """`facts` have canonical file names."""
+
+    def __init__(self, facts: Mapping[Place, Sequence[LineFacts]]) -> None:
+        self._facts = facts
+
+    def complete(self, place: Place, plans: Sequence[SitePlan], sites: Collection[Place]) -> None:
+        on_line = self._facts.get(place, ())
+        for plan in plans:
+            facts = _of_its_function(plan, [f for f in on_line if relevant(f, plan)])
+            self._add_statics(plan, facts, plans)
+            self._add_witnesses(plan, facts, sites)
+        in_frame = [p for p in plans if p.in_frame and p.witness_line == place[1]]
+        for plan in in_frame:
+            plan.sharing = len(in_frame)
+        for plan in plans:
+            alike = [p for p in plans if _alike(p, plan)]
+            if len(alike) > 1 and not plan.ambiguous and any(p.calls for p in alike):
+                plan.ambiguous = (
+                    f"{len(alike)} alike on this line: which call is whose is told by order"
+                )
+
+    def _add_statics(
+        self, plan: SitePlan, facts: Sequence[LineFacts], on_line: Sequence[SitePlan]
+    ) -> None:
+        wanted = _STATICS.get(plan.predicted.expression, frozenset())
+        for family in plan.families:
+            wanted |= _STATICS_OF.get(family, frozenset())
+        if any(_may_be_empty(p) for p in on_line) and not _may_be_empty(plan):
+            wanted -= {StaticKind.ZEROBASE}
+        if not plan.predicted.shape.constant and Family.CONVERT in plan.families:
+            wanted -= {StaticKind.TEXT}
+            if _constants(facts) <= sum(p.predicted.shape.constant for p in on_line):
+                wanted -= {StaticKind.CONSTANT}
+        if not plan.calls:
+            plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
+
+    def _add_witnesses(
+        self, plan: SitePlan, facts: Iterable[LineFacts], sites: Collection[Place]
+    ) -> None:
+        if plan.predicted.prediction is not Prediction.STACK and Family.GROW not in plan.families:
+            return
+        for fact in facts:
+            plan.witnesses += uses_of_the_frame(fact)
+        plan.witness_line = plan.predicted.line
+        if plan.witnesses or plan.predicted.shape.temporary:
+            return
+        file = plan.predicted.file
+        below = {n: self._facts.get((file, n), ()) for n in plan.predicted.after
+                 if (file, n) not in sites}  # fmt: skip
+        if found := used_below(below, plan.function):
+            plan.witness_line, witness = found
+            plan.witnesses = [witness]
+
+
+_S = StaticKind
+_VALUES = frozenset((_S.CONSTANT, _S.SMALL_VALUES, _S.ZERO_VALUE, _S.ZEROBASE, _S.TEXT))
+_STATICS_OF = {
+    Family.CONVERT: _VALUES,
+    Family.OBJECT: frozenset((_S.ZEROBASE,)),
+    Family.SLICE: frozenset((_S.ZEROBASE,)),
+    Family.TO_BYTES: frozenset((_S.CONSTANT, _S.TEXT)),
+}
+_STATICS = {"func literal": frozenset((_S.FUNCTION,))}
+
+
+def relevant(fact: LineFacts, plan: SitePlan) -> bool:
+    """Of several machine functions with code on a line (shapes, closures), those of the site."""
+    if plan.calls:
+        return any(fact.entry == c.entry for c in plan.calls)
+    return not plan.predicted.function or same_function(fact.function, plan.predicted.function)
+
+
+def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFacts]:
+    """Where a function literal's code stands on the same line as the code around it: the one or
+    the other, by whether the site lies in the literal's text."""
+    names = {f.function for f in facts}
+    nested = {n for n in names if any(n.startswith(f"{outer}.func") for outer in names)}
+    if not nested:
+        return list(facts)
+    return [f for f in facts if (f.function in nested) == plan.predicted.in_literal]
+
+
+def _may_be_empty(plan: SitePlan) -> bool:
+    """Whether what a site makes may have no size, as far as its expression tells."""
+    expression, shape = plan.predicted.expression, plan.predicted.shape
+    if plan.predicted.parameter or plan.calls or shape.constant:
+        return False
+    filled = expression.endswith("{...}") and "struct {}" not in expression
+    return not filled and expression not in _NEVER_EMPTY
+
+
+_NEVER_EMPTY = ("... argument", "func literal", "append")
+
+
+def _constants(facts: Iterable[LineFacts]) -> int:
+    """How many constants the code of a line takes the address of."""
+    kinds = StaticKind.CONSTANT
+    return len({s.address for f in facts for s in f.statics if s.kind is kinds})
+
+
+def _alike(one: SitePlan, other: SitePlan) -> bool:
+    a, b = one.predicted, other.predicted
+    return (a.shape, a.prediction, a.function) == (b.shape, b.prediction, b.function)

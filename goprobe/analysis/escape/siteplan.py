@@ -1,0 +1,45 @@
+"""A site before any run: what the compiler said, and the code that belongs to it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.linefacts import StackWitness, Static
+from goprobe.analysis.escape.predictions import Predicted
+from goprobe.runtime.allocators import Family
+
+Place = tuple[str, int]
+
+
+class SitePlan(msgspec.Struct):
+    """A site before any run.
+
+    `code`: its line has machine code; `alive`: so has its function. `wrapper`: the closure that
+    the compiler makes of the call of a go or defer statement, of which it says nothing. `together`:
+    calls of other sites that may have made this one's memory along with theirs. `witnesses` are
+    instructions that use memory of the frame, the first of each machine function first; `sharing`
+    is how many sites of the line they may be for.
+    """
+
+    predicted: Predicted
+    function: str = ""
+    calls: list[AllocationCall] = msgspec.field(default_factory=list)
+    statics: list[Static] = msgspec.field(default_factory=list)
+    witnesses: list[StackWitness] = msgspec.field(default_factory=list)
+    sharing: int = 1
+    witness_line: int = 0
+    code: bool = False
+    alive: bool = False
+    ambiguous: str = ""
+    wrapper: bool = False
+    together: list[AllocationCall] = msgspec.field(default_factory=list)
+
+    @property
+    def families(self) -> frozenset[Family]:
+        return self.predicted.shape.families
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether it lives in the frame, as far as the code tells."""
+        return bool(self.witnesses) and not self.calls and not self.statics

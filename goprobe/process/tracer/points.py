@@ -1,0 +1,54 @@
+"""The breakpoints of a counted run: which addresses get one, and what each is for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from goprobe.arch import patches
+from goprobe.arch.displaced import (
+    Displaced,
+)
+from goprobe.process.tracer.events import CallSite, ProbeSite
+
+
+class Point(msgspec.Struct):
+    """A breakpoint: after a call that is inspected, at a probed instruction, or both.
+
+    `returning` while more returns of `site` are to be seen, `probe_left` how many hits of `probe`
+    are still wanted. `inserted`: the breakpoint is in the program. `on_demand`: it is only while
+    a call is on its way, as the return address is often reached without one; `strays` are such
+    waits.
+    """
+
+    address: int
+    number: int
+    original: int
+    site: int = -1
+    returning: bool = False
+    probe: int = -1
+    probe_left: int = 0
+    inserted: bool = True
+    on_demand: bool = False
+    strays: int = 0
+    action: Displaced | None = None
+
+
+class Plan(msgspec.Struct):
+    """Which addresses get a breakpoint, link-time; slots are numbered in this order."""
+
+    returns: dict[int, int] = msgspec.field(default_factory=dict)
+    probes: dict[int, int] = msgspec.field(default_factory=dict)
+
+
+def plan_points(sites: Sequence[CallSite], probes: Sequence[ProbeSite], inspect: int) -> Plan:
+    plan = Plan()
+    if len({site.pc for site in sites}) != len(sites):
+        raise ValueError("a call is traced twice")
+    if len({site.pc for site in probes}) != len(probes):
+        raise ValueError("an instruction is probed twice")
+    if inspect > 0:
+        plan.returns.update((s.pc + patches.CALL_SIZE, i) for i, s in enumerate(sites) if s.inspect)
+    plan.probes.update((s.pc, i) for i, s in enumerate(probes) if s.limit or inspect > 0)
+    return plan

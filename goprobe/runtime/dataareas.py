@@ -1,0 +1,91 @@
+"""What stands in a program's data, told by its form: slice headers, lists of blocks.
+
+A stripped program does not say where its runtime's globals are; `stripped.py` asks this for words
+that may be theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import Memory, u64
+
+Words = NDArray[np.uint64]
+
+_STRIDE = 8
+_EMPTY_BLOCKS = 64
+
+
+class Area(msgspec.Struct, frozen=True):
+    """A stretch of the module's data: `words` is what stands at [low, …)."""
+
+    low: int
+    words: Words
+
+    def address(self, index: int | np.integer[Any]) -> int:
+        return self.low + _STRIDE * int(index)
+
+
+def slices(area: Area, limit: int) -> NDArray[np.int64]:
+    """Indexes of words that look like a slice header: pointer, len <= cap, not empty."""
+    words = area.words
+    if len(words) < 3:
+        return np.empty(0, np.int64)
+    pointer, length, capacity = words[:-2], words[1:-1], words[2:]
+    plausible = (
+        (pointer > 4096) & (pointer < 1 << 47) & (pointer % 8 == 0)
+        & (length > 0) & (length <= capacity) & (capacity <= limit)
+    )  # fmt: skip
+    return np.flatnonzero(plausible)
+
+
+def aligned(areas: Sequence[Area]) -> Iterator[tuple[int, list[int]]]:
+    """Structs of five words whose third leads to a page and the others to pages or nowhere:
+    each one's address and words."""
+    for area in areas:
+        words = area.words
+        paged = (words < 1 << 47) & (words % 4096 == 0)
+        here = paged[1:-3] & paged[2:-2] & (words[2:-2] > 4096) & paged[3:-1] & paged[4:]
+        for index in np.flatnonzero(here):
+            yield area.address(index), [int(w) for w in words[index : index + 5]]
+
+
+def covering(memory: Memory, areas: Sequence[Area], addresses: Words, size: int) -> list[int]:
+    """The words from which blocks of `size` bytes, each with the next one's address at its
+    beginning, hold all of `addresses`.
+
+    A word that is followed by an offset into the block is an allocator's own position in it
+    (persistentAlloc, malloc.go), not the list that is looked for.
+    """
+    found: list[int] = []
+    for area in areas:
+        words = area.words
+        plausible = (words > 4096) & (words < 1 << 47) & (words % 4096 == 0)
+        for index in np.flatnonzero(plausible):
+            following = int(words[index + 1]) if index + 1 < len(words) else 0
+            if 0 < following <= size:
+                continue
+            if inside(memory, int(words[index]), addresses, size, 0) == len(addresses):
+                found.append(area.address(index))
+    return found
+
+
+def inside(memory: Memory, low: int, addresses: Words, size: int, link: int) -> int:
+    inside, seen = 0, set[int]()
+    while low and low % 4096 == 0 and low not in seen and len(seen) < 1 << 14:
+        seen.add(low)
+        here = int(((addresses >= low) & (addresses < low + size)).sum())
+        inside += here
+        if not inside and len(seen) >= _EMPTY_BLOCKS:
+            break
+        try:
+            low = u64(memory, low + link)
+        except UnreadableError:
+            break
+    return inside

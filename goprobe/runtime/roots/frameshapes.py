@@ -1,0 +1,154 @@
+"""What is known of every frame that stands at one pc: where its pointers and its variables are."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+import msgspec
+
+from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.runtime.image.code import Spot
+from goprobe.runtime.stacks.unwind import MachineFrame
+from goprobe.runtime.values.spilled import parts_in_memory
+from goprobe.runtime.world import World
+
+WORD = 8
+_POINTER_BYTES_LIMIT = 1 << 24
+
+
+class FrameVariable(msgspec.Struct, frozen=True):
+    """A variable at a place of its frame: [low, high) from the CFA. `rtype` is the descriptor of
+    its type where nothing else tells that."""
+
+    low: int
+    high: int
+    name: str
+    type: GoType | None
+    rtype: int = 0
+
+
+class Lead(msgspec.Struct, frozen=True):
+    """A variable that may point at a value on its own stack, which then has no other name: an
+    array behind a slice (`many`), or what a pointer points at. `type` is that of the element."""
+
+    place: int
+    name: str
+    type: GoType
+    many: bool
+
+
+class StackObject(msgspec.Struct, frozen=True):
+    """A stack object: `low` from the CFA, `pointers` its pointer words' offsets in bytes."""
+
+    low: int
+    size: int
+    pointers: tuple[int, ...]
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What is known of every frame that stands at one pc. Places are bytes from the CFA.
+
+    `exact` is False where there are no maps for it.
+    """
+
+    exact: bool
+    slots: tuple[int, ...] = ()
+    objects: tuple[StackObject, ...] = ()
+    variables: tuple[FrameVariable, ...] = ()
+    starts: tuple[int, ...] = ()
+    leads: tuple[Lead, ...] = ()
+
+    def variable(self, place: int) -> FrameVariable | None:
+        at = bisect_right(self.starts, place) - 1
+        while at >= 0 and at > bisect_right(self.starts, place) - 8:
+            if self.variables[at].low <= place < self.variables[at].high:
+                return self.variables[at]
+            at -= 1
+        return None
+
+
+class FrameShapes:
+    """The shapes of a program's frames, each read once. Source: src/runtime/stkframe.go."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._shapes: dict[int, Shape] = {}
+
+    def of(self, frame: MachineFrame, spot: Spot) -> Shape:
+        key = frame.pc
+        found = self._shapes.get(key)
+        if found is None:
+            found = self._shapes[key] = self._read_shape(frame, spot)
+        return found
+
+    def _read_shape(self, frame: MachineFrame, spot: Spot) -> Shape:
+        function = spot.function
+        table = function.table
+        try:
+            maps = frame_maps(table, function, frame.pc)
+            # varp: below the saved frame pointer, which frames of some size have.
+            varp = -16 if spot.size > 0 else -8
+            first = varp - WORD * maps.locals.words
+            slots = [first + WORD * i for i in maps.locals]
+            slots += [WORD * i for i in maps.arguments]
+            objects = tuple(
+                StackObject(o.offset + (varp if o.offset < 0 else 0), o.size,
+                        self._pointers(o.pointer_bytes, o.bitmap))
+                for o in stack_objects(table, function)
+            )  # fmt: skip
+        except UnreadableError:
+            return Shape(False)
+        variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
+        return Shape(True, tuple(slots), objects, tuple(variables),
+                      tuple(v.low for v in variables), tuple(self._leads(variables)))  # fmt: skip
+
+    def _leads(self, variables: list[FrameVariable]) -> Iterator[Lead]:
+        types = self._world.program.debug.types
+        for v in variables:
+            if v.type is None:
+                continue
+            if v.type.kind == GoKind.POINTER and v.type.elem:
+                yield Lead(v.low, v.name, types.at(v.type.elem), False)
+            elif v.type.kind == GoKind.SLICE:
+                elem = v.type.elem or types.at(v.type.member("array").type).elem
+                yield Lead(v.low, v.name, types.at(elem), True)
+
+    def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
+        if not 0 < size <= _POINTER_BYTES_LIMIT:
+            return ()
+        count = size // WORD
+        raw = self._world.memory.read(bitmap, (count + 7) // 8)
+        return tuple(WORD * i for i in range(count) if raw[i >> 3] >> (i & 7) & 1)
+
+    def _variables(self, lookup: int) -> Iterator[FrameVariable]:
+        """Variables in memory of the functions, inlined ones too, that cover a pc."""
+        program = self._world.program
+        if program.stripped:
+            return
+        pc = lookup - self._world.bias
+        function = program.debug.function_at(pc)
+        if function is None:
+            return
+        try:
+            scopes = program.debug.scopes(function, pc)
+        except NotGoError:
+            return
+        for scope in scopes:
+            for local in scope.locals:
+                entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+                if entry is None or not local.name:
+                    continue
+                kind = program.debug.types.at(local.type)
+                try:
+                    pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+                except UnsupportedExpressionError:
+                    continue
+                types, places = program.debug.types, local.locations
+                for part in parts_in_memory(types, local.name, kind, pieces, places):
+                    yield FrameVariable(
+                        part.address, part.address + part.size, part.name, part.type
+                    )

@@ -1,0 +1,77 @@
+"""What decoding a value gives, what it asks for, and how much of a value is shown."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.model.value import Data, Element, Value
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much of a value is shown. `string` in bytes, `text` in characters of one text."""
+
+    string: int = 1024
+    text: int = 4096
+    elements: int = 64
+    fields: int = 4096
+    depth: int = 6
+    nodes: int = 5000
+    map_scan: int = 1024
+
+
+class RuntimeTypes(Protocol):
+    """What is asked of the runtime's type descriptors."""
+
+    def name(self, rtype: int) -> str: ...
+    def kind(self, rtype: int) -> GoKind: ...
+    def holds_pointer_directly(self, rtype: int) -> bool: ...
+    def debug_type(self, rtype: int) -> GoType | None: ...
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """A variable that a closure captured: `offset` in bytes from the closure object's start."""
+
+    name: str
+    type: GoType
+    offset: int
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """A value with what it points at and its inline parts."""
+
+    value: Value
+    data: Data | UnsetType = UNSET
+    elements: tuple[Element, ...] | UnsetType = UNSET
+
+
+class Walk(msgspec.Struct):
+    """The state of decoding one variable: nodes left, and the pointees on the way here."""
+
+    nodes: int
+    chain: list[tuple[int, int]] = msgspec.field(default_factory=list)
+
+
+def is_text(kind: GoType, part: Element) -> bool:
+    """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
+    if part.value.dynamic_type is UNSET:
+        return kind.kind == GoKind.STRING and part.value.len is not UNSET
+    held = part.data  # the boxed value; a string's leads on to its bytes, which have no type
+    if not part.value.text:
+        return True
+    if held is UNSET or held.data is UNSET or held.text != part.value.text:
+        return False
+    return held.data.type is UNSET
+
+
+def with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:
+    """Where the interface holds a pointer to an interface, that one's type is the data's."""
+    if data is UNSET or data.dynamic_type is not UNSET:
+        return data
+    return Data(
+        address=data.address, location=data.location, text=data.text, size=data.size,
+        type=data.type, dynamic_type=name, elements=data.elements, data=data.data,
+    )  # fmt: skip

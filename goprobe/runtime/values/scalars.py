@@ -1,0 +1,76 @@
+"""Values of the basic types: as Go prints them, where their bytes lie, how they sort."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.runtime.values.place import Place
+from goprobe.runtime.values.text import go_complex, go_float
+
+_SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
+_UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
+_POINTER_SHAPED = {GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.CHAN, GoKind.MAP, GoKind.FUNC}
+_BASIC_SIZES = {
+    GoKind.BOOL: 1, GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4,
+    GoKind.INT64: 8, GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4,
+    GoKind.UINT64: 8, GoKind.UINTPTR: 8, GoKind.FLOAT32: 4, GoKind.FLOAT64: 8,
+    GoKind.COMPLEX64: 8, GoKind.COMPLEX128: 16, GoKind.STRING: 16,
+}  # fmt: skip
+
+
+def scalar(kind: GoType, place: Place) -> str:
+    """A number or a truth value as Go prints it; what is neither, in hex."""
+    raw = place.read(0, min(kind.size, 16))
+    match kind.kind:
+        case GoKind.BOOL:
+            return "true" if raw != b"\0" else "false"
+        case GoKind.UINTPTR:
+            return f"{int.from_bytes(raw, 'little'):#x}"
+        case GoKind.FLOAT32:
+            return go_float(struct.unpack("<f", raw)[0], 32)
+        case GoKind.FLOAT64:
+            return go_float(struct.unpack("<d", raw)[0], 64)
+        case GoKind.COMPLEX64:
+            return go_complex(*_pair("<ff", raw), 32)
+        case GoKind.COMPLEX128:
+            return go_complex(*_pair("<dd", raw), 64)
+    if kind.kind in _SIGNED or kind.kind in _UNSIGNED:
+        return str(int.from_bytes(raw, "little", signed=kind.kind in _SIGNED))
+    return raw.hex() or "{}"
+
+
+def _pair(form: str, raw: bytes) -> tuple[float, float]:
+    real, imaginary = struct.unpack(form, raw)
+    return real, imaginary
+
+
+def described(kind: GoKind, name: str) -> GoType:
+    """A type that the debug information leaves out, as far as its kind says what it is."""
+    if kind in _POINTER_SHAPED:
+        return GoType(0, name, GoKind.UNSAFE_POINTER, 8)
+    size = _BASIC_SIZES.get(kind, 0)
+    return GoType(0, name, kind if size else GoKind.INVALID, size)
+
+
+def natural(name: str) -> tuple[int, float, str]:
+    """Sorts numbers as numbers and the rest as text, so that output is the same every time."""
+    try:
+        return (0, float(name), name)
+    except ValueError:
+        return (1, 0.0, name)
+
+
+def scalar_ranges(types: TypeReader, kind: GoType, base: int = 0) -> Iterator[tuple[int, int]]:
+    """(offset, size) of every byte run of a type that carries a value: padding left out."""
+    if kind.kind == GoKind.STRUCT:
+        for member in kind.members:
+            if member.name != "_":
+                yield from scalar_ranges(types, types.at(member.type), base + member.offset)
+    elif kind.kind == GoKind.ARRAY and kind.count <= 64:
+        element = types.at(kind.elem)
+        for i in range(kind.count):
+            yield from scalar_ranges(types, element, base + i * element.size)
+    elif kind.size:
+        yield base, kind.size
