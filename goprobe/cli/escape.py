@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec.structs import replace
 
 from goprobe.cli.declare import Argument, Context, Option, program_args
-from goprobe.cli.options import Output, Timeout, Toolchain, seconds
+from goprobe.cli.options import Output, Timeout, Toolchain, limit
 from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Escape:
             check_pointers=check_pointers,
             deep=deep,
             go=toolchain.go,
-            timeout=seconds(timeout) if timeout else None,
+            timeout=limit(timeout) if timeout else None,
         )
         return _exit_code(_report(request, output), alarms)
 

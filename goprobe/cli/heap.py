@@ -113,7 +113,7 @@ class Comparison(msgspec.Struct, frozen=True):
         if self.diff and self.every:
             raise UsageError("--diff and --every contradict each other")
         if self.every:
-            length(self.every)
+            length("--every", self.every)
             if not 2 <= self.count <= 100_000:
                 raise UsageError("--count takes a number from 2 to 100000")
 
@@ -189,7 +189,7 @@ class _Look:
         first = report = self()
         for number in range(2, comparison.count + 1):
             self._progress(f"waiting for look {number} of {comparison.count}")
-            time.sleep(length(comparison.every))
+            time.sleep(length("--every", comparison.every))
             report = self()
         return compared(first, report)
 

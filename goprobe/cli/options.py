@@ -61,19 +61,13 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 Timeout = Annotated[
-    str, Option("--timeout", metavar="SECONDS", help="End the program after so long.")
+    str, Option("--timeout", metavar="TIME", help="End the program after so long: 60, 90s, 5m.")
 ]
 
 
-def seconds(text: str) -> float:
-    """The limit that a --timeout sets. Raises UsageError."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not (math.isfinite(found) and found > 0):
-        raise UsageError(f"--timeout takes a positive number of seconds, not {text!r}")
-    return found
+def limit(timeout: str) -> float:
+    """The seconds that a --timeout sets; a program may be wanted to run for weeks."""
+    return length("--timeout", timeout, longest=math.inf)
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -86,7 +80,7 @@ class Patience(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        return seconds(self.timeout)
+        return limit(self.timeout)
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -115,7 +109,7 @@ class Process(msgspec.Struct, frozen=True):
     @property
     def most_seconds(self) -> float:
         """How long the process may stand still at a time. Raises UsageError."""
-        return length(self.max_stop) if self.max_stop else math.inf
+        return length("--max-stop", self.max_stop) if self.max_stop else math.inf
 
     @property
     def is_number(self) -> bool:

@@ -25,9 +25,8 @@ from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, Usa
 from goprobe.heldsignals import signals_held
 from goprobe.process.libc import libc
 from goprobe.process.proc.procfs import check_proc, read_proc
+from goprobe.process.ptrace.constants import PTRACE_DETACH, PTRACE_TRACEME
 
-PTRACE_TRACEME = 0  # <sys/ptrace.h>
-PTRACE_DETACH = 17
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 PR_SET_PTRACER = 0x59616D61
 PR_SET_PTRACER_ANY = ctypes.c_ulong(-1)

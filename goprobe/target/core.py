@@ -16,6 +16,7 @@ from goprobe.runtime.image.goimage import GoImage
 from goprobe.runtime.image.program import Program
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.world import World, load_bias
+from goprobe.target.goprocess import GoProcess
 
 
 class CoreTarget(msgspec.Struct, frozen=True):
@@ -39,15 +40,16 @@ class CoreTarget(msgspec.Struct, frozen=True):
         """Where one of the runtime's globals is in the process; KeyError where it is unknown."""
         return self.program.facts.roots[name] + self.bias
 
+    @property
+    def process(self) -> GoProcess:
+        return GoProcess(self.pid, self.program, self.bias, held=self.core.size)
+
     def reader(self) -> Memory:
         return self.core
 
     def world(self) -> World:
         """The process as it stood."""
-        return World(
-            self.pid, self.program, PageCache(self.core), self.core.mappings, self.core.threads,
-            self.bias, self.core.size,
-        )  # fmt: skip
+        return self.process.world(PageCache(self.core), self.core.mappings, self.core.threads)
 
 
 def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTarget:

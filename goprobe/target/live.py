@@ -34,6 +34,7 @@ from goprobe.runtime.image.program import Program
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.world import ThreadState, World
 from goprobe.target.goimages import go_images
+from goprobe.target.goprocess import GoProcess
 
 if TYPE_CHECKING:
     from goprobe.target.core import CoreTarget  # most questions are not asked of cores
@@ -63,6 +64,10 @@ class Target(msgspec.Struct, frozen=True):
     def layout(self) -> Layout:
         return self.program.facts.layout
 
+    @property
+    def process(self) -> GoProcess:
+        return GoProcess(self.pid, self.program, self.bias, self.beside)
+
     def reader(self) -> ProcessMemory:
         """Its memory as it runs."""
         return ProcessMemory(self.pid)
@@ -78,9 +83,7 @@ class Target(msgspec.Struct, frozen=True):
         threads: MappingOf[int, ThreadState] = MappingProxyType({}),
     ) -> World:
         """The process as these show it."""
-        return World(
-            self.pid, self.program, memory, mappings, threads, self.bias, beside=self.beside
-        )
+        return self.process.world(memory, mappings, threads)
 
 
 def open_target(

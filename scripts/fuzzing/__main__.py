@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 import shutil
 import sys
 import tempfile
@@ -21,8 +20,8 @@ from scripts.fuzzing import KINDS
 from scripts.fuzzing.kind import Kind, Subject
 from scripts.fuzzing.outcome import Asked, Outcome
 from scripts.fuzzing.watch import Answered, Worker, each
+from scripts.lib import campaign
 from scripts.truths.choices import Choices, shrink
-from tests.support.go import releases
 
 _BAD = Outcome.TRACEBACK, Outcome.HANG, Outcome.MEMORY, Outcome.DIED, Outcome.SILENT
 _SLOW_SHRINK = 4  # times as long where each trial is a hang
@@ -47,7 +46,7 @@ class _Hunt:
         self.name = name
         self.options = options
         kind: Kind = import_module(f"scripts.fuzzing.{name}").KIND
-        gos = options.go.split(",") if options.go else releases()
+        gos = campaign.wanted_releases(options)
         self.subjects: Sequence[Subject] = [
             s for s in kind.subjects(scratch, gos) if options.subject in s.name
         ]
@@ -134,23 +133,12 @@ def _table(hunts: Sequence[_Hunt]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="scripts/fuzz", description="Damages what goprobe reads, and asks it all the same."
+    parser = campaign.parser(
+        "fuzz", "Damages what goprobe reads, and asks it all the same.", KINDS, shrink=15
     )
-    parser.add_argument("kind", nargs="*", choices=[*KINDS, []], help="default: all")
-    parser.add_argument("--seed", type=int, help="default: a fresh one, which is printed")
     parser.add_argument("--count", type=int, default=1000, help="inputs of each kind (1000)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--minutes", type=float, help="for all kinds together")
-    parser.add_argument("--go", help="releases, as 1.26,1.27 (default: all that are installed)")
     parser.add_argument("--subject", default="", help="only subjects with this in their names")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--shrink", type=float, default=15, help="seconds for each fault (15)")
-    parser.add_argument("--keep", type=Path, default=Path("/tmp/goprobe-fuzz"), help="for those")
-    options = parser.parse_args()
-    if options.seed is None:
-        options.seed = secrets.randbelow(1 << 32)
-    print(f"seed {options.seed}", flush=True)
+    options = campaign.parsed(parser)
     options.keep.mkdir(parents=True, exist_ok=True)
     hunts: list[_Hunt] = []
     with tempfile.TemporaryDirectory(prefix="goprobe-fuzz-", dir=_roomy()) as scratch:

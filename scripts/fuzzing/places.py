@@ -9,6 +9,7 @@ from goprobe.process.core.file import CoreFile
 from goprobe.process.memory.memory import PageCache, u64
 from goprobe.runtime.world import World
 from goprobe.target.core import CoreTarget
+from goprobe.target.goprocess import GoProcess
 from scripts.fuzzing.overlay import NotedCore, NotedMemory
 from scripts.fuzzing.questions import OF_PROCESS, Asked
 from scripts.fuzzing.standing import Standing
@@ -96,9 +97,8 @@ class _NotedTarget(CoreTarget, frozen=True):
         assert isinstance(self.core, NotedCore)
         plain = PageCache(CoreFile(self.core.path, self.program.elf.path))
         noted = NotedMemory(plain, self.core.ranges)
-        return World(
-            with_cache.pid, self.program, noted, with_cache.mappings, with_cache.threads, self.bias
-        )
+        process = GoProcess(with_cache.pid, self.program, self.bias)
+        return process.world(noted, with_cache.mappings, with_cache.threads)
 
 
 def _ranges(standing: Standing) -> Iterator[tuple[int, int]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import secrets
 import sys
 import time
 from collections import Counter
@@ -12,12 +10,11 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 
+from scripts.lib import campaign
 from scripts.truths import KINDS
 from scripts.truths.answer import Outcome
 from scripts.truths.trial import Result, Trial, kind_of, shown, try_out
-from tests.support.go import releases
 
 _MOST_SHOWN = 5
 _SILENCE = 60.0  # seconds
@@ -55,7 +52,7 @@ class _Tally:
 def _trials(options: argparse.Namespace) -> Iterator[Trial]:
     """Every release and build in turn, so that a part of a run is a fair part of all."""
     kinds = [kind_of(name) for name in options.kind or KINDS]
-    gos = options.go.split(",") if options.go else releases()
+    gos = campaign.wanted_releases(options)
     for number in range(options.first, options.first + options.programs):
         for kind in kinds:
             builds = [b for b in kind.builds if b.possible and options.build in (None, b.name)]
@@ -128,25 +125,12 @@ def _print(tally: _Tally, verbose: bool) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="scripts/truth", description="Random Go programs that know the truth."
-    )
-    parser.add_argument("kind", nargs="*", choices=[*KINDS, []], help="default: all")
-    parser.add_argument("--seed", type=int, help="default: a fresh one, which is printed")
+    parser = campaign.parser("truth", "Random Go programs that know the truth.", KINDS, shrink=60)
     parser.add_argument("--programs", type=int, default=100, help="of each kind (default 100)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first program")
-    parser.add_argument("--minutes", type=float, help="start no further program after so long")
-    parser.add_argument("--go", help="releases, as 1.26,1.27 (default: all that are installed)")
     parser.add_argument("--build", help="only this build")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--shrink", type=float, default=60, help="seconds for a wrong one (60)")
-    parser.add_argument("--keep", type=Path, default=Path("/tmp/goprobe-truth"), help="for those")
     parser.add_argument("--peers", action="store_true", help="ask GDB (and Delve) as well")
     parser.add_argument("-v", action="store_true", dest="verbose", help="why things are not told")
-    options = parser.parse_args()
-    if options.seed is None:
-        options.seed = secrets.randbelow(1 << 32)
-    print(f"seed {options.seed}", flush=True)
+    options = campaign.parsed(parser)
     tally = _run(options)
     _print(tally, options.verbose)
     programs = sum(row.programs for row in tally.rows.values())

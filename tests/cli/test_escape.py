@@ -76,7 +76,7 @@ def test_verdicts_to_fail_on(tmp_path: Path) -> None:
         (["--hits", "-1"], "numbers from 0 on"),
         (["--static", "--bench", "."], "--static runs nothing"),
         (["--format", "pprof"], "no format 'pprof'"),
-        (["--timeout", "0"], "positive number of seconds"),
+        (["--timeout", "0"], "no length of time"),
     ],
 )
 def test_wrong_usage_is_one_sentence(options: list[str], told: str) -> None:

@@ -103,9 +103,18 @@ def test_a_wrong_command_line_is_one_sentence_and_where_help_is(line: list[str],
     assert "goprobe" in caught.value.hint or "--" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [("2", 2), ("0.5", 0.5), ("1e3", 1000), ("30s", 30), ("250ms", 0.25), ("1.5h", 5400),
+     ("1000000", 1e6)],
+)  # fmt: skip
+def test_a_timeout_is_a_length_of_time(timeout: str, seconds: float) -> None:
+    assert Patience(timeout).seconds == seconds
+
+
 @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "inf", "soon"])
-def test_a_timeout_is_a_positive_number(timeout: str) -> None:
-    with pytest.raises(UsageError, match="positive number of seconds"):
+def test_no_other_text_is_a_timeout(timeout: str) -> None:
+    with pytest.raises(UsageError, match="no length of time"):
         parse(["record", f"--timeout={timeout}"], [Recorder()])
 
 

@@ -15,7 +15,7 @@ from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer.events import CallHit, CallSite
 from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.image.program import Program
-from goprobe.runtime.world import World
+from goprobe.target.goprocess import GoProcess
 from tests.escape.corpus import FOLDER
 from tests.support.go import build, matrix
 
@@ -33,7 +33,7 @@ def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) ->
         assert isinstance(memory, ProcessMemory)
         address = hit.results[0]
         quick = Places(program, memory).of(address, hit.sp_after, hit.stack_hi_after)
-        world = World(memory.pid, program, memory, read_maps(memory.pid), {}, 0)
+        world = GoProcess(memory.pid, program, 0).world(memory, read_maps(memory.pid))
         thorough = str(Locator(world).locate(address).kind) if address else NOTHING
         seen[quick.kind] = seen.get(quick.kind, 0) + 1
         if quick.kind != thorough:

@@ -33,6 +33,18 @@ def threads_of(pid: int) -> list[int]:
     return [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
 
 
+def come_to_rest(pid: int) -> None:
+    """Until every thread sleeps, at two looks in turn: the program has done what it does first."""
+    quiet = 0
+    for _ in range(500):
+        states = [status(pid, tid)["State"][0] for tid in threads_of(pid)]
+        quiet = quiet + 1 if set(states) == {"S"} else 0
+        if quiet == 2:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"threads of {pid} do not rest: {states}")
+
+
 def assert_free(pid: int) -> None:
     """No thread is traced or stands still (within the moment that a killed tracer takes to go)."""
     for _ in range(200):

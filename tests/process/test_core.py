@@ -8,7 +8,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from goprobe.process.memory.memory import PageCache, u64
 from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.ptrace.stop import stopped
 from goprobe.toolchain.find import GdbTool
-from tests.process.targets import PROGRAMS
+from tests.process.targets import PROGRAMS, come_to_rest
 from tests.support.gdb import gdbs
 from tests.support.go import Running, build, matrix, running
 
@@ -103,7 +102,7 @@ def standing() -> Iterator[tuple[Running, Path, dict[int, Registers]]]:
     """The program, its binary, the registers of its threads."""
     binary = build(PROGRAMS / "memory.go")
     with running(binary) as program:
-        time.sleep(0.2)  # its threads come to rest
+        come_to_rest(program.pid)
         with stopped(program.pid) as process:
             threads = process.threads
         yield program, binary, threads

@@ -31,6 +31,7 @@ from tests.process.targets import (
     ask,
     assert_free,
     assert_healthy,
+    come_to_rest,
     status,
     target,
     threads_of,
@@ -77,7 +78,7 @@ def writable(pid: int) -> Ranges:
 def test_the_child_has_what_the_target_had() -> None:
     with target("memory") as program:  # no signals on their way, whose handlers would run first
         plan = plan_fork(program.pid)
-        time.sleep(0.2)
+        come_to_rest(program.pid)
         with stopped(program.pid) as process:
             ranges = writable(program.pid)
             before = process.memory.read_many(ranges)
@@ -120,7 +121,7 @@ def test_registers_come_back_to_the_last_bit() -> None:
     """Of a thread that sleeps in the kernel before and after, vector registers included."""
     with target("memory") as program:
         plan = plan_fork(program.pid)
-        time.sleep(0.2)
+        come_to_rest(program.pid)
         with stopped(program.pid) as process:
             maker = snapshot._choose_maker(process)
             before = process.threads[maker], requests.extended_state(maker)

@@ -158,7 +158,7 @@ def test_another_users_process() -> None:
     ],
 )
 def test_yama_is_named(scope: str, said: str, mend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_yama_scope", lambda: int(scope))
+    monkeypatch.setattr(module, "yama_scope", lambda: int(scope))
     child = subprocess.Popen(["sleep", "60"], user=NOBODY)
     try:
         with being(NOBODY):

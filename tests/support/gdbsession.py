@@ -17,6 +17,7 @@ from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.maps import read_maps
 from goprobe.runtime.image.program import Program
 from goprobe.runtime.world import World, load_bias
+from goprobe.target.goprocess import GoProcess
 from tests.support.gdb import gdbs
 
 _END = "@@answered@@"
@@ -86,7 +87,7 @@ class GdbSession:
         mappings = read_maps(pid)
         bias = load_bias(program, mappings, str(self._binary.resolve()))
         threads = {self.thread: self.registers()}
-        return World(pid, program, ProcessMemory(pid), mappings, threads, bias)
+        return GoProcess(pid, program, bias).world(ProcessMemory(pid), mappings, threads)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from goprobe.process.proc.maps import read_maps
 from goprobe.process.ptrace.stop import stopped
 from goprobe.runtime.image.program import Program
 from goprobe.runtime.world import World, load_bias
+from goprobe.target.goprocess import GoProcess
 
 TESTDATA = Path(__file__).parents[2] / "testdata" / "heap"
 
@@ -24,4 +25,5 @@ def standing_world(pid: int, binary: Path) -> Iterator[World]:
     with stopped(pid) as process:
         mappings = read_maps(pid)
         bias = load_bias(program, mappings, str(binary))
-        yield World(pid, program, ProcessMemory(pid), mappings, process.threads, bias)
+        go = GoProcess(pid, program, bias)
+        yield go.world(ProcessMemory(pid), mappings, process.threads)

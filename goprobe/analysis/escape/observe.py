@@ -29,6 +29,7 @@ from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.allocators import Allocates, Family
 from goprobe.runtime.image.program import Program
 from goprobe.runtime.world import load_bias
+from goprobe.target.goprocess import GoProcess
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -167,7 +168,8 @@ class _Sweeps:
         try:
             low, high = self._program.lines.low + bias, self._program.lines.high + bias
             threads = out_of_calls(held_registers(pid), memory, low, high)
-            found = pointers_into_stacks(self._program, memory, pid, mappings, threads, bias)
+            process = GoProcess(pid, self._program, bias)
+            found = pointers_into_stacks(process, memory, mappings, threads)
         except (GoprobeError, UnreadableError) as error:
             self.warnings.append(f"pointers into stacks were not looked for: {error}")
             return

@@ -28,7 +28,8 @@ from goprobe.runtime.allocators import Allocator, Family
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.image.program import Program
 from goprobe.runtime.types.typedata import TypeData
-from goprobe.runtime.world import World, load_bias
+from goprobe.runtime.world import load_bias
+from goprobe.target.goprocess import GoProcess
 
 _WORD = 8
 _OPERANDS = 64
@@ -100,7 +101,7 @@ class Places:
         mappings = read_maps(pid)
         self.bias = load_bias(program, mappings, str(program.elf.path), entry_point(pid))
         self._low, self._high = (end + self.bias for end in program.image)
-        self._world = World(pid, program, memory, mappings, {}, self.bias)
+        self._world = GoProcess(pid, program, self.bias).world(memory, mappings)
         self._names: dict[int, str] = {}
         self._sizes: dict[int, int] = {}
 

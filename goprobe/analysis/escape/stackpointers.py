@@ -24,10 +24,10 @@ from goprobe.runtime.heap.census import count
 from goprobe.runtime.heap.spantable import copy_heap, decode_spans
 from goprobe.runtime.heap.totals import HeapRoots
 from goprobe.runtime.heap.words import read_words
-from goprobe.runtime.image.program import Program
 from goprobe.runtime.roots.roots import join, queued_roots, special_roots
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import ThreadState, World
+from goprobe.target.goprocess import GoProcess
 
 
 class StackPointer(msgspec.Struct, frozen=True):
@@ -42,18 +42,16 @@ class StackPointer(msgspec.Struct, frozen=True):
 
 
 def pointers_into_stacks(
-    program: Program,
+    process: GoProcess,
     memory: Memory,
-    pid: int,
     mappings: tuple[Mapping, ...],
     threads: MappingOf[int, ThreadState],
-    bias: int,
 ) -> tuple[StackPointer, ...]:
-    """All of them, of a program whose threads all stand still with the registers `threads`.
+    """All of them, of a process whose threads all stand still with the registers `threads`.
 
     Raises CannotWorkError where its heap's bookkeeping cannot be read.
     """
-    world = World(pid, program, memory, mappings, threads, bias)
+    world = process.world(memory, mappings, threads)
     try:
         graph = HeapGraph(_snapshot(world), lambda _: None)
         found = dangling(graph, Names(graph))

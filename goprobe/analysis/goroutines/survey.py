@@ -33,7 +33,6 @@ from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.modules import Modules
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import is_hard
-from goprobe.runtime.world import World
 from goprobe.target.live import AnyHeld, AnyTarget, HeldChild, Target, hold, hold_child
 
 _BYTES_EACH = 2400
@@ -116,7 +115,7 @@ def survey(
     copied = _StackMemory(table)
     # Plugins' line tables are read as they are needed: files do not change as the target runs.
     code = Code(world.lines, modules, held.memory)
-    quiet = Stacks(World(target.pid, target.program, copied, (), {}, target.bias), modules, code)
+    quiet = Stacks(target.process.world(copied, ()), modules, code)
     goroutines = _decoded(table, np.flatnonzero(table.alive), names)
     states = _told(table, goroutines, walked, teller, quiet, copied)
     return states, len(table) - len(states), table.unreadable

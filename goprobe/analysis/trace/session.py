@@ -25,7 +25,8 @@ from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.ptrace.priority import import_numpy
 from goprobe.runtime.image.program import Program
 from goprobe.runtime.stacks.stackcheck import Check, check_ahead
-from goprobe.runtime.world import World, load_bias
+from goprobe.runtime.world import load_bias
+from goprobe.target.goprocess import GoProcess
 from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
 
@@ -271,9 +272,8 @@ class Session:
             self.program.adopt(
                 stripped_facts(self.program, self.memory, self.bias, owner=os.geteuid())
             )
-        world = World(
-            self.pid, self.program, PageCache(self.memory), read_maps(self.pid), threads, self.bias
-        )
+        process = GoProcess(self.pid, self.program, self.bias)
+        world = process.world(PageCache(self.memory), read_maps(self.pid), threads)
         return StopView(world, tid, registers)
 
     def _leave(self) -> StopEvent | None:

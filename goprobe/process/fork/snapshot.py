@@ -41,7 +41,7 @@ from goprobe.process.libc import write_memory
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.headroom import first_victim
 from goprobe.process.proc.procfs import PAGE_SIZE
-from goprobe.process.ptrace import requests
+from goprobe.process.ptrace import constants, requests
 from goprobe.process.ptrace.priority import first_in_line
 from goprobe.process.ptrace.stop import StoppedProcess
 from goprobe.process.rights.seccomp import forbidden
@@ -127,7 +127,7 @@ class _Fork:
             raise NoForkError("its stack cannot be written to")
         self._process.take_over(maker)
         self._maker = maker
-        requests.set_options(maker, requests.PTRACE_O_TRACECLONE)
+        requests.set_options(maker, constants.PTRACE_O_TRACECLONE)
         # From here on the maker finds its way by itself, whatever becomes of us.
         if requests.write_registers(maker, chain.entry(start).to_bytes()):
             raise NoForkError("its registers cannot be written")
@@ -135,7 +135,7 @@ class _Fork:
         requests.set_options(maker, 0)
         requests.proceed(maker)
         self._child = self._born_of(self._helper, _FORK_PATIENCE)
-        requests.set_options(self._child, requests.PTRACE_O_EXITKILL)
+        requests.set_options(self._child, constants.PTRACE_O_EXITKILL)
         requests.detach(self._helper)
         self._helper = 0
         return self._child
@@ -163,7 +163,7 @@ class _Fork:
         until = time.monotonic() + patience
         looks = 0
         requests.proceed(parent)
-        while (status := _halt(parent, _LOOK_AFTER)) >> 8 != requests.PTRACE_EVENT_CLONE:
+        while (status := _halt(parent, _LOOK_AFTER)) >> 8 != constants.PTRACE_EVENT_CLONE:
             if status == requests.NOT_YET:
                 requests.interrupt(parent)
                 continue

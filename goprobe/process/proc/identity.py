@@ -13,15 +13,19 @@ from pathlib import Path
 import msgspec
 
 from goprobe.errors import NotPermittedError, TargetGoneError, UsageError
+from goprobe.process.proc.capabilities import (
+    CAP_DAC_OVERRIDE,
+    CAP_DAC_READ_SEARCH,
+    CAP_SYS_PTRACE,
+    holds,
+    yama_scope,
+)
 from goprobe.process.proc.procfs import gone, read_proc, translated
 
 _STATUS_LIMIT = 1 << 20
 _AUXV_LIMIT = 1 << 16
 _AT_ENTRY = 9  # <elf.h>
 _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
-_CAP_SYS_PTRACE = 19  # Linux include/uapi/linux/capability.h
-_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
-_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _TRACER_PATIENCE = 2.0
 
 
@@ -213,7 +217,7 @@ def _why_forbidden(pid: int) -> Refusal:
         status = _fields(read_proc(pid, "status", _STATUS_LIMIT))
     except NotPermittedError:  # /proc mounted with hidepid
         status = {}
-    if not _may_trace_all():
+    if not holds(CAP_SYS_PTRACE):
         owner, ours = _number(status, "Uid"), os.geteuid()
         if owner != ours and ours != 0:
             return Refusal(
@@ -226,13 +230,13 @@ def _why_forbidden(pid: int) -> Refusal:
                 f"not permitted to attach to process {pid}: root lacks CAP_SYS_PTRACE here",
                 "start the container with --cap-add=SYS_PTRACE",
             )
-    scope = _yama_scope()
+    scope = yama_scope() or 0
     if scope >= 3:
         return Refusal(
             f"not permitted to attach to process {pid}: Yama forbids every attach on this machine",
             "kernel.yama.ptrace_scope is 3 and stays so until the next boot",
         )
-    if scope and not _may_trace_all():
+    if scope and not holds(CAP_SYS_PTRACE):
         mend = "sudo sysctl kernel.yama.ptrace_scope=0, or run goprobe with sudo"
         return Refusal(
             f"not permitted to attach to process {pid}: Yama lets only root attach to a process"
@@ -240,7 +244,7 @@ def _why_forbidden(pid: int) -> Refusal:
             "run goprobe with sudo" if scope == 2 else mend,
         )
     owner, ours = _number(status, "Uid"), os.geteuid()
-    if owner != ours and not _has(_CAP_DAC_READ_SEARCH) and not _has(_CAP_DAC_OVERRIDE):
+    if owner != ours and not holds(CAP_DAC_READ_SEARCH) and not holds(CAP_DAC_OVERRIDE):
         return Refusal(
             f"not permitted to attach to process {pid}: it belongs to {_user(owner)}, and beside"
             f" CAP_SYS_PTRACE its files in /proc take CAP_DAC_READ_SEARCH",
@@ -251,23 +255,6 @@ def _why_forbidden(pid: int) -> Refusal:
         " another user namespace, or a security policy)",
         "run goprobe with sudo, outside of any container",
     )
-
-
-def _may_trace_all() -> bool:
-    return _has(_CAP_SYS_PTRACE)
-
-
-def _has(capability: int) -> bool:
-    """Whether we hold it."""
-    caps = _fields(read_proc(os.getpid(), "status", _STATUS_LIMIT)).get("CapEff", "0")
-    return bool(int(caps, 16) >> capability & 1)
-
-
-def _yama_scope() -> int:
-    try:
-        return int(_YAMA.read_text())
-    except (OSError, ValueError):
-        return 0
 
 
 def _user(uid: int) -> str:

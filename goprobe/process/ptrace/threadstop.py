@@ -21,7 +21,7 @@ from goprobe.process.proc.identity import (
     thread_state,
 )
 from goprobe.process.proc.procfs import gone, read_proc, translated
-from goprobe.process.ptrace import requests
+from goprobe.process.ptrace import constants, requests
 from goprobe.process.ptrace.priority import first_in_line
 from goprobe.process.ptrace.reaper import ReapWhileSeizing
 from goprobe.process.ptrace.stoplimit import (
@@ -238,7 +238,7 @@ class ThreadStop:
         one whose report somebody else in this Python process has waited for."""
         state = thread_state(self.pid, tid)
         if state == "t":
-            return requests.pending_signal(tid) or requests.PTRACE_EVENT_STOP << 8
+            return requests.pending_signal(tid) or constants.PTRACE_EVENT_STOP << 8
         return requests.ENDED if state in _DEAD_STATES else requests.NOT_YET
 
     def _bury(self, tid: int) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 
 import msgspec
 
 from goprobe.errors import GoprobeError
-from goprobe.process.proc.procfs import read_proc
-
-_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
-_CAP_SYS_PTRACE = 19  # <linux/capability.h>
-_CAP_SYS_ADMIN = 21
-_STATUS_LIMIT = 1 << 16
+from goprobe.process.proc.capabilities import (
+    CAP_SYS_ADMIN,
+    CAP_SYS_PTRACE,
+    holds,
+    own_status,
+    yama_scope,
+)
 
 
 class Privileges(msgspec.Struct, frozen=True):
@@ -31,28 +30,24 @@ class Privileges(msgspec.Struct, frozen=True):
 
 def read_privileges() -> Privileges:
     """Ours; what cannot be found out is taken to be absent."""
-    try:
-        status = read_proc(os.getpid(), "status", _STATUS_LIMIT).decode(errors="replace")
-    except GoprobeError:
-        status = ""
-    capabilities = int(_field(status, "CapEff") or "0", 16)
-    filtered = _field(status, "Seccomp") not in ("", "0")
     return Privileges(
         root=os.geteuid() == 0,
-        yama=_yama(),
-        may_trace_all=bool(capabilities >> _CAP_SYS_PTRACE & 1),
-        seccomp=filtered,
-        may_read_filters=bool(capabilities >> _CAP_SYS_ADMIN & 1) and not filtered,
+        yama=yama_scope(),
+        may_trace_all=_may(CAP_SYS_PTRACE),
+        seccomp=_filtered(),
+        may_read_filters=_may(CAP_SYS_ADMIN) and not _filtered(),
     )
 
 
-def _yama() -> int | None:
+def _may(capability: int) -> bool:
     try:
-        return int(_YAMA.read_text())
-    except (OSError, ValueError):
-        return None
+        return holds(capability)
+    except GoprobeError:
+        return False
 
 
-def _field(status: str, name: str) -> str:
-    found = re.search(rf"^{name}:\s*([0-9a-f]+)$", status, re.MULTILINE)
-    return found[1] if found else ""
+def _filtered() -> bool:
+    try:
+        return own_status("Seccomp") not in ("", "0")
+    except GoprobeError:
+        return False

@@ -18,7 +18,7 @@ from pathlib import Path
 from goprobe.arch import systemcalls
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError
 from goprobe.process.libc import address_of
-from goprobe.process.ptrace import requests
+from goprobe.process.ptrace import constants, requests
 from goprobe.process.spawn import start_stopped
 from goprobe.process.tracer import waits
 from goprobe.process.tracer.cave import Cave
@@ -30,12 +30,12 @@ from goprobe.process.tracer.traps import Traps
 from goprobe.process.tracer.waits import Stop
 
 _OPTIONS = (
-    waits.O_TRACEFORK
-    | waits.O_TRACEVFORK
-    | waits.O_TRACECLONE
-    | waits.O_TRACEEXEC
-    | waits.O_TRACEEXIT
-    | waits.O_EXITKILL
+    constants.PTRACE_O_TRACEFORK
+    | constants.PTRACE_O_TRACEVFORK
+    | constants.PTRACE_O_TRACECLONE
+    | constants.PTRACE_O_TRACEEXEC
+    | constants.PTRACE_O_TRACEEXIT
+    | constants.PTRACE_O_EXITKILL
 )
 
 
@@ -140,13 +140,13 @@ class Engine:
     def _await_begin(self) -> None:
         """Out of the SIGSTOP that the program waits in, without an instruction of it run."""
         stop = waits.wait_any(self.pid)
-        requests.request(requests.PTRACE_SETOPTIONS, self.pid, None, _OPTIONS)
+        requests.request(constants.PTRACE_SETOPTIONS, self.pid, None, _OPTIONS)
         self._signal(signal.SIGCONT)
         held = []
         while stop and not stop.over and (stop.event or stop.signal != signal.SIGCONT):
             if not stop.event and stop.signal != signal.SIGSTOP:
                 held.append(stop.signal)
-            requests.request(requests.PTRACE_CONT, self.pid)
+            requests.request(constants.PTRACE_CONT, self.pid)
             stop = waits.wait_any(self.pid)
         if stop is None or stop.over:
             raise TargetGoneError("the program was killed before it began")
@@ -211,13 +211,17 @@ class Engine:
 
     def _event(self, stop: Stop) -> None:
         tid, event = stop.tid, stop.event
-        if event == waits.EVENT_STOP:
+        if event == constants.PTRACE_EVENT_STOP:
             self._stopped(stop)
-        elif event in (waits.EVENT_FORK, waits.EVENT_VFORK, waits.EVENT_CLONE):
+        elif event in (
+            constants.PTRACE_EVENT_FORK,
+            constants.PTRACE_EVENT_VFORK,
+            constants.PTRACE_EVENT_CLONE,
+        ):
             self._has_born(tid)
-        elif event == waits.EVENT_EXIT:
+        elif event == constants.PTRACE_EVENT_EXIT:
             self._leaves(tid)
-        elif event == waits.EVENT_EXEC:
+        elif event == constants.PTRACE_EVENT_EXEC:
             self._execs(tid)
         else:
             self._tracees.go_on(tid)
@@ -306,7 +310,7 @@ class Engine:
     def _message(self, tid: int) -> int:
         """What the kernel says besides an event: the new task, the exit status."""
         message = bytearray(8)
-        requests.request(requests.PTRACE_GETEVENTMSG, tid, None, address_of(message))
+        requests.request(constants.PTRACE_GETEVENTMSG, tid, None, address_of(message))
         return int.from_bytes(message, "little")
 
     # Afterwards

@@ -13,7 +13,7 @@ from goprobe.arch.registers import PC_WORD, Words
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.libc import address_of
 from goprobe.process.proc.maps import Mapping
-from goprobe.process.ptrace import requests
+from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer import waits
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
@@ -62,9 +62,9 @@ class Injector:
         self._room[:] = self._saved
         words = self._words
         systemcalls.prepare(words, number, arguments)
-        self._request(requests.PTRACE_SETREGS)
+        self._request(constants.PTRACE_SETREGS)
         self._step()
-        self._request(requests.PTRACE_GETREGS)
+        self._request(constants.PTRACE_GETREGS)
         result = systemcalls.result(words)
         if result > (1 << 64) - 1 - _MAX_ERRNO:
             number = (1 << 64) - result
@@ -73,14 +73,14 @@ class Injector:
 
     def restore(self) -> None:
         self._room[:] = self._saved
-        self._request(requests.PTRACE_SETREGS)
+        self._request(constants.PTRACE_SETREGS)
 
     def _step(self) -> None:
         held: list[int] = []
         while True:
-            self._check(requests.request(requests.PTRACE_SINGLESTEP, self._tid))
+            self._check(requests.request(constants.PTRACE_SINGLESTEP, self._tid))
             stop = waits.wait_any(self._tid)
-            if stop is None or stop.over or stop.event == waits.EVENT_EXIT:
+            if stop is None or stop.over or stop.event == constants.PTRACE_EVENT_EXIT:
                 raise TargetGoneError("the program was killed before it began")
             if stop.signal == signal.SIGTRAP and not stop.event:
                 break

@@ -8,8 +8,7 @@ import os
 from goprobe.arch.registers import PC_WORD, WORD, WORD_COUNT, Words
 from goprobe.process.libc import address_of
 from goprobe.process.memory.memory import ProcessMemory
-from goprobe.process.ptrace import requests
-from goprobe.process.tracer import waits
+from goprobe.process.ptrace import constants, requests
 
 
 class Machine:
@@ -27,14 +26,14 @@ class Machine:
 
     def fetch(self, tid: int) -> bool:
         """Read a thread's registers into `words`; False where it is gone."""
-        return requests.request(requests.PTRACE_GETREGS, tid, None, self._room_at) == 0
+        return requests.request(constants.PTRACE_GETREGS, tid, None, self._room_at) == 0
 
     def store(self, tid: int) -> None:
         """Give a thread the registers that `words` are."""
-        requests.request(requests.PTRACE_SETREGS, tid, None, self._room_at)
+        requests.request(constants.PTRACE_SETREGS, tid, None, self._room_at)
 
     def set_pc(self, tid: int, pc: int) -> None:
-        requests.request(waits.PTRACE_POKEUSER, tid, PC_WORD * WORD, pc)
+        requests.request(constants.PTRACE_POKEUSER, tid, PC_WORD * WORD, pc)
 
     def word(self, address: int) -> int:
         """8 bytes of memory, 0 where there are none."""

@@ -7,8 +7,7 @@ from collections import deque
 
 from goprobe.arch import systemcalls
 from goprobe.process.proc.procfs import read_proc
-from goprobe.process.ptrace import requests
-from goprobe.process.tracer import waits
+from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer.waits import Stop, wait_any
 
 _PAUSE = 0.0002
@@ -43,12 +42,12 @@ class Tracees:
 
     def go_on(self, tid: int, signal: int = 0) -> None:
         """Let a thread run; one that was killed meanwhile is not news here."""
-        requests.request(requests.PTRACE_CONT, tid, None, signal)
+        requests.request(constants.PTRACE_CONT, tid, None, signal)
 
     def rest(self, tid: int) -> None:
         """Leave a thread in its group stop (SIGSTOP, Ctrl-Z) until a SIGCONT."""
         self._resting.add(tid)
-        requests.request(waits.PTRACE_LISTEN, tid)
+        requests.request(constants.PTRACE_LISTEN, tid)
 
     def woke(self, tid: int) -> None:
         self._resting.discard(tid)
@@ -78,7 +77,7 @@ class Tracees:
             if stop is None:
                 wanted -= {tid for tid in wanted if self._in_kernel(tid)}
                 time.sleep(_PAUSE)
-            elif stop.tid in wanted and stop.event == waits.EVENT_STOP and not stop.over:
+            elif stop.tid in wanted and stop.event == constants.PTRACE_EVENT_STOP and not stop.over:
                 held.append(stop.tid)
             else:
                 self._queue.append(stop)
@@ -111,7 +110,7 @@ class Tracees:
                 time.sleep(_PAUSE)
             elif stop.over and stop.tid in self.own and stop.tid != self.pid:
                 self.forget(stop.tid)
-            elif stop.event == waits.EVENT_EXIT and stop.tid in self.own:
+            elif stop.event == constants.PTRACE_EVENT_EXIT and stop.tid in self.own:
                 self.leaving.add(stop.tid)
             else:
                 self._queue.append(stop)

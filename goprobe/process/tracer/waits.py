@@ -1,4 +1,4 @@
-"""Following a whole program by ptrace: the options, the events, registers as words, waiting.
+"""Following a whole program by ptrace: waiting for whatever thread of it stops or ends.
 
 `process/ptrace/requests.py` makes the requests; this is what only a tracer that follows a program
 from its first instruction to its end needs besides (`run.py`).
@@ -11,26 +11,7 @@ import os
 import msgspec
 
 from goprobe.process.proc.procfs import read_proc
-
-# <linux/ptrace.h>
-O_TRACEFORK = 1 << 1
-O_TRACEVFORK = 1 << 2
-O_TRACECLONE = 1 << 3
-O_TRACEEXEC = 1 << 4
-O_TRACEEXIT = 1 << 6
-O_EXITKILL = 1 << 20
-PTRACE_POKEUSER = 6
-PTRACE_LISTEN = 0x4208
-
-EVENT_FORK = 1
-EVENT_VFORK = 2
-EVENT_CLONE = 3
-EVENT_EXEC = 4
-EVENT_EXIT = 6
-EVENT_STOP = 128
-
-_WNOTHREAD = 0x20000000  # <linux/wait.h>: what this very thread started or traces
-_WALL = 0x40000000
+from goprobe.process.ptrace import constants
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -49,7 +30,9 @@ def wait_any(tid: int = -1, *, block: bool = True) -> Stop | None:
 
     None: nothing yet (only without `block`). ChildProcessError: there are no tracees.
     """
-    found, status = os.waitpid(tid, _WALL | _WNOTHREAD | (0 if block else os.WNOHANG))
+    found, status = os.waitpid(
+        tid, constants.WALL | constants.WNOTHREAD | (0 if block else os.WNOHANG)
+    )
     if not found:
         return None
     if status & 0xFF == 0x7F:

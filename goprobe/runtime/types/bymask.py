@@ -15,11 +15,11 @@ import numpy as np
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.types.catalog import Catalog
+from goprobe.runtime.types.shape import GENERIC
 from goprobe.runtime.types.wholes import Slot, Whole
 
 _WORD = 8
 _CLOSURE = "struct { F uintptr"
-_GENERIC = "go.shape."
 
 
 class ByMask:
@@ -71,4 +71,4 @@ class ByMask:
 
     def _is_allocated(self, row: int) -> bool:
         name = self._name(int(self._catalog.address[row]))
-        return not name.startswith(_CLOSURE) and _GENERIC not in name
+        return not name.startswith(_CLOSURE) and GENERIC not in name

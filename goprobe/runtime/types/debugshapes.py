@@ -9,8 +9,12 @@ from msgspec.structs import replace
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, Member, TypeReader
 from goprobe.runtime.types.shape import (
+    ATOMIC_POINTER,
     BEHIND,
+    DEPTH_LIMIT,
+    GENERIC,
     HCHAN,
+    SLOTS_LIMIT,
     TRIE_NODE,
     TRIE_PARTS,
     WORD,
@@ -23,10 +27,6 @@ from goprobe.runtime.types.shape import (
     special,
 )
 
-_SLOTS_LIMIT = 1 << 16
-_DEPTH_LIMIT = 32
-_ATOMIC_POINTER = "sync/atomic.Pointer["
-_GENERIC = "go.shape."
 _TIMERS = frozenset({"time.Timer", "time.Ticker"})
 _ONE_WAY = re.compile(r"^(<-chan|chan<-) ")
 _ENTRY_OVERFLOW, _ENTRY_KEY = 8, 16  # internal/sync.entry: node, overflow, key, value
@@ -89,7 +89,7 @@ class DebugShapes:
     def _from_type(self, kind: GoType, name: str) -> Shape:
         slots: Slots = {}
         element = kind
-        for _ in range(_DEPTH_LIMIT):
+        for _ in range(DEPTH_LIMIT):
             # An array repeats its element, so that is all there is to know.
             if element.kind != GoKind.ARRAY or not element.count:
                 break
@@ -100,7 +100,7 @@ class DebugShapes:
 
     def flatten(self, kind: GoType, base: int, slots: Slots, depth: int) -> None:
         types = self._types
-        if depth > _DEPTH_LIMIT or len(slots) >= _SLOTS_LIMIT:
+        if depth > DEPTH_LIMIT or len(slots) >= SLOTS_LIMIT:
             return
         match kind.kind:
             case GoKind.STRUCT:
@@ -109,10 +109,10 @@ class DebugShapes:
                 element = types.at(kind.elem)
                 if not element.size:
                     return
-                for i in range(min(kind.count, _SLOTS_LIMIT)):
+                for i in range(min(kind.count, SLOTS_LIMIT)):
                     before = len(slots)
                     self.flatten(element, base + i * element.size, slots, depth + 1)
-                    if len(slots) == before or len(slots) >= _SLOTS_LIMIT:
+                    if len(slots) == before or len(slots) >= SLOTS_LIMIT:
                         break
             case _:
                 found = self._pointer(kind)
@@ -124,7 +124,7 @@ class DebugShapes:
         """What the (one) pointer of a value of a type that is no aggregate means."""
         types = self._types
         match kind.kind:
-            case GoKind.POINTER if kind.name.startswith(_GENERIC):
+            case GoKind.POINTER if kind.name.startswith(GENERIC):
                 return Rule.NOTHING, 0  # every pointer is a go.shape.*uint8 there
             case GoKind.POINTER:
                 elem = types.at(kind.elem)
@@ -182,7 +182,7 @@ class DebugShapes:
 
     def _atomic_pointee(self, kind: GoType, types: TypeReader) -> tuple[Rule, int] | None:
         """What atomic.Pointer[T] points at: its field `_ [0]*T` tells."""
-        if not kind.name.startswith(_ATOMIC_POINTER):
+        if not kind.name.startswith(ATOMIC_POINTER):
             return None
         for member in kind.members:
             array = types.at(member.type)

@@ -13,6 +13,10 @@ from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.heap.spantable import Ints
 
 WORD = 8
+SLOTS_LIMIT = 1 << 16  # pointers of one type that are looked at
+DEPTH_LIMIT = 32  # of types within types
+ATOMIC_POINTER = "sync/atomic.Pointer["
+GENERIC = "go.shape."
 _WORDS_LIMIT = 1 << 21
 
 

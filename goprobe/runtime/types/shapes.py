@@ -18,6 +18,7 @@ from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.debugshapes import DebugShapes
 from goprobe.runtime.types.shape import (
+    GENERIC,
     HCHAN,
     UNKNOWN,
     WORD,
@@ -33,7 +34,6 @@ from goprobe.runtime.types.typeshapes import TypeShapes
 from goprobe.runtime.types.wholes import Whole
 from goprobe.runtime.values.decoded import Capture
 
-_GENERIC = "go.shape."
 _PARTS_OF_MAPS = ("map.group[", "map.bucket[")
 _TABLE, _OLD_BUCKET = "internal/runtime/maps.table", "runtime.bmap"
 _MAPS = ("internal/runtime/maps.Map", "runtime.hmap")
@@ -189,7 +189,7 @@ class Shapes:
 
     def is_generic(self, number: int) -> bool:
         """Whether a shape is what generic code shares between types of the same layout."""
-        return _GENERIC in self[number].name
+        return GENERIC in self[number].name
 
     def row(self, number: int) -> int:
         """The row of its type (of an array that of the elements) in the catalogue, -1 for none."""

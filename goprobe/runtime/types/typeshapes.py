@@ -16,8 +16,11 @@ from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.types.shape import (
+    ATOMIC_POINTER,
     BEHIND,
+    DEPTH_LIMIT,
     HCHAN,
+    SLOTS_LIMIT,
     TRIE_NODE,
     TRIE_PARTS,
     UNKNOWN,
@@ -33,12 +36,9 @@ from goprobe.runtime.types.shape import (
 from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.types.typenames import RTYPE_BYTES, chan_name
 
-_SLOTS_LIMIT = 1 << 16
 _SIZE_LIMIT = 1 << 47
 _OFFSET_LIMIT = 1 << 40
-_DEPTH_LIMIT = 32
 _FIELD_BYTES = 24
-_ATOMIC_POINTER = "sync/atomic.Pointer["
 _SWISS, _TABLE = "internal/runtime/maps.Map", "internal/runtime/maps.table"
 _WITH_SECRETS = frozenset(struct for struct, _ in BEHIND)
 
@@ -87,7 +87,7 @@ class TypeShapes:
     def _read(self, rtype: int, name: str, size: int, pointers: bool) -> Shape:
         slots: Slots = {}
         element, kind = rtype, self._typedata.kind(rtype)
-        for _ in range(_DEPTH_LIMIT):
+        for _ in range(DEPTH_LIMIT):
             if kind != GoKind.ARRAY:
                 break
             element = u64(self._memory, element + RTYPE_BYTES)
@@ -98,7 +98,7 @@ class TypeShapes:
         return Shape(name, size, made.words, made.pointers, made.rules)
 
     def _flatten(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
-        if depth > _DEPTH_LIMIT or len(slots) >= _SLOTS_LIMIT:
+        if depth > DEPTH_LIMIT or len(slots) >= SLOTS_LIMIT:
             return
         match self._typedata.kind(rtype):
             case GoKind.STRUCT:
@@ -107,10 +107,10 @@ class TypeShapes:
                 at = rtype + RTYPE_BYTES
                 part, count = u64(self._memory, at), u64(self._memory, at + 2 * WORD)
                 size = min(self._typedata.size(part), _SIZE_LIMIT)
-                for i in range(min(count, _SLOTS_LIMIT) if size else 0):
+                for i in range(min(count, SLOTS_LIMIT) if size else 0):
                     before = len(slots)
                     self._flatten(part, base + i * size, slots, depth + 1)
-                    if len(slots) == before or len(slots) >= _SLOTS_LIMIT:
+                    if len(slots) == before or len(slots) >= SLOTS_LIMIT:
                         break
             case kind:
                 found = self._pointer(rtype, kind)
@@ -120,10 +120,10 @@ class TypeShapes:
     def _struct(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
         at = rtype + RTYPE_BYTES
         fields, count = u64(self._memory, at + WORD), u64(self._memory, at + 2 * WORD)
-        raw = self._memory.read(fields, _FIELD_BYTES * min(count, _SLOTS_LIMIT))
+        raw = self._memory.read(fields, _FIELD_BYTES * min(count, SLOTS_LIMIT))
         name = self._typedata.full_name(rtype)
         first = int.from_bytes(raw[WORD : 2 * WORD], "little")
-        pointee = self._atomic_pointee(first) if name.startswith(_ATOMIC_POINTER) else None
+        pointee = self._atomic_pointee(first) if name.startswith(ATOMIC_POINTER) else None
         for label, part, offset in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
             place = base + min(offset, _OFFSET_LIMIT)
             found = self._behind(name, label, rtype) if name in _WITH_SECRETS else None

@@ -19,15 +19,14 @@ from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.runtime.heap.sizeclasses import slot_sizes
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.types.catalog import Catalog
+from goprobe.runtime.types.shape import DEPTH_LIMIT, GENERIC
 
 _WORD = 8
 _ENTRIES_LIMIT = 1 << 14
 _HOLDERS_LIMIT = 1 << 9  # of a type that so many hold nothing is learnt
 _SIZE_LIMIT = 1 << 47
-_DEPTH_LIMIT = 64
 _WORDS_IN_MASK = 64
 _INSIDE = ("struct { F uintptr", "struct { key ", "map.group[", "map.bucket[")
-_GENERIC = "go.shape."
 _HELD_OTHERWISE = frozenset({("container/list.Element", "container/list.List")})
 """A type, and a larger one that begins with it, of which no value is reached by its beginning
 alone: each element points at its list, too (src/container/list/list.go, Go 1.21 to 1.27)."""
@@ -139,13 +138,13 @@ class Wholes:
         of maps and for closures, which nothing points into, and for generic code."""
         if row not in self._allocated:
             name = self._named(row)
-            self._allocated[row] = not name.startswith(_INSIDE) and _GENERIC not in name
+            self._allocated[row] = not name.startswith(_INSIDE) and GENERIC not in name
         return self._allocated[row]
 
     def contains_first(self, outer: int, inner: int) -> bool:
         """Whether the type in row `outer` begins with a value of the other."""
         beginnings, at = self._catalog.beginnings, outer
-        for _ in range(_DEPTH_LIMIT):
+        for _ in range(DEPTH_LIMIT):
             before, at = at, int(beginnings[at])
             if at == before:
                 return False
@@ -160,7 +159,7 @@ class Wholes:
         every = np.arange(len(catalog))
         found: dict[int, list[int]] = {}
         before, now = every, catalog.beginnings
-        for _ in range(_DEPTH_LIMIT):
+        for _ in range(DEPTH_LIMIT):
             near = (now != before) & (slots[now] == slots) & (noscan[now] == noscan)
             near &= catalog.size[now] < catalog.size
             for part, whole in zip(now[near].tolist(), every[near].tolist(), strict=True):

@@ -1,0 +1,36 @@
+"""A process that runs a Go program, whoever holds it: the one place in which a World is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from types import MappingProxyType
+
+import msgspec
+
+from goprobe.process.memory.memory import Memory
+from goprobe.process.proc.maps import Mapping
+from goprobe.runtime.image.goimage import GoImage
+from goprobe.runtime.image.program import Program
+from goprobe.runtime.world import ThreadState, World
+
+
+class GoProcess(msgspec.Struct, frozen=True):
+    """`bias` is what to add to the program's link-time addresses, `beside` are other Go programs
+    in it, and `held` how many bytes of memory there are, where it is not a live process."""
+
+    pid: int
+    program: Program
+    bias: int
+    beside: tuple[GoImage, ...] = ()
+    held: int | None = None
+
+    def world(
+        self,
+        memory: Memory,
+        mappings: tuple[Mapping, ...],
+        threads: MappingOf[int, ThreadState] = MappingProxyType({}),
+    ) -> World:
+        """The process as these show it."""
+        return World(
+            self.pid, self.program, memory, mappings, threads, self.bias, self.held, self.beside
+        )
