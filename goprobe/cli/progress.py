@@ -9,7 +9,7 @@ import threading
 import time
 
 from goprobe.heldsignals import signals_held
-from goprobe.report.escape_text import escape
+from goprobe.report.escaping import escape
 
 _QUIET_SECONDS = 0.5
 _TICK_SECONDS = 0.1

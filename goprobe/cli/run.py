@@ -18,7 +18,7 @@ from goprobe.errors import (
     ScriptFailedError,
     UnreadableError,
 )
-from goprobe.report.escape_text import escape
+from goprobe.report.escaping import escape
 
 _OK = 0
 _USAGE = 2

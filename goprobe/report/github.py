@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goprobe.model.escape import Assertion, EscapeReport, Site
-from goprobe.report.escape_text import escape
+from goprobe.report.escaping import escape
 from goprobe.report.options import RenderOptions
 from goprobe.report.verdicts import LOUDNESS, Loudness, words
 

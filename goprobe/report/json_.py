@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from goprobe.report.escape_text import escape_json, visible
+from goprobe.report.escaping import escape_json, visible
 from goprobe.report.options import RenderOptions
 
 _INDENT = 2

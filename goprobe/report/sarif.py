@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from goprobe.model.escape import Assertion, EscapeReport, Site, Verdict
-from goprobe.report.escape_text import escape, escape_json
+from goprobe.report.escaping import escape, escape_json
 from goprobe.report.options import RenderOptions
 from goprobe.report.verdicts import LOUDNESS, MEANINGS, Loudness, words
 from goprobe.version import __version__

@@ -72,9 +72,11 @@ class CallResults(msgspec.Struct):
 class _CallWords:
     """A hit's arguments and results by name, for the formulas of the allocator's table."""
 
-    def __init__(self, hit: CallHit, allocator: Allocator, memory: Memory, places: Places) -> None:
+    def __init__(
+        self, hit: CallHit, allocator: Allocator, memory: Memory, locator: QuickLocator
+    ) -> None:
         self._hit, self._allocator = hit, allocator
-        self._memory, self._places = memory, places
+        self._memory, self._locator = memory, locator
 
     def argument(self, name: str) -> int:
         slot = self._allocator.slots[name]
@@ -88,10 +90,10 @@ class _CallWords:
         return self._hit.results[index]
 
     def type_size(self, rtype: int) -> int:
-        return self._places.type_size(rtype)
+        return self._locator.type_size(rtype)
 
 
-class Places:
+class QuickLocator:
     """Tells where an address lies, quickly, in a process that runs on between questions."""
 
     def __init__(self, program: Program, memory: Memory) -> None:
@@ -187,7 +189,7 @@ class Results:
         self.by_call: dict[int, CallResults] = {}
         self.witnessed: dict[int, int] = {}
         self.executed: dict[int, int] = {}
-        self.places: Places | None = None
+        self.locator: QuickLocator | None = None
 
     def on_hit(self, hit: CallHit, memory: Memory) -> None:
         """For `run_counted`: an inspected call has returned, or (after the run) never did."""
@@ -202,19 +204,19 @@ class Results:
     def _results(self, pc: int) -> CallResults:
         return self.by_call.setdefault(pc, CallResults())
 
-    def _places(self, memory: Memory) -> Places:
-        if self.places is None:
-            self.places = Places(self._program, memory)
-        return self.places
+    def _locator(self, memory: Memory) -> QuickLocator:
+        if self.locator is None:
+            self.locator = QuickLocator(self._program, memory)
+        return self.locator
 
     def _add(
         self, results: CallResults, hit: CallHit, call: AllocationCall, memory: Memory
     ) -> None:
-        places = self._places(memory)
-        words = _CallWords(hit, call.allocator, memory, places)
+        locator = self._locator(memory)
+        words = _CallWords(hit, call.allocator, memory, locator)
         try:
-            where = self._where(hit, call.allocator, words, places, memory)
-            size, name = self._size_and_type(call.allocator, words, places, where)
+            where = self._where(hit, call.allocator, words, locator, memory)
+            size, name = self._size_and_type(call.allocator, words, locator, where)
         except UnreadableError:
             return
         tally = results.tallies.setdefault((where.kind, name), _Tally())
@@ -225,14 +227,19 @@ class Results:
             tally.first, tally.name = hit.results[0], where.name
 
     def _where(
-        self, hit: CallHit, allocator: Allocator, words: _CallWords, places: Places, memory: Memory
+        self,
+        hit: CallHit,
+        allocator: Allocator,
+        words: _CallWords,
+        locator: QuickLocator,
+        memory: Memory,
     ) -> Where:
         address = hit.results[0]
         if address and address in self._operands(allocator, words, memory):
             return Where(NOTHING, "an operand's own memory")
-        where = places.of(address, hit.sp_after, hit.stack_hi_after)
+        where = locator.of(address, hit.sp_after, hit.stack_hi_after)
         if allocator.family is Family.MAP and where.kind == Kind.GOROUTINE_STACK:
-            return self._of_table(address, hit, places, memory) or where
+            return self._of_table(address, hit, locator, memory) or where
         return where
 
     def _operands(self, allocator: Allocator, words: _CallWords, memory: Memory) -> list[int]:
@@ -247,22 +254,24 @@ class Results:
                 found.append(pointer)
         return found
 
-    def _of_table(self, address: int, hit: CallHit, places: Places, memory: Memory) -> Where | None:
+    def _of_table(
+        self, address: int, hit: CallHit, locator: QuickLocator, memory: Memory
+    ) -> Where | None:
         """A map in the frame whose entries are on the heap. Both designs of maps keep the pointer
         to them third (runtime.hmap.buckets, internal/runtime/maps.Map.dirPtr): at byte 16."""
         table = u64(memory, address + 2 * _WORD)
-        where = places.of(table, hit.sp_after, hit.stack_hi_after)
+        where = locator.of(table, hit.sp_after, hit.stack_hi_after)
         return (
             Where(where.kind, "the map's entries on the heap") if where.kind == Kind.HEAP else None
         )
 
     def _size_and_type(
-        self, allocator: Allocator, words: _CallWords, places: Places, where: Where
+        self, allocator: Allocator, words: _CallWords, locator: QuickLocator, where: Where
     ) -> tuple[int, str]:
         name = allocator.fixed_type
         if allocator.type:
             rtype = words.argument(allocator.type)
-            name = places.type_name(rtype)
+            name = locator.type_name(rtype)
         if where.kind == NOTHING or allocator.requested is None:
             return 0, name
         return allocator.requested(words), name
@@ -277,7 +286,7 @@ class Results:
         try:
             g = hit.registers[GOROUTINE]
             low, high = u64(memory, g), u64(memory, g + _WORD)
-            where = self._places(memory).of(address, low, high)
+            where = self._locator(memory).of(address, low, high)
         except UnreadableError:
             return
         if where.kind == Kind.GOROUTINE_STACK:

@@ -11,7 +11,7 @@ from msgspec import UNSET, structs
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
-from goprobe.analysis.goroutines.traceback import Teller, standing_of
+from goprobe.analysis.goroutines.traceback import Describer, traceback_of
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
 from goprobe.model.attached import (
     CallSite,
@@ -83,12 +83,12 @@ def goroutine_states(world: World, now: int) -> tuple[GoroutineState, ...]:
     known = world.goroutines
     tids = {t.address: t.tid for t in known.threads}
     labels = read_labels(world.memory, world.layout, (g.labels for g in known.all if not g.dead))
-    teller = Teller(stacks, tids, known.wait_reasons, now, labels)
+    describer = Describer(stacks, tids, known.wait_reasons, now, labels)
     found = []
     for g in known.all:
         if not g.dead:
-            stands = standing_of(stacks, g, teller.name_of(g.start))
-            found.append(teller.tell(g, stacks.stack_pointer(g), stands))
+            stands = traceback_of(stacks, g, describer.name_of(g.start))
+            found.append(describer.describe(g, stacks.stack_pointer(g), stands))
     return tuple(found)
 
 

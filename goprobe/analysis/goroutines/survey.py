@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from goprobe.analysis.goroutines.traceback import Standing, Teller, standing_of
+from goprobe.analysis.goroutines.traceback import Describer, Traceback, traceback_of
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState
 from goprobe.process.fork.plan import NoForkError
@@ -104,12 +104,15 @@ def survey(
     tids = {t.address: t.tid for t in world.goroutines.threads}
     live = Stacks(world, modules)
     labels = read_labels(world.memory, layout, label_sets(copy, layout))
-    teller = Teller(live, tids, world.goroutines.wait_reasons, now, labels)
-    walked: dict[int, tuple[int, Standing]] = {}
+    describer = Describer(live, tids, world.goroutines.wait_reasons, now, labels)
+    walked: dict[int, tuple[int, Traceback]] = {}
     names = status_names(layout)
     running = table_of(copy, layout, np.flatnonzero(copy.stack_at == MISSING))
     for _, g in _decoded(running, np.flatnonzero(running.alive), names):
-        walked[g.address] = (live.stack_pointer(g), standing_of(live, g, teller.name_of(g.start)))
+        walked[g.address] = (
+            live.stack_pointer(g),
+            traceback_of(live, g, describer.name_of(g.start)),
+        )
     held.release()
     table = table_of(copy, layout, np.arange(len(copy.stack_at)))
     copied = _StackMemory(table)
@@ -117,15 +120,15 @@ def survey(
     code = Code(world.lines, modules, held.memory)
     quiet = Stacks(target.process.world(copied, ()), modules, code)
     goroutines = _decoded(table, np.flatnonzero(table.alive), names)
-    states = _told(table, goroutines, walked, teller, quiet, copied)
+    states = _told(table, goroutines, walked, describer, quiet, copied)
     return states, len(table) - len(states), table.unreadable
 
 
 def _told(
     table: GoroutineTable,
     goroutines: Iterable[tuple[int, Goroutine]],
-    walked: dict[int, tuple[int, Standing]],
-    teller: Teller,
+    walked: dict[int, tuple[int, Traceback]],
+    describer: Describer,
     stacks: Stacks,
     copied: _StackMemory,
 ) -> tuple[GoroutineState, ...]:
@@ -136,21 +139,21 @@ def _told(
         return Step(-1 if spot.function.top_frame else spot.size, is_hard(spot))
 
     labels = same_stacks(table, step)
-    alike: dict[tuple[int, int], Standing] = {}
+    alike: dict[tuple[int, int], Traceback] = {}
     found: list[GoroutineState] = []
     for i, g in goroutines:
         if g.address in walked:
-            found.append(teller.tell(g, *walked[g.address]))
+            found.append(describer.describe(g, *walked[g.address]))
             continue
         key = (int(labels[i]), g.start)
         stands = alike.get(key) if key[0] >= 0 else None
         if stands is None:
             copied.choose(i)
-            stands = standing_of(stacks, g, teller.name_of(g.start))
+            stands = traceback_of(stacks, g, describer.name_of(g.start))
             if stands.end and copied.overrun:
                 stands = replace(stands, end=_CUT.format(copied.size))
             alike[key] = stands
-        found.append(teller.tell(g, g.sp, stands))
+        found.append(describer.describe(g, g.sp, stands))
     return tuple(found)
 
 

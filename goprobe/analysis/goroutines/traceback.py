@@ -29,7 +29,7 @@ _ALWAYS_SHOWN = frozenset({"runtime.runFinalizers", "runtime.runCleanups"})
 _MAIN = 1
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Traceback(msgspec.Struct, frozen=True):
     """Where a goroutine stands, shared by all with the same stack."""
 
     function: str
@@ -38,11 +38,11 @@ class Standing(msgspec.Struct, frozen=True):
     end: str
 
 
-def standing_of(stacks: Stacks, g: Goroutine, start: str) -> Standing:
+def traceback_of(stacks: Stacks, g: Goroutine, start: str) -> Traceback:
     """Walks one goroutine's stack. `start` names the function that it began with."""
     unwound = stacks.of_goroutine(g)
     frames = list(stacks.printed(unwound))
-    return Standing(
+    return Traceback(
         standing_in(frames),
         tuple(_site(f) for f in frames),
         _starts_as_system(start, [f.function for f in unwound.frames]),
@@ -50,7 +50,7 @@ def standing_of(stacks: Stacks, g: Goroutine, start: str) -> Standing:
     )
 
 
-class Teller:
+class Describer:
     """Makes the report's entries out of goroutines and where they stand."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Teller:
         self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
         self._source = stacks.code.source
 
-    def tell(self, g: Goroutine, sp: int, stands: Standing) -> GoroutineState:
+    def describe(self, g: Goroutine, sp: int, stands: Traceback) -> GoroutineState:
         waiting = g.status == "waiting"
         # As goroutineheader (traceback.go) says it, of system calls and calls of C too.
         still = g.wait_since and g.status in ("waiting", "syscall")

@@ -12,7 +12,7 @@ from goprobe.process.proc.maps import Mapping
 from goprobe.runtime.world import World
 
 
-class Ground:
+class AddressSpace:
     """One stop of one process."""
 
     def __init__(self, world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from goprobe.analysis.locate.identify_base import Ground
+from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.model.location import Detail, Kind, Location
 
 _MODULE_KINDS = {
@@ -16,13 +16,13 @@ _MODULE_KINDS = {
 class InBinary:
     """The program's own executable."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._world = ground.world
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
+        self._world = space.world
 
     def identify(self, address: int) -> Location | None:
         program, bias = self._world.program, self._world.bias
-        if not self._ground.in_own_image(address):
+        if not self._space.in_own_image(address):
             return None
         link = address - bias
         stretch = program.stretches.at(link)
@@ -36,7 +36,7 @@ class InBinary:
         if symbol:
             detail["function" if kind == Kind.TEXT else "symbol"] = symbol
         name = f"{symbol} in {stretch.name}" if symbol else f"{stretch.name} of {binary}"
-        return self._ground.location(kind, address, name, detail, *facts, evidence)
+        return self._space.location(kind, address, name, detail, *facts, evidence)
 
     def _symbol(self, kind: Kind, link: int) -> tuple[str, tuple[str, ...]]:
         program = self._world.program
@@ -59,21 +59,21 @@ class InBinary:
 class InPlugin:
     """A plugin, by what the runtime says of its module."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
 
     def identify(self, address: int) -> Location | None:
-        module = self._ground.images.plugin_at(address)
+        module = self._space.images.plugin_at(address)
         if module is None:
             return None
         code = module.minpc <= address < module.maxpc
         section = "text" if code else module.section_of(address)
         detail: Detail = {"section": f".{section}", "plugin": module.plugin}
         where = f".{section} of plugin {module.plugin}"
-        function = self._ground.images.function_at(address) if code else ""
+        function = self._space.images.function_at(address) if code else ""
         if function:
             detail["function"] = function
-        return self._ground.location(
+        return self._space.location(
             _MODULE_KINDS[section], address, f"{function} in {where}" if function else where,
             detail, f"moduledata {module.address:#x} of plugin {module.plugin}",
         )  # fmt: skip

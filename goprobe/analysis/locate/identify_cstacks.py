@@ -7,7 +7,7 @@ from functools import cached_property
 
 import msgspec
 
-from goprobe.analysis.locate.identify_base import Ground
+from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location
 
@@ -24,12 +24,12 @@ class CStack(msgspec.Struct, frozen=True):
 class OnCStack:
     """Without C, threads stand on stacks that Go made."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
 
     @cached_property
     def stacks(self) -> tuple[CStack, ...]:
-        world = self._ground.world
+        world = self._space.world
         return tuple(
             CStack(*bounds, tid, registers.thread)
             for tid, registers in world.threads.items()
@@ -44,7 +44,7 @@ class OnCStack:
             "thread": stack.thread, "which": "os", "low": Address(stack.low),
             "high": Address(stack.high),
         }  # fmt: skip
-        return self._ground.location(
+        return self._space.location(
             Kind.SYSTEM_STACK, address, f"C stack of thread {stack.thread}", detail,
             f"the C library's descriptor of thread {stack.thread} at {stack.descriptor:#x} has the "
             f"stack [{stack.low:#x}, {stack.high:#x})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from goprobe.analysis.locate.identify_base import Ground
+from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location
@@ -19,9 +19,9 @@ _STACK_ORDERS = 4
 class InHeap:
     """By arena and span (src/runtime/mheap.go), then by slot or by goroutine."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._world = ground.world
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
+        self._world = space.world
 
     def identify(self, address: int) -> Location | None:
         heap = self._world.heap
@@ -39,11 +39,11 @@ class InHeap:
         return self._object(address, span)
 
     def _free_pages(self, address: int, arena: str) -> Location:
-        mapping = self._ground.mapping_at(address)
+        mapping = self._space.mapping_at(address)
         reserved = mapping is None or mapping.perms.startswith("---")
         name = "heap address space not in use" if reserved else "free heap pages"
         detail: Detail = {} if reserved else {"what": "free heap pages"}
-        return self._ground.location(
+        return self._space.location(
             Kind.RESERVED if reserved else Kind.RUNTIME, address, name, detail,
             "no span in use covers this page", arena,
         )  # fmt: skip
@@ -59,7 +59,7 @@ class InHeap:
         }  # fmt: skip
         if found is None:
             detail |= {"what": "span tail"}
-            return self._ground.location(
+            return self._space.location(
                 Kind.RUNTIME, address, "the tail of a span, past its last object", detail, about
             )
         header, rtype = self._type_of(found)
@@ -81,7 +81,7 @@ class InHeap:
         name = _object_name(found, header, detail, tiny=self._is_tiny(span))
         if self._is_tiny(span):
             detail["tiny"] = True
-        return self._ground.location(Kind.HEAP, address, name, detail, *evidence)
+        return self._space.location(Kind.HEAP, address, name, detail, *evidence)
 
     def _is_tiny(self, span: Span) -> bool:
         return span.spanclass == self._world.layout.constants["tinySpanClass"]
@@ -116,7 +116,7 @@ class InHeap:
         if goroutine is None:
             what = self._manual_use(span)
             detail: Detail = {"what": what, "span": Address(span.base)}
-            return self._ground.location(
+            return self._space.location(
                 Kind.RUNTIME,
                 address,
                 what,
@@ -137,7 +137,7 @@ class InHeap:
         elif address < sp:
             name += " (unused, below its stack pointer)"
         fact = f"g {goroutine.id} stack [{goroutine.low:#x}, {goroutine.high:#x}) sp {sp:#x}"
-        return self._ground.location(Kind.GOROUTINE_STACK, address, name, detail, fact, about)
+        return self._space.location(Kind.GOROUTINE_STACK, address, name, detail, fact, about)
 
     def stack_pointer(self, goroutine: Goroutine) -> int:
         """Where a goroutine's stack is used down to: its thread's register while that is on it,

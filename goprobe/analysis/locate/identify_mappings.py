@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from goprobe.analysis.locate.identify_base import Ground
+from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location
 from goprobe.process.proc.maps import Mapping
@@ -20,32 +20,32 @@ _NO_FILES = {
 class InMappings:
     """Vdso, files, libraries, the kernel's and C's stacks, the C heap, reserved space."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._world = ground.world
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
+        self._world = space.world
 
     def identify(self, address: int) -> Location | None:
-        m = self._ground.mapping_at(address)
+        m = self._space.mapping_at(address)
         if m is None:
             return None
         detail: Detail = {"low": Address(m.low), "high": Address(m.high), "perms": m.perms}
         if m.path in ("[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"):
-            return self._ground.location(Kind.VDSO, address, f"the kernel's {m.path}", detail)
-        if self._ground.in_own_image(address):
+            return self._space.location(Kind.VDSO, address, f"the kernel's {m.path}", detail)
+        if self._space.in_own_image(address):
             return self._between_sections(m, address, detail)
         if m.is_file and m.path:
             detail["path"] = m.path
             name = PurePath(m.path).name
-            if self._ground.images.library_at(address) or "x" in m.perms:
-                return self._ground.location(Kind.LIBRARY, address, f"{name} ({m.perms})", detail)
-            return self._ground.location(Kind.FILE, address, _file_name(m), detail)
+            if self._space.images.library_at(address) or "x" in m.perms:
+                return self._space.location(Kind.LIBRARY, address, f"{name} ({m.perms})", detail)
+            return self._space.location(Kind.FILE, address, _file_name(m), detail)
         if m.path.startswith("[stack"):
             detail |= {"thread": self._world.pid, "which": "os"}
-            return self._ground.location(
+            return self._space.location(
                 Kind.SYSTEM_STACK, address, "the kernel's stack of the main thread", detail
             )
         if m.perms.startswith("---"):
-            return self._ground.location(
+            return self._space.location(
                 Kind.RESERVED, address, "reserved address space, no memory behind it", detail
             )
         return self._anonymous(m, address, detail)
@@ -55,7 +55,7 @@ class InMappings:
         writable = "w" in m.perms
         kind = Kind.RODATA if not writable else Kind.DATA if m.is_file else Kind.BSS
         detail["what"] = "headers and padding"
-        return self._ground.location(
+        return self._space.location(
             kind, address, f"{binary}, outside its sections (headers, padding)", detail,
             f"the loaded image of {binary} covers it, none of its sections does",
         )  # fmt: skip
@@ -67,24 +67,24 @@ class InMappings:
                 yield f"thread {tid}'s stack pointer {registers.sp:#x} is in this mapping"
 
     def _anonymous(self, m: Mapping, address: int, detail: Detail) -> Location:
-        library = None if m.path else self._ground.images.library_at(address)
+        library = None if m.path else self._space.images.library_at(address)
         if library:
             detail["path"] = library.path
             name = f"{PurePath(library.path).name} (zeroed variables)"
-            return self._ground.location(
+            return self._space.location(
                 Kind.LIBRARY, address, name, detail,
                 f"the segments of {library.path} that are loaded before it reach this far",
             )  # fmt: skip
         if m.path == "[heap]":
-            return self._ground.location(Kind.C_HEAP, address, "C heap (brk)", detail)
+            return self._space.location(Kind.C_HEAP, address, "C heap (brk)", detail)
         if self._world.has_c:
-            return self._ground.location(
+            return self._space.location(
                 Kind.C_HEAP, address, "C memory (malloc or mmap)", detail,
                 "anonymous memory that none of Go's bookkeeping claims, in a process with C code",
                 *self._standing_in(m),
             )  # fmt: skip
         detail["what"] = "unidentified"
-        return self._ground.location(
+        return self._space.location(
             Kind.RUNTIME, address, "anonymous memory that goprobe cannot attribute", detail,
             "none of Go's bookkeeping claims it, and there is no C code in the process",
         )  # fmt: skip

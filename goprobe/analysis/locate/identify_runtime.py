@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 
-from goprobe.analysis.locate.identify_base import Ground
+from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location
@@ -18,14 +18,14 @@ class OnSystemStack:
     """The stacks of threads that the runtime knows: g0 and the signal stack. Those with estimated
     bounds are asked after all that knows better."""
 
-    def __init__(self, ground: Ground, *, estimated: bool) -> None:
-        self._ground = ground
+    def __init__(self, space: AddressSpace, *, estimated: bool) -> None:
+        self._space = space
         self._estimated = estimated
 
     @cached_property
     def stacks(self) -> tuple[SystemStack, ...]:
         """The smallest first."""
-        found = self._ground.world.system_stacks.all()
+        found = self._space.world.system_stacks.all()
         return tuple(s for s in found if s.estimated == self._estimated)
 
     def identify(self, address: int) -> Location | None:
@@ -39,7 +39,7 @@ class OnSystemStack:
         purpose = "scheduler" if stack.which == "g0" else "signal"
         whose = f"of thread {stack.thread}" if stack.thread else "kept for a thread of C's"
         name = f"{purpose} stack ({stack.which}) {whose}"
-        return self._ground.location(
+        return self._space.location(
             Kind.SYSTEM_STACK, address, name, detail, *_how_known(stack)
         )  # fmt: skip
 
@@ -58,9 +58,9 @@ def _how_known(stack: SystemStack) -> Iterator[str]:
 class InRuntime:
     """The memory in which the runtime keeps its books."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._world = ground.world
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
+        self._world = space.world
 
     @cached_property
     def regions(self) -> tuple[RuntimeRegion, ...]:
@@ -83,18 +83,18 @@ class InRuntime:
             start = self._mspans[at - 1]
             span = self._world.heap.span(start)
             about = f" of span {span.base:#x}" if span else ""
-            return self._ground.location(
+            return self._space.location(
                 Kind.RUNTIME, address, f"span metadata{about}", {"what": "span metadata"},
                 f"mspan {start:#x} is in mheap_.allspans",
             )  # fmt: skip
         if region is None:
             return None
-        mapping = self._ground.mapping_at(address)
+        mapping = self._space.mapping_at(address)
         if mapping and mapping.perms.startswith("---"):
-            return self._ground.location(
+            return self._space.location(
                 Kind.RESERVED, address, f"reserved for {region.what}", {"what": region.what},
                 region.how,
             )  # fmt: skip
-        return self._ground.location(
+        return self._space.location(
             Kind.RUNTIME, address, region.what, {"what": region.what}, region.how
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from goprobe.analysis.locate.identify_base import Ground
+from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.model.location import Detail, Kind, Location
 
 _SHADOWS: dict[str, tuple[str, tuple[tuple[int, int], ...]]] = {
@@ -23,12 +23,12 @@ _SHADOWS: dict[str, tuple[str, tuple[tuple[int, int], ...]]] = {
 class InShadow:
     """By what the build information says of the program, and where such a build has its shadow."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, space: AddressSpace) -> None:
+        self._space = space
 
     @cached_property
     def _shadows(self) -> list[tuple[str, str, int, int]]:
-        settings = self._ground.world.program.info.settings
+        settings = self._space.world.program.info.settings
         return [
             (flag, what, low, high)
             for flag, (what, ranges) in _SHADOWS.items()
@@ -38,10 +38,10 @@ class InShadow:
 
     def identify(self, address: int) -> Location | None:
         for flag, what, low, high in self._shadows:
-            mapping = self._ground.mapping_at(address)
+            mapping = self._space.mapping_at(address)
             if low <= address < high and mapping and not mapping.path and mapping.usable:
                 detail: Detail = {"what": what}
-                return self._ground.location(
+                return self._space.location(
                     Kind.RUNTIME, address, what, detail,
                     f"built with {flag}, which keeps it in [{low:#x}, {high:#x})",
                 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from goprobe.analysis.locate.identify_base import Ground
+from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.analysis.locate.identify_binary import InBinary, InPlugin
 from goprobe.analysis.locate.identify_cstacks import CStack, OnCStack
 from goprobe.analysis.locate.identify_heap import InHeap
@@ -56,18 +56,18 @@ class Locator:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._ground = ground = Ground(world)
-        self.images = ground.images
+        self._space = space = AddressSpace(world)
+        self.images = space.images
         self.beside = tuple(map(Locator, world.beside))
-        self._heap = InHeap(ground)
-        self._runtime = InRuntime(ground)
-        self._of_c = OnCStack(ground)
+        self._heap = InHeap(space)
+        self._runtime = InRuntime(space)
+        self._of_c = OnCStack(space)
         self._own: tuple[_Identifier, ...] = (
-            OnSystemStack(ground, estimated=False), InBinary(ground), InPlugin(ground),
-            self._heap, self._runtime, OnSystemStack(ground, estimated=True),
+            OnSystemStack(space, estimated=False), InBinary(space), InPlugin(space),
+            self._heap, self._runtime, OnSystemStack(space, estimated=True),
         )  # fmt: skip
         self._identifiers: tuple[_Identifier, ...] = (
-            *self._own, InOthers(self.beside), self._of_c, InShadow(ground), InMappings(ground),
+            *self._own, InOthers(self.beside), self._of_c, InShadow(space), InMappings(space),
         )  # fmt: skip
         self.locate = lru_cache(maxsize=65536)(self._locate)
 
@@ -77,7 +77,7 @@ class Locator:
             found = identifier.identify(address)
             if found is not None:
                 return found
-        return self._ground.location(
+        return self._space.location(
             Kind.UNMAPPED, address, "not mapped", {}, "in no mapping of the process"
         )
 
@@ -98,7 +98,7 @@ class Locator:
             if g.address <= address < g.address + self.world.layout.struct("g").size:
                 detail: Detail = {"what": "g struct", "goroutine": g.id}
                 return [
-                    self._ground.location(
+                    self._space.location(
                         Kind.RUNTIME, address, f"the g struct of goroutine {g.id}", detail,
                         f"runtime.allgs lists a g at {g.address:#x}",
                     )
@@ -107,7 +107,7 @@ class Locator:
 
     def mapping_at(self, address: int) -> Mapping | None:
         """The kernel's mapping that holds an address."""
-        return self._ground.mapping_at(address)
+        return self._space.mapping_at(address)
 
     def stack_pointer(self, goroutine: Goroutine) -> int:
         """Where a goroutine's stack is used down to."""

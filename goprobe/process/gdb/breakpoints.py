@@ -13,7 +13,7 @@ _HARDWARE = 4  # x86's debug registers
 _AT_ONCE = 32  # inserted before the answers are read: both pipes have room for as many
 
 
-class Places:
+class Breakpoints:
     """Where the program is to stop."""
 
     def __init__(self, connection: Connection) -> None:

@@ -24,7 +24,7 @@ from goprobe.errors import (
 )
 from goprobe.heldsignals import signals_held
 from goprobe.process.gdb import mi
-from goprobe.process.gdb.breakpoints import Places
+from goprobe.process.gdb.breakpoints import Breakpoints
 from goprobe.process.gdb.connection import COMMAND_TIMEOUT, Connection
 from goprobe.process.gdb.mi import StopEvent, quoted, register_value
 from goprobe.process.gdb.numbers import RegisterNumbers, ThreadNumbers
@@ -70,7 +70,7 @@ class Gdb(Running):
         self._version = ""
         process = started or GdbProcess(gdb, environment, symbols=symbols)
         self._mi = self._converse(process.take(), log)
-        self._places = Places(self._mi)
+        self._breakpoints = Breakpoints(self._mi)
         self._threads = ThreadNumbers(self._mi)
         self._registers = RegisterNumbers(self._mi)
         try:
@@ -114,14 +114,14 @@ class Gdb(Running):
         randomised unless asked for. Raises UsageError, NotPermittedError, TargetTimeoutError.
         """
         self._require_idle()
-        self._held.start(
+        self._inferior.start(
             os.fspath(binary), args, streams=(stdin, stdout, stderr),
             cwd=cwd, env=env, randomize=randomize,
         )  # fmt: skip
         self._hold(timeout)
         # Takes the SIGSTOPs that made it wait for GDB out of its queue again.
-        self._held.signal(signal.SIGCONT)
-        return self._held.pid
+        self._inferior.signal(signal.SIGCONT)
+        return self._inferior.pid
 
     def attach(self, pid: int, *, timeout: float = COMMAND_TIMEOUT) -> StopEvent:
         """Take hold of a running process; it stands still when this returns.
@@ -129,12 +129,12 @@ class Gdb(Running):
         Raises TargetGoneError, NotPermittedError, TargetTimeoutError.
         """
         self._require_idle()
-        self._held.pid = pid
+        self._inferior.pid = pid
         return self._hold(timeout)
 
     def detach(self) -> None:
         """Let the process go; it runs on by itself, without our breakpoints."""
-        self._places.remove_all()
+        self._breakpoints.remove_all()
         self._mi.command("-target-detach")
         self._forget()
 
@@ -145,9 +145,9 @@ class Gdb(Running):
         end at once GDB gets that wrong at times. TargetTimeoutError after `timeout` seconds; it
         then still runs, and is killed when the block is left.
         """
-        self._places.remove_all()
+        self._breakpoints.remove_all()
         self._mi.command("-target-detach")
-        event = self._held.end_within(timeout)
+        event = self._inferior.end_within(timeout)
         if event is None:
             raise TargetTimeoutError(f"the program did not end within {timeout:g} s")
         self._forget()
@@ -170,16 +170,16 @@ class Gdb(Running):
         if thread is not None:
             options += f"-p {self._threads.number(thread)} "
         if hardware:
-            return self._places.insert_hardware(address, options)
-        return self._places.insert((address,), options)[0]
+            return self._breakpoints.insert_hardware(address, options)
+        return self._breakpoints.insert((address,), options)[0]
 
     def insert_breakpoints(self, addresses: Sequence[int]) -> list[int]:
         """Several at once, in far fewer round trips."""
         self._require_program()
-        return self._places.insert(addresses)
+        return self._breakpoints.insert(addresses)
 
     def remove_breakpoint(self, number: int) -> None:
-        self._places.remove(number)
+        self._breakpoints.remove(number)
 
     def insert_watchpoint(self, address: int, size: int, access: str = "write") -> int:
         """Stop after an access ("write" of another value, "read", "access") to `size` bytes.
@@ -188,7 +188,7 @@ class Gdb(Running):
         most, hardware breakpoints included. UsageError otherwise.
         """
         self._require_program()
-        return self._places.watch(address, size, access)
+        return self._breakpoints.watch(address, size, access)
 
     def registers(self, thread: int | None = None) -> RegisterMap:
         """The registers of a kernel thread (default: the one that stopped), unsigned: general
@@ -227,26 +227,26 @@ class Gdb(Running):
         if not self.pid:
             return
         if self._running:
-            self._held.signal(signal.SIGKILL)
+            self._inferior.signal(signal.SIGKILL)
             while self._running:
                 self.wait(timeout=COMMAND_TIMEOUT)
         else:
             self._mi.command("-interpreter-exec console kill")
-            self._held.reap()
+            self._inferior.reap()
         self._forget()
-        self._held.killed()
+        self._inferior.killed()
 
     def close(self) -> None:
         """End everything that is left: what leaving the block does. Never raises."""
         with signals_held():
-            if self._held.ours:
-                self._held.abandon()
+            if self._inferior.ours:
+                self._inferior.abandon()
             elif self.pid:
                 self._let_go()
             self._mi.close()
-            self._held.reap()
+            self._inferior.reap()
             self._forget()
-            self._held.restore_terminal()
+            self._inferior.restore_terminal()
 
     def _converse(self, process: GdbProcess, log: Callable[[str], None] | None) -> Connection:
         # Imported while GDB starts: the two take about as long.
@@ -259,7 +259,7 @@ class Gdb(Running):
             process.complaints,
             name=process.name,
             log=log,
-            on_death=self._held.abandon,
+            on_death=self._inferior.abandon,
         )
 
     def _require_idle(self) -> None:
@@ -278,8 +278,8 @@ class Gdb(Running):
 
     def _refused(self, message: str) -> GoprobeError:
         pid = self.pid
-        if not self._held.ours:
-            self._held.forget()
+        if not self._inferior.ours:
+            self._inferior.forget()
         if "No such process" in message:
             return TargetGoneError(f"process {pid} is gone")
         if "not permitted" in message or "Permission denied" in message:

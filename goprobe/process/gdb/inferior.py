@@ -20,7 +20,7 @@ REAP_TIMEOUT = 5.0
 _GO_CRASH = 2  # the exit code of a Go program that panics
 
 
-class Held:
+class Inferior:
     """At most one process at a time: `pid` is 0 where there is none, `ours` whether we started it.
 
     What needs no GDB: signals, the kernel's word on how a child of ours ended, its terminal.

@@ -14,9 +14,9 @@ from goprobe.errors import (
     TargetTimeoutError,
 )
 from goprobe.process.gdb import mi
-from goprobe.process.gdb.breakpoints import Places
+from goprobe.process.gdb.breakpoints import Breakpoints
 from goprobe.process.gdb.connection import Connection
-from goprobe.process.gdb.inferior import Held
+from goprobe.process.gdb.inferior import Inferior
 from goprobe.process.gdb.mi import StopEvent, quoted
 from goprobe.process.gdb.numbers import RegisterNumbers, ThreadNumbers
 from goprobe.process.gdb.signals import pending_signals, send_again
@@ -29,19 +29,19 @@ class Running:
     GDB ends by itself."""
 
     _mi: Connection
-    _places: Places
+    _breakpoints: Breakpoints
     _threads: ThreadNumbers
     _registers: RegisterNumbers
 
     def __init__(self) -> None:
-        self._held = Held()
+        self._inferior = Inferior()
         self._at: StopEvent | None = None
         self._running = False
 
     @property
     def pid(self) -> int:
         """The program's process id; 0 where there is none (any more)."""
-        return self._held.pid
+        return self._inferior.pid
 
     def resume(self, *, timeout: float) -> StopEvent:
         """Let all threads run until the next stop; TargetTimeoutError after `timeout` seconds.
@@ -73,15 +73,15 @@ class Running:
             return self._end()
         event = mi.parse_stop(payload, 0)
         if event.over:
-            self._held.reap()
+            self._inferior.reap()
             self._forget()
             return event
-        if event.detail == mi.CANNOT_INSERT and self._held.dies(_SILENCE):
+        if event.detail == mi.CANNOT_INSERT and self._inferior.dies(_SILENCE):
             return self._end()
         if event.kind == "exec":
             self._threads.forget()
             self._registers.forget()
-            self._places.remove_all()
+            self._breakpoints.remove_all()
             # Of all threads the first is left; GDB may still mean the one that called exec.
             self._mi.command(f"-thread-select {self._threads.number(self.pid)}")
             return mi.parse_stop(payload, self.pid)
@@ -94,7 +94,7 @@ class Running:
         SIGTRAP because it is the one signal that GDB keeps; every other one is the program's.
         """
         if self._running:
-            self._held.signal(signal.SIGTRAP)
+            self._inferior.signal(signal.SIGTRAP)
 
     def _require_program(self) -> None:
         if not self.pid:
@@ -109,7 +109,7 @@ class Running:
         arrives, so it is enough to hold back those that wait already.
         """
         at, self._at = self._at, None
-        if at is None or not self._places.is_software(at.breakpoint):
+        if at is None or not self._breakpoints.is_software(at.breakpoint):
             return None
         waiting = pending_signals(self.pid, at.thread)
         return self._steps_held(at.thread, waiting, 1, timeout) if waiting else None
@@ -173,7 +173,7 @@ class Running:
         [token] = self._mi.send(command)
         outcome = self._mi.outcome(token)
         if outcome.failed:
-            if self._held.dies(_SILENCE):  # somebody killed it while it stood
+            if self._inferior.dies(_SILENCE):  # somebody killed it while it stood
                 return self._end()
             raise TargetError(f"GDB says: {outcome.error}")
         self._running = True
@@ -186,14 +186,14 @@ class Running:
             try:
                 return self._mi.stop(min(left, _SILENCE))
             except TargetTimeoutError:
-                if self._held.is_dead():
+                if self._inferior.is_dead():
                     return None
                 if left <= _SILENCE:
                     raise TargetTimeoutError(
                         f"the program did not stop within {timeout:g} s"
                     ) from None
             except GdbDiedError:
-                if not self._held.ended_by_itself():
+                if not self._inferior.ended_by_itself():
                     raise
                 return None
 
@@ -201,14 +201,14 @@ class Running:
         """The end of a program that GDB has not told of: then GDB is of no use any more."""
         self._mi.close()
         try:
-            return self._held.end()
+            return self._inferior.end()
         finally:
             self._forget()
 
     def _forget(self) -> None:
-        self._held.forget()
+        self._inferior.forget()
         self._running = False
         self._at = None
-        self._places.forget()
+        self._breakpoints.forget()
         self._threads.forget()
         self._registers.forget()

@@ -30,7 +30,7 @@ class _Site(msgspec.Struct):
     returned: int = 0
 
 
-class Inspected:
+class InspectedCalls:
     """The calls that have begun, and which of them have returned.
 
     A call that panics never returns, and its goroutine (or another one in the same `runtime.g`)

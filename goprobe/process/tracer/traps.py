@@ -18,7 +18,7 @@ from goprobe.arch.displaced import Call, Copy, Jump, NotDisplaceableError
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC, PC_WORD, RESULT_WORDS, SP_WORD, WORDS
 from goprobe.arch.stub import CLAIM_WORD, RECORD_WORD, RECORDED_WORDS, Place
-from goprobe.process.tracer.calls import Inspected
+from goprobe.process.tracer.calls import InspectedCalls
 from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.events import CallHit, ProbeHit
 from goprobe.process.tracer.listeners import Listeners
@@ -40,7 +40,7 @@ class Traps:
     ) -> None:  # fmt: skip
         self._cave, self._machine, self._tracees = cave, machine, tracees
         self._listeners = listeners
-        self._inspected = Inspected(cave)
+        self._inspected = InspectedCalls(cave)
         self._check_every, self._hold_all = check_every, hold_all
         self._replays: set[tuple[int, int, int]] = set()
         self.stops = self.moved = 0

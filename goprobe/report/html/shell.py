@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from goprobe.model.report import Report
 from goprobe.report import words
-from goprobe.report.escape_text import escape
+from goprobe.report.escaping import escape
 from goprobe.report.html.evidence import Ledger
 from goprobe.version import __version__
 

@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from goprobe.report.escape_text import escape, visible
+from goprobe.report.escaping import escape, visible
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.glyphs import ASCII, UNICODE
 

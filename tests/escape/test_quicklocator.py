@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goprobe.analysis.escape.calls import CodeMap
-from goprobe.analysis.escape.results import Places
+from goprobe.analysis.escape.results import QuickLocator
 from goprobe.analysis.locate.locator import Locator
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.model.escape import NOTHING
@@ -32,7 +32,7 @@ def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) ->
     def compare(hit: CallHit, memory: Memory) -> None:
         assert isinstance(memory, ProcessMemory)
         address = hit.results[0]
-        quick = Places(program, memory).of(address, hit.sp_after, hit.stack_hi_after)
+        quick = QuickLocator(program, memory).of(address, hit.sp_after, hit.stack_hi_after)
         world = GoProcess(memory.pid, program, 0).world(memory, read_maps(memory.pid))
         thorough = str(Locator(world).locate(address).kind) if address else NOTHING
         seen[quick.kind] = seen.get(quick.kind, 0) + 1

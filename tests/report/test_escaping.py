@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goprobe.report.escape_text import escape, escape_json
+from goprobe.report.escaping import escape, escape_json
 
 
 @pytest.mark.parametrize(
