@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from goprobe.analysis.trace.machinewitness import Doubt, Position
 from goprobe.arch.code import ENTRY, LOST, Definition, Holder, Slot
 from goprobe.binary.dwarf.info import Local
-from goprobe.runtime.stacks.variables import Binding
+from goprobe.runtime.stacks.bindings import Binding
 
 
 def unsourced(
