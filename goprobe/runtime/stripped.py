@@ -20,6 +20,7 @@ from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.memory import Memory, MeteredMemory, u32, u64
+from goprobe.runtime import dataareas
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
 from goprobe.runtime.heap.heap import Heap, Span
 from goprobe.runtime.image.program import FACTS_ROOM, Program
@@ -27,7 +28,7 @@ from goprobe.runtime.layout.layout import Facts, Layout
 from goprobe.runtime.layout.record import Record, read_record, read_records
 from goprobe.runtime.layout.shipped import shipped_layouts
 
-ROOM = room_of(FACTS_ROOM, __file__)
+ROOM = room_of(FACTS_ROOM, __file__, dataareas.__file__)
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
 _WRITE = 2
@@ -37,19 +38,6 @@ _PERSISTENT_CHUNK = 256 << 10
 _GC_ARENA = 64 << 10
 _MOST_GOROUTINES = 1 << 24
 _MALLOC_HEADER = 8  # before objects of 512 bytes to 32 KiB that hold pointers, Go 1.22 on
-
-
-def _found(finder: _Finder) -> dict[str, int]:
-    """Link-time addresses of the runtime's globals, in a running process's memory.
-
-    Raises NotGoError where the heap or the goroutines cannot be found beyond doubt.
-    """
-    try:
-        return {name: address - finder.bias for name, address in finder.run().items()}
-    except UnreadableError as error:
-        raise NotGoError(
-            f"{finder.name} is stripped, and its runtime was not found in the process: {error}"
-        ) from None
 
 
 def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -> Facts:
@@ -62,15 +50,15 @@ def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -
     layouts = shipped_layouts(program.go)
 
     def make() -> Facts:
-        finders = [_Finder(program, layout, memory, bias) for layout in layouts]
-        found = [Facts(finder.layout, _found(finder)) for finder in finders]
+        finders = [Finder(program, layout, memory, bias) for layout in layouts]
+        found = [Facts(finder.layout, finder.roots()) for finder in finders]
         # Where it is one of several, the one by which most of the runtime's threads are found.
         best = max(range(len(found)), key=lambda i: finders[i].threads)
         return found[best]
 
     def holds(facts: Facts) -> bool:
         here = {name: address + bias for name, address in facts.roots.items()}
-        return _Finder(program, facts.layout, memory, bias).holds(here)
+        return Finder(program, facts.layout, memory, bias).holds(here)
 
     return cached(ROOM, facts_source(program, owner), Facts, make, holds=holds)
 
@@ -80,7 +68,9 @@ def facts_source(program: Program, owner: int) -> Derived:
     return Derived(loaded_parts(program.elf), f"{program.go} {owner}")
 
 
-class _Finder:
+class Finder:
+    """Looks for the runtime's globals in the memory of one process, by one layout."""
+
     def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
         self.layout = layout
         self._elf = program.elf
@@ -119,7 +109,19 @@ class _Finder:
         """Pointer and length."""
         return u64(self._memory, address), u64(self._memory, address + 8)
 
-    def run(self) -> dict[str, int]:
+    def roots(self) -> dict[str, int]:
+        """Link-time addresses of the runtime's globals.
+
+        Raises NotGoError where the heap or the goroutines cannot be found beyond doubt.
+        """
+        try:
+            return {name: address - self.bias for name, address in self._run().items()}
+        except UnreadableError as error:
+            raise NotGoError(
+                f"{self.name} is stripped, and its runtime was not found in the process: {error}"
+            ) from None
+
+    def _run(self) -> dict[str, int]:
         head = find_module_head(self._elf)
         if head is None:
             raise NotGoError(f"{self.name} is stripped, and its module data was not found")

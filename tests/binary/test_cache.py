@@ -226,13 +226,13 @@ def test_a_process_of_another_owner_teaches_nothing_about_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    search = stripped._Finder.run
+    search = stripped.Finder.roots
 
-    def counted(finder: stripped._Finder) -> dict[str, int]:
+    def counted(finder: stripped.Finder) -> dict[str, int]:
         asked.append(1)
         return search(finder)
 
-    monkeypatch.setattr(stripped._Finder, "run", counted)
+    monkeypatch.setattr(stripped.Finder, "roots", counted)
     with TemporaryDirectory() as open_to_all:
         Path(open_to_all).chmod(0o755)
         binary = Path(shutil.copy2(build(SOURCE, flags=STRIPPED), open_to_all))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from goprobe.runtime.image.program import Program
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
 from goprobe.runtime.layout.shipped import releases as shipped_releases
 from goprobe.runtime.layout.shipped import shipped_layout, shipped_layouts
-from goprobe.runtime.stripped import stripped_facts
+from goprobe.runtime.stripped import Finder
 from goprobe.target.live import hold, open_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, releases, running
@@ -86,7 +85,7 @@ def test_roots_found_are_where_the_symbols_say(twins: Twins) -> None:
     assert program.stripped
     bias = open_target(twins.program.pid).bias
     memory = ProcessMemory(twins.program.pid)
-    found = stripped_facts(program, memory, bias, owner=os.getuid()).roots
+    found = Finder(program, shipped_layout(program.go), memory, bias).roots()
     said = roots_from_debug(DebugInfo(ElfFile(twins.symbols)))
     assert found.keys() >= REQUIRED | {"waitReasonStrings", "persistentChunks", "gcBitsArenas"}
     assert found == {name: said[name] for name in found}
@@ -119,7 +118,7 @@ def test_a_snapshot_of_the_goroutines_without_room_is_not_taken_for_their_list(
     pointer, count = (int.from_bytes(memory.read(allgs + 8 * i, 8), "little") for i in (0, 1))
     full = b"".join(n.to_bytes(8, "little") for n in (pointer, count, count))
     memory.patches = {allgs: full, said["work"] + bias + 64: full}
-    found = find_roots(program, shipped_layout(program.go), memory, bias)
+    found = Finder(program, shipped_layout(program.go), memory, bias).roots()
     assert found["allgs"] == said["allgs"]
 
 
