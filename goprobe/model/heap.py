@@ -91,8 +91,8 @@ class GraphSummary(msgspec.Struct, frozen=True):
 
 
 class TypeCount(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`retained_bytes`: what would be free without these objects. `share` of `objects` are known
-    only by a pointer to a part of them (`inner`)."""
+    """`retained_bytes`: what would be free without these objects. `inner` of
+    `objects` are known only by a pointer to a part of them."""
 
     type: str
     objects: int

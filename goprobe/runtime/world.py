@@ -46,6 +46,9 @@ class ThreadState(Protocol):
     def thread(self) -> int:
         """Where the thread's own storage hangs."""
 
+    def value(self, name: str) -> int:
+        """A general register by its name (`goprobe.arch.registers.GENERAL`)."""
+
 
 class World:
     """One consistent view: memory, mappings, registers and Go's bookkeeping of one stop.

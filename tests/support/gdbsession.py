@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from goprobe.arch.registers import GENERAL
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.maps import read_maps
@@ -29,10 +30,26 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class Registers:
-    pc: int
-    sp: int
-    fp: int
-    thread: int
+    values: dict[str, int]
+
+    @property
+    def pc(self) -> int:
+        return self.values["rip"]
+
+    @property
+    def sp(self) -> int:
+        return self.values["rsp"]
+
+    @property
+    def fp(self) -> int:
+        return self.values["rbp"]
+
+    @property
+    def thread(self) -> int:
+        return self.values["fs_base"]
+
+    def value(self, name: str) -> int:
+        return self.values[name]
 
 
 class GdbSession:
@@ -61,10 +78,10 @@ class GdbSession:
         return chunk.decode("utf-8", "replace")
 
     def registers(self) -> Registers:
-        names = ("rip", "rsp", "rbp", "fs_base")
+        names = ("rip", "fs_base", *GENERAL)
         said = self(f"info registers {' '.join(names)}")
         found = dict(re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", said, re.M))
-        return Registers(*(int(found[name], 16) for name in names))
+        return Registers({name: int(found[name], 16) for name in names})
 
     def backtrace(self) -> list[tuple[int, str]]:
         """(pc, function) of the frames that are not inlined; the innermost pc is the register's."""

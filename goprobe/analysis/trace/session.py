@@ -115,6 +115,9 @@ class RegisterView:
     def thread(self) -> int:
         return self._values[THREAD[0]]
 
+    def value(self, name: str) -> int:
+        return self._values[name]
+
 
 def prepare(launch: Launch) -> Prepared:
     """Find the tools and build the program. Raises as find_go, find_gdb and build do, and

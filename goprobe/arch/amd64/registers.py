@@ -120,6 +120,9 @@ class Registers(msgspec.Struct, frozen=True):
         """The number of the system call that the thread is in."""
         return None if self.orig_rax == NO_SYSCALL else self.orig_rax
 
+    def value(self, name: str) -> int:
+        return int(getattr(self, name))
+
     def at(self, pc: int, sp: int) -> Registers:
         """The same, standing elsewhere."""
         return msgspec.structs.replace(self, rip=pc, rsp=sp)

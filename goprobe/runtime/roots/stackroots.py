@@ -296,8 +296,9 @@ class _Stack:
     def _registers(self) -> None:
         thread = next((t for t in self._world.goroutines.threads if t.address == self._g.m), None)
         registers = self._world.threads.get(thread.tid) if thread else None
-        for name in GENERAL if registers else ():
-            self._perhaps(0, int(getattr(registers, name, 0)), f"register {name}")
+        if registers is not None:
+            for name in GENERAL:
+                self._perhaps(0, registers.value(name), f"register {name}")
 
     def _perhaps(self, address: int, value: int, function: str) -> None:
         if self._g.low <= value < self._g.high:
