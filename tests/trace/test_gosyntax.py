@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from goprobe.analysis.trace.gosource import line_of
 from goprobe.analysis.trace.gosyntax import Block, Literal, functions_of
+from goprobe.analysis.trace.gotokens import tokens_of
 
 
 def functions(tmp_path: Path, text: str) -> tuple[Literal, ...]:
@@ -74,3 +78,16 @@ def test_labels_are_no_statements(tmp_path: Path) -> None:
         ("for", 3, 5, [("", 4, 4)]),
         ("", 7, 9, [("", 8, 8)]),
     ]
+
+
+def test_what_trimpath_left_of_a_path_is_no_file_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth" / "main.go").write_text("package main\n")
+    monkeypatch.chdir(tmp_path)
+    assert not tokens_of("truth/main.go")
+    assert not line_of("truth/main.go", 1)
+    assert tokens_of(str(tmp_path / "truth" / "main.go"))
+    assert line_of(str(tmp_path / "truth" / "main.go"), 1) == "package main"
+    assert not tokens_of("/truth\0/main.go")

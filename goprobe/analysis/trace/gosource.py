@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from goprobe.files import text_or_nothing
+from goprobe.analysis.trace.gotokens import source_text
 
 _LINES_LIMIT = 40
 _BODY_LIMIT = 2000
-_FILE_LIMIT = 1 << 23
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
 @lru_cache(maxsize=64)
 def _lines(file: str) -> tuple[str, ...]:
-    text = text_or_nothing(file, _FILE_LIMIT)
+    text = source_text(file)
     return tuple(text.split("\n")) if text else ()
 
 

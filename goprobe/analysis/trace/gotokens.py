@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from goprobe.files import text_or_nothing
+
 _FILE_LIMIT = 1 << 23
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|//[^\n]*)
@@ -37,15 +39,14 @@ class Token(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=16)
 def tokens_of(file: str) -> tuple[Token, ...]:
-    """A source file's tokens; none where it cannot be read. What -trimpath left of a path is
-    none: a file of that name here may be another."""
-    try:
-        path = Path(file)
-        if not path.is_absolute() or path.stat().st_size > _FILE_LIMIT:
-            return ()
-        return tuple(tokenize(path.read_text("utf-8", "replace")))
-    except (OSError, ValueError):
-        return ()
+    """A source file's tokens; none where it cannot be read."""
+    return tuple(tokenize(source_text(file)))
+
+
+def source_text(file: str) -> str:
+    """A source file's text; "" where it cannot be read. What -trimpath left of a path is none: a
+    file of that name here may be another."""
+    return text_or_nothing(file, _FILE_LIMIT) if Path(file).is_absolute() else ""
 
 
 def tokenize(text: str) -> Iterator[Token]:

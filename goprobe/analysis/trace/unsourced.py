@@ -25,7 +25,7 @@ def unsourced(
     """None where its value is sure. `body` is where the function's own begins (link-time);
     `nested`: it is a closure, whose names may be those of the function around it."""
     local, frame = binding.local, at.frame
-    if binding.place is None or not binding.type.size:
+    if binding.place is None:
         return None
     if binding.moved:
         # Of calls inlined here the debug information describes no blocks.
