@@ -34,7 +34,23 @@ func moved() {
 	stop(2)
 }
 
+// Which n is meant, the source alone says.
+//
+//go:noinline
+func shadowed(n int) int {
+	sum := n
+	if n > 1 {
+		n := n + 1
+		keep(&n)
+		stop(3)
+		sum += n
+	}
+	stop(4)
+	return sum + n
+}
+
 func main() {
 	fmt.Println(given(5, "five"))
 	moved()
+	shadowed(5)
 }

@@ -51,3 +51,15 @@ def test_a_variable_on_the_heap_is_told_wherever_a_call_stands(go: str) -> None:
                 text(v) for v in stop.variables if (v.function, v.name) == ("main.moved", "n")
             ]
     assert found == ["2", "3"]
+
+
+def test_of_several_variables_of_a_name_one_is_told_where_it_is_sure(go: str) -> None:
+    found: list[tuple[str, list[str]]] = []
+    with goprobe.launch(str(build(SOURCE, go=go, flags=("-trimpath",)))) as program:
+        for stop in program.run(breaks=["main.shadowed", "main.stop"]):
+            mine = [v for v in stop.variables if (v.function, v.name) == ("main.shadowed", "n")]
+            if mine:
+                values = [v.value.text for v in mine if v.value is not UNSET]
+                assert len(mine) == 1
+                found.append((stop.function, values))
+    assert found == [("main.shadowed", ["5"]), ("main.stop", []), ("main.stop", [])]

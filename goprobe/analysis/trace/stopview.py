@@ -139,8 +139,7 @@ class StopView:
         """Those in scope at the frame's line; without a value where another may be its own."""
         resumed = self.goroutine.pc if self.goroutine else 0
         trust = Trust(self.world.program, self.world.bias, self.registers, resumed)
-        for binding in bindings:
-            doubt = trust.doubt(binding, frame)
+        for binding, doubt in trust.judged(tuple(bindings), frame):
             if doubt is None:
                 yield binding
             elif not doubt.hidden:

@@ -12,14 +12,14 @@ another value needs no such proof. Where the source is not at hand little is tol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from goprobe.analysis.trace.assignments import Assignments, Site, assignments
 from goprobe.analysis.trace.goscopes import names_outer, scope_of, statements_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
 from goprobe.analysis.trace.gotokens import tokens_of
 from goprobe.analysis.trace.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
-from goprobe.analysis.trace.unsourced import unsourced
+from goprobe.analysis.trace.unsourced import SEVERAL, unsourced
 from goprobe.arch.code import LOST, Holder, Slot
 from goprobe.arch.registers import RESUMED_THROUGH
 from goprobe.binary.dwarf.dieindex import FunctionEntry
@@ -49,6 +49,35 @@ class Trust:
         self._bias = bias
         self._registers = registers
         self._resumed = resumed
+
+    def judged(
+        self, bindings: Sequence[Binding], frame: FrameView
+    ) -> Iterator[tuple[Binding, Doubt | None]]:
+        """Each with what speaks against telling it; one of those among which a name chooses as
+        only the source could show."""
+        of_name: dict[str, list[Binding]] = {}
+        for binding in bindings:
+            of_name.setdefault(binding.name, []).append(binding)
+        for binding in bindings:
+            same = of_name[binding.name]
+            if len(same) == 1 or not all(self._lacks_source(b, frame) for b in same):
+                yield binding, self.doubt(binding, frame)
+            elif binding is same[0]:
+                yield self._one_of(same, frame)
+
+    def _one_of(self, same: Sequence[Binding], frame: FrameView) -> tuple[Binding, Doubt | None]:
+        """Where a function's body has not begun, a parameter is what its name means."""
+        for binding in same:
+            passed = binding.local.parameter and binding.place is not None
+            if passed and self.doubt(binding, frame) is None:
+                return binding, None
+        return same[0], SEVERAL
+
+    def _lacks_source(self, binding: Binding, frame: FrameView) -> bool:
+        debug = self._program.debug
+        function = debug.function_at(frame.lookup - self._bias)
+        optimised = function is not None and debug.is_optimised(function)
+        return optimised and _source_of(frame, binding.local.line) is None
 
     def doubt(self, binding: Binding, frame: FrameView) -> Doubt | None:
         """None where the value may be told."""

@@ -65,3 +65,6 @@ def _is_lost(definition: Definition, at: Position) -> bool:
 
 def _doubt(what: str) -> Doubt:
     return Doubt(f"its source is not at hand, and nothing else shows {what}")
+
+
+SEVERAL = _doubt("which of several variables of that name is meant")
