@@ -25,6 +25,8 @@ def cells(line: str) -> int:
     for character in line:
         if unicodedata.category(character).startswith("M"):
             continue  # marks share the cell of the letter before; of spacing ones terminals differ
+        if "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb":
+            continue  # vowels and finals of Hangul join the syllable before (wcwidth: none)
         width += 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
     return width
 
