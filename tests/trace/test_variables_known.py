@@ -85,3 +85,11 @@ def test_a_variable_by_an_address_that_is_no_longer_kept_is_not_told(go: str) ->
             assert any(v.name == "x" and v.function == "main.work.func1" for v in stop.variables)
     assert told.pop("main.work") == "[7]"
     assert set(told.values()) <= {"[7]"}
+
+
+def test_a_variable_of_no_size_on_the_heap_is_told_once(go: str) -> None:
+    binary = build(SOURCES / "nosize.go", go=go, flags=UNOPTIMIZED)
+    with goprobe.launch(str(binary)) as program:
+        stop = next(program.run(breaks=["main.stop"]))
+        told = [v for v in stop.variables if (v.function, v.name) == ("main.main", "none")]
+    assert [value(v).text for v in told] == ["{}"]

@@ -28,18 +28,25 @@ class Binding(msgspec.Struct, frozen=True):
 
 
 def one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
-    """A moved parameter or result is described twice, where it arrived and as "&x", and the
-    optimiser may describe a result twice: the one of them that holds now, else the first."""
+    """A moved parameter or result is described twice, where it arrived and as "&x"; the optimiser
+    may describe a result twice; and a moved variable of no size may have a place in the frame, too
+    (Go 1.21 to 1.27): the one of them that holds now, else the first."""
     best: dict[tuple[str, int], Binding] = {}
     for binding in bindings:
         known = best.setdefault((binding.name, binding.local.line), binding)
         if _rank(binding) > _rank(known):
             best[binding.name, binding.local.line] = binding
     chosen = {id(binding) for binding in best.values()}
+    moved = {_declared(b) for b in bindings if b.moved}
     for binding in bindings:
-        may_repeat = binding.moved or binding.local.parameter
+        may_repeat = binding.local.parameter or _declared(binding) in moved
         if not may_repeat or id(binding) in chosen:
             yield binding
+
+
+def _declared(binding: Binding) -> tuple[str, int, int]:
+    """A block declares a name once."""
+    return binding.name, binding.local.line, binding.local.block
 
 
 def without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
