@@ -51,6 +51,7 @@ def account(program: Running) -> Account:
         {int(n): (int(address, 16), int(g)) for n, address, g in rows},
         tuple((int(at, 16), int(by)) for at, by in map(str.split, words.get("cstack", []))),
         (first, second, third),
+        {int(g): text for g, _, text in (row.partition(" ") for row in words.get("labels", []))},
     )
 
 

@@ -76,6 +76,10 @@ def _goroutine(witness: Witness, g: GoroutineState, asked: Asked) -> Iterator[An
         told = (at.file, at.line) if at is not UNSET else ("", 0)
         yield equal(f"{name}: created at", made.created_at, told)
     yield from frames(name, witness, g)
+    labels = witness.before.labels.get(g.id)
+    if labels is not None and labels == witness.after.labels.get(g.id):
+        tagged = g.why_no_labels or " ".join(f"{k}={v}" for k, v in g.labels.items())
+        yield equal(f"{name}: labels", labels, tagged)
     if not witness.still(g.id):
         if g.id == 1:
             yield equal(f"{name}: state", "syscall", _state(g))

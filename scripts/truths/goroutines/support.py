@@ -21,6 +21,7 @@ const magic = 0x5afe600d00000000
 var (
 	arrived atomic.Int64
 	noted   sync.Map // number -> address and goroutine of a local
+	labels  sync.Map // goroutine -> its pprof labels, of those that had some
 	sink    atomic.Uint64
 	started = monotonic()
 	before, after int64 // around the collection
@@ -41,6 +42,9 @@ func note(number int, local *[2]uint64) {
 	local[0] = magic + uint64(number)
 	noted.Store(number, fmt.Sprintf("%#x %d", uintptr(unsafe.Pointer(local)), goid()))
 }
+
+//go:noinline
+func label(text string) { labels.Store(goid(), text) }
 
 func use(local *[2]uint64) { sink.Add(local[0]) }
 
@@ -90,6 +94,10 @@ func stand(expected int64, collect bool) {
 		fmt.Println("times", started, before, after)
 		noted.Range(func(number, where any) bool {
 			fmt.Println("local", number, where)
+			return true
+		})
+		labels.Range(func(id, text any) bool {
+			fmt.Println("labels", id, text)
 			return true
 		})
 		tellMore()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from goprobe.model.attached import GoroutinesReport, GoroutineState, Whereabouts
 from goprobe.model.location import Region
@@ -36,6 +36,8 @@ class Account:
     """(address, thread) of locals of C's functions."""
     times: tuple[int, int, int]
     """When it started, and around its collection (0: none)."""
+    labels: Mapping[int, str] = field(default_factory=dict)
+    """The pprof labels of goroutines that have had some."""
 
 
 @dataclass(frozen=True, slots=True)
