@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from msgspec import UNSET
@@ -137,3 +138,19 @@ def cell(value: object, unit: str = "") -> str:
     if unit == "count" and isinstance(value, int):
         return number(value)
     return str(value)
+
+
+_MOST_OF_A_LABEL = 60
+
+
+def labels(found: Mapping[str, str], why_not: str) -> str:
+    """The pprof labels of a goroutine: worker=3 "the queue"=mail."""
+    if why_not:
+        return f"not told: {why_not}"
+    return " ".join(f"{_label(key)}={_label(value)}" for key, value in found.items())
+
+
+def _label(text: str) -> str:
+    cut = text if len(text) <= _MOST_OF_A_LABEL else f"{text[:_MOST_OF_A_LABEL]}…"
+    plain = cut and not any(c in ' ="' for c in cut)
+    return cut if plain else '"' + cut.replace('"', '\\"') + '"'

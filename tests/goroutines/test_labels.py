@@ -105,6 +105,8 @@ def test_text_tells_labels_where_more_is_wanted(verbose: bool) -> None:
         text = render(report, "text", RenderOptions(verbose=verbose, width=200)).decode()
         assert ("worker=0" in text) == ("worker=2" in text) == verbose
         assert "\u202e" not in text
+        if verbose:
+            assert '""="empty key"' in text
 
 
 class Parts:

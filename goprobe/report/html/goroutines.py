@@ -65,11 +65,10 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
 
 def _row(g: GoroutineState) -> _Row:
     waited = "" if g.waiting_us is UNSET else words.duration(g.waiting_us)
-    labels = " ".join(f"{key}={value}" for key, value in g.labels.items())
     return _Row(
         g.id, g.status, words.state(g.status, g.wait_reason), g.function, g.created_by,
         g.stack.used, g.stack.high - g.stack.low, waited, g.thread,
-        f"not told: {g.why_no_labels}" if g.why_no_labels else labels,
+        words.labels(g.labels, g.why_no_labels),
     )  # fmt: skip
 
 

@@ -83,9 +83,7 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
 
 def _labels(goroutine: GoroutineState) -> str:
     """ "worker=3 queue=mail", or why its labels are not told."""
-    if goroutine.why_no_labels:
-        return f"not told: {goroutine.why_no_labels}"
-    return " ".join(f"{key}={value}" for key, value in goroutine.labels.items())
+    return words.labels(goroutine.labels, goroutine.why_no_labels)
 
 
 def _labels_of(page: Page, found: Sequence[str]) -> None:
