@@ -9,7 +9,7 @@ from pathlib import Path
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.evidence import Evidence
-from goprobe.analysis.escape.linefacts import LineFacts
+from goprobe.analysis.escape.linefacts import LineFacts, StackWitness
 from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.siteplan import SitePlan
@@ -38,6 +38,7 @@ class Sites:
         self._map_parts = MapParts(program)
         self._names, self._copies, self._observed = names, copies, observed
         self._request, self._somewhere = request, somewhere
+        self._is_wrapper = program.lines.is_wrapper
         self._inlined_at = _places_of_inlining(facts)
 
     def of(self, plans: Iterable[SitePlan]) -> tuple[Site, ...]:
@@ -65,6 +66,12 @@ class Sites:
         """Not what other packages never did."""
         return evidence.hits > 0 or not self._request.deep or self._names.own(plan.predicted.file)
 
+    def _unwrapped(self, plan: SitePlan) -> Sequence[StackWitness]:
+        """What is looked at of a site: not once more what the closure that the compiler makes of a
+        deferred call does with its arguments."""
+        own = [w for w in plan.witnesses if not self._is_wrapper(w.entry)]
+        return own or plan.witnesses
+
     def _evidence(self, plan: SitePlan) -> Evidence:
         predicted, seen = plan.predicted, self._observed
         elsewhere = () if plan.alive else self._elsewhere(plan.function)
@@ -85,8 +92,8 @@ class Sites:
             wrapper=plan.wrapper,
             foreign=self._request.deep and not self._names.own(predicted.file),
             witness=bool(plan.witnesses),
-            witnessed=_in_frames(plan, seen.witnessed),
-            executed=_in_frames(plan, seen.executed),
+            witnessed=_in_frames(self._unwrapped(plan), seen.witnessed),
+            executed=_in_frames(self._unwrapped(plan), seen.executed),
             in_part=_in_part(plan, seen.executed),
             sharing=plan.sharing,
             below=plan.witness_line if plan.witness_line != predicted.line else 0,
@@ -127,7 +134,7 @@ class Sites:
             messages=tuple(predicted.messages),
             calls=tuple(self._call(call) for call in plan.calls),
             hits=hits,
-            counted=called or _counted(plan, evidence, self._observed.executed),
+            counted=called or _counted(self._unwrapped(plan), evidence, self._observed.executed),
             outcomes=_merged(evidence.outcomes),
             verdict=verdict,
             reason=reason,
@@ -178,24 +185,26 @@ def _merged(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     return tuple(found.values())
 
 
-def _in_frames(plan: SitePlan, counts: Mapping[int, int]) -> int:
+def _in_frames(witnesses: Sequence[StackWitness], counts: Mapping[int, int]) -> int:
     """How often memory of the site's functions was used: of each where it was used most."""
     most: dict[int, int] = {}
-    for w in plan.witnesses:
+    for w in witnesses:
         most[w.entry] = max(counts.get(w.pc, 0), most.get(w.entry, 0))
     return sum(most.values())
 
 
-def _counted(plan: SitePlan, evidence: Evidence, counts: Mapping[int, int]) -> bool:
+def _counted(
+    witnesses: Sequence[StackWitness], evidence: Evidence, counts: Mapping[int, int]
+) -> bool:
     """Whether what was seen of a site without calls is all. Of a function's places only the first
     is looked at more than once (observe)."""
-    for _, group in groupby(plan.witnesses, lambda w: w.entry):
+    for _, group in groupby(witnesses, lambda w: w.entry):
         first, *others = (counts.get(w.pc, 0) for w in group)
         most = max(first, *others, 0)
         if most >= max(evidence.looked, 1) or (most == 1 and first != 1):
             return False
     never = not evidence.line_ran and evidence.line_shown
-    return bool(plan.witnesses) and (evidence.executed > 0 or never)
+    return bool(witnesses) and (evidence.executed > 0 or never)
 
 
 def _in_part(plan: SitePlan, counts: Mapping[int, int]) -> bool:
