@@ -10,8 +10,6 @@ The public names are those of `__all__`; they are loaded when first used.
 
 from __future__ import annotations
 
-from goprobe.version import __version__ as __version__
-
 TYPE_CHECKING = False  # not from typing, which takes 30 ms in which a Ctrl-C would be told of
 if TYPE_CHECKING:
     from goprobe.analysis.trace.trace import TraceRequest, trace

@@ -115,7 +115,7 @@ BAD_LINES = [
     (["trace", "nosuch.go"], 2, "nosuch.go"),
     (["trace", HELLO, "more"], 2, "unexpected extra argument"),
     (["trace", HELLO, "--format", "yaml"], 2, "no format 'yaml'"),
-    (["trace", HELLO, "--timeout", "soon"], 2, "positive number of seconds"),
+    (["trace", HELLO, "--timeout", "soon"], 2, "is no length of time"),
     (["trace", HELLO, "-o", "/nonexistent/file"], 2, "cannot write /nonexistent/file"),
     (["trace", HELLO, "--optimized", "--compare"], 2, "--compare builds both ways"),
     (["trace", HELLO, "--break", "main.mian"], 2, "main.mian"),
