@@ -86,20 +86,24 @@ def unnamed_file() -> IO[bytes]:
     return os.fdopen(os.memfd_create("goprobe"), "w+b")
 
 
-def prune(room: Path) -> None:
-    """What nobody asked for in a month goes. `touch` is how one asks."""
+def prune(room: Path, most: int = _MAX_ENTRIES) -> None:
+    """What nobody asked for in a month goes, and of more than `most` entries what was longest not
+    asked for. `touch` is how one asks."""
     import shutil
 
-    too_old = time.time() - _KEEP_SECONDS
+    known: list[tuple[float, str, bool]] = []
     with contextlib.suppress(OSError), os.scandir(room) as entries:
         for _, entry in zip(range(_MAX_ENTRIES), entries, strict=False):
             with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime >= too_old:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    Path(entry.path).unlink()
+                asked = entry.stat(follow_symlinks=False).st_mtime
+                known.append((asked, entry.path, entry.is_dir(follow_symlinks=False)))
+    known.sort(reverse=True)
+    too_old = time.time() - _KEEP_SECONDS
+    for number, (asked, path, is_folder) in enumerate(known):
+        if number < most and asked >= too_old:
+            continue
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path, ignore_errors=True) if is_folder else Path(path).unlink()
 
 
 def is_ours(status: os.stat_result) -> bool:

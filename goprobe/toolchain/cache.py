@@ -11,6 +11,9 @@ from pathlib import Path
 from goprobe.cachefolder import cache_folder, prune
 from goprobe.errors import CannotWorkError
 
+_MOST_BUILDS = 300
+"""Each has some MB."""
+
 
 def build_folder(key: str) -> Path:
     """The folder of the build `key`. Raises CannotWorkError where there is no place for one."""
@@ -23,7 +26,7 @@ def build_folder(key: str) -> Path:
             "can be written to and run programs from",
             hint="set XDG_CACHE_HOME to a folder of your own",
         ) from None
-    prune(folder.parent)
+    prune(folder.parent, _MOST_BUILDS)
     return folder
 
 
