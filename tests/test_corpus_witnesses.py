@@ -37,6 +37,16 @@ KNOWN = {
     *("section", "symbol", "data.section", "data.symbol"),
 }
 
+GDB_ERRS = {
+    # It reads a parameter that is moved to the heap where it is not yet.
+    ("onstack", "y value='1'"),
+    # It knows no dictionaries: all types of a shape are one to it, and their methods have no name.
+    ("typeargs", "3 stops at main.(*held[...]).push"),
+    ("typeargs", "x text='seven'"),
+    ("typeargs", "h.Many[0] text='seven'"),
+}
+"""What GDB tells otherwise, and the program's own prints as goprobe does (scripts/truth)."""
+
 
 def known(fact: Fact) -> bool:
     """What is cut short is cut where goprobe's limits are, which nobody else knows."""
@@ -140,6 +150,7 @@ def test_gdb_and_readelf_agree(program: Program, tmp_path: Path) -> None:
         for variable in stop["variables"]:
             annotate(variable, statics)
     release = parse_release(NEWEST)
-    wrong = check(program, report, output, release, "debug", known, partial=True)
+    found = check(program, report, output, release, "debug", known, partial=True)
+    wrong = [w for w in found if (w.program, w.want) not in GDB_ERRS]
     assert not wrong, "\n".join(map(str, wrong))
     assert report["exit"]["code"] == program.exit
