@@ -59,11 +59,11 @@ def _look(pid: int) -> RunningProgram | str:
         return _NOT_GO
     try:
         target = open_target(pid)
-    except TargetGoneError:
-        return _NOT_GO
-    except GoprobeError as error:
+    except (GoprobeError, UnreadableError, OSError) as error:
+        if isinstance(error, TargetGoneError) or not Path(f"/proc/{pid}").exists():
+            return _NOT_GO
         return RunningProgram(
-            pid=pid, user=user, go="", stripped=False, rss=rss, command=command, why=error.message
+            pid=pid, user=user, go="", stripped=False, rss=rss, command=command, why=str(error)
         )
     count, why = _goroutines(target)
     return RunningProgram(
