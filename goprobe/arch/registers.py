@@ -80,3 +80,6 @@ from goprobe.arch.amd64.registers import (
 from goprobe.arch.amd64.registers import (
     by_dwarf_number as by_dwarf_number,
 )
+from goprobe.arch.amd64.registers import (
+    signed as signed,
+)

@@ -18,15 +18,19 @@ class Audited(msgspec.Struct, frozen=True):
     says: str
 
 
+def schema_of(kind: type) -> str:
+    """What stands in the `schema` field of reports of this struct; "" where it is no report."""
+    if not issubclass(kind, Report):
+        return ""
+    default = next(f.default for f in msgspec.structs.fields(kind) if f.name == "schema")
+    return default if isinstance(default, str) else ""
+
+
 def report_name(kind: type) -> str:
     """What reports of this struct are called, by its own `schema` ("goprobe.trace/1": "trace"); ""
     where it is no report. All that belongs to them has that name: the text's and the page's file,
     the published schema."""
-    fields = getattr(kind, "__struct_fields__", ())
-    if "schema" not in fields or not issubclass(kind, Report):
-        return ""
-    default = next(f.default for f in msgspec.structs.fields(kind) if f.name == "schema")
-    return default.removeprefix("goprobe.").partition("/")[0] if isinstance(default, str) else ""
+    return schema_of(kind).removeprefix("goprobe.").partition("/")[0]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

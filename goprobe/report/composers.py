@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from functools import cache
 from types import ModuleType
 
 from goprobe.model.report import report_name
 from goprobe.model.table import TableReport
 
 
+@cache
 def composer_name(kind: type, package: str) -> str:
     """The module of `package` that writes reports of this struct, "" where there is none.
 

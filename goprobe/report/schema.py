@@ -16,7 +16,7 @@ import msgspec
 
 import goprobe.model
 from goprobe.model.address import Address
-from goprobe.model.report import Report, report_name
+from goprobe.model.report import Report, schema_of
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ADDRESS = {
@@ -32,9 +32,8 @@ def _reports() -> dict[str, type]:
     kinds, found = list(Report.__subclasses__()), dict[str, type]()
     for kind in kinds:
         kinds += kind.__subclasses__()
-        if report_name(kind):
-            schema = next(f.default for f in msgspec.structs.fields(kind) if f.name == "schema")
-            found[str(schema)] = kind
+        if schema := schema_of(kind):
+            found[schema] = kind
     return found
 
 

@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from goprobe.process.guardian.guardian import Guardian, guardian
 from tests.process.targets import assert_free, assert_healthy, status, target, threads_of, tries
-from tests.process.test_fork import FORKS, children, copies_of
+from tests.process.test_fork import FORKS, children, copies_of, gone
 
 HOLDS = """
 import sys, time
@@ -50,6 +49,14 @@ def python(
 def line(process: subprocess.Popen[str]) -> str:
     assert process.stdout
     return process.stdout.readline().strip()
+
+
+def ends(pid: int, patience: float) -> None:
+    """Waits until a process is gone; `patience` in seconds."""
+    deadline = time.monotonic() + patience
+    while not gone(pid):
+        assert time.monotonic() < deadline, f"{pid} is still there"
+        time.sleep(0.01)
 
 
 def stands(pid: int) -> bool:
@@ -148,12 +155,7 @@ def test_a_copy_that_nobody_reads_is_let_go_of() -> None:
     with target("memory") as program, python(KEEPS, program.pid) as process:
         copy = int(line(process))
         os.kill(process.pid, signal.SIGSTOP)
-        for _ in range(1500):
-            if not Path(f"/proc/{copy}").exists() or status(copy)["State"][0] in "ZX":
-                break
-            time.sleep(0.01)
-        else:
-            raise AssertionError("the copy is still there")
+        ends(copy, 15)
         os.kill(process.pid, signal.SIGCONT)
         assert line(process) == "lost: goprobe was stopped for 10 s"
 
@@ -185,12 +187,7 @@ def test_the_guardian_goes_when_we_do() -> None:
             assert os.getsid(watcher) == watcher
             process.send_signal(end)
             process.wait(10)
-            for _ in range(200):
-                if not Path(f"/proc/{watcher}").exists() or status(watcher)["State"][0] in "ZX":
-                    break
-                time.sleep(0.01)
-            else:
-                raise AssertionError("the guardian is still there")
+            ends(watcher, 2)
 
 
 def test_the_guardian_goes_though_a_child_of_ours_lives_on() -> None:
@@ -204,12 +201,7 @@ def test_the_guardian_goes_though_a_child_of_ours_lives_on() -> None:
         process.kill()
         process.wait()
         try:
-            for _ in range(200):
-                if not Path(f"/proc/{watcher}").exists() or status(watcher)["State"][0] in "ZX":
-                    break
-                time.sleep(0.01)
-            else:
-                raise AssertionError("the guardian is still there")
+            ends(watcher, 2)
         finally:
             os.kill(child, signal.SIGKILL)
 

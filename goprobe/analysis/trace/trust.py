@@ -21,7 +21,7 @@ from goprobe.analysis.trace.gotokens import tokens_of
 from goprobe.analysis.trace.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
 from goprobe.analysis.trace.unsourced import SEVERAL, unsourced
 from goprobe.arch.code import LOST, Holder, Slot
-from goprobe.arch.registers import RESUMED_THROUGH
+from goprobe.arch.registers import RESUMED_THROUGH, signed
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoType
@@ -223,8 +223,7 @@ def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:
         return piece.register
     if piece.address is None:
         return None
-    signed = (piece.address + (1 << 63)) % (1 << 64) - (1 << 63)
-    return Slot(signed, piece.size or (size if whole else min(size, _WORD)))
+    return Slot(signed(piece.address), piece.size or (size if whole else min(size, _WORD)))
 
 
 def _is_named(file: str, name: str, line: int, last: int = 0) -> bool:

@@ -22,16 +22,14 @@ from iced_x86 import (
     InstructionInfoFactory,
     MemorySizeExt,
     Mnemonic,
-    OpAccess,
     OpKind,
     Register,
 )
 
+from goprobe.arch.amd64.codeflow import WRITES
 from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, Returns, successors
+from goprobe.arch.amd64.registers import signed
 
-_WRITES = frozenset(
-    {OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE}
-)
 _STRING_STORES = frozenset({Mnemonic.STOSQ, Mnemonic.STOSB, Mnemonic.MOVSQ, Mnemonic.MOVSB})
 
 
@@ -170,7 +168,7 @@ class AssignedSlots:
             if ins.op_count and ins.op0_kind != OpKind.MEMORY:
                 return
             for used in self._info.info(ins).used_memory():
-                if used.access in _WRITES and not used.index:
+                if used.access in WRITES and not used.index:
                     at = self._frame_offset(ins, used.base, used.displacement)
                     if at is not None:
                         yield self._from(ins, at, int(MemorySizeExt.size(used.memory_size)))
@@ -178,9 +176,9 @@ class AssignedSlots:
     def _frame_offset(self, ins: Instruction, base: int, displacement: int) -> int | None:
         if base != Register.RSP:
             return None
-        signed = (displacement + (1 << 63)) % (1 << 64) - (1 << 63)
+        at = signed(displacement)
         # Below the stack pointer lies no variable: the stack check of a big frame reckons there.
-        return signed - self._depth(ins.ip) if signed >= 0 else None
+        return at - self._depth(ins.ip) if at >= 0 else None
 
     def _from(self, ins: Instruction, at: int, size: int) -> int:
         mask = 0

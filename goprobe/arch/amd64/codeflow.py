@@ -22,6 +22,7 @@ from iced_x86 import (
 )
 
 from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, Changes, Returns, successors
+from goprobe.arch.amd64.registers import GENERAL, VECTORS, signed
 
 WRITES = frozenset(
     {OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE}
@@ -121,8 +122,7 @@ class CodeFlow:
 
     def offset(self, ins: Instruction, displacement: int) -> int:
         """From the CFA, of what an instruction names by a distance from the stack pointer."""
-        signed = (displacement + (1 << 63)) % (1 << 64) - (1 << 63)
-        return signed - self._depth(ins.ip)
+        return signed(displacement) - self._depth(ins.ip)
 
     def taken(self, ins: Instruction) -> int | None:
         """The offset of the place in the frame whose address an instruction takes."""
@@ -168,10 +168,6 @@ def full_name(register: Register_) -> str:
     return _NAMES.get(int(RegisterExt.full_register(register)), "")
 
 
-_NAMES = {
-    getattr(Register, name.upper()): name
-    for name in (
-        *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
-        *(f"r{n}" for n in range(8, 16)),
-    )
-} | {getattr(Register, f"ZMM{n}"): f"xmm{n}" for n in range(16)}
+_NAMES = {getattr(Register, name.upper()): name for name in GENERAL} | {
+    getattr(Register, f"ZMM{n}"): name for n, name in enumerate(VECTORS)
+}

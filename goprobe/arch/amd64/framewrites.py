@@ -17,6 +17,7 @@ import msgspec
 from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic, OpKind
 
 from goprobe.arch.amd64.codeflow import CALLS, WRITES, CodeFlow, Slot, full_name
+from goprobe.arch.amd64.registers import signed
 
 _WORD = 8
 _WORDS_LIMIT = 512
@@ -148,7 +149,7 @@ class FrameWrites:
         for used in self._flow.info.info(ins).used_memory():
             if used.access in WRITES and register and full_name(used.base) == register:
                 size = int(MemorySizeExt.size(used.memory_size))
-                yield _signed(used.displacement), size, not used.index
+                yield signed(used.displacement), size, not used.index
 
     def _filled(self, ins: Instruction, at: int) -> tuple[int, int]:
         """The bytes that a call, or a string instruction, writes: from where on, as a distance
@@ -166,9 +167,9 @@ class FrameWrites:
 def _step(ins: Instruction, register: str) -> int | None:
     """By how much an instruction moves an address on; None where it makes another of it."""
     if ins.mnemonic == Mnemonic.ADD and ins.op1_kind not in (OpKind.REGISTER, OpKind.MEMORY):
-        return _signed(ins.immediate(1))
+        return signed(ins.immediate(1))
     if ins.mnemonic == Mnemonic.LEA and full_name(ins.memory_base) == register:
-        return None if ins.memory_index else _signed(ins.memory_displacement)
+        return None if ins.memory_index else signed(ins.memory_displacement)
     return None
 
 
@@ -187,7 +188,3 @@ def _words_of(write: _Write, slot: Slot) -> tuple[int, int]:
 
 def _bits(first: int, end: int) -> int:
     return ((1 << end) - 1) & ~((1 << first) - 1) if end > first else 0
-
-
-def _signed(value: int) -> int:
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)

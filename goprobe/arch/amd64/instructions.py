@@ -15,6 +15,8 @@ from iced_x86 import (
     Register,
 )
 
+from goprobe.arch.amd64.registers import signed
+
 LONGEST = 15
 """No instruction has more bytes."""
 _MASK = (1 << 64) - 1
@@ -63,10 +65,10 @@ def stored_range(code: bytes, low: int) -> tuple[int, int]:
     for ins in Decoder(64, code, ip=low):
         if ins.op0_kind == OpKind.MEMORY and ins.memory_base == Register.RDI:
             if ins.mnemonic == Mnemonic.MOVUPS:
-                stored.append(moved + _signed(ins.memory_displacement))
+                stored.append(moved + signed(ins.memory_displacement))
         elif ins.op0_kind == OpKind.REGISTER and ins.op0_register == Register.RDI:
             lea = ins.mnemonic == Mnemonic.LEA
-            moved += _signed(ins.memory_displacement if lea else ins.immediate(1))
+            moved += signed(ins.memory_displacement if lea else ins.immediate(1))
     first = min(stored, default=0)
     return first, max(stored, default=first - _VECTOR) + _VECTOR - first
 
@@ -95,10 +97,6 @@ def stack_check(code: bytes, pc: int, sp: int) -> Comparison | None:
         else:
             return None
     return None
-
-
-def _signed(value: int) -> int:
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def prologue(code: bytes, low: int) -> Iterator[str]:

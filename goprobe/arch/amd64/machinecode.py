@@ -13,13 +13,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import iced_x86 as iced
 import msgspec
 
+from goprobe.arch.amd64.registers import GENERAL, signed
+
 _CALL, _JUMP = 0xE8, 0xE9
 _REL32_SIZE = 5
-_REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-              "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")  # fmt: skip
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
-_NAMES = {getattr(_R, name.upper()): name for name in _REGISTERS}
+_NAMES = {getattr(_R, name.upper()): name for name in GENERAL}
 _RSP, _NO_REGISTER = int(_R.RSP), int(_R.NONE)
 _FLOW = iced.FlowControl
 _GOES_ON = frozenset((_FLOW.NEXT, _FLOW.CONDITIONAL_BRANCH))
@@ -144,7 +144,7 @@ def _address_used(instruction: iced.Instruction) -> Constant | StackAddress | No
         return Constant(instruction.ip_rel_memory_address, address=True)
     base, index = int(instruction.memory_base), int(instruction.memory_index)
     if base == _RSP and index == _NO_REGISTER:
-        return StackAddress(_signed(instruction.memory_displacement))
+        return StackAddress(signed(instruction.memory_displacement))
     return None
 
 
@@ -208,7 +208,3 @@ def _forget_stack(known: Known) -> None:
 def _full(register: iced.Register_) -> str:
     """The 64-bit general register that holds this one, "" for others."""
     return _NAMES.get(iced.RegisterExt.full_register(register), "")
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value

@@ -35,6 +35,11 @@ _DWARF = (
 )  # fmt: skip
 
 
+def signed(word: int) -> int:
+    """A word that was read without a sign, as a number with one."""
+    return (word + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 def by_dwarf_number(number: int) -> str:
     """The register that debug information has under a number. Raises KeyError."""
     if number < len(_DWARF):

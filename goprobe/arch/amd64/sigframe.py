@@ -16,7 +16,7 @@ import struct
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.arch.amd64.registers import Registers
+from goprobe.arch.amd64.registers import Registers, signed
 
 # uc_flags, uc_link, uc_stack (sp, flags, size); 18 registers; segments; err, trapno, oldmask, cr2,
 # fpstate, eight reserved words; uc_sigmask.
@@ -106,19 +106,15 @@ _XSTATE_AT = 8 * BLOCK_SIZE
 
 def can_be_resumed(registers: Registers) -> bool:
     """Whether we know how the thread would go on: of a timed sleep the kernel keeps the rest."""
-    return registers.syscall is None or _signed(registers.rax) != _RESTARTED_BY_MEMORY
+    return registers.syscall is None or signed(registers.rax) != _RESTARTED_BY_MEMORY
 
 
 def resumed(registers: Registers) -> Registers:
     """The registers with which the kernel would let the thread go on: an interrupted system call
     is made again (Linux arch/x86/kernel/signal.c, arch_do_signal_or_restart)."""
-    if registers.syscall is None or _signed(registers.rax) not in _RESTARTED:
+    if registers.syscall is None or signed(registers.rax) not in _RESTARTED:
         return registers
     return replace(registers, rip=registers.rip - _SYSCALL_SIZE, rax=registers.orig_rax)
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
 
 
 def _context(r: Registers, mask: int, xstate: int) -> bytes:

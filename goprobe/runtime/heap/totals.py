@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import msgspec
 
+from goprobe.arch.registers import signed
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.layout.layout import Layout
@@ -71,13 +72,8 @@ def _heap_stats(memory: Memory, layout: Layout, memstats: int) -> tuple[int, int
 
     def total(*names: str) -> int:
         found = sum(sum(counted(name)) for name in names if name in struct)
-        return _signed(found)
+        return signed(found)
 
     manual = total("inStacks", "inWorkBufs", "inPtrScalarBits")
     made = total("smallAllocCount", "largeAllocCount")
-    return manual, _signed(made - total("smallFreeCount", "largeFreeCount"))
-
-
-def _signed(number: int) -> int:
-    """As the runtime adds: in 64 bits, two's complement."""
-    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+    return manual, signed(made - total("smallFreeCount", "largeFreeCount"))

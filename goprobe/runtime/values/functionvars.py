@@ -23,6 +23,7 @@ from goprobe.arch.code import (
 )
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.arch.instructions import stored_range
+from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
@@ -267,7 +268,7 @@ def frame_offset(local: Local) -> int | None:
         return None
     if len(pieces) != 1 or pieces[0].address is None:
         return None
-    return _signed(pieces[0].address)
+    return signed(pieces[0].address)
 
 
 def named_elsewhere(local: Local, words: Sequence[Leaf], others: Sequence[Local]) -> dict[int, int]:
@@ -293,8 +294,4 @@ def _frame_places(entry: Entry) -> list[int | None]:
         pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
     except UnsupportedExpressionError:
         return []
-    return [None if p.address is None else _signed(p.address) for p in pieces]
-
-
-def _signed(address: int) -> int:
-    return (address + (1 << 63)) % (1 << 64) - (1 << 63)
+    return [None if p.address is None else signed(p.address) for p in pieces]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
 from goprobe.binary.dwarf.loclist import Entry
@@ -35,11 +36,11 @@ def parts_in_memory(
     describe it."""
     if is_one_word_of_more(types, kind, entries):
         if pieces and pieces[0].address is not None:
-            yield Spilled(_signed(pieces[0].address), _WORD, name, None)
+            yield Spilled(signed(pieces[0].address), _WORD, name, None)
         return
     if len(pieces) == 1 and not pieces[0].size:
         if pieces[0].address is not None:
-            yield Spilled(_signed(pieces[0].address), kind.size, name, kind)
+            yield Spilled(signed(pieces[0].address), kind.size, name, kind)
         return
     # Go may leave out pieces, and then those behind stand for other parts than they say.
     known = sum(piece.size for piece in pieces) == kind.size
@@ -47,7 +48,7 @@ def parts_in_memory(
     for address, size in _runs(pieces):
         if address is not None:
             path, part = _part(types, kind, at, size) if known else ("", None)
-            yield Spilled(_signed(address), size, f"{name}{path}", part)
+            yield Spilled(signed(address), size, f"{name}{path}", part)
         at += size
 
 
@@ -82,7 +83,3 @@ def _pointer_of(types: TypeReader, slice_type: GoType) -> GoType:
     """The first word of a slice alone is a pointer to its elements."""
     elem = slice_type.elem or types.at(slice_type.member("array").type).elem
     return GoType(-elem, f"*{types.at(elem).name}", GoKind.POINTER, _WORD, elem=elem)
-
-
-def _signed(address: int) -> int:
-    return (address + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -71,20 +71,21 @@ def _atomic_pointer(maker: Maker, place: str, kind: Ty, depth: int) -> None:
         maker.say(f"edge(unsafe.Pointer(&{place}))")
 
 
-def _builder(maker: Maker, place: str, kind: Ty, depth: int) -> None:
-    """Not in a value that is copied later: it knows its own address."""
+def _written(maker: Maker, place: str) -> None:
     for _ in range(maker.choices.between(1, 3)):
         maker.say(f"{place}.WriteString(numbered({maker.choices.one_of((1, 123, 12345))}))")
     if maker.choices.chance(30):
         maker.say(f"{place}.Grow({maker.choices.one_of((100, 5000))})")
+
+
+def _builder(maker: Maker, place: str, kind: Ty, depth: int) -> None:
+    """Not in a value that is copied later: it knows its own address."""
+    _written(maker, place)
     maker.say(f"built(&{place})")
 
 
 def _buffer(maker: Maker, place: str, kind: Ty, depth: int) -> None:
-    for _ in range(maker.choices.between(1, 3)):
-        maker.say(f"{place}.WriteString(numbered({maker.choices.one_of((1, 123, 12345))}))")
-    if maker.choices.chance(30):
-        maker.say(f"{place}.Grow({maker.choices.one_of((100, 5000))})")
+    _written(maker, place)
     maker.say(f"array({place}.Bytes())")
     maker.say(f"edge(unsafe.Pointer(&{place}))")
 
