@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from goprobe.arch.machinecode import Constant, references
 from goprobe.binary.cache import cached, room_of
 from goprobe.binary.elf.elf import PT_LOAD
 from goprobe.binary.elf.parts import Derived, loaded_parts
@@ -20,7 +19,8 @@ from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.memory import Memory, MeteredMemory, u32, u64
-from goprobe.runtime import dataareas
+from goprobe.runtime import codedroots, dataareas
+from goprobe.runtime.codedroots import CodedRoots
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
 from goprobe.runtime.heap.heap import Heap, Span
 from goprobe.runtime.image.program import FACTS_ROOM, Program
@@ -28,7 +28,7 @@ from goprobe.runtime.layout.layout import Facts, Layout
 from goprobe.runtime.layout.record import Record, read_record, read_records
 from goprobe.runtime.layout.shipped import shipped_layouts
 
-ROOM = room_of(FACTS_ROOM, __file__, dataareas.__file__)
+ROOM = room_of(FACTS_ROOM, __file__, codedroots.__file__, dataareas.__file__)
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
 _WRITE = 2
@@ -74,7 +74,7 @@ class Finder:
     def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
         self.layout = layout
         self._elf = program.elf
-        self._lines = program.lines
+        self._coded = CodedRoots(program.elf, program.lines)
         self.bias = bias
         self.name = program.elf.shown_as
         loads = [s for s in program.elf.segments if s.type == PT_LOAD and s.flags & _WRITE]
@@ -138,6 +138,8 @@ class Finder:
             "persistentChunks": self._persistent_chunks(areas, heap),
             "gcBitsArenas": self._gc_bits_arenas(areas, heap),
         }
+        queues = self._coded.queues(self.layout)
+        optional |= {name: address + self.bias for name, address in queues.items()}
         return found | {name: address for name, address in optional.items() if address}
 
     def _only(self, name: str, candidates: Iterator[int]) -> int:
@@ -213,15 +215,9 @@ class Finder:
 
     def _used_by(self, function: str, candidates: Sequence[int], words: int) -> list[int]:
         """Those of some places of which a function uses each word; all where it has no code."""
-        found = self._lines.function_named(function)
-        if found is None:
+        used = {address + self.bias for address in self._coded.used(function)}
+        if not used:
             return list(candidates)
-        code = self._elf.read(found.entry, found.end - found.entry)
-        used = {
-            r.what.value + self.bias
-            for r in references(code, found.entry)
-            if isinstance(r.what, Constant)
-        }
         return [at for at in candidates if used.issuperset(range(at, at + 8 * words, 8))]
 
     def _are_goroutines(self, pointer: int, count: int, capacity: int, heap: Heap) -> bool:

@@ -118,3 +118,63 @@ def test_each_keeps_what_it_will_use(go: str) -> None:
         strays = graph.nodes.strays
         assert not len(strays) or not np.any(graph.reachable[strays.source])
         snapshot.close()
+
+
+WAITING = """package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+type node struct{ id [5]int }
+
+var never, blocked = make(chan bool), make(chan bool, 64)
+
+//go:noinline
+func drop(i int) {
+	watched, kept := new(node), new(node)
+	fmt.Printf("kept%d %p\\n", i, kept)
+	WATCH
+}
+
+func main() {
+	for i := 0; i < 20; i++ {
+		drop(i)
+	}
+	runtime.GC()
+	<-blocked
+	runtime.GC()
+	time.Sleep(50 * time.Millisecond)
+	fmt.Println("ready")
+	os.Stdin.Read(make([]byte, 1))
+}
+"""
+_FINALIZER = "runtime.SetFinalizer(watched, func(*node) { blocked <- true; <-never; kept.id[0]++ })"
+_CLEANUP = (
+    "runtime.AddCleanup(watched, func(k *node) { blocked <- true; <-never; fmt.Print(k) }, kept)"
+)
+
+
+@pytest.mark.parametrize("linker", ["", "-s -w"])
+@pytest.mark.parametrize("go", matrix())
+def test_what_waits_to_run_keeps_too(go: str, linker: str) -> None:
+    """The first of them blocks, so that the others stay in the runtime's queue."""
+    flags = [f"-ldflags={linker}"] if linker else []
+    watches = {"finalizer": _FINALIZER}
+    if go not in ("1.21", "1.22", "1.23"):
+        watches["cleanup"] = _CLEANUP
+    for what, watch in watches.items():
+        program_file = build(WAITING.replace("WATCH", watch), go=go, flags=flags)
+        with running(program_file) as program:
+            snapshot = take(open_target(program.pid), timeout=5, progress=lambda message: None)
+            graph = HeapGraph(snapshot, lambda message: None)
+            kept = [graph.node_at(program.address(f"kept{i}")) for i in range(20)]
+            assert all(graph.reachable[node] for node in kept), what
+            names = Names(graph)
+            ways = [way for node in kept for way in paths(graph, names, node, 5)[0]]
+            told = [f"{way[0].name} {way[1].name}" for way in ways if len(way) > 1]
+            assert sum("queue of" in name and "s to run" in name for name in told) >= 10, told
+            snapshot.close()

@@ -43,7 +43,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         # mfinal.go, mcleanup.go
         "finBlock|finblock": "alllink cnt fin",
         "finalizer": "fn arg",
-        "cleanupBlock?": "cleanups",
+        "cleanupBlock?": "cleanupBlockHeader.alllink cleanupBlockHeader.n cleanups",
         "cleanupFn?": "call fn arg",
         "cleanupQueue?": "all",
         # runtime2.go

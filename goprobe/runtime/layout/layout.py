@@ -34,6 +34,9 @@ class StructLayout(msgspec.Struct, frozen=True, array_like=True):
     size: int
     fields: dict[str, Field]
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "fields", Described(self.fields, of=self.name))
+
     def __contains__(self, path: str) -> bool:
         return path in self.fields
 
@@ -42,10 +45,16 @@ class StructLayout(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Described(dict[str, T]):
-    """What a binary describes by name. Raises UndescribedError for what it does not."""
+    """What a binary describes by name, of a struct `of` it. Raises UndescribedError for what it
+    does not."""
+
+    def __init__(self, found: dict[str, T], of: str = "") -> None:
+        super().__init__(found)
+        self._of = of
 
     def __missing__(self, name: str) -> T:
-        raise UndescribedError(f"the binary does not say what {_qualified(name)} is, or where")
+        whole = f"{_qualified(self._of)}.{name}" if self._of else _qualified(name)
+        raise UndescribedError(f"the binary does not say what {whole} is, or where")
 
 
 class Layout(msgspec.Struct, frozen=True):

@@ -222,26 +222,41 @@ def queued_roots(world: World) -> Roots:
     """Finalizers and cleanups whose objects are gone already, and which wait to be run."""
     roots = Roots()
     layout = world.layout
-    if layout.has("finBlock") and "allfin" in world.roots:
+    if layout.has("finBlock"):
         size = layout.struct("finalizer").size
         words = [layout.offset("finalizer", name) for name in ("fn", "arg")]
         owner = roots.group(RootGroup(RootKind.FINALIZER, "queue of finalizers to run"))
-        at = u64(world.memory, world.roots["allfin"])
+        at = _first_block(world, roots, "allfin", 0, "finalizers")
         for block in _blocks(world, roots, at, "finBlock", "alllink"):
             _queued(world, roots, owner, block, "finBlock", "cnt", "fin", size, words)
-    if layout.has("cleanupQueue", "all") and "gcCleanups" in world.roots:
-        at = u64(world.memory, world.roots["gcCleanups"] + layout.offset("cleanupQueue", "all"))
+    if layout.has("cleanupQueue", "all"):
         owner = roots.group(RootGroup(RootKind.CLEANUP, "queue of cleanups to run"))
-        header = "cleanupBlockHeader."
+        link, count = "cleanupBlockHeader.alllink", "cleanupBlockHeader.n"
         size, words = _WORD, [0]
         if layout.has("cleanupFn"):
             size = layout.struct("cleanupFn").size
             words = [layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
-        for block in _blocks(world, roots, at, "cleanupBlock", f"{header}alllink"):
-            _queued(
-                world, roots, owner, block, "cleanupBlock", f"{header}n", "cleanups", size, words
-            )
+        head = layout.offset("cleanupQueue", "all")
+        at = _first_block(world, roots, "gcCleanups", head, "cleanups")
+        for block in _blocks(world, roots, at, "cleanupBlock", link):
+            _queued(world, roots, owner, block, "cleanupBlock", count, "cleanups", size, words)
     return roots
+
+
+def _first_block(world: World, roots: Roots, queue: str, head: int, what: str) -> int:
+    """The first block of a queue whose head lies so far behind its root."""
+    at = world.roots.get(queue, 0)
+    try:
+        if at:
+            return u64(world.memory, at + head)
+        why = f"runtime.{queue} was not found in this stripped program"
+    except UnreadableError as error:
+        why = str(error)
+    roots.notes.append(
+        f"{what} that wait to run are not known, and what only they keep is told as unreachable: "
+        f"{why}"
+    )
+    return 0
 
 
 def _blocks(world: World, roots: Roots, first: int, struct: str, link: str) -> Iterator[int]:

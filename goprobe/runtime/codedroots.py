@@ -1,0 +1,57 @@
+"""The runtime's globals that its own code shows, in a binary without symbols.
+
+What waits in a queue may be nothing when a process is looked at, so that memory shows no queue;
+but the functions that use one are there in every program, and named by its line table. Addresses
+are link-time addresses.
+"""
+
+from __future__ import annotations
+
+from goprobe.arch.machinecode import Constant, references
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.table import LineTable
+from goprobe.errors import UnreadableError
+from goprobe.runtime.layout.layout import Layout
+
+
+class CodedRoots:
+    """What the functions of one binary say."""
+
+    def __init__(self, elf: ElfFile, lines: LineTable) -> None:
+        self._elf = elf
+        self._lines = lines
+
+    def queues(self, layout: Layout) -> dict[str, int]:
+        """The queues of finalizers and of cleanups that wait to run: those found beyond doubt.
+
+        markroot (mgcmark.go, Go 1.21 to 1.27) reads the head of either. queuefinalizer (mfinal.go)
+        uses no other word that markroot reads: the mask that both use is an array, whose address
+        is taken. freeSpecial (mheap.go, Go 1.25 on) takes the cleanup queue's address to call its
+        enqueue.
+        """
+        heads = self.used("runtime.markroot") - self.taken("runtime.markroot")
+        found = {"allfin": heads & self.used("runtime.queuefinalizer")}
+        if layout.has("cleanupQueue", "all"):
+            head = layout.offset("cleanupQueue", "all")
+            queues = self.taken("runtime.freeSpecial")
+            found["gcCleanups"] = {queue for queue in queues if queue + head in heads}
+        return {name: next(iter(places)) for name, places in found.items() if len(places) == 1}
+
+    def used(self, function: str) -> set[int]:
+        """The static addresses that a function uses; none where it has no code."""
+        return {address for address, _ in self._references(function)}
+
+    def taken(self, function: str) -> set[int]:
+        """Those that it takes as addresses."""
+        return {address for address, register in self._references(function) if register}
+
+    def _references(self, function: str) -> list[tuple[int, str]]:
+        try:
+            found = self._lines.function_named(function)
+        except UnreadableError:
+            found = None
+        if found is None:
+            return []
+        code = self._elf.read(found.entry, found.end - found.entry)
+        used = references(code, found.entry)
+        return [(r.what.value, r.register) for r in used if isinstance(r.what, Constant)]
