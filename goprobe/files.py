@@ -108,6 +108,14 @@ def place_to_write(path: Path) -> Path:
     raise UsageError(f"cannot write {path}: too many links")
 
 
+def changed_after(path: str | Path, moment: int) -> bool:
+    """Whether a file was written after a moment, in nanoseconds since 1970."""
+    try:
+        return Path(path).stat().st_mtime_ns > moment
+    except (OSError, ValueError):
+        return False
+
+
 def text_or_nothing(path: str | Path, limit: int, errors: str = "replace") -> str:
     """The text of a regular file that may as well not be there: "" where it cannot be read."""
     try:

@@ -13,10 +13,11 @@ from goprobe.model.report import Audited
 from goprobe.model.trace import TraceReport
 
 
-def audit_trace(report: TraceReport) -> tuple[Audited, ...]:
-    return audited(REGIONS, report.map) + together(_of_stops(report))
+def audit_trace(report: TraceReport, built: int = 1 << 63) -> tuple[Audited, ...]:
+    """`built`: when the program was, in nanoseconds since 1970."""
+    return audited(REGIONS, report.map) + together(_of_stops(report, built))
 
 
-def _of_stops(report: TraceReport) -> Iterable[tuple[Audited, ...]]:
+def _of_stops(report: TraceReport, built: int) -> Iterable[tuple[Audited, ...]]:
     for stop in report.stops:
-        yield audit_stop(StopFacts(stop, report.map if stop.map is UNSET else stop.map))
+        yield audit_stop(StopFacts(stop, report.map if stop.map is UNSET else stop.map, built))

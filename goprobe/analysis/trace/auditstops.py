@@ -14,11 +14,13 @@ from goprobe.analysis.audit import audited, check
 from goprobe.analysis.trace.callargs import contradicts
 from goprobe.analysis.trace.gosource import call_arguments, line_of, parameters_of
 from goprobe.arch.registers import VECTOR, VECTORS, WORD
+from goprobe.files import changed_after
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.report import Audited
 from goprobe.model.trace import Stop
 from goprobe.model.value import Element, State, Variable
 
+_ALWAYS = 1 << 63
 _ANYWHERE = frozenset({Kind.HEAP, Kind.RUNTIME, Kind.RESERVED})
 """Of an arena's pages the map tells spans apart, a location also their tails and free slots."""
 _ADDRESSES = re.compile(r"\*|map\[|chan |<-chan |func\(")
@@ -27,10 +29,12 @@ _PRESENT = (State.LIVE, State.REGISTER)
 
 
 class StopFacts(msgspec.Struct, frozen=True):
-    """A stop, and the map of the memory then; none where that was not asked for."""
+    """A stop, and the map of the memory then; none where that was not asked for. `built` is when
+    the program was, in nanoseconds since 1970."""
 
     stop: Stop
     map: Sequence[Region] = ()
+    built: int = _ALWAYS
 
     def region_at(self, address: int) -> Region | None:
         at = bisect_right(self.map, address, key=lambda r: r.low)
@@ -160,6 +164,8 @@ def passed_on_alike(facts: StopFacts) -> Iterator[str]:
     if len(stop.frames) < 2 or not stop.variables:
         return
     callee, caller = stop.frames[:2]
+    if any(changed_after(frame.file, facts.built) for frame in (callee, caller)):
+        return
     short = callee.function.rpartition(".")[2]
     if not line_of(callee.file, callee.line).startswith("func ") or callee.function == "?":
         return

@@ -92,7 +92,7 @@ def call_at(view: View) -> tuple[Variable, ...]:
 
 def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[int, Variable]]:
     """(frame index, variable) for what only a call's arguments still show."""
-    arguments = call_at(view)
+    program, arguments = view.world.program, call_at(view)
     found = [(0, argument) for argument in arguments]
     callee = _callee_of(view, arguments[0].function, arguments) if arguments else None
     handed = {(a.name, a.value): a for a in arguments}
@@ -100,7 +100,7 @@ def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[
         if index not in by_frame and not frame.inlined:
             break
         own = by_frame.get(index, [])
-        if callee and _optimiser_at_work(view, frame):
+        if callee and program.source(frame.file) and _optimiser_at_work(view, frame):
             own[:] = _undisputed(own, frame, callee)
             for made in _named(callee, index, frame, own):
                 if _is_global(view, frame, made.name):
@@ -167,7 +167,7 @@ def _as_passed(
     """The parameters of a frame, without the value of those that may be another by now than
     what the caller passed."""
     file, line = view.world.program.declaration(frame.function)
-    file = file or frame.file
+    file = view.world.program.source(file or frame.file)
     entered = index == 0 and frame.line == line
     parameters = (v for v in own if v.parameter and v.function == frame.function)
     return tuple(
@@ -185,7 +185,7 @@ def _callee_of(view: View, name: str, parameters: Iterable[Variable]) -> _Callee
     file, line = view.world.program.declaration(name)
     # An inlined function is declared in the file that its frame stands in.
     file = file or next((f.file for f in view.frames if f.function == name), "")
-    declared = parameters_of(file, line, short) if line else None
+    declared = parameters_of(view.world.program.source(file), line, short) if line else None
     names = view.world.program.parameter_names(name)  # a frame's variables have results too
     ordered = sorted((v for v in parameters if v.name in names), key=lambda v: names.index(v.name))
     method = tail.count(".") > 1

@@ -217,8 +217,16 @@ class StopView:
             stack=Bounds(Address(low), Address(high)) if high else UNSET,
             frames=tuple(_frame(f) for f in frames),
             variables=found,
-            warnings=(*warnings, *self._lost),
+            warnings=(*warnings, *self._lost, *self._changed()),
         )
+
+    def _changed(self) -> Iterator[str]:
+        for file in dict.fromkeys(frame.file for frame in self.frames):
+            if file and not self.world.program.source(file):
+                yield (
+                    f"{file} was changed after the program was built: nothing is told that only "
+                    "its source could show"
+                )
 
 
 def _on_stack(location: Location | UnsetType) -> bool:

@@ -95,7 +95,7 @@ class _Tracer:
             stops=tuple(map(self._with_map, self.stops, self.maps)),
             warnings=tuple(self.warnings),
         )  # fmt: skip
-        return finished(report, audit_trace(report))
+        return finished(report, audit_trace(report, program.elf.status.st_mtime_ns))
 
     def _warn_of_versions(self) -> None:
         program = self.prepared.program

@@ -77,7 +77,7 @@ class Trust:
         debug = self._program.debug
         function = debug.function_at(frame.lookup - self._bias)
         optimised = function is not None and debug.is_optimised(function)
-        return optimised and _source_of(frame, binding.local.line) is None
+        return optimised and self._source_of(frame, binding.local.line) is None
 
     def doubt(self, binding: Binding, frame: FrameView) -> Doubt | None:
         """None where the value may be told."""
@@ -85,7 +85,7 @@ class Trust:
         function = debug.function_at(frame.lookup - self._bias)
         if function is None or not debug.is_optimised(function):
             return None
-        source = _source_of(frame, binding.local.line)
+        source = self._source_of(frame, binding.local.line)
         if source is None:
             return self._unsourced(binding, frame, function)
         local, name = binding.local, binding.name
@@ -203,8 +203,11 @@ class Trust:
             return False
         if any(v.closure_offset >= 0 for v in self._program.debug.locals(about.function)):
             return False
-        source = _source_of(frame, local.line)
+        source = self._source_of(frame, local.line)
         return source is not None and names_outer(source, local.name, local.line)
+
+    def _source_of(self, frame: FrameView, line: int) -> Literal | None:
+        return _source_of(frame, line) if self._program.source(frame.file) else None
 
     def _holders(
         self, local: Local, kind: GoType, frame: FrameView, *, whole: bool

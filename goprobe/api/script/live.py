@@ -101,7 +101,8 @@ class LiveDriver:
         if notice and not where:
             reason = notice.reason
         stop = view.stop(reason)
-        told = tuple(entry.says for entry in audit_stop(StopFacts(stop)) if not entry.holds)
+        facts = StopFacts(stop, built=view.world.program.elf.status.st_mtime_ns)
+        told = tuple(entry.says for entry in audit_stop(facts) if not entry.holds)
         return Moment(
             stop=replace(stop, warnings=stop.warnings + told) if told else stop, where=where,
             watch=notice.number if notice else 0,

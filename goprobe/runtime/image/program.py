@@ -21,6 +21,7 @@ from goprobe.binary.pcln.table import LineTable
 from goprobe.binary.release import build_info
 from goprobe.binary.stretches import Stretches
 from goprobe.errors import NotGoError, UnreadableError
+from goprobe.files import changed_after
 from goprobe.runtime.layout import fields, layout
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
 from goprobe.runtime.values.functionvars import FunctionVariables, StaticParts
@@ -43,6 +44,14 @@ class Program:
         self.debug = DebugInfo(elf)
         self.info: BuildInfo = build_info(elf, self.debug, assume=assume_go)
         self._variables: dict[int, FunctionVariables] = {}
+        self._sources: dict[str, bool] = {}
+
+    def source(self, file: str) -> str:
+        """A source file that the debug information names; "" where it was changed after the
+        program was built, and may show what the program is not made of."""
+        if file not in self._sources:
+            self._sources[file] = not changed_after(file, self.elf.status.st_mtime_ns)
+        return file if self._sources[file] else ""
 
     def renew(self) -> None:
         """Another question begins: what it may cost to read the binary is whole again."""
