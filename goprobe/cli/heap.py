@@ -147,6 +147,8 @@ class Heap:
             look = _Look(process, questions, asked, drawn, progress)
             report = look.repeatedly(comparison) if comparison.every else look()
         if old is not None:
+            from goprobe.analysis.heap.growth import compared
+
             report = compared(old, report)
         place.deliver(report)
         tell_of_stop(process, report)
@@ -186,23 +188,14 @@ class _Look:
         """The last of several looks, compared with the first."""
         import time
 
+        from goprobe.analysis.heap.growth import compared
+
         first = report = self()
         for number in range(2, comparison.count + 1):
             self._progress(f"waiting for look {number} of {comparison.count}")
             time.sleep(length("--every", comparison.every))
             report = self()
         return compared(first, report)
-
-
-def compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
-    from msgspec.structs import replace
-
-    from goprobe.analysis.heap.heap import difference
-
-    told = new.warnings
-    if old.pid != new.pid:
-        told = (*told, f"the older report is of another process, {old.pid}")
-    return replace(new, diff=difference(old, new), warnings=told)
 
 
 def old_report(path: str) -> EarlierHeap:

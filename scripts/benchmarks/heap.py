@@ -102,16 +102,14 @@ def _commands(pid: int, runs: int) -> Iterator[Figure]:
 def _plain_read(pid: int) -> float:
     """Seconds that reading the spans that hold pointers takes, and nothing else."""
     from goprobe.process.memory.memory import ProcessMemory
-    from goprobe.runtime.heap.census import count
-    from goprobe.runtime.heap.spantable import copy_heap
-    from goprobe.runtime.heap.totals import HeapRoots
+    from goprobe.runtime.heap.bookkeeping import Bookkeeping
     from goprobe.runtime.heap.words import read_words
     from goprobe.target.live import open_target
 
     target = open_target(pid)
     memory = ProcessMemory(pid)
-    roots = HeapRoots(target.root("mheap_"))
-    census = count(copy_heap(memory, target.layout, roots), target.layout)
+    books = Bookkeeping.of(target.layout, target.program.facts.roots, target.bias)
+    census = books.count(books.copy(memory))
     start = time.perf_counter()
     read_words(memory, census.spans, target.layout.constants["_PageSize"])
     return time.perf_counter() - start

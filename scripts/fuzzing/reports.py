@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from goprobe.analysis.heap.growth import compared
 from goprobe.analysis.heap.heap import HeapQuestions, heap
-from goprobe.cli.heap import compared, old_report
+from goprobe.cli.heap import old_report
 from goprobe.model.codec import to_json
 from goprobe.model.heap import HeapReport
 from scripts.fuzzing.documents import damaged

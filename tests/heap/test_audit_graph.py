@@ -54,7 +54,7 @@ func main() {
 def asked(request: pytest.FixtureRequest) -> Iterator[tuple[HeapGraph, HeapReport, int]]:
     with running(build(PROGRAM, go=request.param)) as program:
         last = program.address("last")
-        snapshot = take(open_target(program.pid), timeout=5.0, progress=lambda _: None)
+        snapshot = take(open_target(program.pid))
         graph = HeapGraph(snapshot, lambda _: None)
         questions = HeapQuestions(types=True, path=last, paths=3, referrers=last)
         yield graph, report_on(graph, questions), last
@@ -62,7 +62,7 @@ def asked(request: pytest.FixtureRequest) -> Iterator[tuple[HeapGraph, HeapRepor
 
 
 def failed(graph: HeapGraph, report: HeapReport, referred: int) -> dict[str, str]:
-    found = audit_graph(GraphFacts(report, graph, referred))
+    found = audit_graph(GraphFacts(report, graph, referred=referred))
     return {entry.check: entry.says for entry in found if not entry.holds}
 
 

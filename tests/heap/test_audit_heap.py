@@ -12,13 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
-from goprobe.analysis.heap.census import copied
 from goprobe.analysis.heap.heap import HeapQuestions, heap
 from goprobe.model.heap import HeapReport
-from goprobe.runtime.heap.census import Census, count
-from goprobe.runtime.heap.censuscheck import disagreements
+from goprobe.runtime.heap.bookkeeping import Bookkeeping, disagreements
+from goprobe.runtime.heap.census import Census
 from goprobe.runtime.heap.heap import Heap, Span
-from goprobe.target.live import Target, open_target
+from goprobe.target.live import Target, hold, open_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, running
 from tests.support.heap import TESTDATA
@@ -50,7 +49,9 @@ def scribbled(pid: int, address: int, value: int, size: int = 8) -> Iterator[Non
 
 
 def census_of(target: Target) -> Census:
-    return count(copied(target, 5.0, rehearsed=False)[0], target.layout)
+    books = Bookkeeping.of(target.layout, target.program.facts.roots, target.bias)
+    with hold(target) as held:
+        return books.count(books.copy(held.memory))
 
 
 def failed(report: HeapReport) -> set[str]:

@@ -21,7 +21,7 @@ def test_every_type_that_is_allocated_is_known(go: str) -> None:
     struct and array that the debug information names is in the catalogue, but for those of closures
     (told by their code). What is no aggregate has the pointers of many."""
     with running(build(TESTDATA / "leakyserver.go", go=go), ready="loaded") as program:
-        snapshot = take(open_target(program.pid), timeout=5.0, progress=lambda message: None)
+        snapshot = take(open_target(program.pid))
         try:
             graph = HeapGraph(snapshot, lambda message: None)
             world, catalog = graph.world, graph.catalog

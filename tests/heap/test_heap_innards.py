@@ -30,7 +30,7 @@ def _told(program: str, go: str, flags: tuple[str, ...]) -> list[tuple[str, list
     """What is told of each object that a program names, and what may be said of it."""
     with running(build(TESTDATA / program, go=go, flags=flags)) as process:
         said = [line.split(" ", 2)[1:] for line in process.lines if line.startswith("obj ")]
-        snapshot = take(open_target(process.pid), timeout=5.0, progress=lambda message: None)
+        snapshot = take(open_target(process.pid))
         try:
             graph = HeapGraph(snapshot, lambda message: None)
             report = report_on(graph, HeapQuestions(types=True, retained=True))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.analysis.heap.counts import by_type
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import types
 from goprobe.analysis.heap.snapshot import take
 from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.target.live import open_target
@@ -32,11 +32,11 @@ def test_objects_of_plugins_have_the_types_that_the_program_printed(
     with running(host, str(_plugin(go, flags))) as program:
         said = [line.split(" ", 2)[1:] for line in program.lines if line.startswith("obj ")]
         assert len(said) == 8
-        snapshot = take(open_target(program.pid), timeout=5.0, progress=lambda message: None)
+        snapshot = take(open_target(program.pid))
         try:
             graph = HeapGraph(snapshot, lambda message: None)
             found = [(graph.type_name(graph.node_at(int(at, 16))), kind) for at, kind in said]
-            count = {t.type: t.objects for t in types(graph, retained=False)}
+            count = {t.type: t.objects for t in by_type(graph, retained=False)}
             stripped = graph.world.program.stripped
         finally:
             snapshot.close()

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from goprobe.analysis.heap.counts import kept_by_roots
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import roots
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import paths, referrers
 from goprobe.analysis.heap.snapshot import take
@@ -32,7 +32,7 @@ BUILDS = {
 def looked(request: pytest.FixtureRequest) -> Iterator[tuple[Running, HeapGraph]]:
     go, how = request.param
     with running(build(TESTDATA / "roots.go", go=go, flags=BUILDS[how])) as program:
-        snapshot = take(open_target(program.pid), timeout=5.0, progress=lambda message: None)
+        snapshot = take(open_target(program.pid))
         try:
             yield program, HeapGraph(snapshot, lambda message: None)
         finally:
@@ -58,7 +58,7 @@ def test_a_root_has_the_address_of_what_it_names(looked: tuple[Running, HeapGrap
         else:  # the debug information knows no such variable here
             assert graph.world.program.stripped or root.name.startswith("main.byVariable: a temp")
     if not graph.world.program.stripped:
-        named = {r.name: r.address for r in roots(graph)}
+        named = {r.name: r.address for r in kept_by_roots(graph)}
         for _, place, name in said[:2]:
             assert named[name] == Address(place)
 

@@ -28,7 +28,7 @@ def graph_of(name: str, *args: str, go: str, flags: tuple[str, ...] = ()) -> Ite
     binary = build(TESTDATA / name, go=go, flags=flags)
     with running(binary, *args) as program:
         target = open_target(program.pid)
-        snapshot = take(target, timeout=5.0, progress=lambda message: None)
+        snapshot = take(target)
         try:
             yield program, HeapGraph(snapshot, lambda message: None)
         finally:

@@ -12,7 +12,7 @@ import pytest
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import HeapQuestions, heap
-from goprobe.analysis.heap.snapshot import take
+from goprobe.analysis.heap.snapshot import Manner, take
 from goprobe.errors import CannotWorkError, CopyLostError, UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.process.fork.plan import NoForkError
@@ -100,9 +100,7 @@ def test_a_busy_program_is_read_at_one_moment(how: str) -> None:
 def test_the_child_is_gone_afterwards() -> None:
     with running(build(TESTDATA / "zoo.go")) as program:
         before = _processes()
-        snapshot = take(
-            open_target(program.pid), timeout=5.0, progress=lambda message: None, how="fork"
-        )
+        snapshot = take(open_target(program.pid), Manner(how="fork"))
         assert HeapGraph(snapshot, lambda message: None).reachable.any()
         snapshot.close()
         deadline = time.monotonic() + 5

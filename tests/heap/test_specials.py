@@ -97,7 +97,7 @@ def test_each_keeps_what_it_will_use(go: str) -> None:
     source = PROGRAM.replace("WEAK", '"weak"' if cleanups else "")
     source = source.replace("CLEANUP", CLEANUP if cleanups else "func cleanup() {}")
     with running(build(source, go=go)) as program:
-        snapshot = take(open_target(program.pid), timeout=5, progress=lambda message: None)
+        snapshot = take(open_target(program.pid))
         graph = HeapGraph(snapshot, lambda message: None)
         names = Names(graph)
         kept = {"finalizer": "finalizer of", "through": "finalizer of",
@@ -169,7 +169,7 @@ def test_what_waits_to_run_keeps_too(go: str, linker: str) -> None:
     for what, watch in watches.items():
         program_file = build(WAITING.replace("WATCH", watch), go=go, flags=flags)
         with running(program_file) as program:
-            snapshot = take(open_target(program.pid), timeout=5, progress=lambda message: None)
+            snapshot = take(open_target(program.pid))
             graph = HeapGraph(snapshot, lambda message: None)
             kept = [graph.node_at(program.address(f"kept{i}")) for i in range(20)]
             assert all(graph.reachable[node] for node in kept), what

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.analysis.heap.snapshot import take
-from goprobe.runtime.roots.roots import RootGroup, Roots
+from goprobe.runtime.roots.groups import RootGroup, Roots
 from goprobe.runtime.roots.stackroots import StackRoots
 from goprobe.runtime.roots.templates import Templates
 from goprobe.runtime.stacks.stacks import Stacks
@@ -33,7 +33,7 @@ def told(roots: Roots) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("target", TARGETS)
 def test_roots_are_those_of_a_walk(target: str, go: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(build(TESTDATA / target, go=go), *TARGETS[target]) as program:
-        snapshot = take(open_target(program.pid), timeout=5, progress=lambda _message: None)
+        snapshot = take(open_target(program.pid))
         try:
             world = snapshot.world
             finder = StackRoots(world, Stacks(world), 1, 1 << 62)

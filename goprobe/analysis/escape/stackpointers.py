@@ -11,20 +11,14 @@ from collections.abc import Mapping as MappingOf
 
 import msgspec
 
+from goprobe.analysis.heap.dangling import Dangling
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.names import Names
-from goprobe.analysis.heap.objects import dangling
-from goprobe.analysis.heap.snapshot import HeapSnapshot
+from goprobe.analysis.heap.snapshot import of_standing
 from goprobe.errors import CannotWorkError, GoprobeError, UnreadableError
 from goprobe.model.heap import DanglingEdge
 from goprobe.model.location import Kind
 from goprobe.process.memory.memory import Memory
 from goprobe.process.proc.maps import Mapping
-from goprobe.runtime.heap.census import count
-from goprobe.runtime.heap.spantable import copy_heap, decode_spans
-from goprobe.runtime.heap.totals import HeapRoots
-from goprobe.runtime.heap.words import read_words
-from goprobe.runtime.roots.roots import join, queued_roots, special_roots
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import ThreadState, World
 from goprobe.target.goprocess import GoProcess
@@ -53,23 +47,11 @@ def pointers_into_stacks(
     """
     world = process.world(memory, mappings, threads)
     try:
-        graph = HeapGraph(_snapshot(world), lambda _: None)
-        found = dangling(graph, Names(graph))
+        graph = HeapGraph(of_standing(world, world.memory), lambda _: None)
+        edges = Dangling(graph).edges()
     except UnreadableError as error:
         raise CannotWorkError(f"the heap cannot be swept: {error}") from None
-    return tuple(_described(world, edge) for edge in found if edge.to.kind is Kind.GOROUTINE_STACK)
-
-
-def _snapshot(world: World) -> HeapSnapshot:
-    """The heap as it stands. Nothing is copied but what has to be searched."""
-    layout, memory = world.layout, world.memory
-    copy = copy_heap(memory, layout, HeapRoots.of(world.roots))
-    census = count(copy, layout)
-    every = decode_spans(copy, layout)
-    manual = every.take(every.state == layout.constants["mSpanManual"])
-    words = read_words(memory, census.spans, layout.constants["_PageSize"])
-    specials = join((special_roots(world, census.spans), queued_roots(world)))
-    return HeapSnapshot(world, census, manual, words, specials, 0, "stop", ())
+    return tuple(_described(world, edge) for edge in edges if edge.to.kind is Kind.GOROUTINE_STACK)
 
 
 def _described(world: World, edge: DanglingEdge) -> StackPointer:

@@ -10,9 +10,9 @@ from msgspec import UNSET
 from goprobe.analysis.audit import audited, check
 from goprobe.model.heap import HeapReport, TypeCount
 from goprobe.model.report import Audited
+from goprobe.runtime.heap.bookkeeping import disagreements
 from goprobe.runtime.heap.census import Census
-from goprobe.runtime.heap.censuscheck import disagreements
-from goprobe.runtime.roots.roots import RootKind
+from goprobe.runtime.roots.groups import RootKind
 
 
 class HeapFacts(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -30,18 +29,17 @@ _HOLDS_POINTER = {
 
 
 class GraphFacts:
-    """A report and the graph that it was made from; `referred` is the address whose referrers
-    were asked for."""
+    """A report and the graph that it was made from. `typed` says whether the objects' types were
+    asked for: no check works them out for itself. `referred` is the address whose referrers were
+    asked for."""
 
-    def __init__(self, report: HeapReport, graph: HeapGraph, referred: int = 0) -> None:
+    def __init__(
+        self, report: HeapReport, graph: HeapGraph, *, typed: bool = True, referred: int = 0
+    ) -> None:
         self.report = report
         self.graph = graph
+        self.typed = typed
         self.referred = referred
-
-    @cached_property
-    def typed(self) -> bool:
-        """Whether the objects' types were asked for: no check works them out for itself."""
-        return "typing" in self.graph.__dict__
 
     def points_into(self, place: int, low: int, size: int) -> bool:
         """Whether the word at `place` is a pointer into [low, low + size)."""

@@ -18,10 +18,9 @@ from goprobe.model.heap import (
     SpanStates,
 )
 from goprobe.model.report import Tool
-from goprobe.runtime.heap.census import Census, Mismatch, count
-from goprobe.runtime.heap.censuscheck import settled
-from goprobe.runtime.heap.spantable import HeapCopy, copy_again, copy_heap
-from goprobe.runtime.heap.totals import HeapRoots
+from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
+from goprobe.runtime.heap.census import Census, Mismatch
+from goprobe.runtime.heap.spantable import HeapCopy
 from goprobe.target.live import AnyTarget, hold
 
 _TRIES = 3
@@ -41,42 +40,41 @@ def heap_census(
     TargetTimeoutError, and CannotWorkError where the runtime's bookkeeping cannot be read.
     """
     progress("reading the binary")
+    books = Bookkeeping.of(target.layout, target.program.facts.roots, target.bias)
     for attempt in range(_TRIES):
         progress("counting the heap")
-        copy, pause_us = copied(target, timeout, rehearsed=not attempt)
-        census = count(copy, target.layout)
-        if (settled(census) and not census.mismatches) or attempt == _TRIES - 1:
+        copy, pause_us = _copied(target, books, timeout, rehearsed=not attempt)
+        census = books.count(copy)
+        if at_rest(census):
             break
     report = HeapReport(
-        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside), pause_us=pause_us,
-        snapshot=_how(target), self_check=self_check(census), census=census_of(census),
-    )  # fmt: skip
+        pid=target.pid,
+        go=Tool(target.program.go.version),
+        program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside),
+        pause_us=pause_us,
+        snapshot="core" if target.is_core else "stop",
+        self_check=self_check(census),
+        census=census_of(census),
+    )
     return finished(report, audit_heap(HeapFacts(report, census)))
 
 
-def _how(target: AnyTarget) -> str:
-    return "core" if target.is_core else "stop"
-
-
-def copied(target: AnyTarget, timeout: float, *, rehearsed: bool) -> tuple[HeapCopy, int]:
+def _copied(
+    target: AnyTarget, books: Bookkeeping, timeout: float, *, rehearsed: bool
+) -> tuple[HeapCopy, int]:
     """The heap's bookkeeping at one moment, and how long that took the target (microseconds).
 
     A rehearsal on the running target finds out where everything lies, and brings it into caches,
     so that the stop is no longer than copying takes.
     """
-    layout = target.layout
-    roots = HeapRoots.of(target.program.facts.roots, target.bias)
-    plan: HeapCopy | None = None
+    known: HeapCopy | None = None
     if rehearsed and not target.is_core:
         with suppress(UnreadableError):
-            plan = copy_heap(target.reader(), layout, roots)
+            known = books.copy(target.reader())
     try:
         with hold(target, timeout=timeout) as held:
-            if plan:
-                copy = copy_again(held.memory, layout, roots, plan)
-            else:
-                copy = copy_heap(held.memory, layout, roots)
+            copy = books.copy(held.memory, known)
             held.release()
     except UnreadableError as error:
         raise CannotWorkError(
@@ -118,7 +116,9 @@ def census_of(census: Census) -> HeapCensus:
         fragmentation=round(census.free_bytes / census.span_bytes, 4) if census.span_bytes else 0,
         tiny_slots=census.tiny_slots,
         spans=SpanStates(
-            in_use=len(census.spans), manual=census.manual_spans, dead=census.dead_spans,
+            in_use=len(census.spans),
+            manual=len(census.manual),
+            dead=census.dead_spans,
             unswept=census.unswept,
         ),
-    )  # fmt: skip
+    )

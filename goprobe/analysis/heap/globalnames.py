@@ -12,7 +12,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
-from goprobe.runtime.roots.roots import RootGroup, RootKind
+from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.types.shape import Shape
 
 _WORD = 8

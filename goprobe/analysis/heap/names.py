@@ -13,7 +13,7 @@ from goprobe.analysis.locate.locator import Locator
 from goprobe.binary.dwarf.gotypes import GoType, TypeReader, part_at
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
-from goprobe.runtime.roots.roots import RootGroup, RootKind
+from goprobe.runtime.roots.groups import RootGroup, RootKind
 
 _MAP_INSIDE = (" table", " directory")
 _MAP_ENTRIES = (" groups", " buckets")

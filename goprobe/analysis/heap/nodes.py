@@ -14,7 +14,7 @@ from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.edges import Edges, Strays
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.roots.roots import RootGroup, Roots
+from goprobe.runtime.roots.groups import RootGroup, Roots
 
 Offsets = NDArray[np.uint32]
 NO_OFFSET = (1 << 32) - 1

@@ -6,16 +6,13 @@ import numpy as np
 from msgspec import UNSET
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.names import Names, selected
-from goprobe.analysis.heap.nodes import RootStray
+from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.analysis.locate.locator import Locator
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.model.heap import DanglingEdge, ObjectView, Referrer
+from goprobe.model.heap import ObjectView, Referrer
 from goprobe.model.location import Location
-from goprobe.runtime.heap.objects import FREE_SLOT, FREE_SPAN, MANUAL_SPAN
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.roots.ownpointers import OwnPointers, StackPointer
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.values.values import Decoder
 
@@ -25,13 +22,6 @@ Way = list[tuple[int, int]]
 _TRIED = 64
 SHOWN_STEPS = 200
 _MOST_REFERRERS = 1000
-_MOST_DANGLING = 200
-_REASONS = {
-    FREE_SPAN: "into memory of the heap that is in no use",
-    MANUAL_SPAN: "into a goroutine's stack, or other memory that is no object",
-    FREE_SLOT: "into a slot whose object was freed",
-}
-_PAST_END = "past the last object of a span"
 
 
 def incoming(graph: HeapGraph, node: int) -> Ints:
@@ -97,55 +87,6 @@ def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]
         into = int(graph.nodes.into[edge]) - int(graph.lead[graph.objects.span[node]])
         found.append(Referrer(names.location(source, "", edge), names.field(source, edge), into))
     return tuple(found)
-
-
-def dangling(graph: HeapGraph, names: Names) -> tuple[DanglingEdge, ...]:
-    """Pointers of reachable objects and of roots that lead to no object.
-
-    Garbage may point at what was freed before it, and the runtime's own objects at stacks.
-    """
-    strays, locator = graph.nodes.strays, Locator(graph.world)
-    own = OwnPointers(graph.world)
-    found: list[DanglingEdge] = []
-    for row in _unexplained(graph, own)[:_MOST_DANGLING]:
-        source, why = int(strays.source[row]), int(strays.why[row])
-        field = names.part(source, int(strays.offset[row]))
-        to = locator.locate(int(strays.value[row]))
-        found.append(DanglingEdge(names.location(source), to, field, _REASONS.get(why, _PAST_END)))
-    found += [
-        _root_stray(locator, names, s)
-        for s in graph.nodes.root_strays
-        if s.why != MANUAL_SPAN or not own.explains_variable(s.address, s.value)
-    ]
-    return tuple(found)
-
-
-def _unexplained(graph: HeapGraph, own: OwnPointers) -> list[int]:
-    """The strays of reachable objects that are not the runtime's own by right."""
-    strays = graph.nodes.strays
-    if not len(strays):
-        return []
-    rows = np.flatnonzero(graph.surely_reachable[strays.source])
-    on_stack = rows[strays.why[rows] == MANUAL_SPAN]
-    source = strays.source[on_stack]
-    lead = graph.lead[graph.objects.span[source]]
-    pointers = map(
-        StackPointer,
-        (graph.objects.base[source].astype(np.int64) + lead).tolist(),
-        (8 * strays.offset[on_stack] - lead).tolist(),
-        strays.value[on_stack].tolist(),
-    )
-    explained = np.array(own.explained(tuple(pointers)), bool)
-    return sorted({*rows.tolist()} - {*on_stack[explained].tolist()})
-
-
-def _root_stray(locator: Locator, names: Names, stray: RootStray) -> DanglingEdge:
-    place = stray.address or stray.group.address
-    field = names.root_part(stray.group, place - stray.group.address)
-    return DanglingEdge(
-        locator.locate(place), locator.locate(stray.value), selected(stray.group.name, field),
-        _REASONS.get(stray.why, _PAST_END),
-    )  # fmt: skip
 
 
 def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) -> ObjectView:

@@ -16,14 +16,14 @@ from goprobe.process.memory.memory import Memory
 from goprobe.process.proc.headroom import headroom
 from goprobe.process.proc.maps import read_maps
 from goprobe.runtime.heap.allocated import Allocation, allocation
-from goprobe.runtime.heap.census import Census, count
-from goprobe.runtime.heap.censuscheck import settled
-from goprobe.runtime.heap.spantable import HeapCopy, SpanTable, copy_again, copy_heap, decode_spans
-from goprobe.runtime.heap.totals import HeapRoots
+from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
+from goprobe.runtime.heap.census import Census
+from goprobe.runtime.heap.spantable import HeapCopy, SpanTable
 from goprobe.runtime.heap.words import HeapWords, read_words, scannable_bytes
-from goprobe.runtime.roots.roots import Roots, join, queued_roots, special_roots
+from goprobe.runtime.roots.groups import Roots
+from goprobe.runtime.roots.roots import noted_roots
 from goprobe.runtime.world import World
-from goprobe.target.live import AnyTarget, Held, Target, allow, hold_child, hold_process
+from goprobe.target.live import PATIENCE, AnyTarget, Held, Target, allow, hold_child, hold_process
 
 Progress = Callable[[str], None]
 
@@ -42,20 +42,20 @@ class Sample(msgspec.Struct, frozen=True):
     left_out: SpanTable
 
 
-class HeapSnapshot(msgspec.Struct, frozen=True):
+class HeapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of a heap. `world` reads that moment wherever it could have changed since.
 
-    `how` is "stop" or "fork"; `warnings` say what is not of the same moment, or missing.
+    `noted` are the roots that the runtime notes beside the objects. `how` is "stop", "fork" or
+    "core"; `warnings` say what is not of the same moment, or missing.
     """
 
     world: World
     census: Census
-    manual: SpanTable
     words: HeapWords
-    specials: Roots
-    pause_us: int
+    noted: Roots
     how: str
-    warnings: tuple[str, ...]
+    pause_us: int = 0
+    warnings: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
     sample: Sample | None = None
 
@@ -69,30 +69,43 @@ class HeapSnapshot(msgspec.Struct, frozen=True):
         return self.sample.allocated if self.sample else self.census.allocated
 
 
-def take(
-    target: AnyTarget, *, timeout: float, progress: Progress, how: str = "", sample: bool = False,
-    no_fork: str = "",
-) -> HeapSnapshot:  # fmt: skip
-    """The heap of a process at one moment. It has to be closed.
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How a snapshot is to be taken.
 
     `how` is "stop" (the process stands while its heap is copied), "fork" (it stands only while a
     copy-on-write child of it is made, which is read), or "" for a fork where one is safe; `no_fork`
-    says why none is. Raises CopyLostError where the child did not live until the end, and
-    CannotWorkError where the heap would not fit into memory, its bookkeeping cannot be read, or a
-    fork that was asked for cannot be made. With `sample` as much of it is looked at as fits.
+    says why none is. With `sample` as much of the heap is looked at as fits into memory. `timeout`
+    (seconds) bounds the wait for the process to stand.
     """
+
+    how: str = ""
+    sample: bool = False
+    no_fork: str = ""
+    timeout: float = PATIENCE
+
+
+def take(
+    target: AnyTarget, manner: Manner | None = None, progress: Progress = lambda message: None
+) -> HeapSnapshot:
+    """The heap of a process at one moment. It has to be closed.
+
+    Raises CopyLostError where the child did not live until the end, and CannotWorkError where the
+    heap would not fit into memory, its bookkeeping cannot be read, or a fork that was asked for
+    cannot be made.
+    """
+    manner = manner or Manner()
     progress("counting the heap")
-    rehearsed = _rehearse(target, refuse=not sample)
+    books = Bookkeeping.of(target.layout, target.program.facts.roots, target.bias)
+    rehearsed = _rehearse(target, books, refuse=not manner.sample)
     progress("copying the heap")
     try:
         for _ in range(_TRIES - 1):
-            snapshot = _take(target, timeout, how, rehearsed, sample, no_fork)
-            if settled(snapshot.census) and not snapshot.census.mismatches:
+            snapshot = _take(target, books, manner, rehearsed)
+            if at_rest(snapshot.census):
                 return snapshot
-            # It fell between two instructions of an allocation, say: look again.
             snapshot.close()
             rehearsed = None
-        return _take(target, timeout, how, None, sample, no_fork)
+        return _take(target, books, manner, None)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
@@ -100,127 +113,99 @@ def take(
 
 
 def _take(
-    target: AnyTarget, timeout: float, how: str, rehearsed: HeapCopy | None, sample: bool,
-    no_fork: str,
-) -> HeapSnapshot:  # fmt: skip
+    target: AnyTarget, books: Bookkeeping, manner: Manner, rehearsed: HeapCopy | None
+) -> HeapSnapshot:
     if target.is_core:
-        return _standing(target, target.world(), target.core, "core", 0, sample)
-    if how == "stop":
-        return _from_stop(target, timeout, rehearsed, sample)
+        return of_standing(target.world(), target.core, how="core", sample=manner.sample)
+    if manner.how == "stop":
+        return _from_stop(target, books, manner, rehearsed)
     try:
-        if no_fork:
-            raise NoForkError(no_fork)
-        return _from_fork(target, timeout, rehearsed, sample)
+        if manner.no_fork:
+            raise NoForkError(manner.no_fork)
+        return _from_fork(target, books, manner, rehearsed)
     except NoForkError as error:
-        if how == "fork":
+        if manner.how == "fork":
             raise CannotWorkError(
                 f"process {target.pid} cannot be forked: {error.why}",
                 hint="--snapshot stop reads it while it stands",
             ) from None
-        return _from_stop(target, timeout, rehearsed, sample, f"no fork was made: {error.why}")
+        return _from_stop(target, books, manner, rehearsed, f"no fork was made: {error.why}")
 
 
-def _roots(target: AnyTarget) -> HeapRoots:
-    return HeapRoots.of(target.program.facts.roots, target.bias)
-
-
-def _rehearse(target: AnyTarget, *, refuse: bool) -> HeapCopy | None:
+def _rehearse(target: AnyTarget, books: Bookkeeping, *, refuse: bool) -> HeapCopy | None:
     """Where everything lies, and whether there is room for it here."""
-    layout = target.layout
     try:
-        plan = copy_heap(target.reader(), layout, _roots(target))
+        rehearsed = books.copy(target.reader())
     except UnreadableError:
         return None
     if refuse:
-        check_room(count(plan, layout), layout.constants["_PageSize"])
-    return plan
+        check_room(books.count(rehearsed))
+    return rehearsed
 
 
 def _from_fork(
-    target: Target, timeout: float, rehearsed: HeapCopy | None, sample: bool
+    target: Target, books: Bookkeeping, manner: Manner, rehearsed: HeapCopy | None
 ) -> HeapSnapshot:
     """Read a copy-on-write child. Raises NoForkError."""
-    ours = 0
-    if rehearsed is not None:
-        layout = target.layout
-        ours = estimate(count(rehearsed, layout), layout.constants["_PageSize"])
+    ours = estimate(books.count(rehearsed)) if rehearsed is not None else 0
     with ExitStack() as held_open:
-        child = held_open.enter_context(hold_child(target, timeout=timeout, beside=ours))
+        child = held_open.enter_context(hold_child(target, timeout=manner.timeout, beside=ours))
         # The child may be read for long: keep it beyond this function.
-        made = _standing(target, child.world, child.memory, "fork", child.pause_us, sample)
-        return replace(made, close=held_open.pop_all().close)
+        made = of_standing(child.world, child.memory, how="fork", sample=manner.sample)
+        return replace(made, pause_us=child.pause_us, close=held_open.pop_all().close)
 
 
-def _standing(
-    target: AnyTarget, world: World, memory: Memory, how: str, pause_us: int, sample: bool
+def of_standing(
+    world: World, memory: Memory, *, how: str = "stop", sample: bool = False
 ) -> HeapSnapshot:
     """The heap of what stands still for as long as it takes: `memory` is its memory, uncached."""
-    layout = target.layout
-    copy = copy_heap(memory, layout, _roots(target))
-    census = count(copy, layout)
-    every = decode_spans(copy, layout)
-    page = layout.constants["_PageSize"]
-    chosen = _sampled(census, copy, page) if sample else None
-    words = read_words(memory, chosen.spans if chosen else census.spans, page)
-    specials = join((special_roots(world, census.spans), queued_roots(world)))
-    manual = every.take(every.state == layout.constants["mSpanManual"])
-    return HeapSnapshot(world, census, manual, words, specials, pause_us, how, (), sample=chosen)
+    books = Bookkeeping.of(world.layout, world.roots)
+    copy = books.copy(memory)
+    census = books.count(copy)
+    part = _sampled(census, copy) if sample else None
+    return HeapSnapshot(
+        world=world,
+        census=census,
+        words=read_words(memory, part.spans if part else census.spans, census.page),
+        noted=noted_roots(world, census.spans),
+        how=how,
+        sample=part,
+    )
 
 
 def _from_stop(
-    target: Target, timeout: float, plan: HeapCopy | None, sample: bool, *warnings: str
+    target: Target, books: Bookkeeping, manner: Manner, rehearsed: HeapCopy | None, *warnings: str
 ) -> HeapSnapshot:
-    layout, roots = target.layout, _roots(target)
-    if plan is not None:
-        known = count(plan, layout)
-        size = scannable_bytes(known.spans, layout.constants["_PageSize"]) + known.manual_bytes
+    """Copy all of it that may change while the target stands."""
+    if rehearsed is not None:
+        known = books.count(rehearsed)
+        size = scannable_bytes(known.spans, known.page) + known.manual_bytes
         allow(target, "while its heap is copied", copied=size)
-    with hold_process(target, timeout=timeout) as held:
-        copy = copy_again(held.memory, layout, roots, plan) if plan else None
-        census = count(copy, layout) if copy else None
-        if copy is None or census is None or not census.allocated.readable.all():
+    with hold_process(target, timeout=manner.timeout) as held:
+        copy = books.copy(held.memory, rehearsed)
+        census = books.count(copy)
+        if rehearsed is not None and not census.allocated.readable.all():
             # A collection has moved the bitmaps since the rehearsal.
-            copy = copy_heap(held.memory, layout, roots)
-            census = count(copy, layout)
-        return _copied(target, held, copy, census, sample, warnings)
+            copy = books.copy(held.memory)
+            census = books.count(copy)
+        sample = _sampled(census, copy) if manner.sample else None
+        snapshot = _copied(target, held, census, sample)
+        held.release()
+        return replace(snapshot, pause_us=held.pause_us, warnings=warnings)
 
 
-def _copied(
-    target: Target,
-    held: Held,
-    copy: HeapCopy,
-    census: Census,
-    sample: bool,
-    warnings: tuple[str, ...],
-) -> HeapSnapshot:
-    """All that may change, while the target still stands; then it is let go."""
-    layout = target.layout
-    page = layout.constants["_PageSize"]
-    every = decode_spans(copy, layout)
-    manual = every.take(every.state == layout.constants["mSpanManual"])
-    layered = LayeredMemory(held.memory)
-    threads = held.world.threads
-    world = target.world(layered, read_maps(target.pid), threads)
-    chosen = _sampled(census, copy, page) if sample else None
-    spans = chosen.spans if chosen else census.spans
+def _copied(target: Target, held: Held, census: Census, sample: Sample | None) -> HeapSnapshot:
+    layered, page = LayeredMemory(held.memory), census.page
+    world = target.world(layered, read_maps(target.pid), held.world.threads)
+    spans = sample.spans if sample else census.spans
     words = read_words(held.memory, spans, page)
     _lay_heap(layered, spans, words, page)
     _lay_sections(layered, world)
-    _lay_spans(layered, manual, page)
+    _lay_spans(layered, census.manual, page)
     _lay_arenas(layered, world)
-    specials = special_roots(world, census.spans)
-    queued = queued_roots(world)
-    held.release()
+    noted = noted_roots(world, census.spans)
     return HeapSnapshot(
-        world,
-        census,
-        manual,
-        words,
-        join((specials, queued)),
-        held.pause_us,
-        "stop",
-        warnings,
-        sample=chosen,
+        world=world, census=census, words=words, noted=noted, how="stop", sample=sample
     )
 
 
@@ -268,21 +253,23 @@ def _lay_arenas(layered: LayeredMemory, world: World) -> None:
         layered.copy(arena.address, size)
 
 
-def _sampled(census: Census, copy: HeapCopy, page: int) -> Sample:
+def _sampled(census: Census, copy: HeapCopy) -> Sample:
     """As many spans, chosen by chance, as half of the memory at hand has room for."""
-    share = min(1.0, available_memory() / 2 / max(estimate(census, page), 1))
+    share = min(1.0, available_memory() / 2 / max(estimate(census), 1))
     kept = np.random.default_rng(0).random(len(census.spans)) < share
     spans = census.spans.take(kept)
     size = census.spans.npages
     return Sample(
-        float(size[kept].sum() / max(size.sum(), 1)), spans, allocation(spans, copy.bits),
-        census.spans.take(~kept),
-    )  # fmt: skip
+        share=float(size[kept].sum() / max(size.sum(), 1)),
+        spans=spans,
+        allocated=allocation(spans, copy.bits),
+        left_out=census.spans.take(~kept),
+    )
 
 
-def check_room(census: Census, page: int) -> None:
+def check_room(census: Census) -> None:
     """Raises CannotWorkError where the graph of such a heap does not fit into our memory."""
-    need = estimate(census, page)
+    need = estimate(census)
     free = available_memory()
     if need > free * _SHARE_OF_FREE:
         raise CannotWorkError(
@@ -292,8 +279,9 @@ def check_room(census: Census, page: int) -> None:
         )
 
 
-def estimate(census: Census, page: int) -> int:
+def estimate(census: Census) -> int:
     """Bytes that the graph of a heap will take."""
+    page = census.page
     pages = int(census.spans.npages.sum()) + census.manual_bytes // page
     return (
         census.objects * _BYTES_AN_OBJECT

@@ -162,16 +162,14 @@ class LiveDriver:
         # Only this question needs numpy, which takes a moment to load.
         from goprobe.analysis.heap.audit import HeapFacts, audit_heap
         from goprobe.analysis.heap.census import census_of, self_check
-        from goprobe.runtime.heap.census import count
-        from goprobe.runtime.heap.spantable import copy_heap
-        from goprobe.runtime.heap.totals import HeapRoots
+        from goprobe.runtime.heap.bookkeeping import Bookkeeping
 
         world = self._at().world
         try:
-            copy = copy_heap(world.memory, world.layout, HeapRoots.of(world.roots))
+            books = Bookkeeping.of(world.layout, world.roots)
+            census = books.count(books.copy(world.memory))
         except UnreadableError as error:
             raise CannotWorkError(f"the heap cannot be read: {error.why}") from None
-        census = count(copy, world.layout)
         report = HeapReport(
             pid=world.pid, go=Tool(world.program.go.version), pause_us=0, snapshot="stop",
             self_check=self_check(census), census=census_of(census),

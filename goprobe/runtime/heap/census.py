@@ -1,8 +1,5 @@
 """The census of the heap: what is allocated, by size class, and whether the count proves right.
 
-    copy = copy_heap(memory, layout, roots)   # inside the stop
-    census = count(copy, layout)              # after it
-
 Source: src/runtime/mheap.go, mstats.go (readmemstats_m), Go 1.21 to 1.27. Objects and bytes are
 those of MemStats.HeapObjects and HeapAlloc: slots, so that several tiny objects in one slot of
 16 bytes count once, and sizes as they were rounded up.
@@ -55,7 +52,7 @@ class Mismatch(msgspec.Struct, frozen=True):
 class Census(msgspec.Struct, frozen=True):
     """Sizes in bytes. `free_bytes` lie in spans in use: free slots and tails.
 
-    `spans` are those in use; `manual_*` hold stacks and other memory that the runtime manages by
+    `spans` are those in use; `manual` ones hold stacks and other memory that the runtime manages by
     hand; `dead` mspans wait for use. `unswept` spans still count garbage that the last cycle found.
     `totals` are the runtime's own sums of the same moment.
     """
@@ -66,7 +63,7 @@ class Census(msgspec.Struct, frozen=True):
     objects: int
     bytes: int
     span_bytes: int
-    manual_spans: int
+    manual: SpanTable
     manual_bytes: int
     dead_spans: int
     tiny_slots: int
@@ -76,7 +73,6 @@ class Census(msgspec.Struct, frozen=True):
     totals: HeapTotals
     sweepgen: int
     page: int
-    manual_sizes: tuple[int, ...]
 
     @property
     def free_bytes(self) -> int:
@@ -89,7 +85,7 @@ def count(copy: HeapCopy, layout: Layout) -> Census:
     page = constants["_PageSize"]
     every = decode_spans(copy, layout)
     spans = every.take(every.state == constants["mSpanInUse"])
-    manual = every.npages[every.state == constants["mSpanManual"]]
+    manual = every.take(every.state == constants["mSpanManual"])
     found = allocation(spans, copy.bits)
     classes = _classes(spans, found.counts, page)
     tiny = spans.spanclass == constants["tinySpanClass"]
@@ -100,8 +96,8 @@ def count(copy: HeapCopy, layout: Layout) -> Census:
         objects=int(found.counts.sum()),
         bytes=int((found.counts * spans.elemsize).sum()),
         span_bytes=int(spans.npages.sum()) * page,
-        manual_spans=len(manual),
-        manual_bytes=int(manual.sum()) * page,
+        manual=manual,
+        manual_bytes=int(manual.npages.sum()) * page,
         dead_spans=int((every.state == constants["mSpanDead"]).sum()),
         tiny_slots=int(found.counts[tiny].sum()),
         unswept=int((phase(spans, copy.sweepgen) == _UNSWEPT).sum()),
@@ -110,7 +106,6 @@ def count(copy: HeapCopy, layout: Layout) -> Census:
         totals=copy.totals,
         sweepgen=copy.sweepgen,
         page=page,
-        manual_sizes=tuple(np.unique(manual * page).tolist()),
     )
 
 

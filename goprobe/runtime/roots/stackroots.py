@@ -27,7 +27,7 @@ from goprobe.runtime.roots.frameshapes import (
     Shape,
     StackObject,
 )
-from goprobe.runtime.roots.roots import RootGroup, RootKind, Roots
+from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
 from goprobe.runtime.roots.templates import Slot, Template, Templates, inside, returns_of
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import MachineFrame

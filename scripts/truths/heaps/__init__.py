@@ -51,7 +51,7 @@ class Heaps:
         try:
             with running(case.binary, timeout=_PATIENCE) as program:
                 target = open_target(program.pid)
-                snapshot = take(target, timeout=5.0, progress=lambda message: None)
+                snapshot = take(target)
                 try:
                     graph = HeapGraph(snapshot, lambda message: None)
                     yield from Judge(graph, read(program.lines)).answers()

@@ -10,11 +10,12 @@ from random import Random
 
 import numpy as np
 
+from goprobe.analysis.heap.dangling import Dangling
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import HeapQuestions, report_on
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.nodes import NO_OFFSET
-from goprobe.analysis.heap.objects import Way, dangling, source_of
+from goprobe.analysis.heap.objects import Way, source_of
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.process.memory.memory import u64
 from scripts.truths.answer import Answer, not_told, right, wrong
@@ -293,7 +294,7 @@ class Judge:
                 yield right(asked)
 
     def _dangling(self) -> Iterator[Answer]:
-        found = dangling(self.graph, self.names)
+        found = Dangling(self.graph).edges()
         asked = "dangling pointers"
         if not found:
             yield right(asked)

@@ -1,4 +1,10 @@
-"""Whether a census and the sums that the runtime keeps of its heap agree.
+"""The heap's bookkeeping as a whole: copied inside a stop, counted after it, held against the sums
+that the runtime keeps.
+
+    books = Bookkeeping.of(layout, roots, bias)
+    rehearsed = books.copy(memory)          # while the target runs: where everything lies
+    copy = books.copy(memory, rehearsed)    # while it stands: as fast as memory can be copied
+    census = books.count(copy)              # when it runs again
 
 A stop may fall between two instructions of an allocation: a span is in use a little before it is
 counted, and until a little after it is counted no more (allocSpan and freeSpanLocked, mheap.go),
@@ -7,18 +13,50 @@ and has no objects then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import msgspec
 import numpy as np
 
-from goprobe.runtime.heap.census import CACHED, CACHED_UNSWEPT, SWEEPING, Census, phase
+from goprobe.process.memory.memory import Memory
+from goprobe.runtime.heap.census import CACHED, CACHED_UNSWEPT, SWEEPING, Census, count, phase
+from goprobe.runtime.heap.spantable import HeapCopy, copy_again, copy_heap
+from goprobe.runtime.heap.totals import HeapRoots
+from goprobe.runtime.layout.layout import Layout
 
 _AT_ONCE = 4096  # objects that threads may be about to count: spans of four, of up to 1,024 each
 
 
-def settled(census: Census) -> bool:
-    """Whether all sums are the same, to the byte: nothing was under way."""
-    return not any(_differences(census)[:3])
+class Bookkeeping(msgspec.Struct, frozen=True):
+    """Where a program keeps it, and how it is laid out."""
+
+    layout: Layout
+    roots: HeapRoots
+
+    @classmethod
+    def of(cls, layout: Layout, roots: Mapping[str, int], bias: int = 0) -> Bookkeeping:
+        """Raises KeyError where mheap_ is unknown."""
+        return cls(layout, HeapRoots.of(roots, bias))
+
+    def copy(self, memory: Memory, rehearsed: HeapCopy | None = None) -> HeapCopy:
+        """Every span and its allocation bits, in about ten reads.
+
+        Takes over the memory of `rehearsed`; what a collection has moved since is then missing,
+        and counts as unreadable. Raises UnreadableError.
+        """
+        if rehearsed is None:
+            return copy_heap(memory, self.layout, self.roots)
+        return copy_again(memory, self.layout, self.roots, rehearsed)
+
+    def count(self, copy: HeapCopy) -> Census:
+        """Everything that the copy tells; needs the target no more."""
+        return count(copy, self.layout)
+
+
+def at_rest(census: Census) -> bool:
+    """Whether nothing was under way when it was copied: every span has as many objects as were
+    counted in it, and all sums are the same, to the byte."""
+    return not census.mismatches and not any(_differences(census)[:3])
 
 
 def disagreements(census: Census) -> Iterator[str]:
@@ -30,7 +68,7 @@ def disagreements(census: Census) -> Iterator[str]:
             f"{census.span_bytes:,} bytes of spans in use were found, the runtime has "
             f"{totals.span_bytes:,} (mheap_.pagesInUse)"
         )
-    if manual and manual not in set(census.manual_sizes):
+    if manual and manual not in (census.manual.npages * census.page).tolist():
         yield (
             f"{census.manual_bytes:,} bytes of stacks and such were found, the runtime has "
             f"{totals.manual_bytes:,} (memstats.heapStats)"

@@ -1,0 +1,153 @@
+"""Counts of a heap's graph: what is reached, objects by type, what is kept by each root."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from msgspec import UNSET
+from numpy.typing import NDArray
+
+from goprobe.analysis.heap.globalnames import global_type
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.names import root_name
+from goprobe.model.address import Address
+from goprobe.model.heap import GraphSummary, RootCount, TypeCount, Untyped
+from goprobe.runtime.heap.spantable import Ints
+
+_MOST_ROOTS = 200
+
+
+def reached(graph: HeapGraph) -> GraphSummary:
+    reached, sizes = graph.reachable, graph.objects.size
+    count, size = int(reached.sum()), int(sizes[reached].sum())
+    return GraphSummary(
+        reachable=count,
+        unreachable=len(reached) - count,
+        edges=graph.nodes.heap_edges,
+        reachable_bytes=size,
+        unreachable_bytes=int(sizes.sum()) - size,
+        roots=len(graph.roots.values),
+    )
+
+
+def by_type(graph: HeapGraph, *, retained: bool) -> tuple[TypeCount, ...]:
+    """Objects by type, most bytes first; untyped ones are `untyped`'s."""
+    typing, sizes = graph.typing, graph.objects.size
+    kept: Ints | None = None
+    if retained:
+        rows = np.full(len(graph.nodes), -1, np.int32)
+        rows[: len(sizes)] = _rows_by_name(graph)[typing.shape]
+        outermost = graph.dominators.outermost(rows)[: len(sizes)]
+        kept = np.where(outermost, graph.retained[: len(sizes)], 0)
+    return _counted(graph, np.ones(len(sizes), bool), kept)
+
+
+def _rows_by_name(graph: HeapGraph) -> NDArray[np.int32]:
+    """Of each shape in use the first one of its name: what several shapes stand for is one row, and
+    what objects of one row hold within each other counts once."""
+    rows = np.zeros(len(graph.shapes), np.int32)
+    first: dict[str, int] = {}
+    for number in np.unique(graph.typing.shape).tolist():
+        rows[number] = first.setdefault(graph.shapes[number].name, number)
+    return rows
+
+
+def garbage_by_type(graph: HeapGraph) -> tuple[TypeCount, ...]:
+    """What is allocated but no root leads to, by type; "?" where that is not known."""
+    return _counted(graph, ~graph.reachable, None, unknown=True)
+
+
+def _counted(
+    graph: HeapGraph, chosen: NDArray[np.bool_], kept: Ints | None, *, unknown: bool = False
+) -> tuple[TypeCount, ...]:
+    """The chosen objects by type; `kept` is what each object's count of kept bytes gets."""
+    count = len(graph.shapes)
+    shape = graph.typing.shape[chosen]
+    size, inner = graph.objects.size[chosen], graph.typing.inner[chosen]
+    objects = np.bincount(shape, minlength=count)
+    total = np.bincount(shape, weights=size, minlength=count).astype(np.int64)
+    parts = np.bincount(shape, weights=inner, minlength=count).astype(np.int64)
+    retained = np.zeros(count, np.int64)
+    if kept is not None:
+        retained = np.bincount(shape, weights=kept[chosen], minlength=count).astype(np.int64)
+    columns = np.stack((objects, total, parts, retained))
+    rows: dict[str, NDArray[np.int64]] = {}
+    for number in np.flatnonzero(objects).tolist():
+        if number or unknown:
+            name = graph.shapes[number].name
+            rows[name] = rows.get(name, 0) + columns[:, number]
+    counted = {name: row.tolist() for name, row in rows.items()}
+    order = sorted(counted.items(), key=lambda item: (-item[1][1], item[0]))
+    return tuple(
+        TypeCount(name, n, size, UNSET if kept is None else bytes_kept, inner=part)
+        for name, (n, size, part, bytes_kept) in order
+    )
+
+
+def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
+    """What has no type, by size and reason."""
+    rows = np.flatnonzero(graph.typing.shape == 0)
+    nodes = graph.nodes
+    wanted = np.zeros(len(nodes), bool)
+    wanted[rows] = True
+    edges = np.flatnonzero(wanted[nodes.target])
+    # Any referrer will do, the first one found.
+    referrer = np.full(len(nodes), -1, np.int64)
+    referrer[nodes.target[edges][::-1]] = np.searchsorted(nodes.first, edges[::-1], "right") - 1
+    sizes, noscan_of = graph.objects.size, graph.objects.noscan
+    reachable = graph.reachable
+    counts: Counter[tuple[int, bool, str]] = Counter()
+    for node in rows.tolist():
+        source = int(referrer[node])
+        reason = "nothing leads to it any more"
+        if source >= 0 and reachable[node]:
+            reason = _why_untyped(graph, source)
+        counts[int(sizes[node]), bool(noscan_of[node]), reason] += 1
+    return tuple(
+        Untyped(size, noscan, count, size * count, reason)
+        for (size, noscan, reason), count in sorted(counts.items())
+    )
+
+
+def _why_untyped(graph: HeapGraph, source: int) -> str:
+    if not graph.nodes.is_object(source):
+        group = graph.nodes.group(source)
+        if group.type is None:
+            return f"kept by {group.kind} roots without a type"
+    elif not graph.typing.shape[source]:
+        return "kept by an object without a type"
+    return "kept by an unsafe.Pointer, or by a pointer whose type does not fit its size"
+
+
+def kept_by_roots(graph: HeapGraph) -> tuple[RootCount, ...]:
+    """What each root alone keeps, most first."""
+    nodes, kept = graph.nodes, graph.retained
+    n = len(graph.objects)
+    counts = graph.dominators.retained(
+        np.concatenate((np.ones(n, np.int64), np.zeros(len(nodes) - n, np.int64)))
+    )
+    order = sorted(range(n, nodes.root), key=lambda node: -int(kept[node]))
+    rows = []
+    for node in order[:_MOST_ROOTS]:
+        group = nodes.group(node)
+        if not kept[node]:
+            break
+        rows.append(
+            RootCount(
+                kind=str(group.kind),
+                name=_root_named(graph, node),
+                retained_bytes=int(kept[node]),
+                objects=int(counts[node]),
+                goroutine=group.goroutine,
+                address=Address(group.address) if group.address else UNSET,
+            )
+        )
+    return tuple(rows)
+
+
+def _root_named(graph: HeapGraph, node: int) -> str:
+    """Its name, with the type of what has no name."""
+    name = root_name(graph.nodes.group(node))
+    kind = global_type(graph, node)
+    return f"{kind} at {name}" if kind else name

@@ -1,0 +1,181 @@
+"""The types of a heap's objects, by all that a program has of types.
+
+Debug information, the runtime's type descriptors, what objects carry themselves and what the
+runtime's own lists tell are brought together here; `types/inference.py` says how types flow from
+them along pointers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.process.memory.copies import Words
+from goprobe.process.memory.memory import u64
+from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
+from goprobe.runtime.heap.objects import Objects, Resolver
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.typemasks import TypeMasks
+from goprobe.runtime.roots.groups import RootGroup
+from goprobe.runtime.stacks.closures import captures_of
+from goprobe.runtime.types.bymask import ByMask
+from goprobe.runtime.types.catalog import Catalog, read_catalog
+from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
+from goprobe.runtime.types.inference import Typing, Typist
+from goprobe.runtime.types.shapes import Code, Shapes
+from goprobe.runtime.types.wholes import Wholes
+from goprobe.runtime.world import World
+
+_UNREADABLE = 0
+_MAKERS = ("reflect.StructOf", "reflect.ArrayOf", "reflect.MapOf")
+"""What makes types of new layouts (src/reflect/type.go, Go 1.21 to 1.27)."""
+
+
+class HeapObjects(msgspec.Struct, frozen=True, kw_only=True):
+    """The objects of one moment: what they hold, where their pointers are, and what an address
+    leads to."""
+
+    contents: HeapContents
+    objects: Objects
+    maps: PointerMaps
+    resolver: Resolver
+
+
+class ObjectTypes:
+    """What types there are, and which object has which."""
+
+    def __init__(self, world: World, heap: HeapObjects) -> None:
+        self._world = world
+        self._heap = heap
+
+    def find(self, graph: Graph, groups: Sequence[RootGroup]) -> Typing:
+        """The type of every object, as far as anything tells it. `graph` has the pointers between
+        the objects and from the roots, which are in `groups`."""
+        view = self._view(graph, groups)
+        typist = Typist(view, self.shapes)
+        for rtype, addresses in self._told_by_the_runtime(groups):
+            found, into = self._heap.resolver.resolve(np.array(addresses, np.uint64))
+            into, found = into[found >= 0], found[found >= 0].astype(np.int64)
+            typist.known(found[into == self.lead[self._heap.objects.span[found]]], rtype)
+        typist.seed(*self._heap.maps.types(self._heap.contents))
+        return typist.run()
+
+    # What types there are
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Every type that the program's modules list."""
+        world = self._world
+        return read_catalog(world.memory, world.layout, world.modules)
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        world = self._world
+        program = world.program
+        code = Code(
+            lambda code: world.shown_name(world.function_name(code)),
+            lambda code: captures_of(program, code - world.bias),
+        )
+        types = None if program.stripped else program.debug.types
+        return Shapes(
+            world.memory, world.layout, world.typedata, self.catalog, code, types,
+            self._type_named,
+        )  # fmt: skip
+
+    def _type_named(self, name: str) -> GoType | None:
+        try:
+            return self._world.program.debug.type_named(name)
+        except KeyError:
+            return None
+
+    @cached_property
+    def lead(self) -> Ints:
+        """Of each span, the bytes that the type header takes in its objects (Go 1.22 and later:
+        src/runtime/mbitmap.go, heapBitsInSpan)."""
+        spans, layout = self._heap.contents.spans, self._world.layout
+        least = layout.constants.get("minSizeForMallocHeader")
+        if least is None or layout.has("heapArena", "bitmap"):
+            return np.zeros(len(spans), np.int64)
+        headed = (spans.spanclass > 1) & (spans.spanclass & 1 == 0) & (spans.elemsize > least)
+        return np.where(headed, layout.constants.get("mallocHeaderSize", 8), 0)
+
+    # What tells of them
+
+    def _view(self, graph: Graph, groups: Sequence[RootGroup]) -> HeapView:
+        objects = self._heap.objects
+        shapes = np.array([self._root_shape(g) for g in groups], np.int32)
+        before = np.array([g.before for g in groups], np.uint64)
+
+        def root_word(group: int, index: int) -> int:
+            start = groups[group].address
+            return self._word(start + 8 * index) if start else 0
+
+        roots = RootWords(len(objects), shapes, root_word, before)
+        return HeapView(
+            objects, self._heap.contents.words, graph, roots, self.lead, self._witnesses()
+        )
+
+    def _witnesses(self) -> Witnesses:
+        world = self._world
+        masks = TypeMasks(world.memory, world.layout)
+        name = world.typedata.full_name
+        return Witnesses(
+            word=self._word,
+            kind=world.typedata.kind,
+            masks=self._pointer_words,
+            is_function=self._is_function,
+            texts=tuple(module.span("text") for module in world.modules if not module.bad),
+            element_at=world.layout.offset("hchan", "elemtype"),
+            catalog=self.catalog,
+            wholes=Wholes(self.catalog, masks, name),
+            by_mask=ByMask(self.catalog, masks, name, complete=not self._makes_types()),
+        )
+
+    def _makes_types(self) -> bool:
+        """Whether the program may have types that no module lists: whether it has the code of
+        reflect that makes such."""
+        for module in self._world.modules:
+            table = self._world.code.table_at(module.minpc)
+            if table is None or any(table.name_offset(name) >= 0 for name in _MAKERS):
+                return True
+        return False
+
+    def _told_by_the_runtime(self, groups: Sequence[RootGroup]) -> Iterator[tuple[int, list[int]]]:
+        """Types that the runtime's own lists tell (descriptors), and where such objects lie."""
+        goroutines, named = self._world.goroutines, self.shapes.struct_named
+        yield named("runtime.g"), [g.address for g in goroutines.known]
+        yield named("runtime.m"), [thread.address for thread in goroutines.threads]
+        finalized: dict[int, list[int]] = {}
+        for group in groups:
+            if group.through_rtype:
+                finalized.setdefault(group.through_rtype, []).append(group.through)
+        yield from finalized.items()
+
+    def _is_function(self, pc: int) -> bool:
+        try:
+            function = self._world.code.function_at(pc)
+        except (UnreadableError, NotGoError):
+            return False
+        return function is not None and function.entry == pc
+
+    def _pointer_words(self, nodes: Ints) -> Words:
+        objects, contents = self._heap.objects, self._heap.contents
+        rows = objects.span[nodes].astype(np.int64)
+        into = (objects.base[nodes] - objects.spans.base[rows]).astype(np.int64)
+        return self._heap.maps.masks(contents, rows, into // objects.spans.elemsize[rows])
+
+    def _root_shape(self, group: RootGroup) -> int:
+        if group.type:
+            return self.shapes.of_type(group.type)
+        return self.shapes.of_rtype(group.rtype) if group.rtype else 0
+
+    def _word(self, address: int) -> int:
+        try:
+            return u64(self._world.memory, address)
+        except UnreadableError:
+            return _UNREADABLE

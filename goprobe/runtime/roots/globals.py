@@ -1,0 +1,92 @@
+"""Roots in package-level variables, by the linker's masks of the pointers in data and bss.
+
+Source: src/runtime/mgcmark.go (markroot, markrootBlock), Go 1.21 to 1.27.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from goprobe.errors import UnreadableError
+from goprobe.runtime.image.modules import Module
+from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
+from goprobe.runtime.roots.statics import Links, Named, Statics
+from goprobe.runtime.world import World
+
+_WORD = 8
+_SECTION_LIMIT = 1 << 30
+
+
+def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -> Roots:
+    """Pointers to [low, high) in the data and bss of every module, by the linker's masks."""
+    roots = Roots()
+    modules = tuple(modules)
+    links = Links(modules)
+    found: list[tuple[list[int], list[int], list[int], str]] = []
+    for module in modules:
+        for section, (mask, count) in module.pointers.items():
+            start, end = module.span(section)
+            if not 0 < end - start <= _SECTION_LIMIT:
+                continue
+            count = min(count, (end - start) // _WORD)
+            try:
+                words = np.frombuffer(world.memory.read(start, count * _WORD), np.uint64)
+                raw = np.frombuffer(world.memory.read(mask, -(-count // 8)), np.uint8)
+            except UnreadableError as error:
+                roots.notes.append(f"the {section} section of the program: {error.why}")
+                continue
+            held = np.unpackbits(raw, bitorder="little")[:count] != 0
+            links.add(start, words, held)
+            places = np.flatnonzero(held & (words >= np.uint64(low)) & (words < np.uint64(high)))
+            at = (start + places * _WORD).tolist()
+            plain = (places > 0) & ~held[places - 1]
+            word_before = np.where(plain, words[places - 1], np.uint64(0)).tolist()
+            found.append((at, words[places].tolist(), word_before, module.name or section))
+    statics = Statics(world, links, lambda address: declared_at(world, address))
+    for addresses, values, before, name in found:
+        _name_globals(world, statics, roots, addresses, values, before, name)
+    return roots
+
+
+def _name_globals(
+    world: World, statics: Statics, roots: Roots, addresses: list[int], values: list[int],
+    before: list[int], module: str,
+) -> None:  # fmt: skip
+    last: Named | None = None
+    owner = -1
+    for address, value, word in zip(addresses, values, before, strict=True):
+        if last is None or not last.low <= address < last.high:
+            last = declared_at(world, address) or statics.at(address)
+            last = last or _placed_at(world, address, module)
+            owner = roots.group(
+                RootGroup(
+                    RootKind.GLOBAL, last.shown, -1, last.low, last.type,
+                    before=0 if last.type or last.low != address else word,
+                )
+            )  # fmt: skip
+        roots.add(owner, address, value)
+
+
+def declared_at(world: World, address: int) -> Named | None:
+    """The package-level variable at an address, by debug information."""
+    program, link = world.program, address - world.bias
+    found = None if program.stripped else program.debug.global_at(link)
+    if found is None:
+        return None
+    kind = program.debug.types.at(found.type)
+    if not found.address <= link < found.address + kind.size:
+        return None
+    low = found.address + world.bias
+    return Named(low, low + kind.size, found.name, kind)
+
+
+def _placed_at(world: World, address: int, module: str) -> Named:
+    """What lies at an address by symbols, else by place."""
+    program, link = world.program, address - world.bias
+    symbol = program.elf.symbol_at(link)
+    if symbol:
+        low = symbol.address + world.bias
+        return Named(low, low + symbol.size, symbol.name, None)
+    return Named(address, address + _WORD, f"{module}+{link:#x}", None)
