@@ -13,7 +13,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.binary.dwarf.gotypes import GoType, part_at
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import u64
@@ -27,6 +27,7 @@ from goprobe.runtime.types.bymask import ByMask
 from goprobe.runtime.types.catalog import Catalog, read_catalog
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
+from goprobe.runtime.types.shape import Shape
 from goprobe.runtime.types.shapes import Code, Shapes
 from goprobe.runtime.types.wholes import Wholes
 from goprobe.runtime.world import World
@@ -103,6 +104,13 @@ class ObjectTypes:
             return np.zeros(len(spans), np.int64)
         headed = (spans.spanclass > 1) & (spans.spanclass & 1 == 0) & (spans.elemsize > least)
         return np.where(headed, layout.constants.get("mallocHeaderSize", 8), 0)
+
+    def part_at(self, shape: Shape, at: int) -> tuple[str, GoType, int] | None:
+        """What lies at a byte offset of values of a shape, which may be several in a row: its name
+        as Go selects it, its type, and how far into it that is. None without debug information."""
+        if shape.kind is None:
+            return None
+        return part_at(self._world.program.debug.types, shape.kind, at % max(shape.kind.size, 1))
 
     # What tells of them
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.objects import SHOWN_STEPS
-from goprobe.binary.dwarf.gotypes import GoKind, part_at
+from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.errors import UnreadableError
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
@@ -93,13 +93,14 @@ def _some_of_each(graph: HeapGraph) -> Iterator[int]:
 
 def _misplaced(graph: HeapGraph, node: int) -> Iterator[str]:
     about = graph.shapes[int(graph.typing.shape[node])]
-    nodes, kind = graph.nodes, about.kind
-    assert kind is not None
+    nodes = graph.nodes
     lead = int(graph.lead[graph.objects.span[node]])
     edges = range(int(nodes.first[node]), int(nodes.first[node + 1]))
     for edge in edges[:_EDGES_LOOKED_AT]:
         at = int(nodes.offset[edge]) * _WORD - lead
-        part, what, rest = part_at(graph.world.program.debug.types, kind, at % max(kind.size, 1))
+        there = graph.part_at(about, at)
+        assert there is not None
+        part, what, rest = there
         if rest not in _HOLDS_POINTER.get(what.kind, ()):
             yield (
                 f"{graph.address(node):#x} is said to be a {about.name}, and has a pointer at "

@@ -12,6 +12,7 @@ from goprobe.analysis.heap.dominators import Dominators, dominators
 from goprobe.analysis.heap.nodes import Nodes, with_roots
 from goprobe.analysis.heap.reach import Reach, reach
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Progress
+from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
 from goprobe.runtime.heap.edges import follow
 from goprobe.runtime.heap.objects import Objects, Resolver, number_objects
@@ -23,6 +24,7 @@ from goprobe.runtime.roots.roots import every_root
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.heapview import Graph
 from goprobe.runtime.types.inference import Typing
+from goprobe.runtime.types.shape import Shape
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.world import World
 
@@ -54,15 +56,14 @@ class HeapGraph:
     def _heap(self) -> HeapObjects:
         snapshot, world = self.snapshot, self.world
         left_out = snapshot.sample.left_out if snapshot.sample else None
-        arenas = [(a.base, a.end) for a in world.heap.arenas]
-        page = world.layout.constants["_PageSize"]
+        census = snapshot.census
         return HeapObjects(
             contents=HeapContents(
                 snapshot.spans, snapshot.allocated, self.objects.live, snapshot.words
             ),
             objects=self.objects,
             maps=pointer_maps(world.memory, world.layout, world.heap),
-            resolver=Resolver(self.objects, snapshot.census.manual, arenas, page, left_out),
+            resolver=Resolver(self.objects, census.manual, census.arenas, census.page, left_out),
         )
 
     @cached_property
@@ -172,6 +173,11 @@ class HeapGraph:
             if inner.size < TINY_BYTES:
                 return f"tiny block holding {inner.name}"
         return shape.name
+
+    def part_at(self, shape: Shape, at: int) -> tuple[str, GoType, int] | None:
+        """What lies at a byte offset of values of a shape (in one of several), by the debug
+        information: its name as Go selects it, its type, and how far into it the offset is."""
+        return self._types.part_at(shape, at)
 
     def _tiny(self, node: int) -> bool:
         """Whether an object's slot may hold several objects below 16 bytes."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import msgspec
 
 
-class Glyphs(msgspec.Struct, frozen=True):
+class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
+    """`eighths` are those of a cell that a bar may end in."""
+
     branch: str
     last: str
     pipe: str
     bar: str
+    eighths: str
     gap: str
     mark: str
     leads_to: str
@@ -26,6 +29,7 @@ UNICODE = Glyphs(
     last="└─ ",
     pipe="│  ",
     bar="█",
+    eighths=" ▏▎▍▌▋▊▉",
     gap="┊",
     mark="◄",
     leads_to="→",
@@ -41,6 +45,7 @@ ASCII = Glyphs(
     last="`- ",
     pipe="|  ",
     bar="#",
+    eighths="",
     gap=":",
     mark="<-",
     leads_to="->",

@@ -9,7 +9,6 @@ from goprobe.model.heap import HeapCensus, HeapReport, SizeClass
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text import heapgraph
-from goprobe.report.text.bars import bar
 from goprobe.report.text.page import Column, Page
 
 _MOST_CLASSES = 14
@@ -107,7 +106,7 @@ def _class_line(page: Page, c: SizeClass, most: int) -> list[Text]:
 
 def _bar(page: Page, amount: int, whole: int, others: int) -> str:
     room = max(min(page.width - others, _WIDEST_BAR), _LEAST_BAR)
-    return bar(amount, whole, room, unicode=page.options.unicode)
+    return page.bar(amount, whole, room)
 
 
 def _self_check(page: Page, report: HeapReport) -> None:

@@ -21,7 +21,6 @@ from goprobe.model.heap import (
 from goprobe.model.location import Location
 from goprobe.model.value import Element
 from goprobe.report import words
-from goprobe.report.text.bars import bar
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
@@ -115,7 +114,7 @@ def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most:
 
 
 def _bar(page: Page, amount: int, whole: int) -> Text:
-    drawn = bar(amount, whole, _BAR_CELLS, unicode=page.options.unicode)
+    drawn = page.bar(amount, whole, _BAR_CELLS)
     return page.text((drawn + " " * (_BAR_CELLS - len(drawn)), "yellow"))
 
 

@@ -12,7 +12,6 @@ from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.picture import GAP_WORTH_SHOWING, Part, Row, rows, totals
-from goprobe.report.text.bars import bar
 from goprobe.report.text.look import KIND_STYLES
 from goprobe.report.text.memory import row_name
 from goprobe.report.text.page import Column, Page
@@ -106,7 +105,7 @@ def _line(
     page: Page, address: str, name: str, perms: str, size: int, held: int, kind: Kind, most: int,
     room: int,
 ) -> list[Text]:  # fmt: skip
-    length = bar(held, most, room, unicode=page.options.unicode)
+    length = page.bar(held, most, room)
     return [
         page.text((address, "dim")),
         page.text(name),
@@ -149,7 +148,7 @@ def _percent(part: int, whole: int) -> str:
 
 def _share(page: Page, part: Part, whole: int) -> tuple[str, str]:
     cells = max(min(page.width - 42, _WIDEST_BAR), _LEAST_BAR)
-    return bar(part.held, whole, cells, unicode=page.options.unicode), KIND_STYLES[part.use.kind]
+    return page.bar(part.held, whole, cells), KIND_STYLES[part.use.kind]
 
 
 def _regions(page: Page, report: MapsReport) -> None:

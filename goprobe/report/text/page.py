@@ -64,6 +64,15 @@ class Page:
             highlight=False,
         )
 
+    def bar(self, amount: float, whole: float, cells: int) -> str:
+        """`amount` of `whole` as a bar of at most `cells` cells; something is never nothing."""
+        if amount <= 0 or whole <= 0 or cells <= 0:
+            return ""
+        steps = len(self.glyphs.eighths) or 1
+        length = max(round(min(amount / whole, 1.0) * cells * steps), 1)
+        full, rest = divmod(length, steps)
+        return self.glyphs.bar * full + (self.glyphs.eighths[rest] if rest else "")
+
     def text(self, *spans: Span) -> Text:
         """Spans as one styled text, every character of it fit for a terminal."""
         made = Text(end="")

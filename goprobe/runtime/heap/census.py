@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from goprobe.runtime.heap.allocated import Allocation, allocation
-from goprobe.runtime.heap.spantable import HeapCopy, Ints, SpanTable, decode_spans
+from goprobe.runtime.heap.spantable import Bounds, HeapCopy, Ints, SpanTable, decode_spans
 from goprobe.runtime.heap.totals import HeapTotals
 from goprobe.runtime.layout.layout import Layout
 
@@ -54,7 +54,7 @@ class Census(msgspec.Struct, frozen=True):
 
     `spans` are those in use; `manual` ones hold stacks and other memory that the runtime manages by
     hand; `dead` mspans wait for use. `unswept` spans still count garbage that the last cycle found.
-    `totals` are the runtime's own sums of the same moment.
+    `totals` are the runtime's own sums of the same moment, `arenas` where the heap lies.
     """
 
     spans: SpanTable
@@ -73,6 +73,7 @@ class Census(msgspec.Struct, frozen=True):
     totals: HeapTotals
     sweepgen: int
     page: int
+    arenas: tuple[Bounds, ...]
 
     @property
     def free_bytes(self) -> int:
@@ -106,6 +107,7 @@ def count(copy: HeapCopy, layout: Layout) -> Census:
         totals=copy.totals,
         sweepgen=copy.sweepgen,
         page=page,
+        arenas=copy.arenas,
     )
 
 

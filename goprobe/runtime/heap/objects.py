@@ -6,6 +6,8 @@ order of addresses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +73,7 @@ class Resolver:
     """
 
     def __init__(
-        self, objects: Objects, manual: SpanTable, arenas: list[tuple[int, int]], page: int,
+        self, objects: Objects, manual: SpanTable, arenas: Sequence[tuple[int, int]], page: int,
         left_out: SpanTable | None = None,
     ) -> None:  # fmt: skip
         self._objects = objects
