@@ -187,9 +187,23 @@ func numbered(n int) string { return "key " + strconv.Itoa(n) }
 //go:noinline
 func boxed(v any) any {
 	if !direct(reflect.TypeOf(v)) {
-		object("value", (*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1], 1, reflect.TypeOf(v))
+		box := (*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1]
+		object("value", box, 1, reflect.TypeOf(v))
+		inside(reflect.TypeOf(v), box)
 	}
 	return v
+}
+
+// inside tells of the slices and strings in a value, which alone are filled where it is copied.
+func inside(t reflect.Type, at unsafe.Pointer) {
+	switch t.Kind() {
+	case reflect.Slice, reflect.String:
+		edge(at)
+	case reflect.Struct:
+		for i := 0; i < t.NumField(); i++ {
+			inside(t.Field(i).Type, unsafe.Add(at, t.Field(i).Offset))
+		}
+	}
 }
 
 // held tells of what an interface leads to, a value or what a pointer points at, and where that is.

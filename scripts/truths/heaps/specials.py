@@ -31,4 +31,6 @@ def attach(maker: Maker, object_: str, kind: str, go: str) -> None:
         maker.say(f"runtime.AddCleanup({object_}, deferred, {kept})")
         maker.say(f"attached(unsafe.Pointer({object_}), unsafe.Pointer({kept}), 0) }}")
     elif what == 2:
-        maker.say(f"unsure = append(unsure, weak.Make({object_}))")
+        # Go 1.24 throws where the object has no bytes (getWeakHandle, mheap.go).
+        maker.say(f"if unsafe.Sizeof(*{object_}) > 0 {{ "
+                  f"unsure = append(unsure, weak.Make({object_})) }}")  # fmt: skip
