@@ -62,8 +62,6 @@ class Escape:
         from goprobe.analysis.escape.escape import EscapeRequest, Mode
 
         alarms = _verdicts(fail_on)
-        if hits < 0 or check_pointers < 0:
-            raise UsageError("--hits and --check-pointers take numbers from 0 on")
         request = EscapeRequest(
             targets=tuple(targets),
             mode=Mode.TEST if test or bench or only else Mode.PROGRAM,

@@ -73,7 +73,9 @@ def test_verdicts_to_fail_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--hits", "-1"], "numbers from 0 on"),
+        (["--hits", "-1"], "--hits takes numbers from 0 to 65,536"),
+        (["--hits", "65537"], "--hits takes numbers from 0 to 65,536"),
+        (["--check-pointers", "-1"], "--check-pointers takes numbers from 0 on"),
         (["--static", "--bench", "."], "--static runs nothing"),
         (["--format", "pprof"], "no format 'pprof'"),
         (["--timeout", "0"], "no length of time"),

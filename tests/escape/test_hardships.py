@@ -530,6 +530,11 @@ def test_tests_and_benchmarks_of_a_library(tmp_path: Path) -> None:
     assert hits(run_tests="TestMore") == 2
     assert hits(bench="New") == 101  # one to begin with, then a hundred
     assert hits(bench="New", args=("-test.benchtime=7x",)) == 8
+    assert hits(run_tests="No|TestM(ore|any)/nothing") == 2
+    with pytest.raises(UsageError, match="matches no benchmark"):
+        hits(bench="More")
+    with pytest.raises(UsageError, match="matches no test"):
+        hits(run_tests="Bench|^New")
 
 
 def test_deep_takes_in_what_callees_allocate(tmp_path: Path) -> None:

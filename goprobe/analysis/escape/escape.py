@@ -18,9 +18,13 @@ from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.judgement import unanswered
 from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.promises import promises_in
-from goprobe.analysis.escape.request import EscapeRequest, Mode
+from goprobe.analysis.escape.request import (
+    EscapeRequest,
+    Mode,
+    require_sense,
+    require_tests,
+)
 from goprobe.analysis.escape.study import Study
-from goprobe.errors import UsageError
 from goprobe.model.escape import (
     Assertion,
     Build,
@@ -46,8 +50,7 @@ __all__ = ["EscapeRequest", "Mode", "escape"]
 
 def escape(request: EscapeRequest) -> EscapeReport:
     """Build, run and judge. Raises UsageError, BuildError, NoGoError, NotPermittedError."""
-    if request.static and (request.bench or request.run):
-        raise UsageError("--static runs nothing: it does not go with --run or --bench")
+    require_sense(request)
     go = find_go(request.go)
     tests = request.mode is Mode.TEST
     packages = find_packages(
@@ -58,6 +61,7 @@ def escape(request: EscapeRequest) -> EscapeReport:
     else:
         builds = [build_test(p, go, flags=request.flags, progress=request.progress)
                   for p in _tested(packages)]  # fmt: skip
+    require_tests(request, builds)
     studies = [Study(build, go, request) for build in builds]
     left = [p for p in packages if all(p not in build.packages for build in builds)]
     return _report(studies, left, go, request)

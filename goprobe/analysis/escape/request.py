@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from enum import Enum, auto
 from pathlib import Path
 
 import msgspec
 
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.errors import UsageError
+from goprobe.process.tracer.run import MOST_INSPECTED
+from goprobe.runtime.image.program import Program
 from goprobe.toolchain.build import Progress
+from goprobe.toolchain.escapebuild import EscapeBuild
+
+_TESTS = ("Test", "Example", "Fuzz")
+_BENCHMARKS = ("Benchmark",)
+_ALTERNATIVES = re.compile(r"\|(?![^()]*\))(?![^\[\]]*\])")  # those in no bracket
 
 
 class Mode(Enum):
@@ -37,3 +48,37 @@ class EscapeRequest(msgspec.Struct, frozen=True):
     stderr: int = 2
     cwd: Path = msgspec.field(default_factory=Path.cwd)
     progress: Progress | None = None
+
+
+def require_sense(request: EscapeRequest) -> None:
+    """Raises UsageError for what cannot be asked."""
+    if request.static and (request.bench or request.run):
+        raise UsageError("--static runs nothing: it does not go with --run or --bench")
+    if not 0 <= request.hits <= MOST_INSPECTED:
+        raise UsageError(f"--hits takes numbers from 0 to {MOST_INSPECTED:,}")
+    if request.check_pointers < 0:
+        raise UsageError("--check-pointers takes numbers from 0 on")
+
+
+def require_tests(request: EscapeRequest, builds: Iterable[EscapeBuild]) -> None:
+    """Raises UsageError where a regular expression matches no test, or no benchmark, of any: `go
+    test` runs nothing then, which would pass for having run well."""
+    wanted = {"--run": (request.run, _TESTS), "--bench": (request.bench, _BENCHMARKS)}
+    asked = {option: how for option, how in wanted.items() if how[0]}
+    if not asked:
+        return
+    names = [n for b in builds for n in Program(ElfFile(b.binary)).lines.names()]
+    short = {name.rpartition(".")[2] for name in names}
+    for option, (pattern, prefixes) in asked.items():
+        if not any(name.startswith(prefixes) and _matches(pattern, name) for name in short):
+            what = "benchmark" if prefixes is _BENCHMARKS else "test"
+            raise UsageError(f"{option} {pattern} matches no {what} of {' '.join(request.targets)}")
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """As testing.(*matcher).fullName has it (testing/match.go, Go 1.21 to 1.27): "/" parts the
+    expressions of a test's name from those of its subtests, "|" alternatives of the whole."""
+    try:
+        return any(re.search(part.partition("/")[0], name) for part in _ALTERNATIVES.split(pattern))
+    except re.error:
+        return True  # of Go's syntax, perhaps

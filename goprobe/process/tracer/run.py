@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 _NOTICE, _GRACE = 0.3, 2.0
-_RECORD_LIMIT = 1 << 16
+MOST_INSPECTED = 1 << 16
 
 
 def run_counted(
@@ -82,8 +82,8 @@ def run_counted(
     Raises UsageError (no such program; the sites are not in it), NotPermittedError,
     CannotWorkError, TargetGoneError (killed before it began), ValueError (nonsense asked for).
     """
-    if not 0 <= inspect <= _RECORD_LIMIT or check_every < 0:
-        raise ValueError("inspect and check_every are counts")
+    if not 0 <= inspect <= MOST_INSPECTED or check_every < 0:
+        raise ValueError(f"inspect is a count up to {MOST_INSPECTED:,}, check_every a count")
     cave = Cave(sites, probes, inspect, check_every, allocator)
     launch = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env,
               "randomize": randomize}  # fmt: skip
