@@ -8,7 +8,7 @@ process/memory/rehearsal.py. So it may chase pointers at leisure: the stop costs
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
@@ -21,7 +21,7 @@ from goprobe.process.memory.rehearsal import CopyPlan, MissedError, NotingMemory
 from goprobe.process.proc.maps import maps_text, parse_maps, read_maps
 from goprobe.process.proc.ownnumbers import by_own_number
 from goprobe.process.ptrace.stop import stopped
-from goprobe.runtime.world import World
+from goprobe.runtime.world import ThreadState, World
 from goprobe.target.live import PATIENCE, AnyTarget, Target
 
 T = TypeVar("T")
@@ -56,10 +56,12 @@ def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) 
     pid = target.pid
     still = partial(stopped, pid, timeout=PATIENCE, identity=target.identity, limit=target.max_stop)
     noted = NotingMemory(memory)
+    own: Mapping[int, ThreadState] = {}
     for _ in range(_ATTEMPTS):
         # What a process in motion makes of it is thrown away, errors too: only the pages count.
+        # Where threads are, and what they lead to, is only known from the last stop on.
         with suppress(Exception):
-            question(target.world(noted, read_maps(pid)))
+            question(target.world(noted, read_maps(pid), own))
         plan = CopyPlan(noted.ranges)
         with still() as process:
             copy, text = plan.take(process.memory), maps_text(pid)

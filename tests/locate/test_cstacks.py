@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.maps import maps
+from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.analysis.locate.where import where
 from goprobe.analysis.trace.trace import TraceRequest, trace
 from goprobe.model.attached import MapsReport, Whereabouts
-from goprobe.model.location import Kind
+from goprobe.model.location import Kind, Region
+from goprobe.runtime.world import World
+from goprobe.target.ask import ask
 from goprobe.target.live import open_target
 from tests.support.gdb import gdbs
 from tests.support.go import Running, build, matrix, running
@@ -75,6 +79,20 @@ def test_stacks_of_threads_are_theirs(asked: Asked) -> None:
         kind, label = _label(asked, name)
         assert (kind, label.split()[-1]) == (Kind.SYSTEM_STACK, str(thread)), (name, label)
     assert asked.found["signals"].detail["which"] == "gsignal"
+
+
+def test_what_threads_lead_to_is_copied_at_the_second_stop(asked: Asked) -> None:
+    """Registers are read once a thread stands: the next rehearsal begins with them, instead of the
+    program being held for as long as it takes to think."""
+    times = 0
+
+    def question(world: World) -> tuple[Region, ...]:
+        nonlocal times
+        times += 1
+        return memory_map(Locator(world))
+
+    ask(open_target(asked.program.pid), question)
+    assert times <= 4  # two rehearsals, two answers
 
 
 def test_a_stack_in_a_variable_of_c_is_both(asked: Asked) -> None:

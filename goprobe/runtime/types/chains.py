@@ -54,7 +54,7 @@ class Chains:
             rows = np.flatnonzero(fits[span])
             step = np.full(self._view.n + 1, self._view.n, np.int32)
             for start in range(0, len(rows), _AT_ONCE):
-                edges, row = self._view.edges_of(rows[start : start + _AT_ONCE])
+                edges, row = self._view.graph.edges_of(rows[start : start + _AT_ONCE])
                 source = rows[start : start + _AT_ONCE][row]
                 to = graph.target[edges]
                 good = graph.offset[edges] == (word + lead[span[source]])

@@ -15,7 +15,7 @@ from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import ABSENT
-from goprobe.runtime.types.heapview import HeapView, exact, groups
+from goprobe.runtime.types.heapview import HeapView, by_key, exact, groups
 from goprobe.runtime.types.parts import Parts
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.types.wholes import Slot, Whole
@@ -53,16 +53,13 @@ class Doubts:
         """Objects in groups of those of which the same is known."""
         span = self._view.objects.span[nodes]
         parts, view = self._parts, self._view
-        keys = np.stack((
-            parts.shape[nodes], view.below[span], view.room[span], view.noscan[span],
-            parts.into[nodes], parts.length[nodes], view.masks(nodes),
-        )).astype(np.int64)  # fmt: skip
-        different_keys, which = np.unique(keys, axis=1, return_inverse=True)
-        which = which.ravel()
+        slots, slot_of = view.slots
         found = []
-        for number, rows in groups(which, np.argsort(which, kind="stable")):
-            shape, low, high, noscan, into, length, mask = different_keys[:, number].tolist()
-            slot = Slot(low, high, bool(noscan))
+        for (shape, which, into, length, mask), rows in by_key(
+            parts.shape[nodes], slot_of[span], parts.into[nodes], parts.length[nodes],
+            view.masks(nodes),
+        ):  # fmt: skip
+            slot = slots[which]
             found.append(((shape, slot, into, length, exact(mask, slot)), nodes[rows]))
         return found
 
@@ -76,11 +73,8 @@ class Doubts:
         rows = np.flatnonzero((shape == 0) & (self._parts.shape != 0))
         inner = np.zeros(self._view.n, bool)
         inner[rows] = True
-        keys = np.stack((self._parts.shape[rows], self._parts.into[rows]))
-        several, which = np.unique(keys, axis=1, return_inverse=True)
-        numbers = [self._shapes.holding(*key) for key in several.T.tolist()]
-        if len(rows):
-            shape[rows] = np.array(numbers, np.int32)[which.ravel()]
+        for (part, into), alike in by_key(self._parts.shape[rows], self._parts.into[rows]):
+            shape[rows[alike]] = self._shapes.holding(part, into)
         return shape, inner
 
     def _doubtful(self, shape: Ids) -> Iterator[tuple[Ints, int]]:
@@ -152,16 +146,18 @@ class Doubts:
                 slot = slots[key]
                 if slot.high == TINY_BYTES or not wholes.has_structs(row, slot):
                     continue
-                masks = self._view.masks(nodes[rows]).tolist()
-                each = zip(
-                    rows.tolist(), into[rows].tolist(), length[rows].tolist(), masks, strict=True
-                )
-                for at, place, size, mask in each:
-                    words = exact(mask, slot)
-                    rivals = wholes.structs(row, slot, place, size, words)
-                    fits = wholes.fits(Whole(row, True), slot, words)
-                    if rivals and len(rivals) == 1 and not fits:
-                        whole = self._shapes.of_whole(Whole(rivals[0], False))
-                        yield nodes[at : at + 1], whole
-                    elif rivals is None or rivals:
-                        yield nodes[at : at + 1], self._shapes.either(number, rivals or ())
+                yield from self._weighed_arrays(number, slot, nodes[rows], into[rows], length[rows])
+
+    def _weighed_arrays(
+        self, number: int, slot: Slot, nodes: Ints, into: Ints, length: Ints
+    ) -> Iterator[tuple[Ints, int]]:
+        """Arrays of a shape in equal slots, and what is told of them instead. Many are alike."""
+        wholes, row = self._view.witnesses.wholes, self._shapes.row(number)
+        for (place, size, mask), alike in by_key(into, length, self._view.masks(nodes)):
+            words = exact(mask, slot)
+            rivals = wholes.structs(row, slot, place, size, words)
+            fits = wholes.fits(Whole(row, True), slot, words)
+            if rivals and len(rivals) == 1 and not fits:
+                yield nodes[alike], self._shapes.of_whole(Whole(rivals[0], False))
+            elif rivals is None or rivals:
+                yield nodes[alike], self._shapes.either(number, rivals or ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import msgspec
@@ -32,6 +32,37 @@ class Graph(msgspec.Struct, frozen=True):
     offset: NDArray[np.uint32]
     target: Ids
     into: NDArray[np.uint32]
+
+    def edges_of(self, nodes: Ints) -> tuple[Ints, Ints]:
+        """Every edge of some nodes, and the number of the node (of `nodes`) that it begins at."""
+        return _ranges(self.first[nodes], self.first[nodes + 1])
+
+    def edges_within(self, nodes: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints]:
+        """As `edges_of`, of those pointers that stand at words `low` to `high` (exclusive) of each
+        object: its edges are in the order of words. A large array may have very many others."""
+        begin = self._first_at(self.first[nodes], self.first[nodes + 1], low)
+        end = self._first_at(begin, self.first[nodes + 1], high)
+        return _ranges(begin, end)
+
+    def in_batches(self, nodes: Ints, most: int) -> Iterator[Ints]:
+        """Some nodes in parts that have about so many edges each, at least one node."""
+        ends = np.cumsum(self.first[nodes + 1] - self.first[nodes] + 1)
+        start, before = 0, 0
+        while start < len(nodes):
+            end = max(int(np.searchsorted(ends, before + most, "right")), start + 1)
+            yield nodes[start:end]
+            start, before = end, int(ends[end - 1])
+
+    def _first_at(self, begin: Ints, end: Ints, word: Ints) -> Ints:
+        """Of each range of edges the first that stands at such a word or behind it."""
+        low, high = begin.copy(), end.copy()
+        for _ in range(int((high - low).max(initial=0)).bit_length()):
+            open_ = low < high
+            middle = np.where(open_, (low + high) >> 1, 0)
+            before = open_ & (self.offset[middle] < word)
+            low = np.where(before, middle + 1, low)
+            high = np.where(open_ & ~before, middle, high)
+        return low
 
 
 class RootWords(msgspec.Struct, frozen=True):
@@ -89,16 +120,6 @@ class HeapView:
         found: Ints = (self.objects.base[nodes] - begin).astype(np.int64)
         return found
 
-    def edges_of(self, nodes: Ints) -> tuple[Ints, Ints]:
-        """Every edge of some nodes, and the number of the node (of `nodes`) that it begins at."""
-        first = self.graph.first
-        begin = first[nodes]
-        counts = first[nodes + 1] - begin
-        ends = np.cumsum(counts)
-        edges = np.arange(int(ends[-1]) if len(ends) else 0)
-        edges += np.repeat(begin - ends + counts, counts)
-        return edges, np.repeat(np.arange(len(nodes)), counts)
-
     def lead_words(self, nodes: Ints) -> Ints:
         heap = nodes < self.n
         span = self.objects.span[np.where(heap, nodes, 0)] if self.n else nodes * 0
@@ -147,16 +168,27 @@ class HeapView:
     @cached_property
     def slots(self) -> tuple[list[Slot], Ints]:
         """The different slots, and of each span the number of its own."""
-        keys = np.stack((self.below, self.room, self.noscan))
-        several, which = np.unique(keys, axis=1, return_inverse=True)
-        slots = [Slot(low, high, bool(noscan)) for low, high, noscan in several.T.tolist()]
-        return slots, which.ravel()
+        slots: list[Slot] = []
+        which = np.zeros(len(self.room), np.int64)
+        for (low, high, noscan), rows in by_key(self.below, self.room, self.noscan):
+            which[rows] = len(slots)
+            slots.append(Slot(low, high, bool(noscan)))
+        return slots, which
 
     @cached_property
     def tiny(self) -> NDArray[np.bool_]:
         """Of each object whether it may be several small ones."""
         tiny: NDArray[np.bool_] = self.noscan & (self.objects.spans.elemsize == TINY_BYTES)
         return tiny[self.objects.span]
+
+
+def _ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """All numbers in some ranges, and which range each one is of."""
+    counts = end - begin
+    ends = np.cumsum(counts)
+    numbers = np.arange(int(ends[-1]) if len(ends) else 0)
+    numbers += np.repeat(begin - ends + counts, counts)
+    return numbers, np.repeat(np.arange(len(begin)), counts)
 
 
 def exact(mask: int, slot: Slot) -> int | None:
@@ -184,3 +216,16 @@ def groups(keys: NDArray[np.generic], order: Ints) -> list[tuple[int, Ints]]:
     cuts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     parts = np.split(order, cuts)
     return [(int(keys[rows[0]]), rows) for rows in parts]
+
+
+def by_key(*columns: NDArray[np.generic]) -> list[tuple[list[int], Ints]]:
+    """Rows that are alike in all columns, each group with what they have there."""
+    if not len(columns[0]):
+        return []
+    order = np.lexsort(columns[::-1])
+    new = np.zeros(len(order) - 1, bool)
+    for column in columns:
+        ordered = column[order]
+        new |= ordered[1:] != ordered[:-1]
+    parts = np.split(order, np.flatnonzero(new) + 1)
+    return [([int(column[rows[0]]) for column in columns], rows) for rows in parts]

@@ -30,7 +30,7 @@ from goprobe.runtime.types.shapes import Shapes
 _WORD = 8
 _NARROW = 32
 _CHASE = 256
-_AT_ONCE = 1 << 19
+_AT_ONCE = 1 << 19  # edges
 
 
 class Typing(msgspec.Struct, frozen=True):
@@ -135,8 +135,10 @@ class Typist:
             self._assign(carriers, number)
         self._settle()
         shape, inner = self._doubts.told()
-        used = np.unique(shape).tolist()
-        shape[np.isin(shape, [n for n in used if not self._shapes.is_known(n)])] = 0
+        used = np.flatnonzero(np.bincount(shape, minlength=1)).tolist()
+        known = np.zeros(len(self._shapes), bool)
+        known[[number for number in used if self._shapes.is_known(number)]] = True
+        shape[~known[shape]] = 0
         return Typing(shape, inner & (shape != 0))
 
     def _settle(self) -> None:
@@ -169,7 +171,7 @@ class Typist:
         take = have == 0
         other = np.flatnonzero(~take & (have != shape))
         other = other[~self.sure[nodes[other]]]
-        for old in np.unique(have[other]).tolist():
+        for old in _numbers(have[other]):
             if sure or self._outranks(shape, old):
                 take[other[have[other] == old]] = True
         fresh = different(nodes[take], len(self.shape))
@@ -187,8 +189,8 @@ class Typist:
             self._narrow[shape] = self._narrow.get(shape, 0) + 1
             if self._narrow[shape] > _CHASE:
                 nodes = self._chains.chase(shape, nodes)
-        for start in range(0, len(nodes), _AT_ONCE):
-            self._spread_part(shape, nodes[start : start + _AT_ONCE])
+        for some in self._view.graph.in_batches(nodes, _AT_ONCE):
+            self._spread_part(shape, some)
 
     def _spread_part(
         self, shape: int, nodes: Ints, into: Ints | None = None, length: Ints | None = None
@@ -197,14 +199,20 @@ class Typist:
         `into` on."""
         about = self._shapes[shape]
         rules, shapes = about.rules
-        edges, row = self._view.edges_of(nodes)
+        if not len(nodes):
+            return
+        begin = self._view.lead_words(nodes)
+        if into is None or length is None:
+            edges, row = self._view.graph.edges_of(nodes)
+        else:
+            begin += into // _WORD
+            length = np.where(into % _WORD == 0, length // _WORD, 0)
+            edges, row = self._view.graph.edges_within(nodes, begin, begin + length)
         source = nodes[row]
-        at = self._view.graph.offset[edges].astype(np.int64) - self._view.lead_words(source)
+        at = self._view.graph.offset[edges].astype(np.int64) - begin[row]
         known = at >= 0
-        if into is not None and length is not None:
-            at -= into[row] // _WORD
-            known = (at >= 0) & (at < length[row] // _WORD) & (into[row] % _WORD == 0)
-        at = at % about.words if about.words else np.where(at < len(rules), at, 0)
+        if about.words:
+            at %= about.words
         known &= at < len(rules)
         edges, source, at = edges[known], source[known], at[known]
         order = np.argsort(at, kind="stable")
@@ -298,7 +306,7 @@ class Typist:
         target, into, end = target[sane], into[sane], end[sane]
         self._parts.note(shape, target, into, end - into)
         have = self.shape[target]
-        for old in np.unique(have[have != 0]).tolist():
+        for old in _numbers(have[have != 0]):
             size = self._shapes[old].size
             if self._shapes.is_array(old) or self._shapes.is_special(old):
                 continue
@@ -352,7 +360,7 @@ class Typist:
 
     def _maps(self, headers: Ints) -> None:
         """Maps of which that alone is known: their groups, or buckets, may say which."""
-        edges, row = self._view.edges_of(headers)
+        edges, row = self._view.graph.edges_of(headers)
         parts = self.shape[self._view.graph.target[edges]]
         for part, rows in groups(parts, np.argsort(parts, kind="stable")):
             self._assign(headers[row[rows]], self._shapes.map_around(part) if part else 0)
@@ -382,3 +390,12 @@ class Typist:
         is_entry = first & np.uint64(0xFF) != 0
         self._point(Rule.ONE, entry, edges[is_entry])
         self._point(Rule.ONE, inner, edges[~is_entry])
+
+
+def _numbers(shapes: Ids) -> list[int]:
+    """The different ones, ascending."""
+    ordered = np.sort(shapes)
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    found: list[int] = ordered[new].tolist()
+    return found

@@ -37,7 +37,7 @@ def interfaces(view: HeapView, types: Ids) -> Iterator[tuple[int, Ints, Ints]]:
     """The types of interfaces' values, with the edges that lead to those and their sources.
     `types` are the shapes of objects, as far as they are known."""
     nodes = _unexplained(view, types)
-    edges, row = view.edges_of(nodes)
+    edges, row = view.graph.edges_of(nodes)
     at = view.graph.offset[edges].astype(np.uint64)
     masks = view.masks(nodes).view(np.uint64)
     before = np.minimum(at - np.minimum(at, np.uint64(1)), np.uint64(_BITS - 1))
@@ -54,7 +54,7 @@ def _of_roots(view: HeapView) -> Iterator[tuple[int, Ints, Ints]]:
     for row in np.flatnonzero(view.roots.before).tolist():
         if rtype := _type_in(view, int(view.roots.before[row])):
             node = np.array([view.roots.base + row], np.int64)
-            edges, _ = view.edges_of(node)
+            edges, _ = view.graph.edges_of(node)
             yield rtype, edges, np.repeat(node, len(edges))
 
 

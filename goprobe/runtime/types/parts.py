@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
@@ -61,14 +62,22 @@ class Parts:
         for shape, parts in by_shape.items():
             nodes, into, length = (np.concatenate([p[i] for p in parts]) for i in (1, 2, 3))
             nodes, into, length = _each_once(nodes, into, length)
-            key = nodes << 32 | into
-            fresh = types[nodes] == 0
-            fresh &= ~np.isin(key, self._seen.get(shape, key[:0]))
+            key = nodes << 32 | into  # ascending
+            have = self._seen.get(shape, key[:0])
+            fresh = (types[nodes] == 0) & ~contained(key, have)
             if fresh.any():
-                have = self._seen.get(shape, key[:0])
-                self._seen[shape] = np.concatenate((have, key[fresh]))
+                # Two ascending runs: a stable sort merges them in linear time.
+                self._seen[shape] = np.sort(np.concatenate((have, key[fresh])), kind="stable")
                 found.append((shape, nodes[fresh], into[fresh], length[fresh]))
         return found
+
+
+def contained(keys: Ints, ordered: Ints) -> NDArray[np.bool_]:
+    """Of each key whether it is among those of an ascending array."""
+    if not len(ordered):
+        return np.zeros(len(keys), bool)
+    place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
+    return np.asarray(ordered[place] == keys)
 
 
 def _each_once(nodes: Ints, into: Ints, length: Ints) -> tuple[Ints, Ints, Ints]:

@@ -22,6 +22,7 @@ from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.shape import DEPTH_LIMIT, GENERIC
 
 _WORD = 8
+_STRUCT = int(GoKind.STRUCT)
 _ENTRIES_LIMIT = 1 << 14
 _HOLDERS_LIMIT = 1 << 9  # of a type that so many hold nothing is learnt
 _SIZE_LIMIT = 1 << 47
@@ -104,7 +105,7 @@ class Wholes:
         return tuple(
             w.row
             for w in self._covering(entries, part, into, length)
-            if self._catalog.kind[w.row] == GoKind.STRUCT
+            if self._catalog.kind[w.row] == _STRUCT
             and self._is_allocated(w.row)
             and int(self._catalog.size[w.row]) > length
             and (mask is None or self._has_mask(w, slot, mask))
