@@ -6,10 +6,13 @@ import argparse
 import importlib
 import pkgutil
 import sys
+from collections.abc import Iterable
 
 import scripts.benchmarks
+from scripts.benchmarks.shapes import measure_shapes
+from scripts.benchmarks.timing import Figure
 
-_NOT_BENCHMARKS = {"__main__", "bare", "timing"}
+_NOT_BENCHMARKS = {"__main__", "bare", "manytypes", "shapes", "timing"}
 
 
 def names() -> list[str]:
@@ -21,14 +24,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure goprobe.")
     parser.add_argument("name", nargs="*", choices=[*names(), []], help="default: all")
     parser.add_argument("--runs", type=int, default=5, help="of each alternative (default 5)")
+    parser.add_argument(
+        "--shapes", nargs="*", metavar="SHAPE", help="heaps of every shape, instead"
+    )
     options = parser.parse_args()
-    met = True
+    if options.shapes is not None:
+        return _told("heaps of every shape", measure_shapes(options.shapes))
+    failed = 0
     for name in options.name or names():
-        print(f"{name}:", flush=True)
-        for figure in importlib.import_module(f"scripts.benchmarks.{name}").measure(options.runs):
-            met &= figure.met
-            print(f"  {figure}", flush=True)
-    return 0 if met else 1
+        module = importlib.import_module(f"scripts.benchmarks.{name}")
+        failed |= _told(name, module.measure(options.runs))
+    return failed
+
+
+def _told(name: str, figures: Iterable[Figure]) -> int:
+    """Shows them one by one as they come; 1 where one is not what it should be."""
+    print(f"{name}:", flush=True)
+    failed = 0
+    for figure in figures:
+        failed |= not figure.met
+        print(f"  {figure}", flush=True)
+    return failed
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,8 @@ def test_sizes_that_cannot_be_are_told(whole: tuple[MapsReport, Looked]) -> None
     more = altered(report, i, rss=region.size + PAGE)
     assert failed(more, looked) == {"bytes_fit", "bytes_add_up"}
     assert failed(replace(report, rss=(report.rss or 0) + 1), looked) == {"bytes_add_up"}
+    i = next(i for i, (one, other) in enumerate(pairwise(report.map)) if one.high == other.low)
+    region = report.map[i]
     longer = altered(report, i, high=Address(region.high + PAGE), size=region.size + PAGE)
     assert "regions_apart" in failed(longer, looked)
     assert "regions_apart" in failed(altered(report, i, size=region.size - 1), looked)

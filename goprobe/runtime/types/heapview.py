@@ -208,6 +208,15 @@ def different(nodes: Ints, count: int) -> Ints:
     return ordered[new]
 
 
+def numbers(shapes: Ids) -> list[int]:
+    """The different ones, ascending."""
+    ordered = np.sort(shapes)
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    found: list[int] = ordered[new].tolist()
+    return found
+
+
 def groups(keys: NDArray[np.generic], order: Ints) -> list[tuple[int, Ints]]:
     """(key, rows) for each different key; `order` sorts the keys."""
     if not len(order):

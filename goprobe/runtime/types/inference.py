@@ -21,7 +21,7 @@ from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.chains import Chains
 from goprobe.runtime.types.doubts import Doubts
-from goprobe.runtime.types.heapview import HeapView, different, groups
+from goprobe.runtime.types.heapview import HeapView, different, groups, numbers
 from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
 from goprobe.runtime.types.parts import Parts
 from goprobe.runtime.types.shape import Rule
@@ -171,7 +171,7 @@ class Typist:
         take = have == 0
         other = np.flatnonzero(~take & (have != shape))
         other = other[~self.sure[nodes[other]]]
-        for old in _numbers(have[other]):
+        for old in numbers(have[other]):
             if sure or self._outranks(shape, old):
                 take[other[have[other] == old]] = True
         fresh = different(nodes[take], len(self.shape))
@@ -306,7 +306,7 @@ class Typist:
         target, into, end = target[sane], into[sane], end[sane]
         self._parts.note(shape, target, into, end - into)
         have = self.shape[target]
-        for old in _numbers(have[have != 0]):
+        for old in numbers(have[have != 0]):
             size = self._shapes[old].size
             if self._shapes.is_array(old) or self._shapes.is_special(old):
                 continue
@@ -390,12 +390,3 @@ class Typist:
         is_entry = first & np.uint64(0xFF) != 0
         self._point(Rule.ONE, entry, edges[is_entry])
         self._point(Rule.ONE, inner, edges[~is_entry])
-
-
-def _numbers(shapes: Ids) -> list[int]:
-    """The different ones, ascending."""
-    ordered = np.sort(shapes)
-    new = np.ones(len(ordered), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    found: list[int] = ordered[new].tolist()
-    return found
