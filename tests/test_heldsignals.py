@@ -7,7 +7,7 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
-from goprobe.heldsignals import signals_held, stops_held
+from goprobe.deferredsignals import signals_deferred, stops_held
 from goprobe.process.spawn import start_stopped
 from tests.support.cli import goprobe
 from tests.support.go import build
@@ -22,9 +22,9 @@ def blocked() -> set[signal.Signals | int]:
 
 def test_blocks_within_each_other() -> None:
     before = blocked()
-    with signals_held() as outer:
+    with signals_deferred() as outer:
         assert blocked() == before | ENDS | STOPS and outer == before
-        with signals_held() as inner:
+        with signals_deferred() as inner:
             assert inner == before
         assert blocked() == before | ENDS | STOPS
     assert blocked() == before
@@ -34,7 +34,7 @@ def test_blocks_that_end_in_any_order() -> None:
     before = blocked()
     one, other = ExitStack(), ExitStack()
     one.enter_context(stops_held())
-    with signals_held():
+    with signals_deferred():
         other.enter_context(stops_held())
         one.close()
         assert blocked() == before | ENDS | STOPS
@@ -46,7 +46,7 @@ def test_blocks_that_end_in_any_order() -> None:
 def test_what_was_blocked_before_stays_so() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
     try:
-        with stops_held(), signals_held() as before:
+        with stops_held(), signals_deferred() as before:
             assert signal.SIGTSTP in before and signal.SIGINT not in before
         assert signal.SIGTSTP in blocked()
     finally:
@@ -54,7 +54,7 @@ def test_what_was_blocked_before_stays_so() -> None:
 
 
 def test_a_program_that_is_started_meanwhile_has_none_of_it() -> None:
-    with stops_held(), signals_held():
+    with stops_held(), signals_deferred():
         pid = start_stopped("/bin/sleep", ["60"])
     try:
         status = Path(f"/proc/{pid}/status").read_text()

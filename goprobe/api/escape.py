@@ -16,7 +16,7 @@ from goprobe.analysis.escape.escape import EscapeRequest, Mode
 from goprobe.analysis.escape.escape import escape as run
 from goprobe.analysis.escape.judgement import Code, code_at, no_allocation
 from goprobe.errors import UsageError
-from goprobe.model.escape import EscapeReport, FunctionCode, Place, Site, Verdict
+from goprobe.model.escape import EscapeReport, FunctionCode, Site, SourceLine, Verdict
 
 _SHOWN = 20
 
@@ -95,7 +95,7 @@ def _code(report: EscapeReport, where: str) -> Code | None:
     line = int(number) if number.isdigit() else 0
     functions = [f for f in report.functions if _is_of(f, where, file, line)]
 
-    def holds(place: Place) -> bool:
+    def holds(place: SourceLine) -> bool:
         if line:
             return place.line == line and _same_file(place.file, file)
         return _same_function(place.function, where) or _same_file(place.file, where)

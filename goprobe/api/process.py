@@ -23,7 +23,7 @@ from goprobe.model.heap import HeapReport
 from goprobe.model.location import Region
 from goprobe.process.ptrace.stoplimit import NO_LIMIT
 from goprobe.runtime.world import World
-from goprobe.target.live import Held, Target, hold_process, open_target
+from goprobe.target.live import StoppedTarget, Target, open_target, stopped_target
 
 
 class Process:
@@ -72,21 +72,21 @@ class Process:
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """One moment to ask many questions of. The process stands still for the whole block."""
-        with hold_process(self.target) as held:
-            yield Snapshot(held)
+        with stopped_target(self.target) as stopped:
+            yield Snapshot(stopped)
 
 
 class Snapshot:
     """A process at one moment. After the block it can no longer be asked."""
 
-    def __init__(self, held: Held) -> None:
-        self._held = held
-        self._locator = Locator(held.world)
+    def __init__(self, stopped: StoppedTarget) -> None:
+        self._stopped = stopped
+        self._locator = Locator(stopped.world)
 
     def _world(self) -> World:
-        if self._held.released:
+        if self._stopped.released:
             raise UsageError("the snapshot is over: its process runs again")
-        return self._held.world
+        return self._stopped.world
 
     def where(self, *addresses: int) -> tuple[Whereabouts, ...]:
         """What each address is, with all its identities."""

@@ -39,10 +39,10 @@ from goprobe.arch.amd64.stub import (
     RECORDS as RECORDS,
 )
 from goprobe.arch.amd64.stub import (
-    Layout as Layout,
+    StubLayout as StubLayout,
 )
 from goprobe.arch.amd64.stub import (
-    Place as Place,
+    StubPhase as StubPhase,
 )
 from goprobe.arch.amd64.stub import (
     make_stub as make_stub,

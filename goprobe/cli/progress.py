@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from goprobe.heldsignals import signals_held
+from goprobe.deferredsignals import signals_deferred
 from goprobe.report.escaping import escape
 
 _QUIET_SECONDS = 0.5
@@ -43,7 +43,7 @@ class Progress:
     def __call__(self, message: str) -> None:
         # An interrupt between the two would leave the lock held for ever; and a thread started
         # now gets no signals: they are the main thread's.
-        with signals_held(), self._condition:
+        with signals_deferred(), self._condition:
             if self._stream is None or message == self._message:
                 return
             self._since = time.monotonic()
@@ -65,7 +65,7 @@ class Progress:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        with signals_held(), self._condition:
+        with signals_deferred(), self._condition:
             self._ended = True
             self._erase()
             self._condition.notify()

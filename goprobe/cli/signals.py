@@ -9,7 +9,7 @@ import threading
 import time
 from types import FrameType
 
-from goprobe.heldsignals import signals_held
+from goprobe.deferredsignals import signals_deferred
 
 _PATIENCE = 2.0
 _MOMENT = 0.01
@@ -76,6 +76,6 @@ def _again(number: int) -> None:
         signal.pthread_kill(main, number)
 
     main = threading.main_thread().ident or 0
-    with signals_held():
+    with signals_deferred():
         # Not by threading.Thread: the lock that its start takes may be held below us.
         _thread.start_new_thread(send, ())

@@ -43,7 +43,7 @@ class Verdict(StrEnum):
     CONTRADICTED = "contradicted"
 
 
-class Place(msgspec.Struct, frozen=True):
+class SourceLine(msgspec.Struct, frozen=True):
     """A place in the source; `function` as the linker calls it."""
 
     function: str
@@ -78,7 +78,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int = -1
     bytes: int = -1
     on_scheduler: int = 0
-    frames: tuple[Place, ...] = ()
+    frames: tuple[SourceLine, ...] = ()
     ran: bool = False
 
 

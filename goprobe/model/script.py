@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from goprobe.model.trace import Exit, Stop
+from goprobe.model.trace import Exit, StopReport
 
 RECORDING_SCHEMA = "goprobe.recording/1"
 
@@ -28,7 +28,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     that it stopped for.
     """
 
-    stop: Stop | UnsetType = UNSET
+    stop: StopReport | UnsetType = UNSET
     exit: Exit | UnsetType = UNSET
     where: str = ""
     watch: int = 0

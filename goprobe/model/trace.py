@@ -43,7 +43,7 @@ class Bounds(msgspec.Struct, frozen=True):
     high: Address
 
 
-class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StopReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The process as it stood at one breakpoint. `goroutine` 0 means: no goroutine.
 
     `map` is the memory then, where it was not yet what the report's own `map` says.
@@ -78,6 +78,6 @@ class TraceReport(Report, frozen=True, kw_only=True):
     binary: Binary
     exit: Exit
     map: tuple[Region, ...]
-    stops: tuple[Stop, ...]
+    stops: tuple[StopReport, ...]
     warnings: tuple[str, ...] = ()
     schema: str = SCHEMA

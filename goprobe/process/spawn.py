@@ -21,8 +21,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
-from goprobe.heldsignals import signals_held
 from goprobe.process.libc import libc
 from goprobe.process.proc.procfs import check_proc, read_proc
 from goprobe.process.ptrace.constants import PTRACE_DETACH, PTRACE_TRACEME
@@ -70,7 +70,7 @@ def start_stopped(
     if any("\0" in text for text in (*argv, *environment, *environment.values())):
         raise UsageError("an argument of the program contains a NUL byte")
     ours, theirs = os.pipe()
-    with signals_held() as mask:
+    with signals_deferred() as mask:
         parent = os.getpid()
         with warnings.catch_warnings():
             # The child runs nothing but system calls: other threads' locks do not matter to it.

@@ -23,7 +23,7 @@ from goprobe.runtime import codedroots, dataareas
 from goprobe.runtime.codedroots import CodedRoots
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
 from goprobe.runtime.heap.heap import Heap, Span
-from goprobe.runtime.image.program import FACTS_ROOM, Program
+from goprobe.runtime.image.program import FACTS_ROOM, GoProgram
 from goprobe.runtime.layout.layout import Facts, Layout
 from goprobe.runtime.layout.record import Record, read_record, read_records
 from goprobe.runtime.layout.shipped import shipped_layouts
@@ -40,7 +40,7 @@ _MOST_GOROUTINES = 1 << 24
 _MALLOC_HEADER = 8  # before objects of 512 bytes to 32 KiB that hold pointers, Go 1.22 on
 
 
-def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -> Facts:
+def stripped_facts(program: GoProgram, memory: Memory, bias: int, *, owner: int) -> Facts:
     """Layout and roots of a stripped binary whose process is running, cached by its contents.
 
     A process may be made to look as if its roots were elsewhere: so what one showed is asked of
@@ -63,7 +63,7 @@ def stripped_facts(program: Program, memory: Memory, bias: int, *, owner: int) -
     return cached(ROOM, facts_source(program, owner), Facts, make, holds=holds)
 
 
-def facts_source(program: Program, owner: int) -> Derived:
+def facts_source(program: GoProgram, owner: int) -> Derived:
     """What decides what is found."""
     return Derived(loaded_parts(program.elf), f"{program.go} {owner}")
 
@@ -71,7 +71,7 @@ def facts_source(program: Program, owner: int) -> Derived:
 class Finder:
     """Looks for the runtime's globals in the memory of one process, by one layout."""
 
-    def __init__(self, program: Program, layout: Layout, memory: Memory, bias: int) -> None:
+    def __init__(self, program: GoProgram, layout: Layout, memory: Memory, bias: int) -> None:
         self.layout = layout
         self._elf = program.elf
         self._coded = CodedRoots(program.elf, program.lines)

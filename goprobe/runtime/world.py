@@ -23,7 +23,7 @@ from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.goimage import GoImage
 from goprobe.runtime.image.loaded import Loaded, loaded
 from goprobe.runtime.image.modules import Modules, read_modules
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Described, Layout
 from goprobe.runtime.systemstacks import SystemStacks
 from goprobe.runtime.types.typedata import TypeData, TypeSection
@@ -57,25 +57,25 @@ class World:
     stop: after the process ran on, a new World is needed.
 
     It is made for one question, or for the few that one answer takes: what they read is bounded by
-    a budget, after the size of the process (`held`: bytes of memory there are, where that is not
-    a live process's). Raises TargetError where reading would not end. `beside` are other Go
+    a budget, after the size of the process (`memory_size`: bytes of memory there are, where that
+    is not a live process's). Raises TargetError where reading would not end. `beside` are other Go
     programs in the process.
     """
 
     def __init__(
         self,
         pid: int,
-        program: Program,
+        program: GoProgram,
         memory: Memory,
         mappings: tuple[Mapping, ...],
         threads: MappingOf[int, ThreadState],
         bias: int,
-        held: int | None = None,
+        memory_size: int | None = None,
         beside: Sequence[GoImage] = (),
     ) -> None:
         self.pid = pid
         self.program = program
-        self._held = held
+        self._memory_size = memory_size
         self._budget = Budget(BASE, self._endless, self._allowance)
         self.memory: Memory = MeteredMemory(memory, self._budget)
         program.renew()
@@ -91,8 +91,8 @@ class World:
 
     def _allowance(self) -> int:
         """What more may be spent on so large a process; asked for by few questions."""
-        if self._held is not None:
-            return _PASSES * self._held
+        if self._memory_size is not None:
+            return _PASSES * self._memory_size
         with suppress(GoprobeError):
             return _PASSES * occupied_bytes(self.pid)
         return 0
@@ -108,7 +108,7 @@ class World:
         """The same process as seen from other Go programs in it."""
         return tuple(
             World(self.pid, image.program, self.memory, self.mappings, self.threads, image.bias,
-                  self._held)
+                  self._memory_size)
             for image in self._beside
         )  # fmt: skip
 
@@ -184,7 +184,7 @@ class World:
 
 
 def load_bias(
-    program: Program, mappings: tuple[Mapping, ...], executable: str, entry: int = 0
+    program: GoProgram, mappings: tuple[Mapping, ...], executable: str, entry: int = 0
 ) -> int:
     """How far above its link-time addresses the binary was loaded, in bytes; 0 unless a PIE.
 

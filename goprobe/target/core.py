@@ -13,7 +13,7 @@ from goprobe.process.core.file import CoreFile
 from goprobe.process.memory.memory import Memory, PageCache
 from goprobe.process.ptrace.priority import import_numpy
 from goprobe.runtime.image.goimage import GoImage
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.world import World, load_bias
 from goprobe.target.goprocess import GoProcess
@@ -23,7 +23,7 @@ class CoreTarget(msgspec.Struct, frozen=True):
     """A core file and the binary that it is of, opened."""
 
     core: CoreFile
-    program: Program
+    program: GoProgram
     bias: int
     beside: tuple[GoImage, ...] = ()
     is_core: ClassVar[Literal[True]] = True
@@ -42,7 +42,7 @@ class CoreTarget(msgspec.Struct, frozen=True):
 
     @property
     def process(self) -> GoProcess:
-        return GoProcess(self.pid, self.program, self.bias, held=self.core.size)
+        return GoProcess(self.pid, self.program, self.bias, memory_size=self.core.size)
 
     def reader(self) -> Memory:
         return self.core
@@ -68,7 +68,7 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
             )
         executable = recorded
     core = CoreFile(path, executable)
-    program = Program(ElfFile(executable), assume_go=assume_go)
+    program = GoProgram(ElfFile(executable), assume_go=assume_go)
     bias = load_bias(program, core.mappings, core.recorded_executable, core.entry) or load_bias(
         program, core.mappings, executable
     )

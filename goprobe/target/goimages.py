@@ -19,7 +19,7 @@ from goprobe.process.proc.identity import ProcessIdentity
 from goprobe.process.proc.maps import Mapping, read_maps
 from goprobe.runtime.image.goimage import GoImage
 from goprobe.runtime.image.modules import read_modules
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import bias_of, load_bias
 
 _LIBRARIES_LIMIT = 4096
@@ -96,7 +96,7 @@ def _executable(
     identity: ProcessIdentity, mappings: tuple[Mapping, ...], assume_go: str
 ) -> GoImage:
     elf = ElfFile(identity.open_path, shown_as=identity.executable)
-    program = Program(elf, assume_go=assume_go)
+    program = GoProgram(elf, assume_go=assume_go)
     return GoImage(program, load_bias(program, mappings, identity.executable, identity.entry))
 
 
@@ -128,7 +128,7 @@ def _library(
         with suppress(GoprobeError):
             elf = ElfFile(path, shown_as=own[0].path)
             if elf.status.st_ino == own[0].inode and _may_be_go(elf):
-                return GoImage(Program(elf, assume_go=assume_go), bias_of(elf, own, mappings))
+                return GoImage(GoProgram(elf, assume_go=assume_go), bias_of(elf, own, mappings))
     return None
 
 

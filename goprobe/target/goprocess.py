@@ -10,19 +10,19 @@ import msgspec
 from goprobe.process.memory.memory import Memory
 from goprobe.process.proc.maps import Mapping
 from goprobe.runtime.image.goimage import GoImage
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import ThreadState, World
 
 
 class GoProcess(msgspec.Struct, frozen=True):
     """`bias` is what to add to the program's link-time addresses, `beside` are other Go programs
-    in it, and `held` how many bytes of memory there are, where it is not a live process."""
+    in it, and `memory_size` how many bytes of memory there are, where it is not a live process."""
 
     pid: int
-    program: Program
+    program: GoProgram
     bias: int
     beside: tuple[GoImage, ...] = ()
-    held: int | None = None
+    memory_size: int | None = None
 
     def world(
         self,
@@ -32,5 +32,12 @@ class GoProcess(msgspec.Struct, frozen=True):
     ) -> World:
         """The process as these show it."""
         return World(
-            self.pid, self.program, memory, mappings, threads, self.bias, self.held, self.beside
+            self.pid,
+            self.program,
+            memory,
+            mappings,
+            threads,
+            self.bias,
+            self.memory_size,
+            self.beside,
         )

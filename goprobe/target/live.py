@@ -1,9 +1,9 @@
 """From a pid to a process that stands still, for questions that copy memory in bulk (the heap).
 
-    with hold(pid) as held:
-        held.world.goroutines.all
-        held.release()            # the target runs again; what was read stays
-    held.pause_us
+    with stopped_target(pid) as stopped:
+        stopped.world.goroutines.all
+        stopped.release()         # the target runs again; what was read stays
+    stopped.pause_us
 
 Everything that does not need the target to stand still (its executable, layouts, roots) is made
 ready before it is stopped.
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingOf
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, overload
 
 import msgspec
 
@@ -30,7 +30,7 @@ from goprobe.process.ptrace.priority import import_numpy
 from goprobe.process.ptrace.stop import StoppedProcess, stopped
 from goprobe.process.ptrace.stoplimit import NO_LIMIT, check, estimate
 from goprobe.runtime.image.goimage import GoImage
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.world import ThreadState, World
 from goprobe.target.goimages import go_images
@@ -50,7 +50,7 @@ class Target(msgspec.Struct, frozen=True):
     """
 
     identity: ProcessIdentity
-    program: Program
+    program: GoProgram
     bias: int
     beside: tuple[GoImage, ...] = ()
     max_stop: float = NO_LIMIT
@@ -114,7 +114,7 @@ def open_target(
     return Target(identity, first.program, first.bias, tuple(others), max_stop)
 
 
-class Held:
+class StoppedTarget:
     """A target that stands still until `release`, and what of it can be asked."""
 
     def __init__(self, target: Target, process: StoppedProcess) -> None:
@@ -151,7 +151,7 @@ class Held:
         return self._process.pause_us
 
 
-class HeldCore:
+class StoppedCore:
     """A core file, which stands still for ever."""
 
     released = False
@@ -169,7 +169,7 @@ class HeldCore:
         """Nothing waits."""
 
 
-class HeldChild:
+class StoppedChild:
     """A copy-on-write child of a target that runs on: it stands still for as long as one likes."""
 
     released = True
@@ -185,30 +185,35 @@ class HeldChild:
 
 
 AnyTarget = Union[Target, "CoreTarget"]
-AnyHeld = Held | HeldCore | HeldChild
+AnyStopped = StoppedTarget | StoppedCore | StoppedChild
 
 
-@contextmanager
-def hold(target: int | AnyTarget, *, timeout: float = PATIENCE) -> Iterator[AnyHeld]:
-    """Hold a Go process still. `timeout` (seconds) bounds the wait for it to stand.
+@overload
+def stopped_target(
+    target: int | Target, *, timeout: float = PATIENCE
+) -> AbstractContextManager[StoppedTarget]: ...
+@overload
+def stopped_target(
+    target: AnyTarget, *, timeout: float = PATIENCE
+) -> AbstractContextManager[AnyStopped]: ...
+def stopped_target(
+    target: int | AnyTarget, *, timeout: float = PATIENCE
+) -> AbstractContextManager[Any]:
+    """A Go process that stands still. `timeout` (seconds) bounds the wait for it to stand.
 
     Raises what `open_target` raises, and TargetTimeoutError.
     """
     opened = open_target(target) if isinstance(target, int) else target
     if opened.is_core:
-        yield HeldCore(opened)
-        return
-    with hold_process(opened, timeout=timeout) as held:
-        yield held
+        return nullcontext(StoppedCore(opened))
+    return _stopped(opened, timeout)
 
 
 @contextmanager
-def hold_process(target: Target, *, timeout: float = PATIENCE) -> Iterator[Held]:
-    """As `hold`, of what is a process for certain."""
-    with stopped(
-        target.pid, timeout=timeout, identity=target.identity, limit=target.max_stop
-    ) as process:
-        yield Held(target, process)
+def _stopped(target: Target, timeout: float) -> Iterator[StoppedTarget]:
+    limit, identity = target.max_stop, target.identity
+    with stopped(target.pid, timeout=timeout, identity=identity, limit=limit) as process:
+        yield StoppedTarget(target, process)
 
 
 def allow(target: Target, what: str, *, copied: int = 0, forked: int = 0) -> None:
@@ -220,10 +225,10 @@ def allow(target: Target, what: str, *, copied: int = 0, forked: int = 0) -> Non
 
 
 @contextmanager
-def hold_child(
+def forked_child(
     target: Target, *, timeout: float = PATIENCE, beside: int = 0
-) -> Iterator[HeldChild]:
-    """A copy-on-write child of the process, which itself is held only while that is made, and
+) -> Iterator[StoppedChild]:
+    """A copy-on-write child of the process, which itself stands still only while that is made, and
     `beside` which we take so many bytes.
 
     Raises NoForkError where none can be made safely, and what `open_target` raises.
@@ -236,10 +241,10 @@ def hold_child(
         allow(target, "to be forked", forked=resident_bytes(target.pid))
     except StopTooLongError as error:
         raise NoForkError(error.message) from None
-    with ExitStack() as held_open:
-        with hold_process(target, timeout=timeout) as held:
-            child = held_open.enter_context(forked(held.process, plan))
-            pause_us = held.pause_us
+    with ExitStack() as kept_open:
+        with stopped_target(target, timeout=timeout) as stopped:
+            child = kept_open.enter_context(forked(stopped.process, plan))
+            pause_us = stopped.pause_us
         own = by_own_number(target.pid, child.threads)
         world = target.world(PageCache(child.memory), read_maps(child.pid), own)
-        yield HeldChild(target, world, child.memory, pause_us)
+        yield StoppedChild(target, world, child.memory, pause_us)

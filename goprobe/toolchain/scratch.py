@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from goprobe.heldsignals import signals_held
+from goprobe.deferredsignals import signals_deferred
 
 _PREFIX = "goprobe-build-"
 _NAMED = ("GOTMPDIR", "TMPDIR")
@@ -47,7 +47,7 @@ def run_tidily(
         try:
             return process.wait()
         except BaseException:
-            with signals_held():
+            with signals_deferred():
                 _end(process)
             raise
 
@@ -65,7 +65,7 @@ def scratch(env: Mapping[str, str]) -> Iterator[Path | None]:
         yield folder
     finally:
         if folder:
-            with signals_held():
+            with signals_deferred():
                 _remove(folder)
 
 

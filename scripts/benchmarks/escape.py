@@ -14,7 +14,7 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import NoGdbError
 from goprobe.process.gdb.controller import Gdb
 from goprobe.process.tracer.run import CallSite, RunOutcome, run_counted
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.find import find_gdb
 from scripts.benchmarks.timing import Figure, side_by_side
 from tests.support.calls import calls
@@ -78,7 +78,7 @@ class Target:
         self.args = args
         found = calls(self.binary, r"^main\.(alloc|f\d+)$", r"^runtime\.(mallocgc|newobject)")
         self.sites = [CallSite(call.pc, call.callee, at) for at, call in enumerate(found)]
-        code = CodeMap(Program(ElfFile(self.binary)))
+        code = CodeMap(GoProgram(ElfFile(self.binary)))
         self.allocator = code.allocator_calls([call.pc + CALL_SIZE for call in found])
 
     def plain(self) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.target.core import open_core
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.layout import Field, Layout, Part, layout_of
@@ -193,8 +193,8 @@ class DamagedBinary:
     def _questions(self, path: Path) -> list[Question]:
         standing = self.standing
 
-        def of_program(ask: Callable[[Program], object]) -> None:
-            ask(Program(ElfFile(path)))
+        def of_program(ask: Callable[[GoProgram], object]) -> None:
+            ask(GoProgram(ElfFile(path)))
 
         def of_process(ask: Callable[[Asked], object]) -> None:
             target = open_core(str(standing.core), str(path))

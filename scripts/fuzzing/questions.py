@@ -17,7 +17,7 @@ from goprobe.arch.registers import Registers
 from goprobe.errors import UsageError, telling
 from goprobe.model.codec import to_json
 from goprobe.report import RenderOptions, render
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import static_types
 from goprobe.target.core import CoreTarget
 
@@ -81,7 +81,7 @@ OF_PROCESS: Mapping[str, Callable[[Asked], object]] = {
 """What the commands that attach do, from memory to text; by the command's words."""
 
 
-def _places(program: Program) -> None:
+def _places(program: GoProgram) -> None:
     for place in _PLACES:
         try:
             for found in resolve(program, place):
@@ -90,7 +90,7 @@ def _places(program: Program) -> None:
             continue
 
 
-def _variables(program: Program) -> None:
+def _variables(program: GoProgram) -> None:
     functions = program.debug.index.functions
     for function in functions[:: max(len(functions) // 40, 1)]:
         variables = program.function_variables(function)
@@ -102,7 +102,7 @@ def _variables(program: Program) -> None:
             variables.is_assigned(local, program.debug.types.at(local.type), middle)
 
 
-def _sites(program: Program) -> None:
+def _sites(program: GoProgram) -> None:
     with telling("the code"):
         code = CodeMap(program)
         functions = list(code.functions_in(lambda name: name.endswith("/tangle/main.go")))
@@ -110,14 +110,14 @@ def _sites(program: Program) -> None:
         _ = code.calls
 
 
-def _types(program: Program) -> None:
+def _types(program: GoProgram) -> None:
     types = static_types(program)
     if types is not None:
         for address in list(program.debug.index.runtime_types)[:200]:
             types.name(address)
 
 
-OF_PROGRAM: Mapping[str, Callable[[Program], object]] = {
+OF_PROGRAM: Mapping[str, Callable[[GoProgram], object]] = {
     "facts": lambda program: program.facts,
     "places": _places,
     "variables": _variables,

@@ -10,8 +10,8 @@ from iced_x86 import Decoder
 from goprobe.arch.stub import (
     CONTROL_SIZE,
     RECORD_SIZE,
-    Layout,
-    Place,
+    StubLayout,
+    StubPhase,
     make_stub,
     ring_size,
 )
@@ -22,10 +22,12 @@ from goprobe.process.tracer.inject import place
 CALLEE = 0x401000
 
 
-def listing(inspect: int, *, checked: bool = False, site: int = 1) -> tuple[Layout, dict[int, str]]:
+def listing(
+    inspect: int, *, checked: bool = False, site: int = 1
+) -> tuple[StubLayout, dict[int, str]]:
     """Offset to text of each instruction of the stub of one of three sites."""
     stub = make_stub(inspect, ring_size(3), checked=checked)
-    layout = Layout(stub, 3, 4, inspect, ring_size(3), code=0x1000_0000, data=0x1010_0000)
+    layout = StubLayout(stub, 3, 4, inspect, ring_size(3), code=0x1000_0000, data=0x1010_0000)
     code = layout.assemble([CALLEE] * 3)
     assert len(code) == 3 * stub.size
     start = site * stub.size
@@ -68,11 +70,11 @@ def test_every_instruction_has_its_place() -> None:
         if offset in (0, stub.count, stub.record, stub.trap):
             counted = False
         at = stub.place(offset)
-        assert (at is Place.COUNTED) == counted, text
+        assert (at is StubPhase.COUNTED) == counted, text
         if text.startswith("lock inc"):
             counted = True
-    claimed = [o for o in code if stub.place(o) is Place.CLAIMED]
-    stored = [o for o in code if stub.place(o) is Place.STORED]
+    claimed = [o for o in code if stub.place(o) is StubPhase.CLAIMED]
+    stored = [o for o in code if stub.place(o) is StubPhase.STORED]
     assert code[claimed[0]] == "mov r12,r13"
     assert code[stored[0]].startswith("mov [r12+68h],r13")
     assert max(claimed) < min(stored)
@@ -89,7 +91,9 @@ def test_a_checked_stub_counts_down_and_traps() -> None:
 @given(st.integers(1, 200), st.integers(0, 5000), st.integers(1, 400))
 def test_nothing_overlaps(sites: int, claim: int, inspect: int) -> None:
     ring = ring_size(sites)
-    layout = Layout(make_stub(inspect, ring), sites, 7, inspect, ring, 300, 500, 1 << 20, 1 << 30)
+    layout = StubLayout(
+        make_stub(inspect, ring), sites, 7, inspect, ring, 300, 500, 1 << 20, 1 << 30
+    )
     assert layout.slot(7) == layout.more_code_at
     assert layout.more_code_at + layout.more_code <= layout.code + layout.code_size - 8
     assert layout.more_data_at + layout.more_data <= layout.data + layout.data_size

@@ -14,7 +14,7 @@ from goprobe.process.memory.memory import Memory, ProcessMemory
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer.events import CallHit, CallSite
 from goprobe.process.tracer.run import run_counted
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.target.goprocess import GoProcess
 from tests.escape.corpus import FOLDER
 from tests.support.go import build, matrix
@@ -24,7 +24,7 @@ from tests.support.go import build, matrix
 @pytest.mark.parametrize("name", ["strings", "interfaces", "slices"])
 def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) -> None:
     binary = build(FOLDER / f"{name}.go", go=go)
-    program = Program(ElfFile(binary))
+    program = GoProgram(ElfFile(binary))
     calls = [c for c in CodeMap(program).calls if c.outer.function.startswith("main.")]
     seen: dict[str, int] = {}
     differing: list[str] = []

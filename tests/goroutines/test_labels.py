@@ -22,7 +22,7 @@ from goprobe.runtime.goroutines.labels import Labels, read_labels
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.shipped import shipped_layout
 from goprobe.runtime.values.text import escape
-from goprobe.target.live import hold, open_target
+from goprobe.target.live import open_target, stopped_target
 from tests.support.go import Running, build, matrix, running
 
 SOURCE = Path(__file__).parents[2] / "testdata" / "targets" / "labels.go"
@@ -66,8 +66,8 @@ def test_labels_are_those_that_the_program_tells(go: str, flags: tuple[str, ...]
     with running(build(SOURCE, go=go, flags=flags)) as program:
         target = open_target(program.pid)
         report = goroutines(target)
-        with hold(target) as held:
-            again = goroutine_states(held.world, 0)
+        with stopped_target(target) as stopped:
+            again = goroutine_states(stopped.world, 0)
         truth = {1: {}, **said(program)}
         assert len(truth) > 14
         assert told(report) == truth

@@ -17,7 +17,7 @@ from goprobe.model.heap import HeapReport
 from goprobe.runtime.heap.bookkeeping import Bookkeeping, disagreements
 from goprobe.runtime.heap.census import Census
 from goprobe.runtime.heap.heap import Heap, Span
-from goprobe.target.live import Target, hold, open_target
+from goprobe.target.live import Target, open_target, stopped_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, running
 from tests.support.heap import TESTDATA
@@ -50,8 +50,8 @@ def scribbled(pid: int, address: int, value: int, size: int = 8) -> Iterator[Non
 
 def census_of(target: Target) -> Census:
     books = Bookkeeping.of(target.layout, target.program.facts.roots, target.bias)
-    with hold(target) as held:
-        return books.count(books.copy(held.memory))
+    with stopped_target(target) as stopped:
+        return books.count(books.copy(stopped.memory))
 
 
 def failed(report: HeapReport) -> set[str]:

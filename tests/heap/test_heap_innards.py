@@ -12,7 +12,7 @@ from goprobe.analysis.heap.snapshot import take
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.loclist import Entry
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.spilled import parts_in_memory
 from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
@@ -80,7 +80,7 @@ def test_the_data_of_an_interface_whose_first_word_is_not_kept(go: str) -> None:
     told = _told("lonedata.go", go, ())
     assert len(told) == 4
     assert not [(name, what) for name, what in told if name and name not in what]
-    debug = Program(ElfFile(build(TESTDATA / "lonedata.go", go=go))).debug
+    debug = GoProgram(ElfFile(build(TESTDATA / "lonedata.go", go=go))).debug
     function = next(f for f in debug.index.functions if f.name == "main.wait")
     held = next(
         local for scope in debug.scopes(function, function.low) for local in scope.locals

@@ -13,7 +13,7 @@ import pytest
 from goprobe.binary.dwarf.dieindex import AT_TYPE, integer
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.target.core import open_core
 from scripts.fuzzing.layout import Part, layout_of
 from scripts.fuzzing.questions import OF_PROCESS, OF_PROGRAM, Asked
@@ -75,8 +75,8 @@ def every(path: Path) -> dict[str, Cost]:
     return found
 
 
-def _quietly(ask: Callable[[Program], object], path: Path) -> None:
-    ask(Program(ElfFile(path)))
+def _quietly(ask: Callable[[GoProgram], object], path: Path) -> None:
+    ask(GoProgram(ElfFile(path)))
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +130,7 @@ def test_an_abbreviation_table_for_each_unit(loose: Bytes) -> None:
 def test_types_that_hold_themselves(loose: Bytes) -> None:
     """Every field of every struct is said to be of that struct's own type."""
     path = loose.path()
-    debug = Program(ElfFile(path)).debug
+    debug = GoProgram(ElfFile(path)).debug
     info, changed = loose.part(".debug_info"), 0
     for offset in debug.index.types.values():
         die = debug.die(offset)

@@ -19,8 +19,8 @@ from goprobe.analysis.trace.trace import TraceRequest, trace
 from goprobe.model.attached import MapsReport, Whereabouts
 from goprobe.model.location import Kind, Region
 from goprobe.runtime.world import World
-from goprobe.target.ask import ask
 from goprobe.target.live import open_target
+from goprobe.target.query import query
 from tests.support.gdb import gdbs
 from tests.support.go import Running, build, matrix, running
 
@@ -91,7 +91,7 @@ def test_what_threads_lead_to_is_copied_at_the_second_stop(asked: Asked) -> None
         times += 1
         return memory_map(Locator(world))
 
-    ask(open_target(asked.program.pid), question)
+    query(open_target(asked.program.pid), question)
     assert times <= 4  # two rehearsals, two answers
 
 

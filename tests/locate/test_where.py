@@ -13,7 +13,7 @@ from goprobe.analysis.locate.where import where
 from goprobe.model.attached import Whereabouts
 from goprobe.model.location import Detail, Kind
 from goprobe.process.proc.maps import read_maps
-from goprobe.target.live import Target, hold, open_target
+from goprobe.target.live import Target, open_target, stopped_target
 from tests.support.go import Running, build, has_gcc, matrix, running, whole_matrix
 
 TARGETS = Path(__file__).parents[2] / "testdata" / "targets"
@@ -211,8 +211,8 @@ def test_system_stacks(kinds: Standing) -> None:
 
 def test_the_runtimes_own_memory(kinds: Standing) -> None:
     small = kinds.program.address("small")
-    with hold(kinds.target) as held:
-        heap = held.world.heap
+    with stopped_target(kinds.target) as stopped:
+        heap = stopped.world.heap
         span, arena = heap.span_at(small), heap.arena_at(small)
         assert span and arena
         table = heap.arena_table[0] + 8 * (arena.index % (1 << 22))
@@ -262,8 +262,8 @@ def test_stacks_of_c(cgo: Standing) -> None:
 
 
 def test_every_identity_of_an_address(kinds: Standing) -> None:
-    with hold(kinds.target) as held:
-        g = next(g for g in held.world.goroutines.all if g.id == 1)
+    with stopped_target(kinds.target) as stopped:
+        g = next(g for g in stopped.world.goroutines.all if g.id == 1)
     found = kinds.one(g.address)
     assert {found.kind, *(also.kind for also in found.also)} >= {Kind.RUNTIME}
     told = [found.detail, *(also.detail for also in found.also)]

@@ -16,7 +16,7 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.tracer.events import CallSite, RunOutcome
 from goprobe.process.tracer.ledger import AllocatorCalls, Doing, Ledger, Made, merged
 from goprobe.process.tracer.run import run_counted
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from tests.support.go import build, matrix
 
 releases = pytest.mark.parametrize("go", matrix())
@@ -180,7 +180,7 @@ func main() {
 
 def counted(binary: Path, argument: str, *, inspect: int) -> dict[str, Made | None]:
     """What was made in each function of main, one call in each."""
-    program = Program(ElfFile(binary))
+    program = GoProgram(ElfFile(binary))
     code = CodeMap(program)
     calls = [c for c in code.calls if c.outer.function.startswith("main.")]
     owners = [call.pc + CALL_SIZE for call in calls]

@@ -34,7 +34,7 @@ from goprobe.model.heap import (
 )
 from goprobe.model.location import Kind, Region
 from goprobe.model.report import Tool
-from goprobe.model.trace import Bounds, Stop, TraceReport
+from goprobe.model.trace import Bounds, StopReport, TraceReport
 from goprobe.model.value import Value
 from tests.report.escapes import escapes, promise, site
 from tests.report.samples import (
@@ -160,7 +160,7 @@ def moving(stops: int) -> TraceReport:
     return msgspec.structs.replace(report, stops=tuple(made))
 
 
-def _moved(stop: Stop, by: int) -> Stop:
+def _moved(stop: StopReport, by: int) -> StopReport:
     assert isinstance(stop.stack, Bounds)
     variable = msg()
     place = on_stack(int(variable.address or 0))

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location, Region
 from goprobe.model.report import Tool
-from goprobe.model.trace import Binary, Bounds, Exit, Frame, Stop, TraceReport
+from goprobe.model.trace import Binary, Bounds, Exit, Frame, StopReport, TraceReport
 from goprobe.model.value import Data, Element, State, Value, Variable
 
 LITERAL = 0x49F3C2
@@ -169,9 +169,9 @@ def println_argument(text: str = "Hello, Go!") -> Variable:
     )  # fmt: skip
 
 
-def first_stop() -> Stop:
+def first_stop() -> StopReport:
     why = "declared at line 6, which has not run yet"
-    return Stop(
+    return StopReport(
         reason="breakpoint", function="main.main", file="/home/gopher/hello.go", line=5,
         goroutine=1, thread=4242, pc=Address(0x48C9C0), sp=Address(0xC00009CF00), stack=STACK,
         frames=(
@@ -184,8 +184,8 @@ def first_stop() -> Stop:
     )  # fmt: skip
 
 
-def second_stop(variables: Iterable[Variable] = ()) -> Stop:
-    return Stop(
+def second_stop(variables: Iterable[Variable] = ()) -> StopReport:
+    return StopReport(
         reason="breakpoint", function="fmt.Println", file="/usr/local/go/src/fmt/print.go",
         line=313, goroutine=1, thread=4242, pc=Address(0x48C4E0), sp=Address(0xC00009CE90),
         stack=STACK,

@@ -15,7 +15,7 @@ from goprobe.process.memory.memory import Buffer, Memory
 from goprobe.runtime.image.modules import line_table_of, read_modules
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import World
-from goprobe.target.live import hold
+from goprobe.target.live import stopped_target
 from tests.runtime.stackprograms import PARKED
 from tests.support.go import build, has_gcc, matrix, running
 
@@ -103,8 +103,8 @@ def first_of(world: World) -> int:
 def test_the_programs_own_module(go: str, kind: str) -> None:
     binary = build(PARKED, go=go, flags=BUILDS[kind])
     elf = ElfFile(binary)
-    with running(binary) as program, hold(program.pid) as held:
-        world = held.world
+    with running(binary) as program, stopped_target(program.pid) as stopped:
+        world = stopped.world
         found = find_module_head(elf)
         modules = read_modules(world.memory, world.layout, first_of(world))
         table = line_table_of(world.memory, modules.first)
@@ -145,8 +145,11 @@ def test_nothing_else_in_a_binary_is_a_moduledata(go: str, kind: str) -> None:
 def test_plugins_are_modules_too(go: str) -> None:
     cgo = {"CGO_ENABLED": "1"}
     plugin = build(PLUGIN, go=go, flags=("-buildmode=plugin",), env=cgo)
-    with running(build(HOST, go=go, env=cgo), str(plugin)) as program, hold(program.pid) as held:
-        world, stacks = held.world, Stacks(held.world)
+    with (
+        running(build(HOST, go=go, env=cgo), str(plugin)) as program,
+        stopped_target(program.pid) as stopped,
+    ):
+        world, stacks = stopped.world, Stacks(stopped.world)
         main, other = stacks.modules
         run, kept = program.address("run"), program.address("kept")
         assert not main.plugin
@@ -168,8 +171,8 @@ def test_plugins_are_modules_too(go: str) -> None:
 
 @RELEASES
 def test_a_broken_list_of_modules_ends(go: str) -> None:
-    with running(build(PARKED, go=go)) as program, hold(program.pid) as held:
-        world = held.world
+    with running(build(PARKED, go=go)) as program, stopped_target(program.pid) as stopped:
+        world = stopped.world
         first = first_of(world)
         following = first + world.layout.offset("moduledata", "next")
         size = first + world.layout.offset("moduledata", "modulename") + 8

@@ -9,7 +9,7 @@ import pytest
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.loclist import Entry
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.pieces import Leaf, is_one_word_of_more, is_taken_apart, leaves, placed
 from tests.support.go import build
 from tests.trace.test_variables_reused import SOURCE
@@ -18,8 +18,8 @@ WORDS = (Leaf(0, 8, "a"), Leaf(8, 4, "b"), Leaf(16, 8, "c"), Leaf(24, 8, "d"))
 
 
 @cache
-def program() -> Program:
-    return Program(ElfFile(build(SOURCE)))
+def program() -> GoProgram:
+    return GoProgram(ElfFile(build(SOURCE)))
 
 
 def shape(name: str) -> list[tuple[int, int, str]]:

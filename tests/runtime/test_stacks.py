@@ -15,7 +15,7 @@ from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import Unwound
-from goprobe.target.live import hold, open_target
+from goprobe.target.live import open_target, stopped_target
 from tests.runtime.stackprograms import BUSY, CALLBACKS, PARKED
 from tests.support.go import build, has_gcc, matrix, running
 
@@ -91,9 +91,9 @@ class Compared:
 
 def compare(binary: Path) -> Compared:
     with running(binary, env={"GOMAXPROCS": "1", "GOTRACEBACK": "system"}) as program:
-        with hold(program.pid) as held:
-            stacks = Stacks(held.world)
-            walked = {g.id: (g, stacks.of_goroutine(g)) for g in held.world.goroutines.all}
+        with stopped_target(program.pid) as stopped:
+            stacks = Stacks(stopped.world)
+            walked = {g.id: (g, stacks.of_goroutine(g)) for g in stopped.world.goroutines.all}
             ours = {id_: printed(stacks.source(unwound)) for id_, (_, unwound) in walked.items()}
         crash(program.pid)
         program.process.wait(60)
@@ -140,9 +140,9 @@ def test_calls_of_c_and_back_are_as_the_runtime_prints_them(go: str, kind: str) 
 @RELEASES
 def test_printed_frames_leave_out_what_the_compiler_made(go: str) -> None:
     with running(build(PARKED, go=go), "dump", env={"GOMAXPROCS": "1"}) as program:
-        with hold(program.pid) as held:
-            stacks = Stacks(held.world)
-            walked = {g.id: stacks.of_goroutine(g) for g in held.world.goroutines.all}
+        with stopped_target(program.pid) as stopped:
+            stacks = Stacks(stopped.world)
+            walked = {g.id: stacks.of_goroutine(g) for g in stopped.world.goroutines.all}
             ours = {id_: list(stacks.printed(unwound)) for id_, unwound in walked.items()}
             everything = {id_: list(stacks.source(unwound)) for id_, unwound in walked.items()}
         wanted = traces("\n".join(program.lines))
@@ -162,11 +162,11 @@ def test_a_busy_program_is_walked_to_the_end_wherever_it_stands(go: str) -> None
     with running(build(BUSY, go=go)) as program:
         target = open_target(program.pid)
         for _ in range(60):
-            with hold(target) as held:
-                stacks = Stacks(held.world)
-                alive = [g for g in held.world.goroutines.all if not g.dead]
+            with stopped_target(target) as stopped:
+                stacks = Stacks(stopped.world)
+                alive = [g for g in stopped.world.goroutines.all if not g.dead]
                 walked += [stacks.of_goroutine(g) for g in alive]
-                walked += [stacks.of_thread(tid) for tid in held.world.threads]
+                walked += [stacks.of_thread(tid) for tid in stopped.world.threads]
     incomplete = [u.why for u in walked if not u.complete]
     # In a few instructions of a switch between stacks nothing says where the other one is.
     assert len(incomplete) <= len(walked) // 100, incomplete

@@ -18,12 +18,12 @@ from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import CannotWorkError
 from goprobe.process.memory.memory import ProcessMemory
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
 from goprobe.runtime.layout.shipped import releases as shipped_releases
 from goprobe.runtime.layout.shipped import shipped_layout, shipped_layouts
 from goprobe.runtime.stripped import Finder
-from goprobe.target.live import hold, open_target
+from goprobe.target.live import open_target, stopped_target
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, releases, running
 
@@ -45,7 +45,7 @@ def strip(binary: Path, into: Path) -> Path:
 # anew after runtime/layout/fields.py has changed must not stay unseen.
 @pytest.mark.parametrize("go", releases())
 def test_layouts_shipped_are_those_of_debug_information(go: str) -> None:
-    program = Program(ElfFile(build(TESTDATA / "targets" / "labels.go", go=go)))
+    program = GoProgram(ElfFile(build(TESTDATA / "targets" / "labels.go", go=go)))
     made = layout_from_debug(DebugInfo(program.elf), f"go{go}")
     assert go in shipped_releases()
     shipped = shipped_layout(program.go)
@@ -81,7 +81,7 @@ def twins(
 
 
 def test_roots_found_are_where_the_symbols_say(twins: Twins) -> None:
-    program = Program(ElfFile(twins.stripped))
+    program = GoProgram(ElfFile(twins.stripped))
     assert program.stripped
     bias = open_target(twins.program.pid).bias
     memory = ProcessMemory(twins.program.pid)
@@ -109,7 +109,7 @@ def test_a_snapshot_of_the_goroutines_without_room_is_not_taken_for_their_list(
     twins: Twins,
 ) -> None:
     """While the collector marks, work.stackRoots is all that allgs is, where that is full."""
-    program = Program(ElfFile(twins.stripped))
+    program = GoProgram(ElfFile(twins.stripped))
     said = roots_from_debug(DebugInfo(ElfFile(twins.symbols)))
     bias = open_target(twins.program.pid).bias
     memory = Patched(twins.program.pid)
@@ -141,8 +141,8 @@ def test_goroutines_of_a_stripped_program(twins: Twins) -> None:
 def test_what_was_found_is_kept(twins: Twins) -> None:
     first, second = (open_target(twins.program.pid) for _ in range(2))
     assert first.program.facts == second.program.facts
-    with hold(second) as held:
-        assert held.world.heap.arenas
+    with stopped_target(second) as stopped:
+        assert stopped.world.heap.arenas
 
 
 WITHOUT_MAIN = """package main
@@ -192,7 +192,7 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stripped program that says to be of a release that does not exist yet."""
     binary = build(HEAP, flags=("-ldflags=-s -w",))
     data = binary.read_bytes()
-    version = f"go{Program(ElfFile(binary)).go}".replace("gogo", "go").encode()
+    version = f"go{GoProgram(ElfFile(binary)).go}".replace("gogo", "go").encode()
     assert version in data
     major, minor, *rest = version.decode().split(".")
     newer = ".".join([major, str(int(minor) + 70)[-len(minor) :], *rest]).encode()
@@ -210,22 +210,22 @@ def test_a_struct_that_changed_between_patch_releases(tmp_path: Path) -> None:
     if "1.24" not in releases():
         pytest.skip("no Go 1.24 here")
     symbols = build(HEAP, go="1.24")
-    said, debug = str(Program(ElfFile(symbols)).go), DebugInfo(ElfFile(symbols))
+    said, debug = str(GoProgram(ElfFile(symbols)).go), DebugInfo(ElfFile(symbols))
     data = build(HEAP, go="1.24", flags=("-ldflags=-s -w",)).read_bytes()
     assert said == "go1.24.11" and said.encode() in data  # of which the shipped layout is
     binary = tmp_path / "standing"
     binary.write_bytes(data.replace(said.encode(), b"go1.24.04"))
     binary.chmod(0o755)
-    likely, other = shipped_layouts(Program(ElfFile(binary)).go)
+    likely, other = shipped_layouts(GoProgram(ElfFile(binary)).go)
     made = layout_from_debug(debug, "go1.24").struct("m")
     assert likely.struct("m") != made and other.struct("m") == made
-    assert other == shipped_layout(Program(ElfFile(symbols)).go)
+    assert other == shipped_layout(GoProgram(ElfFile(symbols)).go)
     with running(binary) as program:
         target = open_target(program.pid)
         assert target.layout == other
-        with hold(target) as held:
-            found = {thread.tid for thread in held.world.goroutines.threads}
-            assert set(held.world.threads) <= found and len(found) > 2
+        with stopped_target(target) as stopped:
+            found = {thread.tid for thread in stopped.world.goroutines.threads}
+            assert set(stopped.world.threads) <= found and len(found) > 2
         # By the other layout most threads are nobody's, and the reports say so.
         target.program.adopt(Facts(likely, target.program.facts.roots))
         for report in (maps(target), where(target, [0x10])):

@@ -16,7 +16,7 @@ from goprobe.arch.registers import GENERAL
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.maps import read_maps
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import World, load_bias
 from goprobe.target.goprocess import GoProcess
 from tests.support.gdb import gdbs
@@ -57,7 +57,7 @@ class GdbSession:
         self._process = process
         self._binary = binary
         self._said = ""
-        self._program = Program(ElfFile(binary))
+        self._program = GoProgram(ElfFile(binary))
 
     def __call__(self, command: str, timeout: float = 60.0) -> str:
         """What GDB says to a command; AssertionError where it ends or does not answer."""

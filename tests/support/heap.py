@@ -10,7 +10,7 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.ptrace.stop import stopped
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import World, load_bias
 from goprobe.target.goprocess import GoProcess
 
@@ -20,7 +20,7 @@ TESTDATA = Path(__file__).parents[2] / "testdata" / "heap"
 @contextmanager
 def standing_world(pid: int, binary: Path) -> Iterator[World]:
     """The process as it stands while it is held."""
-    program = Program(ElfFile(binary))
+    program = GoProgram(ElfFile(binary))
     assert program.facts
     with stopped(pid) as process:
         mappings = read_maps(pid)

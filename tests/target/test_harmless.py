@@ -18,7 +18,7 @@ import pytest
 from goprobe.analysis.locate.where import where
 from goprobe.model.location import Kind
 from goprobe.runtime.world import World
-from goprobe.target.live import hold, open_target
+from goprobe.target.live import open_target, stopped_target
 from tests.process.targets import assert_free, tries
 from tests.runtime.test_modules import HOST, PLUGIN
 from tests.support.cli import Ran, environment, goprobe, started
@@ -111,12 +111,12 @@ def _parked(world: World) -> list[int]:
 def _damages(program: Running, value: int) -> list[Writes]:
     head = program.address("head")
     for _ in range(100):
-        with hold(open_target(program.pid)) as held:
-            if len(_parked(held.world)) == 100:
+        with stopped_target(open_target(program.pid)) as stopped:
+            if len(_parked(stopped.world)) == 100:
                 break
         time.sleep(0.1)
-    with hold(open_target(program.pid)) as held:
-        world = held.world
+    with stopped_target(open_target(program.pid)) as stopped:
+        world = stopped.world
         return [*_lists(world, value), *_spans(world, value, head), *_goroutines(world, value)]
 
 

@@ -18,7 +18,7 @@ from goprobe.api.script import live
 from goprobe.model.address import Address
 from goprobe.model.location import Kind
 from goprobe.model.report import Audited
-from goprobe.model.trace import Stop, TraceReport
+from goprobe.model.trace import StopReport, TraceReport
 from goprobe.model.value import State, Value, Variable
 from tests.support.go import matrix, toolchain
 
@@ -71,20 +71,20 @@ def test_a_program_stands_at_its_entry_without_a_caller(go: str, tmp_path: Path)
     assert all(entry.holds for entry in made.audit)
 
 
-def at(report: TraceReport, where: str) -> Stop:
+def at(report: TraceReport, where: str) -> StopReport:
     return next(s for s in report.stops if s.reason.endswith(where))
 
 
-def failed(stop: Stop, report: TraceReport) -> set[str]:
+def failed(stop: StopReport, report: TraceReport) -> set[str]:
     return {e.check for e in audit_stop(StopFacts(stop, report.map)) if not e.holds}
 
 
-def with_variable(stop: Stop, name: str, **changes: Any) -> Stop:
+def with_variable(stop: StopReport, name: str, **changes: Any) -> StopReport:
     made = tuple(replace(v, **changes) if v.name == name else v for v in stop.variables)
     return replace(stop, variables=made)
 
 
-def named(stop: Stop, name: str) -> Variable:
+def named(stop: StopReport, name: str) -> Variable:
     return next(v for v in stop.variables if v.name == name)
 
 

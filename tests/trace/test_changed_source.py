@@ -10,7 +10,7 @@ import pytest
 from msgspec import UNSET
 
 from goprobe.analysis.trace.trace import TraceRequest, trace
-from goprobe.model.trace import Stop
+from goprobe.model.trace import StopReport
 from tests.support.go import build, matrix, toolchain
 
 PROGRAM = """package main
@@ -31,7 +31,7 @@ func main() {
 EDITED = PROGRAM.replace("show(y)\n", "show(x)\n")
 
 
-def stops_of(binary: Path, go: str) -> tuple[Stop, ...]:
+def stops_of(binary: Path, go: str) -> tuple[StopReport, ...]:
     with Path(os.devnull).open("w") as sink:
         request = TraceRequest(
             str(binary), breaks=("main.show",), go=str(toolchain(go)), stdout_fd=sink.fileno()
@@ -39,7 +39,7 @@ def stops_of(binary: Path, go: str) -> tuple[Stop, ...]:
         return trace(request).stops
 
 
-def told(stop: Stop) -> dict[str, str]:
+def told(stop: StopReport) -> dict[str, str]:
     """The variables of main.main that have a value."""
     own = (v for v in stop.variables if v.function == "main.main")
     return {v.name: v.value.text for v in own if v.value is not UNSET}

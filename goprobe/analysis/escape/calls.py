@@ -34,7 +34,7 @@ from goprobe.runtime.allocators import (
     may_allocate,
     specialised,
 )
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 
 
 class AllocationCall(msgspec.Struct, frozen=True):
@@ -95,7 +95,7 @@ _UNTYPED = ("size", "typ", "needzero")
 class CodeMap:
     """The allocating code of a binary. Addresses are link-time ones."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: GoProgram) -> None:
         self._program = program
         self._lines = program.lines
 

@@ -30,8 +30,8 @@ from goprobe.model.escape import (
     Build,
     EscapeReport,
     FunctionCode,
-    Place,
     Site,
+    SourceLine,
     Verdict,
 )
 from goprobe.model.report import Tool
@@ -133,7 +133,7 @@ def _shown(site: Site, cwd: Path) -> Site:
     return replace(site, file=_relative(site.file, cwd), calls=calls)
 
 
-def _shown_place(place: Place, cwd: Path) -> Place:
+def _shown_place(place: SourceLine, cwd: Path) -> SourceLine:
     return replace(place, file=_relative(place.file, cwd))
 
 

@@ -25,7 +25,7 @@ from goprobe.analysis.escape.score import (
     prediction_score,
     same_function,
 )
-from goprobe.analysis.escape.siteplan import Place, SitePlan
+from goprobe.analysis.escape.siteplan import FileLine, SitePlan
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocators import Family
 
@@ -37,7 +37,7 @@ class _Anchored(msgspec.Struct, frozen=True):
 
     call: AllocationCall
     at: int
-    place: Place
+    place: FileLine
 
     @property
     def function(self) -> str:
@@ -56,7 +56,7 @@ class Joiner:
     def __init__(
         self,
         predictions: Predictions,
-        facts: Mapping[Place, Sequence[LineFacts]],
+        facts: Mapping[FileLine, Sequence[LineFacts]],
         canonical: Callable[[str], str],
         own: Callable[[str], bool],
         type_name: TypeName,
@@ -72,11 +72,11 @@ class Joiner:
         """All sites of own files, those that only the code knows included, by position."""
         plans = [self._plan(predicted) for predicted in self._predictions.sites
                  if self._own(predicted.file)]  # fmt: skip
-        by_line: dict[Place, list[SitePlan]] = {}
+        by_line: dict[FileLine, list[SitePlan]] = {}
         for plan in plans:
             if not plan.predicted.parameter:
                 by_line.setdefault((plan.predicted.file, plan.predicted.line), []).append(plan)
-        anchored: dict[Place, list[_Anchored]] = {}
+        anchored: dict[FileLine, list[_Anchored]] = {}
         for call in calls:
             if found := self._anchor(call):
                 anchored.setdefault(found.place, []).append(found)
@@ -300,7 +300,7 @@ class Joiner:
 
     def _unpredicted(self, left: Sequence[_Anchored]) -> list[SitePlan]:
         """Sites of which the compiler said nothing: one for each kind of call on a line."""
-        made: dict[tuple[Place, Family, int], SitePlan] = {}
+        made: dict[tuple[FileLine, Family, int], SitePlan] = {}
         for anchored in left:
             call = anchored.call
             key = anchored.place, call.allocator.family, call.type
@@ -323,7 +323,7 @@ _REFUSED = -100
 _ONCE = 3
 
 
-def _lines_of_functions(facts: Mapping[Place, Sequence[LineFacts]]) -> dict[str, list[int]]:
+def _lines_of_functions(facts: Mapping[FileLine, Sequence[LineFacts]]) -> dict[str, list[int]]:
     found: dict[str, set[int]] = {}
     for (_, line), of_line in facts.items():
         for fact in of_line:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from goprobe.analysis.escape.promises import WORDS, Promise
-from goprobe.model.escape import Assertion, Call, Place, Site, Verdict
+from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
 
 _V = Verdict
 _FINE_ON_STACK = frozenset((_V.CONFIRMED_STACK, _V.STATIC, _V.ELIDED, _V.NO_COPY, _V.DEAD))
@@ -148,7 +148,7 @@ def _where(site: Site) -> str:
     return f"{site.expression} (line {site.line})"
 
 
-Holds = Callable[[Place], bool]
+Holds = Callable[[SourceLine], bool]
 
 
 def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> Code:
@@ -156,7 +156,7 @@ def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> Code:
     here = tuple(
         site
         for site in sites
-        if not site.parameter and holds(Place(site.function, site.file, site.line))
+        if not site.parameter and holds(SourceLine(site.function, site.file, site.line))
     )
     pieces = [
         (site, call)

@@ -10,7 +10,7 @@ from goprobe.analysis.escape.linefacts import LineFacts, StaticKind
 from goprobe.analysis.escape.score import (
     same_function,
 )
-from goprobe.analysis.escape.siteplan import Place, SitePlan
+from goprobe.analysis.escape.siteplan import FileLine, SitePlan
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocators import Family
 
@@ -18,10 +18,12 @@ from goprobe.runtime.allocators import Family
 class LineCode:
     """`facts` have canonical file names."""
 
-    def __init__(self, facts: Mapping[Place, Sequence[LineFacts]]) -> None:
+    def __init__(self, facts: Mapping[FileLine, Sequence[LineFacts]]) -> None:
         self._facts = facts
 
-    def complete(self, place: Place, plans: Sequence[SitePlan], sites: Collection[Place]) -> None:
+    def complete(
+        self, place: FileLine, plans: Sequence[SitePlan], sites: Collection[FileLine]
+    ) -> None:
         on_line = self._facts.get(place, ())
         for plan in plans:
             facts = _of_its_function(plan, [f for f in on_line if relevant(f, plan)])
@@ -53,7 +55,7 @@ class LineCode:
             plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
 
     def _add_witnesses(
-        self, plan: SitePlan, facts: Iterable[LineFacts], sites: Collection[Place]
+        self, plan: SitePlan, facts: Iterable[LineFacts], sites: Collection[FileLine]
     ) -> None:
         if plan.predicted.prediction is not Prediction.STACK and Family.GROW not in plan.families:
             return

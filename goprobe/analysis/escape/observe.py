@@ -22,12 +22,12 @@ from goprobe.model.trace import Exit
 from goprobe.process.memory.memory import Memory, ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
-from goprobe.process.ptrace.heldregisters import held_registers, out_of_calls
+from goprobe.process.ptrace.stoppedregisters import out_of_calls, stopped_registers
 from goprobe.process.tracer.events import CallSite, ProbeSite, RunOutcome
 from goprobe.process.tracer.ledger import Made
 from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.allocators import Allocates, Family
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
 
@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True):
     responsible for what it allocates; of the instructions `watched` it is asked whether they ran
     at all."""
 
-    program: Program
+    program: GoProgram
     code: CodeMap
     plans: Sequence[SitePlan]
     others: Mapping[int, DirectCall]
@@ -148,7 +148,7 @@ def observe(request: Request) -> Observed:
 class _Sweeps:
     """Looks for pointers into stacks while the program stands still; each is told once."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: GoProgram) -> None:
         self._program = program
         self._count = 0
         self.found: dict[str, DanglingPointer] = {}
@@ -167,7 +167,7 @@ class _Sweeps:
         bias = load_bias(self._program, mappings, str(self._program.elf.path), entry_point(pid))
         try:
             low, high = self._program.lines.low + bias, self._program.lines.high + bias
-            threads = out_of_calls(held_registers(pid), memory, low, high)
+            threads = out_of_calls(stopped_registers(pid), memory, low, high)
             process = GoProcess(pid, self._program, bias)
             found = pointers_into_stacks(process, memory, mappings, threads)
         except (GoprobeError, UnreadableError) as error:

@@ -12,7 +12,7 @@ import msgspec
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import UsageError
 from goprobe.process.tracer.run import MOST_INSPECTED
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.build import Progress
 from goprobe.toolchain.escapebuild import EscapeBuild
 
@@ -67,7 +67,7 @@ def require_tests(request: EscapeRequest, builds: Iterable[EscapeBuild]) -> None
     asked = {option: how for option, how in wanted.items() if how[0]}
     if not asked:
         return
-    names = [n for b in builds for n in Program(ElfFile(b.binary)).lines.names()]
+    names = [n for b in builds for n in GoProgram(ElfFile(b.binary)).lines.names()]
     short = {name.rpartition(".")[2] for name in names}
     for option, (pattern, prefixes) in asked.items():
         if not any(name.startswith(prefixes) and _matches(pattern, name) for name in short):

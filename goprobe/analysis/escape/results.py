@@ -26,7 +26,7 @@ from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer.events import CallHit, ProbeHit
 from goprobe.runtime.allocators import Allocator, Family
 from goprobe.runtime.heap.heap import Heap
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
@@ -96,7 +96,7 @@ class _CallWords:
 class QuickLocator:
     """Tells where an address lies, quickly, in a process that runs on between questions."""
 
-    def __init__(self, program: Program, memory: Memory) -> None:
+    def __init__(self, program: GoProgram, memory: Memory) -> None:
         self._program = program
         self._memory = memory
         pid = memory.pid if isinstance(memory, ProcessMemory) else 0
@@ -179,7 +179,7 @@ class Results:
 
     def __init__(
         self,
-        program: Program,
+        program: GoProgram,
         calls: Mapping[int, AllocationCall],
         frame_offsets: Mapping[int, int],
     ) -> None:

@@ -9,7 +9,7 @@ from goprobe.analysis.escape.linefacts import StackWitness, Static
 from goprobe.analysis.escape.predictions import Predicted
 from goprobe.runtime.allocators import Family
 
-Place = tuple[str, int]
+FileLine = tuple[str, int]
 
 
 class SitePlan(msgspec.Struct):

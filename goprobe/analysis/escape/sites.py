@@ -16,9 +16,9 @@ from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.sourcefiles import SourceNames
 from goprobe.analysis.escape.verdict import judge
 from goprobe.model.address import Address
-from goprobe.model.escape import Call, Outcome, Place, Prediction, Site, Verdict
+from goprobe.model.escape import Call, Outcome, Prediction, Site, SourceLine, Verdict
 from goprobe.runtime.allocators import Family
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import MapParts
 
 
@@ -27,7 +27,7 @@ class Sites:
 
     def __init__(
         self,
-        program: Program,
+        program: GoProgram,
         names: SourceNames,
         facts: Mapping[tuple[str, int], Sequence[LineFacts]],
         copies: Copies,
@@ -155,7 +155,7 @@ class Sites:
             file=canonical(inner.file), line=inner.line, function=inner.function,
             hits=seen.hits(call), allocations=seen.allocations(call), blocks=seen.blocks(call),
             bytes=seen.bytes(call), on_scheduler=seen.on_scheduler(call),
-            frames=tuple(Place(f.function, canonical(f.file), f.line) for f in call.frames),
+            frames=tuple(SourceLine(f.function, canonical(f.file), f.line) for f in call.frames),
             ran=any(seen.ran_at(pc) for pc in (call.pc, *self._copies.starts_of_line(call))),
         )  # fmt: skip
 

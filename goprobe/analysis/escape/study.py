@@ -23,7 +23,7 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import telling
 from goprobe.model.escape import FunctionCode
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import static_types
 from goprobe.toolchain.escapebuild import EscapeBuild
 from goprobe.toolchain.find import GoTool
@@ -34,7 +34,7 @@ class Study:
 
     def __init__(self, build: EscapeBuild, go: GoTool, request: EscapeRequest) -> None:
         self.build, self.request = build, request
-        self.program = Program(ElfFile(build.binary, shown_as=build.program.path))
+        self.program = GoProgram(ElfFile(build.binary, shown_as=build.program.path))
         self.names = SourceNames(build, str(go.path.resolve().parent.parent))
         self.sources = Sources()
         self.code = CodeMap(self.program)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from goprobe.analysis.explain import behaviour, places
+from goprobe.analysis.explain import behaviour, locations
 from goprobe.analysis.explain.measured import Measured
 from goprobe.analysis.explain.study import Study
 
@@ -15,30 +15,30 @@ CLAIMS: tuple[tuple[str, Callable[[Study], Measured]], ...] = (
     (
         "machine code of main, fmt.Println and the runtime lies in one read-only, executable "
         "segment at the lowest addresses, shared by all goroutines",
-        places.code_segment,
+        locations.code_segment,
     ),
     (
         'the literal\'s bytes lie in the "data" segment, once, and are immutable',
-        places.literal_place,
+        locations.literal_place,
     ),
-    ("global variables live beside the literal", places.globals_beside),
-    ('msg, on the stack, is "a pointer" to the literal', places.message_is_pointer),
+    ("global variables live beside the literal", locations.globals_beside),
+    ('msg, on the stack, is "a pointer" to the literal', locations.message_is_pointer),
     (
         "reusing or copying a string copies only its header; equal literals share their bytes",
-        places.copies_share,
+        locations.copies_share,
     ),
     (
         "main's frame is on the stack, between data and heap; it grows downward, and a call "
         "costs a pointer adjustment",
-        places.main_on_stack,
+        locations.main_on_stack,
     ),
-    ("a goroutine's stack grows and moves as needed", places.stack_moves),
+    ("a goroutine's stack grows and moves as needed", locations.stack_moves),
     ('there are no "stack overflow" fears', behaviour.overflow),
     (
         "the heap is not used by this code, though fmt.Println may use it for buffers",
         behaviour.heap_use,
     ),
-    ("from lowest to highest address: code, data, stack, heap", places.order),
+    ("from lowest to highest address: code, data, stack, heap", locations.order),
     ("the garbage collector stays out of the way of a program like this", behaviour.collector),
     (
         "no hidden virtual machine: the runtime is embedded, and the binary self-contained",

@@ -14,18 +14,18 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.locate.memorymap import memory_map
-from goprobe.analysis.trace.breakpoints import Place, resolve
+from goprobe.analysis.trace.breakpoints import BreakLocation, resolve
 from goprobe.analysis.trace.session import Launch, Session, prepare
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.cachefolder import cache_folder, unnamed_file
 from goprobe.errors import CannotWorkError, TargetTimeoutError, UnreadableError, UsageError
 from goprobe.model.escape import EscapeReport
 from goprobe.model.location import Kind, Location, Region
-from goprobe.model.trace import Stop
+from goprobe.model.trace import StopReport
 from goprobe.model.value import Variable
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.memory.memory import u64
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.built import is_executable_file
 
 STATIC = frozenset({Kind.RODATA, Kind.DATA, Kind.BSS})
@@ -46,12 +46,12 @@ class Gauge(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct):
     """One run of one program: its stops, its memory map, and how it ended."""
 
-    program: Program
+    program: GoProgram
     binary: str
     pid: int
     bias: int
     gdb: str
-    stops: list[Stop] = msgspec.field(default_factory=list)
+    stops: list[StopReport] = msgspec.field(default_factory=list)
     map: tuple[Region, ...] = ()
     text_mapping: str = ""
     globals: tuple[tuple[str, Location], ...] = ()
@@ -62,7 +62,7 @@ class Run(msgspec.Struct):
     prologue: tuple[str, ...] = ()
     end: str = ""
 
-    def string_variable(self) -> tuple[Stop, Variable] | None:
+    def string_variable(self) -> tuple[StopReport, Variable] | None:
         """A live string of the user's code whose bytes lie somewhere: a literal's, if there is
         one."""
         found = None
@@ -127,7 +127,7 @@ class Study:
                 prepared.program, str(prepared.built.binary), session.pid, session.bias,
                 session.gdb.version,
             )  # fmt: skip
-            places: list[Place] = []
+            places: list[BreakLocation] = []
             for where in breaks:
                 try:
                     places += session.resolve((where,))
@@ -139,7 +139,7 @@ class Study:
             self._follow(session, run, places)
         return run
 
-    def _follow(self, session: Session, run: Run, places: Sequence[Place]) -> None:
+    def _follow(self, session: Session, run: Run, places: Sequence[BreakLocation]) -> None:
         while True:
             try:
                 event, view, _ = session.run()
@@ -180,7 +180,7 @@ class Study:
         return _ending(event) if event.over else event.kind, said
 
 
-def _lines_of_main(program: Program) -> list[Place]:
+def _lines_of_main(program: GoProgram) -> list[BreakLocation]:
     """Where the last lines of main.main begin: there its variables have their values."""
     if program.stripped:
         return []
@@ -192,7 +192,7 @@ def _lines_of_main(program: Program) -> list[Place]:
         for row in program.rows.rows(program.debug.unit_at(function.offset)):
             if row.statement and place.address < row.address < function.high:
                 lines.setdefault(row.line, row.address)
-    return [Place(lines[line], f"line {line}") for line in sorted(lines)[-_LINES:]]
+    return [BreakLocation(lines[line], f"line {line}") for line in sorted(lines)[-_LINES:]]
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from goprobe.runtime.goroutines.labels import read_labels
 from goprobe.runtime.image.modules import Modules, read_modules
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import World
-from goprobe.target.live import AnyHeld, AnyTarget, HeldChild
+from goprobe.target.live import AnyStopped, AnyTarget, StoppedChild
 
-Surveyed = tuple[AnyHeld, tuple[GoroutineState, ...], int, int]
+Surveyed = tuple[AnyStopped, tuple[GoroutineState, ...], int, int]
 
 
 def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -> GoroutinesReport:
@@ -41,14 +41,14 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     modules = known_modules(target)
 
     def surveyed(by_child: bool) -> Surveyed:
-        with still(target, by_child=by_child) as (held, rehearsed):
-            return held, *survey(held, modules, time.monotonic_ns(), rehearsed)
+        with still(target, by_child=by_child) as (stopped, rehearsed):
+            return stopped, *survey(stopped, modules, time.monotonic_ns(), rehearsed)
 
     try:
         try:
-            held, states, dead, unreadable = surveyed(True)
+            stopped, states, dead, unreadable = surveyed(True)
         except CopyLostError:  # memory ran short, say: it is read while it stands
-            held, states, dead, unreadable = surveyed(False)
+            stopped, states, dead, unreadable = surveyed(False)
     except UnreadableError as error:
         raise CannotWorkError(
             f"the goroutines of process {target.pid} cannot be read: {error.why}"
@@ -58,9 +58,9 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
         states = tuple(structs.replace(s, frames=UNSET) for s in states)
     report = GoroutinesReport(
         pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside), pause_us=held.pause_us,
+        beside=tuple(image.path for image in target.beside), pause_us=stopped.pause_us,
         goroutines=states, groups=groups, dead=dead, unreadable=unreadable,
-        snapshot="fork" if isinstance(held, HeldChild) else "stop",
+        snapshot="fork" if isinstance(stopped, StoppedChild) else "stop",
     )  # fmt: skip
     return finished(report, audit_goroutines(report))
 

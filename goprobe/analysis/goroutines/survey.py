@@ -33,7 +33,14 @@ from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.modules import Modules
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import is_hard
-from goprobe.target.live import AnyHeld, AnyTarget, HeldChild, Target, hold, hold_child
+from goprobe.target.live import (
+    AnyStopped,
+    AnyTarget,
+    StoppedChild,
+    Target,
+    forked_child,
+    stopped_target,
+)
 
 _BYTES_EACH = 2400
 _TROUBLE = 128 << 20  # bytes that could be copied in the time that any child costs
@@ -43,22 +50,22 @@ _CUT = "the stack goes on: only its innermost {:,} bytes were read"
 @contextmanager
 def still(
     target: AnyTarget, *, by_child: bool = True
-) -> Iterator[tuple[AnyHeld, GoroutineCopy | None]]:
+) -> Iterator[tuple[AnyStopped, GoroutineCopy | None]]:
     """The target as it stands still, or a child of it that does, whichever is the shorter stop;
     and what was rehearsed before. Without `by_child` always the target.
 
     Raises what `hold` raises.
     """
     with ExitStack() as held_open:
-        child: HeldChild | None = None
+        child: StoppedChild | None = None
         if by_child and not target.is_core and _worth_a_child(target):
             with suppress(NoForkError):
-                child = held_open.enter_context(hold_child(target))
+                child = held_open.enter_context(forked_child(target))
         if child is not None:
             yield child, None
         else:
             rehearsed = rehearse(target)
-            yield held_open.enter_context(hold(target)), rehearsed
+            yield held_open.enter_context(stopped_target(target)), rehearsed
 
 
 def _worth_a_child(target: Target) -> bool:
@@ -86,7 +93,7 @@ def rehearse(target: AnyTarget) -> GoroutineCopy | None:
 
 
 def survey(
-    held: AnyHeld, modules: Modules, now: int, rehearsed: GoroutineCopy | None
+    stopped: AnyStopped, modules: Modules, now: int, rehearsed: GoroutineCopy | None
 ) -> tuple[tuple[GoroutineState, ...], int, int]:
     """Every goroutine that is not dead, the number of dead ones, and how many listed ones cannot
     be read. Releases the target.
@@ -94,13 +101,13 @@ def survey(
     Inside the stop memory is copied, and those goroutines are walked that run; the parked ones'
     stacks are walked afterwards, one for all that are alike. Raises UnreadableError.
     """
-    target = held.target
+    target = stopped.target
     allgs, layout = target.root("allgs"), target.layout
     if rehearsed:
-        copy = copy_again(held.memory, layout, allgs, rehearsed)
+        copy = copy_again(stopped.memory, layout, allgs, rehearsed)
     else:
-        copy = copy_goroutines(held.memory, layout, allgs)
-    world = held.world
+        copy = copy_goroutines(stopped.memory, layout, allgs)
+    world = stopped.world
     tids = {t.address: t.tid for t in world.goroutines.threads}
     live = Stacks(world, modules)
     labels = read_labels(world.memory, layout, label_sets(copy, layout))
@@ -113,11 +120,11 @@ def survey(
             live.stack_pointer(g),
             traceback_of(live, g, describer.name_of(g.start)),
         )
-    held.release()
+    stopped.release()
     table = table_of(copy, layout, np.arange(len(copy.stack_at)))
     copied = _StackMemory(table)
     # Plugins' line tables are read as they are needed: files do not change as the target runs.
-    code = Code(world.lines, modules, held.memory)
+    code = Code(world.lines, modules, stopped.memory)
     quiet = Stacks(target.process.world(copied, ()), modules, code)
     goroutines = _decoded(table, np.flatnonzero(table.alive), names)
     states = _told(table, goroutines, walked, describer, quiet, copied)

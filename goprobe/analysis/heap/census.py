@@ -21,7 +21,7 @@ from goprobe.model.report import Tool
 from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
 from goprobe.runtime.heap.census import Census, Mismatch
 from goprobe.runtime.heap.spantable import HeapCopy
-from goprobe.target.live import AnyTarget, hold
+from goprobe.target.live import AnyTarget, stopped_target
 
 _TRIES = 3
 _MOST_MISMATCHES = 20
@@ -73,14 +73,14 @@ def _copied(
         with suppress(UnreadableError):
             known = books.copy(target.reader())
     try:
-        with hold(target, timeout=timeout) as held:
-            copy = books.copy(held.memory, known)
-            held.release()
+        with stopped_target(target, timeout=timeout) as stopped:
+            copy = books.copy(stopped.memory, known)
+            stopped.release()
     except UnreadableError as error:
         raise CannotWorkError(
             f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
         ) from None
-    return copy, held.pause_us
+    return copy, stopped.pause_us
 
 
 def self_check(census: Census, dangling: int = 0, edges: int = 0) -> SelfCheck:

@@ -23,7 +23,15 @@ from goprobe.runtime.heap.words import HeapWords, read_words, scannable_bytes
 from goprobe.runtime.roots.groups import Roots
 from goprobe.runtime.roots.roots import noted_roots
 from goprobe.runtime.world import World
-from goprobe.target.live import PATIENCE, AnyTarget, Held, Target, allow, hold_child, hold_process
+from goprobe.target.live import (
+    PATIENCE,
+    AnyTarget,
+    StoppedTarget,
+    Target,
+    allow,
+    forked_child,
+    stopped_target,
+)
 
 Progress = Callable[[str], None]
 
@@ -149,7 +157,7 @@ def _from_fork(
     """Read a copy-on-write child. Raises NoForkError."""
     ours = estimate(books.count(rehearsed)) if rehearsed is not None else 0
     with ExitStack() as held_open:
-        child = held_open.enter_context(hold_child(target, timeout=manner.timeout, beside=ours))
+        child = held_open.enter_context(forked_child(target, timeout=manner.timeout, beside=ours))
         # The child may be read for long: keep it beyond this function.
         made = of_standing(child.world, child.memory, how="fork", sample=manner.sample)
         return replace(made, pause_us=child.pause_us, close=held_open.pop_all().close)
@@ -181,24 +189,26 @@ def _from_stop(
         known = books.count(rehearsed)
         size = scannable_bytes(known.spans, known.page) + known.manual_bytes
         allow(target, "while its heap is copied", copied=size)
-    with hold_process(target, timeout=manner.timeout) as held:
-        copy = books.copy(held.memory, rehearsed)
+    with stopped_target(target, timeout=manner.timeout) as stopped:
+        copy = books.copy(stopped.memory, rehearsed)
         census = books.count(copy)
         if rehearsed is not None and not census.allocated.readable.all():
             # A collection has moved the bitmaps since the rehearsal.
-            copy = books.copy(held.memory)
+            copy = books.copy(stopped.memory)
             census = books.count(copy)
         sample = _sampled(census, copy) if manner.sample else None
-        snapshot = _copied(target, held, census, sample)
-        held.release()
-        return replace(snapshot, pause_us=held.pause_us, warnings=warnings)
+        snapshot = _copied(target, stopped, census, sample)
+        stopped.release()
+        return replace(snapshot, pause_us=stopped.pause_us, warnings=warnings)
 
 
-def _copied(target: Target, held: Held, census: Census, sample: Sample | None) -> HeapSnapshot:
-    layered, page = LayeredMemory(held.memory), census.page
-    world = target.world(layered, read_maps(target.pid), held.world.threads)
+def _copied(
+    target: Target, stopped: StoppedTarget, census: Census, sample: Sample | None
+) -> HeapSnapshot:
+    layered, page = LayeredMemory(stopped.memory), census.page
+    world = target.world(layered, read_maps(target.pid), stopped.world.threads)
     spans = sample.spans if sample else census.spans
-    words = read_words(held.memory, spans, page)
+    words = read_words(stopped.memory, spans, page)
     _lay_heap(layered, spans, words, page)
     _lay_sections(layered, world)
     _lay_spans(layered, census.manual, page)

@@ -18,8 +18,8 @@ from goprobe.model.report import Tool
 from goprobe.process.core.file import CoreFile
 from goprobe.process.proc.maps import read_smaps
 from goprobe.process.proc.pagemap import resident
-from goprobe.target.ask import ask
 from goprobe.target.live import AnyTarget
+from goprobe.target.query import query
 
 _TRIES = 4
 _TROUBLE = 1000
@@ -27,7 +27,7 @@ _TROUBLE = 1000
 
 def maps(target: AnyTarget) -> MapsReport:
     """Regions are of one stop; what is resident is read right after it, as the process runs on."""
-    answer = ask(target, lambda world: (memory_map(Locator(world)), threads_of(world)))
+    answer = query(target, lambda world: (memory_map(Locator(world)), threads_of(world)))
     regions, threads = answer.value
     report = MapsReport(
         pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,

@@ -11,8 +11,8 @@ from goprobe.analysis.locate.locator import Locator
 from goprobe.model.attached import Whereabouts, WhereReport
 from goprobe.model.report import Tool
 from goprobe.runtime.world import World
-from goprobe.target.ask import ask
 from goprobe.target.live import AnyTarget
+from goprobe.target.query import query
 
 
 def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ...]:
@@ -31,7 +31,7 @@ def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ..
 
 def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
     """Ask a running process; one short stop for all addresses together."""
-    answer = ask(
+    answer = query(
         target,
         lambda world: (whereabouts(world, addresses), world.mappings, threads_of(world)),
     )

@@ -17,7 +17,7 @@ from goprobe.arch.registers import VECTOR, VECTORS, WORD
 from goprobe.files import changed_after
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.report import Audited
-from goprobe.model.trace import Stop
+from goprobe.model.trace import StopReport
 from goprobe.model.value import Element, State, Variable
 
 _ALWAYS = 1 << 63
@@ -32,7 +32,7 @@ class StopFacts(msgspec.Struct, frozen=True):
     """A stop, and the map of the memory then; none where that was not asked for. `built` is when
     the program was, in nanoseconds since 1970."""
 
-    stop: Stop
+    stop: StopReport
     map: Sequence[Region] = ()
     built: int = _ALWAYS
 

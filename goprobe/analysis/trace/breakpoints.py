@@ -14,7 +14,7 @@ from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.lines import Row
 from goprobe.errors import UsageError, telling
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 
 _LINE = re.compile(r"^(?P<file>.+\.[a-z]\w*):(?P<line>\d+)$")  # a //line may name any file
 _ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
@@ -22,7 +22,7 @@ _BRACKETS = re.compile(r"\[[^\[\]]*\]")
 _NEAREST = 3
 
 
-class Place(msgspec.Struct, frozen=True):
+class BreakLocation(msgspec.Struct, frozen=True):
     """Where to stop: a link-time address (a run-time one where `absolute`).
 
     `reason` is the WHERE as typed; `inlined_into` names the function that holds an inlined copy.
@@ -33,12 +33,12 @@ class Place(msgspec.Struct, frozen=True):
     inlined_into: str = ""
     absolute: bool = False
 
-    def named(self, reason: str) -> Place:
+    def named(self, reason: str) -> BreakLocation:
         """The same place under another reason."""
         return replace(self, reason=reason)
 
 
-def resolve(program: Program, where: str) -> tuple[Place, ...]:
+def resolve(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
     """Every place that WHERE means. Raises UsageError, with the nearest names, where none."""
     if not where.strip():
         raise UsageError(
@@ -46,7 +46,7 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
             hint="it takes pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR",
         )
     if found := _ADDRESS.match(where):
-        return (Place(int(found["address"], 0), where, absolute=True),)
+        return (BreakLocation(int(found["address"], 0), where, absolute=True),)
     with telling(f"the code of {program.elf.shown_as}"):
         places = _places(program, where)
         if not places:
@@ -54,14 +54,14 @@ def resolve(program: Program, where: str) -> tuple[Place, ...]:
         return places
 
 
-def _places(program: Program, where: str) -> tuple[Place, ...]:
+def _places(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
     if found := _LINE.match(where):
         file, line = _as_built(program, found["file"]), int(found["line"])
         return tuple(_at_line(program, where, file, line))
     return tuple(_at_function(program, where))
 
 
-def check_instruction(program: Program, address: int, bias: int) -> None:
+def check_instruction(program: GoProgram, address: int, bias: int) -> None:
     """Raises UsageError where a run-time address lies inside an instruction of Go code: a
     breakpoint there would make another instruction of it."""
     address -= bias
@@ -103,7 +103,7 @@ def _matches(name: str, where: str) -> bool:
     return where in (name, shapes, plain) or plain.endswith(f"/{where}")
 
 
-def _at_function(program: Program, where: str) -> Iterator[Place]:
+def _at_function(program: GoProgram, where: str) -> Iterator[BreakLocation]:
     debug = program.debug
     if program.stripped:
         yield from _without_debug(program, where)
@@ -112,12 +112,12 @@ def _at_function(program: Program, where: str) -> Iterator[Place]:
     found = {f.low: f for f in _exact_first(debug.index.functions, where)}
     for low in _written_first(program, list(found), only=bool(names)):
         unit = debug.unit_at(found[low].offset)
-        yield Place(program.rows.after_prologue(low, found[low].high, unit), where)
+        yield BreakLocation(program.rows.after_prologue(low, found[low].high, unit), where)
     for name in names:
         for holder, ranges in debug.inlined_ranges(name):
             address = _inlined_start(program, ranges)
             if address:
-                yield Place(address, where, inlined_into=holder.name)
+                yield BreakLocation(address, where, inlined_into=holder.name)
 
 
 def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[FunctionEntry]:
@@ -126,7 +126,7 @@ def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[Functio
     return exact or found
 
 
-def _written_first(program: Program, entries: Sequence[int], *, only: bool = False) -> list[int]:
+def _written_first(program: GoProgram, entries: Sequence[int], *, only: bool = False) -> list[int]:
     """Of functions by their entries those of the source, and the compiler's wrappers not at all,
     or where there are no others: each call of generic code by its method's value or its interface
     goes through one of the same name."""
@@ -134,12 +134,12 @@ def _written_first(program: Program, entries: Sequence[int], *, only: bool = Fal
     return written if written or only else list(entries)
 
 
-def _without_debug(program: Program, where: str) -> Iterator[Place]:
+def _without_debug(program: GoProgram, where: str) -> Iterator[BreakLocation]:
     entries = [f.entry for f in program.lines.functions() if _matches(f.name, where)]
-    yield from (Place(entry, where) for entry in _written_first(program, entries))
+    yield from (BreakLocation(entry, where) for entry in _written_first(program, entries))
 
 
-def _inlined_start(program: Program, ranges: list[tuple[int, int]]) -> int:
+def _inlined_start(program: GoProgram, ranges: list[tuple[int, int]]) -> int:
     """Where to stop in an inlined copy: at the call that it makes, where there is one straight
     ahead, for there its arguments are in registers; else at its first instruction."""
     pieces = sorted((low, high) for low, high in ranges if low < high)
@@ -155,7 +155,7 @@ def _inlined_start(program: Program, ranges: list[tuple[int, int]]) -> int:
 # Lines
 
 
-def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Place]:
+def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[BreakLocation]:
     """Where control comes to a line: of each function that holds its code, and of each copy that
     was inlined there, every way that leads to it."""
     wanted, returns = _file_matcher(file), returns_of(program.lines.function_name_at)
@@ -170,7 +170,7 @@ def _at_line(program: Program, where: str, file: str, line: int) -> Iterator[Pla
         for (function, _), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
             code = program.elf.read(function.low, function.high - function.low)
             for address in ways_in(code, function.low, own, returns):
-                yield Place(_past_prologue(program, function.low, address), where)
+                yield BreakLocation(_past_prologue(program, function.low, address), where)
 
 
 def _stretches(rows: Iterable[Row], line: int, wanted: Callable[[str], bool]) -> Iterator[Stretch]:
@@ -190,7 +190,7 @@ def _stretches(rows: Iterable[Row], line: int, wanted: Callable[[str], bool]) ->
         yield open_
 
 
-def _tables_of(program: Program, wanted: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
+def _tables_of(program: GoProgram, wanted: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
     """The rows of every unit that has code of such a file."""
     if program.stripped:
         return
@@ -199,7 +199,7 @@ def _tables_of(program: Program, wanted: Callable[[str], bool]) -> Iterator[tupl
             yield program.rows.rows(unit)
 
 
-def _past_prologue(program: Program, low: int, address: int) -> int:
+def _past_prologue(program: GoProgram, low: int, address: int) -> int:
     # The line of `func` itself: its first row is the stack check, which may run twice.
     if address != low:
         return address
@@ -215,7 +215,7 @@ def _file_matcher(file: str) -> Callable[[str], bool]:
     return lambda name: name == file or name.endswith(tail)
 
 
-def _as_built(program: Program, file: str) -> str:
+def _as_built(program: GoProgram, file: str) -> str:
     """A file as the binary calls it: built with -trimpath, or elsewhere, it knows another path than
     the one that lies here. The name that shares most of its end with an absolute path is meant."""
     if not file.startswith("/"):
@@ -243,7 +243,7 @@ def _as_built(program: Program, file: str) -> str:
 # Nearest names
 
 
-def _hint(program: Program, where: str) -> str:
+def _hint(program: GoProgram, where: str) -> str:
     from difflib import get_close_matches  # for mistakes only
 
     if found := _LINE.match(where):
@@ -256,7 +256,7 @@ def _hint(program: Program, where: str) -> str:
     return f"nearest: {', '.join(close)}" if close else ""
 
 
-def _line_hint(program: Program, file: str, line: int) -> str:
+def _line_hint(program: GoProgram, file: str, line: int) -> str:
     from difflib import get_close_matches  # for mistakes only
 
     wanted = _file_matcher(file)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from goprobe.errors import UnreadableError
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 
 
 @lru_cache(maxsize=64)
-def _goroot(program: Program) -> str:
+def _goroot(program: GoProgram) -> str:
     """The folder of the Go that built the binary, with its slash; "" under -trimpath, and where the
     line table cannot be read."""
     function = program.lines.function_named("runtime.main")
@@ -27,7 +27,7 @@ def package_of(function: str) -> str:
     return head + slash + tail.partition(".")[0]
 
 
-def is_own_code(program: Program, function: str, file: str) -> bool:
+def is_own_code(program: GoProgram, function: str, file: str) -> bool:
     """Whether a function belongs to the program's own module."""
     package = package_of(function)
     root = _goroot(program)

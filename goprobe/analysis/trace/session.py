@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from goprobe.analysis.trace.breakpoints import Place, check_instruction, resolve
+from goprobe.analysis.trace.breakpoints import BreakLocation, check_instruction, resolve
 from goprobe.analysis.trace.stopregisters import StopRegisters
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.registers import FP, PC, SP, THREAD
@@ -23,7 +23,7 @@ from goprobe.process.memory.memory import PageCache, ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.ptrace.priority import import_numpy
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.stackcheck import Check, check_ahead
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
@@ -56,7 +56,7 @@ class Prepared(msgspec.Struct, frozen=True):
     """A program ready to run and the tools to run it with."""
 
     built: Built
-    program: Program
+    program: GoProgram
     gdb: GdbTool
     go: GoTool | None
 
@@ -132,7 +132,7 @@ def prepare(launch: Launch) -> Prepared:
             launch.target, go, optimized=launch.optimized, flags=launch.flags,
             progress=launch.progress,
         )  # fmt: skip
-    program = Program(ElfFile(built.binary, shown_as=str(built.binary)))
+    program = GoProgram(ElfFile(built.binary, shown_as=str(built.binary)))
     return Prepared(built, program, find_gdb(launch.gdb), go)
 
 
@@ -149,7 +149,7 @@ class Session:
         )
         self.pid = 0
         self.bias = 0
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, BreakLocation] = {}
         self._ahead: tuple[StopEvent, Check] | None = None
         self.memory: ProcessMemory | None = None
 
@@ -197,9 +197,9 @@ class Session:
             )
         return left
 
-    def break_at(self, places: Sequence[Place]) -> None:
+    def break_at(self, places: Sequence[BreakLocation]) -> None:
         """Set breakpoints; several places at one address become one."""
-        addresses: dict[int, Place] = {}
+        addresses: dict[int, BreakLocation] = {}
         for place in places:
             bias = 0 if place.absolute else self.bias
             if place.absolute:
@@ -227,7 +227,7 @@ class Session:
         place = self._place_of(event)
         return place.reason if place else ""
 
-    def _place_of(self, event: StopEvent) -> Place | None:
+    def _place_of(self, event: StopEvent) -> BreakLocation | None:
         """The place of an event, even where GDB names another breakpoint at the same address."""
         place = self._places.get(event.breakpoint)
         if place or event.kind != "breakpoint":
@@ -237,7 +237,7 @@ class Session:
                 return each
         return None
 
-    def resolve(self, wheres: Sequence[str]) -> tuple[Place, ...]:
+    def resolve(self, wheres: Sequence[str]) -> tuple[BreakLocation, ...]:
         return tuple(p for where in wheres for p in resolve(self.program, where))
 
     def run(self) -> tuple[StopEvent, StopView | None, str]:

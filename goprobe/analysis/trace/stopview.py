@@ -18,7 +18,7 @@ from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
-from goprobe.model.trace import Bounds, Frame, Stop
+from goprobe.model.trace import Bounds, Frame, StopReport
 from goprobe.model.value import Element, State, Variable
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.bindings import Binding
@@ -28,7 +28,7 @@ from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.variables import FrameVariables
 from goprobe.runtime.values.decoded import Capture, Decoded, Limits
 from goprobe.runtime.values.inuse import given_up
-from goprobe.runtime.values.place import LeftOutError
+from goprobe.runtime.values.storage import LeftOutError
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
 
@@ -199,13 +199,13 @@ class StopView:
         warnings: tuple[str, ...] = (),
         *,
         variables: bool = True,
-    ) -> Stop:
+    ) -> StopReport:
         """The whole stop as the report has it, or without its variables."""
         frames = self.frames
         found = self.variables(names) if variables else ()
         top = frames[0] if frames else None
         low, high = self.bounds
-        return Stop(
+        return StopReport(
             reason=reason,
             function=top.function if top else "?",
             file=top.file if top else "",

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.analysis.trace.audit import audit_trace
-from goprobe.analysis.trace.breakpoints import Place
+from goprobe.analysis.trace.breakpoints import BreakLocation
 from goprobe.analysis.trace.session import Launch, Prepared, Session, prepare
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.errors import TargetGoneError, TargetTimeoutError, UsageError
 from goprobe.model.location import Region
 from goprobe.model.report import Tool
-from goprobe.model.trace import Binary, Exit, Stop, TraceReport
+from goprobe.model.trace import Binary, Exit, StopReport, TraceReport
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.gdb.process import GdbProcess
 from goprobe.toolchain.support import gdb_warning, go_warning
@@ -71,11 +71,11 @@ class _Tracer:
         self.request = request
         self.prepared = prepared
         self.session = session
-        self.stops: list[Stop] = []
+        self.stops: list[StopReport] = []
         self.maps: list[tuple[Region, ...]] = []
         self.warnings: list[str] = []
 
-    def run(self, places: Sequence[Place]) -> TraceReport:
+    def run(self, places: Sequence[BreakLocation]) -> TraceReport:
         program = self.prepared.program
         self.session.break_at(places)
         self._warn_of_versions()
@@ -113,12 +113,12 @@ class _Tracer:
                 "for it carries no debug information that describes them"
             )
 
-    def places(self) -> Sequence[Place]:
+    def places(self) -> Sequence[BreakLocation]:
         """Where to stop. Raises UsageError where a WHERE matches nothing."""
         request, session = self.request, self.session
         if request.breaks:
             return session.resolve(request.breaks)
-        places: list[Place] = []
+        places: list[BreakLocation] = []
         for where in DEFAULT_BREAKS:
             try:
                 places += session.resolve((where,))
@@ -160,7 +160,7 @@ class _Tracer:
                 f"more than {self.request.max_stops} stops: the program ran on without any more"
             )
 
-    def _with_map(self, stop: Stop, then: tuple[Region, ...]) -> Stop:
+    def _with_map(self, stop: StopReport, then: tuple[Region, ...]) -> StopReport:
         return stop if then == self.maps[-1] else replace(stop, map=then)
 
     def _ended(self, event: StopEvent) -> Exit:

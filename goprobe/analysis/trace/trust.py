@@ -26,7 +26,7 @@ from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import Local
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
@@ -43,7 +43,7 @@ class Trust:
     (0: not known) and whose thread's registers these are."""
 
     def __init__(
-        self, program: Program, bias: int, registers: Mapping[str, int], resumed: int = 0
+        self, program: GoProgram, bias: int, registers: Mapping[str, int], resumed: int = 0
     ) -> None:
         self._program = program
         self._bias = bias

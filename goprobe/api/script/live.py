@@ -23,7 +23,7 @@ from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
 from goprobe.model.value import Element, Variable
 from goprobe.process.gdb.mi import StopEvent
-from goprobe.runtime.values.place import InMemory
+from goprobe.runtime.values.storage import InMemory
 
 # Where the runtime is when the event happens (src/runtime/panic.go, proc.go, stack.go).
 _EVENTS = {

@@ -18,9 +18,9 @@ from msgspec import UNSET
 
 import goprobe.errors
 from goprobe.api.script.driver import Driver
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.files import place_to_write, read_regular
-from goprobe.heldsignals import signals_held
 from goprobe.model.attached import GoroutineState
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
@@ -85,7 +85,7 @@ class Recorder:
 
     def _exchange(self, ask: str, args: _Args, **answer: Any) -> None:
         line = Exchange(ask=ask, number=self._count + 1, args=args, **answer)
-        with signals_held():  # counted and written, or neither
+        with signals_deferred():  # counted and written, or neither
             self._write(line)
             self._count += 1
             self._interrupted = ""

@@ -104,7 +104,7 @@ class Stop:
         self._over = False
 
     @property
-    def report(self) -> trace.Stop:
+    def report(self) -> trace.StopReport:
         """The stop as `goprobe trace` reports it."""
         if self._over:
             raise UsageError(
@@ -278,7 +278,7 @@ class Stop:
 _Place = tuple[str, str, int]
 
 
-def _by_place(stop: trace.Stop, variables: Iterable[Variable]) -> dict[_Place, Variable]:
+def _by_place(stop: trace.StopReport, variables: Iterable[Variable]) -> dict[_Place, Variable]:
     """Variables by function, name and the number of that function's frame from the outside."""
     found: dict[_Place, Variable] = {}
     for v in variables:

@@ -71,7 +71,7 @@ _REL32 = struct.Struct("<i")
 _ALIGN = 16
 
 
-class Place(Enum):
+class StubPhase(Enum):
     """What a thread inside a stub has done, and so how to take it out."""
 
     NOTHING = auto()  # back to the CALL
@@ -88,7 +88,7 @@ class Stub(msgspec.Struct, frozen=True):
 
     code: bytes
     holes: tuple[tuple[int, str], ...]
-    marks: tuple[tuple[int, Place], ...]
+    marks: tuple[tuple[int, StubPhase], ...]
     count: int
     record: int
     trap: int
@@ -97,7 +97,7 @@ class Stub(msgspec.Struct, frozen=True):
     def size(self) -> int:
         return len(self.code)
 
-    def place(self, offset: int) -> Place:
+    def place(self, offset: int) -> StubPhase:
         return next(place for start, place in reversed(self.marks) if offset >= start)
 
 
@@ -105,7 +105,7 @@ class _Assembler:
     def __init__(self) -> None:
         self.code = bytearray()
         self.holes: list[tuple[int, str]] = []
-        self.marks: list[tuple[int, Place]] = []
+        self.marks: list[tuple[int, StubPhase]] = []
 
     def __call__(self, code: str, target: str = "") -> None:
         self.code += bytes.fromhex(code)
@@ -113,7 +113,7 @@ class _Assembler:
             self.holes.append((len(self.code), target))
             self.code += bytes(4)
 
-    def from_here(self, place: Place) -> int:
+    def from_here(self, place: StubPhase) -> int:
         self.marks.append((len(self.code), place))
         return len(self.code)
 
@@ -137,14 +137,14 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     With `checked` each hit also counts `countdown` down, and traps when that is used up.
     """
     a = _Assembler()
-    a.from_here(Place.NOTHING)
+    a.from_here(StubPhase.NOTHING)
     a("ff25", "mode")  # jmp [mode]
     count = len(a.code)
     _count_and_go(a, checked)
-    record = a.from_here(Place.NOTHING)
+    record = a.from_here(StubPhase.NOTHING)
     a("41bd80000000")  # mov r13d, RECORD_SIZE
     a("f04c0fc12d", "claimed")  # lock xadd [claimed], r13
-    a.from_here(Place.CLAIMED)
+    a.from_here(StubPhase.CLAIMED)
     a("4d89ec")  # mov r12, r13
     a("4981fc" + _imm32(inspect * RECORD_SIZE))  # cmp r12, ...
     a("760e")  # jbe over the next two
@@ -155,12 +155,12 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     for index, name in enumerate(_RECORDED):
         _store(a, name, 8 * index)
     a("4d8b6e08")  # mov r13, [r14+8]
-    a.from_here(Place.STORED)
+    a.from_here(StubPhase.STORED)
     _store(a, "r13", 8 * len(_RECORDED))
     a(f"4d8b6c24{_BEGUN:02x}")  # mov r13, [r12+...]
     _store(a, "r13", _WHOLE)
     _count_and_go(a, checked)
-    trap = a.from_here(Place.NOTHING)
+    trap = a.from_here(StubPhase.NOTHING)
     a("cc")  # int3
     size = (len(a.code) + _ALIGN - 1) & -_ALIGN
     code = bytes(a.code.ljust(size, b"\xcc"))
@@ -180,7 +180,7 @@ def _store(a: _Assembler, register: str, offset: int) -> None:
 
 def _count_and_go(a: _Assembler, checked: bool) -> None:
     a("f048ff05", "hits")  # lock inc qword [hits]
-    a.from_here(Place.COUNTED)
+    a.from_here(StubPhase.COUNTED)
     if checked:
         a("f048ff0d", "countdown")  # lock dec qword [countdown]
         a("7e05")  # jle over the jmp
@@ -189,7 +189,7 @@ def _count_and_go(a: _Assembler, checked: bool) -> None:
         a("cc")  # int3: the tracer sends the thread on
 
 
-class Layout(msgspec.Struct, frozen=True):
+class StubLayout(msgspec.Struct, frozen=True):
     """Where everything lies in the target, for `sites` sites. Sizes in bytes.
 
     Code: a stub for each site, a slot for each displaced instruction, then `more_code` for the
@@ -249,7 +249,7 @@ class Layout(msgspec.Struct, frozen=True):
         """The site whose stub holds `pc`."""
         return (pc - self.code) // self.stub.size
 
-    def place(self, pc: int) -> Place:
+    def place(self, pc: int) -> StubPhase:
         return self.stub.place((pc - self.code) % self.stub.size)
 
     def slot(self, number: int) -> int:

@@ -21,7 +21,7 @@ _PROGRAMS_LIMIT = 1 << 20
 _NOTES_LIMIT = 1 << 29
 
 
-class Program(msgspec.Struct, frozen=True):
+class ProgramHeader(msgspec.Struct, frozen=True):
     type: int
     flags: int
     offset: int
@@ -61,8 +61,8 @@ class ElfImage:
     @staticmethod
     def _program(
         kind: int, flags: int, offset: int, address: int, _: int, file_size: int, size: int, __: int
-    ) -> Program:
-        return Program(kind, flags, offset, address, file_size, size)
+    ) -> ProgramHeader:
+        return ProgramHeader(kind, flags, offset, address, file_size, size)
 
     def notes(self) -> bytes:
         found = [p for p in self.programs if p.type == _PT_NOTE]

@@ -15,7 +15,15 @@ from pathlib import Path
 import msgspec
 
 from goprobe.errors import UnreadableError, UsageError
-from goprobe.process.core.elf import ET_CORE, ET_DYN, ET_EXEC, PF_W, PT_LOAD, ElfImage, Program
+from goprobe.process.core.elf import (
+    ET_CORE,
+    ET_DYN,
+    ET_EXEC,
+    PF_W,
+    PT_LOAD,
+    ElfImage,
+    ProgramHeader,
+)
 from goprobe.process.core.mappings import core_mappings, with_executable
 from goprobe.process.core.notes import (
     AT_ENTRY,
@@ -194,7 +202,7 @@ class CoreFile:
         self.close()
 
 
-def _pieces(core: ElfImage, loads: Sequence[Program]) -> list[_Piece]:
+def _pieces(core: ElfImage, loads: Sequence[ProgramHeader]) -> list[_Piece]:
     """What the core has, sorted and without overlaps, cut to what the file really holds."""
     pieces: list[_Piece] = []
     for p in sorted(loads, key=lambda p: p.address):

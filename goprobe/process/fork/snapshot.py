@@ -33,8 +33,8 @@ import msgspec
 from goprobe.arch import systemcalls
 from goprobe.arch.registers import REGISTERS_SIZE, Registers
 from goprobe.arch.sigframe import Chain, can_be_resumed
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CopyLostError
-from goprobe.heldsignals import signals_held
 from goprobe.process.fork.plan import ForkPlan, NoForkError
 from goprobe.process.guardian.guardian import guardian
 from goprobe.process.libc import write_memory
@@ -70,7 +70,7 @@ _SPINS = 5
 _STEP, _LONGEST_STEP = 20e-6, 1e-3
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class ForkedChild(msgspec.Struct, frozen=True):
     """`pid` is the child's, `threads` are the target's registers as it stood."""
 
     pid: int
@@ -79,7 +79,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def forked(process: StoppedProcess, plan: ForkPlan) -> Iterator[Snapshot]:
+def forked(process: StoppedProcess, plan: ForkPlan) -> Iterator[ForkedChild]:
     """Make the child, let the target go, and end the child with the `with`.
 
     A signal that was on its way to the maker may have its handler run first. Raises NoForkError,
@@ -88,21 +88,21 @@ def forked(process: StoppedProcess, plan: ForkPlan) -> Iterator[Snapshot]:
     """
     fork = _Fork(process, plan)
     try:
-        with guardian().holding(plan.pid), signals_held():
+        with guardian().holding(plan.pid), signals_deferred():
             with first_in_line():
                 child = fork.make()
             process.release()
             fork.settle()
             first_victim(child)
             guardian().copied(child, plan.pid)
-        yield Snapshot(child, ProcessMemory(child), process.threads)
+        yield ForkedChild(child, ProcessMemory(child), process.threads)
         fork.check()
     except Exception:
         fork.check()
         raise
     finally:
         # Where something went wrong its maker may still stand.
-        with guardian().holding(plan.pid), signals_held():
+        with guardian().holding(plan.pid), signals_deferred():
             fork.end()
 
 

@@ -15,6 +15,7 @@ from typing import Self
 
 from goprobe.arch import registers
 from goprobe.arch.registers import FLAGS, PC, THREAD, VECTORS
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import (
     CannotWorkError,
     GoprobeError,
@@ -22,7 +23,6 @@ from goprobe.errors import (
     TargetTimeoutError,
     UsageError,
 )
-from goprobe.heldsignals import signals_held
 from goprobe.process.gdb import mi
 from goprobe.process.gdb.breakpoints import Breakpoints
 from goprobe.process.gdb.connection import COMMAND_TIMEOUT, Connection
@@ -238,7 +238,7 @@ class Gdb(Running):
 
     def close(self) -> None:
         """End everything that is left: what leaving the block does. Never raises."""
-        with signals_held():
+        with signals_deferred():
             if self._inferior.ours:
                 self._inferior.abandon()
             elif self.pid:

@@ -7,8 +7,8 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import TargetGoneError
-from goprobe.heldsignals import signals_held
 from goprobe.process.gdb import mi
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.gdb.terminal import Terminal
@@ -46,7 +46,7 @@ class Inferior:
         """Start a program, which then stands before its first instruction."""
         stdin, stdout, stderr = streams
         self._terminal = Terminal.save(streams)
-        with signals_held():
+        with signals_deferred():
             self.pid = start_stopped(
                 binary, args, stdin=stdin, stdout=stdout, stderr=stderr,
                 cwd=cwd, env=env, randomize=randomize,

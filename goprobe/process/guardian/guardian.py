@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from goprobe.heldsignals import signals_held, stops_held
+from goprobe.deferredsignals import signals_deferred, stops_held
 from goprobe.process.guardian import guardpage
 from goprobe.process.guardian.guarding import guard
 from goprobe.process.guardian.guardpage import GuardPage
@@ -34,7 +34,7 @@ class Guardian:
         self._page = GuardPage()
         self._lock = threading.Lock()
         self.pid = self._wake = 0
-        with signals_held(), suppress(OSError):
+        with signals_deferred(), suppress(OSError):
             self._start()
 
     def _start(self) -> None:

@@ -19,8 +19,8 @@ from itertools import accumulate, chain, islice
 from typing import Protocol
 
 from goprobe.budget import STEP, Budget
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import UnreadableError
-from goprobe.heldsignals import signals_held
 from goprobe.process.libc import (
     IOV_MAX,
     address_of,
@@ -180,7 +180,7 @@ class ProcessMemory:
             target=lambda: found.append(self._read_packed(pairs, ends, buffer, middle, count))
         )
         try:
-            with signals_held():
+            with signals_deferred():
                 other.start()
         except RuntimeError:  # no room for its stack
             return self._read_packed(pairs, ends, buffer, 0, count)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from goprobe.heldsignals import signals_held
+from goprobe.deferredsignals import signals_deferred
 from goprobe.process.ptrace import requests
 
 _TICK = 0.02
@@ -27,7 +27,7 @@ class ReapWhileSeizing:
 
     def __enter__(self) -> ReapWhileSeizing:
         self._thread = threading.Thread(target=self._run, name="goprobe-reaper", daemon=True)
-        with signals_held():  # they are the main thread's
+        with signals_deferred():  # they are the main thread's
             self._thread.start()
         return self
 

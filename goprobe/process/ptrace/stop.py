@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from goprobe.arch.registers import Registers
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import TargetGoneError
-from goprobe.heldsignals import signals_held
 from goprobe.process.proc.identity import (
     ProcessIdentity,
     incarnation,
@@ -69,7 +69,7 @@ class StoppedProcess:
 
     def release(self) -> None:
         """Let the target go on now. May be called twice."""
-        with signals_held():
+        with signals_deferred():
             self._stop.release()
 
 
@@ -101,7 +101,7 @@ def stopped(
             process.memory.check()
     finally:
         try:
-            with signals_held():
+            with signals_deferred():
                 stop.release()
         finally:
             # A Ctrl-C that came in just before the signals were held: once more, it is harmless.

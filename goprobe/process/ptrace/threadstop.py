@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from goprobe.arch.registers import REGISTERS_SIZE
+from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CannotWorkError, NotPermittedError, TargetTimeoutError
-from goprobe.heldsignals import signals_held
 from goprobe.process.guardian.guardian import guardian
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.identity import (
@@ -98,7 +98,7 @@ class ThreadStop:
     def _let_go_early(self) -> bool:
         """Whether that was of use."""
         before = self.released
-        with signals_held():
+        with signals_deferred():
             self.release()
         return not before
 
@@ -114,7 +114,7 @@ class ThreadStop:
             asleep = sleeper(self.pid, _thread_ids(self.pid), self._deadline)
             if asleep is not None:
                 raise self._stuck(asleep)
-            with signals_held():
+            with signals_deferred():
                 if self._try(window):
                     return
             if self._other is None and self._most != NO_LIMIT:

@@ -33,7 +33,7 @@ from goprobe.arch.stub import (
     RECORD,
     RECORD_SIZE,
     RECORDS,
-    Layout,
+    StubLayout,
     make_stub,
     ring_size,
 )
@@ -73,7 +73,7 @@ class Cave:
         slots = len(self._plan.returns.keys() | self._plan.probes.keys())
         ring = ring_size(len(sites))
         stub = make_stub(inspect, ring, checked=check_every > 0)
-        self.layout = layout = Layout(
+        self.layout = layout = StubLayout(
             stub, len(sites), slots, inspect, ring, ledger.code_size, ledger.data_size
         )
         self._by_number: list[Point] = []

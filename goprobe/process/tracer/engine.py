@@ -27,7 +27,7 @@ from goprobe.process.tracer.listeners import Listeners
 from goprobe.process.tracer.threadregs import Machine
 from goprobe.process.tracer.tracees import Tracees
 from goprobe.process.tracer.traps import Traps
-from goprobe.process.tracer.waits import Stop
+from goprobe.process.tracer.waits import WaitEvent
 
 _OPTIONS = (
     constants.PTRACE_O_TRACEFORK
@@ -55,12 +55,12 @@ class Engine:
     ) -> None:
         self._binary, self._args, self._launch = binary, args, launch
         self._cave, self._listeners = cave, listeners
-        self._check_every, self._hold_all = check_every, hold_all
+        self._check_every, self._stop_all = check_every, hold_all
         self._machine: Machine | None = None
         self._pidfd = -1
         self._stop_why = ""
         self._why = ""
-        self._ended: Stop | None = None
+        self._ended: WaitEvent | None = None
         self._patched = True  # until it execs
         self._halted = False
         self.error: BaseException | None = None
@@ -131,7 +131,7 @@ class Engine:
         self._machine = machine = Machine(self.pid)
         self._traps = Traps(
             self._cave, machine, self._tracees, self._listeners, check_every=self._check_every,
-            hold_all=self._hold_all,
+            hold_all=self._stop_all,
         )  # fmt: skip
         machine.fetch(self.pid)
         self._cave.install(self.pid, machine.words, machine.file, self._binary)
@@ -176,7 +176,7 @@ class Engine:
                 if (stop := waits.wait_any(tid)) and not stop.over:
                     requests.detach(tid, 0 if stop.event else stop.signal)
 
-    def _handle(self, stop: Stop) -> None:
+    def _handle(self, stop: WaitEvent) -> None:
         tid = stop.tid
         self._tracees.woke(tid)
         if stop.over:
@@ -193,23 +193,23 @@ class Engine:
             self._traps.leave_cave(tid)
             self._tracees.go_on(tid, stop.signal)
 
-    def _over(self, stop: Stop) -> None:
+    def _over(self, stop: WaitEvent) -> None:
         self._tracees.forget(stop.tid)
         if stop.tid == self.pid:
             self._ended = stop
 
-    def _halt(self, stop: Stop) -> None:
+    def _halt(self, stop: WaitEvent) -> None:
         """The caller wants an end: look at the memory once more, then kill."""
         self._halted = True
         self._why = self._stop_why
-        held = self._tracees.hold(stop.tid)
+        held = self._tracees.stop_others(stop.tid)
         self._call_end()
         self.kill()
         self._tracees.release([*held, stop.tid])
 
     # Events
 
-    def _event(self, stop: Stop) -> None:
+    def _event(self, stop: WaitEvent) -> None:
         tid, event = stop.tid, stop.event
         if event == constants.PTRACE_EVENT_STOP:
             self._stopped(stop)
@@ -226,7 +226,7 @@ class Engine:
         else:
             self._tracees.go_on(tid)
 
-    def _stopped(self, stop: Stop) -> None:
+    def _stopped(self, stop: WaitEvent) -> None:
         tid = stop.tid
         if tid not in self._tracees.own and tid not in self._tracees.guests:
             self._born(tid)

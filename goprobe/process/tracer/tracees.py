@@ -8,7 +8,7 @@ from collections import deque
 from goprobe.arch import systemcalls
 from goprobe.process.proc.procfs import read_proc
 from goprobe.process.ptrace import constants, requests
-from goprobe.process.tracer.waits import Stop, wait_any
+from goprobe.process.tracer.waits import WaitEvent, wait_any
 
 _PAUSE = 0.0002
 _HOLD_LIMIT = 5.0
@@ -28,9 +28,9 @@ class Tracees:
         self.guests: set[int] = set()
         self.leaving: set[int] = set()
         self._resting: set[int] = set()
-        self._queue: deque[Stop] = deque()
+        self._queue: deque[WaitEvent] = deque()
 
-    def next(self) -> Stop:
+    def next(self) -> WaitEvent:
         """The next stop or end, waiting for it. ChildProcessError: there is nobody left."""
         stop = self._queue.popleft() if self._queue else wait_any()
         assert stop is not None
@@ -63,7 +63,7 @@ class Tracees:
         self._resting.clear()
         self._queue = deque(stop for stop in self._queue if stop.tid in self.guests)
 
-    def hold(self, current: int) -> list[int]:
+    def stop_others(self, current: int) -> list[int]:
         """Stop every thread but `current`, which stands still; those to be released later.
 
         Threads that the kernel holds anyhow (waiting for a vfork child) may go unstopped.

@@ -17,7 +17,7 @@ import signal
 from goprobe.arch.displaced import Call, Copy, Jump, NotDisplaceableError
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC, PC_WORD, RESULT_WORDS, SP_WORD, WORDS
-from goprobe.arch.stub import CLAIM_WORD, RECORD_WORD, RECORDED_WORDS, Place
+from goprobe.arch.stub import CLAIM_WORD, RECORD_WORD, RECORDED_WORDS, StubPhase
 from goprobe.process.tracer.calls import InspectedCalls
 from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.events import CallHit, ProbeHit
@@ -41,7 +41,7 @@ class Traps:
         self._cave, self._machine, self._tracees = cave, machine, tracees
         self._listeners = listeners
         self._inspected = InspectedCalls(cave)
-        self._check_every, self._hold_all = check_every, hold_all
+        self._check_every, self._stop_all = check_every, hold_all
         self._replays: set[tuple[int, int, int]] = set()
         self.stops = self.moved = 0
 
@@ -83,7 +83,7 @@ class Traps:
 
     def _inspect(self, tid: int, point: Point) -> None:
         self.stops += 1
-        held = self._tracees.hold(tid) if self._hold_all else []
+        held = self._tracees.stop_others(tid) if self._stop_all else []
         if point.probe_left and not self._is_replay(point):
             self._probe(tid, point)
         wanted = point.probe_left > 0
@@ -162,7 +162,7 @@ class Traps:
         """The countdown to the next sweep is used up; the call goes on afterwards."""
         if self._cave.countdown <= 0:
             self.stops += 1
-            held = self._tracees.hold(tid)
+            held = self._tracees.stop_others(tid)
             self._listeners.check(self._machine.memory)
             self._cave.countdown = self._check_every
             self._tracees.release(held)
@@ -198,17 +198,17 @@ class Traps:
             words = self._machine.words
             self._replays.add((address, words[GOROUTINE_WORD], words[SP_WORD]))
 
-    def _leave_stub(self, number: int, place: Place) -> None:
+    def _leave_stub(self, number: int, place: StubPhase) -> None:
         words, cave = self._machine.words, self._cave
         claim = words[CLAIM_WORD]
-        if place is Place.STORED:
+        if place is StubPhase.STORED:
             claim = cave.claim_at(words[RECORD_WORD])
-        if place is Place.NOTHING:
+        if place is StubPhase.NOTHING:
             words[PC_WORD] = cave.sites[number].pc + cave.bias
             words[SP_WORD] += 8
             self._remember(words[PC_WORD])
             return
-        if place is not Place.COUNTED:
+        if place is not StubPhase.COUNTED:
             values = [words[register] for register in RECORDED_WORDS]
             values.append(self._machine.word(words[GOROUTINE_WORD] + _STACK_HI))
             cave.complete_record(number, claim, values)

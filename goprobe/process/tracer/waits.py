@@ -14,7 +14,7 @@ from goprobe.process.proc.procfs import read_proc
 from goprobe.process.ptrace import constants
 
 
-class Stop(msgspec.Struct, frozen=True):
+class WaitEvent(msgspec.Struct, frozen=True):
     """One answer of wait: `tid` stands still (`event` 0: `signal` is about to be delivered to
     it), or has ended (`over`), with its exit `code` or killed by `signal`."""
 
@@ -25,7 +25,7 @@ class Stop(msgspec.Struct, frozen=True):
     code: int = 0
 
 
-def wait_any(tid: int = -1, *, block: bool = True) -> Stop | None:
+def wait_any(tid: int = -1, *, block: bool = True) -> WaitEvent | None:
     """The next stop or end among the tracees of the calling thread, of `tid` where given.
 
     None: nothing yet (only without `block`). ChildProcessError: there are no tracees.
@@ -36,8 +36,8 @@ def wait_any(tid: int = -1, *, block: bool = True) -> Stop | None:
     if not found:
         return None
     if status & 0xFF == 0x7F:
-        return Stop(found, status >> 8 & 0xFF, status >> 16)
-    return Stop(found, status & 0x7F, over=True, code=status >> 8 & 0xFF)
+        return WaitEvent(found, status >> 8 & 0xFF, status >> 16)
+    return WaitEvent(found, status & 0x7F, over=True, code=status >> 8 & 0xFF)
 
 
 def process_of(tid: int) -> int:

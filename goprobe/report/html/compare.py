@@ -10,8 +10,8 @@ from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.evidence import Ledger
 from goprobe.report.html.trace import facts, stop_views
-from goprobe.report.interest import value_text
 from goprobe.report.options import RenderOptions
+from goprobe.report.selection import value_text
 
 _MOST = 300
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from goprobe.model.trace import Bounds, Stop
+from goprobe.model.trace import Bounds, StopReport
 from goprobe.model.value import Variable
-from goprobe.report.interest import value_text
+from goprobe.report.selection import value_text
 
 
-def key_of(stop: Stop, variable: Variable) -> str:
+def key_of(stop: StopReport, variable: Variable) -> str:
     """The same for the same variable of the same call, however deep the calls below it go."""
     depth = len(stop.frames) - variable.frame
     line = 0 if variable.line is UNSET else variable.line
@@ -25,7 +25,7 @@ class Past:
         self._stacks: dict[int, Bounds] = {}
         self._variables: dict[str, Variable] = {}
 
-    def remember(self, stop: Stop) -> None:
+    def remember(self, stop: StopReport) -> None:
         if stop.stack is not UNSET:
             self._stacks[stop.goroutine] = stop.stack
         self._variables = {key_of(stop, v): v for v in stop.variables}
@@ -33,7 +33,7 @@ class Past:
     def stack(self, goroutine: int) -> Bounds | None:
         return self._stacks.get(goroutine)
 
-    def news(self, stop: Stop, variable: Variable) -> str:
+    def news(self, stop: StopReport, variable: Variable) -> str:
         """What is new of a variable since the stop before, in words; empty where nothing is."""
         before = self._variables.get(key_of(stop, variable))
         if before is None:
@@ -49,7 +49,7 @@ class Past:
         return ", ".join(told)
 
 
-def moved_stack(stop: Stop, past: Past) -> tuple[str, ...]:
+def moved_stack(stop: StopReport, past: Past) -> tuple[str, ...]:
     """A sentence on the goroutine's stack where it has moved since it was last seen."""
     before = past.stack(stop.goroutine)
     if before is None or stop.stack is UNSET or before == stop.stack or not stop.goroutine:

@@ -27,7 +27,7 @@ _MOST_NAMES = 3
 _ARENA = "objects, stacks, free pages"
 
 
-class Thing(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True):
     """Something in memory. `key` is the same at each stop; `to` the keys of what it points at."""
 
     key: str
@@ -66,7 +66,7 @@ class Box(msgspec.Struct, frozen=True):
     strip_y: float
     strip_height: float
     parts: tuple[Part, ...]
-    things: tuple[Thing, ...]
+    things: tuple[Item, ...]
 
 
 class Arrow(msgspec.Struct, frozen=True):
@@ -88,9 +88,9 @@ def picture(regions: Sequence[Region], addresses: Sequence[int] = ()) -> list[Ro
     return rows(regions, [Mark(address, "") for address in dict.fromkeys(addresses)])
 
 
-def scene(found: Sequence[Row], things: Sequence[Thing] = ()) -> Scene:
+def scene(found: Sequence[Row], things: Sequence[Item] = ()) -> Scene:
     """The rows with these things in them; a row inside another is shown for what lies in it."""
-    placed: dict[int, list[Thing]] = {}
+    placed: dict[int, list[Item]] = {}
     for thing in sorted(things, key=lambda t: t.address):
         at = [i for i, row in enumerate(found) if row.low <= thing.address < row.high]
         if at:
@@ -115,7 +115,7 @@ def _space(found: Sequence[Row]) -> int:
     return max(_USER_SPACE, 1 << max(highest - 1, 0).bit_length())
 
 
-def _box(row: Row, things: tuple[Thing, ...], top: float, gap: int) -> Box:
+def _box(row: Row, things: tuple[Item, ...], top: float, gap: int) -> Box:
     kind = Kind.HEAP if row.arena else row.kind
     name = _name(row)
     told = {thing.kind for thing in things}

@@ -9,18 +9,18 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.model.location import Region
-from goprobe.model.trace import Stop, TraceReport
+from goprobe.model.trace import StopReport, TraceReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.items import items_of
 from goprobe.report.html.moves import Past, key_of, moved_stack
-from goprobe.report.html.scene import Scene, Thing, picture, scene
+from goprobe.report.html.scene import Item, Scene, picture, scene
 from goprobe.report.html.source import Line, Sources
-from goprobe.report.html.things import things_of
-from goprobe.report.interest import picks, sentence, value_text
 from goprobe.report.options import RenderOptions
 from goprobe.report.picture import Row
+from goprobe.report.selection import picks, sentence, value_text
 
 _Map = tuple[Region, ...]
 _MARGIN = 10
@@ -36,7 +36,7 @@ _STATES = {
 }
 
 
-class Place(msgspec.Struct, frozen=True):
+class AddressCell(msgspec.Struct, frozen=True):
     """An address as the page shows it, with the anchor of its evidence."""
 
     address: str
@@ -51,8 +51,8 @@ class VariableView(msgspec.Struct, frozen=True):
     type: str
     value: str
     state: str
-    place: Place | None
-    data: Place | None
+    place: AddressCell | None
+    data: AddressCell | None
     news: str
 
 
@@ -93,7 +93,7 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
 
 def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> list[StopView]:
     """Each stop, told by what has changed since the one before."""
-    every = [things_of(stop, names, ledger) for stop in report.stops]
+    every = [items_of(stop, names, ledger) for stop in report.stops]
     drawn = _pictures(report, every)
     sources, past = Sources(), Past()
     views = []
@@ -104,7 +104,7 @@ def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> lis
     return views
 
 
-def _pictures(report: TraceReport, every: Sequence[list[Thing]]) -> dict[_Map, list[Row]]:
+def _pictures(report: TraceReport, every: Sequence[list[Item]]) -> dict[_Map, list[Row]]:
     """The rows for each map that there was: the same for all stops of one map, so that what has
     not moved stands still in the drawing."""
     addresses: dict[_Map, list[int]] = {}
@@ -114,7 +114,7 @@ def _pictures(report: TraceReport, every: Sequence[list[Thing]]) -> dict[_Map, l
     return {regions: picture(regions, there) for regions, there in addresses.items()}
 
 
-def _map_at(report: TraceReport, stop: Stop) -> _Map:
+def _map_at(report: TraceReport, stop: StopReport) -> _Map:
     return report.map if stop.map is UNSET else stop.map
 
 
@@ -134,7 +134,7 @@ def facts(report: TraceReport) -> list[str]:
 
 
 def _stop(
-    number: int, stop: Stop, drawing: Scene, ledger: Ledger, sources: Sources, past: Past
+    number: int, stop: StopReport, drawing: Scene, ledger: Ledger, sources: Sources, past: Past
 ) -> StopView:
     shown = stop.variables[:_MOST_VARIABLES]
     frames = tuple(
@@ -155,7 +155,7 @@ def _stop(
     )  # fmt: skip
 
 
-def _registers(stop: Stop) -> str:
+def _registers(stop: StopReport) -> str:
     told = f"pc {stop.pc}, sp {stop.sp}"
     if stop.stack is UNSET:
         return told
@@ -164,7 +164,7 @@ def _registers(stop: Stop) -> str:
     return f"{told}; stack {stop.stack.low} to {stop.stack.high}, {used} of {size} used"
 
 
-def _variable(variable: Variable, stop: Stop, ledger: Ledger, past: Past) -> VariableView:
+def _variable(variable: Variable, stop: StopReport, ledger: Ledger, past: Past) -> VariableView:
     state = _STATES[variable.state]
     if variable.register is not UNSET:
         state = "" if variable.why else f"in {variable.register}"
@@ -178,15 +178,15 @@ def _variable(variable: Variable, stop: Stop, ledger: Ledger, past: Past) -> Var
     )  # fmt: skip
 
 
-def _place(variable: Variable, ledger: Ledger) -> Place | None:
+def _place(variable: Variable, ledger: Ledger) -> AddressCell | None:
     where = variable.location
     if where is UNSET:
         return None
-    return Place(str(where.address), where.name, where.kind.value, ledger.id(where))
+    return AddressCell(str(where.address), where.name, where.kind.value, ledger.id(where))
 
 
-def _data(variable: Variable, ledger: Ledger) -> Place | None:
+def _data(variable: Variable, ledger: Ledger) -> AddressCell | None:
     if variable.data is UNSET:
         return None
     where = variable.data.location
-    return Place(str(variable.data.address), where.name, where.kind.value, ledger.id(where))
+    return AddressCell(str(variable.data.address), where.name, where.kind.value, ledger.id(where))

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from goprobe.model.value import State, Variable
 from goprobe.report import words
-from goprobe.report.interest import Node, Pick, sentence
 from goprobe.report.picture import Mark
+from goprobe.report.selection import Node, Pick, sentence
 from goprobe.report.text.look import STATE_WORDS, style_of
 from goprobe.report.text.page import Column, Page, Span
 

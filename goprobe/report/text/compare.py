@@ -10,8 +10,8 @@ from rich.text import Text
 from goprobe.model.compare import Change, CompareReport, Fate
 from goprobe.model.value import State, Variable
 from goprobe.report import words
-from goprobe.report.interest import value_text
 from goprobe.report.options import RenderOptions
+from goprobe.report.selection import value_text
 from goprobe.report.text.look import STATE_WORDS, style_of
 from goprobe.report.text.page import Column, Page
 

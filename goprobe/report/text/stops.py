@@ -8,10 +8,10 @@ from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.location import Location
-from goprobe.model.trace import Frame, Stop
+from goprobe.model.trace import Frame, StopReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
-from goprobe.report.interest import value_text
+from goprobe.report.selection import value_text
 from goprobe.report.text.look import STATE_WORDS, style_of
 from goprobe.report.text.page import Column, Page, Span
 
@@ -27,7 +27,7 @@ _MOST_VARIABLES = 40
 _MANY_LATER = 3  # so many variables without a value yet are named in one sentence
 
 
-def write(page: Page, stops: Sequence[Stop]) -> None:
+def write(page: Page, stops: Sequence[StopReport]) -> None:
     """The stops in the order in which they happened; of many the first and, for it is what the
     answer speaks of, the last."""
     count = len(stops)
@@ -45,7 +45,7 @@ def write(page: Page, stops: Sequence[Stop]) -> None:
         _frames(page, stop)
 
 
-def _heading(page: Page, number: int, stop: Stop) -> None:
+def _heading(page: Page, number: int, stop: StopReport) -> None:
     who = f"goroutine {stop.goroutine}" if stop.goroutine else "no goroutine"
     facts = ["", f"{who}, thread {stop.thread}"]
     here = (stop.function, words.source(stop.file, stop.line, stop.function))
@@ -58,7 +58,7 @@ def _heading(page: Page, number: int, stop: Stop) -> None:
     )
 
 
-def _registers(page: Page, stop: Stop) -> None:
+def _registers(page: Page, stop: StopReport) -> None:
     spans: list[Span] = [f"pc {stop.pc}  sp {stop.sp}"]
     if stop.stack is not UNSET:
         used = words.size(max(stop.stack.high - stop.sp, 0))
@@ -67,7 +67,7 @@ def _registers(page: Page, stop: Stop) -> None:
     page.paragraph(*((str(span), "dim") for span in spans), indent=2, hanging=2)
 
 
-def _frames(page: Page, stop: Stop) -> None:
+def _frames(page: Page, stop: StopReport) -> None:
     hidden = 0
     for index, frame in enumerate(stop.frames):
         own = [v for v in stop.variables if v.frame == index]
@@ -100,7 +100,7 @@ def _frame(page: Page, index: int, frame: Frame) -> None:
         page.paragraph((facts, "dim"), indent=_VARIABLE_INDENT, hanging=2)
 
 
-def _variables(page: Page, variables: Sequence[Variable], stop: Stop) -> None:
+def _variables(page: Page, variables: Sequence[Variable], stop: StopReport) -> None:
     later: list[Variable] = []
     if not page.options.verbose:
         later = [v for v in variables if v.state is State.NOT_YET]
@@ -121,7 +121,7 @@ def _variables(page: Page, variables: Sequence[Variable], stop: Stop) -> None:
         )  # fmt: skip
 
 
-def _rows(page: Page, variable: Variable, stop: Stop) -> list[list[Text]]:
+def _rows(page: Page, variable: Variable, stop: StopReport) -> list[list[Text]]:
     """The variable's value, its own place, and the place of what it points at."""
     nothing = page.text()
     value = value_text(variable.type, variable.value, variable.data)
@@ -143,7 +143,7 @@ def _rows(page: Page, variable: Variable, stop: Stop) -> list[list[Text]]:
     return rows
 
 
-def _is_hidden(variable: Variable, stop: Stop) -> bool:
+def _is_hidden(variable: Variable, stop: StopReport) -> bool:
     """Whether an inner block's variable of the same name stands before it. What is not declared
     yet stands behind what the name still means."""
     if variable.state is State.NOT_YET:
@@ -153,7 +153,9 @@ def _is_hidden(variable: Variable, stop: Stop) -> bool:
     return next(same, variable) is not variable
 
 
-def _place(page: Page, location: Location, stop: Stop, lead: str, note: str) -> list[list[Text]]:
+def _place(
+    page: Page, location: Location, stop: StopReport, lead: str, note: str
+) -> list[list[Text]]:
     nothing = page.text()
     own = f"stack of goroutine {stop.goroutine},"  # the stop's heading says whose stack it is
     name = location.name.replace(own, "stack,", 1)

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from msgspec import UNSET
 
 from goprobe.model.trace import TraceReport
-from goprobe.report.interest import picks
 from goprobe.report.options import RenderOptions
+from goprobe.report.selection import picks
 from goprobe.report.text import answer, memory, stops
 from goprobe.report.text.page import Page
 

@@ -7,13 +7,13 @@ from pathlib import PurePath
 
 import msgspec
 
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 
 
 class GoImage(msgspec.Struct, frozen=True):
     """One of them. `bias` is what to add to its link-time addresses."""
 
-    program: Program
+    program: GoProgram
     bias: int
 
     @property

@@ -32,7 +32,7 @@ FACTS_ROOM = room_of(
 )  # fmt: skip
 
 
-class Program:
+class GoProgram:
     """A binary opened once. All addresses are link-time addresses (add the load bias).
 
     `assume_go` ("1.27") names the Go release that it is read as, whatever it says itself. Raises

@@ -11,7 +11,7 @@ from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.errors import UnreadableError
 from goprobe.model.value import State
-from goprobe.runtime.values.place import Place
+from goprobe.runtime.values.storage import Storage
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class Binding(msgspec.Struct, frozen=True):
     type: GoType
     state: State
     why: str
-    place: Place | None = None
+    place: Storage | None = None
     register: str = ""
     moved: bool = False
 

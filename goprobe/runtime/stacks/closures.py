@@ -6,11 +6,11 @@ the closure object (DW_AT_go_closure_offset, src/cmd/compile/internal/dwarfgen/d
 
 from __future__ import annotations
 
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.decoded import Capture
 
 
-def captures_of(program: Program, code: int) -> tuple[Capture, ...]:
+def captures_of(program: GoProgram, code: int) -> tuple[Capture, ...]:
     """The captured variables of the closure whose code starts at a link-time address."""
     function = program.debug.function_at(code)
     if function is None or function.low != code:

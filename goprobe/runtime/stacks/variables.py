@@ -20,7 +20,7 @@ from goprobe.binary.dwarf.info import Local
 from goprobe.errors import UnreadableError
 from goprobe.model.value import State
 from goprobe.process.memory.memory import Memory
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.bindings import (
     Binding,
     as_declared,
@@ -40,7 +40,7 @@ from goprobe.runtime.values.pieces import (
     leaves,
     placed,
 )
-from goprobe.runtime.values.place import InBytes, InMemory
+from goprobe.runtime.values.storage import InBytes, InMemory
 
 _WORD = 8
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
@@ -53,7 +53,7 @@ class FrameVariables:
     description of the type whose descriptor is at an address."""
 
     def __init__(
-        self, program: Program, memory: Memory, bias: int,
+        self, program: GoProgram, memory: Memory, bias: int,
         described: Callable[[int], GoType | None],
     ) -> None:  # fmt: skip
         self._program = program

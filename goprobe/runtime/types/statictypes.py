@@ -8,7 +8,7 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.elf.image import Image
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.process.memory.memory import Buffer, Range
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.record import read_record
 from goprobe.runtime.types.typedata import TypeData, TypeSection
 
@@ -39,7 +39,7 @@ class FileMemory:
         view[:] = self.read(address, len(view))
 
 
-def static_types(program: Program) -> TypeData | None:
+def static_types(program: GoProgram) -> TypeData | None:
     """The binary's type descriptors at link-time addresses; None where nothing is known of them
     (a stripped binary of an unknown Go)."""
     try:
@@ -57,7 +57,7 @@ def static_types(program: Program) -> TypeData | None:
 class MapParts:
     """The keys and elements of map types, by the descriptors' link-time addresses."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: GoProgram) -> None:
         self._elf = program.elf
         self._image = Image(program.elf)
         self._found: dict[int, tuple[str, ...]] = {}

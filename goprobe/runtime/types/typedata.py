@@ -15,7 +15,7 @@ import msgspec
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory
-from goprobe.runtime.image.program import Program
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
 from goprobe.runtime.types.typenames import RTYPE_BYTES, SIMPLE, composed, name_text
@@ -45,7 +45,7 @@ class TypeData:
     first."""
 
     def __init__(
-        self, memory: Memory, layout: Layout, program: Program, bias: int,
+        self, memory: Memory, layout: Layout, program: GoProgram, bias: int,
         sections: Sequence[TypeSection],
     ) -> None:  # fmt: skip
         self._memory = memory

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
-from goprobe.runtime.values.place import Place
+from goprobe.runtime.values.storage import Storage
 from goprobe.runtime.values.text import go_complex, go_float
 
 _SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
@@ -20,7 +20,7 @@ _BASIC_SIZES = {
 }  # fmt: skip
 
 
-def scalar(kind: GoType, place: Place) -> str:
+def scalar(kind: GoType, place: Storage) -> str:
     """A number or a truth value as Go prints it; what is neither, in hex."""
     raw = place.read(0, min(kind.size, 16))
     match kind.kind:

@@ -29,15 +29,15 @@ from goprobe.runtime.values.decoded import (
 from goprobe.runtime.values.gochan import Channel, read_channel
 from goprobe.runtime.values.gomap import MapReader, until_unreadable
 from goprobe.runtime.values.inuse import given_up
-from goprobe.runtime.values.place import (
+from goprobe.runtime.values.scalars import described, natural, scalar
+from goprobe.runtime.values.storage import (
     InBytes,
     InMemory,
     LeftOutError,
-    Place,
+    Storage,
     must_end_in_memory,
     words,
 )
-from goprobe.runtime.values.scalars import described, natural, scalar
 from goprobe.runtime.values.text import escape
 
 _ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
@@ -72,7 +72,7 @@ class Decoder:
         self._limits = limits or Limits()
         self._maps = MapReader(memory, types)
 
-    def decode(self, kind: GoType, place: Place) -> Decoded:
+    def decode(self, kind: GoType, place: Storage) -> Decoded:
         """Raises UnreadableError where the value's own bytes cannot be read."""
         return self._value(kind, place, Walk(self._limits.nodes), 0)
 
@@ -88,7 +88,7 @@ class Decoder:
 
     # One value
 
-    def _value(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _value(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         walk.nodes -= 1
         match kind.kind:
             case GoKind.STRING:
@@ -114,7 +114,7 @@ class Decoder:
         return Decoded(Value(scalar(kind, place)))
 
     def _safe(
-        self, kind: GoType, place: Place, walk: Walk, depth: int, pointer: int = 0
+        self, kind: GoType, place: Storage, walk: Walk, depth: int, pointer: int = 0
     ) -> Decoded:
         """A part of a value: what cannot be read is said in its text. `pointer` leads there."""
         if walk.nodes <= 0:
@@ -130,7 +130,7 @@ class Decoder:
 
     # Strings, slices, arrays, structs
 
-    def _address(self, place: Place, what: str) -> tuple[int, int, Decoded | None]:
+    def _address(self, place: Storage, what: str) -> tuple[int, int, Decoded | None]:
         """Address and length of a string or slice; where the optimiser kept only the length, what
         can be told of that."""
         try:
@@ -141,7 +141,7 @@ class Decoder:
             return 0, length, Decoded(Value(text, len=length))
         return pointer, length, None
 
-    def _string(self, place: Place) -> Decoded:
+    def _string(self, place: Storage) -> Decoded:
         pointer, length, part = self._address(place, "bytes")
         if part:
             return part
@@ -165,7 +165,7 @@ class Decoder:
             type=kind or UNSET, elements=elements or UNSET,
         )  # fmt: skip
 
-    def _slice(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _slice(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         pointer, length, part = self._address(place, "elements")
         if part:
             return part
@@ -193,7 +193,7 @@ class Decoder:
         return Decoded(Value(text, len=length, cap=known), data)
 
     def _run(
-        self, element: GoType, place: Place, count: int, walk: Walk, depth: int
+        self, element: GoType, place: Storage, count: int, walk: Walk, depth: int
     ) -> tuple[Element, ...]:
         if depth >= self._limits.depth:
             return ()
@@ -205,7 +205,7 @@ class Decoder:
             found.append(self._element(f"[{i}]", element, part, walk, depth + 1))
         return tuple(found)
 
-    def _element(self, name: str, kind: GoType, place: Place, walk: Walk, depth: int) -> Element:
+    def _element(self, name: str, kind: GoType, place: Storage, walk: Walk, depth: int) -> Element:
         made = self._safe(kind, place, walk, depth)
         return Element(
             name=name, type=kind.name,
@@ -229,7 +229,7 @@ class Decoder:
             return '"' + part.value.text.replace('"', '\\"') + '"'
         return part.value.text
 
-    def _array(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _array(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         element = self._types.at(kind.elem)
         if kind.size:
             place.look()
@@ -239,7 +239,7 @@ class Decoder:
             elements=parts or UNSET,
         )
 
-    def _struct(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _struct(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         if kind.size:
             place.look()
         if depth >= self._limits.depth:
@@ -257,14 +257,14 @@ class Decoder:
 
     # Pointers and interfaces
 
-    def _bare(self, place: Place) -> Decoded:
+    def _bare(self, place: Storage) -> Decoded:
         """A pointer of which it is not known to what."""
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
         return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
 
-    def _pointer(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _pointer(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
@@ -292,7 +292,7 @@ class Decoder:
             elements=made.elements, data=made.data,
         )  # fmt: skip
 
-    def _interface(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _interface(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         table, word = words(place, 2)
         if not table:
             return Decoded(Value("nil"))
@@ -316,7 +316,7 @@ class Decoder:
 
     # Maps, channels, functions
 
-    def _map(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _map(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0))
@@ -354,7 +354,7 @@ class Decoder:
         found = found[: self._limits.elements]
         return [text for text, _ in found], tuple(part for _, part in found)
 
-    def _chan(self, kind: GoType, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _chan(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0, cap=0))
@@ -380,7 +380,7 @@ class Decoder:
             found.append(self._element(f"[{i}]", element, place, walk, depth + 1))
         return tuple(found)
 
-    def _func(self, place: Place, walk: Walk, depth: int) -> Decoded:
+    def _func(self, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))

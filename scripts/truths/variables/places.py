@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.location import Kind, Location
-from goprobe.model.trace import Stop
+from goprobe.model.trace import StopReport
 from goprobe.model.value import Variable
 from scripts.truths.answer import Answer, not_told, right, wrong
 
@@ -59,7 +59,9 @@ class Places:
         of_each = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
         return {number: Place(address, points) for number, address, points in of_each}
 
-    def judged(self, asked: str, place: Place, told: Variable, stop: Stop) -> Iterator[Answer]:
+    def judged(
+        self, asked: str, place: Place, told: Variable, stop: StopReport
+    ) -> Iterator[Answer]:
         if told.address is UNSET:
             yield not_told(f"{asked}: address", f"address: {told.state}")
             return
@@ -69,7 +71,7 @@ class Places:
             yield self._same(f"{asked}: data", place.points, data.address, data.location, stop)
 
     def _same(
-        self, asked: str, truth: int, address: int, location: Location | UnsetType, stop: Stop
+        self, asked: str, truth: int, address: int, location: Location | UnsetType, stop: StopReport
     ) -> Answer:
         kind = "nothing" if location is UNSET else location.kind
         wanted = self._kinds(truth, stop)
@@ -78,7 +80,7 @@ class Places:
                          told=f"{int(address):#x} in {kind}")  # fmt: skip
         return right(asked)
 
-    def _kinds(self, address: int, stop: Stop) -> set[str]:
+    def _kinds(self, address: int, stop: StopReport) -> set[str]:
         for low, high, kind in self._sections:
             if low <= address < high:
                 return {kind}

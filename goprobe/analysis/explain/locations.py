@@ -15,7 +15,7 @@ from goprobe.arch.patches import STORE_BYTE, STORE_REGISTER
 from goprobe.arch.registers import PC
 from goprobe.binary.elf.elf import SHF_ALLOC, SHT_NOBITS
 from goprobe.model.location import Kind, Location, Region
-from goprobe.model.trace import Stop
+from goprobe.model.trace import StopReport
 from goprobe.model.value import Variable
 from goprobe.process.gdb.mi import StopEvent
 
@@ -23,7 +23,7 @@ _ORDER = ("text", "rodata", "data", "bss", "heap", "goroutine_stack", "runtime",
 _SHARED = ("first", "copied", "part", "again")
 
 
-def _message(study: Study) -> tuple[Stop, Variable, Location] | None:
+def _message(study: Study) -> tuple[StopReport, Variable, Location] | None:
     found = study.plain.string_variable()
     if found is None:
         return None
@@ -32,7 +32,7 @@ def _message(study: Study) -> tuple[Stop, Variable, Location] | None:
     return stop, variable, variable.data.location
 
 
-def _literal(study: Study) -> tuple[Stop, Variable, Location] | None:
+def _literal(study: Study) -> tuple[StopReport, Variable, Location] | None:
     """A string variable whose bytes came with the binary."""
     found = _message(study)
     return found if found and found[2].kind in STATIC else None
@@ -232,14 +232,14 @@ def stack_moves(study: Study) -> Measured:
     return decided(moved and same, told, first, *more)
 
 
-def _here(stop: Stop) -> tuple[int, int, int] | None:
+def _here(stop: StopReport) -> tuple[int, int, int] | None:
     found = next((v for v in stop.variables if v.name == "here" and v.data is not UNSET), None)
     if found is None or found.data is UNSET or stop.stack is UNSET:
         return None
     return int(stop.stack.low), int(stop.stack.high), int(found.data.address)
 
 
-def _stops(stops: list[Stop]) -> str:
+def _stops(stops: list[StopReport]) -> str:
     return ", ".join(stop.function for stop in stops) or "none"
 
 

@@ -36,7 +36,7 @@ _ours = _Ours()
 
 
 @contextmanager
-def signals_held() -> Iterator[set[int]]:
+def signals_deferred() -> Iterator[set[int]]:
     """Hold Ctrl-C, Ctrl-Z and their kin back until the block ends, so that it is done whole.
 
     Yields the signals that were blocked before anything was held: what a program that is started
@@ -57,7 +57,7 @@ def stops_held() -> Iterator[None]:
     himself lets nobody go. Such blocks may end in any order."""
     by = object()
     try:
-        with signals_held():
+        with signals_deferred():
             _ours.hold(by, _STOPS)
         yield
     finally:

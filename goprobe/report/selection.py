@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
-from goprobe.model.trace import Stop, TraceReport
+from goprobe.model.trace import StopReport, TraceReport
 from goprobe.model.value import Data, Element, State, Value, Variable
 from goprobe.report import words
 
@@ -49,7 +49,7 @@ class Node(msgspec.Struct, frozen=True):
 class Pick(msgspec.Struct, frozen=True):
     """A variable that the reader asked for, at the stop where there is most to say of it."""
 
-    stop: Stop
+    stop: StopReport
     variable: Variable
     node: Node
 
@@ -113,7 +113,7 @@ def _not_the_compilers(test: Callable[[Variable], bool]) -> Callable[[Variable],
     return lambda variable: not variable.name.startswith((".", "~")) and test(variable)
 
 
-def _better_elsewhere(report: TraceReport, stop: Stop, found: list[Variable]) -> bool:
+def _better_elsewhere(report: TraceReport, stop: StopReport, found: list[Variable]) -> bool:
     """None of them has a value here, but one has at another stop."""
     if any(_has_value(v) for v in found):
         return False

@@ -11,7 +11,7 @@ from goprobe.process.ptrace.requests import read_registers
 _WORD = 8
 
 
-def held_registers(pid: int) -> dict[int, Registers]:
+def stopped_registers(pid: int) -> dict[int, Registers]:
     """By thread id. Threads that do not stand still, or are another tracer's, are left out."""
     found: dict[int, Registers] = {}
     try:

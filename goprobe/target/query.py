@@ -1,6 +1,6 @@
 """Ask a running process one question, holding it still only while memory is copied.
 
-    answer = ask(target, lambda world: Locator(world).locate(address))
+    answer = query(target, lambda world: Locator(world).locate(address))
 
 The question is first rehearsed on the running process to learn which pages it reads; see
 process/memory/rehearsal.py. So it may chase pointers at leisure: the stop costs one batch of reads.
@@ -35,7 +35,7 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
     pause_us: int
 
 
-def ask(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
+def query(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
     """All that the answer reads is of one stop.
 
     Where the process changes faster than a rehearsal can follow, it is held while the question
@@ -47,12 +47,12 @@ def ask(target: AnyTarget, question: Callable[[World], T]) -> Answer[T]:
             return Answer(question(target.world()), 0)
         memory = ProcessMemory(target.pid)
         try:
-            return _ask(target, question, memory)
+            return _query(target, question, memory)
         finally:
             memory.close()
 
 
-def _ask(target: Target, question: Callable[[World], T], memory: ProcessMemory) -> Answer[T]:
+def _query(target: Target, question: Callable[[World], T], memory: ProcessMemory) -> Answer[T]:
     pid = target.pid
     still = partial(stopped, pid, timeout=PATIENCE, identity=target.identity, limit=target.max_stop)
     noted = NotingMemory(memory)

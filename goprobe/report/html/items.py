@@ -7,24 +7,24 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.model.trace import Stop
+from goprobe.model.trace import StopReport
 from goprobe.model.value import Variable
 from goprobe.report.html.evidence import Ledger
 from goprobe.report.html.moves import key_of
-from goprobe.report.html.scene import Thing
-from goprobe.report.interest import Node, tree
+from goprobe.report.html.scene import Item
+from goprobe.report.selection import Node, tree
 
 _MOST = 14
 _MOST_VARIABLES = 6
 _LABEL = 40
 
 
-def things_of(stop: Stop, names: Sequence[str], ledger: Ledger) -> list[Thing]:
+def items_of(stop: StopReport, names: Sequence[str], ledger: Ledger) -> list[Item]:
     """The variables asked for, else main's, else any; each with what it leads to."""
-    found: dict[tuple[int, str, str], Thing] = {}
+    found: dict[tuple[int, str, str], Item] = {}
     same: dict[str, str] = {}
     for number, variable in enumerate(_chosen(stop, names)):
-        for thing in _things(tree(variable), variable.name, key_of(stop, variable), number, ledger):
+        for thing in _items(tree(variable), variable.name, key_of(stop, variable), number, ledger):
             identity = (thing.address, thing.label, thing.what)
             if len(found) < _MOST:
                 found.setdefault(identity, thing)
@@ -33,7 +33,7 @@ def things_of(stop: Stop, names: Sequence[str], ledger: Ledger) -> list[Thing]:
     return [replace(t, to=tuple(same[k] for k in t.to if k in same)) for t in found.values()]
 
 
-def _chosen(stop: Stop, names: Sequence[str]) -> list[Variable]:
+def _chosen(stop: StopReport, names: Sequence[str]) -> list[Variable]:
     able = [
         v for v in stop.variables
         if v.value is not UNSET and not v.name.startswith((".", "~"))
@@ -46,17 +46,17 @@ def _chosen(stop: Stop, names: Sequence[str]) -> list[Variable]:
     return (named or [*pointing, *others[:2], *rest])[:_MOST_VARIABLES]
 
 
-def _things(node: Node, variable: str, key: str, thread: int, ledger: Ledger) -> Iterator[Thing]:
+def _items(node: Node, variable: str, key: str, thread: int, ledger: Ledger) -> Iterator[Item]:
     """The node's thing and those it leads to. A part without a place of its own is passed by."""
     below = list(_placed_below(node, key))
     if node.address is not UNSET and node.location is not UNSET:
         label, what = _label(node, variable)
-        yield Thing(
+        yield Item(
             key, label, what, int(node.address), node.location.kind, ledger.id(node.location),
             node.location.name, tuple(k for k, _ in below), thread,
         )  # fmt: skip
     for child_key, child in below:
-        yield from _things(child, variable, child_key, thread, ledger)
+        yield from _items(child, variable, child_key, thread, ledger)
 
 
 def _placed_below(node: Node, key: str) -> Iterator[tuple[str, Node]]:

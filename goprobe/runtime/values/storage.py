@@ -14,7 +14,7 @@ class LeftOutError(UnreadableError):
     """The optimiser kept these bytes of the value nowhere; `address` is their offset in it."""
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """A value's bytes. `address` is None where the value lies in no memory."""
 
     @property
@@ -23,7 +23,7 @@ class Place(Protocol):
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the value; raises UnreadableError where they are not there."""
 
-    def part(self, offset: int, size: int) -> Place:
+    def part(self, offset: int, size: int) -> Storage:
         """The place of a field or element."""
 
     def look(self) -> None:
@@ -69,7 +69,7 @@ class InBytes(msgspec.Struct, frozen=True):
             raise LeftOutError(0, len(self.data), "the optimiser kept no part of it")
 
 
-def words(place: Place, count: int) -> list[int]:
+def words(place: Storage, count: int) -> list[int]:
     """The first `count` words of a value."""
     raw = place.read(0, 8 * count)
     return [int.from_bytes(raw[i : i + 8], "little") for i in range(0, 8 * count, 8)]
