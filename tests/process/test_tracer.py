@@ -941,7 +941,7 @@ def test_wrong_requests_are_refused() -> None:
         trace(binary, "return", sites=[CallSite(0x7000_0000_0000, site.callee, 0)])
     with pytest.raises(ValueError, match="twice"):
         trace(binary, "return", sites=[site, site])
-    with pytest.raises(ValueError, match="counts"):
+    with pytest.raises(ValueError, match="is a count"):
         trace(binary, "return", sites=[site], inspect=-1)
 
 
