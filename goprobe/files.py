@@ -88,18 +88,18 @@ def place_to_write(path: Path) -> Path:
     that is replaced is not opened, which is all that the kernel watches). Raises UsageError."""
     for _ in range(_LINKS):
         try:
-            found, folder = path.lstat(), path.parent.stat()
+            status, folder = path.lstat(), path.parent.stat()
         except FileNotFoundError:
             return path
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
         everybodys = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
-        if everybodys and found.st_uid not in (os.geteuid(), folder.st_uid):
+        if everybodys and status.st_uid not in (os.geteuid(), folder.st_uid):
             raise UsageError(
                 f"{path} belongs to somebody else, who may have put it there to be written to",
                 hint="name a file in a folder of your own",
             )
-        if not stat.S_ISLNK(found.st_mode):
+        if not stat.S_ISLNK(status.st_mode):
             return path
         following = path.parent / path.readlink()
         if path.exists() and not following.exists():

@@ -25,16 +25,16 @@ _OTHERS, _NOT_GO = "another user's", "not Go"
 
 def ps(progress: Callable[[str], None] = lambda text: None) -> PsReport:
     """Every process with a Go program in it, by number; none is stopped."""
-    found: list[RunningProgram] = []
+    programs: list[RunningProgram] = []
     hidden = 0
     progress("looking for Go processes")
     for pid in _pids():
         match _look(pid):
             case RunningProgram() as program:
-                found.append(program)
+                programs.append(program)
             case why:
                 hidden += why == _OTHERS
-    return finished(PsReport(pid=0, go=Tool(""), programs=tuple(found), hidden=hidden), ())
+    return finished(PsReport(pid=0, go=Tool(""), programs=tuple(programs), hidden=hidden), ())
 
 
 def _pids() -> Iterator[int]:

@@ -84,9 +84,9 @@ def assert_no_allocation(report: EscapeReport, where: str) -> None:
         raise UsageError(f"the report has no code and no site at {where}")
     sites = dict.fromkeys(_told(site) for site, _ in code.allocating)
     _assert_none(sites, f"{where} allocates")
-    found = no_allocation(code)
-    if not found.held:
-        raise AssertionError(f"{where}: {found.why}")
+    judgement = no_allocation(code)
+    if not judgement.held:
+        raise AssertionError(f"{where}: {judgement.why}")
 
 
 def _code(report: EscapeReport, where: str) -> Code | None:

@@ -64,13 +64,13 @@ def cached(
 ) -> T:
     """What `make` learns from `source`, from the cache where that has it and `holds` of it."""
     known = source.known()
-    found = load(room, known, kind) if known else None
-    if found is None:
+    kept = load(room, known, kind) if known else None
+    if kept is None:
         digest = source.read()
-        found = load(room, digest, kind) if digest != known else None
-        if found is None or not holds(found):
+        kept = load(room, digest, kind) if digest != known else None
+        if kept is None or not holds(kept):
             return _made(room, digest, make)
-    return found if holds(found) else _made(room, source.read(), make)
+    return kept if holds(kept) else _made(room, source.read(), make)
 
 
 def _made(room: str, digest: str, make: Callable[[], T]) -> T:
@@ -160,8 +160,8 @@ def known_digest(identity: str, sample: Callable[[str], str]) -> str:
     `identity` names part and file, as `identity_of` does. `sample` hashes some of the part's
     bytes, chosen by a digest: a file system may not tell changes as it should.
     """
-    found = load("known", identity, _Known) if identity else None
-    return found.digest if found and found.sample == sample(found.digest) else ""
+    known = load("known", identity, _Known) if identity else None
+    return known.digest if known and known.sample == sample(known.digest) else ""
 
 
 def remember_digest(identity: str, digest: str, sample: Callable[[str], str]) -> None:

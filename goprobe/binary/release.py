@@ -43,10 +43,10 @@ def build_info(elf: ElfFile, debug: DebugInfo, *, assume: str = "") -> BuildInfo
 
 
 def _assumed(text: str) -> GoVersion:
-    found = _ASSUMED.fullmatch(text)
-    if not found:
+    match = _ASSUMED.fullmatch(text)
+    if not match:
         raise UsageError(f"--assume-go takes a Go release, not {text!r}", hint="for example 1.27")
-    major, minor, patch = (int(part or 0) for part in found.groups())
+    major, minor, patch = (int(part or 0) for part in match.groups())
     return GoVersion(major, minor, patch, f"go{text.removeprefix('go')}")
 
 
@@ -111,8 +111,8 @@ def _build_version(elf: ElfFile, table: LineTable) -> GoVersion | None:
     """What runtime.buildVersion holds: the string that runtime.schedinit looks at, which is there
     so that the linker keeps it (proc.go, Go 1.21 to 1.27)."""
     image = Image(elf)
-    found = {version for at in _referred(elf, table) if (version := _string_at(elf, image, at))}
-    return found.pop() if len(found) == 1 else None
+    versions = {version for at in _referred(elf, table) if (version := _string_at(elf, image, at))}
+    return versions.pop() if len(versions) == 1 else None
 
 
 def _referred(elf: ElfFile, table: LineTable) -> Iterator[int]:

@@ -76,8 +76,8 @@ class Stretches:
 
     def at(self, address: int) -> Stretch | None:
         at = bisect_right(self._lows, address)
-        found = self.all[at - 1] if at else None
-        return found if found and address < found.high else None
+        stretch = self.all[at - 1] if at else None
+        return stretch if stretch and address < stretch.high else None
 
     def _by_sections(self) -> list[Stretch]:
         sections = [s for s in self._elf.sections if _is_loaded(s)]
@@ -177,9 +177,9 @@ def _disjoint(stretches: list[Stretch]) -> Iterator[Stretch]:
     edges = sorted({edge for s in stretches for edge in (s.low, s.high)})
     here: list[tuple[Stretch | None, int, int]] = []
     for low, high in pairwise(edges):
-        found = next((s for s in stretches if s.low <= low and high <= s.high), None)
-        if here and here[-1][0] is found:
-            here[-1] = (found, here[-1][1], high)
+        whole = next((s for s in stretches if s.low <= low and high <= s.high), None)
+        if here and here[-1][0] is whole:
+            here[-1] = (whole, here[-1][1], high)
         else:
-            here.append((found, low, high))
+            here.append((whole, low, high))
     return (replace(s, low=low, high=high) for s, low, high in here if s)

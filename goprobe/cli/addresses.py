@@ -43,9 +43,9 @@ def address(text: str) -> int:
     Raises UsageError.
     """
     try:
-        found = int(text.removeprefix("*"), 16)
+        value = int(text.removeprefix("*"), 16)
     except ValueError:
-        found = -1
-    if not 0 <= found < 1 << _ADDRESS_BITS or "_" in text:
+        value = -1
+    if not 0 <= value < 1 << _ADDRESS_BITS or "_" in text:
         raise UsageError(f"{text!r} is not an address", hint="addresses look like 0xc000012040")
-    return found
+    return value

@@ -95,16 +95,16 @@ def _report(request: EscapeRequest, output: Output) -> EscapeReport:
 def _verdicts(text: str) -> frozenset[Verdict]:
     from goprobe.model.escape import Verdict
 
-    found = set()
+    verdicts = set()
     for word in filter(None, text.split(",")):
         try:
-            found.add(Verdict(word.strip()))
+            verdicts.add(Verdict(word.strip()))
         except ValueError:
             raise UsageError(
                 f"--fail-on knows no verdict {word.strip()!r}",
                 hint=f"verdicts: {', '.join(Verdict)}",
             ) from None
-    return frozenset(found)
+    return frozenset(verdicts)
 
 
 def _exit_code(report: EscapeReport, alarms: frozenset[Verdict]) -> int:
@@ -118,6 +118,6 @@ def _exit_code(report: EscapeReport, alarms: frozenset[Verdict]) -> int:
     if report.partial or killed:
         return _NOT_WHOLE
     bad = alarms | {Verdict.CONTRADICTED}
-    found = any(site.verdict in bad for site in report.sites)
+    bad_site = any(site.verdict in bad for site in report.sites)
     broken = any(not assertion.held for assertion in report.assertions)
-    return _FOUND if found or broken or report.dangling else 0
+    return _FOUND if bad_site or broken or report.dangling else 0

@@ -87,8 +87,8 @@ class Questions(msgspec.Struct, frozen=True):
         from msgspec.structs import replace
 
         texts = {"path": self.path_to, "referrers": self.referrers, "object": self.object}
-        found = {name: settled(text, target) for name, text in texts.items() if text}
-        return replace(asked, **found)
+        addresses = {name: settled(text, target) for name, text in texts.items() if text}
+        return replace(asked, **addresses)
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -14,9 +14,9 @@ _LONGEST = 7 * 24 * 3600.0
 def length(option: str, text: str, longest: float = _LONGEST) -> float:
     """A length of time: "30s", "5m", "1.5h", "250ms", or a number of seconds, as an option
     says it. Raises UsageError."""
-    found = re.fullmatch(r"(.*?)(ms|s|m|h|)", text.strip())
+    match = re.fullmatch(r"(.*?)(ms|s|m|h|)", text.strip())
     try:
-        seconds = float(found[1]) * _UNITS[found[2]] if found else math.nan
+        seconds = float(match[1]) * _UNITS[match[2]] if match else math.nan
     except ValueError:
         seconds = math.nan
     if not (math.isfinite(seconds) and 0 < seconds <= longest):

@@ -128,8 +128,8 @@ class Process(msgspec.Struct, frozen=True):
 def _numbers_of(name: str) -> str:
     from goprobe.process.proc.discovery import processes_named
 
-    found = ", ".join(map(str, processes_named(name)))
-    return f"processes of that name: {found}" if found else "ps -e lists the processes"
+    numbers = ", ".join(map(str, processes_named(name)))
+    return f"processes of that name: {numbers}" if numbers else "ps -e lists the processes"
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -144,15 +144,17 @@ class Parameter(msgspec.Struct, frozen=True):
 def parameters_of(run: Callable[..., int]) -> list[Parameter]:
     """What a command's `run` declares, groups as their single options, in order."""
     hints = get_type_hints(run, include_extras=True)
-    found: list[Parameter] = []
+    parameters: list[Parameter] = []
     for parameter in inspect.signature(run).parameters.values():
         kind = hints[parameter.name]
         if _is_group(kind):
-            found += _fields_of(kind)
+            parameters += _fields_of(kind)
         elif kind is not Context:
             empty = parameter.default is inspect.Parameter.empty
-            found.append(_declared(parameter.name, kind, REQUIRED if empty else parameter.default))
-    return found
+            parameters.append(
+                _declared(parameter.name, kind, REQUIRED if empty else parameter.default)
+            )
+    return parameters
 
 
 def bound(run: Callable[..., int], given: dict[str, Any], context: Context) -> Callable[[], int]:

@@ -38,9 +38,9 @@ def stack_bounds(
         return None
     words = _words(memory, fs_base)
     for at, block in _fitting(words, fs_base, sp):
-        if found := _in_memory(mappings, *block):
+        if bounds := _in_memory(mappings, *block):
             # musl's stack in its block; glibc's next word is the size of a guard.
-            return _in_memory(mappings, *_below(words[at + 2 : at + 4])) or found
+            return _in_memory(mappings, *_below(words[at + 2 : at + 4])) or bounds
     return None
 
 

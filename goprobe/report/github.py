@@ -19,25 +19,19 @@ class GithubFormat:
     def render(self, report: object, options: RenderOptions) -> bytes:
         """One line for each broken promise, contradiction and surprise; the rest is silent."""
         assert isinstance(report, EscapeReport)
-        lines = [
-            _command(
-                "error", found.file, found.line, 0, f"goprobe:{found.text} is broken", found.why
-            )
-            for found in report.assertions
-            if not found.held
-        ]
+        lines = [_promise(promise) for promise in report.assertions if not promise.held]
         lines += [_site(site) for site in report.sites if LOUDNESS[site.verdict] in _COMMANDS]
-        for found in report.dangling:
-            told = f"{found.source} points at {found.target} ({found.when})"
+        for pointer in report.dangling:
+            told = f"{pointer.source} points at {pointer.target} ({pointer.when})"
             lines.append(f"::error title=pointer into a stack::{_data(told)}")
         if report.partial:
             lines.append(f"::warning title=not seen to the end::{_data(report.partial)}")
         return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _promise(found: Assertion) -> str:
-    title = f"goprobe:{found.text} is broken"
-    return _command("error", found.file, found.line, 0, title, found.why)
+def _promise(assertion: Assertion) -> str:
+    title = f"goprobe:{assertion.text} is broken"
+    return _command("error", assertion.file, assertion.line, 0, title, assertion.why)
 
 
 def _site(site: Site) -> str:

@@ -66,10 +66,10 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def kinds(self) -> dict[Kind, int]:
         """The bytes of each kind in it."""
-        found: dict[Kind, int] = {}
+        kinds: dict[Kind, int] = {}
         for part in self.parts:
-            found[part.use.kind] = found.get(part.use.kind, 0) + part.size
-        return found
+            kinds[part.use.kind] = kinds.get(part.use.kind, 0) + part.size
+        return kinds
 
     @property
     def kind(self) -> Kind:
@@ -127,13 +127,13 @@ def rows(regions: Iterable[Region], marks: Sequence[Mark] = (), limit: int = ROW
     # The vsyscall page lies in the kernel's half: 16 EiB away, in every process, of no interest.
     ours = (r for r in regions if r.size and r.kind is not Kind.UNMAPPED and r.low < _KERNEL)
     runs = _shrunk(_runs(whole_regions(sorted(ours, key=lambda r: r.low))), limit)
-    found: list[Row] = []
+    drawn: list[Row] = []
     end = 0
     for run in runs:
         gap = max(run.low - end, 0) if end else 0
-        found += _rows_of(run, gap, marks)
+        drawn += _rows_of(run, gap, marks)
         end = run.high
-    return found
+    return drawn
 
 
 def _runs(regions: Sequence[Region]) -> list[_Run]:
@@ -256,10 +256,10 @@ def _row(
     )
 
 
-def totals(found: Iterable[Row]) -> tuple[Part, ...]:
+def totals(drawn: Iterable[Row]) -> tuple[Part, ...]:
     """What all rows together are used for, most bytes held first: the sums of a picture."""
     sums: dict[Use, list[int]] = {}
-    for row in found:
+    for row in drawn:
         for part in () if row.inside else row.parts:
             whole = sums.setdefault(part.use, [0, 0])
             whole[0] += part.size
@@ -271,10 +271,10 @@ def totals(found: Iterable[Row]) -> tuple[Part, ...]:
 def _parts(regions: Sequence[Region]) -> tuple[Part, ...]:
     sums: dict[Use, list[int]] = {}
     for region in regions:
-        found = sums.setdefault(use_of(region), [0, 0])
-        found[0] += region.size
-        found[1] += held(region)
-    parts = (Part(use, *found) for use, found in sums.items())
+        sizes = sums.setdefault(use_of(region), [0, 0])
+        sizes[0] += region.size
+        sizes[1] += held(region)
+    parts = (Part(use, *sizes) for use, sizes in sums.items())
     return tuple(sorted(parts, key=lambda part: -part.size))
 
 
@@ -286,6 +286,6 @@ def usable(perms: str) -> bool:
 def _perms(regions: Sequence[Region]) -> str:
     """Each combination of rights that the regions have, as "r-x"; sharing is left out."""
     used = [r for r in regions if r.kind is not Kind.RESERVED] or regions
-    found = list(dict.fromkeys(r.perms[:_RIGHTS] for r in used))
-    return found[0] if len(found) == 1 else " ".join(rights.replace("-", "") or "-"
-                                                     for rights in found)  # fmt: skip
+    different = list(dict.fromkeys(r.perms[:_RIGHTS] for r in used))
+    return different[0] if len(different) == 1 else " ".join(rights.replace("-", "") or "-"
+                                                     for rights in different)  # fmt: skip

@@ -29,12 +29,12 @@ _ADDRESS = {
 def _reports() -> dict[str, type]:
     for module in pkgutil.iter_modules(goprobe.model.__path__):
         importlib.import_module(f"goprobe.model.{module.name}")
-    kinds, found = list(Report.__subclasses__()), dict[str, type]()
+    kinds, reports = list(Report.__subclasses__()), dict[str, type]()
     for kind in kinds:
         kinds += kind.__subclasses__()
         if schema := schema_of(kind):
-            found[schema] = kind
-    return found
+            reports[schema] = kind
+    return reports
 
 
 REPORTS = _reports()
@@ -70,8 +70,8 @@ def shipped(name: str) -> dict[str, Any]:
     if name not in REPORTS:
         raise KeyError(name)
     file = resources.files("goprobe.report") / "schemas" / file_name(name)
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return document
 
 
 def _address(kind: type) -> dict[str, Any]:

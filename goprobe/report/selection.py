@@ -59,11 +59,13 @@ def picks(report: TraceReport, names: Sequence[str] = (), parts: int = _MOST_PAR
     tests = [_is_named(names)] if names else [_not_the_compilers(test) for test in _TESTS]
     for test in tests:
         for stop in reversed(report.stops):
-            found: dict[tuple[str, str], Variable] = {}
+            variables: dict[tuple[str, str], Variable] = {}
             for v in filter(test, stop.variables):  # the innermost frame's and block's come first
-                found.setdefault((v.function, v.name), v)
-            if found and not (names and _better_elsewhere(report, stop, list(found.values()))):
-                chosen = list(found.values())[:MOST_VARIABLES]
+                variables.setdefault((v.function, v.name), v)
+            if variables and not (
+                names and _better_elsewhere(report, stop, list(variables.values()))
+            ):
+                chosen = list(variables.values())[:MOST_VARIABLES]
                 return [Pick(stop, v, tree(v, parts)) for v in chosen]
     return []
 
@@ -113,11 +115,11 @@ def _not_the_compilers(test: Callable[[Variable], bool]) -> Callable[[Variable],
     return lambda variable: not variable.name.startswith((".", "~")) and test(variable)
 
 
-def _better_elsewhere(report: TraceReport, stop: StopReport, found: list[Variable]) -> bool:
+def _better_elsewhere(report: TraceReport, stop: StopReport, variables: list[Variable]) -> bool:
     """None of them has a value here, but one has at another stop."""
-    if any(_has_value(v) for v in found):
+    if any(_has_value(v) for v in variables):
         return False
-    names = {v.name for v in found}
+    names = {v.name for v in variables}
     return any(
         v.name in names and _has_value(v)
         for s in report.stops

@@ -143,11 +143,11 @@ def cell(value: object, unit: str = "") -> str:
 _MOST_OF_A_LABEL = 60
 
 
-def labels(found: Mapping[str, str], why_not: str) -> str:
+def labels(pairs: Mapping[str, str], why_not: str) -> str:
     """The pprof labels of a goroutine: worker=3 "the queue"=mail."""
     if why_not:
         return f"not told: {why_not}"
-    return " ".join(f"{_label(key)}={_label(value)}" for key, value in found.items())
+    return " ".join(f"{_label(key)}={_label(value)}" for key, value in pairs.items())
 
 
 def _label(text: str) -> str:

@@ -136,10 +136,10 @@ def _placed(signature: str) -> Iterator[tuple[str, Slot]]:
 
 def _parameters(signature: str) -> list[tuple[str, str]]:
     """Names and types; `a, b int` gives both the type that follows."""
-    found = _PARAMETERS.match(signature)
+    match = _PARAMETERS.match(signature)
     pairs: list[tuple[str, str]] = []
     kind = ""
-    for part in reversed([p for p in (found[1] if found else "").split(", ") if p]):
+    for part in reversed([p for p in (match[1] if match else "").split(", ") if p]):
         name, _, own = part.partition(" ")
         kind = own or kind
         pairs.insert(0, (name, kind))

@@ -30,12 +30,12 @@ class CodedRoots:
         enqueue.
         """
         heads = self.used("runtime.markroot") - self.taken("runtime.markroot")
-        found = {"allfin": heads & self.used("runtime.queuefinalizer")}
+        by_name = {"allfin": heads & self.used("runtime.queuefinalizer")}
         if layout.has("cleanupQueue", "all"):
             head = layout.offset("cleanupQueue", "all")
             queues = self.taken("runtime.freeSpecial")
-            found["gcCleanups"] = {queue for queue in queues if queue + head in heads}
-        return {name: next(iter(places)) for name, places in found.items() if len(places) == 1}
+            by_name["gcCleanups"] = {queue for queue in queues if queue + head in heads}
+        return {name: next(iter(places)) for name, places in by_name.items() if len(places) == 1}
 
     def used(self, function: str) -> set[int]:
         """The static addresses that a function uses; none where it has no code."""
@@ -47,11 +47,11 @@ class CodedRoots:
 
     def _references(self, function: str) -> list[tuple[int, str]]:
         try:
-            found = self._lines.function_named(function)
+            about = self._lines.function_named(function)
         except UnreadableError:
-            found = None
-        if found is None:
+            about = None
+        if about is None:
             return []
-        code = self._elf.read(found.entry, found.end - found.entry)
-        used = references(code, found.entry)
+        code = self._elf.read(about.entry, about.end - about.entry)
+        used = references(code, about.entry)
         return [(r.what.value, r.register) for r in used if isinstance(r.what, Constant)]

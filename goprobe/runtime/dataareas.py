@@ -63,7 +63,7 @@ def covering(memory: Memory, areas: Sequence[Area], addresses: Words, size: int)
     A word that is followed by an offset into the block is an allocator's own position in it
     (persistentAlloc, malloc.go), not the list that is looked for.
     """
-    found: list[int] = []
+    starts: list[int] = []
     for area in areas:
         words = area.words
         plausible = (words > 4096) & (words < 1 << 47) & (words % 4096 == 0)
@@ -72,8 +72,8 @@ def covering(memory: Memory, areas: Sequence[Area], addresses: Words, size: int)
             if 0 < following <= size:
                 continue
             if inside(memory, int(words[index]), addresses, size, 0) == len(addresses):
-                found.append(area.address(index))
-    return found
+                starts.append(area.address(index))
+    return starts
 
 
 def inside(memory: Memory, low: int, addresses: Words, size: int, link: int) -> int:

@@ -60,9 +60,9 @@ class ObjectTypes:
         view = self._view(graph, groups)
         typist = Typist(view, self.shapes)
         for rtype, addresses in self._told_by_the_runtime(groups):
-            found, into = self._heap.resolver.resolve(np.array(addresses, np.uint64))
-            into, found = into[found >= 0], found[found >= 0].astype(np.int64)
-            typist.known(found[into == self.lead[self._heap.objects.span[found]]], rtype)
+            objects, into = self._heap.resolver.resolve(np.array(addresses, np.uint64))
+            into, objects = into[objects >= 0], objects[objects >= 0].astype(np.int64)
+            typist.known(objects[into == self.lead[self._heap.objects.span[objects]]], rtype)
         typist.seed(*self._heap.maps.types(self._heap.contents))
         return typist.run()
 

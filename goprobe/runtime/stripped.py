@@ -51,10 +51,10 @@ def stripped_facts(program: GoProgram, memory: Memory, bias: int, *, owner: int)
 
     def make() -> Facts:
         finders = [Finder(program, layout, memory, bias) for layout in layouts]
-        found = [Facts(finder.layout, finder.roots()) for finder in finders]
+        facts = [Facts(finder.layout, finder.roots()) for finder in finders]
         # Where it is one of several, the one by which most of the runtime's threads are found.
-        best = max(range(len(found)), key=lambda i: finders[i].threads)
-        return found[best]
+        best = max(range(len(facts)), key=lambda i: finders[i].threads)
+        return facts[best]
 
     def holds(facts: Facts) -> bool:
         here = {name: address + bias for name, address in facts.roots.items()}
@@ -128,11 +128,11 @@ class Finder:
         at = head.address + self.bias
         self._module = read_record(self._memory, self.layout.struct("moduledata"), at)
         areas = list(self._areas())
-        found = {"firstmoduledata": at}
-        found["mheap_"] = self._only("mheap_", self._mheaps(areas))
-        heap = Heap(self._memory, self.layout, found["mheap_"])
-        found["allgs"] = self._only("allgs", self._allgs(areas, heap))
-        found["allm"] = self._allm(areas)
+        roots = {"firstmoduledata": at}
+        roots["mheap_"] = self._only("mheap_", self._mheaps(areas))
+        heap = Heap(self._memory, self.layout, roots["mheap_"])
+        roots["allgs"] = self._only("allgs", self._allgs(areas, heap))
+        roots["allm"] = self._allm(areas)
         optional = {
             "waitReasonStrings": self._wait_reasons(areas),
             "persistentChunks": self._persistent_chunks(areas, heap),
@@ -140,14 +140,14 @@ class Finder:
         }
         queues = self._coded.queues(self.layout)
         optional |= {name: address + self.bias for name, address in queues.items()}
-        return found | {name: address for name, address in optional.items() if address}
+        return roots | {name: address for name, address in optional.items() if address}
 
     def _only(self, name: str, candidates: Iterator[int]) -> int:
-        found = sorted(set(candidates))
-        if len(found) != 1:
-            how = "not found" if not found else f"found at {len(found)} places"
+        only = sorted(set(candidates))
+        if len(only) != 1:
+            how = "not found" if not only else f"found at {len(only)} places"
             raise NotGoError(f"{self.name} is stripped, and runtime.{name} was {how}")
-        return found[0]
+        return only[0]
 
     def _areas(self) -> Iterator[Area]:
         for low, high in (("noptrdata", "enoptrdata"), ("data", "edata"), ("bss", "ebss"),
@@ -194,8 +194,8 @@ class Finder:
         return span.base % 8192 == 0 and bool(span.base) == bool(span.npages)
 
     def _indexed(self, heap: Heap, span: Span) -> bool:
-        found = heap.span_at(span.base)
-        return found is not None and found.address == span.address
+        there = heap.span_at(span.base)
+        return there is not None and there.address == span.address
 
     # Goroutines and threads
 
@@ -203,14 +203,14 @@ class Finder:
         """The slice of all gs. While the collector marks it keeps a snapshot of it
         (work.stackRoots, cut to its length: allGsSnapshot, proc.go), which is never longer and has
         no room behind its end. Where the slice has none either, the code tells them apart."""
-        found: dict[int, tuple[int, int]] = {}
+        lists: dict[int, tuple[int, int]] = {}
         for area in areas:
             for index in slices(area, _MOST_GOROUTINES):
                 pointer, count, capacity = area.words[index : index + 3].tolist()
                 if self._are_goroutines(pointer, count, capacity, heap):
-                    found[area.address(index)] = count, capacity
-        most = max(found.values(), default=(0, 0))
-        like = [at for at, size in found.items() if size == most]
+                    lists[area.address(index)] = count, capacity
+        most = max(lists.values(), default=(0, 0))
+        like = [at for at, size in lists.items() if size == most]
         yield from self._used_by("runtime.allgadd", like, 3) if len(like) > 1 else like
 
     def _used_by(self, function: str, candidates: Sequence[int], words: int) -> list[int]:
@@ -286,13 +286,13 @@ class Finder:
         g0s = self._words_at(words + np.uint64(self.layout.offset("m", "g0")))
         words, g0s = words[g0s > 4096], g0s[g0s > 4096]
         leads_back = self._words_at(g0s + np.uint64(self.layout.offset("g", "m"))) == words
-        found: Words = words[leads_back]
-        return found
+        threads: Words = words[leads_back]
+        return threads
 
     def _words_at(self, addresses: Words) -> Words:
         """The word at each address, 0 where none can be read."""
-        found = self._memory.read_many([(at, 8) for at in addresses.tolist()])
-        return np.frombuffer(b"".join(word or bytes(8) for word in found), np.uint64)
+        words = self._memory.read_many([(at, 8) for at in addresses.tolist()])
+        return np.frombuffer(b"".join(word or bytes(8) for word in words), np.uint64)
 
     def _threads(self, pointer: int, most: int = 1 << 16) -> int:
         """How many threads the list has that begins with this one, `most` at most."""
@@ -335,8 +335,8 @@ class Finder:
             spans = np.array(heap.span_pointers(), np.uint64)
         except UnreadableError:
             return 0
-        found = covering(self._memory, areas, spans, _PERSISTENT_CHUNK)
-        return found[0] if len(found) == 1 else 0
+        chunks = covering(self._memory, areas, spans, _PERSISTENT_CHUNK)
+        return chunks[0] if len(chunks) == 1 else 0
 
     def _gc_bits_arenas(self, areas: Sequence[Area], heap: Heap) -> int:
         """The struct is a lock, then free, next, current, previous; mark bits come from `next`,
@@ -352,7 +352,7 @@ class Finder:
             return 0
         link = self.layout.offset("gcBitsArena", "next")
         every = np.concatenate([marks, allocs])
-        found = []
+        arenas = []
         for at, words in aligned(areas):
             if inside(self._memory, words[2], marks, _GC_ARENA, link) * 2 <= len(marks):
                 continue
@@ -360,5 +360,5 @@ class Finder:
             if sum(inside(self._memory, low, every, _GC_ARENA, link) for low in lists) >= len(
                 every
             ):
-                found.append(at)
-        return found[0] if len(found) == 1 else 0
+                arenas.append(at)
+        return arenas[0] if len(arenas) == 1 else 0

@@ -55,10 +55,10 @@ class SystemStacks:
 
     def of(self, thread: Thread) -> tuple[SystemStack, ...]:
         """The smallest first: a signal stack may lie within the stack that C code runs on."""
-        found = self._of.get(thread.address)
-        if found is None:
-            found = self._of[thread.address] = _smallest_first(self._read(thread))
-        return found
+        stacks = self._of.get(thread.address)
+        if stacks is None:
+            stacks = self._of[thread.address] = _smallest_first(self._read(thread))
+        return stacks
 
     def all(self) -> tuple[SystemStack, ...]:
         """The smallest first."""

@@ -170,8 +170,8 @@ class World:
 
     def function_name(self, pc: int) -> str:
         """The function whose code covers an address, "" where there is none."""
-        found = self.code.function_at(pc)
-        return found.name if found else self.program.function_name(pc - self.bias)
+        function = self.code.function_at(pc)
+        return function.name if function else self.program.function_name(pc - self.bias)
 
     def shown_name(self, function: str) -> str:
         """A function's name as this program prints it."""

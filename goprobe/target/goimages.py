@@ -44,27 +44,27 @@ def go_images(
     `wanted` is the name or path of another one to ask. Raises NotGoError where there is none, what
     `complete` raises of the first, and UsageError where `wanted` is not there.
     """
-    found: list[GoImage] = []
+    images: list[GoImage] = []
     why: NotGoError | None = None
     try:
-        found.append(_executable(identity, tuple(mappings), assume_go))
-        complete(found[0])
+        images.append(_executable(identity, tuple(mappings), assume_go))
+        complete(images[0])
     except NotGoError as error:
-        if found and not wanted:
+        if images and not wanted:
             raise
-        why, found = error, []
-    for image in _libraries(identity, mappings, _modules(found, memory), assume_go):
+        why, images = error, []
+    for image in _libraries(identity, mappings, _modules(images, memory), assume_go):
         with suppress(GoprobeError):  # of several the others are looked at only as far as they can
             complete(image)
-            found.append(image)
+            images.append(image)
     if wanted:
-        found.sort(key=lambda image: wanted not in (image.name, image.path))
-        if not found or wanted not in (found[0].name, found[0].path):
-            names = ", ".join(image.name for image in found) or "none"
+        images.sort(key=lambda image: wanted not in (image.name, image.path))
+        if not images or wanted not in (images[0].name, images[0].path):
+            names = ", ".join(image.name for image in images) or "none"
             raise UsageError(f"process {identity.pid} holds no Go program {wanted}",
                              hint=f"the Go programs in it: {names}")  # fmt: skip
-    if found:
-        return tuple(found)
+    if images:
+        return tuple(images)
     assert why is not None
     raise why
 
@@ -146,10 +146,10 @@ def _may_be_go(elf: ElfFile) -> bool:
 
 def _modules(known: Sequence[GoImage], memory: Memory) -> list[int]:
     """Where the code of the programs' own modules and their plugins begins."""
-    found: list[int] = []
+    texts: list[int] = []
     for image in known:
         with suppress(UnreadableError, KeyError, GoprobeError):
             facts = image.program.facts
             first = facts.roots["firstmoduledata"] + image.bias
-            found += [module["text"] for module in read_modules(memory, facts.layout, first)]
-    return found
+            texts += [module["text"] for module in read_modules(memory, facts.layout, first)]
+    return texts

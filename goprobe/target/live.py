@@ -99,14 +99,14 @@ def open_target(
     identity = identify(pid)
     memory = ProcessMemory(pid)
 
-    def complete(found: GoImage) -> None:
-        if found.program.stripped:
+    def complete(image: GoImage) -> None:
+        if image.program.stripped:
             import_numpy()
             from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
-            facts = stripped_facts(found.program, memory, found.bias, owner=identity.uid)
-            found.program.adopt(facts)
-        _ = found.program.facts
+            facts = stripped_facts(image.program, memory, image.bias, owner=identity.uid)
+            image.program.adopt(facts)
+        _ = image.program.facts
 
     first, *others = go_images(
         identity, read_maps(pid), memory, complete, assume_go=assume_go, wanted=image

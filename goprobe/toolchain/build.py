@@ -171,9 +171,9 @@ def _no_package(target: str, why: str, *, exists: bool) -> UsageError:
 
 def build_error(target: str, output: str) -> BuildError:
     """The BuildError for what Go printed, with what mends it where that is known."""
-    if found := _TOO_OLD.search(output):
+    if match := _TOO_OLD.search(output):
         return BuildError(
-            f"{target} needs Go {found[1]} or newer",
+            f"{target} needs Go {match[1]} or newer",
             output=output,
             hint="pass --go PATH of a newer Go, or set GOTOOLCHAIN=auto to let Go fetch it",
         )
@@ -199,11 +199,11 @@ def run_build(
 ) -> tuple[int, bytes, str]:
     """As `run_go`, of a build. Go asks git for the state of the source only to write it into the
     binary, and git does not answer to another user than the source's owner: then without."""
-    found = run_go(command, cwd, environment, max_output)
-    if found[0] and _NO_VCS in found[2]:
+    result = run_go(command, cwd, environment, max_output)
+    if result[0] and _NO_VCS in result[2]:
         go, verb, *rest = command
         return run_go((go, verb, "-buildvcs=false", *rest), cwd, environment, max_output)
-    return found
+    return result
 
 
 def run_go(

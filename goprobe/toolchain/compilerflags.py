@@ -18,7 +18,7 @@ def flags_for(
 ) -> str:
     """The compiler's flags for the package of an import `path`, as the user wrote them. `given` are
     the flags of the build in their order, GOFLAGS first; `named`: by the command line."""
-    found = ""
+    joined = ""
     for flag in given:
         name, _, value = flag.lstrip("-").partition("=")
         if name != "gcflags":
@@ -26,8 +26,8 @@ def flags_for(
         value = value.strip()
         pattern, _, flags = ("", "", value) if value[:1] in ("", "-") else value.partition("=")
         if _matches(pattern.strip(), path, directory, cwd, standard=standard) if pattern else named:
-            found = flags.strip()
-    return found
+            joined = flags.strip()
+    return joined
 
 
 def _matches(pattern: str, path: str, directory: Path, cwd: Path, *, standard: bool) -> bool:

@@ -149,11 +149,11 @@ def _positioned(lines: Iterable[str]) -> Iterator[tuple[_Place, str]]:
     for line in lines:
         if header := _HEADER.fullmatch(line):
             package = header[1]
-        elif found := _POSITION.fullmatch(line):
+        elif match := _POSITION.fullmatch(line):
             if place:
                 yield place, text
-            place = _Place(package, found["file"], int(found["line"]), int(found["col"] or 0))
-            text = found["text"]
+            place = _Place(package, match["file"], int(match["line"]), int(match["col"] or 0))
+            text = match["text"]
         elif len(text) < _TEXT_LIMIT and not _complete(text):
             text += f"\n{line}"
     if place:
@@ -167,9 +167,9 @@ def _complete(text: str) -> bool:
 def _classified(place: _Place, text: str) -> Diagnostic:
     kind, expression, detail = _K.OTHER, "", ""
     for pattern, candidate in _SENTENCES:
-        if found := pattern.fullmatch(text):
-            kind, expression = candidate, found[1]
-            detail = (found[2] or "") if pattern.groups > 1 else ""
+        if match := pattern.fullmatch(text):
+            kind, expression = candidate, match[1]
+            detail = (match[2] or "") if pattern.groups > 1 else ""
             break
     return Diagnostic(
         place.package, place.file, place.line, place.col, kind, expression, text, detail

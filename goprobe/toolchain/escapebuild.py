@@ -99,10 +99,10 @@ def find_packages(
         raise UsageError("name Go files or Go packages, not both")
     if files:
         return (_package_of_files(files, go, tests, flags, cwd),)
-    found: list[GoPackage] = []
+    packages: list[GoPackage] = []
     for target in targets:
-        found += _packages_of(target, go, tests, flags, cwd)
-    return tuple({p.path: p for p in found}.values())
+        packages += _packages_of(target, go, tests, flags, cwd)
+    return tuple({p.path: p for p in packages}.values())
 
 
 def _package_of_files(
@@ -277,8 +277,8 @@ def _with_symbols(given: Sequence[str]) -> list[str]:
 
     Of a linker flag the last one counts, of -ldflags too, and a command line's over GOFLAGS.
     """
-    found = [f.split("=", 1)[1] for f in given if f.lstrip("-").startswith("ldflags=")]
-    return [f"-ldflags={found[-1]} -s=0 -w=0"] if found else []
+    given_flags = [f.split("=", 1)[1] for f in given if f.lstrip("-").startswith("ldflags=")]
+    return [f"-ldflags={given_flags[-1]} -s=0 -w=0"] if given_flags else []
 
 
 def _goflags(go: GoTool) -> list[str]:

@@ -90,14 +90,14 @@ def go_version(path: Path) -> str:
     """Such as "1.27.3"; raises NoGoError where `path` is no working Go."""
     told = path.resolve().parent.parent / "VERSION"
     try:
-        found = _GO_VERSION.match(told.read_text(encoding="utf-8", errors="replace")[:100])
+        match = _GO_VERSION.match(told.read_text(encoding="utf-8", errors="replace")[:100])
     except OSError:
-        found = None
-    if found is None:
-        found = _GO_VERSION.search(_output_of((str(path), "version"), {}, NoGoError))
-    if found is None:
+        match = None
+    if match is None:
+        match = _GO_VERSION.search(_output_of((str(path), "version"), {}, NoGoError))
+    if match is None:
         raise NoGoError(f"{path} is not a Go toolchain: it does not tell its version")
-    return found[1]
+    return match[1]
 
 
 def gdb_at(path: Path, origin: str) -> GdbTool:
@@ -129,21 +129,21 @@ def _named(name: str, option: str | None, flag: str, variable: str) -> tuple[Pat
     given, origin = (option, flag) if option else (os.environ.get(variable, ""), variable)
     if not given:
         return None, ""
-    found = shutil.which(given)
-    if found is None:
+    path = shutil.which(given)
+    if path is None:
         error = NoGoError if name == "go" else NoGdbError
         why = "is not executable" if Path(given).exists() else "does not exist"
         raise error(f"{origin} names {given}, which {why}")
-    return Path(found).absolute(), origin
+    return Path(path).absolute(), origin
 
 
 def _on_path(name: str) -> Path | None:
     """The program on PATH, but not a PyPI package's own starter script, which is slow."""
     starters = Path(sys.executable).parent
     for folder in os.get_exec_path():
-        found = shutil.which(name, path=folder or ".")
-        if found and not (Path(folder) == starters and _is_script(Path(found))):
-            return Path(found).absolute()
+        path = shutil.which(name, path=folder or ".")
+        if path and not (Path(folder) == starters and _is_script(Path(path))):
+            return Path(path).absolute()
     return None
 
 
@@ -189,10 +189,10 @@ def gdb_has_python(tool: GdbTool) -> bool:
 @lru_cache
 def _gdb_version(command: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> str:
     text = _output_of((*command, "-nx", "--version"), dict(environment), NoGdbError)
-    found = _GDB_VERSION.search(text)
-    if found is None:
+    match = _GDB_VERSION.search(text)
+    if match is None:
         raise NoGdbError(f"{command[0]} is not GDB: it does not tell its version")
-    return found[1]
+    return match[1]
 
 
 def _output_of(
@@ -221,5 +221,5 @@ def _output_of(
 
 
 def _missing_library_hint(lines: list[str]) -> str:
-    found = re.search(r"libpython(\d+\.\d+)", "\n".join(lines))
-    return f"apt-get install libpython{found[1]}, or apt-get install gdb" if found else ""
+    match = re.search(r"libpython(\d+\.\d+)", "\n".join(lines))
+    return f"apt-get install libpython{match[1]}, or apt-get install gdb" if match else ""

@@ -38,8 +38,8 @@ class Check(msgspec.Struct, Generic[F], frozen=True):
     faults: Callable[[F], Iterable[str]]
 
     def of(self, facts: F) -> Audited:
-        found = list(islice(self.faults(facts), _MOST_COUNTED))
-        return Audited(self.name, not found, _told(found) if found else self.claim)
+        faults = list(islice(self.faults(facts), _MOST_COUNTED))
+        return Audited(self.name, not faults, _told(faults) if faults else self.claim)
 
 
 def check(claim: str) -> Callable[[Callable[[F], Iterator[str]]], Check[F]]:
@@ -54,15 +54,15 @@ def audited(checks: Sequence[Check[F]], facts: F) -> tuple[Audited, ...]:
 
 def together(audits: Iterable[Iterable[Audited]]) -> tuple[Audited, ...]:
     """The checks of several things of one kind as one entry each: what of them does not hold."""
-    found: dict[str, list[Audited]] = {}
+    by_check: dict[str, list[Audited]] = {}
     for entry in (entry for audit in audits for entry in audit):
-        known = found.setdefault(entry.check, [entry])
+        known = by_check.setdefault(entry.check, [entry])
         if not entry.holds:
             known[:] = [e for e in known if not e.holds] + [entry]
     return tuple(
         entries[0] if entries[0].holds
         else Audited(name, holds=False, says=_told(list(dict.fromkeys(e.says for e in entries))))
-        for name, entries in found.items()
+        for name, entries in by_check.items()
     )  # fmt: skip
 
 

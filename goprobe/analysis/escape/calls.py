@@ -104,22 +104,22 @@ class CodeMap:
         """By entry, those that this binary holds."""
         release = self._program.go.major, self._program.go.minor
         wanted = allocators_for(release)
-        found = {}
+        allocators = {}
         for name in self._lines.names():
             allocator = wanted.get(name) or specialised(name)
             if allocator and allocator.allocates is not Allocates.NONE:
                 for function in self._lines.functions_named(name):
-                    found[function.entry] = allocator
-        return found
+                    allocators[function.entry] = allocator
+        return allocators
 
     @cached_property
     def calls(self) -> tuple[AllocationCall, ...]:
         """Every call into the allocator from outside the runtime, in address order."""
-        found: list[AllocationCall] = []
+        allocations: list[AllocationCall] = []
         for function, calls in self._by_function(self._direct):
             if not in_runtime(function.name):
-                found += self._calls_of(function, calls)
-        return tuple(found)
+                allocations += self._calls_of(function, calls)
+        return tuple(allocations)
 
     def runtime_calls(self, functions: Iterable[Function]) -> Iterator[DirectCall]:
         """The calls of whatever function of the runtime in the code of these functions."""
@@ -140,14 +140,14 @@ class CodeMap:
         """
         functions = [f for f in self._lines.functions() if in_runtime(f.name)]
         forms = [f.entry for f in functions if is_malloc(f.name)]
-        found: list[tuple[int, int]] = []
+        targets: list[tuple[int, int]] = []
         for function, calls in self._by_function(calls_to(self._program.elf.code(), forms)):
             if in_runtime(function.name) and not is_malloc(function.name):
                 true = verified(calls, self.code_of(function), function.entry)
-                found += [(c.pc, c.target) for c in true if not c.jump]
+                targets += [(c.pc, c.target) for c in true if not c.jump]
         layout = self._program.facts.layout
         return AllocatorCalls(
-            tuple(found), tuple(forms), tuple(owners),
+            tuple(targets), tuple(forms), tuple(owners),
             tuple(merged([(f.entry, f.end) for f in functions if not is_malloc(f.name)])),
             (self._lines.low, self._lines.high),
             (layout.offset("g", "m"), layout.offset("m", "curg")),

@@ -46,20 +46,20 @@ class Copies:
 
     def starts_in(self, spans: Iterable[Span]) -> list[int]:
         """Where the code of some lines begins in each copy of it."""
-        found: dict[Copy, Starts] = {}
+        by_copy: dict[Copy, Starts] = {}
         for span in spans:
             for line in range(span.first, span.last + 1):
                 for copy, starts in self._places.get((span.file, line), {}).items():
-                    both = sorted({*found.get(copy, ()), *starts})
-                    found[copy] = tuple(both[:MOST_STARTS])
-        return list(_all(found))[:_MOST]
+                    both = sorted({*by_copy.get(copy, ()), *starts})
+                    by_copy[copy] = tuple(both[:MOST_STARTS])
+        return list(_all(by_copy))[:_MOST]
 
     def starts_of(self, plan: SitePlan) -> list[int]:
         """Where the code of a site's line begins in each copy of it; where there is none, that of
         its function."""
         starts = _all(self._places.get((plan.predicted.file, plan.predicted.line), {}))
-        found = self._lines.functions.get(plan.function)
-        return list(starts or (_all(found.starts) if found else ()))
+        function = self._lines.functions.get(plan.function)
+        return list(starts or (_all(function.starts) if function else ()))
 
     def shown(self, plan: SitePlan) -> bool:
         """Whether its code shows that a site's line ran: not where the optimiser has moved all of
@@ -76,8 +76,8 @@ class Copies:
     def starts_around(self, call: AllocationCall) -> Iterator[int]:
         """Where the functions begin in whose code a call stands."""
         for frame in call.frames:
-            found = self._lines.functions.get(frame.function)
-            for (entry, _), starts in found.starts.items() if found else ():
+            function = self._lines.functions.get(frame.function)
+            for (entry, _), starts in function.starts.items() if function else ():
                 if entry == call.entry:
                     yield from starts
 

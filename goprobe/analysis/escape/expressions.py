@@ -76,8 +76,8 @@ def shape_of(expression: str, moved: bool) -> Shape:
     if moved:
         return _shape(_F.OBJECT)
     for pattern, make in _PATTERNS:
-        if found := pattern.fullmatch(expression):
-            return make(found[1])
+        if match := pattern.fullmatch(expression):
+            return make(match[1])
     if _SELECTOR.fullmatch(expression):  # a field, or a method value
         return _shape(_F.CONVERT, _F.OBJECT, named=_METHOD_TYPE, exact=False)
     return _shape(_F.CONVERT, _F.OBJECT)
@@ -92,8 +92,8 @@ def same_type(expression_type: str, runtime_type: str, exact: bool) -> bool:
 
     Package qualifiers are left out: the compiler's messages drop those of the own package.
     """
-    wanted, found = _plain(expression_type), _plain(runtime_type)
-    return wanted == found if exact else wanted in found
+    wanted, actual = _plain(expression_type), _plain(runtime_type)
+    return wanted == actual if exact else wanted in actual
 
 
 def _plain(name: str) -> str:

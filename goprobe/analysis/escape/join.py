@@ -78,8 +78,8 @@ class Joiner:
                 by_line.setdefault((plan.predicted.file, plan.predicted.line), []).append(plan)
         anchored: dict[FileLine, list[_Anchored]] = {}
         for call in calls:
-            if found := self._anchor(call):
-                anchored.setdefault(found.place, []).append(found)
+            if site := self._anchor(call):
+                anchored.setdefault(site.place, []).append(site)
         left: list[_Anchored] = []
         doubtful: list[_Anchored] = []
         for place, group in anchored.items():
@@ -324,8 +324,8 @@ _ONCE = 3
 
 
 def _lines_of_functions(facts: Mapping[FileLine, Sequence[LineFacts]]) -> dict[str, list[int]]:
-    found: dict[str, set[int]] = {}
+    by_function: dict[str, set[int]] = {}
     for (_, line), of_line in facts.items():
         for fact in of_line:
-            found.setdefault(fact.function, set()).add(line)
-    return {name: sorted(lines) for name, lines in found.items()}
+            by_function.setdefault(fact.function, set()).add(line)
+    return {name: sorted(lines) for name, lines in by_function.items()}

@@ -56,10 +56,12 @@ class Code(msgspec.Struct, frozen=True):
 
 def check(promise: Promise, code: Code) -> Assertion:
     """What came of a promise of the source."""
-    found = Judgement(False, promise.problem)
+    judgement = Judgement(False, promise.problem)
     if not promise.problem:
-        found = judge(promise.word, code)
-    return Assertion(promise.file, promise.line, promise.word, found.held, found.why, found.known)
+        judgement = judge(promise.word, code)
+    return Assertion(
+        promise.file, promise.line, promise.word, judgement.held, judgement.why, judgement.known
+    )
 
 
 def unanswered(promise: Promise, why: str) -> Assertion:

@@ -67,8 +67,8 @@ class LineCode:
         file = plan.predicted.file
         below = {n: self._facts.get((file, n), ()) for n in plan.predicted.after
                  if (file, n) not in sites}  # fmt: skip
-        if found := used_below(below, plan.function):
-            plan.witness_line, witness = found
+        if witnesses := used_below(below, plan.function):
+            plan.witness_line, witness = witnesses
             plan.witnesses = [witness]
 
 

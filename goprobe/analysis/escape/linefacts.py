@@ -102,14 +102,14 @@ class CodeLines:
         self._statements, self._begins = statements, frozenset(statements)
 
     def facts(self, functions: Collection[Function]) -> dict[tuple[str, int], list[LineFacts]]:
-        found: dict[tuple[str, int], list[LineFacts]] = {}
+        by_line: dict[tuple[str, int], list[LineFacts]] = {}
         for function in functions:
             for place, facts in self._of(function).items():
-                found.setdefault(place, []).append(facts)
-        return found
+                by_line.setdefault(place, []).append(facts)
+        return by_line
 
     def _of(self, function: Function) -> dict[tuple[str, int], LineFacts]:
-        found: dict[tuple[str, int], LineFacts] = {}
+        on_lines: dict[tuple[str, int], LineFacts] = {}
         code = self._elf.read(function.entry, function.end - function.entry)
         taken = references(code, function.entry)
         objects = _FrameObjects(taken)
@@ -119,15 +119,15 @@ class CodeLines:
             outer = frames[-1]
             if not outer.line:
                 continue
-            facts = found.setdefault(
+            facts = on_lines.setdefault(
                 (outer.file, outer.line), LineFacts(function.name, function.entry)
             )
             facts.inlined.update(f.function for f in frames[:-1])
         for reference, frames in _with_frames(taken, runs):
-            line = found.get((frames[-1].file, frames[-1].line))
+            line = on_lines.get((frames[-1].file, frames[-1].line))
             if line is not None:
                 self._add(line, reference, objects)
-        return found
+        return on_lines
 
     def shows(self, starts: Starts) -> bool:
         """Whether a copy of a line with these `starts` runs there whenever the line does."""
@@ -135,8 +135,8 @@ class CodeLines:
 
     def _start(self, low: int, high: int) -> int:
         at = bisect_left(self._statements, low)
-        found = self._statements[at : at + 1]
-        return found[0] if found and found[0] < high else low
+        statement = self._statements[at : at + 1]
+        return statement[0] if statement and statement[0] < high else low
 
     def _set(self, starts: dict[Copy, Starts], copy: Copy, pc: int) -> None:
         known = starts.get(copy, ())

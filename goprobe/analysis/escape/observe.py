@@ -169,11 +169,11 @@ class _Sweeps:
             low, high = self._program.lines.low + bias, self._program.lines.high + bias
             threads = out_of_calls(stopped_registers(pid), memory, low, high)
             process = GoProcess(pid, self._program, bias)
-            found = pointers_into_stacks(process, memory, mappings, threads)
+            pointers = pointers_into_stacks(process, memory, mappings, threads)
         except (GoprobeError, UnreadableError) as error:
             self.warnings.append(f"pointers into stacks were not looked for: {error}")
             return
-        for pointer in found:
+        for pointer in pointers:
             told = DanglingPointer(
                 pointer.source, pointer.target, when, pointer.function, pointer.file, pointer.line
             )
@@ -195,8 +195,8 @@ def _observed(
         made=made,
         besides=tuple(
             request.code.call_at(request.others[pc])
-            for pc, found in made.items()
-            if pc in request.others and found.objects
+            for pc, objects in made.items()
+            if pc in request.others and objects.objects
         ),
         results=results.by_call,
         witnessed=results.witnessed,

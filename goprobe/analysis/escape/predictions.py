@@ -90,13 +90,13 @@ class Sources:
     def in_block_after(self, file: str, line: int) -> tuple[int, ...]:
         """Lines after one that stand in the same block of statements, by their indentation."""
         depth = _indentation(self.line(file, line))
-        found = []
+        starts = []
         for number, text in enumerate(self.lines(file)[line : line + _BELOW], line + 1):
             if text.strip() and _indentation(text) < depth:
                 break
             if _indentation(text) == depth and not _CLOSES.match(text):
-                found.append(number)
-        return tuple(found)
+                starts.append(number)
+        return tuple(starts)
 
     def last_line(self, file: str, line: int, name: str) -> int:
         """Where a function ends as far as that matters: a literal, by its indentation, and any
@@ -156,8 +156,8 @@ def predict(
         tuple(ordered), inlined,
         {
             file: [(line, sources.last_line(file, line, name), name)
-                   for line, name in sorted(set(found))]
-            for file, found in declared.items()
+                   for line, name in sorted(set(names))]
+            for file, names in declared.items()
         },
     )  # fmt: skip
 
@@ -246,8 +246,8 @@ def is_parameter(d: Diagnostic, file: str, sources: Sources) -> bool:
 def _type_beside(d: Diagnostic, file: str, sources: Sources) -> str:
     """The type of a parameter, where it is written simply and on the same line."""
     text = sources.line(file, d.line).encode()[max(0, d.col - 1) :].decode(errors="replace")
-    found = _PARAMETER_TYPE.match(text)
-    return found[1] if found else ""
+    match = _PARAMETER_TYPE.match(text)
+    return match[1] if match else ""
 
 
 _PARAMETER_TYPE = re.compile(r"\w+(?:\s*,\s*\w+)*\s+([\w.*]+)\s*[,)]")

@@ -54,15 +54,15 @@ def promises_in(file: str, text: str) -> Iterator[Promise]:
     """The promises of a source file, and what was meant to be one."""
     source = _Source(file, text)
     for token in _tokens(text):
-        found = _COMMENT.match(token[0])
-        if found and (problem := _problem(found)) is not None:
+        match = _COMMENT.match(token[0])
+        if match and (problem := _problem(match)) is not None:
             number = text.count("\n", 0, token.start()) + 1
-            yield source.promise(number, found[3], problem)
+            yield source.promise(number, match[3], problem)
 
 
-def _problem(found: re.Match[str]) -> str | None:
+def _problem(match: re.Match[str]) -> str | None:
     """What is wrong with a comment's words; None where it only mentions goprobe."""
-    before, between, word = found.groups()
+    before, between, word = match.groups()
     if not before and not between:
         return "" if word in WORDS else f"there is no such promise; there are {', '.join(WORDS)}"
     if word in WORDS or get_close_matches(word.lower(), WORDS):
@@ -121,13 +121,13 @@ class _Source:
         return first
 
     def _spans(self, first: int, last: int) -> tuple[Span, ...]:
-        found: list[Span] = []
+        spans: list[Span] = []
         for file, line in self._places[first - 1 : last]:
-            if found and found[-1].file == file and found[-1].last == line - 1:
-                found[-1] = Span(file, found[-1].first, line)
+            if spans and spans[-1].file == file and spans[-1].last == line - 1:
+                spans[-1] = Span(file, spans[-1].first, line)
             else:
-                found.append(Span(file, line, line))
-        return tuple(found)
+                spans.append(Span(file, line, line))
+        return tuple(spans)
 
 
 def _places(file: str, text: str, lines: int) -> Iterator[tuple[str, int]]:
@@ -145,17 +145,17 @@ def _line_directives(file: str, text: str) -> Iterator[tuple[int, tuple[str, int
     next, a `/*line*/` of its own."""
     known = file
     for token in _tokens(text):
-        found = _LINE.fullmatch(token[0])
+        match = _LINE.fullmatch(token[0])
         starts = token.start() == 0 or text[token.start() - 1] == "\n"
         whole_line = token[0].startswith("//")
-        if found is None or (whole_line and not starts):
+        if match is None or (whole_line and not starts):
             continue
-        if found[1]:
-            known = os.path.normpath(Path(file).parent / found[1])
-        elif found[3] is None:
+        if match[1]:
+            known = os.path.normpath(Path(file).parent / match[1])
+        elif match[3] is None:
             known = file
         number = text.count("\n", 0, token.end()) + 1 + whole_line
-        yield number, (known, int(found[2]))
+        yield number, (known, int(match[2]))
 
 
 def code_only(text: str) -> str:

@@ -163,8 +163,8 @@ class QuickLocator:
 
     def _elsewhere(self, address: int) -> Where:
         self._world.renew()
-        found = Locator(self._world).locate(address)
-        return Where(found.kind, found.name)
+        location = Locator(self._world).locate(address)
+        return Where(location.kind, location.name)
 
 
 _NO_MEMORY = Where(NOTHING, "no memory")
@@ -243,16 +243,16 @@ class Results:
         return where
 
     def _operands(self, allocator: Allocator, words: _CallWords, memory: Memory) -> list[int]:
-        found = []
+        addresses = []
         for name in allocator.passes:
             pointer = words.argument(name)
             if f"{name}.cap" in allocator.slots:  # a slice of strings
                 count = min(words.argument(f"{name}.len"), _OPERANDS)
                 raw = memoryview(memory.read(pointer, 2 * _WORD * count)).cast("Q")
-                found += list(raw[::2])
+                addresses += list(raw[::2])
             else:
-                found.append(pointer)
-        return found
+                addresses.append(pointer)
+        return addresses
 
     def _of_table(
         self, address: int, hit: CallHit, locator: QuickLocator, memory: Memory

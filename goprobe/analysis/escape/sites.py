@@ -52,14 +52,14 @@ class Sites:
 
     def _alarms(self) -> Iterator[Site]:
         """A site for each pointer into a stack: which prediction it breaks is not known."""
-        for found in self._observed.dangling:
-            where = f", the frame of {found.function}" if found.function else ""
+        for pointer in self._observed.dangling:
+            where = f", the frame of {pointer.function}" if pointer.function else ""
             yield Site(
-                file=self._names.canonical(found.file) if found.file else self._somewhere,
-                line=found.line, col=0, function=found.function, expression=found.source,
+                file=self._names.canonical(pointer.file) if pointer.file else self._somewhere,
+                line=pointer.line, col=0, function=pointer.function, expression=pointer.source,
                 prediction=Prediction.NONE, messages=(), calls=(), hits=0, counted=False,
                 outcomes=(), verdict=Verdict.CONTRADICTED,
-                reason=f"{found.when} it points into a stack{where}: {found.target}",
+                reason=f"{pointer.when} it points into a stack{where}: {pointer.target}",
             )  # fmt: skip
 
     def _worth_telling(self, plan: SitePlan, evidence: Evidence) -> bool:
@@ -164,25 +164,25 @@ def _places_of_inlining(
     facts: Mapping[tuple[str, int], Sequence[LineFacts]],
 ) -> dict[str, list[str]]:
     """For each function that was inlined somewhere: where."""
-    found: dict[str, list[str]] = {}
+    places: dict[str, list[str]] = {}
     for (file, line), of_line in facts.items():
         for fact in of_line:
             for name in fact.inlined:
-                found.setdefault(name, []).append(f"{Path(file).name}:{line}")
-    return found
+                places.setdefault(name, []).append(f"{Path(file).name}:{line}")
+    return places
 
 
 def _merged(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     """Outcomes of several calls of one site that lay alike, added up."""
-    found: dict[tuple[str, str], Outcome] = {}
+    merged: dict[tuple[str, str], Outcome] = {}
     for o in outcomes:
         key = o.kind, o.type
-        known = found.get(key)
-        found[key] = o if known is None else Outcome(
+        known = merged.get(key)
+        merged[key] = o if known is None else Outcome(
             kind=o.kind, count=known.count + o.count, bytes=known.bytes + o.bytes, type=o.type,
             address=known.address, name=known.name, opened=known.opened + o.opened,
         )  # fmt: skip
-    return tuple(found.values())
+    return tuple(merged.values())
 
 
 def _in_frames(witnesses: Sequence[StackWitness], counts: Mapping[int, int]) -> int:

@@ -71,11 +71,11 @@ class SourceNames:
 
 def _trimmed(packages: Iterable[GoPackage], go_root: str) -> dict[str, str]:
     """What -trimpath leaves of each file's path."""
-    found = {}
+    names = {}
     for package in packages:
         for file in package.files:
-            found[f"{package.path}/{file.name}"] = str(file)
-            found[f"./{file.name}"] = str(file)
+            names[f"{package.path}/{file.name}"] = str(file)
+            names[f"./{file.name}"] = str(file)
             if go_root and str(file).startswith(f"{go_root}/src/"):
-                found[str(file)[len(go_root) + 5 :]] = str(file)
-    return found
+                names[str(file)[len(go_root) + 5 :]] = str(file)
+    return names

@@ -66,10 +66,10 @@ class Study:
         return self.request.deep or self.names.own(file)
 
     def _read_facts(self) -> dict[tuple[str, int], list[LineFacts]]:
-        found: dict[tuple[str, int], list[LineFacts]] = {}
+        by_line: dict[tuple[str, int], list[LineFacts]] = {}
         for (file, line), facts in self._lines.facts(self._functions).items():
-            found.setdefault((self.names.canonical(file), line), []).extend(facts)
-        return found
+            by_line.setdefault((self.names.canonical(file), line), []).extend(facts)
+        return by_line
 
     def _joiner(self) -> Joiner:
         predictions = predict(self.build.diagnostics, self.names.of_message, self.sources)
@@ -105,8 +105,8 @@ class Study:
     def _runtime_calls(self) -> dict[int, DirectCall]:
         """What calls the runtime, besides the calls of the sites."""
         calls = {call.pc for plan in self.plans for call in plan.calls}
-        found = self.code.runtime_calls(self._responsible())
-        return {call.pc: call for call in found if call.pc not in calls}
+        direct = self.code.runtime_calls(self._responsible())
+        return {call.pc: call for call in direct if call.pc not in calls}
 
     def _responsible(self) -> list[Function]:
         """The functions that are looked at, and those into which they were inlined."""
@@ -120,14 +120,14 @@ class Study:
     def _watched(self) -> set[int]:
         """Where code begins of which it is asked whether it ran at all: what can allocate, and
         what promises speak of."""
-        found = {pc for promise in self.promises for pc in self._copies.starts_in(promise.spans)}
+        starts = {pc for promise in self.promises for pc in self._copies.starts_in(promise.spans)}
         for call in (*(c for plan in self.plans for c in plan.calls), *self._may):
-            found.update(self._copies.starts_of_line(call))
-            found.update(self._copies.starts_around(call))
+            starts.update(self._copies.starts_of_line(call))
+            starts.update(self._copies.starts_around(call))
         for plan in self.plans:
             if plan.witnesses:
-                found.update(self._copies.starts_of(plan))
-        return found
+                starts.update(self._copies.starts_of(plan))
+        return starts
 
     @cached_property
     def _may(self) -> tuple[AllocationCall, ...]:

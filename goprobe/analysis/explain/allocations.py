@@ -33,12 +33,12 @@ def escapes_of(launch: Launch) -> EscapeReport:
 
 def allocations_of(report: EscapeReport) -> Counter[str]:
     """Calls into the allocator until the exit, by the function that the call stands in."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for site in report.sites:
         for call in site.calls:
             if call.hits:
-                found[call.function or site.function] += call.hits
-    return found
+                counts[call.function or site.function] += call.hits
+    return counts
 
 
 def own_sites(report: EscapeReport) -> list[Site]:

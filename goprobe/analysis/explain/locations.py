@@ -24,18 +24,18 @@ _SHARED = ("first", "copied", "part", "again")
 
 
 def _message(study: Study) -> tuple[StopReport, Variable, Location] | None:
-    found = study.plain.string_variable()
-    if found is None:
+    named = study.plain.string_variable()
+    if named is None:
         return None
-    stop, variable = found
+    stop, variable = named
     assert variable.data is not UNSET
     return stop, variable, variable.data.location
 
 
 def _literal(study: Study) -> tuple[StopReport, Variable, Location] | None:
     """A string variable whose bytes came with the binary."""
-    found = _message(study)
-    return found if found and found[2].kind in STATIC else None
+    message = _message(study)
+    return message if message and message[2].kind in STATIC else None
 
 
 def code_segment(study: Study) -> Measured:
@@ -65,10 +65,10 @@ def code_segment(study: Study) -> Measured:
 
 
 def literal_place(study: Study) -> Measured:
-    found = _literal(study)
-    if found is None:
+    literal = _literal(study)
+    if literal is None:
         return unseen("the program has no string literal in a variable at its stops", study.looked)
-    _, variable, place = found
+    _, variable, place = literal
     assert variable.data is not UNSET
     address = int(variable.data.address)
     end, said = study.in_scratch(lambda session, view: _write_to(session, view, address))
@@ -111,27 +111,27 @@ def _copies(study: Study, variable: Variable) -> int:
 
 
 def globals_beside(study: Study) -> Measured:
-    found, run = _literal(study), study.plain
-    if not run.globals or found is None:
+    message, run = _literal(study), study.plain
+    if not run.globals or message is None:
         return unseen("there is no global variable or no literal to compare", study.looked)
-    literal = str(found[2].detail.get("section", found[2].kind))
+    literal = str(message[2].detail.get("section", message[2].kind))
     homes = Counter(str(place.detail.get("section", place.kind)) for _, place in run.globals)
     name, place = run.globals[0]
-    gap = abs(int(place.address) - int(found[2].address)) >> 10
+    gap = abs(int(place.address) - int(message[2].address)) >> 10
     where = ", ".join(f"{count} in {section}" for section, count in homes.most_common())
     told = (
         f"globals lie in writable sections of their own ({where}); {name} is in "
         f"{place.detail.get('section')} at {place.address}, {gap} KiB from the literal in {literal}"
     )
     facts = [f"{n}: {p}" for n, p in run.globals]
-    return decided(set(homes) == {literal}, told, f"the literal: {found[2]}", *facts)
+    return decided(set(homes) == {literal}, told, f"the literal: {message[2]}", *facts)
 
 
 def message_is_pointer(study: Study) -> Measured:
-    found = _message(study)
-    if found is None:
+    message = _message(study)
+    if message is None:
         return unseen("the program has no string variable at its stops", study.looked)
-    stop, v, bytes_ = found
+    stop, v, bytes_ = message
     assert v.data is not UNSET
     place = v.location.name if v.location is not UNSET else f"in registers ({v.register})"
     optimised = [o for stop in study.optimized.stops for o in stop.variables if o.name == v.name]
@@ -233,10 +233,10 @@ def stack_moves(study: Study) -> Measured:
 
 
 def _here(stop: StopReport) -> tuple[int, int, int] | None:
-    found = next((v for v in stop.variables if v.name == "here" and v.data is not UNSET), None)
-    if found is None or found.data is UNSET or stop.stack is UNSET:
+    here = next((v for v in stop.variables if v.name == "here" and v.data is not UNSET), None)
+    if here is None or here.data is UNSET or stop.stack is UNSET:
         return None
-    return int(stop.stack.low), int(stop.stack.high), int(found.data.address)
+    return int(stop.stack.low), int(stop.stack.high), int(here.data.address)
 
 
 def _stops(stops: list[StopReport]) -> str:

@@ -65,14 +65,14 @@ class Run(msgspec.Struct):
     def string_variable(self) -> tuple[StopReport, Variable] | None:
         """A live string of the user's code whose bytes lie somewhere: a literal's, if there is
         one."""
-        found = None
+        variable = None
         for stop in reversed(self.stops):
             for v in stop.variables:
                 if v.type == "string" and v.data is not UNSET and v.function.startswith("main."):
                     if v.data.location.kind in STATIC and v.data.size:
                         return stop, v
-                    found = found or (stop, v)
-        return found
+                    variable = variable or (stop, v)
+        return variable
 
 
 class Study:

@@ -84,20 +84,20 @@ def goroutine_states(world: World, now: int) -> tuple[GoroutineState, ...]:
     tids = {t.address: t.tid for t in known.threads}
     labels = read_labels(world.memory, world.layout, (g.labels for g in known.all if not g.dead))
     describer = Describer(stacks, tids, known.wait_reasons, now, labels)
-    found = []
+    states = []
     for g in known.all:
         if not g.dead:
             stands = traceback_of(stacks, g, describer.name_of(g.start))
-            found.append(describer.describe(g, stacks.stack_pointer(g), stands))
-    return tuple(found)
+            states.append(describer.describe(g, stacks.stack_pointer(g), stands))
+    return tuple(states)
 
 
 def group(states: Iterable[GoroutineState]) -> tuple[GoroutineGroup, ...]:
     """Goroutines with the same status, reason and stack together, largest group first."""
-    found: dict[tuple[object, ...], list[GoroutineState]] = defaultdict(list)
+    alike: dict[tuple[object, ...], list[GoroutineState]] = defaultdict(list)
     for s in states:
         frames = s.frames if s.frames is not UNSET else ()
-        found[(s.status, s.wait_reason, _key(frames))].append(s)
+        alike[(s.status, s.wait_reason, _key(frames))].append(s)
     groups = [
         GoroutineGroup(
             len(members), members[0].status, members[0].wait_reason,
@@ -105,7 +105,7 @@ def group(states: Iterable[GoroutineState]) -> tuple[GoroutineGroup, ...]:
             members[0].frames if members[0].frames is not UNSET else (),
             members[0].frames_end,
         )
-        for members in found.values()
+        for members in alike.values()
     ]  # fmt: skip
     return tuple(sorted(groups, key=lambda g: (-g.count, g.ids[0])))
 

@@ -147,10 +147,10 @@ def _told(
 
     labels = same_stacks(table, step)
     alike: dict[tuple[int, int], Traceback] = {}
-    found: list[GoroutineState] = []
+    states: list[GoroutineState] = []
     for i, g in goroutines:
         if g.address in walked:
-            found.append(describer.describe(g, *walked[g.address]))
+            states.append(describer.describe(g, *walked[g.address]))
             continue
         key = (int(labels[i]), g.start)
         stands = alike.get(key) if key[0] >= 0 else None
@@ -160,8 +160,8 @@ def _told(
             if stands.end and copied.overrun:
                 stands = replace(stands, end=_CUT.format(copied.size))
             alike[key] = stands
-        found.append(describer.describe(g, g.sp, stands))
-    return tuple(found)
+        states.append(describer.describe(g, g.sp, stands))
+    return tuple(states)
 
 
 _COLUMNS = (

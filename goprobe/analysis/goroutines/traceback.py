@@ -66,7 +66,7 @@ class Describer:
         self._tids = tids
         self._reasons = reasons
         self._now = now
-        self._labels = {at: _shown_labels(found) for at, found in labels.items()}
+        self._labels = {at: _shown_labels(label_set) for at, label_set in labels.items()}
         self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
         self._source = stacks.code.source
 

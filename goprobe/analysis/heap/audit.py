@@ -66,12 +66,12 @@ def every_object_once(facts: HeapFacts) -> Iterator[str]:
     graph, census = facts.report.graph, facts.report.census
     if graph is UNSET:
         return
-    for what, found, whole in (
+    for what, count, whole in (
         ("objects", graph.reachable + graph.unreachable, census.objects),
         ("bytes", graph.reachable_bytes + graph.unreachable_bytes, census.bytes),
     ):
-        if found != whole:
-            yield f"the graph has {found} {what}, the census {whole}"
+        if count != whole:
+            yield f"the graph has {count} {what}, the census {whole}"
 
 
 @check("typed and untyped objects are all objects, once each")

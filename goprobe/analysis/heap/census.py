@@ -94,9 +94,13 @@ def self_check(census: Census, dangling: int = 0, edges: int = 0) -> SelfCheck:
     )
 
 
-def _mismatch(found: Mismatch) -> SpanMismatch:
+def _mismatch(mismatch: Mismatch) -> SpanMismatch:
     return SpanMismatch(
-        Address(found.span), Address(found.base), found.counted, found.expected, found.why
+        Address(mismatch.span),
+        Address(mismatch.base),
+        mismatch.counted,
+        mismatch.expected,
+        mismatch.why,
     )
 
 

@@ -41,17 +41,17 @@ class Dominators(msgspec.Struct, frozen=True):
         ranks = np.flatnonzero(inner)[:0:-1]
         for rank, parent in zip(ranks.tolist(), parents[ranks].tolist(), strict=True):
             sums[parent] += sums[rank]
-        found = np.zeros(len(self.parent), np.int64)
-        found[self.order] = sums
-        return found
+        totals = np.zeros(len(self.parent), np.int64)
+        totals[self.order] = sums
+        return totals
 
     def _parents(self) -> Ids:
         """The dominator of each node of `order`, as a place in `order`; the first one's is 0."""
         rank = np.zeros(len(self.parent), np.int32)
         rank[self.order] = np.arange(len(self.order), dtype=np.int32)
-        found: Ids = rank[self.parent[self.order]]
-        found[:1] = 0
-        return found
+        parents: Ids = rank[self.parent[self.order]]
+        parents[:1] = 0
+        return parents
 
     def outermost(self, kinds: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether no node of the same kind dominates a node, for every node. Kinds below 0 are
@@ -70,9 +70,9 @@ class Dominators(msgspec.Struct, frozen=True):
             held[row, np.searchsorted(numbers, sorted(kept))] = True
         apart = ~held[above[parents], number_of] | (mine < 0)
         apart[:1] = True
-        found = np.zeros(len(self.parent), bool)
-        found[self.order] = apart
-        return found
+        outermost = np.zeros(len(self.parent), bool)
+        outermost[self.order] = apart
+        return outermost
 
 
 def _kinds_above(
@@ -108,10 +108,10 @@ def dominators(first: Ints, target: Ids, root: int) -> Dominators:
     """The dominator tree of all that is reached from `root`."""
     first, target, pruned = _without_leaves(first, target, root)
     chains = _Chains(first, target, root)
-    found = chains.expanded(_plain(chains.first, chains.target, root))
-    result, orders = found.parent, [found.order]
+    tree = chains.expanded(_plain(chains.first, chains.target, root))
+    result, orders = tree.parent, [tree.order]
     reached = np.zeros(len(result), bool)
-    reached[found.order] = True
+    reached[tree.order] = True
     for leaves, referrers in reversed(pruned):
         kept = reached[referrers]
         result[leaves[kept]] = referrers[kept]
@@ -129,10 +129,10 @@ def _plain(first: Ints, target: Ids, root: int) -> Dominators:
     begin, sources = _referrers(first, target, rank, order, n)
     tree = rank[parent[order]]
     tree[0] = 0
-    found = _semi_nca(tree, begin, sources)
+    dominated = _semi_nca(tree, begin, sources)
     result = np.full(nodes, NONE, np.int32)
     # Numbers in depth-first order: a dominator's is always the lower one.
-    result[order[1:]] = order[found[1:]]
+    result[order[1:]] = order[dominated[1:]]
     return Dominators(result, order)
 
 
@@ -163,17 +163,17 @@ class _Chains:
         self.first = np.zeros(n + 1, np.int64)
         np.cumsum(np.bincount(source, minlength=n), out=self.first[1:])
 
-    def expanded(self, found: Dominators) -> Dominators:
+    def expanded(self, tree: Dominators) -> Dominators:
         """The dominators of the graph with its chains, from those of the one without."""
         if not self._some:
-            return found
+            return tree
         rank = np.full(len(self._head), NONE, np.int64)
-        rank[found.order] = np.arange(len(found.order))
+        rank[tree.order] = np.arange(len(tree.order))
         reached = np.flatnonzero(rank[self._head] != NONE)
         parent = np.full(len(rank), NONE, np.int32)
-        heads = found.order[1:]
+        heads = tree.order[1:]
         # All that leads out of a chain leaves from its last node.
-        parent[heads] = self._tail[found.parent[heads]]
+        parent[heads] = self._tail[tree.parent[heads]]
         inner = reached[self._before[reached] != NONE]
         parent[inner] = self._before[inner]
         place = rank[self._head[reached]] * len(rank) + self._distance[reached]

@@ -83,8 +83,8 @@ class HeapGraph:
 
     def node_at(self, address: int) -> int:
         """The object that an address points into; negative (objects.py's reasons) for none."""
-        found, _ = self._heap.resolver.resolve(np.array([address], np.uint64))
-        return int(found[0])
+        nodes, _ = self._heap.resolver.resolve(np.array([address], np.uint64))
+        return int(nodes[0])
 
     def address(self, node: int) -> int:
         """Where an object's value begins: behind its type header, where it has one."""

@@ -47,26 +47,26 @@ class Names:
         return replace(made, detail=made.detail | {"pointer_at": Address(place)}) if place else made
 
     def _object_location(self, node: int, via: str) -> Location:
-        found = self._locator.locate(self._graph.address(node))
+        location = self._locator.locate(self._graph.address(node))
         name = self._graph.type_name(node)
-        detail = dict(found.detail)
+        detail = dict(location.detail)
         if name:
             detail["type"] = name
         if via:
             detail["via"] = via
-        shown = found.name if name in found.name else f"{name}, a {found.name}"
-        return Location(found.kind, found.address, shown, detail, found.evidence)
+        shown = location.name if name in location.name else f"{name}, a {location.name}"
+        return Location(location.kind, location.address, shown, detail, location.evidence)
 
     def _root_location(self, node: int, place: int) -> Location:
         """A variable; of what has no place of its own (temporaries, say) the pointer's."""
         group = self._graph.nodes.group(node)
         name = root_name(group)
         if group.address or place:
-            found = self._locator.locate(group.address or place)
-            detail = dict(found.detail) | {"root": str(group.kind)}
+            location = self._locator.locate(group.address or place)
+            detail = dict(location.detail) | {"root": str(group.kind)}
             if kind := global_type(self._graph, node):
                 detail["type"], name = kind, f"{kind} at {name}"
-            return Location(found.kind, found.address, name, detail, found.evidence)
+            return Location(location.kind, location.address, name, detail, location.evidence)
         detail = {"root": str(group.kind), "goroutine": group.goroutine}
         kind = Kind.GOROUTINE_STACK if group.goroutine else Kind.RUNTIME
         return Location(kind, Address(0), name, detail, ("a root that lies in no memory",))
@@ -102,8 +102,8 @@ class Names:
             return f"[{index}]{inner}"
         if shape.kind is None:
             return f"+{at:#x}"
-        found = field_at(self._types, shape.kind, at % max(shape.size, 8))
-        return "" if shape.name.startswith("map[") else found
+        field = field_at(self._types, shape.kind, at % max(shape.size, 8))
+        return "" if shape.name.startswith("map[") else field
 
     def root_part(self, group: RootGroup, offset: int) -> str:
         """What lies `offset` bytes into a root's variable, as Go selects it."""
@@ -146,12 +146,12 @@ def root_name(group: RootGroup) -> str:
 
 def _folded(steps: list[str]) -> str:
     """Steps as one text; the same one many times over is counted."""
-    found = ""
+    text = ""
     i = 0
     while i < len(steps):
         times = 1
         while i + times < len(steps) and steps[i + times] == steps[i]:
             times += 1
-        found += steps[i] * times if times < 4 or not steps[i] else f"{steps[i]}…×{times}"
+        text += steps[i] * times if times < 4 or not steps[i] else f"{steps[i]}…×{times}"
         i += times
-    return found
+    return text

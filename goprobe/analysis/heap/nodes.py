@@ -74,9 +74,9 @@ class Nodes(msgspec.Struct, frozen=True):
 
     def sizes(self) -> Ints:
         """Bytes of each node: roots have none."""
-        found = np.zeros(len(self), np.int64)
-        found[: len(self.objects)] = self.objects.size
-        return found
+        sizes = np.zeros(len(self), np.int64)
+        sizes[: len(self.objects)] = self.objects.size
+        return sizes
 
 
 def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver) -> Nodes:
@@ -133,23 +133,23 @@ def _through(
     if not rows:
         return []
     through, _ = resolver.resolve(np.array([groups[i].through for i in rows], np.uint64))
-    found: list[_Part] = []
+    parts: list[_Part] = []
     for row, node in zip(rows, through.tolist(), strict=True):
         if node >= 0:
             part = slice(int(edges.first[node]), int(edges.first[node + 1]))
             count = part.stop - part.start
-            found.append((
+            parts.append((
                 np.full(count, row, np.int64), np.full(count, NO_OFFSET, np.uint32),
                 edges.target[part], edges.into[part].astype(np.int64),
                 objects.base[node] + edges.offset[part].astype(np.uint64) * np.uint64(8),
             ))  # fmt: skip
-    return found
+    return parts
 
 
 def _root_strays(roots: Roots, target: Ids) -> tuple[RootStray, ...]:
-    found = []
+    strays = []
     for i in np.flatnonzero(target < NOT_HEAP).tolist():
         group = roots.groups[roots.owners[i]]
         if not group.conservative:
-            found.append(RootStray(group, roots.addresses[i], roots.values[i], int(target[i])))
-    return tuple(found)
+            strays.append(RootStray(group, roots.addresses[i], roots.values[i], int(target[i])))
+    return tuple(strays)

@@ -37,15 +37,15 @@ def paths(
     graph: HeapGraph, names: Names, node: int, most: int
 ) -> tuple[tuple[tuple[Location, ...], ...], tuple[str, ...]]:
     """Shortest paths from roots, by different last referrers, shortest first; and their texts."""
-    found: list[Way] = []
+    ways: list[Way] = []
     shortest = int(graph.reach.via[node])
     others = incoming(graph, node)[: _TRIED * max(most, 1)].tolist()
     for edge in dict.fromkeys([shortest, *others] if shortest >= 0 else others):
         way = _way(graph, source_of(graph, edge), node)
         if way:
-            found.append([*way, (node, edge)])
-    found.sort(key=len)
-    chosen = found[: max(most, 1)]
+            ways.append([*way, (node, edge)])
+    ways.sort(key=len)
+    chosen = ways[: max(most, 1)]
     return tuple(_locations(names, way) for way in chosen), tuple(map(names.path_text, chosen))
 
 
@@ -68,25 +68,25 @@ def _locations(names: Names, way: Way) -> tuple[Location, ...]:
     """The steps of a way: each with the field that led to it, and where its pointer to the next
     one lies."""
     half = SHOWN_STEPS // 2
-    found = []
+    steps = []
     for i, (node, edge) in enumerate(way):
         if half <= i < len(way) - half:
             continue
         via = names.field(way[i - 1][0], edge) if i else ""
-        found.append(names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1))
-    return tuple(found)
+        steps.append(names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1))
+    return tuple(steps)
 
 
 def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]:
     """Every object and root that points at one."""
-    found = []
+    sources = []
     for edge in incoming(graph, node)[:_MOST_REFERRERS].tolist():
         source = source_of(graph, edge)
         if source == graph.nodes.root:
             continue
         into = int(graph.nodes.into[edge]) - int(graph.lead[graph.objects.span[node]])
-        found.append(Referrer(names.location(source, "", edge), names.field(source, edge), into))
-    return tuple(found)
+        sources.append(Referrer(names.location(source, "", edge), names.field(source, edge), into))
+    return tuple(sources)
 
 
 def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) -> ObjectView:

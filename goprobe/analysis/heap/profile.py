@@ -30,15 +30,15 @@ def samples(graph: HeapGraph) -> tuple[HeapSample, ...]:
         _, own, depth = frames[above]
         if frame != own and depth < _DEEPEST:
             key = (above, frame)
-            found = numbers.get(key)
-            if found is None:
+            known = numbers.get(key)
+            if known is None:
                 if len(frames) >= _LIMIT:
-                    found = above
+                    known = above
                 else:
-                    found = numbers[key] = len(frames)
+                    known = numbers[key] = len(frames)
                     frames.append((above, frame, depth + 1))
                     counts.append([0, 0])
-            above = found
+            above = known
         stack_of[node] = above
         if node < n:
             counts[above][0] += 1
@@ -52,11 +52,11 @@ def samples(graph: HeapGraph) -> tuple[HeapSample, ...]:
 
 def _stack(graph: HeapGraph, frames: list[tuple[int, int, int]], number: int) -> tuple[str, ...]:
     """The names of a stack's frames, innermost first."""
-    found = []
+    names = []
     while number:
         number, frame, _ = frames[number]
         if frame <= -2:
-            found.append(root_name(graph.nodes.group(-2 - frame)))
+            names.append(root_name(graph.nodes.group(-2 - frame)))
         else:
-            found.append(graph.shapes[frame].name if frame else "objects of unknown type")
-    return tuple(found)
+            names.append(graph.shapes[frame].name if frame else "objects of unknown type")
+    return tuple(names)

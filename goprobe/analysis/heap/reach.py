@@ -49,18 +49,18 @@ def edges_of(first: Ints, nodes: Ints) -> Ints:
     counts = first[nodes + 1] - begin
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    found: Ints = np.arange(total) + np.repeat(begin - ends + counts, counts)
-    return found
+    edges_in_order: Ints = np.arange(total) + np.repeat(begin - ends + counts, counts)
+    return edges_in_order
 
 
 def _level(first: Ints, target: Ids, via: Ints, frontier: Ints) -> Ints:
     edges = edges_of(first, frontier)
-    found = target[edges]
-    fresh = via[found] == UNREACHED
-    edges, found = edges[fresh], found[fresh]
+    targets = target[edges]
+    fresh = via[targets] == UNREACHED
+    edges, targets = edges[fresh], targets[fresh]
     # Where several edges lead to one node, the last one written stays: keep just that one.
-    via[found] = edges
-    following: Ints = found[via[found] == edges].astype(np.int64)
+    via[targets] = edges
+    following: Ints = targets[via[targets] == edges].astype(np.int64)
     return following
 
 

@@ -34,21 +34,21 @@ class WhereFacts(msgspec.Struct, frozen=True):
 
     def mapping_at(self, address: int) -> Mapping | None:
         at = bisect_right(self.mappings, address, key=lambda m: m.low)
-        found = self.mappings[at - 1] if at else None
-        return found if found and address < found.high else None
+        mapping = self.mappings[at - 1] if at else None
+        return mapping if mapping and address < mapping.high else None
 
 
-def identities(found: Whereabouts) -> Iterable[Whereabouts | Location]:
-    return (found, *found.also)
+def identities(place: Whereabouts) -> Iterable[Whereabouts | Location]:
+    return (place, *place.also)
 
 
 @check("an address lies within the bounds of what it is said to be in")
 def within_bounds(facts: WhereFacts) -> Iterator[str]:
-    for found in facts.report.locations:
-        for one in identities(found):
+    for place in facts.report.locations:
+        for one in identities(place):
             for low, high in _bounds(one):
-                if not low <= found.address < high:
-                    yield f"{found.address} is not in [{low:#x}, {high:#x}): {one.name}"
+                if not low <= place.address < high:
+                    yield f"{place.address} is not in [{low:#x}, {high:#x}): {one.name}"
 
 
 def _bounds(one: Whereabouts | Location) -> Iterator[tuple[int, int]]:
@@ -63,26 +63,26 @@ def _bounds(one: Whereabouts | Location) -> Iterator[tuple[int, int]]:
 
 @check("an address's identities can all be true at once")
 def identities_agree(facts: WhereFacts) -> Iterator[str]:
-    for found in facts.report.locations:
-        groups = [g for g in _ALONE if any(one.kind in g for one in identities(found))]
+    for place in facts.report.locations:
+        groups = [g for g in _ALONE if any(one.kind in g for one in identities(place))]
         if len(groups) > 1:
-            kinds = dict.fromkeys(str(one.kind) for one in identities(found))
-            yield f"{found.address} is said to be {' and '.join(kinds)} at once"
+            kinds = dict.fromkeys(str(one.kind) for one in identities(place))
+            yield f"{place.address} is said to be {' and '.join(kinds)} at once"
 
 
 @check("the kernel's mappings allow for what an address is said to be")
 def mappings_allow(facts: WhereFacts) -> Iterator[str]:
-    for found in facts.report.locations:
-        mapping = facts.mapping_at(found.address)
-        if (mapping is None) != (found.kind is Kind.UNMAPPED) and found.kind is not Kind.RESERVED:
+    for place in facts.report.locations:
+        mapping = facts.mapping_at(place.address)
+        if (mapping is None) != (place.kind is Kind.UNMAPPED) and place.kind is not Kind.RESERVED:
             there = "nothing" if mapping is None else f"[{mapping.low:#x}, {mapping.high:#x})"
-            yield f"{found.address} is said to be {found.kind}, and {there} is mapped there"
+            yield f"{place.address} is said to be {place.kind}, and {there} is mapped there"
 
 
 @check("a stack lies in one piece of memory that can be written to")
 def stacks_whole(facts: WhereFacts) -> Iterator[str]:
-    for found in facts.report.locations:
-        for one in identities(found):
+    for place in facts.report.locations:
+        for one in identities(place):
             if one.kind in (Kind.GOROUTINE_STACK, Kind.SYSTEM_STACK):
                 yield from _holes(facts, one)
 
@@ -101,10 +101,10 @@ def _holes(facts: WhereFacts, one: Whereabouts | Location) -> Iterator[str]:
 
 @check("every identity says how it is known")
 def evidence_given(facts: WhereFacts) -> Iterator[str]:
-    for found in facts.report.locations:
-        for one in identities(found):
+    for place in facts.report.locations:
+        for one in identities(place):
             if not any(one.evidence):
-                yield f"nothing shows that {found.address} is {one.kind}"
+                yield f"nothing shows that {place.address} is {one.kind}"
 
 
 def audit_where(facts: WhereFacts) -> tuple[Audited, ...]:

@@ -25,8 +25,8 @@ class AddressSpace:
 
     def mapping_at(self, address: int) -> Mapping | None:
         at = bisect_right(self._mapping_lows, address)
-        found = self.world.mappings[at - 1] if at else None
-        return found if found and address < found.high else None
+        mapping = self.world.mappings[at - 1] if at else None
+        return mapping if mapping and address < mapping.high else None
 
     def in_own_image(self, address: int) -> bool:
         """Whether the program's own executable is loaded there."""

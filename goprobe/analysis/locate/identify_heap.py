@@ -49,7 +49,7 @@ class InHeap:
         )  # fmt: skip
 
     def _object(self, address: int, span: Span) -> Location:
-        found = self._world.heap.object_at(span, address)
+        object_ = self._world.heap.object_at(span, address)
         about = (
             f"mspan {span.address:#x} state=mSpanInUse class {span.size_class} "
             f"{'noscan ' if span.noscan else ''}[{span.base:#x}, {span.end:#x})"
@@ -57,28 +57,28 @@ class InHeap:
         detail: Detail = {
             "span": Address(span.base), "size_class": span.size_class, "noscan": span.noscan,
         }  # fmt: skip
-        if found is None:
+        if object_ is None:
             detail |= {"what": "span tail"}
             return self._space.location(
                 Kind.RUNTIME, address, "the tail of a span, past its last object", detail, about
             )
-        header, rtype = self._type_of(found)
+        header, rtype = self._type_of(object_)
         detail |= {
-            "object": Address(found.base), "object_size": found.size, "index": found.index,
-            "offset": found.offset, "allocated": found.allocated,
+            "object": Address(object_.base), "object_size": object_.size, "index": object_.index,
+            "offset": object_.offset, "allocated": object_.allocated,
         }  # fmt: skip
-        bit = f"object {found.index} of {span.nelems}: " + (
-            f"allocated ({self._why_allocated(span, found.index)})" if found.allocated else
+        bit = f"object {object_.index} of {span.nelems}: " + (
+            f"allocated ({self._why_allocated(span, object_.index)})" if object_.allocated else
             "free (its index is not below freeindex and its bit in allocBits is clear)"
         )  # fmt: skip
         evidence = [about, bit]
         if header:
             detail["header"] = header
-        if rtype and found.allocated:
+        if rtype and object_.allocated:
             detail["type"] = self._world.typedata.name(rtype)
             how = "its malloc header" if header else "mspan.largeType"
             evidence.append(f"{how} names the type {detail['type']}")
-        name = _object_name(found, header, detail, tiny=self._is_tiny(span))
+        name = _object_name(object_, header, detail, tiny=self._is_tiny(span))
         if self._is_tiny(span):
             detail["tiny"] = True
         return self._space.location(Kind.HEAP, address, name, detail, *evidence)
@@ -86,13 +86,13 @@ class InHeap:
     def _is_tiny(self, span: Span) -> bool:
         return span.spanclass == self._world.layout.constants["tinySpanClass"]
 
-    def _type_of(self, found: HeapObject) -> tuple[int, int]:
+    def _type_of(self, object_: HeapObject) -> tuple[int, int]:
         """(bytes of its malloc header, its type descriptor), 0 where there is none.
 
         Objects with pointers over 512 bytes and up to 32 KiB begin with a pointer to their type,
         larger ones have it in the span (since Go 1.22; src/runtime/mbitmap.go, heapSetType).
         """
-        span, constants = found.span, self._world.layout.constants
+        span, constants = object_.span, self._world.layout.constants
         smallest = constants.get("minSizeForMallocHeader")
         if smallest is None or span.noscan:
             return 0, 0
@@ -101,7 +101,7 @@ class InHeap:
         if span.elemsize <= smallest:
             return 0, 0
         try:
-            return constants["mallocHeaderSize"], u64(self._world.memory, found.base)
+            return constants["mallocHeaderSize"], u64(self._world.memory, object_.base)
         except UnreadableError:
             return constants["mallocHeaderSize"], 0
 
@@ -154,21 +154,21 @@ class InHeap:
     @cached_property
     def _pooled_spans(self) -> set[int]:
         """Spans whose free stacks wait in the global pool (runtime.stackpool)."""
-        found: set[int] = set()
+        spans: set[int] = set()
         at = self._world.roots.get("stackpool", 0)
         try:
             for order in range(_STACK_ORDERS):
                 # stackpoolItem: a mutex, then an mSpanList; padded to a cache line (stack.go).
                 span = u64(self._world.memory, at + 64 * order + 8)
-                while span and span not in found and len(found) < 1 << 16:
-                    found.add(span)
+                while span and span not in spans and len(spans) < 1 << 16:
+                    spans.add(span)
                     span = u64(
                         self._world.memory,
                         span + self._world.layout.offset("mspan", "next"),
                     )
         except UnreadableError:
             pass
-        return found
+        return spans
 
     def _manual_use(self, span: Span) -> str:
         if span.address in self._pooled_spans or span.elemsize:
@@ -176,9 +176,9 @@ class InHeap:
         return "manually managed span (free stack or GC work buffers)"
 
 
-def _object_name(found: HeapObject, header: int, detail: Detail, *, tiny: bool) -> str:
-    what = "tiny slot" if tiny else "object" if found.allocated else "free slot"
-    into = found.offset - header
+def _object_name(object_: HeapObject, header: int, detail: Detail, *, tiny: bool) -> str:
+    what = "tiny slot" if tiny else "object" if object_.allocated else "free slot"
+    into = object_.offset - header
     inside = f", {into:#x} into it" if into > 0 else ", its malloc header" if into < 0 else ""
     kind = f" ({detail['type']})" if "type" in detail else ""
-    return f"{found.size}-byte heap {what}{kind}{inside}"
+    return f"{object_.size}-byte heap {what}{kind}{inside}"

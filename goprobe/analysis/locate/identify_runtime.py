@@ -25,8 +25,8 @@ class OnSystemStack:
     @cached_property
     def stacks(self) -> tuple[SystemStack, ...]:
         """The smallest first."""
-        found = self._space.world.system_stacks.all()
-        return tuple(s for s in found if s.estimated == self._estimated)
+        stacks = self._space.world.system_stacks.all()
+        return tuple(s for s in stacks if s.estimated == self._estimated)
 
     def identify(self, address: int) -> Location | None:
         stack = next((s for s in self.stacks if address in s), None)

@@ -109,7 +109,7 @@ class Images:
     def function_at(self, pc: int) -> str:
         """The Go function of a plugin that is there, "" for none."""
         try:
-            found = self._world.code.function_at(pc)
+            function = self._world.code.function_at(pc)
         except (UnreadableError, NotGoError):
             return ""
-        return found.name if found else ""
+        return function.name if function else ""

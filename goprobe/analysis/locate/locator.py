@@ -40,13 +40,16 @@ class InOthers:
 
     def identify(self, address: int) -> Location | None:
         for other in self._others:
-            if found := other.known(address):
+            if location := other.known(address):
                 program = PurePath(other.world.program.elf.shown_as).name
                 return replace(
-                    found,
-                    name=f"{found.name}, of {program}",
-                    detail={**found.detail, "program": program},
-                    evidence=(*found.evidence, f"{program} is another Go program in this process"),
+                    location,
+                    name=f"{location.name}, of {program}",
+                    detail={**location.detail, "program": program},
+                    evidence=(
+                        *location.evidence,
+                        f"{program} is another Go program in this process",
+                    ),
                 )
         return None
 
@@ -74,9 +77,9 @@ class Locator:
     def _locate(self, address: int) -> Location:
         """The most specific identity of an address."""
         for identifier in self._identifiers:
-            found = identifier.identify(address)
-            if found is not None:
-                return found
+            location = identifier.identify(address)
+            if location is not None:
+                return location
         return self._space.location(
             Kind.UNMAPPED, address, "not mapped", {}, "in no mapping of the process"
         )
@@ -84,9 +87,9 @@ class Locator:
     def locate_all(self, address: int) -> tuple[Location, ...]:
         """Every identity of an address, most specific first."""
         *specific, _ = self._identifiers
-        found = [f for each in specific if (f := each.identify(address)) is not None]
-        found += self._structures(address)
-        return tuple(found) or (self.locate(address),)
+        locations = [f for each in specific if (f := each.identify(address)) is not None]
+        locations += self._structures(address)
+        return tuple(locations) or (self.locate(address),)
 
     def known(self, address: int) -> Location | None:
         """What this program's own bookkeeping says of an address, None where it says nothing."""

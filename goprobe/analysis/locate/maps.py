@@ -66,9 +66,9 @@ def _look(pid: int, regions: Sequence[Region]) -> Looked:
     best: tuple[int, Looked] | None = None
     before = read_smaps(pid)
     for _ in range(_TRIES):
-        found = resident(pid, ranges)
+        pages = resident(pid, ranges)
         after = read_smaps(pid)
-        looked = Looked(regions, found.sizes, before, after, found.exact)
+        looked = Looked(regions, pages.sizes, before, after, pages.exact)
         off = sum(1 for _ in islice(looked.disagreements(), _TROUBLE))
         if best is None or off < best[0]:
             best = off, looked

@@ -64,32 +64,32 @@ def _cut(mapping: Mapping, borders: list[_Piece], locator: Locator) -> Iterator[
 
 def _rest(low: int, high: int, locator: Locator) -> Iterator[_Piece]:
     """What none of Go's borders cuts: what the mapping is, or free pages of the heap."""
-    found = locator.locate(low)
-    what = str(found.detail.get("what") or found.detail.get("path") or found.name)
+    location = locator.locate(low)
+    what = str(location.detail.get("what") or location.detail.get("path") or location.name)
     heap = locator.world.heap
     arena = heap.arena_at(low) if what == _FREE else None
     if arena is None:
-        yield _Piece(low, high, found.kind, what)
+        yield _Piece(low, high, location.kind, what)
         return
     end = arena.end
     while end < high and (arena := heap.arena_at(end)):
         end = arena.end
     for start, stop, scavenged in heap.scavenged_runs(low, min(end, high)):
-        yield _Piece(start, stop, found.kind, _SCAVENGED if scavenged else _FREE)
+        yield _Piece(start, stop, location.kind, _SCAVENGED if scavenged else _FREE)
     if end < high:  # no heap lies there, whatever the mapping says
         yield from _rest(end, high, locator)
 
 
 def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:
     """In address order; where some overlap the first has it; equal neighbours are joined."""
-    found: list[_Piece] = []
+    merged: list[_Piece] = []
     for piece in _apart(sorted(enumerate(pieces), key=lambda ranked: ranked[1].low)):
-        last = found[-1] if found else None
+        last = merged[-1] if merged else None
         if last and last.high == piece.low and (last.kind, last.label) == (piece.kind, piece.label):
-            found[-1] = _Piece(last.low, piece.high, last.kind, last.label)
+            merged[-1] = _Piece(last.low, piece.high, last.kind, last.label)
         else:
-            found.append(piece)
-    return found
+            merged.append(piece)
+    return merged
 
 
 _Ranked = tuple[int, _Piece]

@@ -18,15 +18,15 @@ from goprobe.target.query import query
 def whereabouts(world: World, addresses: Sequence[int]) -> tuple[Whereabouts, ...]:
     """Every identity of each address, at one stop."""
     locator = Locator(world)
-    found = []
+    answers = []
     for address in addresses:
         first, *rest = locator.locate_all(address)
-        found.append(
+        answers.append(
             Whereabouts(
                 first.kind, first.address, first.name, first.detail, first.evidence, tuple(rest)
             )
         )
-    return tuple(found)
+    return tuple(answers)
 
 
 def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:

@@ -13,20 +13,20 @@ _PAGE = 4096
 
 def whole_regions(regions: Sequence[Region]) -> list[Region]:
     """Headers and padding of less than a page counted to the neighbour that they touch."""
-    found: list[Region] = []
+    whole: list[Region] = []
     waiting: list[Region] = []  # crumbs at the beginning of a mapping
     for region in regions:
-        last = (waiting or found or [region])[-1]
+        last = (waiting or whole or [region])[-1]
         touches = last.high == region.low and last.perms == region.perms
         if waiting and not touches:
-            found += waiting
+            whole += waiting
             waiting = []
-        if region.size < _PAGE and found and touches and not waiting:
-            found.append(structs.replace(region, kind=found[-1].kind))
+        if region.size < _PAGE and whole and touches and not waiting:
+            whole.append(structs.replace(region, kind=whole[-1].kind))
         elif region.size < _PAGE:
             waiting.append(region)
         else:
-            found += [structs.replace(crumb, kind=region.kind) for crumb in waiting]
-            found.append(region)
+            whole += [structs.replace(crumb, kind=region.kind) for crumb in waiting]
+            whole.append(region)
             waiting = []
-    return found + waiting
+    return whole + waiting

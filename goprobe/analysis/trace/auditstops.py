@@ -38,8 +38,8 @@ class StopFacts(msgspec.Struct, frozen=True):
 
     def region_at(self, address: int) -> Region | None:
         at = bisect_right(self.map, address, key=lambda r: r.low)
-        found = self.map[at - 1] if at else None
-        return found if found and address < found.high else None
+        region = self.map[at - 1] if at else None
+        return region if region and address < region.high else None
 
 
 @check("the stack pointer lies in the stack, and the innermost frame is where the thread stands")

@@ -45,8 +45,8 @@ def resolve(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
             "the place to stop at is empty",
             hint="it takes pkg.Func, pkg.(*T).Method, file.go:LINE or *0xADDR",
         )
-    if found := _ADDRESS.match(where):
-        return (BreakLocation(int(found["address"], 0), where, absolute=True),)
+    if match := _ADDRESS.match(where):
+        return (BreakLocation(int(match["address"], 0), where, absolute=True),)
     with telling(f"the code of {program.elf.shown_as}"):
         places = _places(program, where)
         if not places:
@@ -55,8 +55,8 @@ def resolve(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
 
 
 def _places(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
-    if found := _LINE.match(where):
-        file, line = _as_built(program, found["file"]), int(found["line"])
+    if match := _LINE.match(where):
+        file, line = _as_built(program, match["file"]), int(match["line"])
         return tuple(_at_line(program, where, file, line))
     return tuple(_at_function(program, where))
 
@@ -109,10 +109,10 @@ def _at_function(program: GoProgram, where: str) -> Iterator[BreakLocation]:
         yield from _without_debug(program, where)
         return
     names = [n for n in debug.index.abstract if _matches(n, where)]
-    found = {f.low: f for f in _exact_first(debug.index.functions, where)}
-    for low in _written_first(program, list(found), only=bool(names)):
-        unit = debug.unit_at(found[low].offset)
-        yield BreakLocation(program.rows.after_prologue(low, found[low].high, unit), where)
+    functions = {f.low: f for f in _exact_first(debug.index.functions, where)}
+    for low in _written_first(program, list(functions), only=bool(names)):
+        unit = debug.unit_at(functions[low].offset)
+        yield BreakLocation(program.rows.after_prologue(low, functions[low].high, unit), where)
     for name in names:
         for holder, ranges in debug.inlined_ranges(name):
             address = _inlined_start(program, ranges)
@@ -121,9 +121,9 @@ def _at_function(program: GoProgram, where: str) -> Iterator[BreakLocation]:
 
 
 def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[FunctionEntry]:
-    found = [f for f in functions if _matches(f.name, where)]
-    exact = [f for f in found if where in (f.name, plain_name(f.name))]
-    return exact or found
+    matching = [f for f in functions if _matches(f.name, where)]
+    exact = [f for f in matching if where in (f.name, plain_name(f.name))]
+    return exact or matching
 
 
 def _written_first(program: GoProgram, entries: Sequence[int], *, only: bool = False) -> list[int]:
@@ -161,11 +161,11 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
     wanted, returns = _file_matcher(file), returns_of(program.lines.function_name_at)
     for rows in _tables_of(program, wanted):
         stretches: dict[tuple[FunctionEntry, int], list[Stretch]] = {}
-        for found in _stretches(rows, line, wanted):
-            function = program.debug.function_at(found.low)
-            for low, high, copy in program.lines.inlined_copies(found.low, found.high):
+        for stretch in _stretches(rows, line, wanted):
+            function = program.debug.function_at(stretch.low)
+            for low, high, copy in program.lines.inlined_copies(stretch.low, stretch.high):
                 if function:
-                    part = Stretch(low, high, found.statements)
+                    part = Stretch(low, high, stretch.statements)
                     stretches.setdefault((function, copy), []).append(part)
         for (function, _), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
             code = program.elf.read(function.low, function.high - function.low)
@@ -246,8 +246,8 @@ def _as_built(program: GoProgram, file: str) -> str:
 def _hint(program: GoProgram, where: str) -> str:
     from difflib import get_close_matches  # for mistakes only
 
-    if found := _LINE.match(where):
-        return _line_hint(program, found["file"], int(found["line"]))
+    if match := _LINE.match(where):
+        return _line_hint(program, match["file"], int(match["line"]))
     names = {plain_name(f.name) for f in program.lines.functions()}
     names |= {plain_name(n) for n in program.debug.index.abstract}
     last = where.rsplit(".", 1)[-1].lower()

@@ -82,18 +82,18 @@ def call_at(view: View) -> tuple[Variable, ...]:
         return ()
     finder = FrameVariables(world.program, world.memory, world.bias, world.typedata.debug_type)
     why = f"argument of the call to {function.name} that this stop stands at"
-    found = []
+    variables = []
     for binding in finder.parameters(function, registers, registers[SP]):
         made = view.variable(binding, 0, view.frames[0])
         if made.value is not UNSET:
-            found.append(structs.replace(made, function=function.name, why=why, parameter=True))
-    return tuple(found)
+            variables.append(structs.replace(made, function=function.name, why=why, parameter=True))
+    return tuple(variables)
 
 
 def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[int, Variable]]:
     """(frame index, variable) for what only a call's arguments still show."""
     program, arguments = view.world.program, call_at(view)
-    found = [(0, argument) for argument in arguments]
+    passed = [(0, argument) for argument in arguments]
     callee = _callee_of(view, arguments[0].function, arguments) if arguments else None
     handed = {(a.name, a.value): a for a in arguments}
     for index, frame in enumerate(view.frames):
@@ -109,11 +109,11 @@ def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[
                 own.append(made)
                 argument = handed.get((made.name, made.value)) if index == 0 else None
                 if argument is not None:  # handed on under the same name: told once
-                    found.remove((0, argument))
+                    passed.remove((0, argument))
                     made = structs.replace(argument, function=frame.function)
-                found.append((index, made))
+                passed.append((index, made))
         callee = _callee_of(view, frame.function, _as_passed(view, index, frame, own))
-    return found
+    return passed
 
 
 def _undisputed(own: list[Variable], frame: FrameView, callee: _Callee) -> Iterator[Variable]:
@@ -261,7 +261,7 @@ def _element(e: Element, how: str) -> _Found:
     return _Found(f"{how} (boxed)", kind, value, held.data, held.elements, held)
 
 
-def _state(found: _Found) -> State:
-    where = found.box or found.data
+def _state(argument: _Found) -> State:
+    where = argument.box or argument.data
     in_rodata = where is not UNSET and where.location.kind == Kind.RODATA
     return State.CONSTANT if in_rodata else State.OPTIMIZED_OUT

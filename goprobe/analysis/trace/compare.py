@@ -68,13 +68,13 @@ def compared(plain: TraceReport, optimized: TraceReport) -> CompareReport:
 
 def _best(report: TraceReport) -> dict[_Key, Variable]:
     """Each variable as it was where most is known of it; later stops go before earlier ones."""
-    found: dict[_Key, Variable] = {}
+    best: dict[_Key, Variable] = {}
     for stop in reversed(report.stops):
         for variable in stop.variables:
             key = variable.function, variable.name
-            if key not in found or _knowledge(variable) > _knowledge(found[key]):
-                found[key] = variable
-    return dict(sorted(found.items(), key=lambda item: (not _own(item[0][0]), item[0])))
+            if key not in best or _knowledge(variable) > _knowledge(best[key]):
+                best[key] = variable
+    return dict(sorted(best.items(), key=lambda item: (not _own(item[0][0]), item[0])))
 
 
 def _own(function: str) -> bool:
@@ -137,12 +137,12 @@ def _told(before: Variable, after: Variable | UnsetType, fate: Fate) -> str:
 
 def _still_found(after: Variable) -> str:
     """Where a value that has no variable left was found all the same."""
-    found = []
+    still = []
     if after.location is not UNSET:
-        found.append(f"its value is found {_place(after.location)}")
+        still.append(f"its value is found {_place(after.location)}")
     if after.data is not UNSET:
-        found.append(f"what it points at {_place(after.data.location)}")
-    return f"; {', '.join(found)}" if found else ""
+        still.append(f"what it points at {_place(after.data.location)}")
+    return f"; {', '.join(still)}" if still else ""
 
 
 def _where(variable: Variable) -> str:
@@ -163,14 +163,14 @@ def _place(location: Location) -> str:
 def _inlined(plain: TraceReport, optimized: TraceReport) -> tuple[Inlining, ...]:
     """Functions with a frame of their own before, whose code now runs in their caller's frame."""
     own = {frame.function for frame in _frames(plain) if not frame.inlined}
-    found: dict[str, str] = {}
+    inlined: dict[str, str] = {}
     for stop in optimized.stops:
         for i, frame in enumerate(stop.frames):
             if frame.inlined and frame.function in own:
                 outer = next((f for f in stop.frames[i + 1 :] if not f.inlined), None)
                 if outer is not None:
-                    found.setdefault(frame.function, outer.function)
-    return tuple(Inlining(function, into) for function, into in found.items())
+                    inlined.setdefault(frame.function, outer.function)
+    return tuple(Inlining(function, into) for function, into in inlined.items())
 
 
 def _frames(report: TraceReport) -> Iterator[Frame]:

@@ -27,8 +27,8 @@ def scope_of(function: Literal, name: str, line: int) -> Scope | None:
     or more than one."""
     if any(t.name and t.text == name and t.line == line for t in function.signature):
         return Scope(function.line, function.body.last)
-    found = list(_scopes(function.body, name, line))
-    return found[0] if len(found) == 1 else None
+    scopes = list(_scopes(function.body, name, line))
+    return scopes[0] if len(scopes) == 1 else None
 
 
 def named_results(signature: Sequence[Token]) -> set[str]:
@@ -95,14 +95,14 @@ def declared_by(statement: Statement, line: int) -> set[str]:
     """The names that a statement itself declares on a line."""
     header = statement.header
     if header and header[0].text in ("var", "const"):
-        depth, found = 0, set[str]()
+        depth, names = 0, set[str]()
         for token in header[1:]:
             if token.text == "=":
                 break
             if token.name and token.line == line and depth < 2:
-                found.add(token.text)
+                names.add(token.text)
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
-        return found
+        return names
     return {
         t.text for segment in segments_of(header) for t in targets_of(segment, ":=")
         if t.line == line

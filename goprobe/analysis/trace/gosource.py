@@ -65,7 +65,7 @@ def may_change(file: str, line: int, name: str) -> bool:
 def _body(lines: tuple[str, ...]) -> str | None:
     """A function's text, from its declaration's line to the line of the brace that closes it,
     without comments and literals; None where it does not end."""
-    text, depth, parens, opened, found = "\n".join(lines), 0, 0, False, ""
+    text, depth, parens, opened, body = "\n".join(lines), 0, 0, False, ""
     at = 0
     while at < len(text):
         char = text[at]
@@ -79,11 +79,11 @@ def _body(lines: tuple[str, ...]) -> str | None:
         depth += (char == "{") - (char == "}")
         parens += (char == "(") - (char == ")")
         opened |= char == "{" and not parens  # not one of the parameters' types
-        found += char
+        body += char
         at += 1
         if char == "\n" and opened and not depth and not parens:
-            return found
-    return found if opened and not depth and not parens else None
+            return body
+    return body if opened and not depth and not parens else None
 
 
 def _split(text: str) -> tuple[str, ...] | None:

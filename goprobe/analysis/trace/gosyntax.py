@@ -220,11 +220,11 @@ class _Parser:
 
 def _braces(tokens: Sequence[Token]) -> dict[int, int]:
     """The index of the closing brace of each opening one."""
-    found: dict[int, int] = {}
+    pairs: dict[int, int] = {}
     open_: list[int] = []
     for i, token in enumerate(tokens):
         if token.text == "{":
             open_.append(i)
         elif token.text == "}" and open_:
-            found[open_.pop()] = i
-    return found
+            pairs[open_.pop()] = i
+    return pairs

@@ -51,8 +51,8 @@ def source_text(file: str) -> str:
 
 def tokenize(text: str) -> Iterator[Token]:
     line, last = 1, ""
-    for found in _TOKEN.finditer(text):
-        kind, piece = found.lastgroup, found[0]
+    for match in _TOKEN.finditer(text):
+        kind, piece = match.lastgroup, match[0]
         begun = line
         line += piece.count("\n")
         if kind == "newline" or (kind == "comment" and "\n" in piece):

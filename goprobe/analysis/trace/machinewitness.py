@@ -51,9 +51,10 @@ class Position(msgspec.Struct, frozen=True):
 
     def made_at(self, holders: Sequence[Holder], line: int) -> bool:
         """Whether all that lies in these places was made at a line of this frame's function."""
-        found = [self.about.definitions.of(holder, self.pc) for holder in holders]
-        return bool(found) and all(
-            made and all(d.pc >= 0 and self.line(d.pc) == line for d in made) for made in found
+        definitions = [self.about.definitions.of(holder, self.pc) for holder in holders]
+        return bool(definitions) and all(
+            made and all(d.pc >= 0 and self.line(d.pc) == line for d in made)
+            for made in definitions
         )
 
     def pending(self, lines: set[int]) -> int:
@@ -175,12 +176,12 @@ def _root(definition: Definition) -> tuple[int, Holder | None]:
 
 def _first(local: Local, at: Position) -> set[tuple[int, Holder | None]]:
     """Where the values were made that the debug information says to be in registers."""
-    found = set[tuple[int, Holder | None]]()
+    roots = set[tuple[int, Holder | None]]()
     for entry in local.locations:
         for piece in pieces_of(entry):
             made = at.about.definitions.of(piece.register, entry.low) if piece.register else None
-            found |= {_root(definition) for definition in made or ()}
-    return found
+            roots |= {_root(definition) for definition in made or ()}
+    return roots
 
 
 def pieces_of(entry: Entry) -> tuple[Piece, ...]:

@@ -17,8 +17,8 @@ def _goroot(program: GoProgram) -> str:
         file = function.file if function else ""
     except UnreadableError:
         return ""
-    root, found, _ = file.rpartition("src/runtime/")
-    return root if found and root.startswith("/") else ""
+    root, separator, _ = file.rpartition("src/runtime/")
+    return root if separator and root.startswith("/") else ""
 
 
 def package_of(function: str) -> str:

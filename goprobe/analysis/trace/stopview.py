@@ -132,8 +132,8 @@ class StopView:
             own = by_frame.setdefault(index, [])
             own[:] = [v for v in own if (v.name, v.function) != (made.name, made.function)]
             own.append(made)
-        found = (v for index in sorted(by_frame) for v in by_frame[index])
-        return tuple(v for v in found if not wanted or v.name in wanted)
+        variables = (v for index in sorted(by_frame) for v in by_frame[index])
+        return tuple(v for v in variables if not wanted or v.name in wanted)
 
     def _trusted(self, bindings: Iterable[Binding], frame: FrameView) -> Iterator[Binding]:
         """Those in scope at the frame's line; without a value where another may be its own."""
@@ -202,7 +202,7 @@ class StopView:
     ) -> StopReport:
         """The whole stop as the report has it, or without its variables."""
         frames = self.frames
-        found = self.variables(names) if variables else ()
+        chosen = self.variables(names) if variables else ()
         top = frames[0] if frames else None
         low, high = self.bounds
         return StopReport(
@@ -216,7 +216,7 @@ class StopView:
             sp=Address(self.registers[SP]),
             stack=Bounds(Address(low), Address(high)) if high else UNSET,
             frames=tuple(_frame(f) for f in frames),
-            variables=found,
+            variables=chosen,
             warnings=(*warnings, *self._lost, *self._changed()),
         )
 

@@ -212,8 +212,8 @@ class Trust:
     def _holders(
         self, local: Local, kind: GoType, frame: FrameView, *, whole: bool
     ) -> list[Holder]:
-        found = (_holder(piece, kind.size, whole=whole) for piece in self._pieces(local, frame))
-        return [holder for holder in found if holder is not None]
+        holders = (_holder(piece, kind.size, whole=whole) for piece in self._pieces(local, frame))
+        return [holder for holder in holders if holder is not None]
 
     def _pieces(self, local: Local, frame: FrameView) -> tuple[Piece, ...]:
         pc = frame.lookup - self._bias
@@ -241,12 +241,12 @@ def _source_of(frame: FrameView, line: int) -> Literal | None:
     functions = functions_of(frame.file)
     if _RANGE_BODY.search(frame.function):
         return _loop_at(functions, frame.start_line, frame.line)
-    found = [
+    literals = [
         f for f in functions
         if f.line == frame.start_line and f.line <= frame.line <= f.body.last
         and f.line <= line <= f.body.last
     ]  # fmt: skip
-    return found[0] if len(found) == 1 else None
+    return literals[0] if len(literals) == 1 else None
 
 
 def _loop_at(functions: Iterable[Literal], start: int, line: int) -> Literal | None:

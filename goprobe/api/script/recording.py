@@ -75,13 +75,13 @@ class Recorder:
     def _asked(self, ask: str, args: _Args, answer: Callable[[], T]) -> T:
         self._interrupted = _shown(ask, args)
         try:
-            found = answer()
+            answered = answer()
         except GoprobeError as error:
             self._exchange(ask, args, error=error.message, error_kind=type(error).__name__)
             raise
-        told = base64.b64encode(found).decode() if isinstance(found, bytes) else found
+        told = base64.b64encode(answered).decode() if isinstance(answered, bytes) else answered
         self._exchange(ask, args, answer=msgspec.Raw(to_json(told)))
-        return found
+        return answered
 
     def _exchange(self, ask: str, args: _Args, **answer: Any) -> None:
         line = Exchange(ask=ask, number=self._count + 1, args=args, **answer)
@@ -216,10 +216,10 @@ class Replayer:
         return self._moment("step", (how, line))
 
     def _moment(self, ask: str, args: _Args) -> Moment:
-        found: Moment = self._asked(ask, args, Moment)
-        if (found.stop is UNSET) == (found.exit is UNSET):
+        moment: Moment = self._asked(ask, args, Moment)
+        if (moment.stop is UNSET) == (moment.exit is UNSET):
             raise self._damaged("the program neither stopped nor ended, or did both")
-        return found
+        return moment
 
     def watch(self, address: int, size: int) -> tuple[int, ...]:
         return cast("tuple[int, ...]", self._asked("watch", (address, size), tuple[int, ...]))
@@ -228,8 +228,8 @@ class Replayer:
         self._asked("unwatch", (number,), None)
 
     def variables(self, name: str) -> tuple[Variable, ...]:
-        found = self._asked("variables", (name,), tuple[Variable, ...])
-        return cast("tuple[Variable, ...]", found)
+        variables = self._asked("variables", (name,), tuple[Variable, ...])
+        return cast("tuple[Variable, ...]", variables)
 
     def locate(self, address: int) -> tuple[Location, ...]:
         return cast("tuple[Location, ...]", self._asked("locate", (address,), tuple[Location, ...]))
@@ -244,8 +244,8 @@ class Replayer:
         return cast("Element", self._asked("value", (type_name, address), Element))
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
-        found = self._asked("goroutines", (), tuple[GoroutineState, ...])
-        return cast("tuple[GoroutineState, ...]", found)
+        states = self._asked("goroutines", (), tuple[GoroutineState, ...])
+        return cast("tuple[GoroutineState, ...]", states)
 
     def heap(self) -> HeapReport:
         return cast("HeapReport", self._asked("heap", (), HeapReport))

@@ -168,12 +168,12 @@ class Stop:
         return self._variables
 
     def __getitem__(self, name: str) -> Variable:
-        found = self.get(name)
-        if found is None:
+        variable = self.get(name)
+        if variable is None:
             close = difflib.get_close_matches(name, {v.name for v in self.variables}, n=3)
             hint = f"nearest: {', '.join(close)}" if close else ""
             raise UsageError(f"no variable {name} in scope at {self.function}", hint=hint)
-        return found
+        return variable
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
@@ -280,12 +280,12 @@ _Place = tuple[str, str, int]
 
 def _by_place(stop: trace.StopReport, variables: Iterable[Variable]) -> dict[_Place, Variable]:
     """Variables by function, name and the number of that function's frame from the outside."""
-    found: dict[_Place, Variable] = {}
+    by_place: dict[_Place, Variable] = {}
     for v in variables:
         frames = stop.frames[v.frame :]
         depth = sum(1 for f in frames if f.function == v.function)
-        found.setdefault((v.function, v.name, depth), v)
-    return found
+        by_place.setdefault((v.function, v.name, depth), v)
+    return by_place
 
 
 def _moved(key: _Place, a: Variable, b: Variable) -> Moved | None:

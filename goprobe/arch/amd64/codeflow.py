@@ -65,12 +65,12 @@ class CodeFlow:
     def before(self) -> dict[int, list[int]]:
         """The instructions from which control comes to each. Its stack grown, a function begins
         once more, as if it had just been called: to its beginning control comes from nowhere."""
-        found: dict[int, list[int]] = {}
+        predecessors: dict[int, list[int]] = {}
         for ins in self.instructions.values():
             for then in successors(ins, self._returns):
                 if then != self.low:
-                    found.setdefault(then, []).append(ins.ip)
-        return found
+                    predecessors.setdefault(then, []).append(ins.ip)
+        return predecessors
 
     @cached_property
     def _again(self) -> tuple[Instruction, ...]:
@@ -104,12 +104,12 @@ class CodeFlow:
 
     def _back(self, pc: int) -> list[Instruction]:
         """The instructions between the last call and `pc`, in order, on a straight way."""
-        found: list[Instruction] = []
+        instructions: list[Instruction] = []
         previous = self.before.get(pc, [])
         while len(previous) == 1 and self.instructions[previous[0]].flow_control not in CALLS:
-            found.append(self.instructions[previous[0]])
+            instructions.append(self.instructions[previous[0]])
             previous = self.before.get(previous[0], [])
-        return found[::-1]
+        return instructions[::-1]
 
     def following(self, pc: int) -> Iterator[Instruction]:
         """The instructions from `pc` on up to the next call or branch, that one included."""

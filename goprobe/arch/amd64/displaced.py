@@ -78,17 +78,17 @@ class Call(msgspec.Struct, frozen=True):
 
     def operand(self, words: Words) -> int:
         """The address of the pointer that is called."""
-        found = self.instruction
+        instruction = self.instruction
 
         def value(register: int) -> int:
             if register == Register.RIP:
                 return self.back
             return words[_REGISTERS[register]] if register in _REGISTERS else 0
 
-        if found.is_ip_rel_memory_operand:
-            return int(found.ip_rel_memory_address)
-        address = found.memory_displacement + value(found.memory_base)
-        return (address + value(found.memory_index) * found.memory_index_scale) % _ALL
+        if instruction.is_ip_rel_memory_operand:
+            return int(instruction.ip_rel_memory_address)
+        address = instruction.memory_displacement + value(instruction.memory_base)
+        return (address + value(instruction.memory_index) * instruction.memory_index_scale) % _ALL
 
 
 Displaced = Copy | Jump | Call
@@ -100,23 +100,23 @@ def displace(code: bytes, address: int, slot: int) -> Displaced:
     Raises NotDisplaceableError.
     """
     decoder = Decoder(64, code, ip=address)
-    found = decoder.decode()
-    if found.is_invalid:
+    instruction = decoder.decode()
+    if instruction.is_invalid:
         raise NotDisplaceableError(f"no instruction at {address:#x}")
-    flow = found.flow_control
-    if flow in (FlowControl.CALL, FlowControl.INDIRECT_CALL) and not found.is_call_far:
-        return Call(found, found.next_ip)
+    flow = instruction.flow_control
+    if flow in (FlowControl.CALL, FlowControl.INDIRECT_CALL) and not instruction.is_call_far:
+        return Call(instruction, instruction.next_ip)
     if flow == FlowControl.UNCONDITIONAL_BRANCH:
-        return Jump(found.near_branch_target)
-    if found.is_jcc_short_or_near:
-        return _conditional(found, slot)
+        return Jump(instruction.near_branch_target)
+    if instruction.is_jcc_short_or_near:
+        return _conditional(instruction, slot)
     if flow not in _LINEAR:
-        raise NotDisplaceableError(f"{found} at {address:#x}")
-    raw = bytearray(code[: found.len])
-    if found.is_ip_rel_memory_operand:
-        at = decoder.get_constant_offsets(found).displacement_offset
-        raw[at : at + 4] = _distance(found.ip_rel_memory_address - (slot + found.len))
-    return _copy(found, slot, bytes(raw))
+        raise NotDisplaceableError(f"{instruction} at {address:#x}")
+    raw = bytearray(code[: instruction.len])
+    if instruction.is_ip_rel_memory_operand:
+        at = decoder.get_constant_offsets(instruction).displacement_offset
+        raw[at : at + 4] = _distance(instruction.ip_rel_memory_address - (slot + instruction.len))
+    return _copy(instruction, slot, bytes(raw))
 
 
 def _distance(distance: int) -> bytes:
@@ -126,16 +126,16 @@ def _distance(distance: int) -> bytes:
         raise NotDisplaceableError("what it refers to is too far from its new place") from None
 
 
-def _conditional(found: Instruction, slot: int) -> Copy:
-    near = bytes((0x0F, 0x80 + _condition(found)))
-    return _copy(found, slot, near + _distance(found.near_branch_target - (slot + 6)))
+def _conditional(instruction: Instruction, slot: int) -> Copy:
+    near = bytes((0x0F, 0x80 + _condition(instruction)))
+    return _copy(instruction, slot, near + _distance(instruction.near_branch_target - (slot + 6)))
 
 
-def _condition(found: Instruction) -> int:
+def _condition(instruction: Instruction) -> int:
     # iced counts conditions from 1 in another order than the opcodes': go by the opcode itself.
-    return int(found.op_code().op_code & 0xF)
+    return int(instruction.op_code().op_code & 0xF)
 
 
-def _copy(found: Instruction, slot: int, raw: bytes) -> Copy:
-    back = b"\xe9" + _distance(found.next_ip - (slot + len(raw) + 5))
-    return Copy(found.ip, slot, raw + back, len(raw), found.next_ip)
+def _copy(instruction: Instruction, slot: int, raw: bytes) -> Copy:
+    back = b"\xe9" + _distance(instruction.next_ip - (slot + len(raw) + 5))
+    return Copy(instruction.ip, slot, raw + back, len(raw), instruction.next_ip)

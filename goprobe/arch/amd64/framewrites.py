@@ -58,14 +58,14 @@ class FrameWrites:
         words = -(-slot.size // _WORD)
         if not 0 < words <= _WORDS_LIMIT:
             return None
-        found: set[int] = set()
+        offsets: set[int] = set()
         asked = {pc: (1 << words) - 1}
         work = [(pc, asked[pc])]
         steps = 0
         while work:
             at, wanted = work.pop()
             if at == flow.low:
-                found.add(ENTRY)
+                offsets.add(ENTRY)
             before = flow.before.get(at, [])
             if not before and at != flow.low:
                 return None  # over a jump table
@@ -74,7 +74,7 @@ class FrameWrites:
                 for write in self._writes.get(previous, ()):
                     touched, whole = _words_of(write, slot)
                     if touched & rest:
-                        found.add(previous)
+                        offsets.add(previous)
                     rest &= ~whole
                 new = rest & ~asked.get(previous, 0)
                 if new:
@@ -83,7 +83,7 @@ class FrameWrites:
             steps += 1
             if steps > _STEPS_LIMIT:
                 return None
-        return frozenset(found)
+        return frozenset(offsets)
 
     def touching(self, slot: Slot) -> Iterator[int]:
         """The instructions that write any of it, or take an address in it."""
@@ -105,15 +105,15 @@ class FrameWrites:
 
     @cached_property
     def _writes(self) -> dict[int, tuple[_Write, ...]]:
-        found: dict[int, list[_Write]] = {}
+        by_offset: dict[int, list[_Write]] = {}
         for ins in self._flow.instructions.values():
             for slot in self._flow.stores(ins):
-                found.setdefault(ins.ip, []).append(_Write(slot, exact=True))
+                by_offset.setdefault(ins.ip, []).append(_Write(slot, exact=True))
             at = self._flow.taken(ins)
             if at is not None:
                 for pc, write in self._through(ins, at):
-                    found.setdefault(pc, []).append(write)
-        return {pc: tuple(writes) for pc, writes in found.items()}
+                    by_offset.setdefault(pc, []).append(write)
+        return {pc: tuple(writes) for pc, writes in by_offset.items()}
 
     def _through(self, taking: Instruction, at: int) -> Iterator[tuple[int, _Write]]:
         """What is written through an address on the straight way on from where it is taken."""

@@ -75,7 +75,7 @@ def calls_to(sections: Iterable[tuple[bytes, int]], targets: Collection[int]) ->
     """
     import numpy as np
 
-    found: list[DirectCall] = []
+    calls: list[DirectCall] = []
     wanted = np.array(sorted(targets), dtype=np.int64)
     for contents, address in sections:
         if len(contents) < _REL32_SIZE:
@@ -88,11 +88,11 @@ def calls_to(sections: Iterable[tuple[bytes, int]], targets: Collection[int]) ->
             distance |= code[at + 1 + byte].astype(np.uint32) << np.uint32(8 * byte)
         target = at + _REL32_SIZE + address + distance.astype(np.int32)
         hit = np.isin(target, wanted)
-        found += [
+        calls += [
             DirectCall(int(a) + address, int(t), bool(code[a] == _JUMP))
             for a, t in zip(at[hit], target[hit], strict=True)
         ]
-    return found
+    return calls
 
 
 def decode(code: bytes, address: int) -> Iterator[iced.Instruction]:
@@ -114,19 +114,19 @@ def known_at(code: bytes, address: int, points: Collection[int]) -> Mapping[int,
     instructions = list(decode(code, address))
     targets = _branch_targets(instructions)
     known: Known = {}
-    found: dict[int, Known] = {}
+    values: dict[int, Known] = {}
     for instruction in instructions:
         if instruction.ip in targets:
             known = {}
         if instruction.ip in points:
-            found[instruction.ip] = dict(known)
+            values[instruction.ip] = dict(known)
         _step(instruction, known)
-    return found
+    return values
 
 
 def references(code: bytes, address: int) -> list[Reference]:
     """The addresses that a function takes, in code order; not those that it calls or jumps to."""
-    found = []
+    references = []
     for instruction in decode(code, address):
         register = ""
         if instruction.op_count and instruction.op0_kind == _K.REGISTER:
@@ -134,8 +134,8 @@ def references(code: bytes, address: int) -> list[Reference]:
         what = _address_used(instruction)
         if what is not None:
             took = register if instruction.mnemonic == _M.LEA else ""
-            found.append(Reference(instruction.ip, instruction.next_ip, took, what))
-    return found
+            references.append(Reference(instruction.ip, instruction.next_ip, took, what))
+    return references
 
 
 def _address_used(instruction: iced.Instruction) -> Constant | StackAddress | None:

@@ -49,34 +49,34 @@ class Definitions:
 
     def _find(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
         flow = self._flow
-        found: set[Definition] = set()
+        definitions: set[Definition] = set()
         work: list[tuple[int, Holder, tuple[int, ...]]] = [(pc, holder, ())]
         seen = set(work)
         while work:
             at, what, copies = work.pop()
             if at == flow.low:
-                found.update(self._entered(what, copies))
+                definitions.update(self._entered(what, copies))
             before = flow.before.get(at, [])
             if not before and at != flow.low:
                 return None  # over a jump table
             for previous in before:
                 step = self._step(flow.instructions[previous], what, copies)
                 if isinstance(step, Definition):
-                    found.add(step)
+                    definitions.add(step)
                 elif step not in seen:
                     seen.add(step)
                     work.append(step)
             if len(seen) > _STEPS_LIMIT:
                 return None
-        return frozenset(found)
+        return frozenset(definitions)
 
     def _entered(self, what: Holder, copies: tuple[int, ...]) -> list[Definition]:
         """What a register or slot holds when the function begins, at first or once more."""
-        found = [Definition(-1, copies, what)]
+        entered = [Definition(-1, copies, what)]
         restored = self._flow.restored
         if isinstance(what, str) and restored is not None and what not in restored | _KEPT_AT_ENTRY:
-            found.append(Definition(LOST, copies, what))
-        return found
+            entered.append(Definition(LOST, copies, what))
+        return entered
 
     def _step(
         self, ins: Instruction, what: Holder, copies: tuple[int, ...]

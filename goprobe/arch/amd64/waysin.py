@@ -114,10 +114,10 @@ def _jumps(instructions: Mapping[int, Instruction], address: int, others: set[in
     for _ in range(_STRAIGHT):
         if at in others:
             return True
-        found = instructions.get(at)
-        if found is None or found.flow_control != FlowControl.NEXT:
+        instruction = instructions.get(at)
+        if instruction is None or instruction.flow_control != FlowControl.NEXT:
             return False
-        at = found.next_ip
+        at = instruction.next_ip
     return False
 
 

@@ -136,26 +136,26 @@ class Sections:
         return self._abbrevs[offset]
 
     def string(self, form: int, offset: int) -> str:
-        found = name_at(self.get("line_str" if form == FORM_LINE_STRP else "str"), offset)
-        self.budget.spend(len(found))
-        return found.decode("utf-8", "replace")
+        text = name_at(self.get("line_str" if form == FORM_LINE_STRP else "str"), offset)
+        self.budget.spend(len(text))
+        return text.decode("utf-8", "replace")
 
     def indexed_address(self, addr_base: int, index: int) -> int:
         at = addr_base + 8 * index
         return int.from_bytes(self.get("addr")[at : at + 8], "little")
 
-    def bounds(self, unit: Unit, found: Attributes) -> tuple[int, int]:
+    def bounds(self, unit: Unit, attributes: Attributes) -> tuple[int, int]:
         """[low_pc, high_pc) of a DIE, (0, 0) where it has none."""
-        low, high = integer(found, AT_LOW_PC), integer(found, AT_HIGH_PC)
+        low, high = integer(attributes, AT_LOW_PC), integer(attributes, AT_HIGH_PC)
         if low < 0:
             low = self.indexed_address(unit.addr_base, -1 - low)
-        return low, high + low & _WORD if RELATIVE_HIGH_PC in found else high
+        return low, high + low & _WORD if RELATIVE_HIGH_PC in attributes else high
 
     def attributes(self, abbrev: Abbrev, at: int, unit_offset: int) -> tuple[Attributes, int]:
         """A DIE's attributes, references made absolute, and where they end."""
         info = self.get("info")
         self.budget.spend(_ATTRIBUTE * len(abbrev.attributes))
-        found: Attributes = {}
+        attributes: Attributes = {}
         for name, form, constant in abbrev.attributes:
             value, at = read_form(info, at, form, constant, self.string)
             if form in REFERENCES and isinstance(value, int):
@@ -163,9 +163,9 @@ class Sections:
             elif form in ADDRESS_INDEXES and isinstance(value, int):
                 value = -1 - value  # an index: the unit's addr_base is needed to resolve it
             elif name == AT_HIGH_PC and form != FORM_ADDR:
-                found[RELATIVE_HIGH_PC] = 1
-            found[name] = value
-        return found, at
+                attributes[RELATIVE_HIGH_PC] = 1
+            attributes[name] = value
+        return attributes, at
 
 
 def integer(attributes: Attributes, name: int, default: int = 0) -> int:
@@ -226,20 +226,20 @@ class _Indexer:
         return self._described(at, at + 4 + length, first, version, abbrev, attributes)
 
     def _described(
-        self, at: int, end: int, first: int, version: int, abbrev: int, found: Attributes
+        self, at: int, end: int, first: int, version: int, abbrev: int, attributes: Attributes
     ) -> Unit:
-        addr_base = integer(found, AT_ADDR_BASE)
-        low = integer(found, AT_LOW_PC)
+        addr_base = integer(attributes, AT_ADDR_BASE)
+        low = integer(attributes, AT_LOW_PC)
         return Unit(
             offset=at, end=end, first_die=first, version=version, abbrev=abbrev,
-            go=integer(found, AT_LANGUAGE) == _LANG_GO,
-            name=text(found, AT_NAME),
+            go=integer(attributes, AT_LANGUAGE) == _LANG_GO,
+            name=text(attributes, AT_NAME),
             low_pc=self.sections.indexed_address(addr_base, -1 - low) if low < 0 else low,
             addr_base=addr_base,
-            rnglists_base=integer(found, AT_RNGLISTS_BASE),
-            loclists_base=integer(found, AT_LOCLISTS_BASE),
-            stmt_list=integer(found, AT_STMT_LIST, -1),
-            comp_dir=text(found, AT_COMP_DIR),
+            rnglists_base=integer(attributes, AT_RNGLISTS_BASE),
+            loclists_base=integer(attributes, AT_LOCLISTS_BASE),
+            stmt_list=integer(attributes, AT_STMT_LIST, -1),
+            comp_dir=text(attributes, AT_COMP_DIR),
         )  # fmt: skip
 
     def _walk(self, unit: Unit) -> None:
@@ -258,52 +258,52 @@ class _Indexer:
                 continue
             abbrev = table[code]
             if depth == 1 and abbrev.tag in _INDEXED:
-                found, at = self.sections.attributes(abbrev, at, unit.offset)
-                self._record(unit, offset, abbrev.tag, found)
+                attributes, at = self.sections.attributes(abbrev, at, unit.offset)
+                self._record(unit, offset, abbrev.tag, attributes)
             elif abbrev.tag == TAG_INLINED:
-                found, at = self.sections.attributes(abbrev, at, unit.offset)
-                self._record_inlined(integer(found, AT_ABSTRACT_ORIGIN))
+                attributes, at = self.sections.attributes(abbrev, at, unit.offset)
+                self._record_inlined(integer(attributes, AT_ABSTRACT_ORIGIN))
             else:
                 at = skip(info, at, abbrev.plan)
             if abbrev.children:
                 depth += 1
 
-    def _record(self, unit: Unit, offset: int, tag: int, found: Attributes) -> None:
+    def _record(self, unit: Unit, offset: int, tag: int, attributes: Attributes) -> None:
         self.sections.budget.spend(_RECORD)
-        name = text(found, AT_NAME)
+        name = text(attributes, AT_NAME)
         if tag in TYPE_TAGS:
-            if name and not (found.get(AT_DECLARATION)):
+            if name and not (attributes.get(AT_DECLARATION)):
                 if unit.go:
-                    self._record_type(offset, tag, name, found)
+                    self._record_type(offset, tag, name, attributes)
                 else:
                     self.index.types.setdefault(f"C.{name}", offset)
         elif tag == TAG_SUBPROGRAM:
-            self._record_function(unit, offset, name, found)
+            self._record_function(unit, offset, name, attributes)
         elif tag == TAG_CONSTANT:
-            self.index.constants[name] = integer(found, AT_CONST_VALUE)
+            self.index.constants[name] = integer(attributes, AT_CONST_VALUE)
         else:
-            address = self._static_address(unit, found.get(AT_LOCATION))
+            address = self._static_address(unit, attributes.get(AT_LOCATION))
             if address and name:
-                self.index.globals.append(GlobalEntry(address, integer(found, AT_TYPE), name))
+                self.index.globals.append(GlobalEntry(address, integer(attributes, AT_TYPE), name))
 
-    def _record_type(self, offset: int, tag: int, name: str, found: Attributes) -> None:
+    def _record_type(self, offset: int, tag: int, name: str, attributes: Attributes) -> None:
         # A named struct appears twice: the struct itself (with go_kind) and a typedef for C's
         # sake. The first, with the kind, is the one wanted.
-        if AT_GO_KIND in found or name not in self.index.types:
+        if AT_GO_KIND in attributes or name not in self.index.types:
             self.index.types[name] = offset
-        runtime_type = integer(found, AT_GO_RUNTIME_TYPE)
+        runtime_type = integer(attributes, AT_GO_RUNTIME_TYPE)
         if runtime_type:
             self.index.runtime_types.setdefault(runtime_type, offset)
 
-    def _record_function(self, unit: Unit, offset: int, name: str, found: Attributes) -> None:
-        low, high = self.sections.bounds(unit, found)
+    def _record_function(self, unit: Unit, offset: int, name: str, attributes: Attributes) -> None:
+        low, high = self.sections.bounds(unit, attributes)
         self.function = offset
         if high <= low:
-            if name and AT_INLINE in found:
+            if name and AT_INLINE in attributes:
                 self.index.abstract[name] = offset
             return
         if not name:
-            name = self._origin_name(unit, integer(found, AT_ABSTRACT_ORIGIN))
+            name = self._origin_name(unit, integer(attributes, AT_ABSTRACT_ORIGIN))
         self.index.functions.append(FunctionEntry(low, high, offset, name))
 
     def _record_inlined(self, origin: int) -> None:

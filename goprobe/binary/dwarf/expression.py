@@ -70,9 +70,9 @@ class _Machine:
         return tuple(self.pieces)
 
     def _finish(self, size: int) -> Piece:
-        found, self.current = self.current, None
-        if found:
-            return Piece(size, found.address, found.register, found.constant)
+        piece, self.current = self.current, None
+        if piece:
+            return Piece(size, piece.address, piece.register, piece.constant)
         return Piece(size, self.stack.pop() & _MASK) if self.stack else Piece(size)
 
     def _known(self, name: str) -> int:

@@ -112,20 +112,20 @@ class TypeReader:
         self._weights: dict[int, int] = {}
 
     def at(self, offset: int) -> GoType:
-        found = self._types.get(offset)
-        if found is None:
-            found = self._as_described(offset)
+        type_ = self._types.get(offset)
+        if type_ is None:
+            type_ = self._as_described(offset)
             if self._weight(offset, 0) >= _TOO_HEAVY:
-                found = GoType(offset, found.name, GoKind.INVALID, 0)
-            self._types[offset] = found
-        return found
+                type_ = GoType(offset, type_.name, GoKind.INVALID, 0)
+            self._types[offset] = type_
+        return type_
 
     def _as_described(self, offset: int) -> GoType:
-        found = self._unchecked.get(offset)
-        if found is None:
+        type_ = self._unchecked.get(offset)
+        if type_ is None:
             self._unchecked[offset] = UNKNOWN  # an array may say that it is one of itself
-            found = self._unchecked[offset] = self._read(offset)
-        return found
+            type_ = self._unchecked[offset] = self._read(offset)
+        return type_
 
     def _weight(self, offset: int, depth: int) -> int:
         """How many parts a type has, however deep; those of one element stand for an array's."""
@@ -203,19 +203,19 @@ class TypeReader:
         return by_tag.get(tag) or _INTEGERS.get((encoding, size), GoKind.INVALID)
 
     def _members(self, die: Die) -> tuple[Member, ...]:
-        found: list[Member] = []
+        members: list[Member] = []
         for child in self._children(die):
-            if child.tag == ix.TAG_MEMBER and len(found) < _MEMBER_LIMIT:
+            if child.tag == ix.TAG_MEMBER and len(members) < _MEMBER_LIMIT:
                 own = child.attributes
                 at = own.get(ix.AT_DATA_MEMBER_LOCATION, 0)
-                found.append(
+                members.append(
                     Member(
                         name=text(own, ix.AT_NAME),
                         offset=at if isinstance(at, int) and 0 <= at < _SIZE_LIMIT else 0,
                         type=integer(own, ix.AT_TYPE),
                     )
                 )
-        return tuple(found)
+        return tuple(members)
 
     def _array(self, made: GoType, die: Die, target: int) -> GoType:
         count = 0
@@ -232,7 +232,7 @@ class TypeReader:
 def part_at(types: TypeReader, kind: GoType, offset: int) -> tuple[str, GoType, int]:
     """The part of a value at a byte offset: as Go selects it (".next", ".items[3].name"), its type,
     and how many bytes into it the offset is."""
-    found = ""
+    path = ""
     for _ in range(_PARTS_LIMIT):
         if kind.kind == GoKind.STRUCT:
             for member in reversed(kind.members):
@@ -241,7 +241,7 @@ def part_at(types: TypeReader, kind: GoType, offset: int) -> tuple[str, GoType, 
                     break
             else:
                 break
-            found += f".{member.name}"
+            path += f".{member.name}"
             offset -= member.offset
             kind = part
         elif kind.kind == GoKind.ARRAY:
@@ -249,8 +249,8 @@ def part_at(types: TypeReader, kind: GoType, offset: int) -> tuple[str, GoType, 
             if not part.size:
                 break
             index, offset = divmod(offset, part.size)
-            found += f"[{index}]"
+            path += f"[{index}]"
             kind = part
         else:
             break
-    return found, kind, offset
+    return path, kind, offset

@@ -85,8 +85,8 @@ class DebugInfo:
     @property
     def present(self) -> bool:
         """Whether the binary carries any debug information that can be read here."""
-        found = self.elf.section(".debug_info") or self.elf.section(".zdebug_info")
-        return bool(found and not self.elf.undecoded)
+        section = self.elf.section(".debug_info") or self.elf.section(".zdebug_info")
+        return bool(section and not self.elf.undecoded)
 
     @cached_property
     def index(self) -> Index:
@@ -209,16 +209,16 @@ class DebugInfo:
     def parameters(self, function: FunctionEntry) -> tuple[Local, ...]:
         """Parameters and results in the order of the signature (receiver first)."""
         unit = self.unit_at(function.offset)
-        found = [self._local(unit, d) for d in self.children(self.die(function.offset))
+        parameters = [self._local(unit, d) for d in self.children(self.die(function.offset))
                  if d.tag == ix.TAG_PARAMETER]  # fmt: skip
-        return tuple(found)
+        return tuple(parameters)
 
     def parameter_names(self, offset: int) -> tuple[str, ...]:
         """The parameters of the function whose entry is at `offset`, results left out."""
         unit = self.unit_at(offset)
-        found = (self._local(unit, d) for d in self.children(self.die(offset))
+        parameters = (self._local(unit, d) for d in self.children(self.die(offset))
                  if d.tag == ix.TAG_PARAMETER)  # fmt: skip
-        return tuple(p.name for p in found if not p.result)
+        return tuple(p.name for p in parameters if not p.result)
 
     def declared_line(self, offset: int) -> int:
         """The line at which the function whose entry is at `offset` is declared."""
@@ -254,9 +254,9 @@ class DebugInfo:
     def scopes(self, function: FunctionEntry, pc: int) -> tuple[Scope, ...]:
         """The function and the calls inlined into it that cover `pc`, innermost first."""
         die = self.die(function.offset)
-        found: list[Scope] = []
-        self._scope(die, self._name(die) or function.name, 0, pc, found, 0)
-        return tuple(reversed(found))
+        scopes: list[Scope] = []
+        self._scope(die, self._name(die) or function.name, 0, pc, scopes, 0)
+        return tuple(reversed(scopes))
 
     def inlined_ranges(self, name: str) -> Iterator[tuple[FunctionEntry, list[tuple[int, int]]]]:
         """Each inlined copy of a function: the function that holds it, and the copy's ranges."""
@@ -297,16 +297,16 @@ class DebugInfo:
             yield from self._copies(child, origin, depth + 1)
 
     def _scope(
-        self, die: Die, name: str, call_line: int, pc: int, found: list[Scope], depth: int
+        self, die: Die, name: str, call_line: int, pc: int, scopes: list[Scope], depth: int
     ) -> None:
         locals_: list[Local] = []
-        at = len(found)
-        found.append(Scope(name, call_line, ()))
-        self._block(die, pc, locals_, found, depth)
-        found[at] = Scope(name, call_line, tuple(locals_))
+        at = len(scopes)
+        scopes.append(Scope(name, call_line, ()))
+        self._block(die, pc, locals_, scopes, depth)
+        scopes[at] = Scope(name, call_line, tuple(locals_))
 
     def _block(
-        self, die: Die, pc: int, locals_: list[Local], found: list[Scope], depth: int,
+        self, die: Die, pc: int, locals_: list[Local], scopes: list[Scope], depth: int,
         block: int = 0,
     ) -> None:  # fmt: skip
         unit = self.unit_at(die.offset)
@@ -317,10 +317,10 @@ class DebugInfo:
                 if not any(low <= pc < high for low, high in self._ranges(unit, child)):
                     continue
                 if child.tag == ix.TAG_LEXICAL_BLOCK:
-                    self._block(child, pc, locals_, found, depth + 1, block + 1)
+                    self._block(child, pc, locals_, scopes, depth + 1, block + 1)
                 else:
                     line = integer(child.attributes, ix.AT_CALL_LINE)
-                    self._scope(child, self._name(child), line, pc, found, depth + 1)
+                    self._scope(child, self._name(child), line, pc, scopes, depth + 1)
 
     def _ranges(self, unit: Unit, die: Die) -> list[tuple[int, int]]:
         if ix.AT_LOW_PC in die.attributes:

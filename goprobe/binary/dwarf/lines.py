@@ -127,7 +127,7 @@ class LineRows:
             form, at = uleb(data, at)
             formats.append((content, form))
         total, at = uleb(data, at)
-        found: list[tuple[str, int]] = []
+        entries: list[tuple[str, int]] = []
         for _ in range(min(total, _FILE_LIMIT)):
             self._sections.budget.spend(STEP * (1 + len(formats)))
             name, directory = "", 0
@@ -140,8 +140,8 @@ class LineRows:
                     name = value
                 elif content == 2 and isinstance(value, int):
                     directory = value
-            found.append((name, directory))
-        return found, at
+            entries.append((name, directory))
+        return entries, at
 
 
 def _string(data: bytes, at: int) -> tuple[str, int]:

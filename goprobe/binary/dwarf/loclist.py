@@ -52,12 +52,12 @@ def range_list(sections: Sections, unit: Unit, value: int) -> list[tuple[int, in
         if unit.version >= 5:
             data = sections.get("rnglists")
             at = _list_start(data, unit.rnglists_base, value)
-            found = _walk5(sections, unit, data, at, False)
+            entries = _walk5(sections, unit, data, at, False)
         else:
-            found = _walk4(sections, sections.get("ranges"), value, unit.low_pc, False)
+            entries = _walk4(sections, sections.get("ranges"), value, unit.low_pc, False)
     except IndexError:
         return []
-    return [(e.low, e.high) for e in found]
+    return [(e.low, e.high) for e in entries]
 
 
 def _list_start(data: bytes, base: int, value: int) -> int:
@@ -69,7 +69,7 @@ def _list_start(data: bytes, base: int, value: int) -> int:
 
 
 def _walk4(sections: Sections, data: bytes, at: int, base: int, expressions: bool) -> list[Entry]:
-    found: list[Entry] = []
+    entries: list[Entry] = []
     for _ in range(_LIMIT):
         sections.budget.spend(STEP)
         low = int.from_bytes(data[at : at + 8], "little")
@@ -86,12 +86,12 @@ def _walk4(sections: Sections, data: bytes, at: int, base: int, expressions: boo
             expression = data[at + 2 : at + 2 + size]
             sections.budget.spend(len(expression))
             at += 2 + size
-        found.append(Entry(base + low, base + high, expression))
-    return found
+        entries.append(Entry(base + low, base + high, expression))
+    return entries
 
 
 def _walk5(sections: Sections, unit: Unit, data: bytes, at: int, expressions: bool) -> list[Entry]:
-    found: list[Entry] = []
+    entries: list[Entry] = []
     base = unit.low_pc
     address: Callable[[int], int] = lambda i: sections.indexed_address(unit.addr_base, i)  # noqa: E731
     word: Callable[[int], int] = lambda at: int.from_bytes(data[at : at + 8], "little")  # noqa: E731
@@ -132,5 +132,5 @@ def _walk5(sections: Sections, unit: Unit, data: bytes, at: int, expressions: bo
             expression = data[at : at + size]
             sections.budget.spend(len(expression))
             at += size
-        found.append(Entry(low, high, expression))
-    return found
+        entries.append(Entry(low, high, expression))
+    return entries

@@ -39,10 +39,10 @@ def parse_version(text: str) -> GoVersion:
 
     Raises ValueError where `text` names none ("devel …" without a number).
     """
-    found = re.search(r"\bgo(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?[^\s;]*", text)
-    if not found:
+    match = re.search(r"\bgo(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?[^\s;]*", text)
+    if not match:
         raise ValueError(text)
-    return GoVersion(int(found[1]), int(found[2]), int(found[3] or 0), found[0])
+    return GoVersion(int(match[1]), int(match[2]), int(match[3] or 0), match[0])
 
 
 class BuildInfo(msgspec.Struct, frozen=True):

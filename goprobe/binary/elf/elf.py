@@ -280,9 +280,9 @@ class ElfFile:
     def find(self, needle: bytes, start: int, end: int) -> int:
         """The first offset in the file at which `needle` stands within [start, end), or -1."""
         start, end = min(start, self.size), min(end, self.size)
-        found = self._data.find(needle, start, end)
-        self.budget.spend(STEP + ((found if found >= 0 else end) - start) // _FOUND_AT_ONCE)
-        return found
+        position = self._data.find(needle, start, end)
+        self.budget.spend(STEP + ((position if position >= 0 else end) - start) // _FOUND_AT_ONCE)
+        return position
 
     @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -291,7 +291,7 @@ class ElfFile:
         if table is None or table.link >= len(self.sections):
             return ()
         raw, names = self.contents(table), self.contents(self.sections[table.link])
-        found = []
+        symbols = []
         self.budget.spend(STEP * len(raw) // 24)
         for name, info, _, shndx, value, size in struct.iter_unpack(
             "<IBBHQQ", raw[: len(raw) // 24 * 24]
@@ -301,9 +301,9 @@ class ElfFile:
             text = name_at(names, name)
             self.budget.spend(len(text))
             kind = _STT.get(info & 15, "other")
-            found.append(Symbol(text.decode("utf-8", "replace"), value, size, kind))
-        found.sort(key=lambda s: (s.address, -s.size))
-        return tuple(found)
+            symbols.append(Symbol(text.decode("utf-8", "replace"), value, size, kind))
+        symbols.sort(key=lambda s: (s.address, -s.size))
+        return tuple(symbols)
 
     @cached_property
     def _symbol_starts(self) -> list[int]:
@@ -326,9 +326,9 @@ class ElfFile:
         for start, length in places[:_NOTES_LIMIT]:
             raw, at = self._data[start : start + min(length, _NOTE_LIMIT)], 0
             while at + 12 <= len(raw):
-                name, size, found = struct.unpack_from("<III", raw, at)
+                name, size, note_type = struct.unpack_from("<III", raw, at)
                 begin = at + 12 + (name + 3 & ~3)
-                if found == kind and raw[at + 12 : at + 12 + name].rstrip(b"\0") == owner:
+                if note_type == kind and raw[at + 12 : at + 12 + name].rstrip(b"\0") == owner:
                     return raw[begin : begin + size]
                 at = begin + (size + 3 & ~3)
         return b""

@@ -59,17 +59,17 @@ class Parts:
 
     def _sample(self, digest: str) -> str:
         """A digest of some pages, which ones only somebody who knows `digest` can tell."""
-        found = hashlib.blake2b(digest_size=16)
+        hashed = hashlib.blake2b(digest_size=16)
         total = sum(size for _, size in self._spans)
         for number in range(_SAMPLES if total else 0):
             chosen = hashlib.blake2b(f"{digest} {number}".encode(), digest_size=8).digest()
             at = int.from_bytes(chosen, "little") % total
             for offset, size in self._spans:
                 if at < size:
-                    found.update(self._elf.view(offset + at, min(_SAMPLE, size - at)))
+                    hashed.update(self._elf.view(offset + at, min(_SAMPLE, size - at)))
                     break
                 at -= size
-        return found.hexdigest()
+        return hashed.hexdigest()
 
 
 class Derived:

@@ -24,8 +24,8 @@ NEWEST = max(_SINCE)
 def minor_release(table: LineTable) -> int:
     """27 for Go 1.27 and what comes after it; 0 where the functions fit no release."""
     known = {minor: _has(table, names) for minor, names in _SINCE.items()}
-    found = max((minor for minor, has in known.items() if has), default=0)
-    return found if all(known[minor] for minor in known if minor <= found) else 0
+    newest = max((minor for minor, has in known.items() if has), default=0)
+    return newest if all(known[minor] for minor in known if minor <= newest) else 0
 
 
 def _has(table: LineTable, names: tuple[str, ...]) -> bool:

@@ -136,8 +136,8 @@ class LineTable:
 
     def function_name_at(self, pc: int) -> str:
         """The name of the function that a link-time address lies in, "" for none."""
-        found = self.function_at(pc)
-        return found.name if found else ""
+        function = self.function_at(pc)
+        return function.name if function else ""
 
     def function_at(self, pc: int) -> Function | None:
         """The function whose code holds `pc`; None outside of Go's text."""
@@ -165,8 +165,8 @@ class LineTable:
         unpack, funcs, last = struct.Struct("<i").unpack_from, self._funcs, len(self._funcs) - 8
         if max(self._offsets) <= last:
             return array("i", [unpack(funcs, offset + 4)[0] for offset in self._offsets])
-        found = (unpack(funcs, at + 4)[0] if at <= last else -1 for at in self._offsets)
-        return array("i", found)
+        offsets = (unpack(funcs, at + 4)[0] if at <= last else -1 for at in self._offsets)
+        return array("i", offsets)
 
     @cached_property
     def _name_bytes(self) -> bytes:
@@ -182,11 +182,11 @@ class LineTable:
     def functions_named(self, name: str) -> list[Function]:
         """The functions of exactly this symbol name (a plugin or ABI wrapper may share one)."""
         offset, known, at = self.name_offset(name), self._name_offsets, -1
-        found: list[Function] = []
+        functions: list[Function] = []
         for _ in range(known.count(offset) if offset >= 0 else 0):
             at = known.index(offset, at + 1)
-            found.append(self.function(at))
-        return found
+            functions.append(self.function(at))
+        return functions
 
     def function_named(self, name: str) -> Function | None:
         return next(iter(self.functions_named(name)), None)
@@ -297,8 +297,8 @@ class LineTable:
     def is_wrapper(self, entry: int) -> bool:
         """Whether the compiler made the function at `entry` only to call another with other
         arguments: a method by a pointer, or generic code with its dictionary."""
-        found = self.function_at(entry)
-        return found is not None and found.func_id == self._wrapper_id
+        function = self.function_at(entry)
+        return function is not None and function.func_id == self._wrapper_id
 
     @cached_property
     def _wrapper_id(self) -> int:
@@ -308,10 +308,10 @@ class LineTable:
         (cmd/internal/objabi/funcid.go), and is in every binary: runtime.main defers.
         """
         try:
-            found = self.function_named("runtime.deferreturn")
+            function = self.function_named("runtime.deferreturn")
         except UnreadableError:
-            found = None
-        return found.func_id if found else -1
+            function = None
+        return function.func_id if function else -1
 
     # -- pcdata and funcdata -----------------------------------------------------------------
 

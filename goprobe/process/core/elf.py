@@ -36,10 +36,10 @@ class ElfImage:
     def __init__(self, path: str, file: int) -> None:
         self.path = path
         self.file = file
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path} is not a file with bytes in it")
-        self.size = found.st_size
+        self.size = status.st_size
         header = os.pread(file, 64, 0)
         if header[:4] != _MAGIC[:4]:
             raise UsageError(f"{path} is not an ELF file")
@@ -56,7 +56,7 @@ class ElfImage:
         raw = os.pread(file, count * entry_size, min(phoff, self.size))
         if len(raw) < count * entry_size:
             raise UsageError(f"{path} is cut off within its headers")
-        self.programs = [self._program(*found) for found in _PROGRAM.iter_unpack(raw)]
+        self.programs = [self._program(*status) for status in _PROGRAM.iter_unpack(raw)]
 
     @staticmethod
     def _program(
@@ -65,9 +65,9 @@ class ElfImage:
         return ProgramHeader(kind, flags, offset, address, file_size, size)
 
     def notes(self) -> bytes:
-        found = [p for p in self.programs if p.type == _PT_NOTE]
+        notes = [p for p in self.programs if p.type == _PT_NOTE]
         return b"".join(
             os.pread(self.file, min(p.file_size, _NOTES_LIMIT, self.size), p.offset)
-            for p in found[:4]
+            for p in notes[:4]
             if p.offset < self.size
         )

@@ -14,15 +14,15 @@ def core_mappings(loads: Sequence[ProgramHeader], notes: Notes) -> tuple[Mapping
     """As /proc/PID/maps would have them; the core keeps neither devices nor inodes."""
     files = {f.low: f for f in notes.files}
     names = {notes.auxv.get(AT_RANDOM): "[stack]", notes.auxv.get(AT_SYSINFO_EHDR): "[vdso]"}
-    found: dict[int, Mapping] = {}
+    by_address: dict[int, Mapping] = {}
     for p in loads:
         low, high = p.address, min(p.address + p.size, 1 << 64)
         file = files.pop(low, None)
         name = next((n for a, n in names.items() if a is not None and low <= a < high), "")
-        found.setdefault(low, _mapping(low, high, p.flags, file, name))
+        by_address.setdefault(low, _mapping(low, high, p.flags, file, name))
     for file in files.values():
-        found.setdefault(file.low, _mapping(file.low, file.high, PF_R, file, ""))
-    return _apart(found.values())
+        by_address.setdefault(file.low, _mapping(file.low, file.high, PF_R, file, ""))
+    return _apart(by_address.values())
 
 
 def _mapping(low: int, high: int, flags: int, file: MappedFile | None, name: str) -> Mapping:

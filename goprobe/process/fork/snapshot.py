@@ -246,10 +246,10 @@ def _free_stack(process: StoppedProcess, plan: ForkPlan) -> int:
     low, size = plan.stack_low, _ROOM_BELOW + _SCRATCH
     if any(low <= r.sp < low + size + _FREE_ABOVE for r in process.threads.values()):
         raise NoForkError("its first thread's stack is nearly full")
-    found = process.memory.read(low, size)
+    memory = process.memory.read(low, size)
     mark = plan.gadgets.sigreturn.to_bytes(8, "little")
-    used = found.count(0) != size
-    if used and (any(found[:_ROOM_BELOW]) or found[_ROOM_BELOW:][:8] != mark):
+    used = memory.count(0) != size
+    if used and (any(memory[:_ROOM_BELOW]) or memory[_ROOM_BELOW:][:8] != mark):
         raise NoForkError("its first thread's stack is in use down to its end")
     return low + _ROOM_BELOW
 

@@ -99,14 +99,14 @@ def quoted(text: str) -> str:
 
 def version_in(banner: str) -> str:
     """ "13.1" of "GNU gdb (Debian 13.1-3) 13.1\\n…"; "unknown" where there is none."""
-    found = _VERSION.search(banner.split("\n")[0])
-    return found[1] if found else "unknown"
+    match = _VERSION.search(banner.split("\n")[0])
+    return match[1] if match else "unknown"
 
 
 def kernel_thread(entry: Mapping[str, Any]) -> int:
     """The kernel's thread id in one entry of -thread-info; 0 where it is not told."""
-    found = _TID.search(_text(entry, "target-id"))
-    return int(found[1]) if found else 0
+    match = _TID.search(_text(entry, "target-id"))
+    return int(match[1]) if match else 0
 
 
 def watchpoint_number(answer: Mapping[str, Any]) -> int:

@@ -61,11 +61,11 @@ class RegisterNumbers:
         wanted = {self._numbers[name]: name for name in names if name in self._numbers}
         numbers = " ".join(map(str, wanted))
         answer = self._mi.command(f"-data-list-register-values {option}x {numbers}")
-        found = {
+        values = {
             wanted[int(entry["number"])]: mi.register_value(entry["value"])
             for entry in answer["register-values"]
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None}
 
     def forget(self) -> None:
         """Another program may have another set."""

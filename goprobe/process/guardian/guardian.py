@@ -43,10 +43,10 @@ class Guardian:
             with warnings.catch_warnings():
                 # It needs no lock that another thread may hold.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                found = os.fork()
-            if found == 0:
+                child = os.fork()
+            if child == 0:
                 guard(self._page, self.owner, hears)
-            self.pid = found
+            self.pid = child
         finally:
             os.close(hears)
         atexit.register(self.end)

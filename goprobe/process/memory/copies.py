@@ -73,11 +73,11 @@ class Copy(msgspec.Struct, frozen=True):
 
     def numbers(self, positions: Positions, size: int) -> Words:
         """Little-endian numbers of `size` bytes, each at a multiple of its size."""
-        found: Words = self.words[positions >> 3]
+        numbers: Words = self.words[positions >> 3]
         if size >= _WORD:
-            return found
+            return numbers
         shift = ((positions & 7) << 3).astype(np.uint64)
-        low: Words = (found >> shift) & np.uint64((1 << 8 * size) - 1)
+        low: Words = (numbers >> shift) & np.uint64((1 << 8 * size) - 1)
         return low
 
 
@@ -136,11 +136,11 @@ def _retried(
     return [run for run, _ in whole], [part for _, part in whole]
 
 
-def _joined(found: Iterable[tuple[int, bytes]]) -> Copy:
+def _joined(pieces: Iterable[tuple[int, bytes]]) -> Copy:
     lows: list[int] = []
     highs: list[int] = []
     parts: list[bytes] = []
-    for low, part in found:
+    for low, part in pieces:
         if highs and highs[-1] == low:
             highs[-1] = low + len(part)
         else:

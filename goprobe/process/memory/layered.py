@@ -41,16 +41,16 @@ class LayeredMemory:
         return part[into : into + size] if into + size <= len(part) else None
 
     def read(self, address: int, size: int) -> bytes:
-        found = self._find(address, size)
-        return self._below.read(address, size) if found is None else bytes(found)
+        layer = self._find(address, size)
+        return self._below.read(address, size) if layer is None else bytes(layer)
 
     def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
         return [read_or_none(self, address, size) for address, size in ranges]
 
     def read_into(self, address: int, buffer: Buffer) -> None:
         view = memoryview(buffer).cast("B")
-        found = self._find(address, len(view))
-        if found is None:
+        layer = self._find(address, len(view))
+        if layer is None:
             self._below.read_into(address, buffer)
         else:
-            view[:] = found
+            view[:] = layer

@@ -175,9 +175,9 @@ class ProcessMemory:
         if ends[-1] < _SHARED or len(os.sched_getaffinity(0)) < 2:
             return self._read_packed(pairs, ends, buffer, 0, count)
         middle = min(max(1, bisect_left(ends, ends[-1] // 2)), count)
-        found: list[bool] = []
+        readable: list[bool] = []
         other = threading.Thread(
-            target=lambda: found.append(self._read_packed(pairs, ends, buffer, middle, count))
+            target=lambda: readable.append(self._read_packed(pairs, ends, buffer, middle, count))
         )
         try:
             with signals_deferred():
@@ -186,7 +186,7 @@ class ProcessMemory:
             return self._read_packed(pairs, ends, buffer, 0, count)
         whole = self._read_packed(pairs, ends, buffer, 0, middle)
         other.join()
-        return whole and found == [True]
+        return whole and readable == [True]
 
     def _read_packed(
         self, pairs: memoryview, ends: Sequence[int], buffer: bytearray, start: int, stop: int

@@ -66,8 +66,8 @@ class NotingMemory:
             return self._memory.read(address, size)
         base = address - start
         if base not in self._pages:
-            found = self._memory.read_many([(base, PAGE_SIZE)])
-            self._pages[base] = found[0]
+            pages = self._memory.read_many([(base, PAGE_SIZE)])
+            self._pages[base] = pages[0]
         page = self._pages[base]
         if page is None:
             raise UnreadableError(address, size)

@@ -22,8 +22,8 @@ def holds(capability: int) -> bool:
 def own_status(name: str) -> str:
     """A hexadecimal field of our /proc/PID/status, "" where the kernel has none."""
     status = read_proc(os.getpid(), "status", _STATUS_LIMIT).decode(errors="replace")
-    found = re.search(rf"^{name}:\s*([0-9a-f]+)$", status, re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(rf"^{name}:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def yama_scope() -> int | None:

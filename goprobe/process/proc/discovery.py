@@ -13,8 +13,8 @@ _MOST = 5
 
 def processes_named(name: str) -> tuple[int, ...]:
     """The numbers of some processes whose name, or whose executable's, is `name`; oldest first."""
-    found = (process.info for process in psutil.process_iter(["pid", "name", "exe"]))
-    same = (info["pid"] for info in found if name in _names(info["name"], info["exe"]))
+    processes = (process.info for process in psutil.process_iter(["pid", "name", "exe"]))
+    same = (info["pid"] for info in processes if name in _names(info["name"], info["exe"]))
     return tuple(islice((pid for pid in same if pid != os.getpid()), _MOST))
 
 

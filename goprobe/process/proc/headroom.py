@@ -49,9 +49,9 @@ class Gauge:
 
 def headroom(pid: int = 0) -> Headroom:
     """The tightest of all that bounds a process, ourselves by default."""
-    found = [gauge.read() for gauge in gauges(pid or os.getpid())]
-    found += () if pid else _of_limits()
-    return min(found, key=lambda room: room.bytes)
+    readings = [gauge.read() for gauge in gauges(pid or os.getpid())]
+    readings += () if pid else _of_limits()
+    return min(readings, key=lambda room: room.bytes)
 
 
 def gauges(pid: int) -> tuple[Gauge, ...]:
@@ -156,10 +156,14 @@ def _left_in(folder: Path, names: _Names) -> Callable[[int], int]:
 
     def left(enough: int) -> int:
         try:
-            found = _read(folder / names.limit) - _read(folder / names.used)
+            left_over = _read(folder / names.limit) - _read(folder / names.used)
         except (OSError, ValueError):
             return _UNBOUNDED
-        return found if found >= enough else found + _stat(folder / "memory.stat", names.cached)
+        return (
+            left_over
+            if left_over >= enough
+            else left_over + _stat(folder / "memory.stat", names.cached)
+        )
 
     return left
 

@@ -113,15 +113,15 @@ def read_smaps(pid: int) -> tuple[MappingUse, ...]:
     text = read_proc(pid, "smaps", _SMAPS_LIMIT)
     if not text:
         raise gone(pid)
-    found: list[tuple[Mapping, dict[bytes, int]]] = []
+    uses: list[tuple[Mapping, dict[bytes, int]]] = []
     for line in text.split(b"\n"):
         key, colon, rest = line.partition(b":")
         if colon and b" " not in key and b"-" not in key:
-            if found and rest.endswith(b" kB"):
-                found[-1][1][key] = int(rest[:-3]) * 1024
+            if uses and rest.endswith(b" kB"):
+                uses[-1][1][key] = int(rest[:-3]) * 1024
         elif line:
-            found.append((_parse_line(line), {}))
-    return tuple(_use(mapping, figures) for mapping, figures in found)
+            uses.append((_parse_line(line), {}))
+    return tuple(_use(mapping, figures) for mapping, figures in uses)
 
 
 def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:

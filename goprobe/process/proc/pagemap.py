@@ -132,8 +132,8 @@ def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: _Runs) -> bool
 
 
 def _scan(file: int, low: int, high: int, runs: _Runs) -> None:
-    found = bytearray(_REGIONS * _REGION.size)
-    where = ctypes.addressof(ctypes.c_char.from_buffer(found))
+    regions = bytearray(_REGIONS * _REGION.size)
+    where = ctypes.addressof(ctypes.c_char.from_buffer(regions))
     while low < high:
         argument = bytearray(
             _SCAN.pack(
@@ -142,7 +142,7 @@ def _scan(file: int, low: int, high: int, runs: _Runs) -> None:
             )
         )  # fmt: skip
         count = min(fcntl.ioctl(file, _PAGEMAP_SCAN, argument), _REGIONS)
-        for start, end, _ in _REGION.iter_unpack(found[: count * _REGION.size]):
+        for start, end, _ in _REGION.iter_unpack(regions[: count * _REGION.size]):
             runs.add(max(start, low), min(end, high))
         walked = max(_SCAN.unpack(argument)[_WALKED_TO], runs.end)
         if walked <= low:

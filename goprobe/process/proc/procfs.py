@@ -33,11 +33,11 @@ def number_of_threads(pid: int) -> int:
 
 def occupied_bytes(pid: int) -> int:
     """How much memory a process has resident or swapped out, in bytes."""
-    found = 0
+    size = 0
     for line in read_proc(pid, "status", 1 << 16).splitlines():
         if line.startswith((b"VmRSS:", b"VmSwap:")):
-            found += int(line.split()[1]) * 1024
-    return found
+            size += int(line.split()[1]) * 1024
+    return size
 
 
 def gone(pid: int) -> TargetGoneError:
@@ -69,11 +69,11 @@ def check_proc(own: int) -> None:
     """Raises CannotWorkError where /proc is not that of our own PID namespace: a number would name
     another process there. `own` is our number."""
     try:
-        found = str(Path("/proc/self").readlink())
+        own_pid = str(Path("/proc/self").readlink())
     except OSError:
-        found = ""
-    if found != str(own):
-        what = f"calls this process {found}, not {own}" if found else "is not mounted"
+        own_pid = ""
+    if own_pid != str(own):
+        what = f"calls this process {own_pid}, not {own}" if own_pid else "is not mounted"
         raise CannotWorkError(
             f"/proc is not that of this PID namespace: it {what}",
             hint="mount -t proc proc /proc in the namespace, or run goprobe outside of it",

@@ -67,8 +67,8 @@ def request_for_number(
     number: int, tid: int, address: int | None, data: int | None
 ) -> tuple[int, int]:
     """A request that returns a number: that (negative where it failed), and an errno."""
-    found = int(_ptrace(number, tid, address, data))
-    return found, ctypes.get_errno() if found < 0 else 0
+    result = int(_ptrace(number, tid, address, data))
+    return result, ctypes.get_errno() if result < 0 else 0
 
 
 def interrupt(tid: int) -> int:

@@ -13,16 +13,16 @@ _WORD = 8
 
 def stopped_registers(pid: int) -> dict[int, Registers]:
     """By thread id. Threads that do not stand still, or are another tracer's, are left out."""
-    found: dict[int, Registers] = {}
+    registers: dict[int, Registers] = {}
     try:
         names = [path.name for path in Path(f"/proc/{pid}/task").iterdir()]
     except OSError:
-        return found
+        return registers
     room = bytearray(REGISTERS_SIZE)
     for name in names:
         if read_registers(int(name), room) == 0:
-            found[int(name)] = Registers.from_bytes(room)
-    return found
+            registers[int(name)] = Registers.from_bytes(room)
+    return registers
 
 
 def out_of_calls(

@@ -319,10 +319,10 @@ class ThreadStop:
 
 def _thread_ids(pid: int) -> list[int]:
     with translated(pid, "list the threads"), os.scandir(f"/proc/{pid}/task") as entries:
-        found = [int(entry.name) for entry in islice(entries, _THREADS_LIMIT + 1)]
-    if len(found) > _THREADS_LIMIT:
+        tids = [int(entry.name) for entry in islice(entries, _THREADS_LIMIT + 1)]
+    if len(tids) > _THREADS_LIMIT:
         raise CannotWorkError(f"process {pid} has more than {_THREADS_LIMIT} threads")
-    return sorted(found, key=lambda tid: (tid != pid, tid))
+    return sorted(tids, key=lambda tid: (tid != pid, tid))
 
 
 def _parent(pid: int) -> int:

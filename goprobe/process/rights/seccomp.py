@@ -42,12 +42,12 @@ def forbidden(tid: int, calls: Iterable[Call], pc: int) -> str:
     instruction before `pc`; "" where it may make all of them."""
     filters: list[bytes] = []
     while len(filters) < _FILTERS_LIMIT:
-        found = _filter(tid, len(filters))
-        if isinstance(found, int):
-            if found == errno.ENOENT and filters:  # there are no more
+        program = _filter(tid, len(filters))
+        if isinstance(program, int):
+            if program == errno.ENOENT and filters:  # there are no more
                 return _verdict(tuple(filters), tuple(calls), pc)
-            return f"its seccomp filter cannot be read: {os.strerror(found)}"
-        filters.append(found)
+            return f"its seccomp filter cannot be read: {os.strerror(program)}"
+        filters.append(program)
     return f"it has more than {_FILTERS_LIMIT} seccomp filters"
 
 

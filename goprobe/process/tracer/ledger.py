@@ -147,7 +147,7 @@ class Ledger:
 
     def made(self, words: memoryview) -> dict[int, Made]:
         """By the owners that have some."""
-        found = {}
+        made = {}
         for owner, slot in self._entries.items():
             by_hand = self._by_hand.get(owner, (0, 0, 0, 0))
             objects = words[slot * _WORDS + _OBJECTS] + by_hand[0]
@@ -155,8 +155,8 @@ class Ledger:
             on_g0 = words[slot * _WORDS + _ON_G0] + by_hand[2]
             small = words[slot * _WORDS + _SMALL] + by_hand[3]
             if objects or on_g0:
-                found[owner] = Made(objects, size, on_g0, small)
-        return found
+                made[owner] = Made(objects, size, on_g0, small)
+        return made
 
     # Threads that have to leave
 
@@ -244,10 +244,10 @@ def _bitmap(ranges: Iterable[tuple[int, int]], low: int, high: int) -> bytes:
 
 def merged(ranges: Collection[tuple[int, int]]) -> Sequence[tuple[int, int]]:
     """The same ground in as few ranges as may be."""
-    found: list[tuple[int, int]] = []
+    joined: list[tuple[int, int]] = []
     for start, end in sorted(ranges):
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
         else:
-            found.append((start, end))
-    return found
+            joined.append((start, end))
+    return joined

@@ -30,14 +30,14 @@ def wait_any(tid: int = -1, *, block: bool = True) -> WaitEvent | None:
 
     None: nothing yet (only without `block`). ChildProcessError: there are no tracees.
     """
-    found, status = os.waitpid(
+    pid, status = os.waitpid(
         tid, constants.WALL | constants.WNOTHREAD | (0 if block else os.WNOHANG)
     )
-    if not found:
+    if not pid:
         return None
     if status & 0xFF == 0x7F:
-        return WaitEvent(found, status >> 8 & 0xFF, status >> 16)
-    return WaitEvent(found, status & 0x7F, over=True, code=status >> 8 & 0xFF)
+        return WaitEvent(pid, status >> 8 & 0xFF, status >> 16)
+    return WaitEvent(pid, status & 0x7F, over=True, code=status >> 8 & 0xFF)
 
 
 def process_of(tid: int) -> int:

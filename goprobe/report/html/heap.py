@@ -87,16 +87,16 @@ def _checked(report: HeapReport) -> str:
 
 def _groups(report: HeapReport) -> list[Group]:
     """Types by package, or size classes by whether they hold pointers."""
-    found: dict[str, list[tuple[str, int, int]]] = {}
+    groups: dict[str, list[tuple[str, int, int]]] = {}
     for name, part, size, objects in _amounts(report):
         if size > 0:
-            found.setdefault(name, []).append((part, size, objects))
-    total = sum(size for parts in found.values() for _, size, _ in parts) or 1
-    small = [n for n, parts in found.items() if _sum(parts) < total * _LEAST]
+            groups.setdefault(name, []).append((part, size, objects))
+    total = sum(size for parts in groups.values() for _, size, _ in parts) or 1
+    small = [n for n, parts in groups.items() if _sum(parts) < total * _LEAST]
     if len(small) > 1:
-        rest = [part for name in small for part in found.pop(name)]
-        found["other packages"] = rest
-    named = sorted(found.items(), key=lambda pair: -_sum(pair[1]))
+        rest = [part for name in small for part in groups.pop(name)]
+        groups["other packages"] = rest
+    named = sorted(groups.items(), key=lambda pair: -_sum(pair[1]))
     rects = squarified([_sum(parts) for _, parts in named], _ASPECT)
     return [
         Group(name, _sum(parts), rect, number % _HUES, _tiles(parts, rect))

@@ -21,16 +21,16 @@ _LABEL = 40
 
 def items_of(stop: StopReport, names: Sequence[str], ledger: Ledger) -> list[Item]:
     """The variables asked for, else main's, else any; each with what it leads to."""
-    found: dict[tuple[int, str, str], Item] = {}
+    items: dict[tuple[int, str, str], Item] = {}
     same: dict[str, str] = {}
     for number, variable in enumerate(_chosen(stop, names)):
         for thing in _items(tree(variable), variable.name, key_of(stop, variable), number, ledger):
             identity = (thing.address, thing.label, thing.what)
-            if len(found) < _MOST:
-                found.setdefault(identity, thing)
-            if identity in found:
-                same[thing.key] = found[identity].key
-    return [replace(t, to=tuple(same[k] for k in t.to if k in same)) for t in found.values()]
+            if len(items) < _MOST:
+                items.setdefault(identity, thing)
+            if identity in items:
+                same[thing.key] = items[identity].key
+    return [replace(t, to=tuple(same[k] for k in t.to if k in same)) for t in items.values()]
 
 
 def _chosen(stop: StopReport, names: Sequence[str]) -> list[Variable]:

@@ -88,30 +88,30 @@ def picture(regions: Sequence[Region], addresses: Sequence[int] = ()) -> list[Ro
     return rows(regions, [Mark(address, "") for address in dict.fromkeys(addresses)])
 
 
-def scene(found: Sequence[Row], things: Sequence[Item] = ()) -> Scene:
+def scene(drawn: Sequence[Row], things: Sequence[Item] = ()) -> Scene:
     """The rows with these things in them; a row inside another is shown for what lies in it."""
     placed: dict[int, list[Item]] = {}
     for thing in sorted(things, key=lambda t: t.address):
-        at = [i for i, row in enumerate(found) if row.low <= thing.address < row.high]
+        at = [i for i, row in enumerate(drawn) if row.low <= thing.address < row.high]
         if at:
             placed.setdefault(at[-1], []).append(thing)
     boxes: list[Box] = []
     y, gap = 0.0, 0
-    for i, row in enumerate(found):
+    for i, row in enumerate(drawn):
         gap = gap or row.gap
         if row.inside and i not in placed:
             continue
         y += _GAP if gap >= GAP_WORTH_SHOWING else _SPACE if boxes else 0.0
         boxes.append(_box(row, tuple(placed.get(i, ())), y, gap))
         y, gap = y + boxes[-1].height, 0
-    space = _space(found)
+    space = _space(drawn)
     scaled = tuple(_to_scale(box, row_low, row_high, y, space) for box, row_low, row_high in
                    ((box, int(box.low, 16), int(box.high, 16)) for box in boxes))  # fmt: skip
     return Scene(scaled, tuple(_arrows(boxes)), y, space)
 
 
-def _space(found: Sequence[Row]) -> int:
-    highest = max((int(row.high) for row in found), default=0)
+def _space(drawn: Sequence[Row]) -> int:
+    highest = max((int(row.high) for row in drawn), default=0)
     return max(_USER_SPACE, 1 << max(highest - 1, 0).bit_length())
 
 

@@ -44,13 +44,13 @@ class Sources:
         shown = sorted(
             {n for m in wanted for n in range(m - margin, m + margin + 1) if 1 <= n <= len(lines)}
         )
-        found: list[Line] = []
+        shown_lines: list[Line] = []
         last = 0
         for number in shown:
             gap = number != last + 1
-            found.append(Line(number, lines[number - 1], number in wanted, gap))
+            shown_lines.append(Line(number, lines[number - 1], number in wanted, gap))
             last = number
-        return found
+        return shown_lines
 
 
 def _read(file: str) -> list[str]:

@@ -26,7 +26,7 @@ def squarified(amounts: Sequence[float], aspect: float = 1.0) -> list[Rect]:
     if not total:
         return []
     scale = aspect / total  # the box is `aspect` wide and 1 high
-    found: list[Rect] = []
+    rects: list[Rect] = []
     x, y, width, height = 0.0, 0.0, aspect, 1.0
     row: list[float] = []
     for area in (*(amount * scale for amount in amounts), None):
@@ -36,14 +36,14 @@ def squarified(amounts: Sequence[float], aspect: float = 1.0) -> list[Rect]:
             continue
         thick = sum(row) / side if side else 0.0
         placed = _placed(row, x, y, thick, upright=width >= height)
-        found += [Rect(100 * r.left / aspect, 100 * r.top, 100 * r.width / aspect, 100 * r.height)
+        rects += [Rect(100 * r.left / aspect, 100 * r.top, 100 * r.width / aspect, 100 * r.height)
                   for r in placed]  # fmt: skip
         if width >= height:
             x, width = x + thick, max(width - thick, 0.0)
         else:
             y, height = y + thick, max(height - thick, 0.0)
         row = [] if area is None else [area]
-    return found
+    return rects
 
 
 def _worst(row: Sequence[float], side: float) -> float:
@@ -56,12 +56,12 @@ def _worst(row: Sequence[float], side: float) -> float:
 
 
 def _placed(row: Sequence[float], x: float, y: float, thick: float, *, upright: bool) -> list[Rect]:
-    found, at = [], 0.0
+    rects, at = [], 0.0
     for area in row:
         length = area / thick if thick else 0.0
         if upright:
-            found.append(Rect(x, y + at, thick, length))
+            rects.append(Rect(x, y + at, thick, length))
         else:
-            found.append(Rect(x + at, y, length, thick))
+            rects.append(Rect(x + at, y, length, thick))
         at += length
-    return found
+    return rects

@@ -15,7 +15,7 @@ _MOST = 5_000
 def render(report: WhereReport, options: RenderOptions) -> bytes:
     """The addresses in the order in which they were asked for; of far too many the first."""
     shown = report.locations[:_MOST]
-    counts = Counter(found.kind for found in report.locations)
+    counts = Counter(place.kind for place in report.locations)
     return shell.page(
         "where.html", f"Addresses of process {report.pid}", report,
         counts=[(kind.value, words.KIND_NAMES[kind], n) for kind, n in counts.most_common()],

@@ -92,8 +92,8 @@ def marks(picks: Sequence[Pick]) -> list[Mark]:
     ]
     # Where there are many, the variables themselves go first, then the ends of their threads.
     placed.sort(key=lambda pair: (not pair[0].name, bool(pair[0].children)))
-    found = [Mark(int(node.address or 0), _mark_label(node, name)) for node, name in placed]
-    return list(dict.fromkeys(found))[:_MOST_MARKS]
+    chosen = [Mark(int(node.address or 0), _mark_label(node, name)) for node, name in placed]
+    return list(dict.fromkeys(chosen))[:_MOST_MARKS]
 
 
 def _mark_label(node: Node, variable: str) -> str:

@@ -39,8 +39,8 @@ def _chosen(report: CompareReport, options: RenderOptions) -> list[Change]:
     own = [change for change in report.changes if change.function.startswith("main.")]
     if options.variables:
         own = [change for change in report.changes if change.name in options.variables]
-    found = own or list(report.changes)
-    return found if options.verbose else found[:_MOST]
+    changes = own or list(report.changes)
+    return changes if options.verbose else changes[:_MOST]
 
 
 def _tell(page: Page, report: CompareReport, shown: list[Change]) -> None:

@@ -41,8 +41,8 @@ def _rows(page: Page, check: Check) -> list[list[Text]]:
         Health.NOT_TRIED: glyphs.dot,
     }
     style = _STYLES[check.health]
-    found = [page.text((signs[check.health], style)), page.text((check.name, "bold"))]
-    rows = [[*found, page.text(check.finding)]]
+    row = [page.text((signs[check.health], style)), page.text((check.name, "bold"))]
+    rows = [[*row, page.text(check.finding)]]
     for line in check.mend.splitlines():
         mend = page.text((f"{glyphs.leads_to} ", "dim"), (line, style))
         rows.append([page.text(), page.text(), mend])

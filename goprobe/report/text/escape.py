@@ -73,8 +73,8 @@ def _alarms(page: Page, report: EscapeReport) -> None:
     for site in wrong:
         page.paragraph((f"{_place(site)} {site.expression}: ", "bold"), site.reason, indent=2,
                        hanging=2)  # fmt: skip
-    for found in report.dangling:
-        told = f"{found.source} points at {found.target}, a stack ({found.when})"
+    for pointer in report.dangling:
+        told = f"{pointer.source} points at {pointer.target}, a stack ({pointer.when})"
         page.paragraph(told, indent=_INDENT, hanging=2)
 
 
@@ -89,13 +89,13 @@ def _assertions(page: Page, assertions: Sequence[Assertion]) -> None:
     broken = [assertion for assertion in assertions if not assertion.held]
     page.heading(f"{words.counted(len(assertions), 'promise')} in the source")
     shown = assertions if page.options.verbose else broken
-    for found in shown:
-        sign, style = (page.glyphs.good, "green") if found.held else (page.glyphs.bad, "bold red")
-        if not found.known:
+    for promise in shown:
+        sign, style = (page.glyphs.good, "green") if promise.held else (page.glyphs.bad, "bold red")
+        if not promise.known:
             sign, style = page.glyphs.warn, "bold yellow"
         page.paragraph(
-            (f"{sign} ", style), (f"{found.file}:{found.line} goprobe:{found.text}", "bold"),
-            f"  {'' if found.known else 'not known: '}{found.why}", indent=_INDENT, hanging=2,
+            (f"{sign} ", style), (f"{promise.file}:{promise.line} goprobe:{promise.text}", "bold"),
+            f"  {'' if promise.known else 'not known: '}{promise.why}", indent=_INDENT, hanging=2,
         )  # fmt: skip
     kept = len(assertions) - len(broken)
     if kept and not page.options.verbose:

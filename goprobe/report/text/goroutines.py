@@ -86,9 +86,9 @@ def _labels(goroutine: GoroutineState) -> str:
     return words.labels(goroutine.labels, goroutine.why_no_labels)
 
 
-def _labels_of(page: Page, found: Sequence[str]) -> None:
+def _labels_of(page: Page, label_set: Sequence[str]) -> None:
     """The different labels of a group, the most frequent first."""
-    ordered = Counter(found).most_common()
+    ordered = Counter(label_set).most_common()
     for text, count in ordered[:_MOST_LABELS]:
         page.paragraph((f"labels {text}  ({words.number(count)})", "dim"), indent=_INDENT * 2)
     if (more := len(ordered) - _MOST_LABELS) > 0:

@@ -122,6 +122,6 @@ def _self_check(page: Page, report: HeapReport) -> None:
     told = f"Self-check: {check.popcount_mismatches} of {spans} disagree with the runtime's counts"
     unreadable = f", {check.unreadable_spans} unreadable" if check.unreadable_spans else ""
     page.paragraph((f"{page.glyphs.bad} {told}{unreadable}.", "yellow"), hanging=2)
-    for found in check.mismatches[:_MOST_MISMATCHES]:
-        counts = f"counted {found.counted}, expected {found.expected}"
-        page.paragraph(f"span {found.base}: {counts}: {found.why}", indent=2, hanging=2)
+    for mismatch in check.mismatches[:_MOST_MISMATCHES]:
+        counts = f"counted {mismatch.counted}, expected {mismatch.expected}"
+        page.paragraph(f"span {mismatch.base}: {counts}: {mismatch.why}", indent=2, hanging=2)

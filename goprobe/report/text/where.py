@@ -16,21 +16,21 @@ _HANGING = 2
 def render(report: WhereReport, options: RenderOptions) -> bytes:
     """The addresses in the order in which they were asked for."""
     page = Page(options)
-    for found in report.locations:
-        _address(page, found)
+    for place in report.locations:
+        _address(page, place)
         page.blank()
     page.line((words.stood_still(report.pid, report.pause_us), "dim"))
     return page.render()
 
 
-def _address(page: Page, found: Whereabouts) -> None:
-    style = KIND_STYLES[found.kind]
+def _address(page: Page, place: Whereabouts) -> None:
+    style = KIND_STYLES[place.kind]
     page.paragraph(
-        (str(found.address), "bold"), "  ", (found.name, style),
-        (f"  ({words.KIND_NAMES[found.kind]})", "dim"), hanging=_HANGING,
+        (str(place.address), "bold"), "  ", (place.name, style),
+        (f"  ({words.KIND_NAMES[place.kind]})", "dim"), hanging=_HANGING,
     )  # fmt: skip
-    _evidence(page, found.evidence)
-    for other in found.also:
+    _evidence(page, place.evidence)
+    for other in place.also:
         _also(page, other)
 
 

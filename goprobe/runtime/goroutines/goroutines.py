@@ -169,35 +169,35 @@ class Goroutines:
 
     @cached_property
     def _by_stack(self) -> tuple[list[int], list[Goroutine]]:
-        found = sorted((g for g in self.known if g.low), key=lambda g: g.low)
-        return [g.low for g in found], found
+        by_stack = sorted((g for g in self.known if g.low), key=lambda g: g.low)
+        return [g.low for g in by_stack], by_stack
 
     def owner_of(self, address: int) -> Goroutine | None:
         """The goroutine whose stack holds an address. A dead g may still own its stack."""
-        lows, found = self._by_stack
+        lows, goroutines = self._by_stack
         at = bisect_right(lows, address)
-        if at and address < found[at - 1].high:
-            return found[at - 1]
+        if at and address < goroutines[at - 1].high:
+            return goroutines[at - 1]
         return None
 
     @cached_property
     def wait_reasons(self) -> tuple[str, ...]:
         """The runtime's own words for why a goroutine waits (runtime.waitReasonStrings)."""
-        found: list[str] = []
+        reasons: list[str] = []
         at = self._roots.get("waitReasonStrings", 0)
-        while at and len(found) < _STRINGS_LIMIT:
+        while at and len(reasons) < _STRINGS_LIMIT:
             try:
                 data, size = u64(self._memory, at), u64(self._memory, at + 8)
-                if size > 100 or (found and not data):
+                if size > 100 or (reasons and not data):
                     break
                 text = self._memory.read(data, size) if size else b""
             except UnreadableError:
                 break
             if any(byte < 0x20 or byte > 0x7E for byte in text):
                 break
-            found.append(text.decode("ascii"))
+            reasons.append(text.decode("ascii"))
             at += 16
-        return tuple(found)
+        return tuple(reasons)
 
     def wait_reason(self, g: Goroutine) -> str:
         """Why a waiting goroutine waits ("chan receive"), "" where it does not wait."""

@@ -44,13 +44,13 @@ def read_labels(memory: Memory, layout: Layout, sets: Iterable[int]) -> dict[int
     """What each of some values of g.labels says; in few reads, however many there are."""
     wanted = sorted({at for at in sets if at})
     asked, left = wanted[:_SETS_LIMIT], wanted[_SETS_LIMIT:]
-    found = {at: Labels(why=f"only {_SETS_LIMIT:,} sets of labels were read") for at in left}
+    by_address = {at: Labels(why=f"only {_SETS_LIMIT:,} sets of labels were read") for at in left}
     if not layout.has(_SET):
         why = "the program does not say how its labels lie in memory"
-        return found | {at: Labels(why=why) for at in asked}
+        return by_address | {at: Labels(why=why) for at in asked}
     path = next((p for p in ("List", "LabelSet.list") if layout.has(_SET, p)), "")
     reader = _Slices(memory, layout.offset(_SET, path)) if path else _Maps(memory, layout)
-    return found | _told(memory, dict(zip(asked, reader.strings(asked), strict=True)))
+    return by_address | _told(memory, dict(zip(asked, reader.strings(asked), strict=True)))
 
 
 def _told(memory: Memory, strings: dict[int, Strings | str]) -> dict[int, Labels]:
@@ -137,24 +137,24 @@ class _Maps:
         count, bits = header["count"], header["B"]
         if count > _PAIRS_LIMIT or bits > _MOST_BITS:
             return f"it has a map of {count:,} labels in 2^{bits} buckets"
-        found = self._buckets(header["buckets"], 1 << bits)
+        strings = self._buckets(header["buckets"], 1 << bits)
         if old := header["oldbuckets"]:  # it grows: what has not moved yet is in the old ones
             same = header["flags"] & _SAME_SIZE_GROW
-            found += self._buckets(old, 1 << (bits if same else max(0, bits - 1)))
-        if len(found) != 2 * count:
-            return f"its labels are a map of {count}, but {len(found) // 2} were found"
-        return found
+            strings += self._buckets(old, 1 << (bits if same else max(0, bits - 1)))
+        if len(strings) != 2 * count:
+            return f"its labels are a map of {count}, but {len(strings) // 2} were found"
+        return strings
 
     def _buckets(self, first: int, count: int) -> Strings:
-        found: list[Range] = []
+        strings: list[Range] = []
         for i in range(count if first else 0):
             at, seen = first + i * _BUCKET, 0
             while at and seen <= _PAIRS_LIMIT:
                 seen += 1
                 bucket = self._memory.read(at, _BUCKET)
-                found += _in_bucket(bucket)
+                strings += _in_bucket(bucket)
                 at = int.from_bytes(bucket[-8:], "little")
-        return tuple(found)
+        return tuple(strings)
 
 
 def _in_bucket(bucket: bytes) -> Iterator[Range]:

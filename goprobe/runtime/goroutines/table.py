@@ -161,9 +161,9 @@ def _stacks_at(memory: Memory, stacks: Copy, use: StackUse) -> Indexes:
 def _appended(copy: Copy, memory: Memory, addresses: Words, sizes: int | Words) -> Indexes:
     """Append memory to the bytes of a copy; where each begins in them."""
     more = copy_ranges(memory, addresses, sizes)
-    found, before = more.positions(addresses, sizes), len(copy.buffer)
+    indexes, before = more.positions(addresses, sizes), len(copy.buffer)
     copy.buffer.extend(more.buffer)
-    return np.where(found == MISSING, MISSING, found + before)
+    return np.where(indexes == MISSING, MISSING, indexes + before)
 
 
 def _stacks_used(layout: Layout, structs: Structs) -> StackUse:
@@ -200,8 +200,8 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
 def label_sets(copy: GoroutineCopy, layout: Layout) -> list[int]:
     """Where the pprof labels of the goroutines are, each place once."""
     columns = _Columns(layout, copy.structs.copy, copy.structs.at)
-    found: list[int] = np.unique(columns["labels"]).tolist()
-    return found
+    sets: list[int] = np.unique(columns["labels"]).tolist()
+    return sets
 
 
 class _Columns:
@@ -219,11 +219,11 @@ class _Columns:
         field = self._fields.get(name)
         if field is None or not len(self._words):
             return np.zeros(len(self._at), np.uint64)
-        found: Words = self._words[self._at + (field.offset >> 3)]
+        values: Words = self._words[self._at + (field.offset >> 3)]
         if field.size < _WORD:  # what lies behind it in its word is not its own
             shift, mask = field.offset % _WORD * 8, (1 << 8 * field.size) - 1
-            found = found >> np.uint64(shift) & np.uint64(mask)
-        return found if self._missing is None else np.where(self._missing, np.uint64(0), found)
+            values = values >> np.uint64(shift) & np.uint64(mask)
+        return values if self._missing is None else np.where(self._missing, np.uint64(0), values)
 
 
 def _status(layout: Layout, columns: _Columns) -> Words:
@@ -232,12 +232,12 @@ def _status(layout: Layout, columns: _Columns) -> Words:
 
 def _left(layout: Layout, columns: _Columns, status: Words, register: str) -> Words:
     """The sp or pc that every goroutine was left with."""
-    found = columns[f"sched.{register}"]
+    left = columns[f"sched.{register}"]
     rows = np.flatnonzero(status == np.uint64(layout.constants["_Gsyscall"]))
     if len(rows):
         inside = columns["syscallsp"][rows] != 0
-        found[rows] = np.where(inside, columns[f"syscall{register}"][rows], found[rows])
-    return found
+        left[rows] = np.where(inside, columns[f"syscall{register}"][rows], left[rows])
+    return left
 
 
 def _dead(layout: Layout, status: Words) -> NDArray[np.bool_]:

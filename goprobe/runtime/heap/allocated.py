@@ -54,12 +54,12 @@ def allocation(spans: SpanTable, bits: Copy) -> Allocation:
 
 def _positions(spans: SpanTable, bits: Copy) -> Ints:
     """Where each span's bitmap begins in the copy; bitmaps have few lengths."""
-    found = np.full(len(spans), MISSING, np.int64)
+    positions = np.full(len(spans), MISSING, np.int64)
     words = (spans.nelems + _BITS - 1) // _BITS
     for length in np.unique(words).tolist():
         rows = np.flatnonzero(words == length)
-        found[rows] = bits.positions(spans.alloc_bits[rows], bits_size(length * _BITS))
-    return found
+        positions[rows] = bits.positions(spans.alloc_bits[rows], bits_size(length * _BITS))
+    return positions
 
 
 def _low_ones(count: Ints) -> Words:

@@ -228,9 +228,9 @@ class SpanMaps:
 
     def _uses_inline_marks(self, spans: SpanTable) -> NDArray[np.bool_]:
         """Of each span, whether mark bits lie between its bitmap and its end."""
-        found = np.zeros(len(spans), bool)
+        inline = np.zeros(len(spans), bool)
         if not self._inline:
-            return found
+            return inline
         for arena in self._heap.arenas:
             low, high = (
                 int(np.searchsorted(spans.base, np.uint64(edge)))
@@ -245,8 +245,8 @@ class SpanMaps:
                 continue
             bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little").view(np.bool_)
             page = (spans.base[low:high] - np.uint64(arena.base)) // np.uint64(self._page)
-            found[low:high] = bits[page.astype(np.int64)]
-        return found
+            inline[low:high] = bits[page.astype(np.int64)]
+        return inline
 
     def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
         spans = heap.spans
@@ -328,8 +328,8 @@ def _shifted(low: Words, high: Words, shift: Ints, count: Ints) -> Words:
     # A shift by the width of a word is not defined.
     upper = np.where(shift > 0, high << (np.uint64(_BITS) - np.maximum(by, np.uint64(1))), high * 0)
     ones = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> (_BITS - np.clip(count, 1, _BITS)).astype(np.uint64)
-    found: Words = (low >> by | upper) & ones
-    return found
+    shifted: Words = (low >> by | upper) & ones
+    return shifted
 
 
 def _gathered(heap: HeapContents, slot: Ints, place: Ints, offsets: Ints) -> Pointers:
@@ -350,5 +350,5 @@ def _strided(
         offsets = offsets[offsets < words]
         values = heap.words.words[place + offsets]
         filled = values != 0
-        found = offsets[filled]
-        yield Pointers(np.full(len(found), slot, np.int64), found, values[filled])
+        positions = offsets[filled]
+        yield Pointers(np.full(len(positions), slot, np.int64), positions, values[filled])

@@ -87,22 +87,22 @@ def count(copy: HeapCopy, layout: Layout) -> Census:
     every = decode_spans(copy, layout)
     spans = every.take(every.state == constants["mSpanInUse"])
     manual = every.take(every.state == constants["mSpanManual"])
-    found = allocation(spans, copy.bits)
-    classes = _classes(spans, found.counts, page)
+    allocated = allocation(spans, copy.bits)
+    classes = _classes(spans, allocated.counts, page)
     tiny = spans.spanclass == constants["tinySpanClass"]
     return Census(
         spans=spans,
-        allocated=found,
+        allocated=allocated,
         classes=classes,
-        objects=int(found.counts.sum()),
-        bytes=int((found.counts * spans.elemsize).sum()),
+        objects=int(allocated.counts.sum()),
+        bytes=int((allocated.counts * spans.elemsize).sum()),
         span_bytes=int(spans.npages.sum()) * page,
         manual=manual,
         manual_bytes=int(manual.npages.sum()) * page,
         dead_spans=int((every.state == constants["mSpanDead"]).sum()),
-        tiny_slots=int(found.counts[tiny].sum()),
+        tiny_slots=int(allocated.counts[tiny].sum()),
         unswept=int((phase(spans, copy.sweepgen) == _UNSWEPT).sum()),
-        mismatches=_mismatches(spans, found, copy.sweepgen),
+        mismatches=_mismatches(spans, allocated, copy.sweepgen),
         unreadable=every.unreadable,
         totals=copy.totals,
         sweepgen=copy.sweepgen,
@@ -122,16 +122,16 @@ def _classes(spans: SpanTable, counts: Ints, page: int) -> tuple[ClassCount, ...
         )
     ]  # fmt: skip
     sizes = dict(zip(spans.spanclass.tolist(), spans.elemsize.tolist(), strict=True))
-    found = []
+    classes = []
     for spanclass, n, objects, used, slots, size in zip(order.tolist(), *sums, strict=True):
         small = spanclass >> 1 != 0
-        found.append(
+        classes.append(
             ClassCount(
                 sizes[spanclass] if small else 0, bool(spanclass & 1), objects, used, n, slots,
                 size - used,
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(classes)
 
 
 def phase(spans: SpanTable, sweepgen: int) -> Ints:
@@ -139,18 +139,18 @@ def phase(spans: SpanTable, sweepgen: int) -> Ints:
     return (spans.sweepgen - sweepgen + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
-def _mismatches(spans: SpanTable, found: Allocation, sweepgen: int) -> tuple[Mismatch, ...]:
-    off = found.counts - spans.alloc_count
-    wrong = np.flatnonzero((off != 0) | ~found.readable)
+def _mismatches(spans: SpanTable, allocated: Allocation, sweepgen: int) -> tuple[Mismatch, ...]:
+    off = allocated.counts - spans.alloc_count
+    wrong = np.flatnonzero((off != 0) | ~allocated.readable)
     step = phase(spans, sweepgen)
     # nextFreeFast (malloc.go) moves freeindex on, and counts in its next instruction.
     under_way = (step == SWEEPING) | ((step == CACHED) & (np.abs(off) == 1))
     return tuple(
         Mismatch(
             span=int(spans.address[i]), base=int(spans.base[i]),
-            counted=int(found.counts[i]), expected=int(spans.alloc_count[i]),
-            why=_why(int(step[i]), bool(found.readable[i])),
-            settled=not (found.readable[i] and under_way[i]),
+            counted=int(allocated.counts[i]), expected=int(spans.alloc_count[i]),
+            why=_why(int(step[i]), bool(allocated.readable[i])),
+            settled=not (allocated.readable[i] and under_way[i]),
         )
         for i in wrong.tolist()
     )  # fmt: skip

@@ -174,11 +174,11 @@ class Heap:
         l1, l2 = index >> self._l2_bits, index & ((1 << self._l2_bits) - 1)
         try:
             table = u64(self._memory, self.record.at("arenas") + _WORD * l1)
-            found = u64(self._memory, table + _WORD * l2) if table else 0
+            address = u64(self._memory, table + _WORD * l2) if table else 0
         except UnreadableError:
             return None
         base = self._arena_base(index)
-        return Arena(index, base, base + self._arena_bytes, found) if found else None
+        return Arena(index, base, base + self._arena_bytes, address) if address else None
 
     @cached_property
     def arena_table(self) -> tuple[int, int]:
@@ -189,21 +189,21 @@ class Heap:
     @cached_property
     def arenas(self) -> tuple[Arena, ...]:
         """Every arena, in address order, of the slices that the runtime keeps of them."""
-        found = (self.arena_at(self._arena_base(i)) for i in self._arena_indexes())
-        return tuple(sorted((a for a in found if a), key=lambda a: a.base))
+        arenas = (self.arena_at(self._arena_base(i)) for i in self._arena_indexes())
+        return tuple(sorted((a for a in arenas if a), key=lambda a: a.base))
 
     def arena_ranges(self) -> tuple[tuple[int, int], ...]:
         """[low, high) of all arenas, neighbours joined: a few small reads, whatever their number.
 
         Raises UnreadableError.
         """
-        found: list[tuple[int, int]] = []
+        ranges: list[tuple[int, int]] = []
         for low in sorted(self._arena_base(i) for i in self._arena_indexes()):
-            if found and found[-1][1] == low:
-                found[-1] = (found[-1][0], low + self._arena_bytes)
+            if ranges and ranges[-1][1] == low:
+                ranges[-1] = (ranges[-1][0], low + self._arena_bytes)
             else:
-                found.append((low, low + self._arena_bytes))
-        return tuple(found)
+                ranges.append((low, low + self._arena_bytes))
+        return tuple(ranges)
 
     def _arena_indexes(self) -> list[int]:
         indexes: set[int] = set()

@@ -160,6 +160,6 @@ class Resolver:
         index = index.astype(np.int64)
         inside = index < spans.nelems[row]
         slot = self._first[row] + np.where(inside, index, 0)
-        found = np.where(self._objects.live[slot], self._objects.rank[slot], FREE_SLOT)
-        found = np.where(inside, found, SPAN_TAIL)
-        return np.where(held, found, span).astype(np.int32), offset
+        objects = np.where(self._objects.live[slot], self._objects.rank[slot], FREE_SLOT)
+        objects = np.where(inside, objects, SPAN_TAIL)
+        return np.where(held, objects, span).astype(np.int32), offset

@@ -43,13 +43,13 @@ def runtime_regions(
         lambda: _profile_table(memory, roots),
         lambda: _persistent(memory, roots),
     )
-    found: list[RuntimeRegion] = []
+    regions: list[RuntimeRegion] = []
     for finder in finders:
         try:
-            found.extend(finder())
+            regions.extend(finder())
         except (UnreadableError, KeyError):
             continue
-    return tuple(found)
+    return tuple(regions)
 
 
 def _arena_index(heap: Heap, layout: Layout) -> Iterator[RuntimeRegion]:

@@ -34,5 +34,5 @@ def slot_sizes(sizes: Ints) -> Ints:
     """The slot that each size gets."""
     at = np.searchsorted(CLASSES, sizes)
     small = CLASSES[np.minimum(at, len(CLASSES) - 1)]
-    found: Ints = np.where(sizes <= CLASSES[-1], small, -(-sizes // PAGE) * PAGE)
-    return found
+    slots: Ints = np.where(sizes <= CLASSES[-1], small, -(-sizes // PAGE) * PAGE)
+    return slots

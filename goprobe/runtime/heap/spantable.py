@@ -211,8 +211,8 @@ def _filled(table: SpanTable, size: Ints, rest: Ints) -> NDArray[np.bool_]:
     word, and marks (initSpan, mheap.go; userArenaChunkReserveBytes, arena.go; Go 1.21 to 1.27).
     """
     apart = size // 64 + _INLINE_MARKS
-    found: NDArray[np.bool_] = rest - apart < np.where(table.spanclass > 1, table.elemsize, 1)
-    return found
+    filled: NDArray[np.bool_] = rest - apart < np.where(table.spanclass > 1, table.elemsize, 1)
+    return filled
 
 
 def _disjoint(table: SpanTable, layout: Layout) -> SpanTable:

@@ -71,8 +71,8 @@ def _heap_stats(memory: Memory, layout: Layout, memstats: int) -> tuple[int, int
             yield from words[buffer * each + first : buffer * each + first + count]
 
     def total(*names: str) -> int:
-        found = sum(sum(counted(name)) for name in names if name in struct)
-        return signed(found)
+        whole = sum(sum(counted(name)) for name in names if name in struct)
+        return signed(whole)
 
     manual = total("inStacks", "inWorkBufs", "inPtrScalarBits")
     made = total("smallAllocCount", "largeAllocCount")

@@ -100,13 +100,13 @@ class TypeMasks:
             return Mask(words, (starts + part.pointers[None, :]).ravel())
         if kind != _STRUCT:
             raise UnreadableError(record.address, self._struct.size, "a type without a mask")
-        found = [_NONE.pointers]
+        pieces = [_NONE.pointers]
         fields, count = u64(self._memory, at + _WORD), u64(self._memory, at + 2 * _WORD)
         raw = self._memory.read(fields, 3 * _WORD * min(count, _FIELDS_LIMIT))
         for _, kind_at, offset in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
             pointers = self._part(kind_at, depth).pointers
-            found.append(pointers + min(offset // _WORD, words))
-        merged = np.unique(np.concatenate(found))
+            pieces.append(pointers + min(offset // _WORD, words))
+        merged = np.unique(np.concatenate(pieces))
         return Mask(words, merged[merged < words])
 
     def _part(self, rtype: int, depth: int) -> Mask:
@@ -116,7 +116,7 @@ class TypeMasks:
         if not record["PtrBytes"]:
             return Mask(-(-record["Size_"] // _WORD), _NONE.pointers)
         if self._built(record):
-            found = self.of(rtype)
+            mask = self.of(rtype)
         else:
-            found = self._masks[rtype] = self._derived(record, depth + 1)
-        return found
+            mask = self._masks[rtype] = self._derived(record, depth + 1)
+        return mask

@@ -125,13 +125,13 @@ def _same_rights(m: Mapping, load: Segment) -> bool:
 
 
 def _joined(bounds: Sequence[Bounds]) -> tuple[Bounds, ...]:
-    found: list[Bounds] = []
+    joined: list[Bounds] = []
     for low, high in sorted(bounds):
-        if found and low <= found[-1][1]:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        if joined and low <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
         else:
-            found.append((low, high))
-    return tuple(found)
+            joined.append((low, high))
+    return tuple(joined)
 
 
 def _within(bounds: Sequence[Bounds], address: int) -> bool:

@@ -110,21 +110,21 @@ def read_modules(memory: Memory, layout: Layout, first: int) -> Modules:
     Raises UnreadableError where not even the first can be read.
     """
     struct = layout.struct("moduledata")
-    found: list[Module] = []
+    modules: list[Module] = []
     seen: set[int] = set()
     at = first
     while at:
-        if at in seen or len(found) >= _MODULES_LIMIT:
-            return Modules(tuple(found), f"the list of modules comes back to {at:#x}")
+        if at in seen or len(modules) >= _MODULES_LIMIT:
+            return Modules(tuple(modules), f"the list of modules comes back to {at:#x}")
         seen.add(at)
         try:
-            found.append(_decode(memory, read_record(memory, struct, at)))
+            modules.append(_decode(memory, read_record(memory, struct, at)))
         except UnreadableError as error:
-            if not found:
+            if not modules:
                 raise
-            return Modules(tuple(found), f"a moduledata cannot be read: {error}")
-        at = found[-1]["next"]
-    return Modules(tuple(found))
+            return Modules(tuple(modules), f"a moduledata cannot be read: {error}")
+        at = modules[-1]["next"]
+    return Modules(tuple(modules))
 
 
 def _decode(memory: Memory, record: Record) -> Module:

@@ -115,12 +115,12 @@ class GoProgram:
 
     def function_variables(self, function: FunctionEntry) -> FunctionVariables:
         """What is known of a function's variables, worked out once."""
-        found = self._variables.get(function.low)
-        if found is None:
-            found = self._variables[function.low] = FunctionVariables(
+        variables = self._variables.get(function.low)
+        if variables is None:
+            variables = self._variables[function.low] = FunctionVariables(
                 StaticParts(self.elf, self.debug, self.lines, self.rows), function
             )
-        return found
+        return variables
 
     def parameter_names(self, function: str) -> tuple[str, ...]:
         """The parameters of a function, receiver first, results left out."""
@@ -132,17 +132,17 @@ class GoProgram:
         """File and line of a function's declaration; the file is "" where only inlined copies
         of it exist, the line 0 where it is not known."""
         with suppress(UnreadableError):  # the line table is corrupt there
-            found = self.lines.function_named(function)
-            if found:
-                return found.file, found.start_line
+            about = self.lines.function_named(function)
+            if about:
+                return about.file, about.start_line
         offset = self.debug.index.abstract.get(function, 0)
         return "", self.debug.declared_line(offset) if offset else 0
 
     def function_name(self, pc: int) -> str:
         """The function whose code covers a link-time address, "" where there is none."""
         with suppress(UnreadableError):  # the line table is corrupt there
-            found = self.lines.function_at(pc)
-            if found:
-                return found.name
+            function = self.lines.function_at(pc)
+            if function:
+                return function.name
         symbol = self.elf.symbol_at(pc)
         return symbol.name if symbol else ""

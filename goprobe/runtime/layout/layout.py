@@ -48,8 +48,8 @@ class Described(dict[str, T]):
     """What a binary describes by name, of a struct `of` it. Raises UndescribedError for what it
     does not."""
 
-    def __init__(self, found: dict[str, T], of: str = "") -> None:
-        super().__init__(found)
+    def __init__(self, members: dict[str, T], of: str = "") -> None:
+        super().__init__(members)
         self._of = of
 
     def __missing__(self, name: str) -> T:
@@ -73,8 +73,8 @@ class Layout(msgspec.Struct, frozen=True):
         return self.structs[name]
 
     def has(self, name: str, path: str = "") -> bool:
-        found = self.structs.get(name)
-        return found is not None and (not path or path in found.fields)
+        struct = self.structs.get(name)
+        return struct is not None and (not path or path in struct.fields)
 
     def offset(self, name: str, path: str) -> int:
         return self.structs[name].fields[path].offset
@@ -106,19 +106,19 @@ def _resolve(debug: DebugInfo, struct: GoType, path: str) -> Field:
 def _struct(debug: DebugInfo, name: str, paths: tuple[str, ...]) -> StructLayout | None:
     for candidate in name.split("|"):
         try:
-            found = debug.type_named(_qualified(candidate))
+            type_ = debug.type_named(_qualified(candidate))
         except KeyError:
             continue
         fields: dict[str, Field] = {}
         for path in paths:
             try:
-                fields[path.rstrip("?")] = _resolve(debug, found, path.rstrip("?"))
+                fields[path.rstrip("?")] = _resolve(debug, type_, path.rstrip("?"))
             except KeyError:
                 if not path.endswith("?"):
                     raise NotGoError(
-                        f"this Go runtime has no {found.name}.{path}: goprobe does not know it"
+                        f"this Go runtime has no {type_.name}.{path}: goprobe does not know it"
                     ) from None
-        return StructLayout(name.split("|")[0], found.size, fields)
+        return StructLayout(name.split("|")[0], type_.size, fields)
     return None
 
 
@@ -126,9 +126,9 @@ def layout_from_debug(debug: DebugInfo, go: str) -> Layout:
     """Raises NotGoError where a field that every supported release has is missing."""
     structs: dict[str, StructLayout] = {}
     for name, paths in STRUCTS.items():
-        found = _struct(debug, name.rstrip("?"), paths)
-        if found is not None:
-            structs[found.name] = found
+        struct = _struct(debug, name.rstrip("?"), paths)
+        if struct is not None:
+            structs[struct.name] = struct
         elif not name.endswith("?"):
             raise NotGoError(f"this Go runtime has no struct {name}: goprobe does not know it")
     constants: dict[str, int] = {}
@@ -144,8 +144,8 @@ def layout_from_debug(debug: DebugInfo, go: str) -> Layout:
 def roots_from_debug(debug: DebugInfo) -> dict[str, int]:
     """Link-time addresses of the runtime's globals, from debug information or the symbol table."""
     wanted = {f"runtime.{name}": name for name in ROOTS}
-    found = {wanted[g.name]: g.address for g in debug.index.globals if g.name in wanted}
-    for symbol in debug.elf.symbols if len(found) < len(ROOTS) else ():
+    roots = {wanted[g.name]: g.address for g in debug.index.globals if g.name in wanted}
+    for symbol in debug.elf.symbols if len(roots) < len(ROOTS) else ():
         if symbol.name in wanted:
-            found.setdefault(wanted[symbol.name], symbol.address)
-    return found
+            roots.setdefault(wanted[symbol.name], symbol.address)
+    return roots

@@ -38,8 +38,8 @@ def releases() -> tuple[str, ...]:
     """The Go minor releases with a shipped layout ("1.27"), oldest first."""
     folder = resources.files("goprobe.runtime") / "layouts"
     names = [f.name for f in folder.iterdir() if f.name.endswith(".json")]
-    found = [n.removeprefix("go").removesuffix(".json") for n in names]
-    return tuple(sorted(found, key=lambda n: tuple(map(int, n.split(".")))))
+    versions = [n.removeprefix("go").removesuffix(".json") for n in names]
+    return tuple(sorted(versions, key=lambda n: tuple(map(int, n.split(".")))))
 
 
 def shipped_layout(go: GoVersion) -> Layout:

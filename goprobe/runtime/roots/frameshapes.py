@@ -80,10 +80,10 @@ class FrameShapes:
 
     def of(self, frame: MachineFrame, spot: Spot) -> Shape:
         key = frame.pc
-        found = self._shapes.get(key)
-        if found is None:
-            found = self._shapes[key] = self._read_shape(frame, spot)
-        return found
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = self._read_shape(frame, spot)
+        return shape
 
     def _read_shape(self, frame: MachineFrame, spot: Spot) -> Shape:
         function = spot.function

@@ -24,7 +24,7 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
     roots = Roots()
     modules = tuple(modules)
     links = Links(modules)
-    found: list[tuple[list[int], list[int], list[int], str]] = []
+    words_found: list[tuple[list[int], list[int], list[int], str]] = []
     for module in modules:
         for section, (mask, count) in module.pointers.items():
             start, end = module.span(section)
@@ -43,9 +43,9 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
             at = (start + places * _WORD).tolist()
             plain = (places > 0) & ~held[places - 1]
             word_before = np.where(plain, words[places - 1], np.uint64(0)).tolist()
-            found.append((at, words[places].tolist(), word_before, module.name or section))
+            words_found.append((at, words[places].tolist(), word_before, module.name or section))
     statics = Statics(world, links, lambda address: declared_at(world, address))
-    for addresses, values, before, name in found:
+    for addresses, values, before, name in words_found:
         _name_globals(world, statics, roots, addresses, values, before, name)
     return roots
 
@@ -72,14 +72,14 @@ def _name_globals(
 def declared_at(world: World, address: int) -> Named | None:
     """The package-level variable at an address, by debug information."""
     program, link = world.program, address - world.bias
-    found = None if program.stripped else program.debug.global_at(link)
-    if found is None:
+    variable = None if program.stripped else program.debug.global_at(link)
+    if variable is None:
         return None
-    kind = program.debug.types.at(found.type)
-    if not found.address <= link < found.address + kind.size:
+    kind = program.debug.types.at(variable.type)
+    if not variable.address <= link < variable.address + kind.size:
         return None
-    low = found.address + world.bias
-    return Named(low, low + kind.size, found.name, kind)
+    low = variable.address + world.bias
+    return Named(low, low + kind.size, variable.name, kind)
 
 
 def _placed_at(world: World, address: int, module: str) -> Named:

@@ -79,28 +79,28 @@ class OwnPointers:
 
     def _owner(self, value: int) -> Goroutine | None:
         """Whose stack an address lies in: a goroutine's, or a thread's g0 or gsignal."""
-        found = self._world.goroutines.owner_of(value)
-        return found or next((g for g in self._system if g.low <= value < g.high), None)
+        owner = self._world.goroutines.owner_of(value)
+        return owner or next((g for g in self._system if g.low <= value < g.high), None)
 
     @cached_property
     def _system(self) -> tuple[Goroutine, ...]:
         goroutines = self._world.goroutines
-        found = (goroutines.at(g) for t in goroutines.threads for g in (t.g0, t.gsignal) if g)
-        return tuple(g for g in found if g)
+        systems = (goroutines.at(g) for t in goroutines.threads for g in (t.g0, t.gsignal) if g)
+        return tuple(g for g in systems if g)
 
     def _defers_of(self, owner: Goroutine) -> frozenset[int]:
         """The _defers that hang on a g."""
         if owner.address not in self._defers:
             layout, memory = self._world.layout, self._world.memory
-            found: set[int] = set()
+            objects: set[int] = set()
             try:
                 at = u64(memory, owner.address + layout.offset("g", "_defer"))
-                while at and at not in found and len(found) < _DEFER_LIMIT:
-                    found.add(at)
+                while at and at not in objects and len(objects) < _DEFER_LIMIT:
+                    objects.add(at)
                     at = u64(memory, at + layout.offset("_defer", "link"))
             except UnreadableError:
                 pass
-            self._defers[owner.address] = frozenset(found)
+            self._defers[owner.address] = frozenset(objects)
         return self._defers[owner.address]
 
 

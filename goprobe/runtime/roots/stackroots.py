@@ -258,9 +258,9 @@ class _Stack:
             return False
         for place in shape.slots:
             self._slot(frame, shape, frame.cfa + place)
-        for found in shape.objects:
-            if frame.cfa + found.low >= frame.sp:
-                self._objects.append((frame.cfa + found.low, found, frame, shape))
+        for object_ in shape.objects:
+            if frame.cfa + object_.low >= frame.sp:
+                self._objects.append((frame.cfa + object_.low, object_, frame, shape))
         return False
 
     def _slot(self, frame: MachineFrame, shape: Shape, address: int) -> None:
@@ -339,15 +339,15 @@ class _Stack:
 
     def _stack_objects(self) -> None:
         """Those that something points at, and what they point at in turn."""
-        found = sorted(self._objects, key=lambda o: o[0])
-        starts = [low for low, *_ in found]
+        objects = sorted(self._objects, key=lambda o: o[0])
+        starts = [low for low, *_ in objects]
         seen: set[int] = set()
         while self._queue:
             value = self._queue.pop()
             at = bisect_right(starts, value) - 1
             if at < 0 or at in seen:
                 continue
-            low, kind, frame, shape = found[at]
+            low, kind, frame, shape = objects[at]
             if value >= low + max(kind.size, 1):
                 continue
             seen.add(at)

@@ -90,9 +90,9 @@ class Statics:
             if place not in self._known:
                 self._known[place] = None  # should it lead back to itself
                 self._known[place] = self._through(place, int(self._values[i]), depth)
-            found = self._known[place]
-            if found and found.low <= address < found.high:
-                return _element(found, address)
+            named = self._known[place]
+            if named and named.low <= address < named.high:
+                return _element(named, address)
         return None
 
     def _through(self, place: int, value: int, depth: int) -> Named | None:
@@ -140,11 +140,11 @@ class Statics:
             return 0
 
 
-def _element(found: Named, address: int) -> Named:
+def _element(whole: Named, address: int) -> Named:
     """Of a slice's array, the element at an address."""
-    if not found.name.endswith(_ELEMENT) or found.type is None:
-        return found
-    index = (address - found.low) // found.type.size
-    low = found.low + index * found.type.size
-    name = f"{found.name.removesuffix(_ELEMENT)}[{index}]"
-    return Named(low, low + found.type.size, name, found.type)
+    if not whole.name.endswith(_ELEMENT) or whole.type is None:
+        return whole
+    index = (address - whole.low) // whole.type.size
+    low = whole.low + index * whole.type.size
+    name = f"{whole.name.removesuffix(_ELEMENT)}[{index}]"
+    return Named(low, low + whole.type.size, name, whole.type)

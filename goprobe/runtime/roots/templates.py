@@ -81,15 +81,15 @@ def returns_of(
         return None
     if any(not _certain(frame) for frame in frames):
         return None
-    found = []
+    returns = []
     for inner, outer in pairwise(frames):
         index, rest = divmod(inner.cfa - _WORD - g.sp, _WORD)
         if rest or outer.sp != inner.cfa or not 0 <= index < len(words):
             return None
         if words[index] != outer.pc:
             return None
-        found.append((index, outer.pc))
-    return tuple(found)
+        returns.append((index, outer.pc))
+    return tuple(returns)
 
 
 def inside(words: Sequence[int], indexes: Iterable[int]) -> bool:

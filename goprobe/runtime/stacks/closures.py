@@ -15,9 +15,9 @@ def captures_of(program: GoProgram, code: int) -> tuple[Capture, ...]:
     function = program.debug.function_at(code)
     if function is None or function.low != code:
         return ()
-    found = []
+    captures = []
     for local in program.debug.locals(function):
         if local.closure_offset > 0:
             kind = program.debug.types.at(local.type)
-            found.append(Capture(local.name, kind, local.closure_offset))
-    return tuple(sorted(found, key=lambda c: c.offset))
+            captures.append(Capture(local.name, kind, local.closure_offset))
+    return tuple(sorted(captures, key=lambda c: c.offset))

@@ -49,10 +49,12 @@ class TypeArguments:
         if local.dictionary_index < 0:
             return local
         try:
-            found = self._described(u64(self._memory, dictionary + _WORD * local.dictionary_index))
+            described = self._described(
+                u64(self._memory, dictionary + _WORD * local.dictionary_index)
+            )
         except UnreadableError:
             return local
         shape = self._types.at(local.type)
-        if found is None or (found.kind, found.size) != (shape.kind, shape.size):
+        if described is None or (described.kind, described.size) != (shape.kind, shape.size):
             return local  # no type of this shape: not its word
-        return replace(local, type=found.offset)
+        return replace(local, type=described.offset)

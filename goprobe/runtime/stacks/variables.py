@@ -193,15 +193,15 @@ class FrameVariables:
         pieces: tuple[Piece, ...], registers: Mapping[str, int], others: Sequence[Local],
     ) -> Binding:  # fmt: skip
         name = local.name
-        found = self._parts(about, local, kind, frame, pieces, others)
-        if not found:
+        binding = self._parts(about, local, kind, frame, pieces, others)
+        if not binding:
             why = "its debug information does not tell which of its words it describes"
             if not pieces:
                 why = "its debug information names no place"
             return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
-        names = [p.piece.register for p in found if p.piece.register]
+        names = [p.piece.register for p in binding if p.piece.register]
         lost = [r for r in names if r not in registers]
-        if lost and len(lost) == len(found):
+        if lost and len(lost) == len(binding):
             why = f"it was in register {lost[0]}, which calls do not preserve"
             return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
         if name.startswith("&"):
@@ -209,17 +209,17 @@ class FrameVariables:
         if is_one_word_of_more(self._program.debug.types, kind, local.locations):
             why = "its debug information tells only one of its words, not which"
             return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
-        place = self._assembled(kind, found, registers)
-        if all(p.piece.constant is not None for p in found):
+        place = self._assembled(kind, binding, registers)
+        if all(p.piece.constant is not None for p in binding):
             return Binding(local, name, kind, State.CONSTANT,
                            "the optimiser made it a constant of the code", place)  # fmt: skip
-        base = _contiguous(found)
+        base = _contiguous(binding)
         if base is not None and not place.missing:
             return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory, base))
-        if not any(p.piece.register in registers or p.piece.address is not None for p in found):
+        if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
             return Binding(local, name, kind, State.OPTIMIZED_OUT,
                            "the optimiser kept none of it")  # fmt: skip
-        spread = ", ".join(_shown(p.piece) for p in found)
+        spread = ", ".join(_shown(p.piece) for p in binding)
         if not names:  # at no one address: not live, the contract has no nearer word for it
             why = f"the optimiser keeps its words apart: {spread}"
             return Binding(local, name, kind, State.REGISTER, why, place)

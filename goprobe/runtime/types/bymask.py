@@ -44,14 +44,14 @@ class ByMask:
         return self._found[key]
 
     def _alone(self, slot: Slot, mask: int) -> Whole | None:
-        found: Whole | None = None
+        only: Whole | None = None
         for row, count in zip(*self._candidates(slot, mask.bit_length() * _WORD), strict=True):
             whole = Whole(int(row), int(count) > 1)
             if self._has(whole.row, int(count), mask) and self._is_allocated(whole.row):
-                if found is not None:
+                if only is not None:
                     return None
-                found = whole
-        return found
+                only = whole
+        return only
 
     def _candidates(self, slot: Slot, reach: int) -> tuple[Ints, Ints]:
         """Rows of types, and how many of their values lie in the slot, whose last pointer is

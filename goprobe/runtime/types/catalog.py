@@ -53,12 +53,12 @@ class _Sections:
 
     def at(self, addresses: Words) -> Words:
         """The word at each address; 0 where there is none."""
-        found = np.zeros(len(addresses), np.uint64)
+        values = np.zeros(len(addresses), np.uint64)
         for low, words in self._parts:
             index = (addresses - np.uint64(low)) >> np.uint64(3)
             here = (addresses >= np.uint64(low)) & (index < np.uint64(len(words)))
-            found[here] = words[index[here].astype(np.int64)]
-        return found
+            values[here] = words[index[here].astype(np.int64)]
+        return values
 
     def beside(self, addresses: Words, offset: int) -> Words:
         return self.at(addresses + np.uint64(offset))
@@ -100,7 +100,7 @@ class Catalog:
         """Of each type, whether a value of it, of at most `most` bytes, has a part of the type in
         `row`, at any depth."""
         first, order = self._by_inner
-        found = np.zeros(len(self), bool)
+        holding = np.zeros(len(self), bool)
         waiting = [row]
         for _ in range(len(self)):
             if not waiting:
@@ -108,10 +108,10 @@ class Catalog:
             at = waiting.pop()
             for part in order[first[at] : first[at + 1]].tolist():
                 outer = int(self._outer[part])
-                if not found[outer] and self.size[outer] <= most:
-                    found[outer] = True
+                if not holding[outer] and self.size[outer] <= most:
+                    holding[outer] = True
                     waiting.append(outer)
-        return found
+        return holding
 
     def places(self, outer: int, inner: int, within: NDArray[np.bool_]) -> Iterator[
         tuple[int, int]
@@ -134,9 +134,9 @@ class Catalog:
     def beginnings(self) -> Ints:
         """Of each type the part that its first byte is in; itself where it has none."""
         rows = np.flatnonzero((self.offset == 0) & (self.count > 0) & (self.size[self.inner] > 0))
-        found = np.arange(len(self))
-        found[self._outer[rows]] = self.inner[rows]
-        return found
+        first = np.arange(len(self))
+        first[self._outer[rows]] = self.inner[rows]
+        return first
 
 
 def read_catalog(memory: Memory, layout: Layout, modules: Iterable[Module]) -> Catalog:
@@ -216,17 +216,17 @@ class _Reader:
 
     def plausible(self, addresses: Words) -> Words:
         """Those of some addresses that may be descriptors, each once, ascending."""
-        found = np.unique(addresses[addresses % np.uint64(_WORD) == 0])
-        kind = self._kinds(found)
-        size, prefix = self._sections.beside(found, self._size), self._prefixes(found)
+        plausible = np.unique(addresses[addresses % np.uint64(_WORD) == 0])
+        kind = self._kinds(plausible)
+        size, prefix = self._sections.beside(plausible, self._size), self._prefixes(plausible)
         sane = (kind > 0) & (kind <= GoKind.UNSAFE_POINTER) & (size < np.uint64(_SIZE_LIMIT))
-        return found[sane & (prefix <= size)]
+        return plausible[sane & (prefix <= size)]
 
     def _kinds(self, addresses: Words) -> Ints:
         at = self._kind
         word = self._sections.beside(addresses, at & -_WORD)
-        found: Ints = (word >> np.uint64(8 * (at % _WORD)) & np.uint64(_KIND_MASK)).astype(np.int64)
-        return found
+        kinds: Ints = (word >> np.uint64(8 * (at % _WORD)) & np.uint64(_KIND_MASK)).astype(np.int64)
+        return kinds
 
     def _prefixes(self, addresses: Words) -> Words:
         return self._sections.beside(addresses, self._prefix)

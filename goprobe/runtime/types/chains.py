@@ -39,10 +39,10 @@ class Chains:
         own = np.flatnonzero((rules == Rule.ONE) & (shapes == shape))
         if not len(own):
             return nodes
-        found = [nodes]
+        chased = [nodes]
         for word in own.tolist():
-            found.append(self._along(np.concatenate(found), self._links(shape, word), shape))
-        return np.concatenate(found)
+            chased.append(self._along(np.concatenate(chased), self._links(shape, word), shape))
+        return np.concatenate(chased)
 
     def _links(self, shape: int, word: int) -> Ids:
         """For every object that may have the shape, the one that its word points at; the number

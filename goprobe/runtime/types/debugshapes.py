@@ -95,8 +95,8 @@ class DebugShapes:
                 break
             element = self._types.at(element.elem)
         self.flatten(element, 0, slots, 0)
-        found = shape_of(name, element.size, bool(slots), slots)
-        return Shape(name, kind.size, found.words, found.pointers, found.rules, kind)
+        shape = shape_of(name, element.size, bool(slots), slots)
+        return Shape(name, kind.size, shape.words, shape.pointers, shape.rules, kind)
 
     def flatten(self, kind: GoType, base: int, slots: Slots, depth: int) -> None:
         types = self._types
@@ -115,10 +115,10 @@ class DebugShapes:
                     if len(slots) == before or len(slots) >= SLOTS_LIMIT:
                         break
             case _:
-                found = self._pointer(kind)
-                if found and base % WORD == 0:
-                    at = base // WORD + (found[0] in (Rule.EFACE, Rule.IFACE))
-                    slots[at] = found
+                rule = self._pointer(kind)
+                if rule and base % WORD == 0:
+                    at = base // WORD + (rule[0] in (Rule.EFACE, Rule.IFACE))
+                    slots[at] = rule
 
     def _pointer(self, kind: GoType) -> tuple[Rule, int] | None:
         """What the (one) pointer of a value of a type that is no aggregate means."""
@@ -275,9 +275,9 @@ def _map_part(kind: GoType, part: str) -> str:
 
 def _key_and_value(name: str) -> str:
     """ "[K]V" out of "group<K,V>" and of "noalg.map.group[K]V"; "" where it is neither."""
-    found = re.search(r"map\.(?:group|bucket)(\[.*)", name)
-    if found:
-        return found[1]
+    match = re.search(r"map\.(?:group|bucket)(\[.*)", name)
+    if match:
+        return match[1]
     key, value = _arguments(name.partition("<")[2].removesuffix(">"))
     return f"[{key}]{value}" if value else ""
 

@@ -39,29 +39,29 @@ class Doubts:
         """Shapes of objects that nothing but one can be, by a part of them."""
         nodes = nodes[(self.shape[nodes] == 0) & (self._parts.shape[nodes] != 0)]
         nodes = nodes[~self._view.tiny[nodes]]
-        found: list[tuple[int, Ints]] = []
+        deduced: list[tuple[int, Ints]] = []
         for (shape, slot, into, length, mask), rows in self._alike(nodes):
             row = self._shapes.row(shape)
             if row < 0:
                 continue
             wholes = self._view.witnesses.wholes.holding(row, slot, into, length, mask)
             if wholes is not None and len(wholes) == 1:
-                found.append((self._shapes.of_whole(wholes[0]), rows))
-        return found
+                deduced.append((self._shapes.of_whole(wholes[0]), rows))
+        return deduced
 
     def _alike(self, nodes: Ints) -> list[tuple[tuple[int, Slot, int, int, int | None], Ints]]:
         """Objects in groups of those of which the same is known."""
         span = self._view.objects.span[nodes]
         parts, view = self._parts, self._view
         slots, slot_of = view.slots
-        found = []
+        alike = []
         for (shape, which, into, length, mask), rows in by_key(
             parts.shape[nodes], slot_of[span], parts.into[nodes], parts.length[nodes],
             view.masks(nodes),
         ):  # fmt: skip
             slot = slots[which]
-            found.append(((shape, slot, into, length, exact(mask, slot)), nodes[rows]))
-        return found
+            alike.append(((shape, slot, into, length, exact(mask, slot)), nodes[rows]))
+        return alike
 
     # What is told in the end
 
@@ -122,15 +122,15 @@ class Doubts:
             np.int64
         )
         first = start + (index + self._view.lead[span]) // _WORD
-        found = np.zeros(len(nodes), bool)
+        filled = np.zeros(len(nodes), bool)
         last = int(self._view.room[span].max(initial=0)) // _WORD
         for word in range(size // _WORD, last):
             there = (start != ABSENT) & (word < self._view.room[span] // _WORD)
             value = self._view.words.words[np.where(there, first + word, 0)]
             if word == size // _WORD:
                 value = value >> np.uint64(8 * (size % _WORD))
-            found |= there & (value != 0)
-        return found
+            filled |= there & (value != 0)
+        return filled
 
     def _doubtful_arrays(self, shape: Ids) -> Iterator[tuple[Ints, int]]:
         """Arrays that may as well be a struct's last field."""

@@ -117,8 +117,8 @@ class HeapView:
     def in_span(self, nodes: Ints) -> Ints:
         """How many bytes into its span each object begins."""
         begin = self.objects.spans.base[self.objects.span[nodes]]
-        found: Ints = (self.objects.base[nodes] - begin).astype(np.int64)
-        return found
+        offsets: Ints = (self.objects.base[nodes] - begin).astype(np.int64)
+        return offsets
 
     def lead_words(self, nodes: Ints) -> Ints:
         heap = nodes < self.n
@@ -130,7 +130,7 @@ class HeapView:
         """The word beside each edge's own, `step` words on."""
         at = self.graph.offset[edges].astype(np.int64) + step
         heap = source < self.n
-        found = np.zeros(len(edges), np.uint64)
+        before = np.zeros(len(edges), np.uint64)
         nodes = source[heap]
         span = self.objects.span[nodes]
         start = self.words.start[span]
@@ -138,10 +138,10 @@ class HeapView:
         there = (start != ABSENT) & (place >= 0) & (place < len(self.words.words))
         values = np.zeros(len(nodes), np.uint64)
         values[there] = self.words.words[place[there]]
-        found[heap] = values
+        before[heap] = values
         for row in np.flatnonzero(~heap).tolist():
-            found[row] = self.roots.word(int(source[row]) - self.roots.base, int(at[row]))
-        return found
+            before[row] = self.roots.word(int(source[row]) - self.roots.base, int(at[row]))
+        return before
 
     def words_at(self, nodes: Ints, offset: int) -> Words:
         """The word at a byte offset of each object. Those that hold no pointers are in no span
@@ -150,20 +150,20 @@ class HeapView:
         start, lead = self.words.start[span], self.lead[span] + offset
         base, index = self.objects.base[nodes], self.in_span(nodes)
         there = (start != ABSENT) & (offset < self.room[span])
-        found = np.zeros(len(nodes), np.uint64)
-        found[there] = self.words.words[(start + (index + lead) // _WORD)[there]]
+        words = np.zeros(len(nodes), np.uint64)
+        words[there] = self.words.words[(start + (index + lead) // _WORD)[there]]
         for row in np.flatnonzero(start == ABSENT)[:_CACHE_LIMIT].tolist():
-            found[row] = self.witnesses.word(int(base[row]) + int(lead[row]))
-        return found
+            words[row] = self.witnesses.word(int(base[row]) + int(lead[row]))
+        return words
 
     def masks(self, nodes: Ints) -> Ints:
         """The pointer words of small objects with pointers, 0 for others."""
         span = self.objects.span[nodes]
         small = np.flatnonzero(~self.noscan[span] & (self.room[span] <= _WORD * _BITS))
-        found = np.zeros(len(nodes), np.int64)
+        masks = np.zeros(len(nodes), np.int64)
         if len(small):
-            found[small] = self.witnesses.masks(nodes[small]).view(np.int64)
-        return found
+            masks[small] = self.witnesses.masks(nodes[small]).view(np.int64)
+        return masks
 
     @cached_property
     def slots(self) -> tuple[list[Slot], Ints]:
@@ -213,8 +213,8 @@ def numbers(shapes: Ids) -> list[int]:
     ordered = np.sort(shapes)
     new = np.ones(len(ordered), bool)
     new[1:] = ordered[1:] != ordered[:-1]
-    found: list[int] = ordered[new].tolist()
-    return found
+    distinct: list[int] = ordered[new].tolist()
+    return distinct
 
 
 def groups(keys: NDArray[np.generic], order: Ints) -> list[tuple[int, Ints]]:

@@ -338,12 +338,12 @@ class Typist:
         fresh = ~self.sure[target] & (self._view.graph.into[edges] == self._view.lead[span])
         self._run_code(different(target[fresh], self._view.n))
 
-    def _run_code(self, found: Ints) -> None:
+    def _run_code(self, nodes: Ints) -> None:
         """The types of closures, by the code that their first words lead to."""
-        code = self._view.words_at(found, 0)
+        code = self._view.words_at(nodes, 0)
         for entry, rows in groups(code, np.argsort(code, kind="stable")):
             if entry and self._view.witnesses.is_function(entry):
-                self._assign(found[rows], self._shapes.closure(entry), sure=True)
+                self._assign(nodes[rows], self._shapes.closure(entry), sure=True)
 
     def _by_pointer_words(self) -> None:
         """Objects that nothing tells of, by what alone has pointers where they do."""

@@ -68,8 +68,8 @@ def closures(view: HeapView, types: Ids) -> Ints:
         near |= (code >= np.uint64(low)) & (code < np.uint64(high))
     nodes, code = nodes[near], code[near]
     entries = [pc for pc in np.unique(code).tolist() if view.witnesses.is_function(pc)]
-    found: Ints = nodes[np.isin(code, np.array(entries, np.uint64))]
-    return found
+    entered: Ints = nodes[np.isin(code, np.array(entries, np.uint64))]
+    return entered
 
 
 def alone(view: HeapView, types: Ids, parts: Ids) -> Iterator[tuple[Whole, Ints]]:

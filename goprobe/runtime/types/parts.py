@@ -58,7 +58,7 @@ class Parts:
         for part in self._fresh:
             by_shape.setdefault(part[0], []).append(part)
         self._fresh = []
-        found: list[Part] = []
+        taken: list[Part] = []
         for shape, parts in by_shape.items():
             nodes, into, length = (np.concatenate([p[i] for p in parts]) for i in (1, 2, 3))
             nodes, into, length = _each_once(nodes, into, length)
@@ -68,8 +68,8 @@ class Parts:
             if fresh.any():
                 # Two ascending runs: a stable sort merges them in linear time.
                 self._seen[shape] = np.sort(np.concatenate((have, key[fresh])), kind="stable")
-                found.append((shape, nodes[fresh], into[fresh], length[fresh]))
-        return found
+                taken.append((shape, nodes[fresh], into[fresh], length[fresh]))
+        return taken
 
 
 def contained(keys: Ints, ordered: Ints) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ def sent_values(
     first = memory.read_many([(g.address + at, _WORD) for g in waiting])
     owner = {int.from_bytes(raw, "little"): g for g, raw in zip(waiting, first, strict=True) if raw}
     owner.pop(0, None)
-    found: list[tuple[Goroutine, Record]] = []
+    blocked: list[tuple[Goroutine, Record]] = []
     for _ in range(_ROUNDS):
         if not owner:
             break
@@ -48,23 +48,23 @@ def sent_values(
         for record in read_records(memory, layout.struct("sudog"), list(owner)):
             g = owner[record.address]
             if record["g"] == g.address:
-                found.append((g, record))
+                blocked.append((g, record))
                 following[record["waitlink"]] = g
         following.pop(0, None)
         owner = following
-    return _typed(memory, layout, found)
+    return _typed(memory, layout, blocked)
 
 
 def _typed(
-    memory: Memory, layout: Layout, found: Sequence[tuple[Goroutine, Record]]
+    memory: Memory, layout: Layout, blocked: Sequence[tuple[Goroutine, Record]]
 ) -> dict[int, tuple[Sent, ...]]:
-    places = {_pointer(record, "c") for _, record in found}
+    places = {_pointer(record, "c") for _, record in blocked}
     channels = {
         record.address: record
         for record in read_records(memory, layout.struct("hchan"), sorted(places - {0}))
     }
     values: dict[int, tuple[Sent, ...]] = {}
-    for g, record in found:
+    for g, record in blocked:
         channel, low = channels.get(_pointer(record, "c")), _pointer(record, "elem")
         if channel is None or not g.low <= low < g.high:
             continue

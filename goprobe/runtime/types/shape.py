@@ -101,26 +101,26 @@ class Numbers:
         return len(self._makers)
 
     def __getitem__(self, number: int) -> Shape:
-        found = self._made.get(number)
-        if found is None:
+        shape = self._made.get(number)
+        if shape is None:
             try:
-                found = self._makers[number]()
+                shape = self._makers[number]()
             except (KeyError, NotGoError, UnreadableError):
-                found = UNKNOWN
-            self._made[number] = found
-        return found
+                shape = UNKNOWN
+            self._made[number] = shape
+        return shape
 
     def number(
         self, key: tuple[object, ...], make: Callable[[], Shape],
         about: Callable[[], About] = About,
     ) -> int:  # fmt: skip
         """The number of the shape that `key` stands for, which `make` makes."""
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = len(self._makers)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._makers)
             self._makers.append(make)
             self.about.append(about())
-        return found
+        return number
 
     def named(self, name: str, size: int = 0, pointers: bool = False) -> int:
         """A shape without pointers that are known, by its name alone."""

@@ -162,8 +162,8 @@ class Shapes:
         return self._numbers.group_of_table(number)
 
     def trie_nodes(self, node: int) -> tuple[int, int]:
-        found = self._debug.trie_nodes(node) if self._debug else (0, 0)
-        return found if all(found) else self._types.trie_nodes(node)
+        nodes = self._debug.trie_nodes(node) if self._debug else (0, 0)
+        return nodes if all(nodes) else self._types.trie_nodes(node)
 
     def held_directly(self, rtype: int) -> tuple[Rule, int] | None:
         """What an interface's data word means where it is the value itself; None where it
@@ -221,9 +221,9 @@ class Shapes:
     def map_around(self, part: int) -> int:
         """The map whose groups or buckets are of a shape, 0 where that is not known. Several types
         may have the same: then it is the one without a name."""
-        found = self._maps.get(self._parts.get(part, 0), ())
-        plain = [rtype for rtype in found if not self._typedata.is_named(rtype)]
-        chosen = plain if plain else found
+        maps = self._maps.get(self._parts.get(part, 0), ())
+        plain = [rtype for rtype in maps if not self._typedata.is_named(rtype)]
+        chosen = plain if plain else maps
         return int(self[self.of_rtype(chosen[0])].rules[1][0]) if len(chosen) == 1 else 0
 
     @cached_property
@@ -234,11 +234,11 @@ class Shapes:
         rows = (self._catalog.kind == GoKind.MAP).nonzero()[0]
         addresses = self._catalog.address[rows].tolist()
         parts = self._memory.read_many([(rtype + at, WORD) for rtype in addresses])
-        found: dict[int, list[int]] = {}
+        maps: dict[int, list[int]] = {}
         for rtype, raw in zip(addresses, parts, strict=True):
             if raw:
-                found.setdefault(int.from_bytes(raw, "little"), []).append(rtype)
-        return found
+                maps.setdefault(int.from_bytes(raw, "little"), []).append(rtype)
+        return maps
 
     def is_of_closure(self, rtype: int) -> bool:
         """Whether a type is one that the compiler made for a closure."""
@@ -254,7 +254,7 @@ class Shapes:
     def _structs(self) -> dict[str, int]:
         catalog = self._catalog
         rows = (catalog.kind == GoKind.STRUCT).nonzero()[0]
-        found: dict[str, int] = {}
+        structs: dict[str, int] = {}
         for rtype in catalog.address[rows].tolist():
-            found.setdefault(self._typedata.full_name(rtype), rtype)
-        return found
+            structs.setdefault(self._typedata.full_name(rtype), rtype)
+        return structs

@@ -26,10 +26,10 @@ class FileMemory:
         self._elf = elf
 
     def read(self, address: int, size: int) -> bytes:
-        found = self._elf.read(address, size)
-        if len(found) < size:
+        data = self._elf.read(address, size)
+        if len(data) < size:
             raise UnreadableError(address, size, "not in the file")
-        return found
+        return data
 
     def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
         return [self._elf.read(a, n) if len(self._elf.read(a, n)) == n else None for a, n in ranges]

@@ -61,12 +61,12 @@ class TypeData:
         if rtype not in self._records:
             try:
                 struct = self._layout.struct("internal/abi.Type")
-                found: Record | None = read_record(self._memory, struct, rtype)
+                record: Record | None = read_record(self._memory, struct, rtype)
             except UnreadableError:
-                found = None
-            if found and not 0 < found["Kind_"] & _KIND_MASK <= GoKind.UNSAFE_POINTER:
-                found = None
-            self._records[rtype] = found
+                record = None
+            if record and not 0 < record["Kind_"] & _KIND_MASK <= GoKind.UNSAFE_POINTER:
+                record = None
+            self._records[rtype] = record
         return self._records[rtype]
 
     def kind(self, rtype: int) -> GoKind:
@@ -107,19 +107,19 @@ class TypeData:
     def full_name(self, rtype: int, depth: int = 0) -> str:
         """The type's name with whole import paths ("*encoding/json.Decoder"), as the debug
         information writes it."""
-        found = self._full.get(rtype)
-        if found is None:
+        name = self._full.get(rtype)
+        if name is None:
             record = self.record(rtype)
             if record is None or depth > _DEPTH_LIMIT:
                 return f"type at {rtype:#x}"
             self._full[rtype] = f"type at {rtype:#x}"  # should it be made of itself
-            found = ""
+            name = ""
             if not record["TFlag"] & _TFLAG_NAMED:
-                found = self._composed(rtype, lambda part: self.full_name(part, depth + 1), depth)
-            if not found and self._section(rtype):
-                found = self._with_path(rtype, record)
-            self._full[rtype] = found = found or self._full[rtype]
-        return found
+                name = self._composed(rtype, lambda part: self.full_name(part, depth + 1), depth)
+            if not name and self._section(rtype):
+                name = self._with_path(rtype, record)
+            self._full[rtype] = name = name or self._full[rtype]
+        return name
 
     def _with_path(self, rtype: int, record: Record) -> str:
         name, path = self.name(rtype), self._package(rtype, record)
@@ -157,10 +157,10 @@ class TypeData:
         if depth > _DEPTH_LIMIT or (laid_out and self.kind(rtype) not in SIMPLE):
             return ""
         try:
-            found = composed(self._memory, self, rtype, name)
+            text = composed(self._memory, self, rtype, name)
         except UnreadableError:
             return ""
-        return found if len(found) <= _COMPOSED_LIMIT else ""
+        return text if len(text) <= _COMPOSED_LIMIT else ""
 
     def _section(self, rtype: int) -> TypeSection | None:
         return next((s for s in self._sections if s.low <= rtype < s.high), None)
@@ -176,10 +176,10 @@ class TypeData:
         if section is None or section is not self._sections[0]:
             return None
         index = self._program.debug.index
-        found = index.runtime_types.get(rtype - self._bias)
-        if found is None and self._relative:
-            found = index.runtime_types.get(rtype - section.low)
-        return self._program.debug.types.at(found) if found is not None else None
+        type_ = index.runtime_types.get(rtype - self._bias)
+        if type_ is None and self._relative:
+            type_ = index.runtime_types.get(rtype - section.low)
+        return self._program.debug.types.at(type_) if type_ is not None else None
 
     def rtype_of(self, kind: GoType) -> int:
         """Where the descriptor of a type of the debug information is, 0 where it has none."""

@@ -113,9 +113,9 @@ class TypeShapes:
                     if len(slots) == before or len(slots) >= SLOTS_LIMIT:
                         break
             case kind:
-                found = self._pointer(rtype, kind)
-                if found and base % WORD == 0:
-                    slots[base // WORD + (found[0] in (Rule.EFACE, Rule.IFACE))] = found
+                rule = self._pointer(rtype, kind)
+                if rule and base % WORD == 0:
+                    slots[base // WORD + (rule[0] in (Rule.EFACE, Rule.IFACE))] = rule
 
     def _struct(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
         at = rtype + RTYPE_BYTES
@@ -126,20 +126,20 @@ class TypeShapes:
         pointee = self._atomic_pointee(first) if name.startswith(ATOMIC_POINTER) else None
         for label, part, offset in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
             place = base + min(offset, _OFFSET_LIMIT)
-            found = self._behind(name, label, rtype) if name in _WITH_SECRETS else None
+            rule = self._behind(name, label, rtype) if name in _WITH_SECRETS else None
             if pointee and self._typedata.kind(part) == GoKind.UNSAFE_POINTER:
-                found = pointee
-            if found and place % WORD == 0:
-                slots[place // WORD] = found
+                rule = pointee
+            if rule and place % WORD == 0:
+                slots[place // WORD] = rule
             else:
                 self._flatten(part, place, slots, depth + 1)
 
     def _behind(self, struct: str, label: int, rtype: int) -> tuple[Rule, int] | None:
-        found = BEHIND.get((struct, self._typedata.text(label)))
-        if found is None:
+        rule = BEHIND.get((struct, self._typedata.text(label)))
+        if rule is None:
             return None
-        behind = self._named(found[1]) if found[1] else 0
-        return found[0], self._others.array_of_rtype(behind) if behind else 0
+        behind = self._named(rule[1]) if rule[1] else 0
+        return rule[0], self._others.array_of_rtype(behind) if behind else 0
 
     def _pointer(self, rtype: int, kind: GoKind) -> tuple[Rule, int] | None:
         """What the (one) pointer of a value of a type that is no aggregate means."""
@@ -247,6 +247,6 @@ class TypeShapes:
     def trie_nodes(self, node: int) -> tuple[int, int]:
         """See debugshapes.py."""
         name = self._numbers[node].name
-        found = (self._named(name.replace(TRIE_NODE, part, 1)) for part in TRIE_PARTS)
-        inner, entry = (self._others.of_rtype(rtype) if rtype else 0 for rtype in found)
+        nodes = (self._named(name.replace(TRIE_NODE, part, 1)) for part in TRIE_PARTS)
+        inner, entry = (self._others.of_rtype(rtype) if rtype else 0 for rtype in nodes)
         return inner, entry

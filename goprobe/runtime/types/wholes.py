@@ -83,10 +83,10 @@ class Wholes:
         single, repeated = self._of(part, slot, False), self._of(part, slot, True)
         if single is None or repeated is None:
             return None
-        found = self._covering((*single, *repeated), part, into, length)
+        wholes = self._covering((*single, *repeated), part, into, length)
         return tuple(
             w
-            for w in found
+            for w in wholes
             if self._is_allocated(w.row) and (mask is None or self._has_mask(w, slot, mask))
         )
 
@@ -158,15 +158,15 @@ class Wholes:
         catalog = self._catalog
         slots, noscan = slot_sizes(catalog.size), catalog.pointer_bytes == 0
         every = np.arange(len(catalog))
-        found: dict[int, list[int]] = {}
+        larger: dict[int, list[int]] = {}
         before, now = every, catalog.beginnings
         for _ in range(DEPTH_LIMIT):
             near = (now != before) & (slots[now] == slots) & (noscan[now] == noscan)
             near &= catalog.size[now] < catalog.size
             for part, whole in zip(now[near].tolist(), every[near].tolist(), strict=True):
-                found.setdefault(part, []).append(whole)
+                larger.setdefault(part, []).append(whole)
             before, now = now, catalog.beginnings[now]
-        return found
+        return larger
 
     # Where a part lies in wholes
 
@@ -180,18 +180,18 @@ class Wholes:
         """The places of a part in values that get such a slot, or in arrays that do."""
         key = (part, slot, repeated)
         if key not in self._entries:
-            found: list[_Entry] = []
+            entries: list[_Entry] = []
             for entry in self._repeated(part, slot) if repeated else self._single(part, slot):
-                found.append(entry)
-                if len(found) > _ENTRIES_LIMIT:
+                entries.append(entry)
+                if len(entries) > _ENTRIES_LIMIT:
                     break
-            self._entries[key] = tuple(found) if len(found) <= _ENTRIES_LIMIT else None
+            self._entries[key] = tuple(entries) if len(entries) <= _ENTRIES_LIMIT else None
         return self._entries[key]
 
     def _candidates(self, part: int, slot: Slot) -> NDArray[np.bool_]:
         alike = (self._catalog.pointer_bytes == 0) == slot.noscan
-        found: NDArray[np.bool_] = self._holders_of(part, slot.high) & alike
-        return found
+        candidates: NDArray[np.bool_] = self._holders_of(part, slot.high) & alike
+        return candidates
 
     def _single(self, part: int, slot: Slot) -> Iterator[_Entry]:
         sizes = self._catalog.size

@@ -73,14 +73,14 @@ class FunctionVariables:
     @cached_property
     def slots(self) -> tuple[VariableSlot, ...]:
         """The frame slots of variables that lie at one place all through the function."""
-        found = []
+        slots = []
         types = self._parts.debug.types
         for local in self._parts.debug.locals(self.function):
             offset = frame_offset(local)
             size = types.at(local.type).size
             if offset is not None and size:
-                found.append(VariableSlot(offset, size, local.line))
-        return tuple(found)
+                slots.append(VariableSlot(offset, size, local.line))
+        return tuple(slots)
 
     @cached_property
     def assigned(self) -> AssignedSlots:
@@ -113,10 +113,10 @@ class FunctionVariables:
 
     def _fills(self, target: int) -> tuple[int, int]:
         """The bytes that a call into duffzero or duffcopy writes: from where on, and how many."""
-        found = self._parts.lines.function_at(target)
-        if found is None or found.name not in ("runtime.duffzero", "runtime.duffcopy"):
+        function = self._parts.lines.function_at(target)
+        if function is None or function.name not in ("runtime.duffzero", "runtime.duffcopy"):
             return 0, 0
-        code = self._parts.elf.read(target, min(found.end - target, CODE_LIMIT))
+        code = self._parts.elf.read(target, min(function.end - target, CODE_LIMIT))
         return stored_range(code, target)
 
     @cached_property
@@ -156,28 +156,30 @@ class FunctionVariables:
     def _stack(self, pc: int) -> list[SourceFrame]:
         """The functions of the source at a pc, this one first."""
         if pc not in self._stacks:
-            found = self._parts.lines.function_at(pc)
-            self._stacks[pc] = self._parts.lines.inline_stack(found, pc)[::-1] if found else []
+            function = self._parts.lines.function_at(pc)
+            self._stacks[pc] = (
+                self._parts.lines.inline_stack(function, pc)[::-1] if function else []
+            )
         return self._stacks[pc]
 
     @cached_property
     def _own_lines(self) -> tuple[int, int]:
         """The first and the last line of the function's own code."""
         table = self._parts.lines
-        found = table.function_at(self.function.low)
-        if found is None:
+        function = table.function_at(self.function.low)
+        if function is None:
             return 0, 0
         own = [line for address, line in zip(*self._line_runs, strict=True)
-               if table.pcdata(found, PCDATA_INL_TREE_INDEX, address) < 0]  # fmt: skip
-        return found.start_line, max(own, default=found.start_line)
+               if table.pcdata(function, PCDATA_INL_TREE_INDEX, address) < 0]  # fmt: skip
+        return function.start_line, max(own, default=function.start_line)
 
     @cached_property
     def _of_inlined(self) -> frozenset[tuple[str, int]]:
         """Name and line of each variable of the calls inlined here: of parameters, which have no
         line of their own, that of any of these calls' declarations."""
         debug, table = self._parts.debug, self._parts.lines
-        found = table.function_at(self.function.low)
-        declared = set(table.inlined_lines(found)) if found else set()
+        function = table.function_at(self.function.low)
+        declared = set(table.inlined_lines(function)) if function else set()
         pairs = {
             pair for at in debug.inlined_into(self.function) for pair in debug.abstract_locals(at)
         }
@@ -208,11 +210,11 @@ class FunctionVariables:
         passed = [p for p in self._parts.debug.parameters(self.function) if not p.result]
         kinds = [types.at(p.type) for p in passed]
         signature = assign([abi_type(types, kind) for kind in kinds])
-        found: dict[str, tuple[Holder, ...]] = {}
+        arrivals: dict[str, tuple[Holder, ...]] = {}
         for local, kind, where in zip(passed, kinds, signature.parameters, strict=True):
             registers = tuple(piece.register for piece in where.pieces)
-            found[local.name] = registers or (Slot(where.stack, kind.size),)
-        return found
+            arrivals[local.name] = registers or (Slot(where.stack, kind.size),)
+        return arrivals
 
     def passed_in_memory(self, local: Local) -> Slot | None:
         """The place in the caller's frame where an optimised function's parameter arrives."""

@@ -114,14 +114,14 @@ def placed(
 
 def _as_standard(words: Sequence[Leaf], pieces: Sequence[Piece]) -> tuple[PlacedPiece, ...] | None:
     """As DWARF has it, padding described as well: where so each word has its piece."""
-    found: list[PlacedPiece] = []
+    placed: list[PlacedPiece] = []
     at = 0
     for piece in pieces:
-        found.append(PlacedPiece(at, piece))
+        placed.append(PlacedPiece(at, piece))
         at += piece.size
-    where = {(p.offset, p.piece.size) for p in found}
+    where = {(p.offset, p.piece.size) for p in placed}
     complete = all((word.offset, word.size) in where for word in words)
-    return tuple(found) if complete else None
+    return tuple(placed) if complete else None
 
 
 def _embedded(
@@ -133,7 +133,7 @@ def _embedded(
 ) -> list[int]:
     """For each piece the first word (the last, if `backwards`) that it can be, so that all keep
     their order; empty where they cannot."""
-    found: list[int] = []
+    registers: list[int] = []
     indexes = list(range(len(words)))
     if backwards:
         indexes.reverse()
@@ -143,5 +143,5 @@ def _embedded(
         index = next(fits, None)
         if index is None:
             return []
-        found.append(index)
-    return found[::-1] if backwards else found
+        registers.append(index)
+    return registers[::-1] if backwards else registers

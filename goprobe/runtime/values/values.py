@@ -197,13 +197,13 @@ class Decoder:
     ) -> tuple[Element, ...]:
         if depth >= self._limits.depth:
             return ()
-        found: list[Element] = []
+        elements: list[Element] = []
         for i in range(min(count, self._limits.elements)):
             if walk.nodes <= 0:
                 break
             part = place.part(i * element.size, element.size)
-            found.append(self._element(f"[{i}]", element, part, walk, depth + 1))
-        return tuple(found)
+            elements.append(self._element(f"[{i}]", element, part, walk, depth + 1))
+        return tuple(elements)
 
     def _element(self, name: str, kind: GoType, place: Storage, walk: Walk, depth: int) -> Element:
         made = self._safe(kind, place, walk, depth)
@@ -338,7 +338,7 @@ class Decoder:
     def _entries(
         self, kind: GoType, pointer: int, walk: Walk, depth: int
     ) -> tuple[list[str], tuple[Element, ...]]:
-        found: list[tuple[str, Element]] = []
+        entries: list[tuple[str, Element]] = []
         scan = islice(self._maps.entries(kind, pointer), self._limits.map_scan)
         for entry in until_unreadable(scan):
             if walk.nodes <= 0:
@@ -349,10 +349,10 @@ class Decoder:
             name = self.inline(entry.key_type, key)
             place = InMemory(self._memory, entry.value)
             part = self._element(name, entry.value_type, place, walk, depth + 1)
-            found.append((f"{name}:{self.inline(entry.value_type, part)}", part))
-        found.sort(key=lambda pair: natural(pair[1].name))
-        found = found[: self._limits.elements]
-        return [text for text, _ in found], tuple(part for _, part in found)
+            entries.append((f"{name}:{self.inline(entry.value_type, part)}", part))
+        entries.sort(key=lambda pair: natural(pair[1].name))
+        entries = entries[: self._limits.elements]
+        return [text for text, _ in entries], tuple(part for _, part in entries)
 
     def _chan(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
@@ -374,11 +374,11 @@ class Decoder:
         element = self._types.at(kind.elem)
         if depth >= self._limits.depth:
             return ()
-        found: list[Element] = []
+        elements: list[Element] = []
         for i, slot in enumerate(channel.slots(self._limits.elements)):
             place = InMemory(self._memory, channel.buffer + slot * element.size)
-            found.append(self._element(f"[{i}]", element, place, walk, depth + 1))
-        return tuple(found)
+            elements.append(self._element(f"[{i}]", element, place, walk, depth + 1))
+        return tuple(elements)
 
     def _func(self, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
