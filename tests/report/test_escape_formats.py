@@ -54,6 +54,16 @@ def test_a_site_is_a_line_and_its_reason_one_below() -> None:
     assert shown[at + 1].strip() == "allocated on the heap 3 times"
 
 
+def test_of_too_many_sites_those_that_matter_most_are_shown_in_the_order_of_the_files() -> None:
+    common = [site(Verdict.CONFIRMED_STACK, line=i + 1, file="a.go") for i in range(500)]
+    last = [site(Verdict.SPILLED_TO_HEAP, line=i + 1, file="z.go") for i in range(3)]
+    shown = text(escapes(*common, *last))
+    assert shown.index("\na.go\n") < shown.index("\nz.go\n")
+    assert shown.count("&point{...}") == 400
+    left = " ".join(shown.split())
+    assert "103 sites more, 103 that matter less or ran less often, parameters and code" in left
+
+
 def test_what_alarms_comes_before_the_files() -> None:
     shown = text(EVERY)
     alarm, promises, file = (

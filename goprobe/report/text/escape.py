@@ -103,13 +103,15 @@ def _assertions(page: Page, assertions: Sequence[Assertion]) -> None:
 
 
 def _files(page: Page, report: EscapeReport) -> None:
-    sites = sorted(report.sites, key=lambda site: (site.file, site.line, site.col))
-    shown = sites
+    sites = sorted(report.sites, key=_in_file_order)
+    shown, cut = sites, 0
     if not page.options.verbose:
         shown = [site for site in sites if not site.parameter]
         if len(shown) > _FEW_SITES:
             shown = [site for site in shown if LOUDNESS[site.verdict] > Loudness.QUIET]
-        shown = shown[:_MOST_SITES]
+        cut = max(0, len(shown) - _MOST_SITES)
+        weightiest = sorted(shown, key=lambda site: (-LOUDNESS[site.verdict], -site.hits))
+        shown = sorted(weightiest[:_MOST_SITES], key=_in_file_order)
     for file, group in groupby(shown, key=lambda site: site.file):
         page.heading(file)
         page.blank()
@@ -117,7 +119,13 @@ def _files(page: Page, report: EscapeReport) -> None:
     if len(shown) < len(sites):
         page.blank()
         left = words.counted(len(sites) - len(shown), "site")
-        page.line((f"{left} more, parameters and code that never ran: -v shows them", "dim"))
+        what = "parameters and code that never ran"
+        what = f"{cut} that matter less or ran less often, {what}" if cut else what
+        page.line((f"{left} more, {what}: -v shows them", "dim"))
+
+
+def _in_file_order(site: Site) -> tuple[str, int, int]:
+    return site.file, site.line, site.col
 
 
 def _sites(page: Page, sites: Iterable[Site]) -> None:
