@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from goprobe import compiled
 from goprobe.analysis.audit import finished
 from goprobe.arch.registers import PC
 from goprobe.cachefolder import cache_root
@@ -45,7 +46,7 @@ def examine(
     built, build_check = _build(go, progress)
     launch_check = _launch(gdb, built)
     checks = (
-        _machine(), go_check, gdb_check, permission, _cache(), build_check, launch_check
+        _machine(), go_check, gdb_check, permission, _cache(), _speed(), build_check, launch_check
     )  # fmt: skip
     bad = (Health.FAILED, Health.NOT_TRIED)
     report = DoctorReport(
@@ -135,6 +136,19 @@ def _cache() -> Check:
         finding = f"{folder}: the usual place is not there, not ours, or writable by others"
         return Check("cache", Health.WARNING, finding, _CACHE_HINT)
     return Check("cache", Health.OK, str(folder))
+
+
+def _speed() -> Check:
+    """Whether loops over large heaps are compiled: they work without, but take longer."""
+    if compiled.installed():
+        return Check(
+            "speed", Health.OK, "numba is there: large heaps are looked at by compiled code"
+        )
+    return Check(
+        "speed", Health.WARNING,
+        "numba is not installed: heaps of millions of objects take several times as long",
+        "pip install 'goprobe[fast]'",
+    )  # fmt: skip
 
 
 def _build(go: GoTool | None, progress: Progress | None) -> tuple[Path | None, Check]:

@@ -42,11 +42,12 @@ is_ready() {
     return 1
 }
 
-# The PyPI packages of Go and GDB are installed where the machine has none.
+# The PyPI packages of Go and GDB are installed where the machine has none; numba, which compiles
+# what works on large heaps, wherever PyPI has it.
 extras() {
-    list=
-    [ "$1" = dev ] && list=dev
-    if ! { has_go && has_gdb; }; then list=${list:+$list,}toolchain; fi
+    list=fast
+    [ "$1" = dev ] && list=dev,fast
+    if ! { has_go && has_gdb; }; then list=$list,toolchain; fi
     printf '%s' "$list"
 }
 
@@ -83,21 +84,24 @@ find_python() {
 
 install_project() {
     log=$venv/setup.log
-    pip_install ".${1:+[$1]}" && return
-    case $1 in
-    *toolchain*)
-        without=$(printf '%s' "$1" | sed 's/,*toolchain//')
-        if pip_install ".${without:+[$without]}"; then
+    pip_install "$1" && return
+    if pip_install "$(without fast "$1")"; then
+        say "PyPI has no numba for this Python and machine; large heaps will take longer"
+        return
+    fi
+    for left in "$(without toolchain "$1")" "$(without fast "$(without toolchain "$1")")"; do
+        if [ "$left" != "$1" ] && pip_install "$left"; then
             say "PyPI has no Go or no GDB for this Python and machine; install them yourself"
             return
         fi
-        ;;
-    esac
+    done
     tail -n 20 "$log" >&2
     die "cannot install goprobe into $venv; all of it is in $log"
 }
 
+without() { printf '%s' "$2" | tr ',' '\n' | grep -vx "$1" | paste -sd, -; }
+
 pip_install() {
     (cd "$root" && "$venv/bin/python" -m pip install --disable-pip-version-check --quiet \
-        --editable "$1") >>"$log" 2>&1 </dev/null
+        --editable ".${1:+[$1]}") >>"$log" 2>&1 </dev/null
 }

@@ -19,7 +19,7 @@ from tests.support.gdb import gdbs
 from tests.support.go import toolchain
 
 ROOT = Path(__file__).parents[2]
-NAMES = ["machine", "Go", "GDB", "permission", "cache", "build", "launch"]
+NAMES = ["machine", "Go", "GDB", "permission", "cache", "speed", "build", "launch"]
 
 
 def by_name(report: DoctorReport) -> dict[str, Health]:

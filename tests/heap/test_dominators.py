@@ -5,13 +5,25 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from goprobe import compiled
 from goprobe.analysis.heap.dominators import NONE, dominators
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 
 Graph = list[list[int]]
+_FIXTURE = [HealthCheck.function_scoped_fixture]
+
+
+@pytest.fixture(autouse=True, params=["compiled", "plain"])
+def _loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything by compiled code, or nothing."""
+    if request.param == "compiled" and not compiled.installed():
+        pytest.skip("numba is not installed")
+    least = 0 if request.param == "compiled" else 1 << 62
+    monkeypatch.setattr(compiled, "_WORTH_IT", least)
 
 
 @st.composite
@@ -45,7 +57,7 @@ def _reached(edges: Graph, start: int, without: int = -1) -> set[int]:
     return seen
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=_FIXTURE)
 @given(edges=graphs(), sizes=st.lists(st.integers(1, 100), min_size=24, max_size=24))
 def test_dominators_and_retained_sizes(edges: Graph, sizes: list[int]) -> None:
     found = dominators(*_rows(edges), 0)
@@ -64,7 +76,7 @@ def test_dominators_and_retained_sizes(edges: Graph, sizes: list[int]) -> None:
     assert all(place[int(found.parent[n])] < place[n] for n in whole if n)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=_FIXTURE)
 @given(edges=graphs(), kinds=st.lists(st.integers(0, 3), min_size=24, max_size=24))
 def test_outermost_of_a_kind(edges: Graph, kinds: list[int]) -> None:
     found = dominators(*_rows(edges), 0)
@@ -77,7 +89,7 @@ def test_outermost_of_a_kind(edges: Graph, kinds: list[int]) -> None:
         assert bool(outermost[node]) == alone
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=_FIXTURE)
 @given(edges=graphs())
 def test_ways_are_shortest(edges: Graph) -> None:
     first, target = _rows(edges)

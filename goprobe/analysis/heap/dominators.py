@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.analysis.heap import dominatorloops as loops
+from goprobe.compiled import worth_compiling
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -29,29 +31,19 @@ class Dominators(msgspec.Struct, frozen=True):
 
     def retained(self, sizes: Ints) -> Ints:
         """Of each node, its own size and that of all nodes that it dominates."""
-        parents = self._parents()
         total = sizes[self.order].astype(np.int64)
-        # What dominates nothing is added up at once, the rest one after the other.
-        inner = np.zeros(len(parents), bool)
-        inner[parents[1:]] = True
-        inner[:1] = True
-        alone = np.flatnonzero(~inner)
-        weights = np.bincount(parents[alone], weights=total[alone], minlength=len(total))
-        sums: list[int] = (total + weights.astype(np.int64)).tolist()
-        ranks = np.flatnonzero(inner)[:0:-1]
-        for rank, parent in zip(ranks.tolist(), parents[ranks].tolist(), strict=True):
-            sums[parent] += sums[rank]
+        loops.add_up(self._parents(), total)
         totals = np.zeros(len(self.parent), np.int64)
-        totals[self.order] = sums
+        totals[self.order] = total
         return totals
 
     def _parents(self) -> Ids:
         """The dominator of each node of `order`, as a place in `order`; the first one's is 0."""
         rank = np.zeros(len(self.parent), np.int32)
         rank[self.order] = np.arange(len(self.order), dtype=np.int32)
-        parents: Ids = rank[self.parent[self.order]]
-        parents[:1] = 0
-        return parents
+        found: Ids = rank[self.parent[self.order]]
+        found[:1] = 0
+        return found
 
     def outermost(self, kinds: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether no node of the same kind dominates a node, for every node. Kinds below 0 are
@@ -60,58 +52,25 @@ class Dominators(msgspec.Struct, frozen=True):
         Retained sizes of a kind are the sums over its outermost nodes: what they hold overlaps
         with nothing that another of them holds.
         """
-        parents = self._parents()
-        mine = kinds[self.order]
-        above, members = _kinds_above(parents, mine)
-        # held[s][k]: whether set s of kinds has kind k. Both are few.
-        numbers, number_of = np.unique(mine, return_inverse=True)
-        held = np.zeros((len(members), len(numbers)), bool)
-        for row, kept in enumerate(members):
-            held[row, np.searchsorted(numbers, sorted(kept))] = True
-        apart = ~held[above[parents], number_of] | (mine < 0)
-        apart[:1] = True
+        n = len(self.order)
+        child, sibling = np.full(n, NONE, np.int32), np.full(n, NONE, np.int32)
+        held, apart = np.zeros(int(kinds.max(initial=0)) + 1, np.int32), np.ones(n, bool)
+        loops.outermost(self._parents(), kinds[self.order], child, sibling, held, apart)
         outermost = np.zeros(len(self.parent), bool)
         outermost[self.order] = apart
         return outermost
 
 
-def _kinds_above(
-    parents: Ids, kinds: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], list[frozenset[int]]]:
-    """Of each node that dominates others, which set of kinds is on the way to it, itself included;
-    and the sets. Parents come before those that they dominate."""
-    inner = np.zeros(len(parents), bool)
-    inner[parents] = True
-    members: list[frozenset[int]] = [frozenset()]
-    added: list[dict[int, int]] = [{}]
-    above = [0] * len(parents)
-    ranks = np.flatnonzero(inner)
-    lines = zip(ranks.tolist(), parents[ranks].tolist(), kinds[ranks].tolist(),
-                kinds[parents[ranks]].tolist(), strict=True)  # fmt: skip
-    for rank, parent, kind, like in lines:
-        held = above[parent]
-        if kind >= 0 and (kind != like or not rank):
-            larger = added[held].get(kind)
-            if larger is None:
-                larger = held
-                if kind not in members[held]:
-                    larger = len(members)
-                    members.append(members[held] | {kind})
-                    added.append({})
-                added[held][kind] = larger
-            held = larger
-        above[rank] = held
-    return np.array(above, np.int32), members
-
-
 def dominators(first: Ints, target: Ids, root: int) -> Dominators:
     """The dominator tree of all that is reached from `root`."""
+    if worth_compiling(len(target)):
+        return _plain(first, target, root)
     first, target, pruned = _without_leaves(first, target, root)
     chains = _Chains(first, target, root)
-    tree = chains.expanded(_plain(chains.first, chains.target, root))
-    result, orders = tree.parent, [tree.order]
+    found = chains.expanded(_plain(chains.first, chains.target, root))
+    result, orders = found.parent, [found.order]
     reached = np.zeros(len(result), bool)
-    reached[tree.order] = True
+    reached[found.order] = True
     for leaves, referrers in reversed(pruned):
         kept = reached[referrers]
         result[leaves[kept]] = referrers[kept]
@@ -122,17 +81,20 @@ def dominators(first: Ints, target: Ids, root: int) -> Dominators:
 
 def _plain(first: Ints, target: Ids, root: int) -> Dominators:
     nodes = len(first) - 1
-    order, parent = _depth_first(first, target, root)
-    n = len(order)
-    rank = np.full(nodes, NONE, np.int32)
-    rank[order] = np.arange(n, dtype=np.int32)
-    begin, sources = _referrers(first, target, rank, order, n)
-    tree = rank[parent[order]]
-    tree[0] = 0
-    dominated = _semi_nca(tree, begin, sources)
+    order, above = np.zeros(nodes, np.int32), np.zeros(nodes, np.int32)
+    rank, looked = np.full(nodes, NONE, np.int32), np.zeros(nodes, np.int32)
+    n = loops.depth_first(first, target, root, order, rank, above, looked)
+    del looked
+    order, above = order[:n].copy(), above[:n].copy()
+    begin = np.zeros(n + 2, np.int64)
+    count = loops.count_referrers(first, target, order, rank, above, n, begin)
+    sources = np.zeros(count, np.int32)
+    loops.note_referrers(first, target, order, rank, above, n, begin, sources)
+    label = np.arange(n, dtype=np.int32)
+    loops.semi_nca(above, begin, sources, above.copy(), above.copy(), label, rank)
     result = np.full(nodes, NONE, np.int32)
     # Numbers in depth-first order: a dominator's is always the lower one.
-    result[order[1:]] = order[dominated[1:]]
+    result[order[1:]] = order[label[1:]]
     return Dominators(result, order)
 
 
@@ -163,17 +125,17 @@ class _Chains:
         self.first = np.zeros(n + 1, np.int64)
         np.cumsum(np.bincount(source, minlength=n), out=self.first[1:])
 
-    def expanded(self, tree: Dominators) -> Dominators:
+    def expanded(self, found: Dominators) -> Dominators:
         """The dominators of the graph with its chains, from those of the one without."""
         if not self._some:
-            return tree
+            return found
         rank = np.full(len(self._head), NONE, np.int64)
-        rank[tree.order] = np.arange(len(tree.order))
+        rank[found.order] = np.arange(len(found.order))
         reached = np.flatnonzero(rank[self._head] != NONE)
         parent = np.full(len(rank), NONE, np.int32)
-        heads = tree.order[1:]
+        heads = found.order[1:]
         # All that leads out of a chain leaves from its last node.
-        parent[heads] = self._tail[tree.parent[heads]]
+        parent[heads] = self._tail[found.parent[heads]]
         inner = reached[self._before[reached] != NONE]
         parent[inner] = self._before[inner]
         place = rank[self._head[reached]] * len(rank) + self._distance[reached]
@@ -219,89 +181,3 @@ def _without_leaves(first: Ints, target: Ids, root: int) -> tuple[Ints, Ids, lis
         kept = np.concatenate(([0], np.cumsum(~away)))
         first, target = kept[first], target[~away]
     return first, target, pruned
-
-
-def _depth_first(first: Ints, target: Ids, root: int) -> tuple[Ids, Ids]:
-    """Nodes in depth-first preorder, and each one's parent in that tree."""
-    starts, targets = first.tolist(), target.tolist()
-    seen = bytearray(len(starts))
-    parent = np.full(len(starts) - 1, NONE, np.int32)
-    parents = parent.data
-    order: list[int] = []
-    note = order.append
-    stack = [root]
-    pop, push = stack.pop, stack.append
-    while stack:
-        node = pop()
-        if seen[node]:
-            continue
-        seen[node] = 1
-        note(node)
-        for to in targets[starts[node] : starts[node + 1]]:
-            if not seen[to]:
-                # The last to push a node is the one under whom it will be popped.
-                parents[to] = node
-                push(to)
-    return np.array(order, np.int32), parent
-
-
-def _referrers(
-    first: Ints, target: Ids, rank: NDArray[np.int32], order: Ids, n: int
-) -> tuple[Ints, Ids]:
-    """Edges backwards, in ranks: sources of node i are begin[i] to begin[i + 1]."""
-    counts = np.diff(first)
-    source = np.repeat(rank, counts)
-    to = rank[target]
-    kept = (source >= 0) & (source != to)
-    source, to = source[kept], to[kept]
-    by_target = np.argsort(to, kind="stable")
-    begin = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(to, minlength=n), out=begin[1:])
-    return begin, source[by_target]
-
-
-def _semi_nca(tree: NDArray[np.int32], begin: Ints, sources: Ids) -> NDArray[np.int32]:
-    """Immediate dominators in ranks. `tree` are the parents in the depth-first tree."""
-    n = len(tree)
-    several = np.flatnonzero(np.diff(begin) > 1)
-    joins: list[int] = several[several > 0].tolist()
-    semi: list[int] = tree.tolist()
-    ancestor = list(semi)
-    label = list(range(n))
-    starts, who = begin.tolist(), sources.tolist()
-    for node in reversed(joins):
-        best = semi[node]
-        for source in who[starts[node] : starts[node + 1]]:
-            if source > node:
-                source = semi[_least(source, node, ancestor, label, semi)]
-            if source < best:
-                best = source
-        semi[node] = best
-    dominator: list[int] = tree.tolist()
-    for node in joins:
-        above, limit = dominator[node], semi[node]
-        while above > limit:
-            above = dominator[above]
-        dominator[node] = above
-    return np.array(dominator, np.int32)
-
-
-def _least(node: int, limit: int, ancestor: list[int], label: list[int], semi: list[int]) -> int:
-    """The node of least semidominator on the way up to the last that is above `limit`.
-
-    Shortens the way as it goes.
-    """
-    if ancestor[node] <= limit:
-        return label[node]
-    way = []
-    while ancestor[node] > limit:
-        way.append(node)
-        node = ancestor[node]
-    top, best = ancestor[node], label[node]
-    for node in reversed(way):
-        if semi[label[node]] > semi[best]:
-            label[node] = best
-        else:
-            best = label[node]
-        ancestor[node] = top
-    return best

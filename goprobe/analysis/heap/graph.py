@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe import compiled
 from goprobe.analysis.heap.dominators import Dominators, dominators
 from goprobe.analysis.heap.nodes import Nodes, with_roots
 from goprobe.analysis.heap.reach import Reach, reach
@@ -128,6 +129,7 @@ class HeapGraph:
     @cached_property
     def dominators(self) -> Dominators:
         nodes = self.nodes
+        compiled.announce(len(nodes.target), self.progress)
         self.progress("finding who alone keeps each object")
         return dominators(nodes.first, nodes.target, nodes.root)
 
