@@ -11,6 +11,7 @@ import tempfile
 import termios
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -32,6 +33,7 @@ from goprobe.errors import (
 )
 from goprobe.process.gdb import mi
 from goprobe.process.gdb.controller import VECTORS, Gdb, StopEvent
+from goprobe.process.gdb.signals import send_again
 from goprobe.process.guardian.guardian import known_guardian
 from goprobe.toolchain.find import GdbTool
 from tests.support.gdb import gdbs
@@ -399,6 +401,30 @@ def test_no_hit_is_lost_to_gos_preemption(
         assert event.kind == "breakpoint", event
         seen.add(gdb.registers(event.thread)["rax"])
     assert seen == set(range(8 * 15))
+
+
+def test_no_hit_is_told_twice_where_one_breakpoint_follows_another(
+    gdb: Gdb, binary: Path, symbol: Callable[[str], int]
+) -> None:
+    """A signal that waits at the first is held back over one instruction, which ends at the
+    second: there it still waits."""
+    first = symbol("main.hit")
+    gdb.launch(binary, ["preempted"])
+    gdb.insert_breakpoint(first)
+    gdb.resume(timeout=PATIENCE)
+    second = gdb.step_instruction(timeout=PATIENCE).pc
+    gdb.insert_breakpoint(second)
+    assert gdb.resume(timeout=PATIENCE).pc == first
+    event = gdb.step_alone(2, timeout=PATIENCE)
+    assert event is not None and (event.kind, event.pc) == ("breakpoint", second)
+    seen: Counter[tuple[int, int]] = Counter()
+    while not (event := gdb.resume(timeout=PATIENCE)).over:
+        assert event.kind == "breakpoint", event
+        seen[event.pc, gdb.registers(event.thread)["rax"]] += 1
+        if event.pc == first:
+            send_again(gdb.pid, event.thread, signal.SIGURG)
+    assert set(seen.values()) == {1}
+    assert {n for pc, n in seen if pc == second} >= {n + 1 for pc, n in seen if pc == first}
 
 
 def test_a_thread_of_its_own_for_a_breakpoint(

@@ -282,7 +282,7 @@ class Session:
     def _leave(self) -> StopEvent | None:
         """Let the thread pass the stack check that it stands before, all others standing still:
         so it turns out as it looked at the stop, and the call is hit neither twice nor never. The
-        program's end, if it came to that."""
+        next stop, if it came to one before."""
         ahead, self._ahead = self._ahead, None
         if ahead is None or self.gdb.at is not ahead[0]:
             return None

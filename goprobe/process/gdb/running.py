@@ -116,13 +116,12 @@ class Running:
 
     def step_alone(self, count: int, *, timeout: float) -> StopEvent | None:
         """Let the thread that stopped run some instructions while all others, and the signals that
-        wait for it, are held back; the program's end if it came to that."""
+        wait for it, are held back; the next stop if it came to one before."""
         at, self._at = self._at, None
         if at is None:
             return None
         waiting = pending_signals(self.pid, at.thread)
-        event = self._steps_held(at.thread, waiting, count, timeout)
-        return event if event is not None and event.over else None
+        return self._steps_held(at.thread, waiting, count, timeout)
 
     @property
     def at(self) -> StopEvent | None:
@@ -147,7 +146,8 @@ class Running:
                 event = self._step_alone(step, timeout)
             if event.kind != "step":
                 break
-        self._at = None
+        if event.kind == "step":
+            self._at = None  # else it may stand at the next breakpoint, with these signals waiting
         if event.over:
             return event
         if waiting:
