@@ -52,9 +52,9 @@ class Assignments(msgspec.Struct, frozen=True):
 
     `reaching`: those that may have given it the value that it has when the line begins; `others`
     all further ones. `partial`: lines that set only a part of it. `shared`: its address may have
-    been taken by then, or a closure been made that gives it a value; `shares`: anywhere. `remote`:
-    what closures assign. `mentioned`: the lines of statements that name it; `changed` those where
-    a method of it is called, or it is sliced: they may take its address, and change it.
+    been taken by then, or a closure been made that gives it a value; `shares`: anywhere. `jumps`:
+    there is a goto, which is not followed. `remote`: what closures assign. `changed`: the lines of
+    statements that take its address, call a method of it, or slice it: they may change it.
     """
 
     reaching: frozenset[Site]
@@ -63,8 +63,8 @@ class Assignments(msgspec.Struct, frozen=True):
     shared: bool
     shares: bool
     remote: frozenset[Remote] = frozenset()
-    mentioned: frozenset[int] = frozenset()
     changed: frozenset[int] = frozenset()
+    jumps: bool = False
 
 
 _SHARED = Site(-1)
@@ -86,7 +86,7 @@ class _Flow:
         self.shares = False
         self.result = False  # a named one, which return gives a value
         self.remote: set[Remote] = set()
-        self.mentioned: set[int] = set()
+        self.jumps = False
         self.changed: set[int] = set()
         self.seen: set[Site] = set()  # what reached the line
         self.arrived = False
@@ -155,7 +155,7 @@ class _Flow:
             for exits in self.continued if labelled else self.continued[-1:]:
                 exits.append(state)
         elif word == "goto":
-            self.shares = True  # not followed
+            self.jumps = True
             for exits in (*self.broken, *self.continued, self.ends):
                 exits.append(frozenset((_SHARED,)))
         elif word in ("return", "panic"):
@@ -228,8 +228,6 @@ class _Flow:
         if hidden:
             return state
         site = Site(line, part, last if last > line else 0)
-        if any(t.name and t.text == self.name for t in segment):
-            self.mentioned.update(site.lines)
         if any(_may_change(segment, at, self.name) for at in range(len(segment))):
             self.changed.update(site.lines)
         declares = bool(segment) and segment[0].text == "var" and any(
@@ -271,7 +269,6 @@ class _Flow:
         inner.block(literal.body, frozenset())
         self.remote |= {Remote(site, statement.first, statement.last) for site in inner.all}
         self.remote |= inner.remote
-        self.mentioned |= inner.mentioned
         self.changed |= inner.changed
         return bool(inner.all) or inner.shares
 
@@ -285,10 +282,12 @@ def _is_address(segment: Sequence[Token], at: int) -> bool:
 
 
 def _may_change(segment: Sequence[Token], at: int, name: str) -> bool:
-    """Whether a method of the variable named there is called, one of a part of it too, or a slice
-    of it made."""
+    """Whether the address of the variable named there is taken, a method of it called, one of a
+    part of it too, or a slice of it made."""
     if not segment[at].name or segment[at].text != name:
         return False
+    if _is_address(segment, at):
+        return True
     depth = 0
     for token, after in pairwise(segment[at + 1 :]):
         depth += (token.text == "[") - (token.text == "]")
@@ -340,5 +339,5 @@ def assignments(function: Literal, name: str, declared: int, line: int) -> Assig
     return Assignments(
         frozenset(flow.seen - {_SHARED}), frozenset(flow.all - flow.seen),
         frozenset(flow.partial), _SHARED in flow.seen, flow.shares, frozenset(flow.remote),
-        frozenset(flow.mentioned), frozenset(flow.changed),
+        frozenset(flow.changed), flow.jumps,
     )  # fmt: skip

@@ -81,8 +81,8 @@ def in_memory(
         return Doubt(f"the optimiser left out its assignment at line {missing}")
     allowed = {line for site in known.reaching for line in site.lines} | {local.line}
     allowed |= known.changed
-    if known.shares:
-        allowed |= {line for site in known.others for line in site.lines} | known.mentioned
+    if known.shares or known.jumps:
+        allowed |= {line for site in known.others for line in site.lines}
         allowed |= {line for far in known.remote for line in far.site.lines}
     if local.parameter:
         allowed.add(at.frame.start_line)
@@ -136,7 +136,7 @@ def in_words(
     """Of a variable whose words lie in these holders."""
     once = len(known.reaching | known.others) < 2
     if known.shared:
-        return Doubt("its address is taken, or a closure assigns to it")
+        return Doubt("its address is taken, a closure assigns to it, or a goto may lead here")
     if known.partial:
         return Doubt(f"a part of it is assigned to at line {_shown(known.partial)}")
     for holder in holders:
@@ -199,7 +199,9 @@ def _agree(known: Assignments, made: Iterable[Definition], local: Local, at: Pos
     wanted = set(known.reaching)
     entered = {s for s in wanted if local.parameter and s.line == local.line}  # by a call only
     spare = set[int]()  # of those that may be any assignment's
-    only_declared = {s.line for s in known.reaching} == {local.line} and not known.shares
+    only_declared = {s.line for s in known.reaching} == {local.line} and not (
+        known.shares or known.jumps
+    )
     for definition in made:
         places = {pc for pc in (*definition.copies, definition.pc) if pc >= 0}
         lines = {at.line(pc) for pc in places}
