@@ -101,8 +101,9 @@ class WaysIn(Protocol):
     are the other two analyses of whole functions."""
 
     def ways_in(
-        self, code: bytes, low: int, stretches: Sequence[Any], returns: Callable[[int], bool]
-    ) -> list[int]: ...
+        self, code: bytes, low: int, stretches: Sequence[Any], returns: Callable[[int], bool],
+        inlined: Collection[tuple[int, int]] = (), *, optimised: bool = False,
+    ) -> list[int]: ...  # fmt: skip
 
 
 class Displacing(Protocol):

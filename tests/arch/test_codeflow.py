@@ -160,6 +160,17 @@ def ways(code: str, *stretches: Stretch) -> list[int]:
     return [at - BASE for at in ways_in(raw, BASE, stretches, lambda _: True)]
 
 
+def optimised_ways(
+    parts: list[str], *stretches: Stretch, inlined: tuple[int, int] = (0, 0)
+) -> list[int]:
+    raw = bytes.fromhex("".join(parts).replace(" ", ""))
+    low, high = inlined
+    found = ways_in(
+        raw, BASE, stretches, lambda _: True, [(BASE + low, BASE + high)], optimised=True
+    )
+    return [at - BASE for at in found]
+
+
 def stretch(low: int, high: int, *statements: int) -> Stretch:
     return Stretch(BASE + low, BASE + high, tuple(BASE + at for at in statements))
 
@@ -181,3 +192,45 @@ def test_ways_of_which_one_only_jumps_into_the_statement() -> None:
     # there: over the line's own jump at 0, and from 11
     code = "eb03 4889d0 4889442418 c3 ebf5"
     assert ways(code, stretch(0, 10, 5)) == [5]
+
+
+MOV_EAX_3 = "b803000000"
+
+
+def test_a_move_before_the_branch_that_decides_is_no_way_in() -> None:
+    # mov [rsp+18h], rax; test; je 15; call; ret; mov rbx, [rsp+18h]; ret: the line has the move,
+    # which is marked, and the call
+    code = [SAVE_RAX, "84c0", "7406", call(9, OTHER), "c3", LOAD_RBX, "c3"]
+    assert optimised_ways(code, stretch(0, 5, 0), stretch(9, 14, 9)) == [9]
+
+
+def test_a_line_begins_behind_the_call_of_the_line_above() -> None:
+    # mov eax, 3; call; call: the line has the move, which is marked, and the second call
+    code = [MOV_EAX_3, call(5, OTHER), call(10, OTHER), "c3"]
+    assert optimised_ways(code, stretch(0, 5, 0), stretch(10, 15)) == [10]
+
+
+def test_what_another_line_only_moves_does_not_leave_the_line() -> None:
+    # xor eax, eax; jmp 7; mov rax, rcx; mov [rsp+18h], rax; mov eax, 3; call; mov rcx, [rsp+18h];
+    # cmp rcx, 2; jl 4; ret: the line has [0, 4) and [12, 22)
+    code = ["31c0", "eb03", "4889c8", SAVE_RAX, MOV_EAX_3, call(17, OTHER), "488b4c2418",
+            "4883f902", "7ce3", "c3"]  # fmt: skip
+    assert optimised_ways(code, stretch(0, 4, 0), stretch(12, 22, 12)) == [12]
+
+
+def test_each_round_of_an_endless_loop_is_a_pass() -> None:
+    # xor eax, eax; jmp 4; mov eax, 3; call; jmp 4: all but the last are the line's
+    code = ["31c0", "eb00", MOV_EAX_3, call(9, OTHER), "ebf4"]
+    assert optimised_ways(code, stretch(0, 14, 0)) == [4]
+
+
+def test_what_is_inlined_at_a_line_is_its_work() -> None:
+    # nop; call; call; ret: the first call is inlined at the line of the nop
+    code = [NOP, call(1, OTHER), call(6, OTHER), "c3"]
+    assert optimised_ways(code, stretch(0, 1), inlined=(1, 6)) == [0]
+
+
+def test_a_line_without_work_begins_at_its_mark() -> None:
+    # call; mov rbx, [rsp+18h]; mov eax, 3; call; ret: the line has the two moves
+    code = [call(0, OTHER), LOAD_RBX, MOV_EAX_3, call(15, OTHER), "c3"]
+    assert optimised_ways(code, stretch(5, 15, 5)) == [5]

@@ -13,6 +13,7 @@ from goprobe.arch.code import Stretch, returns_of, ways_in
 from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.lines import Row
+from goprobe.binary.pcln.inlining import inlined_at, inlined_copies
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.image.program import GoProgram
 
@@ -163,13 +164,15 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
         stretches: dict[tuple[FunctionEntry, int], list[Stretch]] = {}
         for stretch in _stretches(rows, line, wanted):
             function = program.debug.function_at(stretch.low)
-            for low, high, copy in program.lines.inlined_copies(stretch.low, stretch.high):
+            for low, high, copy in inlined_copies(program.lines, stretch.low, stretch.high):
                 if function:
                     part = Stretch(low, high, stretch.statements)
                     stretches.setdefault((function, copy), []).append(part)
-        for (function, _), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
+        for (function, copy), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
             code = program.elf.read(function.low, function.high - function.low)
-            for address in ways_in(code, function.low, own, returns):
+            inlined = inlined_at(program.lines, function.low, copy, line)
+            optimised = program.debug.is_optimised(function)
+            for address in ways_in(code, function.low, own, returns, inlined, optimised=optimised):
                 yield BreakLocation(_past_prologue(program, function.low, address), where)
 
 

@@ -33,7 +33,7 @@ from goprobe.budget import BASE, STEP, Budget
 from goprobe.errors import NotGoError, UnreadableError
 
 _INLINE_TREE_LIMIT = 1 << 20
-_INLINE_DEPTH_LIMIT = 512
+INLINE_DEPTH_LIMIT = 512
 _NAME_LIMIT = 1 << 16
 _PASSES = 16  # how often any byte of a table may be looked at
 _NONE = 0xFFFFFFFF
@@ -276,7 +276,7 @@ class LineTable:
         at = pc
         try:
             indices = self.runs(self._pcdata_offset(function, PCDATA_INL_TREE_INDEX))
-            while len(frames) < _INLINE_DEPTH_LIMIT and self.gofunc:
+            while len(frames) < INLINE_DEPTH_LIMIT and self.gofunc:
                 index = indices.value(at - function.entry)
                 if index < 0:
                     break
@@ -326,28 +326,6 @@ class LineTable:
         if not 0 <= table < function.npcdata:
             return 0
         return self._word(function.offset + FUNC.size + 4 * table)
-
-    def inlined_copies(self, low: int, high: int) -> Iterator[tuple[int, int, int]]:
-        """Code [low, high) of one function cut where it goes over into an inlined call's, with
-        that call's number within the function; -1 is the function's own code."""
-        function = self.function_at(low)
-        runs = self.pcdata_runs(function, PCDATA_INL_TREE_INDEX) if function else NO_RUNS
-        for start, end, call in runs:
-            cut_low = max(low, start + function.entry) if function else low
-            cut_high = min(high, end + function.entry) if function else high
-            if cut_low < cut_high:
-                yield cut_low, cut_high, call
-        if not runs.ends:
-            yield low, high, -1
-
-    def inlined_lines(self, function: Function) -> Iterator[int]:
-        """The lines of the declarations of all functions that were inlined into one."""
-        runs = self.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
-        for index in range(max(runs.values, default=-1) + 1):
-            try:
-                yield self.inlined_call(function, index).start_line
-            except UnreadableError:
-                return
 
     def pcdata_runs(self, function: Function, table: int) -> Runs:
         return self.runs(self._pcdata_offset(function, table))

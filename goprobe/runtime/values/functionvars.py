@@ -33,6 +33,7 @@ from goprobe.binary.dwarf.lines import LineRows
 from goprobe.binary.dwarf.loclist import Entry
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, SourceFrame
+from goprobe.binary.pcln.inlining import inlined_lines
 from goprobe.binary.pcln.pcvalue import NO_RUNS
 from goprobe.binary.pcln.table import LineTable
 from goprobe.runtime.values.pieces import Leaf
@@ -179,7 +180,7 @@ class FunctionVariables:
         line of their own, that of any of these calls' declarations."""
         debug, table = self._parts.debug, self._parts.lines
         function = table.function_at(self.function.low)
-        declared = set(table.inlined_lines(function)) if function else set()
+        declared = set(inlined_lines(table, function)) if function else set()
         pairs = {
             pair for at in debug.inlined_into(self.function) for pair in debug.abstract_locals(at)
         }

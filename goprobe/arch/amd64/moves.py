@@ -1,0 +1,85 @@
+"""What an instruction of optimised code is: one that only brings a value to its place, one that
+reckons, or one that acts, which the compiler leaves where the program's order has it.
+
+Its register allocator puts moves wherever they suit it (cmd/compile, ssa/regalloc.go: spills as
+early as their values dominate, copies and constants at the ends of blocks), under the line of
+whatever they are for. Reckoning keeps to its block, or follows its uses (ssa/schedule.go,
+tighten.go). Writes to memory, calls and branches are in one chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from iced_x86 import (
+    FlowControl,
+    Instruction,
+    InstructionInfoFactory,
+    Mnemonic,
+    OpKind,
+    Register,
+)
+
+from goprobe.arch.amd64.codeflow import CALLS, MOVES, WRITES
+from goprobe.arch.amd64.controlflow import ENDS
+from goprobe.arch.amd64.registers import signed
+
+_ACTS = CALLS | ENDS | {FlowControl.CONDITIONAL_BRANCH}
+_ZEROING = frozenset({Mnemonic.XOR, Mnemonic.XORPS})
+_FLOATS = frozenset({Mnemonic.MOVSS, Mnemonic.MOVSD})
+
+
+class Moves:
+    """Of the instructions of one function."""
+
+    def __init__(self, instructions: Collection[Instruction]) -> None:
+        self._info = InstructionInfoFactory()
+        in_frame = [(ins, signed(ins.memory_displacement)) for ins in instructions
+                    if _in_frame(ins)]  # fmt: skip
+        taken = {at for ins, at in in_frame if ins.mnemonic == Mnemonic.LEA}
+        loaded = {at for ins, at in in_frame if not _is_store(ins)}
+        # Where registers are saved: what is stored and loaded, by no address. The rest of the frame
+        # are variables, and what is passed to calls.
+        self._saved = frozenset(loaded - taken)
+
+    def moves(self, ins: Instruction) -> bool:
+        """Whether it does no more than bring a value to where it is wanted."""
+        if self.is_jump(ins) or ins.mnemonic == Mnemonic.NOP:
+            return True
+        if ins.mnemonic in _ZEROING:
+            return bool(ins.op0_register == ins.op1_register)
+        if ins.mnemonic == Mnemonic.LEA:
+            return bool(ins.is_ip_rel_memory_operand) or _in_frame(ins)
+        if ins.mnemonic == Mnemonic.XCHG:  # with itself: it fills
+            return bool(ins.op0_register == ins.op1_register)
+        return ins.mnemonic in MOVES and ins.op_count == 2 and self._is_move(ins)
+
+    def _is_move(self, ins: Instruction) -> bool:
+        if ins.op0_kind == OpKind.MEMORY:
+            register = ins.op1_kind == OpKind.REGISTER and ins.op1_register != Register.XMM15
+            saved = signed(ins.memory_displacement) in self._saved
+            return register and _in_frame(ins) and saved
+        constant = ins.mnemonic in _FLOATS and bool(ins.is_ip_rel_memory_operand)
+        return ins.op1_kind != OpKind.MEMORY or _in_frame(ins) or constant
+
+    def acts(self, ins: Instruction) -> bool:
+        """Whether it has an effect besides the value that it makes."""
+        if ins.flow_control in _ACTS:
+            return True
+        if ins.mnemonic in (Mnemonic.PUSH, Mnemonic.LEA) or self.moves(ins):
+            return False
+        return any(used.access in WRITES for used in self._info.info(ins).used_memory())
+
+    def is_jump(self, ins: Instruction) -> bool:
+        return bool(ins.flow_control == FlowControl.UNCONDITIONAL_BRANCH)
+
+    def is_jump_back(self, ins: Instruction) -> bool:
+        return self.is_jump(ins) and ins.near_branch_target <= ins.ip
+
+
+def _in_frame(ins: Instruction) -> bool:
+    return bool(ins.memory_base == Register.RSP) and not ins.memory_index
+
+
+def _is_store(ins: Instruction) -> bool:
+    return ins.mnemonic in MOVES and ins.op0_kind == OpKind.MEMORY

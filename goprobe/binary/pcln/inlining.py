@@ -1,0 +1,63 @@
+"""Which code of a machine function is that of calls inlined into it (src/runtime/symtabinl.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, Function
+from goprobe.binary.pcln.pcvalue import NO_RUNS
+from goprobe.binary.pcln.table import INLINE_DEPTH_LIMIT, LineTable
+from goprobe.errors import UnreadableError
+
+OWN = -1
+"""The number of a function's own code among its copies."""
+
+
+def inlined_copies(table: LineTable, low: int, high: int) -> Iterator[tuple[int, int, int]]:
+    """Code [low, high) of one function cut where it goes over into an inlined call's, with that
+    call's number within the function, or OWN."""
+    function = table.function_at(low)
+    runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX) if function else NO_RUNS
+    for start, end, call in runs:
+        cut_low = max(low, start + function.entry) if function else low
+        cut_high = min(high, end + function.entry) if function else high
+        if cut_low < cut_high:
+            yield cut_low, cut_high, call
+    if not runs.ends:
+        yield low, high, OWN
+
+
+def inlined_at(table: LineTable, entry: int, copy: int, line: int) -> list[tuple[int, int]]:
+    """The code [low, high) of all that was inlined, at any depth, by the calls at a line of one
+    copy of a function's code."""
+    function = table.function_at(entry)
+    if function is None:
+        return []
+    runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+    known = {copy: False, OWN: False}
+
+    def inside(index: int, depth: int = 0) -> bool:
+        if index not in known:
+            at = table.inlined_call(function, index).parent_pc
+            parent = runs.value(at)
+            if parent == copy:
+                known[index] = table.position(function, function.entry + at)[1] == line
+            else:
+                known[index] = depth < INLINE_DEPTH_LIMIT and inside(parent, depth + 1)
+        return known[index]
+
+    try:
+        ranges = [(low, high) for low, high, index in runs if inside(index)]
+    except UnreadableError:
+        return []
+    return [(low + function.entry, high + function.entry) for low, high in ranges]
+
+
+def inlined_lines(table: LineTable, function: Function) -> Iterator[int]:
+    """The lines of the declarations of all functions that were inlined into one."""
+    runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+    for index in range(max(runs.values, default=OWN) + 1):
+        try:
+            yield table.inlined_call(function, index).start_line
+        except UnreadableError:
+            return
