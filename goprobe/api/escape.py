@@ -100,8 +100,10 @@ def _code(report: EscapeReport, where: str) -> Code | None:
             return place.line == line and _same_file(place.file, file)
         return _same_function(place.function, where) or _same_file(place.file, where)
 
+    untold = bool(functions) and all(f.ran is None for f in functions)
     code = code_at(
-        report.sites, holds, started=report.ran, ran=any(f.ran for f in functions),
+        report.sites, holds, started=report.ran,
+        ran=any(f.ran for f in functions) or (None if untold else False),
         unseen=report.partial, may=next((f.may for f in functions if f.may and not line), ""),
     )  # fmt: skip
     return code if functions or code.pieces or code.sites else None

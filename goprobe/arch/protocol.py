@@ -97,8 +97,9 @@ class MachineCode(Protocol):
 
 class WaysIn(Protocol):
     """`waysin`: where to stop for a line; `reaching` (class Definitions: which instruction made
-    what lies in a register or slot) and `assigned` (class AssignedSlots: what is surely written)
-    are the other two analyses of whole functions."""
+    what lies in a register or slot), `assigned` (class AssignedSlots: what is surely written) and
+    `codestarts` (class CodeStarts: where code shows that it runs) are the other analyses of whole
+    functions."""
 
     def ways_in(
         self, code: bytes, low: int, stretches: Sequence[Any], returns: Callable[[int], bool],

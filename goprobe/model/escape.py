@@ -149,8 +149,8 @@ class FunctionCode(msgspec.Struct, frozen=True):
     """A function that has code in the binary, of its own or inlined, in `copies` places.
 
     [first, last] are the lines of its code. `ran`: whether it was seen to run, None where nobody
-    looked, as it cannot allocate. `may` is what may allocate in it though nothing there asks for
-    memory.
+    looked, as it cannot allocate, or where what was seen does not tell. `may` is what may allocate
+    in it though nothing there asks for memory.
     """
 
     name: str

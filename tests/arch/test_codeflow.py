@@ -13,6 +13,7 @@ from goprobe.arch.code import (
     Stretch,
     ways_in,
 )
+from goprobe.arch.codestarts import CodeStarts, Weight
 from goprobe.arch.instructions import stored_range
 
 BASE = 0x401000
@@ -234,3 +235,34 @@ def test_a_line_without_work_begins_at_its_mark() -> None:
     # call; mov rbx, [rsp+18h]; mov eax, 3; call; ret: the line has the two moves
     code = [call(0, OTHER), LOAD_RBX, MOV_EAX_3, call(15, OTHER), "c3"]
     assert optimised_ways(code, stretch(5, 15, 5)) == [5]
+
+
+# Where code shows that it runs
+
+
+def starts(parts: list[str], low: int, high: int) -> tuple[Weight, list[int]]:
+    raw = bytes.fromhex("".join(parts).replace(" ", ""))
+    weight, found = CodeStarts(raw, BASE).of(BASE + low, BASE + high)
+    return weight, [at - BASE for at in found]
+
+
+def test_where_code_acts_it_shows_that_it_runs() -> None:
+    # mov [rsp+18h], rax; test; je 20; mov eax, 3; call; ret; mov rbx, [rsp+18h]; inc rbx; ret
+    code = [SAVE_RAX, "84c0", "740b", MOV_EAX_3, call(14, OTHER), "c3", LOAD_RBX, "48ffc3", "c3"]
+    assert starts(code, 9, 19) == (Weight.ACTS, [9])
+    assert starts(code, 0, 5) == (Weight.MOVES, [0])
+    assert starts(code, 20, 28) == (Weight.RECKONS, [25])
+
+
+def test_each_way_into_acting_code_is_a_start() -> None:
+    # test; je 14; mov eax, 3; call; mov eax, 3; call; ret: a jump leads between the two
+    code = ["84c0", "740a", MOV_EAX_3, call(9, OTHER), MOV_EAX_3, call(19, OTHER), "c3"]
+    assert starts(code, 4, 24) == (Weight.ACTS, [4, 14])
+
+
+def test_a_place_of_the_frame_that_nothing_loads_is_written_for_good() -> None:
+    # mov [rsp+18h], rax; call; mov rbx, [rsp+18h]
+    assert starts([SAVE_RAX, call(5, OTHER), LOAD_RBX], 0, 5) == (Weight.MOVES, [0])
+    assert starts([SAVE_RAX, call(5, OTHER)], 0, 5) == (Weight.ACTS, [0])
+    # mov [rsp+18h], rax; lea rax, [rsp+18h]; mov rbx, [rsp+18h]: a variable
+    assert starts([SAVE_RAX, "488d442418", LOAD_RBX], 0, 5) == (Weight.ACTS, [0])

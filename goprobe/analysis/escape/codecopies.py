@@ -67,6 +67,12 @@ class Copies:
         copies = self._places.get((plan.predicted.file, plan.predicted.line), {})
         return all(map(self._lines.shows, copies.values()))
 
+    def ran(self, starts: Iterable[int], ran_at: Callable[[int], bool]) -> bool | None:
+        """Whether code with these starts ran; None where only what may belong to another time of
+        it was seen to."""
+        seen = [pc for pc in starts if ran_at(pc)]
+        return any(map(self._lines.proves, seen)) or (None if seen else False)
+
     def starts_of_line(self, call: AllocationCall) -> list[int]:
         """Where the code of a call's own line begins, in the function that holds the call."""
         inner = call.frames[0]

@@ -33,15 +33,16 @@ class Code(msgspec.Struct, frozen=True):
 
     `pieces` are its calls of the allocator, each with its site; `sites` what the compiler speaks
     of in its lines. `there`: it is in the binary. `started`: the program was run at all; `ran`:
-    so was this code; `unseen` says why the run was not seen to its end. `may` names a call that
-    may come to allocate though nothing asks for memory there, "" where there is none.
+    so was this code, None where that is not known; `unseen` says why the run was not seen to its
+    end. `may` names a call that may come to allocate though nothing asks for memory there, ""
+    where there is none.
     """
 
     pieces: tuple[tuple[Site, Call], ...] = ()
     sites: tuple[Site, ...] = ()
     there: bool = True
     started: bool = True
-    ran: bool = False
+    ran: bool | None = False
     unseen: str = ""
     may: str = ""
 
@@ -51,7 +52,7 @@ class Code(msgspec.Struct, frozen=True):
 
     @property
     def executed(self) -> bool:
-        return self.ran or any(call.ran or call.hits for _, call in self.pieces)
+        return bool(self.ran) or any(call.ran or call.hits for _, call in self.pieces)
 
 
 def check(promise: Promise, code: Code) -> Assertion:
@@ -130,6 +131,9 @@ def _unknown(code: Code) -> Judgement | None:
         return Judgement(False, f"not run: {can} can allocate", known=False)
     if code.unseen:
         return Judgement(False, f"{can} can allocate: {code.unseen}", known=False)
+    if not code.executed and code.ran is None:
+        text = f"{can} can allocate: whether this code ran is not known"
+        return Judgement(False, text, known=False)
     if not code.executed:
         return Judgement(False, f"{can} can allocate, and this code never ran", known=False)
     return None

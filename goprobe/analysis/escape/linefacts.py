@@ -7,11 +7,12 @@ line of the outermost call, which is where the compiler reports what it says of 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
 
+from goprobe.arch.codestarts import CodeStarts, Weight
 from goprobe.arch.machinecode import Constant, Reference, StackAddress, references
 from goprobe.binary.elf.elf import SHF_EXECINSTR, SHF_WRITE, ElfFile, Section
 from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, Function, SourceFrame
@@ -89,17 +90,23 @@ class CodeLines:
     Once they are there, `places` knows where the code of a line begins in each copy of it, and
     `functions` the code of each function by its name, inlined ones too. That may be in several
     places, not all of which run when the line does. The optimiser moves instructions of a line to
-    where the line is not reached: it begins where the debug information says that a statement does
-    (`statements`, sorted addresses), if anywhere.
+    where the line is not reached: it begins where its code acts, if that does; else where the debug
+    information says that a statement does (`statements`, sorted addresses), if anywhere. What only
+    moves values, in code that is `optimised`, proves nothing. (`entry`: of a machine function.)
     """
 
-    def __init__(self, elf: ElfFile, lines: LineTable, statements: Sequence[int] = ()) -> None:
+    def __init__(
+        self, elf: ElfFile, lines: LineTable, statements: Sequence[int] = (),
+        optimised: Callable[[int], bool] = lambda entry: True,
+    ) -> None:  # fmt: skip
         self._lines = lines
+        self._optimised = optimised
         self._elf = elf
         self._kinds = _StaticKinds(elf)
         self.places: dict[tuple[str, int], dict[Copy, Starts]] = {}
         self.functions: dict[str, FunctionLines] = {}
         self._statements, self._begins = statements, frozenset(statements)
+        self._weights: dict[int, Weight] = {}
 
     def facts(self, functions: Collection[Function]) -> dict[tuple[str, int], list[LineFacts]]:
         by_line: dict[tuple[str, int], list[LineFacts]] = {}
@@ -114,8 +121,11 @@ class CodeLines:
         taken = references(code, function.entry)
         objects = _FrameObjects(taken)
         runs = list(self.runs(function))
+        starts = CodeStarts(code, function.entry)
+        optimised = self._optimised(function.entry)
         for low, high, frames in runs:
-            self._note(function.entry, self._start(low, high), frames)
+            for start in self._starts(starts, low, high, optimised):
+                self._note(function.entry, start, frames)
             outer = frames[-1]
             if not outer.line:
                 continue
@@ -131,19 +141,40 @@ class CodeLines:
 
     def shows(self, starts: Starts) -> bool:
         """Whether a copy of a line with these `starts` runs there whenever the line does."""
-        return not self._begins or any(pc in self._begins for pc in starts)
+        acts = Weight.ACTS
+        return not self._begins or any(
+            pc in self._begins or self._weights[pc] is acts for pc in starts
+        )
 
-    def _start(self, low: int, high: int) -> int:
-        at = bisect_left(self._statements, low)
-        statement = self._statements[at : at + 1]
-        return statement[0] if statement and statement[0] < high else low
+    def proves(self, start: int) -> bool:
+        """Whether what runs at a start is a part of what the line does, and no value that is
+        brought to its place before that is known to be wanted."""
+        return self._weights[start] > Weight.MOVES
+
+    def _starts(self, code: CodeStarts, low: int, high: int, optimised: bool) -> list[int]:
+        weight, starts = code.of(low, high)
+        if weight is not Weight.ACTS:
+            at = bisect_left(self._statements, low)
+            marks = [pc for pc in self._statements[at : at + 1] if pc < high]
+            starts = marks or starts
+            if marks and not optimised:
+                weight = Weight.RECKONS
+        for pc in starts:
+            self._weights[pc] = weight
+        return starts
 
     def _set(self, starts: dict[Copy, Starts], copy: Copy, pc: int) -> None:
         known = starts.get(copy, ())
-        if pc in self._begins and (not known or known[0] in self._begins):
-            starts[copy] = (*known, pc) if len(known) < MOST_STARTS else known
-        elif not known or pc in self._begins:
+        rank = self._rank(known[0]) if known else None
+        if rank is None or self._rank(pc) > rank:
             starts[copy] = (pc,)
+        elif self._rank(pc) == rank and rank[1] and len(known) < MOST_STARTS:
+            starts[copy] = (*known, pc)
+
+    def _rank(self, pc: int) -> tuple[Weight, bool]:
+        """Of the stretches of one copy those that tell most; without a mark the first of them."""
+        weight = self._weights[pc]
+        return weight, weight is Weight.ACTS or pc in self._begins
 
     def _note(self, entry: int, start: int, frames: Sequence[SourceFrame]) -> None:
         way = 0

@@ -75,6 +75,7 @@ class Sites:
     def _evidence(self, plan: SitePlan) -> Evidence:
         predicted, seen = plan.predicted, self._observed
         elsewhere = () if plan.alive else self._elsewhere(plan.function)
+        line_ran = self._copies.ran(self._copies.starts_of(plan), seen.ran_at)
         return Evidence(
             prediction=predicted.prediction,
             families=predicted.shape.families,
@@ -97,8 +98,8 @@ class Sites:
             in_part=_in_part(plan, seen.executed),
             sharing=plan.sharing,
             below=plan.witness_line if plan.witness_line != predicted.line else 0,
-            line_ran=any(map(seen.ran_at, self._copies.starts_of(plan))),
-            line_shown=self._copies.shown(plan),
+            line_ran=bool(line_ran),
+            line_shown=line_ran is not None and self._copies.shown(plan),
             elsewhere=tuple(sorted(elsewhere)),
             unseen=seen.partial,
             looked=self._request.hits,

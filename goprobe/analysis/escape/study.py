@@ -42,8 +42,9 @@ class Study:
         with telling(f"the code of {build.program.path}"):
             self._functions = list(self.code.functions_in(self.names.is_own))
             self._lines = CodeLines(
-                self.program.elf, self.program.lines, self.program.statements(self._functions)
-            )
+                self.program.elf, self.program.lines, self.program.statements(self._functions),
+                self._is_optimised,
+            )  # fmt: skip
             self._facts = self._read_facts()
             self._copies = Copies(self._lines, self.names.canonical, self._own)
             joiner = self._joiner()
@@ -61,6 +62,10 @@ class Study:
     def _say(self, text: str) -> None:
         if self.request.progress:
             self.request.progress(text)
+
+    def _is_optimised(self, entry: int) -> bool:
+        function = self.program.debug.function_at(entry)
+        return function is None or self.program.debug.is_optimised(function)
 
     def _own(self, file: str) -> bool:
         return self.request.deep or self.names.own(file)
@@ -163,7 +168,7 @@ class Study:
             self.sites,
             lambda place: promise.holds(place.file, place.line),
             started=self.observed.ran,
-            ran=any(self.observed.ran_at(pc) for pc in starts),
+            ran=self._copies.ran(starts, self.observed.ran_at),
             unseen=self.observed.partial,
             may=next((m for m in map(self._may_at(promise), self._may) if m), ""),
         )
@@ -186,7 +191,7 @@ class Study:
             if not self.names.own(function.file):
                 continue
             asked = self.observed.ran and (function.name in can or function.name in may)
-            ran = any(self.observed.ran_at(pc) for pc in function.starts) if asked else None
+            ran = self._copies.ran(function.starts, self.observed.ran_at) if asked else None
             yield FunctionCode(
                 function.name, function.file, function.first, function.last,
                 function.copies, ran, may.get(function.name, ""),

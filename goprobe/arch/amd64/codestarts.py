@@ -1,0 +1,60 @@
+"""Where stretches of a function's code show that they run, and how surely that shows more.
+
+A stretch is code of one place in the source. Where it acts (`moves`), that it does so is a part of
+what the source does there; where it only moves values that may be for another time.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from iced_x86 import Decoder, FlowControl, Instruction
+
+from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, ENDS
+from goprobe.arch.amd64.moves import Moves
+
+_NO_FURTHER = ENDS | {FlowControl.UNCONDITIONAL_BRANCH}
+
+
+class Weight(IntEnum):
+    """What a stretch of code does at most."""
+
+    MOVES = 0
+    RECKONS = 1
+    ACTS = 2
+
+
+class CodeStarts:
+    """Of one function, whose code starts at `low`."""
+
+    def __init__(self, code: bytes, low: int) -> None:
+        self._instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
+        self._moves = Moves(self._instructions.values())
+        self._targets = {
+            ins.near_branch_target for ins in self._instructions.values()
+            if ins.flow_control in BRANCHES
+        }  # fmt: skip
+
+    def of(self, low: int, high: int) -> tuple[Weight, list[int]]:
+        """Where control may come into [low, high) and then does what the code there does most:
+        acts, if anything there does."""
+        inside = [self._instructions[at] for at in range(low, high) if at in self._instructions]
+        if acting := list(self._acting(inside)):
+            return Weight.ACTS, acting
+        reckons = [ins.ip for ins in inside if not self._moves.moves(ins)]
+        return (Weight.RECKONS, reckons[:1]) if reckons else (Weight.MOVES, [low])
+
+    def _acting(self, inside: list[Instruction]) -> list[int]:
+        found = list[int]()
+        entered: int | None = None
+        arrives = False  # whether control comes here from the instruction before
+        for ins in inside:
+            if ins.ip in self._targets or not arrives:
+                entered = ins.ip
+            if entered is not None and self._moves.acts(ins):
+                found.append(entered)
+                entered = None
+            arrives = ins.flow_control not in _NO_FURTHER
+            if not arrives:
+                entered = None
+        return found
