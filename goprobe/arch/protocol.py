@@ -104,7 +104,7 @@ class WaysIn(Protocol):
     def ways_in(
         self, code: bytes, low: int, stretches: Sequence[Any], returns: Callable[[int], bool],
         inlined: Collection[tuple[int, int]] = (), *, optimised: bool = False,
-    ) -> list[int]: ...  # fmt: skip
+    ) -> Any: ...  # fmt: skip
 
 
 class Displacing(Protocol):

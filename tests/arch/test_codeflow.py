@@ -158,18 +158,19 @@ def test_an_instruction_that_only_moves_a_value() -> None:
 
 def ways(code: str, *stretches: Stretch) -> list[int]:
     raw = bytes.fromhex(code.replace(" ", ""))
-    return [at - BASE for at in ways_in(raw, BASE, stretches, lambda _: True)]
+    return [at - BASE for at in ways_in(raw, BASE, stretches, lambda _: True).addresses]
 
 
 def optimised_ways(
-    parts: list[str], *stretches: Stretch, inlined: tuple[int, int] = (0, 0)
+    parts: list[str], *stretches: Stretch, inlined: tuple[int, int] = (0, 0), sure: bool = True
 ) -> list[int]:
     raw = bytes.fromhex("".join(parts).replace(" ", ""))
     low, high = inlined
     found = ways_in(
         raw, BASE, stretches, lambda _: True, [(BASE + low, BASE + high)], optimised=True
     )
-    return [at - BASE for at in found]
+    assert found.sure is sure
+    return [at - BASE for at in found.addresses]
 
 
 def stretch(low: int, high: int, *statements: int) -> Stretch:
@@ -234,7 +235,7 @@ def test_what_is_inlined_at_a_line_is_its_work() -> None:
 def test_a_line_without_work_begins_at_its_mark() -> None:
     # call; mov rbx, [rsp+18h]; mov eax, 3; call; ret: the line has the two moves
     code = [call(0, OTHER), LOAD_RBX, MOV_EAX_3, call(15, OTHER), "c3"]
-    assert optimised_ways(code, stretch(5, 15, 5)) == [5]
+    assert optimised_ways(code, stretch(5, 15, 5), sure=False) == [5]
 
 
 # Where code shows that it runs

@@ -27,12 +27,14 @@ class BreakLocation(msgspec.Struct, frozen=True):
     """Where to stop: a link-time address (a run-time one where `absolute`).
 
     `reason` is the WHERE as typed; `inlined_into` names the function that holds an inlined copy.
+    `doubt` says why what is meant need not begin there, "" where it does.
     """
 
     address: int
     reason: str
     inlined_into: str = ""
     absolute: bool = False
+    doubt: str = ""
 
     def named(self, reason: str) -> BreakLocation:
         """The same place under another reason."""
@@ -172,8 +174,19 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
             code = program.elf.read(function.low, function.high - function.low)
             inlined = inlined_at(program.lines, function.low, copy, line)
             optimised = program.debug.is_optimised(function)
-            for address in ways_in(code, function.low, own, returns, inlined, optimised=optimised):
-                yield BreakLocation(_past_prologue(program, function.low, address), where)
+            ways = ways_in(code, function.low, own, returns, inlined, optimised=optimised)
+            doubt = "" if ways.sure else _moved(line)
+            for address in ways.addresses:
+                yield BreakLocation(
+                    _past_prologue(program, function.low, address), where, doubt=doubt
+                )
+
+
+def _moved(line: int) -> str:
+    return (
+        f"line {line} does nothing here that keeps its place in optimised code: this is where the "
+        "compiler marks it, and what the lines around it do may be done before or after"
+    )
 
 
 def _stretches(rows: Iterable[Row], line: int, wanted: Callable[[str], bool]) -> Iterator[Stretch]:

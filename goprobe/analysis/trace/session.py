@@ -251,8 +251,8 @@ class Session:
             event = self._leave() or self.gdb.resume(timeout=self.time_left())
             if event.over:
                 return event, None, ""
-            view = self.view(event.thread)
             place = self._place_of(event)
+            view = self.view(event.thread, place.doubt if place else "")
             reason = f"breakpoint {place.reason}" if place else _reason(event)
             if place:
                 check = check_ahead(view.world, view.goroutine, view.registers)
@@ -261,8 +261,9 @@ class Session:
                     continue  # the function is entered once more
             return event, view, reason
 
-    def view(self, tid: int) -> StopView:
-        """The process as it stands now, from the point of view of one thread."""
+    def view(self, tid: int, doubt: str = "") -> StopView:
+        """The process as it stands now, from the point of view of one thread; `doubt` is what is
+        to be said of the place."""
         registers = StopRegisters(self.gdb, tid)
         threads = ThreadRegisters(self.gdb)
         threads.put(tid, registers)
@@ -277,7 +278,7 @@ class Session:
             )
         process = GoProcess(self.pid, self.program, self.bias)
         world = process.world(PageCache(self.memory), read_maps(self.pid), threads)
-        return StopView(world, tid, registers)
+        return StopView(world, tid, registers, doubt=doubt)
 
     def _leave(self) -> StopEvent | None:
         """Let the thread pass the stack check that it stands before, all others standing still:

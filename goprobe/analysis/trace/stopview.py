@@ -36,17 +36,20 @@ FRAME_LIMIT = 256
 
 
 class StopView:
-    """One thread of one stop. `registers` are the machine's registers of thread `tid`."""
+    """One thread of one stop. `registers` are the machine's registers of thread `tid`; `doubt` is
+    what is to be said of the place, "" where it is what was asked for."""
 
     def __init__(
-        self, world: World, tid: int, registers: Mapping[str, int], limits: Limits | None = None
-    ) -> None:
+        self, world: World, tid: int, registers: Mapping[str, int], limits: Limits | None = None,
+        doubt: str = "",
+    ) -> None:  # fmt: skip
         self.world = world
         self.tid = tid
         self.registers = registers
         self.locator = Locator(world)
         self._limits = limits
         self._lost: dict[str, None] = {}
+        self._doubts = (doubt,) if doubt else ()
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -217,7 +220,7 @@ class StopView:
             stack=Bounds(Address(low), Address(high)) if high else UNSET,
             frames=tuple(_frame(f) for f in frames),
             variables=chosen,
-            warnings=(*warnings, *self._lost, *self._changed()),
+            warnings=(*warnings, *self._doubts, *self._lost, *self._changed()),
         )
 
     def _changed(self) -> Iterator[str]:

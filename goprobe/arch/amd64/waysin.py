@@ -42,10 +42,17 @@ class Stretch(msgspec.Struct, frozen=True):
     statements: tuple[int, ...]
 
 
+class Ways(msgspec.Struct, frozen=True):
+    """Where to stop. `sure`: there the line begins, whatever the optimiser has moved."""
+
+    addresses: tuple[int, ...]
+    sure: bool
+
+
 def ways_in(
     code: bytes, low: int, stretches: Sequence[Stretch], returns: Returns,
     inlined: Collection[tuple[int, int]] = (), *, optimised: bool = False,
-) -> list[int]:  # fmt: skip
+) -> Ways:  # fmt: skip
     """Where to stop for one copy of a line in the function whose code starts at `low`. `inlined`
     is the code [low, high) of the calls that were inlined at the line."""
     instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
@@ -54,8 +61,8 @@ def ways_in(
     if optimised:
         work = _Work(flow, line, flow.within(inlined))
         if kept := flow.first_only(work.entered(), work.leads_on):
-            return kept
-    return _by_marks(flow, line, stretches)
+            return Ways(tuple(kept), True)
+    return Ways(tuple(_by_marks(flow, line, stretches)), not optimised)
 
 
 class _Flow:
