@@ -44,14 +44,12 @@ class Moves:
 
     def moves(self, ins: Instruction) -> bool:
         """Whether it does no more than bring a value to where it is wanted."""
-        if self.is_jump(ins) or ins.mnemonic == Mnemonic.NOP:
+        if self.is_jump(ins) or is_filling(ins):
             return True
         if ins.mnemonic in _ZEROING:
             return bool(ins.op0_register == ins.op1_register)
         if ins.mnemonic == Mnemonic.LEA:
             return bool(ins.is_ip_rel_memory_operand) or _in_frame(ins)
-        if ins.mnemonic == Mnemonic.XCHG:  # with itself: it fills
-            return bool(ins.op0_register == ins.op1_register)
         return ins.mnemonic in MOVES and ins.op_count == 2 and self._is_move(ins)
 
     def _is_move(self, ins: Instruction) -> bool:
@@ -75,6 +73,12 @@ class Moves:
 
     def is_jump_back(self, ins: Instruction) -> bool:
         return self.is_jump(ins) and ins.near_branch_target <= ins.ip
+
+
+def is_filling(ins: Instruction) -> bool:
+    """Whether it does nothing."""
+    itself = ins.mnemonic == Mnemonic.XCHG and ins.op0_register == ins.op1_register
+    return bool(itself or ins.mnemonic == Mnemonic.NOP)
 
 
 def _in_frame(ins: Instruction) -> bool:

@@ -29,7 +29,7 @@ import msgspec
 from iced_x86 import Decoder, FlowControl, Instruction
 
 from goprobe.arch.amd64.controlflow import CODE_LIMIT, Returns, successors
-from goprobe.arch.amd64.moves import Moves
+from goprobe.arch.amd64.moves import Moves, is_filling
 
 _STRAIGHT = 16
 
@@ -75,9 +75,13 @@ class _Flow:
 
     @cached_property
     def untold(self) -> frozenset[int]:
-        """What nothing leads to but a jump table, which is not followed."""
+        """What nothing leads to but a jump table, which is not followed; not what fills the room
+        behind calls that never return."""
         targets = {to for thens in self.following.values() for to in thens}
-        return frozenset(self.following) - targets
+        code = self.instructions.values()
+        if all(ins.flow_control != FlowControl.INDIRECT_BRANCH for ins in code):
+            return frozenset((self.low,)) - targets
+        return frozenset(ins.ip for ins in code if ins.ip not in targets and not is_filling(ins))
 
     def first_only(
         self, entered: Iterable[int], leads_on: Callable[[int, set[int]], bool]
