@@ -119,6 +119,8 @@ def build(
             path = home / "main.go"
             _replace(path, str(source).encode())
         _compile(program, path.resolve(), binary, flags, env)
+    elif path is not None:
+        binary.touch()  # the very sources that it was built from may have been checked out again
     return binary
 
 

@@ -45,16 +45,16 @@ class CodeStarts:
         return (Weight.RECKONS, reckons[:1]) if reckons else (Weight.MOVES, [low])
 
     def _acting(self, inside: list[Instruction]) -> list[int]:
-        found = list[int]()
+        starts = list[int]()
         entered: int | None = None
         arrives = False  # whether control comes here from the instruction before
         for ins in inside:
             if ins.ip in self._targets or not arrives:
                 entered = ins.ip
             if entered is not None and self._moves.acts(ins):
-                found.append(entered)
+                starts.append(entered)
                 entered = None
             arrives = ins.flow_control not in _NO_FURTHER
             if not arrives:
                 entered = None
-        return found
+        return starts

@@ -136,30 +136,30 @@ class _Work:
         for at, thens in self._flow.following.items():
             for then in thens:
                 before.setdefault(then, []).append(at)
-        found, work = set(self._does), [*self._does]
+        begun, work = set(self._does), [*self._does]
         while work:
             for at in before.get(work.pop(), ()):
-                inside = at not in found and at not in self._leaves
-                if inside and found.issuperset(self._flow.following[at]):
-                    found.add(at)
+                inside = at not in begun and at not in self._leaves
+                if inside and begun.issuperset(self._flow.following[at]):
+                    begun.add(at)
                     work.append(at)
-        return found
+        return begun
 
     def entered(self) -> set[int]:
         """Its own first instructions where control comes to it from outside."""
         flow, begun = self._flow, self._begun & self._own
-        found = set[int]()
+        firsts = set[int]()
         work = [flow.low, *flow.untold, *(to for at in self._leaves for to in flow.following[at])]
         seen = set(work)
         while work:
             at = work.pop()
             if at in begun:
-                found.add(at)
+                firsts.add(at)
             elif at not in self._leaves:
                 fresh = [to for to in flow.following.get(at, ()) if to not in seen]
                 seen.update(fresh)
                 work += fresh
-        return found
+        return firsts
 
     def leads_on(self, address: int, others: set[int]) -> bool:
         """Whether control comes from `address` to one of `others` before it leaves the line."""
