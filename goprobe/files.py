@@ -42,8 +42,9 @@ def _opened(path: str | Path, shown: str, what: str) -> int:
 def _closed_for(file: int, shown: str, what: str) -> UsageError:
     folder = stat.S_ISDIR(os.fstat(file).st_mode)
     os.close(file)
-    return UsageError(f"{shown} is a directory, not a {what}" if folder
-                      else f"{shown} is not a regular file")  # fmt: skip
+    return UsageError(
+        f"{shown} is a directory, not a {what}" if folder else f"{shown} is not a regular file"
+    )
 
 
 def read_regular(

@@ -73,9 +73,11 @@ def test_optimised_programs_are_told_without_contradiction(
         if program.runs_on(parse_release(release)) and built_or_none(program, release):
             binary = built(program, release, "opt")
             request = TraceRequest(
-                target=str(binary), breaks=("main.main", "runtime.printstring"),
-                gdb=str(gdbs()[-1].path), max_stops=20,
-            )  # fmt: skip
+                target=str(binary),
+                breaks=("main.main", "runtime.printstring"),
+                gdb=str(gdbs()[-1].path),
+                max_stops=20,
+            )
             report = to_builtins(trace(request))
             assert report["exit"] == {"code": program.exit}
             assert not inconsistencies(report), program.name

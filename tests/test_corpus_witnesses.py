@@ -109,11 +109,23 @@ def ask_gdb(program: Program, binary: Path, out: Path) -> tuple[dict[str, Any], 
     sites = program.sites_of(parse_release(NEWEST), "debug")
     breaks = [site.where for site in sites]
     done = subprocess.run(
-        [*PYTHON_GDB[-1].command, "-nx", "-batch", "-ex", f"python breaks={breaks!r}; out='{out}'",
-         "-x", SCRIPT, binary],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-        timeout=120, env={**os.environ, **CALM},
-    )  # fmt: skip
+        [
+            *PYTHON_GDB[-1].command,
+            "-nx",
+            "-batch",
+            "-ex",
+            f"python breaks={breaks!r}; out='{out}'",
+            "-x",
+            SCRIPT,
+            binary,
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        env={**os.environ, **CALM},
+    )
     assert out.exists(), done.stdout + done.stderr
     return json.loads(out.read_text()), done.stdout + done.stderr
 
@@ -121,8 +133,9 @@ def ask_gdb(program: Program, binary: Path, out: Path) -> tuple[dict[str, Any], 
 def _has_python(command: tuple[str, ...]) -> bool:
     asked = subprocess.run(
         [*command, "-nx", "-batch", "-ex", "python import json, gdb; print('p' + 'y')"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     return "py" in asked.stdout.split()
 
 

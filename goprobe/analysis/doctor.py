@@ -46,13 +46,22 @@ def examine(
     built, build_check = _build(go, progress)
     launch_check = _launch(gdb, built)
     checks = (
-        _machine(), go_check, gdb_check, permission, _cache(), _speed(), build_check, launch_check
-    )  # fmt: skip
+        _machine(),
+        go_check,
+        gdb_check,
+        permission,
+        _cache(),
+        _speed(),
+        build_check,
+        launch_check,
+    )
     bad = (Health.FAILED, Health.NOT_TRIED)
     report = DoctorReport(
-        pid=0, go=Tool(go.version if go else ""), checks=checks,
+        pid=0,
+        go=Tool(go.version if go else ""),
+        checks=checks,
         works=not any(check.health in bad for check in checks),
-    )  # fmt: skip
+    )
     return finished(report, ())
 
 
@@ -101,23 +110,26 @@ def _permission(rights: Privileges) -> Check:
     match rights.yama:
         case 3:
             return Check(
-                "permission", Health.FAILED,
+                "permission",
+                Health.FAILED,
                 "Yama forbids all tracing (kernel.yama.ptrace_scope is 3) until the next boot",
                 "set kernel.yama.ptrace_scope to 1 in /etc/sysctl.d and reboot",
-            )  # fmt: skip
+            )
         case 2 if not rights.may_trace_all:
             return Check(
-                "permission", Health.FAILED,
+                "permission",
+                Health.FAILED,
                 "Yama lets only CAP_SYS_PTRACE trace (kernel.yama.ptrace_scope is 2)",
                 f"run goprobe as root, or {_SYSCTL.format(1)}",
-            )  # fmt: skip
+            )
         case 1 if not rights.may_trace_all:
             return Check(
-                "permission", Health.WARNING,
+                "permission",
+                Health.WARNING,
                 f"{who}: programs that goprobe starts can be traced, processes that run already "
                 "cannot (kernel.yama.ptrace_scope is 1)",
                 f"{_SYSCTL.format(0)} for where, maps, goroutines and heap",
-            )  # fmt: skip
+            )
     yama = "no Yama" if rights.yama is None else f"kernel.yama.ptrace_scope is {rights.yama}"
     filtered = ", under a seccomp filter" if rights.seccomp else ""
     return Check("permission", Health.OK, f"{who}; {yama}{filtered}")
@@ -128,10 +140,11 @@ def _cache() -> Check:
     folder = cache_root()
     if folder is None:
         return Check(
-            "cache", Health.WARNING,
+            "cache",
+            Health.WARNING,
             "there is no folder that goprobe may write to: it learns every binary anew",
             _CACHE_HINT,
-        )  # fmt: skip
+        )
     if folder.name != "goprobe":
         finding = f"{folder}: the usual place is not there, not ours, or writable by others"
         return Check("cache", Health.WARNING, finding, _CACHE_HINT)
@@ -145,10 +158,11 @@ def _speed() -> Check:
             "speed", Health.OK, "numba is there: large heaps are looked at by compiled code"
         )
     return Check(
-        "speed", Health.WARNING,
+        "speed",
+        Health.WARNING,
         "numba is not installed: heaps of millions of objects take several times as long",
         "pip install 'goprobe[fast]'",
-    )  # fmt: skip
+    )
 
 
 def _build(go: GoTool | None, progress: Progress | None) -> tuple[Path | None, Check]:

@@ -67,9 +67,15 @@ def _look(pid: int) -> RunningProgram | str:
         )
     count, why = _goroutines(target)
     return RunningProgram(
-        pid=pid, user=user, go=target.program.go.version, stripped=target.program.stripped,
-        rss=rss, goroutines=count, command=command, why=why,
-    )  # fmt: skip
+        pid=pid,
+        user=user,
+        go=target.program.go.version,
+        stripped=target.program.stripped,
+        rss=rss,
+        goroutines=count,
+        command=command,
+        why=why,
+    )
 
 
 def _goroutines(target: Target) -> tuple[int | UnsetType, str]:

@@ -51,11 +51,23 @@ def escape(
     testing = bool(test or run_tests or bench)
     return run(
         EscapeRequest(
-            targets, Mode.TEST if testing else Mode.PROGRAM, run_tests, bench, static,
-            tuple(args), hits, check_pointers, deep, go, tuple(flags), timeout, stdout, stderr,
+            targets,
+            Mode.TEST if testing else Mode.PROGRAM,
+            run_tests,
+            bench,
+            static,
+            tuple(args),
+            hits,
+            check_pointers,
+            deep,
+            go,
+            tuple(flags),
+            timeout,
+            stdout,
+            stderr,
             Path(cwd) if cwd else Path.cwd(),
         )
-    )  # fmt: skip
+    )
 
 
 def assert_promises(report: EscapeReport) -> None:
@@ -102,10 +114,13 @@ def _code(report: EscapeReport, where: str) -> Code | None:
 
     untold = bool(functions) and all(f.ran is None for f in functions)
     code = code_at(
-        report.sites, holds, started=report.ran,
+        report.sites,
+        holds,
+        started=report.ran,
         ran=any(f.ran for f in functions) or (None if untold else False),
-        unseen=report.partial, may=next((f.may for f in functions if f.may and not line), ""),
-    )  # fmt: skip
+        unseen=report.partial,
+        may=next((f.may for f in functions if f.may and not line), ""),
+    )
     return code if functions or code.pieces or code.sites else None
 
 

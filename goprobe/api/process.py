@@ -54,18 +54,33 @@ class Process:
         return goroutines(self.target, stacks=stacks)
 
     def heap(
-        self, *, types: bool = False, retained: bool = False, path: int = 0, paths: int = 1,
-        referrers: int = 0, object: int = 0, dangling: bool = False,  # noqa: A002
+        self,
+        *,
+        types: bool = False,
+        retained: bool = False,
+        path: int = 0,
+        paths: int = 1,
+        referrers: int = 0,
+        object: int = 0,  # noqa: A002
+        dangling: bool = False,
         unreachable: bool = False,
         snapshot: str = "",
-    ) -> HeapReport:  # fmt: skip
+    ) -> HeapReport:
         """The census of its heap, and what else is asked: as the options of `goprobe heap`."""
         from goprobe.analysis.heap.heap import HeapQuestions, heap
 
         return heap(
             self.target,
             HeapQuestions(
-                types, retained, path, paths, referrers, object, dangling, unreachable, snapshot
+                types=types,
+                retained=retained,
+                path=path,
+                paths=paths,
+                referrers=referrers,
+                object=object,
+                dangling=dangling,
+                unreachable=unreachable,
+                snapshot=snapshot,
             ),
         )
 

@@ -102,9 +102,15 @@ class WaysIn(Protocol):
     functions."""
 
     def ways_in(
-        self, code: bytes, low: int, stretches: Sequence[Any], returns: Callable[[int], bool],
-        inlined: Collection[tuple[int, int]] = (), *, optimised: bool = False,
-    ) -> Any: ...  # fmt: skip
+        self,
+        code: bytes,
+        low: int,
+        stretches: Sequence[Any],
+        returns: Callable[[int], bool],
+        inlined: Collection[tuple[int, int]] = (),
+        *,
+        optimised: bool = False,
+    ) -> Any: ...
 
 
 class Displacing(Protocol):

@@ -86,13 +86,16 @@ class Stretches:
         fixed = [(s.address, s.address + s.size) for s in self._elf.segments if s.type == PT_RELRO]
         return [
             Stretch(
-                s.name, s.address, s.end,
-                Kind.RODATA if any(low <= s.address and s.end <= high for low, high in fixed)
+                s.name,
+                s.address,
+                s.end,
+                Kind.RODATA
+                if any(low <= s.address and s.end <= high for low, high in fixed)
                 else _kind(s),
                 f"section {s.name} of {self._name}",
             )
             for s in sections
-        ]  # fmt: skip
+        ]
 
     def _by_module(self) -> Iterator[Stretch]:
         try:

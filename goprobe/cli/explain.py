@@ -37,9 +37,14 @@ class Explain:
         with Progress() as progress:
             report = explain(
                 Launch(
-                    target, program_args(context), go=tools.go, gdb=tools.gdb,
-                    timeout=patience.seconds, stdout=place.program_stdout, progress=progress,
+                    target,
+                    program_args(context),
+                    go=tools.go,
+                    gdb=tools.gdb,
+                    timeout=patience.seconds,
+                    stdout=place.program_stdout,
+                    progress=progress,
                 )
-            )  # fmt: skip
+            )
         place.deliver(report)
         return 0

@@ -71,17 +71,25 @@ def _parameter(p: Parameter) -> click.Parameter:
     kind = {int: click.INT, float: click.FLOAT}.get(p.kind, click.STRING)
     if isinstance(p.declared, Argument):
         return click.Argument(
-            [p.name], type=kind, nargs=-1 if many else 1, required=required,
-            metavar=_metavar(p, many), **given,
-        )  # fmt: skip
+            [p.name],
+            type=kind,
+            nargs=-1 if many else 1,
+            required=required,
+            metavar=_metavar(p, many),
+            **given,
+        )
     given |= {"help": p.declared.help, "hidden": p.declared.hidden}
     flags = [*p.declared.flags, p.name]
     if p.kind is bool:
         return click.Option(flags, is_flag=True, **given)
     return click.Option(
-        flags, type=kind, multiple=many, metavar=p.declared.metavar or None, required=required,
+        flags,
+        type=kind,
+        multiple=many,
+        metavar=p.declared.metavar or None,
+        required=required,
         **given,
-    )  # fmt: skip
+    )
 
 
 def _first_sentence(text: str) -> str:
@@ -126,12 +134,21 @@ def _command_named(name: str, commands: Sequence[Command]) -> Command | None:
 
 def _application(commands: Sequence[Command]) -> click.Group:
     group = _Group(
-        PROGRAM, help=_ABOUT, context_settings=_SETTINGS, no_args_is_help=True,
-        params=[click.Option(
-            ["--version"], is_flag=True, is_eager=True, expose_value=False,
-            callback=_print_version, help="Show the version and exit.",
-        )],
-    )  # fmt: skip
+        PROGRAM,
+        help=_ABOUT,
+        context_settings=_SETTINGS,
+        no_args_is_help=True,
+        params=[
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_print_version,
+                help="Show the version and exit.",
+            )
+        ],
+    )
     for command in commands:
         group.add_command(_Command(command))
     return group

@@ -56,9 +56,15 @@ class Script:
         else:
             with Progress() as progress:
                 program = launch(
-                    target, args, optimized=optimized, go=tools.go, gdb=tools.gdb,
-                    timeout=patience.seconds, record=record or None, progress=progress,
-                )  # fmt: skip
+                    target,
+                    args,
+                    optimized=optimized,
+                    go=tools.go,
+                    gdb=tools.gdb,
+                    timeout=patience.seconds,
+                    record=record or None,
+                    progress=progress,
+                )
         with program:
             code = run_script(file, source, program, args, timeout=patience.seconds)
             sys.stdout.flush()

@@ -32,6 +32,8 @@ class Where:
         for text in addresses:
             address(text)  # nonsense is said before anything is read
         return answer(
-            process, output, WhereReport,
+            process,
+            output,
+            WhereReport,
             lambda target: where(target, [settled(text, target) for text in addresses]),
-        )  # fmt: skip
+        )

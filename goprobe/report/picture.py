@@ -287,5 +287,8 @@ def _perms(regions: Sequence[Region]) -> str:
     """Each combination of rights that the regions have, as "r-x"; sharing is left out."""
     used = [r for r in regions if r.kind is not Kind.RESERVED] or regions
     different = list(dict.fromkeys(r.perms[:_RIGHTS] for r in used))
-    return different[0] if len(different) == 1 else " ".join(rights.replace("-", "") or "-"
-                                                     for rights in different)  # fmt: skip
+    return (
+        different[0]
+        if len(different) == 1
+        else " ".join(rights.replace("-", "") or "-" for rights in different)
+    )

@@ -4,146 +4,16 @@ Declared as in the Go sources: src/cmd/compile/internal/typecheck/_builtin/runti
 the compiler may call, ssagen/ssa.go (SpecializedMallocGC…) and ssagen/pgen the specialised forms
 of mallocgc since 1.26; the bodies are in src/runtime: malloc.go, malloc_generated.go, slice.go,
 string.go, iface.go, map*.go, chan.go, panic.go. Checked against 1.21, 1.24, 1.25, 1.26 and 1.27.
-
-Arguments and results are where Go's register ABI puts them (src/cmd/compile/abi-internal.md):
-integers and pointers in turn in RAX RBX RCX RDI RSI R8 R9 R10 R11; a parameter that does not fit
-whole goes on the stack, first at [rsp] before the CALL pushes the return address.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
-from functools import cache
-from typing import Protocol
 
-import msgspec
-
-from goprobe.arch.registers import INTEGER_ARGUMENTS
+from goprobe.runtime.allocatorcalls import Allocates, Allocator, Family, Requested, Words
 
 STRING_BUFFER = 32
 """runtime.tmpStringBufSize: bytes (and runes) of the frame's buffer for short strings."""
-
-
-class Family(StrEnum):
-    """What the source holds where such a call comes from."""
-
-    OBJECT = "object"  # new, &T{}, a variable moved, a closure, a method value, an array's slice
-    SLICE = "slice"  # make([]T)
-    GROW = "grow"  # append
-    MOVE = "move"  # a slice built in the frame that leaves it after all (since 1.26)
-    MAP = "map"  # make(map), map literals
-    ASSIGN = "assign"  # m[k] = v
-    CHANNEL = "channel"
-    CONVERT = "convert"  # a value that becomes an interface
-    CONCAT = "concat"
-    TO_STRING = "to_string"  # string(bytes), string(runes), string(rune)
-    TO_BYTES = "to_bytes"
-    TO_RUNES = "to_runes"
-    DEFER = "defer"
-    GO = "go"
-    BOOKKEEPING = "bookkeeping"  # what else the runtime makes: records of waiters, caches
-    NOTHING = "nothing"  # checks and temporaries: they never allocate
-
-
-class Allocates(StrEnum):
-    """How many objects a call asks the allocator for."""
-
-    ONE = "one"  # always one (none for a size of zero)
-    PERHAPS = "perhaps"  # none or one, by its arguments
-    SEVERAL = "several"  # any number
-    NONE = "none"
-
-
-class Words(Protocol):
-    """What a call was given and gave, and the types it names."""
-
-    def argument(self, name: str) -> int: ...
-
-    def result(self, index: int) -> int: ...
-
-    def type_size(self, rtype: int) -> int:
-        """Bytes of a value of the Go type whose descriptor lies there."""
-
-
-Requested = Callable[[Words], int]
-
-
-class Slot(msgspec.Struct, frozen=True):
-    """Where an argument's word is at the CALL: in a register, or at [rsp + offset]."""
-
-    register: str = ""
-    offset: int = 0
-
-
-class Allocator(msgspec.Struct, frozen=True):
-    """A runtime function. `signature` is Go's; `name` the symbol without `runtime.`.
-
-    `type` names the parameter that points to the type (of the object, the element, the map, the
-    channel), `buffer` the one for memory in the caller's frame (nil: the result escapes), `passes`
-    those whose very memory may come back as the result. `requested` is the bytes asked for.
-    `limit` says why a call may allocate although the compiler said "does not escape".
-    """
-
-    name: str
-    family: Family
-    allocates: Allocates
-    signature: str
-    source: str
-    type: str = ""
-    buffer: str = ""
-    passes: tuple[str, ...] = ()
-    requested: Requested | None = None
-    limit: str = ""
-    fixed_type: str = ""
-    since: tuple[int, int] = (1, 21)
-    until: tuple[int, int] = (1, 999)
-
-    @property
-    def slots(self) -> Mapping[str, Slot]:
-        """Each word of each parameter, by name, and its place."""
-        return _slots(self.signature)
-
-    @property
-    def symbol(self) -> str:
-        return self.name if "/" in self.name else f"runtime.{self.name}"
-
-
-_PARAMETERS = re.compile(r"\((.*?)\)")
-_WORDS: Mapping[str, tuple[str, ...]] = {"string": ("", ".len"), "any": ("", ".data")}
-_SLICE_WORDS = ("", ".len", ".cap")
-
-
-@cache
-def _slots(signature: str) -> Mapping[str, Slot]:
-    return dict(_placed(signature))
-
-
-def _placed(signature: str) -> Iterator[tuple[str, Slot]]:
-    """Each word of each parameter and its place; `a`, `a.len`, `a.cap` for those of several."""
-    free, offset = list(INTEGER_ARGUMENTS), 0
-    for name, kind in _parameters(signature):
-        words = _SLICE_WORDS if kind.startswith("[]") else _WORDS.get(kind, ("",))
-        fits = len(words) <= len(free)
-        for word in words:
-            if fits:
-                yield name + word, Slot(free.pop(0))
-            else:
-                yield name + word, Slot(offset=offset)
-                offset += 8
-
-
-def _parameters(signature: str) -> list[tuple[str, str]]:
-    """Names and types; `a, b int` gives both the type that follows."""
-    match = _PARAMETERS.match(signature)
-    pairs: list[tuple[str, str]] = []
-    kind = ""
-    for part in reversed([p for p in (match[1] if match else "").split(", ") if p]):
-        name, _, own = part.partition(" ")
-        kind = own or kind
-        pairs.insert(0, (name, kind))
-    return pairs
 
 
 def _product(size: str, count: str) -> Requested:
@@ -176,9 +46,15 @@ _MALLOC = "runtime/malloc.go"
 
 def _object(name: str, source: str = _MALLOC, since: tuple[int, int] = (1, 21)) -> Allocator:
     return Allocator(
-        name, _O, _A.ONE, _SIZED, source, "typ",
-        requested=lambda w: w.argument("size"), since=since,
-    )  # fmt: skip
+        name,
+        _O,
+        _A.ONE,
+        _SIZED,
+        source,
+        "typ",
+        requested=lambda w: w.argument("size"),
+        since=since,
+    )
 
 
 def _concatenation(
@@ -195,59 +71,96 @@ def _concatenation(
     many = {"string": "strings", "byte": "bytes"}[kind]
     return Allocator(
         f"concat{kind}{count}" if count else f"concat{many}",
-        Family.CONCAT, _A.PERHAPS, f"({buffer}{listed}) {shown}", _STRINGS,
-        buffer="buf" if buffered else "", passes=operands if kind == "string" else (),
-        requested=_length, limit=_FRAME_32, fixed_type=shown,
-        since=since, until=until,
-    )  # fmt: skip
+        Family.CONCAT,
+        _A.PERHAPS,
+        f"({buffer}{listed}) {shown}",
+        _STRINGS,
+        buffer="buf" if buffered else "",
+        passes=operands if kind == "string" else (),
+        requested=_length,
+        limit=_FRAME_32,
+        fixed_type=shown,
+        since=since,
+        until=until,
+    )
 
 
 def _conversion(name: str, parameter: str, size: int, fixed: str) -> Allocator:
     return Allocator(
-        name, Family.CONVERT, _A.PERHAPS, f"(val {parameter}) unsafe.Pointer",
-        "runtime/iface.go", requested=lambda _: size, fixed_type=fixed,
-    )  # fmt: skip
+        name,
+        Family.CONVERT,
+        _A.PERHAPS,
+        f"(val {parameter}) unsafe.Pointer",
+        "runtime/iface.go",
+        requested=lambda _: size,
+        fixed_type=fixed,
+    )
 
 
 def _grow(name: str, extra: str = "", since: tuple[int, int] = (1, 21)) -> Allocator:
     return Allocator(
-        name, Family.GROW, _A.PERHAPS if extra else _A.ONE,
+        name,
+        Family.GROW,
+        _A.PERHAPS if extra else _A.ONE,
         f"(oldPtr unsafe.Pointer, newLen, oldCap, num int, et *_type{extra}) slice",
-        _SLICES, "et", "bufPtr" if extra else "", requested=_capacity("et"), since=since,
+        _SLICES,
+        "et",
+        "bufPtr" if extra else "",
+        requested=_capacity("et"),
+        since=since,
         limit="what is appended outgrew the buffer in the frame",
-    )  # fmt: skip
+    )
 
 
 def _move(name: str, first: str, tail: str) -> Allocator:
     typed = first.startswith("et")
     return Allocator(
-        name, Family.MOVE, _A.PERHAPS, f"({first}, old unsafe.Pointer, {tail}) slice", _SLICES,
-        "et" if typed else "", passes=("old",), since=(1, 26),
+        name,
+        Family.MOVE,
+        _A.PERHAPS,
+        f"({first}, old unsafe.Pointer, {tail}) slice",
+        _SLICES,
+        "et" if typed else "",
+        passes=("old",),
+        since=(1, 26),
         requested=_capacity("et") if typed else lambda w: w.argument("elemSize") * w.result(2),
-    )  # fmt: skip
+    )
 
 
 def _assign(name: str, key: str) -> Allocator:
     return Allocator(
-        f"mapassign{name}", Family.ASSIGN, _A.SEVERAL,
+        f"mapassign{name}",
+        Family.ASSIGN,
+        _A.SEVERAL,
         f"(t *maptype, h *hmap, {key}) unsafe.Pointer",
-        "runtime/map.go, map_fast*.go; since 1.24 internal/runtime/maps", "t",
-    )  # fmt: skip
+        "runtime/map.go, map_fast*.go; since 1.24 internal/runtime/maps",
+        "t",
+    )
 
 
 def _map(name: str, signature: str) -> Allocator:
     return Allocator(
-        name, Family.MAP, _A.SEVERAL, signature, "runtime/map.go", "t" if "t " in signature else "",
-        "h" if "h " in signature else "", limit=_MAP_LIMIT,
-    )  # fmt: skip
+        name,
+        Family.MAP,
+        _A.SEVERAL,
+        signature,
+        "runtime/map.go",
+        "t" if "t " in signature else "",
+        "h" if "h " in signature else "",
+        limit=_MAP_LIMIT,
+    )
 
 
 def _channel(name: str, size: str) -> Allocator:
     return Allocator(
-        name, Family.CHANNEL, _A.SEVERAL, f"(t *chantype, size {size}) *hchan",
-        "runtime/chan.go", "t",
+        name,
+        Family.CHANNEL,
+        _A.SEVERAL,
+        f"(t *chantype, size {size}) *hchan",
+        "runtime/chan.go",
+        "t",
         limit="a channel always lies on the heap",
-    )  # fmt: skip
+    )
 
 
 def _silent(name: str, source: str) -> Allocator:
@@ -368,9 +281,13 @@ def bookkeeping(symbol: str) -> Allocator:
     name = symbol.rpartition(".")[2]
     reason = next((why for pattern, why in _REASONS if re.match(pattern, name)), "")
     return Allocator(
-        symbol.removeprefix("runtime."), Family.BOOKKEEPING, Allocates.SEVERAL, "()", "runtime",
+        symbol.removeprefix("runtime."),
+        Family.BOOKKEEPING,
+        Allocates.SEVERAL,
+        "()",
+        "runtime",
         limit=reason or f"the runtime made it in {symbol}",
-    )  # fmt: skip
+    )
 
 
 def allocators_for(release: tuple[int, int]) -> dict[str, Allocator]:

@@ -39,9 +39,13 @@ def slices(area: Area, limit: int) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     pointer, length, capacity = words[:-2], words[1:-1], words[2:]
     plausible = (
-        (pointer > 4096) & (pointer < 1 << 47) & (pointer % 8 == 0)
-        & (length > 0) & (length <= capacity) & (capacity <= limit)
-    )  # fmt: skip
+        (pointer > 4096)
+        & (pointer < 1 << 47)
+        & (pointer % 8 == 0)
+        & (length > 0)
+        & (length <= capacity)
+        & (capacity <= limit)
+    )
     return np.flatnonzero(plausible)
 
 

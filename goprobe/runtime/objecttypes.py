@@ -84,9 +84,14 @@ class ObjectTypes:
         )
         types = None if program.stripped else program.debug.types
         return Shapes(
-            world.memory, world.layout, world.typedata, self.catalog, code, types,
+            world.memory,
+            world.layout,
+            world.typedata,
+            self.catalog,
+            code,
+            types,
             self._type_named,
-        )  # fmt: skip
+        )
 
     def _type_named(self, name: str) -> GoType | None:
         try:

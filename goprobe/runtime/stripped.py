@@ -150,8 +150,12 @@ class Finder:
         return only[0]
 
     def _areas(self) -> Iterator[Area]:
-        for low, high in (("noptrdata", "enoptrdata"), ("data", "edata"), ("bss", "ebss"),
-                          ("noptrbss", "enoptrbss")):  # fmt: skip
+        for low, high in (
+            ("noptrdata", "enoptrdata"),
+            ("data", "edata"),
+            ("bss", "ebss"),
+            ("noptrbss", "enoptrbss"),
+        ):
             start, end = self._module[low] & ~7, self._module[high]
             size = (end - start) & ~7
             if not 0 < size <= _DATA_LIMIT:

@@ -107,10 +107,17 @@ class World:
     def beside(self) -> tuple[World, ...]:
         """The same process as seen from other Go programs in it."""
         return tuple(
-            World(self.pid, image.program, self.memory, self.mappings, self.threads, image.bias,
-                  self._memory_size)
+            World(
+                self.pid,
+                image.program,
+                self.memory,
+                self.mappings,
+                self.threads,
+                image.bias,
+                self._memory_size,
+            )
             for image in self._beside
-        )  # fmt: skip
+        )
 
     @property
     def layout(self) -> Layout:

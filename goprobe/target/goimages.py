@@ -61,8 +61,10 @@ def go_images(
         images.sort(key=lambda image: wanted not in (image.name, image.path))
         if not images or wanted not in (images[0].name, images[0].path):
             names = ", ".join(image.name for image in images) or "none"
-            raise UsageError(f"process {identity.pid} holds no Go program {wanted}",
-                             hint=f"the Go programs in it: {names}")  # fmt: skip
+            raise UsageError(
+                f"process {identity.pid} holds no Go program {wanted}",
+                hint=f"the Go programs in it: {names}",
+            )
     if images:
         return tuple(images)
     assert why is not None

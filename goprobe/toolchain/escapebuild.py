@@ -142,9 +142,14 @@ def _made(listed: _Listed, argument: tuple[str, ...], cwd: Path, tests: bool) ->
         names += [*listed.TestGoFiles, *listed.XTestGoFiles]
     folder = Path(listed.Dir or cwd)
     return GoPackage(
-        listed.ImportPath, listed.Name, folder, tuple(folder / name for name in names), argument,
-        cwd, listed.Standard,
-    )  # fmt: skip
+        listed.ImportPath,
+        listed.Name,
+        folder,
+        tuple(folder / name for name in names),
+        argument,
+        cwd,
+        listed.Standard,
+    )
 
 
 def _list(
@@ -187,9 +192,12 @@ def _build_flags(flags: Sequence[str]) -> list[str]:
 
 
 def build_program(
-    packages: Sequence[GoPackage], go: GoTool, *, flags: Sequence[str] = (),
+    packages: Sequence[GoPackage],
+    go: GoTool,
+    *,
+    flags: Sequence[str] = (),
     progress: Progress | None = None,
-) -> EscapeBuild:  # fmt: skip
+) -> EscapeBuild:
     """The program among the packages, with the messages about all of them.
 
     Raises UsageError where not exactly one is a main package, BuildError where it does not build.
@@ -265,8 +273,14 @@ def _telling(
     """The flags that make the compiler talk of each package, besides what the user has it do."""
     for package in (*(p for p in packages if p is not program), program):
         named = package is program
-        own = flags_for(given, package.path, package.directory, package.cwd,
-                        named=named, standard=package.standard)  # fmt: skip
+        own = flags_for(
+            given,
+            package.path,
+            package.directory,
+            package.cwd,
+            named=named,
+            standard=package.standard,
+        )
         pattern = "" if named else f"{package.path}="
         yield f"-gcflags={pattern}{f'{own} {GCFLAGS}'.lstrip()}"
 

@@ -135,11 +135,17 @@ def build_library(soname: str, functions: Sequence[str], objects: Sequence[str])
     )
     segments = (
         (_PT_LOAD, 5, 0, at_dynamic, at_dynamic, _PAGE),
-        (_PT_LOAD, 6, at_dynamic, len(dynamic),
-         at_objects - at_dynamic + _OBJECT_SIZE * len(objects), _PAGE),
+        (
+            _PT_LOAD,
+            6,
+            at_dynamic,
+            len(dynamic),
+            at_objects - at_dynamic + _OBJECT_SIZE * len(objects),
+            _PAGE,
+        ),
         (_PT_DYNAMIC, 6, at_dynamic, len(dynamic), len(dynamic), 8),
         (_PT_GNU_STACK, 6, 0, 0, 0, 16),
-    )  # fmt: skip
+    )
     image = bytearray(at_dynamic)
     image[:64] = _file_header(len(segments))
     image[64:headers] = b"".join(

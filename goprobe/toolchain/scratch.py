@@ -41,9 +41,14 @@ def run_tidily(
     with scratch(env) as folder:
         own = dict.fromkeys(_NAMED, str(folder)) if folder else {}
         process = subprocess.Popen(
-            command, cwd=cwd, env={**env, **own}, stdin=subprocess.DEVNULL, stdout=stdout,
-            stderr=stderr, process_group=0,
-        )  # fmt: skip
+            command,
+            cwd=cwd,
+            env={**env, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            process_group=0,
+        )
         try:
             return process.wait()
         except BaseException:

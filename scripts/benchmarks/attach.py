@@ -32,9 +32,12 @@ class Beating:
     def __init__(self, *args: int) -> None:
         binary = build(ROOT / "testdata" / "targets" / "heartbeat.go")
         self._process = subprocess.Popen(
-            [binary, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [binary, *map(str, args)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             bufsize=1,
-        )  # fmt: skip
+        )
         self.pid = self._process.pid
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
@@ -72,9 +75,12 @@ def _goprobe(*args: str) -> float:
     program = shutil.which("goprobe", path=str(Path(sys.executable).parent)) or "goprobe"
     start = time.perf_counter()
     subprocess.run(
-        [program, *args], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        [program, *args],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
         env=_environment(),
-    )  # fmt: skip
+    )
     return time.perf_counter() - start
 
 
@@ -85,9 +91,11 @@ def _bare(pid: int) -> None:
 
 def _bare_process(pid: int) -> None:
     subprocess.run(
-        [sys.executable, "-m", "scripts.benchmarks.bare", str(pid)], check=True, cwd=ROOT,
+        [sys.executable, "-m", "scripts.benchmarks.bare", str(pid)],
+        check=True,
+        cwd=ROOT,
         env=_environment(),
-    )  # fmt: skip
+    )
 
 
 def _gaps(program: Beating, runs: int, *choices: Callable[[], object]) -> list[float]:

@@ -119,8 +119,12 @@ def _many_sites(runs: int) -> Iterator[Figure]:
     target = Target(many_sites())
     assert len(target.sites) == SITES
     outcome = target.traced()
-    yield Figure("500 sites of 1,000 hits: miscounted",
-                 sum(abs(n - 1000) for n in outcome.counts.values()), "hits", 0)  # fmt: skip
+    yield Figure(
+        "500 sites of 1,000 hits: miscounted",
+        sum(abs(n - 1000) for n in outcome.counts.values()),
+        "hits",
+        0,
+    )
     taken = side_by_side(
         runs,
         {"plain": target.plain, "counted": lambda: target.traced(0), "traced": target.traced},

@@ -43,9 +43,12 @@ def _goprobe(*args: str) -> _Ran:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     with subprocess.Popen(
-        [program, *args, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, env=environment,
-    ) as process:  # fmt: skip
+        [program, *args, "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
         assert process.stdout is not None
         said = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
@@ -134,8 +137,9 @@ def _stages(pid: int) -> Iterator[Figure]:
 
 def _large(runs: int) -> Iterator[Figure]:
     with _program(_MILLION // 10, _LARGE_MIB) as program:
-        pauses = [_goprobe("heap", str(program.pid), "--types").report["pause_us"]
-                  for _ in range(runs)]  # fmt: skip
+        pauses = [
+            _goprobe("heap", str(program.pid), "--types").report["pause_us"] for _ in range(runs)
+        ]
         resident = _resident(program.pid)
     gib, stop = resident / (1 << 30), median(pauses) / 1e3
     yield Figure(f"stop with a fork, {gib:.1f} GiB resident", stop, "ms", 5.0 + 15.0 * gib)
@@ -183,8 +187,10 @@ def _linear() -> Iterator[Figure]:
     times = objects / small.report["census"]["objects"]
     yield Figure("--types of 10,000,000 objects, whole command", large.seconds, "s")
     yield Figure(
-        f"  as many times one of {times:.1f} times fewer", large.seconds / small.seconds, "",
+        f"  as many times one of {times:.1f} times fewer",
+        large.seconds / small.seconds,
+        "",
         1.3 * times,
-    )  # fmt: skip
+    )
     each = (large.memory - scan) / objects
     yield Figure("  memory an object beyond the pointer-bearing bytes", each, "bytes", 120.0)

@@ -98,8 +98,10 @@ def _asked(pid: int) -> _Ran:
     program = shutil.which("goprobe", path=str(Path(sys.executable).parent)) or "goprobe"
     with subprocess.Popen(
         [program, "heap", str(pid), "--types", "--retained", "--json"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         assert process.stdout is not None
         said = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)

@@ -21,8 +21,15 @@ def measure(runs: int) -> Iterator[Figure]:
     binary = str(build(ROOT / "testdata" / "hello.go", flags=("-gcflags=all=-N -l",)))
     goprobe = shutil.which("goprobe", path=str(Path(sys.executable).parent)) or "goprobe"
     gdb = find_gdb()
-    commands = ["break main.main", "break fmt.Println", "run", *_QUESTIONS, "continue",
-                *_QUESTIONS, "continue"]  # fmt: skip
+    commands = [
+        "break main.main",
+        "break fmt.Println",
+        "run",
+        *_QUESTIONS,
+        "continue",
+        *_QUESTIONS,
+        "continue",
+    ]
     plain = [*gdb.command, "-nx", "-batch"]
     plain += [word for command in commands for word in ("-ex", command)]
     # As users run it: modules compiled once, by the first run.
@@ -30,9 +37,13 @@ def measure(runs: int) -> Iterator[Figure]:
 
     def run(command: list[str], extra: dict[str, str]) -> None:
         subprocess.run(
-            command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, env={**environment, **extra},
-        )  # fmt: skip
+            command,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**environment, **extra},
+        )
 
     def ours() -> None:
         run([goprobe, "trace", "--json", binary], {})

@@ -86,8 +86,11 @@ class _Hunt:
 
     def _tell(self, number: int, worker: Worker, found: Answered, asked: Asked) -> None:
         index = number % len(self.subjects)
-        print(f"\n{self.name} {number}, {self.subjects[index].name}, {asked.question}: "
-              f"{asked.signature}", flush=True)  # fmt: skip
+        print(
+            f"\n{self.name} {number}, {self.subjects[index].name}, {asked.question}: "
+            f"{asked.signature}",
+            flush=True,
+        )
         numbers = self._shrunk(index, worker, found, asked)
         damaged = self.subjects[index].damaged(Choices(numbers))
         told = damaged.told or found.told
@@ -120,8 +123,10 @@ class _Hunt:
 
 
 def _table(hunts: Sequence[_Hunt]) -> None:
-    print(f"\n{'kind':12}{'inputs':>8}{'a second':>10}{'questions':>11}{'refused':>9}"
-          f"{'slowest':>9}{'largest':>10}   tracebacks hangs memory died silent")  # fmt: skip
+    print(
+        f"\n{'kind':12}{'inputs':>8}{'a second':>10}{'questions':>11}{'refused':>9}"
+        f"{'slowest':>9}{'largest':>10}   tracebacks hangs memory died silent"
+    )
     for hunt in hunts:
         row, count = hunt.row, hunt.row.outcomes
         bad = [count[o] for o in _BAD]

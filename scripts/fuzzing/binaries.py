@@ -43,9 +43,15 @@ class Damage:
 
     def once(self) -> None:
         step = self._choices.weighted(
-            (3, self._field), (5, self._bytes), (2, self._word), (2, self._unit), (2, self._filled),
-            (1, self._moved), (1, self._cut), (2, self._packed),
-        )  # fmt: skip
+            (3, self._field),
+            (5, self._bytes),
+            (2, self._word),
+            (2, self._unit),
+            (2, self._filled),
+            (1, self._moved),
+            (1, self._cut),
+            (2, self._packed),
+        )
         step()
 
     def _say(self, text: str) -> None:
@@ -112,9 +118,10 @@ class Damage:
 
     def _cut(self) -> None:
         size = self._choices.weighted(
-            (3, self._choices.one_of(self._layout.parts).at), (1, self._choices.below(256)),
+            (3, self._choices.one_of(self._layout.parts).at),
+            (1, self._choices.below(256)),
             (2, self._choices.below(len(self.data) + 1)),
-        )  # fmt: skip
+        )
         del self.data[size:]
         self._say(f"cut off at {size} bytes")
 

@@ -109,8 +109,9 @@ class _Damage:
         field = self._choices.one_of(self._core.fields)
         old = int.from_bytes(self._core.data[field.at : field.at + field.size], "little")
         new = number(self._choices, field.size, old, self._core.near)
-        self._put(field.at, new.to_bytes(field.size, "little"),
-                  f"{field.name}: {old:#x} becomes {new:#x}")  # fmt: skip
+        self._put(
+            field.at, new.to_bytes(field.size, "little"), f"{field.name}: {old:#x} becomes {new:#x}"
+        )
 
     def _notes(self) -> None:
         choices = self._choices
@@ -124,9 +125,10 @@ class _Damage:
     def _cut(self) -> None:
         choices = self._choices
         self.size = choices.weighted(
-            (3, choices.one_of(self._core.near[:40] or (0,))), (2, choices.below(self.size + 1)),
+            (3, choices.one_of(self._core.near[:40] or (0,))),
+            (2, choices.below(self.size + 1)),
             (1, choices.below(5000)),
-        )  # fmt: skip
+        )
         self.size = min(self.size, len(self._core.data))
         self.told.append(f"cut off at {self.size} bytes")
 
@@ -168,9 +170,14 @@ class Core:
         for _ in range(1 + choices.below(_CHANGES)):
             damage.once()
         return DamagedCore(
-            self.standing, tuple(damage.changes), damage.size, "\n".join(damage.told), wanted,
-            choices.chance(20), self.scratch,
-        )  # fmt: skip
+            self.standing,
+            tuple(damage.changes),
+            damage.size,
+            "\n".join(damage.told),
+            wanted,
+            choices.chance(20),
+            self.scratch,
+        )
 
 
 def _core(standing: Standing, scratch: Path) -> Core:
@@ -188,9 +195,16 @@ def _core(standing: Standing, scratch: Path) -> Core:
         heads += [at, at + 4, at + 8, body, body + 8, body + 32]
         at = body + (length + 3 & ~3)
     return Core(
-        standing, data, layout.fields + layout.programs, near, (start, size), tuple(heads), phoff,
-        phnum, scratch,
-    )  # fmt: skip
+        standing,
+        data,
+        layout.fields + layout.programs,
+        near,
+        (start, size),
+        tuple(heads),
+        phoff,
+        phnum,
+        scratch,
+    )
 
 
 class Cores:

@@ -41,9 +41,12 @@ class _Damage:
 
     def once(self) -> None:
         step = self._choices.weighted(
-            (6, self._field), (5, self._read), (1, self._anywhere), (2, self._every),
+            (6, self._field),
+            (5, self._read),
+            (1, self._anywhere),
+            (2, self._every),
             (2, self._block),
-        )  # fmt: skip
+        )
         step()
 
     def _put(self, at: int, size: int, name: str) -> None:

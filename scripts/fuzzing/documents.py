@@ -64,9 +64,14 @@ def _alike(old: Any, choices: Choices) -> Any:
 
 def _any(choices: Choices) -> Any:
     return choices.weighted(
-        (3, choices.one_of(_NUMBERS)), (3, choices.one_of(_TEXTS)), (1, None), (1, True),
-        (1, []), (1, {}), (1, [[], {}]),
-    )  # fmt: skip
+        (3, choices.one_of(_NUMBERS)),
+        (3, choices.one_of(_TEXTS)),
+        (1, None),
+        (1, True),
+        (1, []),
+        (1, {}),
+        (1, [[], {}]),
+    )
 
 
 def _places(node: Any, path: str) -> Iterator[tuple[Any, Any, str]]:

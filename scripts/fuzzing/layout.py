@@ -54,8 +54,9 @@ def layout_of(data: bytes) -> Layout:
     phentsize, phnum, shentsize, shnum, names = struct.unpack_from("<HHHHH", data, 54)
     programs = [
         Field(f"{name} of segment {i}", phoff + i * phentsize + at, size)
-        for i in range(phnum) for name, (at, size) in _PROGRAM.items()
-    ]  # fmt: skip
+        for i in range(phnum)
+        for name, (at, size) in _PROGRAM.items()
+    ]
     sections: list[Field] = []
     parts = [Part("header", 0, 64)]
     strings = struct.unpack_from("<Q", data, shoff + names * shentsize + 24)[0] if shnum else 0
@@ -79,8 +80,10 @@ def _unit_fields(data: bytes, part: Part) -> list[Field]:
     at, end = part.at, part.at + part.size
     while at + 16 < end:
         length, version = struct.unpack_from("<IH", data, at)
-        found += [Field(f"length of the unit at {at - part.at:#x}", at, 4),
-                  Field(f"version of the unit at {at - part.at:#x}", at + 4, 2)]  # fmt: skip
+        found += [
+            Field(f"length of the unit at {at - part.at:#x}", at, 4),
+            Field(f"version of the unit at {at - part.at:#x}", at + 4, 2),
+        ]
         where = 8 if version >= 5 else 6
         found.append(Field(f"abbreviations of the unit at {at - part.at:#x}", at + where, 4))
         at += 4 + length

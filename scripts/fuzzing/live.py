@@ -62,9 +62,12 @@ class Running:
     def __init__(self, binary: Path) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            [binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+            [binary],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
             preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
-        )  # fmt: skip
+        )
         self.pid = self._process.pid
         assert self._process.stdout
         assert self._process.stdout.readline() == b"ready\n"
@@ -218,8 +221,9 @@ class OfProcesses:
     def subjects(self, home: Path, gos: Sequence[str]) -> Sequence[Live]:
         return [
             Live(go, kind, build(PROGRAM, go=go, flags=BUILDS[kind]), home)
-            for kind in _BUILDS for go in gos
-        ]  # fmt: skip
+            for kind in _BUILDS
+            for go in gos
+        ]
 
 
 KIND: Kind = OfProcesses()

@@ -38,8 +38,11 @@ class DamagedMemory:
         standing = self.standing
         core = OverlaidCore(standing.core, standing.binary, self.patches)
         target = CoreTarget(core, standing.target.program, standing.target.bias)
-        addresses = (*standing.addresses, *(at for at, _ in self.patches),
-                     *(int.from_bytes(new, "little") for _, new in self.patches))  # fmt: skip
+        addresses = (
+            *standing.addresses,
+            *(at for at, _ in self.patches),
+            *(int.from_bytes(new, "little") for _, new in self.patches),
+        )
         asked = Asked(target, addresses, self.object)
         every = [Question(name, partial(self._compared, name, asked)) for name in OF_PROCESS]
         try:

@@ -14,9 +14,14 @@ def number(choices: Choices, size: int, old: int, near: Sequence[int] = ()) -> i
     mask = (1 << 8 * size) - 1
     bits = 8 * size
     way = choices.weighted(
-        (3, "small"), (3, "power"), (2, "step"), (2, "bit"), (1, "all"), (2, "any"),
+        (3, "small"),
+        (3, "power"),
+        (2, "step"),
+        (2, "bit"),
+        (1, "all"),
+        (2, "any"),
         (5 if near else 0, "near"),
-    )  # fmt: skip
+    )
     match way:
         case "small":
             return choices.one_of(_SMALL) & mask
@@ -38,7 +43,8 @@ def number(choices: Choices, size: int, old: int, near: Sequence[int] = ()) -> i
 def some_bytes(choices: Choices, size: int) -> bytes:
     """A run of bytes: of one value, or of any."""
     if choices.chance(60):
-        return bytes([choices.weighted(
-            (4, 0), (4, 0xFF), (3, 0x80), (2, 1), (1, 0x41), (1, 0x7F)
-        )]) * size  # fmt: skip
+        return (
+            bytes([choices.weighted((4, 0), (4, 0xFF), (3, 0x80), (2, 1), (1, 0x41), (1, 0x7F))])
+            * size
+        )
     return bytes(choices.below(256) for _ in range(min(size, 64))) * (size // 64 + 1)

@@ -39,10 +39,14 @@ def sums(report: object) -> dict[str, int]:
     if isinstance(report, HeapReport):
         census = report.census
         return {
-            "objects": census.objects, "bytes": census.bytes, "free bytes": census.free_bytes,
-            "span bytes": census.span_bytes, "manual bytes": census.manual_bytes,
-            "spans in use": census.spans.in_use, "manual spans": census.spans.manual,
-        }  # fmt: skip
+            "objects": census.objects,
+            "bytes": census.bytes,
+            "free bytes": census.free_bytes,
+            "span bytes": census.span_bytes,
+            "manual bytes": census.manual_bytes,
+            "spans in use": census.spans.in_use,
+            "manual spans": census.spans.manual,
+        }
     if isinstance(report, GoroutinesReport):
         # Whether one of them is dead stands nowhere else than in its status.
         return {"goroutines, dead or not": len(report.goroutines) + report.dead}

@@ -73,8 +73,9 @@ def _structs(world: World) -> Iterator[Struct]:
     waiting = layout.offset("g", "waiting")
     yield from several("sudog", [s for g in goroutines if (s := u64(memory, g.address + waiting))])
     yield from several("p", listed("allp"))
-    yield from several("mcache", [u64(memory, p + layout.offset("p", "mcache"))
-                                  for p in listed("allp")])  # fmt: skip
+    yield from several(
+        "mcache", [u64(memory, p + layout.offset("p", "mcache")) for p in listed("allp")]
+    )
     machines: list[int] = []
     at, link = u64(memory, roots["allm"]) if "allm" in roots else 0, layout.offset("m", "alllink")
     while at and len(machines) < _LISTED:

@@ -96,9 +96,13 @@ def _asked(question: Question) -> dict[str, object]:
     seconds = time.process_time() - start
     peak = _resident("VmHWM") - before
     return {
-        "question": question.name, "outcome": outcome, "detail": detail, "where": where,
-        "seconds": seconds, "peak": peak,
-    }  # fmt: skip
+        "question": question.name,
+        "outcome": outcome,
+        "detail": detail,
+        "where": where,
+        "seconds": seconds,
+        "peak": peak,
+    }
 
 
 def _resident(name: str) -> int:

@@ -103,8 +103,11 @@ def observed(arguments: Sequence[str]) -> Run:
     """What goprobe calls on this command line, in a Python of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "scripts.lib.following", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Run)
 
 

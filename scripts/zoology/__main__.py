@@ -63,9 +63,13 @@ def main() -> int:
 
 
 def _look(
-    program: Program, patience: float, tries: int, keep: Path | None, rows: list[Row],
+    program: Program,
+    patience: float,
+    tries: int,
+    keep: Path | None,
+    rows: list[Row],
     counts: Counter[str],
-) -> None:  # fmt: skip
+) -> None:
     try:
         seen = _visited(program, patience, tries)
     except NotBroughtError as error:

@@ -52,18 +52,27 @@ class Asker:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             start = time.perf_counter()
             process = subprocess.Popen(
-                [*self._prefix(), _GOPROBE, *args], stdin=subprocess.DEVNULL, stdout=out,
-                stderr=err, env=self._environment(), cwd="/",
-            )  # fmt: skip
+                [*self._prefix(), _GOPROBE, *args],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=self._environment(),
+                cwd="/",
+            )
             code, used = _ended(process, start + _MOST_SECONDS)
             seconds = time.perf_counter() - start
             out.seek(0)
             err.seek(0)
             said = err.read().decode("utf-8", "replace")
             return Ran(
-                " ".join(args), code, out.read(), said, seconds, used.ru_utime + used.ru_stime,
+                " ".join(args),
+                code,
+                out.read(),
+                said,
+                seconds,
+                used.ru_utime + used.ru_stime,
                 used.ru_maxrss * 1024,
-            )  # fmt: skip
+            )
 
     def _environment(self) -> dict[str, str]:
         return {"HOME": str(self.home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}

@@ -84,15 +84,24 @@ def _started(program: Program, site: Site) -> Iterator[subprocess.Popen[bytes]]:
     if len(binaries) != 1:
         raise NotKeptError(f"{program.package.folder} holds {len(binaries)} {program.binary}")
     environment = {
-        "HOME": str(site.folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
-        "TMPDIR": str(site.folder), "USER": "zoo", "GODEBUG": "gctrace=1", **program.environment,
-    }  # fmt: skip
+        "HOME": str(site.folder),
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(site.folder),
+        "USER": "zoo",
+        "GODEBUG": "gctrace=1",
+        **program.environment,
+    }
     with open(site.log, "wb") as log:
         process = subprocess.Popen(
-            [binaries[0], *program.command(site)], env=environment, cwd=site.folder,
-            stdin=subprocess.PIPE if program.stdin else subprocess.DEVNULL, stdout=log, stderr=log,
+            [binaries[0], *program.command(site)],
+            env=environment,
+            cwd=site.folder,
+            stdin=subprocess.PIPE if program.stdin else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
             **as_user(site.user),
-        )  # type: ignore[call-overload]  # fmt: skip
+        )  # type: ignore[call-overload]
     try:
         yield process
     finally:

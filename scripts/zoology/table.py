@@ -41,11 +41,21 @@ class Row:
         checks += f", {self.failed} FAILED" if self.failed else ""
         checks += f", {self.skipped} skipped" if self.skipped else ""
         return (
-            self.program, self.go, self.build, _size(self.rss), f"{self.objects:,}",
-            _size(self.bytes), f"{self.typed:.1%}", f"{self.bytes_typed:.1%}",
-            f"{self.stop * 1000:.1f} ms", f"{self.wall:.1f} s", f"{self.cpu:.1f} s",
-            f"{self.first:.1f} s", _size(self.memory), checks,
-        )  # fmt: skip
+            self.program,
+            self.go,
+            self.build,
+            _size(self.rss),
+            f"{self.objects:,}",
+            _size(self.bytes),
+            f"{self.typed:.1%}",
+            f"{self.bytes_typed:.1%}",
+            f"{self.stop * 1000:.1f} ms",
+            f"{self.wall:.1f} s",
+            f"{self.cpu:.1f} s",
+            f"{self.first:.1f} s",
+            _size(self.memory),
+            checks,
+        )
 
 
 def _size(count: int) -> str:

@@ -324,8 +324,10 @@ def test_real_calls_of_composite_values(go: str) -> None:
     signature = assign(types, outs)
     stops = calls(path, "main.mixed")
     gdb, entry = next(stops)
-    raw = [entry.value(a.pieces, a.stack, t.size)
-           for a, t in zip(signature.parameters, types, strict=True)]  # fmt: skip
+    raw = [
+        entry.value(a.pieces, a.stack, t.size)
+        for a, t in zip(signature.parameters, types, strict=True)
+    ]
     assert struct.unpack_from("<if", raw[0]) == (11, 12.5)
     text = struct.unpack_from("<QQ", raw[0], 8)
     assert gdb(f"output *(char(*)[8]){text[0]:#x}") == '"thirteen"' and text[1] == 8
@@ -334,8 +336,9 @@ def test_real_calls_of_composite_values(go: str) -> None:
     assert struct.unpack("<3H", raw[3]) == (17, 18, 19)
     assert raw[4] == b"\x01"
     _, back = next(stops)
-    done = [back.value(a.pieces, a.stack, t.size)
-            for a, t in zip(signature.results, outs, strict=True)]  # fmt: skip
+    done = [
+        back.value(a.pieces, a.stack, t.size) for a, t in zip(signature.results, outs, strict=True)
+    ]
     assert struct.unpack("<ff", done[0]) == (14.5, -15)
     assert done[1] == raw[0]
     assert struct.unpack("<ii", done[2]) == (16, 19)

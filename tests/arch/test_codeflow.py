@@ -215,8 +215,18 @@ def test_a_line_begins_behind_the_call_of_the_line_above() -> None:
 def test_what_another_line_only_moves_does_not_leave_the_line() -> None:
     # xor eax, eax; jmp 7; mov rax, rcx; mov [rsp+18h], rax; mov eax, 3; call; mov rcx, [rsp+18h];
     # cmp rcx, 2; jl 4; ret: the line has [0, 4) and [12, 22)
-    code = ["31c0", "eb03", "4889c8", SAVE_RAX, MOV_EAX_3, call(17, OTHER), "488b4c2418",
-            "4883f902", "7ce3", "c3"]  # fmt: skip
+    code = [
+        "31c0",
+        "eb03",
+        "4889c8",
+        SAVE_RAX,
+        MOV_EAX_3,
+        call(17, OTHER),
+        "488b4c2418",
+        "4883f902",
+        "7ce3",
+        "c3",
+    ]
     assert optimised_ways(code, stretch(0, 4, 0), stretch(12, 22, 12)) == [12]
 
 

@@ -83,11 +83,15 @@ def test_globals_are_where_the_symbol_table_has_them(go: str) -> None:
 def test_kinds_of_go(go: str) -> None:
     debug = DebugInfo(ElfFile(build(PROGRAMS / "structs.go", go=go)))
     for name, kind, size in (
-        ("int", GoKind.INT, 8), ("string", GoKind.STRING, 16), ("bool", GoKind.BOOL, 1),
-        ("[]uint8", GoKind.SLICE, 24), ("*runtime.g", GoKind.POINTER, 8),
-        ("error", GoKind.INTERFACE, 16), ("runtime.mspan", GoKind.STRUCT, None),
+        ("int", GoKind.INT, 8),
+        ("string", GoKind.STRING, 16),
+        ("bool", GoKind.BOOL, 1),
+        ("[]uint8", GoKind.SLICE, 24),
+        ("*runtime.g", GoKind.POINTER, 8),
+        ("error", GoKind.INTERFACE, 16),
+        ("runtime.mspan", GoKind.STRUCT, None),
         ("func()", GoKind.FUNC, 8),
-    ):  # fmt: skip
+    ):
         found = debug.type_named(name)
         assert found.kind == kind
         assert size is None or found.size == size
@@ -125,10 +129,14 @@ def test_damaged_debug_information_is_one_error(at: int, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [(b"", NotGoError), (b"hello", NotGoError), (b"\x7fELF", NotGoError),
-     (b"\x7fELF" + bytes([2, 1]) + bytes(58), UsageError),
-     (b"\x7fELF" + bytes([2, 1, 1]) + bytes(9) + b"\x02\0\x3e\0" + b"\xff" * 44, NotGoError)],
-)  # fmt: skip
+    [
+        (b"", NotGoError),
+        (b"hello", NotGoError),
+        (b"\x7fELF", NotGoError),
+        (b"\x7fELF" + bytes([2, 1]) + bytes(58), UsageError),
+        (b"\x7fELF" + bytes([2, 1, 1]) + bytes(9) + b"\x02\0\x3e\0" + b"\xff" * 44, NotGoError),
+    ],
+)
 def test_what_is_no_elf_is_said(content: bytes, error: type[Exception], tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)

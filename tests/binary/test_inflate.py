@@ -25,8 +25,9 @@ def zstd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("zstd") / "zoo"
     done = subprocess.run(
         ["objcopy", "--compress-debug-sections=zstd", build(TESTDATA / "zoo.go"), made],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         pytest.skip(f"objcopy does not know zstd: {done.stderr}")
     return made

@@ -287,9 +287,12 @@ func main() {
 def listing(path: Path, go: str) -> str:
     done = subprocess.run(
         [toolchain(go), "build", "-gcflags=-S", "-o", os.devnull, path.parent / "main.go"],
-        capture_output=True, text=True, check=True, cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=path.parent,
         env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"},
-    )  # fmt: skip
+    )
     return done.stderr
 
 

@@ -183,8 +183,10 @@ def test_a_profile_that_pprof_reads(program: Running, tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
     kinds = told.stdout.split("Samples:\n")[1].split("\n")[0]
     assert [kind.partition("/")[0] for kind in kinds.split()] == [
-        "inuse_objects", "inuse_space", "retained",
-    ]  # fmt: skip
+        "inuse_objects",
+        "inuse_space",
+        "retained",
+    ]
     assert "main.chain" in told.stdout
     assert "main.node" in told.stdout
 
@@ -193,9 +195,19 @@ def test_a_profile_that_pprof_reads(program: Running, tmp_path: Path) -> None:
 def test_text_fits_the_screen(program: Running, width: int) -> None:
     entry = program["entry"]
     ran = goprobe(
-        "heap", str(program.pid), "--types", "--retained", "--unreachable", "--path", entry,
-        "--referrers", entry, "--object", entry, env=environment(COLUMNS=str(width)),
-    )  # fmt: skip
+        "heap",
+        str(program.pid),
+        "--types",
+        "--retained",
+        "--unreachable",
+        "--path",
+        entry,
+        "--referrers",
+        entry,
+        "--object",
+        entry,
+        env=environment(COLUMNS=str(width)),
+    )
     assert ran.code == 0, ran.err
     assert "main.node" in ran.text
     assert "main.chain" in ran.text

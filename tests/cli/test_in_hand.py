@@ -91,8 +91,10 @@ def test_a_proc_of_another_pid_namespace(command: str) -> None:
     arguments = {"trace": [str(build(PROGRAM))], "where": ["1", "0x400000"], "doctor": []}[command]
     done = subprocess.run(
         ["unshare", "--pid", "--fork", sys.executable, "-m", "goprobe", command, *arguments],
-        env=environment(), capture_output=True, text=True,
-    )  # fmt: skip
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
     if "unshare:" in done.stderr:
         pytest.skip("no namespace of our own here")
     said = " ".join((done.stdout + done.stderr).split())

@@ -71,8 +71,10 @@ def test_an_interrupt_at_any_moment(command: str, program: Running) -> None:
     for number in range(TRIES // 4):
         child = subprocess.Popen(
             [sys.executable, "-c", START, command, *arguments],
-            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         if begun(child.pid):
             time.sleep(chance.random() * LONGEST * (number + 1) / (TRIES // 4))
             child.send_signal(signal.SIGINT)
@@ -106,9 +108,11 @@ def _import(folder: Path, body: str, *, number: int) -> subprocess.CompletedProc
         "sys.exit(run(['do'], (Command(),)))\n"
     )
     return subprocess.run(
-        [sys.executable, "-c", code], env=environment(PYTHONPATH=str(folder)),
-        capture_output=True, timeout=60,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        env=environment(PYTHONPATH=str(folder)),
+        capture_output=True,
+        timeout=60,
+    )
 
 
 NAMING = """import time
@@ -171,6 +175,9 @@ def test_no_thread_of_ours_takes_signals(program: Running, command: str) -> None
     )
     done = subprocess.run(
         [sys.executable, "-c", code, command, str(program.pid)],
-        env=environment(), capture_output=True, check=True, text=True,
-    )  # fmt: skip
+        env=environment(),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
     assert done.stdout.splitlines()[-1] == f"threads 1 {os.environ.get('OPENBLAS_NUM_THREADS')}"

@@ -105,9 +105,16 @@ def test_a_wrong_command_line_is_one_sentence_and_where_help_is(line: list[str],
 
 @pytest.mark.parametrize(
     ("timeout", "seconds"),
-    [("2", 2), ("0.5", 0.5), ("1e3", 1000), ("30s", 30), ("250ms", 0.25), ("1.5h", 5400),
-     ("1000000", 1e6)],
-)  # fmt: skip
+    [
+        ("2", 2),
+        ("0.5", 0.5),
+        ("1e3", 1000),
+        ("30s", 30),
+        ("250ms", 0.25),
+        ("1.5h", 5400),
+        ("1000000", 1e6),
+    ],
+)
 def test_a_timeout_is_a_length_of_time(timeout: str, seconds: float) -> None:
     assert Patience(timeout).seconds == seconds
 

@@ -151,9 +151,14 @@ def test_a_full_disk_is_a_sentence() -> None:
 )
 def test_signals_unwind_and_say_nothing(number: signal.Signals, code: int) -> None:
     body = "\n            ".join(
-        ["try:", "    print('ready', flush=True)", "    time.sleep(60)",
-         "finally:", "    print('unwound', flush=True)"]
-    )  # fmt: skip
+        [
+            "try:",
+            "    print('ready', flush=True)",
+            "    time.sleep(60)",
+            "finally:",
+            "    print('unwound', flush=True)",
+        ]
+    )
     with python(body) as child:
         assert child.stdout is not None and child.stderr is not None
         assert child.stdout.readline() == b"ready\n"

@@ -185,9 +185,9 @@ def test_no_breakpoint_within_an_instruction() -> None:
 
 def test_a_file_that_a_line_directive_names(tmp_path: Path) -> None:
     text = "package main\n\n//line grammar.y:40\nfunc main() {\n\tprintln(1)\n}\n"
-    (stop,) = goprobe(
-        "trace", source(tmp_path, text), "--break", "grammar.y:41", "--json"
-    ).json["stops"]  # fmt: skip
+    (stop,) = goprobe("trace", source(tmp_path, text), "--break", "grammar.y:41", "--json").json[
+        "stops"
+    ]
     assert (stop["file"].rpartition("/")[2], stop["line"]) == ("grammar.y", 41)
 
 
@@ -253,9 +253,12 @@ def test_colour_is_for_terminals_without_no_color() -> None:
     def on_terminal(**extra: str) -> bytes:
         terminal, inside = pty.openpty()
         child = subprocess.Popen(
-            command("trace", HELLO), env=environment(TERM="xterm", **extra), stdout=inside,
-            stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            command("trace", HELLO),
+            env=environment(TERM="xterm", **extra),
+            stdout=inside,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )
         os.close(inside)
         shown = b""
         while True:
@@ -279,8 +282,10 @@ def test_colour_is_for_terminals_without_no_color() -> None:
 def test_an_interrupt_leaves_no_process_behind(number: signal.Signals, code: int) -> None:
     child = started(
         ["trace", build(SLEEPER), "--break", "main.main"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     with child:
         assert child.stdout is not None and child.stderr is not None
         assert child.stdout.readline() == b"ready\n"

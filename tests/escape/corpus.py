@@ -68,9 +68,11 @@ def _item(text: str, where: str) -> Want:
     if first and not dash:
         last = first
     return Want(
-        Verdict(match[1]), int(match[2]) if match[2] else -1,
-        release_of(first) if first else (0, 0), release_of(last) if last else (99, 99),
-    )  # fmt: skip
+        Verdict(match[1]),
+        int(match[2]) if match[2] else -1,
+        release_of(first) if first else (0, 0),
+        release_of(last) if last else (99, 99),
+    )
 
 
 def is_aside(site: Site) -> bool:
@@ -181,11 +183,18 @@ def witnessed(name: str, go: str) -> Iterator[Witnessed]:
         with said.open("w+b") as errors:
             report = escape(
                 EscapeRequest(
-                    (str(home),), Mode.TEST, run="TestProgram", go=str(toolchain(go)), hits=2000,
+                    (str(home),),
+                    Mode.TEST,
+                    run="TestProgram",
+                    go=str(toolchain(go)),
+                    hits=2000,
                     args=(f"-test.memprofile={profile}", "-test.memprofilerate=1"),
-                    timeout=120.0, stdout=errors.fileno(), stderr=errors.fileno(), cwd=home,
+                    timeout=120.0,
+                    stdout=errors.fileno(),
+                    stderr=errors.fileno(),
+                    cwd=home,
                 )
-            )  # fmt: skip
+            )
         mallocs = re.search(r"^mallocs (\d+)", said.read_text(), re.M)
         assert mallocs, said.read_text()
         source = home / f"{name}.go"

@@ -26,9 +26,13 @@ def escape(folder: Path, *targets: str, **options: object) -> EscapeReport:
     """The report on packages in a folder, the program's own output thrown away."""
     with go_environment(), Path(os.devnull).open("w") as nothing:
         return goprobe.escape(
-            *(targets or (".",)), go=GO, cwd=folder, stdout=nothing.fileno(),
-            stderr=nothing.fileno(), **{"timeout": 120.0, **options},  # type: ignore[arg-type]
-        )  # fmt: skip
+            *(targets or (".",)),
+            go=GO,
+            cwd=folder,
+            stdout=nothing.fileno(),
+            stderr=nothing.fileno(),
+            **{"timeout": 120.0, **options},  # type: ignore[arg-type]
+        )
 
 
 def module(folder: Path, files: dict[str, str], name: str = "example.com/m") -> Path:
@@ -41,9 +45,7 @@ def module(folder: Path, files: dict[str, str], name: str = "example.com/m") -> 
 
 
 def at(report: EscapeReport, file: str, line: int) -> list[Site]:
-    return [
-        s for s in report.sites if s.file == file and s.line == line and not s.parameter
-    ]  # fmt: skip
+    return [s for s in report.sites if s.file == file and s.line == line and not s.parameter]
 
 
 def program(body: str) -> dict[str, str]:
@@ -145,8 +147,9 @@ def test_a_program_that_panics_and_recovers(tmp_path: Path) -> None:
     report = escape(tmp_path)
     assert report.exit == Exit(code=0)
     assert (the_allocation(report).hits, the_allocation(report).verdict) == (
-        10, Verdict.CONFIRMED_HEAP,
-    )  # fmt: skip
+        10,
+        Verdict.CONFIRMED_HEAP,
+    )
 
 
 def test_a_program_that_deadlocks(tmp_path: Path) -> None:
@@ -567,8 +570,10 @@ def test_several_packages_of_which_some_have_tests(tmp_path: Path) -> None:
 
 
 def test_static_looks_at_the_code_alone(tmp_path: Path) -> None:
-    body = '\tsink = allocate(1)\n\tvar s any = "constant"\n\tprintln(s.(string))\n' \
-           '\tos.WriteFile("ran", nil, 0o666)'  # fmt: skip
+    body = (
+        '\tsink = allocate(1)\n\tvar s any = "constant"\n\tprintln(s.(string))\n'
+        '\tos.WriteFile("ran", nil, 0o666)'
+    )
     module(tmp_path, with_imports(body, "os"))
     report = escape(tmp_path, static=True)
     assert not (tmp_path / "ran").exists()
@@ -577,8 +582,11 @@ def test_static_looks_at_the_code_alone(tmp_path: Path) -> None:
     assert (site.verdict, site.hits) == (Verdict.UNOBSERVED, 0)
     assert site.reason.startswith("not run: the code calls runtime.")
     assert {s.verdict for s in report.sites} <= {
-        Verdict.UNOBSERVED, Verdict.ELIDED, Verdict.STATIC, Verdict.DEAD,
-    }  # fmt: skip
+        Verdict.UNOBSERVED,
+        Verdict.ELIDED,
+        Verdict.STATIC,
+        Verdict.DEAD,
+    }
 
 
 # Promises

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from goprobe.analysis.escape.expressions import same_type, shape_of
 from goprobe.analysis.escape.predictions import Sources, is_global, is_parameter
 from goprobe.analysis.escape.promises import code_only, promises_in
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
 
 F = Family

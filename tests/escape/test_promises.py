@@ -43,9 +43,12 @@ def run(name: str, go: str, **options: object) -> Ran:
     source = FOLDER / f"{name}.go"
     with go_environment(), TemporaryFile() as printed:
         report = goprobe.escape(
-            str(source), go=str(toolchain(go)), timeout=120, stdout=printed.fileno(),
+            str(source),
+            go=str(toolchain(go)),
+            timeout=120,
+            stdout=printed.fileno(),
             **options,  # type: ignore[arg-type]
-        )  # fmt: skip
+        )
         printed.seek(0)
         text = printed.read().decode()
     assert report.exit == Exit(code=0), text

@@ -34,9 +34,14 @@ Place = tuple[str, int]
 def study(package: str, go: str, output: Path, **options: object) -> EscapeReport:
     with go_environment(), output.open("w") as file:
         return goprobe.escape(
-            package, go=str(toolchain(go)), cwd="/", stdout=file.fileno(), stderr=file.fileno(),
-            timeout=900.0, **options,  # type: ignore[arg-type]
-        )  # fmt: skip
+            package,
+            go=str(toolchain(go)),
+            cwd="/",
+            stdout=file.fileno(),
+            stderr=file.fileno(),
+            timeout=900.0,
+            **options,  # type: ignore[arg-type]
+        )
 
 
 def check_whole(report: EscapeReport, output: Path) -> None:

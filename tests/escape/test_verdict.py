@@ -11,7 +11,8 @@ from goprobe.analysis.escape.verdict import judge
 from goprobe.model.address import Address
 from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
 from goprobe.model.location import Kind
-from goprobe.runtime.allocators import ALLOCATORS, Allocator, Family
+from goprobe.runtime.allocatorcalls import Allocator, Family
+from goprobe.runtime.allocators import ALLOCATORS
 
 _BY_NAME = {a.name: a for a in ALLOCATORS}
 HEAP, STACK, NONE = Prediction.HEAP, Prediction.STACK, Prediction.NONE
@@ -23,8 +24,15 @@ def allocator(name: str) -> Allocator:
 
 
 def outcome(kind: str, count: int = 1, name: str = "somewhere") -> Outcome:
-    return Outcome(kind=kind, count=count, bytes=8 * count, type="int", address=Address(0x10),
-                   name=name, opened=count)  # fmt: skip
+    return Outcome(
+        kind=kind,
+        count=count,
+        bytes=8 * count,
+        type="int",
+        address=Address(0x10),
+        name=name,
+        opened=count,
+    )
 
 
 def called(
@@ -34,9 +42,13 @@ def called(
     seen = sum(o.count for o in outcomes)
     heap = sum(o.count for o in outcomes if o.kind == Kind.HEAP)
     return CallEvidence(
-        allocator(name), seen if hits < 0 else hits, seen, outcomes, heap if made < 0 else made,
+        allocator(name),
+        seen if hits < 0 else hits,
+        seen,
+        outcomes,
+        heap if made < 0 else made,
         on_g0=on_g0,
-    )  # fmt: skip
+    )
 
 
 def site(prediction: Prediction, *calls: CallEvidence, **more: object) -> Evidence:
@@ -179,8 +191,12 @@ def test_every_combination_is_judged(made: Allocator, place: str, prediction: Pr
     assert reason
     heap_said_stack = place == Kind.HEAP and prediction is STACK
     if heap_said_stack and made.family not in (
-        Family.ASSIGN, Family.GO, Family.DEFER, Family.MOVE, Family.BOOKKEEPING
-    ):  # fmt: skip
+        Family.ASSIGN,
+        Family.GO,
+        Family.DEFER,
+        Family.MOVE,
+        Family.BOOKKEEPING,
+    ):
         assert verdict is V.SPILLED_TO_HEAP
     if verdict is V.CONTRADICTED:
         assert prediction is HEAP and place == Kind.GOROUTINE_STACK

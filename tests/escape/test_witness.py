@@ -41,10 +41,13 @@ def blocks_by_line(report: EscapeReport, file: str) -> tuple[Counter[int], int]:
 def test_lines_and_allocations_are_those_of_the_memory_profile(program: str, go: str) -> None:
     with witnessed(program, go) as seen:
         ours, direct = blocks_by_line(seen.report, f"{program}.go")
-        theirs = Counter({
-            line: count for (file, line), count in allocations_by_line(seen.profile).items()
-            if file == str(seen.source)
-        })  # fmt: skip
+        theirs = Counter(
+            {
+                line: count
+                for (file, line), count in allocations_by_line(seen.profile).items()
+                if file == str(seen.source)
+            }
+        )
     # What package variables begin with was made before the profile was switched on.
     globals_ = {line for line in ours if is_global(str(seen.source_copy), line, Sources())}
     differing = {
@@ -59,7 +62,11 @@ def test_lines_and_allocations_are_those_of_the_memory_profile(program: str, go:
         assert not differing, f"line: (goprobe, profile) {differing}"
     assert sum(theirs.values()) > 5
     if program not in _ALLOCATE_ELSEWHERE_TOO:
-        initial = sum(c.allocations for s in seen.report.sites for c in s.calls
-                      if c.line in globals_ and c.file == f"{program}.go")  # fmt: skip
+        initial = sum(
+            c.allocations
+            for s in seen.report.sites
+            for c in s.calls
+            if c.line in globals_ and c.file == f"{program}.go"
+        )
         made = sum(c.allocations for s in seen.report.sites for c in s.calls)
         assert made - initial == seen.mallocs

@@ -68,11 +68,21 @@ def test_stdout_is_json_alone_and_progress_is_quiet(hello: Ran) -> None:
 @pytest.mark.parametrize(
     ("number", "verdict"),
     [
-        (1, "holds"), (2, "differs"), (3, "differs"), (4, "differs"), (5, "holds"), (6, "differs"),
-        (7, "holds"), (8, "differs"), (9, "holds"), (10, "differs"), (11, "holds"), (12, "holds"),
+        (1, "holds"),
+        (2, "differs"),
+        (3, "differs"),
+        (4, "differs"),
+        (5, "holds"),
+        (6, "differs"),
+        (7, "holds"),
+        (8, "differs"),
+        (9, "holds"),
+        (10, "differs"),
+        (11, "holds"),
+        (12, "holds"),
         (14, "differs"),
     ],
-)  # fmt: skip
+)
 def test_verdicts_that_are_certain(hello: Ran, number: int, verdict: str) -> None:
     if boxes_on_the_heap(hello):
         verdict = {9: "differs", 14: "holds"}.get(number, verdict)
@@ -131,9 +141,12 @@ def test_evidence_tells_what_was_measured(hello: Ran) -> None:
     told = {number: "\n".join(claim(hello, number)["evidence"]) for number in range(1, 15)}
     for number, fact in {
         5: "copied of main.main: header of 16 bytes at 0x",
-        7: "at the stop in main.bottom: stack [0x", 8: "runtime.maxstacksize is 1000000000",
-        10: "first text: [0x", 11: "memstats.numgc was 0", 12: "runtime.",
-    }.items():  # fmt: skip
+        7: "at the stop in main.bottom: stack [0x",
+        8: "runtime.maxstacksize is 1000000000",
+        10: "first text: [0x",
+        11: "memstats.numgc was 0",
+        12: "runtime.",
+    }.items():
         assert fact in told[number], told[number]
 
 
@@ -155,15 +168,17 @@ def test_what_contradicts_the_picture_is_told(hello: Ran) -> None:
     for claims, name in (
         ((*report.claims[:9], lie, *report.claims[10:]), "picture_agrees"),
         (swapped, "claims_whole"),
-    ):  # fmt: skip
+    ):
         bad = audit_explain(replace(report, claims=claims))
         assert [entry.check for entry in bad if not entry.holds] == [name]
 
 
 def test_the_stack_that_moved(hello: Ran) -> None:
     measured = claim(hello, 7)["measured"]
-    before, after = (int(part.split()[0].rstrip(","), 16)
-                     for part in measured.partition("was at ")[2].split(", then at "))  # fmt: skip
+    before, after = (
+        int(part.split()[0].rstrip(","), 16)
+        for part in measured.partition("was at ")[2].split(", then at ")
+    )
     assert before != after
 
 

@@ -59,9 +59,14 @@ def _parse(lines: list[str]) -> Printed:
             continue
         frames.append((call[: call.rindex("(")], Path(path).name, int(line)))
     return Printed(
-        int(header[1]), state, "locked to thread" in notes, tuple(frames), created_by, parent,
+        int(header[1]),
+        state,
+        "locked to thread" in notes,
+        tuple(frames),
+        created_by,
+        parent,
         created_at,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +115,9 @@ def test_a_stop_tells_the_same_as_a_child(
     }
     assert {(g.frames, g.created_by) for g in stopped.goroutines if not g.system} >= {
         (g.frames, g.created_by)
-        for g in compared.report.goroutines if g.wait_reason == "chan receive"
-    }  # fmt: skip
+        for g in compared.report.goroutines
+        if g.wait_reason == "chan receive"
+    }
 
 
 def test_ids(compared: Compared) -> None:

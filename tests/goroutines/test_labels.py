@@ -99,8 +99,10 @@ def _as_profiled(program: Running, report: GoroutinesReport) -> None:
 def test_text_tells_labels_where_more_is_wanted(verbose: bool) -> None:
     with running(build(SOURCE, go=matrix()[-1])) as program:
         target = open_target(program.pid)
-        reports = [goroutines(target, each=each, stacks=stacks)
-                   for each, stacks in ((False, False), (True, False), (True, True))]  # fmt: skip
+        reports = [
+            goroutines(target, each=each, stacks=stacks)
+            for each, stacks in ((False, False), (True, False), (True, True))
+        ]
     for report in reports:
         text = render(report, "text", RenderOptions(verbose=verbose, width=200)).decode()
         assert ("worker=0" in text) == ("worker=2" in text) == verbose

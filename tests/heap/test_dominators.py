@@ -97,8 +97,12 @@ def test_ways_are_shortest(edges: Graph) -> None:
     distance = {0: 0}
     level = [0]
     while level:
-        level = [to for node in level for to in edges[node] if to not in distance
-                 and not distance.update({to: distance[node] + 1})]  # fmt: skip
+        level = [
+            to
+            for node in level
+            for to in edges[node]
+            if to not in distance and not distance.update({to: distance[node] + 1})
+        ]
     assert {int(n) for n in np.flatnonzero(via != UNREACHED)} == set(distance)
     for node in distance:
         if via[node] == START:

@@ -23,9 +23,9 @@ def _graph(objects: list[set[int]]) -> Graph:
 @given(_OBJECTS, _PARTS)
 def test_edges_within_parts(objects: list[set[int]], parts: list[tuple[int, int, int]]) -> None:
     graph = _graph(objects)
-    nodes, low, high = np.array([(n % len(objects), a, b) for n, a, b in parts], np.int64).reshape(
-        -1, 3
-    ).T  # fmt: skip
+    nodes, low, high = (
+        np.array([(n % len(objects), a, b) for n, a, b in parts], np.int64).reshape(-1, 3).T
+    )
     edges, row = graph.edges_within(nodes, low, high)
     found = [(int(r), int(graph.offset[e])) for e, r in zip(edges, row, strict=True)]
     wanted = [

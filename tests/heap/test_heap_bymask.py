@@ -31,9 +31,10 @@ def test_every_type_that_is_allocated_is_known(go: str) -> None:
             missing = [
                 types.full_name(rtype)
                 for kind in named
-                if (rtype := types.rtype_of(kind)) and catalog.row(rtype) < 0
+                if (rtype := types.rtype_of(kind))
+                and catalog.row(rtype) < 0
                 and types.kind(rtype) in (GoKind.STRUCT, GoKind.ARRAY)
-            ]  # fmt: skip
+            ]
             assert len(named) > 1000
             assert not [name for name in missing if not name.startswith("struct { F uintptr")]
 

@@ -83,9 +83,11 @@ def test_the_data_of_an_interface_whose_first_word_is_not_kept(go: str) -> None:
     debug = GoProgram(ElfFile(build(TESTDATA / "lonedata.go", go=go))).debug
     function = next(f for f in debug.index.functions if f.name == "main.wait")
     held = next(
-        local for scope in debug.scopes(function, function.low) for local in scope.locals
+        local
+        for scope in debug.scopes(function, function.low)
+        for local in scope.locals
         if local.name == "held"
-    )  # fmt: skip
+    )
     kind = debug.types.at(held.type)
     stored = [Piece(address=64)]
     found = list(parts_in_memory(debug.types, "held", kind, stored, held.locations))

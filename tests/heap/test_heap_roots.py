@@ -26,9 +26,7 @@ BUILDS = {
 }
 
 
-@pytest.fixture(
-    scope="module", params=[(go, b) for go in matrix() for b in BUILDS], ids=" ".join
-)  # fmt: skip
+@pytest.fixture(scope="module", params=[(go, b) for go in matrix() for b in BUILDS], ids=" ".join)
 def looked(request: pytest.FixtureRequest) -> Iterator[tuple[Running, HeapGraph]]:
     go, how = request.param
     with running(build(TESTDATA / "roots.go", go=go, flags=BUILDS[how])) as program:

@@ -22,9 +22,9 @@ from tests.support.heap import TESTDATA
 
 
 @contextmanager
-def graph_of(name: str, *args: str, go: str, flags: tuple[str, ...] = ()) -> Iterator[
-    tuple[Running, HeapGraph]
-]:  # fmt: skip
+def graph_of(
+    name: str, *args: str, go: str, flags: tuple[str, ...] = ()
+) -> Iterator[tuple[Running, HeapGraph]]:
     binary = build(TESTDATA / name, go=go, flags=flags)
     with running(binary, *args) as program:
         target = open_target(program.pid)
@@ -105,9 +105,10 @@ def _brute_retained(count: int, edges: list[tuple[int, int]], roots: set[int]) -
 
 
 @settings(
-    max_examples=40 if whole_matrix() else 12, deadline=None,
+    max_examples=40 if whole_matrix() else 12,
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
+)
 @given(seed=st.integers(0, 1 << 40), count=st.integers(1, 40), go=st.sampled_from(matrix()))
 def test_random_graphs_agree_with_brute_force(seed: int, count: int, go: str) -> None:
     with graph_of("random.go", str(seed), str(count), go=go) as (program, graph):

@@ -80,8 +80,10 @@ def test_a_fork_tells_what_a_stop_tells(go: str) -> None:
     assert mine[0] == mine[1]
     assert len(mine[0]) > 10
     assert stop.roots and fork.roots
-    kept = [{r.name: r.retained_bytes for r in roots if r.name.startswith("main.")}
-            for roots in (stop.roots, fork.roots)]  # fmt: skip
+    kept = [
+        {r.name: r.retained_bytes for r in roots if r.name.startswith("main.")}
+        for roots in (stop.roots, fork.roots)
+    ]
     assert kept[0] == kept[1]
     assert not stop.dangling and not fork.dangling
 

@@ -100,9 +100,12 @@ def test_each_keeps_what_it_will_use(go: str) -> None:
         snapshot = take(open_target(program.pid))
         graph = HeapGraph(snapshot, lambda message: None)
         names = Names(graph)
-        kept = {"finalizer": "finalizer of", "through": "finalizer of",
-                "deferred0": "main.deferring",
-                "deferred1": "main.deferring"}  # fmt: skip
+        kept = {
+            "finalizer": "finalizer of",
+            "through": "finalizer of",
+            "deferred0": "main.deferring",
+            "deferred1": "main.deferring",
+        }
         if cleanups:
             kept |= {"argument": "cleanup of", "captured": "cleanup of"}
         for key, root in kept.items():

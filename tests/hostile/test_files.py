@@ -39,11 +39,16 @@ def test_every_command_that_is_given_a_name(endless: Path, tmp_path: Path) -> No
     script = tmp_path / "script.py"
     script.write_text("program.run_to_end()\n")
     for arguments in (
-        ("trace", endless), ("explain", endless), ("escape", endless), ("script", endless, HELLO),
-        ("script", script, endless), ("script", script, "--replay", endless),
-        ("heap", endless, "--exe", HELLO), ("maps", endless, "--exe", endless),
+        ("trace", endless),
+        ("explain", endless),
+        ("escape", endless),
+        ("script", endless, HELLO),
+        ("script", script, endless),
+        ("script", script, "--replay", endless),
+        ("heap", endless, "--exe", HELLO),
+        ("maps", endless, "--exe", endless),
         ("heap", str(os.getpid()), "--diff", endless),
-    ):  # fmt: skip
+    ):
         begun = time.monotonic()
         ran = goprobe(*arguments, timeout=60)
         assert ran.code in (2, 3), (arguments, ran.err)
@@ -59,8 +64,10 @@ def test_sources_are_read_with_a_bound(endless: Path) -> None:
 def test_a_line_directive_that_names_a_device(fifo: Path, tmp_path: Path) -> None:
     """The compiler takes over what `//line` says, and so does the debug information."""
     for name in ("/dev/zero", str(fifo)):
-        source = f'package main\n\nimport "fmt"\n\nfunc main() {{\n//line {name}:1\n' \
-            '\tfmt.Println("here", 42)\n}\n'  # fmt: skip
+        source = (
+            f'package main\n\nimport "fmt"\n\nfunc main() {{\n//line {name}:1\n'
+            '\tfmt.Println("here", 42)\n}\n'
+        )
         binary = build(source)
         ran = goprobe("trace", binary, "--timeout", "20", timeout=60)
         assert ran.code == 0, ran.err
@@ -73,8 +80,11 @@ def test_pipes_of_a_shell_are_read(tmp_path: Path) -> None:
     script = "import sys; sys.exit(7)"
     done = subprocess.run(
         ["bash", "-c", f'{" ".join(command("script"))} <(echo "{script}") {HELLO}'],
-        env=environment(), capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 7, done.stderr
 
 
@@ -98,8 +108,11 @@ def test_little_memory_is_told_as_such(limit: int) -> None:
             told = command(asked[0], str(program.pid), *asked[1:])
             done = subprocess.run(
                 ["bash", "-c", f'ulimit -v {limit * 1024}; exec "$@"', "-", *told],
-                env=environment(), capture_output=True, text=True, timeout=120,
-            )  # fmt: skip
+                env=environment(),
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
             assert done.returncode in (0, 3), done.stderr
             assert "bug" not in done.stderr and "OpenBLAS" not in done.stderr, done.stderr
             assert done.returncode == 0 or "memory" in done.stderr or "space" in done.stderr

@@ -65,8 +65,13 @@ def _label(asked: Asked, name: str) -> tuple[Kind, str]:
 
 
 def test_gos_memory_is_gos(asked: Asked) -> None:
-    wanted = {"local": Kind.GOROUTINE_STACK, "heap": Kind.HEAP, "global": Kind.DATA,
-              "text": Kind.TEXT, "malloc": Kind.C_HEAP}  # fmt: skip
+    wanted = {
+        "local": Kind.GOROUTINE_STACK,
+        "heap": Kind.HEAP,
+        "global": Kind.DATA,
+        "text": Kind.TEXT,
+        "malloc": Kind.C_HEAP,
+    }
     assert {name: asked.found[name].kind for name in wanted} == wanted
     assert {name: _label(asked, name)[0] for name in wanted} == wanted
 

@@ -110,11 +110,22 @@ def test_each_region_is_what_where_says_of_its_addresses() -> None:
                 found = locator.locate(at)
                 # Tails of spans and idle parts of the arenas are told apart by `where` only.
                 same = found.kind == region.kind or {found.kind, region.kind} <= {
-                        Kind.HEAP, Kind.RUNTIME, Kind.RESERVED,
-                    }  # fmt: skip
+                    Kind.HEAP,
+                    Kind.RUNTIME,
+                    Kind.RESERVED,
+                }
                 assert same, (region, hex(at), found)
     kinds = {r.kind for r in regions}
     assert kinds >= {
-        Kind.TEXT, Kind.RODATA, Kind.DATA, Kind.BSS, Kind.HEAP, Kind.GOROUTINE_STACK,
-        Kind.SYSTEM_STACK, Kind.RUNTIME, Kind.FILE, Kind.VDSO, Kind.RESERVED,
-    }  # fmt: skip
+        Kind.TEXT,
+        Kind.RODATA,
+        Kind.DATA,
+        Kind.BSS,
+        Kind.HEAP,
+        Kind.GOROUTINE_STACK,
+        Kind.SYSTEM_STACK,
+        Kind.RUNTIME,
+        Kind.FILE,
+        Kind.VDSO,
+        Kind.RESERVED,
+    }

@@ -79,9 +79,11 @@ def test_what_is_resident_is_what_was_touched(strange: Running) -> None:
         assert touched < 0 or at(report, strange.address(name)).rss == touched
     pid = strange.pid
     parts = {
-        "scattered": (4096 * PAGE, 2048 * PAGE), "holes": (64 * PAGE, 60 * PAGE),
-        "giant": (1 << 40, 0), "empty": (1 << 36, 0),
-    }  # fmt: skip
+        "scattered": (4096 * PAGE, 2048 * PAGE),
+        "holes": (64 * PAGE, 60 * PAGE),
+        "giant": (1 << 40, 0),
+        "empty": (1 << 36, 0),
+    }
     for name, (size, touched) in parts.items():
         assert resident(pid, [(strange.address(name), size)]).sizes == [touched], name
     huge = strange.address("hugetlb")
@@ -154,8 +156,9 @@ def largest(report: MapsReport) -> int:
 
 
 def grown(uses: tuple[MappingUse, ...] | list[MappingUse], by: int, low: int) -> list[MappingUse]:
-    return [replace(u, rss=u.rss + by) if u.mapping.low <= low < u.mapping.high else u
-            for u in uses]  # fmt: skip
+    return [
+        replace(u, rss=u.rss + by) if u.mapping.low <= low < u.mapping.high else u for u in uses
+    ]
 
 
 @pytest.mark.contradictory

@@ -39,8 +39,10 @@ def assert_is_of(core: CoreFile, program: Running) -> None:
     assert core.read(block, 4 * PAGE) == b"".join(bytes([i]) * PAGE for i in range(4))
     assert u64(PageCache(core), numbers) == 0x1122334455667788
     assert core.read_many([(block + 4 * PAGE - 2, 2), (block + 4 * PAGE - 2, 3), (0, 8)]) == [
-        b"\3\3", None, None,
-    ]  # fmt: skip
+        b"\3\3",
+        None,
+        None,
+    ]
     buffer = bytearray(2 * PAGE)
     core.read_into(block + PAGE, buffer)
     assert buffer == b"\1" * PAGE + b"\2" * PAGE
@@ -120,8 +122,17 @@ def steady(pid: int, before: dict[int, Registers]) -> dict[int, Registers]:
 def test_a_core_of_gdb(gdb: GdbTool, tmp_path: Path) -> None:
     with standing() as (program, binary, threads):
         path = tmp_path / "core"
-        command = [*gdb.command, "-batch", "-nx", "-p", str(program.pid),
-                   "-ex", f"generate-core-file {path}", "-ex", "detach"]  # fmt: skip
+        command = [
+            *gdb.command,
+            "-batch",
+            "-nx",
+            "-p",
+            str(program.pid),
+            "-ex",
+            f"generate-core-file {path}",
+            "-ex",
+            "detach",
+        ]
         env = {**os.environ, **gdb.environment}
         subprocess.run(command, check=True, capture_output=True, timeout=120, env=env)
         with CoreFile(path, binary) as core:
@@ -131,8 +142,9 @@ def test_a_core_of_gdb(gdb: GdbTool, tmp_path: Path) -> None:
             assert set(core.threads) == set(threads)
             for tid, registers in steady(program.pid, threads).items():
                 assert (core.threads[tid].rip, core.threads[tid].rsp) == (
-                    registers.rip, registers.rsp,
-                )  # fmt: skip
+                    registers.rip,
+                    registers.rsp,
+                )
                 assert core.threads[tid].fs_base == registers.fs_base
 
 
@@ -142,10 +154,17 @@ def test_a_core_of_delve(tmp_path: Path) -> None:
     with standing() as (program, binary, threads):
         path = tmp_path / "core"
         subprocess.run(
-            [delve, "attach", str(program.pid), "--check-go-version=false",
-             "--allow-non-terminal-interactive=true"],
-            input=f"dump {path}\nexit\nn\n".encode(), capture_output=True, timeout=120,
-        )  # fmt: skip
+            [
+                delve,
+                "attach",
+                str(program.pid),
+                "--check-go-version=false",
+                "--allow-non-terminal-interactive=true",
+            ],
+            input=f"dump {path}\nexit\nn\n".encode(),
+            capture_output=True,
+            timeout=120,
+        )
         with CoreFile(path, binary) as core:
             assert_is_of(core, program)
             assert_code_is_of(core, program, binary)
@@ -176,8 +195,9 @@ def delve_thread(tid: int, registers: Registers) -> bytes:
     """As Delve's pkg/proc/dump.go writes a thread whose registers have its own names."""
     names = {name: getattr(registers, name) for name in Registers.__struct_fields__}
     names["Rflags"] = names.pop("eflags")
-    body = b"".join(sized(n.capitalize().encode()) + sized(v.to_bytes(8, "little"))
-                    for n, v in names.items())  # fmt: skip
+    body = b"".join(
+        sized(n.capitalize().encode()) + sized(v.to_bytes(8, "little")) for n, v in names.items()
+    )
     body += sized(b"XMM0") + sized(bytes(16))
     r = registers
     head = struct.pack("<5QBQI", tid, r.rip, r.rsp, r.rbp, r.fs_base, 1, 77, len(names) + 1)
@@ -194,15 +214,19 @@ def test_notes_of_the_kernel() -> None:
     info = bytearray(136)
     struct.pack_into("<i", info, 24, 41)
     notes = read_notes(
-        thread_note(42, PLAIN, 6) + note(3, bytes(info)) + thread_note(43, PLAIN)
-        + note(6, struct.pack("<4Q", 9, 0x401000, 0, 0)) + note(0x46494C45, files)
+        thread_note(42, PLAIN, 6)
+        + note(3, bytes(info))
+        + thread_note(43, PLAIN)
+        + note(6, struct.pack("<4Q", 9, 0x401000, 0, 0))
+        + note(0x46494C45, files)
         + note(2, b"floating point")
-    )  # fmt: skip
+    )
     assert (notes.pid, notes.signal, list(notes.threads)) == (41, 6, [42, 43])
     assert notes.threads[43] == PLAIN and notes.auxv[9] == 0x401000
     assert [(f.low, f.high, f.offset) for f in notes.files] == [
-        (0x400000, 0x500000, 0), (0x500000, 0x600000, 0x100000),
-    ]  # fmt: skip
+        (0x400000, 0x500000, 0),
+        (0x500000, 0x600000, 0x100000),
+    ]
     assert [os.fsencode(f.path) for f in notes.files] == [b"/a b", b"/c\xff"]
 
 

@@ -342,8 +342,10 @@ def test_no_fork_of_the_first_process_of_a_namespace() -> None:
         pytest.skip("no unshare here")
     outer = subprocess.Popen(
         ["unshare", "--pid", "--fork", build(PROGRAMS / "memory.go")],
-        stdout=subprocess.PIPE, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     with outer:
         assert outer.stdout and outer.stderr
         if not outer.stdout.readline():

@@ -747,10 +747,12 @@ def test_let_go_for_the_rest(
         ({"reason": "exited", "exit-code": "99"}, StopEvent("exited")),
         ({"reason": ["what"], "frame": "none", "bkptno": {}}, StopEvent("other")),
         ({"reason": "breakpoint-hit", "frame": {"addr": "0x10"}}, StopEvent("breakpoint", pc=16)),
-        ({"reason": "read-watchpoint-trigger", "hw-rwpt": {"number": "3"}},
-         StopEvent("watchpoint", breakpoint=3)),
+        (
+            {"reason": "read-watchpoint-trigger", "hw-rwpt": {"number": "3"}},
+            StopEvent("watchpoint", breakpoint=3),
+        ),
     ],
-)  # fmt: skip
+)
 def test_stop_records(record: dict[str, object], expected: StopEvent) -> None:
     detail = record.get("reason") if isinstance(record.get("reason"), str) else ""
     assert replace(mi.parse_stop(record, 0), detail="") == expected

@@ -37,9 +37,12 @@ def python(
 ) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
-        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         process_group=0,  # ours may be orphaned: the terminal's signals stop nobody there
-    ) as process:  # fmt: skip
+    ) as process:
         try:
             yield process
         finally:

@@ -78,8 +78,10 @@ def test_a_process_in_namespaces_of_its_own(tmp_path: Path) -> None:
     script = f"mount -t tmpfs none /mnt && cp {binary} /mnt/inside && exec /mnt/inside"
     outer = subprocess.Popen(
         ["unshare", "--mount", "--pid", "--fork", "sh", "-c", script],
-        stdout=subprocess.PIPE, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         assert outer.stdout and outer.stdin and outer.stderr
         if not outer.stdout.readline():

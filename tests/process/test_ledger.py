@@ -186,10 +186,14 @@ def counted(binary: Path, argument: str, *, inspect: int) -> dict[str, Made | No
     owners = [call.pc + CALL_SIZE for call in calls]
     with Path("/dev/null").open("w") as nothing:
         outcome: RunOutcome = run_counted(
-            str(binary), (argument,), sites=[CallSite(c.pc, c.target, c.pc) for c in calls],
-            inspect=inspect, allocator=code.allocator_calls(owners), timeout=120,
+            str(binary),
+            (argument,),
+            sites=[CallSite(c.pc, c.target, c.pc) for c in calls],
+            inspect=inspect,
+            allocator=code.allocator_calls(owners),
+            timeout=120,
             stdout=nothing.fileno(),
-        )  # fmt: skip
+        )
     assert outcome.exit_code == 0 and not outcome.partial
     assert outcome.moved > 0
     return {c.outer.function: outcome.made.get(c.pc + CALL_SIZE) for c in calls}

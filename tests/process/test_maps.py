@@ -89,8 +89,16 @@ def test_resident_bytes_of_parts() -> None:
             ((1 << 64) - page, page),
         ]
         assert resident(program.pid, ranges).sizes == [
-            4 * page, 7 * page, 0, 0, 50, 96 + 4000, 0, 0, 0,
-        ]  # fmt: skip
+            4 * page,
+            7 * page,
+            0,
+            0,
+            50,
+            96 + 4000,
+            0,
+            0,
+            0,
+        ]
 
 
 def test_a_process_that_has_ended_is_gone() -> None:

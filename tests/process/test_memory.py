@@ -88,9 +88,17 @@ def test_a_read_across_a_hole_is_all_or_nothing(memory: Memory, program: Running
 
 @pytest.mark.parametrize(
     ("address", "size"),
-    [(0, 8), (-8, 8), (1 << 64, 1), ((1 << 64) - 4, 8), (1 << 63, 8), (0xFFFFFFFFFF600000, -1),
-     (0x1000, READ_LIMIT + 1), (0x1000, 1 << 70)],
-)  # fmt: skip
+    [
+        (0, 8),
+        (-8, 8),
+        (1 << 64, 1),
+        ((1 << 64) - 4, 8),
+        (1 << 63, 8),
+        (0xFFFFFFFFFF600000, -1),
+        (0x1000, READ_LIMIT + 1),
+        (0x1000, 1 << 70),
+    ],
+)
 def test_no_address_hurts(memory: Memory, address: int, size: int) -> None:
     with pytest.raises(UnreadableError):
         memory.read(address, size)
@@ -100,11 +108,30 @@ def test_no_address_hurts(memory: Memory, address: int, size: int) -> None:
 def test_a_hole_spoils_only_its_own_range(memory: Memory, program: Running) -> None:
     block, text = program.address("block"), program.address("text")
     hole = block + 4 * PAGE
-    ranges = [(text, 5), (hole, 1), (block, 2), (hole - 1, 2), (hole - 1, 1), (0, 8), (text, 0),
-              (-1, 1), (1, 1 << 80), (block + 5 * PAGE, PAGE)]  # fmt: skip
+    ranges = [
+        (text, 5),
+        (hole, 1),
+        (block, 2),
+        (hole - 1, 2),
+        (hole - 1, 1),
+        (0, 8),
+        (text, 0),
+        (-1, 1),
+        (1, 1 << 80),
+        (block + 5 * PAGE, PAGE),
+    ]
     assert memory.read_many(ranges) == [
-        b"Hello", None, b"\0\0", None, b"\3", None, b"", None, None, b"\5" * PAGE,
-    ]  # fmt: skip
+        b"Hello",
+        None,
+        b"\0\0",
+        None,
+        b"\3",
+        None,
+        b"",
+        None,
+        None,
+        b"\5" * PAGE,
+    ]
     assert memory.read_many([]) == []
 
 

@@ -26,9 +26,13 @@ from tests.support.go import build
 def grower(folder: Path, mib: int) -> Iterator[subprocess.Popen[str]]:
     """A program in that cgroup that rewrites so much memory all the time."""
     with subprocess.Popen(
-        [build(PROGRAMS / "grower.go"), str(mib)], preexec_fn=partial(enter, folder), text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+        [build(PROGRAMS / "grower.go"), str(mib)],
+        preexec_fn=partial(enter, folder),
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         try:
             assert line(process) == "ready"
             yield process
@@ -122,16 +126,26 @@ func main() {
     binary = build(source)
     refused = 0
     for mib in (160, 280, 340):
-        with memory_cgroup(mib) as folder, subprocess.Popen(
-            [binary], preexec_fn=partial(enter, folder), text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as program:  # fmt: skip
+        with (
+            memory_cgroup(mib) as folder,
+            subprocess.Popen(
+                [binary],
+                preexec_fn=partial(enter, folder),
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            ) as program,
+        ):
             assert line(program) == "ready"
             done = subprocess.run(
                 command("heap", str(program.pid), "--types", "--retained"),
-                preexec_fn=partial(enter, folder), env=environment(), capture_output=True,
-                text=True, timeout=60, check=False,
-            )  # fmt: skip
+                preexec_fn=partial(enter, folder),
+                env=environment(),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
             refused += done.returncode == 3
             # Where it takes more at once than can be watched, the kernel ends it before others.
             assert done.returncode in (0, 3, -signal.SIGKILL), (mib, done)

@@ -46,8 +46,14 @@ def but(number: int, action: int) -> list[Instruction]:
 
 def flagged(flags: int, action: int) -> list[Instruction]:
     """It is a clone with these very flags that is not allowed."""
-    return [load(NUMBER), equal(CLONE, 0, 3), load(FLAGS), equal(flags, 0, 1), give(action),
-            give(ALLOW)]  # fmt: skip
+    return [
+        load(NUMBER),
+        equal(CLONE, 0, 3),
+        load(FLAGS),
+        equal(flags, 0, 1),
+        give(action),
+        give(ALLOW),
+    ]
 
 
 # As container runtimes have it: another architecture is killed, clone may make no namespaces.
@@ -80,8 +86,9 @@ def filtered(*filters: list[Instruction]) -> Iterator[int]:
     texts = [packed(code).hex() for code in filters]
     with subprocess.Popen(
         [sys.executable, "-c", ENTER, build(PROGRAMS / "memory.go"), *texts],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
         try:
             assert process.stdout and process.stdout.readline()
             yield process.pid
@@ -151,15 +158,28 @@ def test_filters_are_followed_as_the_kernel_does() -> None:
     assert run(packed(CONTAINER), data_of(1)) == ALLOW
     # a = 7; M[3] = a; x = M[3]; a = (a << 2) - x; a >= 21 ? allow : kill
     sums = [
-        (0x00, 0, 0, 7), (0x02, 0, 0, 3), (0x61, 0, 0, 3), (0x64, 0, 0, 2), (0x1C, 0, 0, 0),
-        (0x35, 0, 1, 21), give(ALLOW), give(KILL),
-    ]  # fmt: skip
+        (0x00, 0, 0, 7),
+        (0x02, 0, 0, 3),
+        (0x61, 0, 0, 3),
+        (0x64, 0, 0, 2),
+        (0x1C, 0, 0, 0),
+        (0x35, 0, 1, 21),
+        give(ALLOW),
+        give(KILL),
+    ]
     assert run(packed(sums), data_of(0)) == ALLOW
     sums[5] = (0x35, 0, 1, 22)
     assert run(packed(sums), data_of(0)) == KILL
     # tax, txa, neg, ja, ret a; the length of the data
-    others = [(0x80, 0, 0, 0), (0x07, 0, 0, 0), (0x84, 0, 0, 0), (0x87, 0, 0, 0),
-              (0x05, 0, 0, 1), give(KILL), (0x16, 0, 0, 0)]  # fmt: skip
+    others = [
+        (0x80, 0, 0, 0),
+        (0x07, 0, 0, 0),
+        (0x84, 0, 0, 0),
+        (0x87, 0, 0, 0),
+        (0x05, 0, 0, 1),
+        give(KILL),
+        (0x16, 0, 0, 0),
+    ]
     assert run(packed(others), data_of(0)) == 64
 
 

@@ -76,8 +76,10 @@ def test_no_descriptor() -> None:
     assert stack_bounds(Descriptor({}), MAPPINGS, FS_BASE + 1, SP) is None  # type: ignore[arg-type]
 
 
-@given(st.dictionaries(st.integers(0, 255), st.integers(0, (1 << 64) - 1), max_size=40),
-       st.integers(0, (1 << 64) - 1))  # fmt: skip
+@given(
+    st.dictionaries(st.integers(0, 255), st.integers(0, (1 << 64) - 1), max_size=40),
+    st.integers(0, (1 << 64) - 1),
+)
 def test_whatever_is_there_bounds_lie_in_memory(words: dict[int, int], sp: int) -> None:
     found = asked(words, sp)
     assert found is None or LOW <= found[0] < found[1] <= HIGH

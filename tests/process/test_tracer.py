@@ -267,8 +267,28 @@ def test_stacks_that_move_recursion_and_calls_that_never_return(go: str) -> None
     assert all(hit.returned and hit.results[0] == 2000 for hit in by_id[0])
     assert any(hit.stack_hi != hit.stack_hi_after for hit in by_id[0]), "no stack moved"
     for hit in (*by_id[1], *by_id[2]):
-        fibonacci = [0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987, 1597, 2584,
-                     4181]  # fmt: skip
+        fibonacci = [
+            0,
+            1,
+            1,
+            2,
+            3,
+            5,
+            8,
+            13,
+            21,
+            34,
+            55,
+            89,
+            144,
+            233,
+            377,
+            610,
+            987,
+            1597,
+            2584,
+            4181,
+        ]
         assert hit.results[0] == fibonacci[hit.arguments[0]]
     for hit in by_id[3]:
         assert hit.arguments[0] % 3 == 2 and hit.results[0] == hit.arguments[0]

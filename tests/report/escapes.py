@@ -31,14 +31,29 @@ def site(
         pc=Address(0x48A000), callee="runtime.newobject", inlined_at=("b.go:9 (f)",), hits=3
     )
     outcome = Outcome(
-        kind="heap", count=3, bytes=48, type="main.point", address=Address(0xC000012040),
+        kind="heap",
+        count=3,
+        bytes=48,
+        type="main.point",
+        address=Address(0xC000012040),
         name="in a 16-byte heap object",
-    )  # fmt: skip
+    )
     return Site(
-        file=file, line=line, col=9, function="main.f", expression=expression,
-        prediction=prediction, messages=(f"{expression} escapes to heap",), calls=(call,), hits=3,
-        outcomes=(outcome,), verdict=verdict, reason=reason, inspected=3, flow=("flow: x = y:",),
-    )  # fmt: skip
+        file=file,
+        line=line,
+        col=9,
+        function="main.f",
+        expression=expression,
+        prediction=prediction,
+        messages=(f"{expression} escapes to heap",),
+        calls=(call,),
+        hits=3,
+        outcomes=(outcome,),
+        verdict=verdict,
+        reason=reason,
+        inspected=3,
+        flow=("flow: x = y:",),
+    )
 
 
 def promise(held: bool = True, file: str = "cmd/app/main.go", why: str = "") -> Assertion:
@@ -55,7 +70,13 @@ def escapes(
     for found in sites:
         summary[found.verdict] = summary.get(found.verdict, 0) + 1
     return EscapeReport(
-        pid=7, go=Tool("1.27.3"), build=Build((), "go build -gcflags=-m=2", "-m=2"), sites=sites,
-        assertions=assertions, summary=summary, partial=partial, dangling=dangling,
+        pid=7,
+        go=Tool("1.27.3"),
+        build=Build((), "go build -gcflags=-m=2", "-m=2"),
+        sites=sites,
+        assertions=assertions,
+        summary=summary,
+        partial=partial,
+        dangling=dangling,
         exit=Exit(code=0),
-    )  # fmt: skip
+    )

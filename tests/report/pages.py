@@ -81,12 +81,18 @@ def goroutines(text: str = "main.work", count: int = 12) -> GoroutinesReport:
     )
     each = tuple(
         GoroutineState(
-            id=i, status="waiting", wait_reason=text, function=text, created_by=text,
-            stack=StackUse(STACK.low, STACK.high, 400), thread=0, system=False,
+            id=i,
+            status="waiting",
+            wait_reason=text,
+            function=text,
+            created_by=text,
+            stack=StackUse(STACK.low, STACK.high, 400),
+            thread=0,
+            system=False,
             waiting_us=7_000_000,
         )
         for i in range(1, count + 1)
-    )  # fmt: skip
+    )
     group = GoroutineGroup(count, "waiting", text, tuple(g.id for g in each), frames)
     return GoroutinesReport(pid=7, go=GO, pause_us=900, goroutines=each, groups=(group,), dead=2)
 
@@ -113,20 +119,27 @@ def explain(text: str = "it lies in .rodata") -> ExplainReport:
 def heap(text: str = "main.Node") -> HeapReport:
     states = SpanStates(in_use=3, manual=1, dead=0, unswept=0)
     classes = (
-        SizeClass(48, False, 900, 43200, 6, 1020, 5760), SizeClass(0, True, 1, 65536, 1, 1, 0),
-    )  # fmt: skip
+        SizeClass(48, False, 900, 43200, 6, 1020, 5760),
+        SizeClass(0, True, 1, 65536, 1, 1, 0),
+    )
     types = (
-        TypeCount(text, 800, 38400, 90000), TypeCount("[]uint8", 1, 65536, 65536),
+        TypeCount(text, 800, 38400, 90000),
+        TypeCount("[]uint8", 1, 65536, 65536),
         TypeCount("map[string]*net/http.Header", 100, 4800, 4800),
-    )  # fmt: skip
+    )
     return HeapReport(
-        pid=7, go=GO, pause_us=1500, snapshot="stop", schema="goprobe.heap/1",
-        self_check=SelfCheck(7, 0, 0, 1700, 0, ()), types=types,
+        pid=7,
+        go=GO,
+        pause_us=1500,
+        snapshot="stop",
+        schema="goprobe.heap/1",
+        self_check=SelfCheck(7, 0, 0, 1700, 0, ()),
+        types=types,
         census=HeapCensus(901, 108736, 5760, classes, 114496, 32768, 0.05, 0, states),
         graph=GraphSummary(900, 1, 1700, 108688, 48, 12),
         roots=(RootCount("global", "main.cache", 90000, 700),),
         samples=(HeapSample((text, "[]*main.Node", "main.cache"), 800, 38400),),
-    )  # fmt: skip
+    )
 
 
 def escape(text: str = "&point{...}") -> EscapeReport:
@@ -136,14 +149,23 @@ def escape(text: str = "&point{...}") -> EscapeReport:
 
 def compare(text: str = "Hello, Go!") -> CompareReport:
     change = Change(
-        function="main.main", name=text, type="string", fate=Fate.MOVED, told=f"{text} moves",
+        function="main.main",
+        name=text,
+        type="string",
+        fate=Fate.MOVED,
+        told=f"{text} moves",
         unoptimized=msg(text),
-    )  # fmt: skip
+    )
     return CompareReport(
-        pid=7, go=GO,
-        unoptimized=trace(text), optimized=hello(optimized=True), changes=(change,),
-        inlined=(Inlining("fmt.Println", "main.main"),), unoptimized_code=900, optimized_code=700,
-    )  # fmt: skip
+        pid=7,
+        go=GO,
+        unoptimized=trace(text),
+        optimized=hello(optimized=True),
+        changes=(change,),
+        inlined=(Inlining("fmt.Println", "main.main"),),
+        unoptimized_code=900,
+        optimized_code=700,
+    )
 
 
 PAGES: dict[str, Callable[..., object]] = {
@@ -175,15 +197,21 @@ def _moved(stop: StopReport, by: int) -> StopReport:
 def _with_stack(regions: tuple[Region, ...], stack: Bounds) -> tuple[Region, ...]:
     """The regions with goroutine 1's stack there; what it had before is free."""
     mine = Region(
-        stack.low, stack.high, "rw-p", Kind.GOROUTINE_STACK, "stack of goroutine 1",
+        stack.low,
+        stack.high,
+        "rw-p",
+        Kind.GOROUTINE_STACK,
+        "stack of goroutine 1",
         stack.high - stack.low,
-    )  # fmt: skip
+    )
     found = [mine]
     for region in regions:
         if region.label == mine.label:
             continue
-        for low, high in ((region.low, min(region.high, mine.low)),
-                          (max(region.low, mine.high), region.high)):  # fmt: skip
+        for low, high in (
+            (region.low, min(region.high, mine.low)),
+            (max(region.low, mine.high), region.high),
+        ):
             if low < high:
                 found.append(msgspec.structs.replace(region, low=low, high=high, size=high - low))
     return tuple(sorted(found, key=lambda region: region.low))
@@ -194,9 +222,11 @@ def many_sites(count: int) -> EscapeReport:
     return escapes(
         *(
             site(
-                verdicts[i % len(verdicts)], line=i % 500 + 1, file=f"p{i // 500}/f.go",
+                verdicts[i % len(verdicts)],
+                line=i % 500 + 1,
+                file=f"p{i // 500}/f.go",
                 prediction=list(Prediction)[i % 3],
             )
             for i in range(count)
         )
-    )  # fmt: skip
+    )

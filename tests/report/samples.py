@@ -152,52 +152,88 @@ def println_argument(text: str = "Hello, Go!") -> Variable:
     """`a` of fmt.Println: a slice header whose array holds one interface, which holds msg."""
     header = location(Kind.RODATA, 0x4B7A10, ".rodata of hello, read-only", section=".rodata")
     inner = Data(
-        header.address, header, text, size=16, type="string", dynamic_type="string",
+        header.address,
+        header,
+        text,
+        size=16,
+        type="string",
+        dynamic_type="string",
         data=string_data(text),
-    )  # fmt: skip
+    )
     element = Element(
-        name="[0]", type="interface {}", address=Address(ARRAY),
-        value=Value(text, dynamic_type="string"), data=inner,
-    )  # fmt: skip
+        name="[0]",
+        type="interface {}",
+        address=Address(ARRAY),
+        value=Value(text, dynamic_type="string"),
+        data=inner,
+    )
     array = on_stack(ARRAY)
     data = Data(
         array.address, array, f'["{text}"]', size=16, type="[1]interface {}", elements=(element,)
     )
     return live(
-        "a", "[]interface {}", Value(f'["{text}"]', len=1, cap=1), where=on_stack(0xC00009CED8),
-        data=data, function="fmt.Println", size=24,
-    )  # fmt: skip
+        "a",
+        "[]interface {}",
+        Value(f'["{text}"]', len=1, cap=1),
+        where=on_stack(0xC00009CED8),
+        data=data,
+        function="fmt.Println",
+        size=24,
+    )
 
 
 def first_stop() -> StopReport:
     why = "declared at line 6, which has not run yet"
     return StopReport(
-        reason="breakpoint", function="main.main", file="/home/gopher/hello.go", line=5,
-        goroutine=1, thread=4242, pc=Address(0x48C9C0), sp=Address(0xC00009CF00), stack=STACK,
+        reason="breakpoint",
+        function="main.main",
+        file="/home/gopher/hello.go",
+        line=5,
+        goroutine=1,
+        thread=4242,
+        pc=Address(0x48C9C0),
+        sp=Address(0xC00009CF00),
+        stack=STACK,
         frames=(
             frame("main.main", "/home/gopher/hello.go", 5, 0x48C9C0, 0xC00009CF00),
             frame("runtime.main", "/usr/local/go/src/runtime/proc.go", 283, 0x437A00, 0xC00009CF50),
-            frame("runtime.goexit", "/usr/local/go/src/runtime/asm_amd64.s", 1700, 0x468E41,
-                  0xC00009CFE0),
+            frame(
+                "runtime.goexit",
+                "/usr/local/go/src/runtime/asm_amd64.s",
+                1700,
+                0x468E41,
+                0xC00009CFE0,
+            ),
         ),
         variables=(absent("msg", "string", State.NOT_YET, why),),
-    )  # fmt: skip
+    )
 
 
 def second_stop(variables: Iterable[Variable] = ()) -> StopReport:
     return StopReport(
-        reason="breakpoint", function="fmt.Println", file="/usr/local/go/src/fmt/print.go",
-        line=313, goroutine=1, thread=4242, pc=Address(0x48C4E0), sp=Address(0xC00009CE90),
+        reason="breakpoint",
+        function="fmt.Println",
+        file="/usr/local/go/src/fmt/print.go",
+        line=313,
+        goroutine=1,
+        thread=4242,
+        pc=Address(0x48C4E0),
+        sp=Address(0xC00009CE90),
         stack=STACK,
         frames=(
             frame("fmt.Println", "/usr/local/go/src/fmt/print.go", 313, 0x48C4E0, 0xC00009CE90),
             frame("main.main", "/home/gopher/hello.go", 7, 0x48CA3F, 0xC00009CF00),
             frame("runtime.main", "/usr/local/go/src/runtime/proc.go", 283, 0x437A00, 0xC00009CF50),
-            frame("runtime.goexit", "/usr/local/go/src/runtime/asm_amd64.s", 1700, 0x468E41,
-                  0xC00009CFE0),
+            frame(
+                "runtime.goexit",
+                "/usr/local/go/src/runtime/asm_amd64.s",
+                1700,
+                0x468E41,
+                0xC00009CFE0,
+            ),
         ),
         variables=tuple(variables) or (println_argument(), msg(at_frame=1)),
-    )  # fmt: skip
+    )
 
 
 def hello(

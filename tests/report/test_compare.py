@@ -57,16 +57,28 @@ def absent_at_all() -> Variable:
     [
         (number(), number(), Fate.KEPT, "n stays on the stack"),
         (number(heap=True), number(), Fate.MOVED, "n was on the heap and is on the stack"),
-        (number(), in_register("n"), Fate.REGISTER,
-         "n was on the stack and is in register rax: it needs no memory"),
-        (number(), absent("n", "int", State.OPTIMIZED_OUT, "kept nowhere"), Fate.GONE,
-         "n was on the stack and is gone"),
-        (msg(), found_constant(), Fate.CONSTANT,
-         "msg was on the stack and has become a constant; its value is found in read-only data, "
-         "what it points at in read-only data"),
+        (
+            number(),
+            in_register("n"),
+            Fate.REGISTER,
+            "n was on the stack and is in register rax: it needs no memory",
+        ),
+        (
+            number(),
+            absent("n", "int", State.OPTIMIZED_OUT, "kept nowhere"),
+            Fate.GONE,
+            "n was on the stack and is gone",
+        ),
+        (
+            msg(),
+            found_constant(),
+            Fate.CONSTANT,
+            "msg was on the stack and has become a constant; its value is found in read-only data, "
+            "what it points at in read-only data",
+        ),
         (number(), absent_at_all(), Fate.UNSEEN, "n does not show in the optimised build"),
     ],
-)  # fmt: skip
+)
 def test_the_fate_of_a_variable(before: Variable, after: Variable, fate: Fate, told: str) -> None:
     (change,) = [c for c in both([before], [after]).changes if c.name == before.name]
     assert (change.fate, change.told) == (fate, told)

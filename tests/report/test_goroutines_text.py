@@ -26,10 +26,17 @@ PARKED = (
 
 def state(number: int, *, system: bool = False, frames: bool = False) -> GoroutineState:
     return GoroutineState(
-        id=number, status="waiting", wait_reason="sleep", function="main.worker",
-        created_by="main.main", stack=STACK, thread=0, system=system, waiting_us=3_000_000,
+        id=number,
+        status="waiting",
+        wait_reason="sleep",
+        function="main.worker",
+        created_by="main.main",
+        stack=STACK,
+        thread=0,
+        system=system,
+        waiting_us=3_000_000,
         frames=PARKED if frames else UNSET,
-    )  # fmt: skip
+    )
 
 
 def report(
@@ -42,10 +49,13 @@ def report(
         GoroutineGroup(1, "waiting", "force gc (idle)", (90,), PARKED[:1]),
     )
     return GoroutinesReport(
-        pid=7, go=Tool("1.27.3"), pause_us=1500,
+        pid=7,
+        go=Tool("1.27.3"),
+        pause_us=1500,
         goroutines=(*(state(i, frames=stacks) for i in own), state(90, system=True)),
-        groups=grouped if groups else (), dead=2,
-    )  # fmt: skip
+        groups=grouped if groups else (),
+        dead=2,
+    )
 
 
 def text(found: GoroutinesReport, options: RenderOptions | None = None) -> str:

@@ -94,10 +94,11 @@ def test_a_library_is_never_more_than_any_of_its_mappings() -> None:
             st.integers(1, 1 << 20),
             st.sampled_from(["x", "free heap pages", "scavenged heap pages"]),
         ),
-        min_size=1, max_size=80,
+        min_size=1,
+        max_size=80,
     ),
     st.integers(3, 20),
-)  # fmt: skip
+)
 def test_rows_lose_no_use_no_right_and_no_byte(
     drawn: list[tuple[str, Kind, int, int, str]], limit: int
 ) -> None:

@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.runtime.allocators import (
-    ALLOCATORS,
-    Allocates,
-    Allocator,
-    Slot,
-    allocators_for,
-    specialised,
-)
+from goprobe.runtime.allocatorcalls import Allocates, Allocator, Slot
+from goprobe.runtime.allocators import ALLOCATORS, allocators_for, specialised
 from tests.support.go import releases, toolchain
 
 # What the compiler may call that gives nobody memory: checks, panics, prints, copies, hashes,
@@ -79,9 +73,10 @@ def test_nothing_that_the_compiler_calls_is_missing(go: str) -> None:
     path = source(go) / "cmd/compile/internal/typecheck/_builtin/runtime.go"
     known = {a.name for a in allocators_for(release(go)).values()}
     missing = [
-        name for name, _ in _FUNCTION.findall(path.read_text())
+        name
+        for name, _ in _FUNCTION.findall(path.read_text())
         if name not in known and not _NO_MEMORY.match(name) and name != "deferprocStack"
-    ]  # fmt: skip
+    ]
     assert not missing
 
 
@@ -110,8 +105,12 @@ def by_name(name: str) -> Allocator:
 def test_arguments_are_where_the_abi_puts_them() -> None:
     five = by_name("concatstring5").slots  # the buffer and eight words; the fifth string not
     assert [five[n].register for n in ("buf", "a0", "a0.len", "a3", "a3.len")] == [
-        "rax", "rbx", "rcx", "r10", "r11",
-    ]  # fmt: skip
+        "rax",
+        "rbx",
+        "rcx",
+        "r10",
+        "r11",
+    ]
     assert (five["a4"], five["a4.len"]) == (Slot(offset=0), Slot(offset=8))
     many = by_name("concatstrings").slots
     assert [many[n].register for n in ("buf", "a", "a.len", "a.cap")] == [

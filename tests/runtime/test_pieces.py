@@ -40,9 +40,16 @@ def test_the_words_of_types() -> None:
 
 @pytest.mark.parametrize(
     ("name", "apart"),
-    [("int", True), ("string", True), ("[]int", True), ("interface {}", True),
-     ("main.node", True), ("main.pair", True), ("main.three", False)],
-)  # fmt: skip
+    [
+        ("int", True),
+        ("string", True),
+        ("[]int", True),
+        ("interface {}", True),
+        ("main.node", True),
+        ("main.pair", True),
+        ("main.three", False),
+    ],
+)
 def test_what_the_optimiser_takes_apart(name: str, apart: bool) -> None:
     debug = program().debug
     assert is_taken_apart(debug.types, debug.type_named(name)) is apart

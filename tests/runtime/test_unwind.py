@@ -80,8 +80,15 @@ def test_on_the_system_stack_the_goroutines_own_stack_follows(go: str) -> None:
             names = [f.function for f in unwound.frames]
             if "runtime.systemstack" in names and "main.allocate" in names:
                 break
-    order = ["runtime.(*mheap).alloc.func1", "runtime.systemstack", "runtime.(*mheap).alloc",
-             "runtime.mallocgc", "main.allocate", "main.main", "runtime.goexit"]  # fmt: skip
+    order = [
+        "runtime.(*mheap).alloc.func1",
+        "runtime.systemstack",
+        "runtime.(*mheap).alloc",
+        "runtime.mallocgc",
+        "main.allocate",
+        "main.main",
+        "runtime.goexit",
+    ]
     assert in_order(names, order), names
     assert "runtime.systemstack_switch" not in names
     assert [f.stack for f in unwound.frames] == sorted(f.stack for f in unwound.frames)
@@ -94,8 +101,14 @@ def test_while_a_stack_grows_the_function_that_needs_it_follows(go: str) -> None
     with gdb_at(stepped(go), *_START, *stops) as gdb:
         unwound = walk(gdb)
     names = [f.function for f in unwound.frames]
-    order = ["runtime.copystack", "runtime.newstack", "runtime.morestack", "main.grow",
-             "main.grow", "main.main"]  # fmt: skip
+    order = [
+        "runtime.copystack",
+        "runtime.newstack",
+        "runtime.morestack",
+        "main.grow",
+        "main.grow",
+        "main.main",
+    ]
     assert in_order(names, order), names
     assert names.count("main.grow") >= 2
     assert unwound.complete
@@ -121,8 +134,14 @@ def test_below_a_signal_handler_is_what_it_interrupted(go: str) -> None:
     with gdb_at(stepped(go), *_START, *stops) as gdb:
         unwound = walk(gdb)
     names = [f.function for f in unwound.frames]
-    order = ["runtime.sighandler", "runtime.sigtrampgo", "runtime.sigtramp", "main.spin",
-             "main.main", "runtime.goexit"]  # fmt: skip
+    order = [
+        "runtime.sighandler",
+        "runtime.sigtrampgo",
+        "runtime.sigtramp",
+        "main.spin",
+        "main.main",
+        "runtime.goexit",
+    ]
     assert in_order(names, order), names
     interrupted = next(f for f in unwound.frames if f.function == "main.spin")
     assert interrupted.trap and interrupted.lookup == interrupted.pc

@@ -43,9 +43,23 @@ class Words:
 @cache
 def code() -> tuple[Code, tuple[int, ...]]:
     table = open_line_table(ElfFile(build(PARKED)))
-    special = ["systemstack", "morestack", "mcall", "sigpanic", "sigtramp", "asyncPreempt", "gogo",
-               "cgocallback", "goexit", "mstart", "systemstack_switch", "sigreturn__sigaction",
-               "asmcgocall", "rt0_go", "nanotime1"]  # fmt: skip
+    special = [
+        "systemstack",
+        "morestack",
+        "mcall",
+        "sigpanic",
+        "sigtramp",
+        "asyncPreempt",
+        "gogo",
+        "cgocallback",
+        "goexit",
+        "mstart",
+        "systemstack_switch",
+        "sigreturn__sigaction",
+        "asmcgocall",
+        "rt0_go",
+        "nanotime1",
+    ]
     functions = [table.function_named(f"runtime.{name}") for name in special]
     functions += list(table.functions())[:: len(table) // 200]
     return Code(table), tuple(f.entry + n for f in functions if f for n in (0, 1, 9, 40))
@@ -77,8 +91,14 @@ def test_any_stack_is_walked_to_an_end(
 
 def test_a_stack_of_nothing_but_returns_is_cut_at_the_limit() -> None:
     known, _ = code()
-    leaf = next(pc for pc in code()[1] if (spot := known.spot(pc)) and spot.size == 0
-                and not spot.function.top_frame and not spot.function.writes_sp)  # fmt: skip
+    leaf = next(
+        pc
+        for pc in code()[1]
+        if (spot := known.spot(pc))
+        and spot.size == 0
+        and not spot.function.top_frame
+        and not spot.function.writes_sp
+    )
     memory = Words([leaf] * WORDS)
     start = Start(leaf, LOW, 0, LOW, HIGH, exact=False)
     unwound = unwind(memory, known, start, limit=100)

@@ -191,10 +191,15 @@ def test_ctrl_c_leaves_what_was_whole(tmp_path: Path) -> None:
     recording, script = tmp_path / "recording", tmp_path / "script.py"
     text = "stop = next(program.run(['main.work']))\nprint(stop.function, flush=True)\n"
     script.write_text(f"{text}program.run_to_end()\n")
-    endless = build("package main\n\n//go:noinline\nfunc work() {\n}\n\nfunc main() {\n\twork()\n"
-                    "\tfor {\n\t}\n}\n")  # fmt: skip
-    live = started(["script", script, endless, "--record", recording],
-                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    endless = build(
+        "package main\n\n//go:noinline\nfunc work() {\n}\n\nfunc main() {\n\twork()\n"
+        "\tfor {\n\t}\n}\n"
+    )
+    live = started(
+        ["script", script, endless, "--record", recording],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert live.stdout and live.stdout.readline() == b"main.work\n"
     time.sleep(0.5)
     live.send_signal(signal.SIGINT)
@@ -239,16 +244,18 @@ print(program.run_to_end())
 @pytest.mark.parametrize(
     ("ending", "code", "told"),
     [
-        ("while stop: stop = stop.until(14) if stop.function == 'main.main' else stop.finish()", 0,
-         "code=0"),
+        (
+            "while stop: stop = stop.until(14) if stop.function == 'main.main' else stop.finish()",
+            0,
+            "code=0",
+        ),
         ("program.clear('main.work'); program.run_to_end()", 0, "code=0"),
         ("os.kill(program.pid, signal.SIGKILL)", 0, "SIGKILL"),
-        ("os.kill(program.pid, 9); gone(); stop.goroutines(); stop.read(stop.sp, 8)", 4,
-         ""),
+        ("os.kill(program.pid, 9); gone(); stop.goroutines(); stop.read(stop.sp, 8)", 4, ""),
         ("program.close(); stop.read(stop.sp, 8)", 2, ""),
         ("program.close()", 4, ""),
     ],
-)  # fmt: skip
+)
 def test_a_target_that_ends_during_a_callback(ask: Ask, ending: str, code: int, told: str) -> None:
     done = ask(ENDS.format(ending=ending))
     assert (done.code, told in done.text) == (code, True), done.err

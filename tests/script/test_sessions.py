@@ -268,10 +268,13 @@ def test_damaged_recordings(tmp_path: Path) -> None:
     lines = recording.read_bytes().splitlines(keepends=True)
     for name, content, told in (
         ("gap", b"".join(lines[:2] + lines[3:]), "damaged"),
-        ("other", lines[0].replace(b"recording/1", b"recording/9") + b"".join(lines[1:]),
-         "another version"),
+        (
+            "other",
+            lines[0].replace(b"recording/1", b"recording/9") + b"".join(lines[1:]),
+            "another version",
+        ),
         ("none", b"hello\n", "no recording"),
-    ):  # fmt: skip
+    ):
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(UsageError, match=told):

@@ -32,8 +32,15 @@ class Browser:
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
 
-    def open(self, page: Path, *, width: int = 1600, dark: bool = False, script: bool = True,
-             still: bool = True) -> None:  # fmt: skip
+    def open(
+        self,
+        page: Path,
+        *,
+        width: int = 1600,
+        dark: bool = False,
+        script: bool = True,
+        still: bool = True,
+    ) -> None:
         """`still`: as for readers who want no motion; `script` false: as with JavaScript off."""
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},

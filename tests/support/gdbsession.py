@@ -112,9 +112,13 @@ def gdb_at(binary: Path, *commands: str) -> Iterator[GdbSession]:
     """The newest GDB with the binary loaded and `commands` run; all is killed at the end."""
     tool = gdbs()[-1]
     process = subprocess.Popen(
-        [*tool.command, "-nx", "-q", str(binary)], env={**os.environ, **tool.environment},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
-    )  # fmt: skip
+        [*tool.command, "-nx", "-q", str(binary)],
+        env={**os.environ, **tool.environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+    )
     session = GdbSession(process, binary)
     try:
         for setting in _SETTINGS:

@@ -154,8 +154,11 @@ def _compile(
     cwd, what = (source, ".") if source.is_dir() else (source.parent, source.name)
     done = subprocess.run(
         [go, "build", *flags, "-o", unfinished, what],
-        cwd=cwd, env=_environment(env), capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=cwd,
+        env=_environment(env),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, f"go build {what}: {done.stdout}{done.stderr}"
     unfinished.replace(binary)
 

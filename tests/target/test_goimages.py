@@ -59,8 +59,10 @@ def ask(target: Target, program: Running, name: str) -> dict[str, Whereabouts]:
 def check(target: Target, program: Running, name: str, *, symbols: bool) -> None:
     found = ask(target, program, name)
     assert {k: w.kind for k, w in found.items()} == {
-        "text": Kind.TEXT, "data": Kind.DATA, "heap": Kind.HEAP,
-    }  # fmt: skip
+        "text": Kind.TEXT,
+        "data": Kind.DATA,
+        "heap": Kind.HEAP,
+    }
     assert found["text"].detail.get("function") == "main.known"
     assert found["data"].detail.get("symbol") == ("main.number" if symbols else None)
     assert (found["heap"].detail["object_size"], found["heap"].detail["allocated"]) == (32, True)

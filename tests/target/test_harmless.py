@@ -85,9 +85,10 @@ def _spans(world: World, value: int, head: int) -> Iterator[Writes]:
     size = world.heap.span_at(head)
     assert size
     full = [
-        s.address for s in world.heap.all_spans()
+        s.address
+        for s in world.heap.all_spans()
         if s.spanclass == size.spanclass and s.alloc_count == s.nelems
-    ]  # fmt: skip
+    ]
     assert len(full) > 50
     for field in ("startAddr", "npages", "allocBits", "elemsize", "freeindex", "limit"):
         yield [(s + (struct.offset(field) & ~7), value) for s in full[1:40]]

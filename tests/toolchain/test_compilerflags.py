@@ -43,15 +43,17 @@ def test_the_rule_is_gos(given: tuple[str, ...], tmp_path: Path) -> None:
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
     del environment["PWD"]
     said = subprocess.run(
-        [toolchain(matrix()[-1]), "build", "-n", *given, "."], cwd=tmp_path, env=environment,
-        capture_output=True, text=True, check=True,
-    ).stderr  # fmt: skip
+        [toolchain(matrix()[-1]), "build", "-n", *given, "."],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
     for path, named, folder in (("main", True, "."), ("example.com/m/sub", False, "sub")):
         line = next(text for text in said.splitlines() if f" -p {path} " in text)
         path = path.replace("main", "example.com/m")
-        flags = flags_for(
-            given, path, tmp_path / folder, tmp_path, named=named, standard=False
-        )  # fmt: skip
+        flags = flags_for(given, path, tmp_path / folder, tmp_path, named=named, standard=False)
         assert flags.split() == [f for f in line.split() if f in flags.split() or f == "-l"]
         assert ("-l" in flags.split()) == (" -l " in line), line
 

@@ -84,8 +84,12 @@ def said(folder: Path, go: str, flag: str, *, source: str = SOURCE, file: str = 
     environment.pop("PWD", None)
     done = subprocess.run(
         [toolchain(go), "build", f"-gcflags={flag}", "-o", os.devnull, file],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -178,8 +182,11 @@ def test_what_is_no_message_is_left_out() -> None:
     output = "# pkg\n/usr/bin/ld: warning: something\n./a.go:1:2: x escapes to heap\nfoo\n"
     (message,) = parse_diagnostics(output)
     assert (message.package, message.file, message.line, message.expression) == (
-        "pkg", "./a.go", 1, "x",
-    )  # fmt: skip
+        "pkg",
+        "./a.go",
+        1,
+        "x",
+    )
 
 
 def test_a_package_and_its_test_variant_are_told_apart() -> None:

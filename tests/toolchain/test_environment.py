@@ -125,8 +125,10 @@ def test_a_home_that_is_read_only(
         (home / "go/pkg/mod").mkdir(parents=True)
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", READ_ONLY, "sh", sys.executable, "-c", ASK_HERE],
-        capture_output=True, text=True, cwd="/",
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
     if "unshare:" in done.stderr or "mount:" in done.stderr:
         pytest.skip(f"no mount namespace of our own here: {done.stderr}")
     found = changed(json.loads(done.stdout))

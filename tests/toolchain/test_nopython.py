@@ -27,11 +27,23 @@ def test_the_packaged_gdb_runs_with_it(tmp_path: Path, monkeypatch: pytest.Monke
     assert folder_with_libpython(PACKAGED[-1]) == folder  # it is made once
 
     done = subprocess.run(
-        [PACKAGED[-1], "-nx", "-batch", "-ex", "info proc", "-ex", "python print('inside')",
-         "-ex", "print 6 * 7", "-ex", "shell tr ' ' '\\n' </proc/$PPID/maps"],
+        [
+            PACKAGED[-1],
+            "-nx",
+            "-batch",
+            "-ex",
+            "info proc",
+            "-ex",
+            "python print('inside')",
+            "-ex",
+            "print 6 * 7",
+            "-ex",
+            "shell tr ' ' '\\n' </proc/$PPID/maps",
+        ],
         env={**os.environ, "LD_LIBRARY_PATH": str(folder)},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert "$1 = 42" in done.stdout
     assert "inside" not in done.stdout and "Python not initialized" in done.stderr
     loaded = {line for line in done.stdout.splitlines() if "libpython" in line}
@@ -46,8 +58,10 @@ def test_the_library_is_one_to_other_tools(tmp_path: Path) -> None:
     )
     said = subprocess.run(
         ["readelf", "-W", "--dynamic", "--use-dynamic", "--symbols", library],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert not said.stderr
     assert "soname: [libpython3.99.so.1.0]" in said.stdout
     assert re.search(r"1 FUNC +GLOBAL DEFAULT +1 Py_Function", said.stdout)

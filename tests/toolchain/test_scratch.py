@@ -46,9 +46,12 @@ def test_an_interrupted_build(tmp_path: Path, number: signal.Signals, home: bool
     known["GOFLAGS"] = "-a"
     known["HOME"] = str(tmp_path / "home") if home else "/nonexistent"
     with subprocess.Popen(
-        command("trace", "hello.go"), env=known, cwd=tmp_path / "work", stdout=subprocess.DEVNULL,
+        command("trace", "hello.go"),
+        env=known,
+        cwd=tmp_path / "work",
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    ) as process:
         for _ in range(3000):  # until Go has begun, in whatever folder
             if begun(tmp_path / "tmp") or process.poll() is not None:
                 break
@@ -76,9 +79,10 @@ run_tidily([sys.executable, "-c", {code!r}], cwd=Path("/"), env=dict(os.environ)
            stdout=sys.stdout, stderr=sys.stderr)
 """
     with subprocess.Popen(
-        [sys.executable, "-c", driver], env={**os.environ, "TMPDIR": str(tmp_path)},
+        [sys.executable, "-c", driver],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    ) as process:
         while not list(tmp_path.glob("*/begun")):
             assert process.poll() is None
             time.sleep(0.01)

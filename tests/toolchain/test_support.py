@@ -16,9 +16,15 @@ def test_go_inside(version: str) -> None:
 
 @pytest.mark.parametrize(
     ("version", "what"),
-    [("1.20.14", "too old"), ("0.9", "too old"), ("1.28", "newer than goprobe"),
-     ("2.0", "newer than goprobe"), ("devel", "does not know"), ("", "does not know")],
-)  # fmt: skip
+    [
+        ("1.20.14", "too old"),
+        ("0.9", "too old"),
+        ("1.28", "newer than goprobe"),
+        ("2.0", "newer than goprobe"),
+        ("devel", "does not know"),
+        ("", "does not know"),
+    ],
+)
 def test_go_outside(version: str, what: str) -> None:
     assert what in go_warning(version)
     assert "Go 1.21 to 1.27" in go_warning(version)

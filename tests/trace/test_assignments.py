@@ -44,17 +44,31 @@ def test_a_parameter_is_given_by_the_call(tmp_path: Path) -> None:
 
 def test_ways_join(tmp_path: Path) -> None:
     code = function(
-        tmp_path, "x := 1", "if a > 3 {", "x = 2", "} else if a > 2 {", "return", "} else {",
-        "x = 4", "}", "use(x)",
-    )  # fmt: skip
+        tmp_path,
+        "x := 1",
+        "if a > 3 {",
+        "x = 2",
+        "} else if a > 2 {",
+        "return",
+        "} else {",
+        "x = 4",
+        "}",
+        "use(x)",
+    )
     assert reaching(code, "x", 3, 11) == {5, 9}
 
 
 def test_a_loop_comes_back(tmp_path: Path) -> None:
     code = function(
-        tmp_path, "x := 1", "for i := 0; i < 3; i++ {", "use(x)", "if i == 2 { break }", "x = 2",
-        "}", "use(x)",
-    )  # fmt: skip
+        tmp_path,
+        "x := 1",
+        "for i := 0; i < 3; i++ {",
+        "use(x)",
+        "if i == 2 { break }",
+        "x = 2",
+        "}",
+        "use(x)",
+    )
     assert reaching(code, "x", 3, 5) == {3, 7}
     assert reaching(code, "x", 3, 9) == {3, 7}
     assert {(s.line, s.part) for s in at(code, "i", 4, 5).reaching} == {(4, 0), (4, 1)}
@@ -62,9 +76,19 @@ def test_a_loop_comes_back(tmp_path: Path) -> None:
 
 def test_clauses_of_a_switch(tmp_path: Path) -> None:
     code = function(
-        tmp_path, "x := 1", "switch a {", "case 1:", "x = 2", "case 2:", "x = 3", "fallthrough",
-        "default:", "use(x)", "}", "use(x)",
-    )  # fmt: skip
+        tmp_path,
+        "x := 1",
+        "switch a {",
+        "case 1:",
+        "x = 2",
+        "case 2:",
+        "x = 3",
+        "fallthrough",
+        "default:",
+        "use(x)",
+        "}",
+        "use(x)",
+    )
     assert reaching(code, "x", 3, 11) == {3, 8}
     assert reaching(code, "x", 3, 13) == {3, 6, 8}
 
@@ -125,9 +149,19 @@ def test_named_results_hold_at_the_end(tmp_path: Path) -> None:
 
 def test_scopes(tmp_path: Path) -> None:
     code = function(
-        tmp_path, "x := 1", "for i, y := range b {", "z := i", "use(z, y)", "}",
-        "switch v := any(x).(type) {", "case int:", "use(v)", "default:", "use(v)", "}",
-    )  # fmt: skip
+        tmp_path,
+        "x := 1",
+        "for i, y := range b {",
+        "z := i",
+        "use(z, y)",
+        "}",
+        "switch v := any(x).(type) {",
+        "case int:",
+        "use(v)",
+        "default:",
+        "use(v)",
+        "}",
+    )
     assert scope_of(code, "a", 2) == Scope(2, 14)
     assert scope_of(code, "x", 3) == Scope(3, 14)
     assert scope_of(code, "y", 4) == Scope(4, 7)

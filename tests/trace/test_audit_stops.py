@@ -51,10 +51,12 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with Path(os.devnull).open("w") as sink:
         return trace(
             TraceRequest(
-                str(source), breaks=("main.go:9", "main.add"), go=str(toolchain(request.param)),
+                str(source),
+                breaks=("main.go:9", "main.add"),
+                go=str(toolchain(request.param)),
                 stdout_fd=sink.fileno(),
             )
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("go", matrix())
@@ -176,9 +178,10 @@ def test_a_session_warns_of_a_stop_that_contradicts_itself(
     lie = Audited("places_apart", holds=False, says="rax is a and b at once")
     monkeypatch.setattr(live, "audit_stop", lambda facts: (lie,))
     go = str(toolchain())
-    with Path(os.devnull).open("w") as sink, goprobe.launch(
-        str(source), go=go, stdout=sink.fileno(), record=record
-    ) as program:  # fmt: skip
+    with (
+        Path(os.devnull).open("w") as sink,
+        goprobe.launch(str(source), go=go, stdout=sink.fileno(), record=record) as program,
+    ):
         with pytest.warns(goprobe.StopWarning, match="main.add: rax is a and b at once"):
             stop = next(program.run(["main.add"]))
         assert stop.report.warnings == ("rax is a and b at once",)

@@ -32,8 +32,11 @@ def test_functions_and_literals(tmp_path: Path) -> None:
         "\tgo func() {\n\t\tdefer func() {}()\n\t}()\n}\n",
     )
     assert sorted((f.line, f.body.first, f.body.last) for f in found) == [
-        (3, 3, 5), (7, 7, 11), (8, 8, 10), (9, 9, 9),
-    ]  # fmt: skip
+        (3, 3, 5),
+        (7, 7, 11),
+        (8, 8, 10),
+        (9, 9, 9),
+    ]
 
 
 def test_a_literal_in_a_header_is_no_block(tmp_path: Path) -> None:

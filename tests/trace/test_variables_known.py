@@ -80,8 +80,11 @@ def test_a_variable_by_an_address_that_is_no_longer_kept_is_not_told(go: str) ->
     told: dict[str, str] = {}
     with goprobe.launch(str(binary)) as program:
         for stop in program.run(breaks=["staleref.go:21"]):
-            told = {v.function: value(v).text for v in stop.variables
-                    if v.name == "x" and v.value is not UNSET}  # fmt: skip
+            told = {
+                v.function: value(v).text
+                for v in stop.variables
+                if v.name == "x" and v.value is not UNSET
+            }
             assert any(v.name == "x" and v.function == "main.work.func1" for v in stop.variables)
     assert told.pop("main.work") == "[7]"
     assert set(told.values()) <= {"[7]"}

@@ -79,27 +79,43 @@ def test_whatever_is_wrong_in_it_is_found(change: Change) -> None:
     assert Outcome.WRONG in judged(report), json.dumps(report)
 
 
-@pytest.mark.parametrize("hits, counted, outcome", [
-    (3, True, Outcome.RIGHT), (2, True, Outcome.WRONG), (2, False, Outcome.RIGHT),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "hits, counted, outcome",
+    [
+        (3, True, Outcome.RIGHT),
+        (2, True, Outcome.WRONG),
+        (2, False, Outcome.RIGHT),
+    ],
+)
 def test_hits_of_what_lies_in_a_frame_are_held_against_the_lines(
     hits: int, counted: bool, outcome: Outcome
 ) -> None:
     report = copy.deepcopy(REPORT)
     report["sites"][0].update(
-        prediction="stack", verdict="confirmed_stack", reason="", calls=[], allocations=0,
-        hits=hits, counted=counted,
-    )  # fmt: skip
+        prediction="stack",
+        verdict="confirmed_stack",
+        reason="",
+        calls=[],
+        allocations=0,
+        hits=hits,
+        counted=counted,
+    )
     report["assertions"][0].update(held=True)
     found = judged(report, read("\n".join([*SAID.split("\n")[:1], "part 0 work0", "end"])))
     assert found[-2] is outcome
 
 
-@pytest.mark.parametrize("lay, verdict, outcome", [
-    ("0 3", "confirmed_heap", Outcome.RIGHT), ("1 2", "confirmed_heap", Outcome.WRONG),
-    ("3 0", "confirmed_stack", Outcome.RIGHT), ("0 3", "confirmed_stack", Outcome.WRONG),
-    ("3 0", "elided", Outcome.WRONG), ("3 0", "unobserved", Outcome.RIGHT),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "lay, verdict, outcome",
+    [
+        ("0 3", "confirmed_heap", Outcome.RIGHT),
+        ("1 2", "confirmed_heap", Outcome.WRONG),
+        ("3 0", "confirmed_stack", Outcome.RIGHT),
+        ("0 3", "confirmed_stack", Outcome.WRONG),
+        ("3 0", "elided", Outcome.WRONG),
+        ("3 0", "unobserved", Outcome.RIGHT),
+    ],
+)
 def test_where_it_lies_is_held_against_addresses(lay: str, verdict: str, outcome: Outcome) -> None:
     report, said = copy.deepcopy(REPORT), f"lay 0 {lay}\n{SAID}"
     if verdict != "confirmed_heap":

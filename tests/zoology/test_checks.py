@@ -30,26 +30,35 @@ def ran(what: str, report: object, code: int = 0, err: str = "") -> Ran:
 
 def region(low: int, high: int, rss: int, kind: str = "text") -> dict[str, object]:
     return {
-        "low": hex(low), "high": hex(high), "kind": kind, "label": kind, "size": high - low,
+        "low": hex(low),
+        "high": hex(high),
+        "kind": kind,
+        "label": kind,
+        "size": high - low,
         "rss": rss,
-    }  # fmt: skip
+    }
 
 
 def reports() -> Reports:
     """What all commands said of a program in which nothing is wrong."""
     heap = {"self_check": {"popcount_mismatches": 0, "unreadable_spans": 0}, "audit": []}
     types = {
-        "census": {"objects": 5, "bytes": 80}, "graph": {"reachable": 4, "unreachable": 1},
+        "census": {"objects": 5, "bytes": 80},
+        "graph": {"reachable": 4, "unreachable": 1},
         "types": [{"objects": 3, "bytes": 48, "retained_bytes": 64}],
         "untyped": [{"objects": 2, "bytes": 32}],
-    }  # fmt: skip
+    }
     stack = {"kind": "system_stack", "name": "", "detail": {"thread": 7}}
     text = {"kind": "text", "address": "0x400010", "name": "", "detail": {}}
     return {
         "maps": {"map": [region(0x7000, 0x9000, 4096, "heap"), region(0x400000, 0x402000, 8192)]},
-        "heap": heap, "types": {**heap, **types}, "dangling": {**heap, "dangling": []},
-        "pprof": b"\x1f\x8b", "threads": {"locations": [stack]}, "where": {"locations": [text]},
-    }  # fmt: skip
+        "heap": heap,
+        "types": {**heap, **types},
+        "dangling": {**heap, "dangling": []},
+        "pprof": b"\x1f\x8b",
+        "threads": {"locations": [stack]},
+        "where": {"locations": [text]},
+    }
 
 
 def failures(said: Reports, **changes: Any) -> set[str]:
@@ -144,9 +153,23 @@ def test_the_programs() -> None:
 
 def test_the_table() -> None:
     row = Row(
-        "caddy", "1.26.8", "stripped", 1 << 30, 1234567, 1 << 20, 0.5, 0.25, 0.0012, 1, 0.5, 2,
-        1 << 26, 20, 1, 0,
-    )  # fmt: skip
+        "caddy",
+        "1.26.8",
+        "stripped",
+        1 << 30,
+        1234567,
+        1 << 20,
+        0.5,
+        0.25,
+        0.0012,
+        1,
+        0.5,
+        2,
+        1 << 26,
+        20,
+        1,
+        0,
+    )
     head, line = table([row]).splitlines()
     assert head.split()[0] == HEAD[0]
     for cell in ("1,234,567", "1,024 MiB", "1.0 MiB", "50.0%", "1.2 ms", "20 hold, 1 FAILED"):

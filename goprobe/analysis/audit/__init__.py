@@ -60,10 +60,11 @@ def together(audits: Iterable[Iterable[Audited]]) -> tuple[Audited, ...]:
         if not entry.holds:
             known[:] = [e for e in known if not e.holds] + [entry]
     return tuple(
-        entries[0] if entries[0].holds
+        entries[0]
+        if entries[0].holds
         else Audited(name, holds=False, says=_told(list(dict.fromkeys(e.says for e in entries))))
         for name, entries in by_check.items()
-    )  # fmt: skip
+    )
 
 
 def finished(report: R, audit: Iterable[Audited]) -> R:

@@ -24,10 +24,8 @@ from goprobe.arch.machinecode import (
 )
 from goprobe.binary.pcln.format import Function, SourceFrame
 from goprobe.process.tracer.ledger import AllocatorCalls, merged
+from goprobe.runtime.allocatorcalls import Allocates, Allocator, Family
 from goprobe.runtime.allocators import (
-    Allocates,
-    Allocator,
-    Family,
     allocators_for,
     bookkeeping,
     is_malloc,
@@ -77,8 +75,11 @@ class AllocationCall(msgspec.Struct, frozen=True):
     @property
     def makes_several_variables(self) -> bool:
         """Whether it makes one object of several variables, which has no type of its own."""
-        words = [self.known.get(self.allocator.slots[n].register) for n in _UNTYPED
-                 if n in self.allocator.slots]  # fmt: skip
+        words = [
+            self.known.get(self.allocator.slots[n].register)
+            for n in _UNTYPED
+            if n in self.allocator.slots
+        ]
         return (
             self.allocator.family is Family.OBJECT
             and len(words) == len(_UNTYPED)
@@ -147,11 +148,13 @@ class CodeMap:
                 targets += [(c.pc, c.target) for c in true if not c.jump]
         layout = self._program.facts.layout
         return AllocatorCalls(
-            tuple(targets), tuple(forms), tuple(owners),
+            tuple(targets),
+            tuple(forms),
+            tuple(owners),
             tuple(merged([(f.entry, f.end) for f in functions if not is_malloc(f.name)])),
             (self._lines.low, self._lines.high),
             (layout.offset("g", "m"), layout.offset("m", "curg")),
-        )  # fmt: skip
+        )
 
     def may_allocate(self, calls: Iterable[DirectCall]) -> Iterator[AllocationCall]:
         """Those of some calls of the runtime that may allocate, but for panics."""
@@ -163,9 +166,13 @@ class CodeMap:
         function, callee = self._lines.function_at(call.pc), self._lines.function_at(call.target)
         frames = tuple(self._lines.inline_stack(function, call.pc)) if function else ()
         return AllocationCall(
-            call.pc, call.target, function.entry if function else 0,
-            bookkeeping(callee.name if callee else ""), frames, {},
-        )  # fmt: skip
+            call.pc,
+            call.target,
+            function.entry if function else 0,
+            bookkeeping(callee.name if callee else ""),
+            frames,
+            {},
+        )
 
     @cached_property
     def _direct(self) -> list[DirectCall]:
@@ -195,10 +202,14 @@ class CodeMap:
             slot = allocator.slots.get(allocator.type)
             value = known[call.pc].get(slot.register) if slot else None
             yield AllocationCall(
-                call.pc, call.target, function.entry, allocator,
-                tuple(self._lines.inline_stack(function, call.pc)), known[call.pc],
+                call.pc,
+                call.target,
+                function.entry,
+                allocator,
+                tuple(self._lines.inline_stack(function, call.pc)),
+                known[call.pc],
                 value.value if isinstance(value, Constant) and value.address else 0,
-            )  # fmt: skip
+            )
 
     def code_of(self, function: Function) -> bytes:
         return self._program.elf.read(function.entry, function.end - function.entry)

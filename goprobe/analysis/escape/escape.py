@@ -59,8 +59,10 @@ def escape(request: EscapeRequest) -> EscapeReport:
     if not tests:
         builds = [build_program(packages, go, flags=request.flags, progress=request.progress)]
     else:
-        builds = [build_test(p, go, flags=request.flags, progress=request.progress)
-                  for p in _tested(packages)]  # fmt: skip
+        builds = [
+            build_test(p, go, flags=request.flags, progress=request.progress)
+            for p in _tested(packages)
+        ]
     require_tests(request, builds)
     studies = [Study(build, go, request) for build in builds]
     left = [p for p in packages if all(p not in build.packages for build in builds)]

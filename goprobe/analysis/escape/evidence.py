@@ -6,7 +6,7 @@ import msgspec
 
 from goprobe.analysis.escape.linefacts import Static
 from goprobe.model.escape import Outcome, Prediction
-from goprobe.runtime.allocators import Allocator, Family
+from goprobe.runtime.allocatorcalls import Allocator, Family
 
 
 class CallEvidence(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 
 _F = Family
 

@@ -27,7 +27,7 @@ from goprobe.analysis.escape.score import (
 )
 from goprobe.analysis.escape.siteplan import FileLine, SitePlan
 from goprobe.model.escape import Prediction
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 
 TypeName = Callable[[int], str]
 
@@ -70,8 +70,11 @@ class Joiner:
 
     def plans(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
         """All sites of own files, those that only the code knows included, by position."""
-        plans = [self._plan(predicted) for predicted in self._predictions.sites
-                 if self._own(predicted.file)]  # fmt: skip
+        plans = [
+            self._plan(predicted)
+            for predicted in self._predictions.sites
+            if self._own(predicted.file)
+        ]
         by_line: dict[FileLine, list[SitePlan]] = {}
         for plan in plans:
             if not plan.predicted.parameter:
@@ -198,8 +201,11 @@ class Joiner:
                 moved.setdefault((plan.predicted.file, plan.function), []).append(plan)
         rest = []
         for anchored in left:
-            below = [p for p in moved.get((anchored.place[0], anchored.function), ())
-                     if p.predicted.line > anchored.place[1]]  # fmt: skip
+            below = [
+                p
+                for p in moved.get((anchored.place[0], anchored.function), ())
+                if p.predicted.line > anchored.place[1]
+            ]
             here = anchored.at == len(anchored.call.frames) - 1
             rest += self._assign(below if here else (), [anchored])
         return rest
@@ -225,10 +231,12 @@ class Joiner:
         rest = []
         for anchored in left:
             fitting = [
-                plan for plan in waiting.get((anchored.place[0], anchored.function), ())
-                if not plan.calls and self._score(anchored, plan) > _REFUSED
+                plan
+                for plan in waiting.get((anchored.place[0], anchored.function), ())
+                if not plan.calls
+                and self._score(anchored, plan) > _REFUSED
                 and self._type_score(anchored.call, plan.predicted.shape) > 0
-            ]  # fmt: skip
+            ]
             near = sorted(fitting, key=lambda p: abs(p.predicted.line - anchored.place[1]))
             rest += self._assign(near[:1], [anchored])
         return rest
@@ -274,16 +282,20 @@ class Joiner:
                 rest.append(anchored)
                 continue
             growers = [
-                plan for plan in plans
-                if any(c.entry == anchored.call.entry and c.allocator.family is Family.GROW
-                       for c in plan.calls)
-            ]  # fmt: skip
+                plan
+                for plan in plans
+                if any(
+                    c.entry == anchored.call.entry and c.allocator.family is Family.GROW
+                    for c in plan.calls
+                )
+            ]
             # The move stands where the append's function was inlined, else where it returns.
             makers = [
-                plan for plan in growers
+                plan
+                for plan in growers
                 if (plan.predicted.file, plan.predicted.line) == anchored.place
                 and all(len(c.frames) > anchored.at + 1 for c in plan.calls)
-            ] or [p for p in growers if p.predicted.prediction is Prediction.HEAP]  # fmt: skip
+            ] or [p for p in growers if p.predicted.prediction is Prediction.HEAP]
             if not makers:
                 rest.append(anchored)
                 continue
@@ -308,13 +320,19 @@ class Joiner:
                 shape = Shape(frozenset((call.allocator.family,)))
                 name = self._type_name(call.type) if call.type else ""
                 predicted = Predicted(
-                    *anchored.place, 0, described(call.allocator.family, name),
-                    Prediction.NONE, shape,
-                )  # fmt: skip
+                    *anchored.place,
+                    0,
+                    described(call.allocator.family, name),
+                    Prediction.NONE,
+                    shape,
+                )
                 made[key] = SitePlan(
-                    predicted, anchored.function, code=True, alive=True,
+                    predicted,
+                    anchored.function,
+                    code=True,
+                    alive=True,
                     wrapper=name.startswith(CLOSURE),
-                )  # fmt: skip
+                )
             made[key].calls.append(call)
         return list(made.values())
 

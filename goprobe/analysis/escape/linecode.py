@@ -12,7 +12,7 @@ from goprobe.analysis.escape.score import (
 )
 from goprobe.analysis.escape.siteplan import FileLine, SitePlan
 from goprobe.model.escape import Prediction
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 
 
 class LineCode:
@@ -65,8 +65,11 @@ class LineCode:
         if plan.witnesses or plan.predicted.shape.temporary:
             return
         file = plan.predicted.file
-        below = {n: self._facts.get((file, n), ()) for n in plan.predicted.after
-                 if (file, n) not in sites}  # fmt: skip
+        below = {
+            n: self._facts.get((file, n), ())
+            for n in plan.predicted.after
+            if (file, n) not in sites
+        }
         if witnesses := used_below(below, plan.function):
             plan.witness_line, witness = witnesses
             plan.witnesses = [witness]

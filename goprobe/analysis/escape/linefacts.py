@@ -96,9 +96,12 @@ class CodeLines:
     """
 
     def __init__(
-        self, elf: ElfFile, lines: LineTable, statements: Sequence[int] = (),
+        self,
+        elf: ElfFile,
+        lines: LineTable,
+        statements: Sequence[int] = (),
         optimised: Callable[[int], bool] = lambda entry: True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._lines = lines
         self._optimised = optimised
         self._elf = elf

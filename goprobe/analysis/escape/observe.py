@@ -26,7 +26,7 @@ from goprobe.process.ptrace.stoppedregisters import out_of_calls, stopped_regist
 from goprobe.process.tracer.events import CallSite, ProbeSite, RunOutcome
 from goprobe.process.tracer.ledger import Made
 from goprobe.process.tracer.run import run_counted
-from goprobe.runtime.allocators import Allocates, Family
+from goprobe.runtime.allocatorcalls import Allocates, Family
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
@@ -84,9 +84,14 @@ class Observed(msgspec.Struct):
         results = self.results.get(call.pc, CallResults())
         made = self.made.get(call.pc, _NOTHING)
         return CallEvidence(
-            call.allocator, self.hits(call), results.inspected, results.outcomes(), made.objects,
-            made.bytes, self.on_scheduler(call),
-        )  # fmt: skip
+            call.allocator,
+            self.hits(call),
+            results.inspected,
+            results.outcomes(),
+            made.objects,
+            made.bytes,
+            self.on_scheduler(call),
+        )
 
     def hits(self, call: AllocationCall) -> int:
         """How often it ran; of what was found by its doing alone, how often it did that."""
@@ -122,13 +127,18 @@ def observe(request: Request) -> Observed:
     sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in request.plans for w in plan.witnesses}
     # What runs in a function besides the first needs to be seen once only.
-    often = {next(group).pc for plan in request.plans
-             for _, group in groupby(plan.witnesses, lambda w: w.entry)}  # fmt: skip
+    often = {
+        next(group).pc
+        for plan in request.plans
+        for _, group in groupby(plan.witnesses, lambda w: w.entry)
+    }
     watched = [pc for pc in request.watched if pc not in offsets]
     results = Results(request.program, calls, offsets)
     sweeps = _Sweeps(request.program)
     outcome = run_counted(
-        str(request.program.elf.path), request.arguments, sites=sites,
+        str(request.program.elf.path),
+        request.arguments,
+        sites=sites,
         probes=[
             *(
                 ProbeSite(pc, pc, max(request.hits, 1) if pc in often else 1)
@@ -136,12 +146,18 @@ def observe(request: Request) -> Observed:
                 if pc not in calls
             ),
         ],
-        inspect=request.hits, on_hit=results.on_hit, on_probe=results.on_probe,
-        on_end=sweeps.at_end, check_every=request.check_pointers,
+        inspect=request.hits,
+        on_hit=results.on_hit,
+        on_probe=results.on_probe,
+        on_end=sweeps.at_end,
+        check_every=request.check_pointers,
         on_check=sweeps.between if request.check_pointers else None,
-        timeout=request.timeout, stdout=request.stdout, stderr=request.stderr,
-        cwd=str(request.cwd), allocator=request.code.allocator_calls(owners),
-    )  # fmt: skip
+        timeout=request.timeout,
+        stdout=request.stdout,
+        stderr=request.stderr,
+        cwd=str(request.cwd),
+        allocator=request.code.allocator_calls(owners),
+    )
     return _observed(request, outcome, results, sweeps)
 
 

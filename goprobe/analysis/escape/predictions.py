@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from goprobe.analysis.escape.expressions import Shape, shape_of
 from goprobe.files import text_or_nothing
 from goprobe.model.escape import Prediction
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
 
 _K = DiagnosticKind
@@ -153,13 +153,16 @@ def predict(
     ordered = sorted(sites.values(), key=lambda s: (s.file, s.line, s.col))
     _mark_literals(ordered, sources)
     return Predictions(
-        tuple(ordered), inlined,
+        tuple(ordered),
+        inlined,
         {
-            file: [(line, sources.last_line(file, line, name), name)
-                   for line, name in sorted(set(names))]
+            file: [
+                (line, sources.last_line(file, line, name), name)
+                for line, name in sorted(set(names))
+            ]
             for file, names in declared.items()
         },
-    )  # fmt: skip
+    )
 
 
 def _add(
@@ -181,11 +184,20 @@ def _add(
         if in_signature:
             shape = replace(shape, type=_type_beside(d, file, sources))
         site = sites[key] = Predicted(
-            file, d.line, d.col, d.expression, prediction, shape, d.function, parameter,
-            moved=moved, in_signature=in_signature, flow=d.flow,
+            file,
+            d.line,
+            d.col,
+            d.expression,
+            prediction,
+            shape,
+            d.function,
+            parameter,
+            moved=moved,
+            in_signature=in_signature,
+            flow=d.flow,
             global_=not parameter and is_global(file, d.line, sources),
             after=sources.in_block_after(file, d.line) if prediction is Prediction.STACK else (),
-        )  # fmt: skip
+        )
     site.messages.append(d.text)
 
 

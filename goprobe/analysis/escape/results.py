@@ -24,7 +24,7 @@ from goprobe.process.memory.memory import Memory, ProcessMemory, u64
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer.events import CallHit, ProbeHit
-from goprobe.runtime.allocators import Allocator, Family
+from goprobe.runtime.allocatorcalls import Allocator, Family
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.typedata import TypeData
@@ -62,11 +62,16 @@ class CallResults(msgspec.Struct):
     def outcomes(self) -> tuple[Outcome, ...]:
         return tuple(
             Outcome(
-                kind=kind, count=tally.count, bytes=tally.bytes, type=type_name,
-                address=Address(tally.first), name=tally.name, opened=tally.opened,
+                kind=kind,
+                count=tally.count,
+                bytes=tally.bytes,
+                type=type_name,
+                address=Address(tally.first),
+                name=tally.name,
+                opened=tally.opened,
             )
             for (kind, type_name), tally in self.tallies.items()
-        )  # fmt: skip
+        )
 
 
 class _CallWords:

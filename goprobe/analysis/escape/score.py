@@ -9,7 +9,7 @@ from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.predictions import Predicted
 from goprobe.arch.machinecode import Constant, StackAddress
 from goprobe.model.escape import Prediction
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 
 STRONG, HINT = 6, 2
 """What a fact is worth where several sites of a line are compared, and what a mere sign is."""

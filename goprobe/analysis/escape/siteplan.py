@@ -7,7 +7,7 @@ import msgspec
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.linefacts import StackWitness, Static
 from goprobe.analysis.escape.predictions import Predicted
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 
 FileLine = tuple[str, int]
 

@@ -17,7 +17,7 @@ from goprobe.analysis.escape.sourcefiles import SourceNames
 from goprobe.analysis.escape.verdict import judge
 from goprobe.model.address import Address
 from goprobe.model.escape import Call, Outcome, Prediction, Site, SourceLine, Verdict
-from goprobe.runtime.allocators import Family
+from goprobe.runtime.allocatorcalls import Family
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import MapParts
 
@@ -56,11 +56,19 @@ class Sites:
             where = f", the frame of {pointer.function}" if pointer.function else ""
             yield Site(
                 file=self._names.canonical(pointer.file) if pointer.file else self._somewhere,
-                line=pointer.line, col=0, function=pointer.function, expression=pointer.source,
-                prediction=Prediction.NONE, messages=(), calls=(), hits=0, counted=False,
-                outcomes=(), verdict=Verdict.CONTRADICTED,
+                line=pointer.line,
+                col=0,
+                function=pointer.function,
+                expression=pointer.source,
+                prediction=Prediction.NONE,
+                messages=(),
+                calls=(),
+                hits=0,
+                counted=False,
+                outcomes=(),
+                verdict=Verdict.CONTRADICTED,
                 reason=f"{pointer.when} it points into a stack{where}: {pointer.target}",
-            )  # fmt: skip
+            )
 
     def _worth_telling(self, plan: SitePlan, evidence: Evidence) -> bool:
         """Not what other packages never did."""
@@ -152,13 +160,20 @@ class Sites:
         outer = [f"{f.file}:{f.line} ({f.function})" for f in call.frames[1:]]
         canonical = self._names.canonical
         return Call(
-            pc=Address(call.pc), callee=call.allocator.symbol, inlined_at=tuple(outer),
-            file=canonical(inner.file), line=inner.line, function=inner.function,
-            hits=seen.hits(call), allocations=seen.allocations(call), blocks=seen.blocks(call),
-            bytes=seen.bytes(call), on_scheduler=seen.on_scheduler(call),
+            pc=Address(call.pc),
+            callee=call.allocator.symbol,
+            inlined_at=tuple(outer),
+            file=canonical(inner.file),
+            line=inner.line,
+            function=inner.function,
+            hits=seen.hits(call),
+            allocations=seen.allocations(call),
+            blocks=seen.blocks(call),
+            bytes=seen.bytes(call),
+            on_scheduler=seen.on_scheduler(call),
             frames=tuple(SourceLine(f.function, canonical(f.file), f.line) for f in call.frames),
             ran=any(seen.ran_at(pc) for pc in (call.pc, *self._copies.starts_of_line(call))),
-        )  # fmt: skip
+        )
 
 
 def _places_of_inlining(
@@ -179,10 +194,19 @@ def _merged(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     for o in outcomes:
         key = o.kind, o.type
         known = merged.get(key)
-        merged[key] = o if known is None else Outcome(
-            kind=o.kind, count=known.count + o.count, bytes=known.bytes + o.bytes, type=o.type,
-            address=known.address, name=known.name, opened=known.opened + o.opened,
-        )  # fmt: skip
+        merged[key] = (
+            o
+            if known is None
+            else Outcome(
+                kind=o.kind,
+                count=known.count + o.count,
+                bytes=known.bytes + o.bytes,
+                type=o.type,
+                address=known.address,
+                name=known.name,
+                opened=known.opened + o.opened,
+            )
+        )
     return tuple(merged.values())
 
 

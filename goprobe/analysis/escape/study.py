@@ -42,9 +42,11 @@ class Study:
         with telling(f"the code of {build.program.path}"):
             self._functions = list(self.code.functions_in(self.names.is_own))
             self._lines = CodeLines(
-                self.program.elf, self.program.lines, self.program.statements(self._functions),
+                self.program.elf,
+                self.program.lines,
+                self.program.statements(self._functions),
                 self._is_optimised,
-            )  # fmt: skip
+            )
             self._facts = self._read_facts()
             self._copies = Copies(self._lines, self.names.canonical, self._own)
             joiner = self._joiner()
@@ -53,8 +55,15 @@ class Study:
         self.observed = Observed() if request.static else self._observe()
         self.plans += joiner.besides(self.observed.besides)
         self.plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
-        self.sites = Sites(self.program, self.names, self._facts, self._copies, self.observed,
-                           request, str(build.program.files[0])).of(self.plans)  # fmt: skip
+        self.sites = Sites(
+            self.program,
+            self.names,
+            self._facts,
+            self._copies,
+            self.observed,
+            request,
+            str(build.program.files[0]),
+        ).of(self.plans)
         self.functions = tuple(self._function_code())
         self.assertions = tuple(check(p, self._code_of(p)) for p in self.promises)
         self.changed = self._changed_sources()
@@ -80,9 +89,12 @@ class Study:
         predictions = predict(self.build.diagnostics, self.names.of_message, self.sources)
         types = static_types(self.program)
         return Joiner(
-            predictions, self._facts, self.names.canonical, self._own,
+            predictions,
+            self._facts,
+            self.names.canonical,
+            self._own,
             types.name if types else lambda _: "",
-        )  # fmt: skip
+        )
 
     def _read_promises(self) -> Iterator[Promise]:
         for package in self.build.packages:
@@ -98,13 +110,20 @@ class Study:
         self._say("")
         return observe(
             Request(
-                self.program, self.code, self.plans, self._runtime_calls, self._watched(),
+                self.program,
+                self.code,
+                self.plans,
+                self._runtime_calls,
+                self._watched(),
                 self._arguments(),
                 self.build.program.directory if request.mode is Mode.TEST else request.cwd,
-                request.hits, request.check_pointers, request.timeout, request.stdout,
+                request.hits,
+                request.check_pointers,
+                request.timeout,
+                request.stdout,
                 request.stderr,
             )
-        )  # fmt: skip
+        )
 
     @cached_property
     def _runtime_calls(self) -> dict[int, DirectCall]:
@@ -193,9 +212,14 @@ class Study:
             asked = self.observed.ran and (function.name in can or function.name in may)
             ran = self._copies.ran(function.starts, self.observed.ran_at) if asked else None
             yield FunctionCode(
-                function.name, function.file, function.first, function.last,
-                function.copies, ran, may.get(function.name, ""),
-            )  # fmt: skip
+                function.name,
+                function.file,
+                function.first,
+                function.last,
+                function.copies,
+                ran,
+                may.get(function.name, ""),
+            )
 
 
 def _shown(call: AllocationCall) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from goprobe.analysis.escape.evidence import CallEvidence, Evidence
 from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
 from goprobe.model.location import Kind
-from goprobe.runtime.allocators import Allocates, Family
+from goprobe.runtime.allocatorcalls import Allocates, Family
 
 _STATIC_KINDS = frozenset((Kind.RODATA, Kind.DATA, Kind.BSS))
 _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))

@@ -26,9 +26,11 @@ def overflow(study: Study) -> Measured:
         "recover catches"
     )
     return decided(
-        run.end == "exit code 0", told, f"runtime.maxstacksize is {limit} in process "
-        f"{study.plain.pid}", f"the probe program, process {run.pid}, ended with {run.end}",
-    )  # fmt: skip
+        run.end == "exit code 0",
+        told,
+        f"runtime.maxstacksize is {limit} in process {study.plain.pid}",
+        f"the probe program, process {run.pid}, ended with {run.end}",
+    )
 
 
 def heap_use(study: Study) -> Measured:
@@ -57,10 +59,11 @@ def collector(study: Study) -> Measured:
         f"{gauge.pause_ns / 1000:.0f} µs in all"
     )
     return decided(
-        gauge.pause_ns < 1_000_000, told,
+        gauge.pause_ns < 1_000_000,
+        told,
         f"at the stop in runtime.exit memstats.numgc was {gauge.cycles}",
         f"and memstats.pause_total_ns {gauge.pause_ns}",
-    )  # fmt: skip
+    )
 
 
 def no_machine(study: Study) -> Measured:
@@ -89,8 +92,11 @@ def runtime_size(study: Study) -> Measured:
         by_package[package_of(function.name)] += function.end - function.entry
     elf = program.elf
     loaded = {s.name: s.size for s in elf.sections if s.flags & SHF_ALLOC and s.type != SHT_NOBITS}
-    debug = sum(s.size for s in elf.sections if s.name.startswith((".debug", ".zdebug", ".symtab",
-                ".strtab")))  # fmt: skip
+    debug = sum(
+        s.size
+        for s in elf.sections
+        if s.name.startswith((".debug", ".zdebug", ".symtab", ".strtab"))
+    )
     runtime = sum(n for p, n in by_package.items() if p == "runtime" or "runtime/" in p)
     code = sum(by_package.values())
     tables = sum(n for s, n in loaded.items() if s not in (".text",))
@@ -101,8 +107,10 @@ def runtime_size(study: Study) -> Measured:
         f"{debug / 1e6:.2f} MB of debug information and symbols that -ldflags='-s -w' leaves out"
     )
     facts = [f"{n:>8} bytes of code: {p}" for p, n in by_package.most_common(10)]
-    facts += [f"{n:>8} bytes: section {s}" for s, n in sorted(
-        loaded.items(), key=lambda item: -item[1])[:8]]  # fmt: skip
+    facts += [
+        f"{n:>8} bytes: section {s}"
+        for s, n in sorted(loaded.items(), key=lambda item: -item[1])[:8]
+    ]
     near = 1.5e6 <= runtime + tables <= 2.5e6
     return decided(near, told, f"{elf.size:>8} bytes: {study.optimized.binary}", *facts)
 
@@ -123,10 +131,10 @@ def predictions(study: Study) -> Measured:
     heap = [s for s in sites if s.prediction.value == "heap"]
     none = [s for s in heap if s.verdict.value not in _ON_HEAP]
     wrong = summary["contradicted"]
-    measured = (
-        f"of {counted(len(sites), 'place', '', 's')} with a prediction: {told or 'none'}"
-        + (f"; {len(none)} of the {len(heap)} that \"escape to the heap\" allocated nothing there"
-           if heap else "")
-    )  # fmt: skip
+    measured = f"of {counted(len(sites), 'place', '', 's')} with a prediction: {told or 'none'}" + (
+        f'; {len(none)} of the {len(heap)} that "escape to the heap" allocated nothing there'
+        if heap
+        else ""
+    )
     first, *more = (f"{s.file}:{s.line} {s.expression}: {s.reason}" for s in sites[:20])
     return decided(not none and not wrong, measured, first, *more)

@@ -49,17 +49,22 @@ def code_segment(study: Study) -> Measured:
     below = (
         "other parts of the binary" if lowest.kind in STATIC else "memory of Go's heap and runtime"
     )
-    functions = [run.program.lines.function_named(n) for n in ("main.main", "fmt.Println",
-                 "runtime.mallocgc")]  # fmt: skip
+    functions = [
+        run.program.lines.function_named(n)
+        for n in ("main.main", "fmt.Println", "runtime.mallocgc")
+    ]
     named = [f"{f.name} at {f.entry + run.bias:#x}" for f in functions if f]
     near = first <= 1 << 16
     told = (
         f"all {sum(r.size for r in text) >> 10} KiB of machine code lie in the mapping "
         f"{run.text_mapping}, readable and executable, not writable, "
-        + (f"{first} bytes above the process's lowest address; " if near else
-           f"{distance(first)} above the process's lowest address, with {below} below it; ")
+        + (
+            f"{first} bytes above the process's lowest address; "
+            if near
+            else f"{distance(first)} above the process's lowest address, with {below} below it; "
+        )
         + "there is one copy of it, whatever the number of goroutines"
-    )  # fmt: skip
+    )
     holds = len(perms) == 1 and "r-xp" in perms and near
     return decided(holds, told, f"/proc map {run.text_mapping}", *named)
 
@@ -190,19 +195,24 @@ def main_on_stack(study: Study) -> Measured:
     heap = [r for r in run.map if r.kind == Kind.HEAP]
     data = [r for r in run.map if r.kind in (Kind.DATA, Kind.BSS)]
     inside = bool(heap) and heap[0].low < stop.stack.low < heap[-1].high
-    between = bool(heap and data) and data[-1].high <= stop.stack.low and (
-        stop.stack.high <= heap[0].low
-    )  # fmt: skip
+    between = (
+        bool(heap and data) and data[-1].high <= stop.stack.low and (stop.stack.high <= heap[0].low)
+    )
     size = (int(stop.stack.high) - int(stop.stack.low)) >> 10
     sub = next((p for p in run.prologue if "sub rsp" in p), "")
     told = (
         f"goroutine {stop.goroutine}'s stack is {size} KiB at {stop.stack.low}, "
-        + ("a span of the same arena that holds the heap, with objects below and above it; "
-           if inside else "in the heap's arena; " if not between else "between data and heap; ")
+        + (
+            "a span of the same arena that holds the heap, with objects below and above it; "
+            if inside
+            else "in the heap's arena; "
+            if not between
+            else "between data and heap; "
+        )
         + f"{'each' if downward else 'not each'} callee's frame lies below its caller's; the call "
         f"makes room with {sub.split(' ', 1)[1] if sub else 'no instruction of its own'}; "
         f"the kernel's own stack ({run.kernel_stack or 'not found'}) serves the scheduler"
-    )  # fmt: skip
+    )
     frames = [f"frame of {f.function}: sp {f.sp}, ends at {f.cfa}" for f in outer]
     stack = f"stack [{stop.stack.low}, {stop.stack.high})"
     return decided(between and downward, told, stack, *frames, *run.prologue)

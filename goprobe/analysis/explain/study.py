@@ -124,9 +124,12 @@ class Study:
         prepared = prepare(launch)
         with Session(prepared, launch) as session:
             run = Run(
-                prepared.program, str(prepared.built.binary), session.pid, session.bias,
+                prepared.program,
+                str(prepared.built.binary),
+                session.pid,
+                session.bias,
                 session.gdb.version,
-            )  # fmt: skip
+            )
             places: list[BreakLocation] = []
             for where in breaks:
                 try:

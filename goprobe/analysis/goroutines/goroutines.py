@@ -57,11 +57,17 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
     if not stacks:
         states = tuple(structs.replace(s, frames=UNSET) for s in states)
     report = GoroutinesReport(
-        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside), pause_us=stopped.pause_us,
-        goroutines=states, groups=groups, dead=dead, unreadable=unreadable,
+        pid=target.pid,
+        go=Tool(target.program.go.version),
+        program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside),
+        pause_us=stopped.pause_us,
+        goroutines=states,
+        groups=groups,
+        dead=dead,
+        unreadable=unreadable,
         snapshot="fork" if isinstance(stopped, StoppedChild) else "stop",
-    )  # fmt: skip
+    )
     return finished(report, audit_goroutines(report))
 
 
@@ -100,13 +106,15 @@ def group(states: Iterable[GoroutineState]) -> tuple[GoroutineGroup, ...]:
         alike[(s.status, s.wait_reason, _key(frames))].append(s)
     groups = [
         GoroutineGroup(
-            len(members), members[0].status, members[0].wait_reason,
+            len(members),
+            members[0].status,
+            members[0].wait_reason,
             tuple(m.id for m in members),
             members[0].frames if members[0].frames is not UNSET else (),
             members[0].frames_end,
         )
         for members in alike.values()
-    ]  # fmt: skip
+    ]
     return tuple(sorted(groups, key=lambda g: (-g.count, g.ids[0])))
 
 

@@ -10,8 +10,14 @@ from goprobe.compiled import Row, loop
 
 @loop
 def depth_first(
-    first: Row, target: Row, root: int, order: Row, rank: Row, above: Row, looked: Row,
-) -> int:  # fmt: skip
+    first: Row,
+    target: Row,
+    root: int,
+    order: Row,
+    rank: Row,
+    above: Row,
+    looked: Row,
+) -> int:
     """Numbers what is reached from the node `root` in preorder; returns how many that is.
 
     `order` gets the node of each rank, `rank` (-1 in the beginning) the rank of each node, `above`
@@ -40,8 +46,14 @@ def depth_first(
 
 @loop
 def count_referrers(
-    first: Row, target: Row, order: Row, rank: Row, above: Row, count: int, begin: Row,
-) -> int:  # fmt: skip
+    first: Row,
+    target: Row,
+    order: Row,
+    rank: Row,
+    above: Row,
+    count: int,
+    begin: Row,
+) -> int:
     """Of each rank how many edges lead to it, in `begin` two places on. Those of the tree are left
     out: they say nothing new."""
     for i in range(count):
@@ -57,9 +69,15 @@ def count_referrers(
 
 @loop
 def note_referrers(
-    first: Row, target: Row, order: Row, rank: Row, above: Row, count: int, begin: Row,
+    first: Row,
+    target: Row,
+    order: Row,
+    rank: Row,
+    above: Row,
+    count: int,
+    begin: Row,
     sources: Row,
-) -> int:  # fmt: skip
+) -> int:
     """Sources of those edges: those of rank i from begin[i] to begin[i + 1]."""
     for i in range(count):
         node = order[i]
@@ -73,8 +91,14 @@ def note_referrers(
 
 @loop
 def semi_nca(
-    above: Row, begin: Row, sources: Row, semi: Row, ancestor: Row, label: Row, way: Row,
-) -> int:  # fmt: skip
+    above: Row,
+    begin: Row,
+    sources: Row,
+    semi: Row,
+    ancestor: Row,
+    label: Row,
+    way: Row,
+) -> int:
     """Puts the immediate dominator of each rank into `label`.
 
     `semi` and `ancestor` are copies of `above` in the beginning, `label` is each rank itself, `way`

@@ -55,9 +55,13 @@ class HeapQuestions(msgspec.Struct, frozen=True):
     def of_types(self) -> bool:
         """Whether the answer needs the types of objects."""
         return bool(
-            self.types or self.retained or self.unreachable
-            or self.path or self.referrers or self.object
-        )  # fmt: skip
+            self.types
+            or self.retained
+            or self.unreachable
+            or self.path
+            or self.referrers
+            or self.object
+        )
 
     @property
     def of_pointers(self) -> bool:

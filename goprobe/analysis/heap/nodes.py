@@ -107,10 +107,18 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
     targets = np.concatenate([p[2] for p in parts])[order].astype(np.int32)
     places = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
     return Nodes(
-        objects, groups, first, behind(edges.offset, 1), np.concatenate((edges.target, targets)),
-        behind(edges.into, 3), len(edges), places, edges.strays,
-        _root_strays(roots, target), tuple(roots.notes),
-    )  # fmt: skip
+        objects,
+        groups,
+        first,
+        behind(edges.offset, 1),
+        np.concatenate((edges.target, targets)),
+        behind(edges.into, 3),
+        len(edges),
+        places,
+        edges.strays,
+        _root_strays(roots, target),
+        tuple(roots.notes),
+    )
 
 
 _Part = tuple[Ints, Offsets, Ids, Ints, Words]
@@ -138,11 +146,15 @@ def _through(
         if node >= 0:
             part = slice(int(edges.first[node]), int(edges.first[node + 1]))
             count = part.stop - part.start
-            parts.append((
-                np.full(count, row, np.int64), np.full(count, NO_OFFSET, np.uint32),
-                edges.target[part], edges.into[part].astype(np.int64),
-                objects.base[node] + edges.offset[part].astype(np.uint64) * np.uint64(8),
-            ))  # fmt: skip
+            parts.append(
+                (
+                    np.full(count, row, np.int64),
+                    np.full(count, NO_OFFSET, np.uint32),
+                    edges.target[part],
+                    edges.into[part].astype(np.int64),
+                    objects.base[node] + edges.offset[part].astype(np.uint64) * np.uint64(8),
+                )
+            )
     return parts
 
 

@@ -103,15 +103,23 @@ def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) ->
     world = graph.world
     program = world.program
     decoder = Decoder(
-        world.memory, program.debug.types, world.typedata, Locator(world).locate,
+        world.memory,
+        program.debug.types,
+        world.typedata,
+        Locator(world).locate,
         world.function_name,
         lambda code: captures_of(program, code - world.bias),
-    )  # fmt: skip
+    )
     try:
         made = decoder.at(kind, graph.address(node))
     except (UnreadableError, NotGoError, KeyError):
         return view
     return ObjectView(
-        view.location, view.type, view.reachable, view.retained_bytes, made.value, made.data,
+        view.location,
+        view.type,
+        view.reachable,
+        view.retained_bytes,
+        made.value,
+        made.data,
         made.elements,
-    )  # fmt: skip
+    )

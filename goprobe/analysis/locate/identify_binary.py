@@ -74,9 +74,12 @@ class InPlugin:
         if function:
             detail["function"] = function
         return self._space.location(
-            _MODULE_KINDS[section], address, f"{function} in {where}" if function else where,
-            detail, f"moduledata {module.address:#x} of plugin {module.plugin}",
-        )  # fmt: skip
+            _MODULE_KINDS[section],
+            address,
+            f"{function} in {where}" if function else where,
+            detail,
+            f"moduledata {module.address:#x} of plugin {module.plugin}",
+        )
 
 
 def _with_offset(name: str, offset: int) -> str:

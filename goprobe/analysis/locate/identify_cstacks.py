@@ -41,11 +41,16 @@ class OnCStack:
         if stack is None:
             return None
         detail: Detail = {
-            "thread": stack.thread, "which": "os", "low": Address(stack.low),
+            "thread": stack.thread,
+            "which": "os",
+            "low": Address(stack.low),
             "high": Address(stack.high),
-        }  # fmt: skip
+        }
         return self._space.location(
-            Kind.SYSTEM_STACK, address, f"C stack of thread {stack.thread}", detail,
+            Kind.SYSTEM_STACK,
+            address,
+            f"C stack of thread {stack.thread}",
+            detail,
             f"the C library's descriptor of thread {stack.thread} at {stack.descriptor:#x} has the "
             f"stack [{stack.low:#x}, {stack.high:#x})",
-        )  # fmt: skip
+        )

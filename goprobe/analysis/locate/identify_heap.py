@@ -44,9 +44,13 @@ class InHeap:
         name = "heap address space not in use" if reserved else "free heap pages"
         detail: Detail = {} if reserved else {"what": "free heap pages"}
         return self._space.location(
-            Kind.RESERVED if reserved else Kind.RUNTIME, address, name, detail,
-            "no span in use covers this page", arena,
-        )  # fmt: skip
+            Kind.RESERVED if reserved else Kind.RUNTIME,
+            address,
+            name,
+            detail,
+            "no span in use covers this page",
+            arena,
+        )
 
     def _object(self, address: int, span: Span) -> Location:
         object_ = self._world.heap.object_at(span, address)
@@ -55,8 +59,10 @@ class InHeap:
             f"{'noscan ' if span.noscan else ''}[{span.base:#x}, {span.end:#x})"
         )
         detail: Detail = {
-            "span": Address(span.base), "size_class": span.size_class, "noscan": span.noscan,
-        }  # fmt: skip
+            "span": Address(span.base),
+            "size_class": span.size_class,
+            "noscan": span.noscan,
+        }
         if object_ is None:
             detail |= {"what": "span tail"}
             return self._space.location(
@@ -64,13 +70,17 @@ class InHeap:
             )
         header, rtype = self._type_of(object_)
         detail |= {
-            "object": Address(object_.base), "object_size": object_.size, "index": object_.index,
-            "offset": object_.offset, "allocated": object_.allocated,
-        }  # fmt: skip
+            "object": Address(object_.base),
+            "object_size": object_.size,
+            "index": object_.index,
+            "offset": object_.offset,
+            "allocated": object_.allocated,
+        }
         bit = f"object {object_.index} of {span.nelems}: " + (
-            f"allocated ({self._why_allocated(span, object_.index)})" if object_.allocated else
-            "free (its index is not below freeindex and its bit in allocBits is clear)"
-        )  # fmt: skip
+            f"allocated ({self._why_allocated(span, object_.index)})"
+            if object_.allocated
+            else "free (its index is not below freeindex and its bit in allocBits is clear)"
+        )
         evidence = [about, bit]
         if header:
             detail["header"] = header
@@ -126,10 +136,13 @@ class InHeap:
             )
         sp = self.stack_pointer(goroutine)
         detail = {
-            "goroutine": goroutine.id, "low": Address(goroutine.low),
-            "high": Address(goroutine.high), "from_high": goroutine.high - address,
-            "live": not goroutine.dead and address >= sp, "status": goroutine.status,
-        }  # fmt: skip
+            "goroutine": goroutine.id,
+            "low": Address(goroutine.low),
+            "high": Address(goroutine.high),
+            "from_high": goroutine.high - address,
+            "live": not goroutine.dead and address >= sp,
+            "status": goroutine.status,
+        }
         below = goroutine.high - address
         name = f"stack of goroutine {goroutine.id}, {below:#x} below its top"
         if goroutine.dead:

@@ -56,9 +56,12 @@ class InMappings:
         kind = Kind.RODATA if not writable else Kind.DATA if m.is_file else Kind.BSS
         detail["what"] = "headers and padding"
         return self._space.location(
-            kind, address, f"{binary}, outside its sections (headers, padding)", detail,
+            kind,
+            address,
+            f"{binary}, outside its sections (headers, padding)",
+            detail,
             f"the loaded image of {binary} covers it, none of its sections does",
-        )  # fmt: skip
+        )
 
     def _standing_in(self, m: Mapping) -> Iterator[str]:
         """Threads of unknown stacks; a mapping may hold more than the stack that one stands on."""
@@ -72,22 +75,31 @@ class InMappings:
             detail["path"] = library.path
             name = f"{PurePath(library.path).name} (zeroed variables)"
             return self._space.location(
-                Kind.LIBRARY, address, name, detail,
+                Kind.LIBRARY,
+                address,
+                name,
+                detail,
                 f"the segments of {library.path} that are loaded before it reach this far",
-            )  # fmt: skip
+            )
         if m.path == "[heap]":
             return self._space.location(Kind.C_HEAP, address, "C heap (brk)", detail)
         if self._world.has_c:
             return self._space.location(
-                Kind.C_HEAP, address, "C memory (malloc or mmap)", detail,
+                Kind.C_HEAP,
+                address,
+                "C memory (malloc or mmap)",
+                detail,
                 "anonymous memory that none of Go's bookkeeping claims, in a process with C code",
                 *self._standing_in(m),
-            )  # fmt: skip
+            )
         detail["what"] = "unidentified"
         return self._space.location(
-            Kind.RUNTIME, address, "anonymous memory that goprobe cannot attribute", detail,
+            Kind.RUNTIME,
+            address,
+            "anonymous memory that goprobe cannot attribute",
+            detail,
             "none of Go's bookkeeping claims it, and there is no C code in the process",
-        )  # fmt: skip
+        )
 
 
 def _file_name(m: Mapping) -> str:

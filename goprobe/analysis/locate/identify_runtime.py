@@ -33,15 +33,16 @@ class OnSystemStack:
         if stack is None:
             return None
         detail: Detail = {
-            "thread": stack.thread, "which": stack.which, "low": Address(stack.low),
-            "high": Address(stack.high), "from_high": stack.high - address,
-        }  # fmt: skip
+            "thread": stack.thread,
+            "which": stack.which,
+            "low": Address(stack.low),
+            "high": Address(stack.high),
+            "from_high": stack.high - address,
+        }
         purpose = "scheduler" if stack.which == "g0" else "signal"
         whose = f"of thread {stack.thread}" if stack.thread else "kept for a thread of C's"
         name = f"{purpose} stack ({stack.which}) {whose}"
-        return self._space.location(
-            Kind.SYSTEM_STACK, address, name, detail, *_how_known(stack)
-        )  # fmt: skip
+        return self._space.location(Kind.SYSTEM_STACK, address, name, detail, *_how_known(stack))
 
 
 def _how_known(stack: SystemStack) -> Iterator[str]:
@@ -84,17 +85,23 @@ class InRuntime:
             span = self._world.heap.span(start)
             about = f" of span {span.base:#x}" if span else ""
             return self._space.location(
-                Kind.RUNTIME, address, f"span metadata{about}", {"what": "span metadata"},
+                Kind.RUNTIME,
+                address,
+                f"span metadata{about}",
+                {"what": "span metadata"},
                 f"mspan {start:#x} is in mheap_.allspans",
-            )  # fmt: skip
+            )
         if region is None:
             return None
         mapping = self._space.mapping_at(address)
         if mapping and mapping.perms.startswith("---"):
             return self._space.location(
-                Kind.RESERVED, address, f"reserved for {region.what}", {"what": region.what},
+                Kind.RESERVED,
+                address,
+                f"reserved for {region.what}",
+                {"what": region.what},
                 region.how,
-            )  # fmt: skip
+            )
         return self._space.location(
             Kind.RUNTIME, address, region.what, {"what": region.what}, region.how
         )

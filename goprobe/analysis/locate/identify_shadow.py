@@ -42,7 +42,10 @@ class InShadow:
             if low <= address < high and mapping and not mapping.path and mapping.usable:
                 detail: Detail = {"what": what}
                 return self._space.location(
-                    Kind.RUNTIME, address, what, detail,
+                    Kind.RUNTIME,
+                    address,
+                    what,
+                    detail,
                     f"built with {flag}, which keeps it in [{low:#x}, {high:#x})",
-                )  # fmt: skip
+                )
         return None

@@ -83,10 +83,13 @@ class Images:
     @cached_property
     def _ordered(self) -> list[tuple[int, int, Library]]:
         return sorted(
-            ((low, high, library) for library in self.libraries
-             for low, high in (*library.where.parts, *library.where.zeroed)),
+            (
+                (low, high, library)
+                for library in self.libraries
+                for low, high in (*library.where.parts, *library.where.zeroed)
+            ),
             key=lambda part: part[0],
-        )  # fmt: skip
+        )
 
     def library_at(self, address: int) -> Library | None:
         """The library that is loaded there."""

@@ -66,12 +66,20 @@ class Locator:
         self._runtime = InRuntime(space)
         self._of_c = OnCStack(space)
         self._own: tuple[_Identifier, ...] = (
-            OnSystemStack(space, estimated=False), InBinary(space), InPlugin(space),
-            self._heap, self._runtime, OnSystemStack(space, estimated=True),
-        )  # fmt: skip
+            OnSystemStack(space, estimated=False),
+            InBinary(space),
+            InPlugin(space),
+            self._heap,
+            self._runtime,
+            OnSystemStack(space, estimated=True),
+        )
         self._identifiers: tuple[_Identifier, ...] = (
-            *self._own, InOthers(self.beside), self._of_c, InShadow(space), InMappings(space),
-        )  # fmt: skip
+            *self._own,
+            InOthers(self.beside),
+            self._of_c,
+            InShadow(space),
+            InMappings(space),
+        )
         self.locate = lru_cache(maxsize=65536)(self._locate)
 
     def _locate(self, address: int) -> Location:
@@ -102,10 +110,13 @@ class Locator:
                 detail: Detail = {"what": "g struct", "goroutine": g.id}
                 return [
                     self._space.location(
-                        Kind.RUNTIME, address, f"the g struct of goroutine {g.id}", detail,
+                        Kind.RUNTIME,
+                        address,
+                        f"the g struct of goroutine {g.id}",
+                        detail,
                         f"runtime.allgs lists a g at {g.address:#x}",
                     )
-                ]  # fmt: skip
+                ]
         return []
 
     def mapping_at(self, address: int) -> Mapping | None:

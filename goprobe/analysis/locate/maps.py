@@ -30,9 +30,13 @@ def maps(target: AnyTarget) -> MapsReport:
     answer = query(target, lambda world: (memory_map(Locator(world)), threads_of(world)))
     regions, threads = answer.value
     report = MapsReport(
-        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside), pause_us=answer.pause_us, map=regions,
-    )  # fmt: skip
+        pid=target.pid,
+        go=Tool(target.program.go.version),
+        program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside),
+        pause_us=answer.pause_us,
+        map=regions,
+    )
     if target.is_core:
         report = _stored(report, target.core)
         return finished(report, audit_maps(MapsFacts(report, None, threads)))

@@ -42,9 +42,13 @@ def memory_map(locator: Locator) -> tuple[Region, ...]:
 
 def _region(mapping: Mapping, piece: _Piece) -> Region:
     return Region(
-        Address(piece.low), Address(piece.high), mapping.perms, piece.kind, piece.label,
+        Address(piece.low),
+        Address(piece.high),
+        mapping.perms,
+        piece.kind,
+        piece.label,
         piece.high - piece.low,
-    )  # fmt: skip
+    )
 
 
 def _cut(mapping: Mapping, borders: list[_Piece], locator: Locator) -> Iterator[_Piece]:

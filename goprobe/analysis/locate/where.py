@@ -37,8 +37,11 @@ def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
     )
     locations, mappings, threads = answer.value
     report = WhereReport(
-        pid=target.pid, go=Tool(target.program.go.version), program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside), pause_us=answer.pause_us,
+        pid=target.pid,
+        go=Tool(target.program.go.version),
+        program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside),
+        pause_us=answer.pause_us,
         locations=locations,
-    )  # fmt: skip
+    )
     return finished(report, audit_where(WhereFacts(report, mappings, threads)))

@@ -221,18 +221,25 @@ class _Flow:
         return state
 
     def _part(
-        self, segment: Sequence[Token], state: _State, line: int, hidden: bool, part: int = 0,
+        self,
+        segment: Sequence[Token],
+        state: _State,
+        line: int,
+        hidden: bool,
+        part: int = 0,
         last: int = 0,
-    ) -> _State:  # fmt: skip
+    ) -> _State:
         """What a statement, or a part of a header, does to the variable."""
         if hidden:
             return state
         site = Site(line, part, last if last > line else 0)
         if any(_may_change(segment, at, self.name) for at in range(len(segment))):
             self.changed.update(site.lines)
-        declares = bool(segment) and segment[0].text == "var" and any(
-            t.name and t.text == self.name and t.line == self.declared for t in segment
-        )  # fmt: skip
+        declares = (
+            bool(segment)
+            and segment[0].text == "var"
+            and any(t.name and t.text == self.name and t.line == self.declared for t in segment)
+        )
         for token in targets_of(segment):
             if token.text != self.name:
                 continue
@@ -337,7 +344,12 @@ def assignments(function: Literal, name: str, declared: int, line: int) -> Assig
     elif not flow.arrived:
         return None
     return Assignments(
-        frozenset(flow.seen - {_SHARED}), frozenset(flow.all - flow.seen),
-        frozenset(flow.partial), _SHARED in flow.seen, flow.shares, frozenset(flow.remote),
-        frozenset(flow.changed), flow.jumps,
-    )  # fmt: skip
+        frozenset(flow.seen - {_SHARED}),
+        frozenset(flow.all - flow.seen),
+        frozenset(flow.partial),
+        _SHARED in flow.seen,
+        flow.shares,
+        frozenset(flow.remote),
+        frozenset(flow.changed),
+        flow.jumps,
+    )

@@ -125,9 +125,10 @@ def _undisputed(own: list[Variable], frame: FrameView, callee: _Callee) -> Itera
         made = passed.get(v.name) if v.function == frame.function else None
         if made and names[v.name] == 1 and contradicts(v, made.type, made.value):
             yield without_value(
-                v, "debug information contradicts the running call: what it has here is not what "
+                v,
+                "debug information contradicts the running call: what it has here is not what "
                 f"{callee.name} was passed for it, {made.value.text}",
-            )  # fmt: skip
+            )
         else:
             yield v
 
@@ -143,9 +144,16 @@ def contradicts(v: Variable, passed_type: str, passed: Value) -> bool:
 def without_value(v: Variable, why: str) -> Variable:
     """The variable, with a reason in place of what was told of it."""
     return structs.replace(
-        v, state=State.OPTIMIZED_OUT, why=why, value=UNSET, data=UNSET, elements=UNSET,
-        register=UNSET, address=UNSET, location=UNSET,
-    )  # fmt: skip
+        v,
+        state=State.OPTIMIZED_OUT,
+        why=why,
+        value=UNSET,
+        data=UNSET,
+        elements=UNSET,
+        register=UNSET,
+        address=UNSET,
+        location=UNSET,
+    )
 
 
 def _is_global(view: View, frame: FrameView, name: str) -> bool:
@@ -171,10 +179,11 @@ def _as_passed(
     entered = index == 0 and frame.line == line
     parameters = (v for v in own if v.parameter and v.function == frame.function)
     return tuple(
-        v if entered or not may_change(file, line, v.name)
+        v
+        if entered or not may_change(file, line, v.name)
         else structs.replace(v, value=UNSET, data=UNSET, elements=UNSET)
         for v in parameters
-    )  # fmt: skip
+    )
 
 
 def _callee_of(view: View, name: str, parameters: Iterable[Variable]) -> _Callee | None:
@@ -210,13 +219,19 @@ def _named(
                 f"the optimiser left no variable {name} here; found as {made.how} of {callee.name}"
             )
             yield Variable(
-                name=name, type=made.type, frame=index, function=frame.function,
-                state=_state(made), why=why,
+                name=name,
+                type=made.type,
+                frame=index,
+                function=frame.function,
+                state=_state(made),
+                why=why,
                 address=made.box.address if made.box else UNSET,
                 location=made.box.location if made.box else UNSET,
-                value=made.value, data=made.data, elements=made.elements,
+                value=made.value,
+                data=made.data,
+                elements=made.elements,
                 parameter=name in declared,
-            )  # fmt: skip
+            )
 
 
 def _arguments(callee: _Callee, frame: FrameView) -> Iterator[tuple[str, _Found]]:

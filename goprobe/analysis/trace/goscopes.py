@@ -84,9 +84,10 @@ def _scopes(block: Block, name: str, line: int) -> Iterator[Scope]:
         if statement.keyword == "switch" and name in declared_by(statement, statement.first):
             for clauses in statement.blocks:
                 yield from (
-                    Scope(c.first, c.last) for c in clauses.statements
+                    Scope(c.first, c.last)
+                    for c in clauses.statements
                     if c.keyword == "case" and c.first == line
-                )  # fmt: skip
+                )
         for inner in statement.blocks:
             yield from _scopes(inner, name, line)
 
@@ -104,9 +105,11 @@ def declared_by(statement: Statement, line: int) -> set[str]:
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
         return names
     return {
-        t.text for segment in segments_of(header) for t in targets_of(segment, ":=")
+        t.text
+        for segment in segments_of(header)
+        for t in targets_of(segment, ":=")
         if t.line == line
-    }  # fmt: skip
+    }
 
 
 def segments_of(header: Sequence[Token]) -> Iterator[list[Token]]:

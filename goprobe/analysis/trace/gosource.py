@@ -56,9 +56,11 @@ def may_change(file: str, line: int, name: str) -> bool:
     assigned = r"\s*(?:\+\+|--|(?:[-+*/%&|^:]|<<|>>|&\^)?=(?!=))"
     inside = r"(?:\.\w+|\[[^\]\n]*\])+"
     changes = (
-        rf"{path}{assigned}", rf"{path}{inside}(?:{assigned}|\()",
-        rf"{path}\s*,[^=;{{}}\n]*=(?!=)", rf"&\s*{path}",
-    )  # fmt: skip
+        rf"{path}{assigned}",
+        rf"{path}{inside}(?:{assigned}|\()",
+        rf"{path}\s*,[^=;{{}}\n]*=(?!=)",
+        rf"&\s*{path}",
+    )
     return body is None or any(re.search(change, body) for change in changes)
 
 

@@ -147,8 +147,12 @@ class _Parser:
         func = -1  # where a function's signature began that waits for its body
         while self.at < len(self.tokens):
             text = self._text
-            if text in ends and not (text == ";" and made.keyword in ("for", "if", "switch")
-                                     and not made.blocks and not self._is_line_end()):  # fmt: skip
+            if text in ends and not (
+                text == ";"
+                and made.keyword in ("for", "if", "switch")
+                and not made.blocks
+                and not self._is_line_end()
+            ):
                 return
             if text == "func":
                 func = self.at

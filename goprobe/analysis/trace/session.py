@@ -129,9 +129,12 @@ def prepare(launch: Launch) -> Prepared:
 
         go = find_go(launch.go)
         built = build(
-            launch.target, go, optimized=launch.optimized, flags=launch.flags,
+            launch.target,
+            go,
+            optimized=launch.optimized,
+            flags=launch.flags,
             progress=launch.progress,
-        )  # fmt: skip
+        )
     program = GoProgram(ElfFile(built.binary, shown_as=str(built.binary)))
     return Prepared(built, program, find_gdb(launch.gdb), go)
 
@@ -178,9 +181,12 @@ class Session:
     def _start(self) -> None:
         launch, binary = self._launch, self.prepared.built.binary
         self.pid = self.gdb.launch(
-            os.fspath(binary), launch.args, stdout=launch.stdout, stderr=launch.stderr,
+            os.fspath(binary),
+            launch.args,
+            stdout=launch.stdout,
+            stderr=launch.stderr,
             timeout=self.time_left(),
-        )  # fmt: skip
+        )
         self.memory = ProcessMemory(self.pid)
         if self.program.elf.pie:
             self.bias = load_bias(

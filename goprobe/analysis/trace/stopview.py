@@ -40,9 +40,13 @@ class StopView:
     what is to be said of the place, "" where it is what was asked for."""
 
     def __init__(
-        self, world: World, tid: int, registers: Mapping[str, int], limits: Limits | None = None,
+        self,
+        world: World,
+        tid: int,
+        registers: Mapping[str, int],
+        limits: Limits | None = None,
         doubt: str = "",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.world = world
         self.tid = tid
         self.registers = registers
@@ -55,10 +59,15 @@ class StopView:
     def decoder(self) -> Decoder:
         world = self.world
         return Decoder(
-            world.memory, world.program.debug.types, world.typedata, self.locator.locate,
-            self.world.function_name, self._captures, self._limits,
+            world.memory,
+            world.program.debug.types,
+            world.typedata,
+            self.locator.locate,
+            self.world.function_name,
+            self._captures,
+            self._limits,
             self.goroutine.id if self.goroutine else 0,
-        )  # fmt: skip
+        )
 
     def _captures(self, pc: int) -> tuple[Capture, ...]:
         return captures_of(self.world.program, pc - self.world.bias)
@@ -119,9 +128,10 @@ class StopView:
             try:
                 # Parameters in any case: a variable that is asked for may be found through them.
                 bindings = [
-                    b for b in finder.of(frame, known)
+                    b
+                    for b in finder.of(frame, known)
                     if not wanted or b.name in wanted or b.local.parameter
-                ]  # fmt: skip
+                ]
                 by_frame[index] = [
                     self.variable(b, index, frame) for b in self._trusted(bindings, frame)
                 ]
@@ -146,8 +156,9 @@ class StopView:
             if doubt is None:
                 yield binding
             elif not doubt.hidden:
-                yield replace(binding, state=State.OPTIMIZED_OUT, why=doubt.why, place=None,
-                              register="")  # fmt: skip
+                yield replace(
+                    binding, state=State.OPTIMIZED_OUT, why=doubt.why, place=None, register=""
+                )
 
     def variable(self, binding: Binding, index: int, frame: FrameView) -> Variable:
         """A binding with its value, what it points at, and where all that lies."""
@@ -170,15 +181,23 @@ class StopView:
             except (KeyError, NotGoError) as error:
                 state, why = State.UNREADABLE, f"its type is not described: {error}"
         return Variable(
-            name=binding.name, type=binding.type.name, frame=index, function=frame.function,
-            state=state, why=why, size=binding.type.size, line=local.line or UNSET,
-            parameter=local.parameter, moved=binding.moved and not _on_stack(location),
+            name=binding.name,
+            type=binding.type.name,
+            frame=index,
+            function=frame.function,
+            state=state,
+            why=why,
+            size=binding.type.size,
+            line=local.line or UNSET,
+            parameter=local.parameter,
+            moved=binding.moved and not _on_stack(location),
             address=UNSET if address is None else Address(address),
             location=location,
             register=binding.register or UNSET,
-            value=made.value if made else UNSET, data=made.data if made else UNSET,
+            value=made.value if made else UNSET,
+            data=made.data if made else UNSET,
             elements=made.elements if made else UNSET,
-        )  # fmt: skip
+        )
 
     def _given_up(self, binding: Binding, location: Location | UnsetType) -> str:
         """Why nothing is told of a variable that the frame has only the address of: the frame may
@@ -191,9 +210,13 @@ class StopView:
     def element(self, name: str, kind: GoType, address: int, made: Decoded) -> Element:
         """A decoded value at an address as a part that can be reported by itself."""
         return Element(
-            name=name, type=kind.name, address=Address(address), value=made.value, data=made.data,
+            name=name,
+            type=kind.name,
+            address=Address(address),
+            value=made.value,
+            data=made.data,
             elements=made.elements,
-        )  # fmt: skip
+        )
 
     def stop(
         self,

@@ -51,9 +51,16 @@ def trace(request: TraceRequest) -> TraceReport:
     """Build, run, stop, look. Raises the errors of goprobe.errors, TargetError where the program
     ended or ran out of time before any stop."""
     launch = Launch(
-        request.target, request.args, request.optimized, request.go or "", request.gdb or "",
-        request.timeout, request.stdout_fd, progress=request.progress, started=request.started,
-    )  # fmt: skip
+        request.target,
+        request.args,
+        request.optimized,
+        request.go or "",
+        request.gdb or "",
+        request.timeout,
+        request.stdout_fd,
+        progress=request.progress,
+        started=request.started,
+    )
     prepared = prepare(launch)
     session = Session(prepared, launch)  # GDB starts while we look for the places to stop
     tracer = _Tracer(request, prepared, session)
@@ -85,16 +92,19 @@ class _Tracer:
             go=Tool(program.go.version),
             gdb=Tool(self.session.gdb.version),
             binary=Binary(
-                path=str(binary), build_id=program.elf.build_id,
-                flags=_flags(program.info.settings), pie=program.elf.pie,
-                optimized=program.info.optimized, stripped=program.stripped,
+                path=str(binary),
+                build_id=program.elf.build_id,
+                flags=_flags(program.info.settings),
+                pie=program.elf.pie,
+                optimized=program.info.optimized,
+                stripped=program.stripped,
             ),
             pid=self.session.pid,
             exit=ended,
             map=self.maps[-1],
             stops=tuple(map(self._with_map, self.stops, self.maps)),
             warnings=tuple(self.warnings),
-        )  # fmt: skip
+        )
         return finished(report, audit_trace(report, program.elf.status.st_mtime_ns))
 
     def _warn_of_versions(self) -> None:
@@ -178,9 +188,10 @@ class _Tracer:
                 hint="give it longer with --timeout SECONDS, or break elsewhere with --break",
             )
         how = (
-            f"by signal {event.signal}" if event.kind == "signalled"
+            f"by signal {event.signal}"
+            if event.kind == "signalled"
             else f"with exit code {event.exit_code}"
-        )  # fmt: skip
+        )
         return TargetGoneError(f"the program ended {how} before it reached {wanted}")
 
 

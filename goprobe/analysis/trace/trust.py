@@ -134,10 +134,12 @@ class Trust:
         at = self._position(frame, program.function_variables(function))
         unit = program.debug.unit_at(function.offset)
         return unsourced(
-            binding, self._holders(local, kind, frame, whole=whole), at,
+            binding,
+            self._holders(local, kind, frame, whole=whole),
+            at,
             body=program.rows.after_prologue(function.low, function.high, unit),
             nested=bool(_NESTED.search(function.name)),
-        )  # fmt: skip
+        )
 
     def _is_whole(self, local: Local, kind: GoType, frame: FrameView) -> bool:
         """Whether it lies at one place as its type has it, not word by word."""
@@ -151,9 +153,12 @@ class Trust:
         return Position(frame, frame.pc - self._bias, about, self._began_again(frame, about))
 
     def _judged(
-        self, binding: Binding, frame: FrameView, known: Assignments | None,
+        self,
+        binding: Binding,
+        frame: FrameView,
+        known: Assignments | None,
         about: FunctionVariables,
-    ) -> Doubt | None:  # fmt: skip
+    ) -> Doubt | None:
         local = binding.local
         if known is None:
             return Doubt("the source does not show which of its assignments hold at this line")
@@ -242,10 +247,12 @@ def _source_of(frame: FrameView, line: int) -> Literal | None:
     if _RANGE_BODY.search(frame.function):
         return _loop_at(functions, frame.start_line, frame.line)
     literals = [
-        f for f in functions
-        if f.line == frame.start_line and f.line <= frame.line <= f.body.last
+        f
+        for f in functions
+        if f.line == frame.start_line
+        and f.line <= frame.line <= f.body.last
         and f.line <= line <= f.body.last
-    ]  # fmt: skip
+    ]
     return literals[0] if len(literals) == 1 else None
 
 

@@ -47,10 +47,11 @@ def _is_as_passed(local: Local, holders: Sequence[Holder], at: Position) -> bool
         home = arrived[0]
         return bool(holders) and all(
             isinstance(h, Slot)
-            and home.offset <= h.offset and h.offset + h.size <= home.offset + home.size
+            and home.offset <= h.offset
+            and h.offset + h.size <= home.offset + home.size
             and at.about.writes.last(h, at.pc) == frozenset((ENTRY,))
             for h in holders
-        )  # fmt: skip
+        )
     origins = (at.about.definitions.of(holder, at.pc) for holder in holders)
     return len(holders) == len(arrived) and all(
         made and all((d.pc, d.holder) == (ENTRY, home) or _is_lost(d, at) for d in made)

@@ -44,10 +44,13 @@ class LiveDriver:
         self._watches = Watches(self._session)
         self._notice: Notice | None = None
         self.info = SessionInfo(
-            target=launch.target, args=launch.args, binary=str(self._prepared.built.binary),
+            target=launch.target,
+            args=launch.args,
+            binary=str(self._prepared.built.binary),
             go=self._prepared.program.go.version,
-            gdb=self._session.gdb.version, pid=self._session.pid,
-        )  # fmt: skip
+            gdb=self._session.gdb.version,
+            pid=self._session.pid,
+        )
 
     def close(self) -> None:
         if os.getpid() == self._owner:
@@ -92,9 +95,11 @@ class LiveDriver:
     def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
         self._view = view
         if view is None:
-            ended = Exit(signal=event.signal) if event.kind == "signalled" else Exit(
-                code=event.exit_code
-            )  # fmt: skip
+            ended = (
+                Exit(signal=event.signal)
+                if event.kind == "signalled"
+                else Exit(code=event.exit_code)
+            )
             return Moment(exit=ended)
         where = self._session.where_of(event)
         notice, self._notice = self._notice, None
@@ -104,9 +109,10 @@ class LiveDriver:
         facts = StopFacts(stop, built=view.world.program.elf.status.st_mtime_ns)
         told = tuple(entry.says for entry in audit_stop(facts) if not entry.holds)
         return Moment(
-            stop=replace(stop, warnings=stop.warnings + told) if told else stop, where=where,
+            stop=replace(stop, warnings=stop.warnings + told) if told else stop,
+            where=where,
             watch=notice.number if notice else 0,
-        )  # fmt: skip
+        )
 
     def watch(self, address: int, size: int) -> tuple[int, ...]:
         return (self._watches.add(self._at(), address, size),)
@@ -171,7 +177,11 @@ class LiveDriver:
         except UnreadableError as error:
             raise CannotWorkError(f"the heap cannot be read: {error.why}") from None
         report = HeapReport(
-            pid=world.pid, go=Tool(world.program.go.version), pause_us=0, snapshot="stop",
-            self_check=self_check(census), census=census_of(census),
-        )  # fmt: skip
+            pid=world.pid,
+            go=Tool(world.program.go.version),
+            pause_us=0,
+            snapshot="stop",
+            self_check=self_check(census),
+            census=census_of(census),
+        )
         return finished(report, audit_heap(HeapFacts(report, census)))

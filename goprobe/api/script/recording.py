@@ -167,8 +167,10 @@ class Replayer:
         last = self._lines.pop() if self._lines else b""
         if end := _decoded(last, RecordingEnd):
             if end.exchanges != len(self._lines):
-                raise UsageError(f"{self._name} is damaged: {end.exchanges} exchanges were "
-                                 f"recorded, {len(self._lines)} are there")  # fmt: skip
+                raise UsageError(
+                    f"{self._name} is damaged: {end.exchanges} exchanges were "
+                    f"recorded, {len(self._lines)} are there"
+                )
             if end.interrupted:
                 return f"its session was ended while it asked {end.interrupted}"
             return ""

@@ -50,9 +50,13 @@ class CodeFlow:
     stack pointer up to the CFA."""
 
     def __init__(
-        self, code: bytes, low: int, depth: Callable[[int], int], returns: Returns,
+        self,
+        code: bytes,
+        low: int,
+        depth: Callable[[int], int],
+        returns: Returns,
         changes: Changes,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._code, self.low = code[:CODE_LIMIT], low
         self._depth, self._returns, self._changes = depth, returns, changes
         self.info = InstructionInfoFactory()
@@ -76,10 +80,12 @@ class CodeFlow:
     def _again(self) -> tuple[Instruction, ...]:
         """The jumps to the function's beginning, behind the calls that let the stack grow."""
         return tuple(
-            ins for ins in self.instructions.values()
-            if ins.flow_control in BRANCHES and ins.near_branch_target == self.low
+            ins
+            for ins in self.instructions.values()
+            if ins.flow_control in BRANCHES
+            and ins.near_branch_target == self.low
             and ins.ip != self.low
-        )  # fmt: skip
+        )
 
     @cached_property
     def resumed(self) -> frozenset[int]:
@@ -98,9 +104,10 @@ class CodeFlow:
     def _loaded_before(self, pc: int) -> frozenset[str]:
         """The registers loaded from the frame on the straight way from the last call to `pc`."""
         return frozenset(
-            full_name(ins.op0_register) for ins in self._back(pc)
+            full_name(ins.op0_register)
+            for ins in self._back(pc)
             if ins.op_count == 2 and ins.op1_kind == OpKind.MEMORY
-        )  # fmt: skip
+        )
 
     def _back(self, pc: int) -> list[Instruction]:
         """The instructions between the last call and `pc`, in order, on a straight way."""

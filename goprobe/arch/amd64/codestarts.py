@@ -31,9 +31,10 @@ class CodeStarts:
         self._instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
         self._moves = Moves(self._instructions.values())
         self._targets = {
-            ins.near_branch_target for ins in self._instructions.values()
+            ins.near_branch_target
+            for ins in self._instructions.values()
             if ins.flow_control in BRANCHES
-        }  # fmt: skip
+        }
 
     def of(self, low: int, high: int) -> tuple[Weight, list[int]]:
         """Where control may come into [low, high) and then does what the code there does most:

@@ -93,8 +93,9 @@ class FrameWrites:
             if at is not None:
                 if slot.offset <= at < end:
                     yield ins.ip
-            elif any(s.offset < end and slot.offset < s.offset + s.size
-                     for s in self._flow.stores(ins)):  # fmt: skip
+            elif any(
+                s.offset < end and slot.offset < s.offset + s.size for s in self._flow.stores(ins)
+            ):
                 yield ins.ip
 
     @cached_property

@@ -34,8 +34,9 @@ class Moves:
 
     def __init__(self, instructions: Collection[Instruction]) -> None:
         self._info = InstructionInfoFactory()
-        in_frame = [(ins, signed(ins.memory_displacement)) for ins in instructions
-                    if _in_frame(ins)]  # fmt: skip
+        in_frame = [
+            (ins, signed(ins.memory_displacement)) for ins in instructions if _in_frame(ins)
+        ]
         taken = {at for ins, at in in_frame if ins.mnemonic == Mnemonic.LEA}
         loaded = {at for ins, at in in_frame if not _is_store(ins)}
         # Where registers are saved: what is stored and loaded, by no address. The rest of the frame

@@ -64,9 +64,17 @@ class Chain:
         with that block (None: it does not return). Returns the block's address."""
         rdi, rsi, rdx, r10, r8 = (*arguments, 0, 0, 0, 0, 0)[:5]
         registers = replace(
-            self._registers, rip=self._gadgets.syscall, rsp=then or self._here, rax=number,
-            rdi=rdi % (1 << 64), rsi=rsi, rdx=rdx, r10=r10, r8=r8, eflags=_CLEAR_FLAGS,
-        )  # fmt: skip
+            self._registers,
+            rip=self._gadgets.syscall,
+            rsp=then or self._here,
+            rax=number,
+            rdi=rdi % (1 << 64),
+            rsi=rsi,
+            rdx=rdx,
+            r10=r10,
+            r8=r8,
+            eflags=_CLEAR_FLAGS,
+        )
         return self._add(_context(registers, _ALL_BLOCKED, 0))
 
     def restore(self, mask: int, xstate: bytes) -> int:
@@ -119,11 +127,40 @@ def resumed(registers: Registers) -> Registers:
 
 def _context(r: Registers, mask: int, xstate: int) -> bytes:
     return _UCONTEXT.pack(
-        _UC_FLAGS, 0, 0, _NO_SUCH_MODE, 0,
-        r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx,
-        r.rdx, r.rax, r.rcx, r.rsp, r.rip, r.eflags,
-        r.cs, 0, 0, r.ss, 0, 0, 0, 0, xstate, mask,
-    )  # fmt: skip
+        _UC_FLAGS,
+        0,
+        0,
+        _NO_SUCH_MODE,
+        0,
+        r.r8,
+        r.r9,
+        r.r10,
+        r.r11,
+        r.r12,
+        r.r13,
+        r.r14,
+        r.r15,
+        r.rdi,
+        r.rsi,
+        r.rbp,
+        r.rbx,
+        r.rdx,
+        r.rax,
+        r.rcx,
+        r.rsp,
+        r.rip,
+        r.eflags,
+        r.cs,
+        0,
+        0,
+        r.ss,
+        0,
+        0,
+        0,
+        0,
+        xstate,
+        mask,
+    )
 
 
 def _signal_xstate(xstate: bytes) -> bytes:

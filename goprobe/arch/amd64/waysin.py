@@ -50,9 +50,14 @@ class Ways(msgspec.Struct, frozen=True):
 
 
 def ways_in(
-    code: bytes, low: int, stretches: Sequence[Stretch], returns: Returns,
-    inlined: Collection[tuple[int, int]] = (), *, optimised: bool = False,
-) -> Ways:  # fmt: skip
+    code: bytes,
+    low: int,
+    stretches: Sequence[Stretch],
+    returns: Returns,
+    inlined: Collection[tuple[int, int]] = (),
+    *,
+    optimised: bool = False,
+) -> Ways:
     """Where to stop for one copy of a line in the function whose code starts at `low`. `inlined`
     is the code [low, high) of the calls that were inlined at the line."""
     instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
@@ -124,10 +129,13 @@ class _Work:
         whole = own | inlined
         self._does = {at for at in whole if moves.acts(flow.instructions[at])}
         self._leaves = {
-            at for at, ins in flow.instructions.items()
-            if at not in inlined and (moves.is_jump_back(ins) if at in own
-                                      else moves.is_jump(ins) or not moves.moves(ins))
-        }  # fmt: skip
+            at
+            for at, ins in flow.instructions.items()
+            if at not in inlined
+            and (
+                moves.is_jump_back(ins) if at in own else moves.is_jump(ins) or not moves.moves(ins)
+            )
+        }
 
     @cached_property
     def _begun(self) -> set[int]:

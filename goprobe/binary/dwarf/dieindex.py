@@ -231,7 +231,11 @@ class _Indexer:
         addr_base = integer(attributes, AT_ADDR_BASE)
         low = integer(attributes, AT_LOW_PC)
         return Unit(
-            offset=at, end=end, first_die=first, version=version, abbrev=abbrev,
+            offset=at,
+            end=end,
+            first_die=first,
+            version=version,
+            abbrev=abbrev,
             go=integer(attributes, AT_LANGUAGE) == _LANG_GO,
             name=text(attributes, AT_NAME),
             low_pc=self.sections.indexed_address(addr_base, -1 - low) if low < 0 else low,
@@ -240,7 +244,7 @@ class _Indexer:
             loclists_base=integer(attributes, AT_LOCLISTS_BASE),
             stmt_list=integer(attributes, AT_STMT_LIST, -1),
             comp_dir=text(attributes, AT_COMP_DIR),
-        )  # fmt: skip
+        )
 
     def _walk(self, unit: Unit) -> None:
         info, table = self.info, self.sections.abbrevs(unit.abbrev)

@@ -192,9 +192,13 @@ class TypeReader:
         declared = integer(own, ix.AT_GO_KIND) & 31
         if declared and declared <= GoKind.UNSAFE_POINTER:
             return GoKind(declared)
-        by_tag = {ix.TAG_STRUCT: GoKind.STRUCT, ix.TAG_UNION: GoKind.STRUCT,
-                  ix.TAG_ARRAY: GoKind.ARRAY, ix.TAG_POINTER: GoKind.POINTER,
-                  ix.TAG_SUBROUTINE_TYPE: GoKind.FUNC}  # fmt: skip
+        by_tag = {
+            ix.TAG_STRUCT: GoKind.STRUCT,
+            ix.TAG_UNION: GoKind.STRUCT,
+            ix.TAG_ARRAY: GoKind.ARRAY,
+            ix.TAG_POINTER: GoKind.POINTER,
+            ix.TAG_SUBROUTINE_TYPE: GoKind.FUNC,
+        }
         if tag == ix.TAG_POINTER and not own.get(ix.AT_TYPE):
             return GoKind.UNSAFE_POINTER
         if tag == ix.TAG_ENUM:

@@ -209,15 +209,21 @@ class DebugInfo:
     def parameters(self, function: FunctionEntry) -> tuple[Local, ...]:
         """Parameters and results in the order of the signature (receiver first)."""
         unit = self.unit_at(function.offset)
-        parameters = [self._local(unit, d) for d in self.children(self.die(function.offset))
-                 if d.tag == ix.TAG_PARAMETER]  # fmt: skip
+        parameters = [
+            self._local(unit, d)
+            for d in self.children(self.die(function.offset))
+            if d.tag == ix.TAG_PARAMETER
+        ]
         return tuple(parameters)
 
     def parameter_names(self, offset: int) -> tuple[str, ...]:
         """The parameters of the function whose entry is at `offset`, results left out."""
         unit = self.unit_at(offset)
-        parameters = (self._local(unit, d) for d in self.children(self.die(offset))
-                 if d.tag == ix.TAG_PARAMETER)  # fmt: skip
+        parameters = (
+            self._local(unit, d)
+            for d in self.children(self.die(offset))
+            if d.tag == ix.TAG_PARAMETER
+        )
         return tuple(p.name for p in parameters if not p.result)
 
     def declared_line(self, offset: int) -> int:
@@ -306,9 +312,14 @@ class DebugInfo:
         scopes[at] = Scope(name, call_line, tuple(locals_))
 
     def _block(
-        self, die: Die, pc: int, locals_: list[Local], scopes: list[Scope], depth: int,
+        self,
+        die: Die,
+        pc: int,
+        locals_: list[Local],
+        scopes: list[Scope],
+        depth: int,
         block: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         unit = self.unit_at(die.offset)
         for child in self.children(die):
             if child.tag in (ix.TAG_VARIABLE, ix.TAG_PARAMETER):

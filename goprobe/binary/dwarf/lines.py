@@ -106,8 +106,18 @@ class LineRows:
         if not line_range or end > len(data):
             raise ValueError("a corrupt line table")
         files = self._files5(data, at) if version >= 5 else _files4(data, at, unit.comp_dir)
-        return _Header(files, 0 if version >= 5 else 1, start, end, minimum, statement,
-                       line_base, line_range, opcode_base, lengths)  # fmt: skip
+        return _Header(
+            files,
+            0 if version >= 5 else 1,
+            start,
+            end,
+            minimum,
+            statement,
+            line_base,
+            line_range,
+            opcode_base,
+            lengths,
+        )
 
     def _files5(self, data: bytes, at: int) -> tuple[str, ...]:
         directories, at = self._entries5(data, at)

@@ -142,8 +142,21 @@ class ElfFile:
                 f"{self.shown_as} is built for {name}; goprobe reads x86-64 programs only",
                 hint="build it with GOARCH=amd64",
             )
-        (self.type, _, _, self.entry, phoff, shoff, _, _, phentsize, phnum, shentsize, shnum,
-         shstrndx) = struct.unpack_from("<HHIQQQIHHHHHH", data, 16)  # fmt: skip
+        (
+            self.type,
+            _,
+            _,
+            self.entry,
+            phoff,
+            shoff,
+            _,
+            _,
+            phentsize,
+            phnum,
+            shentsize,
+            shnum,
+            shstrndx,
+        ) = struct.unpack_from("<HHIQQQIHHHHHH", data, 16)
         try:
             self.segments = tuple(
                 self._segment(phoff + i * phentsize) for i in range(phnum if phentsize >= 56 else 0)

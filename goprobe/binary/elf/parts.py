@@ -43,8 +43,9 @@ class Parts:
     def _digest(self) -> str:
         digest = hashlib.sha256(repr(self._spans).encode())
         for offset, size in self._spans:
-            digest.update(self._elf.hold(offset, size) if self._hold else
-                          self._elf.view(offset, size))  # fmt: skip
+            digest.update(
+                self._elf.hold(offset, size) if self._hold else self._elf.view(offset, size)
+            )
         return digest.hexdigest()
 
     def _unchanged(self) -> bool:

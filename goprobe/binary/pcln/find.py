@@ -158,8 +158,9 @@ def _open(elf: ElfFile, places: Iterable[tuple[int, int, int]]) -> LineTable | N
             header = parse_header(data[:HEADER_SIZE] if size < HEADER_SIZE else data)
         except NotGoError:
             continue
-        heads = (module_head(image.pointer, at, address, header)
-                 for at in image.pointers_to(address))  # fmt: skip
+        heads = (
+            module_head(image.pointer, at, address, header) for at in image.pointers_to(address)
+        )
         head = next((h for h in heads if h), None)
         if head:
             table = LineTable(data, head.text, address=address, budget=elf.budget)
@@ -207,7 +208,9 @@ def find_module_head(elf: ElfFile) -> ModuleHead | None:
     """The moduledata of a binary on disk, at link-time addresses; None where it has none."""
     image = Image(elf)
     table = open_line_table(elf)
-    heads = (module_head(image.pointer, at, table.address, table.header)
-             for at in image.pointers_to(table.address))  # fmt: skip
+    heads = (
+        module_head(image.pointer, at, table.address, table.header)
+        for at in image.pointers_to(table.address)
+    )
     head = next((h for h in heads if h), None)
     return head and replace(head, gofunc=table.gofunc, rodata=table.rodata)

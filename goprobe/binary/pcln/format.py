@@ -63,8 +63,16 @@ def parse_header(data: bytes | memoryview) -> Header:
     if (magic, pad1, pad2, quantum, pointer) != (MAGIC, 0, 0, 1, 8):
         raise NotGoError(f"its Go line table is of an unknown kind (magic {magic:#x})")
     header = Header(*words)
-    order = [HEADER_SIZE, header.names, header.units, header.file_names, header.pctab,
-             header.functab, header.functab_end, len(data)]  # fmt: skip
+    order = [
+        HEADER_SIZE,
+        header.names,
+        header.units,
+        header.file_names,
+        header.pctab,
+        header.functab,
+        header.functab_end,
+        len(data),
+    ]
     if order != sorted(order) or not header.functions:
         raise NotGoError("its Go line table is corrupt: its parts lie outside of it")
     return header

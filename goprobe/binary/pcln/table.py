@@ -98,20 +98,20 @@ class LineTable:
         def from_file(address: int, size: int) -> bytes:
             return self._read(address - bias, size)
 
-        return LineTable(
-            self.data, self.text + bias, gofunc=self.gofunc and self.gofunc + bias,
-            rodata=self.rodata and self.rodata + bias, address=self.address + bias,
-            read=read or from_file, budget=self._budget,
-        )  # fmt: skip
+        gofunc, rodata = (at and at + bias for at in (self.gofunc, self.rodata))
+        return self._placed(bias, gofunc, rodata, read or from_file)
 
     def with_funcdata(self, gofunc: int, rodata: int, read: Reader) -> LineTable:
         """The same table, knowing where funcdata (moduledata.gofunc, .rodata) lies."""
+        return self._placed(0, gofunc, rodata, read)
+
+    def _placed(self, bias: int, gofunc: int, rodata: int, read: Reader) -> LineTable:
         return LineTable(
             self.data,
-            self.text,
+            self.text + bias,
             gofunc=gofunc,
             rodata=rodata,
-            address=self.address,
+            address=self.address + bias,
             read=read,
             budget=self._budget,
         )

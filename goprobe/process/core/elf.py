@@ -45,8 +45,9 @@ class ElfImage:
             raise UsageError(f"{path} is not an ELF file")
         if len(header) < 64 or header[4:6] != _MAGIC[4:]:
             raise UsageError(f"{path} is not a 64-bit little-endian ELF file")
-        (self.type, machine, _, self.entry, phoff, shoff, _, _, entry_size, count, _, _,
-         _) = _HEADER.unpack(header)  # fmt: skip
+        (self.type, machine, _, self.entry, phoff, shoff, _, _, entry_size, count, _, _, _) = (
+            _HEADER.unpack(header)
+        )
         if machine != _EM_X86_64:
             raise UsageError(f"{path} is not of an x86-64 machine; goprobe reads no other")
         if count == _PN_XNUM:

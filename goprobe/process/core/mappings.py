@@ -27,9 +27,14 @@ def core_mappings(loads: Sequence[ProgramHeader], notes: Notes) -> tuple[Mapping
 
 def _mapping(low: int, high: int, flags: int, file: MappedFile | None, name: str) -> Mapping:
     return Mapping(
-        low, high, _perms(flags), file.offset if file else 0, "00:00", 0,
+        low,
+        high,
+        _perms(flags),
+        file.offset if file else 0,
+        "00:00",
+        0,
         file.path if file else name,
-    )  # fmt: skip
+    )
 
 
 def _perms(flags: int) -> str:

@@ -115,9 +115,13 @@ class Gdb(Running):
         """
         self._require_idle()
         self._inferior.start(
-            os.fspath(binary), args, streams=(stdin, stdout, stderr),
-            cwd=cwd, env=env, randomize=randomize,
-        )  # fmt: skip
+            os.fspath(binary),
+            args,
+            streams=(stdin, stdout, stderr),
+            cwd=cwd,
+            env=env,
+            randomize=randomize,
+        )
         self._hold(timeout)
         # Takes the SIGSTOPs that made it wait for GDB out of its queue again.
         self._inferior.signal(signal.SIGCONT)

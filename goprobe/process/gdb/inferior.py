@@ -48,9 +48,15 @@ class Inferior:
         self._terminal = Terminal.save(streams)
         with signals_deferred():
             self.pid = start_stopped(
-                binary, args, stdin=stdin, stdout=stdout, stderr=stderr,
-                cwd=cwd, env=env, randomize=randomize,
-            )  # fmt: skip
+                binary,
+                args,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=cwd,
+                env=env,
+                randomize=randomize,
+            )
             self.ours = True
 
     def signal(self, number: signal.Signals) -> None:

@@ -87,8 +87,9 @@ def _of_limits() -> Iterator[Headroom]:
     """Our own limits (ulimit -v, -d)."""
     fields = Path("/proc/self/statm").read_text().split()
     for kind, used, name in (
-        (resource.RLIMIT_AS, fields[0], "ulimit -v"), (resource.RLIMIT_DATA, fields[5], "ulimit -d")
-    ):  # fmt: skip
+        (resource.RLIMIT_AS, fields[0], "ulimit -v"),
+        (resource.RLIMIT_DATA, fields[5], "ulimit -d"),
+    ):
         limit, _ = resource.getrlimit(kind)
         if limit != resource.RLIM_INFINITY:
             yield Headroom(max(limit - int(used) * PAGE_SIZE, 0), f"goprobe's own limit ({name})")

@@ -137,10 +137,20 @@ def _scan(file: int, low: int, high: int, runs: _Runs) -> None:
     while low < high:
         argument = bytearray(
             _SCAN.pack(
-                _SCAN.size, 0, low, high, 0, where, _REGIONS, 0,
-                _ZERO, _PRESENT | _ZERO, 0, _PRESENT,
+                _SCAN.size,
+                0,
+                low,
+                high,
+                0,
+                where,
+                _REGIONS,
+                0,
+                _ZERO,
+                _PRESENT | _ZERO,
+                0,
+                _PRESENT,
             )
-        )  # fmt: skip
+        )
         count = min(fcntl.ioctl(file, _PAGEMAP_SCAN, argument), _REGIONS)
         for start, end, _ in _REGION.iter_unpack(regions[: count * _REGION.size]):
             runs.add(max(start, low), min(end, high))

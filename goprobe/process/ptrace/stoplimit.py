@@ -30,9 +30,11 @@ LONG = 50e-3
 def estimate(threads: int, *, copied: int = 0, forked: int = 0) -> float:
     """Seconds that a stop takes in which so many bytes are copied, or belong to who is forked."""
     return (
-        _ALWAYS + threads * (_A_THREAD + _LETTING_GO) + (copied >> 20) * _A_MIB_COPIED
+        _ALWAYS
+        + threads * (_A_THREAD + _LETTING_GO)
+        + (copied >> 20) * _A_MIB_COPIED
         + (forked >> 20) * _A_MIB_FORKED
-    )  # fmt: skip
+    )
 
 
 def check(pid: int, limit: float, seconds: float, what: str) -> None:
@@ -64,9 +66,7 @@ class HurriedMemory(ProcessMemory):
     For the thread that stopped the target.
     """
 
-    def __init__(
-        self, pid: int, limit: float, until: float, let_go: Callable[[], bool]
-    ) -> None:  # fmt: skip
+    def __init__(self, pid: int, limit: float, until: float, let_go: Callable[[], bool]) -> None:
         super().__init__(pid)
         self._limit = limit
         self._until = until

@@ -89,8 +89,20 @@ class InspectedCalls:
         index, record = begun
         context, fp, sp, g, high = record[_ARGUMENTS:]
         # In the stub the return address is already on the stack.
-        return CallHit(self._cave.sites[number], index, g, record[:_ARGUMENTS], context, fp,
-                       sp + 8, high, results, sp_after, stack_hi_after, tid)  # fmt: skip
+        return CallHit(
+            self._cave.sites[number],
+            index,
+            g,
+            record[:_ARGUMENTS],
+            context,
+            fp,
+            sp + 8,
+            high,
+            results,
+            sp_after,
+            stack_hi_after,
+            tid,
+        )
 
     def _read(self, number: int) -> _Site:
         site = self._sites.get(number)

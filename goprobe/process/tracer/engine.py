@@ -130,9 +130,13 @@ class Engine:
         self._await_begin()
         self._machine = machine = Machine(self.pid)
         self._traps = Traps(
-            self._cave, machine, self._tracees, self._listeners, check_every=self._check_every,
+            self._cave,
+            machine,
+            self._tracees,
+            self._listeners,
+            check_every=self._check_every,
             hold_all=self._stop_all,
-        )  # fmt: skip
+        )
         machine.fetch(self.pid)
         self._cave.install(self.pid, machine.words, machine.file, self._binary)
         self._tracees.go_on(self.pid)

@@ -85,12 +85,23 @@ def run_counted(
     if not 0 <= inspect <= MOST_INSPECTED or check_every < 0:
         raise ValueError(f"inspect is a count up to {MOST_INSPECTED:,}, check_every a count")
     cave = Cave(sites, probes, inspect, check_every, allocator)
-    launch = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env,
-              "randomize": randomize}  # fmt: skip
+    launch = {
+        "stdin": stdin,
+        "stdout": stdout,
+        "stderr": stderr,
+        "cwd": cwd,
+        "env": env,
+        "randomize": randomize,
+    }
     engine = Engine(
-        os.fspath(binary), args, cave, Listeners(on_hit, on_probe, on_check, on_end),
-        check_every=check_every, hold_all=hold_all, launch=launch,
-    )  # fmt: skip
+        os.fspath(binary),
+        args,
+        cave,
+        Listeners(on_hit, on_probe, on_check, on_end),
+        check_every=check_every,
+        hold_all=hold_all,
+        launch=launch,
+    )
     try:
         _supervise(engine, timeout)
         if engine.error is not None:

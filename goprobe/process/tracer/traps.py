@@ -35,9 +35,15 @@ class Traps:
     one had to be moved out of our code."""
 
     def __init__(
-        self, cave: Cave, machine: Machine, tracees: Tracees, listeners: Listeners, *,
-        check_every: int, hold_all: bool,
-    ) -> None:  # fmt: skip
+        self,
+        cave: Cave,
+        machine: Machine,
+        tracees: Tracees,
+        listeners: Listeners,
+        *,
+        check_every: int,
+        hold_all: bool,
+    ) -> None:
         self._cave, self._machine, self._tracees = cave, machine, tracees
         self._listeners = listeners
         self._inspected = InspectedCalls(cave)

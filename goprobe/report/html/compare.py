@@ -23,14 +23,20 @@ def render(report: CompareReport, options: RenderOptions) -> bytes:
     changes = (own or list(report.changes))[:_MOST]
     code = f"Machine code: {words.size(report.unoptimized_code)} without the optimiser, "
     return shell.page(
-        "compare.html", "What the optimiser changes", report, ledger,
+        "compare.html",
+        "What the optimiser changes",
+        report,
+        ledger,
         changes=[(c, _cell(c.unoptimized, ledger), _cell(c.optimized, ledger)) for c in changes],
-        inlined=report.inlined, code=f"{code}{words.size(report.optimized_code)} with it.",
-        builds=[("not optimised", stop_views(report.unoptimized, options.variables, ledger)),
-                ("optimised", stop_views(report.optimized, options.variables, ledger))],
+        inlined=report.inlined,
+        code=f"{code}{words.size(report.optimized_code)} with it.",
+        builds=[
+            ("not optimised", stop_views(report.unoptimized, options.variables, ledger)),
+            ("optimised", stop_views(report.optimized, options.variables, ledger)),
+        ],
         warnings=tuple(dict.fromkeys((*report.unoptimized.warnings, *report.optimized.warnings))),
         facts=facts(report.optimized),
-    )  # fmt: skip
+    )
 
 
 def _cell(variable: Variable | UnsetType, ledger: Ledger) -> list[tuple[str, str, str, str]]:

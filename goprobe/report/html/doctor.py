@@ -22,6 +22,10 @@ def render(report: DoctorReport, options: RenderOptions) -> bytes:
     else:
         title = "goprobe works here, but for what is marked" if warned else "goprobe works here"
     return shell.page(
-        "doctor.html", title, report,
-        checks=[(check, *_LOOKS[check.health]) for check in report.checks], warnings=(), facts=(),
-    )  # fmt: skip
+        "doctor.html",
+        title,
+        report,
+        checks=[(check, *_LOOKS[check.health]) for check in report.checks],
+        warnings=(),
+        facts=(),
+    )

@@ -67,14 +67,24 @@ class FileView(msgspec.Struct, frozen=True):
 def render(report: EscapeReport, options: RenderOptions) -> bytes:
     """The page, files in the order of their names."""
     return shell.page(
-        "escape.html", _title(report), report, files=_files(report), summary=_summary(report),
+        "escape.html",
+        _title(report),
+        report,
+        files=_files(report),
+        summary=_summary(report),
         alarms=[_site(s) for s in report.sites if s.verdict is Verdict.CONTRADICTED],
-        dangling=report.dangling, broken=[a for a in report.assertions if not a.held],
-        promises=len(report.assertions), partial=report.partial, ran=report.ran,
-        total=len(report.sites), warnings=report.warnings,
-        facts=[f"Go {report.go.version.removeprefix('go')}. {_ended(report)}",
-               report.build.go_line],
-    )  # fmt: skip
+        dangling=report.dangling,
+        broken=[a for a in report.assertions if not a.held],
+        promises=len(report.assertions),
+        partial=report.partial,
+        ran=report.ran,
+        total=len(report.sites),
+        warnings=report.warnings,
+        facts=[
+            f"Go {report.go.version.removeprefix('go')}. {_ended(report)}",
+            report.build.go_line,
+        ],
+    )
 
 
 def _title(report: EscapeReport) -> str:
@@ -137,11 +147,16 @@ def _file(
 def _site(site: Site) -> SiteView:
     tone, sign = _TONES[LOUDNESS[site.verdict]]
     return SiteView(
-        site=site, said=_SAID[site.prediction], words=verdict_words(site.verdict), tone=tone,
-        sign=sign, calls=tuple(_calls(site)), flow=site.flow[:_MOST_STEPS],
+        site=site,
+        said=_SAID[site.prediction],
+        words=verdict_words(site.verdict),
+        tone=tone,
+        sign=sign,
+        calls=tuple(_calls(site)),
+        flow=site.flow[:_MOST_STEPS],
         outcomes=tuple(_outcome(o) for o in site.outcomes[:_MOST_CALLS]),
         left_out=max(len(site.calls) - _MOST_CALLS, 0),
-    )  # fmt: skip
+    )
 
 
 def _calls(site: Site) -> list[str]:

@@ -45,8 +45,11 @@ class Ledger:
             return ""
         if entry is None:
             entry = self._known[key] = Entry(
-                f"e{len(self._known) + 1}", str(location.address), location.name,
-                location.kind.value, words.KIND_NAMES[location.kind],
+                f"e{len(self._known) + 1}",
+                str(location.address),
+                location.name,
+                location.kind.value,
+                words.KIND_NAMES[location.kind],
                 location.evidence[:_MOST_FACTS],
-            )  # fmt: skip
+            )
         return entry.id

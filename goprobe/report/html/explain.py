@@ -25,9 +25,15 @@ def render(report: ExplainReport, options: RenderOptions) -> bytes:
         told = name if count == 1 else _MANY.get(verdict, name)
         counts.append((sign, tone, name, told, verdict.value, count))
     return shell.page(
-        "explain.html", f"The familiar picture of {report.target}, measured", report,
-        claims=[(claim, *_LOOKS[claim.verdict]) for claim in report.claims], counts=counts,
-        scene=scene(picture(report.map)), warnings=report.warnings,
-        facts=[f"Measured on process {report.pid}, Go {report.go.version}, GDB "
-               f"{report.gdb.version}, and on small programs beside it."],
-    )  # fmt: skip
+        "explain.html",
+        f"The familiar picture of {report.target}, measured",
+        report,
+        claims=[(claim, *_LOOKS[claim.verdict]) for claim in report.claims],
+        counts=counts,
+        scene=scene(picture(report.map)),
+        warnings=report.warnings,
+        facts=[
+            f"Measured on process {report.pid}, Go {report.go.version}, GDB "
+            f"{report.gdb.version}, and on small programs beside it."
+        ],
+    )

@@ -46,30 +46,47 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     counts = Counter(g.status for g in report.goroutines)
     groups, each = report.groups[:_MOST_GROUPS], report.goroutines[:_MOST_EACH]
     return shell.page(
-        "goroutines.html", f"The goroutines of process {report.pid}", report,
-        count=len(report.goroutines), counts=counts.most_common(), dead=report.dead,
-        unreadable=report.unreadable, most=max((g.count for g in report.groups), default=1),
+        "goroutines.html",
+        f"The goroutines of process {report.pid}",
+        report,
+        count=len(report.goroutines),
+        counts=counts.most_common(),
+        dead=report.dead,
+        unreadable=report.unreadable,
+        most=max((g.count for g in report.groups), default=1),
         groups=[
             _Group(
-                g.count, g.status, words.state(g.status, g.wait_reason), _ids(g.ids),
+                g.count,
+                g.status,
+                words.state(g.status, g.wait_reason),
+                _ids(g.ids),
                 [_frame(f) for f in g.frames],
             )
             for g in groups
         ],
         labelled=any(g.labels or g.why_no_labels for g in each),
-        rows=[_row(g) for g in each], left_out=len(report.goroutines) - len(each),
+        rows=[_row(g) for g in each],
+        left_out=len(report.goroutines) - len(each),
         groups_left=len(report.groups) - len(groups),
-        warnings=(), facts=[words.stood_still(report.pid, report.pause_us)],
-    )  # fmt: skip
+        warnings=(),
+        facts=[words.stood_still(report.pid, report.pause_us)],
+    )
 
 
 def _row(g: GoroutineState) -> _Row:
     waited = "" if g.waiting_us is UNSET else words.duration(g.waiting_us)
     return _Row(
-        g.id, g.status, words.state(g.status, g.wait_reason), g.function, g.created_by,
-        g.stack.used, g.stack.high - g.stack.low, waited, g.thread,
+        g.id,
+        g.status,
+        words.state(g.status, g.wait_reason),
+        g.function,
+        g.created_by,
+        g.stack.used,
+        g.stack.high - g.stack.low,
+        waited,
+        g.thread,
         words.labels(g.labels, g.why_no_labels),
-    )  # fmt: skip
+    )
 
 
 def _frame(frame: CallSite) -> tuple[str, str]:

@@ -55,25 +55,36 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     """The page; parts that were not asked for are left out."""
     ledger = Ledger()
     census = report.census
-    paths = [[(str(p.address), p.name, p.kind.value, ledger.id(p)) for p in path]
-             for path in report.paths]  # fmt: skip
+    paths = [
+        [(str(p.address), p.name, p.kind.value, ledger.id(p)) for p in path]
+        for path in report.paths
+    ]
     return shell.page(
-        "heap.html", f"The heap of process {report.pid}", report, ledger, census=census,
-        groups=_groups(report), by_type=bool(report.types), types=report.types[:_MOST_ROWS],
-        more_types=max(len(report.types) - _MOST_ROWS, 0), classes=census.classes, paths=paths,
+        "heap.html",
+        f"The heap of process {report.pid}",
+        report,
+        ledger,
+        census=census,
+        groups=_groups(report),
+        by_type=bool(report.types),
+        types=report.types[:_MOST_ROWS],
+        more_types=max(len(report.types) - _MOST_ROWS, 0),
+        classes=census.classes,
+        paths=paths,
         roots=() if report.roots is UNSET else report.roots[:_MOST_ROWS],
         untyped=() if report.untyped is UNSET else report.untyped[:_MOST_ROWS],
         unreachable=() if report.unreachable is UNSET else report.unreachable[:_MOST_ROWS],
         tree=None if report.samples is UNSET or not report.samples else _tree(report.samples),
         graph=None if report.graph is UNSET else report.graph,
-        referrers=() if report.referrers is UNSET else
-        [(r, ledger.id(r.source)) for r in report.referrers[:_MOST_ROWS]],
+        referrers=()
+        if report.referrers is UNSET
+        else [(r, ledger.id(r.source)) for r in report.referrers[:_MOST_ROWS]],
         dangling=[(d, ledger.id(d.source), ledger.id(d.to)) for d in report.dangling[:_MOST_ROWS]],
         diff=None if report.diff is UNSET else report.diff,
         path_texts=() if report.path_texts is UNSET else report.path_texts,
         warnings=report.warnings,
         facts=[words.stood_still(report.pid, report.pause_us), _checked(report)],
-    )  # fmt: skip
+    )
 
 
 def _checked(report: HeapReport) -> str:

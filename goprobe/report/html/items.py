@@ -34,10 +34,7 @@ def items_of(stop: StopReport, names: Sequence[str], ledger: Ledger) -> list[Ite
 
 
 def _chosen(stop: StopReport, names: Sequence[str]) -> list[Variable]:
-    able = [
-        v for v in stop.variables
-        if v.value is not UNSET and not v.name.startswith((".", "~"))
-    ]  # fmt: skip
+    able = [v for v in stop.variables if v.value is not UNSET and not v.name.startswith((".", "~"))]
     named = [v for v in able if v.name in names]
     mine = [v for v in able if v.function.startswith("main.")]
     pointing = [v for v in mine if v.data is not UNSET]
@@ -52,9 +49,16 @@ def _items(node: Node, variable: str, key: str, thread: int, ledger: Ledger) -> 
     if node.address is not UNSET and node.location is not UNSET:
         label, what = _label(node, variable)
         yield Item(
-            key, label, what, int(node.address), node.location.kind, ledger.id(node.location),
-            node.location.name, tuple(k for k, _ in below), thread,
-        )  # fmt: skip
+            key,
+            label,
+            what,
+            int(node.address),
+            node.location.kind,
+            ledger.id(node.location),
+            node.location.name,
+            tuple(k for k, _ in below),
+            thread,
+        )
     for child_key, child in below:
         yield from _items(child, variable, child_key, thread, ledger)
 

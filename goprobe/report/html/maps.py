@@ -22,15 +22,24 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
     shown = report.map[:_MOST]
     drawn = picture(report.map)
     counts = Counter(region.kind.value for region in report.map)
-    names = {kind.value: (words.KIND_NAMES[kind], words.KIND_MEANINGS[kind])
-             for kind in words.KIND_NAMES}  # fmt: skip
+    names = {
+        kind.value: (words.KIND_NAMES[kind], words.KIND_MEANINGS[kind]) for kind in words.KIND_NAMES
+    }
     return shell.page(
-        "maps.html", f"The memory of process {report.pid}", report,
-        scene=scene(drawn), names=names, uses=totals(drawn), kinds=counts.most_common(),
+        "maps.html",
+        f"The memory of process {report.pid}",
+        report,
+        scene=scene(drawn),
+        names=names,
+        uses=totals(drawn),
+        kinds=counts.most_common(),
         most=max((part.held for part in totals(drawn)), default=0) or 1,
-        regions=[(r, held(r)) for r in shown], left_out=len(report.map) - len(shown),
-        resident=report.stored is UNSET, amount=report.stored or report.rss or 0,
+        regions=[(r, held(r)) for r in shown],
+        left_out=len(report.map) - len(shown),
+        resident=report.stored is UNSET,
+        amount=report.stored or report.rss or 0,
         smaps=report.smaps_rss or 0,
-        swap=report.swap or 0, warnings=(),
+        swap=report.swap or 0,
+        warnings=(),
         facts=[words.stood_still(report.pid, report.pause_us)],
-    )  # fmt: skip
+    )

@@ -105,8 +105,10 @@ def scene(drawn: Sequence[Row], things: Sequence[Item] = ()) -> Scene:
         boxes.append(_box(row, tuple(placed.get(i, ())), y, gap))
         y, gap = y + boxes[-1].height, 0
     space = _space(drawn)
-    scaled = tuple(_to_scale(box, row_low, row_high, y, space) for box, row_low, row_high in
-                   ((box, int(box.low, 16), int(box.high, 16)) for box in boxes))  # fmt: skip
+    scaled = tuple(
+        _to_scale(box, row_low, row_high, y, space)
+        for box, row_low, row_high in ((box, int(box.low, 16), int(box.high, 16)) for box in boxes)
+    )
     return Scene(scaled, tuple(_arrows(boxes)), y, space)
 
 
@@ -130,12 +132,23 @@ def _box(row: Row, things: tuple[Item, ...], top: float, gap: int) -> Box:
         for p in row.parts
     )
     return Box(
-        kind=kind.value, name=name, meaning=meaning, low=str(row.low),
-        high=str(row.high), perms=row.perms, size=row.size,
-        gap=gap if gap >= GAP_WORTH_SHOWING else 0, inside=row.inside, top=top,
-        height=_HEAD + _THING * len(things), fan="", strip_y=0.0, strip_height=0.0,
-        parts=parts if len(parts) > 1 else (), things=things,
-    )  # fmt: skip
+        kind=kind.value,
+        name=name,
+        meaning=meaning,
+        low=str(row.low),
+        high=str(row.high),
+        perms=row.perms,
+        size=row.size,
+        gap=gap if gap >= GAP_WORTH_SHOWING else 0,
+        inside=row.inside,
+        top=top,
+        height=_HEAD + _THING * len(things),
+        fan="",
+        strip_y=0.0,
+        strip_height=0.0,
+        parts=parts if len(parts) > 1 else (),
+        things=things,
+    )
 
 
 def _name(row: Row) -> str:
@@ -173,8 +186,11 @@ def _arrows(boxes: Sequence[Box]) -> list[Arrow]:
     }
     links = [
         (thing.key, to, thing.thread)
-        for box in boxes for thing in box.things for to in thing.to if to in middles
-    ]  # fmt: skip
+        for box in boxes
+        for thing in box.things
+        for to in thing.to
+        if to in middles
+    ]
     return [_arrow(middles, *link, lane) for lane, link in enumerate(links)]
 
 

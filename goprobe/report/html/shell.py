@@ -26,16 +26,20 @@ def page(
 ) -> bytes:
     """The whole page, UTF-8. `content` is what the template of that name asks for."""
     style, script = _asset("page.css"), _asset("page.js")
-    text = _environment().get_template(template).render(
-        title=title,
-        version=__version__,
-        report=report,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=_hash(script),
-        ledger=ledger or Ledger(),
-        **content,
-    )  # fmt: skip
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            title=title,
+            version=__version__,
+            report=report,
+            style=Markup(style),
+            script=Markup(script),
+            script_hash=_hash(script),
+            ledger=ledger or Ledger(),
+            **content,
+        )
+    )
     return text.encode()
 
 

@@ -15,9 +15,16 @@ def render(report: TableReport, options: RenderOptions) -> bytes:
     """The rows in their order; of far too many the first."""
     shown = columns(report.row)
     return shell.page(
-        "table.html", report.summary, report, kind=report_name(type(report)),
-        columns=shown, left_out=max(len(report.rows) - _MOST, 0),
-        rows=[[words.cell(getattr(row, c.field), c.unit) for c in shown]
-              for row in report.rows[:_MOST]],
-        warnings=(), facts=report.notes,
-    )  # fmt: skip
+        "table.html",
+        report.summary,
+        report,
+        kind=report_name(type(report)),
+        columns=shown,
+        left_out=max(len(report.rows) - _MOST, 0),
+        rows=[
+            [words.cell(getattr(row, c.field), c.unit) for c in shown]
+            for row in report.rows[:_MOST]
+        ],
+        warnings=(),
+        facts=report.notes,
+    )

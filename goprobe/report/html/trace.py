@@ -84,11 +84,16 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
     ledger = Ledger()
     name = PurePosixPath(report.binary.path).name
     return shell.page(
-        "trace.html", f"{name}: where its variables live", report, ledger,
+        "trace.html",
+        f"{name}: where its variables live",
+        report,
+        ledger,
         answers=[sentence(pick) for pick in picks(report, options.variables)],
         stops=stop_views(report, options.variables, ledger),
-        empty=scene(picture(report.map)), warnings=report.warnings, facts=facts(report),
-    )  # fmt: skip
+        empty=scene(picture(report.map)),
+        warnings=report.warnings,
+        facts=facts(report),
+    )
 
 
 def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> list[StopView]:
@@ -139,20 +144,29 @@ def _stop(
     shown = stop.variables[:_MOST_VARIABLES]
     frames = tuple(
         FrameView(
-            i, frame.function, words.source(frame.file, frame.line, frame.function), frame.inlined,
+            i,
+            frame.function,
+            words.source(frame.file, frame.line, frame.function),
+            frame.inlined,
             tuple(_variable(v, stop, ledger, past) for v in shown if v.frame == i),
         )
         for i, frame in enumerate(stop.frames[:_MOST_FRAMES])
-    )  # fmt: skip
+    )
     who = f"goroutine {stop.goroutine}" if stop.goroutine else "no goroutine"
     return StopView(
-        number=number, function=stop.function, frames=frames,
+        number=number,
+        function=stop.function,
+        frames=frames,
         place=words.source(stop.file, stop.line, stop.function),
-        who=f"{who}, thread {stop.thread}", registers=_registers(stop),
-        news=moved_stack(stop, past), warnings=stop.warnings,
-        left_out=len(stop.variables) - len(shown), scene=drawing, file=stop.file,
+        who=f"{who}, thread {stop.thread}",
+        registers=_registers(stop),
+        news=moved_stack(stop, past),
+        warnings=stop.warnings,
+        left_out=len(stop.variables) - len(shown),
+        scene=drawing,
+        file=stop.file,
         source=tuple(sources.around(stop.file, [stop.line], _MARGIN)),
-    )  # fmt: skip
+    )
 
 
 def _registers(stop: StopReport) -> str:
@@ -170,12 +184,15 @@ def _variable(variable: Variable, stop: StopReport, ledger: Ledger, past: Past) 
         state = "" if variable.why else f"in {variable.register}"
     told = ": ".join(part for part in (state, variable.why) if part)
     return VariableView(
-        key=key_of(stop, variable), name=variable.name, type=variable.type,
+        key=key_of(stop, variable),
+        name=variable.name,
+        type=variable.type,
         value=value_text(variable.type, variable.value, variable.data),
         state="moved to the heap by the compiler" if variable.moved and not told else told,
-        place=_place(variable, ledger), data=_data(variable, ledger),
+        place=_place(variable, ledger),
+        data=_data(variable, ledger),
         news=past.news(stop, variable),
-    )  # fmt: skip
+    )
 
 
 def _place(variable: Variable, ledger: Ledger) -> AddressCell | None:

@@ -36,8 +36,10 @@ def squarified(amounts: Sequence[float], aspect: float = 1.0) -> list[Rect]:
             continue
         thick = sum(row) / side if side else 0.0
         placed = _placed(row, x, y, thick, upright=width >= height)
-        rects += [Rect(100 * r.left / aspect, 100 * r.top, 100 * r.width / aspect, 100 * r.height)
-                  for r in placed]  # fmt: skip
+        rects += [
+            Rect(100 * r.left / aspect, 100 * r.top, 100 * r.width / aspect, 100 * r.height)
+            for r in placed
+        ]
         if width >= height:
             x, width = x + thick, max(width - thick, 0.0)
         else:

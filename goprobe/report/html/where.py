@@ -17,9 +17,13 @@ def render(report: WhereReport, options: RenderOptions) -> bytes:
     shown = report.locations[:_MOST]
     counts = Counter(place.kind for place in report.locations)
     return shell.page(
-        "where.html", f"Addresses of process {report.pid}", report,
+        "where.html",
+        f"Addresses of process {report.pid}",
+        report,
         counts=[(kind.value, words.KIND_NAMES[kind], n) for kind, n in counts.most_common()],
-        found=shown, left_out=len(report.locations) - len(shown),
+        found=shown,
+        left_out=len(report.locations) - len(shown),
         names={kind.value: name for kind, name in words.KIND_NAMES.items()},
-        warnings=(), facts=[words.stood_still(report.pid, report.pause_us)],
-    )  # fmt: skip
+        warnings=(),
+        facts=[words.stood_still(report.pid, report.pause_us)],
+    )

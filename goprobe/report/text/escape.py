@@ -71,8 +71,9 @@ def _alarms(page: Page, report: EscapeReport) -> None:
         return
     page.heading("Contradicted", ": a bug of the compiler, or of goprobe")
     for site in wrong:
-        page.paragraph((f"{_place(site)} {site.expression}: ", "bold"), site.reason, indent=2,
-                       hanging=2)  # fmt: skip
+        page.paragraph(
+            (f"{_place(site)} {site.expression}: ", "bold"), site.reason, indent=2, hanging=2
+        )
     for pointer in report.dangling:
         told = f"{pointer.source} points at {pointer.target}, a stack ({pointer.when})"
         page.paragraph(told, indent=_INDENT, hanging=2)
@@ -94,9 +95,12 @@ def _assertions(page: Page, assertions: Sequence[Assertion]) -> None:
         if not promise.known:
             sign, style = page.glyphs.warn, "bold yellow"
         page.paragraph(
-            (f"{sign} ", style), (f"{promise.file}:{promise.line} goprobe:{promise.text}", "bold"),
-            f"  {'' if promise.known else 'not known: '}{promise.why}", indent=_INDENT, hanging=2,
-        )  # fmt: skip
+            (f"{sign} ", style),
+            (f"{promise.file}:{promise.line} goprobe:{promise.text}", "bold"),
+            f"  {'' if promise.known else 'not known: '}{promise.why}",
+            indent=_INDENT,
+            hanging=2,
+        )
     kept = len(assertions) - len(broken)
     if kept and not page.options.verbose:
         page.paragraph((f"{page.glyphs.good} {kept} held", "green"), indent=_INDENT)

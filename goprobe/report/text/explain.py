@@ -23,9 +23,12 @@ def render(report: ExplainReport, options: RenderOptions) -> bytes:
         _claim(page, claim, options)
     page.blank()
     page.paragraph(
-        (f"Measured on process {report.pid}, Go {report.go.version}, GDB {report.gdb.version}, and "
-         "on small programs beside it.", "dim")
-    )  # fmt: skip
+        (
+            f"Measured on process {report.pid}, Go {report.go.version}, GDB {report.gdb.version}, "
+            "and on small programs beside it.",
+            "dim",
+        )
+    )
     return page.render()
 
 

@@ -106,10 +106,11 @@ def _group_head(group: GoroutineGroup) -> list[Span]:
     more = ", ..." if len(group.ids) > _MOST_IDS else ""
     who = "goroutine" if group.count == 1 else "goroutines"
     return [
-        (f"{words.number(group.count)} {who}", "bold"), "  ",
+        (f"{words.number(group.count)} {who}", "bold"),
+        "  ",
         (words.state(group.status, group.wait_reason), _STYLES.get(group.status, "yellow")),
         (f"  {ids}{more}", "dim"),
-    ]  # fmt: skip
+    ]
 
 
 def _frames(page: Page, frames: Sequence[CallSite]) -> None:
@@ -161,11 +162,14 @@ def _own_head(goroutine: GoroutineState) -> list[Span]:
     if goroutine.waiting_us is not UNSET:
         facts.append(f"for {words.duration(goroutine.waiting_us)}")
     return [
-        (f"goroutine {goroutine.id}", "bold"), "  ",
-        (words.state(goroutine.status, goroutine.wait_reason),
-         _STYLES.get(goroutine.status, "yellow")),
+        (f"goroutine {goroutine.id}", "bold"),
+        "  ",
+        (
+            words.state(goroutine.status, goroutine.wait_reason),
+            _STYLES.get(goroutine.status, "yellow"),
+        ),
         (f"  {', '.join(facts)}", "dim"),
-    ]  # fmt: skip
+    ]
 
 
 def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:

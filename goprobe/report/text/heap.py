@@ -116,8 +116,9 @@ def _self_check(page: Page, report: HeapReport) -> None:
         # What does not hold is told at the foot, in red: nothing is green beside it.
         if not report.contradictions:
             told = f"Self-check: the allocation bits of all {spans} agree with the runtime's counts"
-            page.paragraph((f"{page.glyphs.good} {told}, and their pages with its sum.", "green"),
-                           hanging=2)  # fmt: skip
+            page.paragraph(
+                (f"{page.glyphs.good} {told}, and their pages with its sum.", "green"), hanging=2
+            )
         return
     told = f"Self-check: {check.popcount_mismatches} of {spans} disagree with the runtime's counts"
     unreadable = f", {check.unreadable_spans} unreadable" if check.unreadable_spans else ""

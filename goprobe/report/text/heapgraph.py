@@ -215,10 +215,13 @@ def _dangling(page: Page, edges: Sequence[DanglingEdge], most: int) -> None:
     page.heading("Pointers to what is no object", (_rest(len(shown), len(edges)), "dim"))
     for edge in shown:
         page.paragraph(
-            f"{edge.source.address} {edge.source.name}", (f" {edge.field}", "cyan"),
-            f" {page.glyphs.leads_to} {edge.to.address} {edge.to.name}: ", (edge.why, "yellow"),
-            indent=_INDENT, hanging=_INDENT,
-        )  # fmt: skip
+            f"{edge.source.address} {edge.source.name}",
+            (f" {edge.field}", "cyan"),
+            f" {page.glyphs.leads_to} {edge.to.address} {edge.to.name}: ",
+            (edge.why, "yellow"),
+            indent=_INDENT,
+            hanging=_INDENT,
+        )
 
 
 def _diff(page: Page, diff: HeapDiff, most: int) -> None:

@@ -39,8 +39,9 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
     page = Page(options)
     drawn = rows(report.map, limit=_ROWS)
     page.paragraph(
-        (_title(report), "bold"), ", lowest address first, bars to scale",
-    )  # fmt: skip
+        (_title(report), "bold"),
+        ", lowest address first, bars to scale",
+    )
     page.blank()
     _picture(page, drawn, _measure(report))
     _sums(page, totals(drawn), _measure(report))
@@ -71,7 +72,7 @@ def _picture(page: Page, drawn: Sequence[Row], measure: str) -> None:
         name, kind = row_name(row, ""), row.kind
         lines.append(
             _line(page, str(row.low), name, row.perms, row.size, row.held, kind, most, room)
-        )  # fmt: skip
+        )
         if len(row.parts) > 1:
             lines += _within(page, row, most, room)
     page.table(lines, _COLUMNS, indent=_INDENT, gap=1)
@@ -102,9 +103,16 @@ def _head(page: Page, measure: str) -> list[Text]:
 
 
 def _line(
-    page: Page, address: str, name: str, perms: str, size: int, held: int, kind: Kind, most: int,
+    page: Page,
+    address: str,
+    name: str,
+    perms: str,
+    size: int,
+    held: int,
+    kind: Kind,
+    most: int,
     room: int,
-) -> list[Text]:  # fmt: skip
+) -> list[Text]:
     length = page.bar(held, most, room)
     return [
         page.text((address, "dim")),

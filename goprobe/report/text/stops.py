@@ -116,9 +116,11 @@ def _variables(page: Page, variables: Sequence[Variable], stop: StopReport) -> N
     if later:
         names = [f"{v.name} (line {v.line})" if v.line is not UNSET else v.name for v in later]
         page.paragraph(
-            ("not yet assigned: ", "italic"), words.listed(names),
-            indent=_VARIABLE_INDENT, hanging=2,
-        )  # fmt: skip
+            ("not yet assigned: ", "italic"),
+            words.listed(names),
+            indent=_VARIABLE_INDENT,
+            hanging=2,
+        )
 
 
 def _rows(page: Page, variable: Variable, stop: StopReport) -> list[list[Text]]:

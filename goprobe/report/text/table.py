@@ -20,14 +20,16 @@ def render(report: TableReport, options: RenderOptions) -> bytes:
     page = Page(options)
     page.paragraph((report.summary, "bold"))
     shown = [
-        c for c in columns(report.row)
+        c
+        for c in columns(report.row)
         if any(words.cell(_value(row, c), c.unit) for row in report.rows)
-    ]  # fmt: skip
+    ]
     if shown:
         page.blank()
         head = [page.text((c.title, "dim")) for c in shown]
-        lines = [[page.text(words.cell(_value(row, c), c.unit)) for c in shown]
-                 for row in report.rows]  # fmt: skip
+        lines = [
+            [page.text(words.cell(_value(row, c), c.unit)) for c in shown] for row in report.rows
+        ]
         page.table([head, *lines], [_width(c, lines, i) for i, c in enumerate(shown)])
     for note in report.notes:
         page.blank()

@@ -26,9 +26,12 @@ def render(report: WhereReport, options: RenderOptions) -> bytes:
 def _address(page: Page, place: Whereabouts) -> None:
     style = KIND_STYLES[place.kind]
     page.paragraph(
-        (str(place.address), "bold"), "  ", (place.name, style),
-        (f"  ({words.KIND_NAMES[place.kind]})", "dim"), hanging=_HANGING,
-    )  # fmt: skip
+        (str(place.address), "bold"),
+        "  ",
+        (place.name, style),
+        (f"  ({words.KIND_NAMES[place.kind]})", "dim"),
+        hanging=_HANGING,
+    )
     _evidence(page, place.evidence)
     for other in place.also:
         _also(page, other)
@@ -36,9 +39,12 @@ def _address(page: Page, place: Whereabouts) -> None:
 
 def _also(page: Page, other: Location) -> None:
     page.paragraph(
-        ("also ", "dim"), (other.name, KIND_STYLES[other.kind]),
-        (f"  ({words.KIND_NAMES[other.kind]})", "dim"), indent=_INDENT, hanging=_HANGING,
-    )  # fmt: skip
+        ("also ", "dim"),
+        (other.name, KIND_STYLES[other.kind]),
+        (f"  ({words.KIND_NAMES[other.kind]})", "dim"),
+        indent=_INDENT,
+        hanging=_HANGING,
+    )
     if page.options.verbose or other.kind is not Kind.UNMAPPED:
         _evidence(page, other.evidence)
 

@@ -157,9 +157,13 @@ class Goroutines:
                 seen.add(at)
                 m = read_record(self._memory, struct, at)
                 yield Thread(
-                    address=at, id=m.signed("id"), tid=m["procid"], g0=m["g0"],
-                    gsignal=m["gsignal"], current=m["curg"],
-                )  # fmt: skip
+                    address=at,
+                    id=m.signed("id"),
+                    tid=m["procid"],
+                    g0=m["g0"],
+                    gsignal=m["gsignal"],
+                    current=m["curg"],
+                )
                 at = m["alllink"]
         except UnreadableError:
             return

@@ -190,11 +190,18 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
     sp, pc = _left(layout, columns, status, "sp"), _left(layout, columns, status, "pc")
     at, size = copy.stack_at[there], copy.use.size[there].astype(np.int64)
     return GoroutineTable(
-        address=structs.addresses[there], columns={name: columns[name] for name in _WANTED},
-        status=status, alive=~_dead(layout, status), sp=sp, pc=pc, stack_at=at,
-        stack_size=np.where(at == MISSING, 0, size), stacks=copy.stacks.buffer,
-        whole=copy.use.whole, unreadable=len(rows) - len(there),
-    )  # fmt: skip
+        address=structs.addresses[there],
+        columns={name: columns[name] for name in _WANTED},
+        status=status,
+        alive=~_dead(layout, status),
+        sp=sp,
+        pc=pc,
+        stack_at=at,
+        stack_size=np.where(at == MISSING, 0, size),
+        stacks=copy.stacks.buffer,
+        whole=copy.use.whole,
+        unreadable=len(rows) - len(there),
+    )
 
 
 def label_sets(copy: GoroutineCopy, layout: Layout) -> list[int]:

@@ -307,9 +307,13 @@ class SpanMaps:
             if not mask.words or not len(mask.pointers):
                 continue
             yield from _strided(
-                heap, slot, int(heap.words.start[row]), int(spans.elemsize[row]) // _WORD,
-                mask.words, mask.pointers,
-            )  # fmt: skip
+                heap,
+                slot,
+                int(heap.words.start[row]),
+                int(spans.elemsize[row]) // _WORD,
+                mask.words,
+                mask.pointers,
+            )
 
     def _repeated(self, rtype: int, words: int) -> Ints:
         """Offsets of the pointers in an object of so many words."""

@@ -117,20 +117,28 @@ def _classes(spans: SpanTable, counts: Ints, page: int) -> tuple[ClassCount, ...
     sums = [
         np.bincount(row, weights=column, minlength=len(order)).astype(np.int64).tolist()
         for column in (
-            np.ones(len(spans), np.int64), counts, counts * spans.elemsize, spans.nelems,
+            np.ones(len(spans), np.int64),
+            counts,
+            counts * spans.elemsize,
+            spans.nelems,
             spans.npages * page,
         )
-    ]  # fmt: skip
+    ]
     sizes = dict(zip(spans.spanclass.tolist(), spans.elemsize.tolist(), strict=True))
     classes = []
     for spanclass, n, objects, used, slots, size in zip(order.tolist(), *sums, strict=True):
         small = spanclass >> 1 != 0
         classes.append(
             ClassCount(
-                sizes[spanclass] if small else 0, bool(spanclass & 1), objects, used, n, slots,
+                sizes[spanclass] if small else 0,
+                bool(spanclass & 1),
+                objects,
+                used,
+                n,
+                slots,
                 size - used,
             )
-        )  # fmt: skip
+        )
     return tuple(classes)
 
 
@@ -147,13 +155,15 @@ def _mismatches(spans: SpanTable, allocated: Allocation, sweepgen: int) -> tuple
     under_way = (step == SWEEPING) | ((step == CACHED) & (np.abs(off) == 1))
     return tuple(
         Mismatch(
-            span=int(spans.address[i]), base=int(spans.base[i]),
-            counted=int(allocated.counts[i]), expected=int(spans.alloc_count[i]),
+            span=int(spans.address[i]),
+            base=int(spans.base[i]),
+            counted=int(allocated.counts[i]),
+            expected=int(spans.alloc_count[i]),
             why=_why(int(step[i]), bool(allocated.readable[i])),
             settled=not (allocated.readable[i] and under_way[i]),
         )
         for i in wrong.tolist()
-    )  # fmt: skip
+    )
 
 
 def _why(phase: int, readable: bool) -> str:

@@ -73,9 +73,13 @@ class Resolver:
     """
 
     def __init__(
-        self, objects: Objects, manual: SpanTable, arenas: Sequence[tuple[int, int]], page: int,
+        self,
+        objects: Objects,
+        manual: SpanTable,
+        arenas: Sequence[tuple[int, int]],
+        page: int,
         left_out: SpanTable | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._objects = objects
         spans = objects.spans
         self._page_bits = np.uint64(page.bit_length() - 1)
@@ -109,13 +113,18 @@ class Resolver:
         last = bases + (pages.astype(np.uint64) << self._page_bits) - np.uint64(1)
         blocks = np.unique(
             np.concatenate(
-                [np.arange(a, b + 1, dtype=np.uint64) for a, b in zip(
-                    (np.concatenate((lows, bases)) >> shift).tolist(),
-                    (np.concatenate((highs - np.uint64(1), last)) >> shift).tolist(),
-                    strict=True,
-                ) if b - a < _TOP_LIMIT] or [np.zeros(0, np.uint64)]
+                [
+                    np.arange(a, b + 1, dtype=np.uint64)
+                    for a, b in zip(
+                        (np.concatenate((lows, bases)) >> shift).tolist(),
+                        (np.concatenate((highs - np.uint64(1), last)) >> shift).tolist(),
+                        strict=True,
+                    )
+                    if b - a < _TOP_LIMIT
+                ]
+                or [np.zeros(0, np.uint64)]
             )
-        )  # fmt: skip
+        )
         self._bottom = int(blocks.min(initial=0))
         reach = int(blocks.max(initial=0)) - self._bottom + 1
         if reach > _TOP_LIMIT:

@@ -56,9 +56,11 @@ def _arena_index(heap: Heap, layout: Layout) -> Iterator[RuntimeRegion]:
     struct = layout.struct("heapArena")
     for arena in heap.arenas:
         yield RuntimeRegion(
-            arena.address, _page_end(arena.address + struct.size), "arena metadata",
+            arena.address,
+            _page_end(arena.address + struct.size),
+            "arena metadata",
             f"heapArena of arena {arena.base:#x}",
-        )  # fmt: skip
+        )
     low, high = heap.arena_table
     yield RuntimeRegion(low, high, "arena index", "second level of mheap_.arenas")
 
@@ -129,7 +131,9 @@ def _persistent(memory: Memory, roots: Mapping[str, int]) -> Iterator[RuntimeReg
     while at and at not in seen and len(seen) < _LIST_LIMIT:
         seen.add(at)
         yield RuntimeRegion(
-            at, at + _PERSISTENT_CHUNK, "runtime metadata",
+            at,
+            at + _PERSISTENT_CHUNK,
+            "runtime metadata",
             f"persistentalloc chunk {at:#x}",
-        )  # fmt: skip
+        )
         at = u64(memory, at)

@@ -230,8 +230,9 @@ def _disjoint(table: SpanTable, layout: Layout) -> SpanTable:
     crowded = np.flatnonzero(np.bincount(group)[group] > 1)
     order = crowded[np.argsort(ends[crowded], kind="stable")]
     taken = 0
-    for row, base, end in zip(rows[order].tolist(), table.base[rows[order]].tolist(),
-                              ends[order].tolist(), strict=True):  # fmt: skip
+    for row, base, end in zip(
+        rows[order].tolist(), table.base[rows[order]].tolist(), ends[order].tolist(), strict=True
+    ):
         if base >= taken:
             taken = end
         else:

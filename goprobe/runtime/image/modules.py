@@ -158,6 +158,10 @@ def line_table_of(memory: Memory, module: Module) -> LineTable:
     if not 0 <= high - low <= _TABLE_LIMIT:
         raise UnreadableError(low, 0, "the line table has no sensible size")
     return LineTable(
-        memory.read(low, high - low), module["text"], gofunc=module["gofunc"],
-        rodata=module["rodata"], address=low, read=memory.read,
-    )  # fmt: skip
+        memory.read(low, high - low),
+        module["text"],
+        gofunc=module["gofunc"],
+        rodata=module["rodata"],
+        address=low,
+        read=memory.read,
+    )

@@ -96,15 +96,24 @@ class FrameShapes:
             slots = [first + WORD * i for i in maps.locals]
             slots += [WORD * i for i in maps.arguments]
             objects = tuple(
-                StackObject(o.offset + (varp if o.offset < 0 else 0), o.size,
-                        self._pointers(o.pointer_bytes, o.bitmap))
+                StackObject(
+                    o.offset + (varp if o.offset < 0 else 0),
+                    o.size,
+                    self._pointers(o.pointer_bytes, o.bitmap),
+                )
                 for o in stack_objects(table, function)
-            )  # fmt: skip
+            )
         except UnreadableError:
             return Shape(False)
         variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
-        return Shape(True, tuple(slots), objects, tuple(variables),
-                      tuple(v.low for v in variables), tuple(self._leads(variables)))  # fmt: skip
+        return Shape(
+            True,
+            tuple(slots),
+            objects,
+            tuple(variables),
+            tuple(v.low for v in variables),
+            tuple(self._leads(variables)),
+        )
 
     def _leads(self, variables: list[FrameVariable]) -> Iterator[Lead]:
         types = self._world.program.debug.types

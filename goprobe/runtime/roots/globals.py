@@ -51,9 +51,14 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
 
 
 def _name_globals(
-    world: World, statics: Statics, roots: Roots, addresses: list[int], values: list[int],
-    before: list[int], module: str,
-) -> None:  # fmt: skip
+    world: World,
+    statics: Statics,
+    roots: Roots,
+    addresses: list[int],
+    values: list[int],
+    before: list[int],
+    module: str,
+) -> None:
     last: Named | None = None
     owner = -1
     for address, value, word in zip(addresses, values, before, strict=True):
@@ -62,10 +67,14 @@ def _name_globals(
             last = last or _placed_at(world, address, module)
             owner = roots.group(
                 RootGroup(
-                    RootKind.GLOBAL, last.shown, -1, last.low, last.type,
+                    RootKind.GLOBAL,
+                    last.shown,
+                    -1,
+                    last.low,
+                    last.type,
                     before=0 if last.type or last.low != address else word,
                 )
-            )  # fmt: skip
+            )
         roots.add(owner, address, value)
 
 

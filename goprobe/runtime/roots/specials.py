@@ -135,9 +135,16 @@ def _blocks(world: World, roots: Roots, first: int, struct: str, link: str) -> I
 
 
 def _queued(
-    world: World, roots: Roots, owner: int, block: int, struct: str, count: str, first: str,
-    size: int, words: list[int],
-) -> None:  # fmt: skip
+    world: World,
+    roots: Roots,
+    owner: int,
+    block: int,
+    struct: str,
+    count: str,
+    first: str,
+    size: int,
+    words: list[int],
+) -> None:
     layout = world.layout
     try:
         number = u32(world.memory, block + layout.offset(struct, count))

@@ -138,9 +138,13 @@ class _Groups:
         name, low = variable.name, variable.low
         placed = variable.type or variable.rtype
         return self.of(
-            (cfa, name, low), name, function=function, address=cfa + low if placed else 0,
-            type=variable.type, rtype=variable.rtype,
-        )  # fmt: skip
+            (cfa, name, low),
+            name,
+            function=function,
+            address=cfa + low if placed else 0,
+            type=variable.type,
+            rtype=variable.rtype,
+        )
 
     def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:
         if key not in self._known:

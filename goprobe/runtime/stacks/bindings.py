@@ -66,8 +66,9 @@ def without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
         chosen = [b for b in held if (b.local.closure_offset < 0, b.local.block) == best]
         if len({_raw(b) for b in chosen}) > 1:
             why = "the debug information describes two variables of this name and line"
-            chosen = [replace(chosen[0], state=State.OPTIMIZED_OUT, why=why, place=None,
-                              register="")]  # fmt: skip
+            chosen = [
+                replace(chosen[0], state=State.OPTIMIZED_OUT, why=why, place=None, register="")
+            ]
         yield chosen[0]
         yield from (b for b in same if b.place is None)
 

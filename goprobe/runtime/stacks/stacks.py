@@ -174,11 +174,19 @@ class Stacks:
             )
         for i, source in enumerate(stack):
             yield FrameView(
-                frame.pc, frame.lookup, frame.sp, frame.cfa,
-                self._world.shown_name(source.function), source.file, source.line,
-                source.inlined, len(stack) - 1 - i, innermost, source.wrapper,
+                frame.pc,
+                frame.lookup,
+                frame.sp,
+                frame.cfa,
+                self._world.shown_name(source.function),
+                source.file,
+                source.line,
+                source.inlined,
+                len(stack) - 1 - i,
+                innermost,
+                source.wrapper,
                 source.start_line,
-            )  # fmt: skip
+            )
 
 
 def saved(g: Goroutine) -> Start:

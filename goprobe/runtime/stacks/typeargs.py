@@ -29,9 +29,13 @@ class TypeArguments:
     """Gives variables their types by the dictionaries that lie in the executable."""
 
     def __init__(
-        self, elf: ElfFile, types: TypeReader, memory: Memory, bias: int,
+        self,
+        elf: ElfFile,
+        types: TypeReader,
+        memory: Memory,
+        bias: int,
         described: Callable[[int], GoType | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._elf = elf
         self._types = types
         self._memory = memory

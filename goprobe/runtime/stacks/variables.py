@@ -53,15 +53,16 @@ class FrameVariables:
     description of the type whose descriptor is at an address."""
 
     def __init__(
-        self, program: GoProgram, memory: Memory, bias: int,
+        self,
+        program: GoProgram,
+        memory: Memory,
+        bias: int,
         described: Callable[[int], GoType | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._program = program
         self._memory = memory
         self._bias = bias
-        self._arguments = TypeArguments(
-            program.elf, program.debug.types, memory, bias, described
-        )  # fmt: skip
+        self._arguments = TypeArguments(program.elf, program.debug.types, memory, bias, described)
 
     def of(self, frame: FrameView, registers: Mapping[str, int]) -> Iterator[Binding]:
         """The variables in scope of a frame. `registers` are those known in it (only the
@@ -97,9 +98,10 @@ class FrameVariables:
             if types.at(v.type).kind == GoKind.STRUCT
         }
         return [
-            v for v in locals_
+            v
+            for v in locals_
             if _OF_THE_SOURCE.fullmatch(v.name) and (v.name, v.line, v.type) not in parts
-        ]  # fmt: skip
+        ]
 
     def parameters(
         self, function: FunctionEntry, registers: Mapping[str, int], cfa: int
@@ -114,9 +116,13 @@ class FrameVariables:
                 yield self._bind(about, local, frame, registers)
 
     def _with_types(
-        self, about: FunctionVariables, locals_: Sequence[Local], everything: Sequence[Local],
-        frame: FrameView, registers: Mapping[str, int],
-    ) -> Sequence[Local]:  # fmt: skip
+        self,
+        about: FunctionVariables,
+        locals_: Sequence[Local],
+        everything: Sequence[Local],
+        frame: FrameView,
+        registers: Mapping[str, int],
+    ) -> Sequence[Local]:
         """Variables of generic code with their true types, where its dictionary is at hand."""
         if all(v.dictionary_index < 0 for v in locals_):
             return locals_
@@ -132,9 +138,13 @@ class FrameVariables:
         return locals_
 
     def _bind(
-        self, about: FunctionVariables, local: Local, frame: FrameView,
-        registers: Mapping[str, int], others: Sequence[Local] = (),
-    ) -> Binding:  # fmt: skip
+        self,
+        about: FunctionVariables,
+        local: Local,
+        frame: FrameView,
+        registers: Mapping[str, int],
+        others: Sequence[Local] = (),
+    ) -> Binding:
         kind = self._program.debug.types.at(local.type)
         pc = frame.lookup - self._bias
         # A caller's frame stands behind its call: what is there now is what held at the call.
@@ -143,9 +153,12 @@ class FrameVariables:
             return self._absent(about, local, kind, frame)
         try:
             pieces = evaluate(
-                entry.expression, cfa=frame.cfa, frame_base=frame.cfa, registers=registers,
+                entry.expression,
+                cfa=frame.cfa,
+                frame_base=frame.cfa,
+                registers=registers,
                 bias=self._bias,
-            )  # fmt: skip
+            )
         except UnsupportedExpressionError as error:
             return Binding(local, local.name, kind, State.OPTIMIZED_OUT, f"{error}")
         fixed = frame_offset(local) is not None
@@ -189,9 +202,15 @@ class FrameVariables:
         return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
 
     def _placed(
-        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView,
-        pieces: tuple[Piece, ...], registers: Mapping[str, int], others: Sequence[Local],
-    ) -> Binding:  # fmt: skip
+        self,
+        about: FunctionVariables,
+        local: Local,
+        kind: GoType,
+        frame: FrameView,
+        pieces: tuple[Piece, ...],
+        registers: Mapping[str, int],
+        others: Sequence[Local],
+    ) -> Binding:
         name = local.name
         binding = self._parts(about, local, kind, frame, pieces, others)
         if not binding:
@@ -211,14 +230,19 @@ class FrameVariables:
             return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
         place = self._assembled(kind, binding, registers)
         if all(p.piece.constant is not None for p in binding):
-            return Binding(local, name, kind, State.CONSTANT,
-                           "the optimiser made it a constant of the code", place)  # fmt: skip
+            return Binding(
+                local,
+                name,
+                kind,
+                State.CONSTANT,
+                "the optimiser made it a constant of the code",
+                place,
+            )
         base = _contiguous(binding)
         if base is not None and not place.missing:
             return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory, base))
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
-            return Binding(local, name, kind, State.OPTIMIZED_OUT,
-                           "the optimiser kept none of it")  # fmt: skip
+            return Binding(local, name, kind, State.OPTIMIZED_OUT, "the optimiser kept none of it")
         spread = ", ".join(_shown(p.piece) for p in binding)
         if not names:  # at no one address: not live, the contract has no nearer word for it
             why = f"the optimiser keeps its words apart: {spread}"
@@ -227,9 +251,14 @@ class FrameVariables:
         return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
 
     def _parts(
-        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView,
-        pieces: tuple[Piece, ...], others: Sequence[Local],
-    ) -> tuple[PlacedPiece, ...]:  # fmt: skip
+        self,
+        about: FunctionVariables,
+        local: Local,
+        kind: GoType,
+        frame: FrameView,
+        pieces: tuple[Piece, ...],
+        others: Sequence[Local],
+    ) -> tuple[PlacedPiece, ...]:
         """The pieces with their places in the variable, as far as these are sure."""
         types = self._program.debug.types
         if len(pieces) == 1 and pieces[0].size in (0, kind.size):
@@ -243,8 +272,9 @@ class FrameVariables:
             # Where only one of its words has a name, that word's place is given as the whole's.
             return tuple(
                 PlacedPiece(w.offset, replace(pieces[0], size=w.size if w.offset else kind.size))
-                for w in words if frame.cfa + passed.offset + w.offset == at
-            )  # fmt: skip
+                for w in words
+                if frame.cfa + passed.offset + w.offset == at
+            )
         if sum(p.size for p in pieces) > kind.size:
             # Go 1.21 describes each word of a spilled interface parameter twice.
             pieces = tuple(dict.fromkeys(pieces))
@@ -257,9 +287,10 @@ class FrameVariables:
         """The value's bytes; missing are those of words that no piece holds."""
         data = bytearray(kind.size)
         missing = {
-            at for word in leaves(self._program.debug.types, kind)
+            at
+            for word in leaves(self._program.debug.types, kind)
             for at in range(word.offset, word.offset + word.size)
-        }  # fmt: skip
+        }
         for part in pieces:
             size = min(part.piece.size or kind.size, kind.size - part.offset)
             raw = self._piece(part.piece, size, registers)
@@ -289,9 +320,14 @@ class FrameVariables:
         name = local.name[1:]
         pointer = int.from_bytes((raw or b"")[:8], "little")
         if not pointer:
-            return Binding(local, name, target, State.NOT_YET,
-                           "the compiler moved it to the heap; it is not allocated yet",
-                           moved=True)  # fmt: skip
+            return Binding(
+                local,
+                name,
+                target,
+                State.NOT_YET,
+                "the compiler moved it to the heap; it is not allocated yet",
+                moved=True,
+            )
         return Binding(
             local, name, target, State.LIVE, "", InMemory(self._memory, pointer), moved=True
         )

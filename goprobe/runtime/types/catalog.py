@@ -72,9 +72,13 @@ class Catalog:
     """
 
     def __init__(
-        self, address: Words, size: Ints, pointer_bytes: Ints, kind: Ints,
+        self,
+        address: Words,
+        size: Ints,
+        pointer_bytes: Ints,
+        kind: Ints,
         parts: tuple[Ints, Ints, Ints, Ints],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.address = address
         self.size = size
         self.pointer_bytes = pointer_bytes
@@ -113,9 +117,9 @@ class Catalog:
                     waiting.append(outer)
         return holding
 
-    def places(self, outer: int, inner: int, within: NDArray[np.bool_]) -> Iterator[
-        tuple[int, int]
-    ]:  # fmt: skip
+    def places(
+        self, outer: int, inner: int, within: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, int]]:
         """(offset, number) of the runs of values of one type in a value of another; `within` are
         the holders of the inner one."""
         waiting = [(outer, 0, 0)]
@@ -237,10 +241,14 @@ class _Reader:
         first = np.isin(kind, (GoKind.ARRAY, GoKind.CHAN, GoKind.POINTER, GoKind.SLICE, GoKind.MAP))
         maps = addresses[kind == GoKind.MAP]
         _, _, fields = self._fields(addresses[kind == GoKind.STRUCT])
-        return np.concatenate((
-            beside(addresses[first], RTYPE_BYTES), fields,
-            beside(maps, RTYPE_BYTES + _WORD), beside(maps, RTYPE_BYTES + 2 * _WORD),
-        ))  # fmt: skip
+        return np.concatenate(
+            (
+                beside(addresses[first], RTYPE_BYTES),
+                fields,
+                beside(maps, RTYPE_BYTES + _WORD),
+                beside(maps, RTYPE_BYTES + 2 * _WORD),
+            )
+        )
 
     def _fields(self, structs: Words) -> tuple[Ints, Ints, Words]:
         """Of all fields: the row of the struct, the offset in it, the type's address."""
@@ -267,15 +275,20 @@ class _Reader:
         inner = np.searchsorted(address, np.concatenate((fields, elements)))
         inner = np.minimum(inner, max(len(address) - 1, 0))
         known = address[inner] == np.concatenate((fields, elements)) if len(address) else inner > 0
-        count = np.concatenate((
-            np.ones(len(fields), np.int64),
-            np.minimum(lengths, np.uint64(_SIZE_LIMIT)).astype(np.int64),
-        ))  # fmt: skip
+        count = np.concatenate(
+            (
+                np.ones(len(fields), np.int64),
+                np.minimum(lengths, np.uint64(_SIZE_LIMIT)).astype(np.int64),
+            )
+        )
         # What lies beyond its whole, or repeats endlessly, is corrupt.
         reach = at + size[inner] * np.minimum(count, _SIZE_LIMIT // np.maximum(size[inner], 1))
         known &= (reach <= size[outer]) & ((size[inner] > 0) | (count == 1))
         order = np.flatnonzero(known)[np.lexsort((at[known], outer[known]))]
         return Catalog(
-            address, size, self._prefixes(address).astype(np.int64), kind,
+            address,
+            size,
+            self._prefixes(address).astype(np.int64),
+            kind,
             (outer[order], at[order], inner[order], count[order]),
-        )  # fmt: skip
+        )

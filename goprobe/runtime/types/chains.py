@@ -21,9 +21,12 @@ class Chains:
     """Follows pointers from a shape to itself. `types` are the shapes that objects have so far."""
 
     def __init__(
-        self, view: HeapView, shapes: Shapes, types: Ids,
+        self,
+        view: HeapView,
+        shapes: Shapes,
+        types: Ids,
         may_be: Callable[[int], NDArray[np.bool_]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._view = view
         self._shapes = shapes
         self.shape = types

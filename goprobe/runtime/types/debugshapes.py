@@ -37,9 +37,12 @@ class DebugShapes:
     the address of a type's descriptor, 0 where it has none."""
 
     def __init__(
-        self, numbers: Numbers, types: TypeReader, by_name: Callable[[str], GoType | None],
+        self,
+        numbers: Numbers,
+        types: TypeReader,
+        by_name: Callable[[str], GoType | None],
         rtype_of: Callable[[GoType], int],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._numbers = numbers
         self._types = types
         self._named_type = by_name

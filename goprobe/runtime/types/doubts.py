@@ -56,9 +56,12 @@ class Doubts:
         slots, slot_of = view.slots
         alike = []
         for (shape, which, into, length, mask), rows in by_key(
-            parts.shape[nodes], slot_of[span], parts.into[nodes], parts.length[nodes],
+            parts.shape[nodes],
+            slot_of[span],
+            parts.into[nodes],
+            parts.length[nodes],
             view.masks(nodes),
-        ):  # fmt: skip
+        ):
             slot = slots[which]
             alike.append(((shape, slot, into, length, exact(mask, slot)), nodes[rows]))
         return alike
@@ -80,10 +83,13 @@ class Doubts:
     def _doubtful(self, shape: Ids) -> Iterator[tuple[Ints, int]]:
         """Objects that may as well be of a larger type, and what is told of them instead."""
         wholes, shapes = self._view.witnesses.wholes, self._shapes
-        some = np.array([
-            shapes.row(n) >= 0 and not shapes.is_array(n) and wholes.has_larger(shapes.row(n))
-            for n in range(len(shapes))
-        ], bool)  # fmt: skip
+        some = np.array(
+            [
+                shapes.row(n) >= 0 and not shapes.is_array(n) and wholes.has_larger(shapes.row(n))
+                for n in range(len(shapes))
+            ],
+            bool,
+        )
         open_ = np.flatnonzero(some[shape] & ~self.sure & ~self._view.tiny)
         slots, slot_of = self._view.slots
         keys = shape[open_].astype(np.int64) * len(slots) + slot_of[self._view.objects.span[open_]]

@@ -99,9 +99,14 @@ class HeapView:
     """What stands where. Node numbers are those of analysis/heap/nodes.py: objects, then roots."""
 
     def __init__(
-        self, objects: Objects, words: HeapWords, graph: Graph, roots: RootWords, lead: Ints,
+        self,
+        objects: Objects,
+        words: HeapWords,
+        graph: Graph,
+        roots: RootWords,
+        lead: Ints,
         witnesses: Witnesses,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`lead` is how many bytes a type header takes in each span's objects."""
         self.objects = objects
         self.words = words

@@ -111,9 +111,11 @@ class Numbers:
         return shape
 
     def number(
-        self, key: tuple[object, ...], make: Callable[[], Shape],
+        self,
+        key: tuple[object, ...],
+        make: Callable[[], Shape],
         about: Callable[[], About] = About,
-    ) -> int:  # fmt: skip
+    ) -> int:
         """The number of the shape that `key` stands for, which `make` makes."""
         number = self._numbers.get(key)
         if number is None:

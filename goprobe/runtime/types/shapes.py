@@ -58,9 +58,15 @@ class Shapes:
     them there."""
 
     def __init__(
-        self, memory: Memory, layout: Layout, typedata: TypeData, catalog: Catalog, code: Code,
-        types: TypeReader | None, by_name: Callable[[str], GoType | None],
-    ) -> None:  # fmt: skip
+        self,
+        memory: Memory,
+        layout: Layout,
+        typedata: TypeData,
+        catalog: Catalog,
+        code: Code,
+        types: TypeReader | None,
+        by_name: Callable[[str], GoType | None],
+    ) -> None:
         self._numbers = Numbers()
         self._typedata = typedata
         self._catalog = catalog
@@ -68,9 +74,7 @@ class Shapes:
         self._debug = (
             DebugShapes(self._numbers, types, by_name, typedata.rtype_of) if types else None
         )
-        self._types = TypeShapes(
-            self._numbers, memory, layout, typedata, self, self.struct_named
-        )  # fmt: skip
+        self._types = TypeShapes(self._numbers, memory, layout, typedata, self, self.struct_named)
         self._memory = memory
         self._layout = layout
         self._rows: dict[int, int] = {}

@@ -45,9 +45,13 @@ class TypeData:
     first."""
 
     def __init__(
-        self, memory: Memory, layout: Layout, program: GoProgram, bias: int,
+        self,
+        memory: Memory,
+        layout: Layout,
+        program: GoProgram,
+        bias: int,
         sections: Sequence[TypeSection],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._memory = memory
         self._layout = layout
         self._program = program

@@ -54,9 +54,14 @@ class TypeShapes:
     """Makes shapes of descriptors. `named` finds the descriptor of a struct by its full name."""
 
     def __init__(
-        self, numbers: Numbers, memory: Memory, layout: Layout, typedata: TypeData, others: OfRtype,
+        self,
+        numbers: Numbers,
+        memory: Memory,
+        layout: Layout,
+        typedata: TypeData,
+        others: OfRtype,
         named: Callable[[str], int],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._numbers = numbers
         self._memory = memory
         self._layout = layout

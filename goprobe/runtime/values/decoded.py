@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.model.address import Address
+from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
 
 
@@ -47,6 +49,30 @@ class Decoded(msgspec.Struct, frozen=True):
     data: Data | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
 
+    def as_element(self, name: str, kind: GoType, address: int | None) -> Element:
+        """The value as a part of another, called `name` there."""
+        return Element(
+            name=name,
+            type=kind.name,
+            address=UNSET if address is None else Address(address),
+            value=self.value,
+            data=self.data,
+            elements=self.elements,
+        )
+
+    def as_data(self, kind: GoType, address: Address, location: Location) -> Data:
+        """The value as what a pointer to `address` leads to."""
+        return Data(
+            address=address,
+            location=location,
+            text=self.value.text,
+            size=kind.size,
+            type=kind.name,
+            dynamic_type=self.value.dynamic_type,
+            elements=self.elements,
+            data=self.data,
+        )
+
 
 class Walk(msgspec.Struct):
     """The state of decoding one variable: nodes left, and the pointees on the way here."""
@@ -72,6 +98,12 @@ def with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:
     if data is UNSET or data.dynamic_type is not UNSET:
         return data
     return Data(
-        address=data.address, location=data.location, text=data.text, size=data.size,
-        type=data.type, dynamic_type=name, elements=data.elements, data=data.data,
-    )  # fmt: skip
+        address=data.address,
+        location=data.location,
+        text=data.text,
+        size=data.size,
+        type=data.type,
+        dynamic_type=name,
+        elements=data.elements,
+        data=data.data,
+    )

@@ -94,9 +94,14 @@ class FunctionVariables:
     def _assigned(self, *, values: bool) -> AssignedSlots:
         returns = returns_of(self._parts.lines.function_name_at)
         return AssignedSlots(
-            self._code, self.function.low, self.slots, self._depth, self._line, returns,
+            self._code,
+            self.function.low,
+            self.slots,
+            self._depth,
+            self._line,
+            returns,
             values=values,
-        )  # fmt: skip
+        )
 
     @cached_property
     def flow(self) -> CodeFlow:
@@ -170,8 +175,11 @@ class FunctionVariables:
         function = table.function_at(self.function.low)
         if function is None:
             return 0, 0
-        own = [line for address, line in zip(*self._line_runs, strict=True)
-               if table.pcdata(function, PCDATA_INL_TREE_INDEX, address) < 0]  # fmt: skip
+        own = [
+            line
+            for address, line in zip(*self._line_runs, strict=True)
+            if table.pcdata(function, PCDATA_INL_TREE_INDEX, address) < 0
+        ]
         return function.start_line, max(own, default=function.start_line)
 
     @cached_property

@@ -102,14 +102,22 @@ class MapReader:
             slot = self._types.at(self._types.at(names["slots"].type).elem)
             start = at + names["slots"].offset + i * slot.size
             key, value = slot.member("key"), slot.member("elem")
-            return (start + key.offset, start + value.offset, self._types.at(key.type),
-                    self._types.at(value.type))  # fmt: skip
+            return (
+                start + key.offset,
+                start + value.offset,
+                self._types.at(key.type),
+                self._types.at(value.type),
+            )
         # Split groups (since 1.27): the keys together, then the values.
         keys, values = names["keys"], names["elems"]
         key_type = self._types.at(self._types.at(keys.type).elem)
         value_type = self._types.at(self._types.at(values.type).elem)
-        return (at + keys.offset + i * key_type.size, at + values.offset + i * value_type.size,
-                key_type, value_type)  # fmt: skip
+        return (
+            at + keys.offset + i * key_type.size,
+            at + values.offset + i * value_type.size,
+            key_type,
+            value_type,
+        )
 
     def _entry(
         self, kind: GoType, key: int, key_type: GoType, value: int, value_type: GoType
@@ -153,9 +161,12 @@ class MapReader:
         for i in range(_SLOTS):
             if top[i] >= _MIN_TOP_HASH:
                 yield self._entry(
-                    kind, at + keys.offset + i * key_type.size, key_type,
-                    at + values.offset + i * value_type.size, value_type,
-                )  # fmt: skip
+                    kind,
+                    at + keys.offset + i * key_type.size,
+                    key_type,
+                    at + values.offset + i * value_type.size,
+                    value_type,
+                )
 
 
 def until_unreadable(entries: Iterator[MapEntry]) -> Iterator[MapEntry]:

@@ -40,6 +40,7 @@ from goprobe.runtime.values.storage import (
 )
 from goprobe.runtime.values.text import escape
 
+Elements = tuple[Element, ...]
 _ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
 
 
@@ -155,15 +156,18 @@ class Decoder:
         return Decoded(Value(text, len=length), self._data(pointer, text, size=length))
 
     def _data(
-        self, pointer: int, text: str, *, size: int, kind: str = "",
-        elements: tuple[Element, ...] = (),
-    ) -> Data | UnsetType:  # fmt: skip
+        self, pointer: int, text: str, size: int, kind: str = "", elements: Elements = ()
+    ) -> Data | UnsetType:
         if not pointer:
             return UNSET
         return Data(
-            address=Address(pointer), location=self._locate(pointer), text=text, size=size,
-            type=kind or UNSET, elements=elements or UNSET,
-        )  # fmt: skip
+            address=Address(pointer),
+            location=self._locate(pointer),
+            text=text,
+            size=size,
+            type=kind or UNSET,
+            elements=elements or UNSET,
+        )
 
     def _slice(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         pointer, length, part = self._address(place, "elements")
@@ -186,15 +190,11 @@ class Decoder:
             must_end_in_memory(self._memory, pointer, capacity * element.size, "slice")
         parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
         text = self._listed(element, parts, length)
-        data = self._data(
-            pointer, text, size=capacity * element.size, kind=f"[{capacity}]{element.name}",
-            elements=parts,
-        )  # fmt: skip
+        size, name = capacity * element.size, f"[{capacity}]{element.name}"
+        data = self._data(pointer, text, size=size, kind=name, elements=parts)
         return Decoded(Value(text, len=length, cap=known), data)
 
-    def _run(
-        self, element: GoType, place: Storage, count: int, walk: Walk, depth: int
-    ) -> tuple[Element, ...]:
+    def _run(self, element: GoType, place: Storage, count: int, walk: Walk, depth: int) -> Elements:
         if depth >= self._limits.depth:
             return ()
         elements: list[Element] = []
@@ -207,11 +207,7 @@ class Decoder:
 
     def _element(self, name: str, kind: GoType, place: Storage, walk: Walk, depth: int) -> Element:
         made = self._safe(kind, place, walk, depth)
-        return Element(
-            name=name, type=kind.name,
-            address=UNSET if place.address is None else Address(place.address),
-            value=made.value, data=made.data, elements=made.elements,
-        )  # fmt: skip
+        return made.as_element(name, kind, place.address)
 
     def _listed(self, element: GoType, parts: tuple[Element, ...], count: int) -> str:
         shown = [self.inline(element, p) for p in parts]
@@ -286,11 +282,7 @@ class Decoder:
             used = pointer if target.size else 0  # of what has no size nothing is read
             made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, used)
             walk.chain.pop()
-        return Data(
-            address=Address(pointer), location=self._locate(pointer), text=made.value.text,
-            size=target.size, type=target.name, dynamic_type=made.value.dynamic_type,
-            elements=made.elements, data=made.data,
-        )  # fmt: skip
+        return made.as_data(target, Address(pointer), self._locate(pointer))
 
     def _interface(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         table, word = words(place, 2)
@@ -368,9 +360,7 @@ class Decoder:
         data = self._data(pointer, text, size=size, kind=name, elements=parts)
         return Decoded(Value(text, len=count, cap=capacity), data)
 
-    def _buffered(
-        self, kind: GoType, channel: Channel, walk: Walk, depth: int
-    ) -> tuple[Element, ...]:
+    def _buffered(self, kind: GoType, channel: Channel, walk: Walk, depth: int) -> Elements:
         element = self._types.at(kind.elem)
         if depth >= self._limits.depth:
             return ()

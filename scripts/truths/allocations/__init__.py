@@ -43,19 +43,29 @@ class Allocations:
             return
         output = case.directory / "report.json"
         told = subprocess.run(
-            _command(case, way, output), cwd=case.directory, env=_environment(case, way),
-            capture_output=True, timeout=_SECONDS,
-        )  # fmt: skip
+            _command(case, way, output),
+            cwd=case.directory,
+            env=_environment(case, way),
+            capture_output=True,
+            timeout=_SECONDS,
+        )
         complaints = told.stderr.decode(errors="replace")
         if told.returncode not in (0, 1) or "Traceback" in complaints or not output.exists():
-            yield wrong("goprobe answers", truth="code 0 or 1",
-                        told=f"{told.returncode}: {complaints[-_SHOWN:]}")  # fmt: skip
+            yield wrong(
+                "goprobe answers",
+                truth="code 0 or 1",
+                told=f"{told.returncode}: {complaints[-_SHOWN:]}",
+            )
             return
         sources = {Path(n).name: text.split("\n") for n, text in case.program.files.items()}
         yield from Judge(
-            json.loads(output.read_bytes()), read(told.stdout.decode(errors="replace")),
-            None if way.mode == "bench" else plain, sources, way.named, case.go,
-        ).answers()  # fmt: skip
+            json.loads(output.read_bytes()),
+            read(told.stdout.decode(errors="replace")),
+            None if way.mode == "bench" else plain,
+            sources,
+            way.named,
+            case.go,
+        ).answers()
 
     def peers(self, case: Case) -> Peers:
         return {}
@@ -70,17 +80,22 @@ def _environment(case: Case, way: Way) -> dict[str, str]:
     return environment(
         GOFLAGS=" ".join(f"'{flag}'" for flag in case.build.flags),
         CGO_ENABLED="1" if case.build.cgo else "0",
-        GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOMAXPROCS=str(way.processors),
+        GOTOOLCHAIN="local",
+        GOPROXY="off",
+        GOWORK="off",
+        GOMAXPROCS=str(way.processors),
         TRUTH="1",
-    )  # fmt: skip
+    )
 
 
 def _witnessed(case: Case, way: Way) -> Witness | str:
     """What the program says of itself, or why it says nothing."""
     ran = subprocess.run(
-        [case.binary], env={**os.environ, "TRUTH": "1", "GOMAXPROCS": str(way.processors)},
-        capture_output=True, timeout=_SECONDS,
-    )  # fmt: skip
+        [case.binary],
+        env={**os.environ, "TRUTH": "1", "GOMAXPROCS": str(way.processors)},
+        capture_output=True,
+        timeout=_SECONDS,
+    )
     witness = read(ran.stdout.decode(errors="replace"))
     if ran.returncode or not witness.whole:
         return f"{ran.returncode}: {ran.stderr.decode(errors='replace')[-_SHOWN:]}"

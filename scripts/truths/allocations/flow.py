@@ -58,9 +58,13 @@ def switch(body: Body) -> None:
 
 def nested(body: Body) -> None:
     """Statements in a function literal that is called at once, deferred, or handed on."""
-    head, tail = body.choices.one_of((
-        ("func()", "}()"), ("defer func()", "}()"), ("run(func()", "})"),
-    ))  # fmt: skip
+    head, tail = body.choices.one_of(
+        (
+            ("func()", "}()"),
+            ("defer func()", "}()"),
+            ("run(func()", "})"),
+        )
+    )
     if head.startswith("defer") and body.looped:
         head = "func()"
     with _literal(body, head, tail):
@@ -79,12 +83,18 @@ def unwound(body: Body) -> None:
             body("_ = acc")
         statements(body, 1)
         body.allocating(
-            body.choices.one_of((
-                'if n > 3 { panic("over") }', "acc += globals[n]", "acc += 7 / n",
-                "panic(errors.New(s))", "if n > 3 { runtime.Gosched(); panic(n * 1000) }",
-                "acc += *nowhere", "acc += len(held.(fmt.Stringer).String())",
-            ))
-        )  # fmt: skip
+            body.choices.one_of(
+                (
+                    'if n > 3 { panic("over") }',
+                    "acc += globals[n]",
+                    "acc += 7 / n",
+                    "panic(errors.New(s))",
+                    "if n > 3 { runtime.Gosched(); panic(n * 1000) }",
+                    "acc += *nowhere",
+                    "acc += len(held.(fmt.Stringer).String())",
+                )
+            )
+        )
         statements(body, 1)
 
 

@@ -47,8 +47,10 @@ class Told:
         return Told(
             self.objects + max(made, 0),
             None if blocks < 0 or self.blocks is None else self.blocks + blocks,
-            self.whole and made >= 0, self.direct + direct, self.bytes + max(call["bytes"], 0),
-        )  # fmt: skip
+            self.whole and made >= 0,
+            self.direct + direct,
+            self.bytes + max(call["bytes"], 0),
+        )
 
 
 class Judge:
@@ -108,8 +110,11 @@ class Judge:
         """These programs are correct, end by themselves, and are not disturbed."""
         for site in self._report["sites"]:
             if site["verdict"] == "contradicted":
-                yield wrong(f"line {site['line']}: contradicted", truth="the program is correct",
-                            told=f"{site['expression']}: {site['reason']}")  # fmt: skip
+                yield wrong(
+                    f"line {site['line']}: contradicted",
+                    truth="the program is correct",
+                    told=f"{site['expression']}: {site['reason']}",
+                )
         for found in self._report["dangling"]:
             yield wrong("dangling", truth="the program is correct", told=str(found))
         for audit in self._report.get("audit", ()):
@@ -260,9 +265,9 @@ class Judge:
             if any(counts):
                 return wrong(asked, truth="it ran", told=answer["why"])
         made = self._made_in(place[0], lines)
-        return self._kept(asked, word, answer, made, " ".join(
-            self._sources[place[0]][n - 1] for n in lines
-        ))  # fmt: skip
+        return self._kept(
+            asked, word, answer, made, " ".join(self._sources[place[0]][n - 1] for n in lines)
+        )
 
     def _range(self, place: Place) -> tuple[int, int]:
         """The lines of which the promise of a line speaks."""

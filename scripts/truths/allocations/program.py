@@ -115,11 +115,18 @@ def write(choices: Choices, release: tuple[int, int], race: bool) -> Program:
     types = [_struct(shared) for _ in range(choices.between(0, 3))]
     functions = [_function(shared, number) for number in range(choices.between(1, 8))]
     main = _main(shared)
-    text = "\n".join([
-        *types, _promising(choices, _HELPERS), *([_RANGE_FUNCTION] if release >= (1, 23) else []),
-        *(f"var {name} {kind}" for kind, name in shared.sinks.items()),
-        f"var ran [{shared.lines + 1}]atomic.Int64", "", *functions, main,
-    ])  # fmt: skip
+    text = "\n".join(
+        [
+            *types,
+            _promising(choices, _HELPERS),
+            *([_RANGE_FUNCTION] if release >= (1, 23) else []),
+            *(f"var {name} {kind}" for kind, name in shared.sinks.items()),
+            f"var ran [{shared.lines + 1}]atomic.Int64",
+            "",
+            *functions,
+            main,
+        ]
+    )
     imports = [
         f'\t"{name}"'
         for name in _PACKAGES
@@ -127,9 +134,12 @@ def write(choices: Choices, release: tuple[int, int], race: bool) -> Program:
     ]
     head = "\n".join(["package main", "", "import (", *imports, ")", ""])
     files = {
-        MAIN: f"{head}\n{text}\n", witness.FILE: witness.SOURCE, witness.STACK: witness.ASSEMBLY,
-        TESTS: _TESTS, LIB: _promising(choices, _LIB),
-    }  # fmt: skip
+        MAIN: f"{head}\n{text}\n",
+        witness.FILE: witness.SOURCE,
+        witness.STACK: witness.ASSEMBLY,
+        TESTS: _TESTS,
+        LIB: _promising(choices, _LIB),
+    }
     way = _way(choices)
     if not re.search(r"\blib\.", text):
         del files[LIB]
@@ -183,10 +193,17 @@ def _function(shared: Shared, number: int) -> str:
     if choices.chance(60):
         head.append("//go:noinline")
     shared.costs[name] = body.cost
-    return "\n".join([
-        *head, f"func {name}(n int, s string, b []byte) int {{", "\tacc := n", *body.lines,
-        "\treturn acc", "}", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *head,
+            f"func {name}(n int, s string, b []byte) int {{",
+            "\tacc := n",
+            *body.lines,
+            "\treturn acc",
+            "}",
+            "",
+        ]
+    )
 
 
 def _main(shared: Shared) -> str:

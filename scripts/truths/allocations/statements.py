@@ -56,8 +56,11 @@ def slice_literal(body: Body) -> None:
 
 def append_loop(body: Body) -> None:
     kind, name = body.shared.element(), body.name("s")
-    beginnings = (f"var {name} []{kind}", f"{name} := make([]{kind}, 0, {_size(body, kind)})",
-                  f"{name} := []{kind}{{}}")  # fmt: skip
+    beginnings = (
+        f"var {name} []{kind}",
+        f"{name} := make([]{kind}, 0, {_size(body, kind)})",
+        f"{name} := []{kind}{{}}",
+    )
     body.allocating(body.choices.one_of(beginnings))
     with body.repeated(body.name("i"), ("3", "n", "n*10", "200")):
         values = ", ".join([value(kind)] * body.choices.between(1, 3))
@@ -85,12 +88,19 @@ def concatenation(body: Body) -> None:
 
 def conversion(body: Body) -> None:
     name = body.name("t")
-    made, kind = body.choices.one_of((
-        ("[]byte(s)", "[]byte"), ("string(b)", "string"), ("[]rune(s)", "[]rune"),
-        ("string(rune(n+200))", "string"), ("string(runes)", "string"),
-        ('[]byte("constant")', "[]byte"), ("string(b[:n%3])", "string"),
-        ("[]byte(s + long)", "[]byte"), ("string(runes[:n%3])", "string"),
-    ))  # fmt: skip
+    made, kind = body.choices.one_of(
+        (
+            ("[]byte(s)", "[]byte"),
+            ("string(b)", "string"),
+            ("[]rune(s)", "[]rune"),
+            ("string(rune(n+200))", "string"),
+            ("string(runes)", "string"),
+            ('[]byte("constant")', "[]byte"),
+            ("string(b[:n%3])", "string"),
+            ("[]byte(s + long)", "[]byte"),
+            ("string(runes[:n%3])", "string"),
+        )
+    )
     body.allocating(f"{name} := {made}")
     body.keep(name, kind, f"len({name})")
 
@@ -98,13 +108,16 @@ def conversion(body: Body) -> None:
 def temporary_string(body: Body) -> None:
     """Conversions of which the compiler makes none."""
     body.allocating(
-        body.choices.one_of((
-            "acc += isNil(string(b) == s)", "acc += index[string(b)]",
-            "for _, c := range []byte(s) { acc += int(c) }",
-            "switch string(b) { case \"a\", s: acc++ }",
-            "acc += len(\"<\" + string(b) + \">\")",
-        ))
-    )  # fmt: skip
+        body.choices.one_of(
+            (
+                "acc += isNil(string(b) == s)",
+                "acc += index[string(b)]",
+                "for _, c := range []byte(s) { acc += int(c) }",
+                'switch string(b) { case "a", s: acc++ }',
+                'acc += len("<" + string(b) + ">")',
+            )
+        )
+    )
 
 
 def boxing(body: Body) -> None:
@@ -144,24 +157,37 @@ def method_value(body: Body) -> None:
 
 def variadic(body: Body) -> None:
     body.allocating(
-        body.choices.one_of((
-            "acc += sum(n, n, n)", "acc += count(n, s)", "acc += sum()",
-            "acc += len(fmt.Sprint(n, s))", "acc += keepAll(n, s, 1)", "acc += keepInts(n, 2)",
-            "acc += len(fmt.Sprintf(\"%d %s\", n, s))", "acc += count(s, b, 5, n > 1, nil)",
-            "fmt.Fprintln(io.Discard, n, s)",
-        ))
-    )  # fmt: skip
+        body.choices.one_of(
+            (
+                "acc += sum(n, n, n)",
+                "acc += count(n, s)",
+                "acc += sum()",
+                "acc += len(fmt.Sprint(n, s))",
+                "acc += keepAll(n, s, 1)",
+                "acc += keepInts(n, 2)",
+                'acc += len(fmt.Sprintf("%d %s", n, s))',
+                "acc += count(s, b, 5, n > 1, nil)",
+                "fmt.Fprintln(io.Discard, n, s)",
+            )
+        )
+    )
 
 
 def library(body: Body) -> None:
-    expression = body.choices.one_of((
-        ("len(strconv.Itoa(n*1000))"), ('len(errors.New("e").Error())'),
-        ('len(strings.Repeat(s, 3))'), ('len(strings.Split(long, "o"))'),
-        ('len(fmt.Errorf("e %d %w", n, os.ErrExist).Error())'),
-        ("len(strconv.Quote(s))"), ("len(strings.ToUpper(s))"),
-        ("sorted(globals)"), ('len(bytes.ToUpper(b))'),
-        ('built(s, n)'),
-    ))  # fmt: skip
+    expression = body.choices.one_of(
+        (
+            ("len(strconv.Itoa(n*1000))"),
+            ('len(errors.New("e").Error())'),
+            ("len(strings.Repeat(s, 3))"),
+            ('len(strings.Split(long, "o"))'),
+            ('len(fmt.Errorf("e %d %w", n, os.ErrExist).Error())'),
+            ("len(strconv.Quote(s))"),
+            ("len(strings.ToUpper(s))"),
+            ("sorted(globals)"),
+            ("len(bytes.ToUpper(b))"),
+            ("built(s, n)"),
+        )
+    )
     body.allocating(f"acc += {expression}")
 
 
@@ -174,20 +200,28 @@ def go_statement(body: Body) -> None:
             body.allocating(f"go func(k int) {{ global += k; {group}.Done() }}({i})")
         else:
             body.allocating(
-                body.choices.one_of((
-                    f"go func() {{ {group}.Done() }}()", f"go done(&{group}, n)",
-                    f"go {group}.Done()", f"go done(&{group}, n, s)",
-                ))
-            )  # fmt: skip
+                body.choices.one_of(
+                    (
+                        f"go func() {{ {group}.Done() }}()",
+                        f"go done(&{group}, n)",
+                        f"go {group}.Done()",
+                        f"go done(&{group}, n, s)",
+                    )
+                )
+            )
         body(f"{group}.Wait()")
 
 
 def defers(body: Body) -> None:
     with body.block("func()", "}()"), body.repeated("k", ("1", "3", "n")):
-        statement = body.choices.one_of((
-            "defer func() { acc++ }()", "defer sum(k, n)", "defer keepAll(k)",
-            "defer receiver{k}.value()",
-        ))  # fmt: skip
+        statement = body.choices.one_of(
+            (
+                "defer func() { acc++ }()",
+                "defer sum(k, n)",
+                "defer keepAll(k)",
+                "defer receiver{k}.value()",
+            )
+        )
         body.allocating(statement)
 
 
@@ -195,16 +229,27 @@ def map_inserts(body: Body) -> None:
     key = body.choices.one_of(COMPARABLE)
     element = body.shared.element()
     name, index = body.name("m"), body.name("i")
-    made = body.choices.one_of((
-        f"make(map[{key}]{element})", f"make(map[{key}]{element}, 4)", f"map[{key}]{element}{{}}",
-        f"make(map[{key}]{element}, n*10)", f"make(map[{key}]{element}, 100)",
-    ))  # fmt: skip
+    made = body.choices.one_of(
+        (
+            f"make(map[{key}]{element})",
+            f"make(map[{key}]{element}, 4)",
+            f"map[{key}]{element}{{}}",
+            f"make(map[{key}]{element}, n*10)",
+            f"make(map[{key}]{element}, 100)",
+        )
+    )
     body.allocating(f"{name} := {made}")
     with body.repeated(index, ("3", "n", "n*5", "40")):
-        inner = {"int": index, "byte": f"byte({index})", "[3]int": f"[3]int{{{index}}}",
-                 "float64": f"float64({index})", "int32": f"int32({index})",
-                 "[20]byte": f"[20]byte{{byte({index})}}", "string": f"long[:{index}%len(long)]",
-                 "[200]byte": f"[200]byte{{byte({index})}}"}.get(key, value(key))  # fmt: skip
+        inner = {
+            "int": index,
+            "byte": f"byte({index})",
+            "[3]int": f"[3]int{{{index}}}",
+            "float64": f"float64({index})",
+            "int32": f"int32({index})",
+            "[20]byte": f"[20]byte{{byte({index})}}",
+            "string": f"long[:{index}%len(long)]",
+            "[200]byte": f"[200]byte{{byte({index})}}",
+        }.get(key, value(key))
         body.allocating(f"{name}[{inner}] = {value(element)}")
     if body.choices.chance(20):
         body.allocating(f"delete({name}, {value(key)})")
@@ -234,10 +279,14 @@ def copy_struct(body: Body) -> None:
 
 def generic(body: Body) -> None:
     kind = body.shared.element()
-    made, result = body.choices.one_of((
-        (f"pointerTo[{kind}]({value(kind)})", f"*{kind}"), (f"sliceOf[{kind}](n)", f"[]{kind}"),
-        (f"boxed[{kind}]({value(kind)})", "any"), (f"listOf[{kind}]({value(kind)})", f"[]{kind}"),
-    ))  # fmt: skip
+    made, result = body.choices.one_of(
+        (
+            (f"pointerTo[{kind}]({value(kind)})", f"*{kind}"),
+            (f"sliceOf[{kind}](n)", f"[]{kind}"),
+            (f"boxed[{kind}]({value(kind)})", "any"),
+            (f"listOf[{kind}]({value(kind)})", f"[]{kind}"),
+        )
+    )
     name = body.name("g")
     body.allocating(f"{name} := {made}")
     size = f"len({name})" if result.startswith("[]") else f"isNil({name} == nil)"
@@ -245,17 +294,28 @@ def generic(body: Body) -> None:
 
 
 def inlined(body: Body) -> None:
-    made, result, use = body.choices.one_of((
-        ("inlineNew(n)", "*int", "*"), ("inlineSlice(n)", "[]int", "len"),
-        ("inlineSlice(5)", "[]int", "len"), ("inlineConcat(s, long)", "string", "len"),
-        ("inlineBox(n*1000)", "any", "nil"), ("inlineTwice(n)", "*int", "*"),
-        ("inlineAppend(globals, n)", "[]int", "len"), ("inlineClosure(n)", "func() int", "()"),
-        ("inlineBytes(s)", "[]byte", "len"), ("inlineSlice(0)", "[]int", "len"),
-    ))  # fmt: skip
+    made, result, use = body.choices.one_of(
+        (
+            ("inlineNew(n)", "*int", "*"),
+            ("inlineSlice(n)", "[]int", "len"),
+            ("inlineSlice(5)", "[]int", "len"),
+            ("inlineConcat(s, long)", "string", "len"),
+            ("inlineBox(n*1000)", "any", "nil"),
+            ("inlineTwice(n)", "*int", "*"),
+            ("inlineAppend(globals, n)", "[]int", "len"),
+            ("inlineClosure(n)", "func() int", "()"),
+            ("inlineBytes(s)", "[]byte", "len"),
+            ("inlineSlice(0)", "[]int", "len"),
+        )
+    )
     name = body.name("g")
     body.allocating(f"{name} := {made}")
-    uses = {"*": f"*{name}", "len": f"len({name})", "nil": f"isNil({name} == nil)",
-            "()": f"{name}()"}  # fmt: skip
+    uses = {
+        "*": f"*{name}",
+        "len": f"len({name})",
+        "nil": f"isNil({name} == nil)",
+        "()": f"{name}()",
+    }
     body.keep(name, result, uses[use])
 
 
@@ -263,11 +323,16 @@ def recovered(body: Body) -> None:
     with body.block("func()", "}()"):
         body.allocating("defer func() { _ = recover() }()")
         body.allocating(
-            body.choices.one_of((
-                'panic("p")', "panic(n * 1000)", "panic(os.ErrExist)", "acc += globals[n+1000]",
-                "panic(fmt.Sprint(n))",
-            ))
-        )  # fmt: skip
+            body.choices.one_of(
+                (
+                    'panic("p")',
+                    "panic(n * 1000)",
+                    "panic(os.ErrExist)",
+                    "acc += globals[n+1000]",
+                    "panic(fmt.Sprint(n))",
+                )
+            )
+        )
 
 
 def call(body: Body) -> None:
@@ -276,8 +341,9 @@ def call(body: Body) -> None:
     if not costs:
         return
     name = body.choices.one_of(tuple(costs))
-    arguments = body.choices.one_of(('n, s, b', '3, "abc", b', "n/2, long, b[:len(b)/2]",
-                                     '0, "", nil'))  # fmt: skip
+    arguments = body.choices.one_of(
+        ("n, s, b", '3, "abc", b', "n/2, long, b[:len(b)/2]", '0, "", nil')
+    )
     body.allocating(f"acc += {name}({arguments})")
     body.cost += costs[name] * body.times
 
@@ -296,12 +362,15 @@ def assertion(body: Body) -> None:
     value_ = {"receiver": "receiver{n}", "*receiver": "&receiver{n}", "int": "n", "string": "s"}
     body.allocating(f"var {name} any = {value_[kind]}")
     body.allocating(
-        body.choices.one_of((
-            f"if v, ok := {name}.(valuer); ok {{ acc += v.value() }}",
-            f"switch v := {name}.(type) {{ case int: acc += v; case valuer: acc += v.value() }}",
-            f"if v, ok := {name}.({kind}); ok {{ held = v }}",
-        ))
-    )  # fmt: skip
+        body.choices.one_of(
+            (
+                f"if v, ok := {name}.(valuer); ok {{ acc += v.value() }}",
+                f"switch v := {name}.(type) {{ case int: acc += v; case valuer: "
+                "acc += v.value() }",
+                f"if v, ok := {name}.({kind}); ok {{ held = v }}",
+            )
+        )
+    )
     body.shared.sink("any")
 
 
@@ -316,12 +385,17 @@ def over_map(body: Body) -> None:
 
 def copies(body: Body) -> None:
     name = body.name("s")
-    made, kind = body.choices.one_of((
-        ("slices.Clone(globals)", "[]int"), ("bytes.Clone(b)", "[]byte"),
-        ("strings.Clone(s)", "string"), ("maps.Clone(index)", "map[string]int"),
-        ("slices.Insert(slices.Clone(globals), 1, n)", "[]int"),
-        ("append([]int{n}, globals...)", "[]int"), ("append(globals[:1:1], n)", "[]int"),
-    ))  # fmt: skip
+    made, kind = body.choices.one_of(
+        (
+            ("slices.Clone(globals)", "[]int"),
+            ("bytes.Clone(b)", "[]byte"),
+            ("strings.Clone(s)", "string"),
+            ("maps.Clone(index)", "map[string]int"),
+            ("slices.Insert(slices.Clone(globals), 1, n)", "[]int"),
+            ("append([]int{n}, globals...)", "[]int"),
+            ("append(globals[:1:1], n)", "[]int"),
+        )
+    )
     body.allocating(f"{name} := {made}")
     body.keep(name, kind, f"len({name})")
 
@@ -361,10 +435,16 @@ def recursive(body: Body) -> None:
 def from_library(body: Body) -> None:
     """Functions of another package of the same program, inlined or not."""
     name = body.name("q")
-    made, kind = body.choices.one_of((
-        ("lib.New(n)", "*int"), ("lib.Bytes(n)", "[]byte"), ("lib.Join(s, long)", "string"),
-        ("lib.Point(n)", "*lib.Pair"), ("lib.Fill(n)", "[]int"), ("lib.Any(n)", "any"),
-    ))  # fmt: skip
+    made, kind = body.choices.one_of(
+        (
+            ("lib.New(n)", "*int"),
+            ("lib.Bytes(n)", "[]byte"),
+            ("lib.Join(s, long)", "string"),
+            ("lib.Point(n)", "*lib.Pair"),
+            ("lib.Fill(n)", "[]int"),
+            ("lib.Any(n)", "any"),
+        )
+    )
     body.allocating(f"{name} := {made}")
     use = f"isNil({name} == nil)" if kind[0] == "*" or kind == "any" else f"len({name})"
     body.keep(name, kind, use)
@@ -372,11 +452,15 @@ def from_library(body: Body) -> None:
 
 def runtime_call(body: Body) -> None:
     body.allocating(
-        body.choices.one_of((
-            "{ _, _, at, _ := runtime.Caller(0); acc += at }", "acc += runtime.NumGoroutine()",
-            "runtime.Gosched()", "acc += len(runtime.Version())",
-        ))
-    )  # fmt: skip
+        body.choices.one_of(
+            (
+                "{ _, _, at, _ := runtime.Caller(0); acc += at }",
+                "acc += runtime.NumGoroutine()",
+                "runtime.Gosched()",
+                "acc += len(runtime.Version())",
+            )
+        )
+    )
 
 
 SIMPLE: tuple[tuple[int, Statement], ...] = (

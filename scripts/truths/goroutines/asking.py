@@ -58,8 +58,14 @@ def account(program: Running) -> Account:
 class Goroutines:
     name = "goroutines"
     builds: tuple[Build, ...] = (
-        PLAIN, UNOPTIMIZED, PIE, RACE, STRIPPED, CGO, MUSL,
-    )  # fmt: skip
+        PLAIN,
+        UNOPTIMIZED,
+        PIE,
+        RACE,
+        STRIPPED,
+        CGO,
+        MUSL,
+    )
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         return grammar.write(choices, go, build)
@@ -125,9 +131,14 @@ def _ask(program: Running, before: Account) -> Asked | str:
     except goprobe.GoprobeError as error:
         return str(error)
     return Asked(
-        report, again, {int(w.address): w for w in where}, regions, started, ended,
+        report,
+        again,
+        {int(w.address): w for w in where},
+        regions,
+        started,
+        ended,
         threads & _threads(program.pid),
-    )  # fmt: skip
+    )
 
 
 def _threads(pid: int) -> set[int]:

@@ -84,6 +84,16 @@ def _parse(lines: list[str]) -> Printed:
             name = call[: call.rindex("(")]
             frames.append(Frame(_NAMES.get(name, name), place[1], int(place[2]), pc, sp, fp))
     return Printed(
-        int(header[1]), state, _NOTES[0] in notes, minutes, bubble, tuple(frames), created_by,
-        created_at, parent, cut, elided, tuple(unknown),
-    )  # fmt: skip
+        int(header[1]),
+        state,
+        _NOTES[0] in notes,
+        minutes,
+        bubble,
+        tuple(frames),
+        created_by,
+        created_at,
+        parent,
+        cut,
+        elided,
+        tuple(unknown),
+    )

@@ -52,10 +52,14 @@ def _read(text: str) -> Snippet:
     major, minor = values.get("since", "1.21").split(".")
     imports = values.get("import", "")
     return Snippet(
-        name, declared.strip("\n"), call.strip("\n"),
-        tuple(imports.split(", ")) if imports else (), (int(major), int(minor)),
-        int(values.get("weight", _WEIGHT)), frozenset(w for w in words if " " not in w),
-    )  # fmt: skip
+        name,
+        declared.strip("\n"),
+        call.strip("\n"),
+        tuple(imports.split(", ")) if imports else (),
+        (int(major), int(minor)),
+        int(values.get("weight", _WEIGHT)),
+        frozenset(w for w in words if " " not in w),
+    )
 
 
 def choose(text: Text, file: str, *, but: Collection[str] = ()) -> Snippet:

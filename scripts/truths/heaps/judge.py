@@ -354,16 +354,18 @@ class Judge:
                 continue
             offset = int(nodes.offset[edge])
             start = (
-                int(graph.objects.base[source]) if nodes.is_object(source)
+                int(graph.objects.base[source])
+                if nodes.is_object(source)
                 else nodes.group(source).address
-            )  # fmt: skip
+            )
             if offset == NO_OFFSET or not start:
                 continue
             lies = u64(graph.world.memory, start + 8 * offset)
             leads = int(graph.objects.base[target]) + int(nodes.into[edge])
             if lies != leads:
-                return wrong(asked, truth=f"{lies:#x} at {start + 8 * offset:#x}",
-                             told=f"{leads:#x}")  # fmt: skip
+                return wrong(
+                    asked, truth=f"{lies:#x} at {start + 8 * offset:#x}", told=f"{leads:#x}"
+                )
         return right(asked)
 
 

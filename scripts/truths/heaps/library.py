@@ -103,8 +103,10 @@ def _list(maker: Maker, place: str, kind: Ty, depth: int) -> None:
 def _ring(maker: Maker, place: str, kind: Ty, depth: int) -> None:
     name, values = maker.name(), _each(maker, depth)
     maker.say(f"{name} := ring.New({max(len(values), 1) + maker.choices.below(3)})")
-    maker.say(f"{name}.Do(func(any) {{ value({name}); edge(unsafe.Pointer({name})); "
-              f"{name} = {name}.Next() }})")  # fmt: skip
+    maker.say(
+        f"{name}.Do(func(any) {{ value({name}); edge(unsafe.Pointer({name})); "
+        f"{name} = {name}.Next() }})"
+    )
     for value in values:
         maker.say(f"{name} = {name}.Next(); {name}.Value = {value}")
         maker.say(f"second(unsafe.Pointer(&{name}.Value))")
@@ -155,11 +157,14 @@ def _error(maker: Maker, place: str, kind: Ty, depth: int) -> None:
     maker.say(f"held({place})")
     for _ in range(maker.choices.between(0, 3)):
         before = maker.name()
-        wrap = maker.choices.one_of((
-            'fmt.Errorf("more: %w", {0})', "errors.Join({0}, {0})",
-            '&os.PathError{{Op: "open", Path: numbered(1), Err: {0}}}',
-            'fmt.Errorf("%w and %w", {0}, io.EOF)',
-        )).format(before)  # fmt: skip
+        wrap = maker.choices.one_of(
+            (
+                'fmt.Errorf("more: %w", {0})',
+                "errors.Join({0}, {0})",
+                '&os.PathError{{Op: "open", Path: numbered(1), Err: {0}}}',
+                'fmt.Errorf("%w and %w", {0}, io.EOF)',
+            )
+        ).format(before)
         maker.say(f"{before} := {place}")
         maker.say(f"{place} = {wrap}")
         maker.say(f"holds(held({place}), held({before}))")
@@ -210,12 +215,17 @@ def _made_type(maker: Maker, place: str, kind: Ty, depth: int) -> None:
     name = maker.name()
     one = f"typeOf[{maker.types.draw(maker.choices, depth=1).name}]()"
     other = f"typeOf[*{maker.types.named(maker.choices).name}]()"
-    made = maker.choices.one_of((
-        'reflect.StructOf([]reflect.StructField{{Name: "A", Type: ' + one
-        + '}, {Name: "B", Tag: `of:"B"`, Type: ' + other + "}})",
-        f"reflect.ArrayOf({maker.choices.between(2, 6)}, {other})",
-        f"reflect.ArrayOf(2, {one})",
-    ))  # fmt: skip
+    made = maker.choices.one_of(
+        (
+            'reflect.StructOf([]reflect.StructField{{Name: "A", Type: '
+            + one
+            + '}, {Name: "B", Tag: `of:"B"`, Type: '
+            + other
+            + "}})",
+            f"reflect.ArrayOf({maker.choices.between(2, 6)}, {other})",
+            f"reflect.ArrayOf(2, {one})",
+        )
+    )
     how = maker.choices.below(5)
     if how == 0:
         maker.say(f"{name} := reflect.New({made}).Interface()")
@@ -223,17 +233,24 @@ def _made_type(maker: Maker, place: str, kind: Ty, depth: int) -> None:
         maker.say(f"{name} := reflect.MakeSlice(reflect.SliceOf({made}), 3, 5).Interface()")
     elif how == 2:
         maker.say(f"{name}m := reflect.MakeMap(reflect.MapOf(typeOf[int](), {made}))")
-        maker.say(f"for i := 0; i < {maker.choices.one_of((1, 9))}; i++ {{ "
-                  f"{name}m.SetMapIndex(reflect.ValueOf(i), reflect.Zero({made})) }}")  # fmt: skip
+        maker.say(
+            f"for i := 0; i < {maker.choices.one_of((1, 9))}; i++ {{ "
+            f"{name}m.SetMapIndex(reflect.ValueOf(i), reflect.Zero({made})) }}"
+        )
         maker.say(f"{name} := {name}m.Interface()")
     elif how == 3:
-        maker.say(f"{name} := reflect.MakeChan(reflect.ChanOf(reflect.BothDir, {made}), 3)"
-                  ".Interface()")  # fmt: skip
+        maker.say(
+            f"{name} := reflect.MakeChan(reflect.ChanOf(reflect.BothDir, {made}), 3).Interface()"
+        )
     else:
-        maker.say(f"{name} := reflect.New(reflect.StructOf([]reflect.StructField{{"
-                  f'{{Name: "X", Type: reflect.SliceOf({made})}}}})).Interface()')  # fmt: skip
-        maker.say(f"reflect.ValueOf({name}).Elem().Field(0).Set(reflect.MakeSlice("
-                  f"reflect.SliceOf({made}), 2, 2))")  # fmt: skip
+        maker.say(
+            f"{name} := reflect.New(reflect.StructOf([]reflect.StructField{{"
+            f'{{Name: "X", Type: reflect.SliceOf({made})}}}})).Interface()'
+        )
+        maker.say(
+            f"reflect.ValueOf({name}).Elem().Field(0).Set(reflect.MakeSlice("
+            f"reflect.SliceOf({made}), 2, 2))"
+        )
     maker.say(f"{place} = dynamic({name})")
     maker.say(f"second(unsafe.Pointer(&{place}))")
 

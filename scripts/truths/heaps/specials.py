@@ -26,11 +26,14 @@ def attach(maker: Maker, object_: str, kind: str, go: str) -> None:
         maker.say(f"attached(unsafe.Pointer({object_}), pointer({name}), 1)")
     elif what == 1 and kept:
         # What is cleaned up must not be what the cleanup is handed.
-        maker.say(f"if apart(unsafe.Pointer({object_}), unsafe.Sizeof(*{object_}), "
-                  f"unsafe.Pointer({kept})) {{")  # fmt: skip
+        maker.say(
+            f"if apart(unsafe.Pointer({object_}), unsafe.Sizeof(*{object_}), "
+            f"unsafe.Pointer({kept})) {{"
+        )
         maker.say(f"runtime.AddCleanup({object_}, deferred, {kept})")
         maker.say(f"attached(unsafe.Pointer({object_}), unsafe.Pointer({kept}), 0) }}")
     elif what == 2:
         # Go 1.24 throws where the object has no bytes (getWeakHandle, mheap.go).
-        maker.say(f"if unsafe.Sizeof(*{object_}) > 0 {{ "
-                  f"unsure = append(unsure, weak.Make({object_})) }}")  # fmt: skip
+        maker.say(
+            f"if unsafe.Sizeof(*{object_}) > 0 {{ unsure = append(unsure, weak.Make({object_})) }}"
+        )

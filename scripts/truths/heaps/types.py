@@ -90,8 +90,9 @@ def map_of(key: Ty, elem: Ty) -> Ty:
 
 
 def chan_of(elem: Ty) -> Ty:
-    return Ty(Sort.CHAN, f"chan {elem.name}" if elem.name[0] != "<" else f"chan ({elem.name})",
-              elem)  # fmt: skip
+    return Ty(
+        Sort.CHAN, f"chan {elem.name}" if elem.name[0] != "<" else f"chan ({elem.name})", elem
+    )
 
 
 @dataclass(slots=True)

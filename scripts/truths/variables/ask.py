@@ -93,13 +93,20 @@ def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected, places: Places) -
 
 
 def _of_places(
-    asked: str, told: Sequence[Variable], level: Level, printed: Mapping[int, Place],
-    places: Places, stop: goprobe.Stop,
-) -> Iterator[Answer]:  # fmt: skip
+    asked: str,
+    told: Sequence[Variable],
+    level: Level,
+    printed: Mapping[int, Place],
+    places: Places,
+    stop: goprobe.Stop,
+) -> Iterator[Answer]:
     """Where the variables lie whose places the program printed."""
     for variable in level.values:
-        same = [v for v in told if (v.name, v.line) == (variable.name, variable.line)
-                and v.value is not UNSET]  # fmt: skip
+        same = [
+            v
+            for v in told
+            if (v.name, v.line) == (variable.name, variable.line) and v.value is not UNSET
+        ]
         if variable.number in printed and len(same) == 1:
             which = f"{asked}: {variable.name} (line {variable.line})"
             yield from places.judged(which, printed[variable.number], same[0], stop.report)
@@ -116,8 +123,14 @@ def _of_frame(where: str, told: list[Variable], level: Level) -> Iterator[Answer
         if mine:
             same = [v for v in told if (v.name, v.line) == (variable.name, variable.line)]
         else:  # the compiler gives a captured variable its own line, or one of the closure's
-            same = [v for v in told if v.name == variable.name and (v.name, v.line) not in own
-                    and v.line is not UNSET and v.name not in taken]  # fmt: skip
+            same = [
+                v
+                for v in told
+                if v.name == variable.name
+                and (v.name, v.line) not in own
+                and v.line is not UNSET
+                and v.name not in taken
+            ]
             taken.add(variable.name)
         if not same and _innermost(level, variable.name) is variable:
             # Found through a call's arguments: no line is known.
@@ -127,8 +140,11 @@ def _of_frame(where: str, told: list[Variable], level: Level) -> Iterator[Answer
             yield _of_variable(f"{where}: {variable.name} (line {variable.line})", same, node)
     for v in told:
         if id(v) not in matched and v.value is not UNSET:
-            yield wrong(f"{where}: {v.name} (line {v.line})", truth="no such variable in scope",
-                        told=f"{v.value.text} ({v.state}: {v.why})")  # fmt: skip
+            yield wrong(
+                f"{where}: {v.name} (line {v.line})",
+                truth="no such variable in scope",
+                told=f"{v.value.text} ({v.state}: {v.why})",
+            )
     yield from _in_force(where, told, level)
 
 
@@ -151,8 +167,11 @@ def _in_force(where: str, told: list[Variable], level: Level) -> Iterator[Answer
         if meant.body is not level.site.body:
             meant = None
         if found[0] is not meant and meant in found:
-            yield wrong(f"{where}: which {name}", truth=f"that of line {meant and meant.line}",
-                        told=f"in the order {[v.line for v in variants]}")  # fmt: skip
+            yield wrong(
+                f"{where}: which {name}",
+                truth=f"that of line {meant and meant.line}",
+                told=f"in the order {[v.line for v in variants]}",
+            )
 
 
 def _of_variable(asked: str, told: list[Variable], node: Node) -> Answer:

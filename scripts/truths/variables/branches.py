@@ -117,8 +117,10 @@ def select(s: Statements, block: Block, depth: int) -> None:
     if c.chance(30):
         variables.append(w.declare(clause, "more", BOOL))
     names = ", ".join(v.name for v in variables)
-    w.put(f"case {names} := <-filled[{kind.text}]({ready}): {', '.join('_' for _ in variables)} = "
-          f"{names}{w.held(*variables)}")  # fmt: skip
+    w.put(
+        f"case {names} := <-filled[{kind.text}]({ready}): {', '.join('_' for _ in variables)} = "
+        f"{names}{w.held(*variables)}"
+    )
     s.inner(clause, depth)
     if c.chance(60):
         w.put("case <-(chan string)(nil):")

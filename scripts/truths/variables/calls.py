@@ -16,9 +16,10 @@ from scripts.truths.variables.writer import Function
 def call(s: Statements, block: Block, _depth: int = 0) -> None:
     w, c, body = s.w, s.c, block.body
     fitting = [
-        f for f in w.functions
+        f
+        for f in w.functions
         if body.cost + f.cost * body.times <= MOST_COST and (body.guarded or not f.panics)
-    ]  # fmt: skip
+    ]
     if not fitting:
         return declare(s, block)
     function = c.one_of(fitting)
@@ -119,5 +120,7 @@ def called(s: Statements, block: Block, callee: str, function: Function, first: 
     ]
     names = ", ".join(v.name for v in made)
     used = [v.name for v in made if v.name != "_"]
-    w.put(f"{before}{names} := {text}; {', '.join('_' for _ in used)} = {', '.join(used)}"
-          f"{w.held(*made)}")  # fmt: skip
+    w.put(
+        f"{before}{names} := {text}; {', '.join('_' for _ in used)} = {', '.join(used)}"
+        f"{w.held(*made)}"
+    )

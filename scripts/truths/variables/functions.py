@@ -20,7 +20,7 @@ from scripts.truths.variables.types import (
     pointer,
     slice_of,
     struct_of,
-)  # fmt: skip
+)
 from scripts.truths.variables.writer import NAMES, Function
 
 _CONSTRAINTS = ("any", "comparable", "number")
@@ -106,18 +106,32 @@ def _function(
         recovering(s, block, 2)
     s.block(block, 2, least=1)
     made = Function(
-        name, tuple(params), tuple(body.results), 0, variadic, receiver, generics,
-        panics=body.guarded and not recovers, recursive=recursive,
-    )  # fmt: skip
+        name,
+        tuple(params),
+        tuple(body.results),
+        0,
+        variadic,
+        receiver,
+        generics,
+        panics=body.guarded and not recovers,
+        recursive=recursive,
+    )
     if recursive:
         _recursion(s, block, made)
     s.returns(block)
     w.indent -= 1
     w.put("}")
     made = Function(
-        name, made.params, made.results, body.cost, variadic, receiver, generics,
-        made.panics, recursive,
-    )  # fmt: skip
+        name,
+        made.params,
+        made.results,
+        body.cost,
+        variadic,
+        receiver,
+        generics,
+        made.panics,
+        recursive,
+    )
     w.functions.append(made)
     return made
 

@@ -48,15 +48,34 @@ def gdb_of(case: Case, visits: Sequence[Visit], wrapped: frozenset[int]) -> Peer
     side = case.directory / "gdbside.py"
     side.write_text(_SIDE)
     pie = case.build.name == "PIE"
-    plan.write_text(json.dumps({
-        "addresses": sorted({v.pc for v in visits}), "stops": 2 * len(visits), "pie": pie,
-        "low": _low(case.binary), "binary": str(case.binary), "output": str(output),
-    }))  # fmt: skip
+    plan.write_text(
+        json.dumps(
+            {
+                "addresses": sorted({v.pc for v in visits}),
+                "stops": 2 * len(visits),
+                "pie": pie,
+                "low": _low(case.binary),
+                "binary": str(case.binary),
+                "output": str(output),
+            }
+        )
+    )
     subprocess.run(
-        [*tool.command, "-nx", "-batch", "-ex", f"python PLAN = {str(plan)!r}", "-x", str(side),
-         str(case.binary)],
-        capture_output=True, timeout=_SECONDS, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            *tool.command,
+            "-nx",
+            "-batch",
+            "-ex",
+            f"python PLAN = {str(plan)!r}",
+            "-x",
+            str(side),
+            str(case.binary),
+        ],
+        capture_output=True,
+        timeout=_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
     lines = output.read_text().splitlines() if output.exists() else []
     counts: Counter[Outcome] = Counter()
     stops, at = [json.loads(line) for line in lines], 0
@@ -99,8 +118,12 @@ def _of_level(told: Sequence[Any], level: Level) -> Iterator[Outcome]:
     for variable, node in level.values.items():
         place = (variable.name, variable.line)
         mine = variable.body is body
-        same = [v for v in told if v[0] == variable.name
-                and ((v[0], v[1]) == place if mine else (v[0], v[1]) not in own)]  # fmt: skip
+        same = [
+            v
+            for v in told
+            if v[0] == variable.name
+            and ((v[0], v[1]) == place if mine else (v[0], v[1]) not in own)
+        ]
         known.update((v[0], v[1]) for v in same)
         outcomes = [_outcome(node, v[3]) for v in same]
         if same or mine or variable in body.captured:

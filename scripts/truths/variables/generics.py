@@ -14,7 +14,7 @@ from scripts.truths.variables.types import (
     pointer,
     slice_of,
     struct_of,
-)  # fmt: skip
+)
 
 NUMBERS = ("int", "uint8", "float64", "int16", "float32", "uint64", "int32")
 
@@ -73,8 +73,9 @@ def substituted(t: Type, by: Mapping[str, Type]) -> Type:
         case "chan":
             return chan_of(substituted(t.element, by))
         case "func":
-            return func_of([substituted(p, by) for p in t.params],
-                           [substituted(r, by) for r in t.results])  # fmt: skip
+            return func_of(
+                [substituted(p, by) for p in t.params], [substituted(r, by) for r in t.results]
+            )
     fields = [(name, substituted(kind, by)) for name, kind in t.fields]
     return struct_of(fields, t.embedded)
 

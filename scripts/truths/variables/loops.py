@@ -115,9 +115,13 @@ def _range_func(s: Statements, block: Block, depth: int) -> None:
     given = [f"({k.text})({w.expression(block, k, 1)})" for k in kinds]
     outer = block.body
     body = Body(
-        f"{outer.name}-range", outer, times=outer.times * rounds, loop_body=True,
-        guarded=outer.guarded, labels=outer.labels,
-    )  # fmt: skip
+        f"{outer.name}-range",
+        outer,
+        times=outer.times * rounds,
+        loop_body=True,
+        guarded=outer.guarded,
+        labels=outer.labels,
+    )
     body.cost = outer.cost
     inside = Block(body, block)
     over = ("again", "times", "pairs")[len(kinds)]
@@ -130,8 +134,10 @@ def _range_func(s: Statements, block: Block, depth: int) -> None:
         head = f"{names} := range" if made else "range"
         used = f" {', '.join('_' for _ in made)} = {names}" if made else ""
         before = w.calling(block)
-        w.put(f"{before}for {head} {over}({', '.join([str(rounds), *given])}) {{{used}"
-              f"«; at := at + 1; _ = at; {w.handle(*made)}»")  # fmt: skip
+        w.put(
+            f"{before}for {head} {over}({', '.join([str(rounds), *given])}) {{{used}"
+            f"«; at := at + 1; _ = at; {w.handle(*made)}»"
+        )
         _loop_body(s, inside, depth)
     outer.cost = body.cost
 

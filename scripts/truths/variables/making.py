@@ -22,7 +22,7 @@ from scripts.truths.variables.types import (
     pointer,
     slice_of,
     struct_of,
-)  # fmt: skip
+)
 
 _HASHABLE = ("int", "string", "bool", "uint8", "int64", "float64", "uint16", "int32", "complex128")
 _STRINGS = (
@@ -61,9 +61,18 @@ class TypeMaker:
         if depth <= 0:
             return self.scalar()
         kind = c.weighted(
-            (5, "scalar"), (3, "named"), (2, "slice"), (2, "struct"), (2, "array"), (2, "pointer"),
-            (2, "map"), (2, "interface"), (1, "func"), (1, "chan"), (1, "generic"),
-        )  # fmt: skip
+            (5, "scalar"),
+            (3, "named"),
+            (2, "slice"),
+            (2, "struct"),
+            (2, "array"),
+            (2, "pointer"),
+            (2, "map"),
+            (2, "interface"),
+            (1, "func"),
+            (1, "chan"),
+            (1, "generic"),
+        )
         match kind:
             case "scalar":
                 return self.scalar()
@@ -87,8 +96,10 @@ class TypeMaker:
                 named = [t for t in self.named if t.kind == "interface"]
                 return c.weighted((4, ANY), (1, ERROR), *((2, t) for t in named))
             case "func":
-                return func_of([self.scalar() for _ in range(c.below(3))],
-                               [self.scalar() for _ in range(c.below(2))])  # fmt: skip
+                return func_of(
+                    [self.scalar() for _ in range(c.below(3))],
+                    [self.scalar() for _ in range(c.below(2))],
+                )
         return chan_of(self.any_type(depth - 1))
 
     def scalar(self) -> Type:
@@ -119,8 +130,11 @@ class TypeMaker:
         """A type that may stand for a type parameter. Of the parameters in scope it is one as it
         is, or has none in it: or types would be made of types of types without an end."""
         c = self.choices
-        fitting = [p for p in self.params
-                   if constraint in ("any", p.constraint) or p.constraint == "number"]  # fmt: skip
+        fitting = [
+            p
+            for p in self.params
+            if constraint in ("any", p.constraint) or p.constraint == "number"
+        ]
         if fitting and c.chance(40):
             return c.one_of(fitting)
         if constraint == "number":

@@ -76,8 +76,11 @@ class Places:
         kind = "nothing" if location is UNSET else location.kind
         wanted = self._kinds(truth, stop)
         if address != truth or kind not in wanted:
-            return wrong(asked, truth=f"{truth:#x} in {' or '.join(sorted(wanted))}",
-                         told=f"{int(address):#x} in {kind}")  # fmt: skip
+            return wrong(
+                asked,
+                truth=f"{truth:#x} in {' or '.join(sorted(wanted))}",
+                told=f"{int(address):#x} in {kind}",
+            )
         return right(asked)
 
     def _kinds(self, address: int, stop: StopReport) -> set[str]:
@@ -108,5 +111,6 @@ class Places:
             elf = ELFFile(file)
             return [
                 (s["sh_addr"], s["sh_addr"] + s["sh_size"], _SECTIONS[s.name])
-                for s in elf.iter_sections() if s.name in _SECTIONS
-            ]  # fmt: skip
+                for s in elf.iter_sections()
+                if s.name in _SECTIONS
+            ]

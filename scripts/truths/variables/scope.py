@@ -133,6 +133,7 @@ class Site:
         for variable in self.named:
             names.setdefault(variable.name, variable)
         return [
-            v for v in names.values()
+            v
+            for v in names.values()
             if v.body is self.body and not v.constant and (v.addressed or not v.captured)
-        ]  # fmt: skip
+        ]

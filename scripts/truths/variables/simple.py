@@ -12,9 +12,14 @@ def declare(s: Statements, block: Block, _depth: int = 0) -> None:
     w, c = s.w, s.c
     kind = w.types.any_type()
     how = c.weighted(
-        (8, "short"), (2, "zero"), (2, "var"), (2, "two"), (4, "copy"), (2, "constant"),
+        (8, "short"),
+        (2, "zero"),
+        (2, "var"),
+        (2, "two"),
+        (4, "copy"),
+        (2, "constant"),
         (1, "blank"),
-    )  # fmt: skip
+    )
     visible = [v for v in block.visible() if v not in block.variables]
     if how == "constant":
         return _constant(s, block)
@@ -29,8 +34,10 @@ def declare(s: Statements, block: Block, _depth: int = 0) -> None:
         first, second = w.expression(block, kind), w.expression(block, other)
         one = w.declare(block, w.fresh(block), kind)
         two = w.declare(block, w.fresh(block), other)
-        w.put(f"var {one.name}, {two.name} = ({kind.text})({first}), ({other.text})({second}); "
-              f"_, _ = {one.name}, {two.name}{w.held(one, two)}")  # fmt: skip
+        w.put(
+            f"var {one.name}, {two.name} = ({kind.text})({first}), ({other.text})({second}); "
+            f"_, _ = {one.name}, {two.name}{w.held(one, two)}"
+        )
         return None
     value = "" if how == "zero" else w.expression(block, kind)
     if how == "blank":
@@ -91,8 +98,14 @@ def assign(s: Statements, block: Block, _depth: int = 0) -> None:
     text, kind, variable = c.one_of(targets)
     block.body.change(variable)
     if kind.kind in INTEGERS and c.chance(50):
-        how = c.one_of((f"{text}++", f"{text} += {w.expression(block, kind, 1)}",
-                        f"{text} *= {w.expression(block, kind, 0)}", f"{text}--"))  # fmt: skip
+        how = c.one_of(
+            (
+                f"{text}++",
+                f"{text} += {w.expression(block, kind, 1)}",
+                f"{text} *= {w.expression(block, kind, 0)}",
+                f"{text}--",
+            )
+        )
         w.put(how)
     elif kind.kind in ("slice", "map") and c.chance(10):
         w.put(f"clear({text})")

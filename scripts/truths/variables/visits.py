@@ -46,17 +46,29 @@ def witnessed(case: Case) -> list[list[Level]]:
     folder = case.directory / "witness"
     folder.mkdir(exist_ok=True)
     files = {
-        "go.mod": f"module truth\n\ngo {twins.language}\n", "main.go": twins.witness,
-        "helpers.go": HELPERS, "witness.go": WITNESS,
-    }  # fmt: skip
+        "go.mod": f"module truth\n\ngo {twins.language}\n",
+        "main.go": twins.witness,
+        "helpers.go": HELPERS,
+        "witness.go": WITNESS,
+    }
     for name, text in files.items():
         (folder / name).write_text(text)
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOPROXY": "off",
-                   "GOWORK": "off", "CGO_ENABLED": "0"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "",
+        "GOPROXY": "off",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
     subprocess.run(
-        [str(case.go_tool), "build", "-gcflags=-l", "-o", "program", "."], cwd=folder,
-        env=environment, check=True, capture_output=True, timeout=_SECONDS,
-    )  # fmt: skip
+        [str(case.go_tool), "build", "-gcflags=-l", "-o", "program", "."],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=_SECONDS,
+    )
     said = subprocess.run(
         [str(folder / "program")], check=True, capture_output=True, timeout=_SECONDS
     ).stdout

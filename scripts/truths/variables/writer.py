@@ -85,8 +85,11 @@ class Writer:
         for v in site.printable():
             address = f"unsafe.Pointer(&{v.name})"
             points = v.type.kind in _POINTING
-            words += [str(v.number), f"uintptr({address})",
-                      f"*(*uintptr)({address})" if points else "0"]  # fmt: skip
+            words += [
+                str(v.number),
+                f"uintptr({address})",
+                f"*(*uintptr)({address})" if points else "0",
+            ]
         return f"room(); at({', '.join([str(site.number), *words])})"
 
     # Variables
@@ -188,8 +191,11 @@ class Writer:
         if kind.kind in _NUMERIC:
             paths = [(t, k, v) for t, k, v in self.paths(block) if not v.constant]
             from_ = [(t, v) for t, k, v in paths if k.kind in INTEGERS]
-            sized = [(f"len({t})", v) for t, k, v in paths
-                     if k.kind in ("string", "slice", "map", "chan")]  # fmt: skip
+            sized = [
+                (f"len({t})", v)
+                for t, k, v in paths
+                if k.kind in ("string", "slice", "map", "chan")
+            ]
             found = [*from_[:_MOST_PATHS], *sized[:_MOST_PATHS]]
             if found:
                 text, variable = c.one_of(found)

@@ -81,9 +81,10 @@ def _shapes(looks: Looks) -> Iterator[Finding]:
     most = max((t.get("retained_bytes", 0) for t in report.get("types", [])), default=0)
     # What waits to be collected retains what only it leads to.
     yield Finding(
-        "retained within the heap", most <= census.get("bytes", 0),
+        "retained within the heap",
+        most <= census.get("bytes", 0),
         f"at most {most} of {census.get('bytes')} bytes",
-    )  # fmt: skip
+    )
     if pprof := looks.ran.get("pprof"):
         yield Finding("a profile", pprof.out.startswith(_GZIP), f"{len(pprof.out)} bytes")
     yield _places(looks)

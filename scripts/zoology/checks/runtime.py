@@ -47,14 +47,16 @@ def _memory(pages: str, ask: Asker, pid: int) -> Iterator[Finding]:
         most = before["HeapAlloc"] + after["TotalAlloc"] - before["TotalAlloc"]
         told = report["census"]["bytes"]
         yield Finding(
-            "census against MemStats", before["HeapAlloc"] <= told <= most,
+            "census against MemStats",
+            before["HeapAlloc"] <= told <= most,
             f"{told} bytes, the runtime {before['HeapAlloc']} to {most}",
-        )  # fmt: skip
+        )
     told, alive = report["graph"]["reachable_bytes"], after["HeapAlloc"]
     yield Finding(
-        "reachable against what a collection left", _near(told, alive, alive // 50 + _MIB // 4),
+        "reachable against what a collection left",
+        _near(told, alive, alive // 50 + _MIB // 4),
         f"{told} bytes, {alive} left",
-    )  # fmt: skip
+    )
 
 
 def _memstats(pages: str) -> dict[str, int]:

@@ -49,10 +49,12 @@ class Caddy(Program):
 def _configuration(site: Site) -> object:
     """Routes enough to make it large."""
     routes: list[object] = [
-        {"match": [{"path": [f"/never/{i}/*"], "header": {"X-Route": [f"value-{i}"]}}],
-         "handle": [{"handler": "static_response", "body": f"route {i}"}]}
+        {
+            "match": [{"path": [f"/never/{i}/*"], "header": {"X-Route": [f"value-{i}"]}}],
+            "handle": [{"handler": "static_response", "body": f"route {i}"}],
+        }
         for i in range(_ROUTES)
-    ]  # fmt: skip
+    ]
     serve = {"handler": "file_server", "root": str(site.folder / "served"), "browse": {}}
     compress = {"handler": "encode", "encodings": {"gzip": {}, "zstd": {}}}
     upstream = {"handler": "reverse_proxy", "upstreams": [{"dial": site.address("files")}]}

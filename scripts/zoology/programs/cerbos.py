@@ -50,11 +50,19 @@ class Cerbos(Program):
 def _policy(i: int) -> object:
     conditions = [f"R.attr.size > {k} && P.attr.level != {-k - 1}" for k in range(3)]
     rules = [
-        {"actions": ["read", "list"], "effect": "EFFECT_ALLOW", "roles": ["user"],
-         "condition": {"match": {"all": {"of": [{"expr": c} for c in conditions]}}}},
-        {"actions": ["delete"], "effect": "EFFECT_DENY", "roles": ["user"],
-         "condition": {"match": {"expr": f"R.attr.owner != 'nobody{i}'"}}},
-    ]  # fmt: skip
+        {
+            "actions": ["read", "list"],
+            "effect": "EFFECT_ALLOW",
+            "roles": ["user"],
+            "condition": {"match": {"all": {"of": [{"expr": c} for c in conditions]}}},
+        },
+        {
+            "actions": ["delete"],
+            "effect": "EFFECT_DENY",
+            "roles": ["user"],
+            "condition": {"match": {"expr": f"R.attr.owner != 'nobody{i}'"}},
+        },
+    ]
     resource = {"resource": f"thing{i}", "version": "default", "rules": rules}
     return {"apiVersion": "api.cerbos.dev/v1", "resourcePolicy": resource}
 

@@ -30,9 +30,14 @@ class Esbuild(Program):
 
     def command(self, site: Site) -> list[str]:
         return [
-            "src/main.ts", "--bundle", "--sourcemap", "--outdir=out", "--log-level=warning",
-            f"--serve={site.address('serve')}", "--watch",
-        ]  # fmt: skip
+            "src/main.ts",
+            "--bundle",
+            "--sourcemap",
+            "--outdir=out",
+            "--log-level=warning",
+            f"--serve={site.address('serve')}",
+            "--watch",
+        ]
 
     def ready(self, site: Site) -> bool:
         return answers(site.url("serve", "/"))

@@ -31,9 +31,15 @@ class Hugo(Program):
 
     def command(self, site: Site) -> list[str]:
         return [
-            "server", "--bind", "127.0.0.1", "--port", str(site.ports["http"]),
-            "--renderToMemory", "--disableLiveReload", "--disableFastRender",
-        ]  # fmt: skip
+            "server",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(site.ports["http"]),
+            "--renderToMemory",
+            "--disableLiveReload",
+            "--disableFastRender",
+        ]
 
     def ready(self, site: Site) -> bool:
         return answers(site.url("http", "/posts/p1/"))
@@ -56,10 +62,11 @@ class Hugo(Program):
 def _page(i: int, chance: random.Random) -> str:
     tags = ", ".join(f'"tag{chance.randrange(_TAGS)}"' for _ in range(4))
     parts = "\n\n".join(
-        f"## Part {k}\n\n" + " ".join(f"word{chance.randrange(5000)}" for _ in range(120))
+        f"## Part {k}\n\n"
+        + " ".join(f"word{chance.randrange(5000)}" for _ in range(120))
         + "\n\n```go\nfunc main() { println(1) }\n```\n\n| a | b |\n|---|---|\n| 1 | *two* |\n"
         for k in range(4)
-    )  # fmt: skip
+    )
     return f'---\ntitle: "Page {i}"\ntags: [{tags}]\n---\n{parts}'
 
 

@@ -35,20 +35,27 @@ class LanguageServer(Program):
             site.notes["asked"] = "0"
             root = site.folder.as_uri()
             self._tell(
-                site, "initialize", {
-                    "processId": None, "rootUri": root, "capabilities": {},
+                site,
+                "initialize",
+                {
+                    "processId": None,
+                    "rootUri": root,
+                    "capabilities": {},
                     "workspaceFolders": [{"uri": root, "name": "zoo"}],
-                }, asks=True,
-            )  # fmt: skip
+                },
+                asks=True,
+            )
         return _ANSWERED in site.said()
 
     def work(self, site: Site) -> None:
         self._tell(site, "initialized", {})
         for i in range(self.files):
             document = {
-                "uri": self._uri(site, i), "languageId": self.language, "version": 1,
+                "uri": self._uri(site, i),
+                "languageId": self.language,
+                "version": 1,
                 "text": self.source(i),
-            }  # fmt: skip
+            }
             self._tell(site, "textDocument/didOpen", {"textDocument": document})
         for i in range(0, self.files, 10):
             self._answered(site, i)
@@ -59,9 +66,11 @@ class LanguageServer(Program):
     def _answered(self, site: Site, i: int) -> bool:
         position = {"line": 3, "character": 8}
         asked = {
-            "textDocument": {"uri": self._uri(site, i)}, "position": position,
-            "range": {"start": position, "end": position}, "context": {"diagnostics": []},
-        }  # fmt: skip
+            "textDocument": {"uri": self._uri(site, i)},
+            "position": position,
+            "range": {"start": position, "end": position},
+            "context": {"diagnostics": []},
+        }
         number = self._tell(site, self.query, asked, asks=True)
         answer = re.compile(rf'"id": ?{number}\b')
         return within(_WITHIN, lambda: bool(answer.search(site.said())))

@@ -20,9 +20,18 @@ class Nats(Program):
 
     def command(self, site: Site) -> list[str]:
         return [
-            "-a", LOCAL, "-p", str(site.ports["client"]), "-m", str(site.ports["monitor"]),
-            "--profile", str(site.ports["profile"]), "-js", "-sd", "store",
-        ]  # fmt: skip
+            "-a",
+            LOCAL,
+            "-p",
+            str(site.ports["client"]),
+            "-m",
+            str(site.ports["monitor"]),
+            "--profile",
+            str(site.ports["profile"]),
+            "-js",
+            "-sd",
+            "store",
+        ]
 
     def ready(self, site: Site) -> bool:
         return answers(site.url("monitor", "/healthz")) and answers(self.pprof(site))

@@ -34,9 +34,11 @@ class PocketBase(Program):
 
     def command(self, site: Site) -> list[str]:
         return [
-            "serve", f"--http={site.address('http')}", f"--dir={site.folder / 'data'}",
+            "serve",
+            f"--http={site.address('http')}",
+            f"--dir={site.folder / 'data'}",
             f"--hooksDir={site.folder / 'hooks'}",
-        ]  # fmt: skip
+        ]
 
     def ready(self, site: Site) -> bool:
         return answers(site.url("http", "/api/health"))

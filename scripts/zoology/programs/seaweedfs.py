@@ -22,9 +22,14 @@ class SeaweedFS(Program):
         ports = [f"-{part}.port={site.ports[part]}" for part in _PARTS]
         ports += [f"-{part}.port.grpc={site.ports[f'{part}-grpc']}" for part in _PARTS]
         return [
-            "server", "-dir=data", f"-ip={LOCAL}", f"-ip.bind={LOCAL}", "-volume.max=5", "-filer",
+            "server",
+            "-dir=data",
+            f"-ip={LOCAL}",
+            f"-ip.bind={LOCAL}",
+            "-volume.max=5",
+            "-filer",
             *ports,
-        ]  # fmt: skip
+        ]
 
     def ready(self, site: Site) -> bool:
         return answers(site.url("filer", "/")) and self._put(site, "first")

@@ -18,21 +18,26 @@ class SingBox(Program):
 
     def prepare(self, site: Site) -> None:
         domains = [f"host{i}.zone{i % 997}.test" for i in range(_DOMAINS)]
-        rules = [{"domain": domains, "outbound": "direct"},
-                 {"domain_keyword": [f"word{i}" for i in range(2000)], "outbound": "direct"},
-                 {"ip_cidr": [f"10.{i % 256}.{i // 256}.0/24" for i in range(20_000)],
-                  "outbound": "direct"}]  # fmt: skip
+        rules = [
+            {"domain": domains, "outbound": "direct"},
+            {"domain_keyword": [f"word{i}" for i in range(2000)], "outbound": "direct"},
+            {
+                "ip_cidr": [f"10.{i % 256}.{i // 256}.0/24" for i in range(20_000)],
+                "outbound": "direct",
+            },
+        ]
         config = {
             "log": {"level": "error"},
-            "inbounds": [{"type": "mixed", "tag": "in", "listen": LOCAL,
-                          "listen_port": site.ports["proxy"]}],
+            "inbounds": [
+                {"type": "mixed", "tag": "in", "listen": LOCAL, "listen_port": site.ports["proxy"]}
+            ],
             "outbounds": [{"type": "direct", "tag": "direct"}],
             "route": {"rules": rules, "final": "direct"},
             "experimental": {
                 "clash_api": {"external_controller": site.address("api")},
                 "debug": {"listen": site.address("debug")},
             },
-        }  # fmt: skip
+        }
         site.write("config.json", json.dumps(config))
 
     def command(self, site: Site) -> list[str]:

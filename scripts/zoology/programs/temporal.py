@@ -17,9 +17,16 @@ class Temporal(Program):
     def command(self, site: Site) -> list[str]:
         ports = [f"--{name}-port={site.ports[name]}" for name in ("http", "metrics")]
         return [
-            "server", "start-dev", "--headless", "--ip", LOCAL, "--log-level", "error",
-            f"--port={site.ports['grpc']}", *ports,
-        ]  # fmt: skip
+            "server",
+            "start-dev",
+            "--headless",
+            "--ip",
+            LOCAL,
+            "--log-level",
+            "error",
+            f"--port={site.ports['grpc']}",
+            *ports,
+        ]
 
     def ready(self, site: Site) -> bool:
         return answers(site.url("http", "/api/v1/namespaces/default"))
@@ -29,8 +36,9 @@ class Temporal(Program):
             start = {"workflowType": {"name": "Zoo"}, "taskQueue": {"name": f"queue-{i % 40}"}}
             fetched(
                 site.url("http", f"/api/v1/namespaces/default/workflows/zoo-{i}"),
-                json.dumps(start).encode(), kind="application/json",
-            )  # fmt: skip
+                json.dumps(start).encode(),
+                kind="application/json",
+            )
 
     def works(self, site: Site) -> bool:
         told = fetched(site.url("http", "/api/v1/namespaces/default/workflows/zoo-7"))

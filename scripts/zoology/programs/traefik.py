@@ -26,10 +26,13 @@ class Traefik(Program):
         }
         site.write("traefik.yml", json.dumps(static))  # JSON is YAML
         routers: dict[str, object] = {
-            f"r{i}": {"rule": f"Host(`h{i}.test`) && PathPrefix(`/p{i}`)", "service": f"s{i % 50}",
-                      "middlewares": ["limit", "headers"]}
+            f"r{i}": {
+                "rule": f"Host(`h{i}.test`) && PathPrefix(`/p{i}`)",
+                "service": f"s{i % 50}",
+                "middlewares": ["limit", "headers"],
+            }
             for i in range(_ROUTERS)
-        }  # fmt: skip
+        }
         routers["own"] = {"rule": "PathPrefix(`/api`)", "service": "api@internal"}
         services = {
             f"s{i}": {"loadBalancer": {"servers": [{"url": site.url("web")}]}} for i in range(50)
