@@ -51,21 +51,21 @@ def escape(
     testing = bool(test or run_tests or bench)
     return run(
         EscapeRequest(
-            targets,
-            Mode.TEST if testing else Mode.PROGRAM,
-            run_tests,
-            bench,
-            static,
-            tuple(args),
-            hits,
-            check_pointers,
-            deep,
-            go,
-            tuple(flags),
-            timeout,
-            stdout,
-            stderr,
-            Path(cwd) if cwd else Path.cwd(),
+            targets=targets,
+            mode=Mode.TEST if testing else Mode.PROGRAM,
+            run=run_tests,
+            bench=bench,
+            static=static,
+            args=tuple(args),
+            hits=hits,
+            check_pointers=check_pointers,
+            deep=deep,
+            go=go,
+            flags=tuple(flags),
+            timeout=timeout,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=Path(cwd) if cwd else Path.cwd(),
         )
     )
 

@@ -37,8 +37,8 @@ class Explain:
         with Progress() as progress:
             report = explain(
                 Launch(
-                    target,
-                    program_args(context),
+                    target=target,
+                    args=program_args(context),
                     go=tools.go,
                     gdb=tools.gdb,
                     timeout=patience.seconds,

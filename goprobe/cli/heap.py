@@ -23,7 +23,7 @@ _FINDINGS = 1
 _REPORT_LIMIT = 1 << 30
 
 
-class Questions(msgspec.Struct, frozen=True):
+class Questions(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked besides the census."""
 
     types: Annotated[bool, Option("--types", help="Count objects by Go type.")] = False

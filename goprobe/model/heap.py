@@ -39,7 +39,7 @@ class SpanStates(msgspec.Struct, frozen=True):
     unswept: int
 
 
-class HeapCensus(msgspec.Struct, frozen=True):
+class HeapCensus(msgspec.Struct, frozen=True, kw_only=True):
     """What is allocated: objects and bytes are MemStats.HeapObjects and HeapAlloc.
 
     `free_bytes` lie in spans in use (`span_bytes`, MemStats.HeapInuse); `fragmentation` is their

@@ -55,7 +55,7 @@ class Location(msgspec.Struct, frozen=True):
         return f"{self.name} ({self.address})"
 
 
-class Region(msgspec.Struct, frozen=True, omit_defaults=True):
+class Region(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A run of addresses [low, high) with one meaning to Go; `size` in bytes.
 
     `perms` is the kernel's ("r-xp"); `rss` the resident bytes, where they were read, and `stored`

@@ -35,7 +35,7 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     dynamic_type: str | UnsetType = UNSET
 
 
-class Data(msgspec.Struct, frozen=True, omit_defaults=True):
+class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a header points at: a string's bytes, a slice's array, a pointee, interface data."""
 
     address: Address

@@ -44,7 +44,7 @@ class Part(msgspec.Struct, frozen=True):
     held: int
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Memory [low, high); sizes in bytes.
 
     `parts` has what it is used for, most bytes first, `gap` the bytes of nothing before it.

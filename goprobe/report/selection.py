@@ -24,7 +24,7 @@ _SHORT = 32
 _NO_MEMORY = (State.CONSTANT, State.OPTIMIZED_OUT)
 
 
-class Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A thing in memory: a variable, what it points at, a part of it.
 
     `what` describes it ("string header, 16 bytes"), `value` is its value as Go source would have
@@ -187,7 +187,16 @@ def _of_data(data: Data, string: bool, most: int, depth: int) -> Node:
     children, left_out = _children(data.data, data.elements, string, most, depth)
     text = f'"{data.text}"' if string else data.text
     value = "" if children or _is_pointer(text) else text
-    return Node("", what, value, data.location, data.address, "", children, left_out)
+    return Node(
+        name="",
+        what=what,
+        value=value,
+        location=data.location,
+        address=data.address,
+        register="",
+        children=children,
+        left_out=left_out,
+    )
 
 
 def _of_element(element: Element, most: int, depth: int) -> Node:
@@ -195,7 +204,9 @@ def _of_element(element: Element, most: int, depth: int) -> Node:
     string = is_string(element.type, element.value, element.data)
     children, left_out = _children(element.data, element.elements, string, most, depth)
     shown = "" if children else value_text(element.type, element.value, element.data)
-    return Node(element.name, element.type, shown, children=children, left_out=left_out)
+    return Node(
+        name=element.name, what=element.type, value=shown, children=children, left_out=left_out
+    )
 
 
 def sentence(pick: Pick) -> str:

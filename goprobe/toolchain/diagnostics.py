@@ -38,7 +38,7 @@ class DiagnosticKind(StrEnum):
     OTHER = "other"
 
 
-class Diagnostic(msgspec.Struct, frozen=True):
+class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     """One message. `col` is in bytes from 1; 0 where the compiler gives none (`//line` without).
 
     `file` is as printed: relative to the folder where Go ran, absolute, or what a `//line` says.
@@ -172,7 +172,14 @@ def _classified(place: _Place, text: str) -> Diagnostic:
             detail = (match[2] or "") if pattern.groups > 1 else ""
             break
     return Diagnostic(
-        place.package, place.file, place.line, place.col, kind, expression, text, detail
+        package=place.package,
+        file=place.file,
+        line=place.line,
+        col=place.col,
+        kind=kind,
+        expression=expression,
+        text=text,
+        detail=detail,
     )
 
 

@@ -68,7 +68,7 @@ class _PackageError(msgspec.Struct):
     Err: str = ""
 
 
-class _Listed(msgspec.Struct):
+class _Listed(msgspec.Struct, kw_only=True):
     """What is used of `go list -json`."""
 
     Dir: str = ""

@@ -27,7 +27,15 @@ def listing(
 ) -> tuple[StubLayout, dict[int, str]]:
     """Offset to text of each instruction of the stub of one of three sites."""
     stub = make_stub(inspect, ring_size(3), checked=checked)
-    layout = StubLayout(stub, 3, 4, inspect, ring_size(3), code=0x1000_0000, data=0x1010_0000)
+    layout = StubLayout(
+        stub=stub,
+        sites=3,
+        slots=4,
+        inspect=inspect,
+        ring=ring_size(3),
+        code=0x1000_0000,
+        data=0x1010_0000,
+    )
     code = layout.assemble([CALLEE] * 3)
     assert len(code) == 3 * stub.size
     start = site * stub.size
@@ -92,7 +100,15 @@ def test_a_checked_stub_counts_down_and_traps() -> None:
 def test_nothing_overlaps(sites: int, claim: int, inspect: int) -> None:
     ring = ring_size(sites)
     layout = StubLayout(
-        make_stub(inspect, ring), sites, 7, inspect, ring, 300, 500, 1 << 20, 1 << 30
+        stub=make_stub(inspect, ring),
+        sites=sites,
+        slots=7,
+        inspect=inspect,
+        ring=ring,
+        more_code=300,
+        more_data=500,
+        code=1 << 20,
+        data=1 << 30,
     )
     assert layout.slot(7) == layout.more_code_at
     assert layout.more_code_at + layout.more_code <= layout.code + layout.code_size - 8

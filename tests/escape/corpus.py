@@ -135,7 +135,7 @@ def study(name: str, go: str, **options: object) -> EscapeReport:
     request: Mapping[str, object] = {"hits": 1000, "timeout": 120.0, "stdout": 2, **options}
     with go_environment():
         return escape(
-            EscapeRequest((str(FOLDER / f"{name}.go"),), go=str(toolchain(go)), **request)  # type: ignore[arg-type]
+            EscapeRequest(targets=(str(FOLDER / f"{name}.go"),), go=str(toolchain(go)), **request)  # type: ignore[arg-type]
         )
 
 
@@ -183,8 +183,8 @@ def witnessed(name: str, go: str) -> Iterator[Witnessed]:
         with said.open("w+b") as errors:
             report = escape(
                 EscapeRequest(
-                    (str(home),),
-                    Mode.TEST,
+                    targets=(str(home),),
+                    mode=Mode.TEST,
                     run="TestProgram",
                     go=str(toolchain(go)),
                     hits=2000,

@@ -39,7 +39,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> EscapeReport:
     with Path(os.devnull).open("w") as sink:
         return escape(
             EscapeRequest(
-                (str(source),), go=str(toolchain()), stdout=sink.fileno(), stderr=sink.fileno()
+                targets=(str(source),),
+                go=str(toolchain()),
+                stdout=sink.fileno(),
+                stderr=sink.fileno(),
             )
         )
 

@@ -135,7 +135,15 @@ def test_parameters_are_told_from_arguments(
     at = SOURCE.index(where) + where.index(name if name in where else where)
     line = SOURCE.count("\n", 0, at) + 1
     col = at - (SOURCE.rfind("\n", 0, at) + 1) + 1
-    message = Diagnostic("p", str(file), line, col, DiagnosticKind.DOES_NOT_ESCAPE, name, "")
+    message = Diagnostic(
+        package="p",
+        file=str(file),
+        line=line,
+        col=col,
+        kind=DiagnosticKind.DOES_NOT_ESCAPE,
+        expression=name,
+        text="",
+    )
     assert is_parameter(message, str(file), Sources()) is parameter
 
 

@@ -53,7 +53,7 @@ def called(
 
 def site(prediction: Prediction, *calls: CallEvidence, **more: object) -> Evidence:
     families = frozenset(c.allocator.family for c in calls) or frozenset((Family.OBJECT,))
-    return replace(Evidence(prediction, families, calls), **more)
+    return replace(Evidence(prediction=prediction, families=families, calls=calls), **more)
 
 
 _HEAP, _FRAME = outcome(Kind.HEAP, 3), outcome(Kind.GOROUTINE_STACK, 3)
@@ -187,7 +187,9 @@ def test_every_verdict_has_a_case() -> None:
 @pytest.mark.parametrize("made", ALLOCATORS, ids=lambda a: a.name)
 def test_every_combination_is_judged(made: Allocator, place: str, prediction: Prediction) -> None:
     call = CallEvidence(made, 2, 2, (outcome(place, 2),), 2 * (place == Kind.HEAP))
-    verdict, reason = judge(Evidence(prediction, frozenset((made.family,)), (call,)))
+    verdict, reason = judge(
+        Evidence(prediction=prediction, families=frozenset((made.family,)), calls=(call,))
+    )
     assert reason
     heap_said_stack = place == Kind.HEAP and prediction is STACK
     if heap_said_stack and made.family not in (

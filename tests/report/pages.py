@@ -135,7 +135,17 @@ def heap(text: str = "main.Node") -> HeapReport:
         schema="goprobe.heap/1",
         self_check=SelfCheck(7, 0, 0, 1700, 0, ()),
         types=types,
-        census=HeapCensus(901, 108736, 5760, classes, 114496, 32768, 0.05, 0, states),
+        census=HeapCensus(
+            objects=901,
+            bytes=108736,
+            free_bytes=5760,
+            classes=classes,
+            span_bytes=114496,
+            manual_bytes=32768,
+            fragmentation=0.05,
+            tiny_slots=0,
+            spans=states,
+        ),
         graph=GraphSummary(900, 1, 1700, 108688, 48, 12),
         roots=(RootCount("global", "main.cache", 90000, 700),),
         samples=(HeapSample((text, "[]*main.Node", "main.cache"), 800, 38400),),
@@ -197,12 +207,12 @@ def _moved(stop: StopReport, by: int) -> StopReport:
 def _with_stack(regions: tuple[Region, ...], stack: Bounds) -> tuple[Region, ...]:
     """The regions with goroutine 1's stack there; what it had before is free."""
     mine = Region(
-        stack.low,
-        stack.high,
-        "rw-p",
-        Kind.GOROUTINE_STACK,
-        "stack of goroutine 1",
-        stack.high - stack.low,
+        low=stack.low,
+        high=stack.high,
+        perms="rw-p",
+        kind=Kind.GOROUTINE_STACK,
+        label="stack of goroutine 1",
+        size=stack.high - stack.low,
     )
     found = [mine]
     for region in regions:

@@ -51,7 +51,9 @@ def in_rodata(address: int = LITERAL) -> Location:
 
 
 def region(low: int, size: int, perms: str, kind: Kind, label: str) -> Region:
-    return Region(Address(low), Address(low + size), perms, kind, label, size)
+    return Region(
+        low=Address(low), high=Address(low + size), perms=perms, kind=kind, label=label, size=size
+    )
 
 
 def memory() -> tuple[Region, ...]:
@@ -101,7 +103,9 @@ def frame(function: str, file: str, line: int, pc: int, sp: int, *, inlined: boo
 
 def string_data(text: str, place: Location | None = None, size: int = -1) -> Data:
     where = place or in_rodata()
-    return Data(where.address, where, text, size=len(text) if size < 0 else size)
+    return Data(
+        address=where.address, location=where, text=text, size=len(text) if size < 0 else size
+    )
 
 
 def live(
@@ -152,9 +156,9 @@ def println_argument(text: str = "Hello, Go!") -> Variable:
     """`a` of fmt.Println: a slice header whose array holds one interface, which holds msg."""
     header = location(Kind.RODATA, 0x4B7A10, ".rodata of hello, read-only", section=".rodata")
     inner = Data(
-        header.address,
-        header,
-        text,
+        address=header.address,
+        location=header,
+        text=text,
         size=16,
         type="string",
         dynamic_type="string",
@@ -169,7 +173,12 @@ def println_argument(text: str = "Hello, Go!") -> Variable:
     )
     array = on_stack(ARRAY)
     data = Data(
-        array.address, array, f'["{text}"]', size=16, type="[1]interface {}", elements=(element,)
+        address=array.address,
+        location=array,
+        text=f'["{text}"]',
+        size=16,
+        type="[1]interface {}",
+        elements=(element,),
     )
     return live(
         "a",

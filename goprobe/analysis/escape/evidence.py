@@ -26,7 +26,7 @@ class CallEvidence(msgspec.Struct, frozen=True):
     on_g0: int = 0
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a site.
 
     `ran`: the program was run (else only the code speaks). `code`: the line has machine code;

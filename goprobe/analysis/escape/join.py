@@ -116,7 +116,7 @@ class Joiner:
 
     def _plan(self, predicted: Predicted) -> SitePlan:
         facts = self._facts.get((predicted.file, predicted.line), ())
-        plan = SitePlan(predicted, self._function_name(predicted, facts))
+        plan = SitePlan(predicted=predicted, function=self._function_name(predicted, facts))
         plan.code = any(relevant(fact, plan) for fact in facts)
         plan.alive = plan.code or plan.function in self._functions
         return plan
@@ -327,8 +327,8 @@ class Joiner:
                     shape,
                 )
                 made[key] = SitePlan(
-                    predicted,
-                    anchored.function,
+                    predicted=predicted,
+                    function=anchored.function,
                     code=True,
                     alive=True,
                     wrapper=name.startswith(CLOSURE),

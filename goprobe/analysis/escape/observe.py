@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from signal import Signals
 
 import msgspec
 
 from goprobe.analysis.escape.calls import CALL_SIZE, AllocationCall, CodeMap
 from goprobe.analysis.escape.evidence import CallEvidence
+from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.results import CallResults, Results
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.stackpointers import pointers_into_stacks
@@ -32,26 +32,19 @@ from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
 
 
-class Request(msgspec.Struct, frozen=True):
-    """`others` are calls of the runtime, besides those of the plans, that are to be held
-    responsible for what it allocates; of the instructions `watched` it is asked whether they ran
-    at all."""
+class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked at in a run. `others` are calls of the runtime, besides those of the plans,
+    that are to be held responsible for what it allocates; of the instructions `watched` it is
+    asked whether they ran at all."""
 
     program: GoProgram
     code: CodeMap
     plans: Sequence[SitePlan]
     others: Mapping[int, DirectCall]
     watched: Collection[int]
-    arguments: tuple[str, ...]
-    cwd: Path
-    hits: int
-    check_pointers: int
-    timeout: float | None
-    stdout: int
-    stderr: int
 
 
-class Observed(msgspec.Struct):
+class Observed(msgspec.Struct, kw_only=True):
     """What a run showed; by pc (link-time) of calls and of witnesses. Empty: nothing was run.
 
     `made` is what was allocated in each call of the runtime, `besides` the calls among them that
@@ -120,24 +113,24 @@ class Observed(msgspec.Struct):
 _NOTHING = Made()
 
 
-def observe(request: Request) -> Observed:
+def observe(watch: WatchPlan, request: EscapeRequest) -> Observed:
     """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""
-    calls = {call.pc: call for plan in request.plans for call in plan.calls}
-    owners = [pc + CALL_SIZE for pc in (*calls, *request.others)]
+    calls = {call.pc: call for plan in watch.plans for call in plan.calls}
+    owners = [pc + CALL_SIZE for pc in (*calls, *watch.others)]
     sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
-    offsets = {w.pc: w.offset for plan in request.plans for w in plan.witnesses}
+    offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
     # What runs in a function besides the first needs to be seen once only.
     often = {
         next(group).pc
-        for plan in request.plans
+        for plan in watch.plans
         for _, group in groupby(plan.witnesses, lambda w: w.entry)
     }
-    watched = [pc for pc in request.watched if pc not in offsets]
-    results = Results(request.program, calls, offsets)
-    sweeps = _Sweeps(request.program)
+    watched = [pc for pc in watch.watched if pc not in offsets]
+    results = Results(watch.program, calls, offsets)
+    sweeps = _Sweeps(watch.program)
     outcome = run_counted(
-        str(request.program.elf.path),
-        request.arguments,
+        str(watch.program.elf.path),
+        request.args,
         sites=sites,
         probes=[
             *(
@@ -156,9 +149,9 @@ def observe(request: Request) -> Observed:
         stdout=request.stdout,
         stderr=request.stderr,
         cwd=str(request.cwd),
-        allocator=request.code.allocator_calls(owners),
+        allocator=watch.code.allocator_calls(owners),
     )
-    return _observed(request, outcome, results, sweeps)
+    return _observed(watch, outcome, results, sweeps)
 
 
 class _Sweeps:
@@ -197,7 +190,7 @@ class _Sweeps:
 
 
 def _observed(
-    request: Request,
+    watch: WatchPlan,
     outcome: RunOutcome,
     results: Results,
     sweeps: _Sweeps,
@@ -210,9 +203,9 @@ def _observed(
         counts=counts,
         made=made,
         besides=tuple(
-            request.code.call_at(request.others[pc])
+            watch.code.call_at(watch.others[pc])
             for pc, objects in made.items()
-            if pc in request.others and objects.objects
+            if pc in watch.others and objects.objects
         ),
         results=results.by_call,
         witnessed=results.witnessed,

@@ -26,7 +26,7 @@ class Mode(Enum):
     TEST = auto()
 
 
-class EscapeRequest(msgspec.Struct, frozen=True):
+class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to look at and how. `hits` results of each call are inspected; every `check_pointers`
     hits globals and heap are swept for pointers into stacks (0: at the end only). `run` and
     `bench` are the regular expressions of `go test`; `deep` takes in every package's code.

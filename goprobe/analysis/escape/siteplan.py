@@ -12,7 +12,7 @@ from goprobe.runtime.allocatorcalls import Family
 FileLine = tuple[str, int]
 
 
-class SitePlan(msgspec.Struct):
+class SitePlan(msgspec.Struct, kw_only=True):
     """A site before any run.
 
     `code`: its line has machine code; `alive`: so has its function. `wrapper`: the closure that

@@ -12,7 +12,7 @@ from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.judgement import Code, check, code_at
 from goprobe.analysis.escape.linefacts import CodeLines, LineFacts
-from goprobe.analysis.escape.observe import Observed, Request, observe
+from goprobe.analysis.escape.observe import Observed, WatchPlan, observe
 from goprobe.analysis.escape.predictions import Sources, predict
 from goprobe.analysis.escape.promises import Promise, promises_in
 from goprobe.analysis.escape.request import EscapeRequest, Mode
@@ -108,22 +108,15 @@ class Study:
     def _observe(self) -> Observed:
         request = self.request
         self._say("")
-        return observe(
-            Request(
-                self.program,
-                self.code,
-                self.plans,
-                self._runtime_calls,
-                self._watched(),
-                self._arguments(),
-                self.build.program.directory if request.mode is Mode.TEST else request.cwd,
-                request.hits,
-                request.check_pointers,
-                request.timeout,
-                request.stdout,
-                request.stderr,
-            )
+        watch = WatchPlan(
+            program=self.program,
+            code=self.code,
+            plans=self.plans,
+            others=self._runtime_calls,
+            watched=self._watched(),
         )
+        folder = self.build.program.directory if request.mode is Mode.TEST else request.cwd
+        return observe(watch, replace(request, args=self._arguments(), cwd=folder))
 
     @cached_property
     def _runtime_calls(self) -> dict[int, DirectCall]:

@@ -18,7 +18,7 @@ def escapes_of(launch: Launch) -> EscapeReport:
     try:
         return escape(
             EscapeRequest(
-                (launch.target,),
+                targets=(launch.target,),
                 deep=True,
                 args=launch.args,
                 go=launch.go,

@@ -43,7 +43,7 @@ class Gauge(msgspec.Struct, frozen=True):
     pause_ns: int
 
 
-class Run(msgspec.Struct):
+class Run(msgspec.Struct, kw_only=True):
     """One run of one program: its stops, its memory map, and how it ended."""
 
     program: GoProgram
@@ -124,11 +124,11 @@ class Study:
         prepared = prepare(launch)
         with Session(prepared, launch) as session:
             run = Run(
-                prepared.program,
-                str(prepared.built.binary),
-                session.pid,
-                session.bias,
-                session.gdb.version,
+                program=prepared.program,
+                binary=str(prepared.built.binary),
+                pid=session.pid,
+                bias=session.bias,
+                gdb=session.gdb.version,
             )
             places: list[BreakLocation] = []
             for where in breaks:

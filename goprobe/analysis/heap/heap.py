@@ -37,7 +37,7 @@ from goprobe.runtime.heap.objects import FREE_SLOT
 from goprobe.target.live import PATIENCE, AnyTarget
 
 
-class HeapQuestions(msgspec.Struct, frozen=True):
+class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of the heap. Addresses of 0 are not asked for."""
 
     types: bool = False

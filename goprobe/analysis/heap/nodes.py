@@ -29,7 +29,7 @@ class RootStray(msgspec.Struct, frozen=True):
     why: int
 
 
-class Nodes(msgspec.Struct, frozen=True):
+class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     """Edges of node i are those from first[i] to first[i + 1], heap pointers and roots alike.
 
     `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in
@@ -107,17 +107,17 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
     targets = np.concatenate([p[2] for p in parts])[order].astype(np.int32)
     places = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
     return Nodes(
-        objects,
-        groups,
-        first,
-        behind(edges.offset, 1),
-        np.concatenate((edges.target, targets)),
-        behind(edges.into, 3),
-        len(edges),
-        places,
-        edges.strays,
-        _root_strays(roots, target),
-        tuple(roots.notes),
+        objects=objects,
+        groups=groups,
+        first=first,
+        offset=behind(edges.offset, 1),
+        target=np.concatenate((edges.target, targets)),
+        into=behind(edges.into, 3),
+        heap_edges=len(edges),
+        places=places,
+        strays=edges.strays,
+        root_strays=_root_strays(roots, target),
+        notes=tuple(roots.notes),
     )
 
 

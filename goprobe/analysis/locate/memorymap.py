@@ -42,12 +42,12 @@ def memory_map(locator: Locator) -> tuple[Region, ...]:
 
 def _region(mapping: Mapping, piece: _Piece) -> Region:
     return Region(
-        Address(piece.low),
-        Address(piece.high),
-        mapping.perms,
-        piece.kind,
-        piece.label,
-        piece.high - piece.low,
+        low=Address(piece.low),
+        high=Address(piece.high),
+        perms=mapping.perms,
+        kind=piece.kind,
+        label=piece.label,
+        size=piece.high - piece.low,
     )
 
 

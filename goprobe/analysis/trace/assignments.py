@@ -47,7 +47,7 @@ class Remote(msgspec.Struct, frozen=True):
     last: int
 
 
-class Assignments(msgspec.Struct, frozen=True):
+class Assignments(msgspec.Struct, frozen=True, kw_only=True):
     """Of one variable as seen from one line. Declarations count as assignments.
 
     `reaching`: those that may have given it the value that it has when the line begins; `others`
@@ -344,12 +344,12 @@ def assignments(function: Literal, name: str, declared: int, line: int) -> Assig
     elif not flow.arrived:
         return None
     return Assignments(
-        frozenset(flow.seen - {_SHARED}),
-        frozenset(flow.all - flow.seen),
-        frozenset(flow.partial),
-        _SHARED in flow.seen,
-        flow.shares,
-        frozenset(flow.remote),
-        frozenset(flow.changed),
-        flow.jumps,
+        reaching=frozenset(flow.seen - {_SHARED}),
+        others=frozenset(flow.all - flow.seen),
+        partial=frozenset(flow.partial),
+        shared=_SHARED in flow.seen,
+        shares=flow.shares,
+        remote=frozenset(flow.remote),
+        changed=frozenset(flow.changed),
+        jumps=flow.jumps,
     )

@@ -33,7 +33,7 @@ from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
 Progress = Callable[[str], None]
 
 
-class Launch(msgspec.Struct, frozen=True):
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What to run: `stdout` and `stderr` are the file descriptors that get its output.
 
     `timeout` bounds the whole session, in seconds. `started` is its GDB where that runs already.

@@ -51,13 +51,13 @@ def trace(request: TraceRequest) -> TraceReport:
     """Build, run, stop, look. Raises the errors of goprobe.errors, TargetError where the program
     ended or ran out of time before any stop."""
     launch = Launch(
-        request.target,
-        request.args,
-        request.optimized,
-        request.go or "",
-        request.gdb or "",
-        request.timeout,
-        request.stdout_fd,
+        target=request.target,
+        args=request.args,
+        optimized=request.optimized,
+        go=request.go or "",
+        gdb=request.gdb or "",
+        timeout=request.timeout,
+        stdout=request.stdout_fd,
         progress=request.progress,
         started=request.started,
     )

@@ -121,7 +121,13 @@ class Trust:
         if binding.place is None or binding.moved or not apart:
             return None
         site = Site(binding.local.line)
-        known = Assignments(frozenset((site,)), frozenset(), frozenset(), False, False)
+        known = Assignments(
+            reaching=frozenset((site,)),
+            others=frozenset(),
+            partial=frozenset(),
+            shared=False,
+            shares=False,
+        )
         holders = self._holders(binding.local, kind, frame, whole=False)
         return in_words(binding.local, holders, known, self._position(frame, about))
 

@@ -191,7 +191,16 @@ def launch(
     NoGdbError, NotPermittedError.
     """
     driver: Driver = LiveDriver(
-        Launch(target, tuple(args), optimized, go, gdb, timeout, stdout, progress=progress)
+        Launch(
+            target=target,
+            args=tuple(args),
+            optimized=optimized,
+            go=go,
+            gdb=gdb,
+            timeout=timeout,
+            stdout=stdout,
+            progress=progress,
+        )
     )
     if record is not None:
         try:

@@ -189,7 +189,7 @@ def _count_and_go(a: _Assembler, checked: bool) -> None:
         a("cc")  # int3: the tracer sends the thread on
 
 
-class StubLayout(msgspec.Struct, frozen=True):
+class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
     """Where everything lies in the target, for `sites` sites. Sizes in bytes.
 
     Code: a stub for each site, a slot for each displaced instruction, then `more_code` for the

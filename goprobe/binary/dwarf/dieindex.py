@@ -66,7 +66,7 @@ class Die(msgspec.Struct, frozen=True):
     children: int  # where its children start; 0 where it has none
 
 
-class Unit(msgspec.Struct, frozen=True, array_like=True):
+class Unit(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A compilation unit. Offsets are into .debug_info; `low_pc` is a link-time address."""
 
     offset: int
@@ -101,7 +101,7 @@ class GlobalEntry(msgspec.Struct, frozen=True, array_like=True):
     name: str
 
 
-class Index(msgspec.Struct, frozen=True, array_like=True):
+class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """What one pass over the debug information finds; offsets are into .debug_info."""
 
     units: list[Unit]
@@ -190,7 +190,16 @@ class _Indexer:
     def __init__(self, sections: Sections) -> None:
         self.sections = sections
         self.info = sections.get("info")
-        self.index = Index([], {}, {}, [], [], {}, {}, {})
+        self.index = Index(
+            units=[],
+            types={},
+            runtime_types={},
+            functions=[],
+            globals=[],
+            constants={},
+            abstract={},
+            inlined={},
+        )
         self.function = 0  # the entry of the function being walked
 
     def run(self) -> Index:

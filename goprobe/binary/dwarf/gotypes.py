@@ -64,7 +64,7 @@ class Member(msgspec.Struct, frozen=True):
     type: int
 
 
-class GoType(msgspec.Struct, frozen=True):
+class GoType(msgspec.Struct, frozen=True, kw_only=True):
     """A type; `size` in bytes. `elem`, `key` and `underlying` are offsets for TypeReader, 0: none.
 
     `elem` is what an array, slice, pointer, map or channel holds; `underlying` the runtime's own
@@ -90,7 +90,7 @@ class GoType(msgspec.Struct, frozen=True):
         raise KeyError(f"{self.name}.{name}")
 
 
-UNKNOWN = GoType(0, "?", GoKind.INVALID, 0)
+UNKNOWN = GoType(offset=0, name="?", kind=GoKind.INVALID, size=0)
 _INTEGERS = {(5, 1): GoKind.INT8, (5, 2): GoKind.INT16, (5, 4): GoKind.INT32, (5, 8): GoKind.INT64,
              (7, 1): GoKind.UINT8, (7, 2): GoKind.UINT16, (7, 4): GoKind.UINT32,
              (7, 8): GoKind.UINT64, (2, 1): GoKind.BOOL, (4, 4): GoKind.FLOAT32,
@@ -116,7 +116,7 @@ class TypeReader:
         if type_ is None:
             type_ = self._as_described(offset)
             if self._weight(offset, 0) >= _TOO_HEAVY:
-                type_ = GoType(offset, type_.name, GoKind.INVALID, 0)
+                type_ = GoType(offset=offset, name=type_.name, kind=GoKind.INVALID, size=0)
             self._types[offset] = type_
         return type_
 

@@ -39,7 +39,7 @@ _UNITS_ASKED = 1 << 12
 _INDEX_ROOM = room_of("dwarf", ix.__file__, forms.__file__)
 
 
-class Local(msgspec.Struct, frozen=True):
+class Local(msgspec.Struct, frozen=True, kw_only=True):
     """A variable or parameter of one function.
 
     `locations` say where it lies at which pcs; an entry for all pcs has low 0 and high 2**64.
@@ -91,7 +91,16 @@ class DebugInfo:
     @cached_property
     def index(self) -> Index:
         if not self.present:
-            return Index([], {}, {}, [], [], {}, {}, {})
+            return Index(
+                units=[],
+                types={},
+                runtime_types={},
+                functions=[],
+                globals=[],
+                constants={},
+                abstract={},
+                inlined={},
+            )
         return cached(_INDEX_ROOM, self.source, Index, lambda: ix.build_index(self.elf))
 
     @cached_property

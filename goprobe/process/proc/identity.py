@@ -29,7 +29,7 @@ _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
 _TRACER_PATIENCE = 2.0
 
 
-class ProcessIdentity(msgspec.Struct, frozen=True):
+class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """A process that goprobe may attach to.
 
     `executable` is its path as the kernel shows it, in the target's own mount namespace and

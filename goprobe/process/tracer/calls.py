@@ -90,18 +90,18 @@ class InspectedCalls:
         context, fp, sp, g, high = record[_ARGUMENTS:]
         # In the stub the return address is already on the stack.
         return CallHit(
-            self._cave.sites[number],
-            index,
-            g,
-            record[:_ARGUMENTS],
-            context,
-            fp,
-            sp + 8,
-            high,
-            results,
-            sp_after,
-            stack_hi_after,
-            tid,
+            site=self._cave.sites[number],
+            index=index,
+            g=g,
+            arguments=record[:_ARGUMENTS],
+            context=context,
+            fp=fp,
+            sp=sp + 8,
+            stack_hi=high,
+            results=results,
+            sp_after=sp_after,
+            stack_hi_after=stack_hi_after,
+            tid=tid,
         )
 
     def _read(self, number: int) -> _Site:

@@ -74,7 +74,13 @@ class Cave:
         ring = ring_size(len(sites))
         stub = make_stub(inspect, ring, checked=check_every > 0)
         self.layout = layout = StubLayout(
-            stub, len(sites), slots, inspect, ring, ledger.code_size, ledger.data_size
+            stub=stub,
+            sites=len(sites),
+            slots=slots,
+            inspect=inspect,
+            ring=ring,
+            more_code=ledger.code_size,
+            more_data=ledger.data_size,
         )
         self._by_number: list[Point] = []
         self._originals: list[tuple[int, bytes]] = []
@@ -198,7 +204,7 @@ class Cave:
         for number, link in enumerate(plan.returns | plan.probes):
             address = link + self.bias
             text, at = _locate(where, starts, address)
-            point = Point(address, number, text[at])
+            point = Point(address=address, number=number, original=text[at])
             self._by_number.append(point)
             if link in plan.probes:
                 point.probe = plan.probes[link]

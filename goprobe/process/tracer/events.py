@@ -32,7 +32,7 @@ class ProbeSite(msgspec.Struct, frozen=True):
     limit: int = 0
 
 
-class CallHit(msgspec.Struct, frozen=True):
+class CallHit(msgspec.Struct, frozen=True, kw_only=True):
     """One call that was looked at. Addresses are the target's own.
 
     `index` counts the calls from 0 in the order in which they began. `arguments` and `results`
@@ -70,7 +70,7 @@ class ProbeHit(msgspec.Struct, frozen=True):
     registers: Mapping[str, int]
 
 
-class RunOutcome(msgspec.Struct, frozen=True):
+class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a traced run went.
 
     `counts`: calls begun, by site_id, exact. `made`: what was allocated for each owner asked

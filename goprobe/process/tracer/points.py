@@ -13,7 +13,7 @@ from goprobe.arch.displaced import (
 from goprobe.process.tracer.events import CallSite, ProbeSite
 
 
-class Point(msgspec.Struct):
+class Point(msgspec.Struct, kw_only=True):
     """A breakpoint: after a call that is inspected, at a probed instruction, or both.
 
     `returning` while more returns of `site` are to be seen, `probe_left` how many hits of `probe`

@@ -35,7 +35,7 @@ _SAID = {
 }
 
 
-class SiteView(msgspec.Struct, frozen=True):
+class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     site: Site
     said: str
     words: str

@@ -18,7 +18,7 @@ _MOST_EACH = 5_000
 _MOST_IDS = 100
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
     """A goroutine in words."""
 
     id: int
@@ -76,16 +76,16 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
 def _row(g: GoroutineState) -> _Row:
     waited = "" if g.waiting_us is UNSET else words.duration(g.waiting_us)
     return _Row(
-        g.id,
-        g.status,
-        words.state(g.status, g.wait_reason),
-        g.function,
-        g.created_by,
-        g.stack.used,
-        g.stack.high - g.stack.low,
-        waited,
-        g.thread,
-        words.labels(g.labels, g.why_no_labels),
+        id=g.id,
+        status=g.status,
+        state=words.state(g.status, g.wait_reason),
+        function=g.function,
+        created_by=g.created_by,
+        used=g.stack.used,
+        size=g.stack.high - g.stack.low,
+        waited=waited,
+        thread=g.thread,
+        labels=words.labels(g.labels, g.why_no_labels),
     )
 
 

@@ -49,15 +49,15 @@ def _items(node: Node, variable: str, key: str, thread: int, ledger: Ledger) -> 
     if node.address is not UNSET and node.location is not UNSET:
         label, what = _label(node, variable)
         yield Item(
-            key,
-            label,
-            what,
-            int(node.address),
-            node.location.kind,
-            ledger.id(node.location),
-            node.location.name,
-            tuple(k for k, _ in below),
-            thread,
+            key=key,
+            label=label,
+            what=what,
+            address=int(node.address),
+            kind=node.location.kind,
+            evidence=ledger.id(node.location),
+            place=node.location.name,
+            to=tuple(k for k, _ in below),
+            thread=thread,
         )
     for child_key, child in below:
         yield from _items(child, variable, child_key, thread, ledger)

@@ -27,7 +27,7 @@ _MOST_NAMES = 3
 _ARENA = "objects, stacks, free pages"
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True):
     """Something in memory. `key` is the same at each stop; `to` the keys of what it points at."""
 
     key: str
@@ -48,7 +48,7 @@ class Part(msgspec.Struct, frozen=True):
     percent: float
 
 
-class Box(msgspec.Struct, frozen=True):
+class Box(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the lens. `fan` are the corners of its ray; `middle` of each thing for arrows."""
 
     kind: str

@@ -45,7 +45,7 @@ class AddressCell(msgspec.Struct, frozen=True):
     evidence: str
 
 
-class VariableView(msgspec.Struct, frozen=True):
+class VariableView(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     name: str
     type: str
@@ -64,7 +64,7 @@ class FrameView(msgspec.Struct, frozen=True):
     variables: tuple[VariableView, ...]
 
 
-class StopView(msgspec.Struct, frozen=True):
+class StopView(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     function: str
     place: str

@@ -30,7 +30,7 @@ _MARGIN = 512  # bytes
 _DEPTH_LIMIT = 10_000
 
 
-class GoroutineTable(msgspec.Struct, frozen=True):
+class GoroutineTable(msgspec.Struct, frozen=True, kw_only=True):
     """Columns, one entry a goroutine: all of runtime.allgs, or those that were selected.
 
     `sp` and `pc` are where each was left. `stack_at` is where the copy of its stack begins in

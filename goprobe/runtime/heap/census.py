@@ -49,7 +49,7 @@ class Mismatch(msgspec.Struct, frozen=True):
     settled: bool
 
 
-class Census(msgspec.Struct, frozen=True):
+class Census(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes in bytes. `free_bytes` lie in spans in use: free slots and tails.
 
     `spans` are those in use; `manual` ones hold stacks and other memory that the runtime manages by

@@ -24,7 +24,7 @@ SPAN_LIMIT = 1 << 24
 _ARENA_LIMIT = 1 << 20
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True):
     """A run of pages. Addresses are the target's, sizes in bytes.
 
     `address` is where the mspan struct itself lies. `state` is mSpanDead/InUse/Manual; objects

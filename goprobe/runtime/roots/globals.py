@@ -67,11 +67,11 @@ def _name_globals(
             last = last or _placed_at(world, address, module)
             owner = roots.group(
                 RootGroup(
-                    RootKind.GLOBAL,
-                    last.shown,
-                    -1,
-                    last.low,
-                    last.type,
+                    kind=RootKind.GLOBAL,
+                    name=last.shown,
+                    parent=-1,
+                    address=last.low,
+                    type=last.type,
                     before=0 if last.type or last.low != address else word,
                 )
             )

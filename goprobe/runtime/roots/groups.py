@@ -23,7 +23,7 @@ class RootKind(StrEnum):
     WEAK = "weak handle"
 
 
-class RootGroup(msgspec.Struct, frozen=True):
+class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Roots with one name. `parent` is the group that it is part of (a frame's variable is one of
     its goroutine's), -1 for none. `address` is where the variable begins, 0 where it lies in no
     memory; `type` its type where that is known, by which its words have types.

@@ -63,7 +63,13 @@ def _add_special(world: World, roots: Roots, kind: int, at: int, about: int) -> 
     if what is RootKind.FINALIZER:
         through, rtype = about, _finalized(world, at + layout.offset("specialfinalizer", "ot"))
     owner = roots.group(
-        RootGroup(what, f"{what} of {about:#x}", address=at, through=through, through_rtype=rtype)
+        RootGroup(
+            kind=what,
+            name=f"{what} of {about:#x}",
+            address=at,
+            through=through,
+            through_rtype=rtype,
+        )
     )
     for offset in words:
         try:
@@ -92,12 +98,12 @@ def queued_roots(world: World) -> Roots:
     if layout.has("finBlock"):
         size = layout.struct("finalizer").size
         words = [layout.offset("finalizer", name) for name in ("fn", "arg")]
-        owner = roots.group(RootGroup(RootKind.FINALIZER, "queue of finalizers to run"))
+        owner = roots.group(RootGroup(kind=RootKind.FINALIZER, name="queue of finalizers to run"))
         at = _first_block(world, roots, "allfin", 0, "finalizers")
         for block in _blocks(world, roots, at, "finBlock", "alllink"):
             _queued(world, roots, owner, block, "finBlock", "cnt", "fin", size, words)
     if layout.has("cleanupQueue", "all"):
-        owner = roots.group(RootGroup(RootKind.CLEANUP, "queue of cleanups to run"))
+        owner = roots.group(RootGroup(kind=RootKind.CLEANUP, name="queue of cleanups to run"))
         link, count = "cleanupBlockHeader.alllink", "cleanupBlockHeader.n"
         size, words = _WORD, [0]
         if layout.has("cleanupFn"):

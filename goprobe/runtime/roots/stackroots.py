@@ -129,7 +129,12 @@ class _Groups:
         if self._owner < 0:
             about = f"goroutine {self._g.id}"
             self._owner = self._roots.group(
-                RootGroup(RootKind.GOROUTINE, about, address=self._g.address, goroutine=self._g.id)
+                RootGroup(
+                    kind=RootKind.GOROUTINE,
+                    name=about,
+                    address=self._g.address,
+                    goroutine=self._g.id,
+                )
             )
         return self._owner
 
@@ -149,7 +154,13 @@ class _Groups:
     def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:
         if key not in self._known:
             self._known[key] = self._roots.group(
-                RootGroup(RootKind.VARIABLE, name, self.goroutine, goroutine=self._g.id, **about)
+                RootGroup(
+                    kind=RootKind.VARIABLE,
+                    name=name,
+                    parent=self.goroutine,
+                    goroutine=self._g.id,
+                    **about,
+                )
             )
         return self._known[key]
 

@@ -14,7 +14,7 @@ from goprobe.model.value import State
 from goprobe.runtime.values.storage import Storage
 
 
-class Binding(msgspec.Struct, frozen=True):
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """A variable of a frame with its place. `why` explains every state but live."""
 
     local: Local
@@ -25,6 +25,12 @@ class Binding(msgspec.Struct, frozen=True):
     place: Storage | None = None
     register: str = ""
     moved: bool = False
+
+
+def gone(local: Local, name: str, kind: GoType, why: str, *, moved: bool = False) -> Binding:
+    """One that the optimiser left no place for."""
+    state = State.OPTIMIZED_OUT
+    return Binding(local=local, name=name, type=kind, state=state, why=why, moved=moved)
 
 
 def one_of_each(bindings: list[Binding]) -> Iterator[Binding]:

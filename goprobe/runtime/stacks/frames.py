@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class FrameView(msgspec.Struct, frozen=True):
+class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     """One frame, innermost first.
 
     `pc` is where it stands, `lookup` the pc by which tables are asked (for a caller its return

@@ -170,22 +170,31 @@ class Stacks:
         stack = self.code.source(frame.lookup)
         if not stack:
             yield FrameView(
-                frame.pc, frame.lookup, frame.sp, frame.cfa, "", "", 0, False, 0, innermost
+                pc=frame.pc,
+                lookup=frame.lookup,
+                sp=frame.sp,
+                cfa=frame.cfa,
+                function="",
+                file="",
+                line=0,
+                inlined=False,
+                depth=0,
+                innermost=innermost,
             )
         for i, source in enumerate(stack):
             yield FrameView(
-                frame.pc,
-                frame.lookup,
-                frame.sp,
-                frame.cfa,
-                self._world.shown_name(source.function),
-                source.file,
-                source.line,
-                source.inlined,
-                len(stack) - 1 - i,
-                innermost,
-                source.wrapper,
-                source.start_line,
+                pc=frame.pc,
+                lookup=frame.lookup,
+                sp=frame.sp,
+                cfa=frame.cfa,
+                function=self._world.shown_name(source.function),
+                file=source.file,
+                line=source.line,
+                inlined=source.inlined,
+                depth=len(stack) - 1 - i,
+                innermost=innermost,
+                wrapper=source.wrapper,
+                start_line=source.start_line,
             )
 
 

@@ -57,7 +57,7 @@ class Start(msgspec.Struct, frozen=True):
     exact: bool = True
 
 
-class MachineFrame(msgspec.Struct, frozen=True):
+class MachineFrame(msgspec.Struct, frozen=True, kw_only=True):
     """A frame of the machine. `sp` is SP at `pc`; `cfa` is SP before the call that made it.
 
     `lookup` is the pc to ask tables with: inside the call instruction for a caller. `spot` is None
@@ -189,7 +189,14 @@ class _Walk:
         called = spot is not None and not at.exact and at.pc > spot.function.entry
         self._frames.append(
             MachineFrame(
-                at.pc, at.pc - called, at.sp, cfa, spot, self._trap, self._guessed, self._stack
+                pc=at.pc,
+                lookup=at.pc - called,
+                sp=at.sp,
+                cfa=cfa,
+                spot=spot,
+                trap=self._trap,
+                guessed=self._guessed,
+                stack=self._stack,
             )
         )
 

@@ -24,6 +24,7 @@ from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.bindings import (
     Binding,
     as_declared,
+    gone,
     in_force_first,
     in_its_own_statement,
     is_later,
@@ -109,7 +110,18 @@ class FrameVariables:
         """The parameters of a function that is about to be entered, results left out."""
         about = self._program.function_variables(function)
         pc = function.low + self._bias
-        frame = FrameView(pc, pc, cfa - RETURN_ADDRESS, cfa, function.name, "", 0, False, 0, True)
+        frame = FrameView(
+            pc=pc,
+            lookup=pc,
+            sp=cfa - RETURN_ADDRESS,
+            cfa=cfa,
+            function=function.name,
+            file="",
+            line=0,
+            inlined=False,
+            depth=0,
+            innermost=True,
+        )
         passed = self._program.debug.parameters(function)
         for local in self._with_types(about, passed, passed, frame, registers):
             if local.name and not local.result:
@@ -160,7 +172,7 @@ class FrameVariables:
                 bias=self._bias,
             )
         except UnsupportedExpressionError as error:
-            return Binding(local, local.name, kind, State.OPTIMIZED_OUT, f"{error}")
+            return gone(local, local.name, kind, f"{error}")
         fixed = frame_offset(local) is not None
         if is_later(local, frame.line) or (fixed and not about.is_assigned(local, kind, pc)):
             return self._not_yet(local, kind, frame)
@@ -178,7 +190,14 @@ class FrameVariables:
             where = "the function's prologue has not stored it yet"
         elif local.line == frame.line:
             where = f"declared at line {local.line}, which is running"
-        return Binding(local, local.name.lstrip("&"), kind, State.NOT_YET, where, moved=moved)
+        return Binding(
+            local=local,
+            name=local.name.lstrip("&"),
+            type=kind,
+            state=State.NOT_YET,
+            why=where,
+            moved=moved,
+        )
 
     def _absent(
         self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView
@@ -193,13 +212,15 @@ class FrameVariables:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
             if not self._program.debug.is_optimised(about.function):
                 why = "the compiler gave no place for it in the debug information"  # seen of 1.21
-            return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
+            return gone(local, name, kind, why, moved=moved)
         pc = frame.lookup - self._bias
         if all(e.low > pc for e in local.locations) and local.line >= frame.line:
             why = f"declared at line {local.line}; it has a place only further on in the code"
-            return Binding(local, name, kind, State.NOT_YET, why, moved=moved)
+            return Binding(
+                local=local, name=name, type=kind, state=State.NOT_YET, why=why, moved=moved
+            )
         why = "the optimiser keeps it only in other parts of the function, not at this pc"
-        return Binding(local, name, kind, State.OPTIMIZED_OUT, why, moved=moved)
+        return gone(local, name, kind, why, moved=moved)
 
     def _placed(
         self,
@@ -217,38 +238,55 @@ class FrameVariables:
             why = "its debug information does not tell which of its words it describes"
             if not pieces:
                 why = "its debug information names no place"
-            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
+            return gone(local, name.lstrip("&"), kind, why)
         names = [p.piece.register for p in binding if p.piece.register]
         lost = [r for r in names if r not in registers]
         if lost and len(lost) == len(binding):
             why = f"it was in register {lost[0]}, which calls do not preserve"
-            return Binding(local, name.lstrip("&"), kind, State.OPTIMIZED_OUT, why)
+            return gone(local, name.lstrip("&"), kind, why)
         if name.startswith("&"):
             return self._moved(local, kind, pieces, registers)
         if is_one_word_of_more(self._program.debug.types, kind, local.locations):
             why = "its debug information tells only one of its words, not which"
-            return Binding(local, name, kind, State.OPTIMIZED_OUT, why)
+            return gone(local, name, kind, why)
         place = self._assembled(kind, binding, registers)
         if all(p.piece.constant is not None for p in binding):
             return Binding(
-                local,
-                name,
-                kind,
-                State.CONSTANT,
-                "the optimiser made it a constant of the code",
-                place,
+                local=local,
+                name=name,
+                type=kind,
+                state=State.CONSTANT,
+                why="the optimiser made it a constant of the code",
+                place=place,
             )
         base = _contiguous(binding)
         if base is not None and not place.missing:
-            return Binding(local, name, kind, State.LIVE, "", InMemory(self._memory, base))
+            return Binding(
+                local=local,
+                name=name,
+                type=kind,
+                state=State.LIVE,
+                why="",
+                place=InMemory(self._memory, base),
+            )
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
-            return Binding(local, name, kind, State.OPTIMIZED_OUT, "the optimiser kept none of it")
+            return gone(local, name, kind, "the optimiser kept none of it")
         spread = ", ".join(_shown(p.piece) for p in binding)
         if not names:  # at no one address: not live, the contract has no nearer word for it
             why = f"the optimiser keeps its words apart: {spread}"
-            return Binding(local, name, kind, State.REGISTER, why, place)
+            return Binding(
+                local=local, name=name, type=kind, state=State.REGISTER, why=why, place=place
+            )
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
-        return Binding(local, name, kind, State.REGISTER, why, place, register=" ".join(names))
+        return Binding(
+            local=local,
+            name=name,
+            type=kind,
+            state=State.REGISTER,
+            why=why,
+            place=place,
+            register=" ".join(names),
+        )
 
     def _parts(
         self,
@@ -321,15 +359,21 @@ class FrameVariables:
         pointer = int.from_bytes((raw or b"")[:8], "little")
         if not pointer:
             return Binding(
-                local,
-                name,
-                target,
-                State.NOT_YET,
-                "the compiler moved it to the heap; it is not allocated yet",
+                local=local,
+                name=name,
+                type=target,
+                state=State.NOT_YET,
+                why="the compiler moved it to the heap; it is not allocated yet",
                 moved=True,
             )
         return Binding(
-            local, name, target, State.LIVE, "", InMemory(self._memory, pointer), moved=True
+            local=local,
+            name=name,
+            type=target,
+            state=State.LIVE,
+            why="",
+            place=InMemory(self._memory, pointer),
+            moved=True,
         )
 
 

@@ -220,7 +220,7 @@ class DebugShapes:
             for field, at, kind in zip(("key", "value"), places, (key, value), strict=True)
         )
         size = places[1] + value.size
-        struct = GoType(0, name, GoKind.STRUCT, size, members)
+        struct = GoType(offset=0, name=name, kind=GoKind.STRUCT, size=size, members=members)
 
         def make() -> Shape:
             slots: Slots = {_ENTRY_OVERFLOW // WORD: (Rule.ONE, number)}

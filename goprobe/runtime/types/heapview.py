@@ -78,7 +78,7 @@ class RootWords(msgspec.Struct, frozen=True):
     before: Words
 
 
-class Witnesses(msgspec.Struct, frozen=True):
+class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
     """What else is asked: `word` reads a word outside the heap (0: not there), `kind` is what a
     type's descriptor at an address says, `masks` are the pointer words of objects (see bitmaps),
     `is_function` is whether code begins at an address. `texts` are [low, high) of all Go code;

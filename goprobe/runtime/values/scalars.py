@@ -49,9 +49,9 @@ def _pair(form: str, raw: bytes) -> tuple[float, float]:
 def described(kind: GoKind, name: str) -> GoType:
     """A type that the debug information leaves out, as far as its kind says what it is."""
     if kind in _POINTER_SHAPED:
-        return GoType(0, name, GoKind.UNSAFE_POINTER, 8)
+        return GoType(offset=0, name=name, kind=GoKind.UNSAFE_POINTER, size=8)
     size = _BASIC_SIZES.get(kind, 0)
-    return GoType(0, name, kind if size else GoKind.INVALID, size)
+    return GoType(offset=0, name=name, kind=kind if size else GoKind.INVALID, size=size)
 
 
 def natural(name: str) -> tuple[int, float, str]:

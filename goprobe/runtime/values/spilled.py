@@ -82,4 +82,6 @@ def _part(types: TypeReader, kind: GoType, offset: int, size: int) -> tuple[str,
 def _pointer_of(types: TypeReader, slice_type: GoType) -> GoType:
     """The first word of a slice alone is a pointer to its elements."""
     elem = slice_type.elem or types.at(slice_type.member("array").type).elem
-    return GoType(-elem, f"*{types.at(elem).name}", GoKind.POINTER, _WORD, elem=elem)
+    return GoType(
+        offset=-elem, name=f"*{types.at(elem).name}", kind=GoKind.POINTER, size=_WORD, elem=elem
+    )
