@@ -6,6 +6,9 @@ from goprobe.arch.amd64.instructions import (
     LONGEST as LONGEST,
 )
 from goprobe.arch.amd64.instructions import (
+    Transfer as Transfer,
+)
+from goprobe.arch.amd64.instructions import (
     after_call as after_call,
 )
 from goprobe.arch.amd64.instructions import (
@@ -25,4 +28,7 @@ from goprobe.arch.amd64.instructions import (
 )
 from goprobe.arch.amd64.instructions import (
     stored_range as stored_range,
+)
+from goprobe.arch.amd64.instructions import (
+    transfers as transfers,
 )

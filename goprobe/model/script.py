@@ -25,13 +25,15 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the program went when it was let run: to a stop, or to its end.
 
     `where` is the WHERE of the breakpoint, "" for other reasons; `watch` the number of the watch
-    that it stopped for.
+    that it stopped for. `cut` is the step ("finish", …) that the program was stopped in before its
+    end, "" where none was.
     """
 
     stop: StopReport | UnsetType = UNSET
     exit: Exit | UnsetType = UNSET
     where: str = ""
     watch: int = 0
+    cut: str = ""
 
 
 class RecordingHead(msgspec.Struct, frozen=True, kw_only=True):

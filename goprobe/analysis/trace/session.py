@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +17,7 @@ from goprobe.analysis.trace.stopregisters import StopRegisters
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.registers import FP, PC, SP, THREAD
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.errors import TargetTimeoutError, UsageError
+from goprobe.errors import GoprobeError, TargetTimeoutError, UsageError
 from goprobe.process.gdb.controller import Gdb
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.gdb.process import GdbProcess
@@ -36,7 +38,8 @@ Progress = Callable[[str], None]
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What to run: `stdout` and `stderr` are the file descriptors that get its output.
 
-    `timeout` bounds the whole session, in seconds. `started` is its GDB where that runs already.
+    `timeout` bounds how long the program runs in all, in seconds; None: nothing does. `started` is
+    its GDB where that runs already.
     """
 
     target: str
@@ -44,7 +47,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     optimized: bool = False
     go: str = ""
     gdb: str = ""
-    timeout: float = 60.0
+    timeout: float | None = 60.0
     stdout: int = 1
     stderr: int = 2
     flags: tuple[str, ...] = ()
@@ -146,7 +149,8 @@ class Session:
         self.prepared = prepared
         self.program = prepared.program
         self._launch = launch
-        self._deadline = time.monotonic() + launch.timeout
+        self._left = math.inf if launch.timeout is None else launch.timeout
+        self.halted: StopEvent | None = None
         self.gdb = Gdb(
             prepared.gdb.command, environment=prepared.gdb.environment, started=launch.started
         )
@@ -194,14 +198,59 @@ class Session:
             )
 
     def time_left(self) -> float:
-        """Seconds until the session's deadline. Raises TargetTimeoutError past it."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TargetTimeoutError(
-                f"the program did not get there within {self._launch.timeout:g} s",
-                hint="give it longer with --timeout SECONDS",
-            )
-        return left
+        """Seconds that the program may still run. Raises TargetTimeoutError where none are left."""
+        if self._left <= 0:
+            raise self._late()
+        return self._left
+
+    def _late(self) -> TargetTimeoutError:
+        return TargetTimeoutError(
+            f"the program did not get there within {self._launch.timeout:g} s",
+            hint="give it longer with --timeout SECONDS",
+        )
+
+    @contextmanager
+    def _runs(self) -> Iterator[None]:
+        """While the program runs: the time that takes counts. If the wait is given up (its time is
+        over, Ctrl-C), the program is halted, and `halted` says where."""
+        started, self.halted = time.monotonic(), None
+        try:
+            yield
+        except TargetTimeoutError:
+            self._left = 0
+            self._halt()
+            raise self._late() from None
+        except BaseException:
+            self._halt()
+            raise
+        finally:
+            self._left -= time.monotonic() - started
+
+    def _halt(self) -> None:
+        with suppress(GoprobeError):
+            self.halted = self.gdb.halt()
+
+    def proceed(self) -> StopEvent:
+        """Let the program run to whatever stops it next. One pass of a breakpoint is one stop: GDB
+        has the thread leave it alone (Gdb.resume), and past the stack check of a function that it
+        enters (_leave)."""
+        with self._runs():
+            return self._leave() or self.gdb.resume(timeout=self.time_left())
+
+    def step_instruction(self) -> StopEvent:
+        """One instruction of the thread that stopped."""
+        with self._runs():
+            return self.gdb.step_instruction(timeout=self.time_left())
+
+    @contextmanager
+    def temporary(self, conditions: Mapping[int, str]) -> Iterator[frozenset[int]]:
+        """Breakpoints at addresses of code, under conditions in GDB's C, by their numbers."""
+        numbers = self.gdb.insert_conditional(conditions)
+        try:
+            yield frozenset(numbers)
+        finally:
+            if self.gdb.pid:
+                self.gdb.remove_breakpoint(*numbers)
 
     def break_at(self, places: Sequence[BreakLocation]) -> None:
         """Set breakpoints; several places at one address become one."""
@@ -233,6 +282,12 @@ class Session:
         place = self._place_of(event)
         return place.reason if place else ""
 
+    def reason_of(self, event: StopEvent) -> str:
+        """In words, why the program stopped."""
+        if where := self.where_of(event):
+            return f"breakpoint {where}"
+        return f"signal {event.signal}" if event.kind == "signal" else event.detail or event.kind
+
     def _place_of(self, event: StopEvent) -> BreakLocation | None:
         """The place of an event, even where GDB names another breakpoint at the same address."""
         place = self._places.get(event.breakpoint)
@@ -247,19 +302,15 @@ class Session:
         return tuple(p for where in wheres for p in resolve(self.program, where))
 
     def run(self) -> tuple[StopEvent, StopView | None, str]:
-        """Run to the next stop that is one: the event, a view of it, and its reason.
-
-        One pass of a breakpoint is one stop: GDB has the thread leave it alone (Gdb.resume), and
-        past the stack check of a function that it enters (_leave). The view is None where the
-        program ended.
-        """
+        """Run to the next stop that is one: the event, a view of it, and its reason. The view is
+        None where the program ended."""
         while True:
-            event = self._leave() or self.gdb.resume(timeout=self.time_left())
+            event = self.proceed()
             if event.over:
                 return event, None, ""
             place = self._place_of(event)
             view = self.view(event.thread, place.doubt if place else "")
-            reason = f"breakpoint {place.reason}" if place else _reason(event)
+            reason = self.reason_of(event)
             if place:
                 check = check_ahead(view.world, view.goroutine, view.registers)
                 self._ahead = (event, check) if check else None
@@ -294,9 +345,3 @@ class Session:
         if ahead is None or self.gdb.at is not ahead[0]:
             return None
         return self.gdb.step_alone(ahead[1].instructions, timeout=self.time_left())
-
-
-def _reason(event: StopEvent) -> str:
-    if event.kind == "signal":
-        return f"signal {event.signal}"
-    return event.detail or event.kind

@@ -35,6 +35,9 @@ class Driver(Protocol):
         """`how`: "step" into calls, "next" over them, "finish" the frame, "until" a line,
         "instruction"."""
 
+    def halted(self) -> Moment | None:
+        """Where the program was halted when a wait for it was given up; None where it was not."""
+
     def watch(self, address: int, size: int) -> tuple[int, ...]:
         """Stop after a change of these bytes: numbers of watches for `unwatch`."""
 

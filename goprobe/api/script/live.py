@@ -12,9 +12,16 @@ from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
 from goprobe.analysis.trace.session import Launch, Session, prepare
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script.driver import GOROUTINE, PANIC, STACK_MOVE
+from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
 from goprobe.api.script.watches import Notice, Watches
-from goprobe.errors import CannotWorkError, TargetGoneError, UnreadableError, UsageError
+from goprobe.errors import (
+    CannotWorkError,
+    TargetError,
+    TargetGoneError,
+    UnreadableError,
+    UsageError,
+)
 from goprobe.model.attached import GoroutineState
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
@@ -42,6 +49,7 @@ class LiveDriver:
         self._session.__enter__()
         self._view: StopView | None = None
         self._watches = Watches(self._session)
+        self._lines = SourceLines(self._session.program, self._session.bias)
         self._notice: Notice | None = None
         self.info = SessionInfo(
             target=launch.target,
@@ -71,16 +79,38 @@ class LiveDriver:
 
     def resume(self) -> Moment:
         self._require_owner()
+        self._view = None
         while True:
             event, view, reason = self._session.run()
             if view is None or self._judge(event, view).kind != "step":
                 return self._moment(event, view, reason)
 
     def step(self, how: str, line: int) -> Moment:
-        stepper = Stepper(self._session, self._at(), self._judge)
+        view = self._at()
+        stepper = Stepper(self._session, self._lines, view, self._judge)
         self._notice = None
-        event, view = stepper.go(how, line)
-        return self._moment(event, view, how)
+        self._view = None
+        try:
+            went = stepper.go(how, line)
+        except UsageError as error:
+            if self._session.gdb.at is None:  # it has run: there is no stop to go back to
+                raise TargetError(error.message, hint=error.hint) from None
+            self._view = view
+            raise
+        if not went.cut:
+            return self._moment(went.event, went.view, how)
+        moment = self._moment(went.event, went.view, self._session.reason_of(went.event))
+        return replace(moment, cut=how)
+
+    def halted(self) -> Moment | None:
+        event = self._session.halted
+        self._session.halted = None
+        if event is None:
+            return None
+        if event.over:
+            return self._moment(event, None, "")
+        view = self._session.view(event.thread)
+        return self._moment(event, view, "halted")
 
     def _judge(self, event: StopEvent, view: StopView) -> StopEvent:
         """The event as it is to be taken: as a step that ended where the stop was for the sake of

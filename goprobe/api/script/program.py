@@ -22,7 +22,7 @@ from goprobe.api.script.live import LiveDriver
 from goprobe.api.script.recording import Recorder, Replayer
 from goprobe.api.script.stop import Stop, Watch
 from goprobe.api.script.typed import TypedMemory
-from goprobe.errors import UsageError
+from goprobe.errors import TargetTimeoutError, UsageError
 from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
 
@@ -130,9 +130,25 @@ class Program:
             self._driver.clear(where)
             self._set.discard(where)
 
+    @property
+    def stop(self) -> Stop | None:
+        """The stop at which the program stands: after Ctrl-C or a time limit, too."""
+        return self._stop
+
     def _resume(self) -> Moment:
         self._over()
-        return self._driver.resume()
+        return self._went(self._driver.resume)
+
+    def _went(self, go: Callable[[], Moment]) -> Moment:
+        """A run that is given up ends in a stop that can be asked, and gone on from."""
+        try:
+            return go()
+        except (KeyboardInterrupt, TargetTimeoutError):
+            halted = self._driver.halted()
+            if halted is not None:
+                self._arrived(halted)
+                self._shown = True
+            raise
 
     def _over(self, *, keep: bool = True) -> None:
         if self._stop is not None:
@@ -155,7 +171,7 @@ class Program:
         before = self._stop
         self._over()
         try:
-            moment = self._driver.step(how, line)
+            moment = self._went(lambda: self._driver.step(how, line))
         except UsageError:  # there is no such place: nothing has run
             if before is not None:
                 before.go_on()
@@ -179,16 +195,17 @@ def launch(
     optimized: bool = False,
     go: str = "",
     gdb: str = "",
-    timeout: float = 60.0,
+    timeout: float | None = 60.0,
     record: str | Path | None = None,
     stdout: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> Program:
     """Build a Go program and hold it before its first instruction.
 
-    `target` is a .go file, a package or a binary; `timeout` in seconds bounds the whole session;
-    `record` names a file to record the session in. Raises UsageError, BuildError, NoGoError,
-    NoGdbError, NotPermittedError.
+    `target` is a .go file, a package or a binary; `timeout` in seconds bounds how long
+    the program runs in all, None does not; `record` names a file to record the session in.
+
+    Raises UsageError, BuildError, NoGoError, NoGdbError, NotPermittedError.
     """
     driver: Driver = LiveDriver(
         Launch(

@@ -102,6 +102,9 @@ class Recorder:
     def step(self, how: str, line: int) -> Moment:
         return self._asked("step", (how, line), lambda: self._driver.step(how, line))
 
+    def halted(self) -> Moment | None:
+        return self._driver.halted()
+
     def watch(self, address: int, size: int) -> tuple[int, ...]:
         return self._asked("watch", (address, size), lambda: self._driver.watch(address, size))
 
@@ -216,6 +219,9 @@ class Replayer:
 
     def step(self, how: str, line: int) -> Moment:
         return self._moment("step", (how, line))
+
+    def halted(self) -> Moment | None:
+        return None
 
     def _moment(self, ask: str, args: _Args) -> Moment:
         moment: Moment = self._asked(ask, args, Moment)

@@ -1,18 +1,55 @@
-"""Stepping by source lines: into calls, over them, out of a frame, to a line."""
+"""Stepping by source lines: into calls, over them, out of a function, to a line.
+
+A step runs at full speed to where it may end: breakpoints stand at every place in the function
+where control may come to another line, at the return addresses of all frames further out, and
+where a recovered panic goes on in them. GDB itself passes those over that other
+goroutines hit: R14 is g in all Go code (cmd/compile/abi-internal.md, Go 1.21 to 1.27). Bodies of
+loops over functions are functions of their own, but lines of the one that they stand in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
 
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
-from goprobe.arch.registers import PC, SP
-from goprobe.errors import UnreadableError, UsageError
+from goprobe.api.script.sourcelines import Chain, SourceLines, root_of
+from goprobe.arch.frames import RETURN_ADDRESS
+from goprobe.arch.registers import GOROUTINE, PC, SP
+from goprobe.binary.pcln.format import Function
+from goprobe.errors import UsageError
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.runtime.stacks.frames import FrameView
 
-_STEP_LIMIT = 20_000
-_Went = tuple[StopEvent, StopView | None]
+_LIMIT = 1 << 13  # breakpoints of one step
+_RUNTIME = "runtime."
+_STACK_HIGH = 8  # the offset of g.stack.hi
+_THROUGH = 256  # instructions of a wrapper
+_NESTED = 16  # calls within calls that the source does not have
+
+
+class Went(msgspec.Struct, frozen=True):
+    """Where a step came to; `cut`: something else stopped the program before the step's end."""
+
+    event: StopEvent
+    view: StopView | None
+    cut: bool = False
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    """A physical frame: its function, where it goes on, and how far below the stack's high end its
+    CFA and its stack pointer lie, which stays so when the stack moves."""
+
+    function: Function | None
+    pc: int
+    distance: int
+    depth: int
+
+
+_Places = dict[int, int]
+"""Addresses, and how far below the stack's high end the stack pointer may be there; 0: any."""
 
 
 class Stepper:
@@ -23,23 +60,29 @@ class Stepper:
     """
 
     def __init__(
-        self, session: Session, view: StopView, judge: Callable[[StopEvent, StopView], StopEvent]
+        self,
+        session: Session,
+        lines: SourceLines,
+        view: StopView,
+        judge: Callable[[StopEvent, StopView], StopEvent],
     ) -> None:
         self._session = session
+        self._lines = lines
         self._judge = judge
         self._view = view
         if view.goroutine is None or not view.frames:
             raise UsageError("only a goroutine in Go code can be stepped")
-        self._goroutine = view.goroutine.id
-        self._frame = view.frames[0]
-        self._depth = view.goroutine.high - self._frame.cfa
+        self._goroutine = view.goroutine
+        self._frames = _physical(view, lines)
+        self._chain = lines.chain(view.registers[PC])
+        self._level = len(self._chain) - 1
+        self._base = 0
 
-    def go(self, how: str, line: int) -> _Went:
+    def go(self, how: str, line: int) -> Went:
+        """Raises UsageError where there is nothing to step to, before the program has run."""
         match how:
-            case "step":
-                return self._lines(over_calls=False)
-            case "next":
-                return self._lines(over_calls=True)
+            case "step" | "next":
+                return self._to_another_line(into=how == "step")
             case "instruction":
                 return self._instruction()
             case "finish":
@@ -48,108 +91,267 @@ class Stepper:
                 return self._until(line)
         raise UsageError(f"{how!r} is no way to step")
 
-    def _instruction(self) -> _Went:
-        event = self._session.gdb.step_instruction(timeout=self._session.time_left())
+    # Ways to step
+
+    def _instruction(self) -> Went:
+        event = self._session.step_instruction()
         if event.over:
-            return event, None
+            return Went(event, None)
         view = self._session.view(event.thread)
-        return self._judge(event, view), view
+        told = self._judge(event, view)
+        return Went(told, view, cut=told.kind != "step")
 
-    def _over_call(self, view: StopView) -> _Went:
-        """One instruction of this goroutine; a call counts as one."""
-        after = _end_of_call(view)
-        if not after or view.goroutine is None:
-            return self._instruction()
-        return self._to(after, deeper_than=view.goroutine.high - view.registers[SP])
+    def _to_another_line(self, *, into: bool) -> Went:
+        if not self._chain:
+            raise UsageError("the code here has no lines of source: finish() leaves it")
+        self._find_base()
+        functions = list(self._lines.group(root_of(self._chain[self._level][0])))
+        base = self._frames[self._base]
+        if base.function and base.function.entry not in {f.entry for f in functions}:
+            functions.append(base.function)
+        places: _Places = {}
+        for function in functions:
+            places |= self._other_lines(function, into=into)
+        calls: _Places = {}
+        for function in functions if into else ():
+            calls |= {at: self._reach(function, at) for at in self._calls(function)}
+        here = self._view
+        while True:
+            pc = here.registers[PC]
+            if pc in calls and self._is_base(here):
+                went, view = self._into(here)
+                if view is None:
+                    return went
+                here = view
+                if here.registers[PC] in places and self._is_base(here):
+                    return went
+                if here.registers[PC] in calls:
+                    continue
+            went, view = self._run_to({**places, **calls, **self._outside()})
+            if view is None or self._is_outer(view):
+                return went
+            here = view
+            if self._is_base(here) and here.registers[PC] not in calls:
+                return went
 
-    def _mine(self, view: StopView) -> bool:
-        return view.goroutine is not None and view.goroutine.id == self._goroutine
+    def _reach(self, function: Function, address: int) -> int:
+        """How deep the stack pointer is at an address of the frame's function."""
+        base = self._frames[self._base]
+        if base.function is None or function.entry != base.function.entry:
+            return 0
+        return base.distance + _to_cfa(function, address)
 
-    def _lines(self, *, over_calls: bool) -> _Went:
-        """Instruction by instruction, until another line of this frame, a callee with source of
-        its own, or the caller is reached."""
-        now = self._view
-        for _ in range(_STEP_LIMIT):
-            event, view = self._over_call(now) if over_calls else self._instruction()
-            if view is None or event.kind != "step":
-                return event, view
-            now = view
-            if not self._mine(view):
-                continue
-            if not view.frames or self._is_between(view):
-                continue
-            return event, view
-        raise UsageError(f"no other line was reached within {_STEP_LIMIT} instructions")
-
-    def _is_between(self, view: StopView) -> bool:
-        """Whether this is still the line the step began on, or a place that shows no line."""
-        frame = view.frames[0]
-        assert view.goroutine is not None
-        depth = view.goroutine.high - frame.cfa
-        if depth > self._depth:  # a deeper frame: a callee
-            return frame.function.startswith("runtime.") or self._in_prologue(frame)
-        if depth < self._depth:
-            return False
-        return (frame.function, frame.line) == (self._frame.function, self._frame.line)
-
-    def _in_prologue(self, frame: FrameView) -> bool:
-        program, bias = self._session.program, self._session.bias
-        function = program.debug.function_at(frame.pc - bias)
-        if function is None:
-            return True
-        unit = program.debug.unit_at(function.offset)
-        return frame.pc - bias < program.rows.after_prologue(function.low, function.high, unit)
-
-    def _finish(self) -> _Went:
-        """Run until the frame has returned to its caller."""
-        caller = next((f for f in self._view.frames if f.cfa != self._frame.cfa), None)
-        if caller is None:
+    def _finish(self) -> Went:
+        """Run until the function has returned to its caller, an inlined one to the code behind
+        it."""
+        own = self._frames[0].function
+        places: _Places = {}
+        if self._level and own:
+            before, name = self._chain[: self._level], self._chain[self._level][0]
+            places = {
+                landing.address: self._reach(own, landing.address)
+                for landing in self._lines.landings(own)
+                if landing.chain[: self._level] != before
+                or len(landing.chain) <= self._level
+                or landing.chain[self._level][0] != name
+            }
+        elif len(self._frames) < 2:
             raise UsageError("this frame has no caller to return to")
-        return self._to(caller.pc, deeper_than=self._depth)
+        return self._run_to({**places, **self._outside(own=False)})[0]
 
-    def _until(self, line: int) -> _Went:
+    def _until(self, line: int) -> Went:
         if line <= 0:
             raise UsageError(f"{line} is no line")
-        file = self._frame.file
-        places = self._session.resolve((f"{file}:{line}",))
-        return self._to(places[0].address + self._session.bias, deeper_than=None)
+        places = self._session.resolve((f"{self._view.frames[0].file}:{line}",))
+        return self._run_to({place.address + self._session.bias: 0 for place in places})[0]
 
-    def _to(self, address: int, *, deeper_than: int | None) -> _Went:
-        """Run to an address; hits of other goroutines and of deeper calls do not count."""
-        number = self._session.gdb.insert_breakpoint(address)
-        try:
+    # Which places end a step
+
+    def _find_base(self) -> None:
+        """The frame whose lines are stepped: of a loop's body that of the function around it."""
+        name = self._chain[self._level][0]
+        root = root_of(name)
+        if root == name:
+            return
+        inlined = [i for i, (f, _) in enumerate(self._chain) if f == root]
+        if inlined:
+            self._level = inlined[-1]
+            return
+        for index, frame in enumerate(self._frames):
+            chain = self._lines.chain(frame.pc - (index > 0))
+            inlined = [i for i, (f, _) in enumerate(chain) if f == root]
+            if inlined:
+                self._base, self._level = index, inlined[-1]
+                self._chain = (*chain[: self._level + 1], self._chain[-1])
+                return
+
+    def _is_other(self, chain: Chain, *, inlined: bool) -> bool:
+        """Whether coming to a place with this chain ends the step. `inlined`: so do calls that
+        were inlined into the line."""
+        own = self._chain[: self._level + 1]
+        inner, root = self._chain[-1], root_of(self._chain[self._level][0])
+        body = "-range" in inner[0] or "-range" in chain[-1][0]
+        if body and root_of(chain[-1][0]) == root:
+            return chain[-1][1] != inner[1]
+        at = next((i for i, (a, b) in enumerate(zip(own, chain, strict=False)) if a != b), None)
+        if at is None:
+            return len(chain) < len(own) or (inlined and len(chain) > len(self._chain))
+        return inlined or len(chain) == at + 1
+
+    def _other_lines(self, function: Function, *, into: bool) -> _Places:
+        """Where a function's code comes to another line, not before its prologue's end."""
+        body = self._lines.body(function)
+        found = {
+            max(landing.address, body)
+            for landing in self._lines.landings(function)
+            if self._is_other(landing.chain, inlined=into)
+        }
+        return {at: self._reach(function, at) for at in found}
+
+    def _calls(self, function: Function) -> Iterator[int]:
+        """The calls that the line makes."""
+        for transfer in self._lines.transfers(function):
+            if transfer.call:
+                chain = self._lines.chain(transfer.at)
+                if chain and not self._is_other(chain, inlined=True):
+                    yield transfer.at
+
+    def _outside(self, *, own: bool = True) -> _Places:
+        """Where control comes to when it leaves the frame: by a return or a recovered panic, that
+        of its `own` function too."""
+        found: _Places = {}
+        outer = self._frames[self._base + 1 :]
+        # What called a deferred function goes on to the user's code, and is of no interest.
+        passes = own and not all(_of_runtime(frame) for frame in outer)
+        for index, frame in enumerate(self._frames[self._base :]):
+            function = frame.function
+            if index and not (passes and _of_runtime(frame)):
+                found.setdefault(frame.pc, frame.depth)
+            for at in self._lines.recoveries(function) if function else ():
+                if index or (own and self._is_other(self._lines.chain(at), inlined=False)):
+                    assert function is not None
+                    found.setdefault(at, frame.distance + _to_cfa(function, at))
+        return found
+
+    def _is_outer(self, view: StopView) -> bool:
+        distance = _physical(view, self._lines)[0].distance
+        return distance in {f.distance for f in self._frames[self._base + 1 :]}
+
+    def _is_base(self, view: StopView) -> bool:
+        """Whether a view stands in the frame, or in a body of its loops over functions."""
+        frames = _physical(view, self._lines)
+        base = self._frames[self._base]
+        if frames[0].distance == base.distance:
+            return True
+        name = frames[0].function.name if frames[0].function else ""
+        root = root_of(name)
+        if root == name:
+            return False
+        for frame in frames[1:]:
+            if any(f == root for f, _ in self._lines.chain(frame.pc - 1)):
+                return frame.distance == base.distance
+        return False
+
+    # Into a call
+
+    def _into(self, view: StopView, nested: int = 0) -> tuple[Went, StopView | None]:
+        """Into the call that a view stands at. The view is None where the step ends here; else the
+        call is none that a step goes into, and it tells where the goroutine stands by now."""
+        went = self._instruction()
+        for _ in range(_THROUGH):
+            if went.view is None or went.cut:
+                return went, None
+            view, pc = went.view, went.view.registers[PC]
+            function = self._lines.function_at(pc)
+            if function is None or nested > _NESTED or not self._mine(view):
+                return went, view
+            if not self._lines.is_wrapper(pc):
+                break
+            went = self._instruction()
+        else:
+            return went, view
+        if function.name.startswith(_RUNTIME):
+            return self._through_runtime(went, view, function, nested)
+        body = self._lines.body(function)
+        if body == view.registers[PC]:
+            return went, None
+        return self._run_to({body: 0, **self._outside()})[0], None
+
+    def _through_runtime(
+        self, went: Went, view: StopView, function: Function, nested: int
+    ) -> tuple[Went, StopView | None]:
+        """The runtime calls functions of the user's: deferred ones, say."""
+        frames = _physical(view, self._lines)
+        calls = {t.at: 0 for t in self._lines.transfers(function) if t.call and not t.target}
+        if len(frames) < 2 or not calls:
+            return went, view
+        back = {frames[1].pc: frames[1].depth}
+        while True:
+            went, here = self._run_to({**back, **calls, **self._outside()})
+            if here is None or here.registers[PC] not in calls:
+                return went, None if here is None or self._is_outer(here) else here
+            went, here = self._into(here, nested + 1)
+            if here is None:
+                return went, None
+
+    # Running
+
+    def _mine(self, view: StopView) -> bool:
+        return view.goroutine is not None and view.goroutine.id == self._goroutine.id
+
+    def _run_to(self, places: _Places) -> tuple[Went, StopView | None]:
+        """Run this goroutine to one of some places: what to say of it, and the view if it is
+        there; None where something else stopped the program."""
+        if len(places) > _LIMIT:
+            raise UsageError(f"the function is too large to be stepped: {len(places)} places")
+        conditions = {at: self._condition(depth) for at, depth in sorted(places.items())}
+        with self._session.temporary(conditions) as numbers:
             while True:
-                event = self._session.gdb.resume(timeout=self._session.time_left())
+                event = self._session.proceed()
                 if event.over:
-                    return event, None
+                    return Went(event, None), None
                 view = self._session.view(event.thread)
                 told = self._judge(event, view)
-                reached = told.kind == "breakpoint" and told.breakpoint == number
-                if told.kind != "step" and not reached:
-                    return told, view
-                arrived = view.registers[PC] == address and self._mine(view)
-                if arrived and self._returned(view, deeper_than):
-                    return StopEvent("step", event.thread, event.pc), view
-        finally:
-            if self._session.gdb.pid:
-                self._session.gdb.remove_breakpoint(number)
+                ours = told.breakpoint in numbers and bool(view.frames)
+                if told.kind != "step" and not ours:
+                    there = told.kind == "breakpoint" and self._is_at(view, places)
+                    if not there:
+                        return Went(told, view, cut=True), None
+                if ours or told.kind == "breakpoint":
+                    return Went(told, view), view
 
-    def _returned(self, view: StopView, deeper_than: int | None) -> bool:
-        if deeper_than is None or view.goroutine is None:
-            return True
-        return view.goroutine.high - view.registers[SP] <= deeper_than
+    def _condition(self, depth: int) -> str:
+        """In GDB's C: of this goroutine alone, and of no deeper call; g begins with its stack's
+        bounds (runtime2.go)."""
+        mine = f"${GOROUTINE} == {self._goroutine.address:#x}"
+        deep = f"*(unsigned long *) (${GOROUTINE} + {_STACK_HIGH}) - ${SP} <= {depth}"
+        return f"{mine} && {deep}" if depth else mine
+
+    def _is_at(self, view: StopView, places: _Places) -> bool:
+        """Whether a breakpoint of the script's stands at a place of the step, which is reached."""
+        depth = places.get(view.registers[PC])
+        if depth is None or not self._mine(view) or not view.frames or view.goroutine is None:
+            return False
+        return not depth or view.goroutine.high - view.registers[SP] <= depth
 
 
-def _end_of_call(view: StopView) -> int:
-    """The address after the instruction that the view stands at if that is a call, else 0."""
-    from goprobe.arch.instructions import after_call  # only stepping needs it
+def _of_runtime(frame: _Frame) -> bool:
+    return frame.function is not None and frame.function.name.startswith(_RUNTIME)
 
-    pc = view.registers[PC]
-    code = view.world.memory.read(pc, 1)
-    for size in (15, 8, 2):  # the mapping may end behind it
-        try:
-            code = view.world.memory.read(pc, size)
-            break
-        except UnreadableError:
-            continue
-    return after_call(code, pc)
+
+def _to_cfa(function: Function, pc: int) -> int:
+    return function.table.frame_size(function, pc) + RETURN_ADDRESS
+
+
+def _physical(view: StopView, lines: SourceLines) -> tuple[_Frame, ...]:
+    """The machine's frames, innermost first."""
+    return tuple(_walk(view.frames, lines, view.goroutine.high if view.goroutine else 0))
+
+
+def _walk(frames: Iterable[FrameView], lines: SourceLines, high: int) -> Iterator[_Frame]:
+    last = None
+    for frame in frames:
+        if frame.cfa != last:
+            function = lines.function_at(frame.lookup)
+            yield _Frame(function, frame.pc, high - frame.cfa, high - frame.sp)
+            last = frame.cfa

@@ -123,6 +123,11 @@ class Stop:
         return self._moment.watch if self.report else 0
 
     @property
+    def cut(self) -> str:
+        """The step ("next", "finish", …) that something else stopped before its end, else ""."""
+        return self._moment.cut if self.report else ""
+
+    @property
     def reason(self) -> str:
         return self.report.reason
 

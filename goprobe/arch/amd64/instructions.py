@@ -21,6 +21,9 @@ LONGEST = 15
 """No instruction has more bytes."""
 _MASK = (1 << 64) - 1
 _CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
+_BRANCHES = frozenset(
+    {FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH, FlowControl.INDIRECT_BRANCH}
+)
 _STRAIGHT = frozenset({FlowControl.NEXT, FlowControl.UNCONDITIONAL_BRANCH})
 _PROLOGUE_LIMIT = 8
 _VECTOR = 16  # bytes
@@ -45,6 +48,25 @@ def called(code: bytes, pc: int) -> int | None:
     if ins is None or ins.mnemonic != Mnemonic.CALL or ins.op0_kind != OpKind.NEAR_BRANCH64:
         return None
     return int(ins.near_branch_target)
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """An instruction that hands control on: `target` of a direct branch or call, 0 where it is
+    found only when it runs."""
+
+    at: int
+    next: int
+    call: bool
+    target: int
+
+
+def transfers(code: bytes, low: int) -> Iterator[Transfer]:
+    """The branches and calls of code that lies at `low`, in its order."""
+    for ins in Decoder(64, code, ip=low):
+        call = ins.flow_control in _CALLS
+        if call or ins.flow_control in _BRANCHES:
+            direct = ins.op0_kind == OpKind.NEAR_BRANCH64
+            yield Transfer(ins.ip, ins.next_ip, call, ins.near_branch_target if direct else 0)
 
 
 def call_ahead(code: bytes, low: int) -> int | None:

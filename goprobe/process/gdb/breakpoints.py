@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process.gdb import mi
@@ -35,6 +35,24 @@ class Breakpoints:
             for start in range(0, len(addresses), _AT_ONCE)
             for number in self._insert(addresses[start : start + _AT_ONCE], options)
         ]
+
+    def insert_in_code(self, conditions: Mapping[int, str]) -> list[int]:
+        """Breakpoints at addresses that are known for code, each under a condition in GDB's C."""
+        pairs, numbers = list(conditions.items()), list[int]()
+        for start in range(0, len(pairs), _AT_ONCE):
+            chosen = pairs[start : start + _AT_ONCE]
+            tokens = self._mi.send(
+                *(f"-break-insert -c {quoted(condition)} *{address:#x}"
+                  for address, condition in chosen)
+            )  # fmt: skip
+            for (address, _), token in zip(chosen, tokens, strict=True):
+                inserted = self._mi.outcome(token)
+                if inserted.failed:
+                    self.remove(*numbers)
+                    raise UsageError(f"no breakpoint at {address:#x}: {inserted.error}")
+                numbers.append(int(inserted.payload["bkpt"]["number"]))
+                self._numbers.add(numbers[-1])
+        return numbers
 
     def insert_hardware(self, address: int, options: str = "") -> int:
         self._require_slot()

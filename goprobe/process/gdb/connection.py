@@ -20,6 +20,7 @@ from goprobe.process.gdb.pipes import MiPipes
 COMMAND_TIMEOUT = 30.0
 """Seconds that GDB has for an answer that needs nothing of the program."""
 
+_LONG = 3600.0  # seconds that one wait of the kernel's lasts: there may be no deadline
 _MAX_CHATTER = 10_000  # lines that GDB printed, kept for one answer
 _MAX_OUTCOMES = 1_000  # answers that nobody has asked for yet
 
@@ -146,7 +147,7 @@ class Connection:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TargetTimeoutError(complaint)
-        events = self._poll.poll(left * 1000)
+        events = self._poll.poll(min(left, _LONG) * 1000)
         if not events:
             return
         records = self._pipes.read()

@@ -182,8 +182,13 @@ class Gdb(Running):
         self._require_program()
         return self._breakpoints.insert(addresses)
 
-    def remove_breakpoint(self, number: int) -> None:
-        self._breakpoints.remove(number)
+    def insert_conditional(self, conditions: Mapping[int, str]) -> list[int]:
+        """Breakpoints in the program's code at once, each under a condition in GDB's C."""
+        self._require_program()
+        return self._breakpoints.insert_in_code(conditions)
+
+    def remove_breakpoint(self, *numbers: int) -> None:
+        self._breakpoints.remove(*numbers)
 
     def insert_watchpoint(self, address: int, size: int, access: str = "write") -> int:
         """Stop after an access ("write" of another value, "read", "access") to `size` bytes.

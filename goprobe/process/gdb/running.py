@@ -21,6 +21,7 @@ from goprobe.process.gdb.mi import StopEvent, quoted
 from goprobe.process.gdb.numbers import RegisterNumbers, ThreadNumbers
 from goprobe.process.gdb.signals import pending_signals, send_again
 
+_HALT = 10.0  # seconds that a running program has to stop when it is told to
 _SILENCE = 1.0  # seconds of GDB's silence after which we look at the program ourselves
 
 
@@ -95,6 +96,13 @@ class Running:
         """
         if self._running:
             self._inferior.signal(signal.SIGTRAP)
+
+    def halt(self) -> StopEvent | None:
+        """Stop the program after a wait for it was given up; None where it does not run."""
+        if not self._running:
+            return None
+        self.interrupt()
+        return self.wait(timeout=_HALT)
 
     def _require_program(self) -> None:
         if not self.pid:
