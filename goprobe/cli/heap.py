@@ -101,12 +101,16 @@ class Comparison(msgspec.Struct, frozen=True):
         str, Option("--every", metavar="TIME", help="Look again after so long (30s, 5m).")
     ] = ""
     count: Annotated[
-        int, Option("--count", metavar="N", help="Look so many times with --every.")
-    ] = 2
+        int, Option("--count", metavar="N", help="Look so many times with --every: 2 unless said.")
+    ] = 0
 
     @property
     def wanted(self) -> bool:
         return bool(self.diff or self.every)
+
+    @property
+    def looks(self) -> int:
+        return self.count or 2
 
     def check(self) -> None:
         """Raises UsageError where the options contradict each other."""
@@ -114,8 +118,10 @@ class Comparison(msgspec.Struct, frozen=True):
             raise UsageError("--diff and --every contradict each other")
         if self.every:
             length("--every", self.every)
-            if not 2 <= self.count <= 100_000:
+            if not 2 <= self.looks <= 100_000:
                 raise UsageError("--count takes a number from 2 to 100000")
+        elif self.count:
+            raise UsageError("--count says how often --every looks, and that is not given")
 
 
 class Heap:
@@ -191,8 +197,8 @@ class _Look:
         from goprobe.analysis.heap.growth import compared
 
         first = report = self()
-        for number in range(2, comparison.count + 1):
-            self._progress(f"waiting for look {number} of {comparison.count}")
+        for number in range(2, comparison.looks + 1):
+            self._progress(f"waiting for look {number} of {comparison.looks}")
             time.sleep(length("--every", comparison.every))
             report = self()
         return compared(first, report)

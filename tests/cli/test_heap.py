@@ -229,6 +229,7 @@ def test_text_fits_the_screen(program: Running, width: int) -> None:
         (("--diff", "/etc/passwd"), "is no report of goprobe heap"),
         (("--diff", "/etc/passwd", "--every", "1s"), "contradict each other"),
         (("--every", "1s", "--count", "1"), "--count takes a number"),
+        (("--count", "3"), "--count says how often --every looks"),
     ],
 )
 def test_wrong_usage_is_one_sentence(program: Running, options: tuple[str, ...], said: str) -> None:

@@ -106,8 +106,12 @@ def test_variables_asked_for(tmp_path: Path) -> None:
     ran = goprobe("trace", HELLO, "--var", "msg", "--break", "hello.go:7", "--json")
     (stop,) = ran.json["stops"]
     assert [v["name"] for v in stop["variables"]] == ["msg"]
-    ran = goprobe("trace", HELLO, "--var", "nosuch")
+    ran = goprobe("trace", HELLO, "--var", "nosuch", "--optimized")
+    assert ran.code == 0
     assert "No variable called nosuch is in scope at these stops." in ran.text
+    ran = goprobe("trace", HELLO, "--var", "mgs")
+    assert ran.code == 2
+    assert "goprobe: no variable mgs is in scope at any stop\n  nearest: msg\n" in ran.err
 
 
 BAD_LINES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Callable, Sequence
 
@@ -81,12 +82,14 @@ class _Tracer:
         self.stops: list[StopReport] = []
         self.maps: list[tuple[Region, ...]] = []
         self.warnings: list[str] = []
+        self._in_scope = set[str]()
 
     def run(self, places: Sequence[BreakLocation]) -> TraceReport:
         program = self.prepared.program
         self.session.break_at(places)
         self._warn_of_versions()
         ended = self._stops_until_end()
+        self._require_variables()
         binary = self.prepared.built.binary
         report = TraceReport(
             go=Tool(program.go.version),
@@ -106,6 +109,20 @@ class _Tracer:
             warnings=tuple(self.warnings),
         )
         return finished(report, audit_trace(report, program.elf.status.st_mtime_ns))
+
+    def _require_variables(self) -> None:
+        """Raises UsageError where a variable that was asked for was in scope at no stop. The
+        optimiser may have left nothing of one that the source has: that is an answer."""
+        program = self.prepared.program
+        if program.stripped or program.info.optimized:
+            return
+        for name in self.request.variables:
+            if name not in self._in_scope:
+                close = difflib.get_close_matches(name, self._in_scope, n=3)
+                raise UsageError(
+                    f"no variable {name} is in scope at any stop",
+                    hint=f"nearest: {', '.join(close)}" if close else "",
+                )
 
     def _warn_of_versions(self) -> None:
         program = self.prepared.program
@@ -163,6 +180,8 @@ class _Tracer:
 
     def _record(self, view: StopView, reason: str) -> None:
         self.stops.append(view.stop(reason, self.request.variables))
+        if self.request.variables:
+            self._in_scope.update(v.name for v in view.variables())
         self.maps.append(memory_map(view.locator))
         if len(self.stops) >= self.request.max_stops:
             self.session.clear_breakpoints()
