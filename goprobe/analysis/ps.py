@@ -37,6 +37,16 @@ def ps(progress: Callable[[str], None] = lambda text: None) -> PsReport:
     return finished(PsReport(pid=0, go=Tool(""), programs=tuple(programs), hidden=hidden), ())
 
 
+def likely_programs() -> Iterator[tuple[int, str]]:
+    """The number and command of each process that seems to hold a Go program, found quickly."""
+    for pid in _pids():
+        try:
+            if may_hold_go(pid):
+                yield pid, _command(pid)
+        except (GoprobeError, OSError):
+            continue
+
+
 def _pids() -> Iterator[int]:
     own = os.getpid()
     numbers = sorted(int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal())

@@ -9,6 +9,7 @@ import sys
 import threading
 
 from goprobe.cli.command import Command
+from goprobe.cli.completion import Completion
 from goprobe.cli.doctor import Doctor
 from goprobe.cli.escape import Escape
 from goprobe.cli.explain import Explain
@@ -33,6 +34,7 @@ COMMANDS: tuple[Command, ...] = (
     Heap(),
     Ps(),
     Doctor(),
+    Completion(),
 )
 
 

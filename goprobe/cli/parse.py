@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 
 from goprobe.cli.command import Command
+from goprobe.cli.completion import completes_files, values_of
 from goprobe.cli.declare import Argument, Context
 from goprobe.cli.options import REQUIRED, Parameter, bound, parameters_of
 from goprobe.errors import UsageError
+from goprobe.report.escaping import escape
 from goprobe.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 PROGRAM = "goprobe"
 
@@ -68,6 +73,7 @@ def _parameter(p: Parameter) -> click.Parameter:
     # click takes even a default of None for one.
     given: dict[str, Any] = {} if p.default in (REQUIRED, None) else {"default": p.default}
     required = p.default is REQUIRED
+    given["shell_complete"] = _completer(p.declared.metavar)
     kind = {int: click.INT, float: click.FLOAT}.get(p.kind, click.STRING)
     if isinstance(p.declared, Argument):
         return click.Argument(
@@ -90,6 +96,37 @@ def _parameter(p: Parameter) -> click.Parameter:
         required=required,
         **given,
     )
+
+
+_Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+
+
+def _completer(metavar: str) -> _Completer:
+    """What a shell is told that a value of this name may be; of several behind commas, the last."""
+
+    def complete(_context: object, _parameter: object, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        if completes_files(metavar):
+            return [CompletionItem(incomplete, type="file")]
+        before, comma, last = incomplete.rpartition(",")
+        return [
+            CompletionItem(f"{before}{comma}{word}", help=escape(about) or None)
+            for word, about in values_of(metavar)
+            if word.startswith(last)
+        ]
+
+    return complete
+
+
+def completion_script(shell: str) -> str:
+    """What a shell runs to complete goprobe's command lines. KeyError for one not known."""
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    if made is None:
+        raise KeyError(shell)
+    return made(_application(()), {}, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE").source()
 
 
 def _first_sentence(text: str) -> str:

