@@ -161,7 +161,7 @@ def _speed() -> Check:
         "speed",
         Health.WARNING,
         "numba is not installed: heaps of millions of objects take several times as long",
-        "pip install 'goprobe[fast]'",
+        "pip install numba",
     )
 
 
