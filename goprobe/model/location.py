@@ -10,6 +10,18 @@ import msgspec
 from goprobe.model.address import Address
 
 
+class RuntimeUse(StrEnum):
+    """What memory of the runtime's own is for, where more than one file has to know: as regions
+    are labelled, and as `what` in the detail of a location."""
+
+    FREE_PAGES = "free heap pages"
+    SCAVENGED_PAGES = "scavenged heap pages"
+    FREE_STACKS = "free stacks and work buffers"
+    FREE_MANUAL_SPAN = "manually managed span (free stack or GC work buffers)"
+    STACK_CACHE = "stack cache"
+    UNIDENTIFIED = "unidentified"
+
+
 class Kind(StrEnum):
     """What memory at an address is for. The contract fixes these names."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from goprobe.model.location import Kind, Region
+from goprobe.model.location import Kind, Region, RuntimeUse
 from goprobe.report import words
 
 
@@ -31,10 +31,10 @@ _OF_KIND = {
 _OF_LABEL = {
     (Kind.RUNTIME, label): Use(name, Kind.RUNTIME, meaning)
     for label, name, meaning in (
-        ("free heap pages", "free heap pages", "room for more objects"),
-        ("scavenged heap pages", "scavenged heap pages", "free, given back to the system"),
-        ("free stacks and work buffers", "free stacks", "free stacks, and work buffers"),
-        ("unidentified", "unidentified", "claimed by nothing that goprobe knows"),
+        (RuntimeUse.FREE_PAGES, "free heap pages", "room for more objects"),
+        (RuntimeUse.SCAVENGED_PAGES, "scavenged heap pages", "free, given back to the system"),
+        (RuntimeUse.FREE_STACKS, "free stacks", "free stacks, and work buffers"),
+        (RuntimeUse.UNIDENTIFIED, "unidentified", "claimed by nothing that goprobe knows"),
         ("race detector's shadow", "race shadow", "the race detector's notes of memory"),
         ("address sanitizer's shadow", "asan shadow", "the sanitizer's notes of memory"),
     )

@@ -96,9 +96,9 @@ def literal_place(study: Study) -> Measured:
 def _write_to(session: Session, view: StopView, address: int) -> StopEvent:
     """Has the scratch copy itself execute a store to the address."""
     pc = view.registers[PC]
-    session.gdb.console(f"set var *(short *) {pc:#x} = {STORE_BYTE:#x}")
-    session.gdb.console(f"set ${STORE_REGISTER} = {address:#x}")
-    return session.gdb.step_instruction(timeout=session.time_left())
+    session.gdb.put_code(pc, STORE_BYTE)
+    session.gdb.put_register(STORE_REGISTER, address)
+    return session.step_instruction()
 
 
 def _copies(study: Study, variable: Variable) -> int:

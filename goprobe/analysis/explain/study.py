@@ -128,7 +128,7 @@ class Study:
                 binary=str(prepared.built.binary),
                 pid=session.pid,
                 bias=session.bias,
-                gdb=session.gdb.version,
+                gdb=session.gdb_version,
             )
             places: list[BreakLocation] = []
             for where in breaks:

@@ -7,7 +7,7 @@ from functools import cached_property
 from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
-from goprobe.model.location import Detail, Kind, Location
+from goprobe.model.location import Detail, Kind, Location, RuntimeUse
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.heap import HeapObject, Span
@@ -41,8 +41,8 @@ class InHeap:
     def _free_pages(self, address: int, arena: str) -> Location:
         mapping = self._space.mapping_at(address)
         reserved = mapping is None or mapping.perms.startswith("---")
-        name = "heap address space not in use" if reserved else "free heap pages"
-        detail: Detail = {} if reserved else {"what": "free heap pages"}
+        name = "heap address space not in use" if reserved else RuntimeUse.FREE_PAGES
+        detail: Detail = {} if reserved else {"what": RuntimeUse.FREE_PAGES}
         return self._space.location(
             Kind.RESERVED if reserved else Kind.RUNTIME,
             address,
@@ -185,8 +185,8 @@ class InHeap:
 
     def _manual_use(self, span: Span) -> str:
         if span.address in self._pooled_spans or span.elemsize:
-            return "stack cache"
-        return "manually managed span (free stack or GC work buffers)"
+            return RuntimeUse.STACK_CACHE
+        return RuntimeUse.FREE_MANUAL_SPAN
 
 
 def _object_name(object_: HeapObject, header: int, detail: Detail, *, tiny: bool) -> str:

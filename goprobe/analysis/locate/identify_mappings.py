@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.model.address import Address
-from goprobe.model.location import Detail, Kind, Location
+from goprobe.model.location import Detail, Kind, Location, RuntimeUse
 from goprobe.process.proc.maps import Mapping
 
 # How the kernel shows memory that is no file's: mmap with MAP_SHARED, and with MAP_HUGETLB.
@@ -92,7 +92,7 @@ class InMappings:
                 "anonymous memory that none of Go's bookkeeping claims, in a process with C code",
                 *self._standing_in(m),
             )
-        detail["what"] = "unidentified"
+        detail["what"] = RuntimeUse.UNIDENTIFIED
         return self._space.location(
             Kind.RUNTIME,
             address,

@@ -14,13 +14,11 @@ import msgspec
 from goprobe.analysis.locate.locator import Locator
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
-from goprobe.model.location import Kind, Region
+from goprobe.model.location import Kind, Region, RuntimeUse
 from goprobe.process.proc.maps import Mapping
 from goprobe.runtime.world import World
 
 _SPAN_CUT_LIMIT = 1 << 20
-_FREE, _SCAVENGED = "free heap pages", "scavenged heap pages"
-_FREE_STACKS = "free stacks and work buffers"
 
 
 class _Piece(msgspec.Struct, frozen=True):
@@ -71,7 +69,7 @@ def _rest(low: int, high: int, locator: Locator) -> Iterator[_Piece]:
     location = locator.locate(low)
     what = str(location.detail.get("what") or location.detail.get("path") or location.name)
     heap = locator.world.heap
-    arena = heap.arena_at(low) if what == _FREE else None
+    arena = heap.arena_at(low) if what == RuntimeUse.FREE_PAGES else None
     if arena is None:
         yield _Piece(low, high, location.kind, what)
         return
@@ -79,7 +77,12 @@ def _rest(low: int, high: int, locator: Locator) -> Iterator[_Piece]:
     while end < high and (arena := heap.arena_at(end)):
         end = arena.end
     for start, stop, scavenged in heap.scavenged_runs(low, min(end, high)):
-        yield _Piece(start, stop, location.kind, _SCAVENGED if scavenged else _FREE)
+        yield _Piece(
+            start,
+            stop,
+            location.kind,
+            RuntimeUse.SCAVENGED_PAGES if scavenged else RuntimeUse.FREE_PAGES,
+        )
     if end < high:  # no heap lies there, whatever the mapping says
         yield from _rest(end, high, locator)
 
@@ -180,12 +183,12 @@ def _spans(locator: Locator) -> Iterator[_Piece]:
                 if stack.low >= span.end:
                     break
                 if stack.low > at:
-                    yield _Piece(at, stack.low, Kind.RUNTIME, _FREE_STACKS)
+                    yield _Piece(at, stack.low, Kind.RUNTIME, RuntimeUse.FREE_STACKS)
                 if stack.high > at:
                     yield stack
                     at = stack.high
             if at < span.end:
-                yield _Piece(at, span.end, Kind.RUNTIME, _FREE_STACKS)
+                yield _Piece(at, span.end, Kind.RUNTIME, RuntimeUse.FREE_STACKS)
 
 
 def _stacks(locator: Locator) -> Iterator[_Piece]:

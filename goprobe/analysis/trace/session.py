@@ -252,6 +252,32 @@ class Session:
             if self.gdb.pid:
                 self.gdb.remove_breakpoint(*numbers)
 
+    # What of GDB is used from elsewhere
+
+    @property
+    def gdb_version(self) -> str:
+        return self.gdb.version
+
+    @property
+    def runs(self) -> bool:
+        """Whether the program is still there."""
+        return bool(self.gdb.pid)
+
+    def stop_at(self, address: int) -> int:
+        """A breakpoint at a run-time address: its number."""
+        return self.gdb.insert_breakpoint(address)
+
+    def watch(self, address: int, size: int) -> int:
+        """A watchpoint on what is written there: its number."""
+        return self.gdb.insert_watchpoint(address, size)
+
+    def forget(self, number: int) -> None:
+        """Take a breakpoint or watchpoint away, where the program is still there."""
+        if self.runs:
+            self.gdb.remove_breakpoint(number)
+
+    # Breakpoints by WHERE
+
     def break_at(self, places: Sequence[BreakLocation]) -> None:
         """Set breakpoints; several places at one address become one."""
         addresses: dict[int, BreakLocation] = {}

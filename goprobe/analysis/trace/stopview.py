@@ -174,8 +174,9 @@ class StopView:
                 made = self.decoder.decode(binding.type, binding.place)
             except LeftOutError:
                 state = State.OPTIMIZED_OUT
-                kept = binding.why.partition(": ")[2]
-                why = f"the optimiser kept only a part of it: {kept}" if kept else binding.why
+                why = binding.why
+                if binding.spread:
+                    why = f"the optimiser kept only a part of it: {binding.spread}"
             except UnreadableError as error:
                 state, why = State.UNREADABLE, str(error)
             except (KeyError, NotGoError) as error:

@@ -93,7 +93,7 @@ class _Tracer:
         binary = self.prepared.built.binary
         report = TraceReport(
             go=Tool(program.go.version),
-            gdb=Tool(self.session.gdb.version),
+            gdb=Tool(self.session.gdb_version),
             binary=Binary(
                 path=str(binary),
                 build_id=program.elf.build_id,
@@ -126,7 +126,7 @@ class _Tracer:
 
     def _warn_of_versions(self) -> None:
         program = self.prepared.program
-        for warning in (go_warning(program.go.version), gdb_warning(self.session.gdb.version)):
+        for warning in (go_warning(program.go.version), gdb_warning(self.session.gdb_version)):
             if warning:
                 self.warnings.append(warning)
         if self.request.optimized and not program.info.optimized:

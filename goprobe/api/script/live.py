@@ -56,7 +56,7 @@ class LiveDriver:
             args=launch.args,
             binary=str(self._prepared.built.binary),
             go=self._prepared.program.go.version,
-            gdb=self._session.gdb.version,
+            gdb=self._session.gdb_version,
             pid=self._session.pid,
         )
 

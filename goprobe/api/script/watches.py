@@ -99,7 +99,7 @@ class Watches:
 
     def remove(self, number: int) -> None:
         """Watch it no more; a number that is gone already is no error."""
-        if self._watched.pop(number, None) and self._session.gdb.pid:
+        if self._watched.pop(number, None) and self._session.runs:
             self._arm()
 
     def is_ours(self, event: StopEvent) -> bool:
@@ -203,22 +203,22 @@ class Watches:
         return {word for w in self._watched.values() if not w.paused for word in w.words}
 
     def _arm(self) -> None:
-        gdb, wanted = self._session.gdb, self._wanted()
+        session, wanted = self._session, self._wanted()
         for word in self._words.keys() - wanted:
-            gdb.remove_breakpoint(self._words.pop(word))
+            session.forget(self._words.pop(word))
         for word in sorted(wanted - self._words.keys())[: WATCHES - len(self._words)]:
-            self._words[word] = gdb.insert_watchpoint(word, _WORD)
+            self._words[word] = session.watch(word, _WORD)
             self._ours.add(self._words[word])
         if any(w.stack for w in self._watched.values()):
             self._stop_at(self._entry)
         else:
             self._arrivals.clear()
             while self._stops:
-                gdb.remove_breakpoint(self._stops.popitem()[1])
+                session.forget(self._stops.popitem()[1])
 
     def _stop_at(self, address: int) -> None:
         if address and address not in self._stops:
-            self._stops[address] = self._session.gdb.insert_breakpoint(address)
+            self._stops[address] = self._session.stop_at(address)
             self._ours.add(self._stops[address])
 
 

@@ -227,9 +227,17 @@ class Gdb(Running):
         return str(self._mi.command(f"-data-evaluate-expression {quoted(expression)}")["value"])
 
     def console(self, line: str) -> str:
-        """What a line of GDB's command language prints; for tests."""
+        """What a line of GDB's command language prints."""
         [token] = self._mi.send(f"-interpreter-exec console {quoted(line)}")
         return self._mi.outcome(token).console
+
+    def put_code(self, address: int, code: int) -> None:
+        """Write two bytes of code into the program."""
+        self.console(f"set var *(short *) {address:#x} = {code:#x}")
+
+    def put_register(self, name: str, value: int) -> None:
+        """Give a register of the thread that stopped another value."""
+        self.console(f"set ${name} = {value:#x}")
 
     def kill(self) -> None:
         """End the program."""

@@ -45,6 +45,7 @@ class GoProgram:
         self.info: BuildInfo = build_info(elf, self.debug, assume=assume_go)
         self._variables: dict[int, FunctionVariables] = {}
         self._sources: dict[str, bool] = {}
+        self._facts: Facts | None = None
 
     def source(self, file: str) -> str:
         """A source file that the debug information names; "" where it was changed after the
@@ -65,21 +66,27 @@ class GoProgram:
     def stripped(self) -> bool:
         return not self.debug.present
 
-    @cached_property
+    @property
     def facts(self) -> Facts:
-        """Layouts and roots, from the cache where this binary was seen before."""
+        """Layouts and roots, those adopted first."""
+        if self._facts is None:
+            self._facts = self._described_facts()
+        return self._facts
+
+    def _described_facts(self) -> Facts:
+        """Those of the debug information, from the cache where this binary was seen before."""
         if self.stripped:
             raise NotGoError(
                 f"{self.elf.shown_as} is stripped: its runtime can be found only in a running "
                 "process"
             )
-        return cached(FACTS_ROOM, Derived(self.debug.source, str(self.go)), Facts, self._facts)
+        return cached(FACTS_ROOM, Derived(self.debug.source, str(self.go)), Facts, self._read_facts)
 
     def adopt(self, facts: Facts) -> None:
         """Take layouts and roots that were found otherwise, for a stripped binary."""
-        self.__dict__["facts"] = facts
+        self._facts = facts
 
-    def _facts(self) -> Facts:
+    def _read_facts(self) -> Facts:
         return Facts(layout_from_debug(self.debug, str(self.go)), roots_from_debug(self.debug))
 
     @cached_property

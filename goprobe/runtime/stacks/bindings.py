@@ -15,7 +15,8 @@ from goprobe.runtime.values.storage import Storage
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """A variable of a frame with its place. `why` explains every state but live."""
+    """A variable of a frame with its place. `why` explains every state but live; `spread` says in
+    which registers and words it lies, where that is no one place."""
 
     local: Local
     name: str
@@ -25,6 +26,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     place: Storage | None = None
     register: str = ""
     moved: bool = False
+    spread: str = ""
 
 
 def gone(local: Local, name: str, kind: GoType, why: str, *, moved: bool = False) -> Binding:

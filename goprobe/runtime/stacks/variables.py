@@ -272,12 +272,9 @@ class FrameVariables:
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
             return gone(local, name, kind, "the optimiser kept none of it")
         spread = ", ".join(_shown(p.piece) for p in binding)
+        why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         if not names:  # at no one address: not live, the contract has no nearer word for it
             why = f"the optimiser keeps its words apart: {spread}"
-            return Binding(
-                local=local, name=name, type=kind, state=State.REGISTER, why=why, place=place
-            )
-        why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         return Binding(
             local=local,
             name=name,
@@ -286,6 +283,7 @@ class FrameVariables:
             why=why,
             place=place,
             register=" ".join(names),
+            spread=spread,
         )
 
     def _parts(

@@ -7,10 +7,9 @@ that was freed since, or into memory that was a stack. What lies there now is no
 
 from __future__ import annotations
 
-from goprobe.model.location import Kind, Location
+from goprobe.model.location import Kind, Location, RuntimeUse
 
-_GIVEN_UP = ("stack cache", "manually managed span (free stack or GC work buffers)",
-             "free heap pages")  # fmt: skip
+_GIVEN_UP = (RuntimeUse.STACK_CACHE, RuntimeUse.FREE_MANUAL_SPAN, RuntimeUse.FREE_PAGES)
 
 
 def given_up(location: Location, goroutine: int) -> str:
