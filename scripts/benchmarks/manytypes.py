@@ -25,7 +25,7 @@ def syntax_trees() -> str:
     for i in range(_NODES):
         a, b = (7 * i + 1) % _NODES, (11 * i + 5) % _NODES
         lines.append(
-            f"type N{i} struct {{ at int; a *N{a}; b Node; list []*N{b}; name string }}\n"
+            f"type N{i} struct {{ at int; a *N{a}; b Node; list []*N{b}; c *N{a}; name string }}\n"
             f"func (n *N{i}) pos() int {{ return n.at }}\n"
             f"func n{i}(d int) *N{i} {{\n"
             "\tif d == 0 || left <= 0 { return nil }\n\tleft--\n"
@@ -34,7 +34,7 @@ def syntax_trees() -> str:
             f"\tcase 0: n.a = n{a}(d-1)\n"
             f"\tcase 1: n.b = any_(rand.Intn({_NODES}), d-1)\n"
             f"\tcase 2: left--; n.list = []*N{b}{{n{b}(d-1), nil}}\n\t}}\n"
-            f"\tif rand.Intn(d) > depth/2 {{ n.a = n{a}(d/2) }}\n"
+            f"\tif rand.Intn(d) > depth/2 {{ n.c = n{a}(d/2) }}\n"
             "\treturn n\n}"
         )
     lines.append("func any_(kind, d int) Node {\n\tswitch kind {")

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from goprobe import compiled
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import HeapQuestions, report_on
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import paths
 from goprobe.analysis.heap.snapshot import take
 from goprobe.binary.elf.buildinfo import GoVersion
+from goprobe.runtime.types import flow
 from goprobe.target.live import open_target
 from tests.support.go import Running, build, matrix, running, whole_matrix
 from tests.support.heap import TESTDATA
@@ -60,6 +62,35 @@ def test_every_object_has_the_type_that_the_program_printed(go: str) -> None:
         assert len(said(program)) > 60
         typed = float((graph.typing.shape != 0).mean())
         assert typed > 0.99
+
+
+SHAPES = (
+    "arena", "layered", "large", "syncmap", "chain-ab", "chains-kids", "chains-twice",
+    "chains-funcs", "chains-maps", "chains-any", "chains-errors", "chains-contexts",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(not compiled.installed(), reason="numba is not installed")
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("arguments", [("zoo.go",), *(("shapes.go", s, "2000") for s in SHAPES)])
+def test_compiled_code_finds_the_same_types(
+    arguments: tuple[str, ...], go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with graph_of(*arguments, go=go) as (_, plain):
+        every = range(len(plain.objects))
+        types = [_one_name(plain, node) for node in every]
+        retained = plain.retained
+        monkeypatch.setattr(compiled, "_WORTH_IT", 0)
+        monkeypatch.setattr(flow, "_ASIDE", 1)  # the least room: all is done in small pieces
+        fast = HeapGraph(plain.snapshot, lambda message: None)
+        assert [_one_name(fast, node) for node in every] == types
+        assert (fast.retained == retained).all()
+
+
+def _one_name(graph: HeapGraph, node: int) -> str:
+    """A tiny block may be named by any of the values in it."""
+    name = graph.type_name(node)
+    return "tiny" if name.startswith("tiny block holding") else name
 
 
 @pytest.mark.parametrize("go", matrix())

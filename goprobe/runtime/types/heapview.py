@@ -17,6 +17,7 @@ from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import ABSENT, HeapWords
 from goprobe.runtime.types.bymask import ByMask
 from goprobe.runtime.types.catalog import Catalog
+from goprobe.runtime.types.shape import Shape
 from goprobe.runtime.types.wholes import Slot, Wholes
 
 _WORD = 8
@@ -118,6 +119,16 @@ class HeapView:
         self.noscan: NDArray[np.bool_] = objects.spans.spanclass & 1 != 0
         self.room: Ints = objects.spans.elemsize - lead
         self.below: Ints = next_smaller(objects.spans) - lead
+
+    def may_be(self, shape: Shape, nodes: Ints) -> NDArray[np.bool_]:
+        """Whether each object may be one value of a shape."""
+        span = self.objects.span[nodes]
+        noscan = self.noscan[span]
+        fits: NDArray[np.bool_] = noscan != shape.pointers
+        fits &= (shape.size <= self.room[span]) & (shape.size > self.below[span])
+        if not shape.pointers and shape.size < TINY_BYTES:
+            fits |= noscan & (self.objects.spans.elemsize[span] == TINY_BYTES)
+        return fits
 
     def in_span(self, nodes: Ints) -> Ints:
         """How many bytes into its span each object begins."""

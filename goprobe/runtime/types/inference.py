@@ -19,8 +19,8 @@ from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.types.chains import Chains
 from goprobe.runtime.types.doubts import Doubts
+from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
 from goprobe.runtime.types.heapview import HeapView, different, groups, numbers
 from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
 from goprobe.runtime.types.parts import Parts
@@ -28,8 +28,6 @@ from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
 
 _WORD = 8
-_NARROW = 32
-_CHASE = 256
 _AT_ONCE = 1 << 19  # edges
 
 
@@ -51,25 +49,12 @@ class Typist:
         self.sure = np.zeros(view.n, bool)
         self._parts = Parts(view.n)
         self._doubts = Doubts(view, shapes, self._parts, self.shape, self.sure)
-        self._chains = Chains(view, shapes, self.shape, self._may_be)
+        self._stream = Stream(view, shapes, self.shape, self.sure, self._parts)
         self._pending: dict[int, list[Ints]] = {}
-        self._fits: dict[int, NDArray[np.bool_]] = {}
         self._later: list[tuple[int, Ints]] = []
         self._vague: list[tuple[Ints, int]] | None = []
-        self._narrow: dict[int, int] = {}
 
     # What may be what
-
-    def _may_be(self, shape: int) -> NDArray[np.bool_]:
-        """Of each span, whether its objects may be one value of the shape."""
-        if shape not in self._fits:
-            about = self._shapes[shape]
-            fits = self._view.noscan != about.pointers
-            fits &= (about.size <= self._view.room) & (about.size > self._view.below)
-            if not about.pointers and about.size < TINY_BYTES:
-                fits |= self._view.noscan & (self._view.objects.spans.elemsize == TINY_BYTES)
-            self._fits[shape] = fits
-        return self._fits[shape]
 
     def _outranks(self, shape: int, old: int) -> bool:
         """Whether a pointer that says `shape` says more than one that says `old`."""
@@ -100,23 +85,21 @@ class Typist:
         """Objects of which the runtime itself says that they begin with a value of a type."""
         if rtype and len(nodes):
             shape = self._shapes.of_rtype(rtype)
-            self._assign(nodes[self._may_be(shape)[self._view.objects.span[nodes]]], shape)
+            self._assign(nodes[self._view.may_be(self._shapes[shape], nodes)], shape)
 
     def _carries(self, rtype: int, nodes: Ints) -> None:
         if self._shapes.is_of_closure(rtype):
             self._run_code(nodes)
             return
         shape = self._shapes.of_rtype(rtype)
-        whole = self._may_be(shape)[self._view.objects.span[nodes]]
+        whole = self._view.may_be(self._shapes[shape], nodes)
         self._assign(nodes[whole], shape, sure=True)
         self._assign(nodes[~whole], self._shapes.array_of_rtype(rtype), sure=True)
 
     def run(self) -> Typing:
         nodes = np.flatnonzero(self._view.roots.shapes) + self._view.roots.base
         self.shape[nodes] = self._view.roots.shapes[nodes - self._view.roots.base]
-        known = self.shape[nodes]
-        for number, rows in groups(known, np.argsort(known, kind="stable")):
-            self._pending.setdefault(number, []).append(nodes[rows])
+        self._wait(nodes)
         self._flow()
         for rtype, carriers in self._later:
             self._assign(carriers, self._shapes.part_of_map(rtype))
@@ -131,6 +114,7 @@ class Typist:
             self._assign(nodes[self.shape[nodes] == 0], number)
         self._settle()
         vague, self._vague = self._vague or [], None
+        self._stream.has_generic()
         for carriers, number in vague:
             self._assign(carriers, number)
         self._settle()
@@ -155,9 +139,22 @@ class Typist:
 
     def _flow(self) -> None:
         while self._pending:
+            nodes = [nodes for parts in self._pending.values() for nodes in parts]
+            if self._stream.takes(sum(map(len, nodes))):
+                self._pending.clear()
+                for rule, shape, edges, source in self._stream.follow(np.concatenate(nodes)):
+                    self._apply(rule, shape, edges, source)
+                self._wait(self._stream.left())
+                continue
             shape = max(self._pending, key=lambda s: sum(map(len, self._pending[s])))
             parts = self._pending.pop(shape)
             self._spread(shape, np.concatenate(parts) if len(parts) > 1 else parts[0])
+
+    def _wait(self, nodes: Ints) -> None:
+        """Nodes that have got a shape, whose pointers are followed later."""
+        shapes = self.shape[nodes]
+        for shape, rows in groups(shapes, np.argsort(shapes, kind="stable")):
+            self._pending.setdefault(shape, []).append(nodes[rows])
 
     def _assign(self, nodes: Ints, shape: int, *, sure: bool = False) -> None:
         """Give a shape to those nodes that have none, or one that says less. What generic code
@@ -185,10 +182,6 @@ class Typist:
         """Follow the pointers of nodes that have just got a shape."""
         if not self._shapes[shape].rules[0].any():
             return
-        if len(nodes) <= _NARROW:
-            self._narrow[shape] = self._narrow.get(shape, 0) + 1
-            if self._narrow[shape] > _CHASE:
-                nodes = self._chains.chase(shape, nodes)
         for some in self._view.graph.in_batches(nodes, _AT_ONCE):
             self._spread_part(shape, some)
 
@@ -266,7 +259,7 @@ class Typist:
             )
             self._assign(target[good], shape, sure=True)
         else:
-            good = (into == 0) & self._may_be(shape)[span]
+            good = (into == 0) & self._view.may_be(about, target)
             good &= about.size >= self._parts.extent[target]
             self._assign(target[good], shape, sure=sure)
             self._holds(shape, target[~good], into[~good], about.size)
@@ -320,16 +313,17 @@ class Typist:
         tables = self._view.word_before(edges, source, -1)
         for table, rows in groups(tables, np.argsort(tables, kind="stable")):
             rtype = type_of_itab(self._view, table) if rule is Rule.IFACE else table
-            if not rtype:
-                continue
-            self._holds_value(rtype, edges[rows], source[rows])
+            key = table | 1 if rule is Rule.IFACE else table
+            if rtype:
+                self._holds_value(rtype, edges[rows], source[rows])
+            self._stream.know_interface(key, rtype)
 
     def _holds_value(self, rtype: int, edges: Ints, source: Ints) -> None:
         """The data words of interfaces that hold a value of a type."""
         direct = self._shapes.held_directly(rtype)
         if direct is None:  # a copy of its own of the value
             self._point(Rule.ONE, self._shapes.of_rtype(rtype), edges, sure=True)
-        elif direct[0] not in (Rule.NOTHING, Rule.EFACE, Rule.IFACE, Rule.SLICE):
+        elif direct[0] not in HELD_NOWHERE:
             self._apply(direct[0], direct[1], edges, source)
 
     def _closures(self, edges: Ints) -> None:
@@ -342,8 +336,10 @@ class Typist:
         """The types of closures, by the code that their first words lead to."""
         code = self._view.words_at(nodes, 0)
         for entry, rows in groups(code, np.argsort(code, kind="stable")):
-            if entry and self._view.witnesses.is_function(entry):
-                self._assign(nodes[rows], self._shapes.closure(entry), sure=True)
+            found = entry and self._view.witnesses.is_function(entry)
+            shape = self._shapes.closure(entry) if found else 0
+            self._assign(nodes[rows], shape, sure=True)
+            self._stream.know(~entry, Rule.ANY, shape)
 
     def _by_pointer_words(self) -> None:
         """Objects that nothing tells of, by what alone has pointers where they do."""
@@ -373,8 +369,10 @@ class Typist:
     def _carry(self, target: Ints) -> None:
         elements = self._view.words_at(target, self._view.witnesses.element_at)
         for element, rows in groups(elements, np.argsort(elements, kind="stable")):
-            if self._view.witnesses.catalog.row(element) >= 0:
-                self._assign(target[rows], self._shapes.chan_of(element), sure=True)
+            known = self._view.witnesses.catalog.row(element) >= 0
+            shape = self._shapes.chan_of(element) if known else 0
+            self._assign(target[rows], shape, sure=True)
+            self._stream.know(~element, Rule.ANY, shape)
 
     def _directories(self, table: int, edges: Ints, source: Ints) -> None:
         """maps.Map.dirPtr: tables, or where dirLen (the word behind) is 0 the only group."""

@@ -1,0 +1,196 @@
+"""What feeds the loop along which types flow (`flowloop`), and takes from it what was put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.compiled import worth_compiling
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.flowloop import GENERIC, READY, UNREAD, flow
+from goprobe.runtime.types.heapview import HeapView, by_key, different, numbers
+from goprobe.runtime.types.parts import Parts
+from goprobe.runtime.types.shape import Rule
+from goprobe.runtime.types.shapes import Shapes
+
+_NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays are
+_ASIDE = 1 << 18
+_KNOWN_LIMIT = 1 << 20
+_EVERYTHING = 1 << 62
+HELD_NOWHERE = (Rule.NOTHING, Rule.EFACE, Rule.IFACE, Rule.SLICE)
+"""What an interface's data word never is: its values are no interfaces, and slices are boxed."""
+
+
+class Stream:
+    """Follows pointers of nodes whose shapes are known. `types`, `sure` and `parts` are those of
+    the objects so far, which the loop changes."""
+
+    def __init__(
+        self, view: HeapView, shapes: Shapes, types: Ids, sure: NDArray[np.bool_], parts: Parts
+    ) -> None:
+        self._view = view
+        self._shapes = shapes
+        self._shape = types
+        self._sure = sure
+        self._parts = parts
+        self._tables = _Tables(shapes)
+        self._known: dict[int, tuple[int, int, bool]] = {}
+        self._sorted: tuple[NDArray[np.int64], Ids, Ids, Ids] | None = None
+        widest = int(np.diff(view.graph.first).max(initial=0))
+        room = max(_ASIDE, widest)
+        # Pages of these that are not used take no memory.
+        self._queue = np.empty(len(types) + room, np.int32)
+        self._aside = (
+            np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.int8),
+            np.empty(room, np.int32),
+        )  # fmt: skip
+        self._arrays = (
+            np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64),
+            np.empty(room, np.int64),
+        )  # fmt: skip
+        self._left = np.zeros(0, np.int64)
+        self._compiled = worth_compiling(len(view.graph.target))
+
+    def takes(self, count: int) -> bool:
+        """Whether so many nodes are better looked at one after the other."""
+        return self._compiled or count <= _NARROW
+
+    def know(self, word: int, rule: Rule, shape: int, *, sure: bool = False) -> None:
+        """What a word tells that is met again and again; see `flow`."""
+        if len(self._known) < _KNOWN_LIMIT and word not in self._known:
+            self._tables.read(shape)
+            self._known[word] = (int(rule), shape, sure)
+            self._sorted = None
+
+    def know_interface(self, key: int, rtype: int) -> None:
+        """What the first word of an interface tells of the other: that of a value of a type, 0
+        where there is no type."""
+        direct = self._shapes.held_directly(rtype) if rtype else (Rule.NOTHING, 0)
+        if direct is None:
+            self.know(key, Rule.ONE, self._shapes.of_rtype(rtype), sure=True)
+        elif direct[0] in HELD_NOWHERE:
+            self.know(key, Rule.NOTHING, 0)
+        elif direct[0] in (Rule.ONE, Rule.ANY):
+            self.know(key, *direct)
+
+    def has_generic(self) -> None:
+        """From now on what generic code calls a type is as good as any other name."""
+        self._tables.has_generic()
+
+    def follow(self, nodes: Ints) -> Iterator[tuple[Rule, int, Ints, Ints]]:
+        """Pointers of which more has to be thought: rule and shape, edges, sources."""
+        state = np.zeros(4, np.int64)
+        self._wait(state, nodes)
+        while state[0] < state[1]:
+            most = _EVERYTHING if self._compiled else max(_NARROW, len(nodes))
+            self._run(state, most)
+            head, tail, aside, arrays = state.tolist()
+            self._note_arrays(arrays)
+            yield from self._put_aside(aside)
+            waiting = self._queue[head:tail].astype(np.int64)
+            if len(waiting) > most:
+                self._left = waiting
+                return
+            self._wait(state, waiting)
+
+    def _wait(self, state: NDArray[np.int64], nodes: Ints) -> None:
+        """Fill the queue. Each node is in it once: so there is always room for the next one's."""
+        nodes = different(nodes, len(self._shape))
+        self._tables.read_all(numbers(self._shape[nodes]))
+        self._queue[: len(nodes)] = nodes
+        state[:] = (0, len(nodes), 0, 0)
+
+    def left(self) -> Ints:
+        """Nodes that `follow` has left to others: too many for it."""
+        left, self._left = self._left, self._left[:0]
+        return left
+
+    def _run(self, state: NDArray[np.int64], most: int) -> None:
+        view, tables, graph = self._view, self._tables, self._view.graph
+        objects, spans = view.objects, view.objects.spans
+        flow(
+            state, self._queue, most, view.n,
+            graph.first, graph.offset, graph.target, graph.into,
+            objects.span, objects.base.view(np.int64), self._shape, self._sure, self._parts.extent,
+            spans.base.view(np.int64), view.words.start, view.lead, view.room, view.below,
+            view.noscan, spans.elemsize, view.words.words.view(np.int64),
+            view.witnesses.element_at, *tables.columns, *self._keys(), *self._aside, *self._arrays,
+        )  # fmt: skip
+
+    def _keys(self) -> tuple[NDArray[np.int64], Ids, Ids, Ids]:
+        if self._sorted is None:
+            rows = sorted((key, *told) for key, told in self._known.items())
+            columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+            keys, *others = (np.array(column, np.int64) for column in columns)
+            rules, shapes, sure = (column.astype(np.int32) for column in others)
+            self._sorted = (keys, rules, shapes, sure)
+        return self._sorted
+
+    def _note_arrays(self, count: int) -> None:
+        shape, node, into, length = self._arrays
+        shape, node, into, length = shape[:count], node[:count], into[:count], length[:count]
+        for (number,), rows in by_key(shape):
+            self._parts.reach(number, node[rows].astype(np.int64), into[rows], length[rows])
+
+    def _put_aside(self, count: int) -> Iterator[tuple[Rule, int, Ints, Ints]]:
+        edges, source, rule, shape = self._aside
+        edges, nodes = edges[:count].copy(), source[:count].astype(np.int64)
+        for (kind, number), rows in by_key(rule[:count].copy(), shape[:count].copy()):
+            self._tables.read(number)
+            yield Rule(kind), number, edges[rows], nodes[rows]
+
+
+class _Tables:
+    """Shapes as columns, each read when it is first asked for."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+        self._generic = True
+        self._rules = 0
+        self.columns: tuple[NDArray[np.generic], ...] = (
+            np.zeros(1, np.int8), np.zeros(1, np.int64), np.zeros(1, np.int32),
+            np.zeros(1, np.bool_), np.zeros(1, np.int64), np.zeros(1, np.int32),
+            np.zeros(1, np.int8), np.zeros(1, np.int32),
+        )  # fmt: skip
+
+    def read_all(self, shapes: list[int]) -> None:
+        for shape in shapes:
+            self.read(shape)
+
+    def read(self, shape: int) -> None:
+        self._grow(6, shape + 1, slice(6))
+        kinds, size, length, pointers, begin, count, *_ = self.columns
+        if kinds[shape] != UNREAD:
+            return
+        about = self._shapes[shape]
+        rules, targets = about.rules
+        generic = self._generic and self._shapes.is_generic(shape)
+        kinds[shape] = GENERIC if generic else READY
+        size[shape], length[shape], pointers[shape] = about.size, about.words, about.pointers
+        if rules.any():
+            begin[shape], count[shape] = self._rules, len(rules)
+            end = self._rules + len(rules)
+            self._grow(6, end, slice(6, 8))
+            self.columns[6][self._rules : end] = rules
+            self.columns[7][self._rules : end] = targets
+            self._rules = end
+
+    def has_generic(self) -> None:
+        self._generic = False
+        kinds = self.columns[0]
+        kinds[kinds == GENERIC] = READY
+
+    def _grow(self, first: int, count: int, which: slice) -> None:
+        have = len(self.columns[which.start or 0])
+        if count <= have:
+            return
+        larger = [
+            np.concatenate((column, np.zeros(max(have, count - have), column.dtype)))
+            for column in self.columns[which]
+        ]
+        columns = list(self.columns)
+        columns[which] = larger
+        self.columns = tuple(columns)

@@ -1,0 +1,195 @@
+"""The flow of types along pointers, edge by edge: what is certain, and nothing contradicts.
+
+All else is put aside for `inference`, which decides what says more.
+"""
+
+from __future__ import annotations
+
+from goprobe.compiled import Row, loop
+
+# Of shapes: what the loop may do with them.
+UNREAD, READY, GENERIC = 0, 1, 2
+
+_NOTHING, _ONE, _ARRAY, _ANY, _EFACE, _IFACE, _FUNC = 0, 1, 2, 3, 4, 5, 6
+_DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN = 7, 8, 9, 10, 11  # as shape.Rule has them
+_NO_OFFSET = (1 << 32) - 1
+_TINY = 16
+_LARGEST = 1 << 47
+_ABSENT = -1
+
+
+@loop
+def flow(
+    state: Row, queue: Row, most: int, n: int,
+    first: Row, offset: Row, target: Row, into: Row,
+    span: Row, base: Row, shape: Row, sure: Row, extent: Row,
+    span_base: Row, start: Row, lead: Row, room: Row, below: Row, noscan: Row, slot: Row,
+    words: Row, element_at: int,
+    kinds: Row, size: Row, length: Row, pointers: Row, begin: Row, count: Row,
+    rules: Row, rule_shape: Row,
+    known: Row, known_rule: Row, known_shape: Row, known_sure: Row,
+    aside_edge: Row, aside_source: Row, aside_rule: Row, aside_shape: Row,
+    array_shape: Row, array_node: Row, array_into: Row, array_length: Row,
+) -> int:  # fmt: skip
+    """Follows the pointers of the nodes in `queue`, and of what gets a shape on the way.
+
+    Ends when nothing is left, when more than `most` wait, or where the next node might not find
+    room for what it leads to. `known` are words that tell a type, ascending: first words of
+    interfaces (itabs with the lowest bit set), and the complements of closures' code and of
+    channels' elements.
+    """
+    head, tail, aside, arrays = state[0], state[1], state[2], state[3]
+    while head < tail and tail - head <= most:
+        node = queue[head]
+        edges = first[node + 1] - first[node]
+        if aside + edges > len(aside_edge) or arrays + edges > len(array_node):
+            break
+        if tail + edges > len(queue):
+            break
+        head += 1
+        own = shape[node]
+        words_before, place = 0, _ABSENT
+        if node < n:
+            at_span = span[node]
+            words_before = lead[at_span] >> 3
+            if start[at_span] != _ABSENT:
+                place = start[at_span] + ((base[node] - span_base[at_span]) >> 3)
+        if own == 0 or kinds[own] == UNREAD:
+            continue
+        for edge in range(first[node], first[node + 1]):
+            to, word = target[edge], offset[edge]
+            if to >= n or word == _NO_OFFSET or word < words_before or sure[to]:
+                continue
+            at = word - words_before
+            if length[own] > 0:
+                at %= length[own]
+            if at >= count[own]:
+                continue
+            rule, told = rules[begin[own] + at], rule_shape[begin[own] + at]
+            if rule == _NOTHING:
+                continue
+            asked, wanted = rule, told
+            at_span = span[to]
+            inside = into[edge] - lead[at_span]
+            certain = rule in (_ANY, _ARRAY)
+            put_aside, taken = False, False
+
+            # Words that tell what the pointer means.
+            key = 0
+            if rule in (_EFACE, _IFACE):
+                if place == _ABSENT or word == 0:
+                    put_aside = True
+                else:
+                    key = words[place + word - 1]
+                    if key == 0:
+                        continue
+                    put_aside = key & 7 != 0  # no address of a type, or of an itab
+                    if rule == _IFACE:
+                        key |= 1
+            elif rule in (_FUNC, _CHAN):
+                if inside != 0:
+                    continue
+                if start[at_span] == _ABSENT:
+                    put_aside = True
+                else:
+                    behind = lead[at_span] if rule == _FUNC else lead[at_span] + element_at
+                    if behind + 8 > slot[at_span]:
+                        continue
+                    begins = start[at_span] + ((base[to] - span_base[at_span] + behind) >> 3)
+                    key = ~words[begins]
+            elif rule in (_DIRECTORY, _TRIE):
+                put_aside = True
+            if not put_aside and (rule in (_EFACE, _IFACE) or rule in (_FUNC, _CHAN)):
+                low, high = 0, len(known)
+                while low < high:
+                    middle = (low + high) >> 1
+                    if known[middle] < key:
+                        low = middle + 1
+                    else:
+                        high = middle
+                if low < len(known) and known[low] == key:
+                    certain = known_sure[low] != 0
+                    rule, told = known_rule[low], known_shape[low]
+                    if rule == _NOTHING or told == 0:
+                        continue
+                else:
+                    put_aside = True
+
+            # What it says of its target.
+            if not put_aside:
+                if told == 0:
+                    continue
+                if told >= len(kinds) or kinds[told] != READY:
+                    put_aside = True
+                elif rule == _ONE:
+                    fits = (
+                        noscan[at_span] != pointers[told]
+                        and below[at_span] < size[told] <= room[at_span]
+                    ) or (
+                        not pointers[told] and size[told] < _TINY
+                        and noscan[at_span] and slot[at_span] == _TINY
+                    )  # fmt: skip
+                    if inside == 0 and fits and size[told] >= extent[to]:
+                        taken = True
+                    elif inside < 0 or inside + size[told] > room[at_span]:
+                        continue
+                    else:
+                        put_aside = True
+                elif rule == _TEXT:
+                    if inside < 0 or not noscan[at_span]:
+                        continue
+                    taken = True
+                elif rule == _ANY:
+                    if inside != 0:
+                        continue
+                    taken = True
+                elif rule == _ARRAY:
+                    each = max(size[told], 1)
+                    if (
+                        inside < 0 or inside % each != 0
+                        or noscan[at_span] == pointers[told] or size[told] > room[at_span]
+                    ):  # fmt: skip
+                        continue
+                    taken = True
+                elif rule == _SLICE and place != _ABSENT:
+                    each = max(size[told], 1)
+                    elements = words[place + word + 2] if place + word + 2 < len(words) else 0
+                    if elements < 0 or elements > _LARGEST // each:
+                        elements = _LARGEST // each
+                    end = inside + elements * each
+                    if inside < 0 or elements == 0 or end > room[at_span]:
+                        continue
+                    whole = (
+                        inside % each == 0 and end > below[at_span]
+                        and noscan[at_span] != pointers[told] and end >= extent[to]
+                    )  # fmt: skip
+                    begun = inside == 0 or not pointers[told]
+                    tiny = noscan[at_span] and slot[at_span] == _TINY
+                    if not ((whole and begun) or tiny) or (shape[to] != 0 and shape[to] != told):
+                        put_aside = True
+                    else:
+                        taken = True
+                        if whole:
+                            array_shape[arrays], array_node[arrays] = told, to
+                            array_into[arrays], array_length[arrays] = inside, end - inside
+                            arrays += 1
+                else:
+                    put_aside = True
+
+            if taken:
+                old = shape[to]
+                if old == 0 or (certain and old != told):
+                    shape[to] = told
+                    if count[told] > 0:
+                        queue[tail] = to
+                        tail += 1
+                elif old != told:
+                    put_aside = True
+                if certain:
+                    sure[to] = True
+            if put_aside:
+                aside_edge[aside], aside_source[aside] = edge, node
+                aside_rule[aside], aside_shape[aside] = asked, wanted
+                aside += 1
+    state[0], state[1], state[2], state[3] = head, tail, aside, arrays
+    return tail - head
