@@ -16,6 +16,14 @@ settings.register_profile("goprobe", deadline=None, suppress_health_check=[Healt
 settings.load_profile("goprobe")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Only what is marked, with its reason, may try again: elsewhere a second try hides a flaw."""
+    for item in items:
+        if mark := item.get_closest_marker("races"):
+            assert mark.args, f"{item.nodeid}: why does it race?"
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(autouse=True)
 def reports_hold(request: pytest.FixtureRequest) -> Iterator[None]:
     """No report that a test has made contradicts itself, but where a test wants it to."""

@@ -163,7 +163,7 @@ def test_tests_pass_their_arguments_on(checkout: Path, tools: Path) -> None:
     done = run(checkout / "scripts/test", "tests/process", "-k", "a and b", path=tools)
     assert done.stdout.splitlines() == [
         "python scripts/lib/toolchains.py --newest",
-        "python -m pytest -n 2 --dist worksteal --reruns 0 tests/process -k a and b",
+        "python -m pytest -n 2 --dist worksteal tests/process -k a and b",
     ]
 
 

@@ -67,6 +67,7 @@ def test_many_threads_are_refused_before_any_of_them_stands(
     assert_free(crowd.pid)
 
 
+@pytest.mark.races("how long a stop takes is the machine's to say, too, where others use it")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_promise_is_kept(crowd: Running, command: list[str]) -> None:
     name, *more = command
@@ -92,6 +93,7 @@ def test_nonsense_is_refused(crowd: Running) -> None:
     assert ran.code == 2 and "is no length of time" in ran.err
 
 
+@pytest.mark.races("how long a stop takes is the machine's to say, too, where others use it")
 def test_what_reads_for_too_long_is_cut_off() -> None:
     with target("heart") as program:
         with (

@@ -81,6 +81,7 @@ def test_page_without_a_script_says_as_much(window: Browser, tmp_path: Path, kin
         assert told.strip() in plain
 
 
+@pytest.mark.races("a browser lays out and animates in its own time")
 def test_the_header_points_at_its_bytes(window: Browser, tmp_path: Path) -> None:
     window.open(_page(tmp_path, trace()))
     shown = "document.querySelectorAll('.stop:not([hidden]) .thing b')"
@@ -115,6 +116,7 @@ def test_a_stack_that_has_moved_since_is_drawn_as_the_stack_it_was(
     assert named == ["stack of goroutine 1", "stack of goroutine 1"]
 
 
+@pytest.mark.races("a browser lays out and animates in its own time")
 def test_motion_only_for_readers_who_want_it(window: Browser, tmp_path: Path) -> None:
     page = _page(tmp_path, moving(2))
     for still in (True, False):

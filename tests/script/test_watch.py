@@ -25,7 +25,7 @@ func here(p *int, b *byte) uintptr { return uintptr(unsafe.Pointer(p)) }
 
 //go:noinline
 func deep(n int, p *int) int {
-	var pad [128]int
+	var pad [1024]int
 	pad[n] = n
 	if n == 0 {
 		*p += 1
@@ -49,10 +49,10 @@ func main() {
 		poke(i, i+1)
 	}
 	poke(3, 4)
-	deep(100, &x)
+	deep(12, &x)
 	x = 100
 	short()
-	deep(60, &x)
+	deep(8, &x)
 	println(x)
 }
 """
@@ -166,7 +166,7 @@ def test_stepping_over_a_call_in_which_a_watched_stack_moves(binary: str) -> Non
     with at_first(binary) as (program, _, stop):
         program.clear("main.here")
         x = number(stop, "p")
-        line = 1 + PROGRAM.splitlines().index("\tdeep(100, &x)")
+        line = 1 + PROGRAM.splitlines().index("\tdeep(12, &x)")
         before = stop.until(line) if stop.function == "main.main" else stop.finish()
         assert before is not None
         before = before.until(line)
