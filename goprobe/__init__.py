@@ -15,10 +15,31 @@ if TYPE_CHECKING:
     from goprobe.analysis.trace.trace import TraceRequest, trace
     from goprobe.api.escape import assert_no_allocation, assert_promises, escape
     from goprobe.api.process import Process, Snapshot, attach
+    from goprobe.api.script.diff import Changed, Diff, Moved
     from goprobe.api.script.driver import GOROUTINE, PANIC, STACK_MOVE
-    from goprobe.api.script.program import Program, StopWarning, launch, replay
-    from goprobe.api.script.stop import Diff, Stop, Watch
-    from goprobe.errors import GoprobeError
+    from goprobe.api.script.program import Program, launch, replay
+    from goprobe.api.script.stop import FrameScope, Stop, StopWarning, Watch
+    from goprobe.api.script.typed import TypedMemory
+    from goprobe.api.script.value import Value
+    from goprobe.errors import (
+        BuildError,
+        CannotWorkError,
+        GoprobeError,
+        NoGdbError,
+        NoGoError,
+        NoSuchElementError,
+        NoSuchFieldError,
+        NotGoError,
+        NotPermittedError,
+        TargetError,
+        TargetGoneError,
+        TargetTimeoutError,
+        UsageError,
+    )
+    from goprobe.model.heap import HeapReport
+    from goprobe.model.location import Kind, Location
+    from goprobe.model.trace import Exit
+    from goprobe.model.value import Data, Element, State, Variable
     from goprobe.version import __version__
 
 _HOMES = {
@@ -32,13 +53,43 @@ _HOMES = {
     "GOROUTINE": "goprobe.api.script.driver",
     "STACK_MOVE": "goprobe.api.script.driver",
     "Program": "goprobe.api.script.program",
-    "StopWarning": "goprobe.api.script.program",
+    "StopWarning": "goprobe.api.script.stop",
     "launch": "goprobe.api.script.program",
     "replay": "goprobe.api.script.program",
     "Stop": "goprobe.api.script.stop",
     "Watch": "goprobe.api.script.stop",
-    "Diff": "goprobe.api.script.stop",
-    "GoprobeError": "goprobe.errors",
+    "Diff": "goprobe.api.script.diff",
+    "Moved": "goprobe.api.script.diff",
+    "Changed": "goprobe.api.script.diff",
+    "FrameScope": "goprobe.api.script.stop",
+    "TypedMemory": "goprobe.api.script.typed",
+    "Value": "goprobe.api.script.value",
+    "HeapReport": "goprobe.model.heap",
+    "Kind": "goprobe.model.location",
+    "Location": "goprobe.model.location",
+    "Exit": "goprobe.model.trace",
+    "Data": "goprobe.model.value",
+    "Element": "goprobe.model.value",
+    "State": "goprobe.model.value",
+    "Variable": "goprobe.model.value",
+    **dict.fromkeys(
+        (
+            "BuildError",
+            "CannotWorkError",
+            "GoprobeError",
+            "NoGdbError",
+            "NoGoError",
+            "NoSuchElementError",
+            "NoSuchFieldError",
+            "NotGoError",
+            "NotPermittedError",
+            "TargetError",
+            "TargetGoneError",
+            "TargetTimeoutError",
+            "UsageError",
+        ),
+        "goprobe.errors",
+    ),
     "__version__": "goprobe.version",
     "trace": "goprobe.analysis.trace.trace",
     "TraceRequest": "goprobe.analysis.trace.trace",
@@ -48,14 +99,39 @@ __all__ = [
     "GOROUTINE",
     "PANIC",
     "STACK_MOVE",
+    "BuildError",
+    "CannotWorkError",
+    "Changed",
+    "Data",
     "Diff",
+    "Element",
+    "Exit",
+    "FrameScope",
     "GoprobeError",
+    "HeapReport",
+    "Kind",
+    "Location",
+    "Moved",
+    "NoGdbError",
+    "NoGoError",
+    "NoSuchElementError",
+    "NoSuchFieldError",
+    "NotGoError",
+    "NotPermittedError",
     "Process",
     "Program",
     "Snapshot",
+    "State",
     "Stop",
     "StopWarning",
+    "TargetError",
+    "TargetGoneError",
+    "TargetTimeoutError",
     "TraceRequest",
+    "TypedMemory",
+    "UsageError",
+    "Value",
+    "Variable",
     "Watch",
     "__version__",
     "assert_no_allocation",
@@ -66,6 +142,10 @@ __all__ = [
     "replay",
     "trace",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> object:

@@ -2,6 +2,8 @@
 
     GoprobeError
     ├── UsageError           2  the command line, or what it names, makes no sense
+    │   ├── NoSuchElementError 2 a script asks for a variable, element or key that is not there
+    │   ├── NoSuchFieldError 2   a script asks for a field that a value has not
     │   ├── BuildError       2  the Go program does not build (carries the compiler's lines)
     │   └── NotGoError       2  the file or process is not a Go program that goprobe can read
     │       └── UndescribedError 2  its binary does not describe what is needed of Go's runtime
@@ -50,6 +52,17 @@ class GoprobeError(Exception):
 
 class UsageError(GoprobeError):
     exit_code = 2
+
+
+class NoSuchElementError(UsageError, KeyError, IndexError):
+    """A variable, element or key that is not there."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class NoSuchFieldError(UsageError, AttributeError):
+    """A field that a value has not."""
 
 
 class BuildError(UsageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from goprobe.model.address import Address
 from goprobe.model.trace import Exit, StopReport
 
 RECORDING_SCHEMA = "goprobe.recording/1"
@@ -26,7 +27,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `where` is the WHERE of the breakpoint, "" for other reasons; `watch` the number of the watch
     that it stopped for. `cut` is the step ("finish", …) that the program was stopped in before its
-    end, "" where none was.
+    end, "" where none was. `watches` says where the bytes of each watch lie by now.
     """
 
     stop: StopReport | UnsetType = UNSET
@@ -34,6 +35,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str = ""
     watch: int = 0
     cut: str = ""
+    watches: dict[int, Address] = msgspec.field(default_factory=dict)
 
 
 class RecordingHead(msgspec.Struct, frozen=True, kw_only=True):

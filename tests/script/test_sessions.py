@@ -84,9 +84,9 @@ def test_the_issue_s_own_example() -> None:
             seen.append(stop.where)
             if stop.where == "fmt.Println":
                 msg = stop["msg"]
-                assert str(msg.location.kind) == "goroutine_stack"  # type: ignore[union-attr]
-                assert msg.data.location.kind == Kind.RODATA  # type: ignore[union-attr]
-                assert msg.data.text == "Hello, Go!"  # type: ignore[union-attr]
+                assert str(msg.location.kind) == "goroutine_stack"
+                assert msg.data.location.kind == Kind.RODATA
+                assert msg.data.text == "Hello, Go!"
         assert seen == ["main.main", "fmt.Println"]
         assert program.exit is not None
         assert program.exit.code == 0
@@ -96,9 +96,9 @@ def test_callbacks_and_conditions() -> None:
     depths: list[str] = []
     with goprobe.launch(binary()) as program:
 
-        @program.on("main.grow", when=lambda s: s["depth"].value.text in ("100", "50", "0"))  # type: ignore[union-attr]
+        @program.on("main.grow", when=lambda s: s["depth"].value.text in ("100", "50", "0"))
         def _(stop: goprobe.Stop) -> None:
-            depths.append(stop["depth"].value.text)  # type: ignore[union-attr]
+            depths.append(stop["depth"].value.text)
 
         program.run_to_end()
     assert depths == ["100", "50", "0"]
@@ -125,7 +125,7 @@ def test_until_a_line() -> None:
         stop = next(program.run(["main.step"]))
         there = stop.until(stop.line + 3)
         assert there is not None
-        assert there["n"].value.text == "4"  # type: ignore[union-attr]
+        assert there["n"].value.text == "4"
 
 
 def test_what_cannot_be_done_leaves_the_stop_as_it_is() -> None:
@@ -140,7 +140,7 @@ def test_what_cannot_be_done_leaves_the_stop_as_it_is() -> None:
         assert stop.function == "main.step"
         there = stop.until(stop.line + 3)
         assert there is not None
-        assert there["n"].value.text == "4"  # type: ignore[union-attr]
+        assert there["n"].value.text == "4"
 
 
 def test_events_of_the_runtime() -> None:
@@ -182,7 +182,7 @@ def test_watching_a_global() -> None:
 def test_typed_reads() -> None:
     with goprobe.launch(binary()) as program:
         stop = next(program.run(["main.step"]))
-        pointer = int(stop["list"].value.text, 16)  # type: ignore[union-attr]
+        pointer = int(stop["list"].value.text, 16)
         first = program.type("main.node").at(pointer)
         assert (int(first.val), str(first.tag)) == (1, "first")
         assert (int(first.next.val), str(first.next.tag)) == (2, "second")
@@ -199,8 +199,8 @@ def test_asking_a_stop() -> None:
     with goprobe.launch(binary()) as program:
         stop = next(program.run(["main.step"]))
         here = stop["here"]
-        assert stop.locate(int(here.address)).kind == Kind.GOROUTINE_STACK  # type: ignore[arg-type]
-        assert stop.read(int(here.address), 8) == (42).to_bytes(8, "little")  # type: ignore[arg-type]
+        assert stop.locate(int(here.address)).kind == Kind.GOROUTINE_STACK
+        assert stop.read(int(here.address), 8) == (42).to_bytes(8, "little")
         assert any(g.id == stop.goroutine for g in stop.goroutines())
         census = stop.heap()
         assert census.census.objects > 0

@@ -69,7 +69,7 @@ def line_of(name: str, file: str = "steps.go") -> int:
 
 
 def value(stop: goprobe.Stop, name: str) -> str:
-    return stop[name].value.text  # type: ignore[union-attr]
+    return stop[name].text
 
 
 def test_over_a_loop_of_one_line(release: str) -> None:

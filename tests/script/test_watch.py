@@ -73,7 +73,7 @@ def at_first(binary: str) -> Iterator[tuple[goprobe.Program, Iterator[goprobe.St
 
 
 def number(stop: goprobe.Stop, name: str) -> int:
-    return int(stop[name].value.text, 0)  # type: ignore[union-attr]
+    return int(stop[name].value.text, 0)
 
 
 def test_only_the_bytes_themselves(binary: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET
 
 import goprobe
-from goprobe.model.value import Value, Variable
+from goprobe.model.value import Element, Value, Variable
 from tests.support.gdb import gdbs
 from tests.support.go import build, matrix
 
@@ -17,7 +17,7 @@ SOURCES = Path(__file__).parents[2] / "testdata" / "variables"
 UNOPTIMIZED = ("-gcflags=all=-N -l",)
 
 
-def value(variable: Variable) -> Value:
+def value(variable: Variable | Element) -> Value:
     assert variable.value is not UNSET, variable
     return variable.value
 
@@ -34,7 +34,7 @@ def test_of_captured_and_shadowing_variables_the_one_in_scope_is_meant(go: str) 
     binary = build(SOURCES / "capture.go", go=go, flags=UNOPTIMIZED)
     lines = [f"capture.go:{line}" for line in (9, 13, 17, 19, 22)]
     with goprobe.launch(str(binary)) as program:
-        seen = [(stop.line, value(stop["v"]).text) for stop in program.run(breaks=lines)]
+        seen = [(stop.line, value(stop["v"].part).text) for stop in program.run(breaks=lines)]
     assert seen == [(9, "1"), (13, "2"), (17, "20"), (17, "21"), (19, "2"), (22, "1")]
 
 
@@ -42,7 +42,7 @@ def test_float_parameters_are_told_at_the_entry(go: str) -> None:
     binary = build(SOURCES / "floats.go", go=go, flags=UNOPTIMIZED)
     with goprobe.launch(str(binary)) as program:
         stop = next(program.run(breaks=["main.area"]))
-        told = {name: value(stop[name]).text for name in ("w", "h", "n")}
+        told = {name: value(stop[name].part).text for name in ("w", "h", "n")}
     assert told == {"w": "2.5", "h": "4", "n": "3"}
 
 
@@ -51,7 +51,7 @@ def test_a_variable_told_as_live_is_what_the_running_call_received(go: str) -> N
     received: list[str] = []
     with goprobe.launch(str(binary)) as program:
         for stop in program.run(breaks=["main.see"]):
-            n = value(stop["n"]).text
+            n = value(stop["n"].part).text
             received.append(n)
             for variable in stop.variables:
                 if variable.name in ("i", "k") and variable.state in ("live", "register"):

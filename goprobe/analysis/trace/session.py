@@ -237,10 +237,10 @@ class Session:
         with self._runs():
             return self._leave() or self.gdb.resume(timeout=self.time_left())
 
-    def step_instruction(self) -> StopEvent:
-        """One instruction of the thread that stopped."""
+    def step_instruction(self, thread: int) -> StopEvent:
+        """One instruction of a thread."""
         with self._runs():
-            return self.gdb.step_instruction(timeout=self.time_left())
+            return self.gdb.step_instruction(thread, timeout=self.time_left())
 
     @contextmanager
     def temporary(self, conditions: Mapping[int, str]) -> Iterator[frozenset[int]]:

@@ -38,8 +38,12 @@ class Driver(Protocol):
     def halted(self) -> Moment | None:
         """Where the program was halted when a wait for it was given up; None where it was not."""
 
-    def watch(self, address: int, size: int) -> tuple[int, ...]:
-        """Stop after a change of these bytes: numbers of watches for `unwatch`."""
+    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
+        """Stop after a change of these bytes: numbers of watches for `unwatch`. With the size of an
+        `element` they are a header, and what that leads to is watched, too."""
+
+    def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
+        """What of these watches the processor cannot watch."""
 
     def unwatch(self, number: int) -> None: ...
 
@@ -53,6 +57,22 @@ class Driver(Protocol):
 
     def value(self, type_name: str, address: int) -> Element:
         """The value of a Go type at an address."""
+
+    def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        """Elements of an array at an address, or of a slice whose array is there."""
+
+    def entry(self, type_name: str, address: int, kind: str, key: str) -> Element | None:
+        """The value in the map whose header is at an address, by the text of its key; `kind` is
+        "string" or "number"."""
+
+    def entries(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        """Keys and values of a map by turns."""
+
+    def extent(self, type_name: str) -> tuple[int, int]:
+        """A type's size, and that of one element of what it leads to as a header (0: none)."""
+
+    def global_variable(self, name: str) -> Element:
+        """A variable of a package: "main.counter"."""
 
     def goroutines(self) -> tuple[GoroutineState, ...]: ...
 

@@ -11,10 +11,12 @@ from goprobe.analysis.goroutines.goroutines import goroutine_states
 from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
 from goprobe.analysis.trace.session import Launch, Session, prepare
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.api.script import typedreads
 from goprobe.api.script.driver import GOROUTINE, PANIC, STACK_MOVE
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
 from goprobe.api.script.watches import Notice, Watches
+from goprobe.arch.registers import PC
 from goprobe.errors import (
     CannotWorkError,
     TargetError,
@@ -22,6 +24,7 @@ from goprobe.errors import (
     UnreadableError,
     UsageError,
 )
+from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
@@ -30,7 +33,6 @@ from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
 from goprobe.model.value import Element, Variable
 from goprobe.process.gdb.mi import StopEvent
-from goprobe.runtime.values.storage import InMemory
 
 # Where the runtime is when the event happens (src/runtime/panic.go, proc.go, stack.go).
 _EVENTS = {
@@ -51,6 +53,7 @@ class LiveDriver:
         self._watches = Watches(self._session)
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._notice: Notice | None = None
+        self._writers: list[tuple[int, int]] = []
         self.info = SessionInfo(
             target=launch.target,
             args=launch.args,
@@ -79,14 +82,27 @@ class LiveDriver:
 
     def resume(self) -> Moment:
         self._require_owner()
+        if second := self._second():
+            return second
         self._view = None
         while True:
             event, view, reason = self._session.run()
             if view is None or self._judge(event, view).kind != "step":
                 return self._moment(event, view, reason)
 
+    def _second(self) -> Moment | None:
+        """The next of the threads that wrote in the same instant as the one that was told of."""
+        while self._writers:
+            number, tid = self._writers.pop(0)
+            if tid in self._session.gdb.threads():
+                view = self._session.view(tid)
+                self._notice = self._watches.second(number)
+                return self._moment(StopEvent("watchpoint", tid, view.registers[PC]), view, "")
+        return None
+
     def step(self, how: str, line: int) -> Moment:
         view = self._at()
+        self._writers.clear()
         stepper = Stepper(self._session, self._lines, view, self._judge)
         self._notice = None
         self._view = None
@@ -115,8 +131,9 @@ class LiveDriver:
     def _judge(self, event: StopEvent, view: StopView) -> StopEvent:
         """The event as it is to be taken: as a step that ended where the stop was for the sake of
         the watches alone, as a watchpoint's where one has something to tell."""
-        self._notice = self._watches.look(view)
+        self._notice = self._watches.look(view, event)
         if self._notice:
+            self._writers = [(self._notice.number, tid) for tid in self._notice.writers]
             return event if self._session.where_of(event) else replace(event, kind="watchpoint")
         if self._watches.is_ours(event) and not self._session.where_of(event):
             return StopEvent("step", event.thread, event.pc)
@@ -142,10 +159,19 @@ class LiveDriver:
             stop=replace(stop, warnings=stop.warnings + told) if told else stop,
             where=where,
             watch=notice.number if notice else 0,
+            watches={n: Address(at) for n, at in self._watches.places.items()},
         )
 
-    def watch(self, address: int, size: int) -> tuple[int, ...]:
-        return (self._watches.add(self._at(), address, size),)
+    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
+        return (self._watches.add(self._at(), address, size, element),)
+
+    def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(
+            "what the watched header leads to does not fit the processor's watchpoints: it is "
+            "compared at each stop, and its changes stop nobody"
+            for number in numbers
+            if not self._watches.covers(number)
+        )
 
     def unwatch(self, number: int) -> None:
         self._require_owner()
@@ -180,16 +206,22 @@ class LiveDriver:
             raise UsageError(f"cannot read {error}") from None
 
     def value(self, type_name: str, address: int) -> Element:
-        view = self._at()
-        try:
-            kind = view.world.program.debug.type_named(type_name)
-        except KeyError:
-            raise UsageError(f"the program has no type {type_name}") from None
-        try:
-            made = view.decoder.decode(kind, InMemory(view.world.memory, address))
-        except UnreadableError as error:
-            raise UsageError(f"cannot read a {type_name} at {address:#x}: {error}") from None
-        return view.element(type_name, kind, address, made)
+        return typedreads.value(self._at(), type_name, address)
+
+    def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        return typedreads.items(self._at(), type_name, address, start, count)
+
+    def entry(self, type_name: str, address: int, kind: str, key: str) -> Element | None:
+        return typedreads.entry(self._at(), type_name, address, kind, key)
+
+    def entries(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        return typedreads.entries(self._at(), type_name, address, start, count)
+
+    def extent(self, type_name: str) -> tuple[int, int]:
+        return typedreads.extent(self._at(), type_name)
+
+    def global_variable(self, name: str) -> Element:
+        return typedreads.global_variable(self._at(), name)
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
         return goroutine_states(self._at().world, 0)

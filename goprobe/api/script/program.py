@@ -20,18 +20,16 @@ from goprobe.analysis.trace.session import Launch
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.live import LiveDriver
 from goprobe.api.script.recording import Recorder, Replayer
-from goprobe.api.script.stop import Stop, Watch
+from goprobe.api.script.stop import DIFFED, Stop, StopWarning, Watch
 from goprobe.api.script.typed import TypedMemory
+from goprobe.api.script.value import Value
 from goprobe.errors import TargetTimeoutError, UsageError
 from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
 
+_KEPT = 16  # stops that keep their variables before the script has compared any
 Condition = Callable[[Stop], object]
 Handler = Callable[[Stop], object]
-
-
-class StopWarning(UserWarning):
-    """What a stop says against itself: one of the two cannot be right."""
 
 
 class _Listener(msgspec.Struct, frozen=True):
@@ -54,6 +52,8 @@ class Program:
         self._set: set[str] = set()
         self._stop: Stop | None = None
         self._shown = False
+        self._kept = 0
+        self._places: dict[int, int] = {}
         self.exit: Exit | None = None
 
     def __enter__(self) -> Self:
@@ -152,7 +152,10 @@ class Program:
 
     def _over(self, *, keep: bool = True) -> None:
         if self._stop is not None:
-            self._stop.end(shown=self._shown and keep)
+            compared = DIFFED in self._places or self._kept < _KEPT
+            keeps = keep and self._shown and compared
+            self._kept += keeps
+            self._stop.end(keep=keeps)
             self._stop = None
 
     def _arrived(self, moment: Moment) -> Stop | None:
@@ -161,7 +164,8 @@ class Program:
             return None
         for told in moment.stop.warnings:
             warnings.warn(f"stop at {moment.stop.function}: {told}", StopWarning, stacklevel=4)
-        self._stop = Stop(self._driver, moment, self._step)
+        self._places.update(moment.watches)
+        self._stop = Stop(self._driver, moment, self._step, self._places)
         self._shown = False
         return self._stop
 
@@ -186,6 +190,13 @@ class Program:
     def type(self, name: str) -> TypedMemory:
         """Reads values of a Go type: `program.type("main.Node").at(address).Val`."""
         return TypedMemory(self._driver, name)
+
+    def __getitem__(self, name: str) -> Value:
+        """A variable of a package: `program["main.counter"]`, as it is at this stop."""
+        stop = self._stop
+        if stop is None:
+            raise UsageError("the program does not stand at a stop")
+        return Value(self._driver, self._driver.global_variable(name), lambda: stop.report)
 
 
 def launch(

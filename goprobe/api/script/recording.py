@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
@@ -37,6 +38,7 @@ from goprobe.model.value import Element, Variable
 from goprobe.version import __version__
 
 T = TypeVar("T")
+_ADDRESS = re.compile(r"0x[0-9a-f]{1,16}")
 _SIZE_LIMIT = 1 << 30
 _SHOWN_LIMIT = 300  # characters of a question
 _ERRORS: dict[str, type[GoprobeError]] = {
@@ -105,8 +107,12 @@ class Recorder:
     def halted(self) -> Moment | None:
         return self._driver.halted()
 
-    def watch(self, address: int, size: int) -> tuple[int, ...]:
-        return self._asked("watch", (address, size), lambda: self._driver.watch(address, size))
+    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
+        asked = (address, size, element) if element else (address, size)
+        return self._asked("watch", asked, lambda: self._driver.watch(address, size, element))
+
+    def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
+        return self._driver.watch_limits(numbers)
 
     def unwatch(self, number: int) -> None:
         self._asked("unwatch", (number,), lambda: self._driver.unwatch(number))
@@ -124,6 +130,24 @@ class Recorder:
         return self._asked(
             "value", (type_name, address), lambda: self._driver.value(type_name, address)
         )
+
+    def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        args = (type_name, address, start, count)
+        return self._asked("items", args, lambda: self._driver.items(*args))
+
+    def entry(self, type_name: str, address: int, kind: str, key: str) -> Element | None:
+        args = (type_name, address, kind, key)
+        return self._asked("entry", args, lambda: self._driver.entry(*args))
+
+    def entries(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        args = (type_name, address, start, count)
+        return self._asked("entries", args, lambda: self._driver.entries(*args))
+
+    def extent(self, type_name: str) -> tuple[int, int]:
+        return self._asked("extent", (type_name,), lambda: self._driver.extent(type_name))
+
+    def global_variable(self, name: str) -> Element:
+        return self._asked("global", (name,), lambda: self._driver.global_variable(name))
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
         return self._asked("goroutines", (), self._driver.goroutines)
@@ -191,7 +215,7 @@ class Replayer:
         self._at += 1
         if line is None or line.number not in (0, self._at):
             raise self._damaged("it is no exchange, or not the next one")
-        if (line.ask, tuple(line.args)) != (ask, args):
+        if (line.ask, _plain(line.args)) != (ask, _plain(args)):
             raise UsageError(
                 f"the script asks {_shown(ask, args)}, but when {self._name} was recorded it "
                 f"asked {_shown(line.ask, cast('_Args', tuple(line.args)))}"
@@ -229,8 +253,12 @@ class Replayer:
             raise self._damaged("the program neither stopped nor ended, or did both")
         return moment
 
-    def watch(self, address: int, size: int) -> tuple[int, ...]:
-        return cast("tuple[int, ...]", self._asked("watch", (address, size), tuple[int, ...]))
+    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
+        asked = (address, size, element) if element else (address, size)
+        return cast("tuple[int, ...]", self._asked("watch", asked, tuple[int, ...]))
+
+    def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
+        return ()
 
     def unwatch(self, number: int) -> None:
         self._asked("unwatch", (number,), None)
@@ -251,6 +279,24 @@ class Replayer:
     def value(self, type_name: str, address: int) -> Element:
         return cast("Element", self._asked("value", (type_name, address), Element))
 
+    def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        asked = (type_name, address, start, count)
+        return cast("tuple[Element, ...]", self._asked("items", asked, tuple[Element, ...]))
+
+    def entry(self, type_name: str, address: int, kind: str, key: str) -> Element | None:
+        asked = (type_name, address, kind, key)
+        return cast("Element | None", self._asked("entry", asked, Element | None))
+
+    def entries(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
+        asked = (type_name, address, start, count)
+        return cast("tuple[Element, ...]", self._asked("entries", asked, tuple[Element, ...]))
+
+    def extent(self, type_name: str) -> tuple[int, int]:
+        return cast("tuple[int, int]", self._asked("extent", (type_name,), tuple[int, int]))
+
+    def global_variable(self, name: str) -> Element:
+        return cast("Element", self._asked("global", (name,), Element))
+
     def goroutines(self) -> tuple[GoroutineState, ...]:
         states = self._asked("goroutines", (), tuple[GoroutineState, ...])
         return cast("tuple[GoroutineState, ...]", states)
@@ -267,6 +313,15 @@ def _decoded(line: bytes, kind: type[T]) -> T | None:
         return from_json(line, kind)
     except (msgspec.MsgspecError, ValueError):
         return None
+
+
+def _plain(args: Sequence[str | int]) -> tuple[str | int, ...]:
+    """The same whether an address was written as a number or as its text."""
+    return tuple(int(a) if isinstance(a, int) else _address(a) for a in args)
+
+
+def _address(text: str) -> str | int:
+    return int(text, 16) if _ADDRESS.fullmatch(text) else text
 
 
 def _shown(ask: str, args: _Args) -> str:

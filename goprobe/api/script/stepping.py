@@ -84,7 +84,7 @@ class Stepper:
             case "step" | "next":
                 return self._to_another_line(into=how == "step")
             case "instruction":
-                return self._instruction()
+                return self._instruction(self._view.tid)
             case "finish":
                 return self._finish()
             case "until":
@@ -93,8 +93,8 @@ class Stepper:
 
     # Ways to step
 
-    def _instruction(self) -> Went:
-        event = self._session.step_instruction()
+    def _instruction(self, thread: int) -> Went:
+        event = self._session.step_instruction(thread)
         if event.over:
             return Went(event, None)
         view = self._session.view(event.thread)
@@ -257,7 +257,7 @@ class Stepper:
     def _into(self, view: StopView, nested: int = 0) -> tuple[Went, StopView | None]:
         """Into the call that a view stands at. The view is None where the step ends here; else the
         call is none that a step goes into, and it tells where the goroutine stands by now."""
-        went = self._instruction()
+        went = self._instruction(view.tid)
         for _ in range(_THROUGH):
             if went.view is None or went.cut:
                 return went, None
@@ -267,7 +267,7 @@ class Stepper:
                 return went, view
             if not self._lines.is_wrapper(pc):
                 break
-            went = self._instruction()
+            went = self._instruction(view.tid)
         else:
             return went, view
         if function.name.startswith(_RUNTIME):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import msgspec
 from msgspec import UNSET
 
+from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
 from goprobe.api.script.driver import Driver
-from goprobe.errors import UsageError
+from goprobe.api.script.value import Value
+from goprobe.errors import NoSuchElementError, UsageError
 from goprobe.model import trace
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
@@ -18,50 +20,39 @@ from goprobe.model.location import Location
 from goprobe.model.script import Moment
 from goprobe.model.value import Data, Element, Variable
 
-Watchable = Variable | Element | Data
+Watchable = Value | Variable | Element | Data
+DIFFED = -1
+"""The number, among the watches' places, that says that stops are compared."""
+
+_WORD = 8
+_NAMES_SHOWN = 30
 
 
-class Moved(msgspec.Struct, frozen=True):
-    """A variable that lies elsewhere than at the earlier stop, its stack having moved or not."""
-
-    name: str
-    function: str
-    before: Address
-    after: Address
-    stack_moved: bool
-
-
-class Changed(msgspec.Struct, frozen=True):
-    """A variable whose value, or the place of whose data, is another than before."""
-
-    name: str
-    function: str
-    before: str
-    after: str
-
-
-class Diff(msgspec.Struct, frozen=True):
-    """What is different from an earlier stop. `objects` and `bytes` are the heap's growth; None
-    unless both stops were asked for their heap."""
-
-    moved: tuple[Moved, ...]
-    changed: tuple[Changed, ...]
-    appeared: tuple[str, ...]
-    vanished: tuple[str, ...]
-    objects: int | None = None
-    bytes: int | None = None
+class StopWarning(UserWarning):
+    """What a stop says against itself, or cannot do: one of the two cannot be right."""
 
 
 class Watch:
-    """A watch on some bytes; `cancel` frees its hardware watchpoints."""
+    """A watch on some bytes; `cancel` frees its hardware watchpoints. `address` is where they lie
+    by now: those on a stack move with it."""
 
-    def __init__(self, driver: Driver, numbers: tuple[int, ...], address: int, size: int) -> None:
+    def __init__(
+        self, driver: Driver, numbers: tuple[int, ...], address: int, size: int,
+        places: Mapping[int, int],
+    ) -> None:  # fmt: skip
         self._driver = driver
+        self._address = address
+        self._places = places
         self.numbers = numbers
-        self.address = Address(address)
         self.size = size
 
+    @property
+    def address(self) -> Address:
+        at = next((self._places[n] for n in self.numbers if n in self._places), self._address)
+        return Address(at)
+
     def cancel(self) -> None:
+        self._address = int(self.address)
         for number in self.numbers:
             self._driver.unwatch(number)
         self.numbers = ()
@@ -81,23 +72,32 @@ class Stop:
     """
 
     def __init__(
-        self, driver: Driver, moment: Moment, step: Callable[[str, int], Stop | None]
-    ) -> None:
+        self, driver: Driver, moment: Moment, step: Callable[[str, int], Stop | None],
+        places: dict[int, int] | None = None,
+    ) -> None:  # fmt: skip
         assert moment.stop is not UNSET
         self._driver = driver
         self._report = moment.stop
         self._moment = moment
         self._step = step
+        self._places = {} if places is None else places
         self._over = False
         self._census: HeapReport | None = None
         self._variables: tuple[Variable, ...] | None = None
         self._named: dict[str, tuple[Variable, ...]] = {}
+        self._kept: dict[Place, Kept] | None = None
 
-    def end(self, *, shown: bool) -> None:
-        """The program goes on. What was `shown` to the script keeps its variables for `diff`."""
-        if shown and not self._over:
-            _ = self.variables
+    def end(self, *, keep: bool) -> None:
+        """The program goes on. The stop keeps its variables, for `diff`, where it shall."""
+        if keep and not self._over:
+            self.keep()
         self._over = True
+
+    def keep(self) -> None:
+        """Keep the variables as they are now, so that a later stop can be compared with this one:
+        the first stops that a script sees are kept by themselves, and all once it has compared."""
+        if self._kept is None:
+            self._kept = kept(self.report, self.variables, self._driver.read)
 
     def go_on(self) -> None:
         """The program has not gone on after all."""
@@ -166,19 +166,21 @@ class Stop:
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        """Every variable in scope of every frame of the user's own code."""
+        """Every variable in scope of every frame of the user's own code, as the reports have it:
+        `stop[name]` and `stop.frame(i)[name]` are values to compute with."""
         _ = self.report
         if self._variables is None:
             self._variables = self._driver.variables("")
         return self._variables
 
-    def __getitem__(self, name: str) -> Variable:
-        variable = self.get(name)
-        if variable is None:
-            close = difflib.get_close_matches(name, {v.name for v in self.variables}, n=3)
-            hint = f"nearest: {', '.join(close)}" if close else ""
-            raise UsageError(f"no variable {name} in scope at {self.function}", hint=hint)
-        return variable
+    def _value(self, v: Variable) -> Value:
+        return Value(self._driver, v, lambda: self.report)
+
+    def __getitem__(self, name: str) -> Value:
+        v = self.get(name)
+        if v is None:
+            raise no_such_variable(name, self.function, (v.name for v in self.variables))
+        return v
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
@@ -186,7 +188,10 @@ class Stop:
     def __iter__(self) -> Iterator[Variable]:
         return iter(self.variables)
 
-    def get(self, name: str) -> Variable | None:
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(dict.fromkeys(v.name for v in self.variables))
+
+    def get(self, name: str) -> Value | None:
         """The innermost variable of a name: within a frame an inner block's comes first."""
         _ = self.report
         if self._variables is not None:
@@ -195,7 +200,15 @@ class Stop:
             if name not in self._named:
                 self._named[name] = self._driver.variables(name)
             named = tuple(v for v in self._named[name] if v.name == name)
-        return min(named, key=lambda v: v.frame, default=None)
+        innermost = min(named, key=lambda v: v.frame, default=None)
+        return None if innermost is None else self._value(innermost)
+
+    def frame(self, index: int) -> FrameScope:
+        """One of `frames` by its number, 0 the innermost: `stop.frame(1)["n"]`."""
+        if not 0 <= index < len(self.frames):
+            raise NoSuchElementError(f"there is no frame {index}: the stack has {len(self.frames)}")
+        own = (v for v in self.variables if v.frame == index)
+        return FrameScope(self.frames[index], tuple(self._value(v) for v in own))
 
     # Questions
 
@@ -252,27 +265,48 @@ class Stop:
         _ = self.report
         return self._step("instruction", 0)
 
-    def watch(self, thing: Watchable | int, size: int = 0) -> Watch:
-        """Stop after a write that changes these bytes: a variable's, an element's, what a header
-        points at, or `size` bytes at an address. The processor watches at most 4 x 8 bytes."""
+    def watch(self, thing: Watchable | int | str, size: int = 0) -> Watch:
+        """Stop after a write that changes these bytes: a variable's (by its name, too: "t.S"), an
+        element's, what a header points at, or `size` bytes at an address. Of a string and a slice
+        the bytes that its header leads to are watched with it. The processor watches at most 4 x 8
+        bytes: what a header leads to beyond that is compared at each stop, and a warning says so.
+        """
         _ = self.report
-        address, length = _extent(thing, size)
-        return Watch(self._driver, self._driver.watch(address, length), address, length)
+        if isinstance(thing, str):
+            thing = self._path(thing)
+        address, length, element = _extent(self._driver, thing, size)
+        numbers = self._driver.watch(address, length, element)
+        for told in self._driver.watch_limits(numbers):
+            warnings.warn(told, StopWarning, stacklevel=2)
+        return Watch(self._driver, numbers, address, length, self._places)
+
+    def _path(self, text: str) -> Value:
+        name, *fields = text.split(".")
+        found = self[name]
+        for field in fields:
+            found = found[field]
+        return found
 
     # Comparing
 
     def diff(self, earlier: Stop) -> Diff:
         """What is different here from an earlier stop, which may be over."""
-        now = _by_place(self.report, self.variables)
-        then = _by_place(earlier._report, earlier._variables or ())
+        self.keep()
+        if earlier._kept is None:
+            raise UsageError(
+                f"the variables of the stop at {earlier._report.function} were not kept",
+                hint="call its keep() before the program goes on",
+            )
+        self._places[DIFFED] = 1
+        now, then = self._kept or {}, earlier._kept
         both = [(k, then[k], now[k]) for k in now if k in then]
         objects = size = None
         if self._census and earlier._census:
             objects = self._census.census.objects - earlier._census.census.objects
             size = self._census.census.bytes - earlier._census.census.bytes
         return Diff(
-            moved=tuple(m for k, a, b in both if (m := _moved(k, a, b))),
-            changed=tuple(c for k, a, b in both if (c := _changed(k, a, b))),
+            moved=tuple(m for k, a, b in both if (m := moved(k, a.variable, b.variable))),
+            changed=tuple(c for k, a, b in both if (c := changed(k, a, b))),
             appeared=tuple(k[1] for k in now if k not in then),
             vanished=tuple(k[1] for k in then if k not in now),
             objects=objects,
@@ -280,50 +314,54 @@ class Stop:
         )
 
 
-_Place = tuple[str, str, int]
+class FrameScope:
+    """The variables of one frame, by name."""
+
+    def __init__(self, frame: trace.Frame, variables: tuple[Value, ...]) -> None:
+        self.function = frame.function
+        self.file = frame.file
+        self.line = frame.line
+        self.variables = variables
+
+    def __getitem__(self, name: str) -> Value:
+        found = next((v for v in self.variables if v.name == name), None)
+        if found is None:
+            raise no_such_variable(name, self.function, (v.name for v in self.variables))
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return any(v.name == name for v in self.variables)
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.variables)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(dict.fromkeys(v.name for v in self.variables))
 
 
-def _by_place(stop: trace.StopReport, variables: Iterable[Variable]) -> dict[_Place, Variable]:
-    """Variables by function, name and the number of that function's frame from the outside."""
-    by_place: dict[_Place, Variable] = {}
-    for v in variables:
-        frames = stop.frames[v.frame :]
-        depth = sum(1 for f in frames if f.function == v.function)
-        by_place.setdefault((v.function, v.name, depth), v)
-    return by_place
+def no_such_variable(name: str, function: str, known: Iterable[str]) -> NoSuchElementError:
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=3)
+    hint = f"nearest: {', '.join(close)}; " if close else ""
+    shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+    hint += f"in scope: {shown}" if names else "nothing is in scope"
+    return NoSuchElementError(f"no variable {name} in scope at {function}", hint=hint)
 
 
-def _moved(key: _Place, a: Variable, b: Variable) -> Moved | None:
-    if a.address is UNSET or b.address is UNSET or a.address == b.address:
-        return None
-    same_distance = False
-    if a.location is not UNSET and b.location is not UNSET:
-        first, second = a.location.detail, b.location.detail
-        same_distance = (
-            "from_high" in first
-            and first.get("from_high") == second.get("from_high")
-            and first.get("high") != second.get("high")
-        )
-    return Moved(key[1], key[0], a.address, b.address, same_distance)
-
-
-def _changed(key: _Place, a: Variable, b: Variable) -> Changed | None:
-    before, after = _told(a), _told(b)
-    return None if before == after else Changed(key[1], key[0], before, after)
-
-
-def _told(v: Variable) -> str:
-    return v.value.text if v.value is not UNSET else v.state.value
-
-
-def _extent(thing: Watchable | int, size: int) -> tuple[int, int]:
+def _extent(driver: Driver, thing: Watchable | int, size: int) -> tuple[int, int, int]:
+    """Address and size of what is to be watched, and the size of an element that it leads to."""
     if isinstance(thing, int):
         if size <= 0:
             raise UsageError("say how many bytes to watch: watch(address, size)")
-        return int(thing), size
-    if thing.address is UNSET:
-        raise UsageError(f"cannot watch {getattr(thing, 'name', 'it')}: it lies in no memory")
-    known = size
-    if not known and not isinstance(thing, Element):
-        known = thing.size if thing.size is not UNSET else 0
-    return int(thing.address), known or 8
+        return int(thing), size, 0
+    part = thing.part if isinstance(thing, Value) else thing
+    if part.address is UNSET:
+        raise UsageError(f"cannot watch {getattr(part, 'name', 'it')}: it lies in no memory")
+    if size:
+        return int(part.address), size, 0
+    if isinstance(part, Data):
+        return int(part.address), part.size if part.size is not UNSET else _WORD, 0
+    known, element = driver.extent(part.type)
+    if isinstance(part, Variable) and part.size is not UNSET:
+        known = part.size
+    return int(part.address), known, element

@@ -12,19 +12,22 @@ in RAX. From its entry to its return they are not watched: the old stack is free
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.registers import FIRST_ARGUMENT, PC, SP
 from goprobe.errors import UnreadableError, UsageError
 from goprobe.process.gdb.mi import StopEvent
-from goprobe.process.memory.memory import u64
+from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
 
 WATCHES = 4
 _WORD = 8
+_COMPARED = 1 << 16  # bytes behind a header
 _COPYSTACK = "runtime.copystack"
 
 
@@ -33,6 +36,8 @@ class Notice(msgspec.Struct, frozen=True):
 
     number: int
     reason: str
+    writers: tuple[int, ...] = ()
+    """Kernel ids of other threads that wrote there in the same instant."""
 
 
 class _OnStack(msgspec.Struct):
@@ -46,15 +51,42 @@ class _OnStack(msgspec.Struct):
 
 
 class _Watched(msgspec.Struct):
+    """`element` is the size of one element of what a header (of a string, a slice) leads to, 0 for
+    other bytes; `data` are those, as far as they are compared, at `data_at`."""
+
     address: int
     size: int
     content: bytes
     stack: _OnStack | None
+    element: int = 0
+    data_at: int = 0
+    data: bytes = b""
     paused: bool = False
+    header_only: bool = False
 
     @property
     def words(self) -> Iterable[int]:
-        return range(self.address & -_WORD, self.address + self.size, _WORD)
+        own = [*range(self.address & -_WORD, self.address + self.size, _WORD)]
+        data = [*range(self.data_at & -_WORD, self.data_at + len(self.data), _WORD)]
+        fits = len({*own, *data}) <= WATCHES and not self.header_only
+        return [*own, *data] if fits else own
+
+    @property
+    def is_whole_words(self) -> bool:
+        return self.address % _WORD == 0 and self.size % _WORD == 0
+
+    @property
+    def data_is_watched(self) -> bool:
+        return not self.data or self.data_at & -_WORD in self.words
+
+    def follow(self, memory: Memory) -> None:
+        """Read what the header leads to now."""
+        self.data_at, self.data = 0, b""
+        if self.element:
+            at, length = u64(memory, self.address), u64(memory, self.address + _WORD)
+            size = min(length * self.element, _COMPARED)
+            if at and size:
+                self.data_at, self.data = at, memory.read(at, size)
 
 
 class Watches:
@@ -67,14 +99,16 @@ class Watches:
         self._words: dict[int, int] = {}  # watched words to GDB's numbers
         self._stops: dict[int, int] = {}  # addresses of code where we stop to GDB's numbers
         self._ours: set[int] = set()  # every number that GDB ever gave us
+        self._instant: set[int] = set()  # threads told of as second writers, not yet by GDB
         self._moving: dict[int, int] = {}  # kernel threads in copystack to the g that moves
         self._arrivals: dict[int, tuple[int, Notice]] = {}  # where a g runs on after its move
         copystack = session.program.lines.function_named(_COPYSTACK)
         self._entry = copystack.entry + session.bias if copystack else 0
 
-    def add(self, view: StopView, address: int, size: int) -> int:
-        """Watch `size` bytes and return the watch's number. Raises UsageError where nothing is
-        mapped or the processor has too few watchpoints left."""
+    def add(self, view: StopView, address: int, size: int, element: int = 0) -> int:
+        """Watch `size` bytes, with `element` what they lead to as a header, too; returns the
+        watch's number. Raises UsageError where nothing is mapped or the processor has too few
+        watchpoints left."""
         if not 0 < size <= WATCHES * _WORD:
             raise UsageError(
                 f"cannot watch {size} bytes: the processor's {WATCHES} hardware watchpoints hold "
@@ -84,15 +118,20 @@ class Watches:
             content = view.world.memory.read(address, size)
         except (UnreadableError, OverflowError):
             raise UsageError(f"cannot watch {address:#x}: nothing is mapped there") from None
-        watched = _Watched(address, size, content, _on_stack(view, address))
-        new = set(watched.words) - self._wanted()
+        watched = _Watched(address, size, content, _on_stack(view, address), element)
+        with suppress(UnreadableError):
+            watched.follow(view.world.memory)
         free = WATCHES - len(self._wanted())
+        watched.header_only = len(set(watched.words) - self._wanted()) > free
+        new = set(watched.words) - self._wanted()
         if len(new) > free:
             raise UsageError(
                 f"watching {size} bytes at {address:#x} needs {len(new)} hardware watchpoints; "
                 f"{free} of the processor's {WATCHES} are free"
             )
         self._made += 1
+        if not self._watched:
+            self._session.gdb.say_watch_hits(True)
         self._watched[self._made] = watched
         self._arm()
         return self._made
@@ -101,12 +140,24 @@ class Watches:
         """Watch it no more; a number that is gone already is no error."""
         if self._watched.pop(number, None) and self._session.runs:
             self._arm()
+            if not self._watched:
+                self._session.gdb.say_watch_hits(False)
+
+    @property
+    def places(self) -> dict[int, int]:
+        """Where the bytes of each watch lie by now."""
+        return {number: w.address for number, w in self._watched.items()}
+
+    def covers(self, number: int) -> bool:
+        """Whether the processor watches all of it; else what a header leads to is compared at each
+        stop alone."""
+        return self._watched[number].data_is_watched
 
     def is_ours(self, event: StopEvent) -> bool:
         """Whether GDB stopped for a watch, and not for what the script broke at."""
         return event.breakpoint in self._ours
 
-    def look(self, view: StopView) -> Notice | None:
+    def look(self, view: StopView, event: StopEvent) -> Notice | None:
         """What a stop means for the watches; None where nothing watched changed."""
         if not self._watched:
             return None
@@ -114,18 +165,47 @@ class Watches:
         for number, watched in list(self._watched.items()):
             if not watched.paused:
                 told = self._compared(view, number, watched) or told
+        told = self._with_writers(told, event)
         self._arm()
         return told
 
+    def _with_writers(self, told: Notice | None, event: StopEvent) -> Notice | None:
+        """Several threads may write in one instant: GDB tells of the first, and of another only
+        where the value changes again after that. The debug registers know of all."""
+        hits = self._session.gdb.watch_hits
+        number = next((n for n, w in self._watched.items() if self._is_word_of(event, w)), 0)
+        if number:
+            if event.thread not in hits and event.thread in self._instant:
+                self._instant.discard(event.thread)
+                return None  # a stop that was told of already
+            if told is None and event.changed and self._watched[number].is_whole_words:
+                # Its write was in the memory already at the stop before.
+                told = Notice(number, self._written(number))
+        if self.is_ours(event):
+            hits -= {event.thread}
+        self._instant |= hits
+        return replace(told, writers=tuple(sorted(hits))) if told and hits else told
+
+    def second(self, number: int) -> Notice:
+        """Of another thread that wrote in the same instant."""
+        return Notice(number, f"{self._written(number)}, in the same instant")
+
+    def _written(self, number: int) -> str:
+        watched = self._watched.get(number)
+        return f"a write to {watched.address:#x}" if watched else "a write to what was watched"
+
+    def _is_word_of(self, event: StopEvent, watched: _Watched) -> bool:
+        return any(self._words.get(word) == event.breakpoint for word in watched.words)
+
     def _compared(self, view: StopView, number: int, watched: _Watched) -> Notice | None:
-        at = f"{watched.address:#x}"
+        memory, at = view.world.memory, f"{watched.address:#x}"
         try:
-            content = view.world.memory.read(watched.address, watched.size)
+            content = memory.read(watched.address, watched.size)
         except UnreadableError:
             del self._watched[number]
             return Notice(number, f"the watched memory at {at} is no longer mapped")
         if content == watched.content:
-            return None
+            return self._compared_data(view, number, watched)
         if _left(view, watched.stack):
             assert watched.stack is not None
             del self._watched[number]
@@ -134,7 +214,21 @@ class Watches:
                 f"the watch at {at} is over: the frame of {watched.stack.function} has returned",
             )
         watched.content = content
-        return Notice(number, f"a write to {at}")
+        with suppress(UnreadableError):
+            watched.follow(memory)
+        return Notice(number, self._written(number))
+
+    def _compared_data(self, view: StopView, number: int, watched: _Watched) -> Notice | None:
+        before = watched.data
+        if not before:
+            return None
+        with suppress(UnreadableError):
+            watched.follow(view.world.memory)
+        if watched.data == before:
+            return None
+        at = next((i for i, (a, b) in enumerate(zip(before, watched.data, strict=False)) if a != b))
+        at += watched.data_at
+        return Notice(number, f"a write to {at:#x}, which {watched.address:#x} leads to")
 
     # Stacks that move
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from goprobe.errors import GdbDiedError, NoGdbError, TargetError, TargetTimeoutError
-from goprobe.process.gdb.mi import CANNOT_INSERT
+from goprobe.process.gdb.mi import CANNOT_INSERT, WATCH_HIT
 from goprobe.process.gdb.pipes import MiPipes
 
 COMMAND_TIMEOUT = 30.0
@@ -66,6 +66,8 @@ class Connection:
         self._chatter: deque[str] = deque(maxlen=_MAX_CHATTER)
         self._stops: deque[Mapping[str, Any]] = deque()
         self._replaced = False
+        self.watch_hits: set[int] = set()
+        """Kernel ids of the threads that came to a watchpoint since the program was let run."""
         self._settled = 0
         self._noise = 0
         self._bug = ""
@@ -108,6 +110,7 @@ class Connection:
     def forget_stops(self) -> None:
         self._stops.clear()
         self._replaced = False
+        self.watch_hits.clear()
 
     def close(self) -> None:
         """End GDB at once. Harmless when it was done before."""
@@ -191,6 +194,8 @@ class Connection:
             self._replaced |= "is executing new program" in text
         elif "internal-error: " in text:
             self._bug = f": {text[text.index('internal-error: ') :].splitlines()[0]}"
+        elif hit := WATCH_HIT.search(text):
+            self.watch_hits.add(int(hit[1]))
         elif text.startswith("Cannot insert "):
             self._stops.append({"reason": "exec" if self._replaced else CANNOT_INSERT})
 

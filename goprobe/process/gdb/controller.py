@@ -199,6 +199,16 @@ class Gdb(Running):
         self._require_program()
         return self._breakpoints.watch(address, size, access)
 
+    def say_watch_hits(self, on: bool) -> None:
+        """Whether `watch_hits` is to be kept; it costs time at each stop."""
+        self._mi.send(f"-gdb-set {mi.SAYS_WATCH_HITS} {'on' if on else 'off'}")
+
+    @property
+    def watch_hits(self) -> frozenset[int]:
+        """The kernel ids of all threads that hit a watchpoint before this stop: GDB tells of those
+        alone after which the value was another one than when it looked last."""
+        return frozenset(self._mi.watch_hits)
+
     def registers(self, thread: int | None = None) -> RegisterMap:
         """The registers of a kernel thread (default: the one that stopped), unsigned: general
         ones, rip, eflags and the segment bases. One round trip."""

@@ -64,6 +64,15 @@ HELD_SETTINGS = ("scheduler-locking step",)
 CANNOT_INSERT = "cannot-insert"
 """Our own word for a stop that GDB has none for: it could not put its breakpoints in again."""
 
+WATCH_HIT = re.compile(r"save_stop_reason: \d+\.(\d+)\.\d+ stopped by hardware watchpoint")
+"""What GDB says of each thread whose debug registers show a watchpoint's hit (linux-nat.c)."""
+
+SAYS_WATCH_HITS = "debug linux-nat"
+"""The setting with which it does, among much else."""
+
+CHATTER = b"[linux-nat]"
+USEFUL_CHATTER = b"stopped by hardware watchpoint"
+
 WATCH_OPTIONS = {"write": "", "read": "-r ", "access": "-a "}
 WATCH_TYPES = {1: "char", 2: "short", 4: "int", 8: "long"}
 _WATCHPOINTS = ("wpt", "hw-rwpt", "hw-awpt")
@@ -84,6 +93,8 @@ class StopEvent(msgspec.Struct, frozen=True):
     signal: str = ""
     exit_code: int = 0
     detail: str = ""
+    changed: bool = False
+    """Of a watchpoint: the watched value is another one than when GDB looked last."""
 
     @property
     def over(self) -> bool:
@@ -144,6 +155,7 @@ def parse_stop(payload: Mapping[str, Any], thread: int) -> StopEvent:
         signal=_text(payload, "signal-name"),
         exit_code=_number(payload, "exit-code", 8),  # GDB writes exit codes in octal
         detail=reason,
+        changed="old" in _inner(payload, "value") and "new" in _inner(payload, "value"),
     )
 
 

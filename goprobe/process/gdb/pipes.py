@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from goprobe.process.gdb import mi
+
 _CHUNK = 1 << 16
+_LOG = '&"'
 _FINISHED = "(gdb)"
 
 Record = Mapping[str, Any]
@@ -50,11 +53,22 @@ class MiPipes:
         while piece := self._piece():
             pieces.append(piece)
         *lines, self._rest = b"".join(pieces).split(b"\n")
-        texts = (line.decode(errors="replace") for line in lines)
-        return [self._parse(t) for t in texts if t and not t.startswith(_FINISHED)]
+        texts = (line.decode(errors="replace") for line in lines if not _is_chatter(line))
+        return [self._record(t) for t in texts if t and not t.startswith(_FINISHED)]
+
+    def _record(self, text: str) -> Record:
+        """What GDB says of its own doings is cut anywhere, and may be no string of its grammar."""
+        if text.startswith(_LOG):
+            said = text[len(_LOG) :].removesuffix('"').replace("\\n", "\n").replace('\\"', '"')
+            return {"type": "log", "message": None, "payload": said}
+        return self._parse(text)
 
     def _piece(self) -> bytes:
         try:
             return os.read(self._out.fileno(), _CHUNK)
         except BlockingIOError:
             return b""
+
+
+def _is_chatter(line: bytes) -> bool:
+    return mi.CHATTER in line and line.startswith(b'&"') and mi.USEFUL_CHATTER not in line

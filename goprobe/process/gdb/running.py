@@ -55,9 +55,10 @@ class Running:
             return event
         return self._run("-exec-continue", timeout, until=deadline)
 
-    def step_instruction(self, *, timeout: float) -> StopEvent:
-        """One instruction of the thread that stopped."""
-        return self._run("-exec-step-instruction", timeout)
+    def step_instruction(self, thread: int = 0, *, timeout: float) -> StopEvent:
+        """One instruction of a thread (default: the one that stopped)."""
+        of = f" --thread {self._threads.number(thread)}" if thread else ""
+        return self._run(f"-exec-step-instruction{of}", timeout)
 
     def wait(self, *, timeout: float) -> StopEvent:
         """The next stop of a program that runs.

@@ -1,0 +1,189 @@
+"""What goprobe knows of a value besides the value itself, and how Go prints numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from goprobe.api.script.driver import Driver
+from goprobe.errors import UsageError
+from goprobe.model.value import Element, Variable
+
+_NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
+_FLOAT = re.compile(r"[-+]?(\d+(\.\d*)?(e[-+]\d+)?|Inf)|NaN")
+_COMPLEX = re.compile(r"\(.*i\)")
+
+Part = Variable | Element
+
+
+class Known:
+    """A variable or a part of one, as the reports have it; what is not there is None."""
+
+    __slots__ = ("_alive", "_driver", "_part", "_read")
+
+    def __init__(
+        self, driver: Driver, part: Part | None, alive: Callable[[], object],
+        read: Callable[[], Part] | None = None,
+    ) -> None:  # fmt: skip
+        """`part` is what is known of it, None where `read` is to tell; `alive` raises UsageError
+        when the stop is over."""
+        self._driver = driver
+        self._part = part
+        self._read = read
+        self._alive = alive
+
+    @property
+    def part(self) -> Part:
+        """As the reports have it: the struct of goprobe.trace/1."""
+        if self._part is None:
+            self._alive()
+            assert self._read is not None
+            self._part = self._read()
+        return self._part
+
+    def _known(self, name: str) -> Any:
+        found = getattr(self.part, name, None)
+        return None if found is UNSET else found
+
+    @property
+    def name(self) -> str:
+        return self.part.name
+
+    @property
+    def type(self) -> str:
+        """The Go type, an interface's own: its value's is `dynamic_type`."""
+        return self.part.type
+
+    @property
+    def text(self) -> str:
+        """As Go prints it, escaped and cut."""
+        return self.part.value.text if self.part.value is not UNSET else ""
+
+    @property
+    def address(self) -> Any:
+        """Where it lies; None where that is no memory."""
+        return self._known("address")
+
+    @property
+    def data(self) -> Any:
+        """What it points at: a string's bytes, a slice's array, a pointee. None where nothing."""
+        return self._known("data")
+
+    @property
+    def location(self) -> Any:
+        """Where a variable lies, and of other values where what they point at lies; or None."""
+        found = self._known("location")
+        data = self.data
+        return found if found is not None or isinstance(self.part, Variable) else (
+            data.location if data else None
+        )  # fmt: skip
+
+    @property
+    def value(self) -> Any:
+        """Its text, length and capacity; None where there is no value."""
+        return self._known("value")
+
+    @property
+    def elements(self) -> Any:
+        """Its inline parts as the reports have them, or None."""
+        return self._known("elements")
+
+    @property
+    def dynamic_type(self) -> Any:
+        """The type of what an interface holds, or None."""
+        value = self.value
+        return value.dynamic_type if value and value.dynamic_type is not UNSET else None
+
+    @property
+    def frame(self) -> Any:
+        """The number of a variable's frame."""
+        return self._known("frame")
+
+    @property
+    def function(self) -> Any:
+        """The function of a variable's frame."""
+        return self._known("function")
+
+    @property
+    def state(self) -> Any:
+        """Of a variable: live, not_yet, register, constant, optimized_out or unreadable."""
+        return self._known("state")
+
+    @property
+    def why(self) -> Any:
+        """Explains every state of a variable but live."""
+        return self._known("why")
+
+    @property
+    def size(self) -> Any:
+        """In bytes."""
+        return self._known("size")
+
+    @property
+    def line(self) -> Any:
+        """Where a variable is declared."""
+        return self._known("line")
+
+    @property
+    def register(self) -> Any:
+        return self._known("register")
+
+    @property
+    def parameter(self) -> Any:
+        return self._known("parameter")
+
+    @property
+    def moved(self) -> Any:
+        """Whether the compiler moved the variable to the heap."""
+        return self._known("moved")
+
+    def _told(self) -> str:
+        """The text of a value that there is."""
+        part = self.part
+        if part.value is UNSET:
+            state, why = getattr(part, "state", "unreadable"), getattr(part, "why", "")
+            raise UsageError(f"{part.name} has no value here: {state}: {why}")
+        if part.value.text.startswith("unreadable: ") and not self._is_string():
+            raise UsageError(f"{part.name} cannot be told: {part.value.text}")
+        return part.value.text
+
+    @property
+    def is_nil(self) -> bool:
+        return self._told() == "nil" and not self._is_string()
+
+    def _length(self) -> int | None:
+        value = self.part.value
+        return None if value is UNSET or value.len is UNSET else value.len
+
+    def _is_string(self) -> bool:
+        """Whether it is a string, or an interface that holds one: nothing else has a length and no
+        capacity, and leads to bytes, which have no type."""
+        part, value = self.part, self.part.value
+        if value is UNSET:
+            return False
+        data = part.data if part.data is not UNSET else None
+        if value.dynamic_type is not UNSET:
+            if data is None or data.elements is not UNSET or data.text != value.text:
+                return False
+            if value.dynamic_type == "string" and not value.text:
+                return True
+            return data.data is not UNSET and data.data.type is UNSET
+        if value.len is UNSET or value.cap is not UNSET or part.elements is not UNSET:
+            return False
+        return data.type is UNSET if data else not value.text
+
+
+def scalar_of(text: str) -> bool | int | float | complex | None:
+    """A number or truth value as Go prints it."""
+    if text in ("true", "false"):
+        return text == "true"
+    if _NUMBER.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _COMPLEX.fullmatch(text):
+        return complex(text.replace("i", "j").replace("Infj", "infj").replace("NaNj", "nanj"))
+    return None

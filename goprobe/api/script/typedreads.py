@@ -1,0 +1,139 @@
+"""What a script asks of values by their type and address: whole ones, elements, entries of maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import islice
+
+from goprobe.analysis.trace.stopview import StopView
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
+from goprobe.model.value import Element
+from goprobe.process.memory.memory import u64
+from goprobe.runtime.values.gomap import MapEntry, MapReader
+from goprobe.runtime.values.storage import InMemory
+
+_AT_ONCE = 1 << 12
+_ENTRIES = 1 << 20  # looked at for one key
+_STRING = 1 << 20  # bytes of a key
+
+
+def value(view: StopView, type_name: str, address: int) -> Element:
+    return _element(view, type_name, _named(view, type_name), address)
+
+
+def global_variable(view: StopView, name: str) -> Element:
+    debug = view.world.program.debug
+    entry = debug.globals.get(name)
+    if entry is None:
+        close = get_close_matches(name, debug.globals, n=3)
+        hint = f"nearest: {', '.join(close)}" if close else ""
+        raise NoSuchElementError(f"the program has no variable {name} of a package", hint=hint)
+    return _element(view, name, debug.types.at(entry.type), entry.address + view.world.bias)
+
+
+def extent(view: StopView, type_name: str) -> tuple[int, int]:
+    kind = _named(view, type_name)
+    if kind.kind == GoKind.STRING:
+        return kind.size, 1
+    return kind.size, _element_of(view, kind).size if kind.kind == GoKind.SLICE else 0
+
+
+def items(
+    view: StopView, type_name: str, address: int, start: int, count: int
+) -> tuple[Element, ...]:
+    kind = _named(view, type_name)
+    if kind.kind == GoKind.POINTER:
+        kind = view.world.program.debug.types.at(kind.elem)
+    if kind.kind not in (GoKind.SLICE, GoKind.ARRAY):
+        raise UsageError(f"a {type_name} has no elements by number")
+    if not 0 <= count <= _AT_ONCE or start < 0:
+        raise UsageError(f"cannot read {count} elements at once")
+    element = _element_of(view, kind)
+    return tuple(
+        _element(view, f"[{i}]", element, address + i * element.size)
+        for i in range(start, start + count)
+    )
+
+
+def entry(view: StopView, type_name: str, address: int, kind: str, key: str) -> Element | None:
+    map_type = _named(view, type_name)
+    matches = _string_matches if kind == "string" else _number_matches
+    for found in islice(_entries(view, map_type, address), _ENTRIES):
+        if matches(view, found, key):
+            return _element(view, key, found.value_type, found.value)
+    return None
+
+
+def entries(
+    view: StopView, type_name: str, address: int, start: int, count: int
+) -> tuple[Element, ...]:
+    map_type = _named(view, type_name)
+    pairs = islice(_entries(view, map_type, address), start, start + min(count, _AT_ONCE))
+    told: list[Element] = []
+    for each in pairs:
+        told.append(_element(view, "key", each.key_type, each.key))
+        told.append(_element(view, told[-1].value.text, each.value_type, each.value))
+    return tuple(told)
+
+
+def _named(view: StopView, type_name: str) -> GoType:
+    try:
+        return view.world.program.debug.type_named(type_name)
+    except KeyError:
+        raise UsageError(f"the program has no type {type_name}") from None
+
+
+def _element(view: StopView, name: str, kind: GoType, address: int) -> Element:
+    try:
+        made = view.decoder.decode(kind, InMemory(view.world.memory, address))
+    except UnreadableError as error:
+        raise UsageError(f"cannot read a {kind.name} at {address:#x}: {error}") from None
+    return view.element(name, kind, address, made)
+
+
+def _element_of(view: StopView, kind: GoType) -> GoType:
+    types = view.world.program.debug.types
+    return types.at(kind.elem or types.at(kind.member("array").type).elem)
+
+
+def _entries(view: StopView, kind: GoType, address: int) -> Iterator[MapEntry]:
+    if kind.kind != GoKind.MAP:
+        raise UsageError(f"{kind.name} is no map")
+    reader = MapReader(view.world.memory, view.world.program.debug.types)
+    try:
+        yield from reader.entries(kind, address)
+    except UnreadableError as error:
+        raise UsageError(f"the map at {address:#x} cannot be read: {error}") from None
+
+
+def _string_matches(view: StopView, found: MapEntry, key: str) -> bool:
+    memory, wanted = view.world.memory, key.encode("utf-8", "surrogateescape")
+    at = found.key
+    if found.key_type.kind == GoKind.INTERFACE:
+        held = _element(view, "key", found.key_type, at)
+        if held.value.dynamic_type != "string" or not held.data:
+            return False
+        at = int(held.data.address)
+    elif found.key_type.kind != GoKind.STRING:
+        return False
+    try:
+        length = u64(memory, at + 8)
+        if length != len(wanted) or length > _STRING:
+            return False
+        return not length or memory.read(u64(memory, at), length) == wanted
+    except UnreadableError:
+        return False
+
+
+def _number_matches(view: StopView, found: MapEntry, key: str) -> bool:
+    if found.key_type.kind == GoKind.STRING:
+        return False
+    text = _element(view, "key", found.key_type, found.key).value.text
+    if text == key:
+        return True
+    try:
+        return float(text) == float(key) if "." in key else int(text, 0) == int(key, 0)
+    except ValueError:
+        return False

@@ -1,0 +1,377 @@
+"""Values of the Go program in a script's hands: whole, read as they are asked for, with Go's
+operators where Python has them.
+
+A `Value` begins with what one reading told (a variable or a part of one, decoded to some depth);
+what that left out, or cut, is asked of the program when the script comes to it, at the same stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, SupportsIndex, overload
+
+from msgspec import UNSET
+
+from goprobe.api.script.known import Known, scalar_of
+from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
+from goprobe.model.value import Data, Element
+from goprobe.runtime.values.text import escape
+
+_AT_ONCE = 256  # elements of one question
+_MEMBERS_SHOWN = 8
+_DEPTH = 16  # of what `py` makes
+
+
+class Value(Known):
+    """A value of the Go program. Its fields are attributes (through pointers, as in Go, and of
+    embedded structs, too) or, where they clash with these here, `value["name"]`; its elements are
+    indexed, sliced and iterated; a map's by keys of its key's kind.
+
+    It compares with Python's numbers, strings, bytes and truth values and with other values; nil
+    equals None. `int()`, `float()`, `str()`, `len()` and `py` give Python's own. What the program
+    does not have at this stop (not assigned yet, optimised away) raises UsageError with the reason.
+    """
+
+    __slots__ = ()
+
+    # Python's own
+
+    @property
+    def py(self) -> Any:
+        """All of it as Python's own: bool, int, float, complex, str (bytes where it is no text),
+        list, dict, None for nil. Pointers are what they point at. Raises UsageError for what
+        leads back to itself."""
+        return self._python(_DEPTH)
+
+    def _python(self, depth: int) -> Any:
+        if held := self._held():
+            return held._python(depth)
+        if not depth:
+            raise UsageError(f"{self.name} leads deeper than {_DEPTH} parts, or back to itself")
+        text = self._told()
+        if self.is_nil:
+            return None
+        if self._is_string():
+            raw = self._bytes()
+            try:
+                return raw.decode()
+            except UnicodeDecodeError:
+                return raw
+        scalar = scalar_of(text) if self._length() is None else None
+        if scalar is not None and not (self.data and not isinstance(scalar, float | complex)):
+            return scalar
+        if self._is_map():
+            return {k: v._python(depth - 1) for k, v in self.items()}
+        if self._length() is not None:
+            return [each._python(depth - 1) for each in self]
+        parts = self._fields()
+        if parts:
+            return {p.name: self._of(p)._python(depth - 1) for p in parts}
+        data = self.data
+        if data and data.type is not UNSET:
+            return self._again(data)._python(depth - 1)
+        return scalar if scalar is not None else text
+
+    def _bytes(self) -> bytes:
+        """A string's bytes, all of them."""
+        part = self.part
+        held = part.data if part.data is not UNSET else None
+        if part.value is not UNSET and part.value.dynamic_type is not UNSET and held is not None:
+            held = held.data if held.data is not UNSET else None
+        if held is None or held.size is UNSET or not held.size:
+            return b""
+        self._alive()
+        return self._driver.read(int(held.address), held.size)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Value):
+            if self.is_nil or other.is_nil:
+                return self.is_nil and other.is_nil
+            if self._is_string() or other._is_string():
+                return self._is_string() and other._is_string() and self._bytes() == other._bytes()
+            return bool(self.py == other.py)
+        if other is None:
+            return self.is_nil
+        text = self._told()
+        if isinstance(other, str | bytes):
+            raw = other if isinstance(other, bytes) else other.encode("utf-8", "surrogateescape")
+            if not self._is_string():
+                return False
+            length = self._length()
+            if length is not None and length != len(raw):
+                return False
+            return text == escape(raw) or self._bytes() == raw
+        if isinstance(other, int | float | complex):
+            scalar = scalar_of(text) if not self._is_string() else None
+            both = isinstance(scalar, bool) == isinstance(other, bool)
+            return scalar is not None and both and self._length() is None and scalar == other
+        if isinstance(other, list | tuple | dict):
+            found = self.py
+            return bool(found == (list(other) if isinstance(other, tuple) else other))
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._ordered())
+
+    def _ordered(self) -> Any:
+        if self._is_string():
+            return self._bytes().decode("utf-8", "surrogateescape")
+        scalar = scalar_of(self._told()) if self._length() is None else None
+        if scalar is None:
+            raise TypeError(f"a {self.type} has no order and no hash")
+        return scalar
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self._ordered() < _plain(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self._ordered() <= _plain(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self._ordered() > _plain(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self._ordered() >= _plain(other))
+
+    def __bool__(self) -> bool:
+        """A truth value's own; everything else is there, and so true."""
+        return self.type != "bool" or self.text != "false"
+
+    def __int__(self) -> int:
+        scalar = scalar_of(self._told()) if not self._is_string() else None
+        if scalar is None or isinstance(scalar, complex):
+            raise UsageError(f"{self.name} is a {self.type} and no number: {self.text}")
+        return int(scalar)
+
+    def __index__(self) -> int:
+        scalar = scalar_of(self._told()) if not self._is_string() else None
+        if not isinstance(scalar, int):
+            raise TypeError(f"{self.name} is a {self.type} and no integer")
+        return int(scalar)
+
+    def __float__(self) -> float:
+        scalar = scalar_of(self._told()) if not self._is_string() else None
+        if scalar is None or isinstance(scalar, complex):
+            raise UsageError(f"{self.name} is a {self.type} and no number: {self.text}")
+        return float(scalar)
+
+    def __bytes__(self) -> bytes:
+        if self._is_string():
+            return self._bytes()
+        return bytes(int(each) for each in self)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        if self.part.value is UNSET:
+            return f"<{self.name} {self.type} {self.state}: {self.why}>"
+        text = f'"{self.text}"' if self._is_string() else self.text
+        return f"<{self.type} {text}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a value of a stopped program cannot be pickled: pickle its .py")
+
+    # Parts
+
+    def _held(self) -> Value | None:
+        """What an interface holds, where that lies in a box."""
+        part = self.part
+        if part.value is UNSET or part.value.dynamic_type is UNSET or part.data is UNSET:
+            return None
+        if part.data.type != part.value.dynamic_type or self._is_string():
+            return None
+        return self._again(part.data)
+
+    def _of(self, part: Element) -> Value:
+        return Value(self._driver, part, self._alive)
+
+    def _again(self, data: Data) -> Value:
+        """What a pointer leads to, read anew from there on."""
+        assert data.type is not UNSET
+        self._alive()
+        return self._of(self._driver.value(data.type, int(data.address)))
+
+    def _fields(self) -> tuple[Element, ...]:
+        """A struct's fields, those of what a pointer points at, too."""
+        part = self.part
+        if part.elements is not UNSET:
+            return part.elements
+        data = part.data if part.data is not UNSET else None
+        if data is None:
+            if part.value is not UNSET and part.value.text == "{…}" and part.address is not UNSET:
+                self._alive()
+                again = self._driver.value(part.type, int(part.address))
+                return again.elements if again.elements is not UNSET else ()
+            return ()
+        if data.elements is UNSET and data.text in ("…", "{…}") and data.type is not UNSET:
+            again_ = self._again(data).part
+            return again_.elements if again_.elements is not UNSET else ()
+        return data.elements if data.elements is not UNSET else ()
+
+    def _field(self, name: str) -> Value | None:
+        if held := self._held():
+            return held._field(name)
+        own = self._fields() if not self._is_list() else ()
+        for part in own:
+            if part.name == name:
+                return self._of(part)
+        # A field of an embedded struct, whose field is named as its type is.
+        for part in own:
+            bare = part.type.lstrip("*").rpartition(".")[2].partition("[")[0]
+            if part.name == bare and (found := self._of(part)._field(name)) is not None:
+                return found
+        return None
+
+    def _is_list(self) -> bool:
+        return self._length() is not None and not self._is_string() and not self._is_map()
+
+    def _is_map(self) -> bool:
+        data = self.data
+        if self.type.startswith("map["):
+            return True
+        about = str(data.type) if data and data.type is not UNSET else ""
+        return about.startswith(("hash<", "map<"))
+
+    def __getattr__(self, name: str) -> Value:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = self._field(name)
+        if found is None:
+            self._told()
+            if self.is_nil:
+                raise NoSuchFieldError(f"{self.name} is nil: a {self.type} without fields")
+            known = ", ".join(p.name for p in self._fields()[:_MEMBERS_SHOWN])
+            hint = f"; it has {known}" if known else ""
+            raise NoSuchFieldError(f"a {self.type} has no field {name}{hint}")
+        return found
+
+    def __dir__(self) -> list[str]:
+        own = [name for name in dir(type(self)) if not name.startswith("_")]
+        try:
+            fields = [] if self._is_list() or self._is_map() else [p.name for p in self._fields()]
+        except UsageError:
+            fields = []
+        return [*fields, *own]
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Value]: ...
+    @overload
+    def __getitem__(self, index: str | bytes | float | SupportsIndex | Value) -> Value: ...
+    def __getitem__(
+        self, index: slice | str | bytes | float | SupportsIndex | Value
+    ) -> Value | list[Value]:
+        if held := self._held():
+            return held[index]
+        if self._is_map():
+            return self._entry(_plain(index))
+        if isinstance(index, slice):
+            return list(self._range(range(*index.indices(len(self)))))
+        if isinstance(index, str):
+            found = self._field(index)
+            if found is None:
+                raise NoSuchElementError(f"a {self.type} has no field {index}")
+            return found
+        if not isinstance(index, SupportsIndex):
+            raise TypeError(f"a {self.type} is indexed by integers, not {type(index).__name__}")
+        at, length = index.__index__(), len(self)
+        if not -length <= at < length:
+            raise NoSuchElementError(f"{self.type} has no element [{at}]: its length is {length}")
+        return next(self._range(range(at % length, at % length + 1)))
+
+    def _entry(self, key: object) -> Value:
+        self._told()
+        part, data = self.part, self.data
+        wanted = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
+        if not isinstance(wanted, str | int | float):
+            raise TypeError(f"a {self.type} has no keys such as {key!r}")
+        shown = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
+        found = None
+        if data:
+            self._alive()
+            kind = "string" if isinstance(wanted, str) else "number"
+            found = self._driver.entry(part.type, int(data.address), kind, shown)
+        if found is None:
+            raise NoSuchElementError(f"{self.type} has no element {key!r}")
+        return self._of(found)
+
+    def __contains__(self, key: object) -> bool:
+        if self._is_map():
+            try:
+                self._entry(_plain(key))
+            except NoSuchElementError:
+                return False
+            return True
+        return any(each == key for each in self)
+
+    def items(self) -> Iterator[tuple[Any, Value]]:
+        """A map's keys, as Python's own, and values."""
+        if not self._is_map():
+            raise TypeError(f"a {self.type} is no map")
+        self._told()
+        start, data = 0, self.data
+        while data:
+            self._alive()
+            pairs = self._driver.entries(self.part.type, int(data.address), start, _AT_ONCE)
+            for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+                yield self._of(key).py, self._of(value)
+            start += _AT_ONCE
+            if len(pairs) < 2 * _AT_ONCE:
+                return
+
+    def keys(self) -> Iterator[Any]:
+        """A map's keys, as Python's own."""
+        return (key for key, _ in self.items())
+
+    def __iter__(self) -> Iterator[Value]:
+        if held := self._held():
+            return iter(held)
+        if self._is_map():
+            return (value for _, value in self.items())
+        if self._is_list():
+            return self._range(range(len(self)))
+        self._told()
+        return (self._of(part) for part in self._fields())
+
+    def _range(self, indices: range) -> Iterator[Value]:
+        """The elements at some indexes, which exist."""
+        part, data = self.part, self.data
+        known = part.elements if part.elements is not UNSET else (
+            data.elements if data and data.elements is not UNSET else ()
+        )  # fmt: skip
+        position = 0
+        while position < len(indices):
+            at = indices[position]
+            if at < len(known) and known[at].name == f"[{at}]" and not _is_cut(known[at]):
+                yield self._of(known[at])
+                position += 1
+                continue
+            count = min(_AT_ONCE, len(indices) - position) if indices.step == 1 else 1
+            yield from map(self._of, self._asked(at, count))
+            position += count
+
+    def _asked(self, start: int, count: int) -> tuple[Element, ...]:
+        part, data = self.part, self.data
+        self._alive()
+        if self._is_string():
+            raise UsageError(f"a string's bytes are those of bytes({self.name})")
+        if data:
+            return self._driver.items(part.type, int(data.address), start, count)
+        if part.address is UNSET:
+            raise UsageError(f"element [{start}] of {self.name} lies in no memory")
+        return self._driver.items(part.type, int(part.address), start, count)
+
+    def __len__(self) -> int:
+        if held := self._held():
+            return len(held)
+        self._told()
+        length = self._length()
+        return len(self._fields()) if length is None else length
+
+
+def _is_cut(part: Element) -> bool:
+    return part.value.text == "…"
+
+
+def _plain(other: object) -> Any:
+    return other._ordered() if isinstance(other, Value) else other
