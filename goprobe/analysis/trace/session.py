@@ -237,8 +237,8 @@ class Session:
         with self._runs():
             return self._leave() or self.gdb.resume(timeout=self.time_left())
 
-    def step_instruction(self, thread: int) -> StopEvent:
-        """One instruction of a thread."""
+    def step_instruction(self, thread: int = 0) -> StopEvent:
+        """One instruction of a thread (default: the one that stopped)."""
         with self._runs():
             return self.gdb.step_instruction(thread, timeout=self.time_left())
 
