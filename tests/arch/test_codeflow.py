@@ -277,3 +277,12 @@ def test_a_place_of_the_frame_that_nothing_loads_is_written_for_good() -> None:
     assert starts([SAVE_RAX, call(5, OTHER)], 0, 5) == (Weight.ACTS, [0])
     # mov [rsp+18h], rax; lea rax, [rsp+18h]; mov rbx, [rsp+18h]: a variable
     assert starts([SAVE_RAX, "488d442418", LOAD_RBX], 0, 5) == (Weight.ACTS, [0])
+
+
+def test_what_makes_the_frame_zero_is_not_yet_work() -> None:
+    # lea r8, [rsp+60h]; movups [r8], xmm15; movups [r8+10h], xmm15; mov qword [rsp+8], 0; ret
+    zeroed = ["4c8d442460", "450f1138", "450f117810", "48c744240800000000", "c3"]
+    assert starts(zeroed, 0, 23) == (Weight.MOVES, [0])
+    # movups [rax], xmm15: memory that is not the frame's; mov qword [rsp+8], 1
+    assert starts(["440f1138", "c3"], 0, 4) == (Weight.ACTS, [0])
+    assert starts(["48c744240801000000", "c3"], 0, 9) == (Weight.ACTS, [0])

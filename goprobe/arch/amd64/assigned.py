@@ -26,7 +26,7 @@ from iced_x86 import (
     Register,
 )
 
-from goprobe.arch.amd64.codeflow import WRITES
+from goprobe.arch.amd64.codeflow import WRITES, is_zero
 from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, Returns, successors
 from goprobe.arch.amd64.registers import signed
 
@@ -157,7 +157,7 @@ class AssignedSlots:
     # What an instruction writes
 
     def _masks(self, ins: Instruction) -> Iterator[int]:
-        if self._values and (ins.mnemonic == Mnemonic.LEA or _is_zero(ins)):
+        if self._values and (ins.mnemonic == Mnemonic.LEA or is_zero(ins)):
             return
         if ins.mnemonic == Mnemonic.LEA:
             # Whoever takes a slot's address fills the whole variable through it.
@@ -191,13 +191,3 @@ class AssignedSlots:
                 low, high = max(slot.start, at), min(slot.end, at + size)
                 mask |= self._mask(low, high - low)
         return mask
-
-
-def _is_zero(ins: Instruction) -> bool:
-    """Whether it stores a constant zero; XMM15 is always zero in Go code (abi-internal.md)."""
-    if ins.op_count < 2:
-        return False
-    if ins.op1_kind == OpKind.REGISTER:
-        return bool(ins.op1_register == Register.XMM15)
-    immediate = ins.op1_kind not in (OpKind.MEMORY, OpKind.REGISTER)
-    return immediate and ins.immediate(1) == 0

@@ -170,6 +170,16 @@ class CodeFlow:
         )
 
 
+def is_zero(ins: Instruction) -> bool:
+    """Whether it stores a constant zero; XMM15 is always zero in Go code (abi-internal.md)."""
+    if ins.op_count < 2:
+        return False
+    if ins.op1_kind == OpKind.REGISTER:
+        return bool(ins.op1_register == Register.XMM15)
+    immediate = ins.op1_kind not in (OpKind.MEMORY, OpKind.REGISTER)
+    return immediate and ins.immediate(1) == 0
+
+
 def full_name(register: Register_) -> str:
     """The whole register that holds this one, as "rax" or "xmm0"; "" for others."""
     return _NAMES.get(int(RegisterExt.full_register(register)), "")

@@ -4,12 +4,14 @@ reckons, or one that acts, which the compiler leaves where the program's order h
 Its register allocator puts moves wherever they suit it (cmd/compile, ssa/regalloc.go: spills as
 early as their values dominate, copies and constants at the ends of blocks), under the line of
 whatever they are for. Reckoning keeps to its block, or follows its uses (ssa/schedule.go,
-tighten.go). Writes to memory, calls and branches are in one chain.
+tighten.go). Writes to memory, calls and branches are in one chain; but memory of the frame is made
+zero where the function begins, too, for what a statement may do with it later (ssagen/ssa.go, the
+buffers of append, Go 1.25 and up).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from iced_x86 import (
     FlowControl,
@@ -20,7 +22,7 @@ from iced_x86 import (
     Register,
 )
 
-from goprobe.arch.amd64.codeflow import CALLS, MOVES, WRITES
+from goprobe.arch.amd64.codeflow import CALLS, MOVES, WRITES, is_zero
 from goprobe.arch.amd64.controlflow import ENDS
 from goprobe.arch.amd64.registers import signed
 
@@ -42,10 +44,11 @@ class Moves:
         # Where registers are saved: what is stored and loaded, by no address. The rest of the frame
         # are variables, and what is passed to calls.
         self._saved = frozenset(loaded - taken)
+        self._zeroing = frozenset(_zeroing(instructions))
 
     def moves(self, ins: Instruction) -> bool:
         """Whether it does no more than bring a value to where it is wanted."""
-        if self.is_jump(ins) or is_filling(ins):
+        if self.is_jump(ins) or is_filling(ins) or ins.ip in self._zeroing:
             return True
         if ins.mnemonic in _ZEROING:
             return bool(ins.op0_register == ins.op1_register)
@@ -74,6 +77,21 @@ class Moves:
 
     def is_jump_back(self, ins: Instruction) -> bool:
         return self.is_jump(ins) and ins.near_branch_target <= ins.ip
+
+
+def _zeroing(instructions: Iterable[Instruction]) -> Iterator[int]:
+    """The instructions that make memory of the frame zero, by an address taken before as well."""
+    addresses = set[int]()  # the registers that hold one
+    for ins in instructions:
+        based = _in_frame(ins) or (ins.memory_base in addresses and not ins.memory_index)
+        if _is_store(ins) and based and is_zero(ins):
+            yield ins.ip
+        if ins.mnemonic == Mnemonic.LEA and _in_frame(ins):
+            addresses.add(ins.op0_register)
+        elif ins.flow_control in CALLS:
+            addresses.clear()
+        elif ins.op_count and ins.op0_kind == OpKind.REGISTER:
+            addresses.discard(ins.op0_register)
 
 
 def is_filling(ins: Instruction) -> bool:
