@@ -261,7 +261,8 @@ class Judge:
         first, last = self._range(place)
         lines = range(first, last + 1)
         if not answer["known"] and _NEVER in answer["why"]:
-            counts = [self._executed((place[0], n)) for n in lines]
+            own = [n for n in lines if "func" not in self._text((place[0], n))]  # no literal's body
+            counts = [self._executed((place[0], n)) for n in own]
             if any(counts):
                 return wrong(asked, truth="it ran", told=answer["why"])
         made = self._made_in(place[0], lines)
