@@ -24,6 +24,7 @@ from scripts.lib import campaign
 from scripts.truths.choices import Choices, shrink
 
 _BAD = Outcome.TRACEBACK, Outcome.HANG, Outcome.MEMORY, Outcome.DIED, Outcome.SILENT
+_TOLD_AFTER = 1000  # inputs
 _SLOW_SHRINK = 4  # times as long where each trial is a hang
 
 
@@ -68,10 +69,18 @@ class _Hunt:
                 self.row.inputs += 1
                 for asked in found.asked:
                     self._count(number, worker, found, asked)
+                if self.row.inputs % _TOLD_AFTER == 0:
+                    self._so_far(time.monotonic() - start)
         finally:
             for worker in workers:
                 worker.end()
         self.row.seconds = time.monotonic() - start
+
+    def _so_far(self, seconds: float) -> None:
+        row = self.row
+        print(f"{self.name}: {row.inputs} inputs, {row.outcomes.total()} questions, "
+              f"{row.faults.total()} faults, {row.inputs / seconds:.1f} a second",
+              flush=True)  # fmt: skip
 
     def _count(self, number: int, worker: Worker, found: Answered, asked: Asked) -> None:
         row = self.row

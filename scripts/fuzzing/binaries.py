@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from goprobe.binary.elf.elf import ElfFile
@@ -18,13 +18,14 @@ from goprobe.target.core import open_core
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.layout import Field, Layout, Part, layout_of
 from scripts.fuzzing.numbers import number, some_bytes
-from scripts.fuzzing.questions import OF_PROCESS, OF_PROGRAM, Asked
+from scripts.fuzzing.oracle import compare
+from scripts.fuzzing.questions import OF_PROCESS, OF_PROGRAM, Asked, drawn
 from scripts.fuzzing.standing import Standing, standings
 from scripts.truths.choices import Choices
 
 _BUILDS = ("uncompressed", "plain", "stripped", "PIE")
 _CHANGES = 4  # at most, of one input
-_ASKED = 3  # questions of one input
+_ASKED = 2  # questions of one input, at most
 _BOMBS = (1 << 24, 1 << 28, 3 << 29)  # bytes that a compressed section grows to
 _TELLING = (".debug_abbrev", ".debug_info", ".debug_line", ".gopclntab", ".go.buildinfo",
             ".debug_loclists", ".debug_loc", ".debug_addr", ".debug_rnglists", ".debug_ranges",
@@ -163,15 +164,40 @@ class Damage:
         self._say(f"{part.name} packed anew ({what}), {len(body)} bytes that claim {claimed:#x}")
 
 
-_bombs: dict[int, bytes] = {}
-
-
+@lru_cache
 def _bomb(size: int) -> bytes:
-    if size not in _bombs:
-        packer, zeros = zlib.compressobj(9), bytes(1 << 20)
-        parts = [packer.compress(zeros) for _ in range(size >> 20)]
-        _bombs[size] = b"".join(parts) + packer.flush()
-    return _bombs[size]
+    """Zeros, packed. After a full flush the packer knows nothing of what came before, so that
+    one mebibyte's bytes can stand there as often as it takes."""
+    packer = zlib.compressobj(9)
+    head = packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    end = packer.flush()[:-4]
+    return head + block * (size >> 20) + end + _adler_of_zeros(size).to_bytes(4, "big")
+
+
+def _adler_of_zeros(size: int) -> int:
+    return size % 65521 << 16 | 1  # RFC 1950: a stays 1, b counts the bytes
+
+
+@contextmanager
+def _own_cache(scratch: Path) -> Iterator[None]:
+    """goprobe's cache with what it knows of the undamaged binaries, by their bytes: where the
+    damage is elsewhere it need not learn that again. What it keeps of a damaged one is removed."""
+    before, cache = os.environ["XDG_CACHE_HOME"], scratch / f"cache-{os.getpid()}"
+    if not cache.exists():
+        shutil.copytree(before, cache)
+    whole = _files(cache)
+    os.environ["XDG_CACHE_HOME"] = str(cache)
+    try:
+        yield
+    finally:
+        os.environ["XDG_CACHE_HOME"] = before
+        for path in _files(cache) - whole:
+            Path(path).unlink()
+
+
+def _files(folder: Path) -> set[str]:
+    return {f"{at}/{name}" for at, _, names in os.walk(folder) for name in names}
 
 
 @dataclass(frozen=True)
@@ -181,21 +207,18 @@ class DamagedBinary:
     standing: Standing
     data: bytes
     told: str
-    wanted: Sequence[int]
+    wanted: Sequence[str]
     scratch: Path
 
     @contextmanager
     def asked(self) -> Iterator[Sequence[Question]]:
         path = self.scratch / f"binary-{os.getpid()}"
         path.write_bytes(self.data)
-        cache = self.scratch / f"cache-{os.getpid()}"
-        os.environ["XDG_CACHE_HOME"] = str(cache)
         try:
-            yield self._questions(path)
+            with _own_cache(self.scratch):
+                yield self._questions(path)
         finally:
             path.unlink()
-            # It is the only one of its kind: what was kept of it is never asked for again.
-            shutil.rmtree(cache, ignore_errors=True)
 
     def _questions(self, path: Path) -> list[Question]:
         standing = self.standing
@@ -203,16 +226,20 @@ class DamagedBinary:
         def of_program(ask: Callable[[GoProgram], object]) -> None:
             ask(GoProgram(ElfFile(path)))
 
-        def of_process(ask: Callable[[Asked], object]) -> None:
+        def of_process(name: str) -> None:
             target = open_core(str(standing.core), str(path))
             try:
-                ask(Asked(target, standing.addresses, standing.objects[0]))
+                report = OF_PROCESS[name](Asked(target, standing.addresses, standing.objects[0]))
             finally:
                 target.core.close()
+            compare(standing.honest(name, standing.tells), standing.tells(report))
 
-        every = [Question(name, partial(of_program, ask)) for name, ask in OF_PROGRAM.items()]
-        every += [Question(name, partial(of_process, ask)) for name, ask in OF_PROCESS.items()]
-        return [every[i % len(every)] for i in dict.fromkeys(self.wanted)]
+        return [
+            Question(name, partial(of_program, OF_PROGRAM[name]))
+            if name in OF_PROGRAM
+            else Question(name, partial(of_process, name))
+            for name in self.wanted
+        ]
 
     def keep(self, folder: Path, question: str) -> str:
         (folder / "binary").write_bytes(self.data)
@@ -234,8 +261,7 @@ class Binary:
         return f"Go {self.standing.go} {self.standing.build}"
 
     def damaged(self, choices: Choices) -> DamagedBinary:
-        count = len(OF_PROCESS) + len(OF_PROGRAM)
-        wanted = [choices.below(count) for _ in range(1 + choices.below(_ASKED))]
+        wanted = drawn(choices, [*OF_PROCESS, *OF_PROGRAM], _ASKED)
         damage = Damage(self.data, self.layout, choices)
         for _ in range(1 + choices.below(_CHANGES)):
             damage.once()

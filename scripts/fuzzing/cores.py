@@ -15,12 +15,13 @@ from goprobe.target.core import open_core
 from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.layout import Field, layout_of
 from scripts.fuzzing.numbers import number, some_bytes
-from scripts.fuzzing.questions import OF_PROCESS, Asked
+from scripts.fuzzing.oracle import compare
+from scripts.fuzzing.questions import OF_PROCESS, Asked, drawn
 from scripts.fuzzing.standing import Standing, standings
 from scripts.truths.choices import Choices
 
 _CHANGES = 5
-_ASKED = 3
+_ASKED = 2
 _BUILDS = ("plain", "stripped", "PIE")
 _PT_NOTE, _PT_LOAD = 4, 1
 _ENTRY = 56  # sizeof(Elf64_Phdr)
@@ -37,7 +38,7 @@ class DamagedCore:
     changes: tuple[Change, ...]
     size: int
     told: str
-    wanted: Sequence[int]
+    wanted: Sequence[str]
     alone: bool
     scratch: Path
 
@@ -48,20 +49,20 @@ class DamagedCore:
         if not copy.exists():
             shutil.copyfile(self.standing.core, copy)
         self._damage(copy)
-        every = [Question(name, partial(self._ask, copy, ask)) for name, ask in OF_PROCESS.items()]
         try:
-            yield [every[i] for i in dict.fromkeys(self.wanted)]
+            yield [Question(name, partial(self._ask, copy, name)) for name in self.wanted]
         finally:
             self._mend(copy)
 
-    def _ask(self, copy: Path, ask: object) -> None:
-        assert callable(ask)
+    def _ask(self, copy: Path, name: str) -> None:
         # Alone, the core has to name its executable itself.
         target = open_core(str(copy), "" if self.alone else str(self.standing.binary))
+        standing = self.standing
         try:
-            ask(Asked(target, self.standing.addresses, self.standing.objects[0]))
+            report = OF_PROCESS[name](Asked(target, standing.addresses, standing.objects[0]))
         finally:
             target.core.close()
+        compare(standing.honest(name, standing.tells), standing.tells(report))
 
     def _damage(self, copy: Path) -> None:
         with copy.open("r+b") as file:
@@ -165,7 +166,7 @@ class Core:
         return f"Go {self.standing.go} {self.standing.build}"
 
     def damaged(self, choices: Choices) -> DamagedCore:
-        wanted = [choices.below(len(OF_PROCESS)) for _ in range(1 + choices.below(_ASKED))]
+        wanted = drawn(choices, list(OF_PROCESS), _ASKED)
         damage = _Damage(self, choices)
         for _ in range(1 + choices.below(_CHANGES)):
             damage.once()

@@ -5,32 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from goprobe.target.core import CoreTarget
 from scripts.fuzzing.damage import Process, damage_of
 from scripts.fuzzing.kind import Kind, Question
-from scripts.fuzzing.oracle import compare, sums
+from scripts.fuzzing.oracle import compare
 from scripts.fuzzing.overlay import OverlaidCore, Patch, written
 from scripts.fuzzing.places import places_of
-from scripts.fuzzing.questions import OF_PROCESS, Asked
+from scripts.fuzzing.questions import OF_PROCESS, Asked, drawn
 from scripts.fuzzing.standing import Standing, standings
 from scripts.truths.choices import Choices
 
-_CHANGES = 6
-_ASKED = 4
+_ASKED = 2
 _BUILDS = ("plain", "-N -l", "stripped", "PIE")
 
 
 @dataclass(frozen=True)
 class DamagedMemory:
-    """Patches over a core, and the indexes of the questions to ask."""
+    """Patches over a core, and the questions to ask."""
 
     standing: Standing
     patches: tuple[Patch, ...]
     told: str
-    wanted: Sequence[int]
+    wanted: Sequence[str]
     object: int
 
     @contextmanager
@@ -44,17 +43,15 @@ class DamagedMemory:
             *(int.from_bytes(new, "little") for _, new in self.patches),
         )
         asked = Asked(target, addresses, self.object)
-        every = [Question(name, partial(self._compared, name, asked)) for name in OF_PROCESS]
         try:
-            yield [every[i] for i in dict.fromkeys(self.wanted)]
+            yield [Question(name, partial(self._compared, name, asked)) for name in self.wanted]
         finally:
             core.close()
 
     def _compared(self, name: str, asked: Asked) -> None:
         """Raises SilentError where sums are not the undamaged process's and nothing is said."""
-        found = OF_PROCESS[name](asked)
-        if sums(found):
-            compare(_honest(self.standing, name), found)
+        tells = self.standing.tells_of_memory
+        compare(self.standing.honest(name, tells), tells(OF_PROCESS[name](asked)))
 
     def keep(self, folder: Path, question: str) -> str:
         written(self.standing.core, self.patches, folder / "core")
@@ -64,17 +61,13 @@ class DamagedMemory:
         )
 
 
-@lru_cache(maxsize=64)
-def _honest(standing: Standing, name: str) -> object:
-    return OF_PROCESS[name](Asked(standing.target, standing.addresses, standing.objects[0]))
-
-
 _COMMANDS = {
     "where": "where ADDRESS",
     "heap --retained": "heap --types --retained --dangling",
     "heap --path": "heap --path OBJECT",
     "heap --referrers": "heap --referrers OBJECT",
     "heap --object": "heap --retained --object OBJECT",
+    "heap, all of it": "heap --types --retained --dangling --unreachable --object OBJECT",
 }
 
 
@@ -85,10 +78,16 @@ class Undamaged(Process):
         return f"Go {self.standing.go} {self.standing.build}"
 
     def damaged(self, choices: Choices) -> DamagedMemory:
-        wanted = [choices.below(len(OF_PROCESS)) for _ in range(1 + choices.below(_ASKED))]
         patches, told = damage_of(self, choices)
+        wanted = drawn(choices, list(self._concerned(patches)), _ASKED)
         object_ = choices.one_of(self.standing.objects)
         return DamagedMemory(self.standing, patches, told, wanted, object_)
+
+    def _concerned(self, patches: Sequence[Patch]) -> Iterator[str]:
+        """The questions that read some of the damage; `where` is asked about it."""
+        for name, reads in self.places.reads.items():
+            if name == "where" or any(reads.touch(at, len(new)) for at, new in patches):
+                yield name
 
 
 class OfMemory:

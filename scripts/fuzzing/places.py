@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from goprobe.process.core.file import CoreFile
-from goprobe.process.memory.memory import PageCache, u64
+from goprobe.process.memory.memory import PageCache, Range, u64
 from goprobe.runtime.world import World
 from goprobe.target.core import CoreTarget
 from goprobe.target.goprocess import GoProcess
@@ -31,11 +32,30 @@ class Struct:
 @dataclass(frozen=True)
 class Places:
     """`structs` by kind; `ranges` are (address, size) that questions read; `near` are addresses of
-    things, and ends of mappings, for pointers to be led to."""
+    things, and ends of mappings, for pointers to be led to; `reads` what each question reads."""
 
     structs: dict[str, tuple[Struct, ...]]
-    ranges: tuple[tuple[int, int], ...]
+    ranges: tuple[Range, ...]
     near: tuple[int, ...]
+    reads: dict[str, Reads]
+
+
+class Reads:
+    """What one question reads of the undamaged process. What it does not, cannot change it."""
+
+    def __init__(self, ranges: Iterable[Range]) -> None:
+        self._lows: list[int] = []
+        self._highs: list[int] = []
+        for low, size in sorted(ranges):
+            if self._highs and low <= self._highs[-1]:
+                self._highs[-1] = max(self._highs[-1], low + size)
+            else:
+                self._lows.append(low)
+                self._highs.append(low + size)
+
+    def touch(self, low: int, size: int) -> bool:
+        at = bisect_left(self._lows, low + size)
+        return at > 0 and self._highs[at - 1] > low
 
 
 def places_of(standing: Standing) -> Places:
@@ -47,7 +67,12 @@ def places_of(standing: Standing) -> Places:
     near = [s.address for some in chosen.values() for s in some[:4]]
     near += [a for m in standing.world.mappings for a in (m.low, m.high - 8)]
     near += standing.objects[:20]
-    return Places(chosen, tuple(_ranges(standing)), tuple(near))
+    reads = dict(_reads(standing))
+    every = dict.fromkeys(range_ for ranges in reads.values() for range_ in ranges)
+    return Places(
+        chosen, tuple(_spread(every)), tuple(near),
+        {name: Reads(ranges) for name, ranges in reads.items()},
+    )  # fmt: skip
 
 
 def _structs(world: World) -> Iterator[Struct]:
@@ -102,16 +127,22 @@ class _NotedTarget(CoreTarget, frozen=True):
         return process.world(noted, with_cache.mappings, with_cache.threads)
 
 
-def _ranges(standing: Standing) -> Iterator[tuple[int, int]]:
-    """What the questions read, each once; long arrays count as often as a few words."""
+def _reads(standing: Standing) -> Iterator[tuple[str, list[Range]]]:
+    """What each question reads."""
     core = NotedCore(standing.core, standing.binary)
     target = _NotedTarget(core, standing.target.program, standing.target.bias)
-    for ask in OF_PROCESS.values():
+    for name, ask in OF_PROCESS.items():
+        core.ranges.clear()
         ask(Asked(target, standing.addresses, standing.objects[0]))
-    for address, size in core.ranges:
+        yield name, list(core.ranges)
+    core.close()
+
+
+def _spread(ranges: Iterable[Range]) -> Iterator[Range]:
+    """Each once; long arrays count as often as a few words."""
+    for address, size in ranges:
         if 0 < size <= _BULK:
             yield address, size
         elif size:
             for i in range(8):
                 yield address + size // 8 * i, size // 8
-    core.close()

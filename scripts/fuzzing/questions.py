@@ -20,6 +20,7 @@ from goprobe.report import RenderOptions, render
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import static_types
 from goprobe.target.core import CoreTarget
+from scripts.truths.choices import Choices
 
 _PLACES = ("main.main", "main.stand", "main.deep", "main.go:150", "main.tangle.func1", "nosuch.f",
            "nosuch.go:7", "runtime.mallocgc", "*0x401000")  # fmt: skip
@@ -41,15 +42,14 @@ class Asked:
     object: int
 
 
-def _heap(**questions: object) -> Callable[[Asked], object]:
+def _heap(*of_object: str, **questions: object) -> Callable[[Asked], object]:
+    """Questions about the heap; those named in `of_object` are about the object asked for."""
+
     def ask(asked: Asked) -> object:
-        return told(heap(asked.target, HeapQuestions(**questions)))  # type: ignore[arg-type]
+        wanted = dict.fromkeys(of_object, asked.object) | questions
+        return told(heap(asked.target, HeapQuestions(**wanted)))  # type: ignore[arg-type]
 
     return ask
-
-
-def _object(name: str, **questions: object) -> Callable[[Asked], object]:
-    return lambda asked: _heap(**{name: asked.object}, **questions)(asked)
 
 
 def _stop(asked: Asked) -> None:
@@ -73,11 +73,15 @@ OF_PROCESS: Mapping[str, Callable[[Asked], object]] = {
     "heap --types": _heap(types=True),
     "heap --retained": _heap(types=True, retained=True, dangling=True),
     "heap --unreachable": _heap(unreachable=True),
-    "heap --path": _object("path", paths=3),
-    "heap --referrers": _object("referrers"),
-    "heap --object": _object("object", retained=True),
+    "heap --path": _heap("path", paths=3),
+    "heap --referrers": _heap("referrers"),
+    "heap --object": _heap("object", retained=True),
+    "heap, all of it": _heap(
+        "path", "referrers", "object", paths=3, types=True, retained=True, dangling=True,
+        unreachable=True,
+    ),
     "stop": _stop,
-}
+}  # fmt: skip
 """What the commands that attach do, from memory to text; by the command's words."""
 
 
@@ -125,3 +129,13 @@ OF_PROGRAM: Mapping[str, Callable[[GoProgram], object]] = {
     "types": _types,
 }
 """What trace, doctor and escape learn from a binary before anything runs."""
+
+_RARELY = {name for name in OF_PROCESS if name.startswith("heap --")} | {"places", "sites"}
+"""What takes ten times as long as others: one graph of the heap answers all that is asked of it."""
+
+
+def drawn(choices: Choices, names: Sequence[str], most: int) -> list[str]:
+    """Up to `most` of the questions, each once."""
+    weights = [(1 if name in _RARELY else 4, name) for name in names]
+    wanted = [choices.weighted(*weights) for _ in range(1 + choices.below(most))]
+    return list(dict.fromkeys(wanted))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from goprobe.runtime.world import World
 from goprobe.target.core import CoreTarget, open_core
+from scripts.fuzzing.oracle import Said, Teller, said_of_files, said_of_memory
+from scripts.fuzzing.questions import OF_PROCESS, Asked
 from tests.support.gdb import gdbs
 from tests.support.go import build, running
 
@@ -34,6 +36,16 @@ class Standing:
         if not program.stripped:
             _ = program.debug.index
         return target
+
+    @property
+    def tells(self) -> Teller:
+        """What is compared where its binary or its core is damaged."""
+        return _of_files[bool(self.target.program.elf.symbols)]
+
+    @property
+    def tells_of_memory(self) -> Teller:
+        """What is compared where its memory is damaged."""
+        return _of_memory[bool(self.target.program.elf.symbols)]
 
     @cached_property
     def world(self) -> World:
@@ -60,6 +72,18 @@ class Standing:
         spans = {s.elemsize: s for s in heap.all_spans() if heap.in_use(s) and s.freeindex}
         return tuple(s.base for s in spans.values())
 
+    def honest(self, name: str, told: Teller) -> Said:
+        """What the undamaged process's answer to a question says."""
+        known = _honest.setdefault((self.core, name), {})
+        if told not in known:
+            asked = Asked(self.target, self.addresses, self.objects[0])
+            known[told] = told(OF_PROCESS[name](asked))
+        return known[told]
+
+
+_of_files: dict[bool, Teller] = {b: partial(said_of_files, symbols=b) for b in (True, False)}
+_of_memory: dict[bool, Teller] = {b: partial(said_of_memory, symbols=b) for b in (True, False)}
+_honest: dict[tuple[Path, str], dict[Teller, Said]] = {}
 
 BUILDS: dict[str, tuple[str, ...]] = {
     "plain": (),
