@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from goprobe.api.process import attach
-from goprobe.errors import StopTooLongError
+from goprobe.errors import StopTooLongError, TargetTimeoutError
 from goprobe.process.ptrace import stoplimit
 from goprobe.process.ptrace.stop import stopped
 from goprobe.process.ptrace.stoplimit import HurriedMemory
@@ -78,9 +78,21 @@ def test_a_promise_is_kept(crowd: Running, command: list[str]) -> None:
     assert_free(crowd.pid)
 
 
-def test_a_long_stop_is_told_before(crowd: Running) -> None:
-    said = f"process {crowd.pid} has 60"
-    assert said not in goprobe("maps", str(crowd.pid)).err  # 25 ms
+def test_threads_that_do_not_all_stand_in_time_are_let_go_for_good(crowd: Running) -> None:
+    """Not tried again and again for as long as it takes: each try costs them their time."""
+    began = time.monotonic()
+    with (
+        pytest.raises(TargetTimeoutError, match=r"60[0-9] threads of .* machine is too busy"),
+        stopped(crowd.pid, timeout=0.001),
+    ):
+        pass
+    assert time.monotonic() - began < 2
+    assert_free(crowd.pid)
+
+
+def test_a_long_stop_is_told_before() -> None:
+    with target("heart") as few:
+        assert "threads" not in goprobe("maps", str(few.pid)).err
     with running(build(CROWD.replace("600", "1600"))) as larger:
         told = goprobe("maps", str(larger.pid)).err
         assert f"process {larger.pid} has 1,6" in told and "--max-stop 50ms refuses" in told

@@ -4,14 +4,18 @@ What a stop will take is estimated before, and what is read in it looks at the c
 time is up the target is let go at once, whatever has been read, and all that reads further fails.
 
 Measured (m): on 2 cores without other work 108 ms for 5,000 threads, with four times as much work
-as cores 135 to 430 ms; copying 1.5 to 4 GiB/s; a fork 20 to 36 us for each MiB that is resident.
+as cores 135 to 720 ms, of which a C program that does nothing else needs 275 to 725: the kernel has
+to wake each thread twice, and each has to get a processor to stand still. So what else wants to run
+is counted. Copying 1.5 to 4 GiB/s; a fork 20 to 36 us for each MiB that is resident.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from goprobe.errors import StopTooLongError
 from goprobe.process.memory.memory import ProcessMemory, Range
@@ -22,19 +26,28 @@ _A_MIB_COPIED = 0.7e-3
 _A_MIB_FORKED = 36e-6
 _LETTING_GO = 8e-6  # a thread
 _CHUNK = 4 << 20
+_MOST_CROWDED = 6.0
 NO_LIMIT = float("inf")
 LONG = 50e-3
 """Seconds of a stop that are worth a word before."""
 
 
 def estimate(threads: int, *, copied: int = 0, forked: int = 0) -> float:
-    """Seconds that a stop takes in which so many bytes are copied, or belong to who is forked."""
+    """Seconds that a stop takes in which so many bytes are copied, or belong to who is forked, with
+    as much else to do for the processors as now."""
     return (
-        _ALWAYS
-        + threads * (_A_THREAD + _LETTING_GO)
-        + (copied >> 20) * _A_MIB_COPIED
+        _ALWAYS + threads * (_A_THREAD + _LETTING_GO) * _crowd() + (copied >> 20) * _A_MIB_COPIED
         + (forked >> 20) * _A_MIB_FORKED
     )
+
+
+def _crowd() -> float:
+    """How many threads want to run for each processor, of the whole machine; 1 where none waits."""
+    try:
+        running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return 1.0
+    return min(max(running / (os.cpu_count() or 1), 1.0), _MOST_CROWDED)
 
 
 def check(pid: int, limit: float, seconds: float, what: str) -> None:

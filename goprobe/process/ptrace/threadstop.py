@@ -36,6 +36,7 @@ from goprobe.process.ptrace.uninterruptible import sleeper
 
 _THREADS_LIMIT = 100_000
 _FIRST_WINDOW = 0.1
+_AT_MOST = 4  # times what a stop is estimated to take
 _TRACER_PATIENCE = 2.0
 _YIELDS = 30
 _STEP = 50e-6
@@ -43,6 +44,7 @@ _OTHERS_TURN = 0.001
 _TRIES = 10
 _FAREWELL = 0.2
 _OWN_LINKS = 2
+_ASLEEP = ("D", "")  # in the kernel, where no signal wakes it
 _DEAD_STATES = ("Z", "X", "x", "")
 
 
@@ -104,10 +106,11 @@ class ThreadStop:
 
     def acquire(self) -> None:
         self._guarded.enter_context(guardian().holding(self.pid))
-        window = _FIRST_WINDOW
+        threads = len(_thread_ids(self.pid))
+        expected = estimate(threads)
+        window = max(_FIRST_WINDOW, _AT_MOST * expected)
         if self._most != NO_LIMIT:
-            threads = len(_thread_ids(self.pid))
-            check(self.pid, self._most, estimate(threads), f"for its {threads:,} threads alone")
+            check(self.pid, self._most, expected, f"for its {threads:,} threads alone")
             window = min(window, time_for(self._most, threads) / 2)
         patience = min(self._deadline, time.monotonic() + _TRACER_PATIENCE)
         while True:
@@ -120,6 +123,9 @@ class ThreadStop:
             if self._other is None and self._most != NO_LIMIT:
                 raise ran_over(self.pid, self._most, "its threads did not stand by then")
             if self._other is None:
+                if time.monotonic() + window > self._deadline:
+                    raise self._too_slow()
+                time.sleep(window)  # as long as they stood at the most
                 window *= 2
             elif time.monotonic() > patience:
                 raise NotPermittedError(self._other.message, hint=self._other.hint)
@@ -209,9 +215,9 @@ class ThreadStop:
         idle = 0
         while self._seized:
             idle = 0 if self._sweep(idle >= _YIELDS) else idle + 1
+            if self._seized and time.monotonic() > limit:
+                return False
             if self._seized and idle:
-                if time.monotonic() > limit:
-                    return False
                 if idle < _YIELDS:
                     os.sched_yield()
                 else:
@@ -309,7 +315,16 @@ class ThreadStop:
                 return False
         return True
 
+    def _too_slow(self) -> TargetTimeoutError:
+        return TargetTimeoutError(
+            f"the {len(_thread_ids(self.pid)):,} threads of process {self.pid} do not all stand"
+            " still in time: the machine is too busy, and it was let go",
+            hint="try again when less runs here",
+        )
+
     def _stuck(self, tid: int) -> TargetTimeoutError:
+        if thread_state(self.pid, tid) not in _ASLEEP:
+            return self._too_slow()
         return TargetTimeoutError(
             f"thread {tid} of process {self.pid} does not stop: it sleeps inside the kernel"
             f" (state {thread_state(self.pid, tid) or '?'})",
