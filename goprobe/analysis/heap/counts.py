@@ -62,8 +62,8 @@ def _counted(
     graph: HeapGraph, chosen: NDArray[np.bool_], kept: Ints | None, *, unknown: bool = False
 ) -> tuple[TypeCount, ...]:
     """The chosen objects by type; `kept` is what each object's count of kept bytes gets."""
-    count = len(graph.shapes)
     shape = graph.typing.shape[chosen]
+    count = len(graph.shapes)  # not before: as objects are typed there are more
     size, inner = graph.objects.size[chosen], graph.typing.inner[chosen]
     objects = np.bincount(shape, minlength=count)
     total = np.bincount(shape, weights=size, minlength=count).astype(np.int64)
