@@ -77,15 +77,7 @@ def _tell_images(target: Target) -> None:
 def _opened_core(process: Process) -> CoreTarget:
     from goprobe.target.core import open_core
 
-    target = open_core(process.process, process.exe, assume_go=process.assume_go)
-    if target.core.missing:
-        from goprobe.cli.run import say
-
-        say(
-            f"goprobe: {process.process} is cut off: its last {target.core.missing:,} bytes"
-            " are missing, and with them what lay there"
-        )
-    return target
+    return open_core(process.process, process.exe, assume_go=process.assume_go)
 
 
 def answer(process: Process, output: Output, kind: type, ask: Callable[[AnyTarget], object]) -> int:

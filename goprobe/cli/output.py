@@ -36,13 +36,19 @@ class Destination(msgspec.Struct, frozen=True):
 
     def deliver(self, report: object, *, variables: tuple[str, ...] = ()) -> None:
         """Writes the report; `variables` are those that the reader asked for. What the report
-        says against itself is told in its text, or on stderr where it is written otherwise."""
+        says against itself is told in its text, or on stderr where it is written otherwise; what
+        is wrong with what it was made from, always there."""
         self.write(render(report, self.format, replace(self.options, variables=variables)))
-        if self.format != "text" and isinstance(report, Report):
-            from goprobe.cli.run import say
+        if isinstance(report, Report):
+            self._tell_of_faults(report)
 
-            for fault in report.contradictions:
-                say(f"goprobe: warning: this report contradicts itself: {fault.says}")
+    def _tell_of_faults(self, report: Report) -> None:
+        from goprobe.cli.run import say
+
+        for doubt in report.doubts:
+            say(f"goprobe: {doubt}")
+        for fault in report.contradictions if self.format != "text" else ():
+            say(f"goprobe: warning: this report contradicts itself: {fault.says}")
 
 
 def destination(output: Output, kind: type) -> Destination:

@@ -38,7 +38,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `pid` is the process told of, 0 where there was none, and `go` the release that built it.
     `program` is the file that was read, of a process that runs already: its executable, or a
-    library in it; `beside` are other Go programs in the same process.
+    library in it; `beside` are other Go programs in the same process. `doubts` say what is wrong
+    with what was read: that a core file is cut off, that a binary contradicts itself.
     """
 
     schema: str
@@ -50,6 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     program: str = ""
     beside: tuple[str, ...] = ()
     audit: tuple[Audited, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def contradictions(self) -> tuple[Audited, ...]:

@@ -173,7 +173,7 @@ class World:
     @cached_property
     def code(self) -> Code:
         """The Go code of the program and its plugins."""
-        return Code(self.lines, self.modules, self.memory)
+        return Code(self.lines, self.modules, self.memory, self.program.looked_up)
 
     def function_name(self, pc: int) -> str:
         """The function whose code covers an address, "" where there is none."""

@@ -29,6 +29,12 @@ class CoreTarget(msgspec.Struct, frozen=True):
     is_core: ClassVar[Literal[True]] = True
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is wrong with the core file and with the binary, as far as is known by now."""
+        of_core = (f"{self.core.path} is damaged: {doubt}" for doubt in self.core.doubts)
+        return (*of_core, *self.program.contradictions)
+
+    @property
     def pid(self) -> int:
         return self.core.pid
 

@@ -61,6 +61,11 @@ class Target(msgspec.Struct, frozen=True):
         return self.identity.pid
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is wrong with the binary, as far as is known by now."""
+        return self.program.contradictions
+
+    @property
     def layout(self) -> Layout:
         return self.program.facts.layout
 

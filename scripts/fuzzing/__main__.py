@@ -78,9 +78,11 @@ class _Hunt:
 
     def _so_far(self, seconds: float) -> None:
         row = self.row
-        print(f"{self.name}: {row.inputs} inputs, {row.outcomes.total()} questions, "
-              f"{row.faults.total()} faults, {row.inputs / seconds:.1f} a second",
-              flush=True)  # fmt: skip
+        print(
+            f"{self.name}: {row.inputs} inputs, {row.outcomes.total()} questions, "
+            f"{row.faults.total()} faults, {row.inputs / seconds:.1f} a second",
+            flush=True,
+        )
 
     def _count(self, number: int, worker: Worker, found: Answered, asked: Asked) -> None:
         row = self.row

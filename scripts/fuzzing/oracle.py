@@ -85,12 +85,16 @@ def _sums(report: object, *, manual: bool) -> dict[str, Mapping[object, object]]
     if isinstance(report, HeapReport):
         census = report.census
         sums: dict[object, object] = {
-            "objects": census.objects, "bytes": census.bytes, "free bytes": census.free_bytes,
-            "span bytes": census.span_bytes, "spans in use": census.spans.in_use,
-        }  # fmt: skip
+            "objects": census.objects,
+            "bytes": census.bytes,
+            "free bytes": census.free_bytes,
+            "span bytes": census.span_bytes,
+            "spans in use": census.spans.in_use,
+        }
         of_manual: dict[object, object] = {
-            "manual bytes": census.manual_bytes, "manual spans": census.spans.manual
-        }  # fmt: skip
+            "manual bytes": census.manual_bytes,
+            "manual spans": census.spans.manual,
+        }
         return {"census": sums | of_manual if manual else sums}
     if isinstance(report, GoroutinesReport):
         # Whether one of them is dead stands nowhere else than in its status.

@@ -70,9 +70,11 @@ def places_of(standing: Standing) -> Places:
     reads = dict(_reads(standing))
     every = dict.fromkeys(range_ for ranges in reads.values() for range_ in ranges)
     return Places(
-        chosen, tuple(_spread(every)), tuple(near),
+        chosen,
+        tuple(_spread(every)),
+        tuple(near),
         {name: Reads(ranges) for name, ranges in reads.items()},
-    )  # fmt: skip
+    )
 
 
 def _structs(world: World) -> Iterator[Struct]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.binary.dwarf.dieindex import AT_TYPE, integer
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.binary.elf.elf import ElfFile
@@ -192,3 +193,26 @@ def test_a_running_process_whose_binary_lies(
             OF_PROCESS[question](Asked(target, stood.addresses, stood.objects[0]))
 
         asked(ask)
+
+
+def test_a_line_table_that_the_symbols_contradict_is_told_to(
+    stood: Standing, tmp_path: Path
+) -> None:
+    """One name in it is another one."""
+    binary = Bytes(stood.binary, tmp_path)
+    whole = ElfFile(stood.binary)
+    lines = GoProgram(whole).lines
+    parked = lines.function_named("runtime.gopark")
+    assert parked
+    table, name = binary.part(".gopclntab"), parked.name.encode() + b"\0"
+    at = bytes(binary.data).index(b"\0" + name, table.at) + 1
+    assert at < table.at + table.size
+    binary.data[at : at + 9] = b"runtimX.g"
+    target = open_core(str(stood.core), str(binary.path()))
+    report = goroutines(target)
+    assert any("runtimX.gopark" in g.function for g in report.goroutines)
+    told = "; ".join(report.doubts)
+    assert "contradicts itself: the line table has runtimX.gopark at 0x" in told, told
+    assert "the symbol table runtime.gopark" in told
+    honest = goroutines(open_core(str(stood.core), str(stood.binary)))
+    assert honest.doubts == ()

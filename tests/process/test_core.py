@@ -35,7 +35,7 @@ PATTERN = Path("/proc/sys/kernel/core_pattern")
 def assert_is_of(core: CoreFile, program: Running) -> None:
     """Bytes of the heap, of anonymous memory with a hole, and of read-only data in a file."""
     block, numbers = program.address("block"), program.address("numbers")
-    assert core.pid == program.pid and not core.missing
+    assert core.pid == program.pid and not core.doubts
     assert core.read(block, 4 * PAGE) == b"".join(bytes([i]) * PAGE for i in range(4))
     assert u64(PageCache(core), numbers) == 0x1122334455667788
     assert core.read_many([(block + 4 * PAGE - 2, 2), (block + 4 * PAGE - 2, 3), (0, 8)]) == [
@@ -276,10 +276,56 @@ def test_reads_cross_segments_and_stop_at_what_is_not_there(tmp_path: Path) -> N
 
 def test_a_core_that_is_cut_off_says_how_much(tmp_path: Path) -> None:
     with opened(tmp_path, CORE[:-100]) as core:
-        assert core.missing == 100
+        assert "it is cut off: its last 100 bytes are missing" in "".join(core.doubts)
         assert core.read(0x11000, PAGE - 100) == b"b" * (PAGE - 100)
         with pytest.raises(UnreadableError):
             core.read(0x11000, PAGE)
+
+
+WHOLE = thread_note(5, PLAIN) + note(6, struct.pack("<4Q", 9, 0x401000, 0, 0))
+PAGES = [(0x10000 * (i + 1), bytes([i]) * PAGE, PAGE) for i in range(3)]
+
+
+def program_header(core: bytes, index: int, field: int, value: int) -> bytes:
+    """The core with one number of a program header changed; the first is that of the notes."""
+    changed = bytearray(core)
+    struct.pack_into("<Q", changed, 64 + 56 * index + field, value)
+    return bytes(changed)
+
+
+def test_a_core_as_it_should_be_is_not_doubted(tmp_path: Path) -> None:
+    with opened(tmp_path, make_core(WHOLE, PAGES)) as core:
+        assert core.doubts == []
+
+
+OFFSET, ADDRESS, IN_FILE, IN_MEMORY = 8, 16, 32, 40
+TWO_PAGES = [(0x10000, bytes(2 * PAGE), 2 * PAGE), *PAGES[1:]]
+WITH_FILE = WHOLE + note(
+    0x46494C45, struct.pack("<QQ3Q", 1, PAGE, 0x10000, 0x13000, 0) + b"/lib/x\0"
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (make_core(note(6, struct.pack("<2Q", 9, 1)), PAGES), "it says nothing of any thread"),
+        (make_core(thread_note(5, PLAIN), PAGES), "where its program was loaded"),
+        (make_core(WHOLE, PAGES[::-1]), "memory at 0x20000 comes twice, or not in order"),
+        (make_core(WHOLE, [PAGES[0], PAGES[0]]), "memory at 0x10000 comes twice"),
+        (make_core(WHOLE, [(0x10800, bytes(PAGE), PAGE)]), "no memory can be at 0x10800"),
+        (make_core(WHOLE, [(0, bytes(PAGE), PAGE)]), "no memory can be at 0x0"),
+        (make_core(WHOLE, [(1 << 57, bytes(PAGE), PAGE)]), "no memory can be at 0x2"),
+        (make_core(WHOLE, [(0x10000, bytes(PAGE), 0)]), ""),
+        (make_core(WITH_FILE, PAGES), "/lib/x is mapped from 0x10000 to 0x13000, where it has"),
+        (program_header(make_core(WHOLE, PAGES), 2, IN_FILE, 0), "belong to no memory"),
+        (program_header(make_core(WHOLE, TWO_PAGES), 1, IN_FILE, 1234), "at 0x10000 it has 0x4d2"),
+        (program_header(make_core(WHOLE, PAGES), 2, OFFSET, 600), "have the same bytes"),
+    ],
+)
+def test_what_a_core_contradicts_itself_in_is_told(tmp_path: Path, data: bytes, said: str) -> None:
+    with opened(tmp_path, data) as core:
+        assert said in "; ".join(core.doubts)
+        assert bool(said) == bool(core.doubts)
 
 
 @pytest.mark.parametrize(

@@ -101,5 +101,5 @@ def test_a_core_that_is_cut_off_is_said_to_be(core: Path, binary: Path, tmp_path
     with core.open("rb") as whole, cut.open("wb") as part:
         part.write(whole.read(size - 100_000))
     ran = goprobe("goroutines", cut, "--exe", binary)
-    assert "is cut off: its last " in ran.err
+    assert "is damaged: it is cut off: its last " in ran.err
     assert "missing" not in goprobe("goroutines", core, "--exe", binary).err

@@ -67,14 +67,16 @@ def together(audits: Iterable[Iterable[Audited]]) -> tuple[Audited, ...]:
     )
 
 
-def finished(report: R, audit: Iterable[Audited]) -> R:
-    """The report as it is written: with its head, and with what it checked of itself."""
+def finished(report: R, audit: Iterable[Audited], doubts: Iterable[str] = ()) -> R:
+    """The report as it is written: with its head, with what it checked of itself, and with what
+    is wrong with what it was made from."""
     return replace(
         report,
         goprobe=__version__,
         time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         host=os.uname().nodename,
         audit=tuple(audit),
+        doubts=tuple(doubts),
     )
 
 

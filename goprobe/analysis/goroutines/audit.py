@@ -43,6 +43,14 @@ def one_each(report: GoroutinesReport) -> Iterator[str]:
             yield f"thread {thread} is said to run {count} goroutines"
 
 
+@check("a Go program has goroutines")
+def some_at_all(report: GoroutinesReport) -> Iterator[str]:
+    # The runtime's own live as long as the process (runtime/proc.go: main starts them).
+    if not report.goroutines:
+        dead = f", but for {report.dead} dead ones" if report.dead else ""
+        yield f"the runtime lists no goroutine{dead}, and a Go program that has begun has some"
+
+
 @check("the groups have every goroutine once")
 def groups_add_up(report: GoroutinesReport) -> Iterator[str]:
     if not report.groups:
@@ -60,4 +68,4 @@ def _stack(g: GoroutineState) -> str:
 
 
 def audit_goroutines(report: GoroutinesReport) -> tuple[Audited, ...]:
-    return audited((stacks_apart, stacks_hold_sp, one_each, groups_add_up), report)
+    return audited((stacks_apart, stacks_hold_sp, one_each, some_at_all, groups_add_up), report)

@@ -68,7 +68,7 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
         unreadable=unreadable,
         snapshot="fork" if isinstance(stopped, StoppedChild) else "stop",
     )
-    return finished(report, audit_goroutines(report))
+    return finished(report, audit_goroutines(report), target.doubts)
 
 
 def known_modules(target: AnyTarget) -> Modules:

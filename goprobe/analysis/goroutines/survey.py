@@ -124,7 +124,7 @@ def survey(
     table = table_of(copy, layout, np.arange(len(copy.stack_at)))
     copied = _StackMemory(table)
     # Plugins' line tables are read as they are needed: files do not change as the target runs.
-    code = Code(world.lines, modules, stopped.memory)
+    code = Code(world.lines, modules, stopped.memory, world.program.looked_up)
     quiet = Stacks(target.process.world(copied, ()), modules, code)
     goroutines = _decoded(table, np.flatnonzero(table.alive), names)
     states = _told(table, goroutines, walked, describer, quiet, copied)

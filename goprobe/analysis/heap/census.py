@@ -57,7 +57,7 @@ def heap_census(
         self_check=self_check(census),
         census=census_of(census),
     )
-    return finished(report, audit_heap(HeapFacts(report, census)))
+    return finished(report, audit_heap(HeapFacts(report, census)), target.doubts)
 
 
 def _copied(

@@ -92,7 +92,8 @@ def heap(
         try:
             with telling(f"the heap of process {target.pid}"):
                 graph = HeapGraph(snapshot, progress, retained=questions.retained)
-                return report_on(graph, questions, profile=profile)
+                report = report_on(graph, questions, profile=profile)
+                return replace(report, doubts=target.doubts)
         finally:
             snapshot.close()
 

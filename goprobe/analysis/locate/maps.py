@@ -39,7 +39,7 @@ def maps(target: AnyTarget) -> MapsReport:
     )
     if target.is_core:
         report = _stored(report, target.core)
-        return finished(report, audit_maps(MapsFacts(report, None, threads)))
+        return finished(report, audit_maps(MapsFacts(report, None, threads)), target.doubts)
     looked = _look(target.pid, regions)
     sums = [sum(use.rss for use in uses) for uses in (looked.before, looked.after)]
     report = structs.replace(

@@ -44,4 +44,5 @@ def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
         pause_us=answer.pause_us,
         locations=locations,
     )
-    return finished(report, audit_where(WhereFacts(report, mappings, threads)))
+    audit = audit_where(WhereFacts(report, mappings, threads))
+    return finished(report, audit, target.doubts)

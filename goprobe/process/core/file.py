@@ -32,6 +32,7 @@ from goprobe.process.core.notes import (
     Notes,
     read_notes,
 )
+from goprobe.process.core.soundness import doubts_of, doubts_of_image
 from goprobe.process.memory.memory import Buffer, Range, check_range, read_or_none
 from goprobe.process.proc.procfs import PAGE_SIZE
 
@@ -51,7 +52,7 @@ class CoreFile:
     `threads` has the registers of each thread by its id, the one at fault first; `mappings` are
     in address order, with "[stack]" and "[vdso]" named; `recorded_executable` is the path that
     the core names, "" where it names none; `entry` where the kernel had it begin (0: not said);
-    `size` the file's bytes, `missing` those that are cut off its end.
+    `size` the file's bytes, `doubts` what is wrong with it, in sentences.
     Raises UsageError: no core, no such file, another architecture, not its executable.
     """
 
@@ -74,13 +75,13 @@ class CoreFile:
         loads = [p for p in core.programs if p.type == PT_LOAD and p.size]
         self.size = core.size
         self.entry = notes.auxv.get(AT_ENTRY, 0)
-        self.missing = max([p.offset + p.file_size - core.size for p in loads] + [0])
+        self.doubts = doubts_of(core, loads, notes)
         self._pieces = _pieces(core, loads)
         self._lows = [piece.low for piece in self._pieces]
         self._elsewhere: list[_Piece] = []
         self.mappings = core_mappings(loads, notes)
         if executable is not None:
-            self._add_executable(str(executable), notes)
+            self._add_executable(str(executable), notes, loads)
 
     def _open(self, path: str) -> int:
         try:
@@ -92,7 +93,7 @@ class CoreFile:
         self._files.append(file)
         return file
 
-    def _add_executable(self, path: str, notes: Notes) -> None:
+    def _add_executable(self, path: str, notes: Notes, loads: Sequence[ProgramHeader]) -> None:
         binary = ElfImage(path, self._open(path))
         if binary.type not in (ET_EXEC, ET_DYN):
             raise UsageError(f"{path} is not an executable")
@@ -102,9 +103,10 @@ class CoreFile:
         files = [f for f in notes.files if f.path == self.recorded_executable]
         self._elsewhere = _from_files(binary, files) or _from_programs(binary, bias)
         self._check_executable(binary)
+        self.doubts += doubts_of_image(binary, loads, bias, path)
         if not files:
-            loads = [p for p in binary.programs if p.type == PT_LOAD and not p.flags & PF_W]
-            self.mappings = with_executable(self.mappings, loads, bias, path)
+            fixed = [p for p in binary.programs if p.type == PT_LOAD and not p.flags & PF_W]
+            self.mappings = with_executable(self.mappings, fixed, bias, path)
 
     def _check_executable(self, binary: ElfImage) -> None:
         """Where the core has the executable's first page, it must be that of the file."""

@@ -36,7 +36,9 @@ def estimate(threads: int, *, copied: int = 0, forked: int = 0) -> float:
     """Seconds that a stop takes in which so many bytes are copied, or belong to who is forked, with
     as much else to do for the processors as now."""
     return (
-        _ALWAYS + threads * (_A_THREAD + _LETTING_GO) * _crowd() + (copied >> 20) * _A_MIB_COPIED
+        _ALWAYS
+        + threads * (_A_THREAD + _LETTING_GO) * _crowd()
+        + (copied >> 20) * _A_MIB_COPIED
         + (forked >> 20) * _A_MIB_FORKED
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -24,19 +24,25 @@ class Spot(msgspec.Struct, frozen=True):
 
 
 class Code:
-    """Looks up pcs of one process. `main` is the program's own table at live addresses.
+    """Looks up pcs of one process. `main` is the program's own table at live addresses; `witness`
+    is told of each function that is found in it.
 
     What was looked up is kept: many goroutines stand at the same few pcs.
     """
 
     def __init__(
-        self, main: LineTable, modules: Iterable[Module] = (), memory: Memory | None = None
+        self,
+        main: LineTable,
+        modules: Iterable[Module] = (),
+        memory: Memory | None = None,
+        witness: Callable[[int, Function], None] = lambda pc, function: None,
     ) -> None:
         self._tables: list[tuple[int, int, LineTable | Module]] = [(main.low, main.high, main)]
         for module in modules:
             if not module.bad and not module.minpc <= main.low < module.maxpc:
                 self._tables.append((module.minpc, module.maxpc, module))
         self._memory = memory
+        self._witness = witness
         self._spots: dict[int, Spot | None] = {}
         self._sources: dict[int, tuple[SourceFrame, ...]] = {}
 
@@ -76,6 +82,8 @@ class Code:
             function = table.function_at(pc) if table else None
             if table is None or function is None:
                 return None
+            if table is self._tables[0][2]:
+                self._witness(pc, function)
             return Spot(function, function.name, table.frame_size(function, pc))
         except UnreadableError:
             return None

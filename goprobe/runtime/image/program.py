@@ -14,6 +14,7 @@ from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.binary.dwarf.lines import LineRows
 from goprobe.binary.elf.buildinfo import BuildInfo, GoVersion
 from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.functionsymbols import FunctionSymbols
 from goprobe.binary.elf.parts import Derived
 from goprobe.binary.pcln.find import open_line_table
 from goprobe.binary.pcln.format import Function
@@ -26,6 +27,7 @@ from goprobe.runtime.layout import fields, layout
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
 from goprobe.runtime.values.functionvars import FunctionVariables, StaticParts
 
+_MOST_TOLD, _MOST_CHECKED = 4, 1 << 14
 FACTS_ROOM = room_of(
     "facts", fields.__file__, layout.__file__, info.__file__, forms.__file__,
     dieindex.__file__, gotypes.__file__,
@@ -44,6 +46,7 @@ class GoProgram:
         self.debug = DebugInfo(elf)
         self.info: BuildInfo = build_info(elf, self.debug, assume=assume_go)
         self._variables: dict[int, FunctionVariables] = {}
+        self._looked_up: dict[int, Function] = {}
         self._sources: dict[str, bool] = {}
         self._facts: Facts | None = None
 
@@ -88,6 +91,26 @@ class GoProgram:
 
     def _read_facts(self) -> Facts:
         return Facts(layout_from_debug(self.debug, str(self.go)), roots_from_debug(self.debug))
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What the line table has told otherwise than the symbol table, of what was looked up. Not
+        to be asked for while a process stands: it takes milliseconds."""
+        symbols = FunctionSymbols(self.elf) if self._looked_up else None
+        found: list[str] = []
+        for pc, function in self._looked_up.items():
+            bias = function.table.text - self.lines.text
+            told = symbols and symbols.contradiction(
+                pc - bias, function.entry - bias, function.name
+            )
+            if told and len(found) < _MOST_TOLD:
+                found.append(f"{self.elf.shown_as} contradicts itself: {told}")
+        return tuple(found)
+
+    def looked_up(self, pc: int, function: Function) -> None:
+        """That a process's line table has this function at `pc` was told."""
+        if len(self._looked_up) < _MOST_CHECKED:
+            self._looked_up[pc] = function
 
     @cached_property
     def image(self) -> tuple[int, int]:

@@ -54,7 +54,8 @@ class Stacks:
             return self._code
         if self._known is None:
             return self._world.code
-        return Code(self._world.lines, self._known, self._world.memory)
+        world = self._world
+        return Code(world.lines, self._known, world.memory, world.program.looked_up)
 
     @cached_property
     def _threads(self) -> dict[int, Thread]:
