@@ -141,5 +141,6 @@ def _doubts(report: object) -> int:
         check = report.self_check
         found += check.popcount_mismatches + check.unreadable_spans + len(report.warnings)
     if isinstance(report, GoroutinesReport):
-        found += report.unreadable
+        # Where a stack ends too early its innermost function is told, whichever that is.
+        found += report.unreadable + sum(g.count for g in report.groups if g.frames_end)
     return found

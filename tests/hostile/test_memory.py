@@ -64,6 +64,14 @@ def test_every_stack_without_a_bottom(stood: Standing, damaged: Damaged) -> None
         asked(question)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_list_of_hardly_any_spans(stood: Standing, damaged: Damaged, count: int) -> None:
+    world, layout = stood.world, stood.target.layout
+    at = world.roots["mheap_"] + layout.offset("mheap", "allspans") + 8
+    for question in every(damaged((at, word(count)))).values():
+        asked(question)
+
+
 def specials(stood: Standing) -> list[int]:
     """Of each span that has some, the first of its special records."""
     world, layout = stood.world, stood.target.layout

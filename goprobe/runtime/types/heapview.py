@@ -138,8 +138,8 @@ class HeapView:
 
     def lead_words(self, nodes: Ints) -> Ints:
         heap = nodes < self.n
-        span = self.objects.span[np.where(heap, nodes, 0)] if self.n else nodes * 0
-        words: Ints = np.where(heap, self.lead[span] // _WORD, 0)
+        words: Ints = np.zeros(len(nodes), np.int64)
+        words[heap] = self.lead[self.objects.span[nodes[heap]]] // _WORD  # there may be no span
         return words
 
     def word_before(self, edges: Ints, source: Ints, step: int) -> Words:
