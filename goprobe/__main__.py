@@ -11,6 +11,7 @@ def main() -> None:
     Python would tell of it from wherever it was with its imports."""
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})  # scripts/goprobe blocks it
     from goprobe.cli import main
 
     main()

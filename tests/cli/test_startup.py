@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -46,3 +50,22 @@ def test_nothing_is_imported_before_an_interrupt_is_quiet() -> None:
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["__future__", "goprobe", "goprobe.__main__"], done.stderr
+
+
+BLOCKING = subprocess.run(["env", "--block-signal=INT", "true"], capture_output=True).returncode
+
+
+@pytest.mark.skipif(BLOCKING != 0, reason="this env cannot block signals")
+def test_an_interrupt_while_python_starts_is_quiet() -> None:
+    """With scripts/goprobe, which has it wait until goprobe begins."""
+    command = [str(PROJECT / "scripts" / "goprobe"), "ps"]
+    for delay in range(0, 200, 8):
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        ) as program:
+            time.sleep(delay / 1000)
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGINT)
+            _, said = program.communicate(timeout=60)
+        assert b"Traceback" not in said
+        assert program.returncode in (0, -signal.SIGINT, 128 + signal.SIGINT)
