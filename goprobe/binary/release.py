@@ -25,7 +25,7 @@ _ASSUMED = re.compile(r"(?:go)?(1)\.(\d{1,3})(?:\.(\d{1,3}))?")
 _VERSION_LIMIT = 256
 _CODE_LIMIT = 1 << 16
 _AFTER_DISPLACEMENT = (4, 5, 8)  # where an instruction may end: no, 8-bit or 32-bit immediate
-_WRITE = 2
+_WRITE = 2  # PF_W, elf(5)
 
 
 def build_info(elf: ElfFile, debug: DebugInfo, *, assume: str = "") -> BuildInfo:

@@ -34,10 +34,10 @@ from goprobe.binary.pcln.find import find_module_head
 from goprobe.errors import NotGoError
 from goprobe.model.location import Kind
 
-_EXECUTE, _WRITE = 1, 2
+_EXECUTE, _WRITE = 1, 2  # PF_X, PF_W, elf(5)
 _READ_ONLY_AFTER_START = ".data.rel.ro"
 _READ_ONLY = {PT_INTERP: ".interp", PT_NOTE: ".note", PT_RELRO: ".data.rel.ro"}
-_HEADER, _PROGRAM_HEADER = 64, 56
+_HEADER, _PROGRAM_HEADER = 64, 56  # sizes of Elf64_Ehdr and Elf64_Phdr
 
 # Pairs of words of moduledata from its 22nd on: the same in Go 1.20 to 1.27 (symtab.go).
 _PARTS = (

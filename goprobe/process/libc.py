@@ -21,7 +21,7 @@ for _read in (process_vm_readv, process_vm_readv_quick):
         ctypes.c_ulong,
     ]
 
-IOV_MAX = 1024
+IOV_MAX = 1024  # UIO_MAXIOV, Linux include/uapi/linux/uio.h
 
 
 def address_of(buffer: object) -> int:

@@ -28,7 +28,7 @@ from goprobe.process.proc.procfs import check_proc, read_proc
 from goprobe.process.ptrace.constants import PTRACE_DETACH, PTRACE_TRACEME
 
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
-PR_SET_PTRACER = 0x59616D61
+PR_SET_PTRACER = 0x59616D61  # Linux include/uapi/linux/prctl.h
 PR_SET_PTRACER_ANY = ctypes.c_ulong(-1)
 ADDR_NO_RANDOMIZE = 0x0040000  # <sys/personality.h>
 

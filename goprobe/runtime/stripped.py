@@ -31,11 +31,11 @@ from goprobe.runtime.layout.shipped import shipped_layouts
 ROOM = room_of(FACTS_ROOM, __file__, codedroots.__file__, dataareas.__file__)
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
-_WRITE = 2
+_WRITE = 2  # PF_W, elf(5)
 _DATA_LIMIT = 1 << 28
 _WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
-_PERSISTENT_CHUNK = 256 << 10
-_GC_ARENA = 64 << 10
+_PERSISTENT_CHUNK = 256 << 10  # persistentChunkSize, malloc.go, Go 1.21 to 1.27
+_GC_ARENA = 64 << 10  # gcBitsChunkBytes, mheap.go, Go 1.21 to 1.27
 _MOST_GOROUTINES = 1 << 24
 _MALLOC_HEADER = 8  # before objects of 512 bytes to 32 KiB that hold pointers, Go 1.22 on
 

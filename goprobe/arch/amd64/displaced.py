@@ -16,7 +16,7 @@ from iced_x86 import Decoder, FlowControl, Instruction, OpKind, Register
 
 from goprobe.arch.amd64.registers import PC_WORD, SP_WORD, WORD, WORDS, Words
 
-MAX_INSTRUCTION = 15
+MAX_INSTRUCTION = 15  # bytes; Intel SDM volume 2, 2.3.11
 _REL32 = struct.Struct("<i")
 _ALL = 1 << 64
 

@@ -23,7 +23,7 @@ GRAIN = 16
 """Go's functions begin at multiples of so many bytes."""
 STEPS = 64
 """How many frames are looked at."""
-MULTIPLIER = 0x9E3779B97F4A7C15
+MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 by the golden ratio: Knuth, volume 3, 6.4
 _DISTANCE = struct.Struct("<i")
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from goprobe.arch.amd64.registers import GENERAL, signed
 
-_CALL, _JUMP = 0xE8, 0xE9
+_CALL, _JUMP = 0xE8, 0xE9  # call and jmp rel32, Intel SDM volume 2
 _REL32_SIZE = 5
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind

@@ -13,7 +13,7 @@ NEVER_REACHED = (b"\xcc", b"\x0f\x0b")
 STORE_BYTE = 0x0888  # mov byte [rax], cl: as a little-endian half word
 STORE_REGISTER = "rax"
 
-_CALL = 0xE8
+_CALL = 0xE8  # call rel32, Intel SDM volume 2
 _DISTANCE = struct.Struct("<i")
 
 

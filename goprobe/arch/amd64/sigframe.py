@@ -26,8 +26,8 @@ _NO_SUCH_MODE = 4  # an alternate signal stack that is refused: the thread keeps
 _ALL_BLOCKED = (1 << 64) - 1
 
 _SOFTWARE = struct.Struct("<IIQI28x")  # struct _fpx_sw_bytes
-_SOFTWARE_AT = 464
-_MAGIC1, _MAGIC2 = 0x46505853, 0x46505845
+_SOFTWARE_AT = 464  # _fpx_sw_bytes in _fpstate_64
+_MAGIC1, _MAGIC2 = 0x46505853, 0x46505845  # FP_XSTATE_MAGIC1 and 2
 _ALIGN = 64
 
 _RETURN = struct.Struct("<Q")

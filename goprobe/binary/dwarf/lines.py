@@ -20,7 +20,7 @@ from goprobe.budget import STEP, Budget
 _ROW_LIMIT = 1 << 24  # bytes of a line program that are read: a row takes one at least
 _FILE_LIMIT = 1 << 16
 _BYTE = STEP  # what a byte of a line program costs: it may make a row, which is kept
-_END_SEQUENCE, _SET_ADDRESS = 1, 2
+_END_SEQUENCE, _SET_ADDRESS = 1, 2  # DW_LNE_…, DWARF 5, 7.22
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from goprobe.budget import BASE, STEP, Budget
 from goprobe.errors import NotGoError, UsageError
 from goprobe.files import open_regular
 
-SHT_SYMTAB = 2
+SHT_SYMTAB = 2  # these and what follows: elf(5)
 SHT_NOTE = 7
 SHT_NOBITS = 8
 SHF_WRITE = 1
@@ -49,7 +49,7 @@ _INFLATED_BASE, _INFLATED_RATIO = 128 << 20, 32  # bytes
 _COMPRESSION_HEADER = struct.Struct("<IIQQ")  # Elf64_Chdr
 _NOTES_LIMIT, _NOTE_LIMIT = 64, 1 << 16
 _NT_GNU_BUILD_ID, _NT_GO_BUILD_ID = 3, 4  # elf.h; cmd/link/internal/ld/elf.go
-_STT = {1: "object", 2: "func", 6: "tls"}
+_STT = {1: "object", 2: "func", 6: "tls"}  # STT_…, elf(5)
 
 
 class Section(msgspec.Struct, frozen=True):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from goprobe.binary.elf.elf import PT_LOAD, SHF_ALLOC, ElfFile, Segment
 
-_SHT_RELA = 4
-_RELATIVE = 8
+_SHT_RELA = 4  # elf(5), as what follows
+_RELATIVE = 8  # R_X86_64_RELATIVE, the x86-64 psABI
 _RELA = struct.Struct("<QQq")
 _WRITE = 2
 _PT_DYNAMIC = 2

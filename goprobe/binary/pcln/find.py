@@ -41,7 +41,7 @@ _STACK_MAPS_LIMIT = 1 << 16
 # ftab x3, findfunctab, minpc, maxpc, text, etext, ...]. gofunc comes straight behind rodata, but
 # in different places: word 40 up to Go 1.26, word 43 in Go 1.27.
 _HEAD_WORDS = 24
-_MINPC, _MAXPC, _TEXT, _ETEXT = 20, 21, 22, 23
+_MINPC, _MAXPC, _TEXT, _ETEXT = 20, 21, 22, 23  # words of moduledata
 _GOFUNC_WORDS = range(36, 52)
 
 Words = Callable[[int], int]

@@ -13,7 +13,7 @@ from goprobe.errors import UsageError
 _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
 _MAGIC = b"\x7fELF\x02\x01"
-ET_EXEC, ET_DYN, ET_CORE, _EM_X86_64 = 2, 3, 4, 62
+ET_EXEC, ET_DYN, ET_CORE, _EM_X86_64 = 2, 3, 4, 62  # elf(5), as what follows
 PT_LOAD, _PT_NOTE = 1, 4
 PF_X, PF_W, PF_R = 1, 2, 4
 _PN_XNUM = 0xFFFF  # the real number is in the first section header

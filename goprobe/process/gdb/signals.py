@@ -11,7 +11,7 @@ from goprobe.process.libc import libc
 from goprobe.process.proc.procfs import read_proc
 
 _STATUS_LIMIT = 1 << 16
-_FIRST_REALTIME = 32
+_FIRST_REALTIME = 32  # SIGRTMIN of the kernel, signal(7)
 # SIGTRAP is GDB's; the others nobody can handle.
 _NEVER = {signal.SIGTRAP, signal.SIGKILL, signal.SIGSTOP}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from goprobe.process.proc.procfs import read_proc
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2  # Linux include/uapi/linux/capability.h
-CAP_SYS_PTRACE, CAP_SYS_ADMIN = 19, 21
+CAP_SYS_PTRACE, CAP_SYS_ADMIN = 19, 21  # Linux include/uapi/linux/capability.h
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _STATUS_LIMIT = 1 << 20
 

@@ -25,10 +25,10 @@ _PAGEMAP_SCAN = 0xC0606610
 _SCAN = struct.Struct("=12Q")
 _REGION = struct.Struct("=3Q")
 _REGIONS = 512  # what the kernel gathers at once (fs/proc/task_mmu.c, PAGEMAP_WALK_SIZE)
-_PRESENT, _ZERO = 1 << 3, 1 << 5
+_PRESENT, _ZERO = 1 << 3, 1 << 5  # PAGE_IS_PRESENT, PAGE_IS_PFNZERO, Linux include/uapi/linux/fs.h
 _WALKED_TO = 4
 
-_WORD_PRESENT = 1 << 63
+_WORD_PRESENT = 1 << 63  # Linux Documentation/admin-guide/mm/pagemap.rst
 _USER_END = 1 << 56
 _CHUNK_PAGES = 1 << 16
 _PAGES_LIMIT = 1 << 26

@@ -32,7 +32,7 @@ from goprobe.process.ptrace.constants import (
 
 _NT_X86_XSTATE = 0x202  # <elf.h>
 _XSTATE_LIMIT = 1 << 14
-_P_PID = 1
+_P_PID = 1  # Linux include/uapi/linux/wait.h
 _CLD_TRAPPED, _CLD_STOPPED = 4, 5  # <bits/siginfo-consts.h>
 
 # Requests never sleep and a stop must not wait for the interpreter's lock: keep it meanwhile.

@@ -16,6 +16,7 @@ from goprobe.process.proc.maps import Mapping
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer import waits
 
+# Linux include/uapi/asm-generic/mman-common.h, as the next two
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS = 0x1, 0x2, 0x20
 MAP_FIXED_NOREPLACE = 0x100000
@@ -23,7 +24,7 @@ MAP_FIXED_NOREPLACE = 0x100000
 _REACH = (1 << 31) - (1 << 16)  # of a 32-bit displacement, with some room for its instruction
 _LOWEST = 1 << 16
 _HIGHEST = (1 << 47) - (1 << 24)
-_MAX_ERRNO = 4095
+_MAX_ERRNO = 4095  # MAX_ERRNO, Linux include/linux/err.h
 
 
 def place(mappings: Sequence[Mapping], low: int, high: int, size: int, near: int) -> int:

@@ -46,7 +46,7 @@ from goprobe.arch.registers import FP_WORD, GOROUTINE_WORD, PC_WORD, SP_WORD, Wo
 _KEY, _OBJECTS, _BYTES, _ON_G0, _BYTES_ON_G0, _SMALL = range(6)
 _WORDS = ENTRY_SIZE // 8
 _FEWEST_BITS, _MOST_BITS = 4, 20
-_TINY, _POINTER_BYTES = 16, 8
+_TINY, _POINTER_BYTES = 16, 8  # maxTinySize, runtime/malloc.go
 _MASK = (1 << 64) - 1
 
 

@@ -25,9 +25,10 @@ _BYTES_LIMIT = 1 << 12  # of one key or value
 _BUDGET = 1 << 26  # bytes of all keys and values
 _MOST_BITS = 8  # buckets of a map, as a power of two
 _SLOTS, _MIN_TOP_HASH = 8, 5  # src/runtime/map.go, up to Go 1.23
+# bytes of a string, and of the label that has two (runtime/pprof/label.go, Go 1.24 to 1.27)
 _STRING, _PAIR = 16, 32
 _BUCKET = _SLOTS + _SLOTS * _PAIR + 8  # tophash, keys, values, overflow
-_SAME_SIZE_GROW = 8
+_SAME_SIZE_GROW = 8  # sameSizeGrow, runtime/map.go, Go 1.21 to 1.23
 
 Strings = tuple[Range, ...]
 """The keys and values of a set in turn: where their bytes are."""

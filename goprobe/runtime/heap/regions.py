@@ -19,7 +19,7 @@ _PERSISTENT_CHUNK = 256 << 10  # persistentChunkSize, malloc.go
 _LIST_LIMIT = 1 << 16
 _PALLOC_DATA = 128  # sizeof(pallocData): two bitmaps of 512 pages
 _WORD = 8
-_PROFILE_BUCKETS = 179999
+_PROFILE_BUCKETS = 179999  # buckHashSize, mprof.go
 
 
 class RuntimeRegion(msgspec.Struct, frozen=True):

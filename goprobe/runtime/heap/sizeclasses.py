@@ -17,7 +17,7 @@ CLASSES = np.array(
      9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576, 27264,
      28672, 32768)
 )  # fmt: skip
-PAGE = 8192
+PAGE = 8192  # _PageSize, runtime/malloc.go, Go 1.21 to 1.27
 TINY_BYTES = 16
 """Values without pointers that are smaller share such blocks (malloc.go, maxTinySize)."""
 

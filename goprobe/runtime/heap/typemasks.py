@@ -16,9 +16,9 @@ from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
 
 _WORD = 8
-_KIND_MASK = 31
-_KIND_GC_PROGRAM = 1 << 6
-_ARRAY, _STRUCT = 17, 25
+_KIND_MASK = 31  # KindMask, up to Go 1.25; the bits above are flags
+_KIND_GC_PROGRAM = 1 << 6  # KindGCProg, up to Go 1.23
+_ARRAY, _STRUCT = 17, 25  # abi.Kind
 _MASK_LIMIT = 1 << 27  # bytes of a type
 _FIELDS_LIMIT = 1 << 16
 _DEPTH_LIMIT = 64  # a part of a type is at most half as large as the whole, or its only part

@@ -16,8 +16,8 @@ from goprobe.binary.elf.elf import PT_LOAD, Segment
 from goprobe.process.proc.maps import Mapping
 from goprobe.process.proc.procfs import PAGE_SIZE
 
-_EXECUTE = 1
-_RIGHTS = ((4, "r"), (2, "w"), (1, "x"))
+_EXECUTE = 1  # PF_X, elf(5)
+_RIGHTS = ((4, "r"), (2, "w"), (1, "x"))  # PF_R, PF_W, PF_X
 _SEGMENTS_LIMIT = 64
 
 Bounds = tuple[int, int]

@@ -26,8 +26,8 @@ from goprobe.runtime.types.typedata import WITH_KIND
 from goprobe.runtime.types.typenames import RTYPE_BYTES
 
 _WORD = 8
-_KIND_MASK = 31
-_UNCOMMON = 1
+_KIND_MASK = 31  # KindMask, up to Go 1.25
+_UNCOMMON = 1  # TFlagUncommon
 _UNCOMMON_BYTES, _METHOD_BYTES, _FIELD_BYTES, _IMETHOD_BYTES = 16, 16, 24, 8
 _SECTION_LIMIT = 1 << 30
 _TYPES_LIMIT = 1 << 22

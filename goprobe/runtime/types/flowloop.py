@@ -13,7 +13,7 @@ UNREAD, READY, GENERIC = 0, 1, 2
 _NOTHING, _ONE, _ARRAY, _ANY, _EFACE, _IFACE, _FUNC = 0, 1, 2, 3, 4, 5, 6
 _DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN = 7, 8, 9, 10, 11  # as shape.Rule has them
 _NO_OFFSET = (1 << 32) - 1
-_TINY = 16
+_TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
 _LARGEST = 1 << 47
 _ABSENT = -1
 

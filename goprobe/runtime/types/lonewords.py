@@ -19,7 +19,7 @@ from goprobe.runtime.types.wholes import Whole
 
 _WORD = 8
 _BITS = 64
-_LEAST_ADDRESS = 1 << 12
+_LEAST_ADDRESS = 1 << 12  # minLegalPointer, runtime/malloc.go, Go 1.21 to 1.27
 
 
 def type_of_itab(view: HeapView, itab: int) -> int:

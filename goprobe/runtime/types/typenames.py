@@ -17,11 +17,11 @@ from goprobe.process.memory.memory import Memory, u64
 
 RTYPE_BYTES = 48  # sizeof(abi.Type); what belongs to a kind of types follows it
 _WORD = 8
-_DIRECTIONS = {1: "<-chan ", 2: "chan<- "}
-_FIELD_BYTES, _FUNC_BYTES, _UNCOMMON_BYTES = 24, 56, 16
+_DIRECTIONS = {1: "<-chan ", 2: "chan<- "}  # abi.ChanDir
+_FIELD_BYTES, _FUNC_BYTES, _UNCOMMON_BYTES = 24, 56, 16  # abi.StructField, FuncType, UncommonType
 _PARTS_LIMIT = 256
 _TAGGED, _EMBEDDED = 2, 8  # bits of an abi.Name's first byte
-_VARIADIC = 1 << 15
+_VARIADIC = 1 << 15  # the top bit of FuncType.OutCount
 SIMPLE = (GoKind.POINTER, GoKind.SLICE, GoKind.ARRAY, GoKind.CHAN, GoKind.MAP)
 Name = Callable[[int], str]
 

@@ -38,7 +38,7 @@ from goprobe.runtime.types.typenames import RTYPE_BYTES, chan_name
 
 _SIZE_LIMIT = 1 << 47
 _OFFSET_LIMIT = 1 << 40
-_FIELD_BYTES = 24
+_FIELD_BYTES = 24  # sizeof(abi.StructField), Go 1.21 to 1.27
 _SWISS, _TABLE = "internal/runtime/maps.Map", "internal/runtime/maps.table"
 _WITH_SECRETS = frozenset(struct for struct, _ in BEHIND)
 

@@ -15,11 +15,11 @@ from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 
-_SLOTS = 8
+_SLOTS = 8  # abi.MapBucketCount, SwissMapGroupSlots, MapGroupSlots (Go 1.21 to 1.27)
 _CHAIN_LIMIT = 1 << 16
 _TABLE_LIMIT = 1 << 20
-_MIN_TOP_HASH = 5
-_SAME_SIZE_GROW = 8
+_MIN_TOP_HASH = 5  # minTopHash, runtime/map.go, Go 1.21 to 1.23
+_SAME_SIZE_GROW = 8  # sameSizeGrow, the same
 
 
 class MapEntry(msgspec.Struct, frozen=True):
