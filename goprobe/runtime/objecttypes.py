@@ -166,7 +166,7 @@ class ObjectTypes:
         finalized: dict[int, list[int]] = {}
         for group in groups:
             if group.through_rtype:
-                finalized.setdefault(group.through_rtype, []).append(group.through)
+                finalized.setdefault(group.through_rtype, []).extend(group.through)
         yield from finalized.items()
 
     def _is_function(self, pc: int) -> bool:

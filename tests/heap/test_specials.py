@@ -181,3 +181,47 @@ def test_what_waits_to_run_keeps_too(go: str, linker: str) -> None:
             told = [f"{way[0].name} {way[1].name}" for way in ways if len(way) > 1]
             assert sum("queue of" in name and "s to run" in name for name in told) >= 10, told
             snapshot.close()
+
+
+MANY = """package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+)
+
+type inner struct{ id [5]int }
+type watched struct{ inner *inner }
+
+var kept []*watched
+
+func main() {
+	for i := 0; i < 1500; i++ {
+		one := &watched{new(inner)}
+		kept = append(kept, one)
+		runtime.SetFinalizer(one, func(w *watched) { fmt.Println(w) })
+		if i == 700 {
+			fmt.Printf("inner %p\\n", one.inner)
+		}
+	}
+	fmt.Println("ready")
+	os.Stdin.Read(make([]byte, 1))
+	runtime.KeepAlive(kept)
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_many_finalizers_of_one_type_are_one_group(go: str) -> None:
+    with running(build(MANY, go=go)) as program:
+        snapshot = take(open_target(program.pid))
+        graph = HeapGraph(snapshot, lambda message: None)
+        groups = [g for g in graph.nodes.groups if g.through]
+        assert [g.name for g in groups if len(g.through) > 10] == ["finalizers of 1,500 objects"]
+        # Each keeps what its object points at.
+        node = graph.node_at(program.address("inner"))
+        ways, _ = paths(graph, Names(graph), node, 5)
+        assert any(way[0].name == "finalizers of 1,500 objects" for way in ways)
+        assert graph.type_name(node) == "main.inner"
+        snapshot.close()

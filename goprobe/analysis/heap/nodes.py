@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.edges import Edges, Strays
+from goprobe.runtime.heap.grouping import ranges
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, Roots
@@ -82,9 +83,9 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
 def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver) -> Nodes:
     """Put the roots' edges behind those of the heap."""
     n, groups = len(objects), roots.groups
-    owner = np.array(roots.owners, np.int64)
-    address = np.array(roots.addresses, np.uint64)
-    value: Words = np.array(roots.values, np.uint64)
+    owner = np.frombuffer(roots.owners, np.int64)
+    address = np.frombuffer(roots.addresses, np.uint64)
+    value: Words = np.frombuffer(roots.values, np.uint64)
     target, into = resolver.resolve(value)
     start = np.array([g.address for g in groups] or [0], np.uint64)[owner]
     placed = (start != 0) & (address >= start)
@@ -140,22 +141,15 @@ def _through(
     rows = [i for i, g in enumerate(groups) if g.through]
     if not rows:
         return []
-    through, _ = resolver.resolve(np.array([groups[i].through for i in rows], np.uint64))
-    parts: list[_Part] = []
-    for row, node in zip(rows, through.tolist(), strict=True):
-        if node >= 0:
-            part = slice(int(edges.first[node]), int(edges.first[node + 1]))
-            count = part.stop - part.start
-            parts.append(
-                (
-                    np.full(count, row, np.int64),
-                    np.full(count, NO_OFFSET, np.uint32),
-                    edges.target[part],
-                    edges.into[part].astype(np.int64),
-                    objects.base[node] + edges.offset[part].astype(np.uint64) * np.uint64(8),
-                )
-            )
-    return parts
+    through = np.array([at for i in rows for at in groups[i].through], np.uint64)
+    owner = np.repeat(np.array(rows, np.int64), [len(groups[i].through) for i in rows])
+    node, _ = resolver.resolve(through)
+    owner, node = owner[node >= 0], node[node >= 0]
+    numbers, which = ranges(edges.first[node], edges.first[node + 1])
+    place = objects.base[node[which]] + edges.offset[numbers].astype(np.uint64) * np.uint64(8)
+    nowhere = np.full(len(numbers), NO_OFFSET, np.uint32)
+    into = edges.into[numbers].astype(np.int64)
+    return [(owner[which], nowhere, edges.target[numbers], into, place)]
 
 
 def _root_strays(roots: Roots, target: Ids) -> tuple[RootStray, ...]:

@@ -5,13 +5,17 @@ A group is a variable, a goroutine, a variable of a goroutine's frame, a finaliz
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.spantable import Ints
 
 
 class RootKind(StrEnum):
@@ -29,8 +33,8 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     memory; `type` its type where that is known, by which its words have types.
 
     `conservative`: words of a frame that is not at a safe point; they may be no pointers.
-    `through` is the object whose pointers are roots, too (an object with a finalizer), else 0, and
-    `through_rtype` the descriptor of its type, where that is known.
+    `through` are objects whose pointers are roots, too (those with finalizers), and
+    `through_rtype` the descriptor of their type, where that is known.
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
     before a lone pointer in a word that is none: an interface's type, say.
     """
@@ -43,7 +47,7 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     goroutine: int = 0
     function: str = ""
     conservative: bool = False
-    through: int = 0
+    through: tuple[int, ...] = ()
     rtype: int = 0
     before: int = 0
     through_rtype: int = 0
@@ -53,9 +57,9 @@ class Roots(msgspec.Struct):
     """`values[i]` was found at `addresses[i]` (0: in a register), and belongs to `groups[i]`."""
 
     groups: list[RootGroup] = msgspec.field(default_factory=list)
-    values: list[int] = msgspec.field(default_factory=list)
-    addresses: list[int] = msgspec.field(default_factory=list)
-    owners: list[int] = msgspec.field(default_factory=list)
+    values: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    addresses: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    owners: array[int] = msgspec.field(default_factory=lambda: array("q"))
     notes: list[str] = msgspec.field(default_factory=list)
 
     def group(self, group: RootGroup) -> int:
@@ -67,6 +71,11 @@ class Roots(msgspec.Struct):
         self.addresses.append(address)
         self.values.append(value)
 
+    def add_many(self, owners: Ints, addresses: Words, values: Words) -> None:
+        self.owners.frombytes(owners.tobytes())
+        self.addresses.frombytes(addresses.tobytes())
+        self.values.frombytes(values.tobytes())
+
 
 def join(parts: Iterable[Roots]) -> Roots:
     """All of them as one, groups renumbered."""
@@ -77,8 +86,9 @@ def join(parts: Iterable[Roots]) -> Roots:
             if group.parent >= 0 and shift:
                 group = replace(group, parent=group.parent + shift)
             whole.groups.append(group)
-        whole.values += part.values
-        whole.addresses += part.addresses
-        whole.owners += [owner + shift for owner in part.owners]
+        owners = np.frombuffer(part.owners, np.int64) + shift
+        whole.add_many(
+            owners, np.frombuffer(part.addresses, np.uint64), np.frombuffer(part.values, np.uint64)
+        )
         whole.notes += part.notes
     return whole

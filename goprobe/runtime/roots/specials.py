@@ -7,88 +7,104 @@ to 1.27.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.errors import UnreadableError
+from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import u32, u64
+from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.spantable import SpanTable
+from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
+from goprobe.runtime.roots.speciallists import Fields, Pages, follow
 from goprobe.runtime.types.typenames import RTYPE_BYTES
 from goprobe.runtime.world import World
 
 _WORD = 8
+_MANY = 1000  # of a kind, of one type: they are one group of roots
 
 
 def special_roots(world: World, spans: SpanTable) -> Roots:
     """Finalizers, cleanups and weak handles of objects (mspan.specials), in spans in use."""
     roots = Roots()
-    lists, struct = Lists(world.memory), world.layout.struct("special")
-    page = world.layout.constants["_PageSize"]
-    stray = 0
-    for row in np.flatnonzero(spans.specials).tolist():
-        base, size = int(spans.base[row]), int(spans.npages[row]) * page
-        for special in lists.follow(struct, int(spans.specials[row]), "next"):
-            if special["offset"] < size:
-                about = base + special["offset"]
-                _add_special(world, roots, special["kind"], special.address, about)
-            else:
-                stray += 1
-    if lists.broken:
-        roots.notes.append(f"finalizers and cleanups may be missing: {lists.broken}")
-    if stray:
-        roots.notes.append(f"{stray} finalizers or cleanups are of objects that cannot be there")
+    pages = Pages(world.memory)
+    specials = follow(pages, world.layout, spans)
+    for what, kind, struct, words in _kinds(world.layout):
+        chosen = specials.kind == kind
+        if chosen.any():
+            fields = Fields(pages, world.layout, struct, specials.at[chosen])
+            _add(world, roots, what, fields, words, specials.about[chosen])
+    if specials.broken:
+        roots.notes.append(f"finalizers and cleanups may be missing: {specials.broken}")
+    if specials.stray:
+        roots.notes.append(
+            f"{specials.stray} finalizers or cleanups are of objects that cannot be there"
+        )
     return roots
 
 
-def _add_special(world: World, roots: Roots, kind: int, at: int, about: int) -> None:
-    constants, layout = world.layout.constants, world.layout
-    words: list[int] = []
-    if kind == constants.get("_KindSpecialFinalizer"):
-        what, words = RootKind.FINALIZER, [layout.offset("specialfinalizer", "fn")]
-    elif kind == constants.get("_KindSpecialWeakHandle"):
-        what, words = RootKind.WEAK, [layout.offset("specialWeakHandle", "handle")]
-    elif kind == constants.get("_KindSpecialCleanup"):
-        what = RootKind.CLEANUP
+def _kinds(layout: Layout) -> Iterator[tuple[RootKind, int, str, tuple[int, ...]]]:
+    """Kinds of specials that this release has: the number of each, its struct, and where in it
+    pointers are."""
+    constants = layout.constants
+    if (kind := constants.get("_KindSpecialFinalizer")) is not None:
+        yield (
+            RootKind.FINALIZER,
+            kind,
+            "specialfinalizer",
+            (layout.offset("specialfinalizer", "fn"),),
+        )
+    if (kind := constants.get("_KindSpecialWeakHandle")) is not None:
+        at = layout.offset("specialWeakHandle", "handle")
+        yield RootKind.WEAK, kind, "specialWeakHandle", (at,)
+    if (kind := constants.get("_KindSpecialCleanup")) is not None:
         if layout.has("specialCleanup", "cleanup"):
             start = layout.offset("specialCleanup", "cleanup")
-            words = [start + layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
+            parts = [start + layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
         else:
-            words = [layout.offset("specialCleanup", "fn")]
-    else:
-        return
-    through, rtype = 0, 0
+            parts = [layout.offset("specialCleanup", "fn")]
+        yield RootKind.CLEANUP, kind, "specialCleanup", tuple(parts)
+
+
+def _add(
+    world: World, roots: Roots, what: RootKind, fields: Fields, words: tuple[int, ...],
+    about: Words,
+) -> None:  # fmt: skip
+    at = fields.at
+    rtypes = np.zeros(len(at), np.uint64)
     if what is RootKind.FINALIZER:
-        through, rtype = about, _finalized(world, at + layout.offset("specialfinalizer", "ot"))
-    owner = roots.group(
-        RootGroup(
-            kind=what,
-            name=f"{what} of {about:#x}",
-            address=at,
-            through=through,
-            through_rtype=rtype,
-        )
-    )
+        rtypes = _finalized(world, fields["ot"])
+    owner = np.zeros(len(at), np.int64)
+    for (rtype,), rows in by_key(rtypes):
+        for some in [rows] if len(rows) > _MANY else rows[:, np.newaxis]:
+            one = len(some) == 1
+            whose = f" of {int(about[some[0]]):#x}" if one else f"s of {len(some):,} objects"
+            group = RootGroup(
+                kind=what,
+                name=f"{what}{whose}",
+                address=int(at[some[0]]) if one else 0,
+                through=tuple(about[some].tolist()) if what is RootKind.FINALIZER else (),
+                through_rtype=rtype,
+            )
+            owner[some] = roots.group(group)
     for offset in words:
-        try:
-            value = u64(world.memory, at + offset)
-        except UnreadableError:
-            continue
-        if value:
-            roots.add(owner, at + offset, value)
+        values = fields.number(offset)
+        filled = values != 0
+        roots.add_many(owner[filled], at[filled] + np.uint64(offset), values[filled])
 
 
-def _finalized(world: World, at: int) -> int:
-    """The type of an object with a finalizer, by the type of the pointer that was handed over."""
-    try:
-        pointer = u64(world.memory, at)
-        if world.typedata.kind(pointer) is GoKind.POINTER:
-            return u64(world.memory, pointer + RTYPE_BYTES)
-    except UnreadableError:
-        pass
-    return 0
+def _finalized(world: World, pointers: Words) -> Words:
+    """The types of objects with finalizers, by those of the pointers that were handed over."""
+    rtypes = np.zeros(len(pointers), np.uint64)
+    for (pointer,), rows in by_key(pointers):
+        with suppress(UnreadableError):
+            if world.typedata.kind(pointer) is GoKind.POINTER:
+                rtypes[rows] = u64(world.memory, pointer + RTYPE_BYTES)
+    return rtypes
 
 
 def queued_roots(world: World) -> Roots:

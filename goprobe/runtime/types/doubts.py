@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.runtime.heap.grouping import by_key, groups
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import ABSENT
-from goprobe.runtime.types.heapview import HeapView, by_key, exact, groups
+from goprobe.runtime.types.heapview import HeapView, exact
 from goprobe.runtime.types.parts import Parts
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.types.wholes import Slot, Whole

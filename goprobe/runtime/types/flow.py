@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.compiled import worth_compiling
+from goprobe.runtime.heap.grouping import by_key, different, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.flowloop import GENERIC, READY, UNREAD, flow
-from goprobe.runtime.types.heapview import HeapView, by_key, different, numbers
+from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.parts import Parts
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes

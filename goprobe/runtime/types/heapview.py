@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.grouping import by_key, ranges
 from goprobe.runtime.heap.objects import Ids, Objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES, next_smaller
 from goprobe.runtime.heap.spantable import Ints
@@ -22,7 +23,6 @@ from goprobe.runtime.types.wholes import Slot, Wholes
 
 _WORD = 8
 _BITS = 64
-_SPARSE = 32
 _CACHE_LIMIT = 1 << 16
 
 
@@ -36,14 +36,14 @@ class Graph(msgspec.Struct, frozen=True):
 
     def edges_of(self, nodes: Ints) -> tuple[Ints, Ints]:
         """Every edge of some nodes, and the number of the node (of `nodes`) that it begins at."""
-        return _ranges(self.first[nodes], self.first[nodes + 1])
+        return ranges(self.first[nodes], self.first[nodes + 1])
 
     def edges_within(self, nodes: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints]:
         """As `edges_of`, of those pointers that stand at words `low` to `high` (exclusive) of each
         object: its edges are in the order of words. A large array may have very many others."""
         begin = self._first_at(self.first[nodes], self.first[nodes + 1], low)
         end = self._first_at(begin, self.first[nodes + 1], high)
-        return _ranges(begin, end)
+        return ranges(begin, end)
 
     def in_batches(self, nodes: Ints, most: int) -> Iterator[Ints]:
         """Some nodes in parts that have about so many edges each, at least one node."""
@@ -198,59 +198,6 @@ class HeapView:
         return tiny[self.objects.span]
 
 
-def _ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
-    """All numbers in some ranges, and which range each one is of."""
-    counts = end - begin
-    ends = np.cumsum(counts)
-    numbers = np.arange(int(ends[-1]) if len(ends) else 0)
-    numbers += np.repeat(begin - ends + counts, counts)
-    return numbers, np.repeat(np.arange(len(begin)), counts)
-
-
 def exact(mask: int, slot: Slot) -> int | None:
     """The pointer words of an object in such a slot, None where they were not looked at."""
     return None if slot.high > _WORD * _BITS or slot.noscan else mask & (1 << _BITS) - 1
-
-
-def different(nodes: Ints, count: int) -> Ints:
-    """The different ones of some numbers below `count`, ascending."""
-    if len(nodes) > count // _SPARSE:
-        marks = np.zeros(count, bool)
-        marks[nodes] = True
-        return np.flatnonzero(marks).astype(np.int64)
-    ordered = np.sort(nodes)
-    new = np.ones(len(ordered), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    return ordered[new]
-
-
-def numbers(shapes: Ids) -> list[int]:
-    """The different ones, ascending."""
-    ordered = np.sort(shapes)
-    new = np.ones(len(ordered), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    distinct: list[int] = ordered[new].tolist()
-    return distinct
-
-
-def groups(keys: NDArray[np.generic], order: Ints) -> list[tuple[int, Ints]]:
-    """(key, rows) for each different key; `order` sorts the keys."""
-    if not len(order):
-        return []
-    ordered = keys[order]
-    cuts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    parts = np.split(order, cuts)
-    return [(int(keys[rows[0]]), rows) for rows in parts]
-
-
-def by_key(*columns: NDArray[np.generic]) -> list[tuple[list[int], Ints]]:
-    """Rows that are alike in all columns, each group with what they have there."""
-    if not len(columns[0]):
-        return []
-    order = np.lexsort(columns[::-1])
-    new = np.zeros(len(order) - 1, bool)
-    for column in columns:
-        ordered = column[order]
-        new |= ordered[1:] != ordered[:-1]
-    parts = np.split(order, np.flatnonzero(new) + 1)
-    return [([int(column[rows[0]]) for column in columns], rows) for rows in parts]

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.grouping import different, groups, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.doubts import Doubts
 from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
-from goprobe.runtime.types.heapview import HeapView, different, groups, numbers
+from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
 from goprobe.runtime.types.parts import Parts
 from goprobe.runtime.types.shape import Rule

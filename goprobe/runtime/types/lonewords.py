@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.runtime.heap.grouping import groups
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.types.heapview import HeapView, exact, groups
+from goprobe.runtime.types.heapview import HeapView, exact
 from goprobe.runtime.types.wholes import Whole
 
 _WORD = 8

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from goprobe.runtime.heap.grouping import contained
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -70,14 +70,6 @@ class Parts:
                 self._seen[shape] = np.sort(np.concatenate((have, key[fresh])), kind="stable")
                 taken.append((shape, nodes[fresh], into[fresh], length[fresh]))
         return taken
-
-
-def contained(keys: Ints, ordered: Ints) -> NDArray[np.bool_]:
-    """Of each key whether it is among those of an ascending array."""
-    if not len(ordered):
-        return np.zeros(len(keys), bool)
-    place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
-    return np.asarray(ordered[place] == keys)
 
 
 def _each_once(nodes: Ints, into: Ints, length: Ints) -> tuple[Ints, Ints, Ints]:

@@ -1,0 +1,72 @@
+"""Numbers in groups: what is alike, each once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+
+_SPARSE = 32
+
+
+def different(nodes: Ints, count: int) -> Ints:
+    """The different ones of some numbers below `count`, ascending."""
+    if len(nodes) > count // _SPARSE:
+        marks = np.zeros(count, bool)
+        marks[nodes] = True
+        return np.flatnonzero(marks).astype(np.int64)
+    ordered = np.sort(nodes)
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
+
+
+def numbers(shapes: Ids) -> list[int]:
+    """The different ones, ascending."""
+    ordered = np.sort(shapes)
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    distinct: list[int] = ordered[new].tolist()
+    return distinct
+
+
+def groups(keys: NDArray[np.generic], order: Ints) -> list[tuple[int, Ints]]:
+    """(key, rows) for each different key; `order` sorts the keys."""
+    if not len(order):
+        return []
+    ordered = keys[order]
+    cuts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    parts = np.split(order, cuts)
+    return [(int(keys[rows[0]]), rows) for rows in parts]
+
+
+def by_key(*columns: NDArray[np.generic]) -> list[tuple[list[int], Ints]]:
+    """Rows that are alike in all columns, each group with what they have there."""
+    if not len(columns[0]):
+        return []
+    order = np.lexsort(columns[::-1])
+    new = np.zeros(len(order) - 1, bool)
+    for column in columns:
+        ordered = column[order]
+        new |= ordered[1:] != ordered[:-1]
+    parts = np.split(order, np.flatnonzero(new) + 1)
+    return [([int(column[rows[0]]) for column in columns], rows) for rows in parts]
+
+
+def ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """All numbers in some ranges, and which range each one is of."""
+    counts = end - begin
+    ends = np.cumsum(counts)
+    numbers = np.arange(int(ends[-1]) if len(ends) else 0)
+    numbers += np.repeat(begin - ends + counts, counts)
+    return numbers, np.repeat(np.arange(len(begin)), counts)
+
+
+def contained(keys: NDArray[np.generic], ordered: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Of each key whether it is among those of an ascending array."""
+    if not len(ordered):
+        return np.zeros(len(keys), bool)
+    place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
+    return np.asarray(ordered[place] == keys)

@@ -1,0 +1,144 @@
+"""The lists of specials that hang on spans (mspan.specials), all followed at once.
+
+Source: src/runtime/mheap.go (special), Go 1.21 to 1.27.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.process.memory.copies import MISSING, Words, copy_ranges
+from goprobe.process.memory.memory import Memory
+from goprobe.runtime.heap.grouping import contained
+from goprobe.runtime.heap.spantable import Ints, SpanTable
+from goprobe.runtime.layout.layout import Layout
+
+_LIMIT = 1 << 24
+_PAGE, _WORD = 4096, 8
+
+
+class Specials(msgspec.Struct, frozen=True):
+    """Where each special is, its kind, and the address that it is about. `broken` says how a list
+    leads astray; `stray` is how many are of objects that cannot be there."""
+
+    at: Words
+    kind: Ints
+    about: Words
+    stray: int
+    broken: str
+
+
+def follow(pages: Pages, layout: Layout, spans: SpanTable) -> Specials:
+    """Every special of some spans."""
+    rows = np.flatnonzero(spans.specials)
+    at = spans.specials[rows].astype(np.uint64)
+    parts: list[tuple[Words, Ints, Words, Ints]] = []
+    broken = ring = ""
+    count, looked = 0, 1
+    while len(at) and not ring:
+        fields = Fields(pages, layout, "special", at)
+        if fields.missing.any():
+            lost = int(at[fields.missing][0])
+            broken = f"a list of special leads to {lost:#x}, where none can be read"
+        there = ~fields.missing
+        parts.append((
+            at[there], fields["kind"][there].astype(np.int64), fields["offset"][there], rows[there],
+        ))  # fmt: skip
+        count += len(at)
+        if len(parts) >= looked or count > _LIMIT:
+            looked *= 2
+            ring = ring or _repeated(parts, count)
+        at = fields["next"]
+        rows, at = rows[at != 0], at[at != 0]
+    ring = ring or _repeated(parts, count)
+    return _joined(parts, spans, layout.constants["_PageSize"], broken or ring)
+
+
+def _repeated(parts: list[tuple[Words, Ints, Words, Ints]], count: int) -> str:
+    """How lists run in a ring, or into each other; they would have no end."""
+    every = np.sort(np.concatenate([np.zeros(0, np.uint64), *(at for at, *_ in parts)]))
+    again = np.flatnonzero(every[1:] == every[:-1])
+    if len(again) or count > _LIMIT:
+        once_more = int(every[again[0]] if len(again) else every[-1])
+        return f"a list of special comes to {once_more:#x} once more"
+    return ""
+
+
+def _joined(
+    parts: list[tuple[Words, Ints, Words, Ints]], spans: SpanTable, page: int, broken: str
+) -> Specials:
+    """Each special once, in the order of the lists."""
+    none = np.zeros(0, np.uint64)
+    columns = [(none, none.astype(np.int64), none, none.astype(np.int64)), *parts]
+    at, kind, offset, rows = (np.concatenate([c[i] for c in columns]) for i in range(4))
+    _, once = np.unique(at, return_index=True)
+    once.sort()
+    at, kind, offset, rows = at[once], kind[once], offset[once], rows[once]
+    inside = offset < (spans.npages[rows] * page).astype(np.uint64)
+    about = spans.base[rows] + offset
+    return Specials(at[inside], kind[inside], about[inside], int((~inside).sum()), broken)
+
+
+class Pages:
+    """Memory page by page, each read once: small structs of one kind lie close together."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._numbers = np.zeros(0, np.uint64)
+        self._row = np.zeros(0, np.int64)
+        self._words = np.zeros((1, _PAGE // _WORD), np.uint64)
+        self._there = np.zeros(1, np.bool_)
+
+    def words(self, at: Words) -> tuple[Words, NDArray[np.bool_]]:
+        """The words that hold some addresses, and which of them are there."""
+        page = at // np.uint64(_PAGE)
+        fresh = page[~contained(page, self._numbers)]
+        if len(fresh):
+            self._read(np.unique(fresh))
+        row = self._row[np.searchsorted(self._numbers, page)]
+        words = self._words[row, (at % np.uint64(_PAGE) // np.uint64(_WORD)).astype(np.int64)]
+        return words, self._there[row]
+
+    def _read(self, pages: Words) -> None:
+        known, count = len(self._numbers), len(self._numbers) + len(pages)
+        if count > len(self._there):
+            more = max(count, 2 * len(self._there)) - len(self._there)
+            self._words = np.concatenate((self._words, np.zeros((more, _PAGE // _WORD), np.uint64)))
+            self._there = np.concatenate((self._there, np.zeros(more, np.bool_)))
+        base = pages * np.uint64(_PAGE)
+        copy = copy_ranges(self._memory, base, _PAGE)
+        place = copy.positions(base, _PAGE)
+        rows = known + np.flatnonzero(place != MISSING)
+        within = (place[rows - known] // _WORD)[:, np.newaxis] + np.arange(_PAGE // _WORD)
+        self._words[rows] = copy.words[within]
+        self._there[rows] = True
+        self._numbers = np.concatenate((self._numbers, pages))
+        self._row = np.concatenate((self._row, np.arange(known, count)))
+        order = np.argsort(self._numbers, kind="stable")
+        self._numbers, self._row = self._numbers[order], self._row[order]
+
+
+class Fields:
+    """Fields of many structs of one kind; `missing`: those that cannot be read."""
+
+    def __init__(self, pages: Pages, layout: Layout, name: str, at: Words) -> None:
+        self._pages = pages
+        self._struct = layout.struct(name)
+        self.at = at
+        self.missing = np.zeros(len(at), np.bool_)
+        self.missing |= at % np.uint64(_WORD) != 0
+        for offset in (0, self._struct.size - 1):
+            self.missing |= ~pages.words(at + np.uint64(offset))[1]
+
+    def __getitem__(self, path: str) -> Words:
+        """0 of structs that cannot be read."""
+        field = self._struct.fields[path]
+        return self.number(field.offset, min(field.size, _WORD))
+
+    def number(self, offset: int, size: int = _WORD) -> Words:
+        """What stands at an offset of each."""
+        words, _ = self._pages.words(self.at + np.uint64(offset))
+        words = words >> np.uint64(offset % _WORD * 8) & np.uint64((1 << 8 * size) - 1)
+        return np.where(self.missing, np.uint64(0), words)
