@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from goprobe.analysis.escape.escape import EscapeRequest, Mode
-from goprobe.analysis.escape.escape import escape as run
+from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape as run
 from goprobe.analysis.escape.judgement import Code, code_at, no_allocation
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, FunctionCode, Site, SourceLine, Verdict

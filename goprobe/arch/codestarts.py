@@ -2,5 +2,4 @@
 
 from __future__ import annotations
 
-from goprobe.arch.amd64.codestarts import CodeStarts as CodeStarts
-from goprobe.arch.amd64.codestarts import Weight as Weight
+from goprobe.arch.amd64.codestarts import CodeStarts as CodeStarts, Weight as Weight

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
+from collections.abc import Mapping as MappingOf, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Protocol

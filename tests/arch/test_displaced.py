@@ -4,8 +4,7 @@ instruction (test_tracer.py); here, the forms that compilers use rarely."""
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from iced_x86 import Decoder
 
 from goprobe.arch.amd64 import registers

@@ -8,8 +8,7 @@ import struct
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.find import open_line_table

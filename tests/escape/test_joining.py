@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from goprobe.analysis.escape.expressions import same_type, shape_of
 from goprobe.analysis.escape.predictions import Sources, is_global, is_parameter

@@ -8,8 +8,7 @@ import pytest
 
 from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.runtime.layout.fields import STRUCTS
-from goprobe.runtime.layout.shipped import releases as shipped_releases
-from goprobe.runtime.layout.shipped import shipped_layout
+from goprobe.runtime.layout.shipped import releases as shipped_releases, shipped_layout
 from tests.heap.test_heapgraph import graph_of, said
 from tests.support.go import matrix
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from iced_x86 import Decoder
 
 from goprobe.analysis.escape.calls import CALL_SIZE, CodeMap

@@ -20,8 +20,11 @@ from goprobe.errors import CannotWorkError
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
-from goprobe.runtime.layout.shipped import releases as shipped_releases
-from goprobe.runtime.layout.shipped import shipped_layout, shipped_layouts
+from goprobe.runtime.layout.shipped import (
+    releases as shipped_releases,
+    shipped_layout,
+    shipped_layouts,
+)
 from goprobe.runtime.stripped import Finder
 from goprobe.target.live import open_target, stopped_target
 from tests.support.cli import goprobe

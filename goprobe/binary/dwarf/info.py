@@ -14,8 +14,7 @@ from functools import cached_property
 import msgspec
 
 from goprobe.binary.cache import cached, room_of
-from goprobe.binary.dwarf import dieindex as ix
-from goprobe.binary.dwarf import forms
+from goprobe.binary.dwarf import dieindex as ix, forms
 from goprobe.binary.dwarf.dieindex import (
     Die,
     FunctionEntry,

@@ -39,8 +39,7 @@ from goprobe.arch.stub import (
 )
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process.proc.identity import entry_point
-from goprobe.process.proc.maps import Mapping as Mapped
-from goprobe.process.proc.maps import find, read_maps
+from goprobe.process.proc.maps import Mapping as Mapped, find, read_maps
 from goprobe.process.tracer import inject
 from goprobe.process.tracer.events import CallSite, ProbeSite
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made

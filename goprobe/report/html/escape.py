@@ -13,8 +13,7 @@ from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.source import Sources
 from goprobe.report.options import RenderOptions
-from goprobe.report.verdicts import LOUDNESS, MEANINGS, Loudness
-from goprobe.report.verdicts import words as verdict_words
+from goprobe.report.verdicts import LOUDNESS, MEANINGS, Loudness, words as verdict_words
 
 _WHOLE = 1500  # a file of so many lines is shown whole
 _MARGIN = 3

@@ -12,8 +12,7 @@ from goprobe.model.escape import Assertion, EscapeReport, Prediction, Site, Verd
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.page import Column, Page, Span
-from goprobe.report.verdicts import LOUDNESS, Loudness
-from goprobe.report.verdicts import words as verdict_words
+from goprobe.report.verdicts import LOUDNESS, Loudness, words as verdict_words
 
 _INDENT = 2
 _FEW_SITES = 40

@@ -9,8 +9,7 @@ from rich.text import Text
 from goprobe.model.table import Column, TableReport, columns
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
-from goprobe.report.text.page import Column as Width
-from goprobe.report.text.page import Page
+from goprobe.report.text.page import Column as Width, Page
 
 _LEAST = 16
 

@@ -1,0 +1,18 @@
+"""Write the JSON Schema of every report into goprobe/report/schemas/."""
+
+from pathlib import Path
+
+from goprobe.report.schema import REPORTS, document, file_name
+
+FOLDER = Path(__file__).parents[2] / "goprobe" / "report" / "schemas"
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name in REPORTS:
+        (FOLDER / file_name(name)).write_text(document(name), encoding="utf-8")
+        print(f"{name}  {file_name(name)}")
+
+
+if __name__ == "__main__":
+    main()
