@@ -97,6 +97,12 @@ import "fmt"
 
 var callbacks = map[int]func(){}
 
+// callback is called as variables get their first values: some of them start goroutines.
+func callback(number int, f func()) bool {
+	callbacks[number] = f
+	return true
+}
+
 //export enterGo
 func enterGo(number C.int) { callbacks[int(number)]() }
 

@@ -21,6 +21,8 @@ _RESTLESS = (
 _COLLECTOR = (
     "runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.runfinq", "runtime.runFinalizers",
     "runtime.runCleanups",
+    # Go 1.24's, mgc.go: it is woken by each collection.
+    "runtime.unique_runtime_registerUniqueMapCleanup.func2",
 )  # fmt: skip
 
 
