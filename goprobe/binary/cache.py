@@ -57,17 +57,17 @@ class Whole(msgspec.Struct, frozen=True):
 def cached(
     room: str,
     source: Source,
-    kind: type[T],
+    struct: type[T],
     make: Callable[[], T],
     *,
     holds: Callable[[T], bool] = lambda value: True,
 ) -> T:
     """What `make` learns from `source`, from the cache where that has it and `holds` of it."""
     known = source.known()
-    kept = load(room, known, kind) if known else None
+    kept = load(room, known, struct) if known else None
     if kept is None:
         digest = source.read()
-        kept = load(room, digest, kind) if digest != known else None
+        kept = load(room, digest, struct) if digest != known else None
         if kept is None or not holds(kept):
             return _made(room, digest, make)
     return kept if holds(kept) else _made(room, source.read(), make)
@@ -93,7 +93,7 @@ def _code(sources: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def load(room: str, key: str, kind: type[T]) -> T | None:
+def load(room: str, key: str, struct: type[T]) -> T | None:
     """The entry of this key, None where there is none that is whole."""
     try:
         path = cache_folder(room) / _file_name(key)
@@ -109,7 +109,7 @@ def load(room: str, key: str, kind: type[T]) -> T | None:
         payload = memoryview(data)[_SUM:]
         if data[:_SUM] != _sum(key, payload):
             return None
-        return msgspec.msgpack.decode(payload, type=kind)
+        return msgspec.msgpack.decode(payload, type=struct)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

@@ -80,12 +80,14 @@ def _opened_core(process: Process) -> CoreTarget:
     return open_core(process.process, process.exe, assume_go=process.assume_go)
 
 
-def answer(process: Process, output: Output, kind: type, ask: Callable[[AnyTarget], object]) -> int:
-    """Opens the process, asks, writes the report of struct type `kind`. The exit code is 0."""
+def answer(
+    process: Process, output: Output, report_type: type, ask: Callable[[AnyTarget], object]
+) -> int:
+    """Opens the process, asks, writes the report, which is a `report_type`. The exit code is 0."""
     from goprobe.cli.output import destination
     from goprobe.cli.progress import Progress
 
-    place = destination(output, kind)
+    place = destination(output, report_type)
     with Progress() as progress:
         progress(f"reading {process.process}")
         target = opened(process)

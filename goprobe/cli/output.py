@@ -51,16 +51,16 @@ class Destination(msgspec.Struct, frozen=True):
             say(f"goprobe: warning: this report contradicts itself: {fault.says}")
 
 
-def destination(output: Output, kind: type) -> Destination:
+def destination(output: Output, report_type: type) -> Destination:
     """The place for a report of this struct type.
 
     Raises UsageError where the format does not exist for it or the file cannot be written.
     """
     name = output.format_name
-    if not handles(kind, name):
+    if not handles(report_type, name):
         raise UsageError(
             f"there is no format {name!r} for this report",
-            hint=f"formats: {', '.join(formats(kind))}",
+            hint=f"formats: {', '.join(formats(report_type))}",
         )
     if output.path:
         path = Path(output.path)

@@ -17,10 +17,10 @@ def _encode(value: object) -> object:
     raise NotImplementedError(f"no JSON form for {type(value).__name__}")
 
 
-def _decode(kind: type, value: object) -> object:
-    if kind is Address:
+def _decode(struct: type, value: object) -> object:
+    if struct is Address:
         return Address(int(str(value), 16))
-    raise NotImplementedError(f"no decoder for {kind.__name__}")
+    raise NotImplementedError(f"no decoder for {struct.__name__}")
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_encode)
@@ -36,9 +36,9 @@ def to_builtins(report: object) -> Any:
     return msgspec.json.decode(to_json(report))
 
 
-def from_json(data: bytes | str, kind: type[T]) -> T:
+def from_json(data: bytes | str, struct: type[T]) -> T:
     """Raises msgspec.MsgspecError where `data` is not a report of this kind."""
     try:
-        return msgspec.json.decode(data, type=kind, dec_hook=_decode)
+        return msgspec.json.decode(data, type=struct, dec_hook=_decode)
     except (RecursionError, UnicodeDecodeError) as error:
         raise msgspec.ValidationError(str(error)) from None

@@ -18,19 +18,19 @@ class Audited(msgspec.Struct, frozen=True):
     says: str
 
 
-def schema_of(kind: type) -> str:
+def schema_of(report_type: type) -> str:
     """What stands in the `schema` field of reports of this struct; "" where it is no report."""
-    if not issubclass(kind, Report):
+    if not issubclass(report_type, Report):
         return ""
-    default = next(f.default for f in msgspec.structs.fields(kind) if f.name == "schema")
+    default = next(f.default for f in msgspec.structs.fields(report_type) if f.name == "schema")
     return default if isinstance(default, str) else ""
 
 
-def report_name(kind: type) -> str:
+def report_name(report_type: type) -> str:
     """What reports of this struct are called, by its own `schema` ("goprobe.trace/1": "trace"); ""
     where it is no report. All that belongs to them has that name: the text's and the page's file,
     the published schema."""
-    return schema_of(kind).removeprefix("goprobe.").partition("/")[0]
+    return schema_of(report_type).removeprefix("goprobe.").partition("/")[0]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ _FORMATS = {
 class Format(Protocol):
     """A way to write reports down."""
 
-    def handles(self, kind: type) -> bool:
+    def handles(self, report_type: type) -> bool:
         """Whether reports of this struct type can be written in this format."""
 
     def render(self, report: object, options: RenderOptions) -> bytes: ...
@@ -37,14 +37,14 @@ def all_formats() -> tuple[str, ...]:
     return tuple(_FORMATS)
 
 
-def formats(kind: type) -> tuple[str, ...]:
+def formats(report_type: type) -> tuple[str, ...]:
     """The names of the formats in which a report of this struct type can be written."""
-    return tuple(name for name in _FORMATS if handles(kind, name))
+    return tuple(name for name in _FORMATS if handles(report_type, name))
 
 
-def handles(kind: type, name: str) -> bool:
+def handles(report_type: type, name: str) -> bool:
     """Whether `name` is a format for reports of this struct type."""
-    return name in _FORMATS and _format(name).handles(kind)
+    return name in _FORMATS and _format(name).handles(report_type)
 
 
 def render(report: object, name: str, options: RenderOptions) -> bytes:

@@ -13,8 +13,8 @@ _COMMANDS = {Loudness.ALARM: "error", Loudness.WARNING: "warning"}
 class GithubFormat:
     name = "github"
 
-    def handles(self, kind: type) -> bool:
-        return kind is EscapeReport
+    def handles(self, report_type: type) -> bool:
+        return report_type is EscapeReport
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         """One line for each broken promise, contradiction and surprise; the rest is silent."""

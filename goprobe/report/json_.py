@@ -13,8 +13,8 @@ _INDENT = 2
 class JsonFormat:
     name = "json"
 
-    def handles(self, kind: type) -> bool:
-        return hasattr(kind, "schema")
+    def handles(self, report_type: type) -> bool:
+        return hasattr(report_type, "schema")
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         import msgspec

@@ -19,8 +19,8 @@ _KINDS = (("inuse_objects", "count"), ("inuse_space", "bytes"), ("retained", "by
 class PprofFormat:
     name = "pprof"
 
-    def handles(self, kind: type) -> bool:
-        return kind.__name__ == "HeapReport"
+    def handles(self, report_type: type) -> bool:
+        return report_type.__name__ == "HeapReport"
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         from goprobe.model.heap import HeapReport

@@ -25,8 +25,8 @@ _LEVELS = {Loudness.ALARM: "error", Loudness.WARNING: "warning", Loudness.NOTE: 
 class SarifFormat:
     name = "sarif"
 
-    def handles(self, kind: type) -> bool:
-        return kind is EscapeReport
+    def handles(self, report_type: type) -> bool:
+        return report_type is EscapeReport
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         """One run with a result for each promise and each site that was judged."""

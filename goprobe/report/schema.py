@@ -74,7 +74,7 @@ def shipped(name: str) -> dict[str, Any]:
     return document
 
 
-def _address(kind: type) -> dict[str, Any]:
-    if kind is Address:
+def _address(report_type: type) -> dict[str, Any]:
+    if report_type is Address:
         return dict(_ADDRESS)
-    raise NotImplementedError(f"no JSON Schema for {kind.__name__}")
+    raise NotImplementedError(f"no JSON Schema for {report_type.__name__}")

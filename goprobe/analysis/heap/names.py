@@ -19,9 +19,9 @@ _MAP_INSIDE = (" table", " directory")
 _MAP_ENTRIES = (" groups", " buckets")
 
 
-def field_at(types: TypeReader, kind: GoType, offset: int) -> str:
+def field_at(types: TypeReader, go_type: GoType, offset: int) -> str:
     """The part of a value at a byte offset, as Go selects it: ".next", ".items[3].name"."""
-    return part_at(types, kind, offset)[0]
+    return part_at(types, go_type, offset)[0]
 
 
 class Names:

@@ -208,11 +208,11 @@ class StopView:
         why = given_up(location, self.goroutine.id if self.goroutine else 0)
         return f"the frame has an old address of it: {why}" if why else ""
 
-    def element(self, name: str, kind: GoType, address: int, made: Decoded) -> Element:
+    def element(self, name: str, go_type: GoType, address: int, made: Decoded) -> Element:
         """A decoded value at an address as a part that can be reported by itself."""
         return Element(
             name=name,
-            type=kind.name,
+            type=go_type.name,
             address=Address(address),
             value=made.value,
             data=made.data,

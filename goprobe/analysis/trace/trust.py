@@ -116,8 +116,8 @@ class Trust:
         self, binding: Binding, frame: FrameView, about: FunctionVariables
     ) -> Doubt | None:
         """Of a variable that a closure has a copy of, which nothing changes."""
-        kind = self._program.debug.types.at(binding.local.type)
-        apart = is_taken_apart(self._program.debug.types, kind)
+        go_type = self._program.debug.types.at(binding.local.type)
+        apart = is_taken_apart(self._program.debug.types, go_type)
         if binding.place is None or binding.moved or not apart:
             return None
         site = Site(binding.local.line)
@@ -128,30 +128,30 @@ class Trust:
             shared=False,
             shares=False,
         )
-        holders = self._holders(binding.local, kind, frame, whole=False)
+        holders = self._holders(binding.local, go_type, frame, whole=False)
         return in_words(binding.local, holders, known, self._position(frame, about))
 
     def _unsourced(
         self, binding: Binding, frame: FrameView, function: FunctionEntry
     ) -> Doubt | None:
         program, local = self._program, binding.local
-        kind = program.debug.types.at(local.type)
-        whole = self._is_whole(local, kind, frame)
+        go_type = program.debug.types.at(local.type)
+        whole = self._is_whole(local, go_type, frame)
         at = self._position(frame, program.function_variables(function))
         unit = program.debug.unit_at(function.offset)
         return unsourced(
             binding,
-            self._holders(local, kind, frame, whole=whole),
+            self._holders(local, go_type, frame, whole=whole),
             at,
             body=program.rows.after_prologue(function.low, function.high, unit),
             nested=bool(_NESTED.search(function.name)),
         )
 
-    def _is_whole(self, local: Local, kind: GoType, frame: FrameView) -> bool:
+    def _is_whole(self, local: Local, go_type: GoType, frame: FrameView) -> bool:
         """Whether it lies at one place as its type has it, not word by word."""
         types = self._program.debug.types
-        words = len(tuple(leaves(types, kind)))
-        return not is_taken_apart(types, kind) or (
+        words = len(tuple(leaves(types, go_type)))
+        return not is_taken_apart(types, go_type) or (
             words > 1 and len(self._pieces(local, frame)) == 1
         )
 
@@ -175,9 +175,9 @@ class Trust:
             return Doubt(f"its assignment at line {pending} is not carried out to its end yet")
         if binding.moved:
             return None
-        kind = self._program.debug.types.at(local.type)
-        whole = self._is_whole(local, kind, frame)
-        holders = self._holders(local, kind, frame, whole=whole)
+        go_type = self._program.debug.types.at(local.type)
+        whole = self._is_whole(local, go_type, frame)
+        holders = self._holders(local, go_type, frame, whole=whole)
         if self._may_be_captured(local, frame, about) and not at.made_at(holders, local.line):
             return Doubt("it may be the variable of that name which the closure captured")
         slots = [h for h in holders if isinstance(h, Slot)]
@@ -221,9 +221,11 @@ class Trust:
         return _source_of(frame, line) if self._program.source(frame.file) else None
 
     def _holders(
-        self, local: Local, kind: GoType, frame: FrameView, *, whole: bool
+        self, local: Local, go_type: GoType, frame: FrameView, *, whole: bool
     ) -> list[Holder]:
-        holders = (_holder(piece, kind.size, whole=whole) for piece in self._pieces(local, frame))
+        holders = (
+            _holder(piece, go_type.size, whole=whole) for piece in self._pieces(local, frame)
+        )
         return [holder for holder in holders if holder is not None]
 
     def _pieces(self, local: Local, frame: FrameView) -> tuple[Piece, ...]:

@@ -308,9 +308,9 @@ class Replayer:
         pass
 
 
-def _decoded(line: bytes, kind: type[T]) -> T | None:
+def _decoded(line: bytes, struct: type[T]) -> T | None:
     try:
-        return from_json(line, kind)
+        return from_json(line, struct)
     except (msgspec.MsgspecError, ValueError):
         return None
 

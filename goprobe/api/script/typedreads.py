@@ -85,25 +85,25 @@ def _named(view: StopView, type_name: str) -> GoType:
         raise UsageError(f"the program has no type {type_name}") from None
 
 
-def _element(view: StopView, name: str, kind: GoType, address: int) -> Element:
+def _element(view: StopView, name: str, go_type: GoType, address: int) -> Element:
     try:
-        made = view.decoder.decode(kind, InMemory(view.world.memory, address))
+        made = view.decoder.decode(go_type, InMemory(view.world.memory, address))
     except UnreadableError as error:
-        raise UsageError(f"cannot read a {kind.name} at {address:#x}: {error}") from None
-    return view.element(name, kind, address, made)
+        raise UsageError(f"cannot read a {go_type.name} at {address:#x}: {error}") from None
+    return view.element(name, go_type, address, made)
 
 
-def _element_of(view: StopView, kind: GoType) -> GoType:
+def _element_of(view: StopView, go_type: GoType) -> GoType:
     types = view.world.program.debug.types
-    return types.at(kind.elem or types.at(kind.member("array").type).elem)
+    return types.at(go_type.elem or types.at(go_type.member("array").type).elem)
 
 
-def _entries(view: StopView, kind: GoType, address: int) -> Iterator[MapEntry]:
-    if kind.kind != GoKind.MAP:
-        raise UsageError(f"{kind.name} is no map")
+def _entries(view: StopView, go_type: GoType, address: int) -> Iterator[MapEntry]:
+    if go_type.kind != GoKind.MAP:
+        raise UsageError(f"{go_type.name} is no map")
     reader = MapReader(view.world.memory, view.world.program.debug.types)
     try:
-        yield from reader.entries(kind, address)
+        yield from reader.entries(go_type, address)
     except UnreadableError as error:
         raise UsageError(f"the map at {address:#x} cannot be read: {error}") from None
 

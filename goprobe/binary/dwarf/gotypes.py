@@ -233,13 +233,13 @@ class TypeReader:
         return replace(made, elem=target, count=max(0, count), size=size)
 
 
-def part_at(types: TypeReader, kind: GoType, offset: int) -> tuple[str, GoType, int]:
+def part_at(types: TypeReader, go_type: GoType, offset: int) -> tuple[str, GoType, int]:
     """The part of a value at a byte offset: as Go selects it (".next", ".items[3].name"), its type,
     and how many bytes into it the offset is."""
     path = ""
     for _ in range(_PARTS_LIMIT):
-        if kind.kind == GoKind.STRUCT:
-            for member in reversed(kind.members):
+        if go_type.kind == GoKind.STRUCT:
+            for member in reversed(go_type.members):
                 part = types.at(member.type)
                 if member.offset <= offset < member.offset + max(part.size, 1):
                     break
@@ -247,14 +247,14 @@ def part_at(types: TypeReader, kind: GoType, offset: int) -> tuple[str, GoType, 
                 break
             path += f".{member.name}"
             offset -= member.offset
-            kind = part
-        elif kind.kind == GoKind.ARRAY:
-            part = types.at(kind.elem)
+            go_type = part
+        elif go_type.kind == GoKind.ARRAY:
+            part = types.at(go_type.elem)
             if not part.size:
                 break
             index, offset = divmod(offset, part.size)
             path += f"[{index}]"
-            kind = part
+            go_type = part
         else:
             break
-    return path, kind, offset
+    return path, go_type, offset

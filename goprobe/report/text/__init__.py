@@ -16,8 +16,8 @@ class _Composer(Protocol):
 class TextFormat:
     name = "text"
 
-    def handles(self, kind: type) -> bool:
-        return bool(composer_name(kind, __name__))
+    def handles(self, report_type: type) -> bool:
+        return bool(composer_name(report_type, __name__))
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         module = composer_of(type(report), __name__)

@@ -151,13 +151,13 @@ class FrameShapes:
                 entry = next((e for e in local.locations if e.low <= pc < e.high), None)
                 if entry is None or not local.name:
                     continue
-                kind = program.debug.types.at(local.type)
+                go_type = program.debug.types.at(local.type)
                 try:
                     pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
                 except UnsupportedExpressionError:
                     continue
                 types, places = program.debug.types, local.locations
-                for part in parts_in_memory(types, local.name, kind, pieces, places):
+                for part in parts_in_memory(types, local.name, go_type, pieces, places):
                     yield FrameVariable(
                         part.address, part.address + part.size, part.name, part.type
                     )

@@ -84,11 +84,11 @@ def declared_at(world: World, address: int) -> Named | None:
     variable = None if program.stripped else program.debug.global_at(link)
     if variable is None:
         return None
-    kind = program.debug.types.at(variable.type)
-    if not variable.address <= link < variable.address + kind.size:
+    go_type = program.debug.types.at(variable.type)
+    if not variable.address <= link < variable.address + go_type.size:
         return None
     low = variable.address + world.bias
-    return Named(low, low + kind.size, variable.name, kind)
+    return Named(low, low + go_type.size, variable.name, go_type)
 
 
 def _placed_at(world: World, address: int, module: str) -> Named:

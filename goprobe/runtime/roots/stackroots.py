@@ -95,9 +95,9 @@ class StackRoots:
             self._sent = sent_values(world.memory, world.layout, world.goroutines.known)
         for sent in self._sent.get(g.address, ()):
             if sent.low <= place < sent.high:
-                kind = self._world.typedata.debug_type(sent.rtype)
-                rtype = 0 if kind else sent.rtype
-                return FrameVariable(sent.low - cfa, sent.high - cfa, _SENT, kind, rtype)
+                go_type = self._world.typedata.debug_type(sent.rtype)
+                rtype = 0 if go_type else sent.rtype
+                return FrameVariable(sent.low - cfa, sent.high - cfa, _SENT, go_type, rtype)
         return None
 
     def _has_defers(self, g: Goroutine) -> bool:

@@ -113,17 +113,17 @@ class Statics:
         return Named(value, value + elem.size * count, name, elem, not many)
 
     def _pointee(
-        self, types: TypeReader, kind: GoType, place: int, into: int
+        self, types: TypeReader, go_type: GoType, place: int, into: int
     ) -> tuple[GoType, int] | None:
         """The type and the number of values that a pointer word leads to."""
-        match kind.kind:
+        match go_type.kind:
             case GoKind.POINTER if not into:
-                return types.at(kind.elem), 1
+                return types.at(go_type.elem), 1
             case GoKind.SLICE if not into:
-                elem = kind.elem or types.at(kind.member("array").type).elem
+                elem = go_type.elem or types.at(go_type.member("array").type).elem
                 return types.at(elem), self._word(place + 2 * _WORD)
             case GoKind.INTERFACE if into == _WORD:
-                members = types.at(kind.underlying).members
+                members = types.at(go_type.underlying).members
                 table = self._word(place - _WORD)
                 if table and any(m.name == "tab" for m in members):
                     table = self._word(table + _WORD)

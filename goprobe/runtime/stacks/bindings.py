@@ -29,10 +29,10 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     spread: str = ""
 
 
-def gone(local: Local, name: str, kind: GoType, why: str, *, moved: bool = False) -> Binding:
+def gone(local: Local, name: str, go_type: GoType, why: str, *, moved: bool = False) -> Binding:
     """One that the optimiser left no place for."""
     state = State.OPTIMIZED_OUT
-    return Binding(local=local, name=name, type=kind, state=state, why=why, moved=moved)
+    return Binding(local=local, name=name, type=go_type, state=state, why=why, moved=moved)
 
 
 def one_of_each(bindings: list[Binding]) -> Iterator[Binding]:

@@ -18,6 +18,6 @@ def captures_of(program: GoProgram, code: int) -> tuple[Capture, ...]:
     captures = []
     for local in program.debug.locals(function):
         if local.closure_offset > 0:
-            kind = program.debug.types.at(local.type)
-            captures.append(Capture(local.name, kind, local.closure_offset))
+            go_type = program.debug.types.at(local.type)
+            captures.append(Capture(local.name, go_type, local.closure_offset))
     return tuple(sorted(captures, key=lambda c: c.offset))

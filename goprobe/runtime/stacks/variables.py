@@ -157,12 +157,12 @@ class FrameVariables:
         registers: Mapping[str, int],
         others: Sequence[Local] = (),
     ) -> Binding:
-        kind = self._program.debug.types.at(local.type)
+        go_type = self._program.debug.types.at(local.type)
         pc = frame.lookup - self._bias
         # A caller's frame stands behind its call: what is there now is what held at the call.
         entry = next((e for e in local.locations if e.low <= pc < e.high), None)
         if entry is None:
-            return self._absent(about, local, kind, frame)
+            return self._absent(about, local, go_type, frame)
         try:
             pieces = evaluate(
                 entry.expression,
@@ -172,18 +172,18 @@ class FrameVariables:
                 bias=self._bias,
             )
         except UnsupportedExpressionError as error:
-            return gone(local, local.name, kind, f"{error}")
+            return gone(local, local.name, go_type, f"{error}")
         fixed = frame_offset(local) is not None
-        if is_later(local, frame.line) or (fixed and not about.is_assigned(local, kind, pc)):
-            return self._not_yet(local, kind, frame)
+        if is_later(local, frame.line) or (fixed and not about.is_assigned(local, go_type, pc)):
+            return self._not_yet(local, go_type, frame)
         if not fixed and in_its_own_statement(local, frame.line):
-            return self._not_yet(local, kind, frame)
-        return self._placed(about, local, kind, frame, pieces, registers, others)
+            return self._not_yet(local, go_type, frame)
+        return self._placed(about, local, go_type, frame, pieces, registers, others)
 
-    def _not_yet(self, local: Local, kind: GoType, frame: FrameView) -> Binding:
+    def _not_yet(self, local: Local, go_type: GoType, frame: FrameView) -> Binding:
         moved = local.name.startswith("&")
         if moved:
-            kind = self._program.debug.types.at(kind.elem)
+            go_type = self._program.debug.types.at(go_type.elem)
         where = f"declared at line {local.line}, which has not run yet (the frame is at line "
         where += f"{frame.line})"
         if local.parameter:
@@ -193,18 +193,18 @@ class FrameVariables:
         return Binding(
             local=local,
             name=local.name.lstrip("&"),
-            type=kind,
+            type=go_type,
             state=State.NOT_YET,
             why=where,
             moved=moved,
         )
 
     def _absent(
-        self, about: FunctionVariables, local: Local, kind: GoType, frame: FrameView
+        self, about: FunctionVariables, local: Local, go_type: GoType, frame: FrameView
     ) -> Binding:
         moved = local.name.startswith("&")
         if moved:
-            kind = self._program.debug.types.at(kind.elem)
+            go_type = self._program.debug.types.at(go_type.elem)
         name = local.name.lstrip("&")
         if not local.locations and in_its_own_statement(local, frame.line):
             return self._not_yet(local, self._program.debug.types.at(local.type), frame)
@@ -212,49 +212,49 @@ class FrameVariables:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
             if not self._program.debug.is_optimised(about.function):
                 why = "the compiler gave no place for it in the debug information"  # seen of 1.21
-            return gone(local, name, kind, why, moved=moved)
+            return gone(local, name, go_type, why, moved=moved)
         pc = frame.lookup - self._bias
         if all(e.low > pc for e in local.locations) and local.line >= frame.line:
             why = f"declared at line {local.line}; it has a place only further on in the code"
             return Binding(
-                local=local, name=name, type=kind, state=State.NOT_YET, why=why, moved=moved
+                local=local, name=name, type=go_type, state=State.NOT_YET, why=why, moved=moved
             )
         why = "the optimiser keeps it only in other parts of the function, not at this pc"
-        return gone(local, name, kind, why, moved=moved)
+        return gone(local, name, go_type, why, moved=moved)
 
     def _placed(
         self,
         about: FunctionVariables,
         local: Local,
-        kind: GoType,
+        go_type: GoType,
         frame: FrameView,
         pieces: tuple[Piece, ...],
         registers: Mapping[str, int],
         others: Sequence[Local],
     ) -> Binding:
         name = local.name
-        binding = self._parts(about, local, kind, frame, pieces, others)
+        binding = self._parts(about, local, go_type, frame, pieces, others)
         if not binding:
             why = "its debug information does not tell which of its words it describes"
             if not pieces:
                 why = "its debug information names no place"
-            return gone(local, name.lstrip("&"), kind, why)
+            return gone(local, name.lstrip("&"), go_type, why)
         names = [p.piece.register for p in binding if p.piece.register]
         lost = [r for r in names if r not in registers]
         if lost and len(lost) == len(binding):
             why = f"it was in register {lost[0]}, which calls do not preserve"
-            return gone(local, name.lstrip("&"), kind, why)
+            return gone(local, name.lstrip("&"), go_type, why)
         if name.startswith("&"):
-            return self._moved(local, kind, pieces, registers)
-        if is_one_word_of_more(self._program.debug.types, kind, local.locations):
+            return self._moved(local, go_type, pieces, registers)
+        if is_one_word_of_more(self._program.debug.types, go_type, local.locations):
             why = "its debug information tells only one of its words, not which"
-            return gone(local, name, kind, why)
-        place = self._assembled(kind, binding, registers)
+            return gone(local, name, go_type, why)
+        place = self._assembled(go_type, binding, registers)
         if all(p.piece.constant is not None for p in binding):
             return Binding(
                 local=local,
                 name=name,
-                type=kind,
+                type=go_type,
                 state=State.CONSTANT,
                 why="the optimiser made it a constant of the code",
                 place=place,
@@ -264,13 +264,13 @@ class FrameVariables:
             return Binding(
                 local=local,
                 name=name,
-                type=kind,
+                type=go_type,
                 state=State.LIVE,
                 why="",
                 place=InMemory(self._memory, base),
             )
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
-            return gone(local, name, kind, "the optimiser kept none of it")
+            return gone(local, name, go_type, "the optimiser kept none of it")
         spread = ", ".join(_shown(p.piece) for p in binding)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         if not names:  # at no one address: not live, the contract has no nearer word for it
@@ -278,7 +278,7 @@ class FrameVariables:
         return Binding(
             local=local,
             name=name,
-            type=kind,
+            type=go_type,
             state=State.REGISTER,
             why=why,
             place=place,
@@ -290,45 +290,45 @@ class FrameVariables:
         self,
         about: FunctionVariables,
         local: Local,
-        kind: GoType,
+        go_type: GoType,
         frame: FrameView,
         pieces: tuple[Piece, ...],
         others: Sequence[Local],
     ) -> tuple[PlacedPiece, ...]:
         """The pieces with their places in the variable, as far as these are sure."""
         types = self._program.debug.types
-        if len(pieces) == 1 and pieces[0].size in (0, kind.size):
+        if len(pieces) == 1 and pieces[0].size in (0, go_type.size):
             passed = None if frame.depth else about.passed_in_memory(local)
             at = pieces[0].address
-            if passed is None or at is None or not is_taken_apart(types, kind):
+            if passed is None or at is None or not is_taken_apart(types, go_type):
                 return (PlacedPiece(0, pieces[0]),)
-            words = tuple(leaves(types, kind))
+            words = tuple(leaves(types, go_type))
             if len(words) < 2:
                 return (PlacedPiece(0, pieces[0]),)
             # Where only one of its words has a name, that word's place is given as the whole's.
             return tuple(
-                PlacedPiece(w.offset, replace(pieces[0], size=w.size if w.offset else kind.size))
+                PlacedPiece(w.offset, replace(pieces[0], size=w.size if w.offset else go_type.size))
                 for w in words
                 if frame.cfa + passed.offset + w.offset == at
             )
-        if sum(p.size for p in pieces) > kind.size:
+        if sum(p.size for p in pieces) > go_type.size:
             # Go 1.21 describes each word of a spilled interface parameter twice.
             pieces = tuple(dict.fromkeys(pieces))
-        words = tuple(leaves(types, kind))
+        words = tuple(leaves(types, go_type))
         return placed(words, pieces, named_elsewhere(local, words, others))
 
     def _assembled(
-        self, kind: GoType, pieces: Sequence[PlacedPiece], registers: Mapping[str, int]
+        self, go_type: GoType, pieces: Sequence[PlacedPiece], registers: Mapping[str, int]
     ) -> InBytes:
         """The value's bytes; missing are those of words that no piece holds."""
-        data = bytearray(kind.size)
+        data = bytearray(go_type.size)
         missing = {
             at
-            for word in leaves(self._program.debug.types, kind)
+            for word in leaves(self._program.debug.types, go_type)
             for at in range(word.offset, word.offset + word.size)
         }
         for part in pieces:
-            size = min(part.piece.size or kind.size, kind.size - part.offset)
+            size = min(part.piece.size or go_type.size, go_type.size - part.offset)
             raw = self._piece(part.piece, size, registers)
             if raw is not None and len(raw) >= size:
                 data[part.offset : part.offset + size] = raw[:size]
@@ -349,10 +349,10 @@ class FrameVariables:
             return None
 
     def _moved(
-        self, local: Local, kind: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
+        self, local: Local, go_type: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
     ) -> Binding:
         raw = self._piece(pieces[0], 8, registers)
-        target = self._program.debug.types.at(kind.elem)
+        target = self._program.debug.types.at(go_type.elem)
         name = local.name[1:]
         pointer = int.from_bytes((raw or b"")[:8], "little")
         if not pointer:

@@ -49,25 +49,25 @@ class Decoded(msgspec.Struct, frozen=True):
     data: Data | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
 
-    def as_element(self, name: str, kind: GoType, address: int | None) -> Element:
+    def as_element(self, name: str, go_type: GoType, address: int | None) -> Element:
         """The value as a part of another, called `name` there."""
         return Element(
             name=name,
-            type=kind.name,
+            type=go_type.name,
             address=UNSET if address is None else Address(address),
             value=self.value,
             data=self.data,
             elements=self.elements,
         )
 
-    def as_data(self, kind: GoType, address: Address, location: Location) -> Data:
+    def as_data(self, go_type: GoType, address: Address, location: Location) -> Data:
         """The value as what a pointer to `address` leads to."""
         return Data(
             address=address,
             location=location,
             text=self.value.text,
-            size=kind.size,
-            type=kind.name,
+            size=go_type.size,
+            type=go_type.name,
             dynamic_type=self.value.dynamic_type,
             elements=self.elements,
             data=self.data,
@@ -81,10 +81,10 @@ class Walk(msgspec.Struct):
     chain: list[tuple[int, int]] = msgspec.field(default_factory=list)
 
 
-def is_text(kind: GoType, part: Element) -> bool:
+def is_text(go_type: GoType, part: Element) -> bool:
     """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
     if part.value.dynamic_type is UNSET:
-        return kind.kind == GoKind.STRING and part.value.len is not UNSET
+        return go_type.kind == GoKind.STRING and part.value.len is not UNSET
     held = part.data  # the boxed value; a string's leads on to its bytes, which have no type
     if not part.value.text:
         return True

@@ -245,16 +245,16 @@ class FunctionVariables:
         by_convention = self.arrivals.get(local.name) == (Slot(start, size),)
         return by_convention or not self.assigned.writes(start, size)
 
-    def is_assigned(self, local: Local, kind: GoType, pc: int) -> bool:
+    def is_assigned(self, local: Local, go_type: GoType, pc: int) -> bool:
         """Whether an unoptimised local holds its value at a link-time pc."""
         start = frame_offset(local)
-        if not kind.size:  # nothing is ever written
+        if not go_type.size:  # nothing is ever written
             return local.parameter or local.closure_offset >= 0 or self._line(pc) > local.line
         if start is None:
             return True
-        if self._is_of_the_caller(local, start, kind.size):
+        if self._is_of_the_caller(local, start, go_type.size):
             return True
-        ranges = list(scalar_ranges(self._parts.debug.types, kind))
+        ranges = list(scalar_ranges(self._parts.debug.types, go_type))
         # In the midst of its own statement (`x := f()`) it may be zeroed, or have its room on the
         # heap, but has no value yet.
         midst = not local.parameter and self._line(pc) == local.line

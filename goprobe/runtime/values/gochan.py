@@ -29,9 +29,9 @@ class Channel(msgspec.Struct, frozen=True):
             yield (self.first + i) % self.capacity
 
 
-def read_channel(memory: Memory, types: TypeReader, kind: GoType, pointer: int) -> Channel:
+def read_channel(memory: Memory, types: TypeReader, go_type: GoType, pointer: int) -> Channel:
     """Raises UnreadableError where what is there is no channel."""
-    header = types.at(types.at(kind.underlying).elem)
+    header = types.at(types.at(go_type.underlying).elem)
 
     def number(name: str) -> int:
         member = header.member(name)

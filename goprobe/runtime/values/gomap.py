@@ -38,33 +38,33 @@ class MapReader:
         self._memory = memory
         self._types = types
 
-    def header(self, kind: GoType) -> GoType:
+    def header(self, go_type: GoType) -> GoType:
         """The struct that a map value points at."""
-        return self._types.at(self._types.at(kind.underlying).elem)
+        return self._types.at(self._types.at(go_type.underlying).elem)
 
-    def count(self, kind: GoType, address: int) -> int:
+    def count(self, go_type: GoType, address: int) -> int:
         """len(m). Raises UnreadableError."""
-        header = self.header(kind)
+        header = self.header(go_type)
         names = {m.name for m in header.members}
         return self._field(header, address, "used" if "used" in names else "count")
 
-    def entries(self, kind: GoType, address: int) -> Iterator[MapEntry]:
+    def entries(self, go_type: GoType, address: int) -> Iterator[MapEntry]:
         """Every entry, in the order of memory. Raises UnreadableError in the middle where
         the map's memory is not there."""
-        header = self.header(kind)
+        header = self.header(go_type)
         if any(m.name == "dirPtr" for m in header.members):
-            yield from self._swiss(header, kind, address)
+            yield from self._swiss(header, go_type, address)
         else:
-            yield from self._buckets(header, kind, address)
+            yield from self._buckets(header, go_type, address)
 
-    def _field(self, kind: GoType, address: int, name: str) -> int:
-        member = kind.member(name)
+    def _field(self, go_type: GoType, address: int, name: str) -> int:
+        member = go_type.member(name)
         size = min(8, self._types.at(member.type).size)
         return int.from_bytes(self._memory.read(address + member.offset, size), "little")
 
     # Swiss tables
 
-    def _swiss(self, header: GoType, kind: GoType, address: int) -> Iterator[MapEntry]:
+    def _swiss(self, header: GoType, go_type: GoType, address: int) -> Iterator[MapEntry]:
         directory = self._field(header, address, "dirPtr")
         length = self._field(header, address, "dirLen")
         table = self._types.at(
@@ -75,7 +75,7 @@ class MapReader:
         if not directory:
             return
         if not length:
-            yield from self._group(group, kind, directory)
+            yield from self._group(group, go_type, directory)
             return
         seen: set[int] = set()
         for i in range(min(length, _TABLE_LIMIT)):
@@ -87,14 +87,14 @@ class MapReader:
             data = self._field(groups, start, "data")
             mask = self._field(groups, start, "lengthMask")
             for g in range(min(mask + 1, _TABLE_LIMIT)):
-                yield from self._group(group, kind, data + g * group.size)
+                yield from self._group(group, go_type, data + g * group.size)
 
-    def _group(self, group: GoType, kind: GoType, at: int) -> Iterator[MapEntry]:
+    def _group(self, group: GoType, go_type: GoType, at: int) -> Iterator[MapEntry]:
         control = self._memory.read(at + group.member("ctrl").offset, _SLOTS)
         for i in range(_SLOTS):
             if not control[i] & 0x80:
                 key, value, key_type, value_type = self._slot(group, at, i)
-                yield self._entry(kind, key, key_type, value, value_type)
+                yield self._entry(go_type, key, key_type, value, value_type)
 
     def _slot(self, group: GoType, at: int, i: int) -> tuple[int, int, GoType, GoType]:
         names = {m.name: m for m in group.members}
@@ -120,10 +120,10 @@ class MapReader:
         )
 
     def _entry(
-        self, kind: GoType, key: int, key_type: GoType, value: int, value_type: GoType
+        self, go_type: GoType, key: int, key_type: GoType, value: int, value_type: GoType
     ) -> MapEntry:
         # Keys and values over 128 bytes are stored behind a pointer.
-        wanted_key, wanted_value = self._types.at(kind.key), self._types.at(kind.elem)
+        wanted_key, wanted_value = self._types.at(go_type.key), self._types.at(go_type.elem)
         if key_type.kind == GoKind.POINTER and key_type.name != wanted_key.name:
             key = u64(self._memory, key)
         if value_type.kind == GoKind.POINTER and value_type.name != wanted_value.name:
@@ -132,28 +132,28 @@ class MapReader:
 
     # Buckets
 
-    def _buckets(self, header: GoType, kind: GoType, address: int) -> Iterator[MapEntry]:
+    def _buckets(self, header: GoType, go_type: GoType, address: int) -> Iterator[MapEntry]:
         bits = self._field(header, address, "B")
         if bits > 32:
             raise UnreadableError(address, header.size, f"a map of 2^{bits} buckets")
         bucket = self._types.at(self._types.at(header.member("buckets").type).elem)
-        yield from self._array(bucket, kind, self._field(header, address, "buckets"), 1 << bits)
+        yield from self._array(bucket, go_type, self._field(header, address, "buckets"), 1 << bits)
         old = self._field(header, address, "oldbuckets")
         if old:  # growing: what was not moved yet is still in the old array
             same = self._field(header, address, "flags") & _SAME_SIZE_GROW
-            yield from self._array(bucket, kind, old, 1 << (bits if same else max(0, bits - 1)))
+            yield from self._array(bucket, go_type, old, 1 << (bits if same else max(0, bits - 1)))
 
-    def _array(self, bucket: GoType, kind: GoType, at: int, count: int) -> Iterator[MapEntry]:
+    def _array(self, bucket: GoType, go_type: GoType, at: int, count: int) -> Iterator[MapEntry]:
         if not at:
             return
         for i in range(count):
             current, chain = at + i * bucket.size, 0
             while current and chain < _CHAIN_LIMIT:
-                yield from self._bucket(bucket, kind, current)
+                yield from self._bucket(bucket, go_type, current)
                 current = self._field(bucket, current, "overflow")
                 chain += 1
 
-    def _bucket(self, bucket: GoType, kind: GoType, at: int) -> Iterator[MapEntry]:
+    def _bucket(self, bucket: GoType, go_type: GoType, at: int) -> Iterator[MapEntry]:
         top = self._memory.read(at + bucket.member("tophash").offset, _SLOTS)
         keys, values = bucket.member("keys"), bucket.member("values")
         key_type = self._types.at(self._types.at(keys.type).elem)
@@ -161,7 +161,7 @@ class MapReader:
         for i in range(_SLOTS):
             if top[i] >= _MIN_TOP_HASH:
                 yield self._entry(
-                    kind,
+                    go_type,
                     at + keys.offset + i * key_type.size,
                     key_type,
                     at + values.offset + i * value_type.size,

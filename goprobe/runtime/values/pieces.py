@@ -46,28 +46,28 @@ class PlacedPiece(msgspec.Struct, frozen=True):
     piece: Piece
 
 
-def leaves(types: TypeReader, kind: GoType, base: int = 0, name: str = "") -> Iterator[Leaf]:
+def leaves(types: TypeReader, go_type: GoType, base: int = 0, name: str = "") -> Iterator[Leaf]:
     """In the order of their offsets; nothing for what has no size."""
-    if kind.kind in _SUFFIXES:
-        for i, suffix in enumerate(_SUFFIXES[kind.kind]):
+    if go_type.kind in _SUFFIXES:
+        for i, suffix in enumerate(_SUFFIXES[go_type.kind]):
             yield Leaf(base + i * _WORD, _WORD, name + suffix)
-    elif kind.kind in (GoKind.COMPLEX64, GoKind.COMPLEX128):
-        half = kind.size // 2
+    elif go_type.kind in (GoKind.COMPLEX64, GoKind.COMPLEX128):
+        half = go_type.size // 2
         yield Leaf(base, half, f"{name}.real")
         yield Leaf(base + half, half, f"{name}.imag")
-    elif kind.kind == GoKind.STRUCT:
-        for member in kind.members:
+    elif go_type.kind == GoKind.STRUCT:
+        for member in go_type.members:
             part = types.at(member.type)
             yield from leaves(types, part, base + member.offset, name + member.name)
-    elif kind.kind == GoKind.ARRAY:
-        element = types.at(kind.elem)
-        for i in range(min(kind.count, _LEAVES_LIMIT) if element.size else 0):
+    elif go_type.kind == GoKind.ARRAY:
+        element = types.at(go_type.elem)
+        for i in range(min(go_type.count, _LEAVES_LIMIT) if element.size else 0):
             yield from leaves(types, element, base + i * element.size, f"{name}[{i}]")
-    elif kind.size:
-        yield Leaf(base, kind.size, name)
+    elif go_type.size:
+        yield Leaf(base, go_type.size, name)
 
 
-def is_one_word_of_more(types: TypeReader, kind: GoType, entries: Sequence[Entry]) -> bool:
+def is_one_word_of_more(types: TypeReader, go_type: GoType, entries: Sequence[Entry]) -> bool:
     """Whether a variable of several words is described by the place of one of them alone.
 
     An optimised variable is described word by word; where only one of them has a name of its own,
@@ -76,19 +76,21 @@ def is_one_word_of_more(types: TypeReader, kind: GoType, entries: Sequence[Entry
     """
     if not any(_LONE_REGISTER.fullmatch(e.expression) for e in entries):
         return False
-    return sum(leaf.size for leaf in leaves(types, kind)) > _WORD
+    return sum(leaf.size for leaf in leaves(types, go_type)) > _WORD
 
 
-def is_taken_apart(types: TypeReader, kind: GoType) -> bool:
+def is_taken_apart(types: TypeReader, go_type: GoType) -> bool:
     """Whether the optimiser may keep a variable of the type as words in registers; what it cannot
     take apart lives in memory (CanSSA, cmd/compile, ssa/value.go; TypeOK, ssagen/ssa.go of 1.21).
     """
-    if kind.size > _MOST_PARTS * _WORD:
+    if go_type.size > _MOST_PARTS * _WORD:
         return False
-    if kind.kind == GoKind.ARRAY:
-        return not kind.size or (kind.count <= 1 and is_taken_apart(types, types.at(kind.elem)))
-    if kind.kind == GoKind.STRUCT:
-        parts = [types.at(member.type) for member in kind.members]
+    if go_type.kind == GoKind.ARRAY:
+        return not go_type.size or (
+            go_type.count <= 1 and is_taken_apart(types, types.at(go_type.elem))
+        )
+    if go_type.kind == GoKind.STRUCT:
+        parts = [types.at(member.type) for member in go_type.members]
         return len(parts) <= _MOST_PARTS and all(is_taken_apart(types, part) for part in parts)
     return True
 

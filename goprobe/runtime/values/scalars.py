@@ -20,10 +20,10 @@ _BASIC_SIZES = {
 }  # fmt: skip
 
 
-def scalar(kind: GoType, place: Storage) -> str:
+def scalar(go_type: GoType, place: Storage) -> str:
     """A number or a truth value as Go prints it; what is neither, in hex."""
-    raw = place.read(0, min(kind.size, 16))
-    match kind.kind:
+    raw = place.read(0, min(go_type.size, 16))
+    match go_type.kind:
         case GoKind.BOOL:
             return "true" if raw != b"\0" else "false"
         case GoKind.UINTPTR:
@@ -36,8 +36,8 @@ def scalar(kind: GoType, place: Storage) -> str:
             return go_complex(*_pair("<ff", raw), 32)
         case GoKind.COMPLEX128:
             return go_complex(*_pair("<dd", raw), 64)
-    if kind.kind in _SIGNED or kind.kind in _UNSIGNED:
-        return str(int.from_bytes(raw, "little", signed=kind.kind in _SIGNED))
+    if go_type.kind in _SIGNED or go_type.kind in _UNSIGNED:
+        return str(int.from_bytes(raw, "little", signed=go_type.kind in _SIGNED))
     return raw.hex() or "{}"
 
 
@@ -62,15 +62,15 @@ def natural(name: str) -> tuple[int, float, str]:
         return (1, 0.0, name)
 
 
-def scalar_ranges(types: TypeReader, kind: GoType, base: int = 0) -> Iterator[tuple[int, int]]:
+def scalar_ranges(types: TypeReader, go_type: GoType, base: int = 0) -> Iterator[tuple[int, int]]:
     """(offset, size) of every byte run of a type that carries a value: padding left out."""
-    if kind.kind == GoKind.STRUCT:
-        for member in kind.members:
+    if go_type.kind == GoKind.STRUCT:
+        for member in go_type.members:
             if member.name != "_":
                 yield from scalar_ranges(types, types.at(member.type), base + member.offset)
-    elif kind.kind == GoKind.ARRAY and kind.count <= 64:
-        element = types.at(kind.elem)
-        for i in range(kind.count):
+    elif go_type.kind == GoKind.ARRAY and go_type.count <= 64:
+        element = types.at(go_type.elem)
+        for i in range(go_type.count):
             yield from scalar_ranges(types, element, base + i * element.size)
-    elif kind.size:
-        yield base, kind.size
+    elif go_type.size:
+        yield base, go_type.size

@@ -30,24 +30,24 @@ class Spilled(msgspec.Struct, frozen=True):
 
 
 def parts_in_memory(
-    types: TypeReader, name: str, kind: GoType, pieces: Sequence[Piece], entries: Sequence[Entry]
+    types: TypeReader, name: str, go_type: GoType, pieces: Sequence[Piece], entries: Sequence[Entry]
 ) -> Iterator[Spilled]:
     """The parts of a variable that lie in memory; places as signed numbers. `entries` are all that
     describe it."""
-    if is_one_word_of_more(types, kind, entries):
+    if is_one_word_of_more(types, go_type, entries):
         if pieces and pieces[0].address is not None:
             yield Spilled(signed(pieces[0].address), _WORD, name, None)
         return
     if len(pieces) == 1 and not pieces[0].size:
         if pieces[0].address is not None:
-            yield Spilled(signed(pieces[0].address), kind.size, name, kind)
+            yield Spilled(signed(pieces[0].address), go_type.size, name, go_type)
         return
     # Go may leave out pieces, and then those behind stand for other parts than they say.
-    known = sum(piece.size for piece in pieces) == kind.size
+    known = sum(piece.size for piece in pieces) == go_type.size
     at = 0
     for address, size in _runs(pieces):
         if address is not None:
-            path, part = _part(types, kind, at, size) if known else ("", None)
+            path, part = _part(types, go_type, at, size) if known else ("", None)
             yield Spilled(signed(address), size, f"{name}{path}", part)
         at += size
 
@@ -67,11 +67,11 @@ def _runs(pieces: Sequence[Piece]) -> Iterator[tuple[int | None, int]]:
         yield start, length
 
 
-def _part(types: TypeReader, kind: GoType, offset: int, size: int) -> tuple[str, GoType | None]:
+def _part(types: TypeReader, go_type: GoType, offset: int, size: int) -> tuple[str, GoType | None]:
     """How Go selects the part of a value at an offset, and its type where it is all of it."""
-    path, part, into = part_at(types, kind, offset)
-    if offset == 0 and size == kind.size:
-        return "", kind
+    path, part, into = part_at(types, go_type, offset)
+    if offset == 0 and size == go_type.size:
+        return "", go_type
     if into == 0 and part.size == size:
         return path, part
     if into == 0 and size == _WORD and part.kind == GoKind.SLICE:

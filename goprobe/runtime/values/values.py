@@ -73,13 +73,13 @@ class Decoder:
         self._limits = limits or Limits()
         self._maps = MapReader(memory, types)
 
-    def decode(self, kind: GoType, place: Storage) -> Decoded:
+    def decode(self, go_type: GoType, place: Storage) -> Decoded:
         """Raises UnreadableError where the value's own bytes cannot be read."""
-        return self._value(kind, place, Walk(self._limits.nodes), 0)
+        return self._value(go_type, place, Walk(self._limits.nodes), 0)
 
-    def at(self, kind: GoType, address: int) -> Decoded:
+    def at(self, go_type: GoType, address: int) -> Decoded:
         """The value at an address of the target. Raises UnreadableError."""
-        return self.decode(kind, InMemory(self._memory, address))
+        return self.decode(go_type, InMemory(self._memory, address))
 
     def _follow(self, pointer: int) -> None:
         """Raises UnreadableError where what lies at a pointer is not what the program put there."""
@@ -89,33 +89,33 @@ class Decoder:
 
     # One value
 
-    def _value(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+    def _value(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         walk.nodes -= 1
-        match kind.kind:
+        match go_type.kind:
             case GoKind.STRING:
                 return self._string(place)
             case GoKind.SLICE:
-                return self._slice(kind, place, walk, depth)
+                return self._slice(go_type, place, walk, depth)
             case GoKind.ARRAY:
-                return self._array(kind, place, walk, depth)
+                return self._array(go_type, place, walk, depth)
             case GoKind.STRUCT:
-                return self._struct(kind, place, walk, depth)
+                return self._struct(go_type, place, walk, depth)
             case GoKind.POINTER:
-                return self._pointer(kind, place, walk, depth)
+                return self._pointer(go_type, place, walk, depth)
             case GoKind.INTERFACE:
-                return self._interface(kind, place, walk, depth)
+                return self._interface(go_type, place, walk, depth)
             case GoKind.MAP:
-                return self._map(kind, place, walk, depth)
+                return self._map(go_type, place, walk, depth)
             case GoKind.CHAN:
-                return self._chan(kind, place, walk, depth)
+                return self._chan(go_type, place, walk, depth)
             case GoKind.FUNC:
                 return self._func(place, walk, depth)
             case GoKind.UNSAFE_POINTER:
                 return self._bare(place)
-        return Decoded(Value(scalar(kind, place)))
+        return Decoded(Value(scalar(go_type, place)))
 
     def _safe(
-        self, kind: GoType, place: Storage, walk: Walk, depth: int, pointer: int = 0
+        self, go_type: GoType, place: Storage, walk: Walk, depth: int, pointer: int = 0
     ) -> Decoded:
         """A part of a value: what cannot be read is said in its text. `pointer` leads there."""
         if walk.nodes <= 0:
@@ -123,7 +123,7 @@ class Decoder:
         try:
             if pointer:
                 self._follow(pointer)
-            return self._value(kind, place, walk, depth)
+            return self._value(go_type, place, walk, depth)
         except UnreadableError as error:
             return Decoded(Value(f"unreadable: {error.why}"))
         except (KeyError, NotGoError):
@@ -169,7 +169,7 @@ class Decoder:
             elements=elements or UNSET,
         )
 
-    def _slice(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+    def _slice(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         pointer, length, part = self._address(place, "elements")
         if part:
             return part
@@ -180,9 +180,9 @@ class Decoder:
             capacity, known = length, UNSET
         if not pointer:
             return Decoded(Value("nil", len=length, cap=known))
-        element = self._types.at(kind.elem)
-        if not kind.elem:
-            element = self._types.at(self._types.at(kind.member("array").type).elem)
+        element = self._types.at(go_type.elem)
+        if not go_type.elem:
+            element = self._types.at(self._types.at(go_type.member("array").type).elem)
         if length > 1 << 48 or capacity < length:
             raise UnreadableError(pointer, 0, f"a slice header of length {length}")
         if length and element.size:
@@ -205,9 +205,11 @@ class Decoder:
             elements.append(self._element(f"[{i}]", element, part, walk, depth + 1))
         return tuple(elements)
 
-    def _element(self, name: str, kind: GoType, place: Storage, walk: Walk, depth: int) -> Element:
-        made = self._safe(kind, place, walk, depth)
-        return made.as_element(name, kind, place.address)
+    def _element(
+        self, name: str, go_type: GoType, place: Storage, walk: Walk, depth: int
+    ) -> Element:
+        made = self._safe(go_type, place, walk, depth)
+        return made.as_element(name, go_type, place.address)
 
     def _listed(self, element: GoType, parts: tuple[Element, ...], count: int) -> str:
         shown = [self.inline(element, p) for p in parts]
@@ -219,30 +221,30 @@ class Decoder:
         limit = self._limits.text
         return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
-    def inline(self, kind: GoType, part: Element) -> str:
+    def inline(self, go_type: GoType, part: Element) -> str:
         """A part as it reads within the text of the whole: strings are quoted there."""
-        if is_text(kind, part):
+        if is_text(go_type, part):
             return '"' + part.value.text.replace('"', '\\"') + '"'
         return part.value.text
 
-    def _array(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
-        element = self._types.at(kind.elem)
-        if kind.size:
+    def _array(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+        element = self._types.at(go_type.elem)
+        if go_type.size:
             place.look()
-        parts = self._run(element, place, kind.count, walk, depth)
+        parts = self._run(element, place, go_type.count, walk, depth)
         return Decoded(
-            Value(self._listed(element, parts, kind.count), len=kind.count),
+            Value(self._listed(element, parts, go_type.count), len=go_type.count),
             elements=parts or UNSET,
         )
 
-    def _struct(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
-        if kind.size:
+    def _struct(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+        if go_type.size:
             place.look()
         if depth >= self._limits.depth:
             return Decoded(Value("{…}"))
         parts: list[Element] = []
         shown: list[str] = []
-        for member in islice(kind.members, self._limits.fields):
+        for member in islice(go_type.members, self._limits.fields):
             part_type = self._types.at(member.type)
             part = self._element(
                 member.name, part_type, place.part(member.offset, part_type.size), walk, depth + 1
@@ -260,13 +262,13 @@ class Decoder:
             return Decoded(Value("nil"))
         return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
 
-    def _pointer(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+    def _pointer(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
-        if kind.name.startswith(_ANY_POINTER):
+        if go_type.name.startswith(_ANY_POINTER):
             return self._bare(place)
-        target = self._types.at(kind.elem)
+        target = self._types.at(go_type.elem)
         return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth))
 
     def _pointee(self, target: GoType, pointer: int, walk: Walk, depth: int) -> Data:
@@ -284,12 +286,12 @@ class Decoder:
             walk.chain.pop()
         return made.as_data(target, Address(pointer), self._locate(pointer))
 
-    def _interface(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+    def _interface(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         table, word = words(place, 2)
         if not table:
             return Decoded(Value("nil"))
         rtype = table
-        if any(m.name == "tab" for m in self._types.at(kind.underlying).members):
+        if any(m.name == "tab" for m in self._types.at(go_type.underlying).members):
             rtype = u64(self._memory, table + 8)  # itab: the interface's type, then the value's
         type_kind = self._runtime_types.kind(rtype)
         if type_kind == GoKind.INVALID:
@@ -308,18 +310,18 @@ class Decoder:
 
     # Maps, channels, functions
 
-    def _map(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+    def _map(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0))
         self._follow(pointer)
-        count = self._maps.count(kind, pointer)
-        header = self._maps.header(kind)
-        if depth >= self._limits.depth or (pointer, kind.offset) in walk.chain:
+        count = self._maps.count(go_type, pointer)
+        header = self._maps.header(go_type)
+        if depth >= self._limits.depth or (pointer, go_type.offset) in walk.chain:
             value = Value(f"map[… {count} entries]", len=count)
             return Decoded(value, self._data(pointer, value.text, size=header.size))
-        walk.chain.append((pointer, kind.offset))
-        shown, parts = self._entries(kind, pointer, walk, depth)
+        walk.chain.append((pointer, go_type.offset))
+        shown, parts = self._entries(go_type, pointer, walk, depth)
         walk.chain.pop()
         if count > len(parts):
             shown.append(f"… {count - len(parts)} more")
@@ -328,10 +330,10 @@ class Decoder:
         return Decoded(Value(text, len=count), data)
 
     def _entries(
-        self, kind: GoType, pointer: int, walk: Walk, depth: int
+        self, go_type: GoType, pointer: int, walk: Walk, depth: int
     ) -> tuple[list[str], tuple[Element, ...]]:
         entries: list[tuple[str, Element]] = []
-        scan = islice(self._maps.entries(kind, pointer), self._limits.map_scan)
+        scan = islice(self._maps.entries(go_type, pointer), self._limits.map_scan)
         for entry in until_unreadable(scan):
             if walk.nodes <= 0:
                 break
@@ -346,22 +348,22 @@ class Decoder:
         entries = entries[: self._limits.elements]
         return [text for text, _ in entries], tuple(part for _, part in entries)
 
-    def _chan(self, kind: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
+    def _chan(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0, cap=0))
         self._follow(pointer)
-        channel = read_channel(self._memory, self._types, kind, pointer)
+        channel = read_channel(self._memory, self._types, go_type, pointer)
         count, capacity = channel.count, channel.capacity
         closed = " closed" if channel.closed else ""
-        text = f"{kind.name} {pointer:#x} len {count} cap {capacity}{closed}"
-        parts = self._buffered(kind, channel, walk, depth)
+        text = f"{go_type.name} {pointer:#x} len {count} cap {capacity}{closed}"
+        parts = self._buffered(go_type, channel, walk, depth)
         size, name = channel.header.size, channel.header.name
         data = self._data(pointer, text, size=size, kind=name, elements=parts)
         return Decoded(Value(text, len=count, cap=capacity), data)
 
-    def _buffered(self, kind: GoType, channel: Channel, walk: Walk, depth: int) -> Elements:
-        element = self._types.at(kind.elem)
+    def _buffered(self, go_type: GoType, channel: Channel, walk: Walk, depth: int) -> Elements:
+        element = self._types.at(go_type.elem)
         if depth >= self._limits.depth:
             return ()
         elements: list[Element] = []
