@@ -70,7 +70,7 @@ def append_loop(body: Body) -> None:
 
 def append_slice(body: Body) -> None:
     name = body.name("s")
-    source = body.choices.one_of(("b", "s", "make([]byte, n)", "b[:n%3]"))
+    source = body.choices.one_of(("b", "s", "make([]byte, n)", "b[:min(n%3, len(b))]"))
     start = body.choices.one_of(("[]byte(nil)", "b[:0]", "b", "make([]byte, 0, 16)", "b[:0:0]"))
     body.allocating(f"{name} := append({start}, {source}...)")
     body.keep(name, "[]byte", f"len({name})")
@@ -96,7 +96,7 @@ def conversion(body: Body) -> None:
             ("string(rune(n+200))", "string"),
             ("string(runes)", "string"),
             ('[]byte("constant")', "[]byte"),
-            ("string(b[:n%3])", "string"),
+            ("string(b[:min(n%3, len(b))])", "string"),
             ("[]byte(s + long)", "[]byte"),
             ("string(runes[:n%3])", "string"),
         )
