@@ -92,7 +92,8 @@ class CodeLines:
     places, not all of which run when the line does. The optimiser moves instructions of a line to
     where the line is not reached: it begins where its code acts, if that does; else where the debug
     information says that a statement does (`statements`, sorted addresses), if anywhere. What only
-    moves values, in code that is `optimised`, proves nothing. (`entry`: of a machine function.)
+    makes and moves values, in code that is `optimised`, proves nothing. (`entry`: of a machine
+    function.)
     """
 
     def __init__(
@@ -150,9 +151,9 @@ class CodeLines:
         )
 
     def proves(self, start: int) -> bool:
-        """Whether what runs at a start is a part of what the line does, and no value that is
-        brought to its place before that is known to be wanted."""
-        return self._weights[start] > Weight.MOVES
+        """Whether what runs at a start is a part of what the line does, and no value that is made
+        or brought to its place before that is known to be wanted."""
+        return self._weights[start] is Weight.ACTS
 
     def _starts(self, code: CodeStarts, low: int, high: int, optimised: bool) -> list[int]:
         weight, starts = code.of(low, high)
@@ -161,7 +162,7 @@ class CodeLines:
             marks = [pc for pc in self._statements[at : at + 1] if pc < high]
             starts = marks or starts
             if marks and not optimised:
-                weight = Weight.RECKONS
+                weight = Weight.ACTS  # there the marks are right
         for pc in starts:
             self._weights[pc] = weight
         return starts

@@ -1,7 +1,7 @@
 """Where stretches of a function's code show that they run, and how surely that shows more.
 
 A stretch is code of one place in the source. Where it acts (`moves`), that it does so is a part of
-what the source does there; where it only moves values that may be for another time.
+what the source does there; where it only makes or moves values that may be for another time.
 """
 
 from __future__ import annotations

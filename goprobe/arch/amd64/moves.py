@@ -3,10 +3,11 @@ reckons, or one that acts, which the compiler leaves where the program's order h
 
 Its register allocator puts moves wherever they suit it (cmd/compile, ssa/regalloc.go: spills as
 early as their values dominate, copies and constants at the ends of blocks), under the line of
-whatever they are for. Reckoning keeps to its block, or follows its uses (ssa/schedule.go,
-tighten.go). Writes to memory, calls and branches are in one chain; but memory of the frame is made
-zero where the function begins, too, for what a statement may do with it later (ssagen/ssa.go, the
-buffers of append, Go 1.25 and up).
+whatever they are for. What only reckons stands anywhere in its block, follows its uses, or leaves
+the loops that do not change it (ssa/schedule.go, tighten.go, since Go 1.27 licm.go). Writes to
+memory, calls and branches are in one chain; but memory of the frame is made zero where the function
+begins, too, for what a statement may do with it later (ssagen/ssa.go, the buffers of append, Go
+1.25 and up).
 """
 
 from __future__ import annotations
