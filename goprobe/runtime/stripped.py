@@ -18,7 +18,8 @@ from goprobe.binary.pcln.find import find_module_head
 from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.process.memory.memory import Memory, MeteredMemory, u32, u64
+from goprobe.process.memory.memory import Memory, u32, u64
+from goprobe.process.memory.metered import MeteredMemory
 from goprobe.runtime import codedroots, dataareas
 from goprobe.runtime.codedroots import CodedRoots
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices

@@ -13,7 +13,8 @@ from goprobe.binary.pcln.format import shown_name
 from goprobe.binary.pcln.table import LineTable
 from goprobe.budget import BASE, Budget
 from goprobe.errors import GoprobeError, TargetError, UnreadableError
-from goprobe.process.memory.memory import Memory, MeteredMemory
+from goprobe.process.memory.memory import Memory
+from goprobe.process.memory.metered import MeteredMemory
 from goprobe.process.proc.maps import Mapping
 from goprobe.process.proc.procfs import PAGE_SIZE, occupied_bytes
 from goprobe.runtime.goroutines.goroutines import Goroutines

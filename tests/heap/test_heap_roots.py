@@ -95,3 +95,69 @@ def test_what_an_object_with_a_finalizer_points_at(looked: tuple[Running, HeapGr
     assert ways[0][0].name == f"finalizer of {about:#x}"
     sources = referrers(graph, Names(graph), graph.node_at(target))
     assert about in {int(r.source.address) for r in sources}
+
+
+CROWD = """package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+type node struct{ id [5]int }
+
+var never = make(chan bool)
+
+//go:noinline
+func work(n *node, text fmt.Stringer, many []*node) {
+	<-never
+	runtime.KeepAlive(n)
+	runtime.KeepAlive(text)
+	runtime.KeepAlive(many)
+}
+
+//go:noinline
+func defers(n *node) {
+	defer func() { fmt.Println(n) }()
+	<-never
+}
+
+func main() {
+	for i := 0; i < 300; i++ {
+		n, many, held := new(node), []*node{new(node), new(node)}, new(node)
+		fmt.Printf("one%d %p\\nmany%d %p\\ndeferred%d %p\\n", i, n, i, many[0], i, held)
+		go work(n, time.Duration(i), many)
+		if i%2 == 0 {
+			go defers(held)
+		}
+	}
+	time.Sleep(200 * time.Millisecond)
+	fmt.Println("ready")
+	os.Stdin.Read(make([]byte, 1))
+}
+"""
+
+
+@pytest.mark.parametrize("flags", [(), ("-gcflags=all=-N -l",)], ids=["optimised", "plain"])
+@pytest.mark.parametrize("go", matrix())
+def test_goroutines_that_stand_alike_are_one_group(go: str, flags: tuple[str, ...]) -> None:
+    with running(build(CROWD, go=go, flags=flags)) as program:
+        snapshot = take(open_target(program.pid))
+        graph = HeapGraph(snapshot, lambda message: None)
+        names = Names(graph)
+        groups = {group.name: group for group in graph.nodes.groups}
+        assert (
+            "300 goroutines in main.work" in groups
+            or "300 goroutines in main.main.gowrap1" in groups
+        )
+        for i in range(300):
+            for key in (f"one{i}", f"many{i}", *([f"deferred{i}"] if i % 2 == 0 else [])):
+                node = graph.node_at(program.address(key))
+                assert graph.reachable[node], key
+                if flags or key[0] == "o":  # optimised, the others are words without a name
+                    assert graph.type_name(node) == "main.node", key
+        (way, *_), _ = paths(graph, names, graph.node_at(program.address("one7")), 1)
+        assert any("(300 goroutines)" in step.name for step in way), way
+        snapshot.close()

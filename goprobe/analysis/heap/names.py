@@ -140,6 +140,8 @@ def root_name(group: RootGroup) -> str:
     """
     if group.kind is RootKind.VARIABLE:
         function = f"{group.function}: " if group.function else ""
+        if group.several > 1:
+            return f"{function}{group.name} ({group.several:,} goroutines)"
         return f"{function}{group.name} (goroutine {group.goroutine})"
     return group.name
 

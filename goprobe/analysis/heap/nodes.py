@@ -90,6 +90,7 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
     start = np.array([g.address for g in groups] or [0], np.uint64)[owner]
     placed = (start != 0) & (address >= start)
     offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
+    offset[np.array([g.several > 1 for g in groups] or [False])[owner]] = 0
     good = target >= 0
     parts = [(owner[good], offset[good].astype(np.uint32), target[good], into[good], address[good])]
     parts += _structure(groups, n)

@@ -16,9 +16,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, islice
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from goprobe.budget import STEP, Budget
 from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import UnreadableError
 from goprobe.process.libc import (
@@ -285,14 +284,25 @@ class ProcessMemory:
         return got
 
 
+@runtime_checkable
+class _Packing(Protocol):
+    """A Memory that can do so itself."""
+
+    def read_packed(self, pairs: memoryview, ends: Sequence[int], buffer: bytearray) -> bool: ...
+
+
 def read_packed(memory: Memory, pairs: memoryview, ends: Sequence[int], buffer: bytearray) -> bool:
     """Fill `buffer` with many ranges, one behind the other, without an object for any of them.
 
     `pairs`, writable, are (address, size) as unsigned 64-bit words; `ends[i]` is where range i
     begins in the buffer, the last entry its length. False where not all of it can be read.
     """
-    if isinstance(memory, ProcessMemory):
+    if isinstance(memory, _Packing):
         return memory.read_packed(pairs, ends, buffer)
+    return _packed_in_parts(memory, pairs, buffer)
+
+
+def _packed_in_parts(memory: Memory, pairs: memoryview, buffer: bytearray) -> bool:
     words = pairs.cast("B").cast("Q").tolist()
     parts = memory.read_many(list(zip(words[::2], words[1::2], strict=True)))
     if any(part is None for part in parts):
@@ -354,7 +364,15 @@ class PageCache:
             if page is not None:
                 self._keep(base, page)
 
+    def read_packed(self, pairs: memoryview, ends: Sequence[int], buffer: bytearray) -> bool:
+        """As `read_packed`; what is much goes through, uncached."""
+        if ends[-1] > self._WHOLE:
+            return read_packed(self._memory, pairs, ends, buffer)
+        return _packed_in_parts(self, pairs, buffer)
+
     def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
+        if len(ranges) > self._most:
+            return self._memory.read_many(ranges)
         self.prefetch(r for r in ranges if r[1] <= self._WHOLE)
         return [read_or_none(self, address, size) for address, size in ranges]
 
@@ -364,33 +382,3 @@ class PageCache:
             self._memory.read_into(address, buffer)
         else:
             memoryview(buffer).cast("B")[:] = self.read(address, size)
-
-
-class MeteredMemory:
-    """A Memory that spends from a budget with every read: whatever is read of a process, and led
-    on by what was read before, comes to an end."""
-
-    def __init__(self, memory: Memory, budget: Budget) -> None:
-        self._read = memory.read
-        self._memory = memory
-        self._budget = budget
-
-    def read(self, address: int, size: int) -> bytes:
-        budget = self._budget
-        budget.left -= STEP
-        if budget.left < 0:
-            budget.spend(0)
-        data = self._read(address, size)
-        budget.left -= len(data)
-        return data
-
-    def read_many(self, ranges: Sequence[Range]) -> list[bytes | None]:
-        self._budget.spend(STEP * len(ranges))
-        parts = self._memory.read_many(ranges)
-        self._budget.spend(sum(len(part) for part in parts if part))
-        return parts
-
-    def read_into(self, address: int, buffer: Buffer) -> None:
-        self._budget.spend(STEP)
-        self._memory.read_into(address, buffer)
-        self._budget.spend(memoryview(buffer).nbytes)

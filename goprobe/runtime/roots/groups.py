@@ -36,7 +36,8 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     `through` are objects whose pointers are roots, too (those with finalizers), and
     `through_rtype` the descriptor of their type, where that is known.
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
-    before a lone pointer in a word that is none: an interface's type, say.
+    before a lone pointer in a word that is none: an interface's type, say. `several`: it is a
+    pointer variable of so many goroutines, one root of each; they have no one address.
     """
 
     kind: RootKind
@@ -51,6 +52,7 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     rtype: int = 0
     before: int = 0
     through_rtype: int = 0
+    several: int = 1
 
 
 class Roots(msgspec.Struct):

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any
+
+import numpy as np
 
 from goprobe.arch.registers import GENERAL
 from goprobe.binary.dwarf.gotypes import GoType
@@ -19,7 +20,9 @@ from goprobe.binary.pcln.format import shown_name
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import read_available, u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.layout.lists import Lists
+from goprobe.runtime.roots.crowds import Crowd, add, columns, crowd_group, crowds, is_many
 from goprobe.runtime.roots.frameshapes import (
     WORD,
     FrameShapes,
@@ -27,7 +30,8 @@ from goprobe.runtime.roots.frameshapes import (
     Shape,
     StackObject,
 )
-from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
+from goprobe.runtime.roots.groups import Roots
+from goprobe.runtime.roots.stackgroups import StackGroups
 from goprobe.runtime.roots.templates import Slot, Template, Templates, inside, returns_of
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import MachineFrame
@@ -52,7 +56,10 @@ class StackRoots:
 
     def of(self, goroutines: Iterator[Goroutine]) -> Roots:
         roots = Roots()
-        for g in goroutines:
+        large, rest = crowds(goroutines)
+        for crowd in large:
+            rest += self._crowd(roots, crowd)
+        for g in rest:
             if not g.dead and g.high > g.low and not self._as_before(roots, g):
                 stack = _Stack(self, roots, g)
                 stack.run()
@@ -64,6 +71,55 @@ class StackRoots:
                 "every word in them that could be one was taken for one"
             )
         return roots
+
+    def _crowd(self, roots: Roots, goroutines: list[Goroutine]) -> list[Goroutine]:
+        """The roots of goroutines at one place; returns those that are like no others."""
+        world, size = self._world, goroutines[0].high - goroutines[0].sp
+        crowd = Crowd(world.memory, world.layout, columns(goroutines), size)
+        left, done = crowd.fit.copy(), np.zeros(len(goroutines), np.bool_)
+        while self.templates.wanted(goroutines[0]) and is_many(int(left.sum())):
+            first = int(np.argmax(left))
+            template = self._template(goroutines[first])
+            if template is None:
+                break
+            self.templates.learn(goroutines[first], template)
+            rows = np.flatnonzero(left & crowd.fits(template))
+            if is_many(len(rows)):
+                self._add_crowd(roots, crowd, rows, template, goroutines)
+                done[rows] = True
+            left[rows] = left[first] = False
+        return [goroutines[row] for row in np.flatnonzero(~done).tolist()]
+
+    def _template(self, g: Goroutine) -> Template | None:
+        """That of one goroutine, which is walked for it, and again for its own roots."""
+        before = self.conservative
+        stack = _Stack(self, Roots(), g)
+        stack.run()
+        self.conservative = before
+        return stack.template()
+
+    def _add_crowd(
+        self, roots: Roots, crowd: Crowd, rows: Ints, template: Template, every: list[Goroutine]
+    ) -> None:
+        function = self._world.shown_name(self._world.function_name(every[int(rows[0])].start))
+        if any(slot.type is None for slot in template.slots) and self._sent is None:
+            self._sent = self._sent_values()
+        sent = np.fromiter(self._sent or (), np.uint64)
+        owner = crowd_group(roots, len(rows), function or "code that is not Go's")
+        owned: dict[int, StackGroups] = {}
+
+        def alone(row: int, slot: Slot, place: int, value: int) -> None:
+            g, cfa = every[row], every[row].sp + slot.cfa
+            groups = owned.setdefault(row, StackGroups(roots, g, owner))
+            variable = FrameVariable(slot.low, slot.low, slot.name, slot.type)
+            if slot.type is None:
+                variable = self.sent_at(g, place, cfa) or variable
+            roots.add(groups.variable(cfa, variable, slot.function), place, value)
+
+        add(
+            roots, owner, crowd, rows, template,
+            np.isin(crowd.members.address, sent), (self._low, self._high), alone,
+        )  # fmt: skip
 
     def _as_before(self, roots: Roots, g: Goroutine) -> bool:
         """Find the roots of a stack that is like one that was walked; False where it is not."""
@@ -77,7 +133,7 @@ class StackRoots:
                 return False
         except UnreadableError:
             return False
-        groups = _Groups(roots, g)
+        groups = StackGroups(roots, g)
         for slot in template.slots:
             value = words[slot.index]
             if self._low <= value < self._high:
@@ -91,14 +147,17 @@ class StackRoots:
     def sent_at(self, g: Goroutine, place: int, cfa: int) -> FrameVariable | None:
         """The value at an address of a goroutine's stack that a channel knows of."""
         if self._sent is None:
-            world = self._world
-            self._sent = sent_values(world.memory, world.layout, world.goroutines.known)
+            self._sent = self._sent_values()
         for sent in self._sent.get(g.address, ()):
             if sent.low <= place < sent.high:
                 go_type = self._world.typedata.debug_type(sent.rtype)
                 rtype = 0 if go_type else sent.rtype
                 return FrameVariable(sent.low - cfa, sent.high - cfa, _SENT, go_type, rtype)
         return None
+
+    def _sent_values(self) -> dict[int, tuple[Sent, ...]]:
+        world = self._world
+        return sent_values(world.memory, world.layout, world.goroutines.known)
 
     def _has_defers(self, g: Goroutine) -> bool:
         layout, memory = self._world.layout, self._world.memory
@@ -115,56 +174,6 @@ def _function(frame: MachineFrame) -> str:
     return shown_name(frame.function) or "code that is not Go's"
 
 
-class _Groups:
-    """The groups of one goroutine's roots, each made when it is first needed."""
-
-    def __init__(self, roots: Roots, g: Goroutine) -> None:
-        self._roots = roots
-        self._g = g
-        self._owner = -1
-        self._known: dict[tuple[int, str, int], int] = {}
-
-    @property
-    def goroutine(self) -> int:
-        if self._owner < 0:
-            about = f"goroutine {self._g.id}"
-            self._owner = self._roots.group(
-                RootGroup(
-                    kind=RootKind.GOROUTINE,
-                    name=about,
-                    address=self._g.address,
-                    goroutine=self._g.id,
-                )
-            )
-        return self._owner
-
-    def variable(self, cfa: int, variable: FrameVariable, function: str) -> int:
-        """A variable of the frame at `cfa`; a temporary has no type."""
-        name, low = variable.name, variable.low
-        placed = variable.type or variable.rtype
-        return self.of(
-            (cfa, name, low),
-            name,
-            function=function,
-            address=cfa + low if placed else 0,
-            type=variable.type,
-            rtype=variable.rtype,
-        )
-
-    def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:
-        if key not in self._known:
-            self._known[key] = self._roots.group(
-                RootGroup(
-                    kind=RootKind.VARIABLE,
-                    name=name,
-                    parent=self.goroutine,
-                    goroutine=self._g.id,
-                    **about,
-                )
-            )
-        return self._known[key]
-
-
 class _Stack:
     """One goroutine's stack: its words, and the queue of addresses that point into it."""
 
@@ -173,7 +182,7 @@ class _Stack:
         self._world = finder._world
         self._roots = roots
         self._g = g
-        self._groups = _Groups(roots, g)
+        self._groups = StackGroups(roots, g)
         self._own: list[MachineFrame] = []
         self._complete = False
         self._base = 0

@@ -107,3 +107,8 @@ def _plain(g: Goroutine) -> bool:
 
 def _key(g: Goroutine) -> tuple[int, int]:
     return g.pc, g.high - g.sp
+
+
+def key_of(g: Goroutine) -> tuple[int, int] | None:
+    """What goroutines have in common whose stacks may be alike; None of one that stands alone."""
+    return _key(g) if _plain(g) and not g.dead else None
