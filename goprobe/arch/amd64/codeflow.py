@@ -22,6 +22,7 @@ from iced_x86 import (
 )
 
 from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, Changes, Returns, successors
+from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import GENERAL, VECTORS, signed
 
 WRITES = frozenset(
@@ -176,8 +177,7 @@ def is_zero(ins: Instruction) -> bool:
         return False
     if ins.op1_kind == OpKind.REGISTER:
         return bool(ins.op1_register == Register.XMM15)
-    immediate = ins.op1_kind not in (OpKind.MEMORY, OpKind.REGISTER)
-    return immediate and ins.immediate(1) == 0
+    return immediate(ins) == 0
 
 
 def full_name(register: Register_) -> str:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import msgspec
-from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic, OpKind
+from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic
 
 from goprobe.arch.amd64.codeflow import CALLS, WRITES, CodeFlow, Slot, full_name
+from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import signed
 
 _WORD = 8
@@ -167,8 +168,8 @@ class FrameWrites:
 
 def _step(ins: Instruction, register: str) -> int | None:
     """By how much an instruction moves an address on; None where it makes another of it."""
-    if ins.mnemonic == Mnemonic.ADD and ins.op1_kind not in (OpKind.REGISTER, OpKind.MEMORY):
-        return signed(ins.immediate(1))
+    if ins.mnemonic == Mnemonic.ADD and (added := immediate(ins)) is not None:
+        return signed(added)
     if ins.mnemonic == Mnemonic.LEA and full_name(ins.memory_base) == register:
         return None if ins.memory_index else signed(ins.memory_displacement)
     return None

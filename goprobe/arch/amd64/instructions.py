@@ -15,6 +15,7 @@ from iced_x86 import (
     Register,
 )
 
+from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import signed
 
 LONGEST = 15
@@ -90,7 +91,7 @@ def stored_range(code: bytes, low: int) -> tuple[int, int]:
                 stored.append(moved + signed(ins.memory_displacement))
         elif ins.op0_kind == OpKind.REGISTER and ins.op0_register == Register.RDI:
             lea = ins.mnemonic == Mnemonic.LEA
-            moved += signed(ins.memory_displacement if lea else ins.immediate(1))
+            moved += signed(ins.memory_displacement if lea else immediate(ins) or 0)
     first = min(stored, default=0)
     return first, max(stored, default=first - _VECTOR) + _VECTOR - first
 

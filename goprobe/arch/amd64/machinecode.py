@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import iced_x86 as iced
 import msgspec
 
+from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import GENERAL, signed
 
 _CALL, _JUMP = 0xE8, 0xE9  # call and jmp rel32, Intel SDM volume 2
@@ -191,13 +192,8 @@ def _result(instruction: iced.Instruction, known: Known) -> Constant | StackAddr
         return None
     if instruction.op1_kind == _K.REGISTER:
         return known.get(_full(instruction.op1_register))
-    if instruction.op1_kind in _IMMEDIATES:
-        return Constant(instruction.immediate(1))
-    return None
-
-
-_IMMEDIATES = frozenset((_K.IMMEDIATE8, _K.IMMEDIATE16, _K.IMMEDIATE32, _K.IMMEDIATE64,
-                         _K.IMMEDIATE8TO32, _K.IMMEDIATE8TO64, _K.IMMEDIATE32TO64))  # fmt: skip
+    constant = immediate(instruction)
+    return None if constant is None else Constant(constant)
 
 
 def _forget_stack(known: Known) -> None:
