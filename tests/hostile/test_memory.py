@@ -72,6 +72,20 @@ def test_a_list_of_hardly_any_spans(stood: Standing, damaged: Damaged, count: in
         asked(question)
 
 
+@pytest.mark.parametrize("kind", [17, 25])
+def test_types_that_are_all_of_one_kind(stood: Standing, damaged: Damaged, kind: int) -> None:
+    """Arrays and structs then have parts as large as themselves, and many."""
+    offset = stood.target.layout.offset("internal/abi.Type", "Kind_")
+    low, high = (stood.world.modules.first[name] for name in ("types", "etypes"))
+    known = stood.world.program.debug.index.runtime_types
+    every_type = [a for key in known for a in (low + key, key + stood.world.bias)]
+    described = [a for a in every_type if low <= a < high and stood.world.typedata.record(a)]
+    assert len(described) > 200
+    target = damaged(*((a + offset, bytes([kind])) for a in described))
+    for question in every(target).values():
+        asked(question)
+
+
 def specials(stood: Standing) -> list[int]:
     """Of each span that has some, the first of its special records."""
     world, layout = stood.world, stood.target.layout

@@ -37,6 +37,7 @@ from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.types.typenames import RTYPE_BYTES, chan_name
 
 _SIZE_LIMIT = 1 << 47
+_VISITS_LIMIT = 1 << 17  # types within one type
 _OFFSET_LIMIT = 1 << 40
 _FIELD_BYTES = 24  # sizeof(abi.StructField), Go 1.21 to 1.27
 _SWISS, _TABLE = "internal/runtime/maps.Map", "internal/runtime/maps.table"
@@ -68,6 +69,7 @@ class TypeShapes:
         self._typedata = typedata
         self._others = others
         self._named = named
+        self._visits = 0
 
     def of(self, rtype: int) -> int:
         return self._numbers.number(
@@ -97,13 +99,18 @@ class TypeShapes:
                 break
             element = u64(self._memory, element + RTYPE_BYTES)
             kind = self._typedata.kind(element)
-        self._flatten(element, 0, slots, 0)
+        self._visits = 0
+        self._flatten(element, 0, slots, 0, self._typedata.size(element))
         step = min(self._typedata.size(element), _SIZE_LIMIT)
         made = shape_of(name, step, pointers, slots)
         return Shape(name, size, made.words, made.pointers, made.rules)
 
-    def _flatten(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
-        if depth > DEPTH_LIMIT or len(slots) >= SLOTS_LIMIT:
+    def _flatten(self, rtype: int, base: int, slots: Slots, depth: int, room: int) -> None:
+        """What stands in `room` bytes; no part is larger than what it is a part of."""
+        self._visits += 1
+        if depth > DEPTH_LIMIT or len(slots) >= SLOTS_LIMIT or self._visits > _VISITS_LIMIT:
+            return
+        if self._typedata.size(rtype) > room:
             return
         match self._typedata.kind(rtype):
             case GoKind.STRUCT:
@@ -114,7 +121,7 @@ class TypeShapes:
                 size = min(self._typedata.size(part), _SIZE_LIMIT)
                 for i in range(min(count, SLOTS_LIMIT) if size else 0):
                     before = len(slots)
-                    self._flatten(part, base + i * size, slots, depth + 1)
+                    self._flatten(part, base + i * size, slots, depth + 1, room - i * size)
                     if len(slots) == before or len(slots) >= SLOTS_LIMIT:
                         break
             case kind:
@@ -129,7 +136,11 @@ class TypeShapes:
         name = self._typedata.full_name(rtype)
         first = int.from_bytes(raw[WORD : 2 * WORD], "little")
         pointee = self._atomic_pointee(first) if name.startswith(ATOMIC_POINTER) else None
+        free, size = 0, self._typedata.size(rtype)
         for label, part, offset in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
+            if not free <= offset <= size:
+                continue  # it lies over another, or outside
+            free = offset + self._typedata.size(part)
             place = base + min(offset, _OFFSET_LIMIT)
             rule = self._behind(name, label, rtype) if name in _WITH_SECRETS else None
             if pointee and self._typedata.kind(part) == GoKind.UNSAFE_POINTER:
@@ -137,7 +148,7 @@ class TypeShapes:
             if rule and place % WORD == 0:
                 slots[place // WORD] = rule
             else:
-                self._flatten(part, place, slots, depth + 1)
+                self._flatten(part, place, slots, depth + 1, size - offset)
 
     def _behind(self, struct: str, label: int, rtype: int) -> tuple[Rule, int] | None:
         rule = BEHIND.get((struct, self._typedata.text(label)))
