@@ -164,7 +164,7 @@ class _Fork:
         looks = 0
         requests.proceed(parent)
         while (status := _halt(parent, _LOOK_AFTER)) >> 8 != constants.PTRACE_EVENT_CLONE:
-            if status == requests.NOT_YET:
+            if status == requests.NOT_YET and time.monotonic() < until:
                 requests.interrupt(parent)
                 continue
             # Outside its chain it is either done, without a process, or in the handler of a signal
