@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -34,6 +35,8 @@ class _Tally:
     rows: dict[tuple[str, str, str], _Row] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[Result] = field(default_factory=list)
+    lost: list[Trial] = field(default_factory=list)
+    """One of these hung, or ended its worker: its stack is on stderr."""
 
     def add(self, result: Result) -> None:
         trial = result.trial
@@ -66,27 +69,31 @@ def _run(options: argparse.Namespace) -> _Tally:
     tally = _Tally()
     deadline = time.monotonic() + options.minutes * 60 if options.minutes else None
     trials = _trials(options)
-    running: set[Future[Result]] = set()
+    running: dict[Future[Result], Trial] = {}
     told = time.monotonic()
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         while True:
             while len(running) < options.jobs and (deadline is None or time.monotonic() < deadline):
                 if (trial := next(trials, None)) is None:
                     break
-                running.add(
-                    pool.submit(
-                        try_out,
-                        trial,
-                        shrink_seconds=options.shrink,
-                        keep=options.keep,
-                        peers=options.peers,
-                    )
+                future = pool.submit(
+                    try_out,
+                    trial,
+                    shrink_seconds=options.shrink,
+                    keep=options.keep,
+                    peers=options.peers,
                 )
+                running[future] = trial
             if not running:
                 return tally
-            done, running = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                result = future.result()
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    tally.lost = list(running.values())
+                    return tally
+                del running[future]
                 tally.add(result)
                 _tell(result)
             if time.monotonic() - told > _SILENCE:
@@ -135,7 +142,9 @@ def main() -> int:
     _print(tally, options.verbose)
     programs = sum(row.programs for row in tally.rows.values())
     print(f"{programs} programs, {len(tally.wrong)} with a wrong answer, seed {options.seed}")
-    return 1 if tally.wrong or not programs else 0
+    for trial in tally.lost:
+        print(f"lost, hung or ended its worker: {trial}")
+    return 1 if tally.wrong or tally.lost or not programs else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import os
 import shutil
@@ -21,6 +22,7 @@ from scripts.truths.kind import Build, Case, Kind, Program
 from tests.support.go import toolchain
 
 _BUILD_SECONDS = 300.0
+_LONGEST = 1200.0  # seconds of one trial, but for what shrinks it
 _MAX_SHOWN = 4000
 
 
@@ -61,7 +63,18 @@ def build_of(kind: Kind, name: str) -> Build:
 
 
 def try_out(trial: Trial, *, shrink_seconds: float, keep: Path, peers: bool) -> Result:
-    """Run one trial; a wrong answer's program is shrunk and written below `keep`."""
+    """Run one trial; a wrong answer's program is shrunk and written below `keep`.
+
+    One that takes too long writes its stack to stderr, and ends this process.
+    """
+    faulthandler.dump_traceback_later(_LONGEST + 2 * shrink_seconds, exit=True)
+    try:
+        return _tried_out(trial, shrink_seconds, keep, peers)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _tried_out(trial: Trial, shrink_seconds: float, keep: Path, peers: bool) -> Result:
     kind = kind_of(trial.kind)
     choices = trial.choices()
     program = kind.write(choices, trial.go, build_of(kind, trial.build))
