@@ -86,6 +86,16 @@ def test_types_that_are_all_of_one_kind(stood: Standing, damaged: Damaged, kind:
         asked(question)
 
 
+@pytest.mark.parametrize("rtype", [(1 << 64) - 8, 1 << 63, 1 << 62, 8])
+def test_an_interface_of_a_type_that_is_nowhere(
+    stood: Standing, damaged: Damaged, rtype: int
+) -> None:
+    symbols = {s.name: s.address for s in stood.target.program.elf.symbols}
+    at = symbols["main.holder"] + stood.world.bias
+    for question in every(damaged((at, word(rtype)))).values():
+        assert not asked(question).refused
+
+
 def specials(stood: Standing) -> list[int]:
     """Of each span that has some, the first of its special records."""
     world, layout = stood.world, stood.target.layout

@@ -17,6 +17,7 @@ from goprobe.runtime.types.parts import Parts
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
 
+_WORD_LIMIT = (1 << 63) - 1
 _NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays are
 _ASIDE = 1 << 18
 _KNOWN_LIMIT = 1 << 20
@@ -61,6 +62,8 @@ class Stream:
 
     def know(self, word: int, rule: Rule, shape: int, *, sure: bool = False) -> None:
         """What a word tells that is met again and again; see `flow`."""
+        if abs(word) > _WORD_LIMIT:
+            return  # no address: it is in no table of signed words
         if len(self._known) < _KNOWN_LIMIT and word not in self._known:
             self._tables.read(shape)
             self._known[word] = (int(rule), shape, sure)
