@@ -39,9 +39,13 @@ class Loop:
 
     def __call__(self, *arguments: np.ndarray[Any, np.dtype[Any]] | int) -> int:
         size = max((len(a) for a in arguments if isinstance(a, np.ndarray)), default=0)
-        if self._fast is None and worth_compiling(size):
+        return self.run(*arguments, fast=worth_compiling(size))
+
+    def run(self, *arguments: np.ndarray[Any, np.dtype[Any]] | int, fast: bool) -> int:
+        """Compiled or not, whatever room the arguments have for more."""
+        if fast and self._fast is None:
             self._fast = _compiled(self._function)
-        if self._fast is not None and size >= _WORTH_IT:
+        if fast and self._fast is not None:
             return self._fast(*arguments)
         # Python reads a memoryview three times as fast as an array.
         plain = (a.data if isinstance(a, np.ndarray) else a for a in arguments)

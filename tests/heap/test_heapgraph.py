@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -84,6 +86,22 @@ def test_compiled_code_finds_the_same_types(
         fast = HeapGraph(plain.snapshot, lambda message: None)
         assert [_one_name(fast, node) for node in every] == types
         assert (fast.retained == retained).all()
+
+
+_SMALL = """
+import sys
+from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.target.live import open_target
+heap(open_target(int(sys.argv[1])), HeapQuestions(types=True, retained=True))
+print("numba" in sys.modules, "llvmlite" in sys.modules)
+"""
+
+
+def test_small_heaps_do_not_wait_for_compiled_code() -> None:
+    with running(build(TESTDATA / "zoo.go")) as program:
+        command = [sys.executable, "-c", _SMALL, str(program.pid)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
 
 
 def _one_name(graph: HeapGraph, node: int) -> str:

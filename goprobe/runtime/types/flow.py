@@ -115,13 +115,14 @@ class Stream:
     def _run(self, state: NDArray[np.int64], most: int) -> None:
         view, tables, graph = self._view, self._tables, self._view.graph
         objects, spans = view.objects, view.objects.spans
-        flow(
+        flow.run(
             state, self._queue, most, view.n,
             graph.first, graph.offset, graph.target, graph.into,
             objects.span, objects.base.view(np.int64), self._shape, self._sure, self._parts.extent,
             spans.base.view(np.int64), view.words.start, view.lead, view.room, view.below,
             view.noscan, spans.elemsize, view.words.words.view(np.int64),
             view.witnesses.element_at, *tables.columns, *self._keys(), *self._aside, *self._arrays,
+            fast=self._compiled,
         )  # fmt: skip
 
     def _keys(self) -> tuple[NDArray[np.int64], Ids, Ids, Ids]:
