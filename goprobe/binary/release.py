@@ -14,18 +14,18 @@ from collections.abc import Iterator
 
 from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.binary.elf.buildinfo import BuildInfo, GoVersion, parse_version, written_info
-from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.elf.image import Image
 from goprobe.binary.pcln.find import open_line_table
 from goprobe.binary.pcln.landmarks import NEWEST, minor_release
 from goprobe.binary.pcln.table import LineTable
+from goprobe.elfheaders import PF_W, PT_LOAD
 from goprobe.errors import NotGoError, UsageError
 
 _ASSUMED = re.compile(r"(?:go)?(1)\.(\d{1,3})(?:\.(\d{1,3}))?")
 _VERSION_LIMIT = 256
 _CODE_LIMIT = 1 << 16
 _AFTER_DISPLACEMENT = (4, 5, 8)  # where an instruction may end: no, 8-bit or 32-bit immediate
-_WRITE = 2  # PF_W, elf(5)
 
 
 def build_info(elf: ElfFile, debug: DebugInfo, *, assume: str = "") -> BuildInfo:
@@ -132,7 +132,7 @@ def _referred(elf: ElfFile, table: LineTable) -> Iterator[int]:
 
 def _writable(elf: ElfFile, address: int) -> bool:
     return any(
-        s.type == PT_LOAD and s.flags & _WRITE and s.address <= address < s.address + s.file_size
+        s.type == PT_LOAD and s.flags & PF_W and s.address <= address < s.address + s.file_size
         for s in elf.segments
     )
 

@@ -16,10 +16,6 @@ import msgspec
 from msgspec.structs import replace
 
 from goprobe.binary.elf.elf import (
-    PT_INTERP,
-    PT_LOAD,
-    PT_NOTE,
-    PT_RELRO,
     SHF_ALLOC,
     SHF_EXECINSTR,
     SHF_TLS,
@@ -27,17 +23,25 @@ from goprobe.binary.elf.elf import (
     SHT_NOBITS,
     ElfFile,
     Section,
-    Segment,
 )
 from goprobe.binary.elf.image import Image
 from goprobe.binary.pcln.find import find_module_head
+from goprobe.elfheaders import (
+    HEADER_SIZE,
+    PF_W,
+    PF_X,
+    PT_INTERP,
+    PT_LOAD,
+    PT_NOTE,
+    PT_RELRO,
+    SEGMENT_SIZE,
+    Segment,
+)
 from goprobe.errors import NotGoError
 from goprobe.model.location import Kind
 
-_EXECUTE, _WRITE = 1, 2  # PF_X, PF_W, elf(5)
 _READ_ONLY_AFTER_START = ".data.rel.ro"
 _READ_ONLY = {PT_INTERP: ".interp", PT_NOTE: ".note", PT_RELRO: ".data.rel.ro"}
-_HEADER, _PROGRAM_HEADER = 64, 56  # sizes of Elf64_Ehdr and Elf64_Phdr
 
 # Pairs of words of moduledata from its 22nd on: the same in Go 1.20 to 1.27 (symtab.go).
 _PARTS = (
@@ -120,22 +124,22 @@ class Stretches:
         code = next((s for s in module if s.low <= self._elf.entry < s.high), None)
         for segment in self._elf.segments:
             if segment.type == PT_LOAD:
-                begins = code.low if code and segment.flags & _EXECUTE else 0
+                begins = code.low if code and segment.flags & PF_X else 0
                 yield from self._of_segment(segment, begins)
 
     def _of_segment(self, segment: Segment, begins: int) -> Iterator[Stretch]:
         low = segment.address
         how = f"a segment of {self._name}, whose section headers are missing or wrong,"
         in_file = low + min(segment.file_size, segment.size)
-        if segment.flags & _EXECUTE:
+        if segment.flags & PF_X:
             kind, name = Kind.TEXT, "code"
-        elif not segment.flags & _WRITE:
+        elif not segment.flags & PF_W:
             kind, name = Kind.RODATA, "read-only data"
         else:
             kind, name = Kind.DATA, "data"
             yield Stretch("bss", in_file, low + segment.size, Kind.BSS, how)
         if not segment.offset:  # the file's headers are loaded with it
-            headers = _HEADER + _PROGRAM_HEADER * len(self._elf.segments)
+            headers = HEADER_SIZE + SEGMENT_SIZE * len(self._elf.segments)
             low = max(low + headers, begins)
         yield Stretch(name, low, in_file, kind, how)
 
@@ -167,7 +171,7 @@ def _fit(sections: list[Section], elf: ElfFile) -> bool:
 
 def _fits(section: Section, segment: Segment) -> bool:
     inside = segment.address <= section.address and section.end <= segment.address + segment.size
-    code = bool(section.flags & SHF_EXECINSTR) <= bool(segment.flags & _EXECUTE)
+    code = bool(section.flags & SHF_EXECINSTR) <= bool(segment.flags & PF_X)
     into = section.address - segment.address
     stored = section.type == SHT_NOBITS or (
         section.offset - segment.offset == into and into + section.size <= segment.file_size

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from goprobe.binary.cache import cached, room_of
-from goprobe.binary.elf.elf import PT_LOAD
 from goprobe.binary.elf.parts import Derived, loaded_parts
 from goprobe.binary.pcln.find import find_module_head
 from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
+from goprobe.elfheaders import PF_W, PT_LOAD
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.memory import Memory, u32, u64
 from goprobe.process.memory.metered import MeteredMemory
@@ -32,7 +32,6 @@ from goprobe.runtime.layout.shipped import shipped_layouts
 ROOM = room_of(FACTS_ROOM, __file__, codedroots.__file__, dataareas.__file__)
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
-_WRITE = 2  # PF_W, elf(5)
 _DATA_LIMIT = 1 << 28
 _WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
 _PERSISTENT_CHUNK = 256 << 10  # persistentChunkSize, malloc.go, Go 1.21 to 1.27
@@ -78,7 +77,7 @@ class Finder:
         self._coded = CodedRoots(program.elf, program.lines)
         self.bias = bias
         self.name = program.elf.shown_as
-        loads = [s for s in program.elf.segments if s.type == PT_LOAD and s.flags & _WRITE]
+        loads = [s for s in program.elf.segments if s.type == PT_LOAD and s.flags & PF_W]
         data = min(sum(s.size for s in loads), _DATA_LIMIT)
         self._memory: Memory = MeteredMemory(memory, Budget(BASE + _PASSES * data, self._endless))
         self.threads = 0

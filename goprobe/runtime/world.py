@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Protocol
 
 from goprobe.binary.elf.buildinfo import GoVersion
-from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import shown_name
 from goprobe.binary.pcln.table import LineTable
 from goprobe.budget import BASE, Budget
+from goprobe.elfheaders import PT_LOAD
 from goprobe.errors import GoprobeError, TargetError, UnreadableError
 from goprobe.process.memory.memory import Memory
 from goprobe.process.memory.metered import MeteredMemory

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from goprobe.elfheaders import is_elf
 from goprobe.errors import UsageError
 from goprobe.files import open_regular
 
@@ -35,7 +36,7 @@ def is_executable_file(target: str) -> bool:
     except UsageError:
         return False
     try:
-        return os.read(file, 4) == b"\x7fELF"
+        return is_elf(os.read(file, 4))
     except OSError:
         return False
     finally:

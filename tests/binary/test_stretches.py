@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.stretches import Stretches
+from goprobe.elfheaders import PT_LOAD
 from goprobe.model.location import Kind
 from tests.support.go import build, has_gcc, matrix
 from tests.support.mutations import (

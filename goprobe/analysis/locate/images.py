@@ -7,14 +7,21 @@ say how far it reaches.
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 
 import msgspec
 
-from goprobe.binary.elf.elf import PT_LOAD, Segment
+from goprobe.elfheaders import (
+    HEADER_SIZE,
+    PT_LOAD,
+    SEGMENT_SIZE,
+    Segment,
+    is_elf,
+    read_header,
+    read_segments,
+)
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.proc.maps import Mapping
 from goprobe.process.proc.procfs import PAGE_SIZE
@@ -23,9 +30,7 @@ from goprobe.runtime.image.modules import Module, Modules
 from goprobe.runtime.world import World
 
 _HEADERS_LIMIT = 64
-_HEADER = 64
 _SIZE_LIMIT = 1 << 47
-_PROGRAM_HEADER = struct.Struct("<II6Q")
 
 
 class Library(msgspec.Struct, frozen=True):
@@ -63,21 +68,22 @@ class Images:
         """The program headers of the ELF file whose first page is mapped there; none without."""
         read = self._world.memory.read
         try:
-            header = read(first.low, _HEADER)
-            at, size, count = (
-                int.from_bytes(header[i : i + n], "little") for i, n in ((32, 8), (54, 2), (56, 2))
-            )
-            if header[:4] != b"\x7fELF" or size != _PROGRAM_HEADER.size or count > _HEADERS_LIMIT:
+            head = read(first.low, HEADER_SIZE)
+            if not is_elf(head):
                 return []
-            if at + count * size > first.size:
+            header = read_header(head)
+            at, size = header.segments_at, header.segments * SEGMENT_SIZE
+            if header.segment_size != SEGMENT_SIZE or header.segments > _HEADERS_LIMIT:
                 return []
-            headers = list(_PROGRAM_HEADER.iter_unpack(read(first.low + at, count * size)))
+            if at + size > first.size:
+                return []
+            segments = list(read_segments(read(first.low + at, size)))
         except UnreadableError:
             return []
         return [
-            Segment(kind, flags, offset, address, in_file, length)
-            for kind, flags, offset, address, _, in_file, length, _ in headers
-            if kind == PT_LOAD and address < _SIZE_LIMIT and in_file <= length < _SIZE_LIMIT
+            s
+            for s in segments
+            if s.type == PT_LOAD and s.address < _SIZE_LIMIT and s.file_size <= s.size < _SIZE_LIMIT
         ]
 
     @cached_property

@@ -18,6 +18,19 @@ import msgspec
 
 from goprobe.binary.elf.inflate import inflater, name_of
 from goprobe.budget import BASE, STEP, Budget
+from goprobe.elfheaders import (
+    EM_X86_64,
+    ET_DYN,
+    HEADER_SIZE,
+    PT_LOAD,
+    PT_NOTE,
+    SEGMENT_SIZE,
+    Header,
+    is_elf,
+    is_ours,
+    read_header,
+    read_segment,
+)
 from goprobe.errors import NotGoError, UsageError
 from goprobe.files import open_regular
 
@@ -29,14 +42,6 @@ SHF_ALLOC = 2
 SHF_EXECINSTR = 4
 SHF_TLS = 0x400
 SHF_COMPRESSED = 0x800
-PT_LOAD = 1
-PT_INTERP = 3
-PT_NOTE = 4
-PT_RELRO = 0x6474E552
-ET_EXEC = 2
-ET_DYN = 3
-ET_CORE = 4
-EM_X86_64 = 62
 
 _MACHINES = {3: "x86 (32-bit)", 40: "ARM", 183: "arm64", 243: "RISC-V", 21: "ppc64", 8: "MIPS"}
 _ADDRESS_END = 1 << 56  # of programs, with five levels of page tables
@@ -66,17 +71,6 @@ class Section(msgspec.Struct, frozen=True):
     @property
     def end(self) -> int:
         return self.address + self.size
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """A program header. `flags`: 1 execute, 2 write, 4 read."""
-
-    type: int
-    flags: int
-    offset: int
-    address: int
-    file_size: int
-    size: int
 
 
 class Symbol(msgspec.Struct, frozen=True):
@@ -131,37 +125,24 @@ class ElfFile:
 
     def _parse_header(self) -> None:
         data = self._data
-        if data[:4] != b"\x7fELF":
+        if not is_elf(data):
             raise NotGoError(f"{self.shown_as} is not an ELF executable")
-        if len(data) < 64:
+        if len(data) < HEADER_SIZE:
             raise NotGoError(f"{self.shown_as} is cut short: {len(data)} bytes")
         machine = struct.unpack_from("<H" if data[5] == 1 else ">H", data, 18)[0]
-        if data[4] != 2 or data[5] != 1 or machine != EM_X86_64:
+        if not is_ours(data) or machine != EM_X86_64:
             name = _MACHINES.get(machine, f"ELF machine {machine}")
             raise UsageError(
                 f"{self.shown_as} is built for {name}; goprobe reads x86-64 programs only",
                 hint="build it with GOARCH=amd64",
             )
-        (
-            self.type,
-            _,
-            _,
-            self.entry,
-            phoff,
-            shoff,
-            _,
-            _,
-            phentsize,
-            phnum,
-            shentsize,
-            shnum,
-            shstrndx,
-        ) = struct.unpack_from("<HHIQQQIHHHHHH", data, 16)
+        header = read_header(data)
+        self.type, self.entry = header.type, header.entry
+        at, size = header.segments_at, header.segment_size
+        count = header.segments if size >= SEGMENT_SIZE else 0
         try:
-            self.segments = tuple(
-                self._segment(phoff + i * phentsize) for i in range(phnum if phentsize >= 56 else 0)
-            )
-            self.sections = self._read_sections(shoff, shentsize, shnum, shstrndx)
+            self.segments = tuple(read_segment(data, at + i * size) for i in range(count))
+            self.sections = self._read_sections(header)
         except (struct.error, OverflowError):
             raise NotGoError(f"{self.shown_as} is cut short: its headers are missing") from None
         loaded = [(s.address, s.size) for s in self.segments if s.type == PT_LOAD]
@@ -169,19 +150,17 @@ class ElfFile:
         if any(address + size > _ADDRESS_END for address, size in loaded):
             raise NotGoError(f"{self.shown_as} is corrupt: parts of it would lie at no address")
 
-    def _segment(self, at: int) -> Segment:
-        kind, flags, offset, vaddr, _, file_size, size, _ = struct.unpack_from(
-            "<IIQQQQQQ", self._data, at
-        )
-        return Segment(kind, flags, offset, vaddr, file_size, size)
-
-    def _read_sections(self, shoff: int, entry: int, count: int, names: int) -> tuple[Section, ...]:
-        if not shoff or entry < 64:
+    def _read_sections(self, header: Header) -> tuple[Section, ...]:
+        at, entry, names = header.sections_at, header.section_size, header.names
+        if not at or entry < 64:
             return ()
         raw = [
-            struct.unpack_from("<IIQQQQIIQQ", self._data, shoff + i * entry) for i in range(count)
+            struct.unpack_from("<IIQQQQIIQQ", self._data, at + i * entry)
+            for i in range(header.sections)
         ]
-        table = self._data[raw[names][4] : raw[names][4] + raw[names][5]] if names < count else b""
+        table = b""
+        if names < len(raw):
+            table = self._data[raw[names][4] : raw[names][4] + raw[names][5]]
 
         def text(at: int) -> str:
             return name_at(table, at, _SECTION_NAME_LIMIT).decode("latin-1")

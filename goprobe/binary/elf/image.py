@@ -9,13 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from goprobe.binary.elf.elf import PT_LOAD, SHF_ALLOC, ElfFile, Segment
+from goprobe.binary.elf.elf import SHF_ALLOC, ElfFile
+from goprobe.elfheaders import PF_W, PT_DYNAMIC, PT_LOAD, Segment
 
 _SHT_RELA = 4  # elf(5), as what follows
 _RELATIVE = 8  # R_X86_64_RELATIVE, the x86-64 psABI
 _RELA = struct.Struct("<QQq")
-_WRITE = 2
-_PT_DYNAMIC = 2
 _DT_RELA, _DT_RELASZ = 7, 8
 _DYNAMIC_LIMIT = 1 << 16
 _HITS_LIMIT = 1 << 16
@@ -64,7 +63,7 @@ class Image:
     def _plain(self, target: int) -> Iterator[int]:
         needle = struct.pack("<Q", target)
         for segment in self._elf.segments:
-            if segment.type == PT_LOAD and segment.flags & _WRITE:
+            if segment.type == PT_LOAD and segment.flags & PF_W:
                 yield from self._in_segment(needle, segment)
 
     def _in_segment(self, needle: bytes, segment: Segment) -> Iterator[int]:
@@ -90,7 +89,7 @@ def _rela_sections(elf: ElfFile) -> list[tuple[int, int]]:
 
 def _rela_dynamic(elf: ElfFile) -> list[tuple[int, int]]:
     # A packer may have dropped the section headers; the loader itself goes by PT_DYNAMIC.
-    segment = next((s for s in elf.segments if s.type == _PT_DYNAMIC), None)
+    segment = next((s for s in elf.segments if s.type == PT_DYNAMIC), None)
     if segment is None:
         return []
     raw = elf.file_bytes(segment.offset, min(segment.file_size, _DYNAMIC_LIMIT))

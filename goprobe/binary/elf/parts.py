@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from goprobe.binary.cache import identity_of, known_digest, remember_digest
-from goprobe.binary.elf.elf import PT_LOAD, SHT_NOBITS, SHT_SYMTAB, ElfFile, Section
+from goprobe.binary.elf.elf import SHT_NOBITS, SHT_SYMTAB, ElfFile, Section
+from goprobe.elfheaders import PT_LOAD
 
 _DEBUG = ("info", "abbrev", "str", "line_str", "str_offsets", "addr")
 _SAMPLES = 16

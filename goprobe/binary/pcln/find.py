@@ -16,7 +16,7 @@ from itertools import chain
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.binary.elf.elf import PT_LOAD, SHF_COMPRESSED, SHT_NOBITS, ElfFile, Segment
+from goprobe.binary.elf.elf import SHF_COMPRESSED, SHT_NOBITS, ElfFile
 from goprobe.binary.elf.image import Image
 from goprobe.binary.pcln.format import (
     FUNCDATA_INL_TREE,
@@ -29,6 +29,7 @@ from goprobe.binary.pcln.format import (
     parse_header,
 )
 from goprobe.binary.pcln.table import LineTable, Reader
+from goprobe.elfheaders import PT_LOAD, Segment
 from goprobe.errors import NotGoError, UnreadableError
 
 _SECTIONS = (".gopclntab", ".data.rel.ro.gopclntab")

@@ -14,16 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from goprobe.elfheaders import ET_CORE, ET_DYN, ET_EXEC, PF_W, PT_LOAD, Segment
 from goprobe.errors import UnreadableError, UsageError
-from goprobe.process.core.elf import (
-    ET_CORE,
-    ET_DYN,
-    ET_EXEC,
-    PF_W,
-    PT_LOAD,
-    ElfImage,
-    ProgramHeader,
-)
+from goprobe.process.core.elf import ElfImage
 from goprobe.process.core.mappings import core_mappings, with_executable
 from goprobe.process.core.notes import (
     AT_ENTRY,
@@ -93,7 +86,7 @@ class CoreFile:
         self._files.append(file)
         return file
 
-    def _add_executable(self, path: str, notes: Notes, loads: Sequence[ProgramHeader]) -> None:
+    def _add_executable(self, path: str, notes: Notes, loads: Sequence[Segment]) -> None:
         binary = ElfImage(path, self._open(path))
         if binary.type not in (ET_EXEC, ET_DYN):
             raise UsageError(f"{path} is not an executable")
@@ -204,7 +197,7 @@ class CoreFile:
         self.close()
 
 
-def _pieces(core: ElfImage, loads: Sequence[ProgramHeader]) -> list[_Piece]:
+def _pieces(core: ElfImage, loads: Sequence[Segment]) -> list[_Piece]:
     """What the core has, sorted and without overlaps, cut to what the file really holds."""
     pieces: list[_Piece] = []
     for p in sorted(loads, key=lambda p: p.address):

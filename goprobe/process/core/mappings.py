@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from goprobe.process.core.elf import PF_R, PF_W, PF_X, ProgramHeader
+from goprobe.elfheaders import PF_R, PF_W, PF_X, Segment
 from goprobe.process.core.notes import AT_RANDOM, AT_SYSINFO_EHDR, MappedFile, Notes
 from goprobe.process.proc.maps import Mapping
 from goprobe.process.proc.procfs import PAGE_SIZE
 
 
-def core_mappings(loads: Sequence[ProgramHeader], notes: Notes) -> tuple[Mapping, ...]:
+def core_mappings(loads: Sequence[Segment], notes: Notes) -> tuple[Mapping, ...]:
     """As /proc/PID/maps would have them; the core keeps neither devices nor inodes."""
     files = {f.low: f for f in notes.files}
     names = {notes.auxv.get(AT_RANDOM): "[stack]", notes.auxv.get(AT_SYSINFO_EHDR): "[vdso]"}
@@ -57,7 +57,7 @@ def _apart(mappings: Iterable[Mapping]) -> tuple[Mapping, ...]:
 
 
 def with_executable(
-    mappings: Sequence[Mapping], loads: Sequence[ProgramHeader], bias: int, path: str
+    mappings: Sequence[Mapping], loads: Sequence[Segment], bias: int, path: str
 ) -> tuple[Mapping, ...]:
     """Delve leaves the segments of the executable out, and names no files."""
     extra = []

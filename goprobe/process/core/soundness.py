@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from goprobe.process.core.elf import PF_W, PT_LOAD, ElfImage, ProgramHeader
+from goprobe.elfheaders import PF_W, PT_LOAD, Segment
+from goprobe.process.core.elf import ElfImage
 from goprobe.process.core.notes import AT_ENTRY, AT_PHDR, MappedFile, Notes
 from goprobe.process.proc.procfs import PAGE_SIZE
 
@@ -20,7 +21,7 @@ _LOWEST = 1 << 12  # nothing is mapped at the lowest page (mmap_min_addr)
 _TOLD = 4
 
 
-def doubts_of(core: ElfImage, loads: Sequence[ProgramHeader], notes: Notes) -> list[str]:
+def doubts_of(core: ElfImage, loads: Sequence[Segment], notes: Notes) -> list[str]:
     """Each as a sentence that follows the file's name and a colon."""
     found = [*_of_notes(notes), *_of_segments(core, loads), *_of_files(notes.files, loads)]
     found += _of_no_use(core)
@@ -29,7 +30,7 @@ def doubts_of(core: ElfImage, loads: Sequence[ProgramHeader], notes: Notes) -> l
 
 
 def doubts_of_image(
-    binary: ElfImage, loads: Sequence[ProgramHeader], bias: int, path: str
+    binary: ElfImage, loads: Sequence[Segment], bias: int, path: str
 ) -> Iterator[str]:
     """Whether the variables of the executable are where they have to be."""
     for p in binary.programs:
@@ -51,7 +52,7 @@ def _of_notes(notes: Notes) -> Iterator[str]:
         yield "it does not say where its program was loaded"
 
 
-def _of_segments(core: ElfImage, loads: Sequence[ProgramHeader]) -> Iterator[str]:
+def _of_segments(core: ElfImage, loads: Sequence[Segment]) -> Iterator[str]:
     missing = max([p.offset + p.file_size - core.size for p in loads] + [0])
     if missing:
         yield f"it is cut off: its last {missing:,} bytes are missing, and with them what lay there"
@@ -82,12 +83,12 @@ def _of_no_use(core: ElfImage) -> Iterator[str]:
         end = max(end, high)
 
 
-def _possible(p: ProgramHeader) -> bool:
+def _possible(p: Segment) -> bool:
     within = p.address >= _LOWEST and p.address + p.size <= _ADDRESSES
     return p.address % PAGE_SIZE == 0 and (within or p.address == _VSYSCALL)
 
 
-def _of_files(files: Sequence[MappedFile], loads: Sequence[ProgramHeader]) -> Iterator[str]:
+def _of_files(files: Sequence[MappedFile], loads: Sequence[Segment]) -> Iterator[str]:
     """Where a mapping of a file lies across the bounds of memory."""
     lows = {p.address: p for p in loads}
     for file in files:

@@ -37,6 +37,7 @@ from goprobe.arch.stub import (
     make_stub,
     ring_size,
 )
+from goprobe.elfheaders import HEADER_SIZE, is_ours, read_header
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import Mapping as Mapped, find, read_maps
@@ -350,10 +351,10 @@ def _bias(pid: int, binary: str) -> tuple[int, int]:
     """
     entry = entry_point(pid)
     with open(f"/proc/{pid}/exe", "rb") as file:
-        header = file.read(64)
-    if not entry or len(header) < 64 or header[:5] != b"\x7fELF\x02":
+        header = file.read(HEADER_SIZE)
+    if not entry or len(header) < HEADER_SIZE or not is_ours(header):
         raise UsageError(f"{binary} is not an ELF program")
-    return entry - struct.unpack_from("<Q", header, 24)[0], entry
+    return entry - read_header(header).entry, entry
 
 
 def _image(mappings: Sequence[Mapped], entry: int) -> tuple[int, int]:

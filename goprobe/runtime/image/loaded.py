@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from goprobe.binary.elf.elf import PT_LOAD, Segment
+from goprobe.elfheaders import PF_R, PF_W, PF_X, PT_LOAD, Segment
 from goprobe.process.proc.maps import Mapping
 from goprobe.process.proc.procfs import PAGE_SIZE
 
-_EXECUTE = 1  # PF_X, elf(5)
-_RIGHTS = ((4, "r"), (2, "w"), (1, "x"))  # PF_R, PF_W, PF_X
+_RIGHTS = ((PF_R, "r"), (PF_W, "w"), (PF_X, "x"))
 _SEGMENTS_LIMIT = 64
 
 Bounds = tuple[int, int]
@@ -52,7 +51,7 @@ def loaded(segments: Sequence[Segment], bias: int, mappings: Sequence[Mapping]) 
     zeroed: list[Bounds] = []
     for load in loads:
         here = list(_of_file(load, bias, mappings, file))
-        if load.flags & _EXECUTE and not here:
+        if load.flags & PF_X and not here:
             return NOWHERE  # without its code it is mapped, not loaded
         parts += here
         zeroed += _zeroed(load, bias, mappings, [*here, *parts])
@@ -68,7 +67,7 @@ def _file_of(
     loads: Sequence[Segment], bias: int, mappings: Sequence[Mapping]
 ) -> tuple[str, int, str] | None:
     """The file that is mapped where the code is to be, else where anything is."""
-    for load in sorted(loads, key=lambda s: not s.flags & _EXECUTE):
+    for load in sorted(loads, key=lambda s: not s.flags & PF_X):
         for m, low, _ in _overlaps(load.address + bias, load.address + bias + 1, mappings):
             if m.is_file and _offset(m, low) == _page(load.offset):
                 return file_key(m)
@@ -84,7 +83,7 @@ def _of_file(
         ours = ours and _offset(m, low) == _page(load.offset) + low - first
         # Programs that put their code on huge pages copy it to anonymous memory in its place.
         ours = ours or (not m.is_file and not m.path and _same_rights(m, load))
-        if ours and ("x" in m.perms or not load.flags & _EXECUTE):
+        if ours and ("x" in m.perms or not load.flags & PF_X):
             yield low, high
 
 

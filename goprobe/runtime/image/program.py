@@ -13,7 +13,7 @@ from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.binary.dwarf.lines import LineRows
 from goprobe.binary.elf.buildinfo import BuildInfo, GoVersion
-from goprobe.binary.elf.elf import PT_LOAD, ElfFile
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.elf.functionsymbols import FunctionSymbols
 from goprobe.binary.elf.parts import Derived
 from goprobe.binary.pcln.find import open_line_table
@@ -21,6 +21,7 @@ from goprobe.binary.pcln.format import Function
 from goprobe.binary.pcln.table import LineTable
 from goprobe.binary.release import build_info
 from goprobe.binary.stretches import Stretches
+from goprobe.elfheaders import PT_LOAD
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.files import changed_after
 from goprobe.runtime.layout import fields, layout
