@@ -7,12 +7,13 @@ them along pointers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import msgspec
 import numpy as np
 
+from goprobe import compiled
 from goprobe.binary.dwarf.gotypes import GoType, part_at
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
@@ -50,13 +51,16 @@ class HeapObjects(msgspec.Struct, frozen=True, kw_only=True):
 class ObjectTypes:
     """What types there are, and which object has which."""
 
-    def __init__(self, world: World, heap: HeapObjects) -> None:
+    def __init__(self, world: World, heap: HeapObjects, say: Callable[[str], None]) -> None:
+        """`say` is told of what takes long."""
         self._world = world
         self._heap = heap
+        self._say = say
 
     def find(self, graph: Graph, groups: Sequence[RootGroup]) -> Typing:
         """The type of every object, as far as anything tells it. `graph` has the pointers between
         the objects and from the roots, which are in `groups`."""
+        compiled.announce(len(graph.target), self._say)
         view = self._view(graph, groups)
         typist = Typist(view, self.shapes)
         for rtype, addresses in self._told_by_the_runtime(groups):

@@ -142,7 +142,7 @@ class HeapGraph:
 
     @cached_property
     def _types(self) -> ObjectTypes:
-        return ObjectTypes(self.world, self._heap)
+        return ObjectTypes(self.world, self._heap, self.progress)
 
     @property
     def catalog(self) -> Catalog:
@@ -160,7 +160,6 @@ class HeapGraph:
     @cached_property
     def typing(self) -> Typing:
         nodes = self.nodes
-        compiled.announce(len(self.nodes.target), self.progress)
         self.progress("finding the objects' types")
         pointers = Graph(nodes.first, nodes.offset, nodes.target, nodes.into)
         return self._types.find(pointers, nodes.groups)

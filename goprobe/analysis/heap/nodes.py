@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.edges import Edges, Strays
-from goprobe.runtime.heap.grouping import ranges
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, Roots
@@ -146,7 +145,7 @@ def _through(
     owner = np.repeat(np.array(rows, np.int64), [len(groups[i].through) for i in rows])
     node, _ = resolver.resolve(through)
     owner, node = owner[node >= 0], node[node >= 0]
-    numbers, which = ranges(edges.first[node], edges.first[node + 1])
+    numbers, which = edges.of(node)
     place = objects.base[node[which]] + edges.offset[numbers].astype(np.uint64) * np.uint64(8)
     nowhere = np.full(len(numbers), NO_OFFSET, np.uint32)
     into = edges.into[numbers].astype(np.int64)

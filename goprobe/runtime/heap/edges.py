@@ -13,6 +13,7 @@ import numpy as np
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
+from goprobe.runtime.heap.grouping import ranges
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
 
@@ -48,6 +49,10 @@ class Edges(msgspec.Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def of(self, nodes: Ids) -> tuple[Ints, Ints]:
+        """The numbers of all edges of some objects, and which of those each one is of."""
+        return ranges(self.first[nodes], self.first[nodes + 1])
 
     def sources(self) -> Ids:
         """The source of every edge."""
