@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from goprobe.api.escape import assert_no_allocation, assert_promises, escape
     from goprobe.api.process import Process, Snapshot, attach
     from goprobe.api.script.diff import Changed, Diff, Moved
-    from goprobe.api.script.driver import GOROUTINE, PANIC, STACK_MOVE
-    from goprobe.api.script.program import Program, launch, replay
-    from goprobe.api.script.stop import FrameScope, Stop, StopWarning, Watch
+    from goprobe.api.script.driver import FATAL, GOROUTINE, PANIC, STACK_MOVE
+    from goprobe.api.script.panic import Panic
+    from goprobe.api.script.program import Condition, Program, launch, replay
+    from goprobe.api.script.scope import FrameScope
+    from goprobe.api.script.stop import Stop, StopWarning, Watch
     from goprobe.api.script.typed import TypedMemory
     from goprobe.api.script.value import Value
     from goprobe.errors import (
@@ -50,10 +52,13 @@ _HOMES = {
     "assert_no_allocation": "goprobe.api.escape",
     "assert_promises": "goprobe.api.escape",
     "PANIC": "goprobe.api.script.driver",
+    "FATAL": "goprobe.api.script.driver",
+    "Panic": "goprobe.api.script.panic",
     "GOROUTINE": "goprobe.api.script.driver",
     "STACK_MOVE": "goprobe.api.script.driver",
     "Program": "goprobe.api.script.program",
     "StopWarning": "goprobe.api.script.stop",
+    "Condition": "goprobe.api.script.program",
     "launch": "goprobe.api.script.program",
     "replay": "goprobe.api.script.program",
     "Stop": "goprobe.api.script.stop",
@@ -61,7 +66,7 @@ _HOMES = {
     "Diff": "goprobe.api.script.diff",
     "Moved": "goprobe.api.script.diff",
     "Changed": "goprobe.api.script.diff",
-    "FrameScope": "goprobe.api.script.stop",
+    "FrameScope": "goprobe.api.script.scope",
     "TypedMemory": "goprobe.api.script.typed",
     "Value": "goprobe.api.script.value",
     "HeapReport": "goprobe.model.heap",
@@ -96,12 +101,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "FATAL",
     "GOROUTINE",
     "PANIC",
     "STACK_MOVE",
     "BuildError",
     "CannotWorkError",
     "Changed",
+    "Condition",
     "Data",
     "Diff",
     "Element",
@@ -118,6 +125,7 @@ __all__ = [
     "NoSuchFieldError",
     "NotGoError",
     "NotPermittedError",
+    "Panic",
     "Process",
     "Program",
     "Snapshot",

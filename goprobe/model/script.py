@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 from goprobe.model.address import Address
 from goprobe.model.trace import Exit, StopReport
 
-RECORDING_SCHEMA = "goprobe.recording/1"
+RECORDING_SCHEMA = "goprobe.recording/2"
+OLD_RECORDING_SCHEMA = "goprobe.recording/1"
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,14 +23,24 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
 
 
+class Here(msgspec.Struct, frozen=True):
+    """What is known of a stop before anything is asked: `thread` is the kernel's id."""
+
+    reason: str
+    thread: int
+    pc: Address
+
+
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the program went when it was let run: to a stop, or to its end.
 
     `where` is the WHERE of the breakpoint, "" for other reasons; `watch` the number of the watch
-    that it stopped for. `cut` is the step ("finish", …) that the program was stopped in before its
-    end, "" where none was. `watches` says where the bytes of each watch lie by now.
+    that it stopped for; `watches` says where the bytes of each watch lie by now. `cut` is the step
+    ("finish", …) that the program was stopped in before its end, "" where none was. `stop` is in
+    recordings of goprobe.recording/1 alone: it is asked for since.
     """
 
+    here: Here | UnsetType = UNSET
     stop: StopReport | UnsetType = UNSET
     exit: Exit | UnsetType = UNSET
     where: str = ""

@@ -35,10 +35,11 @@ Progress = Callable[[str], None]
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run: `stdout` and `stderr` are the file descriptors that get its output.
+    """What to run: `stdin`, `stdout` and `stderr` are the file descriptors that it gets.
 
-    `timeout` bounds how long the program runs in all, in seconds; None: nothing does. `started` is
-    its GDB where that runs already.
+    `flags` are for the build; `env` is all of its environment, where that is not ours. `timeout`
+    bounds how long the program runs in all, in seconds; None: nothing does. `started` is its GDB
+    where that runs already.
     """
 
     target: str
@@ -49,7 +50,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = 60.0
     stdout: int = 1
     stderr: int = 2
+    stdin: int = 0
     flags: tuple[str, ...] = ()
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
     progress: Progress | None = None
     started: GdbProcess | None = None
 
@@ -156,6 +160,7 @@ class Session:
         self.pid = 0
         self.bias = 0
         self._places: dict[int, BreakLocation] = {}
+        self._entries: dict[int, bool] = {}
         self._ahead: tuple[StopEvent, Check] | None = None
         self.memory: ProcessMemory | None = None
 
@@ -183,6 +188,9 @@ class Session:
             launch.args,
             stdout=launch.stdout,
             stderr=launch.stderr,
+            stdin=launch.stdin,
+            env=launch.env,
+            cwd=launch.cwd,
             timeout=self.time_left(),
         )
         self.memory = ProcessMemory(self.pid)
@@ -321,22 +329,37 @@ class Session:
     def resolve(self, wheres: Sequence[str]) -> tuple[BreakLocation, ...]:
         return tuple(p for where in wheres for p in resolve(self.program, where))
 
+    def advance(self) -> StopEvent:
+        """Run to the next stop that is one, or to the program's end."""
+        while True:
+            event = self.proceed()
+            if event.over or not self._place_of(event) or not self._enters(event.pc):
+                return event
+            view = self.view(event.thread)
+            check = check_ahead(view.world, view.goroutine, view.registers)
+            self._ahead = (event, check) if check else None
+            if not check or not check.fails:
+                return event  # else the function is entered once more
+
+    def _enters(self, pc: int) -> bool:
+        """Whether a function begins there."""
+        if pc not in self._entries:
+            function = self.program.lines.function_at(pc - self.bias)
+            self._entries[pc] = function is not None and function.entry == pc - self.bias
+        return self._entries[pc]
+
     def run(self) -> tuple[StopEvent, StopView | None, str]:
         """Run to the next stop that is one: the event, a view of it, and its reason. The view is
         None where the program ended."""
-        while True:
-            event = self.proceed()
-            if event.over:
-                return event, None, ""
-            place = self._place_of(event)
-            view = self.view(event.thread, place.doubt if place else "")
-            reason = self.reason_of(event)
-            if place:
-                check = check_ahead(view.world, view.goroutine, view.registers)
-                self._ahead = (event, check) if check else None
-                if check and check.fails:
-                    continue  # the function is entered once more
-            return event, view, reason
+        event = self.advance()
+        if event.over:
+            return event, None, ""
+        return event, self.view_of(event), self.reason_of(event)
+
+    def view_of(self, event: StopEvent) -> StopView:
+        """A stop as it shows itself to the thread that stopped."""
+        place = self._place_of(event)
+        return self.view(event.thread, place.doubt if place else "")
 
     def view(self, tid: int, doubt: str = "") -> StopView:
         """The process as it stands now, from the point of view of one thread; `doubt` is what is

@@ -8,12 +8,14 @@ from goprobe.model.attached import GoroutineState
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
 from goprobe.model.script import Moment, SessionInfo
+from goprobe.model.trace import StopReport
 from goprobe.model.value import Element, Variable
 
 # WHEREs that name an event instead of a place in the code.
 PANIC = "@panic"
 GOROUTINE = "@goroutine"
 STACK_MOVE = "@stack-move"
+FATAL = "@fatal"
 
 
 class Driver(Protocol):
@@ -47,8 +49,14 @@ class Driver(Protocol):
 
     def unwatch(self, number: int) -> None: ...
 
+    def stop(self) -> StopReport:
+        """The stop, without its variables."""
+
     def variables(self, name: str) -> tuple[Variable, ...]:
         """Every variable in scope; with a name those of the nearest frame that has one."""
+
+    def quick(self, name: str) -> tuple[str, str] | None:
+        """A variable's type and text, where they can be had without a view of the whole stop."""
 
     def locate(self, address: int) -> tuple[Location, ...]:
         """Every identity of an address, most specific first."""

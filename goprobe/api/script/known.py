@@ -11,6 +11,7 @@ from msgspec import UNSET
 from goprobe.api.script.driver import Driver
 from goprobe.errors import UsageError
 from goprobe.model.value import Element, Variable
+from goprobe.model.value import Value as ValueText
 
 _NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
 _FLOAT = re.compile(r"[-+]?(\d+(\.\d*)?(e[-+]\d+)?|Inf)|NaN")
@@ -22,18 +23,20 @@ Part = Variable | Element
 class Known:
     """A variable or a part of one, as the reports have it; what is not there is None."""
 
-    __slots__ = ("_alive", "_driver", "_part", "_read")
+    __slots__ = ("_alive", "_driver", "_part", "_quick", "_read")
 
     def __init__(
         self, driver: Driver, part: Part | None, alive: Callable[[], object],
         read: Callable[[], Part] | None = None,
+        quick: tuple[str, str] | None = None,
     ) -> None:  # fmt: skip
         """`part` is what is known of it, None where `read` is to tell; `alive` raises UsageError
-        when the stop is over."""
+        when the stop is over. `quick` is the type and text of a number or truth value."""
         self._driver = driver
         self._part = part
         self._read = read
         self._alive = alive
+        self._quick = quick
 
     @property
     def part(self) -> Part:
@@ -55,11 +58,13 @@ class Known:
     @property
     def type(self) -> str:
         """The Go type, an interface's own: its value's is `dynamic_type`."""
-        return self.part.type
+        return self._quick[0] if self._quick else self.part.type
 
     @property
     def text(self) -> str:
         """As Go prints it, escaped and cut."""
+        if self._quick:
+            return self._quick[1]
         return self.part.value.text if self.part.value is not UNSET else ""
 
     @property
@@ -84,6 +89,8 @@ class Known:
     @property
     def value(self) -> Any:
         """Its text, length and capacity; None where there is no value."""
+        if self._quick:
+            return ValueText(self._quick[1])
         return self._known("value")
 
     @property
@@ -142,6 +149,8 @@ class Known:
 
     def _told(self) -> str:
         """The text of a value that there is."""
+        if self._quick:
+            return self._quick[1]
         part = self.part
         if part.value is UNSET:
             state, why = getattr(part, "state", "unreadable"), getattr(part, "why", "")
@@ -155,12 +164,16 @@ class Known:
         return self._told() == "nil" and not self._is_string()
 
     def _length(self) -> int | None:
+        if self._quick:
+            return None
         value = self.part.value
         return None if value is UNSET or value.len is UNSET else value.len
 
     def _is_string(self) -> bool:
         """Whether it is a string, or an interface that holds one: nothing else has a length and no
         capacity, and leads to bytes, which have no type."""
+        if self._quick:
+            return False
         part, value = self.part, self.part.value
         if value is UNSET:
             return False

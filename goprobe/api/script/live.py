@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from msgspec.structs import replace
 
@@ -12,9 +13,11 @@ from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
 from goprobe.analysis.trace.session import Launch, Session, prepare
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script import typedreads
-from goprobe.api.script.driver import GOROUTINE, PANIC, STACK_MOVE
+from goprobe.api.script.driver import FATAL, GOROUTINE, PANIC, STACK_MOVE
+from goprobe.api.script.quick import QuickReads
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
+from goprobe.api.script.stop import StopWarning
 from goprobe.api.script.watches import Notice, Watches
 from goprobe.arch.registers import PC
 from goprobe.errors import (
@@ -29,14 +32,15 @@ from goprobe.model.attached import GoroutineState
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
 from goprobe.model.report import Tool
-from goprobe.model.script import Moment, SessionInfo
-from goprobe.model.trace import Exit
+from goprobe.model.script import Here, Moment, SessionInfo
+from goprobe.model.trace import Exit, StopReport
 from goprobe.model.value import Element, Variable
 from goprobe.process.gdb.mi import StopEvent
 
 # Where the runtime is when the event happens (src/runtime/panic.go, proc.go, stack.go).
 _EVENTS = {
-    PANIC: "runtime.gopanic", GOROUTINE: "runtime.newproc1", STACK_MOVE: "runtime.copystack",
+    PANIC: ("runtime.gopanic",), GOROUTINE: ("runtime.newproc1",),
+    STACK_MOVE: ("runtime.copystack",), FATAL: ("runtime.throw", "runtime.fatal"),
 }  # fmt: skip
 _READ_LIMIT = 1 << 26
 
@@ -49,7 +53,12 @@ class LiveDriver:
         self._session = Session(self._prepared, launch)
         self._owner = os.getpid()
         self._session.__enter__()
+        self._event: StopEvent | None = None
         self._view: StopView | None = None
+        self._report: StopReport | None = None
+        self._reason = ""
+        assert self._session.memory is not None
+        self._quick = QuickReads(self._session.pid, self._session.memory)
         self._watches = Watches(self._session)
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._notice: Notice | None = None
@@ -71,7 +80,7 @@ class LiveDriver:
 
     def break_at(self, where: str) -> None:
         self._require_owner()
-        places = self._session.resolve((_EVENTS.get(where, where),))
+        places = self._session.resolve(_EVENTS.get(where, (where,)))
         if where in _EVENTS:
             places = tuple(p.named(where) for p in places)
         self._session.break_at(places)
@@ -84,49 +93,57 @@ class LiveDriver:
         self._require_owner()
         if second := self._second():
             return second
-        self._view = None
+        self._leave()
         while True:
-            event, view, reason = self._session.run()
-            if view is None or self._judge(event, view).kind != "step":
-                return self._moment(event, view, reason)
+            event = self._session.advance()
+            if event.over:
+                return _ended(event)
+            if self._watches.active:
+                self._view = self._session.view_of(event)
+                if self._judge(event, self._view).kind == "step":
+                    continue
+            return self._moment(event, self._view, self._session.reason_of(event))
+
+    def _leave(self) -> None:
+        """The program goes on: nothing is known of where it stands."""
+        self._event = self._view = self._report = None
+        self._notice = None
 
     def _second(self) -> Moment | None:
         """The next of the threads that wrote in the same instant as the one that was told of."""
         while self._writers:
             number, tid = self._writers.pop(0)
             if tid in self._session.gdb.threads():
+                self._leave()
                 view = self._session.view(tid)
                 self._notice = self._watches.second(number)
                 return self._moment(StopEvent("watchpoint", tid, view.registers[PC]), view, "")
         return None
 
     def step(self, how: str, line: int) -> Moment:
-        view = self._at()
+        view, event = self._at(), self._event
         self._writers.clear()
         stepper = Stepper(self._session, self._lines, view, self._judge)
-        self._notice = None
-        self._view = None
+        self._leave()
         try:
             went = stepper.go(how, line)
         except UsageError as error:
             if self._session.gdb.at is None:  # it has run: there is no stop to go back to
                 raise TargetError(error.message, hint=error.hint) from None
-            self._view = view
+            self._view, self._event = view, event
             raise
+        if went.view is None:
+            return _ended(went.event)
         if not went.cut:
             return self._moment(went.event, went.view, how)
         moment = self._moment(went.event, went.view, self._session.reason_of(went.event))
         return replace(moment, cut=how)
 
     def halted(self) -> Moment | None:
-        event = self._session.halted
-        self._session.halted = None
+        event, self._session.halted = self._session.halted, None
         if event is None:
             return None
-        if event.over:
-            return self._moment(event, None, "")
-        view = self._session.view(event.thread)
-        return self._moment(event, view, "halted")
+        return _ended(event) if event.over else self._moment(event, None, "halted")
 
     def _judge(self, event: StopEvent, view: StopView) -> StopEvent:
         """The event as it is to be taken: as a step that ended where the stop was for the sake of
@@ -140,23 +157,14 @@ class LiveDriver:
         return event
 
     def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
-        self._view = view
-        if view is None:
-            ended = (
-                Exit(signal=event.signal)
-                if event.kind == "signalled"
-                else Exit(code=event.exit_code)
-            )
-            return Moment(exit=ended)
+        self._event, self._view = event, view
         where = self._session.where_of(event)
         notice, self._notice = self._notice, None
         if notice and not where:
             reason = notice.reason
-        stop = view.stop(reason)
-        facts = StopFacts(stop, built=view.world.program.elf.status.st_mtime_ns)
-        told = tuple(entry.says for entry in audit_stop(facts) if not entry.holds)
+        self._reason = reason
         return Moment(
-            stop=replace(stop, warnings=stop.warnings + told) if told else stop,
+            here=Here(reason, event.thread, Address(event.pc)),
             where=where,
             watch=notice.number if notice else 0,
             watches={n: Address(at) for n, at in self._watches.places.items()},
@@ -186,13 +194,39 @@ class LiveDriver:
 
     def _at(self) -> StopView:
         self._require_owner()
-        if self._view is None:
+        if self._event is None:
             raise TargetGoneError("the program does not stand at a stop")
+        if self._view is None:
+            self._view = self._session.view_of(self._event)
         return self._view
+
+    def stop(self) -> StopReport:
+        view = self._at()
+        if self._report is None:
+            self._report = view.stop(self._reason, variables=False)
+        return self._report
 
     def variables(self, name: str) -> tuple[Variable, ...]:
         view = self._at()
-        return view.variables((name,), nearest=True) if name else view.variables()
+        if name:
+            return view.variables((name,), nearest=True)
+        told = view.variables()
+        stop = replace(view.stop(self._reason, variables=False), variables=told)
+        facts = StopFacts(stop, built=view.world.program.elf.status.st_mtime_ns)
+        for entry in audit_stop(facts):
+            if not entry.holds:
+                warnings.warn(f"stop at {stop.function}: {entry.says}", StopWarning, stacklevel=4)
+        return told
+
+    def quick(self, name: str) -> tuple[str, str] | None:
+        self._require_owner()
+        event = self._event
+        if event is None or event.kind != "breakpoint":
+            return None
+        told = self._quick.read(name, event.pc, event.thread)
+        if told is None:
+            self._quick.learn(self._at(), event.pc)
+        return told
 
     def locate(self, address: int) -> tuple[Location, ...]:
         return self._at().locator.locate_all(address)
@@ -247,3 +281,9 @@ class LiveDriver:
             census=census_of(census),
         )
         return finished(report, audit_heap(HeapFacts(report, census)))
+
+
+def _ended(event: StopEvent) -> Moment:
+    if event.kind == "signalled":
+        return Moment(exit=Exit(signal=event.signal))
+    return Moment(exit=Exit(code=event.exit_code))

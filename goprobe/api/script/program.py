@@ -8,8 +8,9 @@ with goprobe.launch("hello.go") as program:
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -18,24 +19,30 @@ from msgspec import UNSET
 
 from goprobe.analysis.trace.session import Launch
 from goprobe.api.script.driver import Driver
+from goprobe.api.script.goexpr import condition
 from goprobe.api.script.live import LiveDriver
 from goprobe.api.script.recording import Recorder, Replayer
 from goprobe.api.script.stop import DIFFED, Stop, StopWarning, Watch
 from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value
-from goprobe.errors import TargetTimeoutError, UsageError
+from goprobe.errors import NoSuchElementError, TargetTimeoutError, UsageError
 from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
+from goprobe.toolchain.built import is_executable_file
 
 _KEPT = 16  # stops that keep their variables before the script has compared any
-Condition = Callable[[Stop], object]
+Condition = Callable[[Stop], object] | str
+"""A function of the stop, or an expression of Go: `b == 9 && s.mode == "x"`."""
 Handler = Callable[[Stop], object]
+
+
+Test = Callable[[Stop], object]
 
 
 class _Listener(msgspec.Struct, frozen=True):
     where: str
     handler: Handler
-    when: Condition | None
+    when: Test
 
 
 class Program:
@@ -82,18 +89,49 @@ class Program:
         """Decorator: call a function at every stop at WHERE for which `when` is true."""
 
         def register(handler: Handler) -> Handler:
-            self._listeners.append(_Listener(where, handler, when))
+            self._listeners.append(_Listener(where, handler, test))
             return handler
 
+        test = self._test(when)
         return register
 
-    def run(self, breaks: Sequence[str] = (), *, when: Condition | None = None) -> Iterator[Stop]:
+    def _test(self, when: Condition | None, goroutine: int = 0) -> Test:
+        """A condition as a function of the stop. Raises UsageError where it is no expression."""
+        if isinstance(when, str):
+            expression = condition(when)
+            return lambda stop: (
+                _of(goroutine, stop) and expression(lambda name: self._named(stop, name))
+            )
+        return lambda stop: _of(goroutine, stop) and (when is None or when(stop))
+
+    def _named(self, stop: Stop, name: str) -> Value:
+        """What a name of a condition means: a variable in scope, or one of a package."""
+        value = stop.get(name) if "." not in name else None
+        if value is not None:
+            return value
+        package = stop.function.rpartition("/")[2].partition(".")[0]
+        with suppress(NoSuchElementError):
+            return self[name if "." in name else f"{package}.{name}"]
+        return stop[name]
+
+    def run(
+        self,
+        breaks: Sequence[str] = (),
+        *,
+        when: Condition | None = None,
+        goroutine: int = 0,
+    ) -> Iterator[Stop]:
         """Run from stop to stop until the program ends.
 
-        Yields the stops at `breaks` (and those of watches) for which `when` is true; functions
+        Yields the stops at `breaks` (and those of watches) for which `when` is true, of one
+        `goroutine` alone where its number is given; functions
         registered with `on` are called on the way. WHERE is as for --break, or one of
         goprobe.PANIC, GOROUTINE, STACK_MOVE. Raises UsageError, TargetTimeoutError.
         """
+        test = self._test(when, goroutine)
+        return self._stops(tuple(breaks), test)
+
+    def _stops(self, breaks: tuple[str, ...], test: Test) -> Iterator[Stop]:
         for where in (*breaks, *(listener.where for listener in self._listeners)):
             self.break_at(where)
         while self.exit is None:
@@ -101,13 +139,13 @@ class Program:
             if stop is None:
                 return
             for listener in self._listeners:
-                if listener.where == stop.where and (not listener.when or listener.when(stop)):
+                if listener.where == stop.where and listener.when(stop):
                     self._shown = True
                     listener.handler(stop)
             if self._stop is not stop:
                 continue  # a handler let the program go on
             wanted = stop.where in breaks or not stop.where
-            if wanted and (when is None or when(stop)):
+            if wanted and test(stop):
                 self._shown = True
                 yield stop
 
@@ -159,11 +197,9 @@ class Program:
             self._stop = None
 
     def _arrived(self, moment: Moment) -> Stop | None:
-        if moment.stop is UNSET:
+        if moment.stop is UNSET and moment.here is UNSET:
             self.exit = moment.exit if moment.exit is not UNSET else Exit()
             return None
-        for told in moment.stop.warnings:
-            warnings.warn(f"stop at {moment.stop.function}: {told}", StopWarning, stacklevel=4)
         self._places.update(moment.watches)
         self._stop = Stop(self._driver, moment, self._step, self._places)
         self._shown = False
@@ -199,6 +235,27 @@ class Program:
         return Value(self._driver, self._driver.global_variable(name), lambda: stop.report)
 
 
+def _of(goroutine: int, stop: Stop) -> bool:
+    return not goroutine or stop.goroutine == goroutine
+
+
+@contextmanager
+def _readable(stdin: bytes | int) -> Iterator[int]:
+    """A descriptor for the program to read from."""
+    if isinstance(stdin, int):
+        yield stdin
+        return
+    descriptor = os.memfd_create("goprobe-stdin")
+    try:
+        left = memoryview(stdin)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def launch(
     target: str,
     args: Sequence[str] = (),
@@ -209,27 +266,42 @@ def launch(
     timeout: float | None = 60.0,
     record: str | Path | None = None,
     stdout: int = 1,
+    stdin: bytes | int = 0,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    flags: Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Program:
     """Build a Go program and hold it before its first instruction.
 
-    `target` is a .go file, a package or a binary; `timeout` in seconds bounds how long
-    the program runs in all, None does not; `record` names a file to record the session in.
+    `target` is a .go file, a package or a binary, `flags` are for `go build`. The program gets
+    `env` besides our environment, begins in the directory `cwd`, and reads `stdin` (the bytes
+    themselves, or a descriptor). `timeout` in seconds bounds how long it runs in all, None does
+    not; `record` names a file to record the session in.
 
     Raises UsageError, BuildError, NoGoError, NoGdbError, NotPermittedError.
     """
-    driver: Driver = LiveDriver(
-        Launch(
-            target=target,
-            args=tuple(args),
-            optimized=optimized,
-            go=go,
-            gdb=gdb,
-            timeout=timeout,
-            stdout=stdout,
-            progress=progress,
+    if flags and is_executable_file(target):
+        raise UsageError(f"{target} is built already: flags are for a program that is to be built")
+    if cwd is not None and not Path(cwd).is_dir():
+        raise UsageError(f"there is no directory {cwd}")
+    with _readable(stdin) as descriptor:
+        driver: Driver = LiveDriver(
+            Launch(
+                target=target,
+                args=tuple(args),
+                optimized=optimized,
+                go=go,
+                gdb=gdb,
+                timeout=timeout,
+                stdout=stdout,
+                stdin=descriptor,
+                flags=tuple(flags),
+                env=None if env is None else {**os.environ, **env},
+                cwd=None if cwd is None else str(cwd),
+                progress=progress,
+            )
         )
-    )
     if record is not None:
         try:
             driver = Recorder(driver, Path(record))

@@ -27,6 +27,7 @@ from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
 from goprobe.model.script import (
+    OLD_RECORDING_SCHEMA,
     RECORDING_SCHEMA,
     Exchange,
     Moment,
@@ -34,6 +35,7 @@ from goprobe.model.script import (
     RecordingHead,
     SessionInfo,
 )
+from goprobe.model.trace import StopReport
 from goprobe.model.value import Element, Variable
 from goprobe.version import __version__
 
@@ -117,8 +119,14 @@ class Recorder:
     def unwatch(self, number: int) -> None:
         self._asked("unwatch", (number,), lambda: self._driver.unwatch(number))
 
+    def stop(self) -> StopReport:
+        return self._asked("stop", (), self._driver.stop)
+
     def variables(self, name: str) -> tuple[Variable, ...]:
         return self._asked("variables", (name,), lambda: self._driver.variables(name))
+
+    def quick(self, name: str) -> tuple[str, str] | None:
+        return None  # what is recorded is told in full
 
     def locate(self, address: int) -> tuple[Location, ...]:
         return self._asked("locate", (address,), lambda: self._driver.locate(address))
@@ -175,14 +183,14 @@ class Replayer:
         head, *self._lines = [line for line in lines if line] or [b""]
         self.info = self._head(head).info
         self.incomplete = self._ended()
+        self._old: StopReport | None = None
         self._at = 0
 
     def _head(self, line: bytes) -> RecordingHead:
-        try:
-            head = from_json(line, RecordingHead)
-        except msgspec.MsgspecError:
-            raise UsageError(f"{self._name} is no recording of goprobe") from None
-        if head.schema != RECORDING_SCHEMA:
+        head = _decoded(line, RecordingHead)
+        if head is None:
+            raise UsageError(f"{self._name} is no recording of goprobe")
+        if head.schema not in (RECORDING_SCHEMA, OLD_RECORDING_SCHEMA):
             raise UsageError(
                 f"{self._name} is a recording of another version ({head.schema}); this goprobe "
                 f"reads {RECORDING_SCHEMA}"
@@ -249,8 +257,9 @@ class Replayer:
 
     def _moment(self, ask: str, args: _Args) -> Moment:
         moment: Moment = self._asked(ask, args, Moment)
-        if (moment.stop is UNSET) == (moment.exit is UNSET):
+        if (moment.stop is UNSET and moment.here is UNSET) == (moment.exit is UNSET):
             raise self._damaged("the program neither stopped nor ended, or did both")
+        self._old = moment.stop if moment.stop is not UNSET else None
         return moment
 
     def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
@@ -263,9 +272,17 @@ class Replayer:
     def unwatch(self, number: int) -> None:
         self._asked("unwatch", (number,), None)
 
+    def stop(self) -> StopReport:
+        if self._old is not None:
+            return self._old
+        return cast("StopReport", self._asked("stop", (), StopReport))
+
     def variables(self, name: str) -> tuple[Variable, ...]:
         variables = self._asked("variables", (name,), tuple[Variable, ...])
         return cast("tuple[Variable, ...]", variables)
+
+    def quick(self, name: str) -> tuple[str, str] | None:
+        return None
 
     def locate(self, address: int) -> tuple[Location, ...]:
         return cast("tuple[Location, ...]", self._asked("locate", (address,), tuple[Location, ...]))

@@ -52,8 +52,9 @@ def run_script(
         return _asked_for(ended)
     except GoprobeError as error:
         frames = _own_frames(path, error)
-        if frames and not error.hint:
-            error.hint = f"asked at {path}:{frames[-1].lineno}"
+        if frames:
+            asked = f"asked at {path}:{frames[-1].lineno}"
+            error.hint = f"{error.hint}; {asked}" if error.hint else asked
         raise
     except Exception as error:
         raise ScriptFailedError(_sentence(path, error), lines=_own_traceback(path, error)) from None

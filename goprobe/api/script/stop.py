@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from msgspec import UNSET
 
 from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
-from goprobe.api.script.driver import Driver
+from goprobe.api.script.driver import FATAL, PANIC, Driver
+from goprobe.api.script.panic import Panic, message_of
+from goprobe.api.script.scope import FrameScope, no_such_variable
 from goprobe.api.script.value import Value
-from goprobe.errors import NoSuchElementError, UsageError
+from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
 from goprobe.model import trace
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
-from goprobe.model.script import Moment
+from goprobe.model.script import Here, Moment
 from goprobe.model.value import Data, Element, Variable
 
 Watchable = Value | Variable | Element | Data
@@ -25,7 +27,6 @@ DIFFED = -1
 """The number, among the watches' places, that says that stops are compared."""
 
 _WORD = 8
-_NAMES_SHOWN = 30
 
 
 class StopWarning(UserWarning):
@@ -75,9 +76,8 @@ class Stop:
         self, driver: Driver, moment: Moment, step: Callable[[str, int], Stop | None],
         places: dict[int, int] | None = None,
     ) -> None:  # fmt: skip
-        assert moment.stop is not UNSET
         self._driver = driver
-        self._report = moment.stop
+        self._report: trace.StopReport | None = None
         self._moment = moment
         self._step = step
         self._places = {} if places is None else places
@@ -90,7 +90,8 @@ class Stop:
     def end(self, *, keep: bool) -> None:
         """The program goes on. The stop keeps its variables, for `diff`, where it shall."""
         if keep and not self._over:
-            self.keep()
+            with suppress(GoprobeError):  # the program may be gone meanwhile
+                self.keep()
         self._over = True
 
     def keep(self) -> None:
@@ -105,31 +106,53 @@ class Stop:
 
     @property
     def report(self) -> trace.StopReport:
-        """The stop as `goprobe trace` reports it."""
-        if self._over:
-            raise UsageError(
-                f"the stop at {self._report.function} is over: the program has gone on since"
-            )
+        """The stop as `goprobe trace` reports it, without its variables."""
+        self._alive()
+        if self._report is None:
+            self._report = self._driver.stop()
+            for told in self._report.warnings:
+                warnings.warn(f"stop at {self._report.function}: {told}", StopWarning, stacklevel=4)
         return self._report
+
+    def _alive(self) -> None:
+        if self._over:
+            raise UsageError(f"the stop at {self._name} is over: the program has gone on since")
+
+    @property
+    def _name(self) -> str:
+        here = self._moment.here
+        if self._report is not None:
+            return self._report.function
+        return self._moment.where or (str(here.pc) if here is not UNSET else "?")
+
+    @property
+    def _here(self) -> Here:
+        self._alive()
+        if self._moment.here is not UNSET:
+            return self._moment.here
+        return Here(self.report.reason, self.report.thread, self.report.pc)
 
     @property
     def where(self) -> str:
         """The WHERE that was hit, "" for a step, a signal or a watch."""
-        return self._moment.where if self.report else ""
+        self._alive()
+        return self._moment.where
 
     @property
     def watched(self) -> int:
         """The number of the watch that was hit, 0 for none."""
-        return self._moment.watch if self.report else 0
+        self._alive()
+        return self._moment.watch
 
     @property
     def cut(self) -> str:
         """The step ("next", "finish", …) that something else stopped before its end, else ""."""
-        return self._moment.cut if self.report else ""
+        self._alive()
+        return self._moment.cut
 
     @property
     def reason(self) -> str:
-        return self.report.reason
+        return self._here.reason
 
     @property
     def function(self) -> str:
@@ -150,11 +173,11 @@ class Stop:
 
     @property
     def thread(self) -> int:
-        return self.report.thread
+        return self._here.thread
 
     @property
     def pc(self) -> Address:
-        return self.report.pc
+        return self._here.pc
 
     @property
     def sp(self) -> Address:
@@ -168,13 +191,13 @@ class Stop:
     def variables(self) -> tuple[Variable, ...]:
         """Every variable in scope of every frame of the user's own code, as the reports have it:
         `stop[name]` and `stop.frame(i)[name]` are values to compute with."""
-        _ = self.report
+        self._alive()
         if self._variables is None:
             self._variables = self._driver.variables("")
         return self._variables
 
     def _value(self, v: Variable) -> Value:
-        return Value(self._driver, v, lambda: self.report)
+        return Value(self._driver, v, self._alive)
 
     def __getitem__(self, name: str) -> Value:
         v = self.get(name)
@@ -193,15 +216,26 @@ class Stop:
 
     def get(self, name: str) -> Value | None:
         """The innermost variable of a name: within a frame an inner block's comes first."""
-        _ = self.report
+        self._alive()
+        quick = self._driver.quick(name) if self._variables is None else None
+        if quick:
+            return Value(self._driver, None, self._alive, lambda: self._innermost(name), quick)
+        v = self._find(name)
+        return None if v is None else self._value(v)
+
+    def _innermost(self, name: str) -> Variable:
+        v = self._find(name)
+        assert v is not None
+        return v
+
+    def _find(self, name: str) -> Variable | None:
         if self._variables is not None:
             named = tuple(v for v in self._variables if v.name == name)
         else:
             if name not in self._named:
                 self._named[name] = self._driver.variables(name)
             named = tuple(v for v in self._named[name] if v.name == name)
-        innermost = min(named, key=lambda v: v.frame, default=None)
-        return None if innermost is None else self._value(innermost)
+        return min(named, key=lambda v: v.frame, default=None)
 
     def frame(self, index: int) -> FrameScope:
         """One of `frames` by its number, 0 the innermost: `stop.frame(1)["n"]`."""
@@ -209,6 +243,15 @@ class Stop:
             raise NoSuchElementError(f"there is no frame {index}: the stack has {len(self.frames)}")
         own = (v for v in self.variables if v.frame == index)
         return FrameScope(self.frames[index], tuple(self._value(v) for v in own))
+
+    @property
+    def panic(self) -> Panic | None:
+        """At goprobe.PANIC and FATAL, what is wrong; None at other stops."""
+        name = {PANIC: "e", FATAL: "s"}.get(self.where)
+        if name is None:
+            return None
+        value = self[name]
+        return Panic(message_of(value), value)
 
     # Questions
 
@@ -218,22 +261,22 @@ class Stop:
 
     def where_is(self, address: int) -> tuple[Location, ...]:
         """Every identity of an address, most specific first."""
-        _ = self.report
+        self._alive()
         return self._driver.locate(_number(address))
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of the program's memory. Raises UsageError where they cannot be read."""
-        _ = self.report
+        self._alive()
         return self._driver.read(_number(address), size)
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
         """Every goroutine that is not dead, with its frames."""
-        _ = self.report
+        self._alive()
         return self._driver.goroutines()
 
     def heap(self) -> HeapReport:
         """The census of the heap."""
-        _ = self.report
+        self._alive()
         if self._census is None:
             self._census = self._driver.heap()
         return self._census
@@ -242,27 +285,27 @@ class Stop:
 
     def step(self) -> Stop | None:
         """To the next line that runs, into calls; None where the program ended."""
-        _ = self.report
+        self._alive()
         return self._step("step", 0)
 
     def next(self) -> Stop | None:
         """To the next line of this function, over calls."""
-        _ = self.report
+        self._alive()
         return self._step("next", 0)
 
     def finish(self) -> Stop | None:
         """Until this function has returned."""
-        _ = self.report
+        self._alive()
         return self._step("finish", 0)
 
     def until(self, line: int) -> Stop | None:
         """To a line of this file, in this goroutine."""
-        _ = self.report
+        self._alive()
         return self._step("until", line)
 
     def step_instruction(self) -> Stop | None:
         """One machine instruction."""
-        _ = self.report
+        self._alive()
         return self._step("instruction", 0)
 
     def watch(self, thing: Watchable | int | str, size: int = 0) -> Watch:
@@ -271,7 +314,7 @@ class Stop:
         the bytes that its header leads to are watched with it. The processor watches at most 4 x 8
         bytes: what a header leads to beyond that is compared at each stop, and a warning says so.
         """
-        _ = self.report
+        self._alive()
         if isinstance(thing, str):
             thing = self._path(thing)
         address, length, element = _extent(self._driver, thing, size)
@@ -294,7 +337,7 @@ class Stop:
         self.keep()
         if earlier._kept is None:
             raise UsageError(
-                f"the variables of the stop at {earlier._report.function} were not kept",
+                f"the variables of the stop at {earlier._name} were not kept",
                 hint="call its keep() before the program goes on",
             )
         self._places[DIFFED] = 1
@@ -312,40 +355,6 @@ class Stop:
             objects=objects,
             bytes=size,
         )
-
-
-class FrameScope:
-    """The variables of one frame, by name."""
-
-    def __init__(self, frame: trace.Frame, variables: tuple[Value, ...]) -> None:
-        self.function = frame.function
-        self.file = frame.file
-        self.line = frame.line
-        self.variables = variables
-
-    def __getitem__(self, name: str) -> Value:
-        found = next((v for v in self.variables if v.name == name), None)
-        if found is None:
-            raise no_such_variable(name, self.function, (v.name for v in self.variables))
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return any(v.name == name for v in self.variables)
-
-    def __iter__(self) -> Iterator[Value]:
-        return iter(self.variables)
-
-    def _ipython_key_completions_(self) -> list[str]:
-        return list(dict.fromkeys(v.name for v in self.variables))
-
-
-def no_such_variable(name: str, function: str, known: Iterable[str]) -> NoSuchElementError:
-    names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=3)
-    hint = f"nearest: {', '.join(close)}; " if close else ""
-    shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
-    hint += f"in scope: {shown}" if names else "nothing is in scope"
-    return NoSuchElementError(f"no variable {name} in scope at {function}", hint=hint)
 
 
 def _extent(driver: Driver, thing: Watchable | int, size: int) -> tuple[int, int, int]:

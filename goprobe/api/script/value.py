@@ -164,7 +164,7 @@ class Value(Known):
         return self.text
 
     def __repr__(self) -> str:
-        if self.part.value is UNSET:
+        if not self._quick and self.part.value is UNSET:
             return f"<{self.name} {self.type} {self.state}: {self.why}>"
         text = f'"{self.text}"' if self._is_string() else self.text
         return f"<{self.type} {text}>"
@@ -176,6 +176,8 @@ class Value(Known):
 
     def _held(self) -> Value | None:
         """What an interface holds, where that lies in a box."""
+        if self._quick:
+            return None
         part = self.part
         if part.value is UNSET or part.value.dynamic_type is UNSET or part.data is UNSET:
             return None

@@ -144,6 +144,10 @@ class Watches:
                 self._session.gdb.say_watch_hits(False)
 
     @property
+    def active(self) -> bool:
+        return bool(self._watched or self._words or self._stops)
+
+    @property
     def places(self) -> dict[int, int]:
         """Where the bytes of each watch lie by now."""
         return {number: w.address for number, w in self._watched.items()}

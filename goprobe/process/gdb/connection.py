@@ -20,6 +20,7 @@ from goprobe.process.gdb.pipes import MiPipes
 COMMAND_TIMEOUT = 30.0
 """Seconds that GDB has for an answer that needs nothing of the program."""
 
+_PIECES = 20e-6  # seconds
 _LONG = 3600.0  # seconds that one wait of the kernel's lasts: there may be no deadline
 _MAX_CHATTER = 10_000  # lines that GDB printed, kept for one answer
 _MAX_OUTCOMES = 1_000  # answers that nobody has asked for yet
@@ -153,6 +154,8 @@ class Connection:
         events = self._poll.poll(min(left, _LONG) * 1000)
         if not events:
             return
+        # GDB writes a record in pieces of a few bytes; to be woken by each costs more than all.
+        time.sleep(_PIECES)
         records = self._pipes.read()
         if not records and not events[0][1] & select.POLLIN:
             raise self._died()

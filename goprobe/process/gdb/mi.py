@@ -159,6 +159,39 @@ def parse_stop(payload: Mapping[str, Any], thread: int) -> StopEvent:
     )
 
 
+_STOPPED = re.compile(
+    r'\*stopped,reason="breakpoint-hit",disp="keep",bkptno="(\d+)",frame=\{addr="(0x[0-9a-f]+)",'
+    r'func="\?\?",args=\[\](?:,arch="[^"]*")?\},thread-id="(\d+)",stopped-threads="all"(?:,core="\d+")?'
+)
+_DONE = re.compile(r"(\d+)\^(done|running)")
+_VALUES = re.compile(r'(\d+)\^done,register-values=\[((?:\{number="\d+",value="[^"\\]*"\},?)*)\]')
+_VALUE = re.compile(r'\{number="(\d+)",value="([^"\\]*)"\}')
+
+
+_OF_NO_USE = ("*running", "=breakpoint-modified", '~"Thread ', '~"[Switching to ', '~"\\n"')
+
+
+def plain_record(text: str) -> dict[str, Any] | None:
+    """The records that each stop brings, which are the same every time; None of any other: a
+    parser of all that MI may say takes a hundred times as long."""
+    if text.startswith(_OF_NO_USE):
+        return {"type": "notify", "message": "other", "payload": None, "token": None}
+    if told := _STOPPED.fullmatch(text):
+        number, address, thread = told.groups()
+        payload = {
+            "reason": "breakpoint-hit", "bkptno": number, "frame": {"addr": address},
+            "thread-id": thread,
+        }  # fmt: skip
+        return {"type": "notify", "message": "stopped", "payload": payload, "token": None}
+    if told := _DONE.fullmatch(text):
+        return {"type": "result", "message": told[2], "payload": None, "token": int(told[1])}
+    if told := _VALUES.fullmatch(text):
+        values = [{"number": n, "value": v} for n, v in _VALUE.findall(told[2])]
+        payload = {"register-values": values}
+        return {"type": "result", "message": "done", "payload": payload, "token": int(told[1])}
+    return None
+
+
 def _inner(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = payload.get(name)
     return value if isinstance(value, dict) else {}

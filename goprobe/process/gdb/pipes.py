@@ -61,7 +61,7 @@ class MiPipes:
         if text.startswith(_LOG):
             said = text[len(_LOG) :].removesuffix('"').replace("\\n", "\n").replace('\\"', '"')
             return {"type": "log", "message": None, "payload": said}
-        return self._parse(text)
+        return mi.plain_record(text) or self._parse(text)
 
     def _piece(self) -> bytes:
         try:

@@ -12,6 +12,7 @@ from goprobe.process.proc.procfs import read_proc
 
 _STATUS_LIMIT = 1 << 16
 _FIRST_REALTIME = 32  # SIGRTMIN of the kernel, signal(7)
+_NONE = re.compile(rb"^(?:SigPnd|ShdPnd):\t0+$", re.MULTILINE)
 # SIGTRAP is GDB's; the others nobody can handle.
 _NEVER = {signal.SIGTRAP, signal.SIGKILL, signal.SIGSTOP}
 
@@ -19,9 +20,12 @@ _NEVER = {signal.SIGTRAP, signal.SIGKILL, signal.SIGSTOP}
 def pending_signals(pid: int, tid: int) -> dict[str, int]:
     """The signals that a thread will see as soon as it runs: GDB's names to numbers."""
     try:
-        status = read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT).decode(errors="replace")
+        raw = read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT)
     except GoprobeError:
         return {}
+    if len(_NONE.findall(raw)) == 2:  # at nearly every stop
+        return {}
+    status = raw.decode(errors="replace")
     masks = {
         name: int(mask, 16)
         for name, mask in re.findall(r"^(SigPnd|ShdPnd|SigBlk):\s*([0-9a-f]+)$", status, re.M)

@@ -1,0 +1,46 @@
+"""The variables of one frame, by name; and what is said of a name that is none of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from goprobe.api.script.value import Value
+from goprobe.errors import NoSuchElementError
+from goprobe.model import trace
+
+_NAMES_SHOWN = 30
+
+
+class FrameScope:
+    """The variables of one frame, by name."""
+
+    def __init__(self, frame: trace.Frame, variables: tuple[Value, ...]) -> None:
+        self.function = frame.function
+        self.file = frame.file
+        self.line = frame.line
+        self.variables = variables
+
+    def __getitem__(self, name: str) -> Value:
+        found = next((v for v in self.variables if v.name == name), None)
+        if found is None:
+            raise no_such_variable(name, self.function, (v.name for v in self.variables))
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return any(v.name == name for v in self.variables)
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.variables)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(dict.fromkeys(v.name for v in self.variables))
+
+
+def no_such_variable(name: str, function: str, known: Iterable[str]) -> NoSuchElementError:
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=3)
+    hint = f"nearest: {', '.join(close)}; " if close else ""
+    shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+    hint += f"in scope: {shown}" if names else "nothing is in scope"
+    return NoSuchElementError(f"no variable {name} in scope at {function}", hint=hint)
