@@ -10,8 +10,7 @@ from msgspec import UNSET
 
 from goprobe.api.script.driver import Driver
 from goprobe.errors import UsageError
-from goprobe.model.value import Element, Variable
-from goprobe.model.value import Value as ValueText
+from goprobe.model.value import Element, Value as ValueText, Variable
 
 _NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
 _FLOAT = re.compile(r"[-+]?(\d+(\.\d*)?(e[-+]\d+)?|Inf)|NaN")
