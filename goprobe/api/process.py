@@ -67,7 +67,8 @@ class Process:
         snapshot: str = "",
     ) -> HeapReport:
         """The census of its heap, and what else is asked: as the options of `goprobe heap`."""
-        from goprobe.analysis.heap.heap import HeapQuestions, heap
+        from goprobe.analysis.heap.heap import heap
+        from goprobe.analysis.heap.questions import HeapQuestions
 
         return heap(
             self.target,

@@ -15,7 +15,7 @@ from goprobe.errors import UsageError
 from goprobe.files import read_regular
 
 if TYPE_CHECKING:
-    from goprobe.analysis.heap.heap import HeapQuestions
+    from goprobe.analysis.heap.questions import HeapQuestions
     from goprobe.model.heap import EarlierHeap, HeapReport
     from goprobe.target.live import AnyTarget
 
@@ -63,7 +63,7 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
 
     def asked(self, *, growth: bool) -> HeapQuestions:
         """Raises UsageError where they make no sense. Growth is told by type and root."""
-        from goprobe.analysis.heap.heap import HeapQuestions
+        from goprobe.analysis.heap.questions import HeapQuestions
 
         if self.snapshot not in ("", "stop", "fork"):
             raise UsageError(f"--snapshot takes stop or fork, not {self.snapshot!r}")
@@ -180,6 +180,10 @@ class _Look:
         self._progress = progress
 
     def __call__(self) -> HeapReport:
+        if not self._asked.of_pointers:
+            from goprobe.analysis.heap.census import heap_census  # all else takes longer to load
+
+            return heap_census(self._target, progress=self._progress)
         from goprobe.analysis.heap.heap import heap
 
         return heap(self._target, self._asked, progress=self._progress, profile=self._drawn)

@@ -120,7 +120,8 @@ def _plain_read(pid: int) -> float:
 
 def _stages(pid: int) -> Iterator[Figure]:
     """Where the time of --types --retained goes."""
-    from goprobe.analysis.heap.heap import HeapQuestions, heap
+    from goprobe.analysis.heap.heap import heap
+    from goprobe.analysis.heap.questions import HeapQuestions
     from goprobe.target.live import open_target
 
     marks: list[tuple[str, float]] = []

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from goprobe.analysis.goroutines.goroutines import goroutines
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.errors import UnreadableError

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.linefacts import CodeLines
 from goprobe.analysis.goroutines.goroutines import goroutines
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.analysis.trace.breakpoints import check_instruction, resolve

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goprobe.analysis.heap.growth import compared
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.cli.heap import old_report
 from goprobe.model.codec import to_json
 from goprobe.model.heap import HeapReport

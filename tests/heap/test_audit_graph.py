@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.heap import report_on
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import take
 from goprobe.model.heap import HeapReport
 from goprobe.runtime.types.inference import Typing

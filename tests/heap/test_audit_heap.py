@@ -12,7 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.model.heap import HeapReport
 from goprobe.runtime.heap.bookkeeping import Bookkeeping, disagreements
 from goprobe.runtime.heap.census import Census

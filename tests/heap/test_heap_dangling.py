@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Kind
 from goprobe.target.live import open_target

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.heap import report_on
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import take
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.loclist import Entry

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from goprobe import compiled
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import paths
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import take
 from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.runtime.types import flow
@@ -90,7 +91,8 @@ def test_compiled_code_finds_the_same_types(
 
 _SMALL = """
 import sys
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.target.live import open_target
 heap(open_target(int(sys.argv[1])), HeapQuestions(types=True, retained=True))
 print("numba" in sys.modules, "llvmlite" in sys.modules)

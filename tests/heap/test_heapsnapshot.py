@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import Manner, take
 from goprobe.errors import CannotWorkError, CopyLostError, UsageError
 from goprobe.model.heap import HeapReport

@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from goprobe.analysis.goroutines.goroutines import goroutines
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.model.heap import HeapReport

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from goprobe.analysis.goroutines.goroutines import goroutines
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.model.location import Kind

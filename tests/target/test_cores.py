@@ -10,7 +10,8 @@ import pytest
 from msgspec import UNSET
 
 from goprobe.analysis.goroutines.goroutines import goroutines
-from goprobe.analysis.heap.heap import HeapQuestions, heap
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.errors import UsageError

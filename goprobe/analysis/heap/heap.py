@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
@@ -29,44 +28,13 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import object_view, paths, referrers
 from goprobe.analysis.heap.profile import samples
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, take
 from goprobe.errors import CopyLostError, UsageError, telling
 from goprobe.model.heap import HeapReport
 from goprobe.model.report import Tool
 from goprobe.runtime.heap.objects import FREE_SLOT
 from goprobe.target.live import PATIENCE, AnyTarget
-
-
-class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the heap. Addresses of 0 are not asked for."""
-
-    types: bool = False
-    retained: bool = False
-    path: int = 0
-    paths: int = 1
-    referrers: int = 0
-    object: int = 0
-    dangling: bool = False
-    unreachable: bool = False
-    snapshot: str = ""
-    sample: bool = False
-
-    @property
-    def of_types(self) -> bool:
-        """Whether the answer needs the types of objects."""
-        return bool(
-            self.types
-            or self.retained
-            or self.unreachable
-            or self.path
-            or self.referrers
-            or self.object
-        )
-
-    @property
-    def of_pointers(self) -> bool:
-        """Whether pointers have to be followed at all."""
-        return self.of_types or self.dangling
 
 
 def heap(

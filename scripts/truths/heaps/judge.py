@@ -12,10 +12,11 @@ import numpy as np
 
 from goprobe.analysis.heap.dangling import Dangling
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import HeapQuestions, report_on
+from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.analysis.heap.objects import Way, source_of
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.process.memory.memory import u64
 from scripts.truths.answer import Answer, not_told, right, wrong

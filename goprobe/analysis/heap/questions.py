@@ -1,0 +1,37 @@
+"""What is asked of a heap. (By itself: who asks for the census alone waits for no more imports.)"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the heap. Addresses of 0 are not asked for."""
+
+    types: bool = False
+    retained: bool = False
+    path: int = 0
+    paths: int = 1
+    referrers: int = 0
+    object: int = 0
+    dangling: bool = False
+    unreachable: bool = False
+    snapshot: str = ""
+    sample: bool = False
+
+    @property
+    def of_types(self) -> bool:
+        """Whether the answer needs the types of objects."""
+        return bool(
+            self.types
+            or self.retained
+            or self.unreachable
+            or self.path
+            or self.referrers
+            or self.object
+        )
+
+    @property
+    def of_pointers(self) -> bool:
+        """Whether pointers have to be followed at all."""
+        return self.of_types or self.dangling
