@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.locate.where import where
 from goprobe.binary.dwarf.dieindex import AT_TYPE, integer
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.binary.elf.elf import ElfFile
@@ -214,5 +215,7 @@ def test_a_line_table_that_the_symbols_contradict_is_told_to(
     told = "; ".join(report.doubts)
     assert "contradicts itself: the line table has runtimX.gopark at 0x" in told, told
     assert "the symbol table runtime.gopark" in told
+    located = where(open_core(str(stood.core), target.program.elf.path), [parked.entry + 5])
+    assert any("the symbol table runtime.gopark" in doubt for doubt in located.doubts)
     honest = goroutines(open_core(str(stood.core), str(stood.binary)))
     assert honest.doubts == ()

@@ -174,6 +174,7 @@ class GoProgram:
         with suppress(UnreadableError):  # the line table is corrupt there
             function = self.lines.function_at(pc)
             if function:
+                self.looked_up(pc, function)
                 return function.name
         symbol = self.elf.symbol_at(pc)
         return symbol.name if symbol else ""
