@@ -95,18 +95,23 @@ def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     # Any referrer will do, the first one found.
     referrer = np.full(len(nodes), -1, np.int64)
     referrer[nodes.target[edges][::-1]] = np.searchsorted(nodes.first, edges[::-1], "right") - 1
-    sizes, noscan_of = graph.objects.size, graph.objects.noscan
-    reachable = graph.reachable
+    source = np.where(graph.reachable[rows], referrer[rows], -1)
+    # Objects that keep others differ in nothing but whether they have types.
+    keeper = np.where((source >= 0) & (source < len(graph.objects)), -2, source)
+    keeper[keeper == -2] -= graph.typing.shape[source[keeper == -2]] != 0
+    span = graph.objects.span[rows]
+    size, noscan = graph.objects.spans.elemsize[span], graph.objects.noscan[rows]
+    keys = np.stack((size, noscan.astype(np.int64), keeper), axis=1)
+    _, firsts, alike = np.unique(keys, axis=0, return_index=True, return_counts=True)
     counts: Counter[tuple[int, bool, str]] = Counter()
-    for node in rows.tolist():
-        source = int(referrer[node])
+    for row, count in zip(firsts.tolist(), alike.tolist(), strict=True):
         reason = "nothing leads to it any more"
-        if source >= 0 and reachable[node]:
-            reason = _why_untyped(graph, source)
-        counts[int(sizes[node]), bool(noscan_of[node]), reason] += 1
+        if source[row] >= 0:
+            reason = _why_untyped(graph, int(source[row]))
+        counts[int(size[row]), bool(noscan[row]), reason] += count
     return tuple(
-        Untyped(size, noscan, count, size * count, reason)
-        for (size, noscan, reason), count in sorted(counts.items())
+        Untyped(each, plain, count, each * count, reason)
+        for (each, plain, reason), count in sorted(counts.items())
     )
 
 
