@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -264,6 +264,10 @@ class Session:
     def runs(self) -> bool:
         """Whether the program is still there."""
         return bool(self.gdb.pid)
+
+    def registers(self, thread: int, names: Collection[str]) -> Mapping[str, int]:
+        """Some registers of a stopped thread."""
+        return self.gdb.some_registers(thread, names)
 
     def stop_at(self, address: int) -> int:
         """A breakpoint at a run-time address: its number."""

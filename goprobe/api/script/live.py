@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -57,6 +58,7 @@ class LiveDriver:
         self._view: StopView | None = None
         self._report: StopReport | None = None
         self._reason = ""
+        self._registers: Mapping[str, int] | None = None
         assert self._session.memory is not None
         self._quick = QuickReads(self._session.pid, self._session.memory)
         self._watches = Watches(self._session)
@@ -106,7 +108,7 @@ class LiveDriver:
 
     def _leave(self) -> None:
         """The program goes on: nothing is known of where it stands."""
-        self._event = self._view = self._report = None
+        self._event = self._view = self._report = self._registers = None
         self._notice = None
 
     def _second(self) -> Moment | None:
@@ -158,6 +160,7 @@ class LiveDriver:
 
     def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
         self._event, self._view = event, view
+        self._report = self._registers = None
         where = self._session.where_of(event)
         notice, self._notice = self._notice, None
         if notice and not where:
@@ -223,10 +226,17 @@ class LiveDriver:
         event = self._event
         if event is None or event.kind != "breakpoint":
             return None
-        told = self._quick.read(name, event.pc, event.thread)
+        told = self._quick.read(name, event.pc, event.thread, self._registers_of)
         if told is None:
             self._quick.learn(self._at(), event.pc)
         return told
+
+    def _registers_of(self, names: frozenset[str]) -> Mapping[str, int]:
+        """Of the thread that stopped; asked for once a stop."""
+        if self._registers is None:
+            assert self._event is not None
+            self._registers = self._session.registers(self._event.thread, names)
+        return self._registers
 
     def locate(self, address: int) -> tuple[Location, ...]:
         return self._at().locator.locate_all(address)

@@ -30,7 +30,7 @@ from goprobe.model.script import Moment, SessionInfo
 from goprobe.model.trace import Exit
 from goprobe.toolchain.built import is_executable_file
 
-_KEPT = 16  # stops that keep their variables before the script has compared any
+_KEPT = 4  # stops that keep their variables before the script has compared any
 Condition = Callable[[Stop], object] | str
 """A function of the stop, or an expression of Go: `b == 9 && s.mode == "x"`."""
 Handler = Callable[[Stop], object]

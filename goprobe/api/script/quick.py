@@ -6,29 +6,35 @@ the first stop at a pc has found out by all means, later ones read from the stac
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.instructions import LONGEST, after_call
-from goprobe.arch.registers import SP
+from goprobe.arch.registers import GENERAL, SP
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.value import State
 from goprobe.process.memory.memory import Memory
 from goprobe.process.proc.procfs import read_proc
+from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.variables import FrameVariables
 from goprobe.runtime.values.functionvars import frame_offset
 from goprobe.runtime.values.scalars import scalar
 from goprobe.runtime.values.storage import InBytes, InMemory
 
 _SCALARS = frozenset(range(GoKind.BOOL, GoKind.FLOAT64 + 1))
+_INTEGERS = frozenset(range(GoKind.BOOL, GoKind.UINTPTR + 1))
+Registers = Callable[[frozenset[str]], Mapping[str, int]]
 _LIMIT = 256
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """Where a variable lies, from the stack pointer up."""
+    """Where a variable lies: in a register, else so far up from the stack pointer."""
 
     offset: int
+    register: str
     type: GoType
 
 
@@ -40,17 +46,26 @@ class QuickReads:
         self._memory = memory
         self._slots: dict[int, dict[str, Slot]] = {}
 
-    def read(self, name: str, pc: int, tid: int) -> tuple[str, str] | None:
-        """A variable's type and its value as Go prints it; None where that takes more."""
+    def read(self, name: str, pc: int, tid: int, known: Registers) -> tuple[str, str] | None:
+        """A variable's type and its value as Go prints it; None where that takes more. `known`
+        asks for registers of the thread."""
         slot = self._slots.get(pc, _NOTHING).get(name)
-        sp = self._stack_pointer(tid, pc) if slot else 0
-        if slot is None or not sp:
+        if slot is None:
             return None
+        raw = self._in_register(slot, pc, known) if slot.register else self._on_stack(slot, tid, pc)
+        return (slot.type.name, scalar(slot.type, InBytes(raw))) if raw else None
+
+    def _in_register(self, slot: Slot, pc: int, known: Registers) -> bytes:
+        names = frozenset(s.register for s in self._slots[pc].values() if s.register)
+        value = known(names).get(slot.register)
+        return b"" if value is None else value.to_bytes(8, "little")[: slot.type.size]
+
+    def _on_stack(self, slot: Slot, tid: int, pc: int) -> bytes:
+        sp = self._stack_pointer(tid, pc)
         try:
-            raw = self._memory.read(sp + slot.offset, slot.type.size)
+            return self._memory.read(sp + slot.offset, slot.type.size) if sp else b""
         except UnreadableError:
-            return None
-        return slot.type.name, scalar(slot.type, InBytes(raw))
+            return b""
 
     def _stack_pointer(self, tid: int, pc: int) -> int:
         """As the kernel tells it of a thread that stands still outside of a system call (proc(5));
@@ -87,17 +102,20 @@ def _slots(view: StopView, pc: int) -> dict[str, Slot]:
     finder = FrameVariables(world.program, world.memory, world.bias, world.typedata.debug_type)
     bindings = list(finder.of(frame, view.registers))
     names = [b.name for b in bindings]
-    return {
-        b.name: Slot(b.place.address - view.registers[SP], b.type)
-        for b in bindings
-        if names.count(b.name) == 1
-        and b.state is State.LIVE
-        and not b.moved
-        and b.local.dictionary_index < 0
-        and isinstance(b.place, InMemory)
-        and frame_offset(b.local) is not None
-        and b.type.kind in _SCALARS
-    }
+    slots = {b.name: _slot(b, view.registers) for b in bindings if names.count(b.name) == 1}
+    return {name: slot for name, slot in slots.items() if slot is not None}
+
+
+def _slot(binding: Binding, registers: Mapping[str, int]) -> Slot | None:
+    local, kind = binding.local, binding.type
+    if binding.moved or local.dictionary_index >= 0:
+        return None
+    if binding.state is State.REGISTER and kind.kind in _INTEGERS:
+        return Slot(0, binding.register, kind) if binding.register in GENERAL else None
+    fixed = binding.state is State.LIVE and frame_offset(local) is not None
+    if fixed and isinstance(binding.place, InMemory) and kind.kind in _SCALARS:
+        return Slot(binding.place.address - registers[SP], "", kind)
+    return None
 
 
 def _calls(view: StopView, pc: int) -> bool:
