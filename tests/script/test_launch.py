@@ -89,6 +89,17 @@ def test_a_recording_is_small(release: str, tmp_path: Path) -> None:
     assert recording.stat().st_size / stops < 8_000
 
 
+def test_what_is_kept_of_large_values_is_small(release: str, tmp_path: Path) -> None:
+    binary = str(go.build(SESSIONS / "values.go", go=release, flags=UNOPTIMISED))
+    recording = tmp_path / "session"
+    with goprobe.launch(binary, stdout=2, record=recording) as program:
+        stops = program.run(["main.here"])
+        next(stops)
+        before = next(stops)  # with a slice of 800,000 bytes in scope
+        changed = {c.name for c in next(stops).diff(before).changed}
+    assert {"big", "wide", "text"} <= changed and recording.stat().st_size < 600_000
+
+
 def test_damaged_bytes_are_no_fault_of_the_script(release: str, tmp_path: Path) -> None:
     binary = str(go.build(SESSIONS / "values.go", go=release, flags=UNOPTIMISED))
     recording = tmp_path / "session"

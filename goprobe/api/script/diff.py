@@ -61,9 +61,9 @@ Place = tuple[str, str, int, int, int]
 
 
 def kept(
-    stop: trace.StopReport, variables: Iterable[Variable], read: Callable[[int, int], bytes]
+    stop: trace.StopReport, variables: Iterable[Variable], digest: Callable[[int, int], str]
 ) -> dict[Place, Kept]:
-    """Variables by what they are in the source; `read` reads the program's memory."""
+    """Variables by what they are in the source; `digest` is of the program's memory."""
     by_place: dict[Place, Kept] = {}
     seen: Counter[tuple[int, str, int]] = Counter()
     for v in variables:
@@ -71,23 +71,23 @@ def kept(
         depth = sum(1 for f in stop.frames[v.frame :] if f.function == v.function)
         place = (v.function, v.name, line, seen[v.frame, v.name, line], depth)
         seen[v.frame, v.name, line] += 1
-        by_place[place] = Kept(v, _digest(v, read))
+        by_place[place] = Kept(v, _digest(v, digest))
     return by_place
 
 
-def _digest(v: Variable, read: Callable[[int, int], bytes]) -> str:
+def _digest(v: Variable, digest: Callable[[int, int], str]) -> str:
     if v.value is UNSET or _CUT not in v.value.text:
         return ""
     parts = [(v.address, v.size)] if v.address is not UNSET and v.size is not UNSET else []
     if v.data is not UNSET and v.data.size is not UNSET:
         parts.append((v.data.address, v.data.size))
-    made = hashlib.blake2b()
+    made: list[str] = []
     for address, size in parts:
         try:
-            made.update(read(int(address), min(int(size), _COMPARED)))
+            made.append(digest(int(address), min(int(size), _COMPARED)))
         except GoprobeError:
-            made.update(b"?")
-    return made.hexdigest()
+            made.append("?")
+    return hashlib.blake2b(" ".join(made).encode(), digest_size=16).hexdigest()
 
 
 def moved(place: Place, a: Variable, b: Variable) -> Moved | None:

@@ -63,6 +63,9 @@ class Driver(Protocol):
 
     def read(self, address: int, size: int) -> bytes: ...
 
+    def digest(self, address: int, size: int) -> str:
+        """A number that other bytes than those there have not."""
+
     def value(self, type_name: str, address: int) -> Element:
         """The value of a Go type at an address."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -248,6 +249,9 @@ class LiveDriver:
             return self._at().world.memory.read(address, size)
         except UnreadableError as error:
             raise UsageError(f"cannot read {error}") from None
+
+    def digest(self, address: int, size: int) -> str:
+        return hashlib.blake2b(self.read(address, size), digest_size=16).hexdigest()
 
     def value(self, type_name: str, address: int) -> Element:
         return typedreads.value(self._at(), type_name, address)

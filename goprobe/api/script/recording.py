@@ -134,6 +134,9 @@ class Recorder:
     def read(self, address: int, size: int) -> bytes:
         return self._asked("read", (address, size), lambda: self._driver.read(address, size))
 
+    def digest(self, address: int, size: int) -> str:
+        return self._asked("digest", (address, size), lambda: self._driver.digest(address, size))
+
     def value(self, type_name: str, address: int) -> Element:
         return self._asked(
             "value", (type_name, address), lambda: self._driver.value(type_name, address)
@@ -292,6 +295,9 @@ class Replayer:
             return base64.b64decode(self._asked("read", (address, size), str), validate=True)
         except ValueError:
             raise self._damaged("the bytes that were read are none") from None
+
+    def digest(self, address: int, size: int) -> str:
+        return cast("str", self._asked("digest", (address, size), str))
 
     def value(self, type_name: str, address: int) -> Element:
         return cast("Element", self._asked("value", (type_name, address), Element))

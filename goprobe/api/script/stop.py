@@ -98,7 +98,7 @@ class Stop:
         """Keep the variables as they are now, so that a later stop can be compared with this one:
         the first stops that a script sees are kept by themselves, and all once it has compared."""
         if self._kept is None:
-            self._kept = kept(self.report, self.variables, self._driver.read)
+            self._kept = kept(self.report, self.variables, self._driver.digest)
 
     def go_on(self) -> None:
         """The program has not gone on after all."""
