@@ -12,6 +12,7 @@ another value needs no such proof. Where the source is not at hand little is tol
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from goprobe.analysis.trace.assignments import Assignments, Site, assignments
@@ -49,6 +50,7 @@ class Trust:
         self._bias = bias
         self._registers = registers
         self._resumed = resumed
+        self._literals: dict[str, int] = {}
 
     def judged(
         self, bindings: Sequence[Binding], frame: FrameView
@@ -145,7 +147,21 @@ class Trust:
             at,
             body=program.rows.after_prologue(function.low, function.high, unit),
             nested=bool(_NESTED.search(function.name)),
+            literals=self._first_literal(function.name),
         )
+
+    def _first_literal(self, function: str) -> int:
+        """The line at which the first function literal in a function begins, wrappers of its go
+        and defer statements included; 0 where one begins at a line that is not known."""
+        if function not in self._literals:
+            debug = self._program.debug
+            within = tuple(
+                f"{function}{mark}" for mark in (".func", ".gowrap", ".deferwrap", "-range")
+            )
+            names = (n for n in (*debug.functions, *debug.index.abstract) if n.startswith(within))
+            lines = (self._program.declaration(name)[1] for name in names)
+            self._literals[function] = min(lines, default=sys.maxsize)
+        return self._literals[function]
 
     def _is_whole(self, local: Local, go_type: GoType, frame: FrameView) -> bool:
         """Whether it lies at one place as its type has it, not word by word."""

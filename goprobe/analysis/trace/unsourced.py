@@ -20,16 +20,28 @@ from goprobe.runtime.stacks.bindings import Binding
 
 
 def unsourced(
-    binding: Binding, holders: Sequence[Holder], at: Position, *, body: int, nested: bool
+    binding: Binding,
+    holders: Sequence[Holder],
+    at: Position,
+    *,
+    body: int,
+    nested: bool,
+    literals: int,
 ) -> Doubt | None:
     """None where its value is sure. `body` is where the function's own begins (link-time);
-    `nested`: it is a closure, whose names may be those of the function around it."""
+    `nested`: it is a closure, whose names may be those of the function around it. `literals`: the
+    line at which the first function literal in it begins, whose variables may be told as its own.
+    """
     local, frame = binding.local, at.frame
     if binding.place is None:
         return None
+    if not local.parameter and frame.line < local.line:
+        # Where a name begins to mean a variable, nothing before it is in its scope.
+        return _doubt("that the name means it at a line before it is declared")
     if binding.moved:
         # Of calls inlined here the debug information describes no blocks.
-        if not (frame.innermost or frame.depth or nested or local.parameter):
+        own = local.line < literals
+        if own and not (frame.innermost or frame.depth or nested or local.parameter):
             return None
         return _doubt("that this is its value and the name means it here")
     if not local.parameter or local.result or not frame.innermost or frame.depth or at.pc > body:
