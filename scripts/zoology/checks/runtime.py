@@ -72,8 +72,8 @@ def _near(a: int, b: int, room: int) -> bool:
 def _next_collection(site: Site, ask: Asker, patience: float) -> Finding:
     """Reachable bytes against what the next collection left, in MiB as the runtime rounds them.
 
-    The program rests meanwhile; the runtime collects at least every two minutes (forcegcperiod,
-    proc.go).
+    The runtime collects at least every two minutes (forcegcperiod, proc.go). Meanwhile the program
+    may do something by itself: what is reachable afterwards is asked, too.
     """
     what = "reachable against what a collection left"
     for _ in range(_COLLECTIONS):
@@ -84,13 +84,16 @@ def _next_collection(site: Site, ask: Asker, patience: float) -> Finding:
             if time.monotonic() > deadline:
                 return Finding(what, None, f"no collection within {patience:.0f} s")
             time.sleep(0.2)
+        later = _reachable(ask, site.pid)
         # What is allocated during a collection counts as alive.
         before, after, left = (size * _MIB for size in collections[seen])
         room = left // 50 + 2 * _MIB + max(after - before, 0)
-        if told <= left + room:
+        least, most = min(told, later) - room, max(told, later) + room
+        if least <= left:
             break
         # More was reachable: perhaps by sync.Pools, which every collection empties a little more.
-    return Finding(what, _near(told, left, room), f"{told} bytes, {left >> 20} MiB left")
+    says = f"{told} bytes, {later} after it, {left >> 20} MiB left"
+    return Finding(what, min(told, later) >= 0 and least <= left <= most, says)
 
 
 def traced(output: str) -> list[tuple[int, int, int]]:
