@@ -18,6 +18,7 @@ from goprobe.toolchain.escapebuild import EscapeBuild
 
 _TESTS = ("Test", "Example", "Fuzz")
 _BENCHMARKS = ("Benchmark",)
+_ANYTHING = ("", ".", ".*")
 _ALTERNATIVES = re.compile(r"\|(?![^()]*\))(?![^\[\]]*\])")  # those in no bracket
 
 
@@ -62,9 +63,9 @@ def require_sense(request: EscapeRequest) -> None:
 
 def require_tests(request: EscapeRequest, builds: Iterable[EscapeBuild]) -> None:
     """Raises UsageError where a regular expression matches no test, or no benchmark, of any: `go
-    test` runs nothing then, which would pass for having run well."""
+    test` runs nothing then, which would pass for having run well. "." asks for all there are."""
     wanted = {"--run": (request.run, _TESTS), "--bench": (request.bench, _BENCHMARKS)}
-    asked = {option: how for option, how in wanted.items() if how[0]}
+    asked = {option: how for option, how in wanted.items() if how[0] not in _ANYTHING}
     if not asked:
         return
     names = [n for b in builds for n in GoProgram(ElfFile(b.binary)).lines.names()]
