@@ -31,7 +31,7 @@ type link struct {
 
 func list(n int) {
 	var head *link
-	for i := range n {
+	for i := 0; i < n; i++ {
 		head = &link{head, i}
 	}
 	hold(head)
@@ -40,7 +40,7 @@ func list(n int) {
 func ring(n int) {
 	first := &link{}
 	head := first
-	for i := range n {
+	for i := 0; i < n; i++ {
 		head = &link{head, i}
 	}
 	first.next = head
@@ -52,7 +52,7 @@ type rung struct{ left, right *rung }
 // Two rails, each node pointing at both of the next level.
 func ladder(n int) {
 	var a, b *rung
-	for range n / 2 {
+	for i := 0; i < n / 2; i++ {
 		a, b = &rung{a, b}, &rung{a, b}
 	}
 	hold(&rung{a, b})
@@ -65,7 +65,7 @@ type large struct {
 
 func larges(n int) {
 	var head *large
-	for i := range n / 2 {
+	for i := 0; i < n / 2; i++ {
 		head = &large{next: head}
 		head.refs[i%80] = &link{id: i}
 	}
@@ -74,7 +74,7 @@ func larges(n int) {
 
 func syncMap(n int) {
 	var m sync.Map
-	for i := range n / 4 {
+	for i := 0; i < n / 4; i++ {
 		m.Store(i, &link{id: i})
 	}
 	hold(&m)
@@ -159,7 +159,7 @@ func chains[T any](n int, make_ func() T) {
 
 func chainsAB(n int) {
 	chains(n, func() (a *alpha) {
-		for i := range 5 {
+		for i := 0; i < 5; i++ {
 			a = &alpha{&beta{a, i}, i}
 		}
 		return a
@@ -168,7 +168,7 @@ func chainsAB(n int) {
 
 func chainsKids(n int) {
 	chains(n, func() (f *family) {
-		for i := range 5 {
+		for i := 0; i < 5; i++ {
 			f = &family{[]*family{f}, i}
 		}
 		return f
@@ -178,7 +178,7 @@ func chainsKids(n int) {
 func chainsTwice(n int) {
 	chains(n, func() *twice {
 		t := &twice{}
-		for range 5 {
+		for i := 0; i < 5; i++ {
 			p := new(*twice)
 			*p = t
 			t = &twice{p}
@@ -190,7 +190,7 @@ func chainsTwice(n int) {
 func chainsFuncs(n int) {
 	chains(n, func() func() int {
 		f := func() int { return 1 }
-		for i := range 10 {
+		for i := 0; i < 10; i++ {
 			g := f
 			f = func() int { return g() + i }
 		}
@@ -200,7 +200,7 @@ func chainsFuncs(n int) {
 
 func chainsMaps(n int) {
 	chains(n, func() (m *mapped) {
-		for range 3 {
+		for i := 0; i < 3; i++ {
 			m = &mapped{map[int]*mapped{1: m}}
 		}
 		return m
@@ -210,7 +210,7 @@ func chainsMaps(n int) {
 func chainsAny(n int) {
 	chains(n, func() any {
 		var b any = 1
-		for range 10 {
+		for i := 0; i < 10; i++ {
 			b = &boxed{b}
 		}
 		return b
@@ -220,7 +220,7 @@ func chainsAny(n int) {
 func chainsErrors(n int) {
 	chains(n, func() error {
 		err := os.ErrNotExist
-		for range 5 {
+		for i := 0; i < 5; i++ {
 			err = fmt.Errorf("outer: %w", err)
 		}
 		return err
@@ -230,7 +230,7 @@ func chainsErrors(n int) {
 func chainsContexts(n int) {
 	chains(n, func() context.Context {
 		ctx := context.Background()
-		for i := range 5 {
+		for i := 0; i < 5; i++ {
 			ctx = context.WithValue(ctx, link{id: i}, i)
 		}
 		return ctx
@@ -240,14 +240,14 @@ func chainsContexts(n int) {
 // One chain of all objects, of two types in turn.
 func chainAB(n int) {
 	var a *alpha
-	for i := range n / 2 {
+	for i := 0; i < n / 2; i++ {
 		a = &alpha{&beta{a, i}, i}
 	}
 	hold(a)
 }
 
 func goroutines(n int) {
-	for i := range n {
+	for i := 0; i < n; i++ {
 		l := &link{id: i}
 		go func() {
 			<-never
