@@ -16,7 +16,9 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, UnsetType, structs
 
+from goprobe.analysis.trace.goscopes import has_variable
 from goprobe.analysis.trace.gosource import call_arguments, may_change, parameters_of
+from goprobe.analysis.trace.gosyntax import functions_of
 from goprobe.analysis.trace.ownership import package_of
 from goprobe.arch.instructions import called
 from goprobe.arch.registers import PC, SP
@@ -241,7 +243,7 @@ def _arguments(callee: _Callee, frame: FrameView) -> Iterator[tuple[str, _Found]
     for i, text in enumerate(arguments):
         spread = text.endswith("...")
         name = text.removesuffix("...").strip()
-        if name.isidentifier() and name not in ("nil", "true", "false"):
+        if name.isidentifier() and has_variable(functions_of(frame.file), name, frame.line):
             made = _argument(callee, i + offset, spread, len(arguments) + offset)
             if made is not None:
                 yield name, made

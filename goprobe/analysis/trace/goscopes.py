@@ -52,6 +52,21 @@ def named_results(signature: Sequence[Token]) -> set[str]:
     }
 
 
+def has_variable(functions: Sequence[Literal], name: str, line: int) -> bool:
+    """Whether a name may be a variable of the functions around a line: one of them declares it, and
+    none as a constant."""
+    around = [f for f in functions if f.line <= line <= f.body.last]
+    if any(t.name and t.text == name for f in around for t in f.signature):
+        return True
+    statements = [s for f in around for s in statements_of(f.body) if s.first <= line and s.header]
+    declaring = [
+        s
+        for s in statements
+        if any(name in declared_by(s, at) for at in range(s.first, s.header[-1].line + 1))
+    ]
+    return bool(declaring) and not any(s.header[0].text == "const" for s in declaring)
+
+
 def names_outer(function: Literal, name: str, line: int) -> bool:
     """Whether the statement that declares a variable at a line names it twice, as `v := v` does:
     there it also means the variable of that name outside."""
