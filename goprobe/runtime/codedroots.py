@@ -29,7 +29,8 @@ class CodedRoots:
         is taken. freeSpecial (mheap.go, Go 1.25 on) takes the cleanup queue's address to call its
         enqueue.
         """
-        heads = self.used("runtime.markroot") - self.taken("runtime.markroot")
+        marks = self._references("runtime.markroot")
+        heads = {address for address, _ in marks} - {address for address, taken in marks if taken}
         by_name = {"allfin": heads & self.used("runtime.queuefinalizer")}
         if layout.has("cleanupQueue", "all"):
             head = layout.offset("cleanupQueue", "all")

@@ -118,6 +118,21 @@ class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Abstract entry to the entries of the functions that hold an inlined copy."""
 
 
+def empty_index() -> Index:
+    """That of no debug information. (Its fields have no defaults: what a cache has of one must have
+    them all.)"""
+    return Index(
+        units=[],
+        types={},
+        runtime_types={},
+        functions=[],
+        globals=[],
+        constants={},
+        abstract={},
+        inlined={},
+    )
+
+
 class Sections:
     """The DWARF sections of one file, decompressed when first used."""
 
@@ -192,16 +207,7 @@ class _Indexer:
     def __init__(self, sections: Sections) -> None:
         self.sections = sections
         self.info = sections.get("info")
-        self.index = Index(
-            units=[],
-            types={},
-            runtime_types={},
-            functions=[],
-            globals=[],
-            constants={},
-            abstract={},
-            inlined={},
-        )
+        self.index = empty_index()
         self.function = 0  # the entry of the function being walked
 
     def run(self) -> Index:

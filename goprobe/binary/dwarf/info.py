@@ -90,16 +90,7 @@ class DebugInfo:
     @cached_property
     def index(self) -> Index:
         if not self.present:
-            return Index(
-                units=[],
-                types={},
-                runtime_types={},
-                functions=[],
-                globals=[],
-                constants={},
-                abstract={},
-                inlined={},
-            )
+            return ix.empty_index()
         return cached(_INDEX_ROOM, self.source, Index, lambda: ix.build_index(self.elf))
 
     @cached_property
