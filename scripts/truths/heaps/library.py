@@ -115,13 +115,20 @@ def _ring(maker: Maker, place: str, kind: Ty, depth: int) -> None:
 
 
 def _pool(maker: Maker, place: str, kind: Ty, depth: int) -> None:
-    """Filled when no collection follows any more: two of them would empty it."""
+    """Filled when no collection follows any more: two of them would empty it.
+
+    sync.allPools holds a pool from its first use after a collection to the next one (sync/pool.go,
+    pinSlow; 1.21 to 1.27).
+    """
     maker.say("later(func() {")
+    if maker.race:  # where Put does nothing now and then, Get always pins
+        maker.say(f"n := {place}.New; {place}.New = nil; {place}.Get(); {place}.New = n")
     for _ in range(maker.choices.between(1, 3)):
         name, of = maker.name(), maker.types.named(maker.choices)
         maker.say(f"{name} := value(new({of.name})); {place}.Put({name})")
         if not maker.race:  # which drops some by chance
             _holds(maker, place, name)
+    maker.say(f"kept(unsafe.Pointer(&{place}))")
     maker.say("})")
     if maker.choices.chance(30) and (call := maker.closure(depth - 1)):
         maker.say(f"{{ f := {call}; {place}.New = func() any {{ f(); return nil }} }}")
