@@ -11,6 +11,8 @@ from goprobe.model.report import Report
 from goprobe.model.value import Data, Element, Value
 
 SCHEMA = "goprobe.heap/1"
+SEVERAL, REST = "several", "rest"
+"""Kinds of rows of the tree of who keeps the heap."""
 
 
 class SizeClass(msgspec.Struct, frozen=True):
@@ -122,6 +124,28 @@ class RootCount(msgspec.Struct, frozen=True, omit_defaults=True):
     address: Address | UnsetType = UNSET
 
 
+class TreeNode(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A row of the tree of who keeps the heap: objects of one type, roots of one meaning, or what
+    several hold together (`held_by`, and `more_holders` beyond those), below what alone keeps it.
+
+    `kind` is "type", a kind of roots, "several", or "rest" for what is too small or too deep to be
+    told by itself. `address` is that of the object in it, or below it, that keeps most. `objects`
+    and `bytes` are of the row itself, `retained_objects` and `retained_bytes` those of all below,
+    too: `bytes` and what the `children` retain are as much.
+    """
+
+    what: str
+    kind: str
+    address: Address
+    objects: int
+    bytes: int
+    retained_bytes: int
+    retained_objects: int
+    held_by: tuple[str, ...] = ()
+    more_holders: bool = False
+    children: tuple[TreeNode, ...] = ()
+
+
 class Referrer(msgspec.Struct, frozen=True, rename={"source": "from"}):
     """Who points at the object asked for; `field` says where in it the pointer is."""
 
@@ -202,6 +226,7 @@ class HeapReport(Report, frozen=True, kw_only=True):
     types: tuple[TypeCount, ...] = ()
     untyped: tuple[Untyped, ...] | UnsetType = UNSET
     roots: tuple[RootCount, ...] | UnsetType = UNSET
+    tree: tuple[TreeNode, ...] | UnsetType = UNSET
     unreachable: tuple[TypeCount, ...] | UnsetType = UNSET
     paths: tuple[tuple[Location, ...], ...] = ()
     path_texts: tuple[str, ...] | UnsetType = UNSET

@@ -40,7 +40,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     return edges
 
 
-def _rows(edges: Graph) -> tuple[np.ndarray, np.ndarray]:
+def rows_of(edges: Graph) -> tuple[np.ndarray, np.ndarray]:
     first = np.zeros(len(edges) + 1, np.int64)
     first[1:] = np.cumsum([len(e) for e in edges])
     return first, np.array([to for e in edges for to in e], np.int32)
@@ -59,7 +59,7 @@ def _reached(edges: Graph, start: int, without: int = -1) -> set[int]:
 @settings(max_examples=300, deadline=None, suppress_health_check=_FIXTURE)
 @given(edges=graphs(), sizes=st.lists(st.integers(1, 100), min_size=24, max_size=24))
 def test_dominators_and_retained_sizes(edges: Graph, sizes: list[int]) -> None:
-    found = dominators(*_rows(edges), 0)
+    found = dominators(*rows_of(edges), 0)
     whole = _reached(edges, 0)
     needs = {node: whole - _reached(edges, 0, node) for node in whole}
     assert sorted(found.order.tolist()) == sorted(whole)
@@ -78,7 +78,7 @@ def test_dominators_and_retained_sizes(edges: Graph, sizes: list[int]) -> None:
 @settings(max_examples=200, deadline=None, suppress_health_check=_FIXTURE)
 @given(edges=graphs(), kinds=st.lists(st.integers(0, 3), min_size=24, max_size=24))
 def test_outermost_of_a_kind(edges: Graph, kinds: list[int]) -> None:
-    found = dominators(*_rows(edges), 0)
+    found = dominators(*rows_of(edges), 0)
     outermost = found.outermost(np.array(kinds[: len(edges)], np.int32))
     for node in _reached(edges, 0):
         above, alone = int(found.parent[node]), True
@@ -91,7 +91,7 @@ def test_outermost_of_a_kind(edges: Graph, kinds: list[int]) -> None:
 @settings(max_examples=200, deadline=None, suppress_health_check=_FIXTURE)
 @given(edges=graphs())
 def test_ways_are_shortest(edges: Graph) -> None:
-    first, target = _rows(edges)
+    first, target = rows_of(edges)
     via = reach(first, target, np.array([0], np.int32)).via
     distance = {0: 0}
     level = [0]

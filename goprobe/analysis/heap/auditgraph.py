@@ -13,7 +13,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.objects import SHOWN_STEPS
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.errors import UnreadableError
-from goprobe.model.heap import HeapReport
+from goprobe.model.heap import REST, HeapReport, TreeNode
 from goprobe.model.location import Location
 from goprobe.model.report import Audited
 from goprobe.process.memory.memory import u64
@@ -139,5 +139,27 @@ def referrers_point(facts: GraphFacts) -> Iterator[str]:
             yield f"{referrer.source.name} does not point there from {place:#x}"
 
 
+@check("the rows of the tree of who keeps what sum to what can be reached")
+def tree_sums(facts: GraphFacts) -> Iterator[str]:
+    report = facts.report
+    if report.tree is UNSET or report.graph is UNSET:
+        return
+    kept = sum(row.retained_bytes for row in report.tree)
+    if kept != report.graph.reachable_bytes:
+        yield f"its rows keep {kept} bytes, and {report.graph.reachable_bytes} can be reached"
+    yield from _uneven(report.tree)
+
+
+def _uneven(rows: Sequence[TreeNode]) -> Iterator[str]:
+    """Rows that are not what they and the rows below them keep."""
+    for row in rows:
+        below = sum(child.retained_bytes for child in row.children)
+        if row.kind != REST and row.bytes + below != row.retained_bytes:
+            told = f"{row.what} keeps {row.retained_bytes} bytes"
+            yield f"{told}, itself and the rows below {row.bytes + below}"
+        yield from _uneven(row.children)
+
+
 def audit_graph(facts: GraphFacts) -> tuple[Audited, ...]:
-    return audited((types_fit, pointers_fit, paths_point, referrers_point), facts)
+    every = (types_fit, pointers_fit, paths_point, referrers_point, tree_sums)
+    return audited(every, facts)

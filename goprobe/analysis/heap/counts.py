@@ -8,9 +8,8 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from goprobe.analysis.heap.globalnames import global_type
+from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.names import root_name
 from goprobe.model.address import Address
 from goprobe.model.heap import GraphSummary, RootCount, TypeCount, Untyped
 from goprobe.runtime.heap.spantable import Ints
@@ -37,20 +36,10 @@ def by_type(graph: HeapGraph, *, retained: bool) -> tuple[TypeCount, ...]:
     kept: Ints | None = None
     if retained:
         rows = np.full(len(graph.nodes), -1, np.int32)
-        rows[: len(sizes)] = _rows_by_name(graph)[typing.shape]
+        rows[: len(sizes)] = graph.shapes_by_name[typing.shape]
         outermost = graph.dominators.outermost(rows)[: len(sizes)]
         kept = np.where(outermost, graph.retained[: len(sizes)], 0)
     return _counted(graph, np.ones(len(sizes), bool), kept)
-
-
-def _rows_by_name(graph: HeapGraph) -> NDArray[np.int32]:
-    """Of each shape in use the first one of its name: what several shapes stand for is one row, and
-    what objects of one row hold within each other counts once."""
-    rows = np.zeros(len(graph.shapes), np.int32)
-    first: dict[str, int] = {}
-    for number in np.unique(graph.typing.shape).tolist():
-        rows[number] = first.setdefault(graph.shapes[number].name, number)
-    return rows
 
 
 def garbage_by_type(graph: HeapGraph) -> tuple[TypeCount, ...]:
@@ -141,7 +130,7 @@ def kept_by_roots(graph: HeapGraph) -> tuple[RootCount, ...]:
         rows.append(
             RootCount(
                 kind=str(group.kind),
-                name=_root_named(graph, node),
+                name=shown_root(graph, node),
                 retained_bytes=int(kept[node]),
                 objects=int(counts[node]),
                 goroutine=group.goroutine,
@@ -149,10 +138,3 @@ def kept_by_roots(graph: HeapGraph) -> tuple[RootCount, ...]:
             )
         )
     return tuple(rows)
-
-
-def _root_named(graph: HeapGraph, node: int) -> str:
-    """Its name, with the type of what has no name."""
-    name = root_name(graph.nodes.group(node))
-    kind = global_type(graph, node)
-    return f"{kind} at {name}" if kind else name

@@ -6,6 +6,8 @@ have a single referrer, which then dominates them: only the others are worked on
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -20,30 +22,43 @@ _ROUNDS = 8
 _WORTH_IT = 16  # a round that takes less than such a part of the edges is not
 
 
-class Dominators(msgspec.Struct, frozen=True):
-    """`parent[i]` dominates node i immediately; NONE for the root and what it does not reach.
+class Dominators(msgspec.Struct, frozen=True, dict=True):
+    """`order` are the reached nodes, of `count`, so that each comes after its dominator. A node's
+    place in it is its rank; `above` is the rank of each rank's immediate dominator, the first one's
+    itself."""
 
-    `order` are the reached nodes so that each comes after its dominator.
-    """
-
-    parent: Ids
+    count: int
     order: Ids
+    above: Ids
+
+    @classmethod
+    def of(cls, parent: Ids, order: Ids) -> Dominators:
+        """By the dominator of each node."""
+        rank = _ranks(len(parent), order)
+        above: Ids = rank[parent[order]]
+        above[:1] = 0
+        return cls(len(parent), order, above)
+
+    @cached_property
+    def parent(self) -> Ids:
+        """The node that dominates each one immediately; NONE for the root and what it does not
+        reach."""
+        parent = np.full(self.count, NONE, np.int32)
+        parent[self.order[1:]] = self.order[self.above[1:]]
+        return parent
+
+    @property
+    def rank(self) -> Ids:
+        """Of each node, NONE for what is not reached."""
+        return _ranks(self.count, self.order)
 
     def retained(self, sizes: Ints) -> Ints:
         """Of each node, its own size and that of all nodes that it dominates."""
         total = sizes[self.order].astype(np.int64)
-        loops.add_up(self._parents(), total)
-        totals = np.zeros(len(self.parent), np.int64)
+        loops.add_up(self.above, total)
+        totals = np.zeros(self.count, np.int64)
         totals[self.order] = total
         return totals
-
-    def _parents(self) -> Ids:
-        """The dominator of each node of `order`, as a place in `order`; the first one's is 0."""
-        rank = np.zeros(len(self.parent), np.int32)
-        rank[self.order] = np.arange(len(self.order), dtype=np.int32)
-        found: Ids = rank[self.parent[self.order]]
-        found[:1] = 0
-        return found
 
     def outermost(self, kinds: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether no node of the same kind dominates a node, for every node. Kinds below 0 are
@@ -55,10 +70,16 @@ class Dominators(msgspec.Struct, frozen=True):
         n = len(self.order)
         child, sibling = np.full(n, NONE, np.int32), np.full(n, NONE, np.int32)
         held, apart = np.zeros(int(kinds.max(initial=0)) + 1, np.int32), np.ones(n, bool)
-        loops.outermost(self._parents(), kinds[self.order], child, sibling, held, apart)
-        outermost = np.zeros(len(self.parent), bool)
+        loops.outermost(self.above, kinds[self.order], child, sibling, held, apart)
+        outermost = np.zeros(self.count, bool)
         outermost[self.order] = apart
         return outermost
+
+
+def _ranks(count: int, order: Ids) -> Ids:
+    rank = np.full(count, NONE, np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank
 
 
 def dominators(first: Ints, target: Ids, root: int) -> Dominators:
@@ -76,7 +97,7 @@ def dominators(first: Ints, target: Ids, root: int) -> Dominators:
         result[leaves[kept]] = referrers[kept]
         reached[leaves[kept]] = True
         orders.append(leaves[kept])
-    return Dominators(result, np.concatenate(orders))
+    return Dominators.of(result, np.concatenate(orders))
 
 
 def _plain(first: Ints, target: Ids, root: int) -> Dominators:
@@ -92,10 +113,8 @@ def _plain(first: Ints, target: Ids, root: int) -> Dominators:
     loops.note_referrers(first, target, order, rank, above, n, begin, sources)
     label = np.arange(n, dtype=np.int32)
     loops.semi_nca(above, begin, sources, above.copy(), above.copy(), label, rank)
-    result = np.full(nodes, NONE, np.int32)
     # Numbers in depth-first order: a dominator's is always the lower one.
-    result[order[1:]] = order[label[1:]]
-    return Dominators(result, order)
+    return Dominators(nodes, order, label)
 
 
 class _Chains:
@@ -139,7 +158,7 @@ class _Chains:
         inner = reached[self._before[reached] != NONE]
         parent[inner] = self._before[inner]
         place = rank[self._head[reached]] * len(rank) + self._distance[reached]
-        return Dominators(parent, reached[np.argsort(place)].astype(np.int32))
+        return Dominators.of(parent, reached[np.argsort(place)].astype(np.int32))
 
 
 def _heads(before: Ids) -> tuple[Ids, Ints]:

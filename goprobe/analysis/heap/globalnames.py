@@ -1,4 +1,4 @@
-"""Names of package-level variables that nothing names: by what their pointers lead to.
+"""Names of roots; of package-level variables that nothing names by what their pointers lead to.
 
 In a stripped program a variable is "bss+0x8e0540". What its first pointer leads to has a type where
 anything tells it, and that says what the pointer is: of a slice length and capacity follow.
@@ -21,6 +21,20 @@ _BACKING, _CLOSURE = " backing", "closure "
 _INSIDE = (" groups", " buckets", " table", " directory", " buffer")
 
 
+def root_name(group: RootGroup) -> str:
+    """ "main.cache", "main.work: buf (goroutine 7)", "finalizer of 0x…".
+
+    "*main.cache" is what that variable points at, "&buf" (so the debug information calls it) the
+    pointer in a frame to a variable that was moved to the heap.
+    """
+    if group.kind is RootKind.VARIABLE:
+        function = f"{group.function}: " if group.function else ""
+        if group.several > 1:
+            return f"{function}{group.name} ({group.several:,} goroutines)"
+        return f"{function}{group.name} (goroutine {group.goroutine})"
+    return group.name
+
+
 def global_type(graph: HeapGraph, node: int) -> str:
     """The type of what lies at a root's place, "" where that is not known, or the root has a name
     or type of its own."""
@@ -37,6 +51,13 @@ def global_type(graph: HeapGraph, node: int) -> str:
                 room = int(graph.objects.size[target]) - lead
                 return _pointer_to(graph, graph.shapes[number], group, room)
     return ""
+
+
+def shown_root(graph: HeapGraph, node: int) -> str:
+    """A root's name, with the type of what has no name."""
+    name = root_name(graph.nodes.group(node))
+    kind = global_type(graph, node)
+    return f"{kind} at {name}" if kind else name
 
 
 def _pointer_to(graph: HeapGraph, shape: Shape, group: RootGroup, room: int) -> str:

@@ -16,7 +16,7 @@ from goprobe.analysis.heap.snapshot import HeapSnapshot, Progress
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
 from goprobe.runtime.heap.edges import follow
-from goprobe.runtime.heap.objects import Objects, Resolver, number_objects
+from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.objecttypes import HeapObjects, ObjectTypes
@@ -163,6 +163,16 @@ class HeapGraph:
         self.progress("finding the objects' types")
         pointers = Graph(nodes.first, nodes.offset, nodes.target, nodes.into)
         return self._types.find(pointers, nodes.groups)
+
+    @cached_property
+    def shapes_by_name(self) -> Ids:
+        """Of each shape in use the first one of its name: what several shapes stand for is one row,
+        and what objects of one row hold within each other counts once."""
+        rows = np.zeros(len(self.shapes), np.int32)
+        first: dict[str, int] = {}
+        for number in np.flatnonzero(np.bincount(self.typing.shape)).tolist():
+            rows[number] = first.setdefault(self.shapes[number].name, number)
+        return rows
 
     def type_name(self, node: int) -> str:
         """The type of an object, "" where it is not known."""

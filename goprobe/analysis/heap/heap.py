@@ -2,8 +2,9 @@
 
 The story: the census counts what is allocated. Where more is asked, the heap is taken as a snapshot
 of one moment (`snapshot`), the pointers in it are followed (`graph`), and each question has a part
-of the report: `counts` (types, garbage, roots), `objects` (paths, referrers, one object),
-`dangling`, `profile`. The report is then held against itself (`audit`, `auditgraph`).
+of the report: `counts` (types, garbage, roots), `tree` (who keeps what), `objects` (paths,
+referrers, one object), `dangling`, `profile`. The report is then held against itself (`audit`,
+`auditgraph`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from goprobe.analysis.heap.objects import object_view, paths, referrers
 from goprobe.analysis.heap.profile import samples
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, take
+from goprobe.analysis.heap.tree import kept_tree
 from goprobe.errors import CopyLostError, UsageError, telling
 from goprobe.model.heap import HeapReport
 from goprobe.model.report import Tool
@@ -102,7 +104,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
             report, types=by_type(graph, retained=questions.retained), untyped=untyped(graph)
         )
     if questions.retained:
-        report = replace(report, roots=kept_by_roots(graph))
+        report = replace(report, roots=kept_by_roots(graph), tree=kept_tree(graph))
     if questions.unreachable:
         report = replace(report, unreachable=garbage_by_type(graph))
     if questions.dangling:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from goprobe.analysis.heap.globalnames import global_type
+from goprobe.analysis.heap.globalnames import global_type, root_name
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.analysis.locate.locator import Locator
 from goprobe.binary.dwarf.gotypes import GoType, TypeReader, part_at
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
-from goprobe.runtime.roots.groups import RootGroup, RootKind
+from goprobe.runtime.roots.groups import RootGroup
 
 _MAP_INSIDE = (" table", " directory")
 _MAP_ENTRIES = (" groups", " buckets")
@@ -130,20 +130,6 @@ def selected(name: str, part: str) -> str:
     """A part of a root as Go selects it: those of what a pointer leads to ("*main.cache") by the
     pointer's own name ("main.cache.head")."""
     return (name.removeprefix("*") if part[:1] in (".", "[") else name) + part
-
-
-def root_name(group: RootGroup) -> str:
-    """ "main.cache", "main.work: buf (goroutine 7)", "finalizer of 0x…".
-
-    "*main.cache" is what that variable points at, "&buf" (so the debug information calls it) the
-    pointer in a frame to a variable that was moved to the heap.
-    """
-    if group.kind is RootKind.VARIABLE:
-        function = f"{group.function}: " if group.function else ""
-        if group.several > 1:
-            return f"{function}{group.name} ({group.several:,} goroutines)"
-        return f"{function}{group.name} (goroutine {group.goroutine})"
-    return group.name
 
 
 def _folded(steps: list[str]) -> str:

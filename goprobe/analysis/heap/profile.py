@@ -5,8 +5,8 @@ The cumulative value of a stack is then what its outermost frame retains.
 
 from __future__ import annotations
 
+from goprobe.analysis.heap.globalnames import root_name
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.names import root_name
 from goprobe.model.heap import HeapSample
 
 _DEEPEST = 64

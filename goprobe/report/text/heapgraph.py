@@ -14,13 +14,13 @@ from goprobe.model.heap import (
     HeapReport,
     ObjectView,
     Referrer,
-    RootCount,
     TypeCount,
     Untyped,
 )
 from goprobe.model.location import Location
 from goprobe.model.value import Element
 from goprobe.report import words
+from goprobe.report.text import heaptree
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
@@ -37,12 +37,12 @@ def write(page: Page, report: HeapReport) -> None:
     """Every part of the report that was asked for."""
     most = 1 << 30 if page.options.verbose else _MOST
     _summary(page, report)
+    if report.tree is not UNSET:
+        heaptree.write(page, report.tree)
     if report.types:
         _types(page, "By type", report.types, report.census.bytes, most)
     if report.untyped is not UNSET and report.untyped:
         _untyped(page, report.untyped, most)
-    if report.roots is not UNSET:
-        _roots(page, report.roots, report.census.bytes, most)
     if report.unreachable is not UNSET:
         _garbage(page, report.unreachable, most)
     if report.object is not UNSET:
@@ -132,21 +132,6 @@ def _untyped(page: Page, untyped: Sequence[Untyped], most: int) -> None:
         for u in shown
     ]
     page.table(lines, (_RIGHT, _RIGHT, _NAME), _INDENT)
-
-
-def _roots(page: Page, roots: Sequence[RootCount], whole: int, most: int) -> None:
-    shown = roots[:most]
-    page.heading("Kept by one root alone", (_rest(len(shown), len(roots)), "dim"))
-    page.blank()
-    wide = page.width >= _NARROW
-    lines = []
-    for r in shown:
-        cells = [page.text(words.number(r.objects)), page.text(words.size(r.retained_bytes))]
-        if wide:
-            cells += [_bar(page, r.retained_bytes, whole), page.text((r.kind, "dim"))]
-        lines.append([*cells, page.text(r.name)])
-    head = ["objects", "retained", *(["", ""] if wide else []), "root"]
-    _table(page, head, lines, len(head) - 1)
 
 
 def _garbage(page: Page, types: Sequence[TypeCount], most: int) -> None:

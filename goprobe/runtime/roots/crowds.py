@@ -110,7 +110,9 @@ Alone = Callable[[int, Slot, int, int], None]
 def crowd_group(roots: Roots, count: int, function: str) -> int:
     """The group of all roots of goroutines that stand alike."""
     name = f"{count:,} goroutines in {function}"
-    return roots.group(RootGroup(kind=RootKind.GOROUTINE, name=name))
+    return roots.group(
+        RootGroup(kind=RootKind.GOROUTINE, name=name, function=function, several=count)
+    )
 
 
 def is_many(count: int) -> bool:

@@ -36,8 +36,9 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     `through` are objects whose pointers are roots, too (those with finalizers), and
     `through_rtype` the descriptor of their type, where that is known.
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
-    before a lone pointer in a word that is none: an interface's type, say. `several`: it is a
-    pointer variable of so many goroutines, one root of each; they have no one address.
+    before a lone pointer in a word that is none: an interface's type, say. `several`: it is so many
+    goroutines, or a pointer variable of so many, one root of each; they have no one address.
+    `function` is the frame's of a variable, and the one that a goroutine began with.
     """
 
     kind: RootKind

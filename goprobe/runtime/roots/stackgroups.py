@@ -12,10 +12,12 @@ from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
 class StackGroups:
     """The groups of one goroutine's roots, each made when it is first needed."""
 
-    def __init__(self, roots: Roots, g: Goroutine, owner: int = -1) -> None:
-        """`owner` is the group that they belong to, -1 for one of the goroutine's own."""
+    def __init__(self, roots: Roots, g: Goroutine, began: str, owner: int = -1) -> None:
+        """`began` is the function that it began with. `owner` is the group that they belong to, -1
+        for one of the goroutine's own."""
         self._roots = roots
         self._g = g
+        self._began = began
         self._owner = owner
         self._known: dict[tuple[int, str, int], int] = {}
 
@@ -29,6 +31,7 @@ class StackGroups:
                     name=about,
                     address=self._g.address,
                     goroutine=self._g.id,
+                    function=self._began,
                 )
             )
         return self._owner

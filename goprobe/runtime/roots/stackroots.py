@@ -52,6 +52,7 @@ class StackRoots:
         self.shapes = FrameShapes(world)
         self.templates = Templates()
         self._sent: dict[int, tuple[Sent, ...]] | None = None
+        self._began: dict[int, str] = {}
         self.conservative = 0
 
     def of(self, goroutines: Iterator[Goroutine]) -> Roots:
@@ -101,16 +102,16 @@ class StackRoots:
     def _add_crowd(
         self, roots: Roots, crowd: Crowd, rows: Ints, template: Template, every: list[Goroutine]
     ) -> None:
-        function = self._world.shown_name(self._world.function_name(every[int(rows[0])].start))
+        function = self.began(every[int(rows[0])])
         if any(slot.type is None for slot in template.slots) and self._sent is None:
             self._sent = self._sent_values()
         sent = np.fromiter(self._sent or (), np.uint64)
-        owner = crowd_group(roots, len(rows), function or "code that is not Go's")
+        owner = crowd_group(roots, len(rows), function)
         owned: dict[int, StackGroups] = {}
 
         def alone(row: int, slot: Slot, place: int, value: int) -> None:
             g, cfa = every[row], every[row].sp + slot.cfa
-            groups = owned.setdefault(row, StackGroups(roots, g, owner))
+            groups = owned.setdefault(row, StackGroups(roots, g, function, owner))
             variable = FrameVariable(slot.low, slot.low, slot.name, slot.type)
             if slot.type is None:
                 variable = self.sent_at(g, place, cfa) or variable
@@ -133,7 +134,7 @@ class StackRoots:
                 return False
         except UnreadableError:
             return False
-        groups = StackGroups(roots, g)
+        groups = StackGroups(roots, g, self.began(g))
         for slot in template.slots:
             value = words[slot.index]
             if self._low <= value < self._high:
@@ -143,6 +144,13 @@ class StackRoots:
                     variable = self.sent_at(g, place, cfa) or variable
                 roots.add(groups.variable(cfa, variable, slot.function), place, value)
         return True
+
+    def began(self, g: Goroutine) -> str:
+        """The function that a goroutine began with."""
+        if g.start not in self._began:
+            name = self._world.shown_name(self._world.function_name(g.start))
+            self._began[g.start] = name or "code that is not Go's"
+        return self._began[g.start]
 
     def sent_at(self, g: Goroutine, place: int, cfa: int) -> FrameVariable | None:
         """The value at an address of a goroutine's stack that a channel knows of."""
@@ -182,7 +190,7 @@ class _Stack:
         self._world = finder._world
         self._roots = roots
         self._g = g
-        self._groups = StackGroups(roots, g)
+        self._groups = StackGroups(roots, g, finder.began(g))
         self._own: list[MachineFrame] = []
         self._complete = False
         self._base = 0

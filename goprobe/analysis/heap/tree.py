@@ -1,0 +1,219 @@
+"""Who keeps the heap, as one tree whose rows sum to what can be reached.
+
+It is the tree of dominators with what is alike in one row (see `kinds`): objects of one type, roots
+of one meaning. What several roots (or objects) hold together nobody holds alone: it is below a row
+of its own, which names them. They are those beside it in that tree, of the same dominator, from
+below which something points at it, or at what holds it together with others.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.analysis.heap import treeloops as loops
+from goprobe.analysis.heap.dominators import Dominators
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.kinds import Kinds, kinds_of
+from goprobe.model.address import Address
+from goprobe.model.heap import REST, SEVERAL, TreeNode
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+
+_DEEPEST = 6
+_MOST_ROWS = 1 << 15
+_ROOM = 9  # kinds that hold something together, as far as they are told apart
+_MOST_ROOTS, _MOST_CHILDREN = 200, 20
+_LEAST = 2000  # a row of which there go so many into the whole is not told by itself
+_NONE, _ABOVE = -1, (1 << 31) - 1
+
+
+class Joint(msgspec.Struct, frozen=True):
+    """What nobody holds alone: `place` of each rank among them, -1 for none; the `number` of each
+    one's set of holders, and those `sets` (ascending kinds, filled up with _ABOVE)."""
+
+    place: Ids
+    number: Ids
+    sets: Ids
+
+    @property
+    def only(self) -> Ids:
+        """The kind of all holders in a set, -1 where they are of several."""
+        return np.where(self.sets[:, 1] == _ABOVE, self.sets[:, 0], _NONE).astype(np.int32)
+
+
+class _Rows(msgspec.Struct, frozen=True):
+    """`of` is the row of each rank (see into_rows); `above` and `kind` are of each row."""
+
+    of: Ids
+    above: list[int]
+    kind: list[int]
+
+
+def kept_tree(graph: HeapGraph) -> tuple[TreeNode, ...]:
+    """The rows below everything that can be reached, those that keep most first."""
+    kinds = kinds_of(graph)
+    joint = held_together(graph.nodes.first, graph.nodes.target, graph.dominators, kinds.of)
+    rows = _rows(graph, kinds, joint)
+    return _Tree(graph, kinds, joint, rows).top()
+
+
+def held_together(first: Ints, target: Ids, found: Dominators, kind: Ids) -> Joint:
+    """Which ranks nobody holds alone, and who does so together; `kind` is of each node."""
+    order, above, rank = found.order, found.above, found.rank
+    direct = np.zeros(len(order), np.uint8)
+    direct[:1] = 1
+    loops.mark_direct(first, target, order, rank, above, direct)
+    some = np.flatnonzero(direct == 0)
+    place = np.full(len(order), _NONE, np.int32)
+    place[some] = np.arange(len(some), dtype=np.int32)
+    if not len(some):
+        return Joint(place, np.zeros(0, np.int32), np.zeros((0, _ROOM), np.int32))
+    is_joint = np.zeros(found.count, np.bool_)
+    is_joint[order[some]] = True
+    edges = int(np.count_nonzero(is_joint[target]))
+    holders, held = np.zeros(edges, np.int32), np.zeros(edges, np.int32)
+    child, sibling = np.full(len(order), _NONE, np.int32), np.full(len(order), _NONE, np.int32)
+    depth, way = np.zeros(len(order), np.int32), np.zeros(len(order), np.int32)
+    count = loops.joint_edges(
+        first, target, order, rank, above, place, child, sibling, depth, way, holders, held
+    )
+    del child, sibling, depth, way, rank
+    sets = np.full((len(some), _ROOM), _ABOVE, np.int32)
+    flat = sets.reshape(-1)
+    begin, follow = np.zeros(len(some) + 2, np.int32), np.zeros(count, np.int32)
+    queue, waits = np.zeros(len(some), np.int32), np.zeros(len(some), np.uint8)
+    loops.spread(
+        holders, held, count, kind[order], place, begin, follow, _ROOM, flat, queue, waits
+    )  # fmt: skip
+    number = np.zeros(len(some), np.int32)
+    room = np.full(1 << (2 * len(some)).bit_length(), _NONE, np.int32)
+    different = loops.number_sets(flat, _ROOM, room, number)
+    example = np.zeros(different, np.int64)
+    example[number] = np.arange(len(some))
+    return Joint(place, number, sets[example])
+
+
+def _rows(graph: HeapGraph, kinds: Kinds, joint: Joint) -> _Rows:
+    found = graph.dominators
+    of = np.zeros(len(found.order), np.int32)
+    above, kind, depth = (np.zeros(_MOST_ROWS, np.int32) for _ in range(3))
+    kind[0] = _NONE
+    room = np.full(2 * _MOST_ROWS, _NONE, np.int32)
+    count = loops.into_rows(
+        found.above, kinds.of[found.order], joint.place, joint.number, joint.only,
+        len(kinds.every), _DEEPEST, room, of, above, kind, depth,
+    )  # fmt: skip
+    return _Rows(of, above[:count].tolist(), kind[:count].tolist())
+
+
+class _Tree:
+    """Rows as what is reported."""
+
+    def __init__(self, graph: HeapGraph, kinds: Kinds, joint: Joint, rows: _Rows) -> None:
+        self._graph, self._kinds, self._joint, self._rows = graph, kinds, joint, rows
+        order, n, count = graph.dominators.order, len(graph.objects), len(rows.above)
+        object_ = order < n
+        shown = object_ & (rows.of >= 0)
+        size = np.zeros(len(order), np.int64)
+        size[object_] = graph.objects.size[order[object_]]
+        row = np.where(rows.of >= 0, rows.of, -1 - rows.of)
+        self._objects = _counted(row[shown], count).tolist()
+        self._bytes = _counted(row[shown], count, size[shown]).tolist()
+        self._all_objects = _counted(row[object_], count).tolist()
+        self._all_bytes = _counted(row[object_], count, size[object_]).tolist()
+        self._example = self._largest(row, shown, count)
+        self._below: list[list[int]] = [[] for _ in range(count)]
+        for at in range(count - 1, 0, -1):
+            up = rows.above[at]
+            self._below[up].append(at)
+            self._all_objects[up] += self._all_objects[at]
+            self._all_bytes[up] += self._all_bytes[at]
+        self._least = self._all_bytes[0] // _LEAST
+
+    def _largest(self, row: Ids, shown: NDArray[np.bool_], count: int) -> list[int]:
+        """Of each row the object of it that keeps most, -1 for none."""
+        order = self._graph.dominators.order
+        nodes, row = order[shown], row[shown]
+        kept = self._graph.retained[nodes]
+        most = np.zeros(count, np.int64)
+        np.maximum.at(most, row, kept)
+        best = kept == most[row]
+        example = np.full(count, _NONE, np.int64)
+        example[row[best]] = nodes[best]
+        found: list[int] = example.tolist()
+        return found
+
+    def top(self) -> tuple[TreeNode, ...]:
+        return self._children(0, _MOST_ROOTS)
+
+    def _children(self, row: int, most: int) -> tuple[TreeNode, ...]:
+        below = [r for r in self._below[row] if self._all_bytes[r]]
+        below.sort(key=lambda r: (-self._all_bytes[r], r))
+        told = [r for r in below[:most] if self._all_bytes[r] >= self._least]
+        left = below[len(told) :]
+        if len(left) == 1:
+            told, left = below, []
+        made = [self._node(r) for r in told]
+        if rest := self._rest(row, told, left):
+            made.append(rest)
+        return tuple(made)
+
+    def _rest(self, row: int, told: list[int], left: list[int]) -> TreeNode | None:
+        """What is below a row besides those that are `told`: the others, and what is too deep."""
+        size = self._all_bytes[row] - self._bytes[row] - sum(self._all_bytes[r] for r in told)
+        objects = self._all_objects[row] - self._objects[row]
+        objects -= sum(self._all_objects[r] for r in told)
+        if not size:
+            return None
+        return TreeNode(
+            what=f"{len(left):,} smaller ones" if left else "further down",
+            kind=REST,
+            address=self._address(left[0] if left else row),
+            objects=objects,
+            bytes=size,
+            retained_bytes=size,
+            retained_objects=objects,
+        )
+
+    def _node(self, row: int) -> TreeNode:
+        number, every = self._rows.kind[row], self._kinds.every
+        holders: tuple[str, ...] = ()
+        more = False
+        if number < len(every):
+            what, kind = every[number].name, every[number].what
+        else:
+            members = self._joint.sets[number - len(every)].tolist()
+            named = [every[m].name for m in members if m != _ABOVE]
+            holders, more = tuple(named[: _ROOM - 1]), len(named) == _ROOM
+            what, kind = f"held by several: {_listed(holders, more=more)}", SEVERAL
+        return TreeNode(
+            what=what,
+            kind=kind,
+            address=self._address(row),
+            objects=self._objects[row],
+            bytes=self._bytes[row],
+            retained_bytes=self._all_bytes[row],
+            retained_objects=self._all_objects[row],
+            held_by=holders,
+            more_holders=more,
+            children=self._children(row, _MOST_CHILDREN),
+        )
+
+    def _address(self, row: int) -> Address:
+        """That of its largest object, or of the largest one below."""
+        while self._example[row] < 0 and self._below[row]:
+            row = max(self._below[row], key=lambda r: self._all_bytes[r])
+        node = self._example[row]
+        return Address(self._graph.address(node) if node >= 0 else 0)
+
+
+def _counted(rows: Ids, count: int, weights: Ints | None = None) -> Ints:
+    return np.bincount(rows, weights=weights, minlength=count).astype(np.int64)
+
+
+def _listed(names: tuple[str, ...], *, more: bool) -> str:
+    if more:
+        return f"{', '.join(names)} and more"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
