@@ -15,10 +15,14 @@ _DEEPEST = 2
 _SHARE = 20  # what is told below a row is at least such a part of the whole
 _VERBOSELY = 10  # so many times more with -v, and as deep as the report goes
 _BAR_CELLS = 10
-_WIDE = 100
+_WIDE, _NARROW = 100, 60
 _INDENT = 2
 _RIGHT = Column(right=True)
-_NAME = Column(elastic=True, least=16)
+_COLUMNS = (
+    ("retained", _RIGHT), ("objects", _RIGHT), ("kept by", Column(elastic=True, least=16)),
+    ("for example", _RIGHT),
+)  # fmt: skip
+_BAR = ("", Column())
 
 
 def write(page: Page, tree: Sequence[TreeNode]) -> None:
@@ -32,29 +36,30 @@ def write(page: Page, tree: Sequence[TreeNode]) -> None:
         (rest if len(shown) < len(tree) else "", "dim"),
     )
     page.blank()
-    wide = page.width >= _WIDE
-    head = ["retained", "objects", *([""] if wide else []), "kept by", "for example"]
-    columns = [_RIGHT, _RIGHT, *([Column()] if wide else []), _NAME, _RIGHT]
-    lines = [[page.text((word, "dim")) for word in head]]
+    columns = _COLUMNS[: 4 if page.width >= _NARROW else 3]
+    if page.width >= _WIDE:
+        columns = (*columns, _BAR)
+    head = [page.text((name, "dim")) for name, _ in columns]
+    lines = [head]
     least = whole // (_SHARE * _VERBOSELY if verbose else _SHARE)
     for row in shown:
-        lines += _lines(page, row, least, whole, wide=wide)
-    page.table(lines, columns, _INDENT)
+        lines += (line[: len(columns)] for line in _lines(page, row, least, whole))
+    page.table(lines, [column for _, column in columns], _INDENT)
 
 
 def _lines(
-    page: Page, row: TreeNode, least: int, whole: int, depth: int = 0, *, wide: bool
+    page: Page, row: TreeNode, least: int, whole: int, depth: int = 0
 ) -> Iterator[list[Text]]:
-    bar = page.bar(row.retained_bytes, whole, _BAR_CELLS)
+    """What all columns have for a row and those below it."""
     lead = "  " * (depth - 1) + page.glyphs.last if depth else ""
     yield [
         page.text(words.size(row.retained_bytes)),
         page.text(words.number(row.retained_objects)),
-        *([page.text((bar.ljust(_BAR_CELLS), "yellow"))] if wide else []),
         page.text((lead, "dim"), (row.what, "dim" if row.kind == REST else "")),
         page.text((str(row.address) if int(row.address) else "", "dim")),
+        page.text((page.bar(row.retained_bytes, whole, _BAR_CELLS), "yellow")),
     ]
     if depth < _DEEPEST or page.options.verbose:
         for child in row.children:
             if child.retained_bytes >= least and child.kind != REST:
-                yield from _lines(page, child, least, whole, depth + 1, wide=wide)
+                yield from _lines(page, child, least, whole, depth + 1)
