@@ -19,13 +19,13 @@ class _Ours(threading.local):
         self.blocks: list[tuple[object, set[signal.Signals]]] = []
         self.before: set[int] = set()  # what was blocked before any of them
 
-    def hold(self, by: object, wanted: set[signal.Signals]) -> None:
+    def block(self, by: object, wanted: set[signal.Signals]) -> None:
         if not self.blocks:
             self.before = {int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
         self.blocks.append((by, wanted))
         signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
 
-    def let_go(self, by: object) -> None:
+    def unblock(self, by: object) -> None:
         freed = {number for owner, wanted in self.blocks if owner is by for number in wanted}
         self.blocks[:] = [block for block in self.blocks if block[0] is not by]
         kept = {number for _, wanted in self.blocks for number in wanted}
@@ -39,16 +39,16 @@ _ours = _Ours()
 def signals_deferred() -> Iterator[set[int]]:
     """Hold Ctrl-C, Ctrl-Z and their kin back until the block ends, so that it is done whole.
 
-    Yields the signals that were blocked before anything was held: what a program that is started
+    Yields the signals that were blocked before any of ours: what a program that is started
     in it is to have. A thread that is started in it never gets any: the kernel would give it those
     that the main thread holds back.
     """
     by = object()
     try:
-        _ours.hold(by, _ENDS | _STOPS)
+        _ours.block(by, _ENDS | _STOPS)
         yield set(_ours.before)
     finally:
-        _ours.let_go(by)
+        _ours.unblock(by)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def stops_held() -> Iterator[None]:
     by = object()
     try:
         with signals_deferred():
-            _ours.hold(by, _STOPS)
+            _ours.block(by, _STOPS)
         yield
     finally:
-        _ours.let_go(by)
+        _ours.unblock(by)

@@ -81,7 +81,7 @@ def _opened_core(process: Process) -> CoreTarget:
 
 
 def answer(
-    process: Process, output: Output, report_type: type, ask: Callable[[AnyTarget], object]
+    process: Process, output: Output, report_type: type, question: Callable[[AnyTarget], object]
 ) -> int:
     """Opens the process, asks, writes the report, which is a `report_type`. The exit code is 0."""
     from goprobe.cli.output import destination
@@ -91,7 +91,7 @@ def answer(
     with Progress() as progress:
         progress(f"reading {process.process}")
         target = opened(process)
-        report = ask(target)
+        report = question(target)
     place.deliver(report)
     tell_of_stop(process, report)
     return ended(target)

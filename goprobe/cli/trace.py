@@ -83,13 +83,16 @@ def _compare(request: TraceRequest, output: Output) -> int:
 
 
 def _delivered(
-    request: TraceRequest, output: Output, ask: Callable[[TraceRequest], object], report_type: type
+    request: TraceRequest,
+    output: Output,
+    question: Callable[[TraceRequest], object],
+    report_type: type,
 ) -> int:
     from goprobe.cli.output import destination
     from goprobe.cli.progress import Progress
 
     place = destination(output, report_type)
     with Progress() as progress:
-        report = ask(replace(request, stdout_fd=place.program_stdout, progress=progress))
+        report = question(replace(request, stdout_fd=place.program_stdout, progress=progress))
     place.deliver(report, variables=request.variables)
     return 0

@@ -15,7 +15,7 @@ import msgspec
 from goprobe.analysis.locate.wholeregions import whole_regions
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Region
-from goprobe.report.uses import Use, held, use_of
+from goprobe.report.uses import Use, present, use_of
 
 ROWS = 14
 GAP_WORTH_SHOWING = 64 << 20
@@ -37,11 +37,11 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The memory of one use in a row: its bytes, and how many of them are `held` (see uses.py)."""
+    """The memory of one use in a row: its bytes, and how many of them are present (see uses.py)."""
 
     use: Use
     size: int
-    held: int
+    present: int
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +82,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return sum(part.size for part in self.parts)
 
     @property
-    def held(self) -> int:
-        return sum(part.held for part in self.parts)
+    def present(self) -> int:
+        return sum(part.present for part in self.parts)
 
     @property
     def names(self) -> list[str]:
@@ -257,15 +257,15 @@ def _row(
 
 
 def totals(drawn: Iterable[Row]) -> tuple[Part, ...]:
-    """What all rows together are used for, most bytes held first: the sums of a picture."""
+    """What all rows together are used for, most bytes present first: the sums of a picture."""
     sums: dict[Use, list[int]] = {}
     for row in drawn:
         for part in () if row.inside else row.parts:
             whole = sums.setdefault(part.use, [0, 0])
             whole[0] += part.size
-            whole[1] += part.held
+            whole[1] += part.present
     parts = (Part(use, *whole) for use, whole in sums.items())
-    return tuple(sorted(parts, key=lambda part: (-part.held, -part.size)))
+    return tuple(sorted(parts, key=lambda part: (-part.present, -part.size)))
 
 
 def _parts(regions: Sequence[Region]) -> tuple[Part, ...]:
@@ -273,7 +273,7 @@ def _parts(regions: Sequence[Region]) -> tuple[Part, ...]:
     for region in regions:
         sizes = sums.setdefault(use_of(region), [0, 0])
         sizes[0] += region.size
-        sizes[1] += held(region)
+        sizes[1] += present(region)
     parts = (Part(use, *sizes) for use, sizes in sums.items())
     return tuple(sorted(parts, key=lambda part: -part.size))
 

@@ -46,7 +46,7 @@ def use_of(region: Region) -> Use:
     return _OF_LABEL.get((region.kind, region.label)) or _OF_KIND[region.kind]
 
 
-def held(region: Region) -> int:
+def present(region: Region) -> int:
     """How many bytes of a region are there: resident, or in the core file that it is read from."""
     for count in (region.rss, region.stored):
         if count is not msgspec.UNSET:

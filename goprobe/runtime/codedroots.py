@@ -36,7 +36,7 @@ class CodedRoots:
             head = layout.offset("cleanupQueue", "all")
             queues = self.taken("runtime.freeSpecial")
             by_name["gcCleanups"] = {queue for queue in queues if queue + head in heads}
-        return {name: next(iter(places)) for name, places in by_name.items() if len(places) == 1}
+        return {name: next(iter(heads)) for name, heads in by_name.items() if len(heads) == 1}
 
     def used(self, function: str) -> set[int]:
         """The static addresses that a function uses; none where it has no code."""

@@ -117,9 +117,11 @@ class ObjectTypes:
     def part_at(self, shape: Shape, at: int) -> tuple[str, GoType, int] | None:
         """What lies at a byte offset of values of a shape, which may be several in a row: its name
         as Go selects it, its type, and how far into it that is. None without debug information."""
-        if shape.kind is None:
+        if shape.go_type is None:
             return None
-        return part_at(self._world.program.debug.types, shape.kind, at % max(shape.kind.size, 1))
+        return part_at(
+            self._world.program.debug.types, shape.go_type, at % max(shape.go_type.size, 1)
+        )
 
     # What tells of them
 

@@ -84,7 +84,7 @@ def test_page_without_a_script_says_as_much(window: Browser, tmp_path: Path, kin
 @pytest.mark.races("a browser lays out and animates in its own time")
 def test_the_header_points_at_its_bytes(window: Browser, tmp_path: Path) -> None:
     window.open(_page(tmp_path, trace()))
-    shown = "document.querySelectorAll('.stop:not([hidden]) .thing b')"
+    shown = "document.querySelectorAll('.stop:not([hidden]) .item b')"
     labels = f"return [...{shown}].map(e => e.innerText)"
     assert '"Hello, Go!"' in window.ask(labels)
     assert "msg" in window.ask(labels)

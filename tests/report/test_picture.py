@@ -8,7 +8,7 @@ from msgspec import structs
 from goprobe.model.location import Kind, Region
 from goprobe.report.picture import Mark, Row, rows, totals
 from goprobe.report.text.memory import notes
-from goprobe.report.uses import held, use_of
+from goprobe.report.uses import present, use_of
 from tests.report.samples import LITERAL, MSG, STACK, memory, region
 
 
@@ -109,10 +109,10 @@ def test_rows_lose_no_use_no_right_and_no_byte(
         regions.append(structs.replace(made, rss=pages * 7))
         at = made.high
     found = [row for row in rows(regions, limit=limit) if not row.inside]
-    whole = {part.use: (part.size, part.held) for part in totals(found)}
+    whole = {part.use: (part.size, part.present) for part in totals(found)}
     for use in {use_of(r) for r in regions}:
         mine = [r for r in regions if use_of(r) == use]
-        assert whole[use] == (sum(r.size for r in mine), sum(held(r) for r in mine))
+        assert whole[use] == (sum(r.size for r in mine), sum(present(r) for r in mine))
     for row in found:
         inside = [r for r in regions if row.low <= r.low < row.high]
         used = [r for r in inside if r.kind is not Kind.RESERVED] or inside

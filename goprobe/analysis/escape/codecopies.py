@@ -31,11 +31,11 @@ class Copies:
     def __init__(
         self, lines: CodeLines, canonical: Callable[[str], str], own: Callable[[str], bool]
     ) -> None:
-        names = {file: canonical(file) for file, _ in lines.places}
+        names = {file: canonical(file) for file, _ in lines.by_line}
         wanted = {file for file, name in names.items() if own(name)}
         self._lines, self._names = lines, names
         self._places: dict[tuple[str, int], dict[Copy, Starts]] = {}
-        for (file, line), copies in lines.places.items():
+        for (file, line), copies in lines.by_line.items():
             if file in wanted:
                 self._places.setdefault((names[file], line), {}).update(copies)
         self.functions = tuple(
@@ -76,7 +76,7 @@ class Copies:
     def starts_of_line(self, call: AllocationCall) -> list[int]:
         """Where the code of a call's own line begins, in the function that holds the call."""
         inner = call.frames[0]
-        copies = self._lines.places.get((inner.file, inner.line), {})
+        copies = self._lines.by_line.get((inner.file, inner.line), {})
         return [pc for (entry, _), starts in copies.items() if entry == call.entry for pc in starts]
 
     def starts_around(self, call: AllocationCall) -> Iterator[int]:

@@ -230,14 +230,14 @@ class Joiner:
                 waiting.setdefault((plan.predicted.file, plan.function), []).append(plan)
         rest = []
         for anchored in left:
-            fitting = [
+            candidates = [
                 plan
                 for plan in waiting.get((anchored.place[0], anchored.function), ())
                 if not plan.calls
                 and self._score(anchored, plan) > _REFUSED
                 and self._type_score(anchored.call, plan.predicted.shape) > 0
             ]
-            near = sorted(fitting, key=lambda p: abs(p.predicted.line - anchored.place[1]))
+            near = sorted(candidates, key=lambda p: abs(p.predicted.line - anchored.place[1]))
             rest += self._assign(near[:1], [anchored])
         return rest
 

@@ -87,7 +87,7 @@ _OBJECT_LIMIT = 64
 class CodeLines:
     """The facts of every line of the functions asked for, by (file, line).
 
-    Once they are there, `places` knows where the code of a line begins in each copy of it, and
+    Once they are there, `by_line` knows where the code of a line begins in each copy of it, and
     `functions` the code of each function by its name, inlined ones too. That may be in several
     places, not all of which run when the line does. The optimiser moves instructions of a line to
     where the line is not reached: it begins where its code acts, if that does; else where the debug
@@ -107,7 +107,7 @@ class CodeLines:
         self._optimised = optimised
         self._elf = elf
         self._kinds = _StaticKinds(elf)
-        self.places: dict[tuple[str, int], dict[Copy, Starts]] = {}
+        self.by_line: dict[tuple[str, int], dict[Copy, Starts]] = {}
         self.functions: dict[str, FunctionLines] = {}
         self._statements, self._begins = statements, frozenset(statements)
         self._weights: dict[int, Weight] = {}
@@ -185,7 +185,7 @@ class CodeLines:
         for frame in reversed(frames):
             copy = entry, way
             if frame.line:
-                self._set(self.places.setdefault((frame.file, frame.line), {}), copy, start)
+                self._set(self.by_line.setdefault((frame.file, frame.line), {}), copy, start)
                 known = self.functions.get(frame.function)
                 if known is None:
                     known = self.functions[frame.function] = FunctionLines(

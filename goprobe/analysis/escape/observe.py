@@ -160,7 +160,7 @@ class _Sweeps:
     def __init__(self, program: GoProgram) -> None:
         self._program = program
         self._count = 0
-        self.found: dict[str, DanglingPointer] = {}
+        self.dangling: dict[str, DanglingPointer] = {}
         self.warnings: list[str] = []
 
     def between(self, memory: Memory) -> None:
@@ -186,7 +186,7 @@ class _Sweeps:
             told = DanglingPointer(
                 pointer.source, pointer.target, when, pointer.function, pointer.file, pointer.line
             )
-            self.found.setdefault(pointer.source, told)
+            self.dangling.setdefault(pointer.source, told)
 
 
 def _observed(
@@ -210,7 +210,7 @@ def _observed(
         results=results.by_call,
         witnessed=results.witnessed,
         executed=results.executed,
-        dangling=tuple(sweeps.found.values()),
+        dangling=tuple(sweeps.dangling.values()),
         warnings=tuple(dict.fromkeys(sweeps.warnings)),
         partial=outcome.why if outcome.partial else "",
         exit=_exit(outcome),

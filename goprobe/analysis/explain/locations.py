@@ -163,8 +163,8 @@ def copies_share(study: Study) -> Measured:
     if not all(n in by_name for n in _SHARED):
         why = "the strings of the probe program could not be read"
         return unseen(why, f"the probe program's variables: {', '.join(by_name) or 'none'}")
-    held = {n: by_name[n].data for n in _SHARED}
-    at = {n: int(d.address) for n, d in held.items() if d is not UNSET}
+    pointed = {n: by_name[n].data for n in _SHARED}
+    at = {n: int(d.address) for n, d in pointed.items() if d is not UNSET}
     copied = at["copied"] == at["first"]
     part = at["part"] == at["first"] + 7
     again = at["again"] == at["first"]

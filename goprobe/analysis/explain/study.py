@@ -130,19 +130,19 @@ class Study:
                 bias=session.bias,
                 gdb=session.gdb_version,
             )
-            places: list[BreakLocation] = []
+            locations: list[BreakLocation] = []
             for where in breaks:
                 try:
-                    places += session.resolve((where,))
+                    locations += session.resolve((where,))
                 except UsageError:
                     continue
-            if "fmt.Println" in breaks and not any(p.reason == "fmt.Println" for p in places):
-                places += _lines_of_main(prepared.program)
-            session.break_at(places)
-            self._follow(session, run, places)
+            if "fmt.Println" in breaks and not any(p.reason == "fmt.Println" for p in locations):
+                locations += _lines_of_main(prepared.program)
+            session.break_at(locations)
+            self._follow(session, run, locations)
         return run
 
-    def _follow(self, session: Session, run: Run, places: Sequence[BreakLocation]) -> None:
+    def _follow(self, session: Session, run: Run, locations: Sequence[BreakLocation]) -> None:
         while True:
             try:
                 event, view, _ = session.run()
@@ -163,7 +163,7 @@ class Study:
             run.stops.append(view.stop(where or event.detail))
             _look_around(run, view)
             if len(run.stops) == _STOPS:
-                for each in {place.reason for place in places} - {_END}:
+                for each in {place.reason for place in locations} - {_END}:
                     session.clear_breakpoints(each)
 
     def in_scratch(self, question: Callable[[Session, StopView], StopEvent]) -> tuple[str, str]:

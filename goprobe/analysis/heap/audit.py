@@ -108,8 +108,8 @@ def retained_fits(facts: HeapFacts) -> Iterator[str]:
             yield f"{t.type} has {t.bytes} bytes and retains {t.retained_bytes}"
     # A goroutine's variables are parts of what it keeps itself.
     roots = [r for r in report.roots or () if r.kind != RootKind.VARIABLE]
-    if (held := sum(r.retained_bytes for r in roots)) > graph.reachable_bytes:
-        yield f"the roots alone retain {held} of {graph.reachable_bytes} reachable bytes"
+    if (retained := sum(r.retained_bytes for r in roots)) > graph.reachable_bytes:
+        yield f"the roots alone retain {retained} of {graph.reachable_bytes} reachable bytes"
 
 
 @check("the garbage told by type is all that no root leads to")

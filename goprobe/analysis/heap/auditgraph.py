@@ -86,8 +86,8 @@ def _some_of_each(graph: HeapGraph) -> Iterator[int]:
     last[shape] = nodes
     first[shape[::-1]] = nodes[::-1]
     for number in np.flatnonzero(first >= 0)[:_SHAPES_LOOKED_AT].tolist():
-        kind = graph.shapes[number].kind if number else None
-        if kind is not None and kind.size == graph.shapes[number].size:
+        go_type = graph.shapes[number].go_type if number else None
+        if go_type is not None and go_type.size == graph.shapes[number].size:
             yield from {int(first[number]), int(last[number])}
 
 

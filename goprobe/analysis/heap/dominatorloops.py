@@ -146,9 +146,9 @@ def add_up(above: Row, total: Row) -> int:
 
 
 @loop
-def outermost(above: Row, kinds: Row, child: Row, sibling: Row, held: Row, apart: Row) -> int:
+def outermost(above: Row, kinds: Row, child: Row, sibling: Row, on_path: Row, apart: Row) -> int:
     """Whether nothing above a rank is of its kind; kinds below 0 are none. `child` and `sibling`
-    are -1, `held` (of each kind) 0 in the beginning."""
+    are -1, `on_path` (of each kind, how many are above) 0 in the beginning."""
     for node in range(len(above) - 1, 0, -1):
         sibling[node] = child[above[node]]
         child[above[node]] = node
@@ -156,12 +156,12 @@ def outermost(above: Row, kinds: Row, child: Row, sibling: Row, held: Row, apart
     while True:
         kind = kinds[node]
         if kind >= 0:
-            apart[node] = held[kind] == 0
-            held[kind] += 1
+            apart[node] = on_path[kind] == 0
+            on_path[kind] += 1
         down = child[node]
         while down < 0:
             if kinds[node] >= 0:
-                held[kinds[node]] -= 1
+                on_path[kinds[node]] -= 1
             if node == 0:
                 return 0
             down = sibling[node]

@@ -69,8 +69,8 @@ class Dominators(msgspec.Struct, frozen=True, dict=True):
         """
         n = len(self.order)
         child, sibling = np.full(n, NONE, np.int32), np.full(n, NONE, np.int32)
-        held, apart = np.zeros(int(kinds.max(initial=0)) + 1, np.int32), np.ones(n, bool)
-        loops.outermost(self.above, kinds[self.order], child, sibling, held, apart)
+        on_path, apart = np.zeros(int(kinds.max(initial=0)) + 1, np.int32), np.ones(n, bool)
+        loops.outermost(self.above, kinds[self.order], child, sibling, on_path, apart)
         outermost = np.zeros(self.count, bool)
         outermost[self.order] = apart
         return outermost
@@ -88,10 +88,10 @@ def dominators(first: Ints, target: Ids, root: int) -> Dominators:
         return _plain(first, target, root)
     first, target, pruned = _without_leaves(first, target, root)
     chains = _Chains(first, target, root)
-    found = chains.expanded(_plain(chains.first, chains.target, root))
-    result, orders = found.parent, [found.order]
+    tree = chains.expanded(_plain(chains.first, chains.target, root))
+    result, orders = tree.parent, [tree.order]
     reached = np.zeros(len(result), bool)
-    reached[found.order] = True
+    reached[tree.order] = True
     for leaves, referrers in reversed(pruned):
         kept = reached[referrers]
         result[leaves[kept]] = referrers[kept]
@@ -144,17 +144,17 @@ class _Chains:
         self.first = np.zeros(n + 1, np.int64)
         np.cumsum(np.bincount(source, minlength=n), out=self.first[1:])
 
-    def expanded(self, found: Dominators) -> Dominators:
+    def expanded(self, tree: Dominators) -> Dominators:
         """The dominators of the graph with its chains, from those of the one without."""
         if not self._some:
-            return found
+            return tree
         rank = np.full(len(self._head), NONE, np.int64)
-        rank[found.order] = np.arange(len(found.order))
+        rank[tree.order] = np.arange(len(tree.order))
         reached = np.flatnonzero(rank[self._head] != NONE)
         parent = np.full(len(rank), NONE, np.int32)
-        heads = found.order[1:]
+        heads = tree.order[1:]
         # All that leads out of a chain leaves from its last node.
-        parent[heads] = self._tail[found.parent[heads]]
+        parent[heads] = self._tail[tree.parent[heads]]
         inner = reached[self._before[reached] != NONE]
         parent[inner] = self._before[inner]
         place = rank[self._head[reached]] * len(rank) + self._distance[reached]

@@ -64,8 +64,8 @@ class Names:
         if group.address or place:
             location = self._locator.locate(group.address or place)
             detail = dict(location.detail) | {"root": str(group.kind)}
-            if kind := global_type(self._graph, node):
-                detail["type"], name = kind, f"{kind} at {name}"
+            if type_name := global_type(self._graph, node):
+                detail["type"], name = type_name, f"{type_name} at {name}"
             return Location(location.kind, location.address, name, detail, location.evidence)
         detail = {"root": str(group.kind), "goroutine": group.goroutine}
         kind = Kind.GOROUTINE_STACK if group.goroutine else Kind.RUNTIME
@@ -89,7 +89,7 @@ class Names:
         shape = graph.shapes[int(graph.typing.shape[source])]
         if shape.part[0]:
             part, into = graph.shapes[shape.part[0]], shape.part[1]
-            if part.kind is None or not into <= at < into + max(part.size, 1):
+            if part.go_type is None or not into <= at < into + max(part.size, 1):
                 return f"+{at:#x}"
             shape, at = part, at - into
         if shape.name.endswith(_MAP_ENTRIES):
@@ -98,11 +98,11 @@ class Names:
             return ""
         if shape.name.endswith((" backing", " buffer")) and shape.size:
             index, at = divmod(at, shape.size)
-            inner = field_at(self._types, shape.kind, at) if shape.kind else ""
+            inner = field_at(self._types, shape.go_type, at) if shape.go_type else ""
             return f"[{index}]{inner}"
-        if shape.kind is None:
+        if shape.go_type is None:
             return f"+{at:#x}"
-        field = field_at(self._types, shape.kind, at % max(shape.size, 8))
+        field = field_at(self._types, shape.go_type, at % max(shape.size, 8))
         return "" if shape.name.startswith("map[") else field
 
     def root_part(self, group: RootGroup, offset: int) -> str:

@@ -33,7 +33,7 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     """Edges of node i are those from first[i] to first[i + 1], heap pointers and roots alike.
 
     `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in
-    particular), `into` where in the target it points, in bytes. `places` are the addresses of the
+    particular), `into` where in the target it points, in bytes. `addresses` are those of the
     roots' pointers, which follow the `heap_edges`; 0 is a register, or no pointer at all.
     """
 
@@ -44,7 +44,7 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     target: Ids
     into: Offsets
     heap_edges: int
-    places: Words
+    addresses: Words
     strays: Strays
     root_strays: tuple[RootStray, ...]
     notes: tuple[str, ...]
@@ -69,7 +69,7 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     def place(self, source: int, edge: int) -> int:
         """The address of the pointer that an edge out of `source` is; 0 where it has none."""
         if edge >= self.heap_edges:
-            return int(self.places[edge - self.heap_edges])
+            return int(self.addresses[edge - self.heap_edges])
         return int(self.objects.base[source]) + 8 * int(self.offset[edge])
 
     def sizes(self) -> Ints:
@@ -106,7 +106,7 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
         return np.concatenate((have, np.minimum(more, NO_OFFSET).astype(np.uint32)))
 
     targets = np.concatenate([p[2] for p in parts])[order].astype(np.int32)
-    places = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
+    addresses = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
     return Nodes(
         objects=objects,
         groups=groups,
@@ -115,7 +115,7 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
         target=np.concatenate((edges.target, targets)),
         into=behind(edges.into, 3),
         heap_edges=len(edges),
-        places=places,
+        addresses=addresses,
         strays=edges.strays,
         root_strays=_root_strays(roots, target),
         notes=tuple(roots.notes),

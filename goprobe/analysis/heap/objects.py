@@ -97,8 +97,8 @@ def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) ->
         reachable=bool(graph.reachable[node]),
         retained_bytes=int(graph.retained[node]) if retained else UNSET,
     )
-    kind = graph.shapes[int(graph.typing.shape[node])].kind
-    if kind is None or graph.typing.inner[node]:
+    go_type = graph.shapes[int(graph.typing.shape[node])].go_type
+    if go_type is None or graph.typing.inner[node]:
         return view
     world = graph.world
     program = world.program
@@ -111,7 +111,7 @@ def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) ->
         lambda code: captures_of(program, code - world.bias),
     )
     try:
-        made = decoder.at(kind, graph.address(node))
+        made = decoder.at(go_type, graph.address(node))
     except (UnreadableError, NotGoError, KeyError):
         return view
     return ObjectView(

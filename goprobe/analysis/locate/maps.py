@@ -55,7 +55,7 @@ def maps(target: AnyTarget) -> MapsReport:
 def _stored(report: MapsReport, core: CoreFile) -> MapsReport:
     """With what a core file has of each region. It may have pages of zeros that never were in
     memory, and leaves out what it can find in files: nothing in it says what was resident."""
-    sizes = [sum(high - low for low, high in core.held(r.low, r.high)) for r in report.map]
+    sizes = [sum(high - low for low, high in core.present(r.low, r.high)) for r in report.map]
     regions = tuple(structs.replace(r, stored=n) for r, n in zip(report.map, sizes, strict=True))
     return structs.replace(report, map=regions, stored=sum(sizes))
 

@@ -96,8 +96,8 @@ def _out_of_stack(v: Variable, location: Location) -> Iterator[str]:
 @check("an address is of the kind that the picture has there")
 def picture_agrees(facts: StopFacts) -> Iterator[str]:
     for v in facts.stop.variables if facts.map else ():
-        places = (v.location, UNSET if v.data is UNSET else v.data.location)
-        for place in places:
+        locations = (v.location, UNSET if v.data is UNSET else v.data.location)
+        for place in locations:
             region = UNSET if place is UNSET else facts.region_at(place.address)
             if place is UNSET or region is UNSET:
                 continue

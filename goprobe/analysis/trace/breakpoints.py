@@ -51,10 +51,10 @@ def resolve(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
     if match := _ADDRESS.match(where):
         return (BreakLocation(int(match["address"], 0), where, absolute=True),)
     with telling(f"the code of {program.elf.shown_as}"):
-        places = _places(program, where)
-        if not places:
+        locations = _places(program, where)
+        if not locations:
             raise UsageError(f"nothing in the program matches {where}", hint=_hint(program, where))
-        return places
+        return locations
 
 
 def _places(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:

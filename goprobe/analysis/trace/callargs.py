@@ -272,10 +272,10 @@ def _element(e: Element, how: str) -> _Found:
     if e.value.dynamic_type is UNSET or e.data is UNSET:
         return _Found(how, e.type, e.value, e.data, e.elements)
     # An interface: the variable was boxed, and what the interface points at is its value.
-    held, kind = e.data, e.value.dynamic_type
-    length = held.data.size if kind == "string" and held.data is not UNSET else UNSET
-    value = Value(held.text, length)
-    return _Found(f"{how} (boxed)", kind, value, held.data, held.elements, held)
+    boxed, dynamic_type = e.data, e.value.dynamic_type
+    length = boxed.data.size if dynamic_type == "string" and boxed.data is not UNSET else UNSET
+    value = Value(boxed.text, length)
+    return _Found(f"{how} (boxed)", dynamic_type, value, boxed.data, boxed.elements, boxed)
 
 
 def _state(argument: _Found) -> State:

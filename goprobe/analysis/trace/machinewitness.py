@@ -57,7 +57,7 @@ class Position(msgspec.Struct, frozen=True):
             for made in definitions
         )
 
-    def pending(self, lines: set[int]) -> int:
+    def unfinished(self, lines: set[int]) -> int:
         """A line before the frame's whose code goes on behind the pc. The compiler moves what has
         no effect besides its result behind calls, too; there it also loads what it saved."""
         for ins in self.about.flow.following(self.pc):
@@ -203,8 +203,8 @@ def _agree(known: Assignments, made: Iterable[Definition], local: Local, at: Pos
         known.shares or known.jumps
     )
     for definition in made:
-        places = {pc for pc in (*definition.copies, definition.pc) if pc >= 0}
-        lines = {at.line(pc) for pc in places}
+        pcs = {pc for pc in (*definition.copies, definition.pc) if pc >= 0}
+        lines = {at.line(pc) for pc in pcs}
         if lines & foreign:
             return False
         mine = sorted(_matching(wanted, lines), key=lambda s: s.part)

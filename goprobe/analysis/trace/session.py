@@ -161,7 +161,7 @@ class Session:
         self.bias = 0
         self._places: dict[int, BreakLocation] = {}
         self._entries: dict[int, bool] = {}
-        self._ahead: tuple[StopEvent, Check] | None = None
+        self._next_check: tuple[StopEvent, Check] | None = None
         self.memory: ProcessMemory | None = None
 
     def __enter__(self) -> Self:
@@ -284,10 +284,10 @@ class Session:
 
     # Breakpoints by WHERE
 
-    def break_at(self, places: Sequence[BreakLocation]) -> None:
+    def break_at(self, locations: Sequence[BreakLocation]) -> None:
         """Set breakpoints; several places at one address become one."""
         addresses: dict[int, BreakLocation] = {}
-        for place in places:
+        for place in locations:
             bias = 0 if place.absolute else self.bias
             if place.absolute:
                 self._check_code(place.address)
@@ -341,7 +341,7 @@ class Session:
                 return event
             view = self.view(event.thread)
             check = check_ahead(view.world, view.goroutine, view.registers)
-            self._ahead = (event, check) if check else None
+            self._next_check = (event, check) if check else None
             if not check or not check.fails:
                 return event  # else the function is entered once more
 
@@ -388,7 +388,7 @@ class Session:
         """Let the thread pass the stack check that it stands before, all others standing still:
         so it turns out as it looked at the stop, and the call is hit neither twice nor never. The
         next stop, if it came to one before."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None or self.gdb.at is not ahead[0]:
+        following, self._next_check = self._next_check, None
+        if following is None or self.gdb.at is not following[0]:
             return None
-        return self.gdb.step_alone(ahead[1].instructions, timeout=self.time_left())
+        return self.gdb.step_alone(following[1].instructions, timeout=self.time_left())

@@ -66,12 +66,12 @@ def trace(request: TraceRequest) -> TraceReport:
     session = Session(prepared, launch)  # GDB starts while we look for the places to stop
     tracer = _Tracer(request, prepared, session)
     try:
-        places = tracer.places()
+        locations = tracer.places()
     except BaseException:
         session.close()
         raise
     with session:
-        return tracer.run(places)
+        return tracer.run(locations)
 
 
 class _Tracer:
@@ -84,9 +84,9 @@ class _Tracer:
         self.warnings: list[str] = []
         self._in_scope = set[str]()
 
-    def run(self, places: Sequence[BreakLocation]) -> TraceReport:
+    def run(self, locations: Sequence[BreakLocation]) -> TraceReport:
         program = self.prepared.program
-        self.session.break_at(places)
+        self.session.break_at(locations)
         self._warn_of_versions()
         ended = self._stops_until_end()
         self._require_variables()
@@ -145,22 +145,22 @@ class _Tracer:
         request, session = self.request, self.session
         if request.breaks:
             return session.resolve(request.breaks)
-        places: list[BreakLocation] = []
+        locations: list[BreakLocation] = []
         for where in DEFAULT_BREAKS:
             try:
-                places += session.resolve((where,))
+                locations += session.resolve((where,))
             except UsageError:
                 # Of a stripped program only functions with code of their own are known.
                 of_its_own = " of its own" if session.program.stripped else ""
                 self.warnings.append(
                     f"the program holds no {where}{of_its_own}, so there is no stop at it"
                 )
-        if not places:
+        if not locations:
             raise UsageError(
                 "the program holds neither main.main nor fmt.Println",
                 hint="name a place to stop with --break",
             )
-        return places
+        return locations
 
     def _stops_until_end(self) -> Exit:
         while True:

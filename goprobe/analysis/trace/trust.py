@@ -186,9 +186,9 @@ class Trust:
             return Doubt("the source does not show which of its assignments hold at this line")
         at = self._position(frame, about)
         given = {line for site in known.reaching for line in site.lines} | {local.line}
-        pending = at.pending(given)
-        if pending:
-            return Doubt(f"its assignment at line {pending} is not carried out to its end yet")
+        unfinished = at.unfinished(given)
+        if unfinished:
+            return Doubt(f"its assignment at line {unfinished} is not carried out to its end yet")
         if binding.moved:
             return None
         go_type = self._program.debug.types.at(local.type)

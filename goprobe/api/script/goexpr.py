@@ -174,14 +174,14 @@ class _Name:
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:
-    found, at = list[tuple[str, str, int]](), 0
+    tokens, at = list[tuple[str, str, int]](), 0
     while at < len(text.rstrip()):
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
             raise UsageError(f"the condition {text!r} has {text[at:].lstrip()[0]!r} at {at}")
-        found.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+        tokens.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         at = match.end()
-    return found
+    return tokens
 
 
 def _literal(kind: str, token: str) -> Any:

@@ -47,8 +47,8 @@ class Known:
         return self._part
 
     def _known(self, name: str) -> Any:
-        found = getattr(self.part, name, None)
-        return None if found is UNSET else found
+        told = getattr(self.part, name, None)
+        return None if told is UNSET else told
 
     @property
     def name(self) -> str:
@@ -79,9 +79,9 @@ class Known:
     @property
     def location(self) -> Any:
         """Where a variable lies, and of other values where what they point at lies; or None."""
-        found = self._known("location")
+        own = self._known("location")
         data = self.data
-        return found if found is not None or isinstance(self.part, Variable) else (
+        return own if own is not None or isinstance(self.part, Variable) else (
             data.location if data else None
         )  # fmt: skip
 

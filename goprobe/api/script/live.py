@@ -83,10 +83,10 @@ class LiveDriver:
 
     def break_at(self, where: str) -> None:
         self._require_owner()
-        places = self._session.resolve(_EVENTS.get(where, (where,)))
+        locations = self._session.resolve(_EVENTS.get(where, (where,)))
         if where in _EVENTS:
-            places = tuple(p.named(where) for p in places)
-        self._session.break_at(places)
+            locations = tuple(p.named(where) for p in locations)
+        self._session.break_at(locations)
 
     def clear(self, where: str) -> None:
         self._require_owner()
@@ -171,7 +171,7 @@ class LiveDriver:
             here=Here(reason, event.thread, Address(event.pc)),
             where=where,
             watch=notice.number if notice else 0,
-            watches={n: Address(at) for n, at in self._watches.places.items()},
+            watches={n: Address(at) for n, at in self._watches.addresses.items()},
         )
 
     def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:

@@ -107,14 +107,14 @@ def _slots(view: StopView, pc: int) -> dict[str, Slot]:
 
 
 def _slot(binding: Binding, registers: Mapping[str, int]) -> Slot | None:
-    local, kind = binding.local, binding.type
+    local, go_type = binding.local, binding.type
     if binding.moved or local.dictionary_index >= 0:
         return None
-    if binding.state is State.REGISTER and kind.kind in _INTEGERS:
-        return Slot(0, binding.register, kind) if binding.register in GENERAL else None
+    if binding.state is State.REGISTER and go_type.kind in _INTEGERS:
+        return Slot(0, binding.register, go_type) if binding.register in GENERAL else None
     fixed = binding.state is State.LIVE and frame_offset(local) is not None
-    if fixed and isinstance(binding.place, InMemory) and kind.kind in _SCALARS:
-        return Slot(binding.place.address - registers[SP], "", kind)
+    if fixed and isinstance(binding.place, InMemory) and go_type.kind in _SCALARS:
+        return Slot(binding.place.address - registers[SP], "", go_type)
     return None
 
 

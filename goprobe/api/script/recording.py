@@ -76,19 +76,19 @@ class Recorder:
         while data:
             data = data[self._file.write(data) :]
 
-    def _asked(self, ask: str, args: _Args, answer: Callable[[], T]) -> T:
-        self._interrupted = _shown(ask, args)
+    def _asked(self, method: str, args: _Args, answer: Callable[[], T]) -> T:
+        self._interrupted = _shown(method, args)
         try:
             answered = answer()
         except GoprobeError as error:
-            self._exchange(ask, args, error=error.message, error_kind=type(error).__name__)
+            self._exchange(method, args, error=error.message, error_kind=type(error).__name__)
             raise
         told = base64.b64encode(answered).decode() if isinstance(answered, bytes) else answered
-        self._exchange(ask, args, answer=msgspec.Raw(to_json(told)))
+        self._exchange(method, args, answer=msgspec.Raw(to_json(told)))
         return answered
 
-    def _exchange(self, ask: str, args: _Args, **answer: Any) -> None:
-        line = Exchange(ask=ask, number=self._count + 1, args=args, **answer)
+    def _exchange(self, method: str, args: _Args, **answer: Any) -> None:
+        line = Exchange(ask=method, number=self._count + 1, args=args, **answer)
         with signals_deferred():  # counted and written, or neither
             self._write(line)
             self._count += 1
@@ -216,27 +216,27 @@ class Replayer:
             self._lines.append(last)
         return "it was cut short: its last line is missing"
 
-    def _asked(self, ask: str, args: _Args, kind: Any) -> Any:
+    def _asked(self, method: str, args: _Args, answer_type: Any) -> Any:
         if self._at >= len(self._lines):
             raise UsageError(
-                f"the script asks more than {self._name} holds: {_shown(ask, args)}",
+                f"the script asks more than {self._name} holds: {_shown(method, args)}",
                 hint=self.incomplete,
             )
         line = _decoded(self._lines[self._at], Exchange)
         self._at += 1
         if line is None or line.number not in (0, self._at):
             raise self._damaged("it is no exchange, or not the next one")
-        if (line.ask, _plain(line.args)) != (ask, _plain(args)):
+        if (line.ask, _plain(line.args)) != (method, _plain(args)):
             raise UsageError(
-                f"the script asks {_shown(ask, args)}, but when {self._name} was recorded it "
+                f"the script asks {_shown(method, args)}, but when {self._name} was recorded it "
                 f"asked {_shown(line.ask, cast('_Args', tuple(line.args)))}"
             )
         if line.error:
             raise _ERRORS.get(line.error_kind, UsageError)(line.error)
-        if line.answer is UNSET or kind is None:
+        if line.answer is UNSET or answer_type is None:
             return None
         try:
-            return from_json(bytes(line.answer), kind)
+            return from_json(bytes(line.answer), answer_type)
         except (msgspec.MsgspecError, ValueError):
             raise self._damaged("its answer is none to its question") from None
 
@@ -258,8 +258,8 @@ class Replayer:
     def halted(self) -> Moment | None:
         return None
 
-    def _moment(self, ask: str, args: _Args) -> Moment:
-        moment: Moment = self._asked(ask, args, Moment)
+    def _moment(self, method: str, args: _Args) -> Moment:
+        moment: Moment = self._asked(method, args, Moment)
         if (moment.stop is UNSET and moment.here is UNSET) == (moment.exit is UNSET):
             raise self._damaged("the program neither stopped nor ended, or did both")
         self._old = moment.stop if moment.stop is not UNSET else None
@@ -347,6 +347,6 @@ def _address(text: str) -> str | int:
     return int(text, 16) if _ADDRESS.fullmatch(text) else text
 
 
-def _shown(ask: str, args: _Args) -> str:
-    shown = f"{ask}({', '.join(hex(a) if isinstance(a, int) else repr(a) for a in args)})"
+def _shown(method: str, args: _Args) -> str:
+    shown = f"{method}({', '.join(hex(a) if isinstance(a, int) else repr(a) for a in args)})"
     return shown if len(shown) <= _SHOWN_LIMIT else f"{shown[:_SHOWN_LIMIT]}…"

@@ -22,10 +22,10 @@ class FrameScope:
         self.variables = variables
 
     def __getitem__(self, name: str) -> Value:
-        found = next((v for v in self.variables if v.name == name), None)
-        if found is None:
+        variable = next((v for v in self.variables if v.name == name), None)
+        if variable is None:
             raise no_such_variable(name, self.function, (v.name for v in self.variables))
-        return found
+        return variable
 
     def __contains__(self, name: object) -> bool:
         return any(v.name == name for v in self.variables)

@@ -66,17 +66,17 @@ class SourceLines:
 
     @cached_property
     def _bodies(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        bodies: dict[str, list[str]] = {}
         for name in self._table.names():
             if "-range" in name and (root := root_of(name)) != name:
-                found.setdefault(root, []).append(name)
-        return found
+                bodies.setdefault(root, []).append(name)
+        return bodies
 
     def landings(self, function: Function) -> tuple[Landing, ...]:
-        found = self._landings.get(function.entry)
-        if found is None:
-            found = self._landings[function.entry] = tuple(self._landed(function))
-        return found
+        landings = self._landings.get(function.entry)
+        if landings is None:
+            landings = self._landings[function.entry] = tuple(self._landed(function))
+        return landings
 
     def _landed(self, function: Function) -> Iterator[Landing]:
         table, low = self._table, function.entry

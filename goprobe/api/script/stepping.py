@@ -162,8 +162,8 @@ class Stepper:
     def _until(self, line: int) -> Went:
         if line <= 0:
             raise UsageError(f"{line} is no line")
-        places = self._session.resolve((f"{self._view.frames[0].file}:{line}",))
-        return self._run_to({place.address + self._session.bias: 0 for place in places})[0]
+        locations = self._session.resolve((f"{self._view.frames[0].file}:{line}",))
+        return self._run_to({place.address + self._session.bias: 0 for place in locations})[0]
 
     # Which places end a step
 
@@ -201,12 +201,12 @@ class Stepper:
     def _other_lines(self, function: Function, *, into: bool) -> _Places:
         """Where a function's code comes to another line, not before its prologue's end."""
         body = self._lines.body(function)
-        found = {
+        starts = {
             max(landing.address, body)
             for landing in self._lines.landings(function)
             if self._is_other(landing.chain, inlined=into)
         }
-        return {at: self._reach(function, at) for at in found}
+        return {at: self._reach(function, at) for at in starts}
 
     def _calls(self, function: Function) -> Iterator[int]:
         """The calls that the line makes."""
@@ -219,19 +219,19 @@ class Stepper:
     def _outside(self, *, own: bool = True) -> _Places:
         """Where control comes to when it leaves the frame: by a return or a recovered panic, that
         of its `own` function too."""
-        found: _Places = {}
+        returns: _Places = {}
         outer = self._frames[self._base + 1 :]
         # What called a deferred function goes on to the user's code, and is of no interest.
         passes = own and not all(_of_runtime(frame) for frame in outer)
         for index, frame in enumerate(self._frames[self._base :]):
             function = frame.function
             if index and not (passes and _of_runtime(frame)):
-                found.setdefault(frame.pc, frame.depth)
+                returns.setdefault(frame.pc, frame.depth)
             for at in self._lines.recoveries(function) if function else ():
                 if index or (own and self._is_other(self._lines.chain(at), inlined=False)):
                     assert function is not None
-                    found.setdefault(at, frame.distance + _to_cfa(function, at))
-        return found
+                    returns.setdefault(at, frame.distance + _to_cfa(function, at))
+        return returns
 
     def _is_outer(self, view: StopView) -> bool:
         distance = _physical(view, self._lines)[0].distance

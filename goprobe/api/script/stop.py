@@ -39,17 +39,17 @@ class Watch:
 
     def __init__(
         self, driver: Driver, numbers: tuple[int, ...], address: int, size: int,
-        places: Mapping[int, int],
+        addresses: Mapping[int, int],
     ) -> None:  # fmt: skip
         self._driver = driver
         self._address = address
-        self._places = places
+        self._addresses = addresses
         self.numbers = numbers
         self.size = size
 
     @property
     def address(self) -> Address:
-        at = next((self._places[n] for n in self.numbers if n in self._places), self._address)
+        at = next((self._addresses[n] for n in self.numbers if n in self._addresses), self._address)
         return Address(at)
 
     def cancel(self) -> None:
@@ -74,13 +74,13 @@ class Stop:
 
     def __init__(
         self, driver: Driver, moment: Moment, step: Callable[[str, int], Stop | None],
-        places: dict[int, int] | None = None,
+        addresses: dict[int, int] | None = None,
     ) -> None:  # fmt: skip
         self._driver = driver
         self._report: trace.StopReport | None = None
         self._moment = moment
         self._step = step
-        self._places = {} if places is None else places
+        self._addresses = {} if addresses is None else addresses
         self._over = False
         self._census: HeapReport | None = None
         self._variables: tuple[Variable, ...] | None = None
@@ -321,14 +321,14 @@ class Stop:
         numbers = self._driver.watch(address, length, element)
         for told in self._driver.watch_limits(numbers):
             warnings.warn(told, StopWarning, stacklevel=2)
-        return Watch(self._driver, numbers, address, length, self._places)
+        return Watch(self._driver, numbers, address, length, self._addresses)
 
     def _path(self, text: str) -> Value:
         name, *fields = text.split(".")
-        found = self[name]
+        value = self[name]
         for field in fields:
-            found = found[field]
-        return found
+            value = value[field]
+        return value
 
     # Comparing
 
@@ -340,7 +340,7 @@ class Stop:
                 f"the variables of the stop at {earlier._name} were not kept",
                 hint="call its keep() before the program goes on",
             )
-        self._places[DIFFED] = 1
+        self._addresses[DIFFED] = 1
         now, then = self._kept or {}, earlier._kept
         both = [(k, then[k], now[k]) for k in now if k in then]
         objects = size = None

@@ -34,23 +34,23 @@ def global_variable(view: StopView, name: str) -> Element:
 
 
 def extent(view: StopView, type_name: str) -> tuple[int, int]:
-    kind = _named(view, type_name)
-    if kind.kind == GoKind.STRING:
-        return kind.size, 1
-    return kind.size, _element_of(view, kind).size if kind.kind == GoKind.SLICE else 0
+    go_type = _named(view, type_name)
+    if go_type.kind == GoKind.STRING:
+        return go_type.size, 1
+    return go_type.size, _element_of(view, go_type).size if go_type.kind == GoKind.SLICE else 0
 
 
 def items(
     view: StopView, type_name: str, address: int, start: int, count: int
 ) -> tuple[Element, ...]:
-    kind = _named(view, type_name)
-    if kind.kind == GoKind.POINTER:
-        kind = view.world.program.debug.types.at(kind.elem)
-    if kind.kind not in (GoKind.SLICE, GoKind.ARRAY):
+    go_type = _named(view, type_name)
+    if go_type.kind == GoKind.POINTER:
+        go_type = view.world.program.debug.types.at(go_type.elem)
+    if go_type.kind not in (GoKind.SLICE, GoKind.ARRAY):
         raise UsageError(f"a {type_name} has no elements by number")
     if not 0 <= count <= _AT_ONCE or start < 0:
         raise UsageError(f"cannot read {count} elements at once")
-    element = _element_of(view, kind)
+    element = _element_of(view, go_type)
     return tuple(
         _element(view, f"[{i}]", element, address + i * element.size)
         for i in range(start, start + count)
@@ -60,9 +60,9 @@ def items(
 def entry(view: StopView, type_name: str, address: int, kind: str, key: str) -> Element | None:
     map_type = _named(view, type_name)
     matches = _string_matches if kind == "string" else _number_matches
-    for found in islice(_entries(view, map_type, address), _ENTRIES):
-        if matches(view, found, key):
-            return _element(view, key, found.value_type, found.value)
+    for pair in islice(_entries(view, map_type, address), _ENTRIES):
+        if matches(view, pair, key):
+            return _element(view, key, pair.value_type, pair.value)
     return None
 
 
@@ -108,15 +108,15 @@ def _entries(view: StopView, go_type: GoType, address: int) -> Iterator[MapEntry
         raise UsageError(f"the map at {address:#x} cannot be read: {error}") from None
 
 
-def _string_matches(view: StopView, found: MapEntry, key: str) -> bool:
+def _string_matches(view: StopView, pair: MapEntry, key: str) -> bool:
     memory, wanted = view.world.memory, key.encode("utf-8", "surrogateescape")
-    at = found.key
-    if found.key_type.kind == GoKind.INTERFACE:
-        held = _element(view, "key", found.key_type, at)
-        if held.value.dynamic_type != "string" or not held.data:
+    at = pair.key
+    if pair.key_type.kind == GoKind.INTERFACE:
+        boxed = _element(view, "key", pair.key_type, at)
+        if boxed.value.dynamic_type != "string" or not boxed.data:
             return False
-        at = int(held.data.address)
-    elif found.key_type.kind != GoKind.STRING:
+        at = int(boxed.data.address)
+    elif pair.key_type.kind != GoKind.STRING:
         return False
     try:
         length = u64(memory, at + 8)
@@ -127,10 +127,10 @@ def _string_matches(view: StopView, found: MapEntry, key: str) -> bool:
         return False
 
 
-def _number_matches(view: StopView, found: MapEntry, key: str) -> bool:
-    if found.key_type.kind == GoKind.STRING:
+def _number_matches(view: StopView, pair: MapEntry, key: str) -> bool:
+    if pair.key_type.kind == GoKind.STRING:
         return False
-    text = _element(view, "key", found.key_type, found.key).value.text
+    text = _element(view, "key", pair.key_type, pair.key).value.text
     if text == key:
         return True
     try:

@@ -44,8 +44,8 @@ class Value(Known):
         return self._python(_DEPTH)
 
     def _python(self, depth: int) -> Any:
-        if held := self._held():
-            return held._python(depth)
+        if dynamic := self._dynamic():
+            return dynamic._python(depth)
         if not depth:
             raise UsageError(f"{self.name} leads deeper than {_DEPTH} parts, or back to itself")
         text = self._told()
@@ -75,13 +75,13 @@ class Value(Known):
     def _bytes(self) -> bytes:
         """A string's bytes, all of them."""
         part = self.part
-        held = part.data if part.data is not UNSET else None
-        if part.value is not UNSET and part.value.dynamic_type is not UNSET and held is not None:
-            held = held.data if held.data is not UNSET else None
-        if held is None or held.size is UNSET or not held.size:
+        data = part.data if part.data is not UNSET else None
+        if part.value is not UNSET and part.value.dynamic_type is not UNSET and data is not None:
+            data = data.data if data.data is not UNSET else None
+        if data is None or data.size is UNSET or not data.size:
             return b""
         self._alive()
-        return self._driver.read(int(held.address), held.size)
+        return self._driver.read(int(data.address), data.size)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Value):
@@ -106,8 +106,8 @@ class Value(Known):
             both = isinstance(scalar, bool) == isinstance(other, bool)
             return scalar is not None and both and self._length() is None and scalar == other
         if isinstance(other, list | tuple | dict):
-            found = self.py
-            return bool(found == (list(other) if isinstance(other, tuple) else other))
+            plain = self.py
+            return bool(plain == (list(other) if isinstance(other, tuple) else other))
         return NotImplemented
 
     def __hash__(self) -> int:
@@ -174,7 +174,7 @@ class Value(Known):
 
     # Parts
 
-    def _held(self) -> Value | None:
+    def _dynamic(self) -> Value | None:
         """What an interface holds, where that lies in a box."""
         if self._quick:
             return None
@@ -212,8 +212,8 @@ class Value(Known):
         return data.elements if data.elements is not UNSET else ()
 
     def _field(self, name: str) -> Value | None:
-        if held := self._held():
-            return held._field(name)
+        if dynamic := self._dynamic():
+            return dynamic._field(name)
         own = self._fields() if not self._is_list() else ()
         for part in own:
             if part.name == name:
@@ -221,8 +221,8 @@ class Value(Known):
         # A field of an embedded struct, whose field is named as its type is.
         for part in own:
             bare = part.type.lstrip("*").rpartition(".")[2].partition("[")[0]
-            if part.name == bare and (found := self._of(part)._field(name)) is not None:
-                return found
+            if part.name == bare and (field := self._of(part)._field(name)) is not None:
+                return field
         return None
 
     def _is_list(self) -> bool:
@@ -238,15 +238,15 @@ class Value(Known):
     def __getattr__(self, name: str) -> Value:
         if name.startswith("__"):
             raise AttributeError(name)
-        found = self._field(name)
-        if found is None:
+        field = self._field(name)
+        if field is None:
             self._told()
             if self.is_nil:
                 raise NoSuchFieldError(f"{self.name} is nil: a {self.type} without fields")
             known = ", ".join(p.name for p in self._fields()[:_MEMBERS_SHOWN])
             hint = f"; it has {known}" if known else ""
             raise NoSuchFieldError(f"a {self.type} has no field {name}{hint}")
-        return found
+        return field
 
     def __dir__(self) -> list[str]:
         own = [name for name in dir(type(self)) if not name.startswith("_")]
@@ -263,17 +263,17 @@ class Value(Known):
     def __getitem__(
         self, index: slice | str | bytes | float | SupportsIndex | Value
     ) -> Value | list[Value]:
-        if held := self._held():
-            return held[index]
+        if dynamic := self._dynamic():
+            return dynamic[index]
         if self._is_map():
             return self._entry(_plain(index))
         if isinstance(index, slice):
             return list(self._range(range(*index.indices(len(self)))))
         if isinstance(index, str):
-            found = self._field(index)
-            if found is None:
+            field = self._field(index)
+            if field is None:
                 raise NoSuchElementError(f"a {self.type} has no field {index}")
-            return found
+            return field
         if not isinstance(index, SupportsIndex):
             raise TypeError(f"a {self.type} is indexed by integers, not {type(index).__name__}")
         at, length = index.__index__(), len(self)
@@ -288,14 +288,14 @@ class Value(Known):
         if not isinstance(wanted, str | int | float):
             raise TypeError(f"a {self.type} has no keys such as {key!r}")
         shown = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
-        found = None
+        element = None
         if data:
             self._alive()
             kind = "string" if isinstance(wanted, str) else "number"
-            found = self._driver.entry(part.type, int(data.address), kind, shown)
-        if found is None:
+            element = self._driver.entry(part.type, int(data.address), kind, shown)
+        if element is None:
             raise NoSuchElementError(f"{self.type} has no element {key!r}")
-        return self._of(found)
+        return self._of(element)
 
     def __contains__(self, key: object) -> bool:
         if self._is_map():
@@ -326,8 +326,8 @@ class Value(Known):
         return (key for key, _ in self.items())
 
     def __iter__(self) -> Iterator[Value]:
-        if held := self._held():
-            return iter(held)
+        if dynamic := self._dynamic():
+            return iter(dynamic)
         if self._is_map():
             return (value for _, value in self.items())
         if self._is_list():
@@ -364,8 +364,8 @@ class Value(Known):
         return self._driver.items(part.type, int(part.address), start, count)
 
     def __len__(self) -> int:
-        if held := self._held():
-            return len(held)
+        if dynamic := self._dynamic():
+            return len(dynamic)
         self._told()
         length = self._length()
         return len(self._fields()) if length is None else length

@@ -148,7 +148,7 @@ class Watches:
         return bool(self._watched or self._words or self._stops)
 
     @property
-    def places(self) -> dict[int, int]:
+    def addresses(self) -> dict[int, int]:
         """Where the bytes of each watch lie by now."""
         return {number: w.address for number, w in self._watched.items()}
 

@@ -134,14 +134,14 @@ class TypeReader:
             return known
         self._weights[offset] = _TOO_HEAVY  # until it is known: what contains itself has no end
         try:
-            kind = self._as_described(offset)
+            go_type = self._as_described(offset)
         except NotGoError:  # said to whoever asks for that part itself
-            kind = UNKNOWN
-        weight = 1 if kind.size <= _SIZE_LIMIT else _TOO_HEAVY
-        if kind.kind is GoKind.STRUCT:
-            inner = [m.type for m in kind.members]
+            go_type = UNKNOWN
+        weight = 1 if go_type.size <= _SIZE_LIMIT else _TOO_HEAVY
+        if go_type.kind is GoKind.STRUCT:
+            inner = [m.type for m in go_type.members]
         else:
-            inner = [kind.elem] if kind.kind is GoKind.ARRAY else []
+            inner = [go_type.elem] if go_type.kind is GoKind.ARRAY else []
         if inner and depth > _DEPTH_LIMIT:
             weight = _TOO_HEAVY
         for part in inner:

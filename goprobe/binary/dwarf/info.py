@@ -349,22 +349,22 @@ class DebugInfo:
         origin = integer(own, ix.AT_ABSTRACT_ORIGIN)
         # Concrete entries of inlined calls carry the place; their origin the name and type.
         merged = {**self.die(origin).attributes, **own} if origin else own
-        kind = integer(merged, ix.AT_TYPE)
+        type_offset = integer(merged, ix.AT_TYPE)
         return Local(
             name=text(merged, ix.AT_NAME),
-            type=kind,
+            type=type_offset,
             line=integer(merged, ix.AT_DECL_LINE),
             parameter=die.tag == ix.TAG_PARAMETER,
             result=bool(integer(merged, ix.AT_VARIABLE_PARAMETER)),
             locations=location_list(self._sections, unit, own.get(ix.AT_LOCATION)),
             closure_offset=integer(merged, ix.AT_GO_CLOSURE_OFFSET, -1),
             block=block,
-            dictionary_index=self._dictionary_index(kind),
+            dictionary_index=self._dictionary_index(type_offset),
         )
 
-    def _dictionary_index(self, kind: int) -> int:
+    def _dictionary_index(self, type_offset: int) -> int:
         """Of a type that is a typedef of a generic function's; -1 of all others."""
-        if not kind:
+        if not type_offset:
             return -1
-        index = integer(self.die(kind).attributes, ix.AT_GO_DICT_INDEX, -1)
+        index = integer(self.die(type_offset).attributes, ix.AT_GO_DICT_INDEX, -1)
         return index if index < _DICTIONARY_LIMIT else -1

@@ -117,7 +117,7 @@ class ElfFile:
             os.close(file)
         self.budget = Budget(BASE + _PASSES * size, self._endless)
         self._inflated = 0
-        self._held: dict[int, bytes] = {}
+        self._pinned: dict[int, bytes] = {}
         self._parse_header()
 
     def _endless(self) -> NotGoError:
@@ -199,7 +199,7 @@ class ElfFile:
         """A section's bytes, decompressed. Raises NotGoError where they are corrupt."""
         if section.type == SHT_NOBITS:
             return b""
-        raw = self._held.get(section.offset, b"")
+        raw = self._pinned.get(section.offset, b"")
         if len(raw) != section.size:
             raw = self._data[section.offset : section.offset + section.size]
         if section.flags & SHF_COMPRESSED:
@@ -257,10 +257,10 @@ class ElfFile:
                 return self._data[at : at + have] + bytes(size - have)
         return b""
 
-    def hold(self, offset: int, size: int) -> bytes:
+    def pin(self, offset: int, size: int) -> bytes:
         """A copy of a part of the file as it is now; `contents` of it comes from that copy."""
-        held = self._held[offset] = self._data[offset : offset + size]
-        return held
+        pinned = self._pinned[offset] = self._data[offset : offset + size]
+        return pinned
 
     def file_bytes(self, offset: int, size: int) -> bytes:
         return self._data[offset : offset + size]
@@ -313,9 +313,9 @@ class ElfFile:
     def _note(self, owner: bytes, kind: int) -> bytes:
         """The description of a note, b"" where there is none. Without section headers its segment
         leads to it."""
-        places = [(s.offset, s.size) for s in self.sections if s.type == SHT_NOTE]
-        places += [(s.offset, s.file_size) for s in self.segments if s.type == PT_NOTE]
-        for start, length in places[:_NOTES_LIMIT]:
+        notes = [(s.offset, s.size) for s in self.sections if s.type == SHT_NOTE]
+        notes += [(s.offset, s.file_size) for s in self.segments if s.type == PT_NOTE]
+        for start, length in notes[:_NOTES_LIMIT]:
             raw, at = self._data[start : start + min(length, _NOTE_LIMIT)], 0
             while at + 12 <= len(raw):
                 name, size, note_type = struct.unpack_from("<III", raw, at)

@@ -19,13 +19,13 @@ Span = tuple[int, int]
 
 
 class Parts:
-    """Some stretches of a file, with a name that says which. `hold`: the bytes that were hashed
+    """Some stretches of a file, with a name that says which. `pin`: the bytes that were hashed
     are the ones that will be read, whatever becomes of the file meanwhile."""
 
-    def __init__(self, elf: ElfFile, name: str, spans: Sequence[Span], *, hold: bool) -> None:
+    def __init__(self, elf: ElfFile, name: str, spans: Sequence[Span], *, pin: bool) -> None:
         self._elf = elf
         self._spans = spans
-        self._hold = hold
+        self._pin = pin
         self._identity = identity_of(elf.status, f"{name} {spans}")
         self._known = ""
         self._read = ""
@@ -45,7 +45,7 @@ class Parts:
         digest = hashlib.sha256(repr(self._spans).encode())
         for offset, size in self._spans:
             digest.update(
-                self._elf.hold(offset, size) if self._hold else self._elf.view(offset, size)
+                self._elf.pin(offset, size) if self._pin else self._elf.view(offset, size)
             )
         return digest.hexdigest()
 
@@ -91,7 +91,7 @@ class Derived:
 
 def debug_parts(elf: ElfFile) -> Parts:
     """What types, functions and globals are learnt from."""
-    return Parts(elf, "debug", [(s.offset, s.size) for s in _debug_sections(elf)], hold=True)
+    return Parts(elf, "debug", [(s.offset, s.size) for s in _debug_sections(elf)], pin=True)
 
 
 def _debug_sections(elf: ElfFile) -> Iterator[Section]:
@@ -108,4 +108,4 @@ def _debug_sections(elf: ElfFile) -> Iterator[Section]:
 def loaded_parts(elf: ElfFile) -> Parts:
     """All of the file that the loader maps."""
     spans = [(s.offset, s.file_size) for s in elf.segments if s.type == PT_LOAD and s.file_size]
-    return Parts(elf, "loaded", spans, hold=False)
+    return Parts(elf, "loaded", spans, pin=False)

@@ -174,7 +174,7 @@ class CoreFile:
                 return
         view[:] = self.read(address, len(view))
 
-    def held(self, low: int, high: int) -> Iterator[Range]:
+    def present(self, low: int, high: int) -> Iterator[Range]:
         """The parts [low, high) of a range of addresses that the core itself has."""
         first = max(bisect_right(self._lows, low) - 1, 0)
         for piece in islice(self._pieces, first, None):

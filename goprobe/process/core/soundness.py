@@ -23,10 +23,10 @@ _TOLD = 4
 
 def doubts_of(core: ElfImage, loads: Sequence[Segment], notes: Notes) -> list[str]:
     """Each as a sentence that follows the file's name and a colon."""
-    found = [*_of_notes(notes), *_of_segments(core, loads), *_of_files(notes.files, loads)]
-    found += _of_no_use(core)
-    more = len(found) - _TOLD
-    return found[:_TOLD] + ([f"and {more} more of that kind"] if more > 0 else [])
+    doubts = [*_of_notes(notes), *_of_segments(core, loads), *_of_files(notes.files, loads)]
+    doubts += _of_no_use(core)
+    more = len(doubts) - _TOLD
+    return doubts[:_TOLD] + ([f"and {more} more of that kind"] if more > 0 else [])
 
 
 def doubts_of_image(

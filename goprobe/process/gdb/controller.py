@@ -300,8 +300,8 @@ class Gdb(Running):
 
     def _hold(self, timeout: float) -> StopEvent:
         deadline = time.monotonic() + timeout
-        held = (f"-gdb-set {setting}" for setting in mi.HELD_SETTINGS)
-        token, *_ = self._mi.send(f"-target-attach {self.pid}", *held)
+        settings = (f"-gdb-set {setting}" for setting in mi.HELD_SETTINGS)
+        token, *_ = self._mi.send(f"-target-attach {self.pid}", *settings)
         outcome = self._mi.outcome(token, timeout)
         if outcome.failed:
             raise self._refused(outcome.error)

@@ -121,7 +121,7 @@ class Running:
         if at is None or not self._breakpoints.is_software(at.breakpoint):
             return None
         waiting = pending_signals(self.pid, at.thread)
-        return self._steps_held(at.thread, waiting, 1, timeout) if waiting else None
+        return self._steps_deferring(at.thread, waiting, 1, timeout) if waiting else None
 
     def step_alone(self, count: int, *, timeout: float) -> StopEvent | None:
         """Let the thread that stopped run some instructions while all others, and the signals that
@@ -130,19 +130,19 @@ class Running:
         if at is None:
             return None
         waiting = pending_signals(self.pid, at.thread)
-        return self._steps_held(at.thread, waiting, count, timeout)
+        return self._steps_deferring(at.thread, waiting, count, timeout)
 
     @property
     def at(self) -> StopEvent | None:
         """The last stop, where the program has not run since."""
         return self._at
 
-    def _steps_held(
+    def _steps_deferring(
         self, thread: int, waiting: Mapping[str, int], count: int, timeout: float
     ) -> StopEvent | None:
         """Steps of one thread without its waiting signals; the stop if it is none of these."""
         names = " ".join(waiting)
-        held: list[int] = []
+        stopped_by: list[int] = []
         if waiting:
             self._mi.send(
                 f"-interpreter-exec console {quoted(f'handle {names} stop print nopass')}"
@@ -150,8 +150,8 @@ class Running:
         step = f"-exec-step-instruction --thread {self._threads.number(thread)}"
         for _ in range(count):
             event = self._step_alone(step, timeout)
-            while event.signal in waiting and len(held) < len(waiting):
-                held.append(waiting[event.signal])
+            while event.signal in waiting and len(stopped_by) < len(waiting):
+                stopped_by.append(waiting[event.signal])
                 event = self._step_alone(step, timeout)
             if event.kind != "step":
                 break
@@ -163,7 +163,7 @@ class Running:
             self._mi.send(
                 f"-interpreter-exec console {quoted(f'handle {names} nostop noprint pass')}"
             )
-        for number in held:
+        for number in stopped_by:
             send_again(self.pid, thread, number)
         return None if event.kind == "step" or event.signal == "SIGTRAP" else event
 

@@ -98,13 +98,13 @@ class _Watch:
     def look(self) -> None:
         words = self._page.words
         copies = any(words[at] for at in guardpage.COPIES)
-        held = words[guardpage.HELD] or words[guardpage.LEFT_BEHIND]
-        if not (held or copies) or self._runs(words[guardpage.TRACER]):
+        stopped = words[guardpage.HELD] or words[guardpage.LEFT_BEHIND]
+        if not (stopped or copies) or self._runs(words[guardpage.TRACER]):
             self._since = 0.0
             return
         now = time.monotonic()
         self._since = self._since or now
-        if held and now - self._since >= _PATIENCE:
+        if stopped and now - self._since >= _PATIENCE:
             self._free()
             self._since = 0.0
         elif copies and now - self._since >= _PATIENCE_WITH_COPIES:

@@ -146,15 +146,15 @@ class Engine:
         stop = waits.wait_any(self.pid)
         requests.request(constants.PTRACE_SETOPTIONS, self.pid, None, _OPTIONS)
         self._signal(signal.SIGCONT)
-        held = []
+        signals = []
         while stop and not stop.over and (stop.event or stop.signal != signal.SIGCONT):
             if not stop.event and stop.signal != signal.SIGSTOP:
-                held.append(stop.signal)
+                signals.append(stop.signal)
             requests.request(constants.PTRACE_CONT, self.pid)
             stop = waits.wait_any(self.pid)
         if stop is None or stop.over:
             raise TargetGoneError("the program was killed before it began")
-        for number in held:
+        for number in signals:
             self._signal(number)
 
     def _clear_up(self) -> None:
@@ -206,10 +206,10 @@ class Engine:
         """The caller wants an end: look at the memory once more, then kill."""
         self._halted = True
         self._why = self._stop_why
-        held = self._tracees.stop_others(stop.tid)
+        others = self._tracees.stop_others(stop.tid)
         self._call_end()
         self.kill()
-        self._tracees.release([*held, stop.tid])
+        self._tracees.release([*others, stop.tid])
 
     # Events
 

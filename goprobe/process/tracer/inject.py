@@ -77,7 +77,7 @@ class Injector:
         self._request(constants.PTRACE_SETREGS)
 
     def _step(self) -> None:
-        held: list[int] = []
+        signals: list[int] = []
         while True:
             self._check(requests.request(constants.PTRACE_SINGLESTEP, self._tid))
             stop = waits.wait_any(self._tid)
@@ -86,8 +86,8 @@ class Injector:
             if stop.signal == signal.SIGTRAP and not stop.event:
                 break
             if not stop.event:
-                held.append(stop.signal)
-        for number in held:  # not lost, only later
+                signals.append(stop.signal)
+        for number in signals:  # not lost, only later
             os.kill(self._tid, number)
 
     def _request(self, number: int) -> None:

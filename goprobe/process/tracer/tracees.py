@@ -70,7 +70,7 @@ class Tracees:
         """
         still = {current, *self._resting, *self.leaving, *(stop.tid for stop in self._queue)}
         wanted = {tid for tid in self.own - still if requests.interrupt(tid) == 0}
-        held: list[int] = []
+        stopped: list[int] = []
         deadline = time.monotonic() + _HOLD_LIMIT
         while wanted and time.monotonic() < deadline:
             stop = wait_any(block=False)
@@ -78,15 +78,15 @@ class Tracees:
                 wanted -= {tid for tid in wanted if self._in_kernel(tid)}
                 time.sleep(_PAUSE)
             elif stop.tid in wanted and stop.event == constants.PTRACE_EVENT_STOP and not stop.over:
-                held.append(stop.tid)
+                stopped.append(stop.tid)
             else:
                 self._queue.append(stop)
             if stop is not None:
                 wanted.discard(stop.tid)
-        return held
+        return stopped
 
-    def release(self, held: list[int]) -> None:
-        for tid in held:
+    def release(self, tids: list[int]) -> None:
+        for tid in tids:
             self.go_on(tid)
 
     def _in_kernel(self, tid: int) -> bool:

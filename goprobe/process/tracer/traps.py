@@ -89,7 +89,7 @@ class Traps:
 
     def _inspect(self, tid: int, point: Point) -> None:
         self.stops += 1
-        held = self._tracees.stop_others(tid) if self._stop_all else []
+        others = self._tracees.stop_others(tid) if self._stop_all else []
         if point.probe_left and not self._is_replay(point):
             self._probe(tid, point)
         wanted = point.probe_left > 0
@@ -100,7 +100,7 @@ class Traps:
             )
         if not wanted:
             self._cave.extract(point)
-        self._tracees.release(held)
+        self._tracees.release(others)
 
     def _is_replay(self, point: Point) -> bool:
         """Whether this stop was looked at before, and then put off by a signal."""
@@ -168,10 +168,10 @@ class Traps:
         """The countdown to the next sweep is used up; the call goes on afterwards."""
         if self._cave.countdown <= 0:
             self.stops += 1
-            held = self._tracees.stop_others(tid)
+            others = self._tracees.stop_others(tid)
             self._listeners.check(self._machine.memory)
             self._cave.countdown = self._check_every
-            self._tracees.release(held)
+            self._tracees.release(others)
         self._go_to(tid, self._cave.callees[number])
 
     # Out of the caves

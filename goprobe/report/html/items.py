@@ -1,4 +1,4 @@
-"""Which things of a stop the drawing shows, and what points at what."""
+"""Which items of a stop the drawing shows, and what points at what."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def items_of(stop: StopReport, names: Sequence[str], ledger: Ledger) -> list[Ite
     items: dict[tuple[int, str, str], Item] = {}
     same: dict[str, str] = {}
     for number, variable in enumerate(_chosen(stop, names)):
-        for thing in _items(tree(variable), variable.name, key_of(stop, variable), number, ledger):
-            identity = (thing.address, thing.label, thing.what)
+        for item in _items(tree(variable), variable.name, key_of(stop, variable), number, ledger):
+            identity = (item.address, item.label, item.what)
             if len(items) < _MOST:
-                items.setdefault(identity, thing)
+                items.setdefault(identity, item)
             if identity in items:
-                same[thing.key] = items[identity].key
+                same[item.key] = items[identity].key
     return [replace(t, to=tuple(same[k] for k in t.to if k in same)) for t in items.values()]
 
 
@@ -44,7 +44,7 @@ def _chosen(stop: StopReport, names: Sequence[str]) -> list[Variable]:
 
 
 def _items(node: Node, variable: str, key: str, thread: int, ledger: Ledger) -> Iterator[Item]:
-    """The node's thing and those it leads to. A part without a place of its own is passed by."""
+    """The node's item and those it leads to. A part without a place of its own is passed by."""
     below = list(_placed_below(node, key))
     if node.address is not UNSET and node.location is not UNSET:
         label, what = _label(node, variable)
@@ -73,7 +73,7 @@ def _placed_below(node: Node, key: str) -> Iterator[tuple[str, Node]]:
 
 
 def _label(node: Node, variable: str) -> tuple[str, str]:
-    """What the thing is called, and what is said of it beside that."""
+    """What the item is called, and what is said of it beside that."""
     kind, _, size = node.what.rpartition(", ")
     what = node.what
     text = node.name or node.value

@@ -12,7 +12,7 @@ from goprobe.report.html import shell
 from goprobe.report.html.scene import picture, scene
 from goprobe.report.options import RenderOptions
 from goprobe.report.picture import totals
-from goprobe.report.uses import held
+from goprobe.report.uses import present
 
 _MOST = 20_000
 
@@ -33,8 +33,8 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
         names=names,
         uses=totals(drawn),
         kinds=counts.most_common(),
-        most=max((part.held for part in totals(drawn)), default=0) or 1,
-        regions=[(r, held(r)) for r in shown],
+        most=max((part.present for part in totals(drawn)), default=0) or 1,
+        regions=[(r, present(r)) for r in shown],
         left_out=len(report.map) - len(shown),
         resident=report.stored is UNSET,
         amount=report.stored or report.rss or 0,

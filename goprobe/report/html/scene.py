@@ -19,7 +19,7 @@ from goprobe.report.picture import GAP_WORTH_SHOWING, Mark, Row, rows
 STRIP = 10.0
 FAN = 88.0  # the strip, and the lens's rays up to the boxes
 _HEAD = 34.0
-_THING = 30.0
+_ITEM = 30.0
 _SPACE = 4.0
 _GAP = 22.0
 _USER_SPACE = 1 << 47
@@ -49,7 +49,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the lens. `fan` are the corners of its ray; `middle` of each thing for arrows."""
+    """A row of the lens. `fan` are the corners of its ray; `middle` of each item for arrows."""
 
     kind: str
     name: str
@@ -66,7 +66,7 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     strip_y: float
     strip_height: float
     parts: tuple[Part, ...]
-    things: tuple[Item, ...]
+    items: tuple[Item, ...]
 
 
 class Arrow(msgspec.Struct, frozen=True):
@@ -88,13 +88,13 @@ def picture(regions: Sequence[Region], addresses: Sequence[int] = ()) -> list[Ro
     return rows(regions, [Mark(address, "") for address in dict.fromkeys(addresses)])
 
 
-def scene(drawn: Sequence[Row], things: Sequence[Item] = ()) -> Scene:
-    """The rows with these things in them; a row inside another is shown for what lies in it."""
+def scene(drawn: Sequence[Row], items: Sequence[Item] = ()) -> Scene:
+    """The rows with these items in them; a row inside another is shown for what lies in it."""
     placed: dict[int, list[Item]] = {}
-    for thing in sorted(things, key=lambda t: t.address):
-        at = [i for i, row in enumerate(drawn) if row.low <= thing.address < row.high]
+    for item in sorted(items, key=lambda t: t.address):
+        at = [i for i, row in enumerate(drawn) if row.low <= item.address < row.high]
         if at:
-            placed.setdefault(at[-1], []).append(thing)
+            placed.setdefault(at[-1], []).append(item)
     boxes: list[Box] = []
     y, gap = 0.0, 0
     for i, row in enumerate(drawn):
@@ -117,12 +117,12 @@ def _space(drawn: Sequence[Row]) -> int:
     return max(_USER_SPACE, 1 << max(highest - 1, 0).bit_length())
 
 
-def _box(row: Row, things: tuple[Item, ...], top: float, gap: int) -> Box:
+def _box(row: Row, items: tuple[Item, ...], top: float, gap: int) -> Box:
     kind = Kind.HEAP if row.arena else row.kind
     name = _name(row)
-    told = {thing.kind for thing in things}
+    told = {item.kind for item in items}
     if row.inside and len(told) == 1 and kind not in told:
-        # What was so at the thing's own stop, where the map of a later one says otherwise.
+        # What was so at the item's own stop, where the map of a later one says otherwise.
         (kind,) = told
         name = words.KIND_NAMES[kind]
     meaning = _ARENA if row.arena else _meaning(row)
@@ -142,12 +142,12 @@ def _box(row: Row, things: tuple[Item, ...], top: float, gap: int) -> Box:
         gap=gap if gap >= GAP_WORTH_SHOWING else 0,
         inside=row.inside,
         top=top,
-        height=_HEAD + _THING * len(things),
+        height=_HEAD + _ITEM * len(items),
         fan="",
         strip_y=0.0,
         strip_height=0.0,
         parts=parts if len(parts) > 1 else (),
-        things=things,
+        items=items,
     )
 
 
@@ -180,15 +180,15 @@ def _to_scale(box: Box, low: int, high: int, height: float, space: int) -> Box:
 
 def _arrows(boxes: Sequence[Box]) -> list[Arrow]:
     middles = {
-        thing.key: box.top + _HEAD + _THING * (i + 0.5) - 2
+        item.key: box.top + _HEAD + _ITEM * (i + 0.5) - 2
         for box in boxes
-        for i, thing in enumerate(box.things)
+        for i, item in enumerate(box.items)
     }
     links = [
-        (thing.key, to, thing.thread)
+        (item.key, to, item.thread)
         for box in boxes
-        for thing in box.things
-        for to in thing.to
+        for item in box.items
+        for to in item.to
         if to in middles
     ]
     return [_arrow(middles, *link, lane) for lane, link in enumerate(links)]

@@ -102,8 +102,8 @@ def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> lis
     drawn = _pictures(report, every)
     sources, past = Sources(), Past()
     views = []
-    for number, (stop, things) in enumerate(zip(report.stops, every, strict=True), 1):
-        drawing = scene(drawn[_map_at(report, stop)], things)
+    for number, (stop, items) in enumerate(zip(report.stops, every, strict=True), 1):
+        drawing = scene(drawn[_map_at(report, stop)], items)
         views.append(_stop(number, stop, drawing, ledger, sources, past))
         past.remember(stop)
     return views
@@ -113,9 +113,9 @@ def _pictures(report: TraceReport, every: Sequence[list[Item]]) -> dict[_Map, li
     """The rows for each map that there was: the same for all stops of one map, so that what has
     not moved stands still in the drawing."""
     addresses: dict[_Map, list[int]] = {}
-    for stop, things in zip(report.stops, every, strict=True):
+    for stop, items in zip(report.stops, every, strict=True):
         there = addresses.setdefault(_map_at(report, stop), [])
-        there.extend(thing.address for thing in things)
+        there.extend(item.address for item in items)
     return {regions: picture(regions, there) for regions, there in addresses.items()}
 
 

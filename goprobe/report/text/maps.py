@@ -15,7 +15,7 @@ from goprobe.report.picture import GAP_WORTH_SHOWING, Part, Row, rows, totals
 from goprobe.report.text.look import KIND_STYLES
 from goprobe.report.text.memory import row_name
 from goprobe.report.text.page import Column, Page
-from goprobe.report.uses import held
+from goprobe.report.uses import present
 
 _ROWS = 20
 _MOST_REGIONS = 2000
@@ -63,7 +63,7 @@ def _measure(report: MapsReport) -> str:
 
 
 def _picture(page: Page, drawn: Sequence[Row], measure: str) -> None:
-    most = max((row.held for row in drawn), default=0)
+    most = max((row.present for row in drawn), default=0)
     room = _room(page, drawn)
     lines = [_head(page, measure)]
     for row in drawn:
@@ -71,7 +71,7 @@ def _picture(page: Page, drawn: Sequence[Row], measure: str) -> None:
             lines.append(_gap(page, row))
         name, kind = row_name(row, ""), row.kind
         lines.append(
-            _line(page, str(row.low), name, row.perms, row.size, row.held, kind, most, room)
+            _line(page, str(row.low), name, row.perms, row.size, row.present, kind, most, room)
         )
         if len(row.parts) > 1:
             lines += _within(page, row, most, room)
@@ -93,7 +93,7 @@ def _within(page: Page, row: Row, most: int, room: int) -> list[list[Text]]:
     for number, part in enumerate(row.parts, 1):
         branch = page.glyphs.last if number == len(row.parts) else page.glyphs.branch
         name, kind = f"{branch}{part.use.name}", part.use.kind
-        lines.append(_line(page, "", name, "", part.size, part.held, kind, most, room))
+        lines.append(_line(page, "", name, "", part.size, part.present, kind, most, room))
     return lines
 
 
@@ -108,18 +108,18 @@ def _line(
     name: str,
     perms: str,
     size: int,
-    held: int,
+    present: int,
     kind: Kind,
     most: int,
     room: int,
 ) -> list[Text]:
-    length = page.bar(held, most, room)
+    length = page.bar(present, most, room)
     return [
         page.text((address, "dim")),
         page.text(name),
         page.text((perms, "dim")),
         page.text(words.size(size)),
-        page.text(words.size(held) if held else ("-", "dim")),
+        page.text(words.size(present) if present else ("-", "dim")),
         page.text((length, KIND_STYLES[kind])),
     ]
 
@@ -131,17 +131,17 @@ def _gap(page: Page, row: Row) -> list[Text]:
 
 def _sums(page: Page, parts: Sequence[Part], measure: str) -> None:
     """The picture's sums: bytes by what they are used for, largest first."""
-    used = [part for part in parts if part.held]
+    used = [part for part in parts if part.present]
     if not used:
         return
-    whole = sum(part.held for part in used)
+    whole = sum(part.present for part in used)
     page.heading(f"{measure.capitalize()}, by use")
     page.blank()
     lines = [
         [
             page.text(part.use.name),
-            page.text(words.size(part.held)),
-            page.text((_percent(part.held, whole), "dim")),
+            page.text(words.size(part.present)),
+            page.text((_percent(part.present, whole), "dim")),
             page.text(_share(page, part, whole)),
         ]
         for part in used
@@ -156,7 +156,7 @@ def _percent(part: int, whole: int) -> str:
 
 def _share(page: Page, part: Part, whole: int) -> tuple[str, str]:
     cells = max(min(page.width - 42, _WIDEST_BAR), _LEAST_BAR)
-    return page.bar(part.held, whole, cells), KIND_STYLES[part.use.kind]
+    return page.bar(part.present, whole, cells), KIND_STYLES[part.use.kind]
 
 
 def _regions(page: Page, report: MapsReport) -> None:
@@ -168,7 +168,7 @@ def _regions(page: Page, report: MapsReport) -> None:
             page.text((f"{region.low}-{region.high}", "dim")),
             page.text((region.perms, "dim")),
             page.text(words.size(region.size)),
-            page.text(words.size(held(region))),
+            page.text(words.size(present(region))),
             page.text((region.label, KIND_STYLES[region.kind])),
         ]
         for region in regions[:_MOST_REGIONS]

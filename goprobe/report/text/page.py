@@ -118,12 +118,12 @@ class Page:
         `fill` an elastic column takes what room is left, so that what stands right of it
         lines up from one table to the next.
         """
-        held = list(rows)
+        table = list(rows)
         margins = [indent, *(gap for _ in columns[1:])]
-        widths = _widths(held, columns, self.width - sum(margins))
-        if fill and held:
+        widths = _widths(table, columns, self.width - sum(margins))
+        if fill and table:
             _fill(widths, columns, min(self.width, _WIDEST) - sum(margins))
-        for i, row in enumerate(held):
+        for i, row in enumerate(table):
             cells = [self._cell(*part) for part in zip(row, widths, columns, strict=True)]
             for number in range(max(len(cell) for cell in cells)):
                 self._lines.append(_row_line(cells, widths, columns, number, margins))

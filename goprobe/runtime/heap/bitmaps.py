@@ -113,10 +113,10 @@ def _from_bits(
     span = rows[row]
     size = heap.spans.elemsize[span] // _WORD
     index = within // size
-    held = index < heap.spans.nelems[span]
-    slot = heap.allocated.first[span] * 64 + np.where(held, index, 0)
-    held &= heap.live[slot]
-    return Pointers(slot[held], (within - index * size)[held], value[held])
+    in_slot = index < heap.spans.nelems[span]
+    slot = heap.allocated.first[span] * 64 + np.where(in_slot, index, 0)
+    in_slot &= heap.live[slot]
+    return Pointers(slot[in_slot], (within - index * size)[in_slot], value[in_slot])
 
 
 class ArenaMaps:

@@ -89,9 +89,9 @@ def _differences(census: Census) -> tuple[int, int, int, int]:
     in_use = census.span_bytes - totals.span_bytes
     manual = census.manual_bytes - totals.manual_bytes if totals.manual_bytes >= 0 else 0
     step = phase(spans, census.sweepgen)
-    held = (step == CACHED) | (step == CACHED_UNSWEPT)
+    cached = (step == CACHED) | (step == CACHED_UNSWEPT)
     # A thread counts what it took from a span when it gives the span back.
-    taken = int((spans.alloc_count - spans.counted_before)[held].sum())
+    taken = int((spans.alloc_count - spans.counted_before)[cached].sum())
     counted = int(spans.alloc_count.sum()) - taken
     objects = counted - totals.objects if totals.objects >= 0 else 0
     return in_use, manual, objects, int(spans.nelems[step == SWEEPING].sum())

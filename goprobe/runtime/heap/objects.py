@@ -158,12 +158,12 @@ class Resolver:
         Where there is none: NOT_HEAP, FREE_SPAN, MANUAL_SPAN, FREE_SLOT or SPAN_TAIL.
         """
         span = self.span_of(address)
-        held = span >= 0
-        row = np.where(held, span, 0)
+        in_span = span >= 0
+        row = np.where(in_span, span, 0)
         spans = self._objects.spans
         if not len(spans):
             return span, np.zeros(len(address), np.int64)
-        into = np.where(held, address - spans.base[row], np.uint64(0))
+        into = np.where(in_span, address - spans.base[row], np.uint64(0))
         index = (into * self._divide[row]) >> np.uint64(32)
         offset = (into - index * self._elemsize[row]).astype(np.int64)
         index = index.astype(np.int64)
@@ -171,4 +171,4 @@ class Resolver:
         slot = self._first[row] + np.where(inside, index, 0)
         objects = np.where(self._objects.live[slot], self._objects.rank[slot], FREE_SLOT)
         objects = np.where(inside, objects, SPAN_TAIL)
-        return np.where(held, objects, span).astype(np.int32), offset
+        return np.where(in_span, objects, span).astype(np.int32), offset

@@ -180,13 +180,13 @@ def _plausible(table: SpanTable, layout: Layout, arenas: Sequence[Bounds]) -> Sp
     sized &= (table.base % np.uint64(page) == 0) & (table.base < np.uint64(_ADDRESS_LIMIT))
     sized &= _in_arenas(table, arenas, page)
     size = np.where(sized, table.npages, 0) * page
-    held = (table.elemsize > 0) & (table.elemsize <= size)
-    held &= (table.nelems > 0) & (table.nelems <= _NELEMS_LIMIT)
-    slots = np.where(held, table.nelems, 0) * np.where(held, table.elemsize, 0)
-    held &= (slots <= size) & _filled(table, size, size - slots)
-    held &= (table.freeindex <= table.nelems) & (table.alloc_count <= table.nelems)
+    consistent = (table.elemsize > 0) & (table.elemsize <= size)
+    consistent &= (table.nelems > 0) & (table.nelems <= _NELEMS_LIMIT)
+    slots = np.where(consistent, table.nelems, 0) * np.where(consistent, table.elemsize, 0)
+    consistent &= (slots <= size) & _filled(table, size, size - slots)
+    consistent &= (table.freeindex <= table.nelems) & (table.alloc_count <= table.nelems)
     good &= (table.state == dead) | sized
-    good &= (table.state != in_use) | held
+    good &= (table.state != in_use) | consistent
     kept = table.take(good, table.address[~good])
     return _disjoint(kept.take(np.argsort(kept.base, kind="stable")), layout)
 

@@ -98,15 +98,15 @@ class GoProgram:
         """What the line table has told otherwise than the symbol table, of what was looked up. Not
         to be asked for while a process stands: it takes milliseconds."""
         symbols = FunctionSymbols(self.elf) if self._looked_up else None
-        found: list[str] = []
+        contradictions: list[str] = []
         for pc, function in self._looked_up.items():
             bias = function.table.text - self.lines.text
             told = symbols and symbols.contradiction(
                 pc - bias, function.entry - bias, function.name
             )
-            if told and len(found) < _MOST_TOLD:
-                found.append(f"{self.elf.shown_as} contradicts itself: {told}")
-        return tuple(found)
+            if told and len(contradictions) < _MOST_TOLD:
+                contradictions.append(f"{self.elf.shown_as} contradicts itself: {told}")
+        return tuple(contradictions)
 
     def looked_up(self, pc: int, function: Function) -> None:
         """That a process's line table has this function at `pc` was told."""

@@ -37,11 +37,13 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
             except UnreadableError as error:
                 roots.notes.append(f"the {section} section of the program: {error.why}")
                 continue
-            held = np.unpackbits(raw, bitorder="little")[:count] != 0
-            links.add(start, words, held)
-            places = np.flatnonzero(held & (words >= np.uint64(low)) & (words < np.uint64(high)))
+            pointers = np.unpackbits(raw, bitorder="little")[:count] != 0
+            links.add(start, words, pointers)
+            places = np.flatnonzero(
+                pointers & (words >= np.uint64(low)) & (words < np.uint64(high))
+            )
             at = (start + places * _WORD).tolist()
-            plain = (places > 0) & ~held[places - 1]
+            plain = (places > 0) & ~pointers[places - 1]
             word_before = np.where(plain, words[places - 1], np.uint64(0)).tolist()
             words_found.append((at, words[places].tolist(), word_before, module.name or section))
     statics = Statics(world, links, lambda address: declared_at(world, address))

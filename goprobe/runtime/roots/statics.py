@@ -53,12 +53,12 @@ class Links:
         self._spans = [(low, high) for low, high in spans if low < high]
         self._parts: list[tuple[Words, Words]] = []
 
-    def add(self, start: int, words: Words, held: NDArray[np.bool_]) -> None:
+    def add(self, start: int, words: Words, pointers: NDArray[np.bool_]) -> None:
         """The words of a section from `start` on; `held` are those that may be pointers."""
         inside = np.zeros(len(words), np.bool_)
         for low, high in self._spans:
             inside |= (words >= np.uint64(low)) & (words < np.uint64(high))
-        places = np.flatnonzero(inside & held)
+        places = np.flatnonzero(inside & pointers)
         self._parts.append((words[places], np.uint64(start) + places.astype(np.uint64) * _U64))
 
     def sorted(self) -> tuple[Words, Words]:
@@ -127,10 +127,10 @@ class Statics:
                 table = self._word(place - _WORD)
                 if table and any(m.name == "tab" for m in members):
                     table = self._word(table + _WORD)
-                held = self._world.typedata.debug_type(table) if table else None
-                if held and held.kind == GoKind.POINTER:
-                    return types.at(held.elem), 1
-                return (held, 1) if held else None
+                dynamic = self._world.typedata.debug_type(table) if table else None
+                if dynamic and dynamic.kind == GoKind.POINTER:
+                    return types.at(dynamic.elem), 1
+                return (dynamic, 1) if dynamic else None
         return None
 
     def _word(self, address: int) -> int:

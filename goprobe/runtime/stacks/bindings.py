@@ -66,12 +66,12 @@ def without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
     for binding in bindings:
         groups.setdefault((binding.name, binding.local.line), []).append(binding)
     for same in groups.values():
-        held = [b for b in same if b.place is not None and not b.local.parameter]
-        if len(held) < 2 or len({b.local.type for b in held}) > 1:
+        placed = [b for b in same if b.place is not None and not b.local.parameter]
+        if len(placed) < 2 or len({b.local.type for b in placed}) > 1:
             yield from same
             continue
-        best = max((b.local.closure_offset < 0, b.local.block) for b in held)
-        chosen = [b for b in held if (b.local.closure_offset < 0, b.local.block) == best]
+        best = max((b.local.closure_offset < 0, b.local.block) for b in placed)
+        chosen = [b for b in placed if (b.local.closure_offset < 0, b.local.block) == best]
         if len({_raw(b) for b in chosen}) > 1:
             why = "the debug information describes two variables of this name and line"
             chosen = [

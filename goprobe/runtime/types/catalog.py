@@ -126,13 +126,13 @@ class Catalog:
         while waiting:
             row, base, depth = waiting.pop()
             for part in range(int(self.first[row]), int(self.first[row + 1])):
-                at, kind = base + int(self.offset[part]), int(self.inner[part])
+                at, type_row = base + int(self.offset[part]), int(self.inner[part])
                 count = int(self.count[part])
-                if kind == inner:
+                if type_row == inner:
                     yield at, count
-                elif within[kind] and depth < _DEPTH_LIMIT:
-                    step = int(self.size[kind])
-                    waiting += [(kind, at + i * step, depth + 1) for i in range(count)]
+                elif within[type_row] and depth < _DEPTH_LIMIT:
+                    step = int(self.size[type_row])
+                    waiting += [(type_row, at + i * step, depth + 1) for i in range(count)]
 
     @cached_property
     def beginnings(self) -> Ints:

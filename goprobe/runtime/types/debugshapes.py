@@ -48,16 +48,16 @@ class DebugShapes:
         self._named_type = by_name
         self._rtype_of = rtype_of
 
-    def of_type(self, kind: GoType) -> int:
+    def of_type(self, go_type: GoType) -> int:
         """A value of a type of the debug information."""
-        made = self._timer(kind) if kind.name in _TIMERS else 0
+        made = self._timer(go_type) if go_type.name in _TIMERS else 0
         return made or self._numbers.number(
-            ("type", kind.offset),
-            lambda: self._from_type(kind, kind.name),
-            lambda: About(rtype=self._rtype_of(kind)),
+            ("type", go_type.offset),
+            lambda: self._from_type(go_type, go_type.name),
+            lambda: About(rtype=self._rtype_of(go_type)),
         )
 
-    def _timer(self, kind: GoType) -> int:
+    def _timer(self, go_type: GoType) -> int:
         """A time.Timer or time.Ticker is the beginning of a larger struct of the runtime's
         (newTimer, src/runtime/time.go, since Go 1.23), 0 where it is not."""
         whole = self._named_type("runtime.timeTimer")
@@ -67,31 +67,31 @@ class DebugShapes:
         def make() -> Shape:
             slots: Slots = {}
             self.flatten(whole, 0, slots, 0)
-            self.flatten(kind, 0, slots, 0)
-            return replace(shape_of(kind.name, whole.size, True, slots), kind=kind)
+            self.flatten(go_type, 0, slots, 0)
+            return replace(shape_of(go_type.name, whole.size, True, slots), go_type=go_type)
 
-        return self._numbers.number(("timer", kind.offset), make, special)
+        return self._numbers.number(("timer", go_type.offset), make, special)
 
-    def array_of(self, kind: GoType) -> int:
+    def array_of(self, go_type: GoType) -> int:
         """The array behind a slice of a type."""
-        name = f"[]{kind.name} backing"
+        name = f"[]{go_type.name} backing"
         return self._numbers.number(
-            ("array", kind.offset),
-            lambda: self._from_type(kind, name),
-            lambda: About(rtype=self._rtype_of(kind), array=True),
+            ("array", go_type.offset),
+            lambda: self._from_type(go_type, name),
+            lambda: About(rtype=self._rtype_of(go_type), array=True),
         )
 
-    def part_of(self, kind: GoType, name: str) -> int:
+    def part_of(self, go_type: GoType, name: str) -> int:
         """A struct that only the runtime names, under a better name."""
         return self._numbers.number(
-            ("part", kind.offset, name), lambda: self._from_type(kind, name), special
+            ("part", go_type.offset, name), lambda: self._from_type(go_type, name), special
         )
 
     # What values are made of
 
-    def _from_type(self, kind: GoType, name: str) -> Shape:
+    def _from_type(self, go_type: GoType, name: str) -> Shape:
         slots: Slots = {}
-        element = kind
+        element = go_type
         for _ in range(DEPTH_LIMIT):
             # An array repeats its element, so that is all there is to know.
             if element.kind != GoKind.ARRAY or not element.count:
@@ -99,95 +99,95 @@ class DebugShapes:
             element = self._types.at(element.elem)
         self.flatten(element, 0, slots, 0)
         shape = shape_of(name, element.size, bool(slots), slots)
-        return Shape(name, kind.size, shape.words, shape.pointers, shape.rules, kind)
+        return Shape(name, go_type.size, shape.words, shape.pointers, shape.rules, go_type)
 
-    def flatten(self, kind: GoType, base: int, slots: Slots, depth: int) -> None:
+    def flatten(self, go_type: GoType, base: int, slots: Slots, depth: int) -> None:
         types = self._types
         if depth > DEPTH_LIMIT or len(slots) >= SLOTS_LIMIT:
             return
-        match kind.kind:
+        match go_type.kind:
             case GoKind.STRUCT:
-                self._struct(kind, base, slots, depth)
+                self._struct(go_type, base, slots, depth)
             case GoKind.ARRAY:
-                element = types.at(kind.elem)
+                element = types.at(go_type.elem)
                 if not element.size:
                     return
-                for i in range(min(kind.count, SLOTS_LIMIT)):
+                for i in range(min(go_type.count, SLOTS_LIMIT)):
                     before = len(slots)
                     self.flatten(element, base + i * element.size, slots, depth + 1)
                     if len(slots) == before or len(slots) >= SLOTS_LIMIT:
                         break
             case _:
-                rule = self._pointer(kind)
+                rule = self._pointer(go_type)
                 if rule and base % WORD == 0:
                     at = base // WORD + (rule[0] in (Rule.EFACE, Rule.IFACE))
                     slots[at] = rule
 
-    def _pointer(self, kind: GoType) -> tuple[Rule, int] | None:
+    def _pointer(self, go_type: GoType) -> tuple[Rule, int] | None:
         """What the (one) pointer of a value of a type that is no aggregate means."""
         types = self._types
-        match kind.kind:
-            case GoKind.POINTER if kind.name.startswith(GENERIC):
+        match go_type.kind:
+            case GoKind.POINTER if go_type.name.startswith(GENERIC):
                 return Rule.NOTHING, 0  # every pointer is a go.shape.*uint8 there
             case GoKind.POINTER:
-                elem = types.at(kind.elem)
+                elem = types.at(go_type.elem)
                 if elem.name == HCHAN:
                     return Rule.CHAN, 0
                 return Rule.ONE, self.of_type(elem)
             case GoKind.STRING:
                 return Rule.TEXT, self._numbers.text
             case GoKind.SLICE:
-                at = kind.elem or types.at(kind.member("array").type).elem
+                at = go_type.elem or types.at(go_type.member("array").type).elem
                 return Rule.SLICE, self.array_of(types.at(at))
             case GoKind.MAP:
-                header = types.at(types.at(kind.underlying).elem)
-                return Rule.ONE, self._map(kind, header)
+                header = types.at(types.at(go_type.underlying).elem)
+                return Rule.ONE, self._map(go_type, header)
             case GoKind.CHAN:
-                header = types.at(types.at(kind.underlying).elem)
-                return Rule.ANY, self._chan(kind, header)
+                header = types.at(types.at(go_type.underlying).elem)
+                return Rule.ANY, self._chan(go_type, header)
             case GoKind.FUNC:
                 return Rule.FUNC, 0
             case GoKind.INTERFACE:
-                members = types.at(kind.underlying).members
+                members = types.at(go_type.underlying).members
                 iface = any(m.name == "tab" for m in members)
                 return (Rule.IFACE if iface else Rule.EFACE), 0
             case GoKind.UNSAFE_POINTER:
                 return Rule.NOTHING, 0
         return None
 
-    def _struct(self, kind: GoType, base: int, slots: Slots, depth: int) -> None:
+    def _struct(self, go_type: GoType, base: int, slots: Slots, depth: int) -> None:
         types = self._types
-        pointee = self._atomic_pointee(kind, types)
-        for member in kind.members:
+        pointee = self._atomic_pointee(go_type, types)
+        for member in go_type.members:
             at = base + member.offset
-            behind = BEHIND.get((kind.name, member.name))
+            behind = BEHIND.get((go_type.name, member.name))
             member_type = types.at(member.type)
             if pointee is not None and member.name == "v" and at % WORD == 0:
                 slots[at // WORD] = pointee
             elif behind is not None:
                 slots[at // WORD] = (behind[0], self._by_name(behind[1]))
-            elif kind.name.startswith("groupReference<") and member.name == "data":
+            elif go_type.name.startswith("groupReference<") and member.name == "data":
                 group = types.at(member_type.elem)
                 slots[at // WORD] = (Rule.ARRAY, self.part_of(group, _map_part(group, "groups")))
-            elif kind.name.startswith("hash<") and member.name in ("buckets", "oldbuckets"):
+            elif go_type.name.startswith("hash<") and member.name in ("buckets", "oldbuckets"):
                 bucket = types.at(member_type.elem)
                 name = _map_part(bucket, "buckets")
                 slots[at // WORD] = (Rule.ARRAY, self.part_of(bucket, name))
             elif (
-                kind.name.startswith("bucket<")
+                go_type.name.startswith("bucket<")
                 and member.name == "overflow"
                 and member_type.kind == GoKind.POINTER
             ):
-                name = _map_part(kind, "buckets")
-                slots[at // WORD] = (Rule.ONE, self.part_of(kind, name))
+                name = _map_part(go_type, "buckets")
+                slots[at // WORD] = (Rule.ONE, self.part_of(go_type, name))
             else:
                 self.flatten(member_type, at, slots, depth + 1)
 
-    def _atomic_pointee(self, kind: GoType, types: TypeReader) -> tuple[Rule, int] | None:
+    def _atomic_pointee(self, go_type: GoType, types: TypeReader) -> tuple[Rule, int] | None:
         """What atomic.Pointer[T] points at: its field `_ [0]*T` tells."""
-        if not kind.name.startswith(ATOMIC_POINTER):
+        if not go_type.name.startswith(ATOMIC_POINTER):
             return None
-        for member in kind.members:
+        for member in go_type.members:
             array = types.at(member.type)
             if array.kind == GoKind.ARRAY and not array.count:
                 pointer = types.at(array.elem)
@@ -225,7 +225,7 @@ class DebugShapes:
         def make() -> Shape:
             slots: Slots = {_ENTRY_OVERFLOW // WORD: (Rule.ONE, number)}
             self.flatten(struct, 0, slots, 0)
-            return replace(shape_of(name, size, True, slots), kind=struct)
+            return replace(shape_of(name, size, True, slots), go_type=struct)
 
         number = self._numbers.number(("trie entry", name), make)
         return number
@@ -234,8 +234,8 @@ class DebugShapes:
         kind = self._named_type(name)
         return self.array_of(kind) if kind else 0
 
-    def _map(self, kind: GoType, header: GoType) -> int:
-        name = kind.name
+    def _map(self, go_type: GoType, header: GoType) -> int:
+        name = go_type.name
 
         def make() -> Shape:
             types = self._types
@@ -245,35 +245,35 @@ class DebugShapes:
                 if member.name == "dirPtr":
                     table = types.at(types.at(types.at(member.type).elem).elem)
                     slots[member.offset // WORD] = (Rule.DIRECTORY, self._table(table, name))
-            return replace(shape_of(name, header.size, True, slots), kind=header)
+            return replace(shape_of(name, header.size, True, slots), go_type=header)
 
-        return self._numbers.number(("map", kind.offset), make, special)
+        return self._numbers.number(("map", go_type.offset), make, special)
 
     def _table(self, table: GoType, name: str) -> int:
         return self.part_of(table, f"{name} table")
 
-    def _chan(self, kind: GoType, header: GoType) -> int:
-        name = _ONE_WAY.sub("chan ", kind.name)  # only pointers to it go one way
+    def _chan(self, go_type: GoType, header: GoType) -> int:
+        name = _ONE_WAY.sub("chan ", go_type.name)  # only pointers to it go one way
 
         def make() -> Shape:
             types = self._types
             slots: Slots = {}
             self.flatten(header, 0, slots, 0)
-            element = types.at(kind.elem)
+            element = types.at(go_type.elem)
             for member in header.members:
                 if member.name == "buf":
                     buffer = self.part_of(element, f"{name} buffer")
                     slots[member.offset // WORD] = (Rule.ARRAY, buffer)
             made = shape_of(name, header.size, True, slots, repeats=False)
-            return replace(made, kind=header)
+            return replace(made, go_type=header)
 
-        return self._numbers.number(("chan", kind.offset), make, special)
+        return self._numbers.number(("chan", go_type.offset), make, special)
 
 
-def _map_part(kind: GoType, part: str) -> str:
+def _map_part(go_type: GoType, part: str) -> str:
     """A name for a map's inside: "map[string]*main.Node groups"."""
-    of = _key_and_value(kind.name)
-    return f"map{of} {part}" if of else f"map {part} ({kind.name})"
+    of = _key_and_value(go_type.name)
+    return f"map{of} {part}" if of else f"map {part} ({go_type.name})"
 
 
 def _key_and_value(name: str) -> str:

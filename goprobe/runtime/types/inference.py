@@ -337,8 +337,8 @@ class Typist:
         """The types of closures, by the code that their first words lead to."""
         code = self._view.words_at(nodes, 0)
         for entry, rows in groups(code, np.argsort(code, kind="stable")):
-            found = entry and self._view.witnesses.is_function(entry)
-            shape = self._shapes.closure(entry) if found else 0
+            function = entry and self._view.witnesses.is_function(entry)
+            shape = self._shapes.closure(entry) if function else 0
             self._assign(nodes[rows], shape, sure=True)
             self._stream.know(~entry, Rule.ANY, shape)
 

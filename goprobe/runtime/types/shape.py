@@ -40,9 +40,9 @@ class Rule(IntEnum):
 class Shape(msgspec.Struct, frozen=True):
     """`words` is the length after which it repeats, 0 where that is not known.
 
-    `rules` has an entry for each word: Rule and the number of the shape pointed at. `kind` is what
-    the debug information says of it, where it does. `part`: what is known is only that a value of
-    the shape of that number lies so many bytes into it.
+    `rules` has an entry for each word: Rule and the number of the shape pointed at. `go_type` is
+    what the debug information says of it, where it does. `part`: what is known is only that a value
+    of the shape of that number lies so many bytes into it.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Shape(msgspec.Struct, frozen=True):
     words: int
     pointers: bool
     rules: tuple[Ints, Ints]
-    kind: GoType | None = None
+    go_type: GoType | None = None
     part: tuple[int, int] = (0, 0)
 
 

@@ -88,9 +88,9 @@ class Shapes:
 
     # Shapes by what tells of them
 
-    def of_type(self, kind: GoType) -> int:
+    def of_type(self, go_type: GoType) -> int:
         """A value of a type of the debug information."""
-        return self._debug.of_type(kind) if self._debug else 0
+        return self._debug.of_type(go_type) if self._debug else 0
 
     def of_rtype(self, rtype: int) -> int:
         """A value of the type whose descriptor is at an address."""

@@ -185,12 +185,12 @@ class TypeData:
             type_ = index.runtime_types.get(rtype - section.low)
         return self._program.debug.types.at(type_) if type_ is not None else None
 
-    def rtype_of(self, kind: GoType) -> int:
+    def rtype_of(self, go_type: GoType) -> int:
         """Where the descriptor of a type of the debug information is, 0 where it has none."""
-        if not kind.runtime_type or not self._sections:
+        if not go_type.runtime_type or not self._sections:
             return 0
         section = self._sections[0]
-        at = kind.runtime_type + (section.low if self._relative else self._bias)
+        at = go_type.runtime_type + (section.low if self._relative else self._bias)
         return at if section.low <= at < section.high else 0
 
     @cached_property

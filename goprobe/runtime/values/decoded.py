@@ -85,12 +85,12 @@ def is_text(go_type: GoType, part: Element) -> bool:
     """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
     if part.value.dynamic_type is UNSET:
         return go_type.kind == GoKind.STRING and part.value.len is not UNSET
-    held = part.data  # the boxed value; a string's leads on to its bytes, which have no type
+    boxed = part.data  # the boxed value; a string's leads on to its bytes, which have no type
     if not part.value.text:
         return True
-    if held is UNSET or held.data is UNSET or held.text != part.value.text:
+    if boxed is UNSET or boxed.data is UNSET or boxed.text != part.value.text:
         return False
-    return held.data.type is UNSET
+    return boxed.data.type is UNSET
 
 
 def with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:

@@ -123,7 +123,7 @@
     document.body.classList.add("stepping");
     const asked = stops.findIndex(s => `#${s.id}` === location.hash);
     // Without a wish of the reader: where the first variable has a value.
-    const telling = stops.findIndex(s => s.querySelector(".thing"));
+    const telling = stops.findIndex(s => s.querySelector(".item"));
     go(asked >= 0 ? asked : Math.max(telling, 0), false);
     addEventListener("hashchange", () => {
       const i = stops.findIndex(s => `#${s.id}` === location.hash);
