@@ -25,7 +25,7 @@ HEADER_SIZE = _IDENTITY + _HEADER.size
 SEGMENT_SIZE = _SEGMENT.size
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class ElfHeader(msgspec.Struct, frozen=True, kw_only=True):
     """`entry` is where the program begins; tables are by their place in the file, the size of an
     entry and how many there are. Section number `names` has the sections' names."""
 
@@ -62,12 +62,12 @@ def is_ours(data: bytes | mmap) -> bool:
     return is_elf(data) and data[4:6] == bytes((CLASS64, LITTLE_ENDIAN))
 
 
-def read_header(data: bytes | mmap) -> Header:
+def read_header(data: bytes | mmap) -> ElfHeader:
     """The header at the beginning of `data`; raises struct.error where that is too short."""
     values = _HEADER.unpack_from(data, _IDENTITY)
     type_, machine, _, entry, segments_at, sections_at, _, _, *sizes = values
     segment_size, segments, section_size, sections, names = sizes
-    return Header(
+    return ElfHeader(
         type=type_,
         machine=machine,
         entry=entry,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape as run
-from goprobe.analysis.escape.judgement import Code, code_at, no_allocation
+from goprobe.analysis.escape.judgement import PromisedCode, code_at, no_allocation
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, FunctionCode, Site, SourceLine, Verdict
 
@@ -100,7 +100,7 @@ def assert_no_allocation(report: EscapeReport, where: str) -> None:
         raise AssertionError(f"{where}: {judgement.why}")
 
 
-def _code(report: EscapeReport, where: str) -> Code | None:
+def _code(report: EscapeReport, where: str) -> PromisedCode | None:
     """The code of that name; None where there is none."""
     file, _, number = where.rpartition(":")
     line = int(number) if number.isdigit() else 0

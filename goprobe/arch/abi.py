@@ -10,7 +10,7 @@ from goprobe.arch.amd64.abi import (
     STRING as STRING,
     AbiField as AbiField,
     AbiType as AbiType,
-    Piece as Piece,
+    RegisterPiece as RegisterPiece,
     array_of as array_of,
     assign as assign,
     scalar as scalar,

@@ -8,7 +8,7 @@ from goprobe.arch.amd64.assigned import (
 )
 from goprobe.arch.amd64.codeflow import (
     CodeFlow as CodeFlow,
-    Slot as Slot,
+    FrameSlot as FrameSlot,
 )
 from goprobe.arch.amd64.controlflow import (
     CODE_LIMIT as CODE_LIMIT,
@@ -26,6 +26,6 @@ from goprobe.arch.amd64.reaching import (
     Holder as Holder,
 )
 from goprobe.arch.amd64.waysin import (
-    Stretch as Stretch,
+    LineStretch as LineStretch,
     ways_in as ways_in,
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from goprobe.arch.amd64.displaced import (
     MAX_INSTRUCTION as MAX_INSTRUCTION,
-    Call as Call,
-    Copy as Copy,
+    CallByHand as CallByHand,
+    CodeCopy as CodeCopy,
     Displaced as Displaced,
     Jump as Jump,
     NotDisplaceableError as NotDisplaceableError,

@@ -42,7 +42,7 @@ class Source(Protocol):
         """Reads it: the digest of what `make` will see from now on."""
 
 
-class Whole(msgspec.Struct, frozen=True):
+class KnownSource(msgspec.Struct, frozen=True):
     """A source whose digest is known."""
 
     digest: str

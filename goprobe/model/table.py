@@ -21,7 +21,7 @@ Unit = Literal["", "bytes", "count", "yes", "note"]
 note has no column: the report's `notes` tell it."""
 
 
-class Column(msgspec.Struct, frozen=True):
+class TableColumn(msgspec.Struct, frozen=True):
     """A column of the table: the field that it shows, and how."""
 
     field: str
@@ -55,17 +55,17 @@ class TableReport(Report, frozen=True, kw_only=True):
         return ()
 
 
-def columns(row: type[msgspec.Struct]) -> tuple[Column, ...]:
+def columns(row: type[msgspec.Struct]) -> tuple[TableColumn, ...]:
     """The columns of rows of this struct, in the order of its fields."""
     hints = get_type_hints(row, include_extras=True)
     made = (_column(name, hints[name]) for name in row.__struct_fields__)
     return tuple(column for column in made if column.unit != "note")
 
 
-def _column(name: str, hint: Any) -> Column:
+def _column(name: str, hint: Any) -> TableColumn:
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     number = int in (plain, *get_args(plain))
     said = next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)), None)
     if said is None:
-        return Column(name, name, number)
-    return Column(name, said.title or name, number, (said.extra or {}).get("unit", ""))
+        return TableColumn(name, name, number)
+    return TableColumn(name, said.title or name, number, (said.extra or {}).get("unit", ""))

@@ -36,7 +36,7 @@ class Mark(msgspec.Struct, frozen=True):
     label: str
 
 
-class Part(msgspec.Struct, frozen=True):
+class UsePart(msgspec.Struct, frozen=True):
     """The memory of one use in a row: its bytes, and how many of them are present (see uses.py)."""
 
     use: Use
@@ -56,7 +56,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     low: Address
     high: Address
-    parts: tuple[Part, ...]
+    parts: tuple[UsePart, ...]
     perms: str
     gap: int = 0
     inside: bool = False
@@ -256,7 +256,7 @@ def _row(
     )
 
 
-def totals(drawn: Iterable[Row]) -> tuple[Part, ...]:
+def totals(drawn: Iterable[Row]) -> tuple[UsePart, ...]:
     """What all rows together are used for, most bytes present first: the sums of a picture."""
     sums: dict[Use, list[int]] = {}
     for row in drawn:
@@ -264,17 +264,17 @@ def totals(drawn: Iterable[Row]) -> tuple[Part, ...]:
             whole = sums.setdefault(part.use, [0, 0])
             whole[0] += part.size
             whole[1] += part.present
-    parts = (Part(use, *whole) for use, whole in sums.items())
+    parts = (UsePart(use, *whole) for use, whole in sums.items())
     return tuple(sorted(parts, key=lambda part: (-part.present, -part.size)))
 
 
-def _parts(regions: Sequence[Region]) -> tuple[Part, ...]:
+def _parts(regions: Sequence[Region]) -> tuple[UsePart, ...]:
     sums: dict[Use, list[int]] = {}
     for region in regions:
         sizes = sums.setdefault(use_of(region), [0, 0])
         sizes[0] += region.size
         sizes[1] += present(region)
-    parts = (Part(use, *sizes) for use, sizes in sums.items())
+    parts = (UsePart(use, *sizes) for use, sizes in sums.items())
     return tuple(sorted(parts, key=lambda part: -part.size))
 
 

@@ -62,7 +62,7 @@ class Words(Protocol):
 Requested = Callable[[Words], int]
 
 
-class Slot(msgspec.Struct, frozen=True):
+class ArgumentSlot(msgspec.Struct, frozen=True):
     """Where an argument's word is at the CALL: in a register, or at [rsp + offset]."""
 
     register: str = ""
@@ -93,7 +93,7 @@ class Allocator(msgspec.Struct, frozen=True):
     until: tuple[int, int] = (1, 999)
 
     @property
-    def slots(self) -> Mapping[str, Slot]:
+    def slots(self) -> Mapping[str, ArgumentSlot]:
         """Each word of each parameter, by name, and its place."""
         return _slots(self.signature)
 
@@ -108,11 +108,11 @@ _SLICE_WORDS = ("", ".len", ".cap")
 
 
 @cache
-def _slots(signature: str) -> Mapping[str, Slot]:
+def _slots(signature: str) -> Mapping[str, ArgumentSlot]:
     return dict(_placed(signature))
 
 
-def _placed(signature: str) -> Iterator[tuple[str, Slot]]:
+def _placed(signature: str) -> Iterator[tuple[str, ArgumentSlot]]:
     """Each word of each parameter and its place; `a`, `a.len`, `a.cap` for those of several."""
     free, offset = list(INTEGER_ARGUMENTS), 0
     for name, kind in _parameters(signature):
@@ -120,9 +120,9 @@ def _placed(signature: str) -> Iterator[tuple[str, Slot]]:
         fits = len(words) <= len(free)
         for word in words:
             if fits:
-                yield name + word, Slot(free.pop(0))
+                yield name + word, ArgumentSlot(free.pop(0))
             else:
-                yield name + word, Slot(offset=offset)
+                yield name + word, ArgumentSlot(offset=offset)
                 offset += 8
 
 

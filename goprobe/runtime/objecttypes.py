@@ -29,7 +29,7 @@ from goprobe.runtime.types.catalog import Catalog, read_catalog
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
 from goprobe.runtime.types.shape import Shape
-from goprobe.runtime.types.shapes import Code, Shapes
+from goprobe.runtime.types.shapes import FunctionFacts, Shapes
 from goprobe.runtime.types.wholes import Wholes
 from goprobe.runtime.world import World
 
@@ -82,7 +82,7 @@ class ObjectTypes:
     def shapes(self) -> Shapes:
         world = self._world
         program = world.program
-        code = Code(
+        code = FunctionFacts(
             lambda code: world.shown_name(world.function_name(code)),
             lambda code: captures_of(program, code - world.bias),
         )

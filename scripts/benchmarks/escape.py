@@ -13,7 +13,7 @@ from goprobe.analysis.escape.calls import CALL_SIZE, CodeMap
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import NoGdbError
 from goprobe.process.gdb.controller import Gdb
-from goprobe.process.tracer.run import CallSite, RunOutcome, run_counted
+from goprobe.process.tracer.run import CountedCall, RunOutcome, run_counted
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.find import find_gdb
 from scripts.benchmarks.timing import Figure, side_by_side
@@ -77,7 +77,7 @@ class Target:
         self.binary: Path = build(source)
         self.args = args
         found = calls(self.binary, r"^main\.(alloc|f\d+)$", r"^runtime\.(mallocgc|newobject)")
-        self.sites = [CallSite(call.pc, call.callee, at) for at, call in enumerate(found)]
+        self.sites = [CountedCall(call.pc, call.callee, at) for at, call in enumerate(found)]
         code = CodeMap(GoProgram(ElfFile(self.binary)))
         self.allocator = code.allocator_calls([call.pc + CALL_SIZE for call in found])
 

@@ -17,7 +17,7 @@ from goprobe.arch.abi import (
     STRING,
     AbiField,
     AbiType,
-    Piece,
+    RegisterPiece,
     array_of,
     assign,
     scalar,
@@ -60,19 +60,19 @@ def up(at: int, align: int) -> int:
 
 def test_the_example_of_the_specification() -> None:
     found = assign([BYTE, array_of(INT, 2), BYTE], [struct_of(INT, array_of(INT, 2)), STRING])
-    assert found.parameters[0].pieces == (Piece(0, 1, "rax"),)
-    assert found.parameters[2].pieces == (Piece(0, 1, "rbx"),)
+    assert found.parameters[0].pieces == (RegisterPiece(0, 1, "rax"),)
+    assert found.parameters[2].pieces == (RegisterPiece(0, 1, "rbx"),)
     assert [p.stack for p in found.parameters] == [40, 0, 41]
     assert found.results[0].on_stack and found.results[0].stack == 16
-    assert found.results[1].pieces == (Piece(0, 8, "rax"), Piece(8, 8, "rbx"))
+    assert found.results[1].pieces == (RegisterPiece(0, 8, "rax"), RegisterPiece(8, 8, "rbx"))
     assert (found.spill, found.end) == (40, 48)
 
 
 def test_a_value_that_does_not_fit_leaves_its_registers_to_the_next() -> None:
     found = assign([INT] * 8 + [STRING, INT, FLOAT, INT])
     assert found.parameters[8].on_stack and found.parameters[8].stack == 0
-    assert found.parameters[9].pieces == (Piece(0, 8, "r11"),)
-    assert found.parameters[10].pieces == (Piece(0, 8, "xmm0"),)
+    assert found.parameters[9].pieces == (RegisterPiece(0, 8, "r11"),)
+    assert found.parameters[10].pieces == (RegisterPiece(0, 8, "xmm0"),)
     assert found.parameters[11].stack == 16
 
 
@@ -80,9 +80,9 @@ def test_arrays_and_empty_values() -> None:
     empty = struct_of()
     found = assign([array_of(INT, 1), array_of(INT, 0), empty, struct_of(BYTE, empty), SLICE])
     one, none, nothing, padded, slice_ = found.parameters
-    assert one.pieces == (Piece(0, 8, "rax"),)
+    assert one.pieces == (RegisterPiece(0, 8, "rax"),)
     assert none.on_stack and nothing.on_stack
-    assert padded.pieces == (Piece(0, 1, "rbx"),)
+    assert padded.pieces == (RegisterPiece(0, 1, "rbx"),)
     assert [p.register for p in slice_.pieces] == ["rcx", "rdi", "rsi"]
     assert assign([struct_of(INT, array_of(INT, 2))]).parameters[0].on_stack
     assert assign([struct_of(INT, array_of(empty, 2))]).parameters[0].on_stack
@@ -275,7 +275,7 @@ class Call:
             value = int(gdb(f"output (long)${name}.v2_int64[0]"))
             self._registers[name] = (value & (1 << 64) - 1).to_bytes(8, "little")
 
-    def value(self, pieces: tuple[Piece, ...], stack: int, size: int) -> bytes:
+    def value(self, pieces: tuple[RegisterPiece, ...], stack: int, size: int) -> bytes:
         if not pieces:
             return self._memory.read(self._cfa + stack, size)
         data = bytearray(size)

@@ -8,9 +8,9 @@ from goprobe.arch.code import (
     CodeFlow,
     Definition,
     Definitions,
+    FrameSlot,
     FrameWrites,
-    Slot,
-    Stretch,
+    LineStretch,
     ways_in,
 )
 from goprobe.arch.codestarts import CodeStarts, Weight
@@ -32,16 +32,16 @@ def call(at: int, target: int) -> str:
     return "e8" + (target - (BASE + at + 5)).to_bytes(4, "little", signed=True).hex()
 
 
-def made(code: CodeFlow, holder: str | Slot, at: int) -> set[tuple[int, tuple[int, ...]]]:
+def made(code: CodeFlow, holder: str | FrameSlot, at: int) -> set[tuple[int, tuple[int, ...]]]:
     """(pc, copies) from the beginning of the code, of what is there `at` bytes from it."""
     found = Definitions(code).of(holder, BASE + at)
     assert found is not None
     return {(d.pc - BASE if d.pc >= 0 else d.pc, tuple(c - BASE for c in d.copies)) for d in found}
 
 
-def slot(displacement: int, size: int = 8) -> Slot:
+def slot(displacement: int, size: int = 8) -> FrameSlot:
     """A place that the code names by its distance from the stack pointer."""
-    return Slot(displacement - DEPTH, size)
+    return FrameSlot(displacement - DEPTH, size)
 
 
 MOV_RAX_7 = "48c7c007000000"  # 7 bytes
@@ -94,7 +94,7 @@ def test_over_a_jump_table_nothing_is_said() -> None:
 # What wrote a place of the frame last
 
 
-def last(code: CodeFlow, place: Slot, at: int) -> set[int]:
+def last(code: CodeFlow, place: FrameSlot, at: int) -> set[int]:
     found = FrameWrites(code, _fills).last(place, BASE + at)
     assert found is not None
     return {pc - BASE if pc != ENTRY else ENTRY for pc in found}
@@ -156,13 +156,13 @@ def test_an_instruction_that_only_moves_a_value() -> None:
 # Where to stop for a line
 
 
-def ways(code: str, *stretches: Stretch) -> list[int]:
+def ways(code: str, *stretches: LineStretch) -> list[int]:
     raw = bytes.fromhex(code.replace(" ", ""))
     return [at - BASE for at in ways_in(raw, BASE, stretches, lambda _: True).addresses]
 
 
 def optimised_ways(
-    parts: list[str], *stretches: Stretch, inlined: tuple[int, int] = (0, 0), sure: bool = True
+    parts: list[str], *stretches: LineStretch, inlined: tuple[int, int] = (0, 0), sure: bool = True
 ) -> list[int]:
     raw = bytes.fromhex("".join(parts).replace(" ", ""))
     low, high = inlined
@@ -173,8 +173,8 @@ def optimised_ways(
     return [at - BASE for at in found.addresses]
 
 
-def stretch(low: int, high: int, *statements: int) -> Stretch:
-    return Stretch(BASE + low, BASE + high, tuple(BASE + at for at in statements))
+def stretch(low: int, high: int, *statements: int) -> LineStretch:
+    return LineStretch(BASE + low, BASE + high, tuple(BASE + at for at in statements))
 
 
 def test_behind_a_jump_stands_code_of_another_way() -> None:

@@ -8,19 +8,19 @@ from hypothesis import example, given, strategies as st
 from iced_x86 import Decoder
 
 from goprobe.arch.amd64 import registers
-from goprobe.arch.displaced import Call, Copy, Jump, NotDisplaceableError, displace
+from goprobe.arch.displaced import CallByHand, CodeCopy, Jump, NotDisplaceableError, displace
 
 AT, SLOT = 0x40_1000, 0x7000_2000
 
 
-def displaced(code: str, at: int = AT, slot: int = SLOT) -> Copy | Jump | Call:
+def displaced(code: str, at: int = AT, slot: int = SLOT) -> CodeCopy | Jump | CallByHand:
     return displace(bytes.fromhex(code).ljust(15, b"\x90"), at, slot)
 
 
-def copied(code: str) -> tuple[Copy, str]:
+def copied(code: str) -> tuple[CodeCopy, str]:
     """The copy and how its first instruction reads in the slot."""
     copy = displaced(code)
-    assert isinstance(copy, Copy)
+    assert isinstance(copy, CodeCopy)
     first, back = list(Decoder(64, copy.code, ip=copy.slot))
     assert (first.len, back.near_branch_target) == (copy.length, copy.next)
     assert len(copy.code) <= 32
@@ -77,7 +77,7 @@ def test_calls_are_done_by_hand(code: str, target: int | None, operand: int, len
     words[registers.RAX], words[registers.RCX], words[registers.RDX] = 0x777, 0x111, 0x222
     words[registers.R12], words[registers.RSP] = 0x1212, 0x7FFF_0000
     call = displaced(code)
-    assert isinstance(call, Call)
+    assert isinstance(call, CallByHand)
     assert call.back == AT + length
     assert call.target(words) == target
     if target is None:
@@ -97,6 +97,6 @@ def test_any_bytes_are_copied_within_a_slot_or_refused(code: bytes) -> None:
         found = displace(code, AT, SLOT)
     except NotDisplaceableError:
         return
-    if isinstance(found, Copy):
+    if isinstance(found, CodeCopy):
         assert found.length < len(found.code) <= 32
         assert AT < found.next <= AT + 15

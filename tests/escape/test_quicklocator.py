@@ -12,7 +12,7 @@ from goprobe.model.escape import NOTHING
 from goprobe.model.location import Kind
 from goprobe.process.memory.memory import Memory, ProcessMemory
 from goprobe.process.proc.maps import read_maps
-from goprobe.process.tracer.events import CallHit, CallSite
+from goprobe.process.tracer.events import CallHit, CountedCall
 from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.image.program import GoProgram
 from goprobe.target.goprocess import GoProcess
@@ -39,7 +39,7 @@ def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) ->
         if quick.kind != thorough:
             differing.append(f"{hit.site.pc:#x} -> {address:#x}: {quick.kind}, {thorough}")
 
-    sites = [CallSite(c.pc, c.target, c.pc) for c in calls]
+    sites = [CountedCall(c.pc, c.target, c.pc) for c in calls]
     outcome = run_counted(str(binary), sites=sites, inspect=3, on_hit=compare, timeout=120)
     assert outcome.exit_code == 0
     assert not differing

@@ -9,7 +9,7 @@ from goprobe.analysis.heap.snapshot import take
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.types.bymask import ByMask
-from goprobe.runtime.types.wholes import Slot, Whole
+from goprobe.runtime.types.wholes import SizeBounds, WholeType
 from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
@@ -42,13 +42,21 @@ def test_every_type_that_is_allocated_is_known(go: str) -> None:
             rtype = graph.shapes.struct_named("main.Session")
             row = catalog.row(rtype)
             mask = sum(1 << at for at in masks.of(rtype).pointers.tolist())
-            slot = Slot(72, 80, False) if catalog.size[row] <= 80 else Slot(80, 96, False)
-            assert ByMask(catalog, masks, name, complete=True).alone(slot, mask) == Whole(
+            slot = (
+                SizeBounds(72, 80, False) if catalog.size[row] <= 80 else SizeBounds(80, 96, False)
+            )
+            assert ByMask(catalog, masks, name, complete=True).alone(slot, mask) == WholeType(
                 row, False
             )
             assert ByMask(catalog, masks, name, complete=False).alone(slot, mask) is None
             # Any pointer may lie there alone, and an array of any two.
-            assert ByMask(catalog, masks, name, complete=True).alone(Slot(0, 8, False), 1) is None
-            assert ByMask(catalog, masks, name, complete=True).alone(Slot(8, 16, False), 3) is None
+            assert (
+                ByMask(catalog, masks, name, complete=True).alone(SizeBounds(0, 8, False), 1)
+                is None
+            )
+            assert (
+                ByMask(catalog, masks, name, complete=True).alone(SizeBounds(8, 16, False), 3)
+                is None
+            )
         finally:
             snapshot.close()

@@ -11,7 +11,7 @@ from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import take
 from goprobe.binary.dwarf.expression import Piece
-from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.spilled import parts_in_memory
@@ -93,6 +93,6 @@ def test_the_data_of_an_interface_whose_first_word_is_not_kept(go: str) -> None:
     stored = [Piece(address=64)]
     found = list(parts_in_memory(debug.types, "held", kind, stored, held.locations))
     assert [(part.size, part.type) for part in found] == [(8, None)]
-    always = [Entry(0, 1 << 64, b"\x91\x40")]
+    always = [LocationEntry(0, 1 << 64, b"\x91\x40")]
     found = list(parts_in_memory(debug.types, "held", kind, stored, always))
     assert [(part.size, part.type) for part in found] == [(16, kind)]

@@ -12,7 +12,7 @@ from goprobe.analysis.escape.calls import CALL_SIZE, CodeMap
 from goprobe.arch.amd64 import registers
 from goprobe.arch.ledgerstub import ENTRY_SIZE
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.process.tracer.events import CallSite, RunOutcome
+from goprobe.process.tracer.events import CountedCall, RunOutcome
 from goprobe.process.tracer.ledger import AllocatorCalls, Doing, Ledger, Made, merged
 from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.image.program import GoProgram
@@ -187,7 +187,7 @@ def counted(binary: Path, argument: str, *, inspect: int) -> dict[str, Made | No
         outcome: RunOutcome = run_counted(
             str(binary),
             (argument,),
-            sites=[CallSite(c.pc, c.target, c.pc) for c in calls],
+            sites=[CountedCall(c.pc, c.target, c.pc) for c in calls],
             inspect=inspect,
             allocator=code.allocator_calls(owners),
             timeout=120,

@@ -14,7 +14,7 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.process.tracer.run import (
     CallHit,
-    CallSite,
+    CountedCall,
     ProbeHit,
     ProbeSite,
 )
@@ -130,7 +130,8 @@ def test_stacks_that_move_recursion_and_calls_that_never_return(go: str) -> None
     fib = sites_of(binary, r"^main\.fib$", r"^main\.fib$")
     fails = sites_of(binary, r"^main\.tries$", r"^main\.fails$")
     sites = [
-        CallSite(site.pc, site.callee, number) for number, site in enumerate([*grow, *fib, *fails])
+        CountedCall(site.pc, site.callee, number)
+        for number, site in enumerate([*grow, *fib, *fails])
     ]
     assert len(sites) == 4
     run = trace(binary, sites=sites)
@@ -423,7 +424,9 @@ def test_calls_one_after_another_and_without_inspection(go: str) -> None:
     binary = build(STEPS, go=go)
     found = calls(binary, r"^(main|fmt|os|strconv|sync|unicode/utf8|internal/fmtsort)\.", "")
     sites = [
-        CallSite(call.pc, call.callee, number, inspect=not call.callee_name.startswith("runtime."))
+        CountedCall(
+            call.pc, call.callee, number, inspect=not call.callee_name.startswith("runtime.")
+        )
         for number, call in enumerate(found)
     ]
     assert len(sites) > 500

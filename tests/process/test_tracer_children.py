@@ -11,7 +11,7 @@ import pytest
 
 from goprobe.process.memory.memory import Memory
 from goprobe.process.tracer.run import (
-    CallSite,
+    CountedCall,
     ProbeSite,
 )
 from tests.process.traced import ALLOCATORS, ENDS, MANY, check_hits, done, releases, sites_of, trace
@@ -151,7 +151,7 @@ def test_cgo_with_fork_vfork_and_posix_spawn(go: str, mode: str) -> None:
     (helper,) = calls(binary, r"^forked", r"^helper")
     run = trace(
         binary,
-        sites=[site, CallSite(helper.pc, helper.callee, 1, inspect=False)],
+        sites=[site, CountedCall(helper.pc, helper.callee, 1, inspect=False)],
         probes=[ProbeSite(helper.callee, 0)],
         randomize=True,
     )

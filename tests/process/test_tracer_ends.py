@@ -17,7 +17,7 @@ from goprobe.errors import UsageError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.process.tracer.run import (
     CallHit,
-    CallSite,
+    CountedCall,
 )
 from tests.process.traced import ALLOCATORS, ENDS, MANY, _symbols, done, releases, sites_of, trace
 from tests.support.go import build
@@ -152,11 +152,11 @@ def test_wrong_requests_are_refused() -> None:
     with pytest.raises(UsageError, match=r"no such file|cannot run"):
         trace(binary.with_name("nothing"), sites=[site])
     with pytest.raises(UsageError, match="has no call to"):
-        trace(binary, "return", sites=[CallSite(site.pc + 1, site.callee, 0)])
+        trace(binary, "return", sites=[CountedCall(site.pc + 1, site.callee, 0)])
     with pytest.raises(UsageError, match="has no call to"):
-        trace(binary, "return", sites=[CallSite(site.pc, site.callee + 16, 0)])
+        trace(binary, "return", sites=[CountedCall(site.pc, site.callee + 16, 0)])
     with pytest.raises(UsageError, match="outside the program"):
-        trace(binary, "return", sites=[CallSite(0x7000_0000_0000, site.callee, 0)])
+        trace(binary, "return", sites=[CountedCall(0x7000_0000_0000, site.callee, 0)])
     with pytest.raises(ValueError, match="twice"):
         trace(binary, "return", sites=[site, site])
     with pytest.raises(ValueError, match="is a count"):

@@ -14,7 +14,7 @@ import pytest
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.tracer.run import (
     CallHit,
-    CallSite,
+    CountedCall,
     RunOutcome,
     run_counted,
 )
@@ -34,10 +34,10 @@ def _symbols(binary: Path) -> list[tuple[str, int]]:
     return [(s.name, s.address) for s in ElfFile(binary).symbols]
 
 
-def sites_of(binary: Path, caller: str, callee: str) -> list[CallSite]:
+def sites_of(binary: Path, caller: str, callee: str) -> list[CountedCall]:
     found = calls(binary, caller, callee)
     assert found, f"no call from {caller} to {callee}"
-    return [CallSite(call.pc, call.callee, number) for number, call in enumerate(found)]
+    return [CountedCall(call.pc, call.callee, number) for number, call in enumerate(found)]
 
 
 class Traced:
@@ -52,7 +52,7 @@ class Traced:
         return json.loads(self.out.splitlines()[-1])
 
 
-def trace(binary: Path, *args: str, sites: Sequence[CallSite] = (), **options: Any) -> Traced:
+def trace(binary: Path, *args: str, sites: Sequence[CountedCall] = (), **options: Any) -> Traced:
     options.setdefault("timeout", TIMEOUT)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with open(os.devnull) as nothing:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.runtime.allocatorcalls import Allocates, Allocator, Slot
+from goprobe.runtime.allocatorcalls import Allocates, Allocator, ArgumentSlot
 from goprobe.runtime.allocators import ALLOCATORS, allocators_for, specialised
 from tests.support.go import releases, toolchain
 
@@ -111,7 +111,7 @@ def test_arguments_are_where_the_abi_puts_them() -> None:
         "r10",
         "r11",
     ]
-    assert (five["a4"], five["a4.len"]) == (Slot(offset=0), Slot(offset=8))
+    assert (five["a4"], five["a4.len"]) == (ArgumentSlot(offset=0), ArgumentSlot(offset=8))
     many = by_name("concatstrings").slots
     assert [many[n].register for n in ("buf", "a", "a.len", "a.cap")] == [
         "rax",

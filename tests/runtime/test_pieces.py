@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from goprobe.binary.dwarf.expression import Piece
-from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.pieces import Leaf, is_one_word_of_more, is_taken_apart, leaves, placed
@@ -86,7 +86,7 @@ def test_pieces_that_the_words_cannot_be_have_none() -> None:
 
 def test_a_register_for_more_than_a_word_is_one_word() -> None:
     debug = program().debug
-    register, frame = Entry(0, 8, b"\x50"), Entry(8, 16, b"\x91\x10")
+    register, frame = LocationEntry(0, 8, b"\x50"), LocationEntry(8, 16, b"\x91\x10")
     string, number = debug.type_named("string"), debug.type_named("int")
     assert is_one_word_of_more(debug.types, string, [frame, register])
     assert not is_one_word_of_more(debug.types, string, [frame])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.analysis.trace.assignments import Assignments, assignments
-from goprobe.analysis.trace.goscopes import Scope, named_results, names_outer, scope_of
+from goprobe.analysis.trace.goscopes import NameScope, named_results, names_outer, scope_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
 
 HEAD = "package p\n"  # a function's body begins at line 3
@@ -162,12 +162,12 @@ def test_scopes(tmp_path: Path) -> None:
         "use(v)",
         "}",
     )
-    assert scope_of(code, "a", 2) == Scope(2, 14)
-    assert scope_of(code, "x", 3) == Scope(3, 14)
-    assert scope_of(code, "y", 4) == Scope(4, 7)
-    assert scope_of(code, "z", 5) == Scope(5, 7)
-    assert scope_of(code, "v", 9) == Scope(9, 10)
-    assert scope_of(code, "v", 11) == Scope(11, 13)
+    assert scope_of(code, "a", 2) == NameScope(2, 14)
+    assert scope_of(code, "x", 3) == NameScope(3, 14)
+    assert scope_of(code, "y", 4) == NameScope(4, 7)
+    assert scope_of(code, "z", 5) == NameScope(5, 7)
+    assert scope_of(code, "v", 9) == NameScope(9, 10)
+    assert scope_of(code, "v", 11) == NameScope(11, 13)
     assert scope_of(code, "w", 3) is None
 
 

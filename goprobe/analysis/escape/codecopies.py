@@ -8,7 +8,7 @@ import msgspec
 
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.linefacts import MOST_STARTS, CodeLines, Copy, Starts
-from goprobe.analysis.escape.promises import Span
+from goprobe.analysis.escape.promises import LineRange
 from goprobe.analysis.escape.siteplan import SitePlan
 
 _MOST = 4096
@@ -44,7 +44,7 @@ class Copies:
             if f.file in wanted
         )
 
-    def starts_in(self, spans: Iterable[Span]) -> list[int]:
+    def starts_in(self, spans: Iterable[LineRange]) -> list[int]:
         """Where the code of some lines begins in each copy of it."""
         by_copy: dict[Copy, Starts] = {}
         for span in spans:

@@ -24,7 +24,7 @@ from goprobe.analysis.escape.request import (
     require_sense,
     require_tests,
 )
-from goprobe.analysis.escape.study import Study
+from goprobe.analysis.escape.study import EscapeStudy
 from goprobe.model.escape import (
     Assertion,
     Build,
@@ -64,7 +64,7 @@ def escape(request: EscapeRequest) -> EscapeReport:
             for p in _tested(packages)
         ]
     require_tests(request, builds)
-    studies = [Study(build, go, request) for build in builds]
+    studies = [EscapeStudy(build, go, request) for build in builds]
     left = [p for p in packages if all(p not in build.packages for build in builds)]
     return _report(studies, left, go, request)
 
@@ -75,7 +75,7 @@ def _tested(packages: Sequence[GoPackage]) -> Sequence[GoPackage]:
 
 
 def _report(
-    studies: Sequence[Study], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
+    studies: Sequence[EscapeStudy], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
 ) -> EscapeReport:
     """`left` are packages that were named, and are in none of the binaries."""
     sites = tuple(_shown(s, request.cwd) for study in studies for s in study.sites)
@@ -118,7 +118,7 @@ def _exit(observed: Sequence[Observed]) -> Exit:
     return bad[0] if bad else observed[-1].exit
 
 
-def _warnings(studies: Sequence[Study]) -> Iterable[str]:
+def _warnings(studies: Sequence[EscapeStudy]) -> Iterable[str]:
     for study in studies:
         yield from study.observed.warnings
         for file in study.changed:

@@ -17,7 +17,7 @@ from goprobe.runtime.allocatorcalls import Family
 _F = Family
 
 
-class Shape(msgspec.Struct, frozen=True):
+class ExpressionShape(msgspec.Struct, frozen=True):
     """`families` are the calls that can make it; `type` the type that such a call would name, ""
     where the expression does not tell; `exact` whether `type` is the whole name. `constant`: a
     literal, which as an interface's value is laid out by the compiler. `temporary`: a string made
@@ -30,19 +30,19 @@ class Shape(msgspec.Struct, frozen=True):
     temporary: bool = False
 
 
-def _shape(*families: Family, named: str = "", exact: bool = True) -> Shape:
-    return Shape(frozenset(families), named, exact)
+def _shape(*families: Family, named: str = "", exact: bool = True) -> ExpressionShape:
+    return ExpressionShape(frozenset(families), named, exact)
 
 
 CLOSURE = "struct { F uintptr"
 _METHOD_TYPE = "struct { F uintptr; R "
 
 # In order: the first pattern that fits decides; group 1 is the type where there is one.
-_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
+_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] = tuple(
     (re.compile(pattern, re.DOTALL), make)
     for pattern, make in (
         (r'()"(?:[^"\\]|\\.)*"|-?[\d.][\w.+]*|\'.+\'|true|false',
-         lambda _: Shape(frozenset((_F.CONVERT,)), constant=True)),
+         lambda _: ExpressionShape(frozenset((_F.CONVERT,)), constant=True)),
         (r"()func literal", lambda _: _shape(_F.OBJECT, named=CLOSURE, exact=False)),
         (r"()\.\.\. argument", lambda _: _shape(_F.OBJECT, named="[", exact=False)),
         (r"()append(?:\(.*\))?", lambda _: _shape(_F.GROW)),
@@ -62,7 +62,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
         (r"()\(?\[\](?:byte|uint8)\)?\(.*\)",
          lambda _: _shape(_F.TO_BYTES, _F.CONCAT, _F.OBJECT, named="]byte", exact=False)),
         (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _shape(_F.TO_RUNES)),
-        (r"()string\(.*\)", lambda _: Shape(frozenset((_F.TO_STRING, _F.CONVERT)),
+        (r"()string\(.*\)", lambda _: ExpressionShape(frozenset((_F.TO_STRING, _F.CONVERT)),
                                               temporary=True)),
         (r'().+ \+ .+', lambda _: _shape(_F.CONCAT, _F.CONVERT)),
         (r"()[\w.\[\],*]+\(.*\)", lambda _: _shape(_F.CONVERT, _F.TO_STRING, _F.TO_BYTES)),
@@ -71,7 +71,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], Shape]], ...] = tuple(
 _SELECTOR = re.compile(r".+\.\w+")
 
 
-def shape_of(expression: str, moved: bool) -> Shape:
+def shape_of(expression: str, moved: bool) -> ExpressionShape:
     """What a message's expression can be; `moved` for "moved to heap" (a variable's name)."""
     if moved:
         return _shape(_F.OBJECT)

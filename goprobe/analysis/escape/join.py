@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.expressions import CLOSURE, Shape, same_type
+from goprobe.analysis.escape.expressions import CLOSURE, ExpressionShape, same_type
 from goprobe.analysis.escape.linecode import LineCode, relevant
 from goprobe.analysis.escape.linefacts import LineFacts
 from goprobe.analysis.escape.predictions import Predicted, Predictions
@@ -185,7 +185,7 @@ class Joiner:
             return STRONG if predicted.col in columns else -STRONG
         return -STRONG if predicted.col in {col for col, _ in inlined} else STRONG
 
-    def _type_score(self, call: AllocationCall, shape: Shape) -> int:
+    def _type_score(self, call: AllocationCall, shape: ExpressionShape) -> int:
         name = self._type_name(call.type) if call.type else ""
         if not name or not shape.type:
             return 0
@@ -317,7 +317,7 @@ class Joiner:
             call = anchored.call
             key = anchored.place, call.allocator.family, call.type
             if key not in made:
-                shape = Shape(frozenset((call.allocator.family,)))
+                shape = ExpressionShape(frozenset((call.allocator.family,)))
                 name = self._type_name(call.type) if call.type else ""
                 predicted = Predicted(
                     *anchored.place,

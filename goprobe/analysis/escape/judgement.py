@@ -28,7 +28,7 @@ class Judgement(msgspec.Struct, frozen=True):
     known: bool = True
 
 
-class Code(msgspec.Struct, frozen=True):
+class PromisedCode(msgspec.Struct, frozen=True):
     """The code that a promise speaks of, and what was seen of it.
 
     `pieces` are its calls of the allocator, each with its site; `sites` what the compiler speaks
@@ -55,7 +55,7 @@ class Code(msgspec.Struct, frozen=True):
         return bool(self.ran) or any(call.ran or call.hits for _, call in self.pieces)
 
 
-def check(promise: Promise, code: Code) -> Assertion:
+def check(promise: Promise, code: PromisedCode) -> Assertion:
     """What came of a promise of the source."""
     judgement = Judgement(False, promise.problem)
     if not promise.problem:
@@ -70,14 +70,14 @@ def unanswered(promise: Promise, why: str) -> Assertion:
     return Assertion(promise.file, promise.line, promise.word, False, why, known=False)
 
 
-def judge(word: str, code: Code) -> Judgement:
+def judge(word: str, code: PromisedCode) -> Judgement:
     return {"noalloc": no_allocation, "heap": _heap, "stack": _stack}[word](code)
 
 
 assert set(WORDS) == {"noalloc", "heap", "stack"}
 
 
-def no_allocation(code: Code) -> Judgement:
+def no_allocation(code: PromisedCode) -> Judgement:
     if code.allocating:
         return Judgement(False, _said(*code.allocating[0]))
     return _unknown(code) or Judgement(
@@ -86,7 +86,7 @@ def no_allocation(code: Code) -> Judgement:
     )
 
 
-def _on_the_heap(code: Code) -> str:
+def _on_the_heap(code: PromisedCode) -> str:
     """What of it allocates or lies inside another object; "" where nothing was seen to."""
     if code.allocating:
         return _said(*code.allocating[0])
@@ -94,7 +94,7 @@ def _on_the_heap(code: Code) -> str:
     return _told(shared) if shared else ""
 
 
-def _heap(code: Code) -> Judgement:
+def _heap(code: PromisedCode) -> Judgement:
     if why := _on_the_heap(code):
         return Judgement(True, why)
     if unknown := _unknown(code):
@@ -104,7 +104,7 @@ def _heap(code: Code) -> Judgement:
     return Judgement(False, _told(code.sites[0]))
 
 
-def _stack(code: Code) -> Judgement:
+def _stack(code: PromisedCode) -> Judgement:
     if why := _on_the_heap(code):
         return Judgement(False, why)
     if unknown := _unknown(code):
@@ -117,7 +117,7 @@ def _stack(code: Code) -> Judgement:
     return Judgement(False, "there is nothing here that needs memory")
 
 
-def _unknown(code: Code) -> Judgement | None:
+def _unknown(code: PromisedCode) -> Judgement | None:
     """Why it is not known that nothing was allocated; None where it is."""
     contradicted = [s for s in code.sites if s.verdict is _V.CONTRADICTED]
     if contradicted:
@@ -157,8 +157,8 @@ def _where(site: Site) -> str:
 Holds = Callable[[SourceLine], bool]
 
 
-def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> Code:
-    """The code that stands where `holds` says so, or was inlined there; `seen` as Code has it."""
+def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> PromisedCode:
+    """The code that stands where `holds` says, or was inlined there; `seen` as in PromisedCode."""
     here = tuple(
         site
         for site in sites
@@ -171,7 +171,7 @@ def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> Code:
         if any(holds(frame) for frame in call.frames)
     ]
     moved = [(site, call) for site in _moved_elsewhere(here, sites) for call in site.calls]
-    return Code(tuple(dict.fromkeys((*pieces, *moved))), here, **seen)
+    return PromisedCode(tuple(dict.fromkeys((*pieces, *moved))), here, **seen)
 
 
 _MOVED, _INLINING = "moved to heap: ", "inlining call to "

@@ -23,7 +23,7 @@ from goprobe.process.memory.memory import Memory, ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.ptrace.stoppedregisters import out_of_calls, stopped_registers
-from goprobe.process.tracer.events import CallSite, ProbeSite, RunOutcome
+from goprobe.process.tracer.events import CountedCall, ProbeSite, RunOutcome
 from goprobe.process.tracer.ledger import Made
 from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.allocatorcalls import Allocates, Family
@@ -117,7 +117,7 @@ def observe(watch: WatchPlan, request: EscapeRequest) -> Observed:
     """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""
     calls = {call.pc: call for plan in watch.plans for call in plan.calls}
     owners = [pc + CALL_SIZE for pc in (*calls, *watch.others)]
-    sites = [CallSite(pc, call.target, pc) for pc, call in calls.items()]
+    sites = [CountedCall(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
     # What runs in a function besides the first needs to be seen once only.
     often = {

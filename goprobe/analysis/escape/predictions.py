@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.analysis.escape.expressions import Shape, shape_of
+from goprobe.analysis.escape.expressions import ExpressionShape, shape_of
 from goprobe.files import text_or_nothing
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
@@ -49,7 +49,7 @@ class Predicted(msgspec.Struct):
     col: int
     expression: str
     prediction: Prediction
-    shape: Shape
+    shape: ExpressionShape
     function: str = ""
     parameter: bool = False
     global_: bool = False

@@ -23,7 +23,7 @@ _NO_CODE = re.compile(r"(type|import|package|const)\b")
 _LINE = re.compile(r"(?://line |/\*line )(.*?):(\d+)(?::(\d+))?(?:\*/)?", re.DOTALL)
 
 
-class Span(msgspec.Struct, frozen=True):
+class LineRange(msgspec.Struct, frozen=True):
     """The lines [first, last] of a file, as the compiler calls both (`//line` renames them)."""
 
     file: str
@@ -41,9 +41,9 @@ class Promise(msgspec.Struct, frozen=True):
     file: str
     line: int
     word: str
-    spans: tuple[Span, ...]
+    spans: tuple[LineRange, ...]
     function: bool
-    around: tuple[Span, ...] = ()
+    around: tuple[LineRange, ...] = ()
     problem: str = ""
 
     def holds(self, file: str, line: int) -> bool:
@@ -101,7 +101,7 @@ class _Source:
             return f"it speaks of `{line.split()[0]}`, which is no code"
         return ""
 
-    def _around(self, number: int) -> tuple[Span, ...]:
+    def _around(self, number: int) -> tuple[LineRange, ...]:
         """The function that a line belongs to, () for what belongs to none."""
         for first in range(number, 0, -1):
             if _FUNCTION.match(self._line(first)):
@@ -120,13 +120,13 @@ class _Source:
                     return number
         return first
 
-    def _spans(self, first: int, last: int) -> tuple[Span, ...]:
-        spans: list[Span] = []
+    def _spans(self, first: int, last: int) -> tuple[LineRange, ...]:
+        spans: list[LineRange] = []
         for file, line in self._places[first - 1 : last]:
             if spans and spans[-1].file == file and spans[-1].last == line - 1:
-                spans[-1] = Span(file, spans[-1].first, line)
+                spans[-1] = LineRange(file, spans[-1].first, line)
             else:
-                spans.append(Span(file, line, line))
+                spans.append(LineRange(file, line, line))
         return tuple(spans)
 
 

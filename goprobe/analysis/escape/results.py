@@ -37,7 +37,7 @@ _INDEX = {name: index for index, name in enumerate(INTEGER_ARGUMENTS)}
 _WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
 
 
-class Where(msgspec.Struct, frozen=True):
+class ResultPlace(msgspec.Struct, frozen=True):
     """A place of memory; `opened`: the address begins a block of the allocator's own."""
 
     kind: str
@@ -129,7 +129,7 @@ class QuickLocator:
             size = self._sizes[rtype] = self._types.size(rtype)
         return size
 
-    def of(self, address: int, low: int, high: int) -> Where:
+    def of(self, address: int, low: int, high: int) -> ResultPlace:
         """[low, high) is what is in use of the stack on which the question arises."""
         if not address:
             return _NO_MEMORY
@@ -139,13 +139,13 @@ class QuickLocator:
             return self._static(address) or self._elsewhere(address)
         return self._in_span(address) or self._elsewhere(address)
 
-    def _static(self, address: int) -> Where | None:
+    def _static(self, address: int) -> ResultPlace | None:
         link = address - self.bias
         stretch = self._program.stretches.at(link)
         if stretch is None:
             return None
         symbol = self._program.elf.symbol_at(link)
-        return Where(stretch.kind, symbol.name if symbol else stretch.name)
+        return ResultPlace(stretch.kind, symbol.name if symbol else stretch.name)
 
     @cached_property
     def _each_opens(self) -> bool:
@@ -158,7 +158,7 @@ class QuickLocator:
         # Asked at every hit of a run, and bounded: it needs no budget.
         return Heap(self._memory, self._world.layout, self._world.roots["mheap_"])
 
-    def _in_span(self, address: int) -> Where | None:
+    def _in_span(self, address: int) -> ResultPlace | None:
         span = self._heap.glance(address)
         if span is None:
             return None
@@ -166,17 +166,17 @@ class QuickLocator:
             return _SOME_STACK
         return _OPENED if self._each_opens or span.is_first(address) else _WITHIN
 
-    def _elsewhere(self, address: int) -> Where:
+    def _elsewhere(self, address: int) -> ResultPlace:
         self._world.renew()
         location = Locator(self._world).locate(address)
-        return Where(location.kind, location.name)
+        return ResultPlace(location.kind, location.name)
 
 
-_NO_MEMORY = Where(NOTHING, "no memory")
-_OWN_STACK = Where(Kind.GOROUTINE_STACK, "the goroutine's own stack")
-_SOME_STACK = Where(Kind.GOROUTINE_STACK, "another goroutine's stack")
+_NO_MEMORY = ResultPlace(NOTHING, "no memory")
+_OWN_STACK = ResultPlace(Kind.GOROUTINE_STACK, "the goroutine's own stack")
+_SOME_STACK = ResultPlace(Kind.GOROUTINE_STACK, "another goroutine's stack")
 # The tiny allocator gives only the first object of a block a slot of the span.
-_OPENED, _WITHIN = Where(Kind.HEAP, "the heap", True), Where(Kind.HEAP, "the heap")
+_OPENED, _WITHIN = ResultPlace(Kind.HEAP, "the heap", True), ResultPlace(Kind.HEAP, "the heap")
 
 
 class Results:
@@ -238,10 +238,10 @@ class Results:
         words: _CallWords,
         locator: QuickLocator,
         memory: Memory,
-    ) -> Where:
+    ) -> ResultPlace:
         address = hit.results[0]
         if address and address in self._operands(allocator, words, memory):
-            return Where(NOTHING, "an operand's own memory")
+            return ResultPlace(NOTHING, "an operand's own memory")
         where = locator.of(address, hit.sp_after, hit.stack_hi_after)
         if allocator.family is Family.MAP and where.kind == Kind.GOROUTINE_STACK:
             return self._of_table(address, hit, locator, memory) or where
@@ -261,17 +261,19 @@ class Results:
 
     def _of_table(
         self, address: int, hit: CallHit, locator: QuickLocator, memory: Memory
-    ) -> Where | None:
+    ) -> ResultPlace | None:
         """A map in the frame whose entries are on the heap. Both designs of maps keep the pointer
         to them third (runtime.hmap.buckets, internal/runtime/maps.Map.dirPtr): at byte 16."""
         table = u64(memory, address + 2 * _WORD)
         where = locator.of(table, hit.sp_after, hit.stack_hi_after)
         return (
-            Where(where.kind, "the map's entries on the heap") if where.kind == Kind.HEAP else None
+            ResultPlace(where.kind, "the map's entries on the heap")
+            if where.kind == Kind.HEAP
+            else None
         )
 
     def _size_and_type(
-        self, allocator: Allocator, words: _CallWords, locator: QuickLocator, where: Where
+        self, allocator: Allocator, words: _CallWords, locator: QuickLocator, where: ResultPlace
     ) -> tuple[int, str]:
         name = allocator.fixed_type
         if allocator.type:

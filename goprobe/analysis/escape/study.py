@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
-from goprobe.analysis.escape.judgement import Code, check, code_at
+from goprobe.analysis.escape.judgement import PromisedCode, check, code_at
 from goprobe.analysis.escape.linefacts import CodeLines, LineFacts
 from goprobe.analysis.escape.observe import Observed, WatchPlan, observe
 from goprobe.analysis.escape.predictions import Sources, predict
@@ -29,7 +29,7 @@ from goprobe.toolchain.escapebuild import EscapeBuild
 from goprobe.toolchain.find import GoTool
 
 
-class Study:
+class EscapeStudy:
     """`sites` are those of the source, with the verdict of the run; file names are canonical."""
 
     def __init__(self, build: EscapeBuild, go: GoTool, request: EscapeRequest) -> None:
@@ -173,7 +173,7 @@ class Study:
 
     # Promises
 
-    def _code_of(self, promise: Promise) -> Code:
+    def _code_of(self, promise: Promise) -> PromisedCode:
         starts = self._copies.starts_in(promise.spans)
         around = self._copies.starts_in(promise.around)
         code = code_at(

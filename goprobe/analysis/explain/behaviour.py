@@ -6,7 +6,7 @@ from collections import Counter
 
 from goprobe.analysis.explain.allocations import allocations_of, own_sites
 from goprobe.analysis.explain.measured import Measured, counted, decided, unseen
-from goprobe.analysis.explain.study import Study
+from goprobe.analysis.explain.study import ClaimStudy
 from goprobe.analysis.trace.ownership import package_of
 from goprobe.binary.elf.elf import SHF_ALLOC, SHT_NOBITS
 
@@ -15,7 +15,7 @@ _COMPILED = "the target is a compiled binary: {}"
 _MOST_FUNCTIONS = 5
 
 
-def overflow(study: Study) -> Measured:
+def overflow(study: ClaimStudy) -> Measured:
     limit = study.plain.max_stack
     run = study.companion("overflow", "main.main")
     if not limit:
@@ -33,7 +33,7 @@ def overflow(study: Study) -> Measured:
     )
 
 
-def heap_use(study: Study) -> Measured:
+def heap_use(study: ClaimStudy) -> Measured:
     if study.compiled:
         why = "allocations are counted in a build of its own, which needs source"
         return unseen(why, _COMPILED.format(study.target))
@@ -49,7 +49,7 @@ def heap_use(study: Study) -> Measured:
     return decided(not own, told, sites, *(f"{n} x {name}" for name, n in made.most_common(20)))
 
 
-def collector(study: Study) -> Measured:
+def collector(study: ClaimStudy) -> Measured:
     gauge = study.plain.gauge
     if gauge is None:
         why = "the program did not pass runtime.exit, so its end was not seen"
@@ -66,7 +66,7 @@ def collector(study: Study) -> Measured:
     )
 
 
-def no_machine(study: Study) -> Measured:
+def no_machine(study: ClaimStudy) -> Measured:
     run = study.plain
     functions = [f for f in run.program.lines.functions() if f.name.startswith("runtime.")]
     libraries = run.libraries
@@ -85,7 +85,7 @@ def no_machine(study: Study) -> Measured:
     return decided(not libraries, told, text, *named, *(f"mapped: {lib}" for lib in libraries))
 
 
-def runtime_size(study: Study) -> Measured:
+def runtime_size(study: ClaimStudy) -> Measured:
     program = study.optimized.program
     by_package: Counter[str] = Counter()
     for function in program.lines.functions():
@@ -115,7 +115,7 @@ def runtime_size(study: Study) -> Measured:
     return decided(near, told, f"{elf.size:>8} bytes: {study.optimized.binary}", *facts)
 
 
-def predictions(study: Study) -> Measured:
+def predictions(study: ClaimStudy) -> Measured:
     if study.compiled:
         why = "predictions need source, and the target is a compiled binary"
         return unseen(why, _COMPILED.format(study.target))

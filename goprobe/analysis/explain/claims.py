@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from goprobe.analysis.explain import behaviour, locations
 from goprobe.analysis.explain.measured import Measured
-from goprobe.analysis.explain.study import Study
+from goprobe.analysis.explain.study import ClaimStudy
 
-CLAIMS: tuple[tuple[str, Callable[[Study], Measured]], ...] = (
+CLAIMS: tuple[tuple[str, Callable[[ClaimStudy], Measured]], ...] = (
     (
         "machine code of main, fmt.Println and the runtime lies in one read-only, executable "
         "segment at the lowest addresses, shared by all goroutines",

@@ -8,7 +8,7 @@ from goprobe.analysis.audit import finished
 from goprobe.analysis.explain.audit import audit_explain
 from goprobe.analysis.explain.claims import CLAIMS
 from goprobe.analysis.explain.measured import unseen
-from goprobe.analysis.explain.study import Study, shipped
+from goprobe.analysis.explain.study import ClaimStudy, shipped
 from goprobe.analysis.trace.session import Launch
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.explain import ExplainReport
@@ -22,7 +22,7 @@ def explain(launch: Launch) -> ExplainReport:
     UsageError, NoGoError, NoGdbError where nothing can be measured at all.
     """
     builtin = not launch.target
-    study = Study(
+    study = ClaimStudy(
         replace(launch, target=str(shipped("hello"))) if builtin else launch,
         builtin=builtin,
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from msgspec import UNSET
 
 from goprobe.analysis.explain.measured import Measured, decided, described, distance, unseen
-from goprobe.analysis.explain.study import STATIC, Study
+from goprobe.analysis.explain.study import STATIC, ClaimStudy
 from goprobe.analysis.locate.wholeregions import whole_regions
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
@@ -23,7 +23,7 @@ _ORDER = ("text", "rodata", "data", "bss", "heap", "goroutine_stack", "runtime",
 _SHARED = ("first", "copied", "part", "again")
 
 
-def _message(study: Study) -> tuple[StopReport, Variable, Location] | None:
+def _message(study: ClaimStudy) -> tuple[StopReport, Variable, Location] | None:
     named = study.plain.string_variable()
     if named is None:
         return None
@@ -32,13 +32,13 @@ def _message(study: Study) -> tuple[StopReport, Variable, Location] | None:
     return stop, variable, variable.data.location
 
 
-def _literal(study: Study) -> tuple[StopReport, Variable, Location] | None:
+def _literal(study: ClaimStudy) -> tuple[StopReport, Variable, Location] | None:
     """A string variable whose bytes came with the binary."""
     message = _message(study)
     return message if message and message[2].kind in STATIC else None
 
 
-def code_segment(study: Study) -> Measured:
+def code_segment(study: ClaimStudy) -> Measured:
     run = study.plain
     text = [r for r in run.map if r.kind == Kind.TEXT]
     if not text or not run.text_mapping:
@@ -69,7 +69,7 @@ def code_segment(study: Study) -> Measured:
     return decided(holds, told, f"/proc map {run.text_mapping}", *named)
 
 
-def literal_place(study: Study) -> Measured:
+def literal_place(study: ClaimStudy) -> Measured:
     literal = _literal(study)
     if literal is None:
         return unseen("the program has no string literal in a variable at its stops", study.looked)
@@ -101,7 +101,7 @@ def _write_to(session: Session, view: StopView, address: int) -> StopEvent:
     return session.step_instruction()
 
 
-def _copies(study: Study, variable: Variable) -> int:
+def _copies(study: ClaimStudy, variable: Variable) -> int:
     elf, bias = study.plain.program.elf, study.plain.bias
     assert variable.data is not UNSET
     size = variable.data.size if variable.data.size is not UNSET else 0
@@ -115,7 +115,7 @@ def _copies(study: Study, variable: Variable) -> int:
     )
 
 
-def globals_beside(study: Study) -> Measured:
+def globals_beside(study: ClaimStudy) -> Measured:
     message, run = _literal(study), study.plain
     if not run.globals or message is None:
         return unseen("there is no global variable or no literal to compare", study.looked)
@@ -132,7 +132,7 @@ def globals_beside(study: Study) -> Measured:
     return decided(set(homes) == {literal}, told, f"the literal: {message[2]}", *facts)
 
 
-def message_is_pointer(study: Study) -> Measured:
+def message_is_pointer(study: ClaimStudy) -> Measured:
     message = _message(study)
     if message is None:
         return unseen("the program has no string variable at its stops", study.looked)
@@ -157,7 +157,7 @@ def message_is_pointer(study: Study) -> Measured:
     return decided(v.size == 8, told, seen, *own)
 
 
-def copies_share(study: Study) -> Measured:
+def copies_share(study: ClaimStudy) -> Measured:
     run = study.companion("share", "main.show")
     by_name = {v.name: v for stop in run.stops for v in stop.variables if v.data is not UNSET}
     if not all(n in by_name for n in _SHARED):
@@ -185,7 +185,7 @@ def _header(v: Variable) -> str:
     return f"{v.name} of {v.function}: {place}{data}"
 
 
-def main_on_stack(study: Study) -> Measured:
+def main_on_stack(study: ClaimStudy) -> Measured:
     run = study.plain
     stop = next((s for s in reversed(run.stops) if s.stack is not UNSET and s.goroutine), None)
     if stop is None or stop.stack is UNSET:
@@ -218,7 +218,7 @@ def main_on_stack(study: Study) -> Measured:
     return decided(between and downward, told, stack, *frames, *run.prologue)
 
 
-def stack_moves(study: Study) -> Measured:
+def stack_moves(study: ClaimStudy) -> Measured:
     run = study.companion("grow", "main.top", "main.bottom")
     seen = [_here(stop) for stop in run.stops]
     if len(seen) < 2 or seen[0] is None or seen[-1] is None:
@@ -253,7 +253,7 @@ def _stops(stops: list[StopReport]) -> str:
     return ", ".join(stop.function for stop in stops) or "none"
 
 
-def order(study: Study) -> Measured:
+def order(study: ClaimStudy) -> Measured:
     first: dict[str, Region] = {}
     for region in whole_regions(study.plain.map):
         if region.kind in _ORDER:

@@ -36,7 +36,7 @@ _SAID_LIMIT = 1 << 16
 _END = "runtime.exit"
 
 
-class Gauge(msgspec.Struct, frozen=True):
+class CollectorCounters(msgspec.Struct, frozen=True):
     """The collector's counters at one moment: cycles, and all pauses together in nanoseconds."""
 
     cycles: int
@@ -56,7 +56,7 @@ class Run(msgspec.Struct, kw_only=True):
     text_mapping: str = ""
     globals: tuple[tuple[str, Location], ...] = ()
     max_stack: int = 0
-    gauge: Gauge | None = None
+    gauge: CollectorCounters | None = None
     libraries: tuple[str, ...] = ()
     kernel_stack: str = ""
     prologue: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Run(msgspec.Struct, kw_only=True):
         return variable
 
 
-class Study:
+class ClaimStudy:
     """Everything the claims are measured on, each run made when first asked for."""
 
     def __init__(self, launch: Launch, *, builtin: bool) -> None:
@@ -225,7 +225,7 @@ def _ending(event: StopEvent) -> str:
     return f"exit code {event.exit_code}"
 
 
-def _gauge(view: StopView) -> Gauge | None:
+def _gauge(view: StopView) -> CollectorCounters | None:
     world = view.world
     struct = world.layout.structs.get("mstats")
     at = world.roots.get("memstats", 0)
@@ -233,7 +233,7 @@ def _gauge(view: StopView) -> Gauge | None:
         return None
     try:
         cycles = u64(world.memory, at + struct.offset("numgc")) & 0xFFFFFFFF
-        return Gauge(cycles, u64(world.memory, at + struct.offset("pause_total_ns")))
+        return CollectorCounters(cycles, u64(world.memory, at + struct.offset("pause_total_ns")))
     except (UnreadableError, KeyError):
         return None
 

@@ -15,7 +15,7 @@ from goprobe.analysis.heap.nodes import RootStray
 from goprobe.analysis.locate.locator import Locator
 from goprobe.model.heap import DanglingEdge
 from goprobe.runtime.heap.objects import FREE_SLOT, FREE_SPAN, MANUAL_SPAN
-from goprobe.runtime.roots.ownpointers import OwnPointers, StackPointer
+from goprobe.runtime.roots.ownpointers import OwnPointer, OwnPointers
 
 _MOST_EDGES = 200
 _REASONS = {
@@ -61,7 +61,7 @@ class Dangling:
         source = strays.source[on_stack]
         lead = graph.lead[graph.objects.span[source]]
         pointers = map(
-            StackPointer,
+            OwnPointer,
             (graph.objects.base[source].astype(np.int64) + lead).tolist(),
             (8 * strays.offset[on_stack] - lead).tolist(),
             strays.value[on_stack].tolist(),

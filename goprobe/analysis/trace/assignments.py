@@ -13,7 +13,7 @@ from itertools import pairwise
 import msgspec
 
 from goprobe.analysis.trace.goscopes import (
-    Scope,
+    NameScope,
     declared_by,
     named_results,
     scope_of,
@@ -26,7 +26,7 @@ from goprobe.analysis.trace.gotokens import Token
 _ROUNDS = 8
 
 
-class Site(msgspec.Struct, frozen=True):
+class Assignment(msgspec.Struct, frozen=True):
     """An assignment: its first and last line, and which of the line's it is (a loop's head has
     two)."""
 
@@ -42,7 +42,7 @@ class Site(msgspec.Struct, frozen=True):
 class Remote(msgspec.Struct, frozen=True):
     """An assignment in a closure, which is made at lines [first, last]."""
 
-    site: Site
+    site: Assignment
     first: int
     last: int
 
@@ -57,9 +57,9 @@ class Assignments(msgspec.Struct, frozen=True, kw_only=True):
     statements that take its address, call a method of it, or slice it: they may change it.
     """
 
-    reaching: frozenset[Site]
-    others: frozenset[Site]
-    partial: frozenset[Site]
+    reaching: frozenset[Assignment]
+    others: frozenset[Assignment]
+    partial: frozenset[Assignment]
     shared: bool
     shares: bool
     remote: frozenset[Remote] = frozenset()
@@ -67,28 +67,28 @@ class Assignments(msgspec.Struct, frozen=True, kw_only=True):
     jumps: bool = False
 
 
-_SHARED = Site(-1)
+_SHARED = Assignment(-1)
 """Not an assignment, but that there may be some that the function's own statements do not show."""
 
 
 # Reaching assignments
 
-_State = frozenset[Site] | None  # None: control does not come here
+_State = frozenset[Assignment] | None  # None: control does not come here
 
 
 class _Flow:
     """One variable of one function, and what reaches the beginning of `line`."""
 
-    def __init__(self, name: str, declared: int, scope: Scope, line: int) -> None:
+    def __init__(self, name: str, declared: int, scope: NameScope, line: int) -> None:
         self.name, self.declared, self.scope, self.line = name, declared, scope, line
-        self.all: set[Site] = set()
-        self.partial: set[Site] = set()
+        self.all: set[Assignment] = set()
+        self.partial: set[Assignment] = set()
         self.shares = False
         self.result = False  # a named one, which return gives a value
         self.remote: set[Remote] = set()
         self.jumps = False
         self.changed: set[int] = set()
-        self.seen: set[Site] = set()  # what reached the line
+        self.seen: set[Assignment] = set()  # what reached the line
         self.arrived = False
         self.ends: list[_State] = []  # what holds where the function is left
         self.broken: list[list[_State]] = []
@@ -161,7 +161,7 @@ class _Flow:
         elif word in ("return", "panic"):
             itself = [t.text for t in statement.header[1:]] == [self.name]
             if self.result and word == "return" and labelled and not itself:  # it returns values
-                state = frozenset((Site(statement.first),))
+                state = frozenset((Assignment(statement.first),))
                 self.all |= state
             self.ends.append(state)
         else:
@@ -232,7 +232,7 @@ class _Flow:
         """What a statement, or a part of a header, does to the variable."""
         if hidden:
             return state
-        site = Site(line, part, last if last > line else 0)
+        site = Assignment(line, part, last if last > line else 0)
         if any(_may_change(segment, at, self.name) for at in range(len(segment))):
             self.changed.update(site.lines)
         declares = (
@@ -272,7 +272,7 @@ class _Flow:
         if any(t.name and t.text == self.name for t in literal.signature):
             return False
         # Declared anywhere in it, the name means another variable: its block is not the scope's.
-        inner = _Flow(self.name, -1, Scope(literal.line, literal.body.last + 1), -1)
+        inner = _Flow(self.name, -1, NameScope(literal.line, literal.body.last + 1), -1)
         inner.block(literal.body, frozenset())
         self.remote |= {Remote(site, statement.first, statement.last) for site in inner.all}
         self.remote |= inner.remote
@@ -320,7 +320,7 @@ def _after(segment: Sequence[Token], token: Token) -> str:
 
 def _join(states: Sequence[_State]) -> _State:
     known = [s for s in states if s is not None]
-    return frozenset[Site]().union(*known) if known else None
+    return frozenset[Assignment]().union(*known) if known else None
 
 
 def assignments(function: Literal, name: str, declared: int, line: int) -> Assignments | None:
@@ -332,9 +332,9 @@ def assignments(function: Literal, name: str, declared: int, line: int) -> Assig
     flow = _Flow(name, declared, scope, line)
     flow.result = name in named_results(function.signature) and scope.first == function.line
     parameter = any(t.name and t.text == name and t.line == declared for t in function.signature)
-    state = frozenset((Site(declared),)) if parameter else frozenset()
+    state = frozenset((Assignment(declared),)) if parameter else frozenset()
     if parameter:
-        flow.all.add(Site(declared))
+        flow.all.add(Assignment(declared))
     flow.ends.append(flow.block(function.body, state))
     own = function.body.statements
     if not flow.arrived and (not own or line < own[0].first):

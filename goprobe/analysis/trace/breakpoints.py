@@ -9,10 +9,10 @@ from itertools import pairwise, takewhile
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.arch.code import Stretch, returns_of, ways_in
+from goprobe.arch.code import LineStretch, returns_of, ways_in
 from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
-from goprobe.binary.dwarf.lines import Row
+from goprobe.binary.dwarf.lines import LineRow
 from goprobe.binary.pcln.inlining import inlined_at, inlined_copies
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.image.program import GoProgram
@@ -163,12 +163,12 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
     was inlined there, every way that leads to it."""
     wanted, returns = _file_matcher(file), returns_of(program.lines.function_name_at)
     for rows in _tables_of(program, wanted):
-        stretches: dict[tuple[FunctionEntry, int], list[Stretch]] = {}
+        stretches: dict[tuple[FunctionEntry, int], list[LineStretch]] = {}
         for stretch in _stretches(rows, line, wanted):
             function = program.debug.function_at(stretch.low)
             for low, high, copy in inlined_copies(program.lines, stretch.low, stretch.high):
                 if function:
-                    part = Stretch(low, high, stretch.statements)
+                    part = LineStretch(low, high, stretch.statements)
                     stretches.setdefault((function, copy), []).append(part)
         for (function, copy), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
             code = program.elf.read(function.low, function.high - function.low)
@@ -189,24 +189,26 @@ def _moved(line: int) -> str:
     )
 
 
-def _stretches(rows: Iterable[Row], line: int, wanted: Callable[[str], bool]) -> Iterator[Stretch]:
+def _stretches(
+    rows: Iterable[LineRow], line: int, wanted: Callable[[str], bool]
+) -> Iterator[LineStretch]:
     """The code of a line, as far as it lies together."""
-    open_: Stretch | None = None
+    open_: LineStretch | None = None
     for row, after in pairwise(rows):
         if row.line != line or not wanted(row.file) or after.address < row.address:
             continue
         marks = (row.address,) if row.statement else ()
         if open_ is not None and open_.high == row.address:
-            open_ = Stretch(open_.low, after.address, open_.statements + marks)
+            open_ = LineStretch(open_.low, after.address, open_.statements + marks)
             continue
         if open_ is not None:
             yield open_
-        open_ = Stretch(row.address, after.address, marks)
+        open_ = LineStretch(row.address, after.address, marks)
     if open_ is not None:
         yield open_
 
 
-def _tables_of(program: GoProgram, wanted: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
+def _tables_of(program: GoProgram, wanted: Callable[[str], bool]) -> Iterator[tuple[LineRow, ...]]:
     """The rows of every unit that has code of such a file."""
     if program.stripped:
         return

@@ -15,18 +15,18 @@ _ASSIGNS = frozenset(
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 
 
-class Scope(msgspec.Struct, frozen=True):
+class NameScope(msgspec.Struct, frozen=True):
     """Lines [first, last] where a variable's name means it, unless an inner one hides it."""
 
     first: int
     last: int
 
 
-def scope_of(function: Literal, name: str, line: int) -> Scope | None:
+def scope_of(function: Literal, name: str, line: int) -> NameScope | None:
     """Where a variable declared at a line is in scope; None where no such declaration is found,
     or more than one."""
     if any(t.name and t.text == name and t.line == line for t in function.signature):
-        return Scope(function.line, function.body.last)
+        return NameScope(function.line, function.body.last)
     scopes = list(_scopes(function.body, name, line))
     return scopes[0] if len(scopes) == 1 else None
 
@@ -85,7 +85,7 @@ def statements_of(block: Block) -> Iterator[Statement]:
             yield from statements_of(inner)
 
 
-def _scopes(block: Block, name: str, line: int) -> Iterator[Scope]:
+def _scopes(block: Block, name: str, line: int) -> Iterator[NameScope]:
     for statement in block.statements:
         if not statement.first <= line <= statement.last:
             continue
@@ -93,13 +93,13 @@ def _scopes(block: Block, name: str, line: int) -> Iterator[Scope]:
             if statement.keyword == "switch" and statement.first != line:
                 pass  # x := y.(type) declares one for each clause, on the clause's line
             elif statement.keyword:
-                yield Scope(statement.first, statement.last)
+                yield NameScope(statement.first, statement.last)
             else:
-                yield Scope(statement.first, block.last)
+                yield NameScope(statement.first, block.last)
         if statement.keyword == "switch" and name in declared_by(statement, statement.first):
             for clauses in statement.blocks:
                 yield from (
-                    Scope(c.first, c.last)
+                    NameScope(c.first, c.last)
                     for c in clauses.statements
                     if c.keyword == "case" and c.first == line
                 )

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from goprobe.analysis.trace.assignments import Assignments, Site
-from goprobe.arch.code import ENTRY, LOST, Definition, Holder, Slot
+from goprobe.analysis.trace.assignments import Assignment, Assignments
+from goprobe.arch.code import ENTRY, LOST, Definition, FrameSlot, Holder
 from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.info import Local
-from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
 
@@ -73,7 +73,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 def in_memory(
-    local: Local, slots: Sequence[Slot], known: Assignments, at: Position
+    local: Local, slots: Sequence[FrameSlot], known: Assignments, at: Position
 ) -> Doubt | None:
     """Of a variable that lives in these places of the frame."""
     missing = _left_out(local, slots, known, at)
@@ -113,7 +113,7 @@ def _shown_line(pc: int, at: Position) -> int:
     return at.about.line_in(pc, "", 0)
 
 
-def _left_out(local: Local, slots: Sequence[Slot], known: Assignments, at: Position) -> int:
+def _left_out(local: Local, slots: Sequence[FrameSlot], known: Assignments, at: Position) -> int:
     """A line that assigns to a variable in memory, but has no code that does."""
     touching = [pc for slot in slots for pc in at.about.writes.touching(slot)]
     lines = frozenset[int]().union(*(at.lines(pc) for pc in touching))
@@ -184,7 +184,7 @@ def _first(local: Local, at: Position) -> set[tuple[int, Holder | None]]:
     return roots
 
 
-def pieces_of(entry: Entry) -> tuple[Piece, ...]:
+def pieces_of(entry: LocationEntry) -> tuple[Piece, ...]:
     """Of a location, with addresses from the CFA."""
     try:
         return evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
@@ -229,7 +229,7 @@ def _agree(known: Assignments, made: Iterable[Definition], local: Local, at: Pos
     return len(spare) == len(wanted) or (0 < len(wanted) < len(spare) and not foreign)
 
 
-def _matching(sites: Iterable[Site], lines: set[int]) -> Iterator[Site]:
+def _matching(sites: Iterable[Assignment], lines: set[int]) -> Iterator[Assignment]:
     return (site for site in sites if not lines.isdisjoint(site.lines))
 
 
@@ -242,8 +242,8 @@ def _arrives(definition: Definition, known: Assignments, local: Local, at: Posit
     if isinstance(definition.holder, str):
         return definition.holder in mine
     offset = definition.holder.offset
-    return any(isinstance(h, Slot) and h.offset <= offset < h.offset + h.size for h in mine)
+    return any(isinstance(h, FrameSlot) and h.offset <= offset < h.offset + h.size for h in mine)
 
 
-def _shown(sites: Iterable[Site]) -> str:
+def _shown(sites: Iterable[Assignment]) -> str:
     return " or ".join(map(str, sorted({site.line for site in sites})))

@@ -25,7 +25,7 @@ from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.ptrace.priority import import_numpy
 from goprobe.runtime.image.program import GoProgram
-from goprobe.runtime.stacks.stackcheck import Check, check_ahead
+from goprobe.runtime.stacks.stackcheck import StackCheck, check_ahead
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
 from goprobe.toolchain.built import Built, is_executable_file, prebuilt
@@ -161,7 +161,7 @@ class Session:
         self.bias = 0
         self._places: dict[int, BreakLocation] = {}
         self._entries: dict[int, bool] = {}
-        self._next_check: tuple[StopEvent, Check] | None = None
+        self._next_check: tuple[StopEvent, StackCheck] | None = None
         self.memory: ProcessMemory | None = None
 
     def __enter__(self) -> Self:

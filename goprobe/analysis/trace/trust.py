@@ -15,13 +15,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from goprobe.analysis.trace.assignments import Assignments, Site, assignments
+from goprobe.analysis.trace.assignments import Assignment, Assignments, assignments
 from goprobe.analysis.trace.goscopes import names_outer, scope_of, statements_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
 from goprobe.analysis.trace.gotokens import tokens_of
 from goprobe.analysis.trace.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
 from goprobe.analysis.trace.unsourced import SEVERAL, unsourced
-from goprobe.arch.code import LOST, Holder, Slot
+from goprobe.arch.code import LOST, FrameSlot, Holder
 from goprobe.arch.registers import RESUMED_THROUGH, signed
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece
@@ -122,7 +122,7 @@ class Trust:
         apart = is_taken_apart(self._program.debug.types, go_type)
         if binding.place is None or binding.moved or not apart:
             return None
-        site = Site(binding.local.line)
+        site = Assignment(binding.local.line)
         known = Assignments(
             reaching=frozenset((site,)),
             others=frozenset(),
@@ -196,7 +196,7 @@ class Trust:
         holders = self._holders(local, go_type, frame, whole=whole)
         if self._may_be_captured(local, frame, about) and not at.made_at(holders, local.line):
             return Doubt("it may be the variable of that name which the closure captured")
-        slots = [h for h in holders if isinstance(h, Slot)]
+        slots = [h for h in holders if isinstance(h, FrameSlot)]
         addressed = slots == holders and all(s.offset in about.writes.addressed for s in slots)
         if whole or ((known.shares or known.changed) and addressed):
             return in_memory(local, slots, known, at)
@@ -255,7 +255,7 @@ def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:
         return piece.register
     if piece.address is None:
         return None
-    return Slot(signed(piece.address), piece.size or (size if whole else min(size, _WORD)))
+    return FrameSlot(signed(piece.address), piece.size or (size if whole else min(size, _WORD)))
 
 
 def _is_named(file: str, name: str, line: int, last: int = 0) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goprobe.analysis.trace.machinewitness import Doubt, Position
-from goprobe.arch.code import ENTRY, LOST, Definition, Holder, Slot
+from goprobe.arch.code import ENTRY, LOST, Definition, FrameSlot, Holder
 from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.stacks.bindings import Binding
 
@@ -55,10 +55,10 @@ def _is_as_passed(local: Local, holders: Sequence[Holder], at: Position) -> bool
     """Whether a parameter's words lie where they arrived, or are copies of what lay there. Of one
     that is given its own value (`list = list`) the compiler describes words of others, too."""
     arrived = at.about.arrivals.get(local.name, ())
-    if len(arrived) == 1 and isinstance(arrived[0], Slot):
+    if len(arrived) == 1 and isinstance(arrived[0], FrameSlot):
         home = arrived[0]
         return bool(holders) and all(
-            isinstance(h, Slot)
+            isinstance(h, FrameSlot)
             and home.offset <= h.offset
             and h.offset + h.size <= home.offset + home.size
             and at.about.writes.last(h, at.pc) == frozenset((ENTRY,))

@@ -30,7 +30,7 @@ Registers = Callable[[frozenset[str]], Mapping[str, int]]
 _LIMIT = 256
 
 
-class Slot(msgspec.Struct, frozen=True):
+class QuickSlot(msgspec.Struct, frozen=True):
     """Where a variable lies: in a register, else so far up from the stack pointer."""
 
     offset: int
@@ -44,7 +44,7 @@ class QuickReads:
     def __init__(self, pid: int, memory: Memory) -> None:
         self._pid = pid
         self._memory = memory
-        self._slots: dict[int, dict[str, Slot]] = {}
+        self._slots: dict[int, dict[str, QuickSlot]] = {}
 
     def read(self, name: str, pc: int, tid: int, known: Registers) -> tuple[str, str] | None:
         """A variable's type and its value as Go prints it; None where that takes more. `known`
@@ -55,12 +55,12 @@ class QuickReads:
         raw = self._in_register(slot, pc, known) if slot.register else self._on_stack(slot, tid, pc)
         return (slot.type.name, scalar(slot.type, InBytes(raw))) if raw else None
 
-    def _in_register(self, slot: Slot, pc: int, known: Registers) -> bytes:
+    def _in_register(self, slot: QuickSlot, pc: int, known: Registers) -> bytes:
         names = frozenset(s.register for s in self._slots[pc].values() if s.register)
         value = known(names).get(slot.register)
         return b"" if value is None else value.to_bytes(8, "little")[: slot.type.size]
 
-    def _on_stack(self, slot: Slot, tid: int, pc: int) -> bytes:
+    def _on_stack(self, slot: QuickSlot, tid: int, pc: int) -> bytes:
         sp = self._stack_pointer(tid, pc)
         try:
             return self._memory.read(sp + slot.offset, slot.type.size) if sp else b""
@@ -88,10 +88,10 @@ class QuickReads:
             self._slots[pc] = {}
 
 
-_NOTHING: dict[str, Slot] = {}
+_NOTHING: dict[str, QuickSlot] = {}
 
 
-def _slots(view: StopView, pc: int) -> dict[str, Slot]:
+def _slots(view: StopView, pc: int) -> dict[str, QuickSlot]:
     world = view.world
     frame = view.frames[0] if view.frames else None
     function = world.program.debug.function_at(pc - world.bias)
@@ -106,15 +106,15 @@ def _slots(view: StopView, pc: int) -> dict[str, Slot]:
     return {name: slot for name, slot in slots.items() if slot is not None}
 
 
-def _slot(binding: Binding, registers: Mapping[str, int]) -> Slot | None:
+def _slot(binding: Binding, registers: Mapping[str, int]) -> QuickSlot | None:
     local, go_type = binding.local, binding.type
     if binding.moved or local.dictionary_index >= 0:
         return None
     if binding.state is State.REGISTER and go_type.kind in _INTEGERS:
-        return Slot(0, binding.register, go_type) if binding.register in GENERAL else None
+        return QuickSlot(0, binding.register, go_type) if binding.register in GENERAL else None
     fixed = binding.state is State.LIVE and frame_offset(local) is not None
     if fixed and isinstance(binding.place, InMemory) and go_type.kind in _SCALARS:
-        return Slot(binding.place.address - registers[SP], "", go_type)
+        return QuickSlot(binding.place.address - registers[SP], "", go_type)
     return None
 
 

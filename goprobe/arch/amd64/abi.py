@@ -57,7 +57,7 @@ def array_of(element: AbiType, count: int) -> AbiType:
     return AbiType("array", element.size * count, element.align, element=element, count=count)
 
 
-class Piece(msgspec.Struct, frozen=True):
+class RegisterPiece(msgspec.Struct, frozen=True):
     """`size` bytes of a value, from its byte `offset` on, that travel in a register's low bytes."""
 
     offset: int
@@ -73,7 +73,7 @@ class Assigned(msgspec.Struct, frozen=True):
     at entry; for a result in registers it is -1.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[RegisterPiece, ...]
     stack: int
 
     @property
@@ -146,16 +146,16 @@ class _Assigner:
             at = -1
         return Assigned(pieces, at)
 
-    def _in_registers(self, type_: AbiType) -> tuple[Piece, ...]:
+    def _in_registers(self, type_: AbiType) -> tuple[RegisterPiece, ...]:
         integer, real = self._next_integer, self._next_float
-        pieces: list[Piece] = []
+        pieces: list[RegisterPiece] = []
         for base in _base_values(type_):
             if base is None or len(pieces) > _PIECES_LIMIT:
                 return ()
             names, at = (self._floats, real) if base.float else (self._integers, integer)
             if at >= len(names):
                 return ()
-            pieces.append(Piece(base.offset, base.size, names[at]))
+            pieces.append(RegisterPiece(base.offset, base.size, names[at]))
             integer, real = (integer, real + 1) if base.float else (integer + 1, real)
         self._next_integer, self._next_float = integer, real
         return tuple(pieces)

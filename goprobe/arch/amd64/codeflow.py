@@ -39,7 +39,7 @@ CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
 Register_ = Any  # iced_x86 names its registers by integers of a type of its own
 
 
-class Slot(msgspec.Struct, frozen=True):
+class FrameSlot(msgspec.Struct, frozen=True):
     """`size` bytes of the frame at an offset from its CFA."""
 
     offset: int
@@ -138,7 +138,7 @@ class CodeFlow:
             return None
         return self.offset(ins, ins.memory_displacement)
 
-    def stores(self, ins: Instruction) -> Iterator[Slot]:
+    def stores(self, ins: Instruction) -> Iterator[FrameSlot]:
         """The places of the frame that an instruction writes by itself. What calls push, and
         saved registers, are no variable's."""
         if ins.flow_control in CALLS or ins.mnemonic == Mnemonic.PUSH:
@@ -146,7 +146,7 @@ class CodeFlow:
         for used in self.info.info(ins).used_memory():
             if used.access in WRITES and used.base == Register.RSP and not used.index:
                 size = int(MemorySizeExt.size(used.memory_size))
-                yield Slot(self.offset(ins, used.displacement), size)
+                yield FrameSlot(self.offset(ins, used.displacement), size)
 
     def is_reload(self, ins: Instruction) -> bool:
         """Whether an instruction only moves a value between the frame and a register, or between

@@ -32,7 +32,7 @@ class NotDisplaceableError(Exception):
     """The instruction cannot be run elsewhere (a loop instruction, an interrupt, no code)."""
 
 
-class Copy(msgspec.Struct, frozen=True):
+class CodeCopy(msgspec.Struct, frozen=True):
     """To be run at `slot`: `code`, whose first instruction is `length` bytes there. After it
     comes a jump back to `next`."""
 
@@ -53,7 +53,7 @@ class Jump(msgspec.Struct, frozen=True):
     target: int
 
 
-class Call(msgspec.Struct, frozen=True):
+class CallByHand(msgspec.Struct, frozen=True):
     """To be done by hand: push `back`, go to where `instruction` says."""
 
     instruction: Instruction
@@ -91,7 +91,7 @@ class Call(msgspec.Struct, frozen=True):
         return (address + value(instruction.memory_index) * instruction.memory_index_scale) % _ALL
 
 
-Displaced = Copy | Jump | Call
+Displaced = CodeCopy | Jump | CallByHand
 
 
 def displace(code: bytes, address: int, slot: int) -> Displaced:
@@ -105,7 +105,7 @@ def displace(code: bytes, address: int, slot: int) -> Displaced:
         raise NotDisplaceableError(f"no instruction at {address:#x}")
     flow = instruction.flow_control
     if flow in (FlowControl.CALL, FlowControl.INDIRECT_CALL) and not instruction.is_call_far:
-        return Call(instruction, instruction.next_ip)
+        return CallByHand(instruction, instruction.next_ip)
     if flow == FlowControl.UNCONDITIONAL_BRANCH:
         return Jump(instruction.near_branch_target)
     if instruction.is_jcc_short_or_near:
@@ -126,7 +126,7 @@ def _distance(distance: int) -> bytes:
         raise NotDisplaceableError("what it refers to is too far from its new place") from None
 
 
-def _conditional(instruction: Instruction, slot: int) -> Copy:
+def _conditional(instruction: Instruction, slot: int) -> CodeCopy:
     near = bytes((0x0F, 0x80 + _condition(instruction)))
     return _copy(instruction, slot, near + _distance(instruction.near_branch_target - (slot + 6)))
 
@@ -136,6 +136,6 @@ def _condition(instruction: Instruction) -> int:
     return int(instruction.op_code().op_code & 0xF)
 
 
-def _copy(instruction: Instruction, slot: int, raw: bytes) -> Copy:
+def _copy(instruction: Instruction, slot: int, raw: bytes) -> CodeCopy:
     back = b"\xe9" + _distance(instruction.next_ip - (slot + len(raw) + 5))
-    return Copy(instruction.ip, slot, raw + back, len(raw), instruction.next_ip)
+    return CodeCopy(instruction.ip, slot, raw + back, len(raw), instruction.next_ip)

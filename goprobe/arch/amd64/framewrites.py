@@ -16,7 +16,7 @@ from functools import cached_property
 import msgspec
 from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic
 
-from goprobe.arch.amd64.codeflow import CALLS, WRITES, CodeFlow, Slot, full_name
+from goprobe.arch.amd64.codeflow import CALLS, WRITES, CodeFlow, FrameSlot, full_name
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import signed
 
@@ -35,7 +35,7 @@ many. That of duffzero and duffcopy; none for others."""
 class _Write(msgspec.Struct, frozen=True):
     """`exact`: all of the slot is written; else any part of it may be."""
 
-    slot: Slot
+    slot: FrameSlot
     exact: bool
 
 
@@ -44,9 +44,9 @@ class FrameWrites:
 
     def __init__(self, flow: CodeFlow, fills: Fills) -> None:
         self._flow, self._fills = flow, fills
-        self._known: dict[tuple[Slot, int], frozenset[int] | None] = {}
+        self._known: dict[tuple[FrameSlot, int], frozenset[int] | None] = {}
 
-    def last(self, slot: Slot, pc: int) -> frozenset[int] | None:
+    def last(self, slot: FrameSlot, pc: int) -> frozenset[int] | None:
         """The instructions that may have been the last to write some word of the slot when `pc`
         is about to run, ENTRY where none may have been; None where that cannot be followed."""
         key = slot, pc
@@ -54,7 +54,7 @@ class FrameWrites:
             self._known[key] = self._find(slot, pc)
         return self._known[key]
 
-    def _find(self, slot: Slot, pc: int) -> frozenset[int] | None:
+    def _find(self, slot: FrameSlot, pc: int) -> frozenset[int] | None:
         flow = self._flow
         words = -(-slot.size // _WORD)
         if not 0 < words <= _WORDS_LIMIT:
@@ -86,7 +86,7 @@ class FrameWrites:
                 return None
         return frozenset(offsets)
 
-    def touching(self, slot: Slot) -> Iterator[int]:
+    def touching(self, slot: FrameSlot) -> Iterator[int]:
         """The instructions that write any of it, or take an address in it."""
         end = slot.offset + slot.size
         for ins in self._flow.instructions.values():
@@ -129,11 +129,11 @@ class FrameWrites:
             if ins.flow_control in CALLS or ins.mnemonic in _STRINGS:
                 low, size = self._filled(ins, at + moved) if register == "rdi" else (0, 0)
                 if size:
-                    yield pc, _Write(Slot(at + moved + low, size), exact=True)
+                    yield pc, _Write(FrameSlot(at + moved + low, size), exact=True)
                 return
             for low, size, exact in self._based(ins, register):
                 first = pc if first < 0 else first
-                yield pc, _Write(Slot(at + moved + low, size), exact)
+                yield pc, _Write(FrameSlot(at + moved + low, size), exact)
             if self._flow.changes(ins, register):
                 step = _step(ins, register)
                 if step is None:
@@ -141,7 +141,7 @@ class FrameWrites:
                 moved += step
             if ins.flow_control == FlowControl.CONDITIONAL_BRANCH:
                 if first >= 0 and taking.ip < ins.near_branch_target <= first:
-                    yield first, _Write(Slot(at, self._room(at)), exact=True)
+                    yield first, _Write(FrameSlot(at, self._room(at)), exact=True)
             elif ins.flow_control != FlowControl.NEXT:
                 return
             pc = ins.next_ip
@@ -175,7 +175,7 @@ def _step(ins: Instruction, register: str) -> int | None:
     return None
 
 
-def _words_of(write: _Write, slot: Slot) -> tuple[int, int]:
+def _words_of(write: _Write, slot: FrameSlot) -> tuple[int, int]:
     """The words of a slot (bits) that a write may touch, and those that it writes as a whole."""
     low = max(write.slot.offset, slot.offset) - slot.offset
     high = min(write.slot.offset + write.slot.size, slot.offset + slot.size) - slot.offset

@@ -96,7 +96,7 @@ def stored_range(code: bytes, low: int) -> tuple[int, int]:
     return first, max(stored, default=first - _VECTOR) + _VECTOR - first
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class StackComparison(msgspec.Struct, frozen=True):
     """Of the word at an offset in g with a stack pointer, behind so many instructions."""
 
     instructions: int
@@ -104,7 +104,7 @@ class Comparison(msgspec.Struct, frozen=True):
     sp: int
 
 
-def stack_check(code: bytes, pc: int, sp: int) -> Comparison | None:
+def stack_check(code: bytes, pc: int, sp: int) -> StackComparison | None:
     """The comparison with which a function that stands at its first instruction begins: `sp` must
     be above the word. None where the function has none.
 
@@ -116,7 +116,7 @@ def stack_check(code: bytes, pc: int, sp: int) -> Comparison | None:
             lowered = (sp + ins.memory_displacement) & _MASK
         elif ins.mnemonic == Mnemonic.CMP and ins.op1_kind == OpKind.MEMORY:
             of_g = ins.memory_base == Register.R14
-            return Comparison(count, int(ins.memory_displacement), lowered) if of_g else None
+            return StackComparison(count, int(ins.memory_displacement), lowered) if of_g else None
         else:
             return None
     return None

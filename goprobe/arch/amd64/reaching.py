@@ -9,14 +9,14 @@ from __future__ import annotations
 import msgspec
 from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register
 
-from goprobe.arch.amd64.codeflow import KEPT, MOVES, CodeFlow, Slot, full_name
+from goprobe.arch.amd64.codeflow import KEPT, MOVES, CodeFlow, FrameSlot, full_name
 
 _STEPS_LIMIT = 20000
 _CHAIN_LIMIT = 8
 _KEPT_AT_ENTRY = KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
 LOST = -2
 
-Holder = str | Slot
+Holder = str | FrameSlot
 """A register by its full name ("rax", "xmm0"), or a slot of the frame."""
 
 
@@ -100,7 +100,7 @@ class Definitions:
         """Where a plain copy takes the value from."""
         if ins.mnemonic not in MOVES or ins.op_count != 2:
             return None
-        if isinstance(what, Slot):
+        if isinstance(what, FrameSlot):
             at = self._flow.offset(ins, ins.memory_displacement)
             if (at, int(MemorySizeExt.size(ins.memory_size))) != (what.offset, what.size):
                 return None
@@ -110,7 +110,7 @@ class Definitions:
             if ins.memory_index:
                 return None
             size = int(MemorySizeExt.size(ins.memory_size))
-            return Slot(self._flow.offset(ins, ins.memory_displacement), size)
+            return FrameSlot(self._flow.offset(ins, ins.memory_displacement), size)
         return None
 
 

@@ -34,7 +34,7 @@ from goprobe.arch.amd64.moves import Moves, is_filling
 _STRAIGHT = 16
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class LineStretch(msgspec.Struct, frozen=True):
     """Code [low, high) of a line. `statements`: where the compiler marks one in it."""
 
     low: int
@@ -52,7 +52,7 @@ class Ways(msgspec.Struct, frozen=True):
 def ways_in(
     code: bytes,
     low: int,
-    stretches: Sequence[Stretch],
+    stretches: Sequence[LineStretch],
     returns: Returns,
     inlined: Collection[tuple[int, int]] = (),
     *,
@@ -186,7 +186,7 @@ class _Work:
 # By the marks of the debug information
 
 
-def _by_marks(flow: _Flow, line: set[int], stretches: Sequence[Stretch]) -> list[int]:
+def _by_marks(flow: _Flow, line: set[int], stretches: Sequence[LineStretch]) -> list[int]:
     following = flow.following
     parts = [part for s in stretches for part in _parts(following, s)]
     marked = [part for part in parts if part.statements]
@@ -209,7 +209,7 @@ def _by_marks(flow: _Flow, line: set[int], stretches: Sequence[Stretch]) -> list
     )
 
 
-def _parts(following: Mapping[int, Sequence[int]], stretch: Stretch) -> Iterator[Stretch]:
+def _parts(following: Mapping[int, Sequence[int]], stretch: LineStretch) -> Iterator[LineStretch]:
     """A stretch cut where control does not run on: behind a jump stands code of another way, that
     of a value made for what follows, say, and the statement before the jump is none of its."""
     low = previous = stretch.low
@@ -221,8 +221,8 @@ def _parts(following: Mapping[int, Sequence[int]], stretch: Stretch) -> Iterator
     yield _part(stretch, low, stretch.high)
 
 
-def _part(stretch: Stretch, low: int, high: int) -> Stretch:
-    return Stretch(low, high, tuple(at for at in stretch.statements if low <= at < high))
+def _part(stretch: LineStretch, low: int, high: int) -> LineStretch:
+    return LineStretch(low, high, tuple(at for at in stretch.statements if low <= at < high))
 
 
 def _entered(flow: _Flow, line: set[int]) -> set[int]:

@@ -27,9 +27,9 @@ from goprobe.binary.dwarf.dieindex import (
 )
 from goprobe.binary.dwarf.forms import skip, uleb
 from goprobe.binary.dwarf.gotypes import GoType, TypeReader
-from goprobe.binary.dwarf.loclist import Entry, location_list, range_list
+from goprobe.binary.dwarf.loclist import LocationEntry, location_list, range_list
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.binary.elf.parts import Parts, debug_parts
+from goprobe.binary.elf.parts import FileParts, debug_parts
 from goprobe.errors import NotGoError
 
 _DICTIONARY_LIMIT = 1 << 16
@@ -54,13 +54,13 @@ class Local(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     parameter: bool
     result: bool
-    locations: tuple[Entry, ...]
+    locations: tuple[LocationEntry, ...]
     closure_offset: int
     block: int = 0
     dictionary_index: int = -1
 
 
-class Scope(msgspec.Struct, frozen=True):
+class FunctionScope(msgspec.Struct, frozen=True):
     """A function's body, or one inlined into it, as far as it covers one pc.
 
     `blocks` are its variables in scope there, outermost block first; `call_line` the line of the
@@ -94,7 +94,7 @@ class DebugInfo:
         return cached(_INDEX_ROOM, self.source, Index, lambda: ix.build_index(self.elf))
 
     @cached_property
-    def source(self) -> Parts:
+    def source(self) -> FileParts:
         """The bytes that all this is learnt from."""
         return debug_parts(self.elf)
 
@@ -256,10 +256,10 @@ class DebugInfo:
     def _producer(self, unit: Unit) -> str:
         return text(self.die(unit.first_die).attributes, ix.AT_PRODUCER)
 
-    def scopes(self, function: FunctionEntry, pc: int) -> tuple[Scope, ...]:
+    def scopes(self, function: FunctionEntry, pc: int) -> tuple[FunctionScope, ...]:
         """The function and the calls inlined into it that cover `pc`, innermost first."""
         die = self.die(function.offset)
-        scopes: list[Scope] = []
+        scopes: list[FunctionScope] = []
         self._scope(die, self._name(die) or function.name, 0, pc, scopes, 0)
         return tuple(reversed(scopes))
 
@@ -302,20 +302,20 @@ class DebugInfo:
             yield from self._copies(child, origin, depth + 1)
 
     def _scope(
-        self, die: Die, name: str, call_line: int, pc: int, scopes: list[Scope], depth: int
+        self, die: Die, name: str, call_line: int, pc: int, scopes: list[FunctionScope], depth: int
     ) -> None:
         locals_: list[Local] = []
         at = len(scopes)
-        scopes.append(Scope(name, call_line, ()))
+        scopes.append(FunctionScope(name, call_line, ()))
         self._block(die, pc, locals_, scopes, depth)
-        scopes[at] = Scope(name, call_line, tuple(locals_))
+        scopes[at] = FunctionScope(name, call_line, tuple(locals_))
 
     def _block(
         self,
         die: Die,
         pc: int,
         locals_: list[Local],
-        scopes: list[Scope],
+        scopes: list[FunctionScope],
         depth: int,
         block: int = 0,
     ) -> None:

@@ -23,7 +23,7 @@ _BYTE = STEP  # what a byte of a line program costs: it may make a row, which is
 _END_SEQUENCE, _SET_ADDRESS = 1, 2  # DW_LNE_…, DWARF 5, 7.22
 
 
-class Row(msgspec.Struct, frozen=True):
+class LineRow(msgspec.Struct, frozen=True):
     """A row of the line table: `address` is a link-time address, `file` an absolute path."""
 
     address: int
@@ -52,16 +52,16 @@ class LineRows:
     def __init__(self, debug: DebugInfo) -> None:
         self._debug = debug
         self._sections = Sections(debug.elf)
-        self._rows: dict[int, tuple[Row, ...]] = {}
+        self._rows: dict[int, tuple[LineRow, ...]] = {}
         self._files: dict[int, tuple[str, ...]] = {}
 
-    def rows(self, unit: Unit) -> tuple[Row, ...]:
+    def rows(self, unit: Unit) -> tuple[LineRow, ...]:
         """A unit's rows in the order of its program; empty where it has none or it is corrupt."""
         if unit.stmt_list not in self._rows:
             self._rows[unit.stmt_list] = self._read(unit)
         return self._rows[unit.stmt_list]
 
-    def _read(self, unit: Unit) -> tuple[Row, ...]:
+    def _read(self, unit: Unit) -> tuple[LineRow, ...]:
         if unit.stmt_list < 0:
             return ()
         try:
@@ -176,7 +176,7 @@ def _files4(data: bytes, at: int, comp_dir: str) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _run(data: bytes, header: _Header, budget: Budget) -> Iterator[Row]:
+def _run(data: bytes, header: _Header, budget: Budget) -> Iterator[LineRow]:
     """The rows of a line program. Most of a first trace's time goes here, so: one loop, locals."""
     files, first = header.files, header.first_file
     base, line_base, line_range = header.opcode_base, header.line_base, header.line_range
@@ -194,7 +194,7 @@ def _run(data: bytes, header: _Header, budget: Budget) -> Iterator[Row]:
                 line += line_base + step
             index = file - first
             name = files[index] if 0 <= index < len(files) else "?"
-            yield Row(address, name, line, statement, prologue_end)
+            yield LineRow(address, name, line, statement, prologue_end)
             prologue_end = False
         elif op == 0:
             size, at = uleb(data, at)

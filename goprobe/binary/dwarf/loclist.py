@@ -22,7 +22,7 @@ _LOC_DEFAULT, _LOC_BASE, _LOC_START_END, _LOC_START_LENGTH = 5, 6, 7, 8
 _RNG_BASE, _RNG_START_END, _RNG_START_LENGTH = 5, 6, 7
 
 
-class Entry(msgspec.Struct, frozen=True):
+class LocationEntry(msgspec.Struct, frozen=True):
     """At pcs [low, high) (link-time) the variable is where `expression` says."""
 
     low: int
@@ -32,10 +32,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 def location_list(
     sections: Sections, unit: Unit, value: int | bytes | str | None
-) -> tuple[Entry, ...]:
+) -> tuple[LocationEntry, ...]:
     """The places of a DW_AT_location; empty where there are none or the list is corrupt."""
     if isinstance(value, bytes):
-        return (Entry(0, _ALWAYS, value),) if value else ()
+        return (LocationEntry(0, _ALWAYS, value),) if value else ()
     if not isinstance(value, int):
         return ()
     try:
@@ -69,8 +69,10 @@ def _list_start(data: bytes, base: int, value: int) -> int:
     return value
 
 
-def _walk4(sections: Sections, data: bytes, at: int, base: int, expressions: bool) -> list[Entry]:
-    entries: list[Entry] = []
+def _walk4(
+    sections: Sections, data: bytes, at: int, base: int, expressions: bool
+) -> list[LocationEntry]:
+    entries: list[LocationEntry] = []
     for _ in range(_LIMIT):
         sections.budget.spend(STEP)
         low = int.from_bytes(data[at : at + 8], "little")
@@ -87,12 +89,14 @@ def _walk4(sections: Sections, data: bytes, at: int, base: int, expressions: boo
             expression = data[at + 2 : at + 2 + size]
             sections.budget.spend(len(expression))
             at += 2 + size
-        entries.append(Entry(base + low, base + high, expression))
+        entries.append(LocationEntry(base + low, base + high, expression))
     return entries
 
 
-def _walk5(sections: Sections, unit: Unit, data: bytes, at: int, expressions: bool) -> list[Entry]:
-    entries: list[Entry] = []
+def _walk5(
+    sections: Sections, unit: Unit, data: bytes, at: int, expressions: bool
+) -> list[LocationEntry]:
+    entries: list[LocationEntry] = []
     base = unit.low_pc
     address: Callable[[int], int] = lambda i: sections.indexed_address(unit.addr_base, i)  # noqa: E731
     word: Callable[[int], int] = lambda at: int.from_bytes(data[at : at + 8], "little")  # noqa: E731
@@ -133,5 +137,5 @@ def _walk5(sections: Sections, unit: Unit, data: bytes, at: int, expressions: bo
             expression = data[at : at + size]
             sections.budget.spend(len(expression))
             at += size
-        entries.append(Entry(low, high, expression))
+        entries.append(LocationEntry(low, high, expression))
     return entries

@@ -25,7 +25,7 @@ from goprobe.elfheaders import (
     PT_LOAD,
     PT_NOTE,
     SEGMENT_SIZE,
-    Header,
+    ElfHeader,
     is_elf,
     is_ours,
     read_header,
@@ -150,7 +150,7 @@ class ElfFile:
         if any(address + size > _ADDRESS_END for address, size in loaded):
             raise NotGoError(f"{self.shown_as} is corrupt: parts of it would lie at no address")
 
-    def _read_sections(self, header: Header) -> tuple[Section, ...]:
+    def _read_sections(self, header: ElfHeader) -> tuple[Section, ...]:
         at, entry, names = header.sections_at, header.section_size, header.names
         if not at or entry < 64:
             return ()

@@ -14,15 +14,15 @@ _DEBUG = ("info", "abbrev", "str", "line_str", "str_offsets", "addr")
 _SAMPLES = 16
 _SAMPLE = 4096
 
-Span = tuple[int, int]
+FileRange = tuple[int, int]
 """(offset, size) in the file"""
 
 
-class Parts:
+class FileParts:
     """Some stretches of a file, with a name that says which. `pin`: the bytes that were hashed
     are the ones that will be read, whatever becomes of the file meanwhile."""
 
-    def __init__(self, elf: ElfFile, name: str, spans: Sequence[Span], *, pin: bool) -> None:
+    def __init__(self, elf: ElfFile, name: str, spans: Sequence[FileRange], *, pin: bool) -> None:
         self._elf = elf
         self._spans = spans
         self._pin = pin
@@ -77,7 +77,7 @@ class Parts:
 class Derived:
     """A source, and what else of it decides what is made: a release, say."""
 
-    def __init__(self, source: Parts, extra: str) -> None:
+    def __init__(self, source: FileParts, extra: str) -> None:
         self._source = source
         self._extra = extra
 
@@ -89,9 +89,9 @@ class Derived:
         return f"{self._source.read()} {self._extra}"
 
 
-def debug_parts(elf: ElfFile) -> Parts:
+def debug_parts(elf: ElfFile) -> FileParts:
     """What types, functions and globals are learnt from."""
-    return Parts(elf, "debug", [(s.offset, s.size) for s in _debug_sections(elf)], pin=True)
+    return FileParts(elf, "debug", [(s.offset, s.size) for s in _debug_sections(elf)], pin=True)
 
 
 def _debug_sections(elf: ElfFile) -> Iterator[Section]:
@@ -105,7 +105,7 @@ def _debug_sections(elf: ElfFile) -> Iterator[Section]:
             return
 
 
-def loaded_parts(elf: ElfFile) -> Parts:
+def loaded_parts(elf: ElfFile) -> FileParts:
     """All of the file that the loader maps."""
     spans = [(s.offset, s.file_size) for s in elf.segments if s.type == PT_LOAD and s.file_size]
-    return Parts(elf, "loaded", spans, pin=False)
+    return FileParts(elf, "loaded", spans, pin=False)

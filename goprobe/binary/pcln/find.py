@@ -25,7 +25,7 @@ from goprobe.binary.pcln.format import (
     MAGIC,
     PCDATA_INL_TREE_INDEX,
     Function,
-    Header,
+    PcHeader,
     parse_header,
 )
 from goprobe.binary.pcln.table import LineTable, Reader
@@ -61,7 +61,7 @@ class ModuleHead(msgspec.Struct, frozen=True):
     gofunc: int = 0
 
 
-def module_head(words: Words, at: int, table: int, header: Header) -> ModuleHead | None:
+def module_head(words: Words, at: int, table: int, header: PcHeader) -> ModuleHead | None:
     """The moduledata at address `at` if it is that of the line table at address `table`."""
     parts = (0, header.names, header.units, header.file_names, header.pctab, header.functab)
     expected = dict(zip((0, 1, 4, 7, 10, 13), (table + p for p in parts), strict=True))
@@ -188,7 +188,7 @@ def _symbol(elf: ElfFile, name: str) -> int:
     return next((s.address for s in elf.symbols if s.name == name), 0)
 
 
-def _text_start(elf: ElfFile, header: Header) -> int:
+def _text_start(elf: ElfFile, header: PcHeader) -> int:
     """Without a moduledata: by symbol, by the header (before Go 1.26), else where .text begins."""
     section = elf.section(".text")
     return _symbol(elf, "runtime.text") or header.text or (section.address if section else 0)

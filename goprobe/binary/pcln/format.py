@@ -35,7 +35,7 @@ FUNC = struct.Struct("<IiiIIIIIIiBBxB")
 INLINED = struct.Struct("<B3xiii")
 
 
-class Header(msgspec.Struct, frozen=True):
+class PcHeader(msgspec.Struct, frozen=True):
     """runtime.pcHeader: offsets in bytes from the table's start. `text` is 0 since Go 1.26."""
 
     functions: int
@@ -53,7 +53,7 @@ class Header(msgspec.Struct, frozen=True):
         return self.functab + 8 * self.functions + 4
 
 
-def parse_header(data: bytes | memoryview) -> Header:
+def parse_header(data: bytes | memoryview) -> PcHeader:
     """Raises NotGoError where `data` begins no line table that goprobe reads."""
     if len(data) < HEADER_SIZE:
         raise NotGoError("its Go line table is cut short")
@@ -62,7 +62,7 @@ def parse_header(data: bytes | memoryview) -> Header:
         raise NotGoError("it was built by a Go older than 1.20; goprobe reads 1.21 on")
     if (magic, pad1, pad2, quantum, pointer) != (MAGIC, 0, 0, 1, 8):
         raise NotGoError(f"its Go line table is of an unknown kind (magic {magic:#x})")
-    header = Header(*words)
+    header = PcHeader(*words)
     order = [
         HEADER_SIZE,
         header.names,

@@ -26,7 +26,7 @@ _MAX_CHATTER = 10_000  # lines that GDB printed, kept for one answer
 _MAX_OUTCOMES = 1_000  # answers that nobody has asked for yet
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class CommandOutcome(msgspec.Struct, frozen=True):
     """How a command went. `console` is what GDB printed before; `error` its reason to refuse."""
 
     payload: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Connection:
         self._poll = select.poll()
         self._poll.register(process.stdout.fileno(), select.POLLIN)
         self._token = 0
-        self._outcomes: dict[int, Outcome] = {}
+        self._outcomes: dict[int, CommandOutcome] = {}
         self._chatter: deque[str] = deque(maxlen=_MAX_CHATTER)
         self._stops: deque[Mapping[str, Any]] = deque()
         self._replaced = False
@@ -86,7 +86,7 @@ class Connection:
             raise self._died() from None
         return list(tokens)
 
-    def outcome(self, token: int, timeout: float = COMMAND_TIMEOUT) -> Outcome:
+    def outcome(self, token: int, timeout: float = COMMAND_TIMEOUT) -> CommandOutcome:
         """How the command of `token` went, good or bad; to be asked for once."""
         deadline = time.monotonic() + timeout
         while token not in self._outcomes:
@@ -181,7 +181,7 @@ class Connection:
         self._settled = token
         body = _mapping(payload)
         error = str(body.get("msg") or "no reason given") if message == "error" else ""
-        self._outcomes[token] = Outcome(body, "".join(self._chatter), error)
+        self._outcomes[token] = CommandOutcome(body, "".join(self._chatter), error)
         self._chatter.clear()
         while len(self._outcomes) > _MAX_OUTCOMES:
             self._outcomes.pop(next(iter(self._outcomes)))

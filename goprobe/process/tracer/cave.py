@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from goprobe.arch import patches, systemcalls
 from goprobe.arch.displaced import (
     MAX_INSTRUCTION,
-    Copy,
+    CodeCopy,
     Displaced,
     NotDisplaceableError,
     displace,
@@ -42,7 +42,7 @@ from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import Mapping as Mapped, find, read_maps
 from goprobe.process.tracer import inject
-from goprobe.process.tracer.events import CallSite, ProbeSite
+from goprobe.process.tracer.events import CountedCall, ProbeSite
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
 from goprobe.process.tracer.points import Point, plan_points
 
@@ -56,7 +56,7 @@ class Cave:
 
     def __init__(
         self,
-        sites: Sequence[CallSite],
+        sites: Sequence[CountedCall],
         probes: Sequence[ProbeSite],
         inspect: int,
         check_every: int,
@@ -279,7 +279,7 @@ class Cave:
                 raise NotDisplaceableError("unreadable")
             slot = self.layout.slot(point.number)
             point.action = displace(bytes((point.original,)) + code[1:], point.address, slot)
-            if isinstance(point.action, Copy):
+            if isinstance(point.action, CodeCopy):
                 self._rewrite(slot, point.action.code)
         return point.action
 

@@ -9,7 +9,7 @@ import msgspec
 from goprobe.process.tracer.ledger import Made
 
 
-class CallSite(msgspec.Struct, frozen=True):
+class CountedCall(msgspec.Struct, frozen=True):
     """A `CALL rel32` instruction of compiled Go code to count and inspect.
 
     `pc` and `callee` are link-time addresses (callee 0: whatever the instruction calls). Several
@@ -43,7 +43,7 @@ class CallHit(msgspec.Struct, frozen=True, kw_only=True):
     `tid` is the thread on which it returned, 0 before.
     """
 
-    site: CallSite
+    site: CountedCall
     index: int
     g: int
     arguments: tuple[int, ...]

@@ -10,7 +10,7 @@ from goprobe.arch import patches
 from goprobe.arch.displaced import (
     Displaced,
 )
-from goprobe.process.tracer.events import CallSite, ProbeSite
+from goprobe.process.tracer.events import CountedCall, ProbeSite
 
 
 class Point(msgspec.Struct, kw_only=True):
@@ -42,7 +42,7 @@ class Plan(msgspec.Struct):
     probes: dict[int, int] = msgspec.field(default_factory=dict)
 
 
-def plan_points(sites: Sequence[CallSite], probes: Sequence[ProbeSite], inspect: int) -> Plan:
+def plan_points(sites: Sequence[CountedCall], probes: Sequence[ProbeSite], inspect: int) -> Plan:
     plan = Plan()
     if len({site.pc for site in sites}) != len(sites):
         raise ValueError("a call is traced twice")

@@ -22,14 +22,14 @@ from collections.abc import Mapping, Sequence
 
 from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.engine import Engine
-from goprobe.process.tracer.events import CallHit, CallSite, ProbeHit, ProbeSite, RunOutcome
+from goprobe.process.tracer.events import CallHit, CountedCall, ProbeHit, ProbeSite, RunOutcome
 from goprobe.process.tracer.ledger import AllocatorCalls, Made
 from goprobe.process.tracer.listeners import Listeners, OnHit, OnMemory, OnProbe
 
 __all__ = [
     "AllocatorCalls",
     "CallHit",
-    "CallSite",
+    "CountedCall",
     "Made",
     "ProbeHit",
     "ProbeSite",
@@ -45,7 +45,7 @@ def run_counted(
     binary: str | os.PathLike[str],
     args: Sequence[str] = (),
     *,
-    sites: Sequence[CallSite],
+    sites: Sequence[CountedCall],
     probes: Sequence[ProbeSite] = (),
     inspect: int = 32,
     on_hit: OnHit | None = None,

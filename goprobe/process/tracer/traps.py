@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import signal
 
-from goprobe.arch.displaced import Call, Copy, Jump, NotDisplaceableError
+from goprobe.arch.displaced import CallByHand, CodeCopy, Jump, NotDisplaceableError
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC, PC_WORD, RESULT_WORDS, SP_WORD, WORDS
 from goprobe.arch.stub import CLAIM_WORD, RECORD_WORD, RECORDED_WORDS, StubPhase
@@ -149,7 +149,7 @@ class Traps:
             except NotDisplaceableError:
                 self._cave.give_up(point)
             else:
-                if isinstance(action, Copy):
+                if isinstance(action, CodeCopy):
                     target = action.slot
                 elif isinstance(action, Jump):
                     target = action.target
@@ -158,7 +158,7 @@ class Traps:
                     return
         self._go_to(tid, target)
 
-    def _call_by_hand(self, tid: int, action: Call) -> None:
+    def _call_by_hand(self, tid: int, action: CallByHand) -> None:
         words = self._machine.words
         self._machine.put_word(*action.made(words, self._machine.word))
         self._machine.store(tid)
@@ -187,7 +187,7 @@ class Traps:
             self._leave_stub(layout.site_of(pc), layout.place(pc))
         elif layout.in_slot(pc):
             action = self._cave.point_of_slot(pc).action
-            if isinstance(action, Copy):
+            if isinstance(action, CodeCopy):
                 words[PC_WORD] = action.original(pc)
                 self._remember(words[PC_WORD])
         elif self._cave.ledger.holds(pc):

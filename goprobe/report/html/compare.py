@@ -8,7 +8,7 @@ from goprobe.model.compare import CompareReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
 from goprobe.report.html import shell
-from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.evidence import EvidenceList
 from goprobe.report.html.trace import facts, stop_views
 from goprobe.report.options import RenderOptions
 from goprobe.report.selection import value_text
@@ -18,7 +18,7 @@ _MOST = 300
 
 def render(report: CompareReport, options: RenderOptions) -> bytes:
     """The page; the steps are those of the build without the optimiser, then those with it."""
-    ledger = Ledger()
+    ledger = EvidenceList()
     own = [c for c in report.changes if c.name in options.variables]
     changes = (own or list(report.changes))[:_MOST]
     code = f"Machine code: {words.size(report.unoptimized_code)} without the optimiser, "
@@ -39,7 +39,7 @@ def render(report: CompareReport, options: RenderOptions) -> bytes:
     )
 
 
-def _cell(variable: Variable | UnsetType, ledger: Ledger) -> list[tuple[str, str, str, str]]:
+def _cell(variable: Variable | UnsetType, ledger: EvidenceList) -> list[tuple[str, str, str, str]]:
     """Text, address, kind and evidence of each line that one build has to say."""
     if variable is UNSET:
         return [("does not show", "", "", "")]

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from goprobe.model.escape import Assertion, EscapeReport, Outcome, Prediction, Site, Verdict
 from goprobe.report import words
 from goprobe.report.html import shell
-from goprobe.report.html.source import Sources
+from goprobe.report.html.source import SourceExcerpts
 from goprobe.report.options import RenderOptions
 from goprobe.report.verdicts import LOUDNESS, MEANINGS, Loudness, words as verdict_words
 
@@ -46,7 +46,7 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
 
 
-class Row(msgspec.Struct, frozen=True):
+class SourceRow(msgspec.Struct, frozen=True):
     """A line of source; `text` is None where the file could not be read."""
 
     number: int
@@ -60,7 +60,7 @@ class FileView(msgspec.Struct, frozen=True):
     name: str
     count: int
     read: bool
-    blocks: tuple[tuple[Row, ...], ...]
+    blocks: tuple[tuple[SourceRow, ...], ...]
 
 
 def render(report: EscapeReport, options: RenderOptions) -> bytes:
@@ -108,7 +108,7 @@ def _summary(report: EscapeReport) -> list[tuple[str, str, str, str, str, int]]:
 
 
 def _files(report: EscapeReport) -> list[FileView]:
-    sources = Sources()
+    sources = SourceExcerpts()
     sites = sorted(report.sites, key=lambda s: (s.file, s.line, s.col))
     promises: dict[str, list[Assertion]] = {}
     for assertion in report.assertions:
@@ -119,7 +119,7 @@ def _files(report: EscapeReport) -> list[FileView]:
 
 
 def _file(
-    name: str, sites: Sequence[Site], promises: Sequence[Assertion], sources: Sources
+    name: str, sites: Sequence[Site], promises: Sequence[Assertion], sources: SourceExcerpts
 ) -> FileView:
     at: dict[int, list[SiteView]] = {}
     for site in sites:
@@ -137,7 +137,8 @@ def _file(
     bare: list[tuple[int, str | None, bool]] = [(n, None, False) for n in marked if n not in have]
     every = sorted([*shown, *bare], key=lambda line: line[0])
     rows = [
-        Row(n, text, gap, tuple(at.get(n, ())), tuple(told.get(n, ()))) for n, text, gap in every
+        SourceRow(n, text, gap, tuple(at.get(n, ())), tuple(told.get(n, ())))
+        for n, text, gap in every
     ]
     blocks = tuple(tuple(rows[i : i + _BLOCK]) for i in range(0, len(rows), _BLOCK))
     return FileView(name, len(sites), bool(lines), blocks)

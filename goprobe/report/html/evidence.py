@@ -21,7 +21,7 @@ class Entry(msgspec.Struct, frozen=True):
     facts: tuple[str, ...]
 
 
-class Ledger:
+class EvidenceList:
     """The evidence for the addresses that a page shows, each identity of an address once."""
 
     __slots__ = ("_known", "left_out")

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from goprobe.model.heap import HeapReport, HeapSample
 from goprobe.report import words
 from goprobe.report.html import shell
-from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.evidence import EvidenceList
 from goprobe.report.html.treemap import Rect, squarified
 from goprobe.report.options import RenderOptions
 
@@ -53,7 +53,7 @@ class Branch(msgspec.Struct):
 
 def render(report: HeapReport, options: RenderOptions) -> bytes:
     """The page; parts that were not asked for are left out."""
-    ledger = Ledger()
+    ledger = EvidenceList()
     census = report.census
     paths = [
         [(str(p.address), p.name, p.kind.value, ledger.id(p)) for p in path]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from goprobe.model.trace import StopReport
 from goprobe.model.value import Variable
-from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.evidence import EvidenceList
 from goprobe.report.html.moves import key_of
 from goprobe.report.html.scene import Item
 from goprobe.report.selection import Node, tree
@@ -19,7 +19,7 @@ _MOST_VARIABLES = 6
 _LABEL = 40
 
 
-def items_of(stop: StopReport, names: Sequence[str], ledger: Ledger) -> list[Item]:
+def items_of(stop: StopReport, names: Sequence[str], ledger: EvidenceList) -> list[Item]:
     """The variables asked for, else main's, else any; each with what it leads to."""
     items: dict[tuple[int, str, str], Item] = {}
     same: dict[str, str] = {}
@@ -43,7 +43,9 @@ def _chosen(stop: StopReport, names: Sequence[str]) -> list[Variable]:
     return (named or [*pointing, *others[:2], *rest])[:_MOST_VARIABLES]
 
 
-def _items(node: Node, variable: str, key: str, thread: int, ledger: Ledger) -> Iterator[Item]:
+def _items(
+    node: Node, variable: str, key: str, thread: int, ledger: EvidenceList
+) -> Iterator[Item]:
     """The node's item and those it leads to. A part without a place of its own is passed by."""
     below = list(_placed_below(node, key))
     if node.address is not UNSET and node.location is not UNSET:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from goprobe.model.report import Report
 from goprobe.report import words
 from goprobe.report.escaping import escape
-from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.evidence import EvidenceList
 from goprobe.version import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -22,7 +22,7 @@ _ROOT_FONT = 16
 
 
 def page(
-    template: str, title: str, report: Report, ledger: Ledger | None = None, **content: object
+    template: str, title: str, report: Report, ledger: EvidenceList | None = None, **content: object
 ) -> bytes:
     """The whole page, UTF-8. `content` is what the template of that name asks for."""
     style, script = _asset("page.css"), _asset("page.js")
@@ -36,7 +36,7 @@ def page(
             style=Markup(style),
             script=Markup(script),
             script_hash=_hash(script),
-            ledger=ledger or Ledger(),
+            ledger=ledger or EvidenceList(),
             **content,
         )
     )

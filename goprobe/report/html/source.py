@@ -24,7 +24,7 @@ class Line(msgspec.Struct, frozen=True):
     gap: bool = False  # lines were left out before this one
 
 
-class Sources:
+class SourceExcerpts:
     """The files asked for, each read once."""
 
     __slots__ = ("_files",)

@@ -13,11 +13,11 @@ from goprobe.model.trace import StopReport, TraceReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
 from goprobe.report.html import shell
-from goprobe.report.html.evidence import Ledger
+from goprobe.report.html.evidence import EvidenceList
 from goprobe.report.html.items import items_of
 from goprobe.report.html.moves import Past, key_of, moved_stack
 from goprobe.report.html.scene import Item, Scene, picture, scene
-from goprobe.report.html.source import Line, Sources
+from goprobe.report.html.source import Line, SourceExcerpts
 from goprobe.report.options import RenderOptions
 from goprobe.report.picture import Row
 from goprobe.report.selection import picks, sentence, value_text
@@ -56,7 +56,7 @@ class VariableView(msgspec.Struct, frozen=True, kw_only=True):
     news: str
 
 
-class FrameView(msgspec.Struct, frozen=True):
+class FrameSection(msgspec.Struct, frozen=True):
     number: int
     function: str
     place: str
@@ -64,7 +64,7 @@ class FrameView(msgspec.Struct, frozen=True):
     variables: tuple[VariableView, ...]
 
 
-class StopView(msgspec.Struct, frozen=True, kw_only=True):
+class StopSection(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     function: str
     place: str
@@ -72,7 +72,7 @@ class StopView(msgspec.Struct, frozen=True, kw_only=True):
     registers: str
     news: tuple[str, ...]
     warnings: tuple[str, ...]
-    frames: tuple[FrameView, ...]
+    frames: tuple[FrameSection, ...]
     left_out: int
     scene: Scene
     file: str
@@ -81,7 +81,7 @@ class StopView(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(report: TraceReport, options: RenderOptions) -> bytes:
     """The page, with at most a few dozen frames and variables of each stop."""
-    ledger = Ledger()
+    ledger = EvidenceList()
     name = PurePosixPath(report.binary.path).name
     return shell.page(
         "trace.html",
@@ -96,11 +96,13 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
     )
 
 
-def stop_views(report: TraceReport, names: Sequence[str], ledger: Ledger) -> list[StopView]:
+def stop_views(
+    report: TraceReport, names: Sequence[str], ledger: EvidenceList
+) -> list[StopSection]:
     """Each stop, told by what has changed since the one before."""
     every = [items_of(stop, names, ledger) for stop in report.stops]
     drawn = _pictures(report, every)
-    sources, past = Sources(), Past()
+    sources, past = SourceExcerpts(), Past()
     views = []
     for number, (stop, items) in enumerate(zip(report.stops, every, strict=True), 1):
         drawing = scene(drawn[_map_at(report, stop)], items)
@@ -139,11 +141,16 @@ def facts(report: TraceReport) -> list[str]:
 
 
 def _stop(
-    number: int, stop: StopReport, drawing: Scene, ledger: Ledger, sources: Sources, past: Past
-) -> StopView:
+    number: int,
+    stop: StopReport,
+    drawing: Scene,
+    ledger: EvidenceList,
+    sources: SourceExcerpts,
+    past: Past,
+) -> StopSection:
     shown = stop.variables[:_MOST_VARIABLES]
     frames = tuple(
-        FrameView(
+        FrameSection(
             i,
             frame.function,
             words.source(frame.file, frame.line, frame.function),
@@ -153,7 +160,7 @@ def _stop(
         for i, frame in enumerate(stop.frames[:_MOST_FRAMES])
     )
     who = f"goroutine {stop.goroutine}" if stop.goroutine else "no goroutine"
-    return StopView(
+    return StopSection(
         number=number,
         function=stop.function,
         frames=frames,
@@ -178,7 +185,9 @@ def _registers(stop: StopReport) -> str:
     return f"{told}; stack {stop.stack.low} to {stop.stack.high}, {used} of {size} used"
 
 
-def _variable(variable: Variable, stop: StopReport, ledger: Ledger, past: Past) -> VariableView:
+def _variable(
+    variable: Variable, stop: StopReport, ledger: EvidenceList, past: Past
+) -> VariableView:
     state = _STATES[variable.state]
     if variable.register is not UNSET:
         state = "" if variable.why else f"in {variable.register}"
@@ -195,14 +204,14 @@ def _variable(variable: Variable, stop: StopReport, ledger: Ledger, past: Past) 
     )
 
 
-def _place(variable: Variable, ledger: Ledger) -> AddressCell | None:
+def _place(variable: Variable, ledger: EvidenceList) -> AddressCell | None:
     where = variable.location
     if where is UNSET:
         return None
     return AddressCell(str(where.address), where.name, where.kind.value, ledger.id(where))
 
 
-def _data(variable: Variable, ledger: Ledger) -> AddressCell | None:
+def _data(variable: Variable, ledger: EvidenceList) -> AddressCell | None:
     if variable.data is UNSET:
         return None
     where = variable.data.location

@@ -11,7 +11,7 @@ from goprobe.model.attached import MapsReport
 from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
-from goprobe.report.picture import GAP_WORTH_SHOWING, Part, Row, rows, totals
+from goprobe.report.picture import GAP_WORTH_SHOWING, Row, UsePart, rows, totals
 from goprobe.report.text.look import KIND_STYLES
 from goprobe.report.text.memory import row_name
 from goprobe.report.text.page import Column, Page
@@ -129,7 +129,7 @@ def _gap(page: Page, row: Row) -> list[Text]:
     return [page.text(), note, *(page.text() for _ in range(4))]
 
 
-def _sums(page: Page, parts: Sequence[Part], measure: str) -> None:
+def _sums(page: Page, parts: Sequence[UsePart], measure: str) -> None:
     """The picture's sums: bytes by what they are used for, largest first."""
     used = [part for part in parts if part.present]
     if not used:
@@ -154,7 +154,7 @@ def _percent(part: int, whole: int) -> str:
     return f"{share:.0f} %" if share >= 1 else "<1 %"
 
 
-def _share(page: Page, part: Part, whole: int) -> tuple[str, str]:
+def _share(page: Page, part: UsePart, whole: int) -> tuple[str, str]:
     cells = max(min(page.width - 42, _WIDEST_BAR), _LEAST_BAR)
     return page.bar(part.present, whole, cells), KIND_STYLES[part.use.kind]
 

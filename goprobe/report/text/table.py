@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from goprobe.model.table import Column, TableReport, columns
+from goprobe.model.table import TableColumn, TableReport, columns
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.page import Column as Width, Page
@@ -36,11 +36,11 @@ def render(report: TableReport, options: RenderOptions) -> bytes:
     return page.render()
 
 
-def _value(row: Any, column: Column) -> Any:
+def _value(row: Any, column: TableColumn) -> Any:
     return getattr(row, column.field)
 
 
-def _width(column: Column, lines: list[list[Text]], at: int) -> Width:
+def _width(column: TableColumn, lines: list[list[Text]], at: int) -> Width:
     """Long texts give way, and are cut."""
     long = max((line[at].cell_len for line in lines), default=0) > _LEAST
     gives = long and not column.number

@@ -77,7 +77,7 @@ class Structs(msgspec.Struct, frozen=True):
     order: Indexes
 
 
-class StackUse(msgspec.Struct, frozen=True):
+class StackPart(msgspec.Struct, frozen=True):
     """What is to be copied of each goroutine's stack: `size` bytes from `sp` on.
 
     `whole`: no stack is longer than that.
@@ -95,7 +95,7 @@ class GoroutineCopy(msgspec.Struct, frozen=True):
     """
 
     structs: Structs
-    use: StackUse
+    use: StackPart
     stacks: Copy
     stack_at: Indexes
 
@@ -136,7 +136,7 @@ def copy_again(memory: Memory, layout: Layout, allgs: int, old: GoroutineCopy) -
     moved = np.ones(len(addresses), np.bool_)
     moved[:known] = (use.sp[:known] != old.use.sp) | (use.size[:known] != old.use.size)
     rows = np.flatnonzero(moved)
-    at[rows] = _stacks_at(memory, old.stacks, StackUse(use.sp[rows], use.size[rows], use.whole))
+    at[rows] = _stacks_at(memory, old.stacks, StackPart(use.sp[rows], use.size[rows], use.whole))
     return GoroutineCopy(structs, use, old.stacks, at)
 
 
@@ -150,7 +150,7 @@ def _structs_again(memory: Memory, size: int, addresses: Words, old: Structs) ->
     )
 
 
-def _stacks_at(memory: Memory, stacks: Copy, use: StackUse) -> Indexes:
+def _stacks_at(memory: Memory, stacks: Copy, use: StackPart) -> Indexes:
     """Where each stack begins in the copy; those that have grown out of it are appended to it."""
     at = np.where(use.size > 0, stacks.positions(use.sp, use.size), MISSING)
     lost = np.flatnonzero((at == MISSING) & (use.size > 0))
@@ -166,7 +166,7 @@ def _appended(copy: Copy, memory: Memory, addresses: Words, sizes: int | Words) 
     return np.where(indexes == MISSING, MISSING, indexes + before)
 
 
-def _stacks_used(layout: Layout, structs: Structs) -> StackUse:
+def _stacks_used(layout: Layout, structs: Structs) -> StackPart:
     """What each parked goroutine uses of its stack."""
     order = structs.order
     columns = _Columns(layout, structs.copy, structs.at[order])
@@ -176,7 +176,7 @@ def _stacks_used(layout: Layout, structs: Structs) -> StackUse:
     parked = ~_dead(layout, status) & (status != np.uint64(layout.constants["_Grunning"]))
     parked &= (low <= sp) & (sp < high)
     sizes, whole = _bounded(np.where(parked, high - sp, np.uint64(0)))
-    use = StackUse(np.empty_like(sp), np.empty_like(sp), whole)
+    use = StackPart(np.empty_like(sp), np.empty_like(sp), whole)
     use.sp[order], use.size[order] = np.where(parked, sp, np.uint64(0)), sizes
     return use
 

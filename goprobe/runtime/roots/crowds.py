@@ -18,7 +18,7 @@ from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
-from goprobe.runtime.roots.templates import Slot, Template, key_of
+from goprobe.runtime.roots.templates import PointerSlot, Template, key_of
 
 _WORD = 8
 _MANY = 100
@@ -103,7 +103,7 @@ def _deferring(memory: Memory, layout: Layout, members: Members) -> NDArray[np.b
     return some
 
 
-Alone = Callable[[int, Slot, int, int], None]
+Alone = Callable[[int, PointerSlot, int, int], None]
 """Takes a root that is like no other: the row of its goroutine, its slot, place and value."""
 
 
@@ -149,7 +149,7 @@ def add(
             alone(int(rows[row]), slot, int(place[row]), int(value[row]))
 
 
-def _is_pointer(slot: Slot) -> bool:
+def _is_pointer(slot: PointerSlot) -> bool:
     """Whether the slot is all of a variable, so that nothing beside it tells more."""
     kind = slot.type.kind if slot.type else GoKind.INVALID
     return kind in _POINTERS and slot.index * _WORD == slot.cfa + slot.low

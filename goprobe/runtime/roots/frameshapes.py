@@ -41,7 +41,7 @@ class Lead(msgspec.Struct, frozen=True):
     many: bool
 
 
-class StackObject(msgspec.Struct, frozen=True):
+class FrameObject(msgspec.Struct, frozen=True):
     """A stack object: `low` from the CFA, `pointers` its pointer words' offsets in bytes."""
 
     low: int
@@ -49,7 +49,7 @@ class StackObject(msgspec.Struct, frozen=True):
     pointers: tuple[int, ...]
 
 
-class Shape(msgspec.Struct, frozen=True):
+class FrameShape(msgspec.Struct, frozen=True):
     """What is known of every frame that stands at one pc. Places are bytes from the CFA.
 
     `exact` is False where there are no maps for it.
@@ -57,7 +57,7 @@ class Shape(msgspec.Struct, frozen=True):
 
     exact: bool
     slots: tuple[int, ...] = ()
-    objects: tuple[StackObject, ...] = ()
+    objects: tuple[FrameObject, ...] = ()
     variables: tuple[FrameVariable, ...] = ()
     starts: tuple[int, ...] = ()
     leads: tuple[Lead, ...] = ()
@@ -76,16 +76,16 @@ class FrameShapes:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._shapes: dict[int, Shape] = {}
+        self._shapes: dict[int, FrameShape] = {}
 
-    def of(self, frame: MachineFrame, spot: Spot) -> Shape:
+    def of(self, frame: MachineFrame, spot: Spot) -> FrameShape:
         key = frame.pc
         shape = self._shapes.get(key)
         if shape is None:
             shape = self._shapes[key] = self._read_shape(frame, spot)
         return shape
 
-    def _read_shape(self, frame: MachineFrame, spot: Spot) -> Shape:
+    def _read_shape(self, frame: MachineFrame, spot: Spot) -> FrameShape:
         function = spot.function
         table = function.table
         try:
@@ -96,7 +96,7 @@ class FrameShapes:
             slots = [first + WORD * i for i in maps.locals]
             slots += [WORD * i for i in maps.arguments]
             objects = tuple(
-                StackObject(
+                FrameObject(
                     o.offset + (varp if o.offset < 0 else 0),
                     o.size,
                     self._pointers(o.pointer_bytes, o.bitmap),
@@ -104,9 +104,9 @@ class FrameShapes:
                 for o in stack_objects(table, function)
             )
         except UnreadableError:
-            return Shape(False)
+            return FrameShape(False)
         variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
-        return Shape(
+        return FrameShape(
             True,
             tuple(slots),
             objects,

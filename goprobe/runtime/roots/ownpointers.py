@@ -30,7 +30,7 @@ _OF_G = ("_panic", "_defer")
 _OF_DEFER = ("fn", "link", "_panic")
 
 
-class StackPointer(msgspec.Struct, frozen=True):
+class OwnPointer(msgspec.Struct, frozen=True):
     """A pointer to `value`, in a stack, that lies `offset` bytes into the object at `holder`."""
 
     holder: int
@@ -49,7 +49,7 @@ class OwnPointers:
         self._elem = layout.offset("sudog", "elem") if layout.has("sudog", "elem") else -1
         self._defers: dict[int, frozenset[int]] = {}
 
-    def explained(self, pointers: Sequence[StackPointer]) -> list[bool]:
+    def explained(self, pointers: Sequence[OwnPointer]) -> list[bool]:
         """Of each pointer of an object whether the runtime keeps it."""
         # A program may have a hundred thousand blocked goroutines: all their sudogs in one read.
         rows = [i for i, p in enumerate(pointers) if p.offset == self._elem]
@@ -62,7 +62,7 @@ class OwnPointers:
         }
         return [self._explains(p, waiting.get(i, 0)) for i, p in enumerate(pointers)]
 
-    def _explains(self, pointer: StackPointer, waiting: int) -> bool:
+    def _explains(self, pointer: OwnPointer, waiting: int) -> bool:
         owner = self._owner(pointer.value)
         if owner is None:
             return False

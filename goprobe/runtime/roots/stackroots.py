@@ -25,14 +25,14 @@ from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.roots.crowds import Crowd, add, columns, crowd_group, crowds, is_many
 from goprobe.runtime.roots.frameshapes import (
     WORD,
+    FrameObject,
+    FrameShape,
     FrameShapes,
     FrameVariable,
-    Shape,
-    StackObject,
 )
 from goprobe.runtime.roots.groups import Roots
 from goprobe.runtime.roots.stackgroups import StackGroups
-from goprobe.runtime.roots.templates import Slot, Template, Templates, inside, returns_of
+from goprobe.runtime.roots.templates import PointerSlot, Template, Templates, inside, returns_of
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import MachineFrame
 from goprobe.runtime.types.sentvalues import Sent, sent_values
@@ -109,7 +109,7 @@ class StackRoots:
         owner = crowd_group(roots, len(rows), function)
         owned: dict[int, StackGroups] = {}
 
-        def alone(row: int, slot: Slot, place: int, value: int) -> None:
+        def alone(row: int, slot: PointerSlot, place: int, value: int) -> None:
             g, cfa = every[row], every[row].sp + slot.cfa
             groups = owned.setdefault(row, StackGroups(roots, g, function, owner))
             variable = FrameVariable(slot.low, slot.low, slot.name, slot.type)
@@ -196,7 +196,7 @@ class _Stack:
         self._base = 0
         self._words = memoryview(b"").cast("Q")
         self._queue: list[int] = []
-        self._objects: list[tuple[int, StackObject, MachineFrame, Shape]] = []
+        self._objects: list[tuple[int, FrameObject, MachineFrame, FrameShape]] = []
         self._regions: list[tuple[int, int, str, GoType]] = []
 
     def run(self) -> None:
@@ -233,10 +233,10 @@ class _Stack:
             self._g.high - self._g.sp, returns, slots, leads, any(s.objects for _, s in shapes)
         )
 
-    def _slot_at(self, frame: MachineFrame, shape: Shape, place: int) -> Slot:
+    def _slot_at(self, frame: MachineFrame, shape: FrameShape, place: int) -> PointerSlot:
         v = shape.variable(place) or _TEMPORARY
         index = self._index(frame, place)
-        return Slot(index, frame.cfa - self._g.sp, v.name, v.low, v.type, _function(frame))
+        return PointerSlot(index, frame.cfa - self._g.sp, v.name, v.low, v.type, _function(frame))
 
     def _index(self, frame: MachineFrame, place: int) -> int:
         return (frame.cfa + place - self._g.sp) // WORD
@@ -295,7 +295,7 @@ class _Stack:
                 self._objects.append((frame.cfa + object_.low, object_, frame, shape))
         return False
 
-    def _slot(self, frame: MachineFrame, shape: Shape, address: int) -> None:
+    def _slot(self, frame: MachineFrame, shape: FrameShape, address: int) -> None:
         value = self._word(address)
         if not value:
             return

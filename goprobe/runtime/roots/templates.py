@@ -20,7 +20,7 @@ _WORD = 8
 _MOST_ALIKE = 8
 
 
-class Slot(msgspec.Struct, frozen=True):
+class PointerSlot(msgspec.Struct, frozen=True):
     """A word that holds a pointer: `index` words from sp, in a frame whose CFA is `cfa` bytes from
     sp. `low` is where its variable begins, from the CFA; `type` is None where it is none."""
 
@@ -40,7 +40,7 @@ class Template(msgspec.Struct, frozen=True):
 
     size: int
     returns: tuple[tuple[int, int], ...]
-    slots: tuple[Slot, ...]
+    slots: tuple[PointerSlot, ...]
     leads: tuple[int, ...]
     objects: bool
 

@@ -22,7 +22,7 @@ _STACKGUARD0 = 16  # offset of g.stackguard0, right behind g.stack
 _CHECK = 2  # instructions: the comparison, and the jump to the call of morestack
 
 
-class Check(msgspec.Struct, frozen=True):
+class StackCheck(msgspec.Struct, frozen=True):
     """A stack check that lies ahead: how many instructions it has, and whether it will fail.
 
     That is sure only while no other thread runs: any may ask the goroutine to make way, or take
@@ -35,7 +35,7 @@ class Check(msgspec.Struct, frozen=True):
 
 def check_ahead(
     world: World, goroutine: Goroutine | None, registers: Mapping[str, int]
-) -> Check | None:
+) -> StackCheck | None:
     """The check of the function that a thread has just entered; None where it stands elsewhere."""
     pc, sp = registers[PC], registers[SP]
     function = world.lines.function_at(pc)
@@ -49,4 +49,4 @@ def check_ahead(
     compared = stack_check(code, pc, sp)
     if compared is None or compared.offset != _STACKGUARD0:
         return None
-    return Check(compared.instructions + _CHECK, compared.sp <= guard)
+    return StackCheck(compared.instructions + _CHECK, compared.sp <= guard)

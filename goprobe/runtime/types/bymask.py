@@ -16,7 +16,7 @@ from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.shape import GENERIC
-from goprobe.runtime.types.wholes import Slot, Whole
+from goprobe.runtime.types.wholes import SizeBounds, WholeType
 
 _WORD = 8
 _CLOSURE = "struct { F uintptr"
@@ -32,9 +32,9 @@ class ByMask:
         self._masks = masks
         self._name = name
         self._complete = complete
-        self._found: dict[tuple[Slot, int], Whole | None] = {}
+        self._found: dict[tuple[SizeBounds, int], WholeType | None] = {}
 
-    def alone(self, slot: Slot, mask: int) -> Whole | None:
+    def alone(self, slot: SizeBounds, mask: int) -> WholeType | None:
         """The only thing that can be in a slot and have pointers at the words of a mask."""
         if not self._complete or mask <= 0:
             return None
@@ -43,17 +43,17 @@ class ByMask:
             self._found[key] = self._alone(slot, mask)
         return self._found[key]
 
-    def _alone(self, slot: Slot, mask: int) -> Whole | None:
-        only: Whole | None = None
+    def _alone(self, slot: SizeBounds, mask: int) -> WholeType | None:
+        only: WholeType | None = None
         for row, count in zip(*self._candidates(slot, mask.bit_length() * _WORD), strict=True):
-            whole = Whole(int(row), int(count) > 1)
+            whole = WholeType(int(row), int(count) > 1)
             if self._has(whole.row, int(count), mask) and self._is_allocated(whole.row):
                 if only is not None:
                     return None
                 only = whole
         return only
 
-    def _candidates(self, slot: Slot, reach: int) -> tuple[Ints, Ints]:
+    def _candidates(self, slot: SizeBounds, reach: int) -> tuple[Ints, Ints]:
         """Rows of types, and how many of their values lie in the slot, whose last pointer is
         there; of arrays those counts that get such a slot."""
         size, prefix = self._catalog.size, self._catalog.pointer_bytes

@@ -17,9 +17,9 @@ from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import ABSENT
 from goprobe.runtime.types.heapview import HeapView, exact
-from goprobe.runtime.types.parts import Parts
+from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.shapes import Shapes
-from goprobe.runtime.types.wholes import Slot, Whole
+from goprobe.runtime.types.wholes import SizeBounds, WholeType
 
 _WORD = 8
 
@@ -28,7 +28,12 @@ class Doubts:
     """`types` are the shapes that objects have so far, `sure` those that are certain."""
 
     def __init__(
-        self, view: HeapView, shapes: Shapes, parts: Parts, types: Ids, sure: NDArray[np.bool_]
+        self,
+        view: HeapView,
+        shapes: Shapes,
+        parts: ObjectParts,
+        types: Ids,
+        sure: NDArray[np.bool_],
     ) -> None:
         self._view = view
         self._shapes = shapes
@@ -50,7 +55,9 @@ class Doubts:
                 deduced.append((self._shapes.of_whole(wholes[0]), rows))
         return deduced
 
-    def _alike(self, nodes: Ints) -> list[tuple[tuple[int, Slot, int, int, int | None], Ints]]:
+    def _alike(
+        self, nodes: Ints
+    ) -> list[tuple[tuple[int, SizeBounds, int, int, int | None], Ints]]:
         """Objects in groups of those of which the same is known."""
         span = self._view.objects.span[nodes]
         parts, view = self._parts, self._view
@@ -104,7 +111,7 @@ class Doubts:
             for mask, alike in groups(masks, np.argsort(masks, kind="stable")):
                 rivals = wholes.larger(row, slot, exact(mask, slot))
                 if rivals:
-                    fits = wholes.fits(Whole(row, False), slot, exact(mask, slot))
+                    fits = wholes.fits(WholeType(row, False), slot, exact(mask, slot))
                     yield from self._weighed(nodes[alike], number if fits else 0, row, rivals)
 
     def _weighed(
@@ -115,7 +122,7 @@ class Doubts:
         if len(rivals) == 1:
             size = int(self._view.witnesses.catalog.size[row])
             larger = self._is_filled_behind(nodes, size) if number else np.ones(len(nodes), bool)
-            yield nodes[larger], self._shapes.of_whole(Whole(rivals[0], False))
+            yield nodes[larger], self._shapes.of_whole(WholeType(rivals[0], False))
             nodes = nodes[~larger]
         if number:
             yield nodes, self._shapes.either(number, rivals)
@@ -156,15 +163,15 @@ class Doubts:
                 yield from self._weighed_arrays(number, slot, nodes[rows], into[rows], length[rows])
 
     def _weighed_arrays(
-        self, number: int, slot: Slot, nodes: Ints, into: Ints, length: Ints
+        self, number: int, slot: SizeBounds, nodes: Ints, into: Ints, length: Ints
     ) -> Iterator[tuple[Ints, int]]:
         """Arrays of a shape in equal slots, and what is told of them instead. Many are alike."""
         wholes, row = self._view.witnesses.wholes, self._shapes.row(number)
         for (place, size, mask), alike in by_key(into, length, self._view.masks(nodes)):
             words = exact(mask, slot)
             rivals = wholes.structs(row, slot, place, size, words)
-            fits = wholes.fits(Whole(row, True), slot, words)
+            fits = wholes.fits(WholeType(row, True), slot, words)
             if rivals and len(rivals) == 1 and not fits:
-                yield nodes[alike], self._shapes.of_whole(Whole(rivals[0], False))
+                yield nodes[alike], self._shapes.of_whole(WholeType(rivals[0], False))
             elif rivals is None or rivals:
                 yield nodes[alike], self._shapes.either(number, rivals or ())

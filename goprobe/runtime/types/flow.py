@@ -13,7 +13,7 @@ from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.flowloop import GENERIC, READY, UNREAD, flow
 from goprobe.runtime.types.heapview import HeapView
-from goprobe.runtime.types.parts import Parts
+from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
 
@@ -31,7 +31,12 @@ class Stream:
     the objects so far, which the loop changes."""
 
     def __init__(
-        self, view: HeapView, shapes: Shapes, types: Ids, sure: NDArray[np.bool_], parts: Parts
+        self,
+        view: HeapView,
+        shapes: Shapes,
+        types: Ids,
+        sure: NDArray[np.bool_],
+        parts: ObjectParts,
     ) -> None:
         self._view = view
         self._shapes = shapes

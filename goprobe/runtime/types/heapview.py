@@ -19,7 +19,7 @@ from goprobe.runtime.heap.words import ABSENT, HeapWords
 from goprobe.runtime.types.bymask import ByMask
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.shape import Shape
-from goprobe.runtime.types.wholes import Slot, Wholes
+from goprobe.runtime.types.wholes import SizeBounds, Wholes
 
 _WORD = 8
 _BITS = 64
@@ -182,13 +182,13 @@ class HeapView:
         return masks
 
     @cached_property
-    def slots(self) -> tuple[list[Slot], Ints]:
+    def slots(self) -> tuple[list[SizeBounds], Ints]:
         """The different slots, and of each span the number of its own."""
-        slots: list[Slot] = []
+        slots: list[SizeBounds] = []
         which = np.zeros(len(self.room), np.int64)
         for (low, high, noscan), rows in by_key(self.below, self.room, self.noscan):
             which[rows] = len(slots)
-            slots.append(Slot(low, high, bool(noscan)))
+            slots.append(SizeBounds(low, high, bool(noscan)))
         return slots, which
 
     @cached_property
@@ -198,6 +198,6 @@ class HeapView:
         return tiny[self.objects.span]
 
 
-def exact(mask: int, slot: Slot) -> int | None:
+def exact(mask: int, slot: SizeBounds) -> int | None:
     """The pointer words of an object in such a slot, None where they were not looked at."""
     return None if slot.high > _WORD * _BITS or slot.noscan else mask & (1 << _BITS) - 1

@@ -24,7 +24,7 @@ from goprobe.runtime.types.doubts import Doubts
 from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
-from goprobe.runtime.types.parts import Parts
+from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
 
@@ -48,7 +48,7 @@ class Typist:
         self._shapes = shapes
         self.shape = np.zeros(view.n + len(view.roots.shapes) + 1, np.int32)
         self.sure = np.zeros(view.n, bool)
-        self._parts = Parts(view.n)
+        self._parts = ObjectParts(view.n)
         self._doubts = Doubts(view, shapes, self._parts, self.shape, self.sure)
         self._stream = Stream(view, shapes, self.shape, self.sure, self._parts)
         self._pending: dict[int, list[Ints]] = {}

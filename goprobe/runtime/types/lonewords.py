@@ -16,7 +16,7 @@ from goprobe.runtime.heap.grouping import groups
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.heapview import HeapView, exact
-from goprobe.runtime.types.wholes import Whole
+from goprobe.runtime.types.wholes import WholeType
 
 _WORD = 8
 _BITS = 64
@@ -73,7 +73,7 @@ def closures(view: HeapView, types: Ids) -> Ints:
     return entered
 
 
-def alone(view: HeapView, types: Ids, parts: Ids) -> Iterator[tuple[Whole, Ints]]:
+def alone(view: HeapView, types: Ids, parts: Ids) -> Iterator[tuple[WholeType, Ints]]:
     """Objects of which nothing is known, `parts` of them neither, with what alone has such a size
     and such pointer words."""
     nodes = _unexplained(view, types)

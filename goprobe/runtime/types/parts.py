@@ -14,7 +14,7 @@ Part = tuple[int, Ints, Ints, Ints]
 """A shape, and of each object that holds it: its number, how far into it, how many bytes."""
 
 
-class Parts:
+class ObjectParts:
     """The parts of all objects. `shape`, `into` and `length` are those of each object's longest,
     `extent` is how far any of them reaches. (Pages of them that nothing is written to take no
     memory.)"""

@@ -31,7 +31,7 @@ from goprobe.runtime.types.shape import (
 )
 from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.types.typeshapes import TypeShapes
-from goprobe.runtime.types.wholes import Whole
+from goprobe.runtime.types.wholes import WholeType
 from goprobe.runtime.values.decoded import Capture
 
 _PARTS_OF_MAPS = ("map.group[", "map.bucket[")
@@ -42,7 +42,7 @@ _NAMED = 2
 _CLOSURE = "struct { F uintptr"
 
 
-class Code:
+class FunctionFacts:
     """What is known of functions: `function` names the code at an address, `captures` lists what
     a closure of it captured."""
 
@@ -63,7 +63,7 @@ class Shapes:
         layout: Layout,
         typedata: TypeData,
         catalog: Catalog,
-        code: Code,
+        code: FunctionFacts,
         types: TypeReader | None,
         by_name: Callable[[str], GoType | None],
     ) -> None:
@@ -102,11 +102,11 @@ class Shapes:
         debug = self._typedata.debug_type(rtype) if self._debug else None
         return self._debug.array_of(debug) if self._debug and debug else self._types.array_of(rtype)
 
-    def of_whole(self, whole: Whole) -> int:
+    def of_whole(self, whole: WholeType) -> int:
         rtype = int(self._catalog.address[whole.row])
         return self.array_of_rtype(rtype) if whole.array else self.of_rtype(rtype)
 
-    def alone(self, whole: Whole) -> int:
+    def alone(self, whole: WholeType) -> int:
         """An object that can be nothing else; 0 for what the runtime allocates for maps, whose
         keys and elements are still not known."""
         rtype = int(self._catalog.address[whole.row])
@@ -114,10 +114,10 @@ class Shapes:
             return 0
         return self.part_of_map(rtype) if self.is_part_of_map(rtype) else self.of_whole(whole)
 
-    def is_map(self, whole: Whole) -> bool:
+    def is_map(self, whole: WholeType) -> bool:
         return self._typedata.full_name(int(self._catalog.address[whole.row])) in _MAPS
 
-    def is_channel(self, whole: Whole) -> bool:
+    def is_channel(self, whole: WholeType) -> bool:
         return self._typedata.full_name(int(self._catalog.address[whole.row])) == HCHAN
 
     def holding(self, part: int, into: int) -> int:

@@ -33,7 +33,7 @@ _HELD_OTHERWISE = frozenset({("container/list.Element", "container/list.List")})
 alone: each element points at its list, too (src/container/list/list.go, Go 1.21 to 1.27)."""
 
 
-class Slot(msgspec.Struct, frozen=True):
+class SizeBounds(msgspec.Struct, frozen=True):
     """What an object's span says: sizes above `low` up to `high` bytes get such a slot."""
 
     low: int
@@ -41,7 +41,7 @@ class Slot(msgspec.Struct, frozen=True):
     noscan: bool
 
 
-class Whole(msgspec.Struct, frozen=True):
+class WholeType(msgspec.Struct, frozen=True):
     """A type in a row of the catalogue; of an array the type of its elements."""
 
     row: int
@@ -52,7 +52,7 @@ class _Entry(msgspec.Struct, frozen=True):
     """`count` values of the part from `offset` on, in a whole; `size` is the whole's (of an array
     that of an element)."""
 
-    whole: Whole
+    whole: WholeType
     offset: int
     count: int
     size: int
@@ -66,13 +66,13 @@ class Wholes:
         self._catalog = catalog
         self._masks = masks
         self._name = name
-        self._entries: dict[tuple[int, Slot, bool], tuple[_Entry, ...] | None] = {}
+        self._entries: dict[tuple[int, SizeBounds, bool], tuple[_Entry, ...] | None] = {}
         self._allocated: dict[int, bool] = {}
         self._holders: dict[int, NDArray[np.bool_]] = {}
 
     def holding(
-        self, part: int, slot: Slot, into: int, length: int, mask: int | None
-    ) -> tuple[Whole, ...] | None:
+        self, part: int, slot: SizeBounds, into: int, length: int, mask: int | None
+    ) -> tuple[WholeType, ...] | None:
         """Every whole that has `length` bytes of values of a type `into` bytes from its beginning.
 
         `mask` has a bit for each word of the object that may hold a pointer, None where that is
@@ -90,12 +90,12 @@ class Wholes:
             if self._is_allocated(w.row) and (mask is None or self._has_mask(w, slot, mask))
         )
 
-    def has_structs(self, part: int, slot: Slot) -> bool:
+    def has_structs(self, part: int, slot: SizeBounds) -> bool:
         """Whether any struct that gets such a slot holds a value of a type."""
         return self._of(part, slot, False) != ()
 
     def structs(
-        self, part: int, slot: Slot, into: int, length: int, mask: int | None
+        self, part: int, slot: SizeBounds, into: int, length: int, mask: int | None
     ) -> tuple[int, ...] | None:
         """The rows of the structs of which an array of `length` bytes, `into` bytes into an object,
         may be only a part; None: there are too many to look through."""
@@ -111,7 +111,7 @@ class Wholes:
             and (mask is None or self._has_mask(w, slot, mask))
         )
 
-    def fits(self, whole: Whole, slot: Slot, mask: int | None) -> bool:
+    def fits(self, whole: WholeType, slot: SizeBounds, mask: int | None) -> bool:
         """Whether an object with such pointer words may be one of these."""
         return mask is None or self._has_mask(whole, slot, mask)
 
@@ -119,14 +119,14 @@ class Wholes:
         """Whether any larger type that may get the same slot begins with a value of this one."""
         return row in self._larger
 
-    def larger(self, row: int, slot: Slot, mask: int | None) -> tuple[int, ...]:
+    def larger(self, row: int, slot: SizeBounds, mask: int | None) -> tuple[int, ...]:
         """The rows of those that get such a slot, and have such pointer words."""
         sizes = self._catalog.size
         return tuple(
             whole
             for whole in self._larger.get(row, ())
             if slot.low < int(sizes[whole]) <= slot.high
-            and (mask is None or self._has_mask(Whole(whole, False), slot, mask))
+            and (mask is None or self._has_mask(WholeType(whole, False), slot, mask))
             and self._is_allocated(whole)
             and (self._named(row), self._named(whole)) not in _HELD_OTHERWISE
         )
@@ -172,11 +172,11 @@ class Wholes:
 
     def _covering(
         self, entries: tuple[_Entry, ...], part: int, into: int, length: int
-    ) -> set[Whole]:
+    ) -> set[WholeType]:
         step = max(int(self._catalog.size[part]), 1)
         return {e.whole for e in entries if _covers(e, into, length, step)}
 
-    def _of(self, part: int, slot: Slot, repeated: bool) -> tuple[_Entry, ...] | None:
+    def _of(self, part: int, slot: SizeBounds, repeated: bool) -> tuple[_Entry, ...] | None:
         """The places of a part in values that get such a slot, or in arrays that do."""
         key = (part, slot, repeated)
         if key not in self._entries:
@@ -188,30 +188,30 @@ class Wholes:
             self._entries[key] = tuple(entries) if len(entries) <= _ENTRIES_LIMIT else None
         return self._entries[key]
 
-    def _candidates(self, part: int, slot: Slot) -> NDArray[np.bool_]:
+    def _candidates(self, part: int, slot: SizeBounds) -> NDArray[np.bool_]:
         alike = (self._catalog.pointer_bytes == 0) == slot.noscan
         candidates: NDArray[np.bool_] = self._holders_of(part, slot.high) & alike
         return candidates
 
-    def _single(self, part: int, slot: Slot) -> Iterator[_Entry]:
+    def _single(self, part: int, slot: SizeBounds) -> Iterator[_Entry]:
         sizes = self._catalog.size
         chosen = self._candidates(part, slot) & (sizes > slot.low) & (sizes <= slot.high)
         return self._entries_of(part, chosen, array=False)
 
-    def _repeated(self, part: int, slot: Slot) -> Iterator[_Entry]:
+    def _repeated(self, part: int, slot: SizeBounds) -> Iterator[_Entry]:
         """Arrays of at least two elements."""
         sizes = self._catalog.size
         most = slot.high // np.maximum(sizes, 1)
         fits = (sizes > 0) & (most >= 2) & (most * sizes > slot.low)
         yield from self._entries_of(part, self._candidates(part, slot) & fits, array=True)
         if fits[part] and (self._catalog.pointer_bytes[part] == 0) == slot.noscan:
-            yield _Entry(Whole(part, True), 0, int(most[part]), slot.high)
+            yield _Entry(WholeType(part, True), 0, int(most[part]), slot.high)
 
     def _entries_of(self, part: int, chosen: NDArray[np.bool_], *, array: bool) -> Iterator[_Entry]:
         within = self._holders_of(part, _SIZE_LIMIT)
         for row in np.flatnonzero(chosen).tolist():
             for offset, count in self._catalog.places(row, part, within):
-                yield _Entry(Whole(row, array), offset, count, int(self._catalog.size[row]))
+                yield _Entry(WholeType(row, array), offset, count, int(self._catalog.size[row]))
 
     def _holders_of(self, part: int, most: int) -> NDArray[np.bool_]:
         if part not in self._holders:
@@ -220,7 +220,7 @@ class Wholes:
 
     # Pointer words
 
-    def _has_mask(self, whole: Whole, slot: Slot, mask: int) -> bool:
+    def _has_mask(self, whole: WholeType, slot: SizeBounds, mask: int) -> bool:
         words = slot.high // _WORD
         if words > _WORDS_IN_MASK:
             return True

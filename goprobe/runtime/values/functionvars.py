@@ -14,9 +14,9 @@ from goprobe.arch.code import (
     AssignedSlots,
     CodeFlow,
     Definitions,
+    FrameSlot,
     FrameWrites,
     Holder,
-    Slot,
     VariableSlot,
     changes_of,
     returns_of,
@@ -30,7 +30,7 @@ from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import DebugInfo, Local
 from goprobe.binary.dwarf.lines import LineRows
-from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, SourceFrame
 from goprobe.binary.pcln.inlining import inlined_lines
@@ -222,15 +222,15 @@ class FunctionVariables:
         arrivals: dict[str, tuple[Holder, ...]] = {}
         for local, kind, where in zip(passed, kinds, signature.parameters, strict=True):
             registers = tuple(piece.register for piece in where.pieces)
-            arrivals[local.name] = registers or (Slot(where.stack, kind.size),)
+            arrivals[local.name] = registers or (FrameSlot(where.stack, kind.size),)
         return arrivals
 
-    def passed_in_memory(self, local: Local) -> Slot | None:
+    def passed_in_memory(self, local: Local) -> FrameSlot | None:
         """The place in the caller's frame where an optimised function's parameter arrives."""
         if not local.parameter or local.result or not self._is_optimised:
             return None
         where = self.arrivals.get(local.name, ())
-        return where[0] if len(where) == 1 and isinstance(where[0], Slot) else None
+        return where[0] if len(where) == 1 and isinstance(where[0], FrameSlot) else None
 
     @cached_property
     def _is_optimised(self) -> bool:
@@ -242,7 +242,7 @@ class FunctionVariables:
         sure, says nothing, those are the ones that the function writes."""
         if not local.parameter or local.result or start < 0:
             return False
-        by_convention = self.arrivals.get(local.name) == (Slot(start, size),)
+        by_convention = self.arrivals.get(local.name) == (FrameSlot(start, size),)
         return by_convention or not self.assigned.writes(start, size)
 
     def is_assigned(self, local: Local, go_type: GoType, pc: int) -> bool:
@@ -299,7 +299,7 @@ def named_elsewhere(local: Local, words: Sequence[Leaf], others: Sequence[Local]
     return known
 
 
-def _frame_places(entry: Entry) -> list[int | None]:
+def _frame_places(entry: LocationEntry) -> list[int | None]:
     """The CFA offset of each piece of a location; None where it lies elsewhere."""
     try:
         pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)

@@ -18,7 +18,7 @@ import msgspec
 
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
-from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.dwarf.loclist import LocationEntry
 
 _WORD = 8
 _LEAVES_LIMIT = 256
@@ -67,7 +67,9 @@ def leaves(types: TypeReader, go_type: GoType, base: int = 0, name: str = "") ->
         yield Leaf(base, go_type.size, name)
 
 
-def is_one_word_of_more(types: TypeReader, go_type: GoType, entries: Sequence[Entry]) -> bool:
+def is_one_word_of_more(
+    types: TypeReader, go_type: GoType, entries: Sequence[LocationEntry]
+) -> bool:
     """Whether a variable of several words is described by the place of one of them alone.
 
     An optimised variable is described word by word; where only one of them has a name of its own,

@@ -14,7 +14,7 @@ import msgspec
 from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
-from goprobe.binary.dwarf.loclist import Entry
+from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.runtime.values.pieces import is_one_word_of_more
 
 _WORD = 8
@@ -30,7 +30,11 @@ class Spilled(msgspec.Struct, frozen=True):
 
 
 def parts_in_memory(
-    types: TypeReader, name: str, go_type: GoType, pieces: Sequence[Piece], entries: Sequence[Entry]
+    types: TypeReader,
+    name: str,
+    go_type: GoType,
+    pieces: Sequence[Piece],
+    entries: Sequence[LocationEntry],
 ) -> Iterator[Spilled]:
     """The parts of a variable that lie in memory; places as signed numbers. `entries` are all that
     describe it."""
