@@ -42,18 +42,6 @@ class Source(Protocol):
         """Reads it: the digest of what `make` will see from now on."""
 
 
-class KnownSource(msgspec.Struct, frozen=True):
-    """A source whose digest is known."""
-
-    digest: str
-
-    def known(self) -> str:
-        return self.digest
-
-    def read(self) -> str:
-        return self.digest
-
-
 def cached(
     room: str,
     source: Source,
