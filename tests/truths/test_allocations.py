@@ -130,3 +130,29 @@ def test_where_it_lies_is_held_against_addresses(lay: str, verdict: str, outcome
 def test_a_run_that_goprobe_disturbed_is_found() -> None:
     disturbed = read(SAID.replace("made 3 24", "made 4 32"))
     assert Outcome.WRONG in judged(REPORT, disturbed)
+
+
+CALLS = """\
+part 1 work0
+made 1 16\tinlined strings.Clone\tclone.go:22\tmain.work0\tmain.go:3\tmain.measure\ta_witness.go:3
+end
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "go", "outcome"),
+    [
+        ("\ts := strings.Clone(t) //goprobe:heap", "1.25", Outcome.NOT_TOLD),
+        ("\ts := strings.Clone(t) //goprobe:heap", "1.26", Outcome.WRONG),
+        ("\ts := clone(t) //goprobe:heap", "1.25", Outcome.WRONG),
+    ],
+)
+def test_what_a_library_made_may_count_for_its_caller(line: str, go: str, outcome: Outcome) -> None:
+    """Where the profile leaves out the frame of a function that calls mallocgc itself."""
+    said = {"file": "main.go", "line": 3, "text": "heap", "held": False, "known": True,
+            "why": "there is nothing here that needs memory"}  # fmt: skip
+    report = {"partial": "", "exit": {"code": 0}, "dangling": [], "sites": [], "assertions": [said]}
+    source = ["package main", "func work0() {", line, "}"]
+    judge = Judge(report, read(CALLS), None, {"main.go": source}, (), go)
+    told = {a.asked: a.outcome for a in judge.answers()}
+    assert told["main.go:3: promise heap"] is outcome

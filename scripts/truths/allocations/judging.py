@@ -295,7 +295,11 @@ class Judge:
             return not_told(asked, re.sub(r".* can allocate", "it can allocate", why.split(":")[0]))
         truth = f"{made} allocations"
         if made:
-            return right(asked) if held == (word == "heap") else wrong(asked, truth=truth, told=why)
+            if held == (word == "heap"):
+                return right(asked)
+            if self._skips and _LIBRARY.search(code):
+                return not_told(asked, "the witness left out a frame: it may be what was called")
+            return wrong(asked, truth=truth, told=why)
         if self._hidden or re.search(r"\b(go|defer) ", code) or ": shared," in why:
             return not_told(asked, "the witness does not know")
         if re.match(r"func \w+(\[.*\])?\((v E|n int)\) \S+ \{ return &", code):
