@@ -37,6 +37,8 @@ class _Tally:
     wrong: list[Result] = field(default_factory=list)
     lost: list[Trial] = field(default_factory=list)
     """One of these hung, or ended its worker: its stack is on stderr."""
+    late: list[Trial] = field(default_factory=list)
+    """They were ended: a failure of this instrument."""
 
     def add(self, result: Result) -> None:
         trial = result.trial
@@ -48,6 +50,8 @@ class _Tally:
                 self.reasons[trial.kind, answer.reason] += 1
         for peer, outcomes in result.peers.items():
             row.peers.setdefault(peer, Counter()).update(outcomes)
+        if result.late:
+            self.late.append(trial)
         if any(answer.outcome is Outcome.WRONG for answer in result.answers):
             self.wrong.append(result)
 
@@ -103,6 +107,8 @@ def _run(options: argparse.Namespace) -> _Tally:
 
 
 def _tell(result: Result) -> None:
+    if result.late:
+        print(f"took too long: {result.trial.command}\n{result.late}", file=sys.stderr, flush=True)
     wrong = [answer for answer in result.answers if answer.outcome is Outcome.WRONG]
     for answer in wrong[:_MOST_SHOWN]:
         print(f"{result.trial}\n  {shown(answer)}\n  {result.kept}", flush=True)
@@ -142,9 +148,11 @@ def main() -> int:
     _print(tally, options.verbose)
     programs = sum(row.programs for row in tally.rows.values())
     print(f"{programs} programs, {len(tally.wrong)} with a wrong answer, seed {options.seed}")
+    for trial in tally.late:
+        print(f"took too long: {trial.command}")
     for trial in tally.lost:
-        print(f"lost, hung or ended its worker: {trial}")
-    return 1 if tally.wrong or tally.lost or not programs else 0
+        print(f"lost, hung or ended its worker: {trial.command}")
+    return 1 if tally.wrong or tally.late or tally.lost or not programs else 0
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ from random import Random
 from scripts.truths.answer import Answer, Outcome, Peers, wrong
 from scripts.truths.choices import Choices, shrink
 from scripts.truths.kind import Build, Case, Kind, Program
+from scripts.truths.limits import TookTooLongError, ends_within
 from tests.support.go import toolchain
 
 _BUILD_SECONDS = 300.0
-_LONGEST = 1200.0  # seconds of one trial, but for what shrinks it
+_LONGEST = 300.0  # seconds of one program
 _MAX_SHOWN = 4000
 
 
@@ -39,18 +40,28 @@ class Trial:
     def __str__(self) -> str:
         return f"{self.kind} seed {self.seed} program {self.number} Go {self.go} {self.build}"
 
+    @property
+    def command(self) -> str:
+        """Which runs it again."""
+        return (
+            f"scripts/truth {self.kind} --seed {self.seed} --first {self.number} --programs 1"
+            f" --go {self.go} --build '{self.build}'"
+        )
+
     def choices(self) -> Choices:
         return Choices(Random(f"{self.kind}/{self.seed}/{self.number}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answers; for a wrong one the smallest program found, kept in `kept`."""
+    """The answers; for a wrong one the smallest program found, kept in `kept`. `late` is where it
+    was when its time was up: then it has no answers."""
 
     trial: Trial
     answers: tuple[Answer, ...]
     peers: Peers
     kept: Path | None = None
+    late: str = ""
 
 
 def kind_of(name: str) -> Kind:
@@ -65,11 +76,14 @@ def build_of(kind: Kind, name: str) -> Build:
 def try_out(trial: Trial, *, shrink_seconds: float, keep: Path, peers: bool) -> Result:
     """Run one trial; a wrong answer's program is shrunk and written below `keep`.
 
-    One that takes too long writes its stack to stderr, and ends this process.
+    A program that takes too long is ended. If even that hangs, this process writes its stack to
+    stderr, and ends.
     """
-    faulthandler.dump_traceback_later(_LONGEST + 2 * shrink_seconds, exit=True)
+    faulthandler.dump_traceback_later(4 * _LONGEST + 2 * shrink_seconds, exit=True)
     try:
         return _tried_out(trial, shrink_seconds, keep, peers)
+    except TookTooLongError as late:
+        return Result(trial, (), {}, late=str(late))
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -98,7 +112,10 @@ def _tried_out(trial: Trial, shrink_seconds: float, keep: Path, peers: bool) -> 
 
 def _wrongs(kind: Kind, trial: Trial, numbers: Sequence[int]) -> set[str]:
     program = kind.write(Choices(numbers), trial.go, build_of(kind, trial.build))
-    answers, _ = _asked(kind, trial, program, False)
+    try:
+        answers, _ = _asked(kind, trial, program, False)
+    except TookTooLongError:
+        return set()
     return {_what(a) for a in answers if a.outcome is Outcome.WRONG}
 
 
@@ -109,6 +126,13 @@ def _what(answer: Answer) -> str:
 
 
 def _asked(
+    kind: Kind, trial: Trial, program: Program, peers: bool
+) -> tuple[tuple[Answer, ...], Peers]:
+    with ends_within(_LONGEST):
+        return _asked_in_time(kind, trial, program, peers)
+
+
+def _asked_in_time(
     kind: Kind, trial: Trial, program: Program, peers: bool
 ) -> tuple[tuple[Answer, ...], Peers]:
     with _built(program, trial.go, build_of(kind, trial.build)) as case:

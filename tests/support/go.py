@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -172,6 +173,7 @@ class Running:
     errors: IO[bytes]
     lines: list[str] = field(default_factory=list)
     _rest: bytes = b""
+    _whole: deque[bytes] = field(default_factory=deque)
 
     @property
     def pid(self) -> int:
@@ -196,19 +198,22 @@ class Running:
 
     def read_line(self, timeout: float = _DEADLINE) -> str:
         """The next line of its standard output; AssertionError at its end or too late."""
-        assert self.process.stdout
         deadline = time.monotonic() + timeout
+        while not self._whole:
+            self._receive(deadline, timeout)
+        return self._whole.popleft().decode("utf-8", "replace")
+
+    def _receive(self, deadline: float, timeout: float) -> None:
+        assert self.process.stdout
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._rest:
-                if not selector.select(deadline - time.monotonic()):
-                    raise AssertionError(f"no line within {timeout} s; {self.complaints()}")
-                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
-                if not chunk:
-                    raise AssertionError(f"it ended its output; {self.complaints()}")
-                self._rest += chunk
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode("utf-8", "replace")
+            if not selector.select(deadline - time.monotonic()):
+                raise AssertionError(f"no line within {timeout} s; {self.complaints()}")
+        chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+        if not chunk:
+            raise AssertionError(f"it ended its output; {self.complaints()}")
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        self._whole += whole
 
     def read_until(self, word: str, timeout: float = _DEADLINE) -> list[str]:
         """The lines before the one that begins with `word`, all added to `lines`."""
@@ -222,8 +227,11 @@ class Running:
     def complaints(self) -> str:
         """Its state and standard error, for a failing test's message."""
         self.errors.seek(0)
-        said = self.errors.read()[-4000:].decode("utf-8", "replace")
-        return f"exit code {self.process.poll()}, standard error: {said!r}"
+        said = self.errors.read()
+        if len(said) > 5000:  # why a program crashed is said first
+            said = said[:1000] + b"\n[...]\n" + said[-4000:]
+        words = said.decode("utf-8", "replace")
+        return f"exit code {self.process.poll()}, standard error: {words!r}"
 
 
 @contextmanager

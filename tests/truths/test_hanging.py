@@ -1,7 +1,8 @@
-"""A trial that never ends is named, with the place where it hangs."""
+"""A trial that takes too long is ended with all that it started, and named with its place."""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,31 +11,48 @@ import pytest
 from scripts.truths import __main__ as truths, trial
 
 
-def test_a_trial_that_hangs_is_named(
+def _tried(monkeypatch: pytest.MonkeyPatch, keep: Path) -> int:
+    """In a process of its own, as there; what hangs takes the place of a question."""
+    monkeypatch.setattr(truths, "get_context", lambda _: truths_fork())
+    arguments = "truth variables --seed 1 --programs 1 --jobs 1 --shrink 0 --keep"
+    monkeypatch.setattr("sys.argv", [*arguments.split(), str(keep)])
+    return truths.main()
+
+
+def test_a_trial_that_hangs_is_ended_and_named(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """In a process of its own, as there; what hangs is a sleep in place of a question."""
-    monkeypatch.setattr(truths, "get_context", lambda _: truths_fork())
-    monkeypatch.setattr(trial, "_LONGEST", 1.0)
-    monkeypatch.setattr(trial, "_tried_out", lambda *given: time.sleep(60))
-    arguments = [
-        "truth",
-        "variables",
-        "--seed",
-        "1",
-        "--programs",
-        "1",
-        "--jobs",
-        "1",
-        "--shrink",
-        "0",
-        "--keep",
-        str(tmp_path),
-    ]
-    monkeypatch.setattr("sys.argv", arguments)
-    assert truths.main() == 1
+    note = tmp_path / "pid"
+
+    def hang(*given: object) -> None:
+        try:
+            subprocess.run(["/bin/sh", "-c", f"setsid sleep 100 & echo $$ $! >{note}; wait"])
+        except Exception as error:  # as a question is asked: no answer is made of it
+            raise AssertionError from error
+
+    monkeypatch.setattr(trial, "_LONGEST", 2.0)
+    monkeypatch.setattr(trial, "_asked_in_time", hang)
+    begun = time.monotonic()
+    assert _tried(monkeypatch, tmp_path) == 1
+    assert time.monotonic() - begun < 30
     told = capfd.readouterr()
-    assert "lost, hung or ended its worker: variables seed 1 program 0" in told.out
+    again = "scripts/truth variables --seed 1 --first 0 --programs 1"
+    assert f"took too long: {again}" in told.out
+    assert f"took too long: {again}" in told.err and "in hang" in told.err
+    for pid in note.read_text().split():
+        while Path(f"/proc/{pid}").exists():  # init has to notice
+            assert time.monotonic() - begun < 30
+            time.sleep(0.01)
+
+
+def test_one_that_cannot_be_ended_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(trial, "_LONGEST", 0.5)
+    monkeypatch.setattr(trial, "_tried_out", lambda *given: time.sleep(60))
+    assert _tried(monkeypatch, tmp_path) == 1
+    told = capfd.readouterr()
+    assert "lost, hung or ended its worker: scripts/truth variables --seed 1" in told.out
     assert "Timeout" in told.err and "in try_out" in told.err
 
 

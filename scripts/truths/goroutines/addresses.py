@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from goprobe.model.location import Kind
 from scripts.truths.answer import Answer
-from scripts.truths.goroutines.witness import Asked, Witness, equal, label_of
+from scripts.truths.goroutines.witness import Asked, Witness, equal
 
 
 def addresses(witness: Witness, asked: Asked) -> Iterator[Answer]:
@@ -40,7 +40,7 @@ def _frames(witness: Witness, asked: Asked) -> Iterator[Answer]:
         for frame in printed.frames[:: max(1, len(printed.frames) // 4)]:
             if frame.sp:
                 asks = f"{frame.function} at {frame.sp:#x}: map"
-                yield equal(asks, f"stack of goroutine {number}", label_of(asked, frame.sp))
+                yield equal(asks, f"stack of goroutine {number}", asked.label_of(frame.sp))
 
 
 def _locals(witness: Witness, asked: Asked) -> Iterator[Answer]:
@@ -52,7 +52,7 @@ def _locals(witness: Witness, asked: Asked) -> Iterator[Answer]:
         told, asks = asked.where[address], f"local at {address:#x}"
         facts = told.kind, told.detail.get("goroutine"), told.detail.get("live")
         yield equal(asks, (Kind.GOROUTINE_STACK, number, True), facts)
-        yield equal(f"{asks}: map", f"stack of goroutine {number}", label_of(asked, address))
+        yield equal(f"{asks}: map", f"stack of goroutine {number}", asked.label_of(address))
 
 
 def _locals_of_c(witness: Witness, asked: Asked) -> Iterator[Answer]:
@@ -63,6 +63,6 @@ def _locals_of_c(witness: Witness, asked: Asked) -> Iterator[Answer]:
         told, asks = asked.where[address], f"local of C at {address:#x}"
         facts = told.kind, told.detail.get("thread")
         yield equal(asks, (Kind.SYSTEM_STACK, thread), facts)
-        label = label_of(asked, address)
+        label = asked.label_of(address)
         if thread != asked.report.pid or not label.endswith("main thread"):
             yield equal(f"{asks}: map", f"of thread {thread}", label[label.find("of thread ") :])

@@ -43,9 +43,11 @@ def write(choices: Choices, go: str, build: Build) -> Program:
 def _actor(text: Text) -> None:
     begin = choose(text, "begins")
     many = "many" in begin.flags
-    but = [*(["large", "thread"] if many else []), *(["ends"] if "foreign" in begin.flags else [])]
+    but = ["large", "thread"] if many else []
     most = _MOST_STEPS_OF_MANY if many else _MOST_STEPS
     steps = [choose(text, "steps", but=but) for _ in range(text.choices.between(0, most))]
+    if "foreign" in begin.flags or any("whole" in step.flags for step in steps):
+        but.append("ends")
     call = _leaf(text, but)
     for step in steps:  # the innermost first
         call = _step(text, step, call)

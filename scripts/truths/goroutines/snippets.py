@@ -10,7 +10,8 @@ in one place of a program. `inline`: also without go:noinline. `cgo`: in builds 
 in those without (a package has one or the other). `late`: it may never begin, as one finalizer
 blocks all others. `many`: it makes thousands of goroutines; `large` and
 `thread`: it takes much of a stack, or a thread.
-`foreign`: on a thread of C's, where nothing may exit; `ends`: it may.
+`foreign`: on a thread of C's, where nothing may exit; `whole`: what it is to make happen may not
+exit either (OnceValue panics with nil then); `ends`: it may.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ var (
 	sink    atomic.Uint64
 	started = monotonic()
 	before, after int64 // around the collection
+	collections debug.GCStats
 )
 
 // tellMore prints what only some programs know: where C's locals are.
@@ -86,12 +87,15 @@ func stand(expected int64, collect bool) {
 		before = monotonic()
 		runtime.GC()
 		after = monotonic()
+		time.Sleep(20 * time.Millisecond) // the sweeper and the collector's workers lie down
 	}
 	var line [1]byte
 	for {
 		fmt.Println("pid", os.Getpid())
 		fmt.Println("arrived", arrived.Load(), expected)
 		fmt.Println("times", started, before, after)
+		debug.ReadGCStats(&collections)
+		fmt.Println("collections", collections.NumGC)
 		noted.Range(func(number, where any) bool {
 			fmt.Println("local", number, where)
 			return true

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from goprobe.model.attached import GoroutinesReport, GoroutineState, Whereabouts
 from goprobe.model.location import Region
@@ -38,11 +40,13 @@ class Account:
     """(address, thread) of locals of C's functions."""
     times: tuple[int, int, int]
     """When it started, and around its collection (0: none)."""
-    labels: Mapping[int, str] = field(default_factory=dict)
+    labels: Mapping[int, str]
     """The pprof labels of goroutines that have had some."""
+    collections: int
+    """How many have come to their end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Witness:
     """The program's accounts: before and after goprobe asked, and all that was there at its end."""
 
@@ -50,13 +54,25 @@ class Witness:
     after: Account
     all: Mapping[int, Printed]
 
-    @property
+    @cached_property
     def collects(self) -> bool:
-        """Whether the program collects garbage all the time."""
+        """Whether the collector and its sweeper may have worked meanwhile."""
+        before, after = self.before.collections, self.after.collections
+        if before != after or (before and not self.before.times[2]):
+            return True
         return any(f.function == "runtime.GC" for g in self.all.values() for f in g.frames)
+
+    @cached_property
+    def _known(self) -> dict[int, bool]:
+        return {}
 
     def still(self, number: int) -> bool:
         """Whether a goroutine stood all the time."""
+        if number not in self._known:
+            self._known[number] = self._stood(number)
+        return self._known[number]
+
+    def _stood(self, number: int) -> bool:
         last, first = self.all.get(number), self.before.users.get(number)
         then = self.after.users.get(number)
         if last is None or last.state in MOVING:
@@ -76,7 +92,7 @@ class Witness:
         return None if before != after else not before
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
     """goprobe's answers: the report, a snapshot's list, and what addresses are."""
 
@@ -89,11 +105,16 @@ class Asked:
     threads: set[int]
     """Those that were there all the time; the main thread's is the process's number."""
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [region.low for region in self.regions]
+
+    def label_of(self, address: int) -> str:
+        """What the map calls an address."""
+        at = bisect_right(self._starts, address) - 1
+        there = at >= 0 and address < self.regions[at].high
+        return self.regions[at].label if there else "no region"
+
 
 def equal(asked: str, truth: object, told: object) -> Answer:
     return right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))
-
-
-def label_of(asked: Asked, address: int) -> str:
-    """What the map calls an address."""
-    return next((r.label for r in asked.regions if r.low <= address < r.high), "no region")
