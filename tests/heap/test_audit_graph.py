@@ -106,6 +106,24 @@ def test_a_type_that_does_not_fit_is_told(asked: tuple[HeapGraph, HeapReport, in
 
 
 @pytest.mark.contradictory
+def test_a_root_without_a_pointer_where_it_has_one_is_told(
+    asked: tuple[HeapGraph, HeapReport, int],
+) -> None:
+    graph, report, last = asked
+    other = HeapGraph(graph.snapshot, lambda _: None)
+    other.__dict__.update(graph.__dict__)
+    types = graph.world.program.debug.types
+    flat = next(g.type for g in graph.nodes.groups if g.name == "main.flat")
+    assert flat is not None and types.at(flat.member("len").type).name == "int"
+    number = types.at(flat.member("len").type)
+    groups = [replace(g, type=number) if g.name == "main.flat" else g for g in graph.nodes.groups]
+    other.__dict__["nodes"] = replace(graph.nodes, groups=groups)
+    wrong = failed(other, report, last)
+    says = "main.flat of the program is said to be a int, and has a pointer at 0x0"
+    assert says in wrong["root_pointers_fit"]
+
+
+@pytest.mark.contradictory
 def test_a_path_whose_steps_do_not_point_on_is_told(
     asked: tuple[HeapGraph, HeapReport, int],
 ) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.analysis.heap.objects import SHOWN_STEPS
-from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.binary.dwarf.gotypes import has_pointer_at, part_at
 from goprobe.errors import UnreadableError
 from goprobe.model.heap import REST, HeapReport, TreeNode
 from goprobe.model.location import Location
@@ -21,11 +22,7 @@ from goprobe.process.memory.memory import u64
 _WORD = 8
 _SHAPES_LOOKED_AT = 512
 _EDGES_LOOKED_AT = 64
-_HOLDS_POINTER = {
-    GoKind.POINTER: (0,), GoKind.UNSAFE_POINTER: (0,), GoKind.MAP: (0,), GoKind.CHAN: (0,),
-    GoKind.FUNC: (0,), GoKind.STRING: (0,), GoKind.SLICE: (0,), GoKind.INTERFACE: (0, _WORD),
-}  # fmt: skip
-"""At which bytes a value of a kind may have a pointer into the heap."""
+_ROOTS_LOOKED_AT = 1000
 
 
 class GraphFacts:
@@ -101,10 +98,38 @@ def _misplaced(graph: HeapGraph, node: int) -> Iterator[str]:
         there = graph.part_at(about, at)
         assert there is not None
         part, what, rest = there
-        if rest not in _HOLDS_POINTER.get(what.kind, ()):
+        if not has_pointer_at(what, rest):
             yield (
                 f"{graph.address(node):#x} is said to be a {about.name}, and has a pointer at "
                 f"{at:#x}, where that has {what.name}{f' ({part})' if part else ''}"
+            )
+
+
+@check("where a root has a pointer its type has one too")
+def root_pointers_fit(facts: GraphFacts) -> Iterator[str]:
+    graph, nodes = facts.graph, facts.graph.nodes
+    if graph.world.program.stripped:
+        return
+    typed = (n for n, group in enumerate(nodes.groups, len(nodes.objects)) if group.type)
+    for node in islice(typed, _ROOTS_LOOKED_AT):
+        yield from _misplaced_roots(graph, node)
+
+
+def _misplaced_roots(graph: HeapGraph, node: int) -> Iterator[str]:
+    nodes, types = graph.nodes, graph.world.program.debug.types
+    group = nodes.group(node)
+    assert group.type is not None
+    edges = range(int(nodes.first[node]), int(nodes.first[node + 1]))
+    for edge in edges[:_EDGES_LOOKED_AT]:
+        if not nodes.is_object(int(nodes.target[edge])) or int(nodes.offset[edge]) == NO_OFFSET:
+            continue
+        at = int(nodes.offset[edge]) * _WORD
+        part, what, rest = part_at(types, group.type, at)
+        if not has_pointer_at(what, rest):
+            yield (
+                f"{group.name} of {group.function or 'the program'} is said to be a "
+                f"{group.type.name}, and has a pointer at {at:#x}, where that has {what.name}"
+                f"{f' ({part})' if part else ''}"
             )
 
 
@@ -161,5 +186,7 @@ def _uneven(rows: Sequence[TreeNode]) -> Iterator[str]:
 
 
 def audit_graph(facts: GraphFacts) -> tuple[Audited, ...]:
-    every = (types_fit, pointers_fit, paths_point, referrers_point, tree_sums)
+    every = (
+        types_fit, pointers_fit, root_pointers_fit, paths_point, referrers_point, tree_sums,
+    )  # fmt: skip
     return audited(every, facts)

@@ -87,7 +87,7 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
     value: Words = np.frombuffer(roots.values, np.uint64)
     target, into = resolver.resolve(value)
     start = np.array([g.address for g in groups] or [0], np.uint64)[owner]
-    placed = (start != 0) & (address >= start)
+    placed = (start != 0) & (address >= start) & ((address - start) % np.uint64(8) == 0)
     offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
     offset[np.array([g.several > 1 for g in groups] or [False])[owner]] = 0
     good = target >= 0

@@ -258,3 +258,15 @@ def part_at(types: TypeReader, go_type: GoType, offset: int) -> tuple[str, GoTyp
         else:
             break
     return path, go_type, offset
+
+
+_POINTERS = {
+    GoKind.POINTER: (0,), GoKind.UNSAFE_POINTER: (0,), GoKind.MAP: (0,), GoKind.CHAN: (0,),
+    GoKind.FUNC: (0,), GoKind.STRING: (0,), GoKind.SLICE: (0,), GoKind.INTERFACE: (0, 8),
+}  # fmt: skip
+"""At which bytes a value of a kind has pointers."""
+
+
+def has_pointer_at(kind: GoType, into: int) -> bool:
+    """Whether a value that is no aggregate may have a pointer so many bytes into it."""
+    return into in _POINTERS.get(kind.kind, ())

@@ -6,11 +6,13 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
 from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
-from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.errors import NotGoError, UnreadableError
+from goprobe.runtime.heap.gcprograms import written_by
 from goprobe.runtime.image.code import Spot
 from goprobe.runtime.stacks.unwind import MachineFrame
 from goprobe.runtime.values.spilled import parts_in_memory
@@ -18,6 +20,7 @@ from goprobe.runtime.world import World
 
 WORD = 8
 _POINTER_BYTES_LIMIT = 1 << 24
+_OVERLAPPING = 7
 
 
 class FrameVariable(msgspec.Struct, frozen=True):
@@ -62,13 +65,12 @@ class FrameShape(msgspec.Struct, frozen=True):
     starts: tuple[int, ...] = ()
     leads: tuple[Lead, ...] = ()
 
-    def variable(self, place: int) -> FrameVariable | None:
-        at = bisect_right(self.starts, place) - 1
-        while at >= 0 and at > bisect_right(self.starts, place) - 8:
+    def covering(self, place: int) -> Iterator[FrameVariable]:
+        """The variables that a place belongs to, the one that begins last first."""
+        last = bisect_right(self.starts, place) - 1
+        for at in range(last, max(last - _OVERLAPPING, -1), -1):
             if self.variables[at].low <= place < self.variables[at].high:
-                return self.variables[at]
-            at -= 1
-        return None
+                yield self.variables[at]
 
 
 class FrameShapes:
@@ -84,6 +86,18 @@ class FrameShapes:
         if shape is None:
             shape = self._shapes[key] = self._read_shape(frame, spot)
         return shape
+
+    def variable(self, shape: FrameShape, place: int) -> FrameVariable | None:
+        """What a pointer at a place is part of. A variable that has no pointer there is not what
+        lies there: another one has taken its place."""
+        return next((v for v in shape.covering(place) if self.fits(v.type, place - v.low)), None)
+
+    def fits(self, kind: GoType | None, offset: int) -> bool:
+        """Whether values of a type have a pointer so many bytes from their beginning."""
+        if kind is None:
+            return True
+        _, part, into = part_at(self._world.program.debug.types, kind, offset)
+        return has_pointer_at(part, into)
 
     def _read_shape(self, frame: MachineFrame, spot: Spot) -> FrameShape:
         function = spot.function
@@ -127,11 +141,16 @@ class FrameShapes:
                 yield Lead(v.low, v.name, types.at(elem), True)
 
     def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
-        if not 0 < size <= _POINTER_BYTES_LIMIT:
-            return ()
-        count = size // WORD
-        raw = self._world.memory.read(bitmap, (count + 7) // 8)
-        return tuple(WORD * i for i in range(count) if raw[i >> 3] >> (i & 7) & 1)
+        """Where in a stack object pointers lie; `size` is less than 0 where a GC program says."""
+        if abs(size) > _POINTER_BYTES_LIMIT:
+            raise UnreadableError(bitmap, 1, f"a stack object with {abs(size)} bytes of pointers")
+        memory, count = self._world.memory, abs(size) // WORD
+        if size < 0:
+            bits = written_by(memory, bitmap, count)
+        else:
+            raw = np.frombuffer(memory.read(bitmap, (count + 7) // 8), np.uint8)
+            bits = np.unpackbits(raw, count=count, bitorder="little").tobytes()
+        return tuple(WORD * i for i, bit in enumerate(bits) if bit)
 
     def _variables(self, lookup: int) -> Iterator[FrameVariable]:
         """Variables in memory of the functions, inlined ones too, that cover a pc."""

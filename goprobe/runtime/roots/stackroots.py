@@ -234,7 +234,7 @@ class _Stack:
         )
 
     def _slot_at(self, frame: MachineFrame, shape: FrameShape, place: int) -> PointerSlot:
-        v = shape.variable(place) or _TEMPORARY
+        v = self._finder.shapes.variable(shape, place) or _TEMPORARY
         index = self._index(frame, place)
         return PointerSlot(index, frame.cfa - self._g.sp, v.name, v.low, v.type, _function(frame))
 
@@ -257,19 +257,23 @@ class _Stack:
         return self._words[index] if 0 <= index < len(self._words) else 0
 
     def _find_regions(self, frames: list[MachineFrame]) -> None:
-        """Values of this stack that are known by what points at them. Each lies in one frame;
+        """Values of this stack that are known by what points at them. What has an address and
+        pointers is a stack object of its frame (emitStackObjects of cmd/compile/internal/liveness):
         what claims to reach farther is an array that stands for one of unknown length."""
-        ends = [frame.cfa for frame in frames]
-        for frame in frames:
-            if frame.spot is None:
-                continue
-            for lead in self._finder.shapes.of(frame, frame.spot).leads:
+        shapes = [(f, self._finder.shapes.of(f, f.spot)) for f in frames if f.spot]
+        homes = sorted(
+            (frame.cfa + o.low, frame.cfa + o.low + o.size)
+            for frame, s in shapes
+            for o in s.objects
+        )
+        for frame, shape in shapes:
+            for lead in shape.leads:
                 at = self._word(frame.cfa + lead.place)
                 if self._g.low <= at < self._g.high:
                     count = self._word(frame.cfa + lead.place + 2 * WORD) if lead.many else 1
                     high = at + lead.type.size * count
-                    within = bisect_right(ends, at)
-                    if within < len(ends) and high <= ends[within]:
+                    home = bisect_right(homes, (at, self._g.high)) - 1
+                    if home >= 0 and high <= homes[home][1]:
                         self._regions.append((at, high, lead.name, lead.type))
 
     # Frames
@@ -302,7 +306,7 @@ class _Stack:
         if self._g.low <= value < self._g.high:
             self._queue.append(value)
         elif self._finder._low <= value < self._finder._high:
-            variable = shape.variable(address - frame.cfa)
+            variable = self._finder.shapes.variable(shape, address - frame.cfa)
             variable = variable or self._finder.sent_at(self._g, address, frame.cfa)
             variable = variable or self._region(frame, address) or _TEMPORARY
             owner = self._groups.variable(frame.cfa, variable, _function(frame))
@@ -310,7 +314,8 @@ class _Stack:
 
     def _region(self, frame: MachineFrame, address: int) -> FrameVariable | None:
         for low, high, name, kind in self._regions:
-            if low <= address < high:
+            inside = (address - low) % max(kind.size, 1)
+            if low <= address < high and self._finder.shapes.fits(kind, inside):
                 return FrameVariable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
         return None
 
