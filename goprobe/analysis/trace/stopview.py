@@ -24,6 +24,7 @@ from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.stacks.keeping import Keeping
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.variables import FrameVariables
 from goprobe.runtime.values.decoded import Capture, Decoded, Limits
@@ -68,6 +69,11 @@ class StopView:
             self._limits,
             self.goroutine.id if self.goroutine else 0,
         )
+
+    @cached_property
+    def keeping(self) -> Keeping | None:
+        g = self.goroutine
+        return Keeping(self.world, g, self.locator.locate) if g else None
 
     def _captures(self, pc: int) -> tuple[Capture, ...]:
         return captures_of(self.world.program, pc - self.world.bias)
@@ -120,7 +126,11 @@ class StopView:
             return ()
         wanted = frozenset(names)
         finder = FrameVariables(
-            self.world.program, self.world.memory, self.world.bias, self.world.typedata.debug_type
+            self.world.program,
+            self.world.memory,
+            self.world.bias,
+            self.world.typedata.debug_type,
+            self.keeping,
         )
         by_frame: dict[int, list[Variable]] = {}
         for index, frame in self.own_frames():

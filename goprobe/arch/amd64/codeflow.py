@@ -138,6 +138,11 @@ class CodeFlow:
             return None
         return self.offset(ins, ins.memory_displacement)
 
+    def taken_at(self, pc: int) -> int | None:
+        """As `taken`, of the instruction at a pc; None where none is."""
+        ins = self.instructions.get(pc)
+        return None if ins is None else self.taken(ins)
+
     def stores(self, ins: Instruction) -> Iterator[FrameSlot]:
         """The places of the frame that an instruction writes by itself. What calls push, and
         saved registers, are no variable's."""

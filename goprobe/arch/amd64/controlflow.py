@@ -41,6 +41,17 @@ def returns_of(name_at: NameAt) -> Returns:
     return returns
 
 
+# Calls without a stack map: nothing moves or collects while they run (cmd/compile,
+# liveness/plive.go, hasStackMap; ssa/op.go, Go 1.21 to 1.27).
+_UNMAPPED = re.compile(r"runtime\.(?:gcWriteBarrier\d?|wbZero|wbMove|duffzero|duffcopy)(?:\.abi0)?")
+
+
+def mapped_of(name_at: NameAt) -> Returns:
+    """Whether the stack may move, or the heap be collected, while the function at a link-time
+    address runs."""
+    return lambda target: not _UNMAPPED.fullmatch(name_at(target))
+
+
 Changes = Callable[[int], frozenset[str] | None]
 """The registers that a call of the function at a link-time address changes; None: any."""
 

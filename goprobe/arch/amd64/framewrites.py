@@ -86,6 +86,36 @@ class FrameWrites:
                 return None
         return frozenset(offsets)
 
+    def calls_since(
+        self, slot: FrameSlot, pc: int, counts: Callable[[int], bool]
+    ) -> frozenset[int] | None:
+        """Of the ways to `pc` that do not write a word of the frame: where the last call of each
+        returns to, ENTRY of one without a call. `counts(target)` tells which calls do; None where
+        the ways cannot be followed."""
+        flow = self._flow
+        found: set[int] = set()
+        work, seen = [pc], {pc}
+        while work:
+            at = work.pop()
+            if at == flow.low:
+                found.add(ENTRY)
+            before = flow.before.get(at, [])
+            if not before and at != flow.low:
+                return None  # over a jump table, or by the runtime
+            for previous in before:
+                if any(_words_of(w, slot)[1] for w in self._writes.get(previous, ())):
+                    continue
+                ins = flow.instructions[previous]
+                direct = ins.flow_control == FlowControl.CALL
+                if ins.flow_control in CALLS and not (
+                    direct and not counts(ins.near_branch_target)
+                ):
+                    found.add(ins.next_ip)
+                elif previous not in seen:
+                    seen.add(previous)
+                    work.append(previous)
+        return frozenset(found)
+
     def touching(self, slot: FrameSlot) -> Iterator[int]:
         """The instructions that write any of it, or take an address in it."""
         end = slot.offset + slot.size

@@ -12,6 +12,8 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     address less one); `sp` and `cfa` are addresses, the CFA the stack pointer before the call.
     `inlined` frames share them with the frame that they were inlined into; `depth` counts inlined
     calls from the physical function (0) inwards. `innermost`: the machine's registers are its own.
+    `interrupted`: it made no call, a signal stopped it; `faulted`: for what it did itself, so that
+    it never goes on there.
     `wrapper`: the compiler made it, and Go's own traces leave it out. `start_line` is that of the
     function's declaration, 0 where it is not known.
     """
@@ -26,5 +28,7 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     inlined: bool
     depth: int
     innermost: bool
+    interrupted: bool = False
+    faulted: bool = False
     wrapper: bool = False
     start_line: int = 0

@@ -28,6 +28,7 @@ _WRAPPERS_SHOW = frozenset({"runtime.gopanic", "runtime.sigpanic", "runtime.pani
 # frame and mstart's are beyond.
 _MSTART = 512
 _HANDLER_FRAMES = 64
+_FAULT = "runtime.sigpanic"  # put into the code that faulted
 _NOWHERE = Unwound((), False, "it has no stack")
 
 
@@ -153,8 +154,10 @@ class Stacks:
 
     def source(self, unwound: Unwound) -> Iterator[FrameView]:
         """The frames with inlined calls as frames of their own, innermost first."""
+        callee = ""
         for index, frame in enumerate(unwound.frames):
-            yield from self._source(frame, index == 0)
+            yield from self._source(frame, index == 0, frame.trap and callee == _FAULT)
+            callee = frame.function
 
     def printed(self, unwound: Unwound) -> Iterator[FrameView]:
         """As `source`, without the wrappers that Go's own traces leave out.
@@ -167,7 +170,7 @@ class Stacks:
                 yield frame
             callee = frame.function
 
-    def _source(self, frame: MachineFrame, innermost: bool) -> Iterator[FrameView]:
+    def _source(self, frame: MachineFrame, innermost: bool, faulted: bool) -> Iterator[FrameView]:
         stack = self.code.source(frame.lookup)
         if not stack:
             yield FrameView(
@@ -181,6 +184,8 @@ class Stacks:
                 inlined=False,
                 depth=0,
                 innermost=innermost,
+                interrupted=frame.trap,
+                faulted=faulted,
             )
         for i, source in enumerate(stack):
             yield FrameView(
@@ -194,6 +199,8 @@ class Stacks:
                 inlined=source.inlined,
                 depth=len(stack) - 1 - i,
                 innermost=innermost,
+                interrupted=frame.trap,
+                faulted=faulted,
                 wrapper=source.wrapper,
                 start_line=source.start_line,
             )

@@ -32,6 +32,7 @@ from goprobe.runtime.stacks.bindings import (
     without_hidden_captures,
 )
 from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.stacks.keeping import Keeping
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.functionvars import FunctionVariables, frame_offset, named_elsewhere
 from goprobe.runtime.values.pieces import (
@@ -41,7 +42,7 @@ from goprobe.runtime.values.pieces import (
     leaves,
     placed,
 )
-from goprobe.runtime.values.storage import InBytes, InMemory
+from goprobe.runtime.values.storage import InBytes, InMemory, Keeper
 
 _WORD = 8
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
@@ -59,10 +60,13 @@ class FrameVariables:
         memory: Memory,
         bias: int,
         described: Callable[[int], GoType | None],
+        keeping: Keeping | None = None,
     ) -> None:
+        """`keeping` is the goroutine's whose frames these are."""
         self._program = program
         self._memory = memory
         self._bias = bias
+        self._keeping = keeping
         self._arguments = TypeArguments(program.elf, program.debug.types, memory, bias, described)
 
     def of(self, frame: FrameView, registers: Mapping[str, int]) -> Iterator[Binding]:
@@ -245,11 +249,12 @@ class FrameVariables:
             why = f"it was in register {lost[0]}, which calls do not preserve"
             return gone(local, name.lstrip("&"), go_type, why)
         if name.startswith("&"):
-            return self._moved(local, go_type, pieces, registers)
+            return self._moved(local, go_type, frame, pieces, registers)
         if is_one_word_of_more(self._program.debug.types, go_type, local.locations):
             why = "its debug information tells only one of its words, not which"
             return gone(local, name, go_type, why)
-        place = self._assembled(go_type, binding, registers)
+        keeper = self._keeping.of(frame) if self._keeping else None
+        place = self._assembled(go_type, binding, registers, keeper)
         if all(p.piece.constant is not None for p in binding):
             return Binding(
                 local=local,
@@ -267,7 +272,7 @@ class FrameVariables:
                 type=go_type,
                 state=State.LIVE,
                 why="",
-                place=InMemory(self._memory, base),
+                place=InMemory(self._memory, base, keeper),
             )
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
             return gone(local, name, go_type, "the optimiser kept none of it")
@@ -318,7 +323,11 @@ class FrameVariables:
         return placed(words, pieces, named_elsewhere(local, words, others))
 
     def _assembled(
-        self, go_type: GoType, pieces: Sequence[PlacedPiece], registers: Mapping[str, int]
+        self,
+        go_type: GoType,
+        pieces: Sequence[PlacedPiece],
+        registers: Mapping[str, int],
+        keeper: Keeper | None,
     ) -> InBytes:
         """The value's bytes; missing are those of words that no piece holds."""
         data = bytearray(go_type.size)
@@ -333,7 +342,13 @@ class FrameVariables:
             if raw is not None and len(raw) >= size:
                 data[part.offset : part.offset + size] = raw[:size]
                 missing.difference_update(range(part.offset, part.offset + size))
-        return InBytes(bytes(data), frozenset(missing))
+        homes = {
+            part.offset + at: InMemory(self._memory, part.piece.address + at, keeper)
+            for part in pieces
+            if part.piece.address is not None
+            for at in range(0, min(part.piece.size or go_type.size, go_type.size), _WORD)
+        }
+        return InBytes(bytes(data), frozenset(missing), homes=homes)
 
     def _piece(self, piece: Piece, size: int, registers: Mapping[str, int]) -> bytes | None:
         if piece.constant is not None:
@@ -349,7 +364,12 @@ class FrameVariables:
             return None
 
     def _moved(
-        self, local: Local, go_type: GoType, pieces: tuple[Piece, ...], registers: Mapping[str, int]
+        self,
+        local: Local,
+        go_type: GoType,
+        frame: FrameView,
+        pieces: tuple[Piece, ...],
+        registers: Mapping[str, int],
     ) -> Binding:
         raw = self._piece(pieces[0], 8, registers)
         target = self._program.debug.types.at(go_type.elem)
@@ -362,6 +382,18 @@ class FrameVariables:
                 type=target,
                 state=State.NOT_YET,
                 why="the compiler moved it to the heap; it is not allocated yet",
+                moved=True,
+            )
+        keeper = self._keeping.of(frame) if self._keeping else None
+        home = pieces[0].address
+        why = keeper.lost(home, pointer) if keeper and home is not None else ""
+        if why:
+            return Binding(
+                local=local,
+                name=name,
+                type=target,
+                state=State.UNREADABLE,
+                why=f"the frame has an old address of it: {why}",
                 moved=True,
             )
         return Binding(

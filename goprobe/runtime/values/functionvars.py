@@ -19,6 +19,7 @@ from goprobe.arch.code import (
     Holder,
     VariableSlot,
     changes_of,
+    mapped_of,
     returns_of,
 )
 from goprobe.arch.frames import RETURN_ADDRESS
@@ -32,14 +33,16 @@ from goprobe.binary.dwarf.info import DebugInfo, Local
 from goprobe.binary.dwarf.lines import LineRows
 from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, SourceFrame
+from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, Function, SourceFrame
 from goprobe.binary.pcln.inlining import inlined_lines
 from goprobe.binary.pcln.pcvalue import NO_RUNS
 from goprobe.binary.pcln.table import LineTable
+from goprobe.runtime.values.keptwords import KeptWords
 from goprobe.runtime.values.pieces import Leaf
 from goprobe.runtime.values.scalars import scalar_ranges
 
 _ALWAYS = 1 << 64
+_WORD = 8
 
 
 class StaticParts(msgspec.Struct, frozen=True):
@@ -116,6 +119,26 @@ class FunctionVariables:
     @cached_property
     def writes(self) -> FrameWrites:
         return FrameWrites(self.flow, self._fills)
+
+    @cached_property
+    def kept(self) -> KeptWords:
+        counts = mapped_of(self._parts.lines.function_name_at)
+        return KeptWords(self._compiled, self.writes, self._depth, counts)
+
+    @cached_property
+    def _compiled(self) -> Function | None:
+        return self._parts.lines.function_at(self.function.low)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it goes on anywhere after a fault: at its deferred calls."""
+        return self._compiled is not None and bool(self._compiled.deferreturn)
+
+    def address_at(self, place: int, pc: int) -> int | None:
+        """The place of the frame whose address the code surely put into a word of it."""
+        made = self.definitions.of(FrameSlot(place, _WORD), pc) or ()
+        places = {self.flow.taken_at(definition.pc) for definition in made}
+        return places.pop() if len(places) == 1 else None
 
     def _fills(self, target: int) -> tuple[int, int]:
         """The bytes that a call into duffzero or duffcopy writes: from where on, and how many."""

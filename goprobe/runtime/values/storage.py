@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -12,6 +13,14 @@ from goprobe.process.memory.memory import Memory
 
 class LeftOutError(UnreadableError):
     """The optimiser kept these bytes of the value nowhere; `address` is their offset in it."""
+
+
+class Keeper(Protocol):
+    """What is known of the words of a frame that hold pointers."""
+
+    def lost(self, address: int, pointer: int) -> str:
+        """Why nothing is to be told of what the pointer in the word at an address leads to; ""
+        where the runtime has kept it."""
 
 
 class Storage(Protocol):
@@ -29,29 +38,38 @@ class Storage(Protocol):
     def look(self) -> None:
         """Raises UnreadableError where nothing at all of the value can be read."""
 
+    def lost(self, offset: int, pointer: int) -> str:
+        """As `Keeper.lost`, of the pointer at an offset."""
+
 
 class InMemory(msgspec.Struct, frozen=True):
-    """A value at an address of the target."""
+    """A value at an address of the target; `keeper` where that is in a frame."""
 
     memory: Memory
     address: int
+    keeper: Keeper | None = None
 
     def read(self, offset: int, size: int) -> bytes:
         return self.memory.read(self.address + offset, size)
 
     def part(self, offset: int, size: int) -> InMemory:
-        return InMemory(self.memory, self.address + offset)
+        return InMemory(self.memory, self.address + offset, self.keeper)
 
     def look(self) -> None:
         self.memory.read(self.address, 1)
 
+    def lost(self, offset: int, pointer: int) -> str:
+        return self.keeper.lost(self.address + offset, pointer) if self.keeper else ""
+
 
 class InBytes(msgspec.Struct, frozen=True):
-    """A value put together from registers; `missing` are the bytes that no register holds."""
+    """A value put together from registers; `missing` are the bytes that no register holds.
+    `homes` are the places in the frame that parts of it (by offset) came from."""
 
     data: bytes
     missing: frozenset[int] = frozenset()
     address: int | None = None
+    homes: Mapping[int, Storage] = {}
 
     def read(self, offset: int, size: int) -> bytes:
         if offset + size > len(self.data):
@@ -62,11 +80,16 @@ class InBytes(msgspec.Struct, frozen=True):
 
     def part(self, offset: int, size: int) -> InBytes:
         lost = frozenset(m - offset for m in self.missing if offset <= m < offset + size)
-        return InBytes(self.data[offset : offset + size], lost)
+        homes = {at - offset: home for at, home in self.homes.items()}
+        return InBytes(self.data[offset : offset + size], lost, homes=homes)
 
     def look(self) -> None:
         if len(self.missing) == len(self.data):
             raise LeftOutError(0, len(self.data), "the optimiser kept no part of it")
+
+    def lost(self, offset: int, pointer: int) -> str:
+        home = self.homes.get(offset)
+        return home.lost(0, pointer) if home else ""
 
 
 def words(place: Storage, count: int) -> list[int]:

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
-from goprobe.model.location import Location
+from goprobe.model.location import Kind, Location
 from goprobe.model.value import Data, Element, Value
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.values.decoded import (
@@ -41,6 +41,7 @@ from goprobe.runtime.values.storage import (
 from goprobe.runtime.values.text import escape
 
 Elements = tuple[Element, ...]
+_WORD = 8
 _ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
 
 
@@ -81,9 +82,11 @@ class Decoder:
         """The value at an address of the target. Raises UnreadableError."""
         return self.decode(go_type, InMemory(self._memory, address))
 
-    def _follow(self, pointer: int) -> None:
-        """Raises UnreadableError where what lies at a pointer is not what the program put there."""
-        why = given_up(self._locate(pointer), self._goroutine)
+    def _follow(self, pointer: int, place: Storage | None = None, offset: int = 0) -> None:
+        """Raises UnreadableError where what lies at a pointer is not what the program put there.
+        `place` is the value's that has it, at an offset."""
+        why = place.lost(offset, pointer) if place else ""
+        why = why or given_up(self._locate(pointer), self._goroutine)
         if why:
             raise UnreadableError(pointer, 0, why)
 
@@ -115,12 +118,21 @@ class Decoder:
         return Decoded(Value(scalar(go_type, place)))
 
     def _safe(
-        self, go_type: GoType, place: Storage, walk: Walk, depth: int, pointer: int = 0
+        self,
+        go_type: GoType,
+        place: Storage,
+        walk: Walk,
+        depth: int,
+        pointer: int = 0,
+        lost: str = "",
     ) -> Decoded:
-        """A part of a value: what cannot be read is said in its text. `pointer` leads there."""
+        """A part of a value: what cannot be read is said in its text. `pointer` leads there;
+        `lost` is why it need not."""
         if walk.nodes <= 0:
             return Decoded(Value("…"))
         try:
+            if lost:
+                raise UnreadableError(pointer, 0, lost)
             if pointer:
                 self._follow(pointer)
             return self._value(go_type, place, walk, depth)
@@ -147,8 +159,9 @@ class Decoder:
         if part:
             return part
         if not length:
+            pointer = 0 if place.lost(0, pointer) else pointer
             return Decoded(Value("", len=0), self._data(pointer, "", size=0))
-        self._follow(pointer)
+        self._follow(pointer, place)
         must_end_in_memory(self._memory, pointer, length, "string")
         raw = self._memory.read(pointer, min(length, self._limits.string))
         more = length - len(raw)
@@ -186,11 +199,12 @@ class Decoder:
         if length > 1 << 48 or capacity < length:
             raise UnreadableError(pointer, 0, f"a slice header of length {length}")
         if length and element.size:
-            self._follow(pointer)
+            self._follow(pointer, place)
             must_end_in_memory(self._memory, pointer, capacity * element.size, "slice")
         parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
         text = self._listed(element, parts, length)
         size, name = capacity * element.size, f"[{capacity}]{element.name}"
+        pointer = 0 if place.lost(0, pointer) else pointer
         data = self._data(pointer, text, size=size, kind=name, elements=parts)
         return Decoded(Value(text, len=length, cap=known), data)
 
@@ -260,6 +274,7 @@ class Decoder:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
+        self._lost(place, 0, pointer)
         return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
 
     def _pointer(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
@@ -269,9 +284,20 @@ class Decoder:
         if go_type.name.startswith(_ANY_POINTER):
             return self._bare(place)
         target = self._types.at(go_type.elem)
-        return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth))
+        lost = self._lost(place, 0, pointer)
+        return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth, lost))
 
-    def _pointee(self, target: GoType, pointer: int, walk: Walk, depth: int) -> Data:
+    def _lost(self, place: Storage, offset: int, pointer: int) -> str:
+        """Why what a pointer leads to need not be what the program put there. Raises
+        UnreadableError where it may itself be another by now: objects of the heap do not move."""
+        lost = place.lost(offset, pointer)
+        if lost and self._locate(pointer).kind is not Kind.HEAP:
+            raise UnreadableError(pointer, 0, lost)
+        return lost
+
+    def _pointee(
+        self, target: GoType, pointer: int, walk: Walk, depth: int, lost: str = ""
+    ) -> Data:
         link = (pointer, target.offset)
         if target.kind is GoKind.INVALID:
             raise NotGoError(f"the debug information does not describe {target.name}")
@@ -282,7 +308,8 @@ class Decoder:
         else:
             walk.chain.append(link)
             used = pointer if target.size else 0  # of what has no size nothing is read
-            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, used)
+            place = InMemory(self._memory, pointer)
+            made = self._safe(target, place, walk, depth + 1, used, lost if used else "")
             walk.chain.pop()
         return made.as_data(target, Address(pointer), self._locate(pointer))
 
@@ -301,10 +328,12 @@ class Decoder:
             self._runtime_types.kind(rtype), name
         )
         if self._runtime_types.holds_pointer_directly(rtype):
-            made = self._safe(target, InBytes(word.to_bytes(8, "little")), walk, depth)
+            held = InBytes(word.to_bytes(_WORD, "little"), homes={0: place.part(_WORD, _WORD)})
+            made = self._safe(target, held, walk, depth)
             value = Value(made.value.text, made.value.len, made.value.cap, dynamic_type=name)
             return Decoded(value, with_dynamic(made.data, name), made.elements)
-        data = with_dynamic(self._pointee(target, word, walk, depth), name)
+        lost = self._lost(place, _WORD, word)
+        data = with_dynamic(self._pointee(target, word, walk, depth, lost), name)
         value = Value(data.text, dynamic_type=name) if data else Value("nil", dynamic_type=name)
         return Decoded(value, data)
 
@@ -314,7 +343,7 @@ class Decoder:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0))
-        self._follow(pointer)
+        self._follow(pointer, place)
         count = self._maps.count(go_type, pointer)
         header = self._maps.header(go_type)
         if depth >= self._limits.depth or (pointer, go_type.offset) in walk.chain:
@@ -352,7 +381,7 @@ class Decoder:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil", len=0, cap=0))
-        self._follow(pointer)
+        self._follow(pointer, place)
         channel = read_channel(self._memory, self._types, go_type, pointer)
         count, capacity = channel.count, channel.capacity
         closed = " closed" if channel.closed else ""
@@ -376,7 +405,7 @@ class Decoder:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
-        self._follow(pointer)
+        self._follow(pointer, place)
         code = u64(self._memory, pointer)
         name = self._function(code) or f"code at {code:#x}"
         captured: list[Element] = []

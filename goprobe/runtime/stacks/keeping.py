@@ -1,0 +1,110 @@
+"""What the runtime has kept of the pointers in a goroutine's frames, at one stop.
+
+A pointer that no stack map names is left as it is when the stack moves, and what it leads to may
+be freed. What it says may still be so: where nothing was collected yet, and where no stack of the
+goroutine can have become anything else, it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from goprobe.errors import UnreadableError
+from goprobe.model.location import Kind, Location
+from goprobe.process.memory.memory import u64
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.frames import FrameView
+from goprobe.runtime.values.functionvars import FunctionVariables
+from goprobe.runtime.values.keptwords import KeptWords
+from goprobe.runtime.world import World
+
+_POOLED = 32 << 10
+"""Stacks of less come from spans of stacks of their size and go back there; larger ones are the
+heap's own pages as soon as they are left (src/runtime/stack.go, stackalloc, stackfree)."""
+_CHANGES = frozenset(
+    {Kind.HEAP, Kind.GOROUTINE_STACK, Kind.SYSTEM_STACK, Kind.RUNTIME, Kind.RESERVED}
+)
+"""What the pages of the heap's arenas may be by turns."""
+_NOT_KEPT = "nothing uses this pointer any more, so that the runtime no longer keeps"
+
+
+class Keeping:
+    """Of one goroutine. `locate` says where an address lies."""
+
+    def __init__(
+        self, world: World, goroutine: Goroutine, locate: Callable[[int], Location]
+    ) -> None:
+        self._world = world
+        self._goroutine = goroutine
+        self._locate = locate
+
+    def of(self, frame: FrameView) -> FrameKeeper | None:
+        """None for a frame on another stack, or of unknown code."""
+        world, g = self._world, self._goroutine
+        function = world.program.debug.function_at(frame.lookup - world.bias)
+        if function is None or not g.low <= frame.sp < g.high:
+            return None
+        return FrameKeeper(self, frame, world.bias, world.program.function_variables(function))
+
+    @cached_property
+    def collected(self) -> bool:
+        """Whether a collection may have freed anything."""
+        world = self._world
+        try:
+            struct = world.layout.struct("mstats")
+            at = world.roots["memstats"] + struct.offset("numgc")
+            return u64(world.memory, at) & 0xFFFFFFFF != 0
+        except (UnreadableError, KeyError):
+            return True
+
+    def doubt(self, pointer: int, *, adjusted: bool, proven: Callable[[], bool]) -> str:
+        """Why nothing is to be told by a pointer that no map names. `adjusted`: it is part of a
+        variable whose address is taken; `proven`: it is what the code put there."""
+        location, g = self._locate(pointer), self._goroutine
+        if location.kind not in _CHANGES:
+            return ""
+        small = g.high - g.low <= _POOLED
+        if location.kind is Kind.HEAP:
+            kept = not self.collected and (small or adjusted or proven())
+            return "" if kept else f"{_NOT_KEPT} what it leads to"
+        own = location.kind is Kind.GOROUTINE_STACK and location.detail.get("goroutine") == g.id
+        if own and (adjusted or small or proven()):
+            return ""
+        return f"{_NOT_KEPT} it: the stack that it leads into may have moved"
+
+
+class FrameKeeper:
+    """What is known of one frame's words."""
+
+    def __init__(
+        self, keeping: Keeping, frame: FrameView, bias: int, about: FunctionVariables
+    ) -> None:
+        self._keeping, self._frame, self._about = keeping, frame, about
+        self._pc = frame.pc - bias
+
+    def lost(self, address: int, pointer: int) -> str:
+        place = address - self._frame.cfa
+        if not pointer or self._is_kept(self._about.kept, place):
+            return ""
+        return self._keeping.doubt(
+            pointer,
+            adjusted=self._about.kept.is_adjusted(place) and not self._is_dead(),
+            proven=lambda: self._is_own_address(place, pointer),
+        )
+
+    def _is_kept(self, kept: KeptWords, place: int) -> bool:
+        frame = self._frame
+        if not (frame.innermost or frame.interrupted):
+            return kept.at_call(place, self._pc)
+        if frame.faulted and not kept.after_fault(place):
+            return False
+        return kept.since_calls(place, self._pc)
+
+    def _is_dead(self) -> bool:
+        """Whether it faulted and goes on nowhere: then nothing in it is adjusted."""
+        return self._frame.faulted and not self._about.goes_on
+
+    def _is_own_address(self, place: int, pointer: int) -> bool:
+        """Whether the code put an address of this very frame there, which is that one."""
+        return self._about.address_at(place, self._pc) == pointer - self._frame.cfa

@@ -1,0 +1,96 @@
+"""Pointers that nothing uses any more: what they lead to may be freed, and they are not adjusted
+when the stack moves. What is told by them is what the program put there, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+import goprobe
+from goprobe.model.value import Variable
+from tests.support.gdb import gdbs
+from tests.support.go import build, matrix
+
+UNOPTIMIZED = ("-gcflags=all=-N -l",)
+SOURCE = Path(__file__).parents[2] / "testdata" / "variables" / "dead.go"
+NODES = "{n:1 next:0x"
+TRUTH = {
+    "main.moved": {
+        "local": "8", "later": "8", "array": "[1 2 3 4]", "own": '{left:nil label:"own" n:5}',
+        "at": "8", "kept": "8", "list": "[2 3]", "one": '{left:nil label:"own" n:5}',
+        "face": '{left:nil label:"own" n:5}', "count": "main.moved.func1",
+    },
+    "main.freed": {
+        "letters": "[97 98 99]", "first": NODES, "text": "abc!", "list": "[4 5 3]",
+        "table": 'map["abc!":6]', "queue": "chan int", "both": '{left:0x', "face": "{left:0x",
+        "total": "9", "add": "main.freed.func1", "last": "{n:3 next:nil}",
+    },
+    "main.broken": {
+        "none": "nil", "out": "8", "local": "7", "at": "7", "first": "{n:1 next:nil}",
+    },
+}  # fmt: skip
+
+pytestmark = [
+    pytest.mark.parametrize("go", matrix()),
+    pytest.mark.parametrize("flags", [UNOPTIMIZED, ()], ids=["-N -l", "optimised"]),
+]
+
+
+@pytest.fixture(autouse=True)
+def debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOPROBE_GDB", str(gdbs()[0].path))
+
+
+def stops(go: str, flags: tuple[str, ...]) -> Iterator[tuple[int, list[Variable]]]:
+    """Of each call of stop: its number, and the variables of the functions asked about."""
+    with goprobe.launch(str(build(SOURCE, go=go, flags=flags))) as program:
+        for number, stop in enumerate(program.run(breaks=["main.stop"]), 1):
+            mine = [v for v in stop.variables if v.function in TRUTH and v.value is not UNSET]
+            yield number, mine
+
+
+def behind(v: Variable) -> str:
+    """Its value, of a pointer what it points at."""
+    assert v.value is not UNSET
+    if v.data is not UNSET and (v.type.startswith("*") or v.value.text.startswith("0x")):
+        return v.data.text
+    return v.value.text
+
+
+def test_what_is_told_is_what_the_program_put_there(go: str, flags: tuple[str, ...]) -> None:
+    seen = set()
+    for number, variables in stops(go, flags):
+        seen.add(number)
+        for v in variables:
+            if v.name == "two":
+                continue
+            text, truth = behind(v), TRUTH[v.function][v.name]
+            if "unreadable" not in text and "…" not in text:
+                assert text.startswith(truth), (number, v.function, v.name, v.type)
+    assert seen == set(range(1, 7))
+
+
+def test_a_pointer_that_is_told_is_the_address_of_what_it_points_at(
+    go: str, flags: tuple[str, ...]
+) -> None:
+    for number, variables in stops(go, flags):
+        places = {v.name: int(v.address) for v in variables if v.address is not UNSET}
+        for v in variables:
+            target = {"at": "local", "kept": "later", "one": "own"}.get(v.name)
+            if target in places and v.value is not UNSET:
+                assert int(v.value.text, 16) == places[target], (number, v.name)
+
+
+def test_before_anything_moves_or_is_freed_all_is_told(go: str, flags: tuple[str, ...]) -> None:
+    if flags != UNOPTIMIZED:
+        pytest.skip("the optimiser keeps less")
+    told = dict(stops(go, flags))
+    moved = {v.name: behind(v) for v in told[1]}
+    assert TRUTH["main.moved"].items() <= moved.items()
+    still = {v.name: behind(v) for v in told[2]}
+    assert {"kept": "8", "later": "8", "local": "8"}.items() <= still.items()
+    kept = {v.name: behind(v) for v in told[5] if v.function == "main.freed"}
+    assert kept["last"] == "{n:3 next:nil}"
