@@ -87,6 +87,11 @@ func freed(letters []byte) {
 	add := func() int { total++; return total }
 	see(first, text, list, table, queue, both, face, add)
 	last := &node{3, nil}
+	var many [80]*node
+	for i := range many {
+		many[i] = &node{i, nil}
+	}
+	see(many[70])
 	stop(4)
 	collect()
 	stop(5)

@@ -65,7 +65,7 @@ def test_what_is_told_is_what_the_program_put_there(go: str, flags: tuple[str, .
     for number, variables in stops(go, flags):
         seen.add(number)
         for v in variables:
-            if v.name == "two":
+            if v.name in ("two", "many", "i"):
                 continue
             text, truth = behind(v), TRUTH[v.function][v.name]
             if "unreadable" not in text and "…" not in text:
@@ -94,3 +94,15 @@ def test_before_anything_moves_or_is_freed_all_is_told(go: str, flags: tuple[str
     assert {"kept": "8", "later": "8", "local": "8"}.items() <= still.items()
     kept = {v.name: behind(v) for v in told[5] if v.function == "main.freed"}
     assert kept["last"] == "{n:3 next:nil}"
+
+
+def test_a_script_follows_no_such_pointer_either(go: str, flags: tuple[str, ...]) -> None:
+    if flags != UNOPTIMIZED:
+        pytest.skip("the optimiser keeps less")
+    with goprobe.launch(str(build(SOURCE, go=go, flags=flags))) as program:
+        stop = next(s for n, s in enumerate(program.run(breaks=["main.stop"]), 1) if n == 5)
+        assert "unreadable" in str(stop["first"].py)
+        for pointer in (stop["first"], stop["many"][70]):
+            with pytest.raises(goprobe.UsageError, match="no field"):
+                _ = pointer.n
+            assert "unreadable" in str(pointer.py)

@@ -87,7 +87,8 @@ def _named(view: StopView, type_name: str) -> GoType:
 
 def _element(view: StopView, name: str, go_type: GoType, address: int) -> Element:
     try:
-        made = view.decoder.decode(go_type, InMemory(view.world.memory, address))
+        place = InMemory(view.world.memory, address, view.keeper_at(address))
+        made = view.decoder.decode(go_type, place)
     except UnreadableError as error:
         raise UsageError(f"cannot read a {go_type.name} at {address:#x}: {error}") from None
     return view.element(name, go_type, address, made)

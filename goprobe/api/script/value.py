@@ -18,6 +18,7 @@ from goprobe.model.value import Data, Element
 from goprobe.runtime.values.text import escape
 
 _AT_ONCE = 256  # elements of one question
+_UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
 _DEPTH = 16  # of what `py` makes
 
@@ -68,6 +69,8 @@ class Value(Known):
         if parts:
             return {p.name: self._of(p)._python(depth - 1) for p in parts}
         data = self.data
+        if data and data.text.startswith(_UNREADABLE):
+            return data.text
         if data and data.type is not UNSET:
             return self._again(data)._python(depth - 1)
         return scalar if scalar is not None else text
@@ -191,6 +194,8 @@ class Value(Known):
     def _again(self, data: Data) -> Value:
         """What a pointer leads to, read anew from there on."""
         assert data.type is not UNSET
+        if data.text.startswith(_UNREADABLE):
+            raise UsageError(f"what {self.name} leads to is {data.text}")
         self._alive()
         return self._of(self._driver.value(data.type, int(data.address)))
 

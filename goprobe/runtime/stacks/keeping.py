@@ -7,8 +7,10 @@ goroutine can have become anything else, it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
+
+import msgspec
 
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind, Location
@@ -17,6 +19,7 @@ from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
 from goprobe.runtime.values.keptwords import KeptWords
+from goprobe.runtime.values.storage import Keeper
 from goprobe.runtime.world import World
 
 _POOLED = 32 << 10
@@ -47,6 +50,16 @@ class Keeping:
             return None
         return FrameKeeper(self, frame, world.bias, world.program.function_variables(function))
 
+    def at(self, address: int, frames: Iterable[FrameView]) -> Keeper | None:
+        """Of the frame that an address lies in, or of the one that was passed what lies there."""
+        callee: FrameView | None = None
+        for frame in frames:
+            if not frame.inlined and frame.sp <= address < frame.cfa:
+                found = [self.of(f) for f in (callee, frame) if f is not None]
+                return _AnyOf(tuple(keeper for keeper in found if keeper is not None))
+            callee = callee if frame.inlined else frame
+        return None
+
     @cached_property
     def collected(self) -> bool:
         """Whether a collection may have freed anything."""
@@ -72,6 +85,16 @@ class Keeping:
         if own and (adjusted or small or proven()):
             return ""
         return f"{_NOT_KEPT} it: the stack that it leads into may have moved"
+
+
+class _AnyOf(msgspec.Struct, frozen=True):
+    """A word of one of several frames, of others no word at all."""
+
+    keepers: tuple[FrameKeeper, ...]
+
+    def lost(self, address: int, pointer: int) -> str:
+        told = [keeper.lost(address, pointer) for keeper in self.keepers]
+        return told[-1] if told and all(told) else ""
 
 
 class FrameKeeper:

@@ -34,6 +34,7 @@ from goprobe.runtime.stacks.bindings import (
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.keeping import Keeping
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
+from goprobe.runtime.values.assembled import assembled, bytes_of, contiguous, shown
 from goprobe.runtime.values.functionvars import FunctionVariables, frame_offset, named_elsewhere
 from goprobe.runtime.values.pieces import (
     PlacedPiece,
@@ -42,7 +43,7 @@ from goprobe.runtime.values.pieces import (
     leaves,
     placed,
 )
-from goprobe.runtime.values.storage import InBytes, InMemory, Keeper
+from goprobe.runtime.values.storage import InMemory, Keeper
 
 _WORD = 8
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
@@ -253,8 +254,10 @@ class FrameVariables:
         if is_one_word_of_more(self._program.debug.types, go_type, local.locations):
             why = "its debug information tells only one of its words, not which"
             return gone(local, name, go_type, why)
-        keeper = self._keeping.of(frame) if self._keeping else None
-        place = self._assembled(go_type, binding, registers, keeper)
+        keeper = self._keeper(frame)
+        place = assembled(
+            self._program.debug.types, self._memory, go_type, binding, registers, keeper
+        )
         if all(p.piece.constant is not None for p in binding):
             return Binding(
                 local=local,
@@ -264,7 +267,7 @@ class FrameVariables:
                 why="the optimiser made it a constant of the code",
                 place=place,
             )
-        base = _contiguous(binding)
+        base = contiguous(binding)
         if base is not None and not place.missing:
             return Binding(
                 local=local,
@@ -276,7 +279,7 @@ class FrameVariables:
             )
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
             return gone(local, name, go_type, "the optimiser kept none of it")
-        spread = ", ".join(_shown(p.piece) for p in binding)
+        spread = ", ".join(shown(p.piece) for p in binding)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         if not names:  # at no one address: not live, the contract has no nearer word for it
             why = f"the optimiser keeps its words apart: {spread}"
@@ -322,47 +325,6 @@ class FrameVariables:
         words = tuple(leaves(types, go_type))
         return placed(words, pieces, named_elsewhere(local, words, others))
 
-    def _assembled(
-        self,
-        go_type: GoType,
-        pieces: Sequence[PlacedPiece],
-        registers: Mapping[str, int],
-        keeper: Keeper | None,
-    ) -> InBytes:
-        """The value's bytes; missing are those of words that no piece holds."""
-        data = bytearray(go_type.size)
-        missing = {
-            at
-            for word in leaves(self._program.debug.types, go_type)
-            for at in range(word.offset, word.offset + word.size)
-        }
-        for part in pieces:
-            size = min(part.piece.size or go_type.size, go_type.size - part.offset)
-            raw = self._piece(part.piece, size, registers)
-            if raw is not None and len(raw) >= size:
-                data[part.offset : part.offset + size] = raw[:size]
-                missing.difference_update(range(part.offset, part.offset + size))
-        homes = {
-            part.offset + at: InMemory(self._memory, part.piece.address + at, keeper)
-            for part in pieces
-            if part.piece.address is not None
-            for at in range(0, min(part.piece.size or go_type.size, go_type.size), _WORD)
-        }
-        return InBytes(bytes(data), frozenset(missing), homes=homes)
-
-    def _piece(self, piece: Piece, size: int, registers: Mapping[str, int]) -> bytes | None:
-        if piece.constant is not None:
-            return piece.constant
-        if piece.register:
-            value = registers.get(piece.register)
-            return None if value is None else value.to_bytes(max(16, size), "little")
-        if piece.address is None:
-            return None
-        try:
-            return self._memory.read(piece.address, min(size, 1 << 16))
-        except UnreadableError:
-            return None
-
     def _moved(
         self,
         local: Local,
@@ -371,7 +333,7 @@ class FrameVariables:
         pieces: tuple[Piece, ...],
         registers: Mapping[str, int],
     ) -> Binding:
-        raw = self._piece(pieces[0], 8, registers)
+        raw = bytes_of(self._memory, pieces[0], _WORD, registers)
         target = self._program.debug.types.at(go_type.elem)
         name = local.name[1:]
         pointer = int.from_bytes((raw or b"")[:8], "little")
@@ -384,19 +346,7 @@ class FrameVariables:
                 why="the compiler moved it to the heap; it is not allocated yet",
                 moved=True,
             )
-        keeper = self._keeping.of(frame) if self._keeping else None
-        home = pieces[0].address
-        why = keeper.lost(home, pointer) if keeper and home is not None else ""
-        if why:
-            return Binding(
-                local=local,
-                name=name,
-                type=target,
-                state=State.UNREADABLE,
-                why=f"the frame has an old address of it: {why}",
-                moved=True,
-            )
-        return Binding(
+        made = Binding(
             local=local,
             name=name,
             type=target,
@@ -405,18 +355,14 @@ class FrameVariables:
             place=InMemory(self._memory, pointer),
             moved=True,
         )
+        keeper, home = self._keeper(frame), pieces[0].address
+        if keeper and home is not None and (lost := keeper.lost(home, pointer)):
+            why = f"the frame has an old address of it: {lost}"
+            return replace(made, state=State.UNREADABLE, why=why, place=None)
+        return made
 
-
-def _contiguous(pieces: Sequence[PlacedPiece]) -> int | None:
-    """Where in memory all of them lie as one value."""
-    bases = {None if p.piece.address is None else p.piece.address - p.offset for p in pieces}
-    return bases.pop() if len(bases) == 1 else None
-
-
-def _shown(piece: Piece) -> str:
-    return piece.register or (
-        f"memory at {piece.address:#x}" if piece.address is not None else "nowhere"
-    )
+    def _keeper(self, frame: FrameView) -> Keeper | None:
+        return self._keeping.of(frame) if self._keeping else None
 
 
 def _with_line(local: Local, frame: FrameView) -> Local:

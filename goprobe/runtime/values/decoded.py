@@ -24,6 +24,15 @@ class Limits(msgspec.Struct, frozen=True):
     nodes: int = 5000
     map_scan: int = 1024
 
+    def cut(self, text: str) -> str:
+        return text if len(text) <= self.text else f"{text[: self.text - 1]}…"
+
+    def listed(self, element: GoType, parts: tuple[Element, ...], count: int) -> str:
+        shown = [inline(element, p) for p in parts]
+        if count > len(parts):
+            shown.append(f"… {count - len(parts)} more")
+        return self.cut(f"[{' '.join(shown)}]")
+
 
 class RuntimeTypes(Protocol):
     """What is asked of the runtime's type descriptors."""
@@ -79,6 +88,13 @@ class Walk(msgspec.Struct):
 
     nodes: int
     chain: list[tuple[int, int]] = msgspec.field(default_factory=list)
+
+
+def inline(go_type: GoType, part: Element) -> str:
+    """A part as it reads within the text of the whole: strings are quoted there."""
+    if is_text(go_type, part):
+        return '"' + part.value.text.replace('"', '\\"') + '"'
+    return part.value.text
 
 
 def is_text(go_type: GoType, part: Element) -> bool:

@@ -23,7 +23,7 @@ from goprobe.runtime.values.decoded import (
     Limits,
     RuntimeTypes,
     Walk,
-    is_text,
+    inline,
     with_dynamic,
 )
 from goprobe.runtime.values.gochan import Channel, read_channel
@@ -118,21 +118,12 @@ class Decoder:
         return Decoded(Value(scalar(go_type, place)))
 
     def _safe(
-        self,
-        go_type: GoType,
-        place: Storage,
-        walk: Walk,
-        depth: int,
-        pointer: int = 0,
-        lost: str = "",
+        self, go_type: GoType, place: Storage, walk: Walk, depth: int, pointer: int = 0
     ) -> Decoded:
-        """A part of a value: what cannot be read is said in its text. `pointer` leads there;
-        `lost` is why it need not."""
+        """A part of a value: what cannot be read is said in its text. `pointer` leads there."""
         if walk.nodes <= 0:
             return Decoded(Value("…"))
         try:
-            if lost:
-                raise UnreadableError(pointer, 0, lost)
             if pointer:
                 self._follow(pointer)
             return self._value(go_type, place, walk, depth)
@@ -202,7 +193,7 @@ class Decoder:
             self._follow(pointer, place)
             must_end_in_memory(self._memory, pointer, capacity * element.size, "slice")
         parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
-        text = self._listed(element, parts, length)
+        text = self._limits.listed(element, parts, length)
         size, name = capacity * element.size, f"[{capacity}]{element.name}"
         pointer = 0 if place.lost(0, pointer) else pointer
         data = self._data(pointer, text, size=size, kind=name, elements=parts)
@@ -225,29 +216,13 @@ class Decoder:
         made = self._safe(go_type, place, walk, depth)
         return made.as_element(name, go_type, place.address)
 
-    def _listed(self, element: GoType, parts: tuple[Element, ...], count: int) -> str:
-        shown = [self.inline(element, p) for p in parts]
-        if count > len(parts):
-            shown.append(f"… {count - len(parts)} more")
-        return self._cut(f"[{' '.join(shown)}]")
-
-    def _cut(self, text: str) -> str:
-        limit = self._limits.text
-        return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-    def inline(self, go_type: GoType, part: Element) -> str:
-        """A part as it reads within the text of the whole: strings are quoted there."""
-        if is_text(go_type, part):
-            return '"' + part.value.text.replace('"', '\\"') + '"'
-        return part.value.text
-
     def _array(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         element = self._types.at(go_type.elem)
         if go_type.size:
             place.look()
         parts = self._run(element, place, go_type.count, walk, depth)
         return Decoded(
-            Value(self._listed(element, parts, go_type.count), len=go_type.count),
+            Value(self._limits.listed(element, parts, go_type.count), len=go_type.count),
             elements=parts or UNSET,
         )
 
@@ -264,8 +239,10 @@ class Decoder:
                 member.name, part_type, place.part(member.offset, part_type.size), walk, depth + 1
             )
             parts.append(part)
-            shown.append(f"{member.name}:{self.inline(part_type, part)}")
-        return Decoded(Value(self._cut(f"{{{' '.join(shown)}}}")), elements=tuple(parts) or UNSET)
+            shown.append(f"{member.name}:{inline(part_type, part)}")
+        return Decoded(
+            Value(self._limits.cut(f"{{{' '.join(shown)}}}")), elements=tuple(parts) or UNSET
+        )
 
     # Pointers and interfaces
 
@@ -301,15 +278,16 @@ class Decoder:
         link = (pointer, target.offset)
         if target.kind is GoKind.INVALID:
             raise NotGoError(f"the debug information does not describe {target.name}")
-        if link in walk.chain:
+        if lost and target.size:
+            made = Decoded(Value(f"unreadable: {lost}"))
+        elif link in walk.chain:
             made = Decoded(Value("… (a cycle: this value again)"))
         elif depth >= self._limits.depth:
             made = Decoded(Value("…" if target.size else "{}"))
         else:
             walk.chain.append(link)
             used = pointer if target.size else 0  # of what has no size nothing is read
-            place = InMemory(self._memory, pointer)
-            made = self._safe(target, place, walk, depth + 1, used, lost if used else "")
+            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, used)
             walk.chain.pop()
         return made.as_data(target, Address(pointer), self._locate(pointer))
 
@@ -354,7 +332,7 @@ class Decoder:
         walk.chain.pop()
         if count > len(parts):
             shown.append(f"… {count - len(parts)} more")
-        text = self._cut(f"map[{' '.join(shown)}]")
+        text = self._limits.cut(f"map[{' '.join(shown)}]")
         data = self._data(pointer, text, size=header.size, kind=header.name, elements=parts)
         return Decoded(Value(text, len=count), data)
 
@@ -369,10 +347,10 @@ class Decoder:
             key = self._element(
                 "key", entry.key_type, InMemory(self._memory, entry.key), walk, depth + 1
             )
-            name = self.inline(entry.key_type, key)
+            name = inline(entry.key_type, key)
             place = InMemory(self._memory, entry.value)
             part = self._element(name, entry.value_type, place, walk, depth + 1)
-            entries.append((f"{name}:{self.inline(entry.value_type, part)}", part))
+            entries.append((f"{name}:{inline(entry.value_type, part)}", part))
         entries.sort(key=lambda pair: natural(pair[1].name))
         entries = entries[: self._limits.elements]
         return [text for text, _ in entries], tuple(part for _, part in entries)
