@@ -120,7 +120,7 @@ def _states(report: object) -> dict[str, Mapping[object, object]]:
         case GoroutinesReport():
             return {
                 "states": _told({g.id: g.status for g in report.goroutines}),
-                "waits": _told({g.id: g.wait_reason for g in report.goroutines}),
+                "waits": _alike({g.id: g.wait_reason for g in report.goroutines}),
             }
         case WhereReport():
             return {"kinds of memory": {p.address: p.kind.value for p in report.locations}}
@@ -130,6 +130,14 @@ def _states(report: object) -> dict[str, Mapping[object, object]]:
                 sizes[region.kind.value] += region.size
             return {"map": sizes}
     return {}
+
+
+def _alike(reasons: Mapping[int, str]) -> Mapping[object, object]:
+    """Which goroutines wait for the same reason: its words stand nowhere else."""
+    members: dict[str, list[int]] = {}
+    for about, reason in _told(reasons).items():
+        members.setdefault(str(reason), []).append(int(str(about)))
+    return {about: f"as {ids[0]} does" for ids in members.values() for about in ids}
 
 
 def _functions(report: object) -> dict[str, Mapping[object, object]]:

@@ -15,6 +15,7 @@ from goprobe.analysis.locate.where import where
 from goprobe.binary.dwarf.dieindex import AT_TYPE, integer
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.format import FUNCDATA_INL_TREE, INLINED, PCDATA_INL_TREE_INDEX
 from goprobe.runtime.image.program import GoProgram
 from goprobe.target.core import open_core
 from scripts.fuzzing.layout import Part, layout_of
@@ -219,3 +220,56 @@ def test_a_line_table_that_the_symbols_contradict_is_told_to(
     assert any("the symbol table runtime.gopark" in doubt for doubt in located.doubts)
     honest = goroutines(open_core(str(stood.core), str(stood.binary)))
     assert honest.doubts == ()
+
+
+def _table_at(elf: ElfFile, binary: Bytes, address: int) -> int:
+    """Where in the file something of the line table, or of what it points to, lies."""
+    section = next(s for s in elf.sections if 0 <= address - s.address < s.size)
+    return binary.part(section.name).at + address - section.address
+
+
+@pytest.mark.parametrize("how", ["another", "within", "outside"])
+def test_the_name_of_an_inlined_call_is_held_against_the_functions_own(
+    stood: Standing, tmp_path: Path, how: str
+) -> None:
+    binary, whole = Bytes(stood.binary, tmp_path), ElfFile(stood.binary)
+    lines = GoProgram(whole).lines
+    parked = lines.function_named("runtime.gopark")
+    inlined = lines.name_offset("runtime.goparkunlock")
+    assert parked and inlined > 0
+    new = {"another": parked.name_offset, "within": inlined + 3, "outside": 1 << 30}[how]
+    changed = 0
+    for function in lines.functions():
+        runs = lines.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+        for index in range(max(runs.values, default=-1) + 1):
+            if lines.inlined_call(function, index).name_offset == inlined:
+                tree = lines.funcdata(function, FUNCDATA_INL_TREE)
+                at = _table_at(whole, binary, tree + INLINED.size * index) + 4
+                struct.pack_into("<i", binary.data, at, new)
+                changed += 1
+    assert changed
+    report = goroutines(open_core(str(stood.core), str(binary.path())), stacks=True)
+    told = "; ".join(report.doubts)
+    assert {
+        "another": "the line table has runtime.gopark, declared at line ",
+        "within": "the name of the call inlined at 0x",
+        "outside": "",
+    }[how] in told, told
+    names = {frame.function for g in report.groups for frame in g.frames}
+    assert "runtime.goparkunlock" not in names
+
+
+def test_a_function_whose_name_lies_outside_of_the_table(stood: Standing, tmp_path: Path) -> None:
+    binary, whole = Bytes(stood.binary, tmp_path), ElfFile(stood.binary)
+    lines = GoProgram(whole).lines
+    parked = lines.function_named("runtime.gopark")
+    assert parked
+    at = binary.part(".gopclntab").at + lines.header.functab + parked.offset
+    struct.pack_into("<i", binary.data, at + 4, 1 << 30)
+    report = goroutines(open_core(str(stood.core), str(binary.path())), stacks=True)
+    assert "runtime.gopark" not in {frame.function for g in report.groups for frame in g.frames}
+    assert any("a name lies outside of it" in doubt for doubt in report.doubts), report.doubts
+    struct.pack_into("<I", binary.data, at, 1)  # nor does its entry fit the index
+    program = GoProgram(ElfFile(binary.path()))
+    assert program.lines.function_name_at(parked.entry) == ""
+    assert program.lines.function_name_at(lines.low) == lines.function(0).name

@@ -55,6 +55,17 @@ def test_of_a_damaged_file_more_can_be_known() -> None:
         _of_files(listed, renamed)
     _of_files(listed, renamed, symbols=False)  # a byte of a name stands nowhere else
     _of_files(listed, replace(listed, goroutines=(replace(first, function=""), *rest)))
+    waiting = [g for g in listed.goroutines if g.wait_reason]
+    others = tuple(g for g in listed.goroutines if not g.wait_reason)
+    reasons = sorted({g.wait_reason for g in waiting})
+    assert len(reasons) > 2
+    called = dict(zip(reasons, "XYZABCDEFGH", strict=False))
+    words = tuple(replace(g, wait_reason=called[g.wait_reason]) for g in waiting)
+    _of_files(listed, replace(listed, goroutines=others + words))  # nor do those stand elsewhere
+    wrong = next(reason for reason in reasons if reason != waiting[0].wait_reason)
+    mixed = replace(waiting[0], wait_reason=wrong)
+    with pytest.raises(SilentError, match="waits"):
+        _of_files(listed, replace(listed, goroutines=(*others, mixed, *waiting[1:])))
     elsewhere = replace(first, status="dead")
     with pytest.raises(SilentError, match="states"):
         _of_files(listed, replace(listed, goroutines=(elsewhere, *rest)))

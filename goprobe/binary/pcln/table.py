@@ -16,6 +16,7 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 
 from goprobe.binary.pcln.format import (
@@ -135,9 +136,12 @@ class LineTable:
         return self.text + self._entries[-1]
 
     def function_name_at(self, pc: int) -> str:
-        """The name of the function that a link-time address lies in, "" for none."""
-        function = self.function_at(pc)
-        return function.name if function else ""
+        """The name of the function that a link-time address lies in, "" for none, and where the
+        table is corrupt."""
+        with suppress(UnreadableError):
+            function = self.function_at(pc)
+            return function.name if function else ""
+        return ""
 
     def function_at(self, pc: int) -> Function | None:
         """The function whose code holds `pc`; None outside of Go's text."""
@@ -160,7 +164,7 @@ class LineTable:
         return (self.function(index) for index in range(self.header.functions))
 
     @cached_property
-    def _name_offsets(self) -> array[int]:
+    def name_offsets(self) -> array[int]:
         """The name of every function, in address order; -1 for those that lie outside."""
         unpack, funcs, last = struct.Struct("<i").unpack_from, self._funcs, len(self._funcs) - 8
         if max(self._offsets) <= last:
@@ -181,7 +185,7 @@ class LineTable:
 
     def functions_named(self, name: str) -> list[Function]:
         """The functions of exactly this symbol name (a plugin or ABI wrapper may share one)."""
-        offset, known, at = self.name_offset(name), self._name_offsets, -1
+        offset, known, at = self.name_offset(name), self.name_offsets, -1
         functions: list[Function] = []
         for _ in range(known.count(offset) if offset >= 0 else 0):
             at = known.index(offset, at + 1)
@@ -193,7 +197,7 @@ class LineTable:
 
     def names(self) -> Iterator[str]:
         """The names of all functions with code of their own."""
-        known = dict.fromkeys(self._name_offsets)
+        known = dict.fromkeys(self.name_offsets)
         return (self.name_at(offset) for offset in known if offset >= 0)
 
     def name_at(self, offset: int) -> str:
@@ -266,6 +270,19 @@ class LineTable:
         raw = self.read_funcdata(tree + INLINED.size * index, INLINED.size)
         return InlinedCall(*INLINED.unpack(raw))
 
+    def inlined_calls(self, function: Function, pc: int) -> Iterator[InlinedCall]:
+        """The calls inlined one into another at `pc`, innermost first."""
+        indices = self.runs(self._pcdata_offset(function, PCDATA_INL_TREE_INDEX))
+        at = pc
+        for _ in range(INLINE_DEPTH_LIMIT if self.gofunc else 0):
+            index = indices.value(at - function.entry)
+            if index < 0:
+                return
+            self._budget.spend(STEP)
+            call = self.inlined_call(function, index)
+            yield call
+            at = function.entry + call.parent_pc
+
     def inline_stack(self, function: Function, pc: int) -> list[SourceFrame]:
         """The functions of the source that stand at `pc`, innermost first, `function` last.
 
@@ -274,21 +291,13 @@ class LineTable:
         """
         frames: list[SourceFrame] = []
         at = pc
-        try:
-            indices = self.runs(self._pcdata_offset(function, PCDATA_INL_TREE_INDEX))
-            while len(frames) < INLINE_DEPTH_LIMIT and self.gofunc:
-                index = indices.value(at - function.entry)
-                if index < 0:
-                    break
-                self._budget.spend(STEP)
-                call = self.inlined_call(function, index)
+        with suppress(UnreadableError):
+            for call in self.inlined_calls(function, pc):
                 name = self.name_at(call.name_offset)
                 position = self.position(function, at)
                 wrapper = call.func_id == self._wrapper_id
                 frames.append(SourceFrame(name, *position, True, call.start_line, wrapper))
                 at = function.entry + call.parent_pc
-        except UnreadableError:
-            pass
         position = self.position(function, at)
         wrapper = function.func_id == self._wrapper_id
         frames.append(SourceFrame(function.name, *position, False, function.start_line, wrapper))

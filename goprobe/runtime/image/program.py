@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 from pathlib import PurePath
 
 from goprobe.binary.cache import cached, room_of
@@ -18,6 +19,7 @@ from goprobe.binary.elf.functionsymbols import FunctionSymbols
 from goprobe.binary.elf.parts import Derived
 from goprobe.binary.pcln.find import open_line_table
 from goprobe.binary.pcln.format import Function
+from goprobe.binary.pcln.soundness import misnamed
 from goprobe.binary.pcln.table import LineTable
 from goprobe.binary.release import build_info
 from goprobe.binary.stretches import Stretches
@@ -95,18 +97,28 @@ class GoProgram:
 
     @property
     def contradictions(self) -> tuple[str, ...]:
-        """What the line table has told otherwise than the symbol table, of what was looked up. Not
-        to be asked for while a process stands: it takes milliseconds."""
-        symbols = FunctionSymbols(self.elf) if self._looked_up else None
-        contradictions: list[str] = []
+        """What the line table has told otherwise than the symbol table, or than it tells itself
+        elsewhere, of what was looked up. Not to be asked for while a process stands: it takes
+        milliseconds."""
+        said = (f"{self.elf.shown_as} contradicts itself: {told}" for told in self._contradicted())
+        return tuple(islice(said, _MOST_TOLD))
+
+    def _contradicted(self) -> Iterator[str]:
+        if not self._looked_up:
+            return
+        symbols = FunctionSymbols(self.elf)
+        tables: dict[LineTable, list[tuple[int, Function]]] = {}
         for pc, function in self._looked_up.items():
+            tables.setdefault(function.table, []).append((pc, function))
             bias = function.table.text - self.lines.text
-            told = symbols and symbols.contradiction(
-                pc - bias, function.entry - bias, function.name
-            )
-            if told and len(contradictions) < _MOST_TOLD:
-                contradictions.append(f"{self.elf.shown_as} contradicts itself: {told}")
-        return tuple(contradictions)
+            try:
+                told = symbols.contradiction(pc - bias, function.entry - bias, function.name)
+            except UnreadableError as error:
+                told = f"of the function at {pc - bias:#x} {error.why}"
+            if told:
+                yield told
+        for table, spots in tables.items():
+            yield from misnamed(table, spots)
 
     def looked_up(self, pc: int, function: Function) -> None:
         """That a process's line table has this function at `pc` was told."""
