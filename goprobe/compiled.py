@@ -7,8 +7,8 @@
 
 Such functions are given arrays, change them, and use nothing but indexes and whole numbers. Where
 there is little to do, or no numba (an optional extra), they run as plain Python; what they do is
-the same. They are compiled once, into the cache; the first time takes some seconds, and `announce`
-is told.
+the same. They are compiled once, into the cache: up to 3 s of processor time (m), of which
+`first_time` tells.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import importlib.util
 import resource
 from collections.abc import Callable, MutableSequence
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,13 @@ class Loop:
     def __call__(self, *arguments: np.ndarray[Any, np.dtype[Any]] | int) -> int:
         size = max((len(a) for a in arguments if isinstance(a, np.ndarray)), default=0)
         return self.run(*arguments, fast=worth_compiling(size))
+
+    @property
+    def was_compiled(self) -> bool:
+        """Whether it lies in the cache. numba calls folders and files there by a source file's."""
+        source = PurePath(self._function.__code__.co_filename)
+        pattern = f"{source.parent.name}_*/{source.stem}.{self._function.__name__}-*.nbi"
+        return any(cache_folder("loops").glob(pattern))
 
     def run(self, *arguments: np.ndarray[Any, np.dtype[Any]] | int, fast: bool) -> int:
         """Compiled or not, whatever room the arguments have for more."""
@@ -79,10 +87,12 @@ def _available() -> bool:
     return True
 
 
-def announce(size: int, say: Callable[[str], None]) -> None:
-    """Says so where loops over so many numbers are going to be compiled for the first time."""
-    if worth_compiling(size) and not any(cache_folder("loops").iterdir()):
-        say("compiling what works on large heaps (this once; it takes some seconds)")
+def first_time(size: int, loop: Loop) -> str:
+    """What those who wait are to be told where a loop over so many numbers is going to be compiled;
+    "" where it was before."""
+    if not worth_compiling(size) or loop.was_compiled:
+        return ""
+    return " (which is compiled first: this once, it takes some seconds)"
 
 
 def _compiled(function: Callable[..., int]) -> Callable[..., int] | None:

@@ -13,8 +13,8 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from goprobe import compiled
 from goprobe.binary.dwarf.gotypes import GoType, part_at
+from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import u64
@@ -26,6 +26,7 @@ from goprobe.runtime.roots.groups import RootGroup
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.types.bymask import ByMask
 from goprobe.runtime.types.catalog import Catalog, read_catalog
+from goprobe.runtime.types.flowloop import flow
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
 from goprobe.runtime.types.shape import Shape
@@ -60,7 +61,7 @@ class ObjectTypes:
     def find(self, graph: Graph, groups: Sequence[RootGroup]) -> Typing:
         """The type of every object, as far as anything tells it. `graph` has the pointers between
         the objects and from the roots, which are in `groups`."""
-        compiled.announce(len(graph.target), self._say)
+        self._say(f"finding the objects' types{first_time(len(graph.target), flow)}")
         view = self._view(graph, groups)
         typist = Typist(view, self.shapes)
         for rtype, addresses in self._told_by_the_runtime(groups):

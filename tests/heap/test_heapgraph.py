@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +106,41 @@ def test_small_heaps_do_not_wait_for_compiled_code() -> None:
         command = [sys.executable, "-c", _SMALL, str(program.pid)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
+
+
+_FIRST = """
+import resource, sys
+from goprobe import compiled
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.target.live import open_target
+compiled._WORTH_IT = 0
+heap(open_target(int(sys.argv[1])), HeapQuestions(types=True, retained=True), progress=print)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
+"""
+
+
+@pytest.mark.skipif(not compiled.installed(), reason="numba is not installed")
+def test_who_waits_for_the_compiler_is_told_and_does_not_wait_long(tmp_path: Path) -> None:
+    waited = {}
+    with running(build(TESTDATA / "zoo.go")) as program:
+        for which in ("first", "second"):
+            done = subprocess.run(
+                [sys.executable, "-c", _FIRST, str(program.pid)],
+                env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            *told, seconds = done.stdout.splitlines()
+            compiling = [line.partition(" (")[0] for line in told if "compiled first" in line]
+            waited[which] = compiling, float(seconds)
+    assert waited["first"][0] == [
+        "finding who alone keeps each object",
+        "finding the objects' types",
+    ]
+    assert waited["second"][0] == []
+    assert waited["first"][1] < 10  # of processor time
 
 
 def _one_name(graph: HeapGraph, node: int) -> str:

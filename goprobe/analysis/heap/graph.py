@@ -8,12 +8,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe import compiled
+from goprobe.analysis.heap.dominatorloops import semi_nca
 from goprobe.analysis.heap.dominators import Dominators, dominators
 from goprobe.analysis.heap.nodes import Nodes, with_roots
 from goprobe.analysis.heap.reach import Reach, reach
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Progress
 from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.compiled import first_time
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
 from goprobe.runtime.heap.edges import follow
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
@@ -129,8 +130,8 @@ class HeapGraph:
     @cached_property
     def dominators(self) -> Dominators:
         nodes = self.nodes
-        compiled.announce(len(nodes.target), self.progress)
-        self.progress("finding who alone keeps each object")
+        waits = first_time(len(nodes.target), semi_nca)
+        self.progress(f"finding who alone keeps each object{waits}")
         return dominators(nodes.first, nodes.target, nodes.root)
 
     @cached_property
@@ -160,7 +161,6 @@ class HeapGraph:
     @cached_property
     def typing(self) -> Typing:
         nodes = self.nodes
-        self.progress("finding the objects' types")
         pointers = Graph(nodes.first, nodes.offset, nodes.target, nodes.into)
         return self._types.find(pointers, nodes.groups)
 
