@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from goprobe.process.proc.headroom import gauges, headroom
-from tests.support.cgroups import memory_cgroup
+from tests.support.cgroups import contained, enter, is_version_2, memory_cgroup
 
 ASK = """
 import os, resource, sys
@@ -49,6 +52,69 @@ def test_a_memory_cgroup() -> None:
         assert (200 << 20) < size <= 300 << 20 and cgroup.name in what
 
 
+SEE = """
+import sys
+from goprobe.process.proc.headroom import gauges
+for gauge in gauges(int(sys.argv[1])):
+    if gauge.left() < 1 << 50:
+        print(gauge.left() >> 20, gauge.what)
+"""
+
+
+def test_from_another_container() -> None:
+    """As with `kubectl debug --target`: the same pids, and each sees its own cgroup alone."""
+    with memory_cgroup(300) as its, memory_cgroup(900) as ours:
+        with subprocess.Popen(
+            [*contained(its), "sleep", "60"], preexec_fn=partial(enter, its)
+        ) as target:
+            try:
+                while b"sleep" not in Path(f"/proc/{target.pid}/cmdline").read_bytes():
+                    time.sleep(0.01)
+                see = [sys.executable, "-c", SEE, str(target.pid)]
+                inside = subprocess.run(
+                    [*contained(ours), *see],
+                    preexec_fn=partial(enter, ours),
+                    capture_output=True,
+                    text=True,
+                )
+                outside = subprocess.run(see, capture_output=True, text=True)
+            finally:
+                target.kill()
+        container = [line.split(" ", 1) for line in inside.stdout.splitlines()]
+        assert [what for _, what in container] == [
+            "this machine",
+            "the memory cgroup of its container",
+        ], inside
+        assert 250 < int(container[1][0]) <= 300
+        assert any(its.name in line for line in outside.stdout.splitlines()), outside
+        assert "container" not in outside.stdout  # it is the same one, seen twice
+
+
+def test_version_2_for_real() -> None:
+    """All tests that use `memory_cgroup` are of whichever version this machine has."""
+    with tempfile.TemporaryDirectory() as folder:
+        mounted = f"mount -t cgroup2 x {folder} && cat {folder}/cgroup.controllers"
+        done = subprocess.run(["unshare", "-Cm", "sh", "-c", mounted], capture_output=True)
+    if b"memory" not in done.stdout.split():
+        pytest.skip(
+            "cgroup v2 does not control memory on this machine: that goprobe reads it is known "
+            "of files of that shape alone"
+        )
+    with memory_cgroup(300) as cgroup:
+        assert is_version_2(cgroup), "memory is controlled by version 2, and a cgroup has no limit"
+
+
+def test_what_is_no_file_of_the_kernels_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In /proc/PID/root/sys/fs/cgroup may be what the process put there."""
+    for name in ("memory/memory.limit_in_bytes", "memory.max", "unified/memory.max"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        os.mkfifo(tmp_path / name)
+    monkeypatch.setattr("goprobe.process.proc.memorycgroups.CGROUPS", tmp_path)
+    assert [gauge.what for gauge in gauges(os.getpid())] == ["this machine"]
+
+
 def test_cgroups_of_a_process_that_is_gone() -> None:
     assert [gauge.what for gauge in gauges(1 << 22)] == ["this machine"]
 
@@ -64,7 +130,7 @@ def test_cgroups_of_version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         pytest.skip("no cgroup of version 2 here, not even without controllers")
     folder = tmp_path / paths[0].lstrip("/") if paths[0] != "/" else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr("goprobe.process.proc.headroom._CGROUPS", tmp_path)
+    monkeypatch.setattr("goprobe.process.proc.memorycgroups.CGROUPS", tmp_path)
 
     def found(**files: object) -> list[tuple[int, int]]:
         for name, text in files.items():

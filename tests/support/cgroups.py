@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ _KINDS = (("memory", "memory.limit_in_bytes"), (".", "memory.max"), ("unified", 
 def memory_cgroup(mib: int) -> Iterator[Path]:
     """The folder of a cgroup that holds so much. Whoever is in it has to be ended in the `with`."""
     for root, limit in _KINDS:
-        folder = Path("/sys/fs/cgroup") / root / f"goprobe-test-{os.getpid()}"
+        folder = Path("/sys/fs/cgroup") / root / f"goprobe-test-{os.getpid()}-{mib}"
         try:
             folder.mkdir()
         except OSError:
@@ -38,6 +39,31 @@ def memory_cgroup(mib: int) -> Iterator[Path]:
 def enter(folder: Path) -> None:
     """Move ourselves into it: for a child between fork and exec."""
     (folder / "cgroup.procs").write_text(str(os.getpid()))
+
+
+_MOUNT_1 = (
+    "mount -t tmpfs x /sys/fs/cgroup && mkdir /sys/fs/cgroup/memory && "
+    "mount -t cgroup -o memory x /sys/fs/cgroup/memory"
+)
+_MOUNT_2 = "mount -t cgroup2 x /sys/fs/cgroup"
+
+
+def is_version_2(folder: Path) -> bool:
+    return (folder / "memory.max").exists()
+
+
+def contained(folder: Path) -> list[str]:
+    """What to put before a command for it to see this cgroup, which it is to be in, as a container
+    sees its own: as the root of all."""
+    mount = _MOUNT_2 if is_version_2(folder) else _MOUNT_1
+    prefix = ["unshare", "-Cm", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    tried = subprocess.run([*prefix, "true"], capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(
+            "no cgroup namespace can be made here: nothing is known of goprobe in another "
+            f"container than the target ({tried.stderr.strip()})"
+        )
+    return prefix
 
 
 def killed(folder: Path) -> int:

@@ -92,9 +92,9 @@ def _check_memory(pid: int, status: dict[str, str], beside: int) -> None:
     """What the process writes while the child is there is copied: there must be room for all that
     it has. It may rewrite that faster than the child could be ended (m: 400 MiB in 0.2 s)."""
     wanted = _RESERVE + int((status.get("RssAnon") or "0").split()[0]) * 1024
-    ours = {gauge.what for gauge in gauges(os.getpid())}
+    ours = {gauge.key for gauge in gauges(os.getpid())}
     for gauge in gauges(pid):
-        need = wanted + (beside if gauge.what in ours else 0)
+        need = wanted + (beside if gauge.key in ours else 0)
         left = gauge.left()
         if left < need:
             raise NoForkError(

@@ -19,7 +19,8 @@ from typing import NoReturn
 
 from goprobe.process.guardian import guardpage
 from goprobe.process.guardian.guardpage import GuardPage
-from goprobe.process.proc.headroom import Gauge, gauges
+from goprobe.process.proc.gauge import Gauge
+from goprobe.process.proc.headroom import gauges
 
 _TICK, _TICK_FOR_OURSELVES, _TICK_FOR_COPIES = 0.1, 0.01, 0.005
 _PATIENCE = 1.0  # that a target stands while we are stopped

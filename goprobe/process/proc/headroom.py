@@ -8,43 +8,15 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
+from goprobe.process.proc.gauge import UNBOUNDED, Gauge, Headroom
+from goprobe.process.proc.memorycgroups import FLOOR, cgroups_of
 from goprobe.process.proc.procfs import PAGE_SIZE
 
-_CGROUPS = Path("/sys/fs/cgroup")
-_UNBOUNDED = 1 << 62
-_CGROUP_FLOOR = 32 << 20
-_FOR_A_GROUP = 3
 _MACHINES_PART, _MACHINES_MOST = 64, 128 << 20
-_TEXT_LIMIT = 1 << 16
-
-
-class Headroom(msgspec.Struct, frozen=True):
-    """`bytes` that are left, and of `what`."""
-
-    bytes: int
-    what: str
-
-
-class Gauge:
-    """What bounds a process, to be read again and again. Below `floor` bytes it is in danger."""
-
-    def __init__(self, what: str, floor: int, left: Callable[[int], int]) -> None:
-        self.what = what
-        self.floor = floor
-        self._left = left
-
-    def left(self, enough: int = _UNBOUNDED) -> int:
-        """Bytes. With less than `enough` what is only cached counts, too: it costs time."""
-        return max(self._left(enough), 0)
-
-    def read(self) -> Headroom:
-        return Headroom(self.left(), self.what)
 
 
 def headroom(pid: int = 0) -> Headroom:
@@ -56,7 +28,7 @@ def headroom(pid: int = 0) -> Headroom:
 
 def gauges(pid: int) -> tuple[Gauge, ...]:
     """The machine, and every memory cgroup above a process."""
-    return (_machine(), *_of_cgroups(pid))
+    return (_machine(), *cgroups_of(pid))
 
 
 def first_victim(pid: int = 0) -> None:
@@ -70,8 +42,9 @@ def _machine() -> Gauge:
     """What the kernel would give without swapping (MemAvailable)."""
     return Gauge(
         "this machine",
-        min(max(_CGROUP_FLOOR, _meminfo("MemTotal", 0) // _MACHINES_PART), _MACHINES_MOST),
-        lambda _: _meminfo("MemAvailable", _UNBOUNDED),
+        min(max(FLOOR, _meminfo("MemTotal", 0) // _MACHINES_PART), _MACHINES_MOST),
+        lambda _: _meminfo("MemAvailable", UNBOUNDED),
+        ("", 0),
     )
 
 
@@ -93,96 +66,3 @@ def _of_limits() -> Iterator[Headroom]:
         limit, _ = resource.getrlimit(kind)
         if limit != resource.RLIM_INFINITY:
             yield Headroom(max(limit - int(used) * PAGE_SIZE, 0), f"goprobe's own limit ({name})")
-
-
-class _Names(msgspec.Struct, frozen=True):
-    """Of the files in a cgroup's folder; `cached` is a line of memory.stat."""
-
-    limit: str
-    used: str
-    cached: str
-
-
-_VERSION1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_VERSION2 = (
-    _Names("memory.max", "memory.current", "inactive_file"),
-    _Names("memory.high", "memory.current", "inactive_file"),
-)
-
-
-def _folders(pid: int) -> Iterator[tuple[Path, str, _Names]]:
-    """Where the memory cgroup of a process may be: below which root, and what its files are."""
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if not controllers:
-            for root in (_CGROUPS, _CGROUPS / "unified"):
-                yield from ((root, path, names) for names in _VERSION2)
-        elif "memory" in controllers.split(","):
-            yield _CGROUPS / "memory", path, _VERSION1
-
-
-def _of_cgroups(pid: int) -> Iterator[Gauge]:
-    for root, path, names in _folders(pid):
-        yield from _above(root, path, names)
-
-
-def _above(root: Path, path: str, names: _Names) -> Iterator[Gauge]:
-    """Of a cgroup and all that it lies in."""
-    here = root / path.lstrip("/")
-    for folder in (here, *here.parents):
-        with suppress(OSError, ValueError):  # no such controller here, or "max"
-            _read(folder / names.limit), _read(folder / names.used)
-            name = f"the memory cgroup {folder.relative_to(root)}"
-            yield Gauge(name, _floor_of(folder), _left_in(folder, names))
-        if folder == root:
-            return
-
-
-def _floor_of(folder: Path) -> int:
-    """Where the kernel ends a whole cgroup for want of memory, nobody in it is the first victim:
-    so it must not come to that."""
-    with suppress(OSError, ValueError):
-        if _read(folder / "memory.oom.group"):
-            return _CGROUP_FLOOR * _FOR_A_GROUP
-    return _CGROUP_FLOOR
-
-
-def _left_in(folder: Path, names: _Names) -> Callable[[int], int]:
-    """What of files is only cached would be given up."""
-
-    def left(enough: int) -> int:
-        try:
-            left_over = _read(folder / names.limit) - _read(folder / names.used)
-        except (OSError, ValueError):
-            return _UNBOUNDED
-        return (
-            left_over
-            if left_over >= enough
-            else left_over + _stat(folder / "memory.stat", names.cached)
-        )
-
-    return left
-
-
-def _read(path: Path) -> int:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return int(os.read(file, 64))
-    finally:
-        os.close(file)
-
-
-def _stat(path: Path, key: str) -> int:
-    with suppress(OSError, ValueError):
-        with open(path) as file:
-            text = file.read(_TEXT_LIMIT)
-        for line in text.splitlines():
-            name, _, value = line.partition(" ")
-            if name == key:
-                return int(value)
-    return 0

@@ -1,0 +1,168 @@
+"""The memory cgroups that a process is in, of either version, and what they have left.
+
+A process's cgroup need not be visible where we look: in a container it is seen below the root of a
+cgroup namespace (cgroup_namespaces(7)), and one that is beside ours, as another container's in the
+same pod, begins with "/.." in /proc/PID/cgroup. So where a process has a view of its own that is
+looked at, too, through /proc/PID/root: what is mounted there has its container's limits at its
+root. That is its to fill: nothing but regular files is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from goprobe.process.proc.gauge import UNBOUNDED, Gauge
+
+CGROUPS = Path("/sys/fs/cgroup")
+FLOOR = 32 << 20
+_FOR_A_GROUP = 3
+_TEXT_LIMIT = 1 << 16
+_OUTSIDE = ".."
+
+
+class _Names(msgspec.Struct, frozen=True):
+    """Of the files in a cgroup's folder; `cached` is a line of memory.stat."""
+
+    limit: str
+    used: str
+    cached: str
+
+
+_VERSION1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_VERSION2 = (
+    _Names("memory.max", "memory.current", "inactive_file"),
+    _Names("memory.high", "memory.current", "inactive_file"),
+)
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Where a cgroup may be: below which root, whose that is, and what its files are called."""
+
+    root: Path
+    path: str
+    whose: str
+    names: _Names
+
+
+def cgroups_of(pid: int) -> Iterator[Gauge]:
+    """Every memory cgroup above a process, each once, as far as they can be seen."""
+    seen: set[tuple[str, int]] = set()
+    for place in _places(pid):
+        for gauge in _above(place):
+            if gauge.key not in seen:
+                seen.add(gauge.key)
+                yield gauge
+
+
+def _places(pid: int) -> Iterator[_Place]:
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        for root, whose in _views(pid):
+            inside = _seen_from(root, path)
+            if inside is None:
+                continue
+            if not controllers:
+                for at in (root, root / "unified"):
+                    yield from (_Place(at, inside, whose, names) for names in _VERSION2)
+            elif "memory" in controllers.split(","):
+                yield _Place(root / "memory", inside, whose, _VERSION1)
+
+
+def _views(pid: int) -> Iterator[tuple[Path, str]]:
+    """Ours, and the process's own where that is another."""
+    yield CGROUPS, "this"
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
+            yield Path(f"/proc/{pid}/root") / CGROUPS.relative_to("/"), "its"
+
+
+def _seen_from(root: Path, path: str) -> str | None:
+    """A cgroup's path below a root. What is outside of our namespace is nowhere below our own; the
+    process's own has it at the rest of the path (the machine's), or at its root (a container's)."""
+    parts = path.strip("/").split("/")
+    if _OUTSIDE not in parts:
+        return path
+    return None if root == CGROUPS else "/".join(p for p in parts if p != _OUTSIDE)
+
+
+def _above(place: _Place) -> Iterator[Gauge]:
+    """Of a cgroup and all that it lies in."""
+    here = place.root / place.path.lstrip("/")
+    for folder in (here, *here.parents):
+        with suppress(OSError, ValueError):  # no such controller here, or "max"
+            _read(folder / place.names.limit), _read(folder / place.names.used)
+            key = place.names.limit, folder.stat().st_ino
+            yield Gauge(_name(folder, place), _floor_of(folder), _left_in(folder, place.names), key)
+        if folder == place.root:
+            return
+
+
+def _name(folder: Path, place: _Place) -> str:
+    if folder == place.root:  # the machine's own has no limit
+        return f"the memory cgroup of {place.whose} container"
+    return f"the memory cgroup {folder.relative_to(place.root)}"
+
+
+def _floor_of(folder: Path) -> int:
+    """Where the kernel ends a whole cgroup for want of memory, nobody in it is the first victim:
+    so it must not come to that."""
+    with suppress(OSError, ValueError):
+        if _read(folder / "memory.oom.group"):
+            return FLOOR * _FOR_A_GROUP
+    return FLOOR
+
+
+def _left_in(folder: Path, names: _Names) -> Callable[[int], int]:
+    """What of files is only cached would be given up."""
+
+    def left(enough: int) -> int:
+        try:
+            left_over = _read(folder / names.limit) - _read(folder / names.used)
+        except (OSError, ValueError):
+            return UNBOUNDED
+        return (
+            left_over
+            if left_over >= enough
+            else left_over + _stat(folder / "memory.stat", names.cached)
+        )
+
+    return left
+
+
+def _read(path: Path) -> int:
+    return int(_text(path, 64))
+
+
+def _stat(path: Path, key: str) -> int:
+    with suppress(OSError, ValueError):
+        for line in _text(path, _TEXT_LIMIT).splitlines():
+            name, _, value = line.partition(b" ")
+            if name == key.encode():
+                return int(value)
+    return 0
+
+
+def _text(path: Path, limit: int) -> bytes:
+    """What is no regular file is not even opened: that may do something (a FIFO, a device)."""
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(place).st_mode):
+            return b""
+        file = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    finally:
+        os.close(place)
+    try:
+        return os.read(file, limit)
+    finally:
+        os.close(file)
