@@ -10,6 +10,15 @@ The public names are those of `__all__`; they are loaded when first used.
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and "goprobe" in sys.orig_argv:
+    # `python -m goprobe` is looking for __main__, which does the same for all other ways.
+    import _signal  # type: ignore[import-not-found]
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 TYPE_CHECKING = False  # not from typing, which takes 30 ms in which a Ctrl-C would be told of
 if TYPE_CHECKING:
     from goprobe.analysis.trace.trace import TraceRequest, trace

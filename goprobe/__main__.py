@@ -9,8 +9,10 @@ import _signal  # type: ignore[import-not-found]
 def main() -> None:
     """Run the command line. Until it has begun, an interrupt ends the process and nothing else:
     Python would tell of it from wherever it was with its imports."""
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    handler = _signal.getsignal(_signal.SIGINT)
+    if handler is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    if handler is not _signal.SIG_IGN:
         _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})  # scripts/goprobe blocks it
     from goprobe.cli import main
 

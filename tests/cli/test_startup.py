@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,48 @@ def test_nothing_is_imported_before_an_interrupt_is_quiet() -> None:
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["__future__", "goprobe", "goprobe.__main__"], done.stderr
+
+
+STANDING = """import _signal, sys
+print(_signal.getsignal(_signal.SIGINT) is _signal.SIG_DFL, "re" in sys.modules)
+sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("how", ["what pip installs", "-m"])
+def test_an_interrupt_is_quiet_before_goprobe_is_looked_for(
+    tmp_path: Path, how: str, ignored: bool
+) -> None:
+    """A package in its place says how things stand when it is imported; one that a shell runs in
+    the background, where SIGINT is ignored, goes on so."""
+    package = tmp_path / "goprobe"
+    package.mkdir()
+    script = PROJECT / "scripts" / "installed" / "goprobe"
+    own = "" if how != "-m" else (PROJECT / "goprobe" / "__init__.py").read_text()
+    (package / "__init__.py").write_text(own.partition("TYPE_CHECKING")[0] + STANDING)
+    done = subprocess.run(
+        [sys.executable, *(("-m", "goprobe") if how == "-m" else (str(script),)), "ps"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN) if ignored else None,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split()[0] == str(not ignored), done
+    assert how == "-m" or done.stdout.split()[1] == "False", done
+
+
+def test_what_pip_installs_is_that_script() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    assert "scripts" not in settings["project"]
+    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
+    script = PROJECT / next(iter(wheel["shared-scripts"]))
+    assert os.access(script, os.X_OK) and script.read_text().startswith("#!python\n")
+    done = subprocess.run(
+        [sys.executable, str(script), "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("goprobe ")
 
 
 BLOCKING = subprocess.run(["env", "--block-signal=INT", "true"], capture_output=True).returncode

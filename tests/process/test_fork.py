@@ -371,7 +371,7 @@ def test_no_fork_without_room_for_copies(monkeypatch: pytest.MonkeyPatch, tmp_pa
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
         (folder / names[0]).write_text(f"{100 << 20}\n")
         (folder / names[1]).write_text(f"{90 << 20}\n")
-        monkeypatch.setattr("goprobe.process.proc.headroom._CGROUPS", tmp_path)
+        monkeypatch.setattr("goprobe.process.proc.memorycgroups.CGROUPS", tmp_path)
         assert "memory cgroup" in (why := why_not(program.pid)) and "only 10 MiB" in why
 
 
