@@ -28,7 +28,7 @@ class Explain:
         Without TARGET the program is a built-in "Hello, Go!".
         """
         from goprobe.analysis.explain.explain import explain
-        from goprobe.analysis.trace.session import Launch
+        from goprobe.analysis.trace.prepare import Launch
         from goprobe.cli.output import destination
         from goprobe.cli.progress import Progress
         from goprobe.model.explain import ExplainReport

@@ -26,13 +26,14 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     """The value itself. `text` is escaped and cut at `text_limit` of the decoder.
 
     `len` and `cap` (elements) are there for strings, slices, maps and channels;
-    `dynamic_type` for interfaces.
+    `dynamic_type` for interfaces. `unreadable`: there is none, and `text` says why.
     """
 
     text: str
     len: int | UnsetType = UNSET
     cap: int | UnsetType = UNSET
     dynamic_type: str | UnsetType = UNSET
+    unreadable: bool = False
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -65,9 +66,10 @@ class Element(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A variable of one frame. `frame` indexes the stop's frames; `size` is in bytes.
 
-    `why` explains every state but `live`. `moved` says that the compiler moved the variable to
-    the heap; its address is then the heap's. `from_high` is its distance below the stack's high
-    end, which stays the same when the stack moves.
+    `why` explains every state but `live`. `partly`: not all of it is in the registers named;
+    `why` says where the rest lies. `moved` says that the compiler moved the variable to the
+    heap; its address is then the heap's. `from_high` is its distance below the stack's high end,
+    which stays the same when the stack moves.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Variable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     moved: bool = False
     address: Address | UnsetType = UNSET
     register: str | UnsetType = UNSET
+    partly: bool = False
     location: Location | UnsetType = UNSET
     value: Value | UnsetType = UNSET
     data: Data | UnsetType = UNSET

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.trace.session import RegisterView
+from goprobe.analysis.trace.stopregisters import RegisterView
 
 
 def test_a_register_that_gdb_did_not_tell_is_no_zero() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 
 from goprobe.analysis.escape.escape import EscapeRequest, escape
 from goprobe.analysis.trace.ownership import package_of
-from goprobe.analysis.trace.session import Launch
+from goprobe.analysis.trace.prepare import Launch
 from goprobe.model.escape import EscapeReport, Site
 
 

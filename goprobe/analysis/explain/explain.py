@@ -9,7 +9,7 @@ from goprobe.analysis.explain.audit import audit_explain
 from goprobe.analysis.explain.claims import CLAIMS
 from goprobe.analysis.explain.measured import unseen
 from goprobe.analysis.explain.study import ClaimStudy, shipped
-from goprobe.analysis.trace.session import Launch
+from goprobe.analysis.trace.prepare import Launch
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.explain import ExplainReport
 from goprobe.model.report import Tool

@@ -95,10 +95,7 @@ def literal_place(study: ClaimStudy) -> Measured:
 
 def _write_to(session: Session, view: StopView, address: int) -> StopEvent:
     """Has the scratch copy itself execute a store to the address."""
-    pc = view.registers[PC]
-    session.gdb.put_code(pc, STORE_BYTE)
-    session.gdb.put_register(STORE_REGISTER, address)
-    return session.step_instruction()
+    return session.execute(view.registers[PC], STORE_BYTE, STORE_REGISTER, address)
 
 
 def _copies(study: ClaimStudy, variable: Variable) -> int:

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.analysis.trace.breakpoints import BreakLocation, resolve
-from goprobe.analysis.trace.session import Launch, Session, prepare
+from goprobe.analysis.trace.prepare import Launch, prepare
+from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.cachefolder import cache_folder, unnamed_file
 from goprobe.errors import CannotWorkError, TargetTimeoutError, UnreadableError, UsageError

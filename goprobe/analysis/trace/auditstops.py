@@ -152,8 +152,7 @@ def pieces_whole(facts: StopFacts) -> Iterator[str]:
         if v.register is UNSET or v.size is UNSET or v.value is UNSET:
             continue
         room = sum(VECTOR if r in VECTORS else WORD for r in v.register.split())
-        elsewhere = "memory" in v.why or "nowhere" in v.why
-        if room < v.size and not elsewhere and not _has_empty_part(v.elements):
+        if room < v.size and not v.partly and not _has_empty_part(v.elements):
             yield f"{_named(v)} has {v.size} bytes, and {v.register} have room for {room}"
 
 

@@ -5,144 +5,24 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self
 
-import msgspec
-
 from goprobe.analysis.trace.breakpoints import BreakLocation, check_instruction, resolve
-from goprobe.analysis.trace.stopregisters import StopRegisters
+from goprobe.analysis.trace.prepare import Launch, Prepared
+from goprobe.analysis.trace.stopregisters import StopRegisters, ThreadRegisters
 from goprobe.analysis.trace.stopview import StopView
-from goprobe.arch.registers import FP, PC, SP, THREAD
-from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import GoprobeError, TargetTimeoutError, UsageError
 from goprobe.process.gdb.controller import Gdb
 from goprobe.process.gdb.mi import StopEvent
-from goprobe.process.gdb.process import GdbProcess
 from goprobe.process.memory.memory import PageCache, ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.ptrace.priority import import_numpy
-from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.stackcheck import StackCheck, check_ahead
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
-from goprobe.toolchain.built import Built, is_executable_file, prebuilt
-from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
-
-Progress = Callable[[str], None]
-
-
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run: `stdin`, `stdout` and `stderr` are the file descriptors that it gets.
-
-    `flags` are for the build; `env` is all of its environment, where that is not ours. `timeout`
-    bounds how long the program runs in all, in seconds; None: nothing does. `started` is its GDB
-    where that runs already.
-    """
-
-    target: str
-    args: tuple[str, ...] = ()
-    optimized: bool = False
-    go: str = ""
-    gdb: str = ""
-    timeout: float | None = 60.0
-    stdout: int = 1
-    stderr: int = 2
-    stdin: int = 0
-    flags: tuple[str, ...] = ()
-    env: Mapping[str, str] | None = None
-    cwd: str | None = None
-    progress: Progress | None = None
-    started: GdbProcess | None = None
-
-
-class Prepared(msgspec.Struct, frozen=True):
-    """A program ready to run and the tools to run it with."""
-
-    built: Built
-    program: GoProgram
-    gdb: GdbTool
-    go: GoTool | None
-
-
-class ThreadRegisters(Mapping[int, "RegisterView"]):
-    """Each thread's registers, asked of GDB when first needed."""
-
-    def __init__(self, gdb: Gdb) -> None:
-        self._gdb = gdb
-        self._tids: list[int] | None = None
-        self._known: dict[int, RegisterView] = {}
-
-    def _threads(self) -> list[int]:
-        if self._tids is None:
-            self._tids = self._gdb.threads()
-        return self._tids
-
-    def __getitem__(self, tid: int) -> RegisterView:
-        if tid not in self._known:
-            if tid not in self._threads():
-                raise KeyError(tid)
-            self._known[tid] = RegisterView(self._gdb.registers(tid))
-        return self._known[tid]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._threads())
-
-    def __len__(self) -> int:
-        return len(self._threads())
-
-    def put(self, tid: int, registers: Mapping[str, int]) -> None:
-        self._known[tid] = RegisterView(registers)
-
-
-class RegisterView:
-    """GDB's registers under the names that a World asks for."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, int]) -> None:
-        self._values = values
-
-    @property
-    def pc(self) -> int:
-        return self._values[PC]
-
-    @property
-    def sp(self) -> int:
-        return self._values[SP]
-
-    @property
-    def fp(self) -> int:
-        return self._values[FP]
-
-    @property
-    def thread(self) -> int:
-        return self._values[THREAD[0]]
-
-    def value(self, name: str) -> int:
-        return self._values[name]
-
-
-def prepare(launch: Launch) -> Prepared:
-    """Find the tools and build the program. Raises as find_go, find_gdb and build do, and
-    NotGoError where the target is no Go program."""
-    if is_executable_file(launch.target):
-        go, built = None, prebuilt(launch.target)
-    else:
-        from goprobe.toolchain.build import build  # a compiled target needs none of it
-
-        go = find_go(launch.go)
-        built = build(
-            launch.target,
-            go,
-            optimized=launch.optimized,
-            flags=launch.flags,
-            progress=launch.progress,
-        )
-    program = GoProgram(ElfFile(built.binary, shown_as=str(built.binary)))
-    return Prepared(built, program, find_gdb(launch.gdb), go)
 
 
 class Session:
@@ -154,7 +34,7 @@ class Session:
         self._launch = launch
         self._left = math.inf if launch.timeout is None else launch.timeout
         self.halted: StopEvent | None = None
-        self.gdb = Gdb(
+        self._gdb = Gdb(
             prepared.gdb.command, environment=prepared.gdb.environment, started=launch.started
         )
         self.pid = 0
@@ -168,7 +48,7 @@ class Session:
         try:
             self._start()
         except BaseException:
-            self.gdb.close()
+            self._gdb.close()
             raise
         return self
 
@@ -177,13 +57,13 @@ class Session:
 
     def close(self) -> None:
         """End the program and GDB."""
-        self.gdb.close()
+        self._gdb.close()
         if self.memory:
             self.memory.close()
 
     def _start(self) -> None:
         launch, binary = self._launch, self.prepared.built.binary
-        self.pid = self.gdb.launch(
+        self.pid = self._gdb.launch(
             os.fspath(binary),
             launch.args,
             stdout=launch.stdout,
@@ -230,57 +110,82 @@ class Session:
 
     def _halt(self) -> None:
         with suppress(GoprobeError):
-            self.halted = self.gdb.halt()
+            self.halted = self._gdb.halt()
 
     def proceed(self) -> StopEvent:
         """Let the program run to whatever stops it next. One pass of a breakpoint is one stop: GDB
         has the thread leave it alone (Gdb.resume), and past the stack check of a function that it
         enters (_leave)."""
         with self._runs():
-            return self._leave() or self.gdb.resume(timeout=self.time_left())
+            return self._leave() or self._gdb.resume(timeout=self.time_left())
 
     def step_instruction(self, thread: int = 0) -> StopEvent:
         """One instruction of a thread (default: the one that stopped)."""
         with self._runs():
-            return self.gdb.step_instruction(thread, timeout=self.time_left())
+            return self._gdb.step_instruction(thread, timeout=self.time_left())
 
     @contextmanager
     def temporary(self, conditions: Mapping[int, str]) -> Iterator[frozenset[int]]:
         """Breakpoints at addresses of code, under conditions in GDB's C, by their numbers."""
-        numbers = self.gdb.insert_conditional(conditions)
+        numbers = self._gdb.insert_conditional(conditions)
         try:
             yield frozenset(numbers)
         finally:
-            if self.gdb.pid:
-                self.gdb.remove_breakpoint(*numbers)
+            if self._gdb.pid:
+                self._gdb.remove_breakpoint(*numbers)
 
     # What of GDB is used from elsewhere
 
     @property
     def gdb_version(self) -> str:
-        return self.gdb.version
+        return self._gdb.version
+
+    @property
+    def stands(self) -> bool:
+        """Whether the program has not run since its last stop."""
+        return self._gdb.at is not None
 
     @property
     def runs(self) -> bool:
         """Whether the program is still there."""
-        return bool(self.gdb.pid)
+        return bool(self._gdb.pid)
+
+    def threads(self) -> list[int]:
+        """The kernel threads that stand still."""
+        return self._gdb.threads()
 
     def registers(self, thread: int, names: Collection[str]) -> Mapping[str, int]:
         """Some registers of a stopped thread."""
-        return self.gdb.some_registers(thread, names)
+        return self._gdb.some_registers(thread, names)
 
     def stop_at(self, address: int) -> int:
         """A breakpoint at a run-time address: its number."""
-        return self.gdb.insert_breakpoint(address)
+        return self._gdb.insert_breakpoint(address)
 
     def watch(self, address: int, size: int) -> int:
         """A watchpoint on what is written there: its number."""
-        return self.gdb.insert_watchpoint(address, size)
+        return self._gdb.insert_watchpoint(address, size)
+
+    def count_watch_hits(self, on: bool) -> None:
+        """Whether `watch_hits` is to be kept; it costs time at each stop."""
+        self._gdb.say_watch_hits(on)
+
+    @property
+    def watch_hits(self) -> frozenset[int]:
+        """The kernel ids of all threads that hit a watchpoint before this stop (see Gdb)."""
+        return self._gdb.watch_hits
+
+    def execute(self, pc: int, code: int, register: str, value: int) -> StopEvent:
+        """Have the thread at `pc` run the one instruction `code` in place of its own, with `value`
+        in a register. The program is spoilt by it: for copies that are run for this alone."""
+        self._gdb.put_code(pc, code)
+        self._gdb.put_register(register, value)
+        return self.step_instruction()
 
     def forget(self, number: int) -> None:
         """Take a breakpoint or watchpoint away, where the program is still there."""
         if self.runs:
-            self.gdb.remove_breakpoint(number)
+            self._gdb.remove_breakpoint(number)
 
     # Breakpoints by WHERE
 
@@ -293,7 +198,7 @@ class Session:
                 self._check_code(place.address)
                 check_instruction(self.program, place.address, self.bias)
             addresses.setdefault(place.address + bias, place)
-        numbers = self.gdb.insert_breakpoints(list(addresses))
+        numbers = self._gdb.insert_breakpoints(list(addresses))
         self._places.update(zip(numbers, addresses.values(), strict=True))
 
     def _check_code(self, address: int) -> None:
@@ -306,7 +211,7 @@ class Session:
         """Remove all breakpoints, or those that a WHERE set."""
         gone = [n for n, place in self._places.items() if reason in ("", place.reason)]
         for number in gone:
-            self.gdb.remove_breakpoint(number)
+            self._gdb.remove_breakpoint(number)
             del self._places[number]
 
     def where_of(self, event: StopEvent) -> str:
@@ -368,8 +273,8 @@ class Session:
     def view(self, tid: int, doubt: str = "") -> StopView:
         """The process as it stands now, from the point of view of one thread; `doubt` is what is
         to be said of the place."""
-        registers = StopRegisters(self.gdb, tid)
-        threads = ThreadRegisters(self.gdb)
+        registers = StopRegisters(self._gdb, tid)
+        threads = ThreadRegisters(self._gdb)
         threads.put(tid, registers)
         assert self.memory is not None
         if self.program.stripped:
@@ -389,6 +294,6 @@ class Session:
         so it turns out as it looked at the stop, and the call is hit neither twice nor never. The
         next stop, if it came to one before."""
         following, self._next_check = self._next_check, None
-        if following is None or self.gdb.at is not following[0]:
+        if following is None or self._gdb.at is not following[0]:
             return None
-        return self.gdb.step_alone(following[1].instructions, timeout=self.time_left())
+        return self._gdb.step_alone(following[1].instructions, timeout=self.time_left())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from goprobe.arch.registers import FP, PC, SP, THREAD
 from goprobe.process.gdb.controller import VECTORS, Gdb
 
 _VECTORS = frozenset(VECTORS)
@@ -36,3 +37,61 @@ class StopRegisters(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(self._general)
+
+
+class ThreadRegisters(Mapping[int, "RegisterView"]):
+    """Each thread's registers, asked of GDB when first needed."""
+
+    def __init__(self, gdb: Gdb) -> None:
+        self._gdb = gdb
+        self._tids: list[int] | None = None
+        self._known: dict[int, RegisterView] = {}
+
+    def _threads(self) -> list[int]:
+        if self._tids is None:
+            self._tids = self._gdb.threads()
+        return self._tids
+
+    def __getitem__(self, tid: int) -> RegisterView:
+        if tid not in self._known:
+            if tid not in self._threads():
+                raise KeyError(tid)
+            self._known[tid] = RegisterView(self._gdb.registers(tid))
+        return self._known[tid]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._threads())
+
+    def __len__(self) -> int:
+        return len(self._threads())
+
+    def put(self, tid: int, registers: Mapping[str, int]) -> None:
+        self._known[tid] = RegisterView(registers)
+
+
+class RegisterView:
+    """GDB's registers under the names that a World asks for."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, int]) -> None:
+        self._values = values
+
+    @property
+    def pc(self) -> int:
+        return self._values[PC]
+
+    @property
+    def sp(self) -> int:
+        return self._values[SP]
+
+    @property
+    def fp(self) -> int:
+        return self._values[FP]
+
+    @property
+    def thread(self) -> int:
+        return self._values[THREAD[0]]
+
+    def value(self, name: str) -> int:
+        return self._values[name]

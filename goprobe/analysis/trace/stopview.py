@@ -211,6 +211,7 @@ class StopView:
             address=UNSET if address is None else Address(address),
             location=location,
             register=binding.register or UNSET,
+            partly=binding.partly and bool(binding.register),
             value=made.value if made else UNSET,
             data=made.data if made else UNSET,
             elements=made.elements if made else UNSET,

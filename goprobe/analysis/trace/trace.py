@@ -13,7 +13,8 @@ from goprobe.analysis.audit import finished
 from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.analysis.trace.audit import audit_trace
 from goprobe.analysis.trace.breakpoints import BreakLocation
-from goprobe.analysis.trace.session import Launch, Prepared, Session, prepare
+from goprobe.analysis.trace.prepare import Launch, Prepared, prepare
+from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.errors import TargetGoneError, TargetTimeoutError, UsageError
 from goprobe.model.location import Region

@@ -154,7 +154,7 @@ class Known:
         if part.value is UNSET:
             state, why = getattr(part, "state", "unreadable"), getattr(part, "why", "")
             raise UsageError(f"{part.name} has no value here: {state}: {why}")
-        if part.value.text.startswith("unreadable: ") and not self._is_string():
+        if part.value.unreadable:
             raise UsageError(f"{part.name} cannot be told: {part.value.text}")
         return part.value.text
 

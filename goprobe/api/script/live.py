@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.goroutines import goroutine_states
 from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
-from goprobe.analysis.trace.session import Launch, Session, prepare
+from goprobe.analysis.trace.prepare import Launch, prepare
+from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script import typedreads
 from goprobe.api.script.driver import FATAL, GOROUTINE, PANIC, STACK_MOVE
@@ -116,7 +117,7 @@ class LiveDriver:
         """The next of the threads that wrote in the same instant as the one that was told of."""
         while self._writers:
             number, tid = self._writers.pop(0)
-            if tid in self._session.gdb.threads():
+            if tid in self._session.threads():
                 self._leave()
                 view = self._session.view(tid)
                 self._notice = self._watches.second(number)
@@ -131,7 +132,7 @@ class LiveDriver:
         try:
             went = stepper.go(how, line)
         except UsageError as error:
-            if self._session.gdb.at is None:  # it has run: there is no stop to go back to
+            if not self._session.stands:  # it has run: there is no stop to go back to
                 raise TargetError(error.message, hint=error.hint) from None
             self._view, self._event = view, event
             raise

@@ -17,7 +17,7 @@ from typing import Self
 import msgspec
 from msgspec import UNSET
 
-from goprobe.analysis.trace.session import Launch
+from goprobe.analysis.trace.prepare import Launch
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.live import LiveDriver

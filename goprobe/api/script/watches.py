@@ -131,7 +131,7 @@ class Watches:
             )
         self._made += 1
         if not self._watched:
-            self._session.gdb.say_watch_hits(True)
+            self._session.count_watch_hits(True)
         self._watched[self._made] = watched
         self._arm()
         return self._made
@@ -141,7 +141,7 @@ class Watches:
         if self._watched.pop(number, None) and self._session.runs:
             self._arm()
             if not self._watched:
-                self._session.gdb.say_watch_hits(False)
+                self._session.count_watch_hits(False)
 
     @property
     def active(self) -> bool:
@@ -176,7 +176,7 @@ class Watches:
     def _with_writers(self, told: Notice | None, event: StopEvent) -> Notice | None:
         """Several threads may write in one instant: GDB tells of the first, and of another only
         where the value changes again after that. The debug registers know of all."""
-        hits = self._session.gdb.watch_hits
+        hits = self._session.watch_hits
         number = next((n for n, w in self._watched.items() if self._is_word_of(event, w)), 0)
         if number:
             if event.thread not in hits and event.thread in self._instant:

@@ -187,5 +187,6 @@ def _told(variable: Variable) -> str:
     else:
         names = variable.register.split()
         state = f"in {'registers' if len(names) > 1 else 'register'} {words.listed(names)}"
-    plain = variable.state is State.REGISTER and variable.why.startswith("it lies in register")
-    return state if plain or not variable.why else f"{state}: {variable.why}"
+    if variable.state is State.REGISTER or not variable.why:
+        return state
+    return f"{state}: {variable.why}"

@@ -16,7 +16,8 @@ from goprobe.runtime.values.storage import Storage
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """A variable of a frame with its place. `why` explains every state but live; `spread` says in
-    which registers and words it lies, where that is no one place."""
+    which registers and words it lies, where that is no one place; `partly`: not all of them are
+    registers."""
 
     local: Local
     name: str
@@ -25,6 +26,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     place: Storage | None = None
     register: str = ""
+    partly: bool = False
     moved: bool = False
     spread: str = ""
 

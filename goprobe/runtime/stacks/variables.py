@@ -291,6 +291,7 @@ class FrameVariables:
             why=why,
             place=place,
             register=" ".join(names),
+            partly=len(names) < len(binding),
             spread=spread,
         )
 

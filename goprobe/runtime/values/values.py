@@ -45,6 +45,10 @@ _WORD = 8
 _ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
 
 
+def _unreadable(why: str) -> Decoded:
+    return Decoded(Value(f"unreadable: {why}", unreadable=True))
+
+
 class Decoder:
     """Decodes values of one stop.
 
@@ -128,9 +132,9 @@ class Decoder:
                 self._follow(pointer)
             return self._value(go_type, place, walk, depth)
         except UnreadableError as error:
-            return Decoded(Value(f"unreadable: {error.why}"))
+            return _unreadable(error.why)
         except (KeyError, NotGoError):
-            return Decoded(Value("unreadable: its debug information does not describe it"))
+            return _unreadable("its debug information does not describe it")
 
     # Strings, slices, arrays, structs
 
