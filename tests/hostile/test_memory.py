@@ -107,7 +107,9 @@ def specials(stood: Standing) -> list[int]:
 
 def test_special_records_in_a_circle(stood: Standing, damaged: Damaged) -> None:
     layout = stood.target.layout
-    for first in specials(stood):
+    firsts = specials(stood)
+    assert firsts
+    for first in firsts:
         target = damaged((first + layout.offset("special", "next"), word(first)))
         report = cast(HeapReport, asked(partial(graph_of, target)).answer)
         assert any("once more" in warning for warning in report.warnings)

@@ -63,7 +63,9 @@ def test_files_are_files_and_the_vdso_stays_the_vdso(strange: Running) -> None:
         told = location.name.replace("strange (deleted)", "strange")
         assert (location.kind, told) == (Kind.FILE, FILES[name][0])
     report = maps(open_target(strange.pid))
-    for m in read_maps(strange.pid):
+    mappings = read_maps(strange.pid)
+    assert "[vdso]" in {m.path for m in mappings}
+    for m in mappings:
         kinds = {r.kind for r in report.map if m.low <= r.low < m.high}
         if m.path in ("[vdso]", "[vvar]", "[vsyscall]"):
             assert kinds == {Kind.VDSO}

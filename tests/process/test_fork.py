@@ -38,6 +38,7 @@ from tests.process.targets import (
     tries,
 )
 from tests.support.go import Running, build, has_gcc, matrix, releases, running
+from tests.support.waiting import until
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -97,9 +98,8 @@ def test_the_child_keeps_what_the_target_changes() -> None:
                 assert status(snapshot.pid)["State"][0] == "t"
                 assert children(program.pid) == []
                 before = snapshot.memory.read_many(ranges)
-                time.sleep(0.05)
+                until(lambda: process.memory.read_many(ranges) != before, "the heart beats on")
                 assert snapshot.memory.read_many(ranges) == before
-                assert process.memory.read_many(ranges) != before
                 assert_free(program.pid)
                 assert_healthy(program)
         assert_gone(snapshot.pid)
@@ -128,7 +128,7 @@ def test_registers_come_back_to_the_last_bit() -> None:
             mask = requests.signal_mask(maker)
             assert before[0].syscall is not None
             with forked(process, plan):
-                time.sleep(0.05)
+                come_to_rest(program.pid)
         with stopped(program.pid) as process:
             assert process.threads[maker] == before[0]
             assert requests.extended_state(maker) == before[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support.cli import Ran, goprobe, started
 from tests.support.go import build
+from tests.support.waiting import until
 
 Ask = Callable[..., Ran]
 
@@ -187,6 +187,17 @@ def test_a_recording_plays_without_go_and_gdb(ask: Ask, tmp_path: Path) -> None:
     assert both.code == 2
 
 
+def _traced_and_running(parent: int) -> bool:
+    """Whether a child of a goprobe that GDB holds uses a processor."""
+    for task in Path(f"/proc/{parent}/task").glob("*/children"):
+        for child in task.read_text().split():
+            for path in Path(f"/proc/{child}/task").glob("*/status"):
+                told = path.read_text()
+                if "\nState:\tR" in told and "\nTracerPid:\t0\n" not in told:
+                    return True
+    return False
+
+
 def test_ctrl_c_leaves_what_was_whole(tmp_path: Path) -> None:
     recording, script = tmp_path / "recording", tmp_path / "script.py"
     text = "stop = next(program.run(['main.work']))\nprint(stop.function, flush=True)\n"
@@ -201,7 +212,7 @@ def test_ctrl_c_leaves_what_was_whole(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
     )
     assert live.stdout and live.stdout.readline() == b"main.work\n"
-    time.sleep(0.5)
+    until(lambda: _traced_and_running(live.pid), "the program runs on from its stop")
     live.send_signal(signal.SIGINT)
     live.communicate(timeout=30)
     assert live.returncode == 130

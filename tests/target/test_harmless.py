@@ -23,6 +23,7 @@ from tests.process.targets import assert_free, tries
 from tests.runtime.test_modules import HOST, PLUGIN
 from tests.support.cli import Ran, environment, goprobe, started
 from tests.support.go import Running, build, has_gcc, matrix, running
+from tests.support.waiting import until
 
 TARGETS = Path(__file__).parents[2] / "testdata" / "targets"
 SCRIBBLER = TARGETS / "scribbler.go"
@@ -111,11 +112,12 @@ def _parked(world: World) -> list[int]:
 
 def _damages(program: Running, value: int) -> list[Writes]:
     head = program.address("head")
-    for _ in range(100):
+
+    def all_parked() -> bool:
         with stopped_target(open_target(program.pid)) as stopped:
-            if len(_parked(stopped.world)) == 100:
-                break
-        time.sleep(0.1)
+            return len(_parked(stopped.world)) == 100
+
+    until(all_parked, "100 goroutines are parked for ever")
     with stopped_target(open_target(program.pid)) as stopped:
         world = stopped.world
         return [*_lists(world, value), *_spans(world, value, head), *_goroutines(world, value)]

@@ -13,6 +13,7 @@ import pytest
 
 from goprobe.toolchain.scratch import run_tidily, scratch, tidy
 from tests.support.cli import command, environment
+from tests.support.waiting import until
 
 HELLO = "package main\n\nfunc main() { println(1) }\n"
 GO_AHEAD = "import os, sys, time\nopen(os.environ['TMPDIR'] + '/begun', 'w')\ntime.sleep(60)\n"
@@ -27,6 +28,13 @@ def lives(marker: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def _is_compiler(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() in ("compile", "asm")
+    except OSError:
+        return False
 
 
 def begun(folder: Path) -> bool:
@@ -52,11 +60,9 @@ def test_an_interrupted_build(tmp_path: Path, number: signal.Signals, home: bool
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as process:
-        for _ in range(3000):  # until Go has begun, in whatever folder
-            if begun(tmp_path / "tmp") or process.poll() is not None:
-                break
-            time.sleep(0.005)
-        time.sleep(0.2)
+        # Until Go has begun, in whatever folder, and a compiler of its runs.
+        until(lambda: begun(tmp_path / "tmp"), "Go builds", seconds=30)
+        until(lambda: any(_is_compiler(pid) for pid in lives(str(tmp_path))), "it compiles")
         process.send_signal(number)
         _, told = process.communicate(timeout=30)
     assert process.returncode == 128 + number and b"Traceback" not in told
