@@ -13,7 +13,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from goprobe.binary.dwarf.gotypes import GoType, part_at
+from goprobe.binary.dwarf.gotypes import GoType, has_pointer_at, part_at
 from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
@@ -29,7 +29,6 @@ from goprobe.runtime.types.catalog import Catalog, read_catalog
 from goprobe.runtime.types.flowloop import flow
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
-from goprobe.runtime.types.shape import Shape
 from goprobe.runtime.types.shapes import FunctionFacts, Shapes
 from goprobe.runtime.types.wholes import Wholes
 from goprobe.runtime.world import World
@@ -47,6 +46,18 @@ class HeapObjects(msgspec.Struct, frozen=True, kw_only=True):
     objects: Objects
     maps: PointerMaps
     resolver: Resolver
+
+
+class TypePart(msgspec.Struct, frozen=True):
+    """A part of a value, `name` as Go selects it, and whether a pointer may begin where it was
+    asked for."""
+
+    name: str
+    type: GoType
+    has_pointer: bool
+
+    def __str__(self) -> str:
+        return f"{self.type.name} ({self.name})" if self.name else self.type.name
 
 
 class ObjectTypes:
@@ -115,14 +126,9 @@ class ObjectTypes:
         headed = (spans.spanclass > 1) & (spans.spanclass & 1 == 0) & (spans.elemsize > least)
         return np.where(headed, layout.constants.get("mallocHeaderSize", 8), 0)
 
-    def part_at(self, shape: Shape, at: int) -> tuple[str, GoType, int] | None:
-        """What lies at a byte offset of values of a shape, which may be several in a row: its name
-        as Go selects it, its type, and how far into it that is. None without debug information."""
-        if shape.go_type is None:
-            return None
-        return part_at(
-            self._world.program.debug.types, shape.go_type, at % max(shape.go_type.size, 1)
-        )
+    def part_at(self, go_type: GoType, at: int) -> TypePart:
+        name, part, into = part_at(self._world.program.debug.types, go_type, at)
+        return TypePart(name, part, has_pointer_at(part, into))
 
     # What tells of them
 

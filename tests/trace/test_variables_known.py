@@ -76,7 +76,8 @@ def test_of_a_variable_in_pieces_no_piece_is_shifted(go: str) -> None:
                 if variable.name == "tail" and variable.state in ("live", "register"):
                     assert value(variable).len in (2, UNSET), variable
                     live += 1
-    assert stops == 4 and live
+    assert stops == 4
+    assert live or go in ("1.25", "1.26")  # they keep nothing of it
 
 
 def test_a_variable_by_an_address_that_is_no_longer_kept_is_not_told(go: str) -> None:

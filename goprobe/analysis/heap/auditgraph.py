@@ -12,7 +12,6 @@ from goprobe.analysis.audit import audited, check
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.analysis.heap.objects import SHOWN_STEPS
-from goprobe.binary.dwarf.gotypes import has_pointer_at, part_at
 from goprobe.errors import UnreadableError
 from goprobe.model.heap import REST, HeapReport, TreeNode
 from goprobe.model.location import Location
@@ -90,18 +89,17 @@ def _some_of_each(graph: HeapGraph) -> Iterator[int]:
 
 def _misplaced(graph: HeapGraph, node: int) -> Iterator[str]:
     about = graph.shapes[int(graph.typing.shape[node])]
+    assert about.go_type is not None
     nodes = graph.nodes
     lead = int(graph.lead[graph.objects.span[node]])
     edges = range(int(nodes.first[node]), int(nodes.first[node + 1]))
     for edge in edges[:_EDGES_LOOKED_AT]:
         at = int(nodes.offset[edge]) * _WORD - lead
-        there = graph.part_at(about, at)
-        assert there is not None
-        part, what, rest = there
-        if not has_pointer_at(what, rest):
+        part = graph.part_at(about.go_type, at % max(about.go_type.size, 1))
+        if not part.has_pointer:
             yield (
                 f"{graph.address(node):#x} is said to be a {about.name}, and has a pointer at "
-                f"{at:#x}, where that has {what.name}{f' ({part})' if part else ''}"
+                f"{at:#x}, where that has {part}"
             )
 
 
@@ -116,7 +114,7 @@ def root_pointers_fit(facts: GraphFacts) -> Iterator[str]:
 
 
 def _misplaced_roots(graph: HeapGraph, node: int) -> Iterator[str]:
-    nodes, types = graph.nodes, graph.world.program.debug.types
+    nodes = graph.nodes
     group = nodes.group(node)
     assert group.type is not None
     edges = range(int(nodes.first[node]), int(nodes.first[node + 1]))
@@ -124,12 +122,11 @@ def _misplaced_roots(graph: HeapGraph, node: int) -> Iterator[str]:
         if not nodes.is_object(int(nodes.target[edge])) or int(nodes.offset[edge]) == NO_OFFSET:
             continue
         at = int(nodes.offset[edge]) * _WORD
-        part, what, rest = part_at(types, group.type, at)
-        if not has_pointer_at(what, rest):
+        part = graph.part_at(group.type, at)
+        if not part.has_pointer:
             yield (
                 f"{group.name} of {group.function or 'the program'} is said to be a "
-                f"{group.type.name}, and has a pointer at {at:#x}, where that has {what.name}"
-                f"{f' ({part})' if part else ''}"
+                f"{group.type.name}, and has a pointer at {at:#x}, where that has {part}"
             )
 
 

@@ -20,13 +20,12 @@ from goprobe.runtime.heap.edges import follow
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.objecttypes import HeapObjects, ObjectTypes
+from goprobe.runtime.objecttypes import HeapObjects, ObjectTypes, TypePart
 from goprobe.runtime.roots.groups import RootKind, Roots
 from goprobe.runtime.roots.roots import every_root
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.heapview import Graph
 from goprobe.runtime.types.inference import Typing
-from goprobe.runtime.types.shape import Shape
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.world import World
 
@@ -186,10 +185,9 @@ class HeapGraph:
                 return f"tiny block holding {inner.name}"
         return shape.name
 
-    def part_at(self, shape: Shape, at: int) -> tuple[str, GoType, int] | None:
-        """What lies at a byte offset of values of a shape (in one of several), by the debug
-        information: its name as Go selects it, its type, and how far into it the offset is."""
-        return self._types.part_at(shape, at)
+    def part_at(self, go_type: GoType, at: int) -> TypePart:
+        """What lies at a byte offset of a type's values, by the debug information."""
+        return self._types.part_at(go_type, at)
 
     def _tiny(self, node: int) -> bool:
         """Whether an object's slot may hold several objects below 16 bytes."""

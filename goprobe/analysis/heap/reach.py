@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.runtime.heap.edges import numbers_in
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -43,18 +44,8 @@ def reach(first: Ints, target: Ids, start: Ids) -> Reach:
     return Reach(via)
 
 
-def edges_of(first: Ints, nodes: Ints) -> Ints:
-    """The numbers of all edges of some nodes, in their order."""
-    begin = first[nodes]
-    counts = first[nodes + 1] - begin
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    edges_in_order: Ints = np.arange(total) + np.repeat(begin - ends + counts, counts)
-    return edges_in_order
-
-
 def _level(first: Ints, target: Ids, via: Ints, frontier: Ints) -> Ints:
-    edges = edges_of(first, frontier)
+    edges = numbers_in(first[frontier], first[frontier + 1])
     targets = target[edges]
     fresh = via[targets] == UNREACHED
     edges, targets = edges[fresh], targets[fresh]

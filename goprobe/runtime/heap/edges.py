@@ -13,7 +13,6 @@ import numpy as np
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
-from goprobe.runtime.heap.grouping import ranges
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
 
@@ -58,6 +57,20 @@ class Edges(msgspec.Struct, frozen=True):
         """The source of every edge."""
         counts = np.diff(self.first)
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+
+def numbers_in(begin: Ints, end: Ints) -> Ints:
+    """All numbers in some ranges, one range behind the other."""
+    counts = end - begin
+    ends = np.cumsum(counts)
+    numbers: Ints = np.arange(int(ends[-1]) if len(ends) else 0)
+    numbers += np.repeat(begin - ends + counts, counts)
+    return numbers
+
+
+def ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """The same, and which range each number is of."""
+    return numbers_in(begin, end), np.repeat(np.arange(len(begin)), end - begin)
 
 
 def follow(

@@ -55,15 +55,6 @@ def by_key(*columns: NDArray[np.generic]) -> list[tuple[list[int], Ints]]:
     return [([int(column[rows[0]]) for column in columns], rows) for rows in parts]
 
 
-def ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
-    """All numbers in some ranges, and which range each one is of."""
-    counts = end - begin
-    ends = np.cumsum(counts)
-    numbers = np.arange(int(ends[-1]) if len(ends) else 0)
-    numbers += np.repeat(begin - ends + counts, counts)
-    return numbers, np.repeat(np.arange(len(begin)), counts)
-
-
 def contained(keys: NDArray[np.generic], ordered: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Of each key whether it is among those of an ascending array."""
     if not len(ordered):

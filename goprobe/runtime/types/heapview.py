@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.process.memory.copies import Words
-from goprobe.runtime.heap.grouping import by_key, ranges
+from goprobe.runtime.heap.edges import ranges
+from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.objects import Ids, Objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES, next_smaller
 from goprobe.runtime.heap.spantable import Ints
