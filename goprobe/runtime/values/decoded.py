@@ -83,6 +83,11 @@ class Decoded(msgspec.Struct, frozen=True):
         )
 
 
+def unreadable(why: str) -> Decoded:
+    """In place of a part that cannot be read."""
+    return Decoded(Value(f"unreadable: {why}", unreadable=True))
+
+
 class Walk(msgspec.Struct):
     """The state of decoding one variable: nodes left, and the pointees on the way here."""
 

@@ -24,6 +24,7 @@ from goprobe.runtime.values.decoded import (
     RuntimeTypes,
     Walk,
     inline,
+    unreadable,
     with_dynamic,
 )
 from goprobe.runtime.values.gochan import Channel, read_channel
@@ -43,10 +44,6 @@ from goprobe.runtime.values.text import escape
 Elements = tuple[Element, ...]
 _WORD = 8
 _ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
-
-
-def _unreadable(why: str) -> Decoded:
-    return Decoded(Value(f"unreadable: {why}", unreadable=True))
 
 
 class Decoder:
@@ -132,9 +129,9 @@ class Decoder:
                 self._follow(pointer)
             return self._value(go_type, place, walk, depth)
         except UnreadableError as error:
-            return _unreadable(error.why)
+            return unreadable(error.why)
         except (KeyError, NotGoError):
-            return _unreadable("its debug information does not describe it")
+            return unreadable("its debug information does not describe it")
 
     # Strings, slices, arrays, structs
 
