@@ -10,6 +10,7 @@ from goprobe.arch.amd64.abi import (
     STRING as STRING,
     AbiField as AbiField,
     AbiType as AbiType,
+    Assigned as Assigned,
     RegisterPiece as RegisterPiece,
     array_of as array_of,
     assign as assign,

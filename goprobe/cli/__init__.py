@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 
+from goprobe.cli.calls import Calls
 from goprobe.cli.command import Command
 from goprobe.cli.completion import Completion
 from goprobe.cli.doctor import Doctor
@@ -32,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     Maps(),
     Goroutines(),
     Heap(),
+    Calls(),
     Ps(),
     Doctor(),
     Completion(),

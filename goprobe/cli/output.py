@@ -33,6 +33,8 @@ class Destination(msgspec.Struct, frozen=True):
     write: Callable[[bytes], None]
     program_stdout: int
     """The descriptor for the Go program's own output: stderr where stdout carries our data."""
+    streams: bool = False
+    """Whether it can be written to piece by piece: a file is replaced as a whole."""
 
     def deliver(self, report: object, *, variables: tuple[str, ...] = ()) -> None:
         """Writes the report; `variables` are those that the reader asked for. What the report
@@ -69,9 +71,9 @@ def destination(output: Output, report_type: type) -> Destination:
     if sys.stdout is None:
         raise UsageError("standard output is closed", hint="-o FILE writes to a file")
     data_on_stdout = name != "text"
-    return Destination(
-        name, _stdout_look(output.verbose), _to_stdout, _STDERR if data_on_stdout else _STDOUT
-    )
+    program_stdout = _STDERR if data_on_stdout else _STDOUT
+    look = _stdout_look(output.verbose)
+    return Destination(name, look, _to_stdout, program_stdout, streams=True)
 
 
 def _stdout_look(verbose: bool) -> RenderOptions:

@@ -96,7 +96,8 @@ def plain_name(name: str) -> str:
         name = shorter
 
 
-def _matches(name: str, where: str) -> bool:
+def function_matches(name: str, where: str) -> bool:
+    """Whether a person who types `where` means the function of this name."""
     if "[" not in name and "%" not in name:  # nearly all names
         return name == where or name.endswith(f"/{where}")
     # As typed, as frames show it ("[...]"), and with the type arguments that it is compiled for.
@@ -111,7 +112,7 @@ def _at_function(program: GoProgram, where: str) -> Iterator[BreakLocation]:
     if program.stripped:
         yield from _without_debug(program, where)
         return
-    names = [n for n in debug.index.abstract if _matches(n, where)]
+    names = [n for n in debug.index.abstract if function_matches(n, where)]
     functions = {f.low: f for f in _exact_first(debug.index.functions, where)}
     for low in _written_first(program, list(functions), only=bool(names)):
         unit = debug.unit_at(functions[low].offset)
@@ -124,7 +125,7 @@ def _at_function(program: GoProgram, where: str) -> Iterator[BreakLocation]:
 
 
 def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[FunctionEntry]:
-    matching = [f for f in functions if _matches(f.name, where)]
+    matching = [f for f in functions if function_matches(f.name, where)]
     exact = [f for f in matching if where in (f.name, plain_name(f.name))]
     return exact or matching
 
@@ -138,7 +139,7 @@ def _written_first(program: GoProgram, entries: Sequence[int], *, only: bool = F
 
 
 def _without_debug(program: GoProgram, where: str) -> Iterator[BreakLocation]:
-    entries = [f.entry for f in program.lines.functions() if _matches(f.name, where)]
+    entries = [f.entry for f in program.lines.functions() if function_matches(f.name, where)]
     yield from (BreakLocation(entry, where) for entry in _written_first(program, entries))
 
 
@@ -262,10 +263,16 @@ def _as_built(program: GoProgram, file: str) -> str:
 
 
 def _hint(program: GoProgram, where: str) -> str:
-    from difflib import get_close_matches  # for mistakes only
 
     if match := _LINE.match(where):
         return _line_hint(program, match["file"], int(match["line"]))
+    return nearest_functions(program, where)
+
+
+def nearest_functions(program: GoProgram, where: str) -> str:
+    """A hint of functions with names like this one; "" where there are none."""
+    from difflib import get_close_matches  # for mistakes only
+
     names = {plain_name(f.name) for f in program.lines.functions()}
     names |= {plain_name(n) for n in program.debug.index.abstract}
     last = where.rsplit(".", 1)[-1].lower()

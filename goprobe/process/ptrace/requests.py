@@ -53,9 +53,10 @@ _CODE, _PID, _STATUS = 2, 4, 6
 NOT_YET, ENDED = 0, -1
 
 
-def seize(tid: int) -> int:
+def seize(tid: int, options: int = 0) -> int:
     """Become the tracer of a thread without stopping it: 0, or an errno."""
-    return ctypes.get_errno() if _ptrace_slowly(PTRACE_SEIZE, tid, None, None) else 0
+    failed = _ptrace_slowly(PTRACE_SEIZE, tid, None, options or None)
+    return ctypes.get_errno() if failed else 0
 
 
 def request(number: int, tid: int, address: int | None = None, data: int | None = None) -> int:

@@ -1,0 +1,352 @@
+"""`goprobe calls`: each call of functions as it is made, on a process that runs on.
+
+with CallWatch(process, request, ours=False) as watch:
+    for event in watch.events():       # CallBegan and, at its end, CallRecord
+        ...
+watch.report
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.calls.patterns import Chosen, choose
+from goprobe.analysis.calls.values import CallValues
+from goprobe.arch.byhand import by_hand, ends
+from goprobe.arch.displaced import MAX_INSTRUCTION
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.binary.pcln.format import Function
+from goprobe.errors import TargetGoneError, UsageError
+from goprobe.model.calls import CalledFunction, CallFrame, CallRecord, CallsReport, CallValue
+from goprobe.model.report import Tool
+from goprobe.process.calltracer.child import Watch
+from goprobe.process.calltracer.plan import (
+    Begun,
+    Counted,
+    End,
+    Ended,
+    Landmarks,
+    Lost,
+    Over,
+    Ready,
+    Record,
+    Room,
+    WatchedFunction,
+    WatchPlan,
+)
+from goprobe.runtime.image.program import GoProgram
+from goprobe.target.goprocess import GoProcess
+
+_MOST_FUNCTIONS = 5000
+_ROOM = 28  # bytes: the longest instruction, the jump back, and a byte before them
+_PADDING = b"\xcc"
+_STRIPPED = "the program is stripped: nothing says what its functions take and give"
+_ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
+
+
+class CallsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls, and what of them: `seconds` is for how long, None until the program ends.
+    `counts`: how many there are, and nothing of each."""
+
+    patterns: tuple[str, ...]
+    arguments: bool = False
+    results: bool = False
+    stack: bool = False
+    counts: bool = False
+    seconds: float | None = None
+
+
+class CallBegan(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that is on its way; its CallRecord comes when it has ended."""
+
+    call: int
+    function: str
+    goroutine: int
+    depth: int
+    arguments: tuple[CallValue, ...] | UnsetType = UNSET
+    no_arguments: str = ""
+    stack: tuple[CallFrame, ...] | UnsetType = UNSET
+
+
+class CallWatch:
+    """One watch. `ours`: goprobe has started the process, which stands before its first
+    instruction and ends with the watch. Raises UsageError where a pattern means nothing."""
+
+    def __init__(self, process: GoProcess, request: CallsRequest, *, ours: bool) -> None:
+        self._process, self._request, self._ours = process, request, ours
+        program = process.program
+        self._chosen = choose(program, request.patterns)
+        functions = self._chosen.functions
+        if len(functions) > _MOST_FUNCTIONS:
+            raise UsageError(
+                f"{len(functions):,} functions match: at most {_MOST_FUNCTIONS:,} can be watched",
+                hint="name fewer: main.(*Store).* rather than *",
+            )
+        self._plan, self._notes = _planned(process, self._chosen, counts=request.counts)
+        self._values = CallValues(
+            process,
+            [_described(program, f) for f in functions],
+            None if program.stripped else program.debug.functions.get("runtime.gopanic"),
+            arguments=request.arguments,
+            results=request.results,
+            stack=request.stack,
+        )
+        self._names = [f.name for f in functions]
+        self._open: dict[int, Begun] = {}
+        self._totals = [_Total() for _ in functions]
+        self._over: Over | None = None
+        self._lost = 0
+        self._began = self._ended = 0.0
+        self._watch: Watch | None = None
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        self._zero = time.monotonic_ns()
+        self._watch = Watch(self._process.pid, self._plan, self._values, ours=self._ours)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._watch is not None:
+            self._watch.close()
+
+    def stop(self) -> None:
+        """End the watch; events that are on their way still come."""
+        if self._watch is not None:
+            self._watch.stop()
+
+    @property
+    def inlined(self) -> tuple[str, ...]:
+        """Functions that a pattern means and that are inlined wherever they are called."""
+        return self._chosen.inlined
+
+    def events(self) -> Iterator[CallBegan | CallRecord]:
+        """To the program's end, or that of the watch. Raises what the tracer failed with."""
+        assert self._watch is not None
+        timer = None
+        if self._request.seconds is not None:
+            timer = threading.Timer(self._request.seconds, self.stop)
+            timer.daemon = True
+            timer.start()
+        try:
+            for record in self._watch.records():
+                if (event := self._event(record)) is not None:
+                    yield event
+        finally:
+            self._ended = time.monotonic()
+            if timer is not None:
+                timer.cancel()
+
+    def _event(self, record: Record) -> CallBegan | CallRecord | None:
+        match record:
+            case Begun():
+                self._open[record.call] = record
+                self._totals[record.function].calls += 1
+                arguments, why = _told(record.arguments)
+                return CallBegan(
+                    call=record.call,
+                    function=self._names[record.function],
+                    goroutine=record.goroutine,
+                    depth=record.depth,
+                    arguments=arguments,
+                    no_arguments=why,
+                    stack=_frames(record.stack),
+                )
+            case Ended():
+                begun = self._open.pop(record.call, None)
+                return None if begun is None else self._record(begun, record)
+            case Counted():
+                for total, count in zip(self._totals, record.counts, strict=True):
+                    total.calls = count
+            case Ready():
+                for number in record.not_watched:
+                    self._notes[number] = "no breakpoint can be put at its entry: it is not watched"
+            case Lost():
+                self._lost = record.calls
+            case Over():
+                self._over = record
+        return None
+
+    def _record(self, begun: Begun, ended: Ended) -> CallRecord:
+        self._totals[begun.function].add(ended)
+        arguments, no_arguments = _told(begun.arguments)
+        results, no_results = _told(ended.results)
+        why, to = ended.why, ""
+        if ended.end is End.TAIL:
+            why, to = "", self._process.program.function_name(int(why, 16) - self._process.bias)
+        return CallRecord(
+            call=begun.call,
+            function=self._names[begun.function],
+            goroutine=begun.goroutine,
+            depth=begun.depth,
+            began_us=max(0, begun.time_ns - self._zero) / 1e3,
+            duration_us=ended.ns / 1e3,
+            end=str(ended.end),
+            why=why,
+            to=to,
+            arguments=arguments,
+            no_arguments=no_arguments,
+            results=results,
+            no_results=no_results,
+            stack=_frames(begun.stack),
+        )
+
+    @property
+    def report(self) -> CallsReport:
+        """What there was in all, when it is over."""
+        over = self._over or Over("")
+        return finished(
+            CallsReport(
+                pid=self._process.pid,
+                go=Tool(self._process.program.go.version),
+                program=self._process.program.elf.shown_as,
+                functions=tuple(
+                    CalledFunction(
+                        function=name, calls=total.calls, panics=total.panics,
+                        total_us=total.ns / 1e3, longest_us=total.longest / 1e3, note=note,
+                    )
+                    for name, total, note in zip(
+                        self._names, self._totals, self._notes, strict=True
+                    )
+                ),
+                inlined=self._chosen.inlined,
+                seconds=round((self._ended or time.monotonic()) - self._began, 3),
+                lost=self._lost,
+                why=over.why,
+                exit_code=UNSET if over.exit_code < 0 or over.signal else over.exit_code,
+                signal=_signal_name(over.signal),
+            ),
+            (),
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """Raises TargetGoneError where the program ended before any call was seen."""
+        over = self._over
+        if over is not None and over.why and not any(total.calls for total in self._totals):
+            raise TargetGoneError(
+                f"the program ended before it called any of {', '.join(self._request.patterns)}"
+            )
+
+
+class _Total(msgspec.Struct):
+    calls: int = 0
+    panics: int = 0
+    ns: int = 0
+    longest: int = 0
+
+    def add(self, ended: Ended) -> None:
+        self.panics += ended.end is End.PANIC
+        self.ns += ended.ns
+        self.longest = max(self.longest, ended.ns)
+
+
+def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[WatchPlan, list[str]]:
+    """The breakpoints, at addresses of the process, and what is to be said of each function."""
+    program, bias = process.program, process.bias
+    watched: list[WatchedFunction] = []
+    notes: list[str] = []
+    for function in chosen.functions:
+        code = program.elf.read(function.entry, function.end - function.entry)
+        copies = chosen.copies.get(function.name, 0)
+        note = f"its calls that were inlined ({copies} places) are none" if copies else ""
+        if _is_assembly(function):
+            watched.append(WatchedFunction(function.entry + bias, own_g=True))
+            notes.append(_ASSEMBLY)
+            continue
+        at = ends(code, function.entry)
+        if not at.whole:
+            note = "its code cannot be told from data: its returns are not watched"
+        watched.append(
+            WatchedFunction(
+                function.entry + bias,
+                tuple(address + bias for address in at.returns),
+                tuple((address + bias, target + bias) for address, target in at.jumps),
+            )
+        )
+        notes.append(note)
+    gopanic, goexit, goexit1 = (_landmark(program, bias, f"runtime.{m}") for m in _MARKS)
+    goid = program.facts.layout.struct("g").offset("goid")
+    odd = [f for f in chosen.functions if by_hand(_first(program, f), f.entry) is None]
+    rooms = _rooms(program, bias, len(odd) + len(_MARKS) + 1)
+    return WatchPlan(
+        tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), rooms, counts
+    ), notes
+
+
+_MARKS = ("gopanic", "Goexit", "goexit1")
+
+
+def _landmark(program: GoProgram, bias: int, name: str) -> int:
+    function = program.lines.function_named(name)
+    return function.entry + bias if function else 0
+
+
+def _first(program: GoProgram, function: Function) -> bytes:
+    return program.elf.read(function.entry, min(MAX_INSTRUCTION, function.end - function.entry))
+
+
+def _rooms(program: GoProgram, bias: int, wanted: int) -> tuple[Room, ...]:
+    """Padding behind functions that is long enough for an instruction and a jump."""
+    rooms: list[Room] = []
+    for function in program.lines.functions():
+        if len(rooms) >= wanted:
+            break
+        size = function.end - function.entry
+        if size <= _ROOM:
+            continue
+        tail = program.elf.read(function.end - _ROOM, _ROOM)
+        if tail == _PADDING * _ROOM:
+            rooms.append(Room(function.end - _ROOM + 1 + bias, _ROOM - 1))
+    return tuple(rooms)
+
+
+def _is_assembly(function: Function) -> bool:
+    return function.file.endswith(".s")
+
+
+def _described(program: GoProgram, function: Function) -> FunctionEntry | str:
+    if program.stripped:
+        return _STRIPPED
+    if _is_assembly(function):
+        return _ASSEMBLY
+    entry = program.debug.function_at(function.entry)
+    return entry or "the debug information does not describe it"
+
+
+def _told(values: object) -> tuple[tuple[CallValue, ...] | UnsetType, str]:
+    """Values as they came out of the pipe: they, or why there are none."""
+    if values is None:
+        return UNSET, ""
+    if isinstance(values, str):
+        return UNSET, values
+    return msgspec.convert(values, tuple[CallValue, ...]), ""
+
+
+def _frames(stack: object) -> tuple[CallFrame, ...] | UnsetType:
+    return UNSET if stack is None else msgspec.convert(stack, tuple[CallFrame, ...])
+
+
+def _signal_name(number: int) -> str:
+    if not number:
+        return ""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def patterns_of(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Raises UsageError where there are none."""
+    if not patterns:
+        raise UsageError(
+            "name the functions whose calls are to be told",
+            hint="main.(*Store).* or main.add; a * stands for anything",
+        )
+    return tuple(patterns)

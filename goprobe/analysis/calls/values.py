@@ -1,0 +1,426 @@
+"""Arguments and results of calls, read while the calling thread stands at the function.
+
+Where they travel is said by Go's calling convention, which needs every parameter's type. The debug
+information leaves blank parameters out, so it is held against where it says that each is kept: what
+does not fit is not told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.arch.abi import Assigned, assign
+from goprobe.arch.frames import RETURN_ADDRESS
+from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS
+from goprobe.binary.dwarf.abitypes import abi_type
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.info import Local
+from goprobe.errors import GoprobeError, NotGoError, UnreadableError
+from goprobe.model.address import Address
+from goprobe.model.calls import CallFrame, CallValue, Plain
+from goprobe.model.location import Kind, Location
+from goprobe.model.value import Data, Element
+from goprobe.process.calltracer.plan import Hit
+from goprobe.process.memory.memory import ProcessMemory
+from goprobe.runtime.stacks.closures import captures_of
+from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
+from goprobe.runtime.values.decoded import Limits
+from goprobe.runtime.values.functionvars import frame_offset
+from goprobe.runtime.values.storage import InBytes, InMemory, Storage
+from goprobe.runtime.values.text import quote
+from goprobe.runtime.values.values import Decoder
+from goprobe.runtime.world import World
+from goprobe.target.goprocess import GoProcess
+
+_STRING_LIMIT = 256
+_LIMITS = Limits(
+    string=_STRING_LIMIT, text=1024, elements=16, fields=64, depth=3, nodes=200, map_scan=128
+)
+_FRAMES = 64
+_STACK_LIMIT = 1 << 20
+_SIGNED = {GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4, GoKind.INT64: 8}
+_UNSIGNED = {GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4, GoKind.UINT64: 8}
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
+_NUMBER = re.compile(r"-?\d+")
+_FLOAT = re.compile(r"-?\d+(\.\d*)?(e[-+]\d+)?")
+_NO_WORD = -1
+
+Reading = Callable[[Hit], CallValue]
+Told = tuple[CallValue, ...] | str
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """What a call of a function takes and gives: readers, or why there are none. `dictionary` is
+    the register with that of generic code, "" where it has none."""
+
+    arguments: tuple[Reading, ...] | str
+    results: tuple[Reading, ...] | str
+    dictionary: int = _NO_WORD
+
+
+class CallValues:
+    """The values of calls in one process: `functions` are those that are watched, by number."""
+
+    def __init__(
+        self, process: GoProcess, functions: Sequence[FunctionEntry | str],
+        panic: FunctionEntry | None, *, arguments: bool, results: bool, stack: bool,
+    ) -> None:  # fmt: skip
+        """In place of a function's entry there may be the reason why nothing is known of it."""
+        self._process = process
+        self._functions = functions
+        self._wants = arguments, results, stack
+        self._signatures: dict[tuple[int, int], Signature] = {}
+        self._panic = panic
+        self._world: World | None = None
+        self._frames: dict[int, tuple[tuple[CallFrame, ...], int]] = {}
+        self._decoder: Decoder | None = None
+
+    # What the tracer asks
+
+    def arguments(self, number: int, hit: Hit) -> Told | None:
+        return self._read(self._signature(number, hit).arguments, hit) if self._wants[0] else None
+
+    def results(self, number: int, hit: Hit) -> Told | None:
+        return self._read(self._signature(number, None).results, hit) if self._wants[1] else None
+
+    def panic(self, hit: Hit) -> str:
+        if self._panic is None:
+            return "panic"
+        told = self._read(self._made(self._panic, None).arguments, hit)
+        if isinstance(told, str) or len(told) != 1:
+            return "panic"
+        return f"panic: {told[0].text}" if told[0].text else "panic"
+
+    def stack(self, hit: Hit) -> tuple[CallFrame, ...] | None:
+        """Who made the call, by the sizes of frames that Go's line table has."""
+        if not self._wants[2]:
+            return None
+        sp = hit.words[SP_WORD]
+        raw = hit.read(sp, min(max(hit.high - sp, 0), _STACK_LIMIT))
+        frames: list[CallFrame] = []
+        at = 0
+        while at + 8 <= len(raw) and len(frames) < _FRAMES:
+            shown, size = self._frame(int.from_bytes(raw[at : at + 8], "little"))
+            frames += shown
+            if size < 0:
+                break
+            at += size + 8
+        return tuple(frames[:_FRAMES])
+
+    def _frame(self, back: int) -> tuple[tuple[CallFrame, ...], int]:
+        """The source frames at a return address, and the machine frame's size (-1: the last)."""
+        if back not in self._frames:
+            lines, pc = self._process.program.lines, back - 1 - self._process.bias
+            function = lines.function_at(pc)
+            if function is None:
+                self._frames[back] = (), -1
+            else:
+                stack = lines.inline_stack(function, pc)
+                size = -1 if function.top_frame else lines.frame_size(function, pc)
+                shown = tuple(CallFrame(f.function, f.file, f.line) for f in stack)
+                self._frames[back] = shown, size
+        return self._frames[back]
+
+    def _read(self, readers: tuple[Reading, ...] | str, hit: Hit) -> Told:
+        if isinstance(readers, str):
+            return readers
+        if self._world is not None:
+            self._world.renew()
+        return tuple([read(hit) for read in readers])
+
+    # Signatures
+
+    def _signature(self, number: int, hit: Hit | None) -> Signature:
+        """That of a function, of generic code as the dictionary of this very call has it."""
+        known = self._signatures.get((number, 0))
+        if known is None:
+            entry = self._functions[number]
+            known = self._made(entry, None)
+            self._signatures[number, 0] = known
+        if known.dictionary == _NO_WORD or hit is None:
+            return known
+        dictionary = hit.words[known.dictionary]
+        made = self._signatures.get((number, dictionary))
+        if made is None:
+            made = self._made(self._functions[number], dictionary)
+            self._signatures[number, dictionary] = made
+        return made
+
+    def _made(self, entry: FunctionEntry | str, dictionary: int | None) -> Signature:
+        if isinstance(entry, str):
+            return Signature(entry, entry)
+        try:
+            return self._signed(entry, dictionary)
+        except (GoprobeError, UnreadableError, KeyError) as error:
+            why = f"the debug information of {entry.name} cannot be read: {error}"
+            return Signature(why, why)
+
+    def _signed(self, entry: FunctionEntry, dictionary: int | None) -> Signature:
+        debug = self._process.program.debug
+        types = debug.types
+        declared = _once(debug.parameters(entry))
+        passed = [p for p in declared if not p.result]
+        given = [p for p in declared if p.result]
+        kinds = [self._type_of(p) for p in passed]
+        outs = [self._type_of(p) for p in given]
+        where = assign([abi_type(types, k) for k in kinds], [abi_type(types, k) for k in outs])
+        word = _NO_WORD
+        for local, at in zip(passed, where.parameters, strict=True):
+            if local.name == DICTIONARY and at.pieces:
+                word = WORDS[at.pieces[0].register]
+        doubt = self._doubt(entry, passed, where.parameters)
+        if dictionary:
+            passed = self._with_arguments(passed, dictionary)
+            given = self._with_arguments(given, dictionary)
+        shown = [
+            self._reader(p, self._type_of(p), at)
+            for p, at in zip(passed, where.parameters, strict=True)
+            if p.name != DICTIONARY
+        ]
+        results = [
+            self._reader(p, self._type_of(p), at)
+            for p, at in zip(given, where.results, strict=True)
+        ]
+        return Signature(doubt or tuple(shown), tuple(results), word)
+
+    def _type_of(self, local: Local) -> GoType:
+        types = self._process.program.debug.types
+        own = types.at(local.type)
+        return types.at(own.elem) if local.name.startswith("&") else own
+
+    def _with_arguments(self, locals_: list[Local], dictionary: int) -> list[Local]:
+        process, program = self._process, self._process.program
+        resolver = TypeArguments(
+            program.elf, program.debug.types, self._memory(), process.bias,
+            self._live().typedata.debug_type,
+        )  # fmt: skip
+        return resolver.resolved(locals_, dictionary)
+
+    def _doubt(
+        self, entry: FunctionEntry, passed: Sequence[Local], where: Sequence[Assigned]
+    ) -> str:
+        """Why it is not known where parameters arrive; "" where what the convention says is what
+        the debug information has, for each of which it has anything at the entry."""
+        for local, at in zip(passed, where, strict=True):
+            if local.name.startswith("&"):
+                continue
+            fixed = frame_offset(local)
+            if fixed is not None:
+                if fixed != at.stack:
+                    return _BLANK
+                continue
+            held = next((e for e in local.locations if e.low <= entry.low < e.high), None)
+            if held is None or not at.pieces:
+                continue
+            try:
+                pieces = evaluate(held.expression, cfa=0, frame_base=0, registers=_Names(), bias=0)
+            except (UnsupportedExpressionError, KeyError):
+                continue
+            registers = [p.register for p in pieces if p.register]
+            if registers and registers[0] != at.pieces[0].register:
+                return _BLANK
+        return ""
+
+    # Readers
+
+    def _reader(self, local: Local, go_type: GoType, where: Assigned) -> Reading:
+        name = local.name.lstrip("&")
+        name = "" if name.startswith("~") else name
+        if where.pieces and len(where.pieces) == 1 and go_type.kind in _SIGNED | _UNSIGNED:
+            return _integer(name, go_type, WORDS[where.pieces[0].register])
+        if len(where.pieces) == 1 and go_type.kind is GoKind.BOOL:
+            return _truth(name, go_type, WORDS[where.pieces[0].register])
+        if len(where.pieces) == 2 and go_type.kind is GoKind.STRING:
+            return _string(name, go_type, *(WORDS[p.register] for p in where.pieces))
+
+        def read(hit: Hit) -> CallValue:
+            return self._decoded(name, go_type, self._storage(go_type, where, hit))
+
+        if len(where.pieces) == 2 and go_type.kind is GoKind.INTERFACE:
+            return _unless_nil(name, go_type, WORDS[where.pieces[0].register], read)
+        return read
+
+    def _storage(self, go_type: GoType, where: Assigned, hit: Hit) -> Storage:
+        if not where.pieces:
+            cfa = hit.words[SP_WORD] + RETURN_ADDRESS
+            return InMemory(self._memory(), cfa + where.stack)
+        raw = bytearray(go_type.size)
+        for piece in where.pieces:
+            if piece.register in FLOAT_ARGUMENTS:
+                held = hit.vector(piece.register)
+            else:
+                held = hit.words[WORDS[piece.register]].to_bytes(8, "little")
+            raw[piece.offset : piece.offset + piece.size] = held[: piece.size]
+        return InBytes(bytes(raw))
+
+    def _decoded(self, name: str, go_type: GoType, place: Storage) -> CallValue:
+        try:
+            made = self._decoding().decode(go_type, place)
+        except UnreadableError as error:
+            return CallValue(name, go_type.name, why=f"unreadable: {error.why}")
+        except (KeyError, NotGoError) as error:
+            return CallValue(name, go_type.name, why=f"its type is not described: {error}")
+        return _as_value(made.as_element(name, go_type, place.address))
+
+    def _memory(self) -> ProcessMemory:
+        return ProcessMemory(self._process.pid)
+
+    def _live(self) -> World:
+        if self._world is None:
+            self._world = self._process.world(self._memory(), ())
+        return self._world
+
+    def _decoding(self) -> Decoder:
+        if self._decoder is None:
+            world, program, bias = self._live(), self._process.program, self._process.bias
+            self._decoder = Decoder(
+                world.memory, program.debug.types, world.typedata, _nowhere,
+                lambda pc: program.function_name(pc - bias),
+                lambda pc: captures_of(program, pc - bias), _LIMITS,
+            )  # fmt: skip
+        return self._decoder
+
+
+_BLANK = (
+    "the debug information does not describe all of its parameters (blank ones it leaves out): "
+    "which register has which is not known"
+)
+
+
+class _Names(dict[str, int]):
+    """Registers of which only the names are asked for."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+
+def _nowhere(address: int) -> Location:
+    """Where something lies is not looked for in calls."""
+    return Location(Kind.UNMAPPED, Address(address), "", {}, ())
+
+
+def _once(parameters: Sequence[Local]) -> list[Local]:
+    """A parameter that was moved to the heap is described as it arrives, and as "&x"."""
+    names = {p.name for p in parameters}
+    return [p for p in parameters if not (p.name.startswith("&") and p.name[1:] in names)]
+
+
+def _integer(name: str, go_type: GoType, word: int) -> Reading:
+    signed = go_type.kind in _SIGNED
+    bits = 8 * (_SIGNED.get(go_type.kind) or _UNSIGNED[go_type.kind])
+    mask, top, kind = (1 << bits) - 1, 1 << (bits - 1), go_type.name
+
+    def read(hit: Hit) -> CallValue:
+        value = hit.words[word] & mask
+        if signed and value & top:
+            value -= mask + 1
+        return CallValue(name, kind, str(value), value)
+
+    return read
+
+
+def _truth(name: str, go_type: GoType, word: int) -> Reading:
+    kind = go_type.name
+
+    def read(hit: Hit) -> CallValue:
+        value = bool(hit.words[word] & 0xFF)
+        return CallValue(name, kind, "true" if value else "false", value)
+
+    return read
+
+
+def _string(name: str, go_type: GoType, pointer: int, length: int) -> Reading:
+    kind = go_type.name
+
+    def read(hit: Hit) -> CallValue:
+        size = hit.words[length]
+        raw = hit.read(hit.words[pointer], min(size, _STRING_LIMIT)) if size else b""
+        if len(raw) < min(size, _STRING_LIMIT) or size >> 48:
+            return CallValue(name, kind, why=f"unreadable: a string header of {size} bytes")
+        if size > len(raw):
+            return CallValue(name, kind, f"{quote(raw)}… {size - len(raw)} more bytes", len=size)
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            return CallValue(name, kind, quote(raw), len=size)
+        return CallValue(name, kind, quote(raw), text, size)
+
+    return read
+
+
+def _unless_nil(name: str, go_type: GoType, word: int, read: Reading) -> Reading:
+    nil = CallValue(name, go_type.name, "nil", None)
+    return lambda hit: read(hit) if hit.words[word] else nil
+
+
+def _as_value(part: Element) -> CallValue:
+    """A decoded value as calls tell it: through pointers, without where things lie."""
+    data = part.data if part.data is not UNSET else None
+    elements = part.elements
+    if elements is UNSET and data is not None:
+        elements = _members(data)
+    text, plain = _shown(part, data)
+    why = text if text.startswith("unreadable: ") else ""
+    return CallValue(
+        name=part.name,
+        type=part.type,
+        text="" if why else text,
+        value=UNSET if why else plain,
+        len=part.value.len,
+        dynamic_type=part.value.dynamic_type,
+        address=data.address if data else UNSET,
+        elements=UNSET if elements is UNSET else tuple(map(_as_value, elements)),
+        why=why,
+    )
+
+
+def _members(data: Data) -> tuple[Element, ...] | UnsetType:
+    """The parts of what a pointer leads to, through pointers to pointers."""
+    for _ in range(_LIMITS.depth):
+        if data.elements is not UNSET or data.data is UNSET:
+            break
+        data = data.data
+    return data.elements
+
+
+def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
+    """A value's text as it reads in a call, and Python's own where it has one."""
+    value = part.value
+    held = value.dynamic_type is not UNSET
+    if _is_string(part, data, held=held):
+        quoted = '"' + value.text.replace('"', '\\"') + '"'
+        whole = "\\" not in value.text and "…" not in value.text
+        return quoted, value.text if whole else UNSET
+    if value.text == "nil":
+        return "nil", None
+    if data is not None and _ADDRESS.fullmatch(value.text) and data.type is not UNSET:
+        named = ""
+        if value.dynamic_type is not UNSET and data.text.startswith("{"):
+            named = value.dynamic_type.removeprefix("*")
+        return f"&{named}{data.text}", UNSET
+    return value.text, _plain(value.text)
+
+
+def _is_string(part: Element, data: Data | None, *, held: bool) -> bool:
+    value = part.value
+    if held:  # the boxed string's own data are its bytes, which have no type
+        if data is None or data.data is UNSET:
+            return False
+        return data.data.type is UNSET and data.elements is UNSET
+    if value.len is UNSET or value.cap is not UNSET or part.elements is not UNSET:
+        return False
+    return not value.text if data is None else data.type is UNSET
+
+
+def _plain(text: str) -> Plain | UnsetType:
+    if text in ("true", "false"):
+        return text == "true"
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else UNSET

@@ -1,0 +1,5 @@
+"""First and last instructions of functions, done by hand."""
+
+from __future__ import annotations
+
+from goprobe.arch.amd64.byhand import Done as Done, Ends as Ends, by_hand as by_hand, ends as ends

@@ -1,0 +1,156 @@
+"""`goprobe calls`: each call of Go functions as it is made, like strace for system calls."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from goprobe.cli.declare import Argument, Context, Option, program_args
+from goprobe.cli.lengths import length
+from goprobe.cli.options import Output, Toolchain
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from goprobe.analysis.calls.calls import CallBegan, CallsRequest, CallWatch
+    from goprobe.cli.output import Destination
+    from goprobe.model.calls import CallRecord
+    from goprobe.target.goprocess import GoProcess
+
+_BEAT = 0.5  # seconds that a call waits for its end before it is shown
+
+
+class Calls:
+    name = "calls"
+    takes_program_args = True
+
+    def run(
+        self,
+        context: Context,
+        *,
+        target: Annotated[
+            str, Argument(metavar="TARGET|PID", help="A Go program to run, or a process number.")
+        ],
+        patterns: Annotated[
+            list[str], Argument(metavar="PATTERN...", help="main.add, main.(*Store).*, net/http.*")
+        ],
+        arguments: Annotated[bool, Option("--args", help="Show the arguments.")] = False,
+        results: Annotated[bool, Option("--results", help="Show the results.")] = False,
+        stack: Annotated[bool, Option("--stack", help="Show who calls.")] = False,
+        count: Annotated[bool, Option("--count", help="Count the calls only.")] = False,
+        duration: Annotated[
+            str, Option("--for", metavar="TIME", help="End the watch after so long: 10s, 2m.")
+        ] = "",
+        optimized: Annotated[
+            bool, Option("--optimized", help="Build as users ship: with the optimiser on.")
+        ] = False,
+        output: Output,
+        toolchain: Toolchain,
+    ) -> int:
+        """Show each call of Go functions as it is made, in a program or a running process.
+
+        TARGET is a .go file, a package or a Go binary, which is run; or a process number, and
+        that process runs on, unharmed, when the watch ends (Ctrl-C, or --for).
+        """
+        from goprobe.analysis.calls.calls import CallsRequest
+        from goprobe.cli.output import destination
+        from goprobe.model.calls import CallsReport
+
+        request = CallsRequest(
+            patterns=tuple(patterns),
+            arguments=arguments,
+            results=results,
+            stack=stack,
+            counts=count,
+            seconds=length("--for", duration) if duration else None,
+        )
+        place = destination(output, CallsReport)
+        if target.isascii() and target.isdecimal() and not Path(target).exists():
+            return _attached(int(target), request, place)
+        return _launched(
+            target, program_args(context), request, place, optimized=optimized, go=toolchain.go
+        )
+
+
+def _attached(pid: int, request: CallsRequest, place: Destination) -> int:
+    from goprobe.target.live import open_target
+
+    return _watched(open_target(pid).process, request, place, ours=False)
+
+
+def _launched(
+    target: str, args: tuple[str, ...], request: CallsRequest, place: Destination, *,
+    optimized: bool, go: str,
+) -> int:  # fmt: skip
+    from goprobe.analysis.calls.launched import launched
+    from goprobe.cli.progress import Progress
+
+    with (
+        Progress() as progress,
+        launched(
+            target, args, optimized=optimized, go=go, progress=progress,
+            stdout=place.program_stdout,
+        ) as process,
+    ):  # fmt: skip
+        progress("")
+        return _watched(process, request, place, ours=True)
+
+
+def _watched(process: GoProcess, request: CallsRequest, place: Destination, *, ours: bool) -> int:
+    from goprobe.analysis.calls.calls import CallWatch
+
+    with CallWatch(process, request, ours=ours) as watch:
+        write = _writer(place)
+        with _interruptible(watch):
+            for event in watch.events():
+                write(event)
+    write(None)
+    place.deliver(watch.report)
+    watch.check()
+    return 0
+
+
+def _writer(place: Destination) -> Callable[[CallBegan | CallRecord | None], None]:
+    """Writes each event as it comes: lines of text, or of JSON; nothing where a page is wanted."""
+    import msgspec
+
+    from goprobe.model.calls import CallRecord
+    from goprobe.report.text.calltree import CallTree
+
+    encode = msgspec.json.Encoder().encode
+    tree = CallTree(place.options)
+
+    def line_of_json(event: CallBegan | CallRecord | None) -> None:
+        if isinstance(event, CallRecord):
+            place.write(encode(event) + b"\n")
+
+    def lines_of_text(event: CallBegan | CallRecord | None) -> None:
+        if event is None:
+            lines = tree.pending()
+        else:
+            lines = tree.ended(event) if isinstance(event, CallRecord) else tree.began(event)
+        place.write("".join(lines).encode(errors="replace"))
+
+    if place.streams and place.format == "json":
+        return line_of_json
+    return lines_of_text if place.streams and place.format == "text" else lambda _event: None
+
+
+@contextmanager
+def _interruptible(watch: CallWatch) -> Iterator[None]:
+    """The first Ctrl-C ends the watch, and what was seen is told; the second ends goprobe."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        watch.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.stdout.flush()

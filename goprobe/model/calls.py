@@ -1,0 +1,113 @@
+"""The reports of `goprobe calls`: a line of JSON for each call, and goprobe.calls/1 at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from goprobe.model.address import Address
+from goprobe.model.report import Report
+from goprobe.model.table import TableReport, column
+
+SCHEMA = "goprobe.calls/1"
+
+Plain = bool | int | float | str | None
+
+
+class CallValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An argument or a result. `text` is as Go prints it, escaped and cut; `value` the number,
+    truth value, whole string or nil itself; `len` a length in Go; `address` what it points at;
+    `dynamic_type` what an interface holds. `why` says why there is no value."""
+
+    name: str
+    type: str
+    text: str = ""
+    value: Plain | UnsetType = UNSET
+    len: int | UnsetType = UNSET
+    dynamic_type: str | UnsetType = UNSET
+    address: Address | UnsetType = UNSET
+    elements: tuple[CallValue, ...] | UnsetType = UNSET
+    why: str = ""
+
+
+class CallFrame(msgspec.Struct, frozen=True):
+    """Who made a call: innermost first, inlined functions too."""
+
+    function: str
+    file: str
+    line: int
+
+
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One call. `end` is return, panic, goexit, tail (it handed its frame on to `to`), open (it had
+    not ended when the watch did) or unseen; `why` says more of that. `began_us` counts from the
+    watch's begin, `duration_us` is without the time for which goprobe held the goroutine. `depth`
+    calls that are told are around it."""
+
+    call: int
+    function: str
+    goroutine: int
+    depth: int
+    began_us: float
+    duration_us: float
+    end: str
+    why: str = ""
+    to: str = ""
+    arguments: tuple[CallValue, ...] | UnsetType = UNSET
+    no_arguments: str = ""
+    results: tuple[CallValue, ...] | UnsetType = UNSET
+    no_results: str = ""
+    stack: tuple[CallFrame, ...] | UnsetType = UNSET
+
+
+class CalledFunction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A function that was watched. `total_us` and `longest_us` are of calls that ended, 0 with
+    --count; `note` says what of it was not watched."""
+
+    function: Annotated[str, column("function")]
+    calls: Annotated[int, column("calls", unit="count")]
+    panics: Annotated[int, column("panics", unit="count")] = 0
+    total_us: Annotated[float, column("µs in all")] = 0.0
+    longest_us: Annotated[float, column("longest µs")] = 0.0
+    note: Annotated[str, column("note", unit="note")] = ""
+
+
+class CallsReport(TableReport, Report, frozen=True, kw_only=True):
+    """`seconds` is how long was watched; `lost` how many calls were not told of, for nobody took
+    them in time; `why` how the watch ended, `exit_code` and `signal` how the program did."""
+
+    row: ClassVar[type[msgspec.Struct]] = CalledFunction
+    functions: tuple[CalledFunction, ...] = ()
+    inlined: tuple[str, ...] = ()
+    seconds: float = 0.0
+    lost: int = 0
+    why: str = ""
+    exit_code: int | UnsetType = UNSET
+    signal: str = ""
+    schema: str = SCHEMA
+
+    @property
+    def rows(self) -> Sequence[CalledFunction]:
+        return self.functions
+
+    @property
+    def summary(self) -> str:
+        calls = sum(f.calls for f in self.functions)
+        named = "function" if len(self.functions) == 1 else "functions"
+        return (
+            f"{calls:,} {'call' if calls == 1 else 'calls'} of {len(self.functions):,} {named} in "
+            f"{self.seconds:.1f} s{f': {self.why}' if self.why else ''}"
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        told = [f"{f.function}: {f.note}" for f in self.functions if f.note]
+        told += [
+            f"{each} is inlined wherever it is called: it has no calls" for each in self.inlined
+        ]
+        if self.lost:
+            told.append(f"{self.lost:,} calls more were not told of: nobody took them in time")
+        return tuple(told)

@@ -1,0 +1,229 @@
+"""The process that traces calls for us, and how it tells of them.
+
+It is in a session of its own, so that what ends goprobe (Ctrl-C, a closed terminal, SIGKILL) does
+not end it: it sees that we are gone, puts the target's code back, lets it go, and ends. We read
+what it tells from a pipe. It never waits for us while the target stands: what we do not take in
+time is counted as lost.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import struct
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from goprobe.deferredsignals import signals_deferred
+from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, TargetGoneError
+from goprobe.process.calltracer.plan import (
+    Begun,
+    Ended,
+    Failed,
+    Lost,
+    Over,
+    Record,
+    Values,
+    WatchPlan,
+)
+from goprobe.process.calltracer.tracer import CallTracer
+
+_NAME = "goprobe-calls"  # at most 15 characters
+_TICK = 0.02
+_KEPT = 64 << 20  # bytes that wait to be taken
+_LENGTH = struct.Struct("<I")
+_RECORD_LIMIT = 1 << 24
+_PATIENCE = 10.0
+_AT_ONCE = 4096  # records
+_ERRORS = {error.__name__: error for error in (NotPermittedError, TargetGoneError, CannotWorkError)}
+
+
+class Watch:
+    """A process whose calls are traced. `records` gives them as they come; `stop` ends it."""
+
+    def __init__(self, pid: int, plan: WatchPlan, values: Values, *, ours: bool) -> None:
+        tells_in, tells_out = os.pipe()
+        asks_in, asks_out = os.pipe()
+        with signals_deferred():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._child = os.fork()
+            if not self._child:
+                os.close(tells_in)
+                os.close(asks_out)
+                _trace(pid, plan, values, ours, tells_out, asks_in)
+        os.close(tells_out)
+        os.close(asks_in)
+        self._tells, self._asks = tells_in, asks_out
+
+    def stop(self) -> None:
+        """Ask for the end of the watch: what is still on its way comes first."""
+        if self._asks >= 0:
+            os.close(self._asks)
+            self._asks = -1
+
+    def close(self) -> None:
+        """The target is let go when this returns."""
+        self.stop()
+        if self._child:
+            child, self._child = self._child, 0
+            with suppress(ChildProcessError):
+                _await(child)
+            os.close(self._tells)
+
+    def records(self) -> Iterator[Record]:
+        """Raises what the tracer failed with."""
+        decode = msgspec.msgpack.Decoder(Record).decode
+        pending = bytearray()
+        while chunk := os.read(self._tells, 1 << 18):
+            pending += chunk
+            at = 0
+            while len(pending) - at >= _LENGTH.size:
+                (size,) = _LENGTH.unpack_from(pending, at)
+                if len(pending) - at - _LENGTH.size < size:
+                    break
+                at += _LENGTH.size
+                record = decode(memoryview(pending)[at : at + size])
+                at += size
+                if isinstance(record, Failed):
+                    raise _ERRORS.get(record.kind, CannotWorkError)(
+                        record.message, hint=record.hint
+                    )
+                yield record
+                if isinstance(record, Over):
+                    return
+            pending = pending[at:]
+        raise CannotWorkError("the process that traces for goprobe was ended by somebody")
+
+    def ready(self, seconds: float) -> bool:
+        """Whether there is something to take within so long."""
+        return bool(select.select([self._tells], [], [], seconds)[0])
+
+
+def _await(child: int) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(_TICK / 4)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+class _Outbox:
+    """What waits to be told: filled by the tracing thread, emptied by another."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._lost = 0
+        self._dropped: set[int] = set()
+        self.broken = False
+
+    def tell(self, record: Record) -> None:
+        """Keeps the order; a call that was not told of does not end, either."""
+        if isinstance(record, Ended) and record.call in self._dropped:
+            self._dropped.discard(record.call)
+            return
+        if self._size > _KEPT and isinstance(record, Begun):
+            self._lost += 1
+            self._dropped.add(record.call)
+            return
+        if isinstance(record, Over) and self._lost:
+            self.tell(Lost(self._lost))
+        raw = self._encode(record)
+        self._size += len(raw)
+        self._waiting.append(_LENGTH.pack(len(raw)) + raw)
+
+    def _taken(self) -> Iterator[bytes]:
+        with suppress(IndexError):  # it is empty
+            for _ in range(_AT_ONCE):
+                yield self._waiting.popleft()
+
+    def empty(self) -> None:
+        """Write what waits; nobody listens any more where that fails."""
+        while self._waiting and not self.broken:
+            data = memoryview(b"".join(self._taken()))
+            try:
+                while data:
+                    written = os.write(self._file, data[: 1 << 16])
+                    data = data[written:]
+                    self._size = max(0, self._size - written)
+            except OSError:
+                self.broken = True
+
+
+class _Ears:
+    """Hears when we are to stop, and sees to it that what is to be told is told."""
+
+    def __init__(self, outbox: _Outbox, asks: int) -> None:
+        self._outbox, self._asks = outbox, asks
+        self.stopping = False
+        self.over = threading.Event()
+        self._tracer = threading.main_thread().ident or 0
+        self._teller = threading.Thread(target=self._tell, daemon=True)
+        for thread in (self._teller, threading.Thread(target=self._run, daemon=True)):
+            thread.start()
+
+    def finish(self) -> None:
+        """All is told: the rest of it, too."""
+        self.over.set()
+        self._teller.join()
+        self._outbox.empty()
+
+    def _run(self) -> None:
+        select.select([self._asks], [], [])  # readable when whoever asks has closed it, or ended
+        self.stopping = True
+        while not self.over.wait(_TICK):
+            # It may just be about to wait: again, until it has heard.
+            signal.pthread_kill(self._tracer, signal.SIGUSR1)
+
+    def _tell(self) -> None:
+        while not self.over.wait(_TICK):
+            self._outbox.empty()
+
+
+def _trace(
+    pid: int, plan: WatchPlan, values: Values, ours: bool, tells: int, asks: int
+) -> NoReturn:
+    """In the child."""
+    try:
+        os.setsid()
+        Path("/proc/self/comm").write_text(_NAME)
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+            signal.SIGQUIT,
+            signal.SIGPIPE,
+        ):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        gc.disable()
+        outbox = _Outbox(tells)
+        ears = _Ears(outbox, asks)
+        try:
+            CallTracer(
+                pid, plan, values, outbox.tell, ours=ours, stopping=lambda: ears.stopping
+            ).run()
+        except GoprobeError as error:
+            outbox.tell(Failed(type(error).__name__, error.message, error.hint))
+        except BaseException as error:
+            outbox.tell(Failed("CannotWorkError", f"this is a bug in goprobe ({error!r})"))
+        finally:
+            ears.finish()
+    finally:
+        os._exit(0)

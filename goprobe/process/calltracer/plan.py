@@ -1,0 +1,147 @@
+"""What a tracer of calls is told before it begins: addresses of the process, and what to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from goprobe.arch.registers import Words
+
+
+class End(StrEnum):
+    """How a call ended."""
+
+    RETURN = "return"
+    PANIC = "panic"
+    """A panic left it, whether somebody further out recovered it or not."""
+    GOEXIT = "goexit"
+    TAIL = "tail"
+    """It handed its frame on to another function, which returns in its place."""
+    OPEN = "open"
+    """It had not ended when the watch, or the program, did."""
+    UNSEEN = "unseen"
+    """It is over, but by no way that is watched."""
+
+
+class WatchedFunction(msgspec.Struct, frozen=True):
+    """A function whose calls are told: its entry, its return instructions, and its jumps to other
+    functions with their targets. `own_g`: g has to be looked for in the thread's own storage."""
+
+    entry: int
+    returns: tuple[int, ...] = ()
+    jumps: tuple[tuple[int, int], ...] = ()
+    own_g: bool = False
+
+
+class Landmarks(msgspec.Struct, frozen=True):
+    """Entries of functions of the runtime, and the offset of g's number in it."""
+
+    gopanic: int
+    goexit: int
+    goexit1: int
+    goid: int
+
+
+class Room(msgspec.Struct, frozen=True):
+    """Padding behind a function: memory that is code to the processor and never run."""
+
+    address: int
+    size: int
+
+
+class WatchPlan(msgspec.Struct, frozen=True):
+    """`functions` by number. `counts`: calls are counted, and nothing is told of each."""
+
+    functions: tuple[WatchedFunction, ...]
+    landmarks: Landmarks
+    rooms: tuple[Room, ...] = ()
+    counts: bool = False
+
+
+class Hit(Protocol):
+    """A thread that stands at a function's first instruction, or at one that returns."""
+
+    @property
+    def words(self) -> Words: ...
+    @property
+    def high(self) -> int:
+        """The end of the stack that it is on."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Memory of the process; shorter where it ends."""
+
+    def vector(self, name: str) -> bytes:
+        """16 bytes of a vector register."""
+
+
+class Values(Protocol):
+    """What is to be told of a call besides that it was made, ready to be packed."""
+
+    def arguments(self, number: int, hit: Hit) -> object: ...
+    def results(self, number: int, hit: Hit) -> object: ...
+    def stack(self, hit: Hit) -> object: ...
+    def panic(self, hit: Hit) -> str:
+        """The value of a panic that begins."""
+
+
+class Begun(msgspec.Struct, frozen=True, tag="b", array_like=True):
+    """A call of a function (by its number) began; `depth` calls that are told are around it."""
+
+    call: int
+    function: int
+    goroutine: int
+    depth: int
+    time_ns: int
+    arguments: object = None
+    stack: object = None
+
+
+class Ended(msgspec.Struct, frozen=True, tag="e", array_like=True):
+    """`ns`: how long it ran, without the time for which we held it; `why` says more of its end."""
+
+    call: int
+    end: End
+    ns: int
+    results: object = None
+    why: str = ""
+
+
+class Counted(msgspec.Struct, frozen=True, tag="c", array_like=True):
+    """How many calls of each function there were."""
+
+    counts: tuple[int, ...]
+
+
+class Lost(msgspec.Struct, frozen=True, tag="l", array_like=True):
+    """So many calls were not told of, for nobody took them in time."""
+
+    calls: int
+
+
+class Over(msgspec.Struct, frozen=True, tag="o", array_like=True):
+    """The watch is over: why, and how the program ended (-1: it runs on)."""
+
+    why: str
+    exit_code: int = -1
+    signal: int = 0
+
+
+class Failed(msgspec.Struct, frozen=True, tag="f", array_like=True):
+    """It could not be done."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+class Ready(msgspec.Struct, frozen=True, tag="r", array_like=True):
+    """The breakpoints are in; `not_watched` are functions whose entry could not get one."""
+
+    not_watched: tuple[int, ...] = ()
+
+
+Record = Begun | Ended | Counted | Lost | Over | Failed | Ready
+Tell = Callable[[Record], None]

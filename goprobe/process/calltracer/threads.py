@@ -1,0 +1,182 @@
+"""The threads of a process that is traced while it runs: all seized, new ones as they are born."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import time
+from contextlib import suppress
+
+from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError
+from goprobe.process.libc import libc
+from goprobe.process.proc.identity import refusal, thread_state
+from goprobe.process.proc.procfs import read_proc
+from goprobe.process.ptrace import constants, requests
+from goprobe.process.tracer.waits import WaitEvent, process_of
+
+_OPTIONS = (
+    constants.PTRACE_O_TRACEFORK
+    | constants.PTRACE_O_TRACEVFORK
+    | constants.PTRACE_O_TRACECLONE
+    | constants.PTRACE_O_TRACEEXEC
+)
+_ROUNDS = 1000
+_FAREWELL = 5.0
+_PAUSE = 0.0002
+_TRAP_BIT = 1 << (signal.SIGTRAP - 1)
+_WAIT = constants.WALL | constants.WNOTHREAD
+_DEAD = ("Z", "X", "x", "")
+
+# Unlike os.waitpid this one comes back when a signal comes in, so that one can be told to stop.
+_waitpid = libc["waitpid"]
+_waitpid.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
+_waitpid.restype = ctypes.c_int
+
+
+class Threads:
+    """Those of process `pid`; `guests` are children that run in its memory until they exec."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._own: set[int] = set()
+        self.guests: set[int] = set()
+        self._status = ctypes.c_int()
+        self._by_reference = ctypes.byref(self._status)
+        self.any = True
+
+    # Taking hold
+
+    def seize_first(self) -> None:
+        """The only thread of a program that we have started, which stands in SIGSTOP."""
+        if number := requests.seize(self._pid, _OPTIONS | constants.PTRACE_O_EXITKILL):
+            raise NotPermittedError(f"the kernel forbids tracing: {os.strerror(number)}")
+        self._own.add(self._pid)
+        os.waitpid(self._pid, _WAIT)
+
+    def begin(self) -> None:
+        """Let it go out of that SIGSTOP."""
+        os.kill(self._pid, signal.SIGCONT)
+        self.go_on(self._pid)
+
+    def seize_all(self) -> None:
+        """Become the tracer of every thread; none is stopped for it."""
+        for _ in range(_ROUNDS):
+            fresh = [tid for tid in self._listed() if tid not in self._own]
+            if not fresh:
+                return
+            for tid in fresh:
+                self._seize(tid)
+        raise NotPermittedError(f"process {self._pid} makes threads faster than they can be met")
+
+    def _seize(self, tid: int) -> None:
+        number = requests.seize(tid, _OPTIONS)
+        if not number or thread_state(self._pid, tid) in _DEAD:
+            self._own.add(tid)
+            return
+        why = refusal(self._pid, tid)
+        if why is None or why.tracer == os.getpid():  # born under our eyes meanwhile
+            self._own.add(tid)
+            return
+        raise NotPermittedError(why.message, hint=why.hint)
+
+    def _listed(self) -> list[int]:
+        try:
+            return sorted(int(name) for name in os.listdir(f"/proc/{self._pid}/task"))  # noqa: PTH208
+        except OSError:
+            raise TargetGoneError(f"process {self._pid} is gone") from None
+
+    # Waiting
+
+    def next(self) -> WaitEvent | None:
+        """The next stop or end; None where a signal came in to us, or nobody is left."""
+        tid = _waitpid(-1, self._by_reference, _WAIT)
+        if tid <= 0:
+            self.any = ctypes.get_errno() != errno.ECHILD
+            return None
+        return _event(tid, self._status.value)
+
+    def go_on(self, tid: int, number: int = 0) -> None:
+        requests.request(constants.PTRACE_CONT, tid, None, number)
+
+    def rest(self, tid: int) -> None:
+        """Leave a thread in its group stop (SIGSTOP, Ctrl-Z) until a SIGCONT."""
+        requests.request(constants.PTRACE_LISTEN, tid)
+
+    def knows(self, tid: int) -> bool:
+        return tid in self._own or tid in self.guests
+
+    def is_own(self, tid: int) -> bool:
+        return tid in self._own
+
+    def forget(self, tid: int) -> None:
+        self._own.discard(tid)
+        self.guests.discard(tid)
+
+    def is_born_in(self, tid: int) -> bool:
+        """Whether a new task is a thread of the process."""
+        with suppress(GoprobeError):
+            if process_of(tid) == self._pid:
+                self._own.add(tid)
+                return True
+        return False
+
+    # Letting go
+
+    def kill(self) -> None:
+        """End a program that is ours, and wait for it."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while True:
+                tid, status = os.waitpid(-1, _WAIT)
+                if tid == self._pid and status & 0xFF != 0x7F:
+                    return
+                if status & 0xFF == 0x7F:
+                    self.go_on(tid)
+
+    def stop_all(self) -> list[tuple[int, int]]:
+        """Every task that is traced, now stopped, each with the signal that it is about to get."""
+        wanted = {tid for tid in (*self._own, *self.guests) if requests.interrupt(tid) == 0}
+        stopped: list[tuple[int, int]] = []
+        deadline = time.monotonic() + _FAREWELL
+        while wanted and time.monotonic() < deadline:
+            with suppress(ChildProcessError):
+                tid, status = os.waitpid(-1, _WAIT | os.WNOHANG)
+                if tid:
+                    self._stopped(_event(tid, status), wanted, stopped)
+                    continue
+            if not any(thread_state(self._pid, tid) not in _DEAD for tid in wanted):
+                break
+            time.sleep(_PAUSE)
+        return stopped
+
+    def _stopped(self, event: WaitEvent, wanted: set[int], stopped: list[tuple[int, int]]) -> None:
+        tid = event.tid
+        if event.over:
+            wanted.discard(tid)
+            self.forget(tid)
+            return
+        if event.event and self._is_trap_pending(tid):
+            self.go_on(tid)  # its breakpoint has stopped it already: that comes first
+            return
+        if event.event and event.event != constants.PTRACE_EVENT_STOP:
+            requests.interrupt(tid)
+            self.go_on(tid)
+            return
+        wanted.discard(tid)
+        stopped.append((tid, 0 if event.event else event.signal))
+
+    def _is_trap_pending(self, tid: int) -> bool:
+        with suppress(GoprobeError):
+            for line in read_proc(tid, "status", 1 << 14).splitlines():
+                if line.startswith(b"SigPnd:"):
+                    return bool(int(line[7:], 16) & _TRAP_BIT)
+        return False
+
+
+def _event(tid: int, status: int) -> WaitEvent:
+    if status & 0xFF == 0x7F:
+        return WaitEvent(tid, status >> 8 & 0xFF, status >> 16)
+    return WaitEvent(tid, status & 0x7F, over=True, code=status >> 8 & 0xFF)

@@ -1,0 +1,328 @@
+"""Follows the calls of functions in a process that runs on: the strace of Go functions.
+
+A breakpoint at a function's entry stops the calling thread alone, one at each of its return
+instructions shows its results; return addresses on the stack are Go's unwinder's and are not
+touched. Other threads run all the while, and none gets past a breakpoint unseen (`points.py`).
+
+It runs in a process of its own (`child.py`), so that the target is let go, its code as it was,
+even when goprobe is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from goprobe.arch.patches import BREAKPOINT_SIZE
+from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, WORD_COUNT, Registers
+from goprobe.errors import TargetGoneError
+from goprobe.process.calltracer.hit import ThreadHit
+from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
+from goprobe.process.calltracer.plan import (
+    Begun,
+    Counted,
+    End,
+    Ended,
+    Over,
+    Ready,
+    Tell,
+    Values,
+    WatchPlan,
+)
+from goprobe.process.calltracer.points import At, Call, Copy, Jump, Point, Points
+from goprobe.process.calltracer.threads import Threads
+from goprobe.process.ptrace import constants, requests
+from goprobe.process.tracer.threadregs import Machine
+from goprobe.process.tracer.waits import WaitEvent
+
+_STACK_HI = slice(8, 16)  # of runtime.g: src/runtime/runtime2.go, Go 1.21 to 1.27
+_G_BELOW_FS = 8  # where the linker puts runtime.tlsg in an executable
+_FS_BASE = Registers.__struct_fields__.index("fs_base")
+_G_LIMIT = 4096
+assert _FS_BASE < WORD_COUNT
+
+
+class CallTracer:
+    """One watch of a process. `stopping` says when it shall end."""
+
+    def __init__(
+        self, pid: int, plan: WatchPlan, values: Values, tell: Tell, *, ours: bool,
+        stopping: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        """`ours`: we have started the process; it stands before its first instruction, and ends
+        with the watch."""
+        self._pid, self._plan, self._values, self._tell = pid, plan, values, tell
+        self._ours, self._stopping = ours, stopping
+        self._threads = Threads(pid)
+        self._goroutines: dict[int, Goroutine] = {}
+        self._counts = [0] * len(plan.functions)
+        self._calls = 0
+        self._g_size = min(plan.landmarks.goid + 8, _G_LIMIT)
+        self._goid = slice(self._g_size - 8, self._g_size)
+        self._replaced = False
+        self._leaving = 0  # goroutines that have called runtime.Goexit and not ended
+
+    def run(self) -> None:
+        """To the program's end, or until it is told to stop. Whatever happens, the process is let
+        go as it was."""
+        threads = self._threads
+        if self._ours:
+            threads.seize_first()
+        else:
+            threads.seize_all()
+        self._machine = Machine(self._pid)
+        self._hit = ThreadHit(self._machine)
+        self._points = Points(self._machine.file, self._plan)
+        over = Over("")
+        try:
+            self._points.insert_all()
+            self._tell(Ready(tuple(self._points.refused)))
+            if self._ours:
+                threads.begin()
+            over = self._follow()
+        finally:
+            self._let_go()
+            self._machine.close()
+        self._finish(over)
+
+    def _follow(self) -> Over:
+        threads = self._threads
+        while True:
+            event = threads.next()
+            if event is not None:
+                if event.over and event.tid == self._pid:
+                    return Over("it ended", event.code, event.signal)
+                self._handle(event)
+                if self._replaced:
+                    return Over("it replaced itself by another program (exec)")
+            elif event is None and self._stopping():
+                return Over("")
+            elif not threads.any:
+                raise TargetGoneError(f"process {self._pid} is gone")
+
+    def _handle(self, event: WaitEvent) -> None:
+        tid = event.tid
+        if event.over:
+            self._threads.forget(tid)
+        elif event.event:
+            self._event(event)
+        elif event.signal == signal.SIGTRAP:
+            self._trapped(tid)
+        else:
+            self._leave_slot(tid)
+            self._threads.go_on(tid, event.signal)
+
+    def _event(self, event: WaitEvent) -> None:
+        tid = event.tid
+        if event.event == constants.PTRACE_EVENT_EXEC:
+            self._replaced = tid == self._pid or self._threads.is_own(tid)
+            if not self._replaced:
+                requests.detach(tid)
+                self._threads.forget(tid)
+        elif event.event == constants.PTRACE_EVENT_STOP and not self._threads.knows(tid):
+            self._born(tid)
+        elif event.event == constants.PTRACE_EVENT_STOP and event.signal != signal.SIGTRAP:
+            self._threads.rest(tid)
+        else:
+            self._threads.go_on(tid)
+
+    def _born(self, tid: int) -> None:
+        """A new thread runs on under our eyes, as does a child in the same memory until it execs
+        (vfork); a child with a copy of it gets its own code back, and is let go."""
+        if self._threads.is_born_in(tid):
+            self._threads.go_on(tid)
+            return
+        with suppress(OSError):
+            file = os.open(f"/proc/{tid}/mem", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                if self._points.shared_with(file):
+                    self._threads.guests.add(tid)
+                    self._threads.go_on(tid)
+                    return
+                self._points.restore_in(file)
+            finally:
+                os.close(file)
+        self._out_of_slot(tid)
+        requests.detach(tid)
+
+    # Breakpoints
+
+    def _trapped(self, tid: int) -> None:
+        since = time.monotonic_ns()
+        machine = self._machine
+        if not machine.fetch(tid):
+            return
+        words = machine.words
+        point = self._points.by_address.get(words[PC_WORD] - BREAKPOINT_SIZE)
+        if point is None:
+            self._threads.go_on(tid, signal.SIGTRAP)
+            return
+        if tid not in self._threads.guests:
+            if self._plan.counts:
+                self._counts[point.number] += 1
+            else:
+                self._hit_at(point, tid, since)
+        self._pass(point, tid)
+
+    def _pass(self, point: Point, tid: int) -> None:
+        """Let a thread run on past the breakpoint that has stopped it."""
+        machine, hit = self._machine, self._hit
+        words = machine.words
+        if point.done is not None:
+            point.done(words, hit.word, hit.put_word)
+        elif isinstance(point.displaced, Copy):
+            words[PC_WORD] = point.displaced.slot
+        elif isinstance(point.displaced, Jump):
+            words[PC_WORD] = point.displaced.target
+        elif isinstance(point.displaced, Call):
+            hit.put_word(*point.displaced.made(words, hit.word))
+        machine.store(tid)
+        self._threads.go_on(tid)
+
+    def _hit_at(self, point: Point, tid: int, since: int) -> None:
+        words, hit = self._machine.words, self._hit
+        own_g = point.number >= 0 and self._plan.functions[point.number].own_g
+        g = hit.word(words[_FS_BASE] - _G_BELOW_FS) if own_g else words[GOROUTINE_WORD]
+        block = hit.read(g, self._g_size)
+        if len(block) < self._g_size:
+            return
+        high = int.from_bytes(block[_STACK_HI], "little")
+        hit.stands(tid, high)
+        goroutine = self._goroutine(g, int.from_bytes(block[self._goid], "little"), since)
+        at = high - words[SP_WORD]
+        kind = point.at
+        if kind is At.ENTRY:
+            self._entered(goroutine, point.number, at, since)
+        elif kind is At.RETURN or kind is At.JUMP:
+            self._ended(goroutine, point, at, since)
+        elif kind is At.PANIC:
+            goroutine.unwinding.append(Unwinding(End.PANIC, at, since, self._values.panic(hit)))
+        elif kind is At.GOEXIT:
+            goroutine.unwinding.append(Unwinding(End.GOEXIT, at, since, "runtime.Goexit"))
+            self._await_last(+1)
+        else:
+            self._gone(goroutine, since)
+        goroutine.held += time.monotonic_ns() - since
+
+    def _goroutine(self, g: int, number: int, now: int) -> Goroutine:
+        """The one whose g that is; another one may have had it before."""
+        known = self._goroutines.get(g)
+        if known is None or known.id != number:
+            if known is not None:
+                self._gone(known, now)
+            known = self._goroutines[g] = Goroutine(number)
+        return known
+
+    def _entered(self, goroutine: Goroutine, function: int, at: int, now: int) -> None:
+        calls = goroutine.open
+        if calls and calls[-1].at >= at:
+            last = calls[-1]
+            if last.at == at and last.function == function and not goroutine.taken_by(last):
+                return  # its stack grew, or it was preempted there, or it loops to its beginning
+            self._close(goroutine, at, now)
+        if goroutine.unwinding:
+            goroutine.settle(at)
+        self._calls += 1
+        hit = self._hit
+        self._tell(
+            Begun(
+                self._calls, function, goroutine.id, len(calls), now,
+                self._values.arguments(function, hit), self._values.stack(hit),
+            )
+        )  # fmt: skip
+        spent = goroutine.held + time.monotonic_ns() - now
+        calls.append(OpenCall(self._calls, function, at, hit.words[SP_WORD], now, spent))
+        calls[-1].began = now + spent - goroutine.held
+
+    def _ended(self, goroutine: Goroutine, point: Point, at: int, now: int) -> None:
+        calls = goroutine.open
+        if calls and calls[-1].at > at:
+            self._close(goroutine, at + 1, now)
+        if goroutine.unwinding:
+            goroutine.settle(at)
+        if not calls or calls[-1].at != at or calls[-1].function != point.number:
+            return  # it had begun before we looked
+        call = calls.pop()
+        if point.at is At.JUMP:
+            to = f"{point.target:#x}"
+            self._tell(Ended(call.call, End.TAIL, _ran(call, goroutine, now), None, to))
+            return
+        results = self._values.results(point.number, self._hit)
+        self._tell(Ended(call.call, End.RETURN, _ran(call, goroutine, now), results))
+
+    def _close(self, goroutine: Goroutine, at: int, now: int) -> None:
+        """End the calls that were left at this depth or deeper without returning."""
+        for call, taken in goroutine.left(at):
+            if taken is not None:
+                ns = max(0, min(now, taken.time) - call.began)
+                self._tell(Ended(call.call, taken.end, ns, None, taken.why))
+            else:
+                self._tell(Ended(call.call, End.UNSEEN, _ran(call, goroutine, now)))
+
+    def _gone(self, goroutine: Goroutine, now: int) -> None:
+        """The goroutine is at its end."""
+        if any(u.end is End.GOEXIT for u in goroutine.unwinding):
+            self._await_last(-1)
+        self._close(goroutine, 0, now)
+        goroutine.unwinding.clear()
+
+    def _await_last(self, more: int) -> None:
+        """Watch the ends of goroutines for as long as one of them has called runtime.Goexit."""
+        self._leaving = max(0, self._leaving + more)
+        last = self._points.last
+        if last is not None and self._leaving and not last.inserted:
+            self._points.insert(last)
+        elif last is not None and not self._leaving:
+            self._points.extract(last)
+
+    # Letting go
+
+    def _leave_slot(self, tid: int) -> None:
+        if self._points.slots:
+            self._out_of_slot(tid)
+
+    def _out_of_slot(self, tid: int) -> None:
+        """A thread that is about to take a signal stands where the program itself could."""
+        machine, slots = self._machine, self._points.slots
+        if machine.fetch(tid) and (copy := slots.get(machine.words[PC_WORD])):
+            machine.words[PC_WORD] = copy.original(machine.words[PC_WORD])
+            machine.store(tid)
+
+    def _let_go(self) -> None:
+        self._points.extract_all()
+        if self._ours:
+            self._threads.kill()
+            return
+        for tid, number in self._threads.stop_all():
+            stood = self._stand_outside(tid, number) if self._machine.fetch(tid) else number
+            requests.detach(tid, stood)
+        self._points.clear_slots()
+
+    def _stand_outside(self, tid: int, number: int) -> int:
+        """A thread that has run into a breakpoint stands before the instruction that is there. The
+        signal that it is to get."""
+        words = self._machine.words
+        before = words[PC_WORD] - BREAKPOINT_SIZE
+        if self._replaced or number != signal.SIGTRAP or before not in self._points.by_address:
+            self._out_of_slot(tid)
+            return number
+        words[PC_WORD] = before
+        self._machine.store(tid)
+        return 0
+
+    def _finish(self, over: Over) -> None:
+        now = time.monotonic_ns()
+        for goroutine in self._goroutines.values():
+            for call, taken in goroutine.left(0):
+                end, why = (taken.end, taken.why) if taken else (End.OPEN, "")
+                self._tell(Ended(call.call, end, _ran(call, goroutine, now), None, why))
+        if self._plan.counts:
+            self._tell(Counted(tuple(self._counts)))
+        self._tell(over)
+
+
+def _ran(call: OpenCall, goroutine: Goroutine, now: int) -> int:
+    return max(0, now - call.began - (goroutine.held - call.held))
