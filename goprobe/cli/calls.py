@@ -116,17 +116,15 @@ def _watched(process: GoProcess, request: CallsRequest, place: Destination, *, o
 
 def _writer(place: Destination) -> Callable[[CallBegan | CallRecord | None], None]:
     """Writes each event as it comes: lines of text, or of JSON; nothing where a page is wanted."""
-    import msgspec
-
     from goprobe.model.calls import CallRecord
+    from goprobe.model.codec import to_json
     from goprobe.report.text.calltree import CallTree
 
-    encode = msgspec.json.Encoder().encode
     tree = CallTree(place.options)
 
     def line_of_json(event: CallBegan | CallRecord | None) -> None:
         if isinstance(event, CallRecord):
-            place.write(encode(event) + b"\n")
+            place.write(to_json(event) + b"\n")
 
     def lines_of_text(event: CallBegan | CallRecord | None) -> None:
         if event is None:

@@ -39,6 +39,7 @@ from goprobe.process.calltracer.plan import (
     Ready,
     Record,
     Room,
+    Told,
     WatchedFunction,
     WatchPlan,
 )
@@ -320,17 +321,17 @@ def _described(program: GoProgram, function: Function) -> FunctionEntry | str:
     return entry or "the debug information does not describe it"
 
 
-def _told(values: object) -> tuple[tuple[CallValue, ...] | UnsetType, str]:
+def _told(values: Told | None) -> tuple[tuple[CallValue, ...] | UnsetType, str]:
     """Values as they came out of the pipe: they, or why there are none."""
     if values is None:
         return UNSET, ""
     if isinstance(values, str):
         return UNSET, values
-    return msgspec.convert(values, tuple[CallValue, ...]), ""
+    return values, ""
 
 
-def _frames(stack: object) -> tuple[CallFrame, ...] | UnsetType:
-    return UNSET if stack is None else msgspec.convert(stack, tuple[CallFrame, ...])
+def _frames(stack: tuple[CallFrame, ...] | None) -> tuple[CallFrame, ...] | UnsetType:
+    return UNSET if stack is None else stack
 
 
 def _signal_name(number: int) -> str:

@@ -26,7 +26,7 @@ from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame, CallValue, Plain
 from goprobe.model.location import Kind, Location
 from goprobe.model.value import Data, Element
-from goprobe.process.calltracer.plan import Hit
+from goprobe.process.calltracer.plan import Hit, Told
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
@@ -52,7 +52,6 @@ _FLOAT = re.compile(r"-?\d+(\.\d*)?(e[-+]\d+)?")
 _NO_WORD = -1
 
 Reading = Callable[[Hit], CallValue]
-Told = tuple[CallValue, ...] | str
 
 
 class Signature(msgspec.Struct, frozen=True):

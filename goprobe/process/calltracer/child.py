@@ -22,10 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-import msgspec
-
 from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, TargetGoneError
+from goprobe.model.codec import packed, unpacker
 from goprobe.process.calltracer.plan import (
     Begun,
     Ended,
@@ -83,7 +82,7 @@ class Watch:
 
     def records(self) -> Iterator[Record]:
         """Raises what the tracer failed with."""
-        decode = msgspec.msgpack.Decoder(Record).decode
+        decode = unpacker(Record)
         pending = bytearray()
         while chunk := os.read(self._tells, 1 << 18):
             pending += chunk
@@ -125,7 +124,6 @@ class _Outbox:
 
     def __init__(self, file: int) -> None:
         self._file = file
-        self._encode = msgspec.msgpack.Encoder().encode
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._lost = 0
@@ -143,7 +141,7 @@ class _Outbox:
             return
         if isinstance(record, Over) and self._lost:
             self.tell(Lost(self._lost))
-        raw = self._encode(record)
+        raw = packed(record)
         self._size += len(raw)
         self._waiting.append(_LENGTH.pack(len(raw)) + raw)
 

@@ -9,6 +9,10 @@ from typing import Protocol
 import msgspec
 
 from goprobe.arch.registers import Words
+from goprobe.model.calls import CallFrame, CallValue
+
+Told = tuple[CallValue, ...] | str
+"""Values, or why there are none."""
 
 
 class End(StrEnum):
@@ -78,11 +82,11 @@ class Hit(Protocol):
 
 
 class Values(Protocol):
-    """What is to be told of a call besides that it was made, ready to be packed."""
+    """What is to be told of a call besides that it was made; None: nothing is wanted."""
 
-    def arguments(self, number: int, hit: Hit) -> object: ...
-    def results(self, number: int, hit: Hit) -> object: ...
-    def stack(self, hit: Hit) -> object: ...
+    def arguments(self, number: int, hit: Hit) -> Told | None: ...
+    def results(self, number: int, hit: Hit) -> Told | None: ...
+    def stack(self, hit: Hit) -> tuple[CallFrame, ...] | None: ...
     def panic(self, hit: Hit) -> str:
         """The value of a panic that begins."""
 
@@ -95,8 +99,8 @@ class Begun(msgspec.Struct, frozen=True, tag="b", array_like=True):
     goroutine: int
     depth: int
     time_ns: int
-    arguments: object = None
-    stack: object = None
+    arguments: Told | None = None
+    stack: tuple[CallFrame, ...] | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, tag="e", array_like=True):
@@ -105,7 +109,7 @@ class Ended(msgspec.Struct, frozen=True, tag="e", array_like=True):
     call: int
     end: End
     ns: int
-    results: object = None
+    results: Told | None = None
     why: str = ""
 
 
