@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-from goprobe.arch.amd64.byhand import Done as Done, Ends as Ends, by_hand as by_hand, ends as ends
+from goprobe.arch.amd64.byhand import (
+    Done as Done,
+    Ends as Ends,
+    behind_stack_check as behind_stack_check,
+    by_hand as by_hand,
+    ends as ends,
+)

@@ -104,38 +104,46 @@ def _watched(process: GoProcess, request: CallsRequest, place: Destination, *, o
     from goprobe.analysis.calls.calls import CallWatch
 
     with CallWatch(process, request, ours=ours) as watch:
-        write = _writer(place)
+        lines = bytearray()
+        write = _writer(place, lines)
         with _interruptible(watch):
             for event in watch.events():
                 write(event)
     write(None)
-    place.deliver(watch.report)
+    if place.format == "json":
+        from goprobe.model.codec import to_json
+
+        place.write(bytes(lines) + to_json(watch.report) + b"\n")
+    else:
+        place.deliver(watch.report, before=bytes(lines))
     watch.check()
     return 0
 
 
-def _writer(place: Destination) -> Callable[[CallBegan | CallRecord | None], None]:
-    """Writes each event as it comes: lines of text, or of JSON; nothing where a page is wanted."""
+def _writer(place: Destination, kept: bytearray) -> Callable[[CallBegan | CallRecord | None], None]:
+    """Writes each event as it comes, in lines of text or of JSON; nothing where a page is wanted. A
+    file is written in one piece: what it is to hold is kept until then."""
     from goprobe.model.calls import CallRecord
     from goprobe.model.codec import to_json
     from goprobe.report.text.calltree import CallTree
 
     tree = CallTree(place.options)
+    put = place.write if place.streams else kept.extend
 
     def line_of_json(event: CallBegan | CallRecord | None) -> None:
         if isinstance(event, CallRecord):
-            place.write(to_json(event) + b"\n")
+            put(to_json(event) + b"\n")
 
     def lines_of_text(event: CallBegan | CallRecord | None) -> None:
         if event is None:
             lines = tree.pending()
         else:
             lines = tree.ended(event) if isinstance(event, CallRecord) else tree.began(event)
-        place.write("".join(lines).encode(errors="replace"))
+        put("".join(lines).encode(errors="replace"))
 
-    if place.streams and place.format == "json":
+    if place.format == "json":
         return line_of_json
-    return lines_of_text if place.streams and place.format == "text" else lambda _event: None
+    return lines_of_text if place.format == "text" else lambda _event: None
 
 
 @contextmanager

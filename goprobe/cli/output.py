@@ -36,11 +36,15 @@ class Destination(msgspec.Struct, frozen=True):
     streams: bool = False
     """Whether it can be written to piece by piece: a file is replaced as a whole."""
 
-    def deliver(self, report: object, *, variables: tuple[str, ...] = ()) -> None:
-        """Writes the report; `variables` are those that the reader asked for. What the report
+    def deliver(
+        self, report: object, *, variables: tuple[str, ...] = (), before: bytes = b""
+    ) -> None:
+        """Writes the report; `variables` are those that the reader asked for, `before` is what
+        stands before it in a file. What the report
         says against itself is told in its text, or on stderr where it is written otherwise; what
         is wrong with what it was made from, always there."""
-        self.write(render(report, self.format, replace(self.options, variables=variables)))
+        made = render(report, self.format, replace(self.options, variables=variables))
+        self.write(before + made)
         if isinstance(report, Report):
             self._tell_of_faults(report)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Self
 
 import msgspec
@@ -20,7 +20,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.analysis.audit import finished
 from goprobe.analysis.calls.patterns import Chosen, choose
 from goprobe.analysis.calls.values import CallValues
-from goprobe.arch.byhand import by_hand, ends
+from goprobe.arch.byhand import behind_stack_check, by_hand, ends
 from goprobe.arch.displaced import MAX_INSTRUCTION
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
@@ -47,7 +47,7 @@ from goprobe.runtime.image.program import GoProgram
 from goprobe.target.goprocess import GoProcess
 
 _MOST_FUNCTIONS = 5000
-_ROOM = 28  # bytes: the longest instruction, the jump back, and a byte before them
+_ROOM = 26  # bytes: the longest instruction, the jump back, and a byte before them
 _PADDING = b"\xcc"
 _STRIPPED = "the program is stripped: nothing says what its functions take and give"
 _ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
@@ -210,8 +210,12 @@ class CallWatch:
                 program=self._process.program.elf.shown_as,
                 functions=tuple(
                     CalledFunction(
-                        function=name, calls=total.calls, panics=total.panics,
-                        total_us=total.ns / 1e3, longest_us=total.longest / 1e3, note=note,
+                        function=name,
+                        calls=total.calls,
+                        panics=total.panics,
+                        total_us=round(total.ns / 1e3, 1),
+                        longest_us=round(total.longest / 1e3, 1),
+                        note=note,
                     )
                     for name, total, note in zip(
                         self._names, self._totals, self._notes, strict=True
@@ -261,6 +265,12 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
             watched.append(WatchedFunction(function.entry + bias, own_g=True))
             notes.append(_ASSEMBLY)
             continue
+        if counts:
+            behind = behind_stack_check(code, function.entry)
+            watched.append(WatchedFunction((behind or function.entry) + bias))
+            loop = "a loop leads to its beginning: each round is counted"
+            notes.append(note if behind else loop)
+            continue
         at = ends(code, function.entry)
         if not at.whole:
             note = "its code cannot be told from data: its returns are not watched"
@@ -274,7 +284,7 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
         notes.append(note)
     gopanic, goexit, goexit1 = (_landmark(program, bias, f"runtime.{m}") for m in _MARKS)
     goid = program.facts.layout.struct("g").offset("goid")
-    odd = [f for f in chosen.functions if by_hand(_first(program, f), f.entry) is None]
+    odd = [w for w in watched if by_hand(_first(program, w.entry - bias), w.entry) is None]
     rooms = _rooms(program, bias, len(odd) + len(_MARKS) + 1)
     return WatchPlan(
         tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), rooms, counts
@@ -289,8 +299,8 @@ def _landmark(program: GoProgram, bias: int, name: str) -> int:
     return function.entry + bias if function else 0
 
 
-def _first(program: GoProgram, function: Function) -> bytes:
-    return program.elf.read(function.entry, min(MAX_INSTRUCTION, function.end - function.entry))
+def _first(program: GoProgram, address: int) -> bytes:
+    return program.elf.read(address, MAX_INSTRUCTION)
 
 
 def _rooms(program: GoProgram, bias: int, wanted: int) -> tuple[Room, ...]:
@@ -341,13 +351,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def patterns_of(patterns: Sequence[str]) -> tuple[str, ...]:
-    """Raises UsageError where there are none."""
-    if not patterns:
-        raise UsageError(
-            "name the functions whose calls are to be told",
-            hint="main.(*Store).* or main.add; a * stands for anything",
-        )
-    return tuple(patterns)

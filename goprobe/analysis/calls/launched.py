@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from goprobe.binary.elf.elf import ElfFile
-from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
-from goprobe.process.ptrace.priority import import_numpy
 from goprobe.process.spawn import reap, start_stopped
 from goprobe.runtime.image.program import GoProgram
+from goprobe.runtime.layout.layout import Facts
+from goprobe.runtime.layout.shipped import shipped_layout
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
 from goprobe.toolchain.built import is_executable_file, prebuilt
@@ -53,12 +53,8 @@ def launched(
     )
     try:
         bias = load_bias(program, read_maps(pid), binary, entry_point(pid))
-        if program.stripped:
-            import_numpy()
-            from goprobe.runtime.stripped import stripped_facts  # brings numpy along
-
-            facts = stripped_facts(program, ProcessMemory(pid), bias, owner=os.geteuid())
-            program.adopt(facts)
+        if program.stripped:  # g's number is all that is asked for
+            program.adopt(Facts(shipped_layout(program.go), {}))
         yield GoProcess(pid, program, bias)
     finally:
         with suppress(ProcessLookupError):

@@ -15,6 +15,7 @@ from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic, OpKind, Regist
 from goprobe.arch.amd64.registers import EFLAGS, PC_WORD, SP_WORD, WORD, WORDS, Words
 
 _MASK = (1 << 64) - 1
+_CHECK = 6  # instructions
 _SIGN = 1 << 63
 _CARRY, _PARITY, _HALF, _ZERO, _SIGNED, _OVERFLOW = 1, 1 << 2, 1 << 4, 1 << 6, 1 << 7, 1 << 11
 _ARITHMETIC = _CARRY | _PARITY | _HALF | _ZERO | _SIGNED | _OVERFLOW
@@ -139,6 +140,23 @@ def _flags(flags: int, left: int, right: int) -> int:
     if (left ^ right) & (left ^ result) & _SIGN:
         made |= _OVERFLOW
     return made
+
+
+def behind_stack_check(code: bytes, low: int) -> int:
+    """Where a function goes on once its stack is found large enough: it may come to its beginning
+    several times, for the stack grows or the goroutine is preempted there. 0 where it has no check,
+    and its beginning is where a loop begins."""
+    high, checked, loops = low + len(code), 0, False
+    for count, ins in enumerate(Decoder(64, code, ip=low)):
+        compares = ins.mnemonic == Mnemonic.CMP and ins.op1_kind == OpKind.MEMORY
+        if count < _CHECK and compares and ins.memory_base == Register.R14:
+            checked = count + 1
+        if checked == count and checked and ins.mnemonic == Mnemonic.JBE:
+            return int(ins.next_ip)
+        loops |= ins.op0_kind == OpKind.NEAR_BRANCH64 and ins.near_branch_target == low
+        if ins.next_ip >= high:
+            break
+    return 0 if loops else low
 
 
 class Ends(msgspec.Struct, frozen=True):

@@ -92,7 +92,7 @@ class Points:
         with suppress(NotDisplaceableError):
             probe = displace(code, point.address, point.address)
             if isinstance(probe, Copy):
-                room = next((r for r in self._rooms if r.size >= len(probe.code) + 4), None)
+                room = next((r for r in self._rooms if r.size >= len(probe.code)), None)
                 if room is None:
                     return False
                 probe = displace(code, point.address, room.address)

@@ -62,6 +62,7 @@ class CallTracer:
         self._calls = 0
         self._g_size = min(plan.landmarks.goid + 8, _G_LIMIT)
         self._goid = slice(self._g_size - 8, self._g_size)
+        self._put_off: set[tuple[int, int, int]] = set()
         self._replaced = False
         self._leaving = 0  # goroutines that have called runtime.Goexit and not ended
 
@@ -162,7 +163,7 @@ class CallTracer:
             return
         if tid not in self._threads.guests:
             if self._plan.counts:
-                self._counts[point.number] += 1
+                self._count(point)
             else:
                 self._hit_at(point, tid, since)
         self._pass(point, tid)
@@ -181,6 +182,15 @@ class CallTracer:
             hit.put_word(*point.displaced.made(words, hit.word))
         machine.store(tid)
         self._threads.go_on(tid)
+
+    def _count(self, point: Point) -> None:
+        """One call more, if this one was not counted before a signal put it off."""
+        words = self._machine.words
+        key = (point.address, words[GOROUTINE_WORD], words[SP_WORD])
+        if key in self._put_off:
+            self._put_off.discard(key)
+        else:
+            self._counts[point.number] += 1
 
     def _hit_at(self, point: Point, tid: int, since: int) -> None:
         words, hit = self._machine.words, self._hit
@@ -288,7 +298,10 @@ class CallTracer:
         """A thread that is about to take a signal stands where the program itself could."""
         machine, slots = self._machine, self._points.slots
         if machine.fetch(tid) and (copy := slots.get(machine.words[PC_WORD])):
-            machine.words[PC_WORD] = copy.original(machine.words[PC_WORD])
+            words = machine.words
+            words[PC_WORD] = copy.original(words[PC_WORD])
+            if words[PC_WORD] == copy.address:
+                self._put_off.add((copy.address, words[GOROUTINE_WORD], words[SP_WORD]))
             machine.store(tid)
 
     def _let_go(self) -> None:
