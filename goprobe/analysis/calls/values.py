@@ -7,12 +7,21 @@ does not fit is not told.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
+from goprobe.analysis.calls.told import (
+    SIGNED,
+    STRING_LIMIT,
+    UNSIGNED,
+    Reading,
+    as_value,
+    integer,
+    string,
+    truth,
+    unless_nil,
+)
 from goprobe.arch.abi import Assigned, assign
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS
@@ -23,9 +32,8 @@ from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.errors import GoprobeError, NotGoError, UnreadableError
 from goprobe.model.address import Address
-from goprobe.model.calls import CallFrame, CallValue, Plain
+from goprobe.model.calls import CallFrame, CallValue
 from goprobe.model.location import Kind, Location
-from goprobe.model.value import Data, Element
 from goprobe.process.calltracer.plan import Hit, Told
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.stacks.closures import captures_of
@@ -33,25 +41,16 @@ from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.decoded import Limits
 from goprobe.runtime.values.functionvars import frame_offset
 from goprobe.runtime.values.storage import InBytes, InMemory, Storage
-from goprobe.runtime.values.text import quote
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
 from goprobe.target.goprocess import GoProcess
 
-_STRING_LIMIT = 256
 _LIMITS = Limits(
-    string=_STRING_LIMIT, text=1024, elements=16, fields=64, depth=3, nodes=200, map_scan=128
+    string=STRING_LIMIT, text=1024, elements=16, fields=64, depth=3, nodes=200, map_scan=128
 )
 _FRAMES = 64
 _STACK_LIMIT = 1 << 20
-_SIGNED = {GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4, GoKind.INT64: 8}
-_UNSIGNED = {GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4, GoKind.UINT64: 8}
-_ADDRESS = re.compile(r"0x[0-9a-f]+")
-_NUMBER = re.compile(r"-?\d+")
-_FLOAT = re.compile(r"-?\d+(\.\d*)?(e[-+]\d+)?")
 _NO_WORD = -1
-
-Reading = Callable[[Hit], CallValue]
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -231,18 +230,18 @@ class CallValues:
     def _reader(self, local: Local, go_type: GoType, where: Assigned) -> Reading:
         name = local.name.lstrip("&")
         name = "" if name.startswith("~") else name
-        if where.pieces and len(where.pieces) == 1 and go_type.kind in _SIGNED | _UNSIGNED:
-            return _integer(name, go_type, WORDS[where.pieces[0].register])
+        if where.pieces and len(where.pieces) == 1 and go_type.kind in SIGNED | UNSIGNED:
+            return integer(name, go_type, WORDS[where.pieces[0].register])
         if len(where.pieces) == 1 and go_type.kind is GoKind.BOOL:
-            return _truth(name, go_type, WORDS[where.pieces[0].register])
+            return truth(name, go_type, WORDS[where.pieces[0].register])
         if len(where.pieces) == 2 and go_type.kind is GoKind.STRING:
-            return _string(name, go_type, *(WORDS[p.register] for p in where.pieces))
+            return string(name, go_type, *(WORDS[p.register] for p in where.pieces))
 
         def read(hit: Hit) -> CallValue:
             return self._decoded(name, go_type, self._storage(go_type, where, hit))
 
         if len(where.pieces) == 2 and go_type.kind is GoKind.INTERFACE:
-            return _unless_nil(name, go_type, WORDS[where.pieces[0].register], read)
+            return unless_nil(name, go_type, WORDS[where.pieces[0].register], read)
         return read
 
     def _storage(self, go_type: GoType, where: Assigned, hit: Hit) -> Storage:
@@ -265,7 +264,7 @@ class CallValues:
             return CallValue(name, go_type.name, why=f"unreadable: {error.why}")
         except (KeyError, NotGoError) as error:
             return CallValue(name, go_type.name, why=f"its type is not described: {error}")
-        return _as_value(made.as_element(name, go_type, place.address))
+        return as_value(made.as_element(name, go_type, place.address))
 
     def _memory(self) -> ProcessMemory:
         return ProcessMemory(self._process.pid)
@@ -308,118 +307,3 @@ def _once(parameters: Sequence[Local]) -> list[Local]:
     """A parameter that was moved to the heap is described as it arrives, and as "&x"."""
     names = {p.name for p in parameters}
     return [p for p in parameters if not (p.name.startswith("&") and p.name[1:] in names)]
-
-
-def _integer(name: str, go_type: GoType, word: int) -> Reading:
-    signed = go_type.kind in _SIGNED
-    bits = 8 * (_SIGNED.get(go_type.kind) or _UNSIGNED[go_type.kind])
-    mask, top, kind = (1 << bits) - 1, 1 << (bits - 1), go_type.name
-
-    def read(hit: Hit) -> CallValue:
-        value = hit.words[word] & mask
-        if signed and value & top:
-            value -= mask + 1
-        return CallValue(name, kind, str(value), value)
-
-    return read
-
-
-def _truth(name: str, go_type: GoType, word: int) -> Reading:
-    kind = go_type.name
-
-    def read(hit: Hit) -> CallValue:
-        value = bool(hit.words[word] & 0xFF)
-        return CallValue(name, kind, "true" if value else "false", value)
-
-    return read
-
-
-def _string(name: str, go_type: GoType, pointer: int, length: int) -> Reading:
-    kind = go_type.name
-
-    def read(hit: Hit) -> CallValue:
-        size = hit.words[length]
-        raw = hit.read(hit.words[pointer], min(size, _STRING_LIMIT)) if size else b""
-        if len(raw) < min(size, _STRING_LIMIT) or size >> 48:
-            return CallValue(name, kind, why=f"unreadable: a string header of {size} bytes")
-        if size > len(raw):
-            return CallValue(name, kind, f"{quote(raw)}… {size - len(raw)} more bytes", len=size)
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError:
-            return CallValue(name, kind, quote(raw), len=size)
-        return CallValue(name, kind, quote(raw), text, size)
-
-    return read
-
-
-def _unless_nil(name: str, go_type: GoType, word: int, read: Reading) -> Reading:
-    nil = CallValue(name, go_type.name, "nil", None)
-    return lambda hit: read(hit) if hit.words[word] else nil
-
-
-def _as_value(part: Element) -> CallValue:
-    """A decoded value as calls tell it: through pointers, without where things lie."""
-    data = part.data if part.data is not UNSET else None
-    elements = part.elements
-    if elements is UNSET and data is not None:
-        elements = _members(data)
-    text, plain = _shown(part, data)
-    why = text if text.startswith("unreadable: ") else ""
-    return CallValue(
-        name=part.name,
-        type=part.type,
-        text="" if why else text,
-        value=UNSET if why else plain,
-        len=part.value.len,
-        dynamic_type=part.value.dynamic_type,
-        address=data.address if data else UNSET,
-        elements=UNSET if elements is UNSET else tuple(map(_as_value, elements)),
-        why=why,
-    )
-
-
-def _members(data: Data) -> tuple[Element, ...] | UnsetType:
-    """The parts of what a pointer leads to, through pointers to pointers."""
-    for _ in range(_LIMITS.depth):
-        if data.elements is not UNSET or data.data is UNSET:
-            break
-        data = data.data
-    return data.elements
-
-
-def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
-    """A value's text as it reads in a call, and Python's own where it has one."""
-    value = part.value
-    held = value.dynamic_type is not UNSET
-    if _is_string(part, data, held=held):
-        quoted = '"' + value.text.replace('"', '\\"') + '"'
-        whole = "\\" not in value.text and "…" not in value.text
-        return quoted, value.text if whole else UNSET
-    if value.text == "nil":
-        return "nil", None
-    if data is not None and _ADDRESS.fullmatch(value.text) and data.type is not UNSET:
-        named = ""
-        if value.dynamic_type is not UNSET and data.text.startswith("{"):
-            named = value.dynamic_type.removeprefix("*")
-        return f"&{named}{data.text}", UNSET
-    return value.text, _plain(value.text)
-
-
-def _is_string(part: Element, data: Data | None, *, held: bool) -> bool:
-    value = part.value
-    if held:  # the boxed string's own data are its bytes, which have no type
-        if data is None or data.data is UNSET:
-            return False
-        return data.data.type is UNSET and data.elements is UNSET
-    if value.len is UNSET or value.cap is not UNSET or part.elements is not UNSET:
-        return False
-    return not value.text if data is None else data.type is UNSET
-
-
-def _plain(text: str) -> Plain | UnsetType:
-    if text in ("true", "false"):
-        return text == "true"
-    if _NUMBER.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else UNSET

@@ -14,6 +14,7 @@ from goprobe.process.libc import libc
 from goprobe.process.proc.identity import refusal, thread_state
 from goprobe.process.proc.procfs import read_proc
 from goprobe.process.ptrace import constants, requests
+from goprobe.process.ptrace.reaper import ReapWhileSeizing
 from goprobe.process.tracer.waits import WaitEvent, process_of
 
 _OPTIONS = (
@@ -62,12 +63,13 @@ class Threads:
 
     def seize_all(self) -> None:
         """Become the tracer of every thread; none is stopped for it."""
-        for _ in range(_ROUNDS):
-            fresh = [tid for tid in self._listed() if tid not in self._own]
-            if not fresh:
-                return
-            for tid in fresh:
-                self._seize(tid)
+        with ReapWhileSeizing(self._pid, lambda: tuple(self._own)):
+            for _ in range(_ROUNDS):
+                fresh = [tid for tid in self._listed() if tid not in self._own]
+                if not fresh:
+                    return
+                for tid in fresh:
+                    self._seize(tid)
         raise NotPermittedError(f"process {self._pid} makes threads faster than they can be met")
 
     def _seize(self, tid: int) -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, WORD_COUNT, Registers
-from goprobe.errors import TargetGoneError
+from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.hit import ThreadHit
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
 from goprobe.process.calltracer.plan import (
@@ -34,6 +34,7 @@ from goprobe.process.calltracer.plan import (
 )
 from goprobe.process.calltracer.points import At, Call, Copy, Jump, Point, Points
 from goprobe.process.calltracer.threads import Threads
+from goprobe.process.proc.identity import facts
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer.threadregs import Machine
 from goprobe.process.tracer.waits import WaitEvent
@@ -70,6 +71,8 @@ class CallTracer:
         """To the program's end, or until it is told to stop. Whatever happens, the process is let
         go as it was."""
         threads = self._threads
+        if "shstk" in facts(self._pid).get("x86_Thread_features", ""):
+            raise CannotWorkError("it uses a shadow stack: its returns cannot be watched")
         if self._ours:
             threads.seize_first()
         else:

@@ -1,0 +1,143 @@
+"""Values of calls as they are told: the common kinds straight out of registers, others as they were
+decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from msgspec import UNSET, UnsetType
+
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.model.calls import CallValue, Plain
+from goprobe.model.value import Data, Element
+from goprobe.process.calltracer.plan import Hit
+from goprobe.runtime.values.text import quote
+
+STRING_LIMIT = 256
+"""Bytes of a string that are shown."""
+SIGNED = {GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4, GoKind.INT64: 8}
+UNSIGNED = {
+    GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4, GoKind.UINT64: 8,
+}  # fmt: skip
+_POINTERS = 4  # to pointers, that are followed
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
+_NUMBER = re.compile(r"-?\d+")
+_FLOAT = re.compile(r"-?\d+(\.\d*)?(e[-+]\d+)?")
+
+Reading = Callable[[Hit], CallValue]
+
+
+def integer(name: str, go_type: GoType, word: int) -> Reading:
+    signed = go_type.kind in SIGNED
+    bits = 8 * (SIGNED.get(go_type.kind) or UNSIGNED[go_type.kind])
+    mask, top, kind = (1 << bits) - 1, 1 << (bits - 1), go_type.name
+
+    def read(hit: Hit) -> CallValue:
+        value = hit.words[word] & mask
+        if signed and value & top:
+            value -= mask + 1
+        return CallValue(name, kind, str(value), value)
+
+    return read
+
+
+def truth(name: str, go_type: GoType, word: int) -> Reading:
+    kind = go_type.name
+
+    def read(hit: Hit) -> CallValue:
+        value = bool(hit.words[word] & 0xFF)
+        return CallValue(name, kind, "true" if value else "false", value)
+
+    return read
+
+
+def string(name: str, go_type: GoType, pointer: int, length: int) -> Reading:
+    kind = go_type.name
+
+    def read(hit: Hit) -> CallValue:
+        size = hit.words[length]
+        raw = hit.read(hit.words[pointer], min(size, STRING_LIMIT)) if size else b""
+        if len(raw) < min(size, STRING_LIMIT) or size >> 48:
+            return CallValue(name, kind, why=f"unreadable: a string header of {size} bytes")
+        if size > len(raw):
+            return CallValue(name, kind, f"{quote(raw)}… {size - len(raw)} more bytes", len=size)
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            return CallValue(name, kind, quote(raw), len=size)
+        return CallValue(name, kind, quote(raw), text, size)
+
+    return read
+
+
+def unless_nil(name: str, go_type: GoType, word: int, read: Reading) -> Reading:
+    nil = CallValue(name, go_type.name, "nil", None)
+    return lambda hit: read(hit) if hit.words[word] else nil
+
+
+def as_value(part: Element) -> CallValue:
+    """A decoded value as calls tell it: through pointers, without where things lie."""
+    data = part.data if part.data is not UNSET else None
+    elements = part.elements
+    if elements is UNSET and data is not None:
+        elements = _members(data)
+    text, plain = _shown(part, data)
+    why = text if text.startswith("unreadable: ") else ""
+    return CallValue(
+        name=part.name,
+        type=part.type,
+        text="" if why else text,
+        value=UNSET if why else plain,
+        len=part.value.len,
+        dynamic_type=part.value.dynamic_type,
+        address=data.address if data else UNSET,
+        elements=UNSET if elements is UNSET else tuple(map(as_value, elements)),
+        why=why,
+    )
+
+
+def _members(data: Data) -> tuple[Element, ...] | UnsetType:
+    """The parts of what a pointer leads to, through pointers to pointers."""
+    for _ in range(_POINTERS):
+        if data.elements is not UNSET or data.data is UNSET:
+            break
+        data = data.data
+    return data.elements
+
+
+def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
+    """A value's text as it reads in a call, and Python's own where it has one."""
+    value = part.value
+    held = value.dynamic_type is not UNSET
+    if _is_string(part, data, held=held):
+        quoted = '"' + value.text.replace('"', '\\"') + '"'
+        whole = "\\" not in value.text and "…" not in value.text
+        return quoted, value.text if whole else UNSET
+    if value.text == "nil":
+        return "nil", None
+    if data is not None and _ADDRESS.fullmatch(value.text) and data.type is not UNSET:
+        named = ""
+        if value.dynamic_type is not UNSET and data.text.startswith("{"):
+            named = value.dynamic_type.removeprefix("*")
+        return f"&{named}{data.text}", UNSET
+    return value.text, _plain(value.text)
+
+
+def _is_string(part: Element, data: Data | None, *, held: bool) -> bool:
+    value = part.value
+    if held:  # the boxed string's own data are its bytes, which have no type
+        if data is None or data.data is UNSET:
+            return False
+        return data.data.type is UNSET and data.elements is UNSET
+    if value.len is UNSET or value.cap is not UNSET or part.elements is not UNSET:
+        return False
+    return not value.text if data is None else data.type is UNSET
+
+
+def _plain(text: str) -> Plain | UnsetType:
+    if text in ("true", "false"):
+        return text == "true"
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else UNSET
