@@ -7,6 +7,7 @@ from goprobe.arch.amd64.patches import (
     BREAKPOINT_SIZE as BREAKPOINT_SIZE,
     CALL_SIZE as CALL_SIZE,
     NEVER_REACHED as NEVER_REACHED,
+    PADDING as PADDING,
     STORE_BYTE as STORE_BYTE,
     STORE_REGISTER as STORE_REGISTER,
     callee as callee,

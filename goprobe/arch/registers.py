@@ -21,6 +21,7 @@ from goprobe.arch.amd64.registers import (
     SP as SP,
     SP_WORD as SP_WORD,
     THREAD as THREAD,
+    THREAD_WORD as THREAD_WORD,
     VECTOR as VECTOR,
     VECTORS as VECTORS,
     WORD as WORD,

@@ -22,6 +22,7 @@ from goprobe.analysis.calls.patterns import Chosen, choose
 from goprobe.analysis.calls.values import CallValues
 from goprobe.arch.byhand import behind_stack_check, by_hand, ends
 from goprobe.arch.displaced import MAX_INSTRUCTION
+from goprobe.arch.patches import PADDING
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import TargetGoneError, UsageError
@@ -48,7 +49,6 @@ from goprobe.target.goprocess import GoProcess
 
 _MOST_FUNCTIONS = 5000
 _ROOM = 26  # bytes: the longest instruction, the jump back, and a byte before them
-_PADDING = b"\xcc"
 _STRIPPED = "the program is stripped: nothing says what its functions take and give"
 _ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
 
@@ -313,7 +313,7 @@ def _rooms(program: GoProgram, bias: int, wanted: int) -> tuple[Room, ...]:
         if size <= _ROOM:
             continue
         tail = program.elf.read(function.end - _ROOM, _ROOM)
-        if tail == _PADDING * _ROOM:
+        if tail == PADDING * _ROOM:
             rooms.append(Room(function.end - _ROOM + 1 + bias, _ROOM - 1))
     return tuple(rooms)
 

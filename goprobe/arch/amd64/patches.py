@@ -7,6 +7,8 @@ import struct
 BREAKPOINT = 0xCC  # int3
 BREAKPOINT_SIZE = 1
 """A thread that it stops stands so many bytes behind it."""
+PADDING = b"\xcc"
+"""What the linker fills the room behind functions with (cmd/link, CodeFill, Go 1.21 to 1.27)."""
 CALL_SIZE = 5
 NEVER_REACHED = (b"\xcc", b"\x0f\x0b")
 """What the compiler writes behind a call that does not return: int3, ud2."""

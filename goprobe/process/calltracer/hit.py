@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from goprobe.arch.registers import WORD, Words
+from goprobe.arch.registers import VECTOR, VECTORS, WORD, Words
 from goprobe.process.ptrace import requests
 from goprobe.process.tracer.threadregs import Machine
 
@@ -39,5 +39,5 @@ class ThreadHit:
 
     def vector(self, name: str) -> bytes:
         self._state = self._state or requests.extended_state(self._tid)
-        at = _VECTORS_AT + 16 * int(name.removeprefix("xmm"))
-        return self._state[at : at + 16]
+        at = _VECTORS_AT + VECTOR * VECTORS.index(name)
+        return self._state[at : at + VECTOR]

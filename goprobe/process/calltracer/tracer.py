@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from goprobe.arch.patches import BREAKPOINT_SIZE
-from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, WORD_COUNT, Registers
+from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.hit import ThreadHit
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
@@ -40,10 +40,8 @@ from goprobe.process.tracer.threadregs import Machine
 from goprobe.process.tracer.waits import WaitEvent
 
 _STACK_HI = slice(8, 16)  # of runtime.g: src/runtime/runtime2.go, Go 1.21 to 1.27
-_G_BELOW_FS = 8  # where the linker puts runtime.tlsg in an executable
-_FS_BASE = Registers.__struct_fields__.index("fs_base")
+_G_BELOW_THREAD = 8  # where the linker puts runtime.tlsg in an executable
 _G_LIMIT = 4096
-assert _FS_BASE < WORD_COUNT
 
 
 class CallTracer:
@@ -198,7 +196,7 @@ class CallTracer:
     def _hit_at(self, point: Point, tid: int, since: int) -> None:
         words, hit = self._machine.words, self._hit
         own_g = point.number >= 0 and self._plan.functions[point.number].own_g
-        g = hit.word(words[_FS_BASE] - _G_BELOW_FS) if own_g else words[GOROUTINE_WORD]
+        g = hit.word(words[THREAD_WORD] - _G_BELOW_THREAD) if own_g else words[GOROUTINE_WORD]
         block = hit.read(g, self._g_size)
         if len(block) < self._g_size:
             return
