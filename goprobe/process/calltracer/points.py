@@ -16,8 +16,7 @@ import msgspec
 from goprobe.arch.byhand import Done, by_hand
 from goprobe.arch.displaced import (
     MAX_INSTRUCTION,
-    Call,
-    Copy,
+    CodeCopy,
     Displaced,
     Jump,
     NotDisplaceableError,
@@ -54,7 +53,7 @@ class Points:
         self._file = file
         self._rooms = sorted(plan.rooms, key=lambda room: room.size)
         self._used: list[tuple[Room, bytes]] = []
-        self.slots: dict[int, Copy] = {}
+        self.slots: dict[int, CodeCopy] = {}
         self.by_address: dict[int, Point] = {}
         self.refused: list[int] = []
         for number, function in enumerate(plan.functions):
@@ -91,12 +90,12 @@ class Points:
     def _displace(self, point: Point, code: bytes) -> bool:
         with suppress(NotDisplaceableError):
             probe = displace(code, point.address, point.address)
-            if isinstance(probe, Copy):
+            if isinstance(probe, CodeCopy):
                 room = next((r for r in self._rooms if r.size >= len(probe.code)), None)
                 if room is None:
                     return False
                 probe = displace(code, point.address, room.address)
-                if not isinstance(probe, Copy) or len(probe.code) > room.size:
+                if not isinstance(probe, CodeCopy) or len(probe.code) > room.size:
                     return False
                 self._rooms.remove(room)
                 self._used.append((room, os.pread(self._file, len(probe.code), room.address)))
@@ -151,4 +150,4 @@ class Points:
                 os.pwrite(self._file, before, room.address)
 
 
-__all__ = ["At", "Call", "Copy", "Jump", "Point", "Points"]
+__all__ = ["At", "CallByHand", "CodeCopy", "Jump", "Point", "Points"]

@@ -32,7 +32,7 @@ from goprobe.process.calltracer.plan import (
     Values,
     WatchPlan,
 )
-from goprobe.process.calltracer.points import At, Call, Copy, Jump, Point, Points
+from goprobe.process.calltracer.points import At, CallByHand, CodeCopy, Jump, Point, Points
 from goprobe.process.calltracer.threads import Threads
 from goprobe.process.proc.identity import facts
 from goprobe.process.ptrace import constants, requests
@@ -175,11 +175,11 @@ class CallTracer:
         words = machine.words
         if point.done is not None:
             point.done(words, hit.word, hit.put_word)
-        elif isinstance(point.displaced, Copy):
+        elif isinstance(point.displaced, CodeCopy):
             words[PC_WORD] = point.displaced.slot
         elif isinstance(point.displaced, Jump):
             words[PC_WORD] = point.displaced.target
-        elif isinstance(point.displaced, Call):
+        elif isinstance(point.displaced, CallByHand):
             hit.put_word(*point.displaced.made(words, hit.word))
         machine.store(tid)
         self._threads.go_on(tid)
