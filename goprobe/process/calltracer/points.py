@@ -18,7 +18,6 @@ from goprobe.arch.displaced import (
     MAX_INSTRUCTION,
     CodeCopy,
     Displaced,
-    Jump,
     NotDisplaceableError,
     displace,
 )
@@ -148,6 +147,3 @@ class Points:
         for room, before in self._used:
             with suppress(OSError):
                 os.pwrite(self._file, before, room.address)
-
-
-__all__ = ["At", "CallByHand", "CodeCopy", "Jump", "Point", "Points"]

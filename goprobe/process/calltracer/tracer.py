@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from goprobe.arch.displaced import CallByHand, CodeCopy, Jump
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
@@ -32,7 +33,7 @@ from goprobe.process.calltracer.plan import (
     Values,
     WatchPlan,
 )
-from goprobe.process.calltracer.points import At, CallByHand, CodeCopy, Jump, Point, Points
+from goprobe.process.calltracer.points import At, Point, Points
 from goprobe.process.calltracer.threads import Threads
 from goprobe.process.proc.identity import facts
 from goprobe.process.ptrace import constants, requests
