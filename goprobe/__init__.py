@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from goprobe.errors import (
         BuildError,
         CannotWorkError,
+        GdbDiedError,
         GoprobeError,
         NoGdbError,
         NoGoError,
@@ -42,14 +43,18 @@ if TYPE_CHECKING:
         NoSuchFieldError,
         NotGoError,
         NotPermittedError,
+        StopTooLongError,
         TargetError,
         TargetGoneError,
         TargetTimeoutError,
+        UnreadableError,
         UsageError,
     )
+    from goprobe.model.attached import GoroutinesReport, MapsReport, WhereReport
+    from goprobe.model.escape import EscapeReport
     from goprobe.model.heap import HeapReport
     from goprobe.model.location import Kind, Location
-    from goprobe.model.trace import Exit
+    from goprobe.model.trace import Exit, TraceReport
     from goprobe.model.value import Data, Element, State, Variable
     from goprobe.version import __version__
 
@@ -78,6 +83,11 @@ _HOMES = {
     "FrameScope": "goprobe.api.script.scope",
     "TypedMemory": "goprobe.api.script.typed",
     "Value": "goprobe.api.script.value",
+    "EscapeReport": "goprobe.model.escape",
+    "GoroutinesReport": "goprobe.model.attached",
+    "MapsReport": "goprobe.model.attached",
+    "WhereReport": "goprobe.model.attached",
+    "TraceReport": "goprobe.model.trace",
     "HeapReport": "goprobe.model.heap",
     "Kind": "goprobe.model.location",
     "Location": "goprobe.model.location",
@@ -90,6 +100,7 @@ _HOMES = {
         (
             "BuildError",
             "CannotWorkError",
+            "GdbDiedError",
             "GoprobeError",
             "NoGdbError",
             "NoGoError",
@@ -97,9 +108,11 @@ _HOMES = {
             "NoSuchFieldError",
             "NotGoError",
             "NotPermittedError",
+            "StopTooLongError",
             "TargetError",
             "TargetGoneError",
             "TargetTimeoutError",
+            "UnreadableError",
             "UsageError",
         ),
         "goprobe.errors",
@@ -121,12 +134,16 @@ __all__ = [
     "Data",
     "Diff",
     "Element",
+    "EscapeReport",
     "Exit",
     "FrameScope",
+    "GdbDiedError",
     "GoprobeError",
+    "GoroutinesReport",
     "HeapReport",
     "Kind",
     "Location",
+    "MapsReport",
     "Moved",
     "NoGdbError",
     "NoGoError",
@@ -140,16 +157,20 @@ __all__ = [
     "Snapshot",
     "State",
     "Stop",
+    "StopTooLongError",
     "StopWarning",
     "TargetError",
     "TargetGoneError",
     "TargetTimeoutError",
+    "TraceReport",
     "TraceRequest",
     "TypedMemory",
+    "UnreadableError",
     "UsageError",
     "Value",
     "Variable",
     "Watch",
+    "WhereReport",
     "__version__",
     "assert_no_allocation",
     "assert_promises",

@@ -51,6 +51,8 @@ class GoprobeError(Exception):
 
 
 class UsageError(GoprobeError):
+    """What was asked cannot be meant, or names something that is not there: exit code 2."""
+
     exit_code = 2
 
 
@@ -74,7 +76,7 @@ class BuildError(UsageError):
 
 
 class NotGoError(UsageError):
-    pass
+    """The file or process holds no Go program, or none that could be told for one."""
 
 
 class UndescribedError(NotGoError, KeyError):
@@ -85,15 +87,17 @@ class UndescribedError(NotGoError, KeyError):
 
 
 class CannotWorkError(GoprobeError):
+    """Here goprobe cannot do that: exit code 3. The hint says what would have to change."""
+
     exit_code = 3
 
 
 class NoGoError(CannotWorkError):
-    pass
+    """There is no `go`, and the program has to be built."""
 
 
 class NoGdbError(CannotWorkError):
-    pass
+    """There is no `gdb`, or none that works."""
 
 
 class CopyLostError(CannotWorkError):
@@ -112,7 +116,7 @@ class StopTooLongError(CannotWorkError):
 
 
 class NotPermittedError(CannotWorkError):
-    pass
+    """The kernel does not let this user look at the process."""
 
 
 class ScriptFailedError(GoprobeError):
@@ -126,19 +130,21 @@ class ScriptFailedError(GoprobeError):
 
 
 class TargetError(GoprobeError):
+    """The program did what goprobe cannot go on from: exit code 4."""
+
     exit_code = 4
 
 
 class TargetGoneError(TargetError):
-    pass
+    """It ended while it was looked at."""
 
 
 class TargetTimeoutError(TargetError):
-    pass
+    """It did not come where it was waited for in time."""
 
 
 class GdbDiedError(TargetError):
-    pass
+    """GDB ended in the middle of a session."""
 
 
 class UnreadableError(Exception):

@@ -34,6 +34,7 @@ class Process:
 
     @property
     def pid(self) -> int:
+        """Its process id, in goprobe's own PID namespace."""
         return self.target.pid
 
     @property

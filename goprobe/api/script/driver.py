@@ -13,9 +13,16 @@ from goprobe.model.value import Element, Variable
 
 # WHEREs that name an event instead of a place in the code.
 PANIC = "@panic"
+"""A place to stop at: a goroutine begins to panic."""
+
 GOROUTINE = "@goroutine"
+"""A place to stop at: a goroutine is made."""
+
 STACK_MOVE = "@stack-move"
+"""A place to stop at: a goroutine's stack has moved, to a larger or a smaller one."""
+
 FATAL = "@fatal"
+"""A place to stop at: the runtime ends the program (deadlock, concurrent map writes, no memory)."""
 
 
 class Driver(Protocol):

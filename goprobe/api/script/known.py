@@ -52,6 +52,7 @@ class Known:
 
     @property
     def name(self) -> str:
+        """As the source calls it; of a part what it is within the whole."""
         return self.part.name
 
     @property
@@ -135,10 +136,12 @@ class Known:
 
     @property
     def register(self) -> Any:
+        """The register that holds it, or None."""
         return self._known("register")
 
     @property
     def parameter(self) -> Any:
+        """Whether the caller gave it."""
         return self._known("parameter")
 
     @property
@@ -160,6 +163,7 @@ class Known:
 
     @property
     def is_nil(self) -> bool:
+        """Whether it is nil: a pointer, slice, map, channel, function or interface."""
         return self._told() == "nil" and not self._is_string()
 
     def _length(self) -> int | None:

@@ -81,6 +81,7 @@ class Program:
 
     @property
     def pid(self) -> int:
+        """Its process id."""
         return self._driver.info.pid
 
     # Running

@@ -49,10 +49,12 @@ class Watch:
 
     @property
     def address(self) -> Address:
+        """Where the bytes lie now, in the program's address space."""
         at = next((self._addresses[n] for n in self.numbers if n in self._addresses), self._address)
         return Address(at)
 
     def cancel(self) -> None:
+        """Watch no more."""
         self._address = int(self.address)
         for number in self.numbers:
             self._driver.unwatch(number)
@@ -152,18 +154,22 @@ class Stop:
 
     @property
     def reason(self) -> str:
+        """Why it stands, in words: "breakpoint main.main", "a write to 0x…", "halted"."""
         return self._here.reason
 
     @property
     def function(self) -> str:
+        """The function of the innermost frame ("main.(*T).M")."""
         return self.report.function
 
     @property
     def file(self) -> str:
+        """The source file, as the compiler knew it."""
         return self.report.file
 
     @property
     def line(self) -> int:
+        """The line that runs next."""
         return self.report.line
 
     @property
@@ -173,18 +179,22 @@ class Stop:
 
     @property
     def thread(self) -> int:
+        """The id of the thread that stopped, as the kernel counts."""
         return self._here.thread
 
     @property
     def pc(self) -> Address:
+        """The address of the next instruction."""
         return self._here.pc
 
     @property
     def sp(self) -> Address:
+        """The stack pointer."""
         return self.report.sp
 
     @property
     def frames(self) -> tuple[trace.Frame, ...]:
+        """The calls on the way here, the innermost first; those of inlined functions, too."""
         return self.report.frames
 
     @property
