@@ -19,11 +19,10 @@ def escape(folder: Path, *targets: str, **options: object) -> EscapeReport:
     with go_environment(), Path(os.devnull).open("w") as nothing:
         return goprobe.escape(
             *(targets or (".",)),
-            go=GO,
             cwd=folder,
             stdout=nothing.fileno(),
             stderr=nothing.fileno(),
-            **{"timeout": 120.0, **options},  # type: ignore[arg-type]
+            **{"timeout": 120.0, "go": GO, **options},  # type: ignore[arg-type]
         )
 
 

@@ -95,12 +95,13 @@ def relevant(fact: LineFacts, plan: SitePlan) -> bool:
 
 def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFacts]:
     """Where a function literal's code stands on the same line as the code around it: the one or
-    the other, by whether the site lies in the literal's text."""
-    names = {f.function for f in facts}
+    the other, by whether the site lies in the literal's text. Wrappers are no literals, though up
+    to Go 1.21 they are called so; what one does may be either's."""
+    names = {f.function for f in facts if not f.wrapper}
     nested = {n for n in names if any(n.startswith(f"{outer}.func") for outer in names)}
     if not nested:
         return list(facts)
-    return [f for f in facts if (f.function in nested) == plan.predicted.in_literal]
+    return [f for f in facts if f.wrapper or (f.function in nested) == plan.predicted.in_literal]
 
 
 def _may_be_empty(plan: SitePlan) -> bool:

@@ -12,8 +12,9 @@ from enum import StrEnum
 
 import msgspec
 
+from goprobe.analysis.escape.statementcode import statement_references
 from goprobe.arch.codestarts import CodeStarts, Weight
-from goprobe.arch.machinecode import Constant, Reference, StackAddress, references
+from goprobe.arch.machinecode import Constant, Reference, StackAddress
 from goprobe.binary.elf.elf import SHF_EXECINSTR, SHF_WRITE, ElfFile, Section
 from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, Function, SourceFrame
 from goprobe.binary.pcln.table import LineTable
@@ -58,10 +59,12 @@ class StackWitness(msgspec.Struct, frozen=True):
 
 class LineFacts(msgspec.Struct):
     """Of one source line in one machine function. `inlined` are the functions whose bodies it
-    holds."""
+    holds. `wrapper`: the compiler made it, of a deferred call say, and it is no function's of the
+    source."""
 
     function: str
     entry: int
+    wrapper: bool = False
     statics: list[Static] = msgspec.field(default_factory=list)
     stack: list[StackWitness] = msgspec.field(default_factory=list)
     inlined: set[str] = msgspec.field(default_factory=set)
@@ -122,9 +125,10 @@ class CodeLines:
     def _of(self, function: Function) -> dict[tuple[str, int], LineFacts]:
         on_lines: dict[tuple[str, int], LineFacts] = {}
         code = self._elf.read(function.entry, function.end - function.entry)
-        taken = references(code, function.entry)
-        objects = _FrameObjects(taken)
         runs = list(self.runs(function))
+        wrapper = self._lines.is_wrapper(function.entry)
+        taken = statement_references(code, function, self._lines, [high for _, high, _ in runs])
+        objects = _FrameObjects(taken)
         starts = CodeStarts(code, function.entry)
         optimised = self._optimised(function.entry)
         for low, high, frames in runs:
@@ -134,7 +138,7 @@ class CodeLines:
             if not outer.line:
                 continue
             facts = on_lines.setdefault(
-                (outer.file, outer.line), LineFacts(function.name, function.entry)
+                (outer.file, outer.line), LineFacts(function.name, function.entry, wrapper)
             )
             facts.inlined.update(f.function for f in frames[:-1])
         for reference, frames in _with_frames(taken, runs):

@@ -76,8 +76,11 @@ class Sites:
 
     def _unwrapped(self, plan: SitePlan) -> Sequence[StackWitness]:
         """What is looked at of a site: not once more what the closure that the compiler makes of a
-        deferred call does with its arguments."""
+        deferred call does with its arguments; but only that, where it alone takes an address."""
         own = [w for w in plan.witnesses if not self._is_wrapper(w.entry)]
+        taken = [w for w in plan.witnesses if w.taken]
+        if taken and not any(w.taken for w in own):
+            return taken
         return own or plan.witnesses
 
     def _evidence(self, plan: SitePlan) -> Evidence:
