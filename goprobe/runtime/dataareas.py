@@ -18,8 +18,8 @@ from goprobe.process.memory.memory import Memory, u64
 
 Words = NDArray[np.uint64]
 
-_STRIDE = 8
-_EMPTY_BLOCKS = 64
+_STRIDE = 8  # bytes: pointers of Go's globals are aligned
+_EMPTY_BLOCKS = 64  # a list so long without one of the heap's addresses is none of the runtime's
 
 
 class Area(msgspec.Struct, frozen=True):

@@ -37,9 +37,10 @@ _STATUS_FUNCTIONS = {"PyConfig_SetString", "PyConfig_SetBytesString", "PyConfig_
 }  # fmt: skip
 
 _OBJECT_SIZE = 1024  # more than any type object of Python's
-_PAGE = 0x1000
-_ALIGN = 16
+_PAGE = 0x1000  # p_align of the segments; x86-64's smallest page
+_ALIGN = 16  # of data, the System V psABI's largest for scalars
 _FUNCTION, _OBJECT = 0x12, 0x11  # STB_GLOBAL with STT_FUNC, STT_OBJECT
+# include/uapi/linux/elf.h; DT_SONAME, gABI chapter 5
 _PT_LOAD, _PT_DYNAMIC, _PT_GNU_STACK = 1, 2, 0x6474E551
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT, _DT_SONAME = 4, 5, 6, 10, 11, 14
 

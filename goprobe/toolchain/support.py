@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+# What is tested (scripts/lib/toolchains.py has each release), and so is promised.
 OLDEST_GO, NEWEST_GO = (1, 21), (1, 27)
 OLDEST_GDB, NEWEST_GDB = (13,), (18,)
 

@@ -18,7 +18,7 @@ from goprobe.arch.amd64.registers import PC_WORD, SP_WORD, WORD, WORDS, Words
 
 MAX_INSTRUCTION = 15  # bytes; Intel SDM volume 2, 2.3.11
 _REL32 = struct.Struct("<i")
-_ALL = 1 << 64
+_ALL = 1 << 64  # addresses wrap there
 
 _REGISTERS = {
     getattr(Register, name.upper()): index

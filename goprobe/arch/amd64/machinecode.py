@@ -17,7 +17,7 @@ from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import GENERAL, signed
 
 _CALL, _JUMP = 0xE8, 0xE9  # call and jmp rel32, Intel SDM volume 2
-_REL32_SIZE = 5
+_REL32_SIZE = 5  # bytes: the opcode and a displacement of four
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
 _NAMES = {getattr(_R, name.upper()): name for name in GENERAL}

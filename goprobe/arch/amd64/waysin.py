@@ -31,7 +31,7 @@ from iced_x86 import Decoder, FlowControl, Instruction
 from goprobe.arch.amd64.controlflow import CODE_LIMIT, Returns, successors
 from goprobe.arch.amd64.moves import Moves, is_filling
 
-_STRAIGHT = 16
+_STRAIGHT = 16  # instructions that are followed at most
 
 
 class LineStretch(msgspec.Struct, frozen=True):

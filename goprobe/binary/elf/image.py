@@ -15,10 +15,10 @@ from goprobe.elfheaders import PF_W, PT_DYNAMIC, PT_LOAD, Segment
 _SHT_RELA = 4  # elf(5), as what follows
 _RELATIVE = 8  # R_X86_64_RELATIVE, the x86-64 psABI
 _RELA = struct.Struct("<QQq")
-_DT_RELA, _DT_RELASZ = 7, 8
+_DT_RELA, _DT_RELASZ = 7, 8  # include/uapi/linux/elf.h
 _DYNAMIC_LIMIT = 1 << 16
 _HITS_LIMIT = 1 << 16
-_ADDRESS_END = 1 << 64
+_ADDRESS_END = 1 << 64  # of the file's own claims, not of what the processor can address
 
 
 class Image:

@@ -21,7 +21,7 @@ Positions = NDArray[np.int64]
 
 MISSING = -1
 _GAP = 1 << 11  # bytes: reading so much more takes as long as another read
-_PAGE = 1 << 12
+_PAGE = 1 << 12  # of x86-64: memory is mapped or absent by whole pages
 _RETRY_LIMIT = 1 << 24
 _WORD = 8
 

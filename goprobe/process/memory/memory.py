@@ -34,12 +34,12 @@ READ_LIMIT = 1 << 32
 
 _BATCH_BYTES = 1 << 22
 _BIG = 1 << 16  # past this a call of its own costs less than copying
-_ADDRESS_END = 1 << 64
+_ADDRESS_END = 1 << 64  # what a struct iovec can say
 _SHARED = 1 << 22  # past this two threads read: the kernel copies on both cores
 _CALL_LIMIT = 1 << 30  # the kernel transfers at most 0x7ffff000 bytes a call
 
 _Iovecs = ctypes.c_size_t * 4  # struct iovec twice: ours, the target's
-_REMOTE = 16
+_REMOTE = 16  # bytes: sizeof(struct iovec), include/uapi/linux/uio.h
 
 Buffer = bytearray | memoryview
 Range = tuple[int, int]

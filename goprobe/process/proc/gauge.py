@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-UNBOUNDED = 1 << 62
+UNBOUNDED = 1 << 62  # more than any machine has, and sums of two still fit 64 bits
 
 
 class Headroom(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from goprobe.process.proc.gauge import UNBOUNDED, Gauge, Headroom
 from goprobe.process.proc.memorycgroups import FLOOR, cgroups_of
 from goprobe.process.proc.procfs import PAGE_SIZE
 
+# What of the machine's memory stays free for others: this part of it, but no more than that.
 _MACHINES_PART, _MACHINES_MOST = 64, 128 << 20
 
 

@@ -20,8 +20,8 @@ import msgspec
 from goprobe.process.proc.gauge import UNBOUNDED, Gauge
 
 CGROUPS = Path("/sys/fs/cgroup")
-FLOOR = 32 << 20
-_FOR_A_GROUP = 3
+FLOOR = 32 << 20  # bytes left: with fewer the kernel may end somebody before we look again
+_FOR_A_GROUP = 3  # so many times that where the kernel would end the whole group
 _TEXT_LIMIT = 1 << 16
 _OUTSIDE = ".."
 

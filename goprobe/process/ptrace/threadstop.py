@@ -43,7 +43,7 @@ _STEP = 50e-6
 _OTHERS_TURN = 0.001
 _TRIES = 10
 _FAREWELL = 0.2
-_OWN_LINKS = 2
+_OWN_LINKS = 2  # of /proc/PID/task, "." and ".."; each thread adds one (fs/proc/base.c)
 _ASLEEP = ("D", "")  # in the kernel, where no signal wakes it
 _DEAD_STATES = ("Z", "X", "x", "")
 

@@ -9,7 +9,7 @@ import msgspec
 from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.events import CallHit
 
-_ARGUMENTS = 9
+_ARGUMENTS = 9  # registers of Go's ABIInternal; a record has them first (arch/amd64/stub.py)
 
 Key = tuple[int, int]
 """(g, bytes from g.stack.hi down to sp): names a running call for as long as it runs."""

@@ -46,7 +46,7 @@ from goprobe.process.tracer.events import CountedCall, ProbeSite
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
 from goprobe.process.tracer.points import Point, plan_points
 
-_RUN_GAP = 4096
+_RUN_GAP = 4096  # bytes: what lies closer than a page is read and written in one go
 _TEXT_LIMIT = 1 << 30
 _REL32 = struct.Struct("<i")
 

@@ -22,8 +22,8 @@ MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS = 0x1, 0x2, 0x20
 MAP_FIXED_NOREPLACE = 0x100000
 
 _REACH = (1 << 31) - (1 << 16)  # of a 32-bit displacement, with some room for its instruction
-_LOWEST = 1 << 16
-_HIGHEST = (1 << 47) - (1 << 24)
+_LOWEST = 1 << 16  # vm.mmap_min_addr, as distributions set it
+_HIGHEST = (1 << 47) - (1 << 24)  # TASK_SIZE of x86-64 without 5-level tables, less some room
 _MAX_ERRNO = 4095  # MAX_ERRNO, Linux include/linux/err.h
 
 

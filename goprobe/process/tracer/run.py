@@ -37,7 +37,7 @@ __all__ = [
     "run_counted",
 ]
 
-_NOTICE, _GRACE = 0.3, 2.0
+_NOTICE, _GRACE = 0.3, 2.0  # seconds: to hear of the end, and to get there
 MOST_INSPECTED = 1 << 16
 
 

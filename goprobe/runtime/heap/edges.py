@@ -17,7 +17,7 @@ from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
 
 _OFFSET_LIMIT = (1 << 32) - 1
-_SMALL = 1 << 31
+_SMALL = 1 << 31  # row numbers below fit 32 bits: half the memory
 
 
 class Strays(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
-_SPARSE = 32
+_SPARSE = 32  # fewer than one in so many: sorting them is faster than marking all
 
 
 def different(nodes: Ints, count: int) -> Ints:

@@ -18,6 +18,7 @@ from goprobe.runtime.heap.spantable import Ints, SpanTable
 
 Ids = NDArray[np.int32]
 
+# In place of an object's row: why none lies at an address.
 NOT_HEAP, FREE_SPAN, MANUAL_SPAN, FREE_SLOT, SPAN_TAIL = -1, -2, -3, -4, -5
 _ARENA_BITS = 26  # logHeapArenaBytes on linux/amd64, runtime/malloc.go, Go 1.21 to 1.27
 _TOP_LIMIT = 1 << 22

@@ -45,7 +45,7 @@ class Record:
         return self.address + self.layout.fields[path].offset
 
 
-_SLICE_MARGIN = 24
+_SLICE_MARGIN = 24  # bytes: a slice header, the largest of what is read of a field
 
 
 def _span(layout: StructLayout) -> int:

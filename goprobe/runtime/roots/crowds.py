@@ -21,7 +21,7 @@ from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
 from goprobe.runtime.roots.templates import PointerSlot, Template, key_of
 
 _WORD = 8
-_MANY = 100
+_MANY = 100  # goroutines that stand alike: fewer are read one by one
 _POINTERS = (GoKind.POINTER, GoKind.MAP, GoKind.CHAN, GoKind.FUNC, GoKind.UNSAFE_POINTER)
 
 

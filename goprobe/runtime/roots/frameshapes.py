@@ -20,7 +20,7 @@ from goprobe.runtime.world import World
 
 WORD = 8
 _POINTER_BYTES_LIMIT = 1 << 24
-_OVERLAPPING = 7
+_OVERLAPPING = 7  # variables share one place at most: cmd/compile merges them since Go 1.23
 
 
 class FrameVariable(msgspec.Struct, frozen=True):

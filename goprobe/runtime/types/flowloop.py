@@ -10,11 +10,12 @@ from goprobe.compiled import Row, loop
 # Of shapes: what the loop may do with them.
 UNREAD, READY, GENERIC = 0, 1, 2
 
+# Rules as shape.Rule has them: numba compiles no enumerations.
 _NOTHING, _ONE, _ARRAY, _ANY, _EFACE, _IFACE, _FUNC = 0, 1, 2, 3, 4, 5, 6
-_DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN = 7, 8, 9, 10, 11  # as shape.Rule has them
-_NO_OFFSET = (1 << 32) - 1
+_DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN = 7, 8, 9, 10, 11
+_NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
 _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
-_LARGEST = 1 << 47
+_LARGEST = 1 << 47  # user space of x86-64: nothing is longer
 _ABSENT = -1
 
 

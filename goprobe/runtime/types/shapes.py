@@ -38,7 +38,7 @@ _PARTS_OF_MAPS = ("map.group[", "map.bucket[")
 _TABLE, _OLD_BUCKET = "internal/runtime/maps.table", "runtime.bmap"
 _MAPS = ("internal/runtime/maps.Map", "runtime.hmap")
 _HEADERS = ("internal/runtime/maps.Map", _TABLE, "runtime.hmap", _OLD_BUCKET, "runtime.mapextra")
-_NAMED = 2
+_NAMED = 2  # types: of more that all fit, their number is told
 _CLOSURE = "struct { F uintptr"
 
 

@@ -41,7 +41,7 @@ from goprobe.runtime.values.keptwords import KeptWords
 from goprobe.runtime.values.pieces import Leaf
 from goprobe.runtime.values.scalars import scalar_ranges
 
-_ALWAYS = 1 << 64
+_ALWAYS = 1 << 64  # behind every pc
 _WORD = 8
 
 
