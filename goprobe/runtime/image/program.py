@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from goprobe.binary.cache import cached, room_of
 from goprobe.binary.dwarf import dieindex, forms, gotypes, info
@@ -28,7 +29,9 @@ from goprobe.errors import NotGoError, UnreadableError
 from goprobe.files import changed_after
 from goprobe.runtime.layout import fields, layout
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
-from goprobe.runtime.values.functionvars import FunctionVariables, StaticParts
+
+if TYPE_CHECKING:
+    from goprobe.runtime.values.functionvars import FunctionVariables
 
 _MOST_TOLD, _MOST_CHECKED = 4, 1 << 14
 FACTS_ROOM = room_of(
@@ -160,6 +163,9 @@ class GoProgram:
         """What is known of a function's variables, worked out once."""
         variables = self._variables.get(function.low)
         if variables is None:
+            # Brings the decoder of instructions along, which most questions do not need.
+            from goprobe.runtime.values.functionvars import FunctionVariables, StaticParts
+
             variables = self._variables[function.low] = FunctionVariables(
                 StaticParts(self.elf, self.debug, self.lines, self.rows), function
             )
