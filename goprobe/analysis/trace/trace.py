@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Callable, Sequence
 
@@ -119,7 +118,9 @@ class _Tracer:
             return
         for name in self.request.variables:
             if name not in self._in_scope:
-                close = difflib.get_close_matches(name, self._in_scope, n=3)
+                from difflib import get_close_matches  # for mistakes only
+
+                close = get_close_matches(name, self._in_scope, n=3)
                 raise UsageError(
                     f"no variable {name} is in scope at any stop",
                     hint=f"nearest: {', '.join(close)}" if close else "",

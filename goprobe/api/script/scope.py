@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from goprobe.api.script.value import Value
@@ -39,7 +38,9 @@ class FrameScope:
 
 def no_such_variable(name: str, function: str, known: Iterable[str]) -> NoSuchElementError:
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=3)
+    from difflib import get_close_matches  # for mistakes only
+
+    close = get_close_matches(name, names, n=3)
     hint = f"nearest: {', '.join(close)}; " if close else ""
     shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
     hint += f"in scope: {shown}" if names else "nothing is in scope"

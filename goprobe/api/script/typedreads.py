@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
@@ -27,6 +26,8 @@ def global_variable(view: StopView, name: str) -> Element:
     debug = view.world.program.debug
     entry = debug.globals.get(name)
     if entry is None:
+        from difflib import get_close_matches  # for mistakes only
+
         close = get_close_matches(name, debug.globals, n=3)
         hint = f"nearest: {', '.join(close)}" if close else ""
         raise NoSuchElementError(f"the program has no variable {name} of a package", hint=hint)
