@@ -78,8 +78,10 @@ def _check_kernel(pid: int, status: dict[str, str]) -> None:
             "a seccomp filter may forbid it to fork, and goprobe may not read it (that takes"
             " CAP_SYS_ADMIN, and no filter of its own)"
         )
+    # An orphan goes to the first process of its namespace, which has to wait for it when it ends.
     if (status.get("NSpid") or "0").split()[-1] == "1":
         raise NoForkError("it is the first process of its pid namespace, so the child would stay")
+    # rt_sigreturn to a frame that no signal made fails there (arch/x86/kernel/shstk.c).
     if "shstk" in status.get("x86_Thread_features", ""):
         raise NoForkError("it uses a shadow stack")
     if status.get("State", "")[:1] == "T":
@@ -108,6 +110,7 @@ def _gadgets(pid: int, maps: tuple[Mapping, ...]) -> Gadgets:
     syscall = sigreturn = 0
     left = _SEARCH_LIMIT
     for mapping in maps:
+        # The vsyscall page is emulated at its three entries alone (arch/x86/entry/vsyscall).
         if mapping.perms[:3] != "r-x" or mapping.path == "[vsyscall]":
             continue
         for low in range(mapping.low, min(mapping.high, mapping.low + left), _CHUNK):

@@ -127,6 +127,7 @@ class _Fork:
             raise NoForkError("its stack cannot be written to")
         self._process.take_over(maker)
         self._maker = maker
+        # What a tracee with this option makes is traced from its birth, and stops there.
         requests.set_options(maker, constants.PTRACE_O_TRACECLONE)
         # From here on the maker finds its way by itself, whatever becomes of us.
         if requests.write_registers(maker, chain.entry(start).to_bytes()):
@@ -135,6 +136,7 @@ class _Fork:
         requests.set_options(maker, 0)
         requests.proceed(maker)
         self._child = self._born_of(self._helper, _FORK_PATIENCE)
+        # Nobody else could end it: it is no child of the target's, and never runs.
         requests.set_options(self._child, constants.PTRACE_O_EXITKILL)
         requests.detach(self._helper)
         self._helper = 0
@@ -149,6 +151,7 @@ class _Fork:
 
     def _chain(self, maker: int, registers: Registers) -> tuple[Chain, int]:
         mask, xstate = requests.signal_mask(maker), requests.extended_state(maker)
+        # 512 bytes of FXSAVE and the 64 of XSAVE's header are the least (Intel SDM volume 1, 13.4).
         if mask is None or not 576 <= len(xstate) <= _XSTATE_LIMIT:
             raise NoForkError("this processor's vector registers are too large to be kept safe")
         chain = Chain(self._low, self._plan.gadgets, registers)
@@ -227,6 +230,8 @@ class _Fork:
 def _choose_maker(process: StoppedProcess) -> int:
     """A thread whose way back is known: best one that waits for a futex, next any system call."""
 
+    # Whoever sleeps on a futex in Go may wake up for nothing and looks again (runtime/os_linux.go,
+    # futexsleep). Other system calls are restarted by the kernel as after a signal's handler.
     def rank(item: tuple[int, Registers]) -> int:
         number = item[1].syscall
         return 0 if number == systemcalls.FUTEX else 1 if number is not None else 2

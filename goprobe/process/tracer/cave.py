@@ -86,6 +86,7 @@ class Cave:
         self._originals: list[tuple[int, bytes]] = []
         self._uncounted = [0] * len(sites)
         self._memory = -1
+        # Shared memory without a name: what the program counted stays with us, however it ends.
         self.file = os.memfd_create("goprobe", os.MFD_CLOEXEC)
         try:
             os.ftruncate(self.file, layout.data_size)
@@ -96,7 +97,7 @@ class Cave:
                 f"no memory for the counters of {len(sites)} calls: {error}"
             ) from None
         self._words = memoryview(self._data).cast("Q")
-        self._words[0] = check_every
+        self._words[0] = check_every  # the countdown comes first, see `stub.py`
 
     def close(self) -> None:
         self._words.release()
@@ -117,6 +118,7 @@ class Cave:
         low, high = _image(mappings, entry)
         layout = self.layout
         size = layout.code_size + layout.data_size
+        # A CALL reaches 2 GiB: the code has to lie that near to all of the program's.
         base = inject.place(mappings, low, high, size, layout.code_size)
         self.layout = layout = replace(layout, code=base, data=base + layout.code_size)
         ledger = self.ledger
@@ -126,6 +128,8 @@ class Cave:
 
     def _map(self, pid: int, words: Words) -> None:
         layout = self.layout
+        # NOREPLACE: never over what is there. Kernels before 4.17 take the address for a hint then,
+        # so the answer is compared.
         code = inject.MAP_PRIVATE | inject.MAP_ANONYMOUS | inject.MAP_FIXED_NOREPLACE
         data = inject.MAP_SHARED | inject.MAP_FIXED_NOREPLACE
         runs, keeps = inject.PROT_READ | inject.PROT_EXEC, inject.PROT_READ | inject.PROT_WRITE
@@ -155,6 +159,7 @@ class Cave:
         self._originals = [(start, bytes(text)) for start, text in texts]
         where = dict(texts)
         starts = sorted(where)
+        # All is checked and made in copies; the program's own code is written last, in one go.
         self.callees = self._redirect(where, starts)
         self._redirect_allocator(where, starts)
         self._arm(where, starts)
@@ -209,6 +214,7 @@ class Cave:
             if link in plan.probes:
                 point.probe = plan.probes[link]
                 point.probe_left = self.wanted(point.probe)
+            # Behind a call that never returns stands a trap of the compiler's, or other code.
             if link in plan.returns and not text.startswith(patches.NEVER_REACHED, at):
                 point.site, point.returning = plan.returns[link], True
                 self.returns[point.site] = point
@@ -241,6 +247,7 @@ class Cave:
         *values, whole, begun = RECORD.unpack_from(
             self._data, self.layout.record_offset(number, claim)
         )
+        # The stub writes `begun` first and `whole` last: alike, nobody wrote in between.
         if begun == whole == claim:
             return tuple(values)
         return () if begun > claim else None
@@ -261,6 +268,7 @@ class Cave:
     @property
     def countdown(self) -> int:
         """Hits until the next check; 0 or less when it is due."""
+        # Every hit counts it down, past 0 where several come before the check does.
         left = self._words[0]
         return left - (1 << 64) if left >> 63 else left
 
@@ -314,6 +322,7 @@ class Cave:
 
     def shared_by(self, memory: int) -> bool:
         """Whether another process, of this /proc/PID/mem, has the very same memory."""
+        # The last word of our code is private memory: after a fork each has a copy of its own.
         at = self.layout.data - 8
         token = os.urandom(8)
         self._rewrite(at, token)

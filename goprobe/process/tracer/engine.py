@@ -118,6 +118,8 @@ class Engine:
             raise TargetGoneError("the program ended, but not before goprobe's eyes") from None
 
     def _start(self) -> None:
+        # The program maps the counters' memory from this descriptor, and closes it, before it runs
+        # (Cave._map).
         os.set_inheritable(self._cave.file, True)
         try:
             self.pid = start_stopped(self._binary, self._args, **self._launch)  # type: ignore[arg-type]
@@ -143,6 +145,7 @@ class Engine:
 
     def _await_begin(self) -> None:
         """Out of the SIGSTOP that the program waits in, without an instruction of it run."""
+        # Signals that came meanwhile are the program's own: kept, and sent again.
         stop = waits.wait_any(self.pid)
         requests.request(constants.PTRACE_SETOPTIONS, self.pid, None, _OPTIONS)
         self._signal(signal.SIGCONT)
@@ -189,7 +192,7 @@ class Engine:
             self._halt(stop)
         elif stop.event:
             self._event(stop)
-        elif not self._patched:
+        elif not self._patched:  # another program by now: each trap is its own
             self._tracees.go_on(tid, stop.signal)
         elif stop.signal == signal.SIGTRAP:
             self._traps.trapped(tid)
@@ -241,6 +244,7 @@ class Engine:
 
     def _has_born(self, tid: int) -> None:
         """A thread or child was made: meet it at once, so that it is known before it ends."""
+        # Its own first stop may be told before or after this event: man 2 ptrace promises no order.
         child = self._message(tid)
         if child and not self._tracees.knows(child):
             with contextlib.suppress(ChildProcessError):
@@ -279,9 +283,10 @@ class Engine:
         if self._halted or not self._patched or tid not in tracees.own:
             tracees.go_on(tid)
             return
-        killed = self._message(tid) & 0x7F
+        killed = self._message(tid) & 0x7F  # WTERMSIG of its exit status, <bits/waitstatus.h>
         machine = self._machine
         assert machine is not None
+        # One thread ends by exit, all of them by exit_group.
         call = systemcalls.current(machine.words) if machine.fetch(tid) else systemcalls.EXIT_GROUP
         tracees.leaving.add(tid)
         if call == systemcalls.EXIT and not killed and tracees.own - tracees.leaving:

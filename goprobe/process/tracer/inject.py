@@ -35,6 +35,7 @@ def place(mappings: Sequence[Mapping], low: int, high: int, size: int, near: int
     """
     first = max(_LOWEST, high - _REACH + 4095 & ~4095)
     last = min(_HIGHEST - size, low + _REACH - near) & ~4095
+    # Mappings come in ascending order: every second pair of edges is a gap between two of them.
     edges = [_LOWEST, *(edge for m in mappings for edge in (m.low, m.high)), _HIGHEST]
     gaps = [(edges[i], edges[i + 1]) for i in range(0, len(edges) - 1, 2)]
     fits = [
@@ -66,6 +67,7 @@ class Injector:
         self._request(constants.PTRACE_SETREGS)
         self._step()
         self._request(constants.PTRACE_GETREGS)
+        # The kernel tells an error as its number below zero, none of which is an address.
         result = systemcalls.result(words)
         if result > (1 << 64) - 1 - _MAX_ERRNO:
             number = (1 << 64) - result
@@ -104,6 +106,8 @@ class Injector:
 def injecting(tid: int, words: Words, memory: int) -> Iterator[Injector]:
     """`words` are the thread's registers; `memory` its writable /proc/PID/mem."""
     pc = words[PC_WORD]
+    # /proc/PID/mem writes to code that is not writable, into a copy that is the process's own.
+    # Nobody else can run into it: the program has one thread yet, and that stands here.
     original = os.pread(memory, len(systemcalls.INSTRUCTION), pc)
     os.pwrite(memory, systemcalls.INSTRUCTION, pc)
     injector = Injector(tid, words)

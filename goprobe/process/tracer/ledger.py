@@ -46,7 +46,8 @@ from goprobe.arch.registers import FP_WORD, GOROUTINE_WORD, PC_WORD, SP_WORD, Wo
 _KEY, _OBJECTS, _BYTES, _ON_G0, _BYTES_ON_G0, _SMALL = range(6)
 _WORDS = ENTRY_SIZE // 8
 _FEWEST_BITS, _MOST_BITS = 4, 20
-_TINY, _POINTER_BYTES = 16, 8  # maxTinySize, runtime/malloc.go
+# maxTinySize, runtime/malloc.go; where abi.Type has PtrBytes, internal/abi/type.go; 1.21 to 1.27
+_TINY, _POINTER_BYTES = 16, 8
 _MASK = (1 << 64) - 1
 
 
@@ -183,7 +184,7 @@ class Ledger:
 
     def count(self, words: Words, word_at: Callable[[int], int]) -> None:
         """What a routine does, for a thread that stands at a call of the allocator."""
-        if not words[SIZE_WORD]:
+        if not words[SIZE_WORD]:  # mallocgc hands out zerobase then, and allocates nothing
             return
         frame, back = words[FP_WORD], word_at(words[SP_WORD])
         g = words[GOROUTINE_WORD]
@@ -195,6 +196,7 @@ class Ledger:
                 if not self._in_runtime(back):
                     self._found(back, other, words[SIZE_WORD], _is_small(words, word_at))
                     return
+                # Room for the two words of a frame, the caller's RBP and the return address.
                 if not low <= frame <= high - 16:
                     break
                 back, frame = word_at(frame + 8), word_at(frame)
@@ -220,6 +222,8 @@ class Ledger:
                 noted[index] += more
 
     def _slot(self, key: int, key_at: Callable[[int], int]) -> int:
+        # As the routine has it: multiplied, the upper bits, then onward. The table is at most half
+        # full, so that a free slot is near.
         slot = (key * MULTIPLIER & _MASK) >> (64 - self._bits)
         while key_at(slot) not in (0, key):
             slot = (slot + 1) & ((1 << self._bits) - 1)

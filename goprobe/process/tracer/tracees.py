@@ -46,6 +46,8 @@ class Tracees:
 
     def rest(self, tid: int) -> None:
         """Leave a thread in its group stop (SIGSTOP, Ctrl-Z) until a SIGCONT."""
+        # PTRACE_CONT would end the group stop; so it stays stopped for its shell, and we still
+        # hear of its SIGCONT (man 2 ptrace, "Group-stop").
         self._resting.add(tid)
         requests.request(constants.PTRACE_LISTEN, tid)
 
@@ -68,6 +70,7 @@ class Tracees:
 
         Threads that the kernel holds anyhow (waiting for a vfork child) may go unstopped.
         """
+        # PTRACE_INTERRUPT sends no signal: the program's own handlers and queues see nothing of it.
         still = {current, *self._resting, *self.leaving, *(stop.tid for stop in self._queue)}
         wanted = {tid for tid in self.own - still if requests.interrupt(tid) == 0}
         stopped: list[int] = []
@@ -75,12 +78,14 @@ class Tracees:
         while wanted and time.monotonic() < deadline:
             stop = wait_any(block=False)
             if stop is None:
+                # One that waits for its vfork child to exec, uninterruptibly: the child may be held
+                # by us, and this wait would never end.
                 wanted -= {tid for tid in wanted if self._in_kernel(tid)}
                 time.sleep(_PAUSE)
             elif stop.tid in wanted and stop.event == constants.PTRACE_EVENT_STOP and not stop.over:
                 stopped.append(stop.tid)
             else:
-                self._queue.append(stop)
+                self._queue.append(stop)  # somebody else's news: its turn comes in `next`
             if stop is not None:
                 wanted.discard(stop.tid)
         return stopped
@@ -105,6 +110,7 @@ class Tracees:
         while self.own - self.leaving and time.monotonic() < deadline:
             stop = wait_any(block=False)
             if stop is None:
+                # The kernel kills all other threads before an exec goes on (fs/exec.c, de_thread).
                 if any(self._execs(tid) for tid in self.own - self.leaving):
                     return False
                 time.sleep(_PAUSE)

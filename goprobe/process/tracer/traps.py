@@ -61,6 +61,7 @@ class Traps:
         """A thread has run into an breakpoint; one that is not ours is its own affair."""
         if not self._machine.fetch(tid):
             return
+        # The processor reports a breakpoint with the pc behind it.
         at = self._machine.words[PC_WORD] - BREAKPOINT_SIZE
         point = self._cave.points.get(at)
         if point is not None:
@@ -121,6 +122,7 @@ class Traps:
         words = self._machine.words
         g, sp = words[GOROUTINE_WORD], words[SP_WORD]
         high = self._machine.word(g + _STACK_HI)
+        # Results come in registers: ABIInternal, since Go 1.17 (cmd/compile/abi-internal.md).
         results = tuple([words[register] for register in RESULT_WORDS])
         hit = self._inspected.returned(point.site, g, results, sp, high, tid)
         if hit is None:
@@ -143,6 +145,8 @@ class Traps:
     def _pass(self, tid: int, point: Point) -> None:
         """Let a thread run on past a breakpoint that has stopped it."""
         target = point.address
+        # One that stays is never taken out for a step: other threads would run past it meanwhile.
+        # So this thread runs a copy of the instruction elsewhere.
         if point.inserted:
             try:
                 action = self._cave.action(point)
@@ -179,6 +183,8 @@ class Traps:
     def leave_cave(self, tid: int) -> None:
         """A thread is about to take a signal: if it is in a cave, move it where the program
         could be without us."""
+        # Go's handlers look up the pc that they interrupt (runtime/signal_unix.go, doSigPreempt;
+        # proc.go, sigprof; signal_amd64.go, preparePanic; Go 1.21 to 1.27): ours is in no module.
         if not self._machine.fetch(tid):
             return
         words, layout = self._machine.words, self._cave.layout
@@ -210,6 +216,8 @@ class Traps:
         if place is StubPhase.STORED:
             claim = cave.claim_at(words[RECORD_WORD])
         if place is StubPhase.NOTHING:
+            # Nothing is written down yet: the call is undone, its return address off the stack,
+            # and will be made once more.
             words[PC_WORD] = cave.sites[number].pc + cave.bias
             words[SP_WORD] += 8
             self._remember(words[PC_WORD])
@@ -218,6 +226,7 @@ class Traps:
             values = [words[register] for register in RECORDED_WORDS]
             values.append(self._machine.word(words[GOROUTINE_WORD] + _STACK_HI))
             cave.complete_record(number, claim, values)
+            # The counter is the program's own word: adding to it from here could lose a count.
             cave.add_uncounted(number)
         if cave.callees[number] != cave.targets[number]:
             cave.ledger.count(words, self._machine.word)
