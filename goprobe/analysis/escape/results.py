@@ -239,6 +239,8 @@ class Results:
         locator: QuickLocator,
         memory: Memory,
     ) -> ResultPlace:
+        # Where only one operand of a concatenation has bytes, it is handed back as it is
+        # (runtime/string.go, concatstrings).
         address = hit.results[0]
         if address and address in self._operands(allocator, words, memory):
             return ResultPlace(NOTHING, "an operand's own memory")
@@ -291,6 +293,7 @@ class Results:
             return
         address = hit.registers[SP] + self._offsets[probe]
         try:
+            # A g begins with the bounds of its stack (runtime2.go, g; Go 1.21 to 1.27).
             g = hit.registers[GOROUTINE]
             low, high = u64(memory, g), u64(memory, g + _WORD)
             where = self._locator(memory).of(address, low, high)

@@ -33,6 +33,7 @@ from goprobe.elfheaders import PT_LOAD, Segment
 from goprobe.errors import NotGoError, UnreadableError
 
 _SECTIONS = (".gopclntab", ".data.rel.ro.gopclntab")
+# magic, two zeros, the size of the smallest instruction and of a pointer: as pcHeader begins
 _START = struct.pack("<IBBBB", MAGIC, 0, 0, 1, 8)
 _CANDIDATES_LIMIT = 4096
 _PROBES = 24
@@ -145,7 +146,7 @@ def _in_segment(elf: ElfFile, segment: Segment) -> Iterator[tuple[int, int, int]
         at = elf.find(_START, at + 1, end)
         if at < 0:
             return
-        if at % 8 == segment.offset % 8:
+        if at % 8 == segment.offset % 8:  # the linker aligns the table to words at least
             yield segment.address + at - segment.offset, at, end - at
 
 
@@ -167,6 +168,7 @@ def _open(elf: ElfFile, places: Iterable[tuple[int, int, int]]) -> LineTable | N
             table = LineTable(data, head.text, address=address, budget=elf.budget)
             head = find_gofunc(image.pointer, head, table, read)
             return table.with_funcdata(head.gofunc, head.rodata, read)
+        # No moduledata that fits: names and lines are told all the same, funcdata only by symbol.
         text = _text_start(elf, header)
         if text and not fallback:
             fallback = LineTable(data, text, address=address, budget=elf.budget)

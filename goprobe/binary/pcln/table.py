@@ -145,6 +145,7 @@ class LineTable:
 
     def function_at(self, pc: int) -> Function | None:
         """The function whose code holds `pc`; None outside of Go's text."""
+        # The runtime has findfunctab for this; a search needs no other table to be right.
         at = bisect_right(self._entries, pc - self.text) - 1
         if not 0 <= at < self.header.functions or pc >= self.high:
             return None
@@ -154,6 +155,7 @@ class LineTable:
         """The index-th function in address order."""
         offset = self._offsets[index]
         fields = self._unpack(FUNC, offset)
+        # ftab has one entry more than functions: where the last one ends.
         entry, end = fields[0], self._entries[index + 1]
         if entry != self._entries[index] or entry > end:
             raise self._corrupt(offset, "a function's entry differs from the index")
@@ -281,6 +283,8 @@ class LineTable:
             self._budget.spend(STEP)
             call = self.inlined_call(function, index)
             yield call
+            # The compiler leaves a mark where the call was: there the caller's own position is
+            # (runtime/symtabinl.go, inlinedCall.parentPc).
             at = function.entry + call.parent_pc
 
     def inline_stack(self, function: Function, pc: int) -> list[SourceFrame]:

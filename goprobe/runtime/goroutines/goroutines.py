@@ -82,7 +82,10 @@ class Goroutines:
         self._scan = constants["_Gscan"]
 
     def decode(self, record: Record) -> Goroutine:
+        # _Gscan is a bit that whoever scans the stack sets beside the status (runtime2.go).
         status = self._names.get(record["atomicstatus"] & ~self._scan, "unknown")
+        # In a system call `sched` may have been overwritten since, by what runs on the thread's own
+        # stack: where the goroutine left Go's code is noted apart (proc.go, reentersyscall).
         in_syscall = status == "syscall" and record["syscallsp"] != 0
         return Goroutine(
             address=record.address,
@@ -113,6 +116,7 @@ class Goroutines:
 
     def pointers(self) -> Sequence[int]:
         """Addresses of every g that was ever made (runtime.allgs)."""
+        # gs are never freed: a dead one waits in a list for the next go statement (proc.go, gfput).
         header = self._memory.read(self._roots["allgs"], 16)
         at, count = (int.from_bytes(header[i : i + 8], "little") for i in (0, 8))
         if count > _G_LIMIT:

@@ -118,6 +118,8 @@ def _books(
 
 
 def _span_list(memory: Memory, layout: Layout, mheap: int) -> tuple[Words, int]:
+    # "allspans is a slice of all mspans ever created. Each mspan appears exactly once" (mheap.go):
+    # a free one keeps its struct, so no entry leads nowhere.
     at = mheap + layout.offset("mheap", "allspans")
     start, count = u64(memory, at), u64(memory, at + 8)
     sweepgen = u32(memory, mheap + layout.offset("mheap", "sweepgen"))
@@ -127,6 +129,7 @@ def _span_list(memory: Memory, layout: Layout, mheap: int) -> tuple[Words, int]:
 
 
 def _copy_bits(memory: Memory, layout: Layout, pointers: Words, spans: Copy) -> Copy:
+    # Only spans in use: a dead one's allocBits may lead to a block that is used again.
     struct = layout.struct("mspan")
     positions = spans.positions(pointers, struct.size)
     positions = positions[positions != MISSING]

@@ -109,6 +109,8 @@ def read_modules(memory: Memory, layout: Layout, first: int) -> Modules:
 
     Raises UnreadableError where not even the first can be read.
     """
+    # The list only grows: a plugin is linked in behind the last and never taken out again
+    # (addmoduledata, runtime/asm_amd64.s).
     struct = layout.struct("moduledata")
     modules: list[Module] = []
     seen: set[int] = set()

@@ -106,6 +106,7 @@ class FrameShapes:
             maps = frame_maps(table, function, frame.pc)
             # varp: below the saved frame pointer, which frames of some size have.
             varp = -16 if spot.size > 0 else -8
+            # Its bits are for the words right below varp, the lowest first (getStackMap).
             first = varp - WORD * maps.locals.words
             slots = [first + WORD * i for i in maps.locals]
             slots += [WORD * i for i in maps.arguments]

@@ -51,6 +51,8 @@ def _kinds(layout: Layout) -> Iterator[tuple[RootKind, int, str, tuple[int, ...]
     """Kinds of specials that this release has: the number of each, its struct, and where in it
     pointers are."""
     constants = layout.constants
+    # Of an object with a finalizer all that it points at is kept, not the object itself: else it
+    # would never die (markrootSpans). The closure that will be called is a root like any other.
     if (kind := constants.get("_KindSpecialFinalizer")) is not None:
         yield (
             RootKind.FINALIZER,
@@ -171,6 +173,8 @@ def _queued(
     try:
         number = u32(world.memory, block + layout.offset(struct, count))
         start = block + layout.offset(struct, first)
+        # Blocks are filled from their beginning. A finalizer that was taken is counted no more (it
+        # comes from the end), a cleanup that was taken is zeros (mfinal.go, mcleanup.go).
         room = (layout.struct(struct).size - layout.offset(struct, first)) // size
         for i in range(min(number, room)):
             for offset in words:

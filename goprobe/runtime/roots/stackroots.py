@@ -283,6 +283,8 @@ class _Stack:
         running = innermost and self._g.status == "running"
         interrupting = frame.function in _INTERRUPTING
         spot = frame.spot
+        # Maps speak of calls alone. What asyncPreempt or a signal interrupted stood between any two
+        # instructions (runtime/mgcmark.go, scanframeworker, state.conservative).
         if spot is None or frame.trap or frame.guessed or running or careful or interrupting:
             self._conservative(frame)
             if running:
@@ -303,6 +305,8 @@ class _Stack:
         value = self._word(address)
         if not value:
             return
+        # An address in the stack itself keeps what lies there only if that is a stack object
+        # (scanstack, state.putPtr).
         if self._g.low <= value < self._g.high:
             self._queue.append(value)
         elif self._finder._low <= value < self._finder._high:
@@ -348,6 +352,8 @@ class _Stack:
     # What is reached by addresses into the stack
 
     def _defers(self) -> None:
+        # "Find additional pointers that point into the stack from the heap. Currently this includes
+        # defers and panics" (runtime/mgcmark.go, scanstack).
         layout, memory = self._world.layout, self._world.memory
         if not layout.has("_defer"):
             return
@@ -376,6 +382,8 @@ class _Stack:
 
     def _stack_objects(self) -> None:
         """Those that something points at, and what they point at in turn."""
+        # As scanstack does with state.getPtr and findObject; what nothing points at is dead, even
+        # if its frame is not.
         objects = sorted(self._objects, key=lambda o: o[0])
         starts = [low for low, *_ in objects]
         seen: set[int] = set()
