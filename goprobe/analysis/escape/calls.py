@@ -75,6 +75,8 @@ class AllocationCall(msgspec.Struct, frozen=True):
     @property
     def makes_several_variables(self) -> bool:
         """Whether it makes one object of several variables, which has no type of its own."""
+        # mallocgc(size, nil, needzero): without a type there are no pointers in it, and nobody has
+        # named it (runtime/malloc.go).
         words = [
             self.known.get(self.allocator.slots[n].register)
             for n in _UNTYPED
@@ -241,4 +243,5 @@ class CodeMap:
 
 def in_runtime(name: str) -> bool:
     """Whether a function belongs to Go's runtime, whose allocations count for its callers."""
+    # runtime/internal/... moved to internal/runtime/... in Go 1.23 and 1.24.
     return name.startswith(("runtime.", "internal/runtime/", "runtime/internal/"))

@@ -85,6 +85,8 @@ class Joiner:
                 anchored.setdefault(site.place, []).append(site)
         left: list[_Anchored] = []
         doubtful: list[_Anchored] = []
+        # First what line and type agree on; then by type alone, for the parts of a literal are made
+        # on lines of their own; then what has a rule of its own; the rest was not predicted.
         for place, group in anchored.items():
             on_line = by_line.get(place, [])
             sure = [a for a in group if self._names_a_type_of(a, on_line)]
@@ -107,6 +109,8 @@ class Joiner:
         return self._unpredicted([a for a in anchored if a])
 
     def _anchor(self, call: AllocationCall) -> _Anchored | None:
+        # The outermost frame of own code: -m reports what an inlined body does at the line of the
+        # call that was inlined.
         for at in range(len(call.frames) - 1, -1, -1):
             frame = call.frames[at]
             file = self._canonical(frame.file)
@@ -149,6 +153,7 @@ class Joiner:
             best, best_score = None, _REFUSED
             for plan in plans:
                 score = self._score(anchored, plan)
+                # In one machine function a site is one CALL as a rule: a second is another's.
                 used = sum(c.entry == anchored.call.entry for c in plan.calls)
                 score -= _ONCE * min(used, 1)
                 if score > best_score:
@@ -171,11 +176,12 @@ class Joiner:
         if predicted.function:
             # The compiler tells it of what escapes only: no reason to prefer that.
             score -= 0 if same_function(anchored.function, predicted.function) else 2 * HINT
+        # Generic code is compiled once for each shape of its types, and -m names the shape.
         shapes = [part for part in predicted.expression.split("go.shape.")[1:] if part]
         if shapes:
             word = shapes[0].split(",")[0].split("]")[0].split(" ")[0].split("{")[0].rstrip(")")
             score += HINT if f"go.shape.{word}" in anchored.function else -HINT
-        return max(score, _REFUSED + 1)
+        return max(score, _REFUSED + 1)  # however unlikely, it is not impossible
 
     def _inlining_score(self, anchored: _Anchored, predicted: Predicted) -> int:
         """What lies in an inlined body is reported at the column of the call inlined."""

@@ -85,6 +85,7 @@ class Trust:
         """None where the value may be told."""
         debug = self._program.debug
         function = debug.function_at(frame.lookup - self._bias)
+        # Without optimisation a variable has its place in the frame for itself, and keeps it.
         if function is None or not debug.is_optimised(function):
             return None
         source = self._source_of(frame, binding.local.line)

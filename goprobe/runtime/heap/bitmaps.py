@@ -74,6 +74,8 @@ class PointerMaps(Protocol):
 
 def pointer_maps(memory: Memory, layout: Layout, heap: Heap) -> PointerMaps:
     """The design that this runtime declares."""
+    # Up to Go 1.21 each arena has one bitmap for all of its words. Since then small objects have
+    # bits at their span's end, larger ones their type in a word before them (mbitmap.go).
     if layout.has("heapArena", "bitmap"):
         return ArenaMaps(memory, layout, heap)
     return SpanMaps(memory, layout, heap)

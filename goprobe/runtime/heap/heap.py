@@ -104,6 +104,8 @@ class Heap:
         constants = layout.constants
         self.page_size = constants["_PageSize"]
         self._arena_bytes = constants["heapArenaBytes"]
+        # 0xffff800000000000 on amd64: taken from an address it leaves an index from 0 on for both
+        # halves of the address space (runtime/malloc.go, arenaBaseOffset).
         self._base_offset = constants["arenaBaseOffsetUintptr"] & _ADDRESS_MASK
         self._l1_bits, self._l2_bits = constants["arenaL1Bits"], constants["arenaL2Bits"]
         self._arenas: dict[int, Arena | None] = {}
@@ -291,7 +293,7 @@ class Heap:
         size, second = constants["pallocChunkPages"] // 8, constants["pallocChunksL2Bits"]
         try:
             table = u64(self._memory, self.record.at("pages.chunks") + _WORD * (chunk >> second))
-            if not table:
+            if not table:  # no page of it was ever taken into use, so none is backed
                 return (1 << 8 * size) - 1
             data = table + (chunk & ((1 << second) - 1)) * 2 * size
             return int.from_bytes(self._memory.read(data + size, size), "little")
@@ -338,6 +340,8 @@ class Heap:
         return span.elemsize * span.nelems
 
     def _allocated(self, span: Span, index: int) -> bool:
+        # What lies behind freeindex was not looked at yet by the allocator: there the marks of the
+        # last collection say which slots are taken.
         if index < span.freeindex:
             return True
         try:

@@ -74,12 +74,15 @@ class MapReader:
         group = self._types.at(self._types.at(groups.member("data").type).elem)
         if not directory:
             return
+        # A map of up to eight entries has no directory: dirPtr is its one group
+        # (internal/runtime/maps/map.go, Go 1.24 to 1.27).
         if not length:
             yield from self._group(group, go_type, directory)
             return
         seen: set[int] = set()
         for i in range(min(length, _TABLE_LIMIT)):
             at = u64(self._memory, directory + 8 * i)
+            # Until a table is split, several entries of the directory lead to it (localDepth).
             if at in seen:
                 continue
             seen.add(at)
@@ -92,7 +95,7 @@ class MapReader:
     def _group(self, group: GoType, go_type: GoType, at: int) -> Iterator[MapEntry]:
         control = self._memory.read(at + group.member("ctrl").offset, _SLOTS)
         for i in range(_SLOTS):
-            if not control[i] & 0x80:
+            if not control[i] & 0x80:  # else ctrlEmpty or ctrlDeleted (group.go)
                 key, value, key_type, value_type = self._slot(group, at, i)
                 yield self._entry(go_type, key, key_type, value, value_type)
 
@@ -122,7 +125,8 @@ class MapReader:
     def _entry(
         self, go_type: GoType, key: int, key_type: GoType, value: int, value_type: GoType
     ) -> MapEntry:
-        # Keys and values over 128 bytes are stored behind a pointer.
+        # Keys and values over 128 bytes are stored behind a pointer (internal/abi, MapMaxKeyBytes,
+        # MapMaxElemBytes; SwissMap... and OldMap... in Go 1.24 and 1.25).
         wanted_key, wanted_value = self._types.at(go_type.key), self._types.at(go_type.elem)
         if key_type.kind == GoKind.POINTER and key_type.name != wanted_key.name:
             key = u64(self._memory, key)
@@ -146,6 +150,7 @@ class MapReader:
     def _array(self, bucket: GoType, go_type: GoType, at: int, count: int) -> Iterator[MapEntry]:
         if not at:
             return
+        # A bucket that is full goes on in overflow buckets, each linked by its last word.
         for i in range(count):
             current, chain = at + i * bucket.size, 0
             while current and chain < _CHAIN_LIMIT:
