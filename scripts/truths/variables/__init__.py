@@ -20,7 +20,7 @@ from scripts.truths.kind import (
 )
 from scripts.truths.variables import ask
 from scripts.truths.variables.gdbpeer import gdb_of
-from scripts.truths.variables.program import ADDRESSES, HELPERS, write
+from scripts.truths.variables.program import ADDRESSES, HELPERS, STILL, STIR, write
 from scripts.truths.variables.visits import twins_of
 
 
@@ -32,6 +32,7 @@ class Variables:
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         twins = write(choices, go)
         files = {"go.mod": f"module truth\n\ngo {twins.language}\n", "helpers.go": HELPERS}
+        files["stir.go"] = STIR if twins.stirs else STILL
         if build is UNOPTIMIZED:
             files |= {"main.go": twins.addressed, "addresses.go": ADDRESSES}
         else:

@@ -16,6 +16,8 @@ from scripts.truths.variables.writer import Writer
 
 _HERE = Path(__file__).parent
 HELPERS = (_HERE / "helpers.go.txt").read_text()
+STIR = (_HERE / "stir.go.txt").read_text()
+STILL = (_HERE / "still.go.txt").read_text()
 ADDRESSES = (_HERE / "addresses.go.txt").read_text()
 WITNESS = (_HERE / "witness.go.txt").read_text()
 
@@ -31,6 +33,8 @@ class Twins:
     language: str
     sites: tuple[Site, ...]
     wrapped: frozenset[int]
+    stirs: bool
+    """What the traced one calls moves its stack and has what it does not keep freed."""
 
 
 def write(choices: Choices, go: str) -> Twins:
@@ -58,6 +62,7 @@ def write(choices: Choices, go: str) -> Twins:
         f"{language[0]}.{language[1]}",
         tuple(writer.sites),
         frozenset(writer.wrapped),
+        choices.chance(30),
     )
 
 

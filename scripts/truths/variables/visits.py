@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 from scripts.truths.kind import Case
-from scripts.truths.variables.program import HELPERS, WITNESS, Twins
+from scripts.truths.variables.program import HELPERS, STILL, WITNESS, Twins
 from scripts.truths.variables.scope import Site, Var
 from scripts.truths.variables.told import Node
 
@@ -49,6 +49,7 @@ def witnessed(case: Case) -> list[list[Level]]:
         "go.mod": f"module truth\n\ngo {twins.language}\n",
         "main.go": twins.witness,
         "helpers.go": HELPERS,
+        "stir.go": STILL,
         "witness.go": WITNESS,
     }
     for name, text in files.items():
