@@ -114,9 +114,20 @@ func broken(none *node) (out int) {
 	return out + none.n
 }
 
+// carried has a parameter that was moved to the heap, whose address it needs no more.
+//
+//go:noinline
+func carried(x pair) {
+	done := make(chan int)
+	go func() { x.n = 10; done <- x.n }()
+	<-done
+	collect()
+	stop(7)
+}
+
 func main() {
 	done := make(chan int)
-	for _, f := range []func(){moved, func() { freed([]byte("abc")) }, func() { println(broken(nil)) }} {
+	for _, f := range []func(){moved, func() { freed([]byte("abc")) }, func() { println(broken(nil)) }, func() { carried(pair{nil, "c", 1}) }} {
 		go func() { f(); done <- 1 }()
 		<-done
 	}

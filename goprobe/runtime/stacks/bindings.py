@@ -68,7 +68,7 @@ def without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
     for binding in bindings:
         groups.setdefault((binding.name, binding.local.line), []).append(binding)
     for same in groups.values():
-        placed = [b for b in same if b.place is not None and not b.local.parameter]
+        placed = [b for b in same if _is_placed(b) and not b.local.parameter]
         if len(placed) < 2 or len({b.local.type for b in placed}) > 1:
             yield from same
             continue
@@ -80,7 +80,12 @@ def without_hidden_captures(bindings: Iterable[Binding]) -> Iterator[Binding]:
                 replace(chosen[0], state=State.OPTIMIZED_OUT, why=why, place=None, register="")
             ]
         yield chosen[0]
-        yield from (b for b in same if b.place is None)
+        yield from (b for b in same if not _is_placed(b))
+
+
+def _is_placed(binding: Binding) -> bool:
+    """Whether the frame has its place, also one whose memory is gone by now."""
+    return binding.place is not None or binding.state is State.UNREADABLE
 
 
 def _raw(binding: Binding) -> bytes:
@@ -91,7 +96,10 @@ def _raw(binding: Binding) -> bytes:
 
 
 def _rank(binding: Binding) -> tuple[bool, bool]:
-    return binding.place is not None, binding.moved and binding.state is State.LIVE
+    """Once a variable was moved, what lies where it arrived is its value no more, even where it
+    is not known any more where it was moved to."""
+    was_moved = binding.moved and binding.state in (State.LIVE, State.UNREADABLE)
+    return was_moved, binding.place is not None
 
 
 def as_declared(locals_: Sequence[Local]) -> list[Local]:
