@@ -2,7 +2,10 @@
 // when the stack moves.
 package main
 
-import "runtime"
+import (
+	"runtime"
+	"unsafe"
+)
 
 type node struct {
 	n    int
@@ -125,9 +128,38 @@ func carried(x pair) {
 	stop(7)
 }
 
+//go:noinline
+func hold(p *node, text string) {
+	collect()
+	stop(8)
+	println(p.n, text)
+}
+
+// passing needs no more what it passes on, which is in use there.
+func passing(letters []byte) {
+	first, text := &node{4, nil}, string(letters)
+	see(first, text)
+	hold(first, text)
+}
+
+// reused passes on what lies where something was that it needed before.
+func reused() {
+	first := &node{1, nil}
+	was := uintptr(unsafe.Pointer(first))
+	runtime.GC()
+	runtime.GC()
+	last := &node{5, nil}
+	for i := 0; i < 100000 && uintptr(unsafe.Pointer(last)) != was; i++ {
+		last = &node{5, nil}
+		held = append(held, last)
+	}
+	hold(last, "")
+}
+
 func main() {
 	done := make(chan int)
-	for _, f := range []func(){moved, func() { freed([]byte("abc")) }, func() { println(broken(nil)) }, func() { carried(pair{nil, "c", 1}) }} {
+	for _, f := range []func(){moved, func() { freed([]byte("abc")) }, func() { println(broken(nil)) }, func() { carried(pair{nil, "c", 1}) },
+		func() { passing([]byte("xyz")) }, reused} {
 		go func() { f(); done <- 1 }()
 		<-done
 	}

@@ -73,13 +73,13 @@ class StopView:
     @cached_property
     def keeping(self) -> Keeping | None:
         g = self.goroutine
-        return Keeping(self.world, g, self.locator.locate) if g else None
+        return Keeping(self.world, g, self.locator.locate, lambda: self.frames) if g else None
 
     def keeper_at(self, address: int) -> Keeper | None:
         """What is known of the words of the frame that an address lies in."""
         low, high = self.bounds
         inside = self.keeping is not None and low <= address < high
-        return self.keeping.at(address, self.frames) if self.keeping and inside else None
+        return self.keeping.at(address) if self.keeping and inside else None
 
     def _captures(self, pc: int) -> tuple[Capture, ...]:
         return captures_of(self.world.program, pc - self.world.bias)

@@ -138,6 +138,14 @@ class CodeFlow:
             return None
         return self.offset(ins, ins.memory_displacement)
 
+    def call_before(self, pc: int) -> int | None:
+        """Where the call begins that returns to `pc`."""
+        for at in self.before.get(pc, ()):
+            ins = self.instructions[at]
+            if ins.flow_control in CALLS and ins.next_ip == pc:
+                return at
+        return None
+
     def taken_at(self, pc: int) -> int | None:
         """As `taken`, of the instruction at a pc; None where none is."""
         ins = self.instructions.get(pc)

@@ -1,13 +1,14 @@
 """What the runtime has kept of the pointers in a goroutine's frames, at one stop.
 
 A pointer that no stack map names is left as it is when the stack moves, and what it leads to may
-be freed. What it says may still be so: where nothing was collected yet, and where no stack of the
-goroutine can have become anything else, it is.
+be freed. What it says is still so where nothing was collected yet and no stack of the goroutine
+can have become anything else; where the code put the address of a variable there which is that one;
+and where it was passed to the function that is being called, which has kept it since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import msgspec
@@ -36,11 +37,16 @@ class Keeping:
     """Of one goroutine. `locate` says where an address lies."""
 
     def __init__(
-        self, world: World, goroutine: Goroutine, locate: Callable[[int], Location]
+        self,
+        world: World,
+        goroutine: Goroutine,
+        locate: Callable[[int], Location],
+        frames: Callable[[], Sequence[FrameView]],
     ) -> None:
         self._world = world
         self._goroutine = goroutine
         self._locate = locate
+        self._frames = frames
 
     def of(self, frame: FrameView) -> FrameKeeper | None:
         """None for a frame on another stack, or of unknown code."""
@@ -50,10 +56,22 @@ class Keeping:
             return None
         return FrameKeeper(self, frame, world.bias, world.program.function_variables(function))
 
-    def at(self, address: int, frames: Iterable[FrameView]) -> Keeper | None:
+    def callee_of(self, frame: FrameView) -> FrameKeeper | None:
+        """Of the function that a frame has called."""
+        called = (f for f in self._frames() if not f.inlined and f.cfa == frame.sp)
+        found = next(called, None)
+        return None if found is None or frame.interrupted else self.of(found)
+
+    def word(self, address: int) -> int:
+        try:
+            return u64(self._world.memory, address)
+        except UnreadableError:
+            return 0
+
+    def at(self, address: int) -> Keeper | None:
         """Of the frame that an address lies in, or of the one that was passed what lies there."""
         callee: FrameView | None = None
-        for frame in frames:
+        for frame in self._frames():
             if not frame.inlined and frame.sp <= address < frame.cfa:
                 found = [self.of(f) for f in (callee, frame) if f is not None]
                 return _AnyOf(tuple(keeper for keeper in found if keeper is not None))
@@ -77,10 +95,12 @@ class Keeping:
         location, g = self._locate(pointer), self._goroutine
         if location.kind not in _CHANGES:
             return ""
-        small = g.high - g.low <= _POOLED
+        # Before the first collection stacks only grow: this one was never larger.
+        small = not self.collected and g.high - g.low <= _POOLED
         if location.kind is Kind.HEAP:
-            kept = not self.collected and (small or adjusted or proven())
-            return "" if kept else f"{_NOT_KEPT} what it leads to"
+            if small or (adjusted and not self.collected) or proven():
+                return ""
+            return f"{_NOT_KEPT} what it leads to"
         own = location.kind is Kind.GOROUTINE_STACK and location.detail.get("goroutine") == g.id
         if own and (adjusted or small or proven()):
             return ""
@@ -113,7 +133,7 @@ class FrameKeeper:
         return self._keeping.doubt(
             pointer,
             adjusted=self._about.kept.is_adjusted(place) and not self._is_dead(),
-            proven=lambda: self._is_own_address(place, pointer),
+            proven=lambda: self._is_own_address(place, pointer) or self._is_passed(place, pointer),
         )
 
     def _is_kept(self, kept: KeptWords, place: int) -> bool:
@@ -131,3 +151,23 @@ class FrameKeeper:
     def _is_own_address(self, place: int, pointer: int) -> bool:
         """Whether the code put an address of this very frame there, which is that one."""
         return self._about.address_at(place, self._pc) == pointer - self._frame.cfa
+
+    def _is_passed(self, place: int, pointer: int) -> bool:
+        """Whether the pointer was in use until the call that is running, and what was passed in
+        that call is the same pointer and has been kept since."""
+        call = self._about.flow.call_before(self._pc)
+        if self._frame.innermost or call is None or not self._about.kept.since_calls(place, call):
+            return False
+        callee = self._keeping.callee_of(self._frame)
+        return callee is not None and callee.was_passed(pointer)
+
+    def was_passed(self, pointer: int) -> bool:
+        """Whether a pointer was passed and is in use from then on: what is in use now, and was
+        never given another value, was so at all times since."""
+        kept = self._about.kept
+        return any(
+            self._keeping.word(self._frame.cfa + place) == pointer
+            and self._is_kept(kept, place)
+            and self._about.is_as_entered(place, self._pc)
+            for place in kept.passed()
+        )

@@ -11,6 +11,7 @@ import msgspec
 from goprobe.arch.abi import assign
 from goprobe.arch.code import (
     CODE_LIMIT,
+    ENTRY,
     AssignedSlots,
     CodeFlow,
     Definitions,
@@ -139,6 +140,11 @@ class FunctionVariables:
         made = self.definitions.of(FrameSlot(place, _WORD), pc) or ()
         places = {self.flow.taken_at(definition.pc) for definition in made}
         return places.pop() if len(places) == 1 else None
+
+    def is_as_entered(self, place: int, pc: int) -> bool:
+        """Whether a word of the frame holds what the function was entered with."""
+        made = self.definitions.of(FrameSlot(place, _WORD), pc)
+        return bool(made) and all(definition.pc == ENTRY for definition in made or ())
 
     def _fills(self, target: int) -> tuple[int, int]:
         """The bytes that a call into duffzero or duffcopy writes: from where on, and how many."""

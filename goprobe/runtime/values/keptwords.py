@@ -12,7 +12,7 @@ Source: src/runtime/stack.go (adjustframe), mgcmark.go (scanframeworker), stkfra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from goprobe.arch.code import ENTRY, FrameSlot, FrameWrites
 from goprobe.arch.frames import RETURN_ADDRESS
@@ -79,6 +79,12 @@ class KeptWords:
         """A variable of the frame itself had no value yet; what was passed may have been moved
         where the stack had to grow for the function to begin."""
         return place < 0 or self._function is None or self.at_call(place, self._function.entry)
+
+    def passed(self) -> Iterator[int]:
+        """The places of pointers that the function is passed, those in registers by where it may
+        save them."""
+        function = self._function
+        yield from (p for p in self._live(function.entry) if p >= 0) if function else ()
 
     def after_fault(self, place: int) -> bool:
         """Whether a word is kept in a frame that faulted: it goes on at its deferred calls, or
