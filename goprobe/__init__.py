@@ -22,6 +22,7 @@ if sys.argv[:1] == ["-m"] and "goprobe" in sys.orig_argv:
 TYPE_CHECKING = False  # not from typing, which takes 30 ms in which a Ctrl-C would be told of
 if TYPE_CHECKING:
     from goprobe.analysis.trace.trace import TraceRequest, trace
+    from goprobe.api.calls import Call, CalledWith, Told
     from goprobe.api.escape import assert_no_allocation, assert_promises, escape
     from goprobe.api.process import Process, Snapshot, attach
     from goprobe.api.script.diff import Changed, Diff, Moved
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
     from goprobe.version import __version__
 
 _HOMES = {
+    "Call": "goprobe.api.calls",
+    "CalledWith": "goprobe.api.calls",
+    "Told": "goprobe.api.calls",
     "attach": "goprobe.api.process",
     "Process": "goprobe.api.process",
     "Snapshot": "goprobe.api.process",
@@ -128,6 +132,8 @@ __all__ = [
     "PANIC",
     "STACK_MOVE",
     "BuildError",
+    "Call",
+    "CalledWith",
     "CannotWorkError",
     "Changed",
     "Condition",
@@ -162,6 +168,7 @@ __all__ = [
     "TargetError",
     "TargetGoneError",
     "TargetTimeoutError",
+    "Told",
     "TraceReport",
     "TraceRequest",
     "TypedMemory",

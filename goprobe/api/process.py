@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from goprobe.analysis.calls.calls import CallsRequest, CallWatch
 from goprobe.analysis.goroutines.goroutines import goroutine_states, goroutines
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.analysis.locate.where import where, whereabouts
+from goprobe.api.calls import Call
 from goprobe.errors import UsageError
 from goprobe.model.attached import (
     GoroutinesReport,
@@ -19,8 +21,10 @@ from goprobe.model.attached import (
     Whereabouts,
     WhereReport,
 )
+from goprobe.model.calls import CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Region
+from goprobe.process.calltracer.plan import After
 from goprobe.process.ptrace.stoplimit import NO_LIMIT
 from goprobe.runtime.world import World
 from goprobe.target.live import StoppedTarget, Target, open_target, stopped_target
@@ -85,6 +89,26 @@ class Process:
                 snapshot=snapshot,
             ),
         )
+
+    def calls(
+        self,
+        *patterns: str,
+        args: bool = True,
+        results: bool = True,
+        stack: bool = False,
+        seconds: float | None = None,
+    ) -> Iterator[Call]:
+        """Tell each call of the functions that match a pattern, as it ends; `main.(*Store).*` are
+        all methods of a type. Only the thread that calls is stopped. When the loop is left, or
+        `seconds` are over, the process runs on as it was. Raises UsageError where a pattern means
+        nothing."""
+        request = CallsRequest(
+            patterns=patterns, arguments=args, results=results, stack=stack, seconds=seconds
+        )
+        with CallWatch(self.target.process, request, After.GO) as watch:
+            for event in watch.events():
+                if isinstance(event, CallRecord):
+                    yield Call(event)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

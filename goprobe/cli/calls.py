@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from goprobe.analysis.calls.calls import CallBegan, CallsRequest, CallWatch
     from goprobe.cli.output import Destination
     from goprobe.model.calls import CallRecord
+    from goprobe.process.calltracer.plan import After
     from goprobe.target.goprocess import GoProcess
-
-_BEAT = 0.5  # seconds that a call waits for its end before it is shown
 
 
 class Calls:
@@ -77,9 +76,10 @@ class Calls:
 
 
 def _attached(pid: int, request: CallsRequest, place: Destination) -> int:
+    from goprobe.process.calltracer.plan import After
     from goprobe.target.live import open_target
 
-    return _watched(open_target(pid).process, request, place, ours=False)
+    return _watched(open_target(pid).process, request, place, After.GO)
 
 
 def _launched(
@@ -88,6 +88,7 @@ def _launched(
 ) -> int:  # fmt: skip
     from goprobe.analysis.calls.launched import launched
     from goprobe.cli.progress import Progress
+    from goprobe.process.calltracer.plan import After
 
     with (
         Progress() as progress,
@@ -97,13 +98,13 @@ def _launched(
         ) as process,
     ):  # fmt: skip
         progress("")
-        return _watched(process, request, place, ours=True)
+        return _watched(process, request, place, After.KILL)
 
 
-def _watched(process: GoProcess, request: CallsRequest, place: Destination, *, ours: bool) -> int:
+def _watched(process: GoProcess, request: CallsRequest, place: Destination, after: After) -> int:
     from goprobe.analysis.calls.calls import CallWatch
 
-    with CallWatch(process, request, ours=ours) as watch:
+    with CallWatch(process, request, after) as watch:
         lines = bytearray()
         write = _writer(place, lines)
         with _interruptible(watch):

@@ -1,6 +1,6 @@
 """`goprobe calls`: each call of functions as it is made, on a process that runs on.
 
-with CallWatch(process, request, ours=False) as watch:
+with CallWatch(process, request, After.GO) as watch:
     for event in watch.events():       # CallBegan and, at its end, CallRecord
         ...
 watch.report
@@ -30,6 +30,7 @@ from goprobe.model.calls import CalledFunction, CallFrame, CallRecord, CallsRepo
 from goprobe.model.report import Tool
 from goprobe.process.calltracer.child import Watch
 from goprobe.process.calltracer.plan import (
+    After,
     Begun,
     Counted,
     End,
@@ -78,11 +79,11 @@ class CallBegan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallWatch:
-    """One watch. `ours`: goprobe has started the process, which stands before its first
-    instruction and ends with the watch. Raises UsageError where a pattern means nothing."""
+    """One watch; but where the process is to run on `after` it, it stands in SIGSTOP when it
+    begins. Raises UsageError where a pattern means nothing."""
 
-    def __init__(self, process: GoProcess, request: CallsRequest, *, ours: bool) -> None:
-        self._process, self._request, self._ours = process, request, ours
+    def __init__(self, process: GoProcess, request: CallsRequest, after: After) -> None:
+        self._process, self._request, self._after = process, request, after
         program = process.program
         self._chosen = choose(program, request.patterns)
         functions = self._chosen.functions
@@ -111,7 +112,7 @@ class CallWatch:
     def __enter__(self) -> Self:
         self._began = time.monotonic()
         self._zero = time.monotonic_ns()
-        self._watch = Watch(self._process.pid, self._plan, self._values, ours=self._ours)
+        self._watch = Watch(self._process.pid, self._plan, self._values, self._after)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -123,13 +124,12 @@ class CallWatch:
         if self._watch is not None:
             self._watch.stop()
 
-    @property
-    def inlined(self) -> tuple[str, ...]:
-        """Functions that a pattern means and that are inlined wherever they are called."""
-        return self._chosen.inlined
-
     def events(self) -> Iterator[CallBegan | CallRecord]:
         """To the program's end, or that of the watch. Raises what the tracer failed with."""
+        return (event for batch in self.batches() for event in batch)
+
+    def batches(self) -> Iterator[list[CallBegan | CallRecord]]:
+        """The same, all together that came together."""
         assert self._watch is not None
         timer = None
         if self._request.seconds is not None:
@@ -137,9 +137,8 @@ class CallWatch:
             timer.daemon = True
             timer.start()
         try:
-            for record in self._watch.records():
-                if (event := self._event(record)) is not None:
-                    yield event
+            for records in self._watch.batches():
+                yield [event for record in records if (event := self._event(record)) is not None]
         finally:
             self._ended = time.monotonic()
             if timer is not None:

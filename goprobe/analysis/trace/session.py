@@ -134,6 +134,21 @@ class Session:
             if self._gdb.pid:
                 self._gdb.remove_breakpoint(*numbers)
 
+    def lend(self) -> GoProcess:
+        """The program for another tracer: it stands in SIGSTOP, and GDB knows nothing of it."""
+        self.time_left()
+        self._gdb.lend()
+        return GoProcess(self.pid, self.program, self.bias)
+
+    def take_back(self, seconds: float) -> StopEvent:
+        """GDB holds it again, after it ran for so long; or how it ended meanwhile."""
+        self._left -= seconds
+        event = self._gdb.take_back()
+        if not event.over:
+            places, self._places = tuple(self._places.values()), {}
+            self.break_at(places)
+        return event
+
     # What of GDB is used from elsewhere
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from goprobe.model.attached import GoroutineState
+from goprobe.model.calls import CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
 from goprobe.model.script import Moment, SessionInfo
@@ -43,6 +44,17 @@ class Driver(Protocol):
     def step(self, how: str, line: int) -> Moment:
         """`how`: "step" into calls, "next" over them, "finish" the frame, "until" a line,
         "instruction"."""
+
+    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
+        """Let the program run, its calls of functions that match one of the `patterns` (a line
+        each) told: `what` of each, words out of "arguments results stack", and for how long at
+        most (0: no limit)."""
+
+    def next_calls(self) -> tuple[CallRecord, ...]:
+        """The next calls that have ended; none where that is all."""
+
+    def end_calls(self) -> Moment:
+        """Where the program stands when no more calls are to be told."""
 
     def halted(self) -> Moment | None:
         """Where the program was halted when a wait for it was given up; None where it was not."""

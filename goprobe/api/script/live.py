@@ -17,6 +17,7 @@ from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script import typedreads
 from goprobe.api.script.driver import FATAL, GOROUTINE, PANIC, STACK_MOVE
+from goprobe.api.script.lent import LentProgram
 from goprobe.api.script.quick import QuickReads
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
@@ -32,6 +33,7 @@ from goprobe.errors import (
 )
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
+from goprobe.model.calls import CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
 from goprobe.model.report import Tool
@@ -66,6 +68,7 @@ class LiveDriver:
         self._watches = Watches(self._session)
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._notice: Notice | None = None
+        self._calls: LentProgram | None = None
         self._writers: list[tuple[int, int]] = []
         self.info = SessionInfo(
             target=launch.target,
@@ -142,6 +145,25 @@ class LiveDriver:
             return self._moment(went.event, went.view, how)
         moment = self._moment(went.event, went.view, self._session.reason_of(went.event))
         return replace(moment, cut=how)
+
+    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
+        self._require_owner()
+        if self._watches.active:
+            raise UsageError("calls cannot be told while something is watched: cancel its watch")
+        self._calls = LentProgram(self._session, patterns, what, milliseconds)
+        self._leave()
+        self._calls.begin()
+
+    def next_calls(self) -> tuple[CallRecord, ...]:
+        self._require_owner()
+        return self._calls.next() if self._calls is not None else ()
+
+    def end_calls(self) -> Moment:
+        calls, self._calls = self._calls, None
+        if calls is None:
+            raise UsageError("no calls are told")
+        event = calls.end()
+        return _ended(event) if event.over else self._moment(event, None, "calls")
 
     def halted(self) -> Moment | None:
         event, self._session.halted = self._session.halted, None

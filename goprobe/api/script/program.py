@@ -8,6 +8,7 @@ with goprobe.launch("hello.go") as program:
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.trace.prepare import Launch
+from goprobe.api.calls import Call
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.live import LiveDriver
@@ -221,6 +223,46 @@ class Program:
         arrived = self._arrived(moment)
         self._shown = True
         return arrived
+
+    def calls(
+        self,
+        *patterns: str,
+        args: bool = True,
+        results: bool = True,
+        stack: bool = False,
+        seconds: float | None = None,
+    ) -> Iterator[Call]:
+        """Run, and tell each call of the functions that match a pattern, as it ends.
+
+        `main.(*Store).*` are all methods of a type; a * stands for anything. GDB lets the program
+        go meanwhile: only the thread that calls is stopped, by a tracer of our own. When the loop
+        is left, or `seconds` are over, the program stands where it is (`program.stop`), or has
+        ended (`program.exit`). Raises UsageError where a pattern means nothing.
+        """
+        if not patterns:
+            raise UsageError("name the functions: program.calls('main.(*Store).*')")
+        wanted = {"arguments": args, "results": results, "stack": stack}
+        what = " ".join(word for word, wants in wanted.items() if wants)
+        return self._told("\n".join(patterns), what, math.ceil((seconds or 0) * 1e3))
+
+    def _told(self, patterns: str, what: str, milliseconds: int) -> Iterator[Call]:
+        if self.exit is not None:
+            raise UsageError("the program has ended")
+        before = self._stop
+        self._over()
+        try:
+            self._driver.begin_calls(patterns, what, milliseconds)
+        except UsageError:  # nothing has run
+            if before is not None:
+                before.go_on()
+            self._stop = before
+            raise
+        try:
+            while records := self._driver.next_calls():
+                yield from map(Call, records)
+        finally:
+            self._arrived(self._driver.end_calls())
+            self._shown = True
 
     # Asking
 

@@ -23,6 +23,7 @@ from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.files import place_to_write, read_regular
 from goprobe.model.attached import GoroutineState
+from goprobe.model.calls import CallRecord
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
@@ -105,6 +106,16 @@ class Recorder:
 
     def step(self, how: str, line: int) -> Moment:
         return self._asked("step", (how, line), lambda: self._driver.step(how, line))
+
+    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
+        args = (patterns, what, milliseconds)
+        self._asked("begin_calls", args, lambda: self._driver.begin_calls(*args))
+
+    def next_calls(self) -> tuple[CallRecord, ...]:
+        return self._asked("next_calls", (), self._driver.next_calls)
+
+    def end_calls(self) -> Moment:
+        return self._asked("end_calls", (), self._driver.end_calls)
 
     def halted(self) -> Moment | None:
         return self._driver.halted()
@@ -254,6 +265,16 @@ class Replayer:
 
     def step(self, how: str, line: int) -> Moment:
         return self._moment("step", (how, line))
+
+    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
+        self._asked("begin_calls", (patterns, what, milliseconds), None)
+
+    def next_calls(self) -> tuple[CallRecord, ...]:
+        records = self._asked("next_calls", (), tuple[CallRecord, ...])
+        return cast("tuple[CallRecord, ...]", records)
+
+    def end_calls(self) -> Moment:
+        return self._moment("end_calls", ())
 
     def halted(self) -> Moment | None:
         return None

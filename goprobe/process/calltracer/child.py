@@ -26,6 +26,7 @@ from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, TargetGoneError
 from goprobe.model.codec import packed, unpacker
 from goprobe.process.calltracer.plan import (
+    After,
     Begun,
     Ended,
     Failed,
@@ -50,7 +51,7 @@ _ERRORS = {error.__name__: error for error in (NotPermittedError, TargetGoneErro
 class Watch:
     """A process whose calls are traced. `records` gives them as they come; `stop` ends it."""
 
-    def __init__(self, pid: int, plan: WatchPlan, values: Values, *, ours: bool) -> None:
+    def __init__(self, pid: int, plan: WatchPlan, values: Values, after: After) -> None:
         tells_in, tells_out = os.pipe()
         asks_in, asks_out = os.pipe()
         with signals_deferred():
@@ -60,7 +61,7 @@ class Watch:
             if not self._child:
                 os.close(tells_in)
                 os.close(asks_out)
-                _trace(pid, plan, values, ours, tells_out, asks_in)
+                _trace(pid, plan, values, after, tells_out, asks_in)
         os.close(tells_out)
         os.close(asks_in)
         self._tells, self._asks = tells_in, asks_out
@@ -80,33 +81,31 @@ class Watch:
                 _await(child)
             os.close(self._tells)
 
-    def records(self) -> Iterator[Record]:
-        """Raises what the tracer failed with."""
+    def batches(self) -> Iterator[list[Record]]:
+        """The records as they come, in no batch none. Raises what the tracer failed with."""
         decode = unpacker(Record)
         pending = bytearray()
         while chunk := os.read(self._tells, 1 << 18):
             pending += chunk
-            at = 0
+            at, batch = 0, list[Record]()
             while len(pending) - at >= _LENGTH.size:
                 (size,) = _LENGTH.unpack_from(pending, at)
                 if len(pending) - at - _LENGTH.size < size:
                     break
                 at += _LENGTH.size
-                record = decode(memoryview(pending)[at : at + size])
+                record = decode(bytes(pending[at : at + size]))
                 at += size
                 if isinstance(record, Failed):
                     raise _ERRORS.get(record.kind, CannotWorkError)(
                         record.message, hint=record.hint
                     )
-                yield record
-                if isinstance(record, Over):
-                    return
-            pending = pending[at:]
+                batch.append(record)
+            if batch:
+                yield batch
+            if batch and isinstance(batch[-1], Over):
+                return
+            del pending[:at]
         raise CannotWorkError("the process that traces for goprobe was ended by somebody")
-
-    def ready(self, seconds: float) -> bool:
-        """Whether there is something to take within so long."""
-        return bool(select.select([self._tells], [], [], seconds)[0])
 
 
 def _await(child: int) -> None:
@@ -194,7 +193,7 @@ class _Ears:
 
 
 def _trace(
-    pid: int, plan: WatchPlan, values: Values, ours: bool, tells: int, asks: int
+    pid: int, plan: WatchPlan, values: Values, after: After, tells: int, asks: int
 ) -> NoReturn:
     """In the child."""
     try:
@@ -214,9 +213,7 @@ def _trace(
         outbox = _Outbox(tells)
         ears = _Ears(outbox, asks)
         try:
-            CallTracer(
-                pid, plan, values, outbox.tell, ours=ours, stopping=lambda: ears.stopping
-            ).run()
+            CallTracer(pid, plan, values, outbox.tell, after, stopping=lambda: ears.stopping).run()
         except GoprobeError as error:
             outbox.tell(Failed(type(error).__name__, error.message, error.hint))
         except BaseException as error:

@@ -30,6 +30,16 @@ class End(StrEnum):
     """It is over, but by no way that is watched."""
 
 
+class After(StrEnum):
+    """What becomes of the process when the watch is over."""
+
+    GO = "go"
+    """It runs on, as it did before."""
+    STAND = "stand"
+    """It stands in SIGSTOP, as it did before."""
+    KILL = "kill"
+
+
 class WatchedFunction(msgspec.Struct, frozen=True):
     """A function whose calls are told: its entry, its return instructions, and its jumps to other
     functions with their targets. `own_g`: g has to be looked for in the thread's own storage."""

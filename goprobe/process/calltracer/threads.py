@@ -42,6 +42,7 @@ class Threads:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._own: set[int] = set()
+        self._options = _OPTIONS
         self.guests: set[int] = set()
         self._status = ctypes.c_int()
         self._by_reference = ctypes.byref(self._status)
@@ -49,20 +50,10 @@ class Threads:
 
     # Taking hold
 
-    def seize_first(self) -> None:
-        """The only thread of a program that we have started, which stands in SIGSTOP."""
-        if number := requests.seize(self._pid, _OPTIONS | constants.PTRACE_O_EXITKILL):
-            raise NotPermittedError(f"the kernel forbids tracing: {os.strerror(number)}")
-        self._own.add(self._pid)
-        os.waitpid(self._pid, _WAIT)
-
-    def begin(self) -> None:
-        """Let it go out of that SIGSTOP."""
-        os.kill(self._pid, signal.SIGCONT)
-        self.go_on(self._pid)
-
-    def seize_all(self) -> None:
-        """Become the tracer of every thread; none is stopped for it."""
+    def seize_all(self, *, ours: bool) -> None:
+        """Become the tracer of every thread; none is stopped for it. A program of `ours` ends when
+        we do, however that happens."""
+        self._options = _OPTIONS | (constants.PTRACE_O_EXITKILL if ours else 0)
         with ReapWhileSeizing(self._pid, lambda: tuple(self._own)):
             for _ in range(_ROUNDS):
                 fresh = [tid for tid in self._listed() if tid not in self._own]
@@ -73,7 +64,7 @@ class Threads:
         raise NotPermittedError(f"process {self._pid} makes threads faster than they can be met")
 
     def _seize(self, tid: int) -> None:
-        number = requests.seize(tid, _OPTIONS)
+        number = requests.seize(tid, self._options)
         if not number or thread_state(self._pid, tid) in _DEAD:
             self._own.add(tid)
             return

@@ -23,6 +23,7 @@ from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.hit import ThreadHit
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
 from goprobe.process.calltracer.plan import (
+    After,
     Begun,
     Counted,
     End,
@@ -49,13 +50,13 @@ class CallTracer:
     """One watch of a process. `stopping` says when it shall end."""
 
     def __init__(
-        self, pid: int, plan: WatchPlan, values: Values, tell: Tell, *, ours: bool,
-        stopping: Callable[[], bool],
+        self, pid: int, plan: WatchPlan, values: Values, tell: Tell, after: After,
+        *, stopping: Callable[[], bool],
     ) -> None:  # fmt: skip
-        """`ours`: we have started the process; it stands before its first instruction, and ends
-        with the watch."""
+        """`after` is what becomes of the process; but where it is to run on it stands in SIGSTOP
+        now, and is to end when we do."""
         self._pid, self._plan, self._values, self._tell = pid, plan, values, tell
-        self._ours, self._stopping = ours, stopping
+        self._after, self._stopping = after, stopping
         self._threads = Threads(pid)
         self._goroutines: dict[int, Goroutine] = {}
         self._counts = [0] * len(plan.functions)
@@ -72,10 +73,7 @@ class CallTracer:
         threads = self._threads
         if "shstk" in facts(self._pid).get("x86_Thread_features", ""):
             raise CannotWorkError("it uses a shadow stack: its returns cannot be watched")
-        if self._ours:
-            threads.seize_first()
-        else:
-            threads.seize_all()
+        threads.seize_all(ours=self._after is not After.GO)
         self._machine = Machine(self._pid)
         self._hit = ThreadHit(self._machine)
         self._points = Points(self._machine.file, self._plan)
@@ -83,8 +81,8 @@ class CallTracer:
         try:
             self._points.insert_all()
             self._tell(Ready(tuple(self._points.refused)))
-            if self._ours:
-                threads.begin()
+            if self._after is not After.GO:
+                os.kill(self._pid, signal.SIGCONT)
             over = self._follow()
         finally:
             self._let_go()
@@ -308,9 +306,12 @@ class CallTracer:
 
     def _let_go(self) -> None:
         self._points.extract_all()
-        if self._ours:
+        if self._after is After.KILL:
             self._threads.kill()
             return
+        if self._after is After.STAND:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGSTOP)
         for tid, number in self._threads.stop_all():
             stood = self._stand_outside(tid, number) if self._machine.fetch(tid) else number
             requests.detach(tid, stood)

@@ -142,6 +142,29 @@ class Gdb(Running):
         self._mi.command("-target-detach")
         self._forget()
 
+    def lend(self) -> None:
+        """Let go of a launched program for another tracer: it stands in SIGSTOP, without our
+        breakpoints, and may not end before `take_back`."""
+        self._require_program()
+        self._breakpoints.remove_all()
+        self._inferior.signal(signal.SIGSTOP)
+        self._mi.command("-target-detach")
+        self._at = None
+        self._breakpoints.forget()
+        self._threads.forget()
+        self._registers.forget()
+
+    def take_back(self, *, timeout: float = COMMAND_TIMEOUT) -> StopEvent:
+        """Hold it again, where it stands in SIGSTOP; or how it ended meanwhile."""
+        if self._inferior.is_dead():
+            try:
+                return self._inferior.end()
+            finally:
+                self._forget()
+        event = self._hold(timeout)
+        self._inferior.signal(signal.SIGCONT)
+        return event
+
     def finish(self, *, timeout: float) -> StopEvent:
         """Let a launched program go and wait for its end, which the event tells.
 

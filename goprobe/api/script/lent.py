@@ -1,0 +1,53 @@
+"""A program of a session while its calls are told: GDB has let it go, our own tracer follows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from goprobe.analysis.calls.calls import CallBegan, CallsRequest, CallWatch
+from goprobe.analysis.trace.session import Session
+from goprobe.model.calls import CallRecord
+from goprobe.process.calltracer.plan import After
+from goprobe.process.gdb.mi import StopEvent
+from goprobe.target.goprocess import GoProcess
+
+
+class LentProgram:
+    """From `begin`, which lets it run, to `end`, when GDB holds it again. Raises UsageError, before
+    anything runs, where a pattern means nothing."""
+
+    def __init__(self, session: Session, patterns: str, what: str, milliseconds: int) -> None:
+        self._session = session
+        wanted = what.split()
+        left = session.time_left()
+        asked = milliseconds / 1e3 if milliseconds else left
+        self._request = CallsRequest(
+            patterns=tuple(patterns.split("\n")),
+            arguments="arguments" in wanted,
+            results="results" in wanted,
+            stack="stack" in wanted,
+            seconds=None if min(asked, left) == float("inf") else min(asked, left),
+        )
+        process = GoProcess(session.pid, session.program, session.bias)
+        self._watch = CallWatch(process, self._request, After.STAND)
+        self._began = 0.0
+        self._batches: Iterator[list[CallBegan | CallRecord]] = iter(())
+
+    def begin(self) -> None:
+        self._session.lend()
+        self._began = time.monotonic()
+        self._watch.__enter__()
+        self._batches = self._watch.batches()
+
+    def next(self) -> tuple[CallRecord, ...]:
+        """The next calls that have ended; none where that is all."""
+        for batch in self._batches:
+            if records := tuple(event for event in batch if isinstance(event, CallRecord)):
+                return records
+        return ()
+
+    def end(self) -> StopEvent:
+        """Where it stands, or how it ended."""
+        self._watch.__exit__()
+        return self._session.take_back(time.monotonic() - self._began)

@@ -1,0 +1,81 @@
+"""Calls in a script's hands: of a launched program, of a running process, out of a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import goprobe
+from goprobe.model.calls import CallFrame
+from tests.support.go import build, matrix, running
+
+_PROGRAM = Path("testdata/calls/calls.go")
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_calls_between_stops(go: str, tmp_path: Path) -> None:
+    binary = str(build(_PROGRAM, go=go, flags=("-gcflags=all=-N -l",)))
+    recording = tmp_path / "recording"
+
+    def script(program: goprobe.Program) -> list[str]:
+        told = []
+        stop = next(program.run(["main.once"]))
+        seen = {}
+        for call in program.calls("main.(*store).get", "main.mixed", "main.fails", stack=True):
+            seen[call.function, call.args[len(call.args) - 1].text] = call
+            told.append(repr(call).rpartition(", ")[0])
+        assert program.stop is None and program.exit is not None and program.exit.code == 0
+        missed = seen["main.(*store).get", '"zz"']
+        assert missed.args["key"] == "zz" and missed.args["s"].mode == "dev"
+        assert missed.args["s"].data.type == "map[string]int" and missed.duration > 0
+        assert missed.results[0] == 0 and missed.results[1] != None  # noqa: E711
+        assert missed.results[1].s == "no zz"
+        found = seen["main.(*store).get", '"a"']
+        assert found.results[0] == 1 and found.results[1] == None  # noqa: E711
+        mixed = seen["main.mixed", '"held"']
+        assert mixed.args["xs"].py == [7, 8, 9] and mixed.args["xs"][-1] == 9
+        assert mixed.args["q"].Y == 4 and mixed.args["any"] == "held" and mixed.args["ok"]
+        assert mixed.results[0].py == {"X": 4, "Y": 4} and len(mixed.results) == 2
+        fails = seen["main.fails", "0"]
+        assert (fails.end, fails.why) == ("panic", 'panic: "boom 7"')
+        assert isinstance(fails.stack[0], CallFrame) and fails.stack[0].function == "main.fails"
+        with pytest.raises(goprobe.UsageError, match="ended by panic"):
+            fails.results[0]
+        with pytest.raises(KeyError, match="nope"):
+            mixed.args["nope"]
+        assert stop.where == "main.once" if stop is program.stop else True
+        return told
+
+    with goprobe.launch(binary, stdout=2, record=recording) as program:
+        live = script(program)
+    with goprobe.replay(recording) as program:
+        assert script(program) == live
+
+
+def test_a_loop_that_is_left_leaves_the_program_at_a_stop() -> None:
+    with goprobe.launch(str(build(_PROGRAM)), ["serve"], stdout=2) as program:
+        for _ in range(2):
+            assert next(program.run(["main.once2"])).function == "main.once2"
+            for number, call in enumerate(program.calls("main.step")):
+                assert call.results[0] == int(call.args["worker"]) * 1000000 + int(call.args["i"])
+                if number == 20:
+                    break
+            assert program.stop is not None and program.stop.reason == "calls"
+            assert program.stop.goroutines()
+        stop = program.stop
+        with pytest.raises(goprobe.UsageError, match=r"main\.nope"):
+            next(program.calls("main.nope"))
+        assert stop is not None and program.stop is stop and stop.pc
+        assert sum(1 for _ in program.calls("main.step", args=False, seconds=0.3)) > 10
+
+
+def test_calls_of_a_running_process() -> None:
+    with running(build(_PROGRAM), "serve") as program, goprobe.attach(program.pid) as process:
+        calls = list(process.calls("main.step", "main.fails", seconds=0.5))
+        assert {call.function for call in calls} == {"main.step", "main.fails"}
+        for call in process.calls("main.step"):
+            assert call.end == "return" and call.goroutine > 1
+            break
+        assert "TracerPid:\t0" in Path(f"/proc/{program.pid}/status").read_text()
+        program.read_until("round")
