@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from goprobe.model.attached import GoroutinesReport, MapsReport, WhereReport
+    from goprobe.model.calls import CallFrame, CallRecord, CallValue
     from goprobe.model.escape import EscapeReport
     from goprobe.model.heap import HeapReport
     from goprobe.model.location import Kind, Location
@@ -63,6 +64,9 @@ _HOMES = {
     "Call": "goprobe.api.calls",
     "CalledWith": "goprobe.api.calls",
     "Told": "goprobe.api.calls",
+    "CallFrame": "goprobe.model.calls",
+    "CallRecord": "goprobe.model.calls",
+    "CallValue": "goprobe.model.calls",
     "attach": "goprobe.api.process",
     "Process": "goprobe.api.process",
     "Snapshot": "goprobe.api.process",
@@ -133,6 +137,9 @@ __all__ = [
     "STACK_MOVE",
     "BuildError",
     "Call",
+    "CallFrame",
+    "CallRecord",
+    "CallValue",
     "CalledWith",
     "CannotWorkError",
     "Changed",

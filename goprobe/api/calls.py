@@ -68,6 +68,7 @@ class Told:
 
     @property
     def name(self) -> str:
+        """The parameter's or field's, "" for a result without one."""
         return self._value.name
 
     @property
@@ -226,10 +227,12 @@ class Call:
 
     @property
     def duration(self) -> float:
+        """In seconds, without the time for which goprobe stopped it."""
         return self.record.duration_us / 1e6
 
     @property
     def end(self) -> str:
+        """return, panic, goexit, tail, open or unseen."""
         return self.record.end
 
     @property

@@ -53,7 +53,9 @@ class Calls:
         """Show each call of Go functions as it is made, in a program or a running process.
 
         TARGET is a .go file, a package or a Go binary, which is run; or a process number, and
-        that process runs on, unharmed, when the watch ends (Ctrl-C, or --for).
+        that process runs on, unharmed, when the watch ends (Ctrl-C, or --for). Times are without
+        those for which goprobe stops a call, but hold some microseconds of what that costs, the
+        first call's most.
         """
         from goprobe.analysis.calls.calls import CallsRequest
         from goprobe.cli.output import destination

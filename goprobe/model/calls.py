@@ -64,14 +64,14 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CalledFunction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A function that was watched. `total_us` and `longest_us` are of calls that ended, 0 with
-    --count; `note` says what of it was not watched."""
+    """A function that was watched. `panics`, `total_us` and `longest_us` are of calls that ended,
+    and left out where they were only counted; `note` says what of it was not watched."""
 
     function: Annotated[str, column("function")]
     calls: Annotated[int, column("calls", unit="count")]
-    panics: Annotated[int, column("panics", unit="count")] = 0
-    total_us: Annotated[float, column("µs in all")] = 0.0
-    longest_us: Annotated[float, column("longest µs")] = 0.0
+    panics: Annotated[int | UnsetType, column("panics", unit="count")] = UNSET
+    total_us: Annotated[float | UnsetType, column("µs in all")] = UNSET
+    longest_us: Annotated[float | UnsetType, column("longest µs")] = UNSET
     note: Annotated[str, column("note", unit="note")] = ""
 
 

@@ -64,7 +64,7 @@ def columns(row: type[msgspec.Struct]) -> tuple[TableColumn, ...]:
 
 def _column(name: str, hint: Any) -> TableColumn:
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    number = int in (plain, *get_args(plain))
+    number = not {int, float}.isdisjoint((plain, *get_args(plain)))
     said = next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)), None)
     if said is None:
         return TableColumn(name, name, number)

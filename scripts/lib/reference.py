@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "Diff", "Changed", "Moved",
     ),
     "Ask a running process": ("attach", "Process", "Snapshot"),
+    "Calls": ("Call", "CalledWith", "Told", "CallRecord", "CallValue", "CallFrame"),
     "Hold predictions against a run": ("escape", "assert_promises", "assert_no_allocation"),
     "One trace, as the command makes it": ("trace", "TraceRequest"),
     "Reports, and what they are made of": (

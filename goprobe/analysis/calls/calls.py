@@ -201,7 +201,7 @@ class CallWatch:
     @property
     def report(self) -> CallsReport:
         """What there was in all, when it is over."""
-        over = self._over or Over("")
+        over, counts = self._over or Over(""), self._request.counts
         return finished(
             CallsReport(
                 pid=self._process.pid,
@@ -211,9 +211,9 @@ class CallWatch:
                     CalledFunction(
                         function=name,
                         calls=total.calls,
-                        panics=total.panics,
-                        total_us=round(total.ns / 1e3, 1),
-                        longest_us=round(total.longest / 1e3, 1),
+                        panics=UNSET if counts else total.panics,
+                        total_us=UNSET if counts else round(total.ns / 1e3, 1),
+                        longest_us=UNSET if counts else round(total.longest / 1e3, 1),
                         note=note,
                     )
                     for name, total, note in zip(
