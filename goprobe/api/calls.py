@@ -78,6 +78,7 @@ class Told:
 
     @property
     def dynamic_type(self) -> str | None:
+        """The type of what an interface holds."""
         held = self._value.dynamic_type
         return None if held is UNSET else held
 
