@@ -72,8 +72,13 @@ def test_a_loop_that_is_left_leaves_the_program_at_a_stop() -> None:
 
 def test_calls_of_a_running_process() -> None:
     with running(build(_PROGRAM), "serve") as program, goprobe.attach(program.pid) as process:
-        calls = list(process.calls("main.step", "main.fails", seconds=0.5))
-        assert {call.function for call in calls} == {"main.step", "main.fails"}
+        seen = set[str]()
+        for call in process.calls("main.step", "main.fails", seconds=60):
+            seen.add(call.function)
+            if len(seen) == 2:
+                break
+        assert seen == {"main.step", "main.fails"}
+        assert len(list(process.calls("main.step", seconds=0.2))) < 100_000
         for call in process.calls("main.step"):
             assert call.end == "return" and call.goroutine > 1
             break
