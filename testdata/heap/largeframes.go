@@ -81,7 +81,18 @@ func selects(a, b *node) {
 	runtime.KeepAlive(&v)
 }
 
+// The array behind the slice lies in the frame.
+//
+//go:noinline
+func slices(n *node) {
+	sliced := make([]*node, 3)
+	sliced[len(texts)+1] = n
+	<-never
+	runtime.KeepAlive(sliced)
+}
+
 func main() {
+	go slices(made("sliced"))
 	go holds()
 	time.Sleep(50 * time.Millisecond)
 	go selects(made("a"), made("b"))

@@ -89,6 +89,17 @@ class GoType(msgspec.Struct, frozen=True, kw_only=True):
                 return m
         raise KeyError(f"{self.name}.{name}")
 
+    def repeated(self, count: int) -> GoType:
+        """The array of so many; the debug information has no entry of it, so its offset is none."""
+        return GoType(
+            offset=-(self.offset << 64 | count),
+            name=f"[{count}]{self.name}",
+            kind=GoKind.ARRAY,
+            size=count * self.size,
+            elem=self.offset,
+            count=count,
+        )
+
 
 UNKNOWN = GoType(offset=0, name="?", kind=GoKind.INVALID, size=0)
 _INTEGERS = {(5, 1): GoKind.INT8, (5, 2): GoKind.INT16, (5, 4): GoKind.INT32, (5, 8): GoKind.INT64,

@@ -270,11 +270,13 @@ class _Stack:
             for lead in shape.leads:
                 at = self._word(frame.cfa + lead.place)
                 if self._g.low <= at < self._g.high:
-                    count = self._word(frame.cfa + lead.place + 2 * WORD) if lead.many else 1
-                    high = at + lead.type.size * count
+                    kind = lead.type
+                    if lead.many:
+                        kind = kind.repeated(self._word(frame.cfa + lead.place + 2 * WORD))
+                    high = at + kind.size
                     home = bisect_right(homes, (at, self._g.high)) - 1
                     if home >= 0 and high <= homes[home][1]:
-                        self._regions.append((at, high, lead.name, lead.type))
+                        self._regions.append((at, high, lead.name, kind))
 
     # Frames
 
@@ -318,8 +320,7 @@ class _Stack:
 
     def _region(self, frame: MachineFrame, address: int) -> FrameVariable | None:
         for low, high, name, kind in self._regions:
-            inside = (address - low) % max(kind.size, 1)
-            if low <= address < high and self._finder.shapes.fits(kind, inside):
+            if low <= address < high and self._finder.shapes.fits(kind, address - low):
                 return FrameVariable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
         return None
 
