@@ -15,7 +15,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from goprobe.arch.registers import GENERAL
-from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.pcln.format import shown_name
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import read_available, u64
@@ -31,6 +30,7 @@ from goprobe.runtime.roots.frameshapes import (
     FrameVariable,
 )
 from goprobe.runtime.roots.groups import Roots
+from goprobe.runtime.roots.pointedat import PointedAt, pointed_at
 from goprobe.runtime.roots.stackgroups import StackGroups
 from goprobe.runtime.roots.templates import PointerSlot, Template, Templates, inside, returns_of
 from goprobe.runtime.stacks.stacks import Stacks
@@ -197,7 +197,7 @@ class _Stack:
         self._words = memoryview(b"").cast("Q")
         self._queue: list[int] = []
         self._objects: list[tuple[int, FrameObject, MachineFrame, FrameShape]] = []
-        self._regions: list[tuple[int, int, str, GoType]] = []
+        self._pointed: list[PointedAt] = []
 
     def run(self) -> None:
         finder, g = self._finder, self._g
@@ -206,7 +206,8 @@ class _Stack:
         self._complete = walked.complete and len(own) == len(walked.frames)
         bottom = own[0].sp if own else max(g.sp, g.low)
         self._load(max(min(bottom, g.high), g.low))
-        self._find_regions(own)
+        shapes = [(f, finder.shapes.of(f, f.spot)) for f in own if f.spot]
+        self._pointed = pointed_at(shapes, (g.low, g.high), self._word)
         careful = False
         for index, frame in enumerate(own):
             careful = self._frame(frame, index == 0 and frame is walked.frames[0], careful)
@@ -256,28 +257,6 @@ class _Stack:
         index = (address - self._base) >> 3
         return self._words[index] if 0 <= index < len(self._words) else 0
 
-    def _find_regions(self, frames: list[MachineFrame]) -> None:
-        """Values of this stack that are known by what points at them. What has an address and
-        pointers is a stack object of its frame (emitStackObjects of cmd/compile/internal/liveness):
-        what claims to reach farther is an array that stands for one of unknown length."""
-        shapes = [(f, self._finder.shapes.of(f, f.spot)) for f in frames if f.spot]
-        homes = sorted(
-            (frame.cfa + o.low, frame.cfa + o.low + o.size)
-            for frame, s in shapes
-            for o in s.objects
-        )
-        for frame, shape in shapes:
-            for lead in shape.leads:
-                at = self._word(frame.cfa + lead.place)
-                if self._g.low <= at < self._g.high:
-                    kind = lead.type
-                    if lead.many:
-                        kind = kind.repeated(self._word(frame.cfa + lead.place + 2 * WORD))
-                    high = at + kind.size
-                    home = bisect_right(homes, (at, self._g.high)) - 1
-                    if home >= 0 and high <= homes[home][1]:
-                        self._regions.append((at, high, lead.name, kind))
-
     # Frames
 
     def _frame(self, frame: MachineFrame, innermost: bool, careful: bool) -> bool:
@@ -314,15 +293,13 @@ class _Stack:
         elif self._finder._low <= value < self._finder._high:
             variable = self._finder.shapes.variable(shape, address - frame.cfa)
             variable = variable or self._finder.sent_at(self._g, address, frame.cfa)
-            variable = variable or self._region(frame, address) or _TEMPORARY
+            variable = variable or self._pointed_at(frame, address) or _TEMPORARY
             owner = self._groups.variable(frame.cfa, variable, _function(frame))
             self._roots.add(owner, address, value)
 
-    def _region(self, frame: MachineFrame, address: int) -> FrameVariable | None:
-        for low, high, name, kind in self._regions:
-            if low <= address < high and self._finder.shapes.fits(kind, address - low):
-                return FrameVariable(low - frame.cfa, high - frame.cfa, f"*{name}", kind)
-        return None
+    def _pointed_at(self, frame: MachineFrame, address: int) -> FrameVariable | None:
+        fits = self._finder.shapes.fits
+        return next((p.at(frame.cfa) for p in self._pointed if p.holds(address, fits)), None)
 
     def _conservative(self, frame: MachineFrame) -> None:
         self._finder.conservative += 1
