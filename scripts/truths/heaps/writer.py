@@ -202,7 +202,8 @@ class Writer:
                 if count > 1:
                     found.append(f"{name}[{count // 2}:]")
                     found.append(f"{name}[1:{count}:{count}]")
-            return found
+            # What was made may be of another named type of such elements.
+            return [f"{kind.name}({made})" for made in found] if kind.literal else found
         if kind.sort is Sort.STRING:
             return [made for name in self._made.texts for made in (name, f"{name}[1:]")]
         if kind.sort is Sort.UNSAFE:
