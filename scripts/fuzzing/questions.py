@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from goprobe.analysis.escape.calls import CodeMap
@@ -15,7 +16,8 @@ from goprobe.analysis.locate.where import where
 from goprobe.analysis.trace.breakpoints import check_instruction, resolve
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.registers import Registers
-from goprobe.errors import UsageError, telling
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.errors import UnreadableError, UsageError, telling
 from goprobe.model.codec import to_json
 from goprobe.report import RenderOptions, render
 from goprobe.runtime.image.program import GoProgram
@@ -98,13 +100,18 @@ def _places(program: GoProgram) -> None:
 def _variables(program: GoProgram) -> None:
     functions = program.debug.index.functions
     for function in functions[:: max(len(functions) // 40, 1)]:
-        variables = program.function_variables(function)
-        middle = (function.low + function.high) // 2
-        program.debug.scopes(function, middle)
-        program.declaration(function.name)
-        program.parameter_names(function.name)
-        for local in program.debug.locals(function):
-            variables.is_assigned(local, program.debug.types.at(local.type), middle)
+        with suppress(UnreadableError):  # of such a function nothing is told (trace.stopview)
+            _variables_of(program, function)
+
+
+def _variables_of(program: GoProgram, function: FunctionEntry) -> None:
+    variables = program.function_variables(function)
+    middle = (function.low + function.high) // 2
+    program.debug.scopes(function, middle)
+    program.declaration(function.name)
+    program.parameter_names(function.name)
+    for local in program.debug.locals(function):
+        variables.is_assigned(local, program.debug.types.at(local.type), middle)
 
 
 def _sites(program: GoProgram) -> None:

@@ -41,11 +41,11 @@ def enter(folder: Path) -> None:
     (folder / "cgroup.procs").write_text(str(os.getpid()))
 
 
+_AFRESH = "mount -t tmpfs x /sys/fs/cgroup && "  # the kernel mounts nothing twice at one place
 _MOUNT_1 = (
-    "mount -t tmpfs x /sys/fs/cgroup && mkdir /sys/fs/cgroup/memory && "
-    "mount -t cgroup -o memory x /sys/fs/cgroup/memory"
+    f"{_AFRESH}mkdir /sys/fs/cgroup/memory && mount -t cgroup -o memory x /sys/fs/cgroup/memory"
 )
-_MOUNT_2 = "mount -t cgroup2 x /sys/fs/cgroup"
+_MOUNT_2 = f"{_AFRESH}mount -t cgroup2 x /sys/fs/cgroup"
 
 
 def is_version_2(folder: Path) -> bool:
