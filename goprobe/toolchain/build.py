@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from goprobe.cachefolder import unnamed_file
-from goprobe.errors import BuildError, UsageError
+from goprobe.errors import BuildError, CannotWorkError, GoprobeError, UsageError
 from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.environment import go_environment
@@ -27,6 +27,13 @@ UNOPTIMIZED = "all=-N -l"
 Progress = Callable[[str], None]
 
 MADE = ".made"
+# Of Go's own runtime (malloc.go, mem_linux.go, mpagealloc_64bit.go, os_linux.go), and of who starts
+# the compiler.
+_NO_MEMORY = re.compile(
+    r"^(?:fatal error: (?:runtime: )?(?:out of memory|cannot allocate .*|failed to reserve .*memory"
+    r"|newosproc)|.*: (?:signal: killed|cannot allocate memory))$",
+    re.MULTILINE,
+)
 _TOO_OLD = re.compile(r"requires go >= (\S+)")
 _NO_VCS = "error obtaining VCS status"  # cmd/go/internal/load/pkg.go
 _MAX_OUTPUT = 1 << 20
@@ -161,7 +168,7 @@ def _list(
     return listed
 
 
-def _no_package(target: str, why: str, *, exists: bool) -> UsageError:
+def _no_package(target: str, why: str, *, exists: bool) -> GoprobeError:
     if "build constraints exclude all Go files" in why or "no non-test Go files" in why:
         return UsageError(f"{target} holds no Go program for this machine: {why}")
     if not exists:
@@ -169,8 +176,13 @@ def _no_package(target: str, why: str, *, exists: bool) -> UsageError:
     return build_error(target, why)
 
 
-def build_error(target: str, output: str) -> BuildError:
-    """The BuildError for what Go printed, with what mends it where that is known."""
+def build_error(target: str, output: str) -> GoprobeError:
+    """The error for what Go printed, with what mends it where that is known."""
+    if short := _NO_MEMORY.search(output):
+        return CannotWorkError(
+            f"Go found no memory to build {target} with: {short[0]}",
+            hint="what this shell (ulimit -v), its memory cgroup or the machine has is too little",
+        )
     if match := _TOO_OLD.search(output):
         return BuildError(
             f"{target} needs Go {match[1]} or newer",

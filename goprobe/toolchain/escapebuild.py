@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from goprobe.errors import BuildError, UsageError
+from goprobe.errors import GoprobeError, UsageError
 from goprobe.toolchain.build import (
     MADE,
     Progress,
@@ -303,7 +303,7 @@ def _goflags(go: GoTool) -> list[str]:
         return []
 
 
-def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> BuildError:
+def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> GoprobeError:
     """The compiler's errors, without all that -m=2 made it say before them."""
     command = (*command, "-o", str(folder / "failed"), *package.argument)
     _, _, complaints = run_build(command, package.cwd, _environment())

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -156,6 +157,7 @@ def main() -> int:
     parser.add_argument("--subject", default="", help="only subjects with this in their names")
     options = campaign.parsed(parser)
     options.keep.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leaves no cores
     hunts: list[_Hunt] = []
     with tempfile.TemporaryDirectory(prefix="goprobe-fuzz-", dir=_roomy()) as scratch:
         os.environ["XDG_CACHE_HOME"] = f"{scratch}/cache"

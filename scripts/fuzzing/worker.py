@@ -71,6 +71,7 @@ def _prepare(stacks: IO[str]) -> None:
     warnings.simplefilter("error", RuntimeWarning)
     warnings.simplefilter("error", DeprecationWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(null, stream)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from goprobe.errors import BuildError, UsageError
-from goprobe.toolchain.build import build
+from goprobe.toolchain.build import build, build_error
 from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.find import GoTool, find_go
 from tests.support.go import matrix, toolchain
@@ -169,6 +172,39 @@ def test_compile_errors_are_the_compilers_own_lines(go: GoTool, module: Path) ->
     with pytest.raises(BuildError) as caught:
         build("m/cmd/hello", go)
     assert "flavour.go:1:1: expected 'package'" in caught.value.output
+
+
+@pytest.mark.parametrize("command", ["trace", "escape", "explain"])
+def test_a_go_that_finds_no_memory_is_not_the_programs_fault(
+    command: str, go: GoTool, module: Path
+) -> None:
+    limit = partial(resource.setrlimit, resource.RLIMIT_AS, (300 << 20, 300 << 20))
+    (module / "cmd/hello/alone.go").write_text("package main\n\nfunc init() {}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "goprobe", command, "--go", str(go.path), "./cmd/hello"],
+        cwd=module,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 3, done
+    assert "Go found no memory to build ./cmd/hello with: " in done.stderr
+    assert "goroutine" not in done.stderr and "runtime stack" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "code"),
+    [
+        ("fatal error: runtime: out of memory\n\nruntime stack:", 3),
+        ("fatal error: failed to reserve page summary memory\n", 3),
+        ("# example.com/m\n/go/pkg/tool/link: signal: killed\n", 3),
+        ("go: fork/exec /usr/bin/gcc: cannot allocate memory\n", 3),
+        ("# example.com/m\nfatal error: memory.h: No such file or directory\n", 2),
+        ('./main.go:1:1: undefined: killed // signal: killed, "cannot allocate memory"\n', 2),
+    ],
+)
+def test_whose_fault_a_build_is(output: str, code: int) -> None:
+    assert build_error("m", output).exit_code == code
 
 
 def test_a_module_that_needs_a_newer_go(go: GoTool, module: Path) -> None:
