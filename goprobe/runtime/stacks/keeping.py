@@ -89,21 +89,28 @@ class Keeping:
         except (UnreadableError, KeyError):
             return True
 
-    def doubt(self, pointer: int, *, adjusted: bool, proven: Callable[[], bool]) -> str:
-        """Why nothing is to be told by a pointer that no map names. `adjusted`: it is part of a
-        variable whose address is taken; `proven`: it is what the code put there."""
+    def may_be_lost(self, pointer: int) -> bool:
+        """Whether a pointer that is not kept may be another than it was, or lead to what is."""
         location, g = self._locate(pointer), self._goroutine
         if location.kind not in _CHANGES:
-            return ""
+            return False
         # Before the first collection stacks only grow: this one was never larger.
         small = not self.collected and g.high - g.low <= _POOLED
-        if location.kind is Kind.HEAP:
-            if small or (adjusted and not self.collected) or proven():
-                return ""
+        return not (small and (location.kind is Kind.HEAP or self.is_own(location)))
+
+    def is_own(self, location: Location) -> bool:
+        """Whether it is on the goroutine's own stack."""
+        on_stack = location.kind is Kind.GOROUTINE_STACK
+        return on_stack and location.detail.get("goroutine") == self._goroutine.id
+
+    def is_adjusted(self, pointer: int) -> bool:
+        """Whether a pointer that moves of the stack have adjusted is right by that."""
+        location = self._locate(pointer)
+        return self.is_own(location) or (location.kind is Kind.HEAP and not self.collected)
+
+    def why(self, pointer: int) -> str:
+        if self._locate(pointer).kind is Kind.HEAP:
             return f"{_NOT_KEPT} what it leads to"
-        own = location.kind is Kind.GOROUTINE_STACK and location.detail.get("goroutine") == g.id
-        if own and (adjusted or small or proven()):
-            return ""
         return f"{_NOT_KEPT} it: the stack that it leads into may have moved"
 
 
@@ -127,14 +134,21 @@ class FrameKeeper:
         self._pc = frame.pc - bias
 
     def lost(self, address: int, pointer: int) -> str:
-        place = address - self._frame.cfa
-        if not pointer or self._is_kept(self._about.kept, place):
+        if not pointer or not self._keeping.may_be_lost(pointer):
             return ""
-        return self._keeping.doubt(
-            pointer,
-            adjusted=self._about.kept.is_adjusted(place) and not self._is_dead(),
-            proven=lambda: self._is_own_address(place, pointer) or self._is_passed(place, pointer),
-        )
+        kept, place = self._about.kept, address - self._frame.cfa
+        if (
+            self._is_kept(kept, place)
+            or (
+                kept.is_adjusted(place)
+                and not self._is_dead()
+                and self._keeping.is_adjusted(pointer)
+            )
+            or self._is_own_address(place, pointer)
+            or self._is_passed(place, pointer)
+        ):
+            return ""
+        return self._keeping.why(pointer)
 
     def _is_kept(self, kept: KeptWords, place: int) -> bool:
         frame = self._frame
