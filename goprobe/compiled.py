@@ -8,27 +8,43 @@
 Such functions are given arrays, change them, and use nothing but indexes and whole numbers. Where
 there is little to do, or no numba (an optional extra), they run as plain Python; what they do is
 the same. They are compiled once, into the cache: up to 3 s of processor time (m), of which
-`first_time` tells.
+`first_time` tells. From then on they are run without numba, and on smaller heaps, too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import platform
 import resource
+import sys
 from collections.abc import Callable, MutableSequence
+from enum import IntEnum
 from functools import cache
-from pathlib import PurePath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from goprobe.cachefolder import cache_folder
+from goprobe import nativecode
+from goprobe.cachefolder import cache_folder, prune
+from goprobe.nativecode import Array, Native
 
-_WORTH_IT = 1 << 18  # below it Python is done before the compiled code is loaded (m: 0.3 s)
+_WORTH_IT = 1 << 18  # below it Python is done before a loop is compiled (m: 1 s each)
+_LOADED = 16  # of code that is there already so many times less is enough
 _ROOM = 4 << 30  # address space
+_FOLDER = "loops"
+_SUFFIX = ".code"
 
 Row = MutableSequence[int]
 """What a loop sees of an array."""
+
+
+class Effort(IntEnum):
+    """What may be done so that a loop is fast: nothing, run what was compiled before, compile."""
+
+    NONE = 0
+    LOAD = 1
+    COMPILE = 2
 
 
 class Loop:
@@ -36,37 +52,55 @@ class Loop:
 
     def __init__(self, function: Callable[..., int]) -> None:
         self._function = function
-        self._fast: Callable[..., int] | None = None
+        self._fast: dict[str, Native | None] = {}
 
-    def __call__(self, *arguments: np.ndarray[Any, np.dtype[Any]] | int) -> int:
-        size = max((len(a) for a in arguments if isinstance(a, np.ndarray)), default=0)
-        return self.run(*arguments, fast=worth_compiling(size))
+    def __call__(self, *arguments: Array | int) -> int:
+        size = max((len(a) for a in arguments if not isinstance(a, int)), default=0)
+        return self.run(*arguments, effort=effort(size))
+
+    def run(self, *arguments: Array | int, effort: Effort) -> int:
+        """With such an effort, whatever room the arguments have for more."""
+        if effort and (native := self._native(nativecode.signature(arguments), effort)):
+            return native(*arguments)
+        # Python reads a memoryview three times as fast as an array.
+        plain = (a if isinstance(a, int) else a.data for a in arguments)
+        return self._function(*plain)
 
     @property
     def was_compiled(self) -> bool:
-        """Whether it lies in the cache. numba calls folders and files there by a source file's."""
-        source = PurePath(self._function.__code__.co_filename)
-        pattern = f"{source.parent.name}_*/{source.stem}.{self._function.__name__}-*.nbi"
-        return any(cache_folder("loops").glob(pattern))
+        """Whether its code lies in the cache, for arguments of any kinds."""
+        name, _, _ = self._key("").rpartition("-")
+        return any(cache_folder(_FOLDER, runs=True).glob(f"{name}-*{_SUFFIX}"))
 
-    def run(self, *arguments: np.ndarray[Any, np.dtype[Any]] | int, fast: bool) -> int:
-        """Compiled or not, whatever room the arguments have for more."""
-        if fast and self._fast is None:
-            self._fast = _compiled(self._function)
-        if fast and self._fast is not None:
-            return self._fast(*arguments)
-        # Python reads a memoryview three times as fast as an array.
-        plain = (a.data if isinstance(a, np.ndarray) else a for a in arguments)
-        return self._function(*plain)
+    def _native(self, kinds: str, effort: Effort) -> Native | None:
+        native = self._fast.get(kinds)
+        if native is None and (kinds not in self._fast or effort is Effort.COMPILE):
+            path = cache_folder(_FOLDER, runs=True) / (self._key(kinds) + _SUFFIX)
+            native = nativecode.load(path)
+            if native is None and effort is Effort.COMPILE:
+                native = _made(self._function, kinds, path)
+            self._fast[kinds] = native
+        return native
+
+    def _key(self, kinds: str) -> str:
+        """The name of code that does what this function does now."""
+        code, known = self._function.__code__, self._function.__globals__
+        used = [(name, known[name]) for name in code.co_names if isinstance(known.get(name), int)]
+        said = (code.co_code, code.co_consts, code.co_varnames, used)
+        about = (platform.machine(), sys.version_info[:2], said)
+        digests = (hashlib.sha256(repr(x).encode()).hexdigest()[:12] for x in (about, kinds))
+        return f"{code.co_name}-{'-'.join(digests)}"
 
 
 def loop(function: Callable[..., int]) -> Loop:
     return Loop(function)
 
 
-def worth_compiling(size: int) -> bool:
-    """Whether loops over so many numbers are compiled here."""
-    return size >= _WORTH_IT and _available()
+def effort(size: int) -> Effort:
+    """What loops over so many numbers are worth here."""
+    if size * _LOADED < _WORTH_IT or not _available():
+        return Effort.NONE
+    return Effort.COMPILE if size >= _WORTH_IT else Effort.LOAD
 
 
 def installed() -> bool:
@@ -81,7 +115,7 @@ def _available() -> bool:
     if not installed() or 0 <= limit < _ROOM:
         return False
     try:
-        cache_folder("loops")
+        cache_folder(_FOLDER, runs=True)
     except OSError:
         return False
     return True
@@ -90,17 +124,43 @@ def _available() -> bool:
 def first_time(size: int, loop: Loop) -> str:
     """What those who wait are to be told where a loop over so many numbers is going to be compiled;
     "" where it was before."""
-    if not worth_compiling(size) or loop.was_compiled:
+    if effort(size) is not Effort.COMPILE or loop.was_compiled:
         return ""
     return " (which is compiled first: this once, it takes some seconds)"
 
 
-def _compiled(function: Callable[..., int]) -> Callable[..., int] | None:
+def _made(function: Callable[..., int], kinds: str, path: Path) -> Native | None:
     """None where numba cannot be loaded after all."""
     try:
+        if _callable_as_ours() and (native := _kept(function, kinds, path)):
+            return native
         import numba
+
+        made: Native = numba.njit(error_model="numpy")(function)
     except (ImportError, OSError, MemoryError):
         return None
-    vars(numba.config)["CACHE_DIR"] = str(cache_folder("loops"))
-    made: Callable[..., int] = numba.njit(cache=True, boundscheck=False)(function)
     return made
+
+
+def _kept(function: Callable[..., int], kinds: str, path: Path) -> Native | None:
+    code = nativecode.compiled(function, kinds)
+    if code is None:
+        return None
+    nativecode.save(path, code)
+    prune(path.parent)
+    return nativecode.load(path)
+
+
+@cache
+def _callable_as_ours() -> bool:
+    """Whether this numba makes code that can be called as we do: tried out."""
+    values, small = np.arange(9, dtype=np.int64), np.arange(9, dtype=np.int32)
+    kinds = nativecode.signature((values, small, 7))
+    native = _kept(_probe, kinds, cache_folder(_FOLDER, runs=True) / f"probe{_SUFFIX}")
+    return native is not None and native(values, small, 7) == 24 and values.sum() == 36 + 3 * 21
+
+
+def _probe(values: Row, small: Row, count: int) -> int:
+    for i in range(count):
+        values[i] += small[i] * 3
+    return values[count - 1]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.analysis.heap import dominatorloops as loops
-from goprobe.compiled import worth_compiling
+from goprobe.compiled import effort
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -84,7 +84,7 @@ def _ranks(count: int, order: Ids) -> Ids:
 
 def dominators(first: Ints, target: Ids, root: int) -> Dominators:
     """The dominator tree of all that is reached from `root`."""
-    if worth_compiling(len(target)):
+    if effort(len(target)):
         return _plain(first, target, root)
     first, target, pruned = _without_leaves(first, target, root)
     chains = _Chains(first, target, root)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.compiled import worth_compiling
+from goprobe.compiled import effort
 from goprobe.runtime.heap.grouping import by_key, different, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
@@ -59,11 +59,11 @@ class Stream:
             np.empty(room, np.int64),
         )  # fmt: skip
         self._left = np.zeros(0, np.int64)
-        self._compiled = worth_compiling(len(view.graph.target))
+        self._effort = effort(len(view.graph.target))
 
     def takes(self, count: int) -> bool:
         """Whether so many nodes are better looked at one after the other."""
-        return self._compiled or count <= _NARROW
+        return bool(self._effort) or count <= _NARROW
 
     def know(self, word: int, rule: Rule, shape: int, *, sure: bool = False) -> None:
         """What a word tells that is met again and again; see `flow`."""
@@ -94,7 +94,7 @@ class Stream:
         state = np.zeros(4, np.int64)
         self._wait(state, nodes)
         while state[0] < state[1]:
-            most = _EVERYTHING if self._compiled else max(_NARROW, len(nodes))
+            most = _EVERYTHING if self._effort else max(_NARROW, len(nodes))
             self._run(state, most)
             head, tail, aside, arrays = state.tolist()
             self._note_arrays(arrays)
@@ -127,7 +127,7 @@ class Stream:
             spans.base.view(np.int64), view.words.start, view.lead, view.room, view.below,
             view.noscan, spans.elemsize, view.words.words.view(np.int64),
             view.witnesses.element_at, *tables.columns, *self._keys(), *self._aside, *self._arrays,
-            fast=self._compiled,
+            effort=self._effort,
         )  # fmt: skip
 
     def _keys(self) -> tuple[NDArray[np.int64], Ids, Ids, Ids]:
