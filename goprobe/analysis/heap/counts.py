@@ -12,7 +12,7 @@ from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.model.address import Address
 from goprobe.model.heap import GraphSummary, RootCount, TypeCount, Untyped
-from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.spantable import parts_of
 
 _MOST_ROOTS = 200
 
@@ -32,44 +32,49 @@ def reached(graph: HeapGraph) -> GraphSummary:
 
 def by_type(graph: HeapGraph, *, retained: bool) -> tuple[TypeCount, ...]:
     """Objects by type, most bytes first; untyped ones are `untyped`'s."""
-    typing, sizes = graph.typing, graph.objects.size
-    kept: Ints | None = None
+    outermost: NDArray[np.bool_] | None = None
     if retained:
         rows = np.full(len(graph.nodes), -1, np.int32)
-        rows[: len(sizes)] = graph.shapes_by_name[typing.shape]
-        outermost = graph.dominators.outermost(rows)[: len(sizes)]
-        kept = np.where(outermost, graph.retained[: len(sizes)], 0)
-    return _counted(graph, np.ones(len(sizes), bool), kept)
+        n = len(graph.objects)
+        np.take(graph.shapes_by_name, graph.typing.shape, out=rows[:n], mode="clip")
+        outermost = graph.dominators.outermost(rows)[:n]
+    return _counted(graph, None, outermost)
 
 
 def garbage_by_type(graph: HeapGraph) -> tuple[TypeCount, ...]:
     """What is allocated but no root leads to, by type; "?" where that is not known."""
-    return _counted(graph, ~graph.reachable, None, unknown=True)
+    return _counted(graph, ~graph.reachable, unknown=True)
 
 
 def _counted(
-    graph: HeapGraph, chosen: NDArray[np.bool_], kept: Ints | None, *, unknown: bool = False
+    graph: HeapGraph,
+    chosen: NDArray[np.bool_] | None,
+    outermost: NDArray[np.bool_] | None = None,
+    *,
+    unknown: bool = False,
 ) -> tuple[TypeCount, ...]:
-    """The chosen objects by type; `kept` is what each object's count of kept bytes gets."""
-    shape = graph.typing.shape[chosen]
-    count = len(graph.shapes)  # not before: as objects are typed there are more
-    size, inner = graph.objects.size[chosen], graph.typing.inner[chosen]
-    objects = np.bincount(shape, minlength=count)
-    total = np.bincount(shape, weights=size, minlength=count).astype(np.int64)
-    parts = np.bincount(shape, weights=inner, minlength=count).astype(np.int64)
-    retained = np.zeros(count, np.int64)
-    if kept is not None:
-        retained = np.bincount(shape, weights=kept[chosen], minlength=count).astype(np.int64)
-    columns = np.stack((objects, total, parts, retained))
+    """The chosen objects (None: all) by type; what the `outermost` ones keep is retained."""
+    typing, objects = graph.typing, graph.objects
+    columns = np.zeros((4, len(graph.shapes)), np.int64)
+    for part in parts_of(len(objects)):
+        shape, size, inner = typing.shape[part], objects.size_of(part), typing.inner[part]
+        weights = [None, size, inner, None]
+        if outermost is not None:
+            weights[3] = np.where(outermost[part], graph.retained[part], 0)
+        if chosen is not None:
+            shape = shape[chosen[part]]
+            weights = [None if w is None else w[chosen[part]] for w in weights]
+        for column, weight in zip(columns, weights, strict=True):
+            column += np.bincount(shape, weight, len(column)).astype(np.int64)
     rows: dict[str, NDArray[np.int64]] = {}
-    for number in np.flatnonzero(objects).tolist():
+    for number in np.flatnonzero(columns[0]).tolist():
         if number or unknown:
             name = graph.shapes[number].name
             rows[name] = rows.get(name, 0) + columns[:, number]
     counted = {name: row.tolist() for name, row in rows.items()}
     order = sorted(counted.items(), key=lambda item: (-item[1][1], item[0]))
     return tuple(
-        TypeCount(name, n, size, UNSET if kept is None else bytes_kept, inner=part)
+        TypeCount(name, n, size, UNSET if outermost is None else bytes_kept, inner=part)
         for name, (n, size, part, bytes_kept) in order
     )
 
@@ -118,9 +123,9 @@ def kept_by_roots(graph: HeapGraph) -> tuple[RootCount, ...]:
     """What each root alone keeps, most first."""
     nodes, kept = graph.nodes, graph.retained
     n = len(graph.objects)
-    counts = graph.dominators.retained(
-        np.concatenate((np.ones(n, np.int64), np.zeros(len(nodes) - n, np.int64)))
-    )
+    each = np.zeros(len(nodes), np.int32)
+    each[:n] = 1
+    counts = graph.dominators.retained(each)
     order = sorted(range(n, nodes.root), key=lambda node: -int(kept[node]))
     rows = []
     for node in order[:_MOST_ROOTS]:

@@ -7,6 +7,7 @@ have a single referrer, which then dominates them: only the others are worked on
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -52,11 +53,11 @@ class Dominators(msgspec.Struct, frozen=True, dict=True):
         """Of each node, NONE for what is not reached."""
         return _ranks(self.count, self.order)
 
-    def retained(self, sizes: Ints) -> Ints:
-        """Of each node, its own size and that of all nodes that it dominates."""
-        total = sizes[self.order].astype(np.int64)
+    def retained(self, sizes: NDArray[np.signedinteger[Any]]) -> Ints:
+        """Of each node, its own size and that of all nodes that it dominates, as wide as those."""
+        total = sizes[self.order]
         loops.add_up(self.above, total)
-        totals = np.zeros(self.count, np.int64)
+        totals = np.zeros(self.count, total.dtype)
         totals[self.order] = total
         return totals
 

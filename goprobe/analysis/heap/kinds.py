@@ -13,6 +13,7 @@ import numpy as np
 from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import parts_of
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 
 OF_TYPE = "type"
@@ -49,14 +50,15 @@ def kinds_of(graph: HeapGraph) -> Kinds:
         of[roots[place]] = len(every)
         every.append(_of_roots(graph, roots[place]))
     number, names = _types(graph)
-    of[:n] = (number + len(every))[graph.typing.shape]
+    np.take(number + np.int32(len(every)), graph.typing.shape, out=of[:n], mode="clip")
     return Kinds(of, (*every, *(Kind(OF_TYPE, name) for name in names)))
 
 
 def _types(graph: HeapGraph) -> tuple[Ids, list[str]]:
     """Of each shape in use the number of its kind, those with the most bytes first; their names."""
-    shape = graph.typing.shape
-    size = np.bincount(shape, weights=graph.objects.size, minlength=len(graph.shapes))
+    shape, size = graph.typing.shape, np.zeros(len(graph.shapes))
+    for part in parts_of(len(shape)):
+        size += np.bincount(shape[part], graph.objects.size_of(part), len(size))
     number, numbers = np.zeros(len(size), np.int32), dict[str, int]()
     used = np.flatnonzero(size)
     for at in used[np.argsort(-size[used], kind="stable")].tolist():

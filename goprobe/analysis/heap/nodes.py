@@ -6,12 +6,14 @@ variable, a goroutine, a finalizer); the last is the root of all.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
-from goprobe.runtime.heap.edges import Edges, Strays
+from goprobe.runtime.heap.edges import Edges, Strays, longer
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, Roots
@@ -80,7 +82,7 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver) -> Nodes:
-    """Put the roots' edges behind those of the heap."""
+    """Put the roots' edges behind those of the heap, which are given up for it."""
     n, groups = len(objects), roots.groups
     owner = np.frombuffer(roots.owners, np.int64)
     address = np.frombuffer(roots.addresses, np.uint64)
@@ -101,20 +103,21 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
     np.cumsum(np.bincount(who, minlength=len(groups) + 1), out=first[n + 1 :])
     first[n + 1 :] += len(edges)
 
-    def behind(have: NDArray[np.uint32], column: int) -> Offsets:
-        more = np.concatenate([np.asarray(p[column]) for p in parts])[order]
-        return np.concatenate((have, np.minimum(more, NO_OFFSET).astype(np.uint32)))
+    heap_edges = len(edges)
 
-    targets = np.concatenate([p[2] for p in parts])[order].astype(np.int32)
+    def behind(have: NDArray[Any], column: int) -> NDArray[Any]:
+        more = np.concatenate([np.asarray(p[column]) for p in parts])[order]
+        return longer(have, np.minimum(more.astype(np.int64), NO_OFFSET))
+
     addresses = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
     return Nodes(
         objects=objects,
         groups=groups,
         first=first,
         offset=behind(edges.offset, 1),
-        target=np.concatenate((edges.target, targets)),
+        target=behind(edges.target, 2),
         into=behind(edges.into, 3),
-        heap_edges=len(edges),
+        heap_edges=heap_edges,
         addresses=addresses,
         strays=edges.strays,
         root_strays=_root_strays(roots, target),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from goprobe.analysis.heap import treeloops as loops
 from goprobe.analysis.heap.dominators import Dominators
@@ -19,7 +18,7 @@ from goprobe.analysis.heap.kinds import Kinds, kinds_of
 from goprobe.model.address import Address
 from goprobe.model.heap import REST, SEVERAL, TreeNode
 from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.spantable import Ints, parts_of
 
 _DEEPEST = 6
 _MOST_ROWS = 1 << 15
@@ -65,7 +64,8 @@ def held_together(first: Ints, target: Ids, found: Dominators, kind: Ids) -> Joi
     direct = np.zeros(len(order), np.uint8)
     direct[:1] = 1
     loops.mark_direct(first, target, order, rank, above, direct)
-    some = np.flatnonzero(direct == 0)
+    some = np.flatnonzero(direct == 0).astype(np.int32)
+    del direct
     place = np.full(len(order), _NONE, np.int32)
     place[some] = np.arange(len(some), dtype=np.int32)
     if not len(some):
@@ -114,16 +114,26 @@ class _Tree:
     def __init__(self, graph: HeapGraph, kinds: Kinds, joint: Joint, rows: _Rows) -> None:
         self._graph, self._kinds, self._joint, self._rows = graph, kinds, joint, rows
         order, n, count = graph.dominators.order, len(graph.objects), len(rows.above)
-        object_ = order < n
-        shown = object_ & (rows.of >= 0)
-        size = np.zeros(len(order), np.int64)
-        size[object_] = graph.objects.size[order[object_]]
-        row = np.where(rows.of >= 0, rows.of, -1 - rows.of)
-        self._objects = _counted(row[shown], count).tolist()
-        self._bytes = _counted(row[shown], count, size[shown]).tolist()
-        self._all_objects = _counted(row[object_], count).tolist()
-        self._all_bytes = _counted(row[object_], count, size[object_]).tolist()
-        self._example = self._largest(row, shown, count)
+        own, whole = np.zeros((2, count), np.int64), np.zeros((2, count), np.int64)
+        most, example = np.zeros(count, np.int64), np.full(count, _NONE, np.int64)
+        for part in parts_of(len(order)):
+            nodes, row = order[part], rows.of[part]
+            nodes, row = nodes[nodes < n], row[nodes < n]
+            size = graph.objects.spans.elemsize[graph.objects.span[nodes]]
+            shown = row >= 0
+            for sums, which in ((own, shown), (whole, row == row)):
+                at = np.where(row >= 0, row, -1 - row)[which]
+                sums[0] += np.bincount(at, minlength=count)
+                sums[1] += np.bincount(at, size[which], count).astype(np.int64)
+            row, nodes = row[shown], nodes[shown]
+            kept = graph.retained[nodes]
+            before = most.copy()
+            np.maximum.at(most, row, kept)
+            best = (kept == most[row]) & (kept > before[row])
+            example[row[best]] = nodes[best]
+        self._objects, self._bytes = own.tolist()
+        self._all_objects, self._all_bytes = whole.tolist()
+        self._example: list[int] = example.tolist()
         self._below: list[list[int]] = [[] for _ in range(count)]
         for at in range(count - 1, 0, -1):
             up = rows.above[at]
@@ -131,19 +141,6 @@ class _Tree:
             self._all_objects[up] += self._all_objects[at]
             self._all_bytes[up] += self._all_bytes[at]
         self._least = self._all_bytes[0] // _LEAST
-
-    def _largest(self, row: Ids, shown: NDArray[np.bool_], count: int) -> list[int]:
-        """Of each row the object of it that keeps most, -1 for none."""
-        order = self._graph.dominators.order
-        nodes, row = order[shown], row[shown]
-        kept = self._graph.retained[nodes]
-        most = np.zeros(count, np.int64)
-        np.maximum.at(most, row, kept)
-        best = kept == most[row]
-        example = np.full(count, _NONE, np.int64)
-        example[row[best]] = nodes[best]
-        found: list[int] = example.tolist()
-        return found
 
     def top(self) -> tuple[TreeNode, ...]:
         return self._children(0, _MOST_ROOTS)
@@ -207,10 +204,6 @@ class _Tree:
             row = max(self._below[row], key=lambda r: self._all_bytes[r])
         node = self._example[row]
         return Address(self._graph.address(node) if node >= 0 else 0)
-
-
-def _counted(rows: Ids, count: int, weights: Ints | None = None) -> Ints:
-    return np.bincount(rows, weights=weights, minlength=count).astype(np.int64)
 
 
 def _listed(names: tuple[str, ...], *, more: bool) -> str:

@@ -32,7 +32,7 @@ from goprobe.runtime.heap.words import ABSENT, HeapWords
 from goprobe.runtime.layout.layout import Layout
 
 _WORD = 8
-_BATCH_WORDS = 1 << 21
+_BATCH_WORDS = 1 << 18
 _BITS = 64
 _MASK_BYTES = 16
 

@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from goprobe.compiled import effort
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
+from goprobe.runtime.heap.edgeloops import places
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
-from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.spantable import Ints, parts_of
 
 _OFFSET_LIMIT = (1 << 32) - 1
 _SMALL = 1 << 31  # row numbers below fit 32 bits: half the memory
@@ -81,59 +83,68 @@ def follow(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Edges:
     """Follow every pointer of every object. `progress` is told how many were followed."""
-    sources: list[Ids] = []
-    offsets: list[np.ndarray[tuple[int], np.dtype[np.uint32]]] = []
-    targets: list[Ids] = []
-    intos: list[np.ndarray[tuple[int], np.dtype[np.uint32]]] = []
+    room = len(heap.words.words)  # what is not used of it takes no memory
+    source, target = np.empty(room, np.int32), np.empty(room, np.int32)
+    offset, into = np.empty(room, np.uint32), np.empty(room, np.uint32)
     strays: list[Strays] = []
-    seen = 0
+    seen = count = 0
     low, high = np.uint64(resolver.low), np.uint64(max(resolver.high - resolver.low, 0))
     for batch in maps.pointers(heap):
         seen += len(batch.value)
         near = np.flatnonzero(batch.value - low < high)
-        source = objects.of_slots(batch.slot[near])
-        offset, value = batch.offset[near], batch.value[near]
-        target, into = resolver.resolve(value)
-        good = target >= 0
-        sources.append(source[good])
-        offsets.append(offset[good].astype(np.uint32))
-        targets.append(target[good])
-        intos.append(np.minimum(into[good], _OFFSET_LIMIT).astype(np.uint32))
-        lost = np.flatnonzero(target < NOT_HEAP)
+        origin = objects.of_slots(batch.slot[near])
+        word, value = batch.offset[near], batch.value[near]
+        to, inside = resolver.resolve(value)
+        good = to >= 0
+        new = slice(count, count + int(np.count_nonzero(good)))
+        count = new.stop
+        source[new], target[new] = origin[good], to[good]
+        offset[new], into[new] = word[good], np.minimum(inside[good], _OFFSET_LIMIT)
+        lost = np.flatnonzero(to < NOT_HEAP)
         if len(lost):
-            strays.append(Strays(source[lost], offset[lost], value[lost], target[lost]))
+            strays.append(Strays(origin[lost], word[lost], value[lost], to[lost]))
         progress(seen)
-    return _by_source(len(objects), sources, offsets, targets, intos, _joined(strays), seen)
+    for column in (source, target, offset, into):
+        column.resize(count, refcheck=False)  # nobody else has it
+    columns: list[Any] = [offset, target, into]
+    del offset, target, into
+    return _by_source(len(objects), source, columns, _joined(strays), seen)
 
 
-def _by_source(
-    n: int,
-    sources: list[Ids],
-    offsets: list[np.ndarray[tuple[int], np.dtype[np.uint32]]],
-    targets: list[Ids],
-    intos: list[np.ndarray[tuple[int], np.dtype[np.uint32]]],
-    strays: Strays,
-    seen: int,
-) -> Edges:
-    """Takes the batches out of their lists, so that they are not there twice for long."""
-    source = _taken(sources, np.dtype(np.int32))
+def _by_source(n: int, source: Ids, columns: list[Any], strays: Strays, seen: int) -> Edges:
+    """Takes the columns out of their list, so that none is there twice for long."""
     first = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(source, minlength=n), out=first[1:])
-    # A few ascending runs: a stable sort merges them in linear time.
-    order = np.argsort(source, kind="stable")
-    if len(order) < _SMALL:
-        order = order.astype(np.int32)
-    del source
-    offset = _taken(offsets, np.dtype(np.uint32))[order]
-    target = _taken(targets, np.dtype(np.int32))[order]
-    into = _taken(intos, np.dtype(np.uint32))[order]
+    for part in parts_of(len(source)):
+        least = int(source[part].min())
+        counts = np.bincount(source[part] - least)
+        first[least + 1 : least + 1 + len(counts)] += counts
+    np.cumsum(first, out=first)
+    if (source[1:] < source[:-1]).any():
+        if effort(len(source)) and len(source) < _SMALL:
+            places(source, first[:-1].copy())
+        else:
+            # A few ascending runs: a stable sort merges them in linear time.
+            order = np.argsort(source, kind="stable")
+            source = np.empty_like(order)
+            source[order] = np.arange(len(order))
+        for i in range(len(columns)):
+            ordered = np.empty_like(columns[i])
+            for part in parts_of(len(source)):
+                ordered[source[part]] = columns[i][part]
+            columns[i] = ordered
+    offset, target, into = columns
     return Edges(first, offset, target, into, strays, seen)
 
 
-def _taken(parts: list[Any], kind: np.dtype[Any]) -> Any:
-    whole = np.concatenate([np.zeros(0, kind), *parts])
-    parts.clear()
-    return whole
+def longer(column: np.ndarray[Any, Any], more: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A column with more behind it. The column itself is made longer, where that can be done: there
+    is no room for very long ones twice."""
+    if not column.flags.owndata:
+        return np.concatenate((column, more.astype(column.dtype)))
+    have = len(column)
+    column.resize(have + len(more), refcheck=False)
+    column[have:] = more
+    return column
 
 
 def _joined(strays: list[Strays]) -> Strays:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.allocated import Allocation
-from goprobe.runtime.heap.spantable import Ints, SpanTable
+from goprobe.runtime.heap.spantable import Ints, SpanTable, parts_of
 
 Ids = NDArray[np.int32]
 
@@ -44,6 +44,10 @@ class Objects(msgspec.Struct, frozen=True):
         """Bytes of each object, rounded up to its size class."""
         return self.spans.elemsize[self.span]
 
+    def size_of(self, part: slice) -> Ints:
+        """As `size`, of some."""
+        return self.spans.elemsize[self.span[part]]
+
     @property
     def noscan(self) -> NDArray[np.bool_]:
         noscan: NDArray[np.bool_] = self.spans.spanclass & 1 != 0
@@ -57,12 +61,18 @@ class Objects(msgspec.Struct, frozen=True):
 def number_objects(spans: SpanTable, allocated: Allocation) -> Objects:
     """Number what is allocated in `spans`, which are in use and in address order."""
     live = allocated.mask()
-    slots = np.flatnonzero(live)
     rank = np.cumsum(live, dtype=np.int32)
     rank -= live
     span = np.repeat(np.arange(len(spans), dtype=np.int32), allocated.counts)
-    index = slots - allocated.first[span] * _SLOT_BITS
-    base = spans.base[span] + (index * spans.elemsize[span]).astype(np.uint64)
+    base = np.empty(len(span), np.uint64)
+    done = 0
+    for part in parts_of(len(live)):
+        slots = np.flatnonzero(live[part]) + part.start
+        own = slice(done, done + len(slots))
+        done += len(slots)
+        row = span[own]
+        index = slots - allocated.first[row] * _SLOT_BITS
+        base[own] = spans.base[row] + (index * spans.elemsize[row]).astype(np.uint64)
     return Objects(spans, allocated, live, span, base, rank)
 
 

@@ -1,0 +1,19 @@
+"""How this process's own memory goes back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD, glibc's malloc.h
+_LARGE = 1 << 20
+
+
+def give_back_large_arrays() -> None:
+    """Has memory of a megabyte and more go back as soon as it is free.
+
+    glibc takes the size of whatever went back for the least that will, up to 32 MB; so after a few
+    large arrays all others stay, in pieces. Does nothing where the C library is another one.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
