@@ -167,9 +167,10 @@ class HeapGraph:
     def shapes_by_name(self) -> Ids:
         """Of each shape in use the first one of its name: what several shapes stand for is one row,
         and what objects of one row hold within each other counts once."""
-        rows = np.zeros(len(self.shapes), np.int32)
+        used = np.flatnonzero(np.bincount(self.typing.shape)).tolist()
+        rows = np.zeros(len(self.shapes), np.int32)  # not before: typing makes more of them
         first: dict[str, int] = {}
-        for number in np.flatnonzero(np.bincount(self.typing.shape)).tolist():
+        for number in used:
             rows[number] = first.setdefault(self.shapes[number].name, number)
         return rows
 
