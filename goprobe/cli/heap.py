@@ -140,12 +140,10 @@ class Heap:
         from goprobe.cli.output import destination
         from goprobe.cli.progress import Progress
         from goprobe.model.heap import HeapReport
-        from goprobe.process.memory.arrays import give_back_large_arrays
         from goprobe.process.ptrace.priority import import_numpy
 
         comparison.check()
         import_numpy()
-        give_back_large_arrays()
         drawn = output.format_name in ("pprof", "html")
         asked = questions.asked(growth=comparison.wanted or drawn)
         old = old_report(comparison.diff) if comparison.diff else None

@@ -12,7 +12,6 @@ from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.model.address import Address
 from goprobe.model.heap import GraphSummary, RootCount, TypeCount, Untyped
-from goprobe.runtime.heap.spantable import parts_of
 
 _MOST_ROOTS = 200
 
@@ -56,7 +55,7 @@ def _counted(
     """The chosen objects (None: all) by type; what the `outermost` ones keep is retained."""
     typing, objects = graph.typing, graph.objects
     columns = np.zeros((4, len(graph.shapes)), np.int64)
-    for part in parts_of(len(objects)):
+    for part in objects.parts():
         shape, size, inner = typing.shape[part], objects.size_of(part), typing.inner[part]
         weights = [None, size, inner, None]
         if outermost is not None:

@@ -13,7 +13,6 @@ import numpy as np
 from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.spantable import parts_of
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 
 OF_TYPE = "type"
@@ -57,7 +56,7 @@ def kinds_of(graph: HeapGraph) -> Kinds:
 def _types(graph: HeapGraph) -> tuple[Ids, list[str]]:
     """Of each shape in use the number of its kind, those with the most bytes first; their names."""
     shape, size = graph.typing.shape, np.zeros(len(graph.shapes))
-    for part in parts_of(len(shape)):
+    for part in graph.objects.parts():
         size += np.bincount(shape[part], graph.objects.size_of(part), len(size))
     number, numbers = np.zeros(len(size), np.int32), dict[str, int]()
     used = np.flatnonzero(size)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from goprobe.errors import CannotWorkError
+from goprobe.process.memory.arrays import give_back_large_arrays
 
 _NUMPY = 192 << 20  # bytes of address space
 _THREADS = "OPENBLAS_NUM_THREADS"
@@ -27,7 +28,8 @@ def step_back() -> None:
 
 def import_numpy() -> None:
     """Its linear algebra, which nobody needs here, would start a thread on every processor; the
-    target would feel it more than the stop itself, and signals would reach it.
+    target would feel it more than the stop itself, and signals would reach it. Where it is ours
+    alone, its arrays go back to the system early (see `arrays`).
 
     Raises CannotWorkError where there is no room: its C code would end us without a word.
     """
@@ -43,6 +45,7 @@ def import_numpy() -> None:
     os.environ.setdefault(_THREADS, "1")
     import numpy  # noqa: F401
 
+    give_back_large_arrays()
     if known is None:  # programs that we start are not to see it
         del os.environ[_THREADS]
 

@@ -6,7 +6,7 @@ order of addresses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -43,6 +43,10 @@ class Objects(msgspec.Struct, frozen=True):
     def size(self) -> Ints:
         """Bytes of each object, rounded up to its size class."""
         return self.spans.elemsize[self.span]
+
+    def parts(self) -> Iterator[slice]:
+        """All objects, some at a time."""
+        return parts_of(len(self))
 
     def size_of(self, part: slice) -> Ints:
         """As `size`, of some."""
