@@ -46,7 +46,7 @@ class Objects(msgspec.Struct, frozen=True):
 
     def parts(self) -> Iterator[slice]:
         """All objects, some at a time."""
-        return parts_of(len(self))
+        yield from parts_of(len(self))
 
     def size_of(self, part: slice) -> Ints:
         """As `size`, of some."""
