@@ -139,7 +139,8 @@ def test_who_waits_for_the_compiler_is_told_and_does_not_wait_long(tmp_path: Pat
         "finding who alone keeps each object",
         "finding the objects' types",
     ]
-    assert waited["second"][0] == []
+    kept = sorted(path.name for path in tmp_path.rglob("*.code"))
+    assert waited["second"][0] == [], kept
     assert waited["first"][1] < 10  # of processor time
 
 
