@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Built in: `signal` imports others, in which an interrupt would be told of.
 import _signal  # type: ignore[import-not-found]
+import sys
 
 
 def main() -> None:
@@ -14,9 +15,26 @@ def main() -> None:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     if handler is not _signal.SIG_IGN:
         _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})  # scripts/goprobe blocks it
-    from goprobe.cli import main
+    if not _told_version():
+        from goprobe.cli import main
 
-    main()
+        main()
+
+
+def _told_version() -> bool:
+    """Whether the version was all that was asked, and has been told: nothing has to be loaded for
+    it. What goes wrong with that is told by the command line, which tries it once more."""
+    if sys.argv[1:] != ["--version"]:
+        return False
+    import posix
+
+    from goprobe.version import __version__
+
+    try:
+        posix.write(1, f"goprobe {__version__}\n".encode())
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.version import __version__
+
 PROJECT = Path(__file__).parents[2]
 HEAVY = {"rich", "jinja2", "numpy", "elftools", "psutil", "pygdbmi", "iced_x86"}
 
@@ -94,6 +96,15 @@ def test_what_pip_installs_is_that_script() -> None:
         [sys.executable, str(script), "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("goprobe ")
+
+
+@pytest.mark.parametrize("options", [["--version"], ["--version", "--"]])
+def test_the_version_alone_is_told_at_once(options: list[str]) -> None:
+    """As the command line tells it, which takes four times as long to load."""
+    command = [sys.executable, "-X", "importtime", "-m", "goprobe", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"goprobe {__version__}\n"
+    assert ("goprobe.cli" in done.stderr) == (len(options) > 1)
 
 
 BLOCKING = subprocess.run(["env", "--block-signal=INT", "true"], capture_output=True).returncode

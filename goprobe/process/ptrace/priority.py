@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from goprobe.errors import CannotWorkError
-from goprobe.process.memory.arrays import give_back_large_arrays
 
 _NUMPY = 192 << 20  # bytes of address space
 _THREADS = "OPENBLAS_NUM_THREADS"
@@ -44,6 +43,8 @@ def import_numpy() -> None:
     known = os.environ.get(_THREADS)
     os.environ.setdefault(_THREADS, "1")
     import numpy  # noqa: F401
+
+    from goprobe.process.memory.arrays import give_back_large_arrays
 
     give_back_large_arrays()
     if known is None:  # programs that we start are not to see it
