@@ -212,7 +212,7 @@ ALLOCATORS: tuple[Allocator, ...] = (
     _conversion("convTstring", "string", 16, "string"),
     _conversion("convTslice", "[]byte", 24, "slice"),
     *(_concatenation(count, "string", True) for count in (2, 3, 4, 5, 0)),
-    *(_concatenation(count, "byte", False, since=(1, 22), until=(1, 24))
+    *(_concatenation(count, "byte", False, since=(1, 24), until=(1, 24))
       for count in (2, 3, 4, 5, 0)),
     *(_concatenation(count, "byte", True, since=(1, 25)) for count in (2, 3, 4, 5, 0)),
     Allocator("intstring", Family.TO_STRING, _A.PERHAPS, "(buf *[4]byte, v int64) string",
@@ -233,9 +233,9 @@ ALLOCATORS: tuple[Allocator, ...] = (
               fixed_type="runtime._defer",
               limit="a defer in a loop keeps its record on the heap"),
     Allocator("deferprocat", Family.DEFER, _A.SEVERAL, "(fn *funcval, frame any)",
-              "runtime/panic.go", fixed_type="runtime._defer", since=(1, 23)),
+              "runtime/panic.go", fixed_type="runtime._defer", since=(1, 22)),
     Allocator("deferrangefunc", Family.DEFER, _A.SEVERAL, "() any", "runtime/panic.go",
-              fixed_type="runtime._defer", since=(1, 23)),
+              fixed_type="runtime._defer", since=(1, 22)),
     Allocator("newproc", Family.GO, _A.SEVERAL, "(fn *funcval)", "runtime/proc.go"),
     # These never allocate, though they stand where memory is dealt with.
     _silent("deferprocStack", "runtime/panic.go"),
