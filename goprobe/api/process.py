@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from goprobe.analysis.calls.calls import CallsRequest, CallWatch
@@ -12,7 +12,11 @@ from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.analysis.locate.where import where, whereabouts
+from goprobe.analysis.trace.prepare import Launch
 from goprobe.api.calls import Call
+from goprobe.api.script.live import LiveDriver
+from goprobe.api.script.program import Condition, Program
+from goprobe.api.script.stop import Stop
 from goprobe.errors import UsageError
 from goprobe.model.attached import (
     GoroutinesReport,
@@ -109,6 +113,30 @@ class Process:
             for event in watch.events():
                 if isinstance(event, CallRecord):
                     yield Call(event)
+
+    def run(
+        self,
+        breaks: Sequence[str] = (),
+        *,
+        when: Condition | None = None,
+        goroutine: int = 0,
+        timeout: float | None = None,
+        gdb: str = "",
+    ) -> Iterator[Stop]:
+        """Stop at WHEREs under GDB, as `Program.run` does. The process runs between the stops; when
+        the loop is left (or `timeout` seconds of running are over, which raises
+        TargetTimeoutError) the breakpoints are taken out, and it runs on as it was.
+
+        Raises UsageError, NoGdbError, NotPermittedError.
+        """
+        launch = Launch(
+            target=self.target.program.elf.shown_as,
+            gdb=gdb,
+            timeout=timeout,
+            process=self.target.process,
+        )
+        with Program(LiveDriver(launch)) as program:
+            yield from program.run(breaks, when=when, goroutine=goroutine)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -9,6 +9,7 @@ import msgspec
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.gdb.process import GdbProcess
 from goprobe.runtime.image.program import GoProgram
+from goprobe.target.goprocess import GoProcess
 from goprobe.toolchain.built import Built, is_executable_file, prebuilt
 from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
 
@@ -20,7 +21,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     `flags` are for the build; `env` is all of its environment, where that is not ours. `timeout`
     bounds how long the program runs in all, in seconds; None: nothing does. `started` is its GDB
-    where that runs already.
+    where that runs already; `process` one that runs already, in place of a program to start.
     """
 
     target: str
@@ -37,6 +38,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str | None = None
     progress: Progress | None = None
     started: GdbProcess | None = None
+    process: GoProcess | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -51,6 +53,9 @@ class Prepared(msgspec.Struct, frozen=True):
 def prepare(launch: Launch) -> Prepared:
     """Find the tools and build the program. Raises as find_go, find_gdb and build do, and
     NotGoError where the target is no Go program."""
+    if launch.process is not None:
+        program = launch.process.program
+        return Prepared(prebuilt(launch.target), program, find_gdb(launch.gdb), None)
     if is_executable_file(launch.target):
         go, built = None, prebuilt(launch.target)
     else:

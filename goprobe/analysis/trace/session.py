@@ -26,7 +26,8 @@ from goprobe.target.goprocess import GoProcess
 
 
 class Session:
-    """One run of one program. A context manager: at its end program and GDB are gone."""
+    """One run of one program. A context manager: at its end program and GDB are gone; a process
+    that ran already runs on."""
 
     def __init__(self, prepared: Prepared, launch: Launch) -> None:
         self.prepared = prepared
@@ -34,6 +35,7 @@ class Session:
         self._launch = launch
         self._left = math.inf if launch.timeout is None else launch.timeout
         self.halted: StopEvent | None = None
+        self._pausing = False
         self._gdb = Gdb(
             prepared.gdb.command, environment=prepared.gdb.environment, started=launch.started
         )
@@ -56,13 +58,18 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End the program and GDB."""
+        """End the program, where it is ours, and GDB."""
         self._gdb.close()
         if self.memory:
             self.memory.close()
 
     def _start(self) -> None:
         launch, binary = self._launch, self.prepared.built.binary
+        if launch.process is not None:
+            self.pid, self.bias = launch.process.pid, launch.process.bias
+            self._gdb.attach(self.pid, timeout=self.time_left())
+            self.memory = ProcessMemory(self.pid)
+            return
         self.pid = self._gdb.launch(
             os.fspath(binary),
             launch.args,
@@ -234,8 +241,17 @@ class Session:
         place = self._place_of(event)
         return place.reason if place else ""
 
+    def pause(self) -> None:
+        """Have a running program stop; from any thread of ours."""
+        if self._gdb.running:
+            self._pausing = True
+            self._gdb.interrupt()
+
     def reason_of(self, event: StopEvent) -> str:
         """In words, why the program stopped."""
+        if self._pausing and event.kind == "signal" and event.signal == "SIGTRAP":
+            self._pausing = False
+            return "paused"
         if where := self.where_of(event):
             return f"breakpoint {where}"
         return f"signal {event.signal}" if event.kind == "signal" else event.detail or event.kind

@@ -45,6 +45,9 @@ class Driver(Protocol):
         """`how`: "step" into calls, "next" over them, "finish" the frame, "until" a line,
         "instruction"."""
 
+    def pause(self) -> None:
+        """Have a running program stop soon; from any thread."""
+
     def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
         """Let the program run, its calls of functions that match one of the `patterns` (a line
         each) told: `what` of each, words out of "arguments results stack", and for how long at

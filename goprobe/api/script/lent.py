@@ -40,6 +40,10 @@ class LentProgram:
         self._watch.__enter__()
         self._batches = self._watch.batches()
 
+    def stop(self) -> None:
+        """No more calls are wanted; from any thread."""
+        self._watch.stop()
+
     def next(self) -> tuple[CallRecord, ...]:
         """The next calls that have ended; none where that is all."""
         for batch in self._batches:

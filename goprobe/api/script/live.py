@@ -146,6 +146,12 @@ class LiveDriver:
         moment = self._moment(went.event, went.view, self._session.reason_of(went.event))
         return replace(moment, cut=how)
 
+    def pause(self) -> None:
+        if self._calls is not None:
+            self._calls.stop()
+        else:
+            self._session.pause()
+
     def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
         self._require_owner()
         if self._watches.active:

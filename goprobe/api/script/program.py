@@ -224,6 +224,11 @@ class Program:
         self._shown = True
         return arrived
 
+    def pause(self) -> None:
+        """Stop a program that runs, from another thread or a signal handler: the `run`, `next` or
+        `finish` that waits for it comes to a stop with the reason "paused", `calls` to its end."""
+        self._driver.pause()
+
     def calls(
         self,
         *patterns: str,

@@ -107,6 +107,9 @@ class Recorder:
     def step(self, how: str, line: int) -> Moment:
         return self._asked("step", (how, line), lambda: self._driver.step(how, line))
 
+    def pause(self) -> None:
+        self._driver.pause()
+
     def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
         args = (patterns, what, milliseconds)
         self._asked("begin_calls", args, lambda: self._driver.begin_calls(*args))
@@ -265,6 +268,9 @@ class Replayer:
 
     def step(self, how: str, line: int) -> Moment:
         return self._moment("step", (how, line))
+
+    def pause(self) -> None:
+        """It stopped where it was stopped."""
 
     def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
         self._asked("begin_calls", (patterns, what, milliseconds), None)

@@ -137,8 +137,11 @@ class Gdb(Running):
         return self._hold(timeout)
 
     def detach(self) -> None:
-        """Let the process go; it runs on by itself, without our breakpoints."""
+        """Let the process go; it runs on by itself, without our breakpoints, and without a SIGTRAP
+        that another stop was ahead of, which Go would die of."""
         self._breakpoints.remove_all()
+        if self._interrupting and self._run("-exec-continue", COMMAND_TIMEOUT).over:
+            return
         self._mi.command("-target-detach")
         self._forget()
 

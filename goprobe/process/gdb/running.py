@@ -38,6 +38,7 @@ class Running:
         self._inferior = Inferior()
         self._at: StopEvent | None = None
         self._running = False
+        self._interrupting = False  # a SIGTRAP of ours is on its way
 
     @property
     def pid(self) -> int:
@@ -74,6 +75,8 @@ class Running:
         if payload is None:
             return self._end()
         event = mi.parse_stop(payload, 0)
+        if event.signal == "SIGTRAP":
+            self._interrupting = False
         if event.over:
             self._inferior.reap()
             self._forget()
@@ -96,7 +99,13 @@ class Running:
         SIGTRAP because it is the one signal that GDB keeps; every other one is the program's.
         """
         if self._running:
+            self._interrupting = True
             self._inferior.signal(signal.SIGTRAP)
+
+    @property
+    def running(self) -> bool:
+        """Whether the program runs, under GDB."""
+        return self._running
 
     def halt(self) -> StopEvent | None:
         """Stop the program after a wait for it was given up; None where it does not run."""
