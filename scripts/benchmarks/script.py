@@ -1,5 +1,5 @@
 """Sessions from Python: stops a second, bare and with two arguments read, beside GDB's own Python
-and GDB's bare machine interface at the same breakpoint of the same program."""
+and GDB's bare machine interface at the same breakpoint of the same program; and calls a second."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ func main() {
 """
 STOPS = 1000
 _MANY = 20_000
+_CALLS = 20_000
 _SETTINGS = (
     "-gdb-set mi-async on", "-gdb-set displaced-stepping off", "-gdb-set print thread-events off",
     '-interpreter-exec console "handle all nostop noprint pass"',
@@ -69,6 +70,7 @@ def measure(runs: int) -> Iterator[Figure]:
         "when": lambda: _when(binary),
         "mi": lambda: _machine_interface(gdb, binary),
         "none": lambda: _ours(binary, lambda stop: None, 1),
+        "calls": lambda: _calls(binary),
     }
     python = _has_python(gdb)
     if python:
@@ -76,10 +78,13 @@ def measure(runs: int) -> Iterator[Figure]:
         choices["gdb read"] = lambda: _gdb_python(gdb, binary, read=True)
     seconds = side_by_side(runs, choices)
     start = seconds.pop("none")
+    calls = _CALLS / max(seconds.pop("calls") - start, 1e-9)
     rate = {name: STOPS / max(took - start, 1e-9) for name, took in seconds.items()}
     yield Figure("bare stops", rate["bare"], "stops/s")
     yield Figure("stops with two arguments read", rate["read"], "stops/s")
     yield Figure(f"a condition true at hit {STOPS}", seconds["when"] - start, "s")
+    yield Figure("calls with arguments and results, by our tracer", calls, "calls/s", 20_000,
+                 at_least=True)  # fmt: skip
     yield Figure("GDB's machine interface alone, read as pygdbmi does", rate["mi"], "stops/s")
     if python:
         yield Figure("GDB's Python, nothing read", rate["gdb"], "stops/s")
@@ -94,6 +99,14 @@ def _ours(binary: str, ask: Callable[[goprobe.Stop], object], stops: int = STOPS
         for count, stop in enumerate(program.run(["main.add"]), 1):
             ask(stop)
             if count > stops:
+                return
+
+
+def _calls(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2, timeout=None) as program:
+        for count, call in enumerate(program.calls("main.add"), 1):
+            assert call.end != "return" or call.results[0] == call.args["a"].py + call.args["b"].py
+            if count > _CALLS:
                 return
 
 
