@@ -25,6 +25,7 @@ from goprobe.analysis.escape.request import (
     require_tests,
 )
 from goprobe.analysis.escape.study import EscapeStudy
+from goprobe.binary.elf.elf import ElfFile
 from goprobe.model.escape import (
     Assertion,
     Build,
@@ -36,6 +37,7 @@ from goprobe.model.escape import (
 )
 from goprobe.model.report import Tool
 from goprobe.model.trace import Exit
+from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import (
     GCFLAGS,
     GoPackage,
@@ -63,8 +65,12 @@ def escape(request: EscapeRequest) -> EscapeReport:
             build_test(p, go, flags=request.flags, progress=request.progress)
             for p in _tested(packages)
         ]
-    require_tests(request, builds)
-    studies = [EscapeStudy(build, go, request) for build in builds]
+    programs = [GoProgram(ElfFile(b.binary, shown_as=b.program.path)) for b in builds]
+    require_tests(request, programs)
+    studies = [
+        EscapeStudy(build, program, go, request)
+        for build, program in zip(builds, programs, strict=True)
+    ]
     left = [p for p in packages if all(p not in build.packages for build in builds)]
     return _report(studies, left, go, request)
 

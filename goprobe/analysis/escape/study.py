@@ -19,7 +19,6 @@ from goprobe.analysis.escape.request import EscapeRequest, Mode
 from goprobe.analysis.escape.sites import Sites
 from goprobe.analysis.escape.sourcefiles import SourceNames
 from goprobe.arch.machinecode import DirectCall
-from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import telling
 from goprobe.model.escape import FunctionCode
@@ -32,9 +31,10 @@ from goprobe.toolchain.find import GoTool
 class EscapeStudy:
     """`sites` are those of the source, with the verdict of the run; file names are canonical."""
 
-    def __init__(self, build: EscapeBuild, go: GoTool, request: EscapeRequest) -> None:
-        self.build, self.request = build, request
-        self.program = GoProgram(ElfFile(build.binary, shown_as=build.program.path))
+    def __init__(
+        self, build: EscapeBuild, program: GoProgram, go: GoTool, request: EscapeRequest
+    ) -> None:
+        self.build, self.program, self.request = build, program, request
         self.names = SourceNames(build, str(go.path.resolve().parent.parent))
         self.sources = Sources()
         self.code = CodeMap(self.program)

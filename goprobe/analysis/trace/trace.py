@@ -182,7 +182,9 @@ class _Tracer:
 
     def _record(self, view: StopView, reason: str) -> None:
         self.stops.append(view.stop(reason, self.request.variables))
-        if self.request.variables:
+        self._in_scope.update(v.name for v in self.stops[-1].variables)
+        if not self._in_scope.issuperset(self.request.variables):
+            # One was never met: what there is instead is told, should none ever be.
             self._in_scope.update(v.name for v in view.variables())
         self.maps.append(memory_map(view.locator))
         if len(self.stops) >= self.request.max_stops:
