@@ -41,7 +41,7 @@ def slices(area: Area, limit: int) -> NDArray[np.int64]:
     plausible = (
         (pointer > 4096)
         & (pointer < 1 << 47)
-        & (pointer % 8 == 0)
+        & (pointer & np.uint64(7) == 0)
         & (length > 0)
         & (length <= capacity)
         & (capacity <= limit)
@@ -54,7 +54,7 @@ def aligned(areas: Sequence[Area]) -> Iterator[tuple[int, list[int]]]:
     each one's address and words."""
     for area in areas:
         words = area.words
-        paged = (words < 1 << 47) & (words % 4096 == 0)
+        paged = (words < 1 << 47) & (words & np.uint64(4095) == 0)
         here = paged[1:-3] & paged[2:-2] & (words[2:-2] > 4096) & paged[3:-1] & paged[4:]
         for index in np.flatnonzero(here):
             yield area.address(index), [int(w) for w in words[index : index + 5]]
@@ -68,24 +68,28 @@ def covering(memory: Memory, areas: Sequence[Area], addresses: Words, size: int)
     (persistentAlloc, malloc.go), not the list that is looked for.
     """
     starts: list[int] = []
+    addresses = np.sort(addresses)
     for area in areas:
         words = area.words
-        plausible = (words > 4096) & (words < 1 << 47) & (words % 4096 == 0)
-        for index in np.flatnonzero(plausible):
-            following = int(words[index + 1]) if index + 1 < len(words) else 0
-            if 0 < following <= size:
-                continue
-            if inside(memory, int(words[index]), addresses, size, 0) == len(addresses):
-                starts.append(area.address(index))
+        plausible = (words > 4096) & (words < 1 << 47) & (words & np.uint64(4095) == 0)
+        plausible[:-1] &= words[1:] - np.uint64(1) >= size  # 0 wraps around
+        starts += (
+            area.address(index)
+            for index in np.flatnonzero(plausible).tolist()
+            if inside(memory, int(words[index]), addresses, size, 0) == len(addresses)
+        )
     return starts
 
 
 def inside(memory: Memory, low: int, addresses: Words, size: int, link: int) -> int:
+    """How many of some addresses, which ascend, lie in the blocks of a list. Each block's next one
+    is told `link` bytes into it."""
     inside, seen = 0, set[int]()
     while low and low % 4096 == 0 and low not in seen and len(seen) < 1 << 14:
         seen.add(low)
-        here = int(((addresses >= low) & (addresses < low + size)).sum())
-        inside += here
+        ends = np.array((low, low + size), np.uint64)
+        before, until = np.searchsorted(addresses, ends).tolist()
+        inside += until - before
         if not inside and len(seen) >= _EMPTY_BLOCKS:
             break
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.binary.cache import cached, room_of
 from goprobe.binary.elf.parts import Derived, loaded_parts
@@ -23,6 +24,7 @@ from goprobe.process.memory.metered import MeteredMemory
 from goprobe.runtime import codedroots, dataareas
 from goprobe.runtime.codedroots import CodedRoots
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
+from goprobe.runtime.heap.grouping import contained
 from goprobe.runtime.heap.heap import Heap, Span
 from goprobe.runtime.image.program import FACTS_ROOM, GoProgram
 from goprobe.runtime.layout.layout import Facts, Layout
@@ -36,6 +38,7 @@ _DATA_LIMIT = 1 << 28
 _WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
 _PERSISTENT_CHUNK = 256 << 10  # persistentChunkSize, malloc.go, Go 1.21 to 1.27
 _GC_ARENA = 64 << 10  # gcBitsChunkBytes, mheap.go, Go 1.21 to 1.27
+_PAGE, _MOST_PAGES = 8192, 1 << 24  # _PageSize, sizeclasses.go, Go 1.21 to 1.27; 128 GiB
 _MOST_GOROUTINES = 1 << 24
 _MALLOC_HEADER = 8  # before objects of 512 bytes to 32 KiB that hold pointers, Go 1.22 on
 
@@ -171,10 +174,22 @@ class Finder:
     def _mheaps(self, areas: Sequence[Area]) -> Iterator[int]:
         offset = self.layout.offset("mheap", "allspans")
         for area in areas:
-            for index in slices(area, 1 << 26):
+            every = slices(area, 1 << 26)
+            for index in every[self._lead_to_spans(area.words[every])]:
                 at = area.address(index)
                 if self._is_mheap(at - offset, int(area.words[index]), int(area.words[index + 1])):
                     yield at - offset
+
+    def _lead_to_spans(self, lists: Words) -> NDArray[np.bool_]:
+        """Of each list of pointers whether its first one may lead to a span, as `_is_span` has it.
+        All are asked at once: a large program has tens of thousands that do not."""
+        first = self._words_at(lists)
+        fields = ("startAddr", "npages")
+        base, npages = (
+            self._words_at(first + np.uint64(self.layout.offset("mspan", name))) for name in fields
+        )
+        some = (first > 4096) & (npages <= _MOST_PAGES) & (base % _PAGE == 0)
+        return np.asarray(some & ((base != 0) == (npages != 0)))
 
     def _is_mheap(self, mheap: int, spans: int, count: int) -> bool:
         """allspans leads to spans that the arena index, found beside it, leads to as well."""
@@ -193,9 +208,9 @@ class Finder:
             return False
 
     def _is_span(self, span: Span) -> bool:
-        if span.state > 2 or span.npages > 1 << 24:
+        if span.state > 2 or span.npages > _MOST_PAGES:
             return False
-        return span.base % 8192 == 0 and bool(span.base) == bool(span.npages)
+        return span.base % _PAGE == 0 and bool(span.base) == bool(span.npages)
 
     def _indexed(self, heap: Heap, span: Span) -> bool:
         there = heap.span_at(span.base)
@@ -272,9 +287,9 @@ class Finder:
     def _allm(self, areas: Sequence[Area]) -> int:
         """The word that leads to the longest list of threads."""
         best, longest = 0, 0
-        some = self._some_threads(np.unique(np.concatenate([area.words for area in areas])))
+        some = np.unique(np.concatenate([self._some_threads(area.words) for area in areas]))
         for area in areas:
-            for index in np.flatnonzero(np.isin(area.words, some)):
+            for index in np.flatnonzero(contained(area.words, some)):
                 length = self._threads(int(area.words[index]))
                 if length > longest:
                     best, longest = area.address(index), length
@@ -286,7 +301,7 @@ class Finder:
     def _some_threads(self, words: Words) -> Words:
         """Those of some words that may lead to an m, as its g0 leads back to it. All are asked
         at once: a large program has tens of thousands."""
-        words = words[(words > 4096) & (words < 1 << 47) & (words % 8 == 0)]
+        words = np.unique(words[(words > 4096) & (words < 1 << 47) & (words & np.uint64(7) == 0)])
         g0s = self._words_at(words + np.uint64(self.layout.offset("m", "g0")))
         words, g0s = words[g0s > 4096], g0s[g0s > 4096]
         leads_back = self._words_at(g0s + np.uint64(self.layout.offset("g", "m"))) == words
@@ -355,7 +370,7 @@ class Finder:
         except UnreadableError:
             return 0
         link = self.layout.offset("gcBitsArena", "next")
-        every = np.concatenate([marks, allocs])
+        marks, every = np.sort(marks), np.sort(np.concatenate([marks, allocs]))
         arenas = []
         for at, words in aligned(areas):
             if inside(self._memory, words[2], marks, _GC_ARENA, link) * 2 <= len(marks):
