@@ -24,6 +24,7 @@ from typing import NoReturn
 from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, UsageError
 from goprobe.process.libc import libc
+from goprobe.process.proc.capabilities import CAP_SYS_PTRACE, holds, yama_scope
 from goprobe.process.proc.procfs import check_proc, read_proc
 from goprobe.process.ptrace.constants import PTRACE_DETACH, PTRACE_TRACEME
 
@@ -213,7 +214,7 @@ def _failure(binary: str, report: bytes) -> GoprobeError:
     if step == _TRACE:
         return NotPermittedError(
             f"the kernel does not let goprobe trace a program: {why}",
-            hint="in a container, allow it with --cap-add=SYS_PTRACE; see `goprobe doctor`",
+            hint=_mended(yama_scope() or 0),
         )
     if step == _CHDIR:
         return UsageError(f"cannot enter the working directory for {binary}: {why}")
@@ -221,3 +222,12 @@ def _failure(binary: str, report: bytes) -> GoprobeError:
         return UsageError(f"{binary} is not a program that this machine can run")
     hint = f"chmod +x {binary}" if number == errno.EACCES else ""
     return UsageError(f"cannot run {binary}: {why}", hint=hint)
+
+
+def _mended(scope: int) -> str:
+    """What lets a program be traced from its start, where Yama (its `scope`) or else forbids it."""
+    if scope >= 3:
+        return "Yama forbids all tracing until the next boot (kernel.yama.ptrace_scope is 3)"
+    if scope == 2 and not holds(CAP_SYS_PTRACE):
+        return "Yama lets only root trace (kernel.yama.ptrace_scope is 2): run goprobe with sudo"
+    return "in a container, allow it with --cap-add=SYS_PTRACE; see `goprobe doctor`"

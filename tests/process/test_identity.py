@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError, UsageError
+from goprobe.process import spawn
 from goprobe.process.proc import identity as module
 from goprobe.process.proc.identity import identify, incarnation
 from tests.process.targets import PROGRAMS, status, target
@@ -169,6 +171,26 @@ def test_yama_is_named(scope: str, said: str, mend: str, monkeypatch: pytest.Mon
         child.kill()
         child.wait()
     assert said in why.message and mend in why.hint and "\n" not in why.message
+
+
+@pytest.mark.parametrize(
+    ("scope", "capable", "mend"),
+    [
+        (0, False, "--cap-add=SYS_PTRACE"),
+        (1, False, "--cap-add=SYS_PTRACE"),  # forbids no parent anything
+        (2, False, "ptrace_scope is 2): run goprobe with sudo"),
+        (2, True, "--cap-add=SYS_PTRACE"),
+        (3, True, "until the next boot"),
+    ],
+)
+def test_what_lets_a_program_be_traced_from_its_start(
+    scope: int, capable: bool, mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kernel refuses it: seen with Linux 6.1 and each of Yama's scopes."""
+    monkeypatch.setattr(spawn, "yama_scope", lambda: scope)
+    monkeypatch.setattr(spawn, "holds", lambda capability: capable)
+    refused = spawn._failure("x", spawn._REPORT.pack(spawn._TRACE, errno.EPERM))
+    assert refused.exit_code == 3 and mend in str(refused.hint)
 
 
 def test_a_traced_process_names_its_tracer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,10 +237,11 @@ def _why_forbidden(pid: int) -> Refusal:
             "kernel.yama.ptrace_scope is 3 and stays so until the next boot",
         )
     if scope and not holds(CAP_SYS_PTRACE):
+        others = " that it did not start" if scope == 1 else ""
         mend = "sudo sysctl kernel.yama.ptrace_scope=0, or run goprobe with sudo"
         return Refusal(
             f"not permitted to attach to process {pid}: Yama lets only root attach to a process"
-            f" that it did not start (kernel.yama.ptrace_scope is {scope})",
+            f"{others} (kernel.yama.ptrace_scope is {scope})",
             "run goprobe with sudo" if scope == 2 else mend,
         )
     owner, ours = _number(status, "Uid"), os.geteuid()
