@@ -156,10 +156,25 @@ func reused() {
 	hold(last, "")
 }
 
+// later is called after the last collection; what it needs no more nothing has freed since.
+//
+//go:noinline
+func later(letters []byte) {
+	first, text := &node{6, nil}, string(letters)
+	see(first, text)
+	stop(10)
+	stop(11)
+}
+
+func after() {
+	stop(9)
+	later([]byte("uvw"))
+}
+
 func main() {
 	done := make(chan int)
 	for _, f := range []func(){moved, func() { freed([]byte("abc")) }, func() { println(broken(nil)) }, func() { carried(pair{nil, "c", 1}) },
-		func() { passing([]byte("xyz")) }, reused} {
+		func() { passing([]byte("xyz")) }, reused, after} {
 		go func() { f(); done <- 1 }()
 		<-done
 	}

@@ -286,3 +286,20 @@ def test_what_makes_the_frame_zero_is_not_yet_work() -> None:
     # movups [rax], xmm15: memory that is not the frame's; mov qword [rsp+8], 1
     assert starts(["440f1138", "c3"], 0, 4) == (Weight.ACTS, [0])
     assert starts(["48c744240801000000", "c3"], 0, 9) == (Weight.ACTS, [0])
+
+
+def test_the_last_calls_since_a_word_was_written() -> None:
+    code = flow(SAVE_RAX, call(5, OTHER), NOP, call(11, BARRIER), NOP)
+    writes = FrameWrites(code, lambda _: (0, 0))
+
+    def calls(place: FrameSlot, at: int) -> set[int]:
+        found = writes.calls_since(place, BASE + at, lambda target: target != BARRIER)
+        assert found is not None
+        return {pc - BASE if pc != ENTRY else pc for pc in found}
+
+    assert calls(slot(0x18), 16) == {10}
+    assert calls(slot(0x20), 16) == {10}
+    assert calls(slot(0x18), 5) == set()
+    assert calls(slot(0x20), 5) == {ENTRY}
+    assert code.call_before(BASE + 10) == BASE + 5
+    assert code.call_before(BASE + 11) is None

@@ -28,6 +28,7 @@ TRUTH = {
         "table": 'map["abc!":6]', "queue": "chan int", "both": '{left:0x', "face": "{left:0x",
         "total": "9", "add": "main.freed.func1", "last": "{n:3 next:nil}",
     },
+    "main.later": {"letters": "[117 118 119]", "first": "{n:6 next:nil}", "text": "uvw"},
     "main.hold": {"p": "{n:", "text": ""},
     "main.passing": {"letters": "[120 121 122]", "first": "{n:4 next:nil}", "text": "xyz"},
     "main.reused": {"first": "{n:1 next:nil}", "last": "{n:5 next:nil}"},
@@ -74,7 +75,7 @@ def test_what_is_told_is_what_the_program_put_there(go: str, flags: tuple[str, .
             text, truth = behind(v), TRUTH[v.function][v.name]
             if "unreadable" not in text and "…" not in text:
                 assert text.startswith(truth), (number, v.function, v.name, v.type)
-    assert seen == set(range(1, 10))
+    assert seen == set(range(1, 13))
 
 
 def test_a_pointer_that_is_told_is_the_address_of_what_it_points_at(
@@ -98,6 +99,8 @@ def test_before_anything_moves_or_is_freed_all_is_told(go: str, flags: tuple[str
     assert {"kept": "8", "later": "8", "local": "8"}.items() <= still.items()
     kept = {v.name: behind(v) for v in told[5] if v.function == "main.freed"}
     assert kept["last"] == "{n:3 next:nil}"
+    later = {v.name: behind(v) for v in told[12] if v.function == "main.later"}
+    assert TRUTH["main.later"].items() <= later.items()
     passed = {v.name: behind(v) for v in told[8] if v.function == "main.passing"}
     assert {"first": "{n:4 next:nil}", "text": "xyz"}.items() <= passed.items()
 

@@ -20,6 +20,7 @@ from goprobe.process.memory.memory import PageCache, ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.ptrace.priority import import_numpy
+from goprobe.runtime.stacks.keeping import Cycle
 from goprobe.runtime.stacks.stackcheck import StackCheck, check_ahead
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
@@ -45,6 +46,7 @@ class Session:
         self._entries: dict[int, bool] = {}
         self._next_check: tuple[StopEvent, StackCheck] | None = None
         self.memory: ProcessMemory | None = None
+        self._cycle = Cycle()
 
     def __enter__(self) -> Self:
         try:
@@ -318,7 +320,7 @@ class Session:
             )
         process = GoProcess(self.pid, self.program, self.bias)
         world = process.world(PageCache(self.memory), read_maps(self.pid), threads)
-        return StopView(world, tid, registers, doubt=doubt)
+        return StopView(world, tid, registers, doubt=doubt, cycle=self._cycle)
 
     def _leave(self) -> StopEvent | None:
         """Let the thread pass the stack check that it stands before, all others standing still:

@@ -24,7 +24,7 @@ from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.frames import FrameView
-from goprobe.runtime.stacks.keeping import Keeping
+from goprobe.runtime.stacks.keeping import Cycle, Keeping
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.variables import FrameVariables
 from goprobe.runtime.values.decoded import Capture, Decoded, Limits
@@ -38,7 +38,8 @@ FRAME_LIMIT = 256
 
 class StopView:
     """One thread of one stop. `registers` are the machine's registers of thread `tid`; `doubt` is
-    what is to be said of the place, "" where it is what was asked for."""
+    what is to be said of the place, "" where it is what was asked for. `cycle` knows of the
+    stops before."""
 
     def __init__(
         self,
@@ -47,12 +48,14 @@ class StopView:
         registers: Mapping[str, int],
         limits: Limits | None = None,
         doubt: str = "",
+        cycle: Cycle | None = None,
     ) -> None:
         self.world = world
         self.tid = tid
         self.registers = registers
         self.locator = Locator(world)
         self._limits = limits
+        self._cycle = cycle or Cycle()
         self._lost: dict[str, None] = {}
         self._doubts = (doubt,) if doubt else ()
 
@@ -72,8 +75,8 @@ class StopView:
 
     @cached_property
     def keeping(self) -> Keeping | None:
-        g = self.goroutine
-        return Keeping(self.world, g, self.locator.locate, lambda: self.frames) if g else None
+        g, locate = self.goroutine, self.locator.locate
+        return Keeping(self.world, g, locate, self.frames, self._cycle) if g else None
 
     def keeper_at(self, address: int) -> Keeper | None:
         """What is known of the words of the frame that an address lies in."""

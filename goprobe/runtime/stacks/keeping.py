@@ -9,7 +9,6 @@ and where it was passed to the function that is being called, which has kept it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 import msgspec
 
@@ -30,23 +29,56 @@ _CHANGES = frozenset(
     {Kind.HEAP, Kind.GOROUTINE_STACK, Kind.SYSTEM_STACK, Kind.RUNTIME, Kind.RESERVED}
 )
 """What the pages of the heap's arenas may be by turns."""
+_OUTERMOST = "runtime.goexit"  # so the whole stack was walked
 _NOT_KEPT = "nothing uses this pointer any more, so that the runtime no longer keeps"
 
 
+class Cycle:
+    """Which frames there were at every stop since the last collection that had come to its end:
+    others came to be since then, and what they hold was in use then or is newer. What a collection
+    leaves is freed after its number is counted (src/runtime/mgc.go, gcMarkTermination)."""
+
+    def __init__(self) -> None:
+        self._number = -1
+        self._always: dict[int, frozenset[tuple[int, int]]] = {}
+
+    def note(self, number: int, goroutine: int, frames: frozenset[tuple[int, int]]) -> None:
+        """The frames of a goroutine at a stop: how far below the stack's high end each ends, and
+        where its function begins."""
+        if number != self._number:
+            self._number, self._always = number, {}
+        self._always[goroutine] = self._always.get(goroutine, frames) & frames
+
+    def is_newer(self, goroutine: int, frame: tuple[int, int]) -> bool:
+        return goroutine in self._always and frame not in self._always[goroutine]
+
+
 class Keeping:
-    """Of one goroutine. `locate` says where an address lies."""
+    """Of one goroutine. `locate` says where an address lies; `cycle` is told of its frames."""
 
     def __init__(
         self,
         world: World,
         goroutine: Goroutine,
         locate: Callable[[int], Location],
-        frames: Callable[[], Sequence[FrameView]],
+        frames: Sequence[FrameView],
+        cycle: Cycle,
     ) -> None:
         self._world = world
         self._goroutine = goroutine
         self._locate = locate
         self._frames = frames
+        self._cycle = cycle
+        number = self._collections
+        self.collected = number != 0
+        """Whether a collection may have freed anything."""
+        if frames and frames[-1].function == _OUTERMOST and number >= 0:
+            keys = frozenset(self._key(frame) for frame in frames if not frame.inlined)
+            cycle.note(number, goroutine.id, keys)
+
+    def _key(self, frame: FrameView) -> tuple[int, int]:
+        function = self._world.program.lines.function_at(frame.lookup - self._world.bias)
+        return self._goroutine.high - frame.cfa, function.entry if function else 0
 
     def of(self, frame: FrameView) -> FrameKeeper | None:
         """None for a frame on another stack, or of unknown code."""
@@ -58,7 +90,7 @@ class Keeping:
 
     def callee_of(self, frame: FrameView) -> FrameKeeper | None:
         """Of the function that a frame has called."""
-        called = (f for f in self._frames() if not f.inlined and f.cfa == frame.sp)
+        called = (f for f in self._frames if not f.inlined and f.cfa == frame.sp)
         found = next(called, None)
         return None if found is None or frame.interrupted else self.of(found)
 
@@ -71,31 +103,38 @@ class Keeping:
     def at(self, address: int) -> Keeper | None:
         """Of the frame that an address lies in, or of the one that was passed what lies there."""
         callee: FrameView | None = None
-        for frame in self._frames():
+        for frame in self._frames:
             if not frame.inlined and frame.sp <= address < frame.cfa:
                 found = [self.of(f) for f in (callee, frame) if f is not None]
                 return _AnyOf(tuple(keeper for keeper in found if keeper is not None))
             callee = callee if frame.inlined else frame
         return None
 
-    @cached_property
-    def collected(self) -> bool:
-        """Whether a collection may have freed anything."""
+    @property
+    def _collections(self) -> int:
+        """How many there were, -1 where that is not known, or says nothing: by an experiment the
+        compiler has memory freed between them (runtime.freegc, Go 1.26 on)."""
         world = self._world
+        if "freegc" in world.program.info.settings.get("GOEXPERIMENT", ""):
+            return -1
         try:
             struct = world.layout.struct("mstats")
             at = world.roots["memstats"] + struct.offset("numgc")
-            return u64(world.memory, at) & 0xFFFFFFFF != 0
+            return u64(world.memory, at) & 0xFFFFFFFF
         except (UnreadableError, KeyError):
-            return True
+            return -1
 
-    def may_be_lost(self, pointer: int) -> bool:
+    def is_intact(self, frame: FrameView) -> bool:
+        """Whether nothing was freed since a frame came to be."""
+        return not self.collected or self._cycle.is_newer(self._goroutine.id, self._key(frame))
+
+    def may_be_lost(self, pointer: int, frame: FrameView) -> bool:
         """Whether a pointer that is not kept may be another than it was, or lead to what is."""
         location, g = self._locate(pointer), self._goroutine
         if location.kind not in _CHANGES:
             return False
-        # Before the first collection stacks only grow: this one was never larger.
-        small = not self.collected and g.high - g.low <= _POOLED
+        # Where nothing is collected stacks only grow: this one was never larger.
+        small = g.high - g.low <= _POOLED and self.is_intact(frame)
         return not (small and (location.kind is Kind.HEAP or self.is_own(location)))
 
     def is_own(self, location: Location) -> bool:
@@ -103,10 +142,10 @@ class Keeping:
         on_stack = location.kind is Kind.GOROUTINE_STACK
         return on_stack and location.detail.get("goroutine") == self._goroutine.id
 
-    def is_adjusted(self, pointer: int) -> bool:
+    def is_adjusted(self, pointer: int, frame: FrameView) -> bool:
         """Whether a pointer that moves of the stack have adjusted is right by that."""
         location = self._locate(pointer)
-        return self.is_own(location) or (location.kind is Kind.HEAP and not self.collected)
+        return self.is_own(location) or (location.kind is Kind.HEAP and self.is_intact(frame))
 
     def why(self, pointer: int) -> str:
         if self._locate(pointer).kind is Kind.HEAP:
@@ -134,7 +173,7 @@ class FrameKeeper:
         self._pc = frame.pc - bias
 
     def lost(self, address: int, pointer: int) -> str:
-        if not pointer or not self._keeping.may_be_lost(pointer):
+        if not pointer or not self._keeping.may_be_lost(pointer, self._frame):
             return ""
         kept, place = self._about.kept, address - self._frame.cfa
         if (
@@ -142,7 +181,7 @@ class FrameKeeper:
             or (
                 kept.is_adjusted(place)
                 and not self._is_dead()
-                and self._keeping.is_adjusted(pointer)
+                and self._keeping.is_adjusted(pointer, self._frame)
             )
             or self._is_own_address(place, pointer)
             or self._is_passed(place, pointer)
