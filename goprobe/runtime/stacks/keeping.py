@@ -30,6 +30,7 @@ _CHANGES = frozenset(
 )
 """What the pages of the heap's arenas may be by turns."""
 _OUTERMOST = "runtime.goexit"  # so the whole stack was walked
+_REMEMBERED = 1 << 10  # goroutines
 _NOT_KEPT = "nothing uses this pointer any more, so that the runtime no longer keeps"
 
 
@@ -45,7 +46,7 @@ class Cycle:
     def note(self, number: int, goroutine: int, frames: frozenset[tuple[int, int]]) -> None:
         """The frames of a goroutine at a stop: how far below the stack's high end each ends, and
         where its function begins."""
-        if number != self._number:
+        if number != self._number or len(self._always) > _REMEMBERED:
             self._number, self._always = number, {}
         self._always[goroutine] = self._always.get(goroutine, frames) & frames
 
