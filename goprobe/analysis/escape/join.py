@@ -128,20 +128,17 @@ class Joiner:
     def _function_name(self, predicted: Predicted, facts: Sequence[LineFacts]) -> str:
         """The machine function where there is one, else as the compiler names the last function
         declared above."""
-        if facts:
-            named = [
-                f
-                for f in facts
-                if predicted.function and same_function(f.function, predicted.function)
-            ]
-            return (named or list(facts))[0].function
+        name = predicted.function
+        of_it = [f for f in facts if not name or same_function(f.function, name)]
+        if of_it:
+            return of_it[0].function
         above = [
-            name
-            for line, last, name in self._predictions.declared.get(predicted.file, ())
+            declared
+            for line, last, declared in self._predictions.declared.get(predicted.file, ())
             # A closure declared on the line is the thing itself, not the function around it.
-            if line < predicted.line <= last or (line == predicted.line and ".func" not in name)
+            if line < predicted.line <= last or (line == predicted.line and ".func" not in declared)
         ]
-        name = predicted.function or (above[-1] if above else "")
+        name = name or (above[-1] if above else "")
         return next((f for f in self._functions if name and same_function(f, name)), name)
 
     # Calls to sites

@@ -29,6 +29,7 @@ class LineCode:
             facts = _of_its_function(plan, [f for f in on_line if relevant(f, plan)])
             self._add_statics(plan, facts, plans)
             self._add_witnesses(plan, facts, sites)
+        _share_out(plans, on_line)
         in_frame = [p for p in plans if p.in_frame and p.witness_line == place[1]]
         for plan in in_frame:
             plan.sharing = len(in_frame)
@@ -102,6 +103,42 @@ def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFac
     if not nested:
         return list(facts)
     return [f for f in facts if f.wrapper or (f.function in nested) == plan.predicted.in_literal]
+
+
+def _share_out(plans: Iterable[SitePlan], facts: Iterable[LineFacts]) -> None:
+    """Of a line's function literals as many are static as there are functions on it whose address
+    is taken (that of a literal which is inlined twice may be one): first those that escape and
+    have no call which makes them."""
+    literals: dict[str, list[SitePlan]] = {}
+    for plan in plans:
+        if plan.predicted.expression == "func literal" and plan.statics:
+            literals.setdefault(_origin(plan), []).append(plan)
+    ranked = sorted(literals.values(), key=lambda alike: _escapes(alike[0]), reverse=True)
+    count = max((_functions(fact) for fact in facts), default=0)
+    static, others = ranked[:count], ranked[count:]
+    doubt = static and others and _escapes(static[-1][0]) == _escapes(others[0][0])
+    for alike in others:
+        for plan in alike:
+            plan.statics = []
+    for alike in ranked if doubt else ():
+        for plan in alike:
+            plan.ambiguous = plan.ambiguous or (
+                f"{len(ranked)} function literals on this line: which is static is told by order"
+            )
+
+
+def _escapes(plan: SitePlan) -> bool:
+    return plan.predicted.prediction is Prediction.HEAP
+
+
+def _origin(plan: SitePlan) -> str:
+    """The function that was inlined with a literal; of the others the column tells them apart."""
+    inlined = [m for m in plan.predicted.messages if m.startswith("inlining call to ")]
+    return inlined[0] if inlined else str(plan.predicted.col)
+
+
+def _functions(fact: LineFacts) -> int:
+    return len({s.address for s in fact.statics if s.kind is StaticKind.FUNCTION})
 
 
 def _may_be_empty(plan: SitePlan) -> bool:

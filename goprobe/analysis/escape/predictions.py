@@ -219,6 +219,8 @@ def _mark_literals(sites: Iterable[Predicted], sources: Sources) -> None:
         starts = [s.col for s in on_line if s.expression == "func literal"]
         if starts and len(on_line) > 1:
             text = sources.line(file, line).encode()
+            # Those of functions that were inlined are told where these are called.
+            starts = [col for col in starts if text[col - 1 :].startswith(b"func")]
             ends = [_end_of_literal(text, col) for col in starts]
             for site in on_line:
                 site.in_literal = any(
