@@ -12,6 +12,7 @@ from goprobe.arch.amd64.abi import (
     AbiType as AbiType,
     Assigned as Assigned,
     RegisterPiece as RegisterPiece,
+    Signature as Signature,
     array_of as array_of,
     assign as assign,
     scalar as scalar,

@@ -247,3 +247,54 @@ func main() { println(bad(nil)) }
     assert [(c["function"], c["end"]) for c in calls] == [
         ("main.bad", "panic"), ("main.main", "panic"),
     ]  # fmt: skip
+
+
+_BLANK = "the debug information does not describe all of its parameters"
+_ODD = {
+    "f1": (["1", '"ab"', "2.5", "40"], ["42", '&errors.errorString{s:"ab"}']),
+    "f2": (["1", '"x"'], ["7"]),
+    "f3": (["10", '"abc"'], ["14", '&errors.errorString{s:"late"}']),
+    "f6": (
+        ['{S:"s" W:4}', "nil", "42", "nil", "true", "200", "-5", "120"],
+        ['{S:"s" W:4}', "true"],
+    ),
+    "pair.val": (['{S:"vv" W:1}', "3"], ['"vv"']),
+    "f7": ([*map(str, range(1, 11)), "2.25", "-3"], ["11", "2.25", "-3"]),
+    "f8": (
+        ['[{S:"a" W:1}]', "[104 101 121]", "{}", "[]", "0x5"],
+        ["[104 101 121]", "{}", "1"],
+    ),
+    "f9": (['{S:"z" W:1}', "3", '[{S:"y" W:2}]'], ["3", 'map[3:{S:"y" W:2}]']),
+    "g1": (["1", "2"], ["3"]),
+    "g2": (["1", '"s"', "2"], ["3"]),
+    "g3": (["1", '"s"', '"tt"', "4"], ["2"]),
+    "g4": (["1", "2", "3", "4"], ["1"]),
+    "g5": (['"a"', '"b"', '"c"'], ["1"]),
+    "g6": (["3", "4"], ["4", "5"]),
+}
+
+
+@pytest.mark.parametrize("built", ["optimised", "unoptimised"])
+@pytest.mark.parametrize("go", matrix())
+def test_every_shape_of_signature_is_right_or_not_told(go: str, built: str) -> None:
+    """Up to Go 1.23 blank parameters are not described, and optimised code describes those of
+    generic functions in another order: there a reason stands in place of the arguments."""
+    binary = build(Path("testdata/calls/odd.go"), go=go, flags=_BUILDS[built])
+    calls, _, _ = _calls("--args", "--results", str(binary), "main.*")
+    refused = set()
+    for name, (arguments, results) in _ODD.items():
+        call = _of(calls, f"main.{name}")[-1]
+        assert _texts(call["results"]) == results, name
+        if "no_arguments" in call:
+            assert call["no_arguments"].startswith(_BLANK)
+            refused.add(name)
+        else:
+            assert _texts(call["arguments"]) == arguments, name
+    assert refused <= {"f1", "f2", "f9", "g1", "g2", "g3", "g4", "g5"}
+    if go == "1.27":
+        assert not refused
+    (f4,) = _of(calls, "main.f4")
+    assert f4["results"][0]["elements"][-1]["value"] == 7 and f4["arguments"][1]["value"] == 5
+    (f5,) = _of(calls, "main.f5")
+    assert _texts(f5["results"]) == ["(1+2i)", '["p" "q"]']
+    assert _texts(f5["arguments"])[:4] == ["(1+2i)", "[9]", "[1 2 3]", "main.main.func1"]

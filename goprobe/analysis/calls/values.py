@@ -22,7 +22,7 @@ from goprobe.analysis.calls.told import (
     truth,
     unless_nil,
 )
-from goprobe.arch.abi import Assigned, assign
+from goprobe.arch.abi import Assigned, Signature as AbiSignature, assign
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS
 from goprobe.binary.dwarf.abitypes import abi_type
@@ -172,7 +172,8 @@ class CallValues:
         for local, at in zip(passed, where.parameters, strict=True):
             if local.name == DICTIONARY and at.pieces:
                 word = WORDS[at.pieces[0].register]
-        doubt = self._doubt(entry, passed, where.parameters)
+        doubt = self._doubt(entry, passed, where)
+        stacked = doubt and any(at.on_stack for at in where.results)
         if dictionary:
             passed = self._with_arguments(passed, dictionary)
             given = self._with_arguments(given, dictionary)
@@ -185,7 +186,7 @@ class CallValues:
             self._reader(p, self._type_of(p), at)
             for p, at in zip(given, where.results, strict=True)
         ]
-        return Signature(doubt or tuple(shown), tuple(results), word)
+        return Signature(doubt or tuple(shown), doubt if stacked else tuple(results), word)
 
     def _type_of(self, local: Local) -> GoType:
         types = self._process.program.debug.types
@@ -200,12 +201,15 @@ class CallValues:
         )  # fmt: skip
         return resolver.resolved(locals_, dictionary)
 
-    def _doubt(
-        self, entry: FunctionEntry, passed: Sequence[Local], where: Sequence[Assigned]
-    ) -> str:
-        """Why it is not known where parameters arrive; "" where what the convention says is what
-        the debug information has, for each of which it has anything at the entry."""
-        for local, at in zip(passed, where, strict=True):
+    def _doubt(self, entry: FunctionEntry, passed: Sequence[Local], where: AbiSignature) -> str:
+        """Why it is not known where parameters arrive; "" where what the convention says takes as
+        much room as the compiler reserved (_func.args: ArgWidth, cmd/compile/internal/abi, Go 1.21
+        to 1.27), and is what the debug information has, for each of which
+        it has anything at the entry."""
+        function = self._process.program.lines.function_at(entry.low)
+        if function is None or function.args_size != (where.end + 7) & ~7:
+            return _BLANK
+        for local, at in zip(passed, where.parameters, strict=True):
             if local.name.startswith("&"):
                 continue
             fixed = frame_offset(local)
@@ -304,6 +308,12 @@ def _nowhere(address: int) -> Location:
 
 
 def _once(parameters: Sequence[Local]) -> list[Local]:
-    """A parameter that was moved to the heap is described as it arrives, and as "&x"."""
-    names = {p.name for p in parameters}
-    return [p for p in parameters if not (p.name.startswith("&") and p.name[1:] in names)]
+    """A parameter or result that was moved to the heap is described as it travels, and as "&x";
+    the optimiser may describe a result twice (Go 1.21 to 1.25)."""
+    best: dict[tuple[str, int], Local] = {}
+    for number, local in enumerate(parameters):
+        plain = local.name.lstrip("&")
+        key = (plain, number if plain in ("", "_") else -1)
+        if key not in best or best[key].name.startswith("&"):
+            best[key] = local
+    return list(best.values())
