@@ -99,9 +99,9 @@ class CallTracer:
                 self._handle(event)
                 if self._replaced:
                     return Over("it replaced itself by another program (exec)")
-            elif event is None and self._stopping():
+            if self._stopping():  # looked at each time: where much happens no wait is broken off
                 return Over("")
-            elif not threads.any:
+            if not threads.any:
                 raise TargetGoneError(f"process {self._pid} is gone")
 
     def _handle(self, event: WaitEvent) -> None:
