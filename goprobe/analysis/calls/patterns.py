@@ -34,16 +34,16 @@ def choose(program: GoProgram, patterns: Sequence[str]) -> Chosen:
         abstract = () if program.stripped else tuple(program.debug.index.abstract)
         for pattern in patterns:
             matches = _matcher(pattern)
-            found = _written([f for name, f in known if name and matches(name)])
+            matching = _written([f for name, f in known if name and matches(name)])
             gone = [name for name in abstract if matches(name)]
-            if not found and not gone:
+            if not matching and not gone:
                 raise UsageError(
                     f"no function of the program matches {pattern}",
                     hint=nearest_functions(program, pattern.replace("*", "")),
                 )
-            names = {f.name for f in found}
+            names = {f.name for f in matching}
             inlined.update(dict.fromkeys(name for name in gone if name not in names))
-            chosen.update({f.entry: f for f in found})
+            chosen.update({f.entry: f for f in matching})
             for name in names.intersection(gone):
                 copies[name] = sum(1 for _ in program.debug.inlined_ranges(name))
     functions = tuple(chosen[entry] for entry in sorted(chosen))

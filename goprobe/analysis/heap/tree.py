@@ -58,9 +58,9 @@ def kept_tree(graph: HeapGraph) -> tuple[TreeNode, ...]:
     return _Tree(graph, kinds, joint, rows).top()
 
 
-def held_together(first: Ints, target: Ids, found: Dominators, kind: Ids) -> Joint:
+def held_together(first: Ints, target: Ids, dominators: Dominators, kind: Ids) -> Joint:
     """Which ranks nobody holds alone, and who does so together; `kind` is of each node."""
-    order, above, rank = found.order, found.above, found.rank
+    order, above, rank = dominators.order, dominators.above, dominators.rank
     direct = np.zeros(len(order), np.uint8)
     direct[:1] = 1
     loops.mark_direct(first, target, order, rank, above, direct)
@@ -70,7 +70,7 @@ def held_together(first: Ints, target: Ids, found: Dominators, kind: Ids) -> Joi
     place[some] = np.arange(len(some), dtype=np.int32)
     if not len(some):
         return Joint(place, np.zeros(0, np.int32), np.zeros((0, _ROOM), np.int32))
-    is_joint = np.zeros(found.count, np.bool_)
+    is_joint = np.zeros(dominators.count, np.bool_)
     is_joint[order[some]] = True
     edges = int(np.count_nonzero(is_joint[target]))
     holders, held = np.zeros(edges, np.int32), np.zeros(edges, np.int32)
@@ -96,13 +96,13 @@ def held_together(first: Ints, target: Ids, found: Dominators, kind: Ids) -> Joi
 
 
 def _rows(graph: HeapGraph, kinds: Kinds, joint: Joint) -> _Rows:
-    found = graph.dominators
-    of = np.zeros(len(found.order), np.int32)
+    dominators = graph.dominators
+    of = np.zeros(len(dominators.order), np.int32)
     above, kind, depth = (np.zeros(_MOST_ROWS, np.int32) for _ in range(3))
     kind[0] = _NONE
     room = np.full(2 * _MOST_ROWS, _NONE, np.int32)
     count = loops.into_rows(
-        found.above, kinds.of[found.order], joint.place, joint.number, joint.only,
+        dominators.above, kinds.of[dominators.order], joint.place, joint.number, joint.only,
         len(kinds.every), _DEEPEST, room, of, above, kind, depth,
     )  # fmt: skip
     return _Rows(of, above[:count].tolist(), kind[:count].tolist())

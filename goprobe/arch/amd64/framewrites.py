@@ -93,12 +93,12 @@ class FrameWrites:
         returns to, ENTRY of one without a call. `counts(target)` tells which calls do; None where
         the ways cannot be followed."""
         flow = self._flow
-        found: set[int] = set()
+        returns: set[int] = set()
         work, seen = [pc], {pc}
         while work:
             at = work.pop()
             if at == flow.low:
-                found.add(ENTRY)
+                returns.add(ENTRY)
             before = flow.before.get(at, [])
             if not before and at != flow.low:
                 return None  # over a jump table, or by the runtime
@@ -110,11 +110,11 @@ class FrameWrites:
                 if ins.flow_control in CALLS and not (
                     direct and not counts(ins.near_branch_target)
                 ):
-                    found.add(ins.next_ip)
+                    returns.add(ins.next_ip)
                 elif previous not in seen:
                     seen.add(previous)
                     work.append(previous)
-        return frozenset(found)
+        return frozenset(returns)
 
     def touching(self, slot: FrameSlot) -> Iterator[int]:
         """The instructions that write any of it, or take an address in it."""

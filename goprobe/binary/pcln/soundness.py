@@ -34,12 +34,12 @@ def misnamed(table: LineTable, spots: Iterable[tuple[int, Function]]) -> Iterato
 
 def _declared(table: LineTable, names: Collection[int]) -> dict[int, set[int]]:
     """The lines at which functions of these names are declared, of those with code of their own."""
-    found: dict[int, set[int]] = {}
+    declared: dict[int, set[int]] = {}
     for index, name in enumerate(table.name_offsets if names else ()):
         if name in names:
             with suppress(UnreadableError):
-                found.setdefault(name, set()).add(table.function(index).start_line)
-    return found
+                declared.setdefault(name, set()).add(table.function(index).start_line)
+    return declared
 
 
 def _inlined(

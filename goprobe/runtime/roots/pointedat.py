@@ -45,16 +45,16 @@ def pointed_at(
         for frame, shape in shapes
         for o in shape.objects
     )
-    found = []
+    values = []
     for frame, shape in shapes:
         for lead in shape.leads:
             low = word(frame.cfa + lead.place)
             if not stack[0] <= low < stack[1]:
                 continue
-            kind = lead.type
+            go_type = lead.type
             if lead.many:
-                kind = kind.repeated(word(frame.cfa + lead.place + 2 * WORD))
+                go_type = go_type.repeated(word(frame.cfa + lead.place + 2 * WORD))
             home = bisect_right(homes, (low, stack[1])) - 1
-            if home >= 0 and low + kind.size <= homes[home][1]:
-                found.append(PointedAt(low, low + kind.size, lead.name, kind))
-    return found
+            if home >= 0 and low + go_type.size <= homes[home][1]:
+                values.append(PointedAt(low, low + go_type.size, lead.name, go_type))
+    return values

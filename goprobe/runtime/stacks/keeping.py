@@ -92,8 +92,8 @@ class Keeping:
     def callee_of(self, frame: FrameView) -> FrameKeeper | None:
         """Of the function that a frame has called."""
         called = (f for f in self._frames if not f.inlined and f.cfa == frame.sp)
-        found = next(called, None)
-        return None if found is None or frame.interrupted else self.of(found)
+        callee = next(called, None)
+        return None if callee is None or frame.interrupted else self.of(callee)
 
     def word(self, address: int) -> int:
         try:
@@ -106,8 +106,8 @@ class Keeping:
         callee: FrameView | None = None
         for frame in self._frames:
             if not frame.inlined and frame.sp <= address < frame.cfa:
-                found = [self.of(f) for f in (callee, frame) if f is not None]
-                return _AnyOf(tuple(keeper for keeper in found if keeper is not None))
+                keepers = [self.of(f) for f in (callee, frame) if f is not None]
+                return _AnyOf(tuple(keeper for keeper in keepers if keeper is not None))
             callee = callee if frame.inlined else frame
         return None
 
