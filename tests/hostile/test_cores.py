@@ -30,10 +30,16 @@ class Core:
         every = [self._phoff + _ENTRY * i for i in range(self._phnum)]
         return [at for at in every if struct.unpack_from("<I", self.data, at)[0] == _LOAD]
 
-    def ask_everything(self) -> None:
+    def doubts(self) -> tuple[str, ...]:
+        return open_core(str(self._written()), str(self._stood.binary)).doubts
+
+    def _written(self) -> Path:
         path = self._folder / "core"
         path.write_bytes(self.data)
-        stood = self._stood
+        return path
+
+    def ask_everything(self) -> None:
+        path, stood = self._written(), self._stood
         for question in OF_PROCESS.values():
 
             def ask(question: object = question) -> None:
@@ -70,6 +76,22 @@ def test_segments_that_lie_over_each_other(core: Core) -> None:
     for at in rest[::2]:
         core.data[at + 16 : at + 24] = core.data[first + 16 : first + 24]
     core.ask_everything()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (0, "is of a kind that no core has (0x0)"),
+        (4, "2 segments of notes"),
+        (0x6474E551, "is of a kind that no core has (0x6474e551)"),
+    ],
+)
+def test_memory_that_is_said_to_be_none(core: Core, kind: int, said: str) -> None:
+    """Of which the file has no bytes, that would be nobody's."""
+    assert core.doubts() == ()
+    empty = next(at for at in core.loads() if not struct.unpack_from("<Q", core.data, at + 32)[0])
+    struct.pack_into("<I", core.data, empty, kind)
+    assert any(said in doubt for doubt in core.doubts()), core.doubts()
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.95])

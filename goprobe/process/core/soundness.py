@@ -2,7 +2,8 @@
 
 The kernel (fs/binfmt_elf.c, elf_core_dump), GDB's gcore and Delve write the segments in the order
 of their addresses, one behind the other into the file, each whole, as far as it goes into the core
-at all; of a file that is mapped the kernel keeps its first page alone where it is an ELF file.
+at all; of a file that is mapped the kernel keeps its first page alone where it is an ELF file. One
+segment is that of the notes; of this machine's processes there is no other kind.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from goprobe.elfheaders import PF_W, PT_LOAD, Segment
+from goprobe.elfheaders import PF_W, PT_LOAD, PT_NOTE, Segment
 from goprobe.process.core.elf import ElfImage
 from goprobe.process.core.notes import AT_ENTRY, AT_PHDR, MappedFile, Notes
 from goprobe.process.proc.procfs import PAGE_SIZE
@@ -23,7 +24,8 @@ _TOLD = 4
 
 def doubts_of(core: ElfImage, loads: Sequence[Segment], notes: Notes) -> list[str]:
     """Each as a sentence that follows the file's name and a colon."""
-    doubts = [*_of_notes(notes), *_of_segments(core, loads), *_of_files(notes.files, loads)]
+    doubts = [*_of_kinds(core), *_of_notes(notes), *_of_segments(core, loads)]
+    doubts += _of_files(notes.files, loads)
     doubts += _of_no_use(core)
     more = len(doubts) - _TOLD
     return doubts[:_TOLD] + ([f"and {more} more of that kind"] if more > 0 else [])
@@ -43,6 +45,15 @@ def doubts_of_image(
                 at = load.address + load.size
         if at < high:
             yield f"the variables of {path} at {max(at, low):#x} are not in it"
+
+
+def _of_kinds(core: ElfImage) -> Iterator[str]:
+    for number, p in enumerate(core.programs):
+        if p.type not in (PT_LOAD, PT_NOTE):
+            yield f"its segment {number} is of a kind that no core has ({p.type:#x})"
+    count = sum(p.type == PT_NOTE for p in core.programs)
+    if count > 1:
+        yield f"it has {count} segments of notes, and every core has one"
 
 
 def _of_notes(notes: Notes) -> Iterator[str]:
