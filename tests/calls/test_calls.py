@@ -185,6 +185,30 @@ def test_however_goprobe_ends_the_process_goes_on(number: signal.Signals) -> Non
         program.read_until("round")
 
 
+def test_when_the_tracer_itself_is_killed_its_breakpoints_are_taken_out() -> None:
+    """Those of functions that nobody calls just then: the others are run into."""
+    binary = build(_PROGRAM)
+    with (
+        running(binary, "serve") as program,
+        subprocess.Popen(
+            [*_GOPROBE, "calls", "--count", str(program.pid), "main.leaves", "main.mixed"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as watch,
+    ):
+        status, tracer = Path(f"/proc/{program.pid}/status"), 0
+        deadline = time.monotonic() + 30
+        while (not tracer or _is_as_built(program, binary)) and time.monotonic() < deadline:
+            tracer = int(status.read_text().partition("TracerPid:")[2].split()[0])
+            time.sleep(0.05)
+        os.kill(tracer, signal.SIGKILL)
+        _, said = watch.communicate(timeout=30)
+        assert watch.returncode == 3 and "was ended by somebody" in said
+        assert _is_free(program) and _is_as_built(program, binary)
+        program.read_until("round")
+
+
 def test_ctrl_c_tells_what_was_seen() -> None:
     binary = build(_PROGRAM)
     with (

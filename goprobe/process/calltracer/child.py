@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, TargetGoneError
 from goprobe.model.codec import packed, unpacker
@@ -52,6 +53,8 @@ class Watch:
     """A process whose calls are traced. `records` gives them as they come; `stop` ends it."""
 
     def __init__(self, pid: int, plan: WatchPlan, values: Values, after: After) -> None:
+        self._pid = pid
+        self._code = _code_at(pid, plan) if after is After.GO else {}
         tells_in, tells_out = os.pipe()
         asks_in, asks_out = os.pipe()
         with signals_deferred():
@@ -105,7 +108,22 @@ class Watch:
             if batch and isinstance(batch[-1], Over):
                 return
             del pending[:at]
+        self._restore()
         raise CannotWorkError("the process that traces for goprobe was ended by somebody")
+
+    def _restore(self) -> None:
+        """Somebody has killed the tracer, and the process runs with its breakpoints in it: those
+        that nobody has come to yet can be taken out."""
+        with suppress(OSError), open(f"/proc/{self._pid}/mem", "r+b", buffering=0) as memory:
+            for address, code in self._code.items():
+                os.pwrite(memory.fileno(), code, address)
+
+
+def _code_at(pid: int, plan: WatchPlan) -> dict[int, bytes]:
+    """What is there before any breakpoint."""
+    with suppress(OSError), open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        return {at: os.pread(memory.fileno(), BREAKPOINT_SIZE, at) for at in plan.addresses()}
+    return {}
 
 
 def _await(child: int) -> None:

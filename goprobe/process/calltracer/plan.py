@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Protocol
 
@@ -73,6 +73,15 @@ class WatchPlan(msgspec.Struct, frozen=True):
     landmarks: Landmarks
     rooms: tuple[Room, ...] = ()
     counts: bool = False
+
+    def addresses(self) -> Iterator[int]:
+        """Where breakpoints may be put."""
+        for function in self.functions:
+            yield function.entry
+            yield from function.returns
+            yield from (address for address, _ in function.jumps)
+        marks = self.landmarks
+        yield from filter(None, (marks.gopanic, marks.goexit, marks.goexit1))
 
 
 class Hit(Protocol):
