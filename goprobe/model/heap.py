@@ -103,6 +103,10 @@ class TypeCount(msgspec.Struct, frozen=True, omit_defaults=True):
     inner: int = 0
 
 
+UNREACHED = "nothing leads to it any more"
+"""The reason of those that are garbage."""
+
+
 class Untyped(msgspec.Struct, frozen=True):
     """Objects of one size whose type nothing in the process tells, and why."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.model.address import Address
-from goprobe.model.heap import GraphSummary, RootCount, TypeCount, Untyped
+from goprobe.model.heap import UNREACHED, GraphSummary, RootCount, TypeCount, Untyped
 
 _MOST_ROOTS = 200
 
@@ -98,7 +98,7 @@ def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     _, firsts, alike = np.unique(keys, axis=0, return_index=True, return_counts=True)
     counts: Counter[tuple[int, bool, str]] = Counter()
     for row, count in zip(firsts.tolist(), alike.tolist(), strict=True):
-        reason = "nothing leads to it any more"
+        reason = UNREACHED
         if source[row] >= 0:
             reason = _why_untyped(graph, int(source[row]))
         counts[int(size[row]), bool(noscan[row]), reason] += count

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.heap import (
+    UNREACHED,
     DanglingEdge,
     Growth,
     HeapDiff,
@@ -119,6 +120,20 @@ def _bar(page: Page, amount: int, whole: int) -> Text:
 
 
 def _untyped(page: Page, untyped: Sequence[Untyped], most: int) -> None:
+    kept = [u for u in untyped if u.reason != UNREACHED]
+    garbage = [u for u in untyped if u.reason == UNREACHED]
+    if kept:
+        _kept_untyped(page, kept, most)
+    if garbage:
+        page.blank()
+        objects = words.counted(sum(u.objects for u in garbage), "object")
+        size = words.size(sum(u.bytes for u in garbage))
+        page.paragraph(
+            (f"{objects} without a type, {size}: garbage that is not collected yet", "dim")
+        )
+
+
+def _kept_untyped(page: Page, untyped: Sequence[Untyped], most: int) -> None:
     shown = sorted(untyped, key=lambda u: -u.bytes)[:most]
     objects = sum(u.objects for u in untyped)
     page.heading(f"No type found for {words.counted(objects, 'object')}")
