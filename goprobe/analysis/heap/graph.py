@@ -17,6 +17,7 @@ from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.compiled import first_time
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
 from goprobe.runtime.heap.edges import follow
+from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
@@ -84,8 +85,12 @@ class HeapGraph:
 
     def node_at(self, address: int) -> int:
         """The object that an address points into; negative (objects.py's reasons) for none."""
-        nodes, _ = self._heap.resolver.resolve(np.array([address], np.uint64))
+        nodes, _ = self.resolve(np.array([address], np.uint64))
         return int(nodes[0])
+
+    def resolve(self, addresses: Words) -> tuple[Ids, Ints]:
+        """The same of many, and how far into its object each points."""
+        return self._heap.resolver.resolve(addresses)
 
     def address(self, node: int) -> int:
         """Where an object's value begins: behind its type header, where it has one."""

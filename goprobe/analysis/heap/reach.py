@@ -34,14 +34,19 @@ class Reach(msgspec.Struct, frozen=True):
 def reach(first: Ints, target: Ids, start: Ids) -> Reach:
     """Breadth first from the nodes of `start`."""
     via = np.full(len(first) - 1, UNREACHED, np.int64)
-    via[start] = START
-    frontier = np.unique(start).astype(np.int64)
+    onward(first, target, via, start)
+    return Reach(via)
+
+
+def onward(first: Ints, target: Ids, via: Ints, start: Ids) -> None:
+    """The same, but for what `via` says was reached before: it is not gone through again."""
+    frontier = np.unique(start[via[start] == UNREACHED]).astype(np.int64)
+    via[frontier] = START
     while len(frontier):
         if len(frontier) <= _NARROW:
             frontier = _narrow(first, target, via, frontier)
         else:
             frontier = _level(first, target, via, frontier)
-    return Reach(via)
 
 
 def _level(first: Ints, target: Ids, via: Ints, frontier: Ints) -> Ints:

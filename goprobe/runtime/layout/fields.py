@@ -51,7 +51,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "_defer": "heap fn link _panic?",
         "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC",
         "p": "id status m mcache",
-        "sudog": "g next elem? c? waitlink",
+        "sudog": "g next prev elem? c? waitlink",
         # chan.go, map.go, internal/runtime/maps
         "hchan": "qcount dataqsiz buf elemsize elemtype recvq.first recvq.last sendq.first "
         "sendq.last",

@@ -35,7 +35,7 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
                 words = np.frombuffer(world.memory.read(start, count * _WORD), np.uint64)
                 raw = np.frombuffer(world.memory.read(mask, -(-count // 8)), np.uint8)
             except UnreadableError as error:
-                roots.notes.append(f"the {section} section of the program: {error.why}")
+                roots.lose(f"the {section} section of the program: {error.why}")
                 continue
             pointers = np.unpackbits(raw, bitorder="little")[:count] != 0
             links.add(start, words, pointers)

@@ -57,13 +57,22 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Roots(msgspec.Struct):
-    """`values[i]` was found at `addresses[i]` (0: in a register), and belongs to `groups[i]`."""
+    """`values[i]` was found at `addresses[i]` (0: in a register), and belongs to `groups[i]`.
+
+    `notes` say what is not sure of them, `lost` those of the notes by which some may be missing:
+    what only these keep is told as garbage.
+    """
 
     groups: list[RootGroup] = msgspec.field(default_factory=list)
     values: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     addresses: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     owners: array[int] = msgspec.field(default_factory=lambda: array("q"))
     notes: list[str] = msgspec.field(default_factory=list)
+    lost: list[str] = msgspec.field(default_factory=list)
+
+    def lose(self, why: str) -> None:
+        self.notes.append(why)
+        self.lost.append(why)
 
     def group(self, group: RootGroup) -> int:
         self.groups.append(group)
@@ -94,4 +103,5 @@ def join(parts: Iterable[Roots]) -> Roots:
             owners, np.frombuffer(part.addresses, np.uint64), np.frombuffer(part.values, np.uint64)
         )
         whole.notes += part.notes
+        whole.lost += part.lost
     return whole

@@ -30,5 +30,6 @@ def every_root(world: World, low: int, high: int, noted: Roots) -> Roots:
         goroutines = world.goroutines.all
         on_stacks = StackRoots(world, stacks, low, high).of(iter(goroutines))
     except UnreadableError as error:
-        on_stacks = Roots(notes=[f"the goroutines cannot be read: {error.why}"])
+        on_stacks = Roots()
+        on_stacks.lose(f"the goroutines cannot be read: {error.why}")
     return join((in_globals, on_stacks, noted))

@@ -39,9 +39,9 @@ def special_roots(world: World, spans: SpanTable) -> Roots:
             fields = Fields(pages, world.layout, struct, specials.at[chosen])
             _add(world, roots, what, fields, words, specials.about[chosen])
     if specials.broken:
-        roots.notes.append(f"finalizers and cleanups may be missing: {specials.broken}")
+        roots.lose(f"finalizers and cleanups may be missing: {specials.broken}")
     if specials.stray:
-        roots.notes.append(
+        roots.lose(
             f"{specials.stray} finalizers or cleanups are of objects that cannot be there"
         )
     return roots
@@ -143,7 +143,7 @@ def _first_block(world: World, roots: Roots, queue: str, head: int, what: str) -
         why = f"runtime.{queue} was not found in this stripped program"
     except UnreadableError as error:
         why = str(error)
-    roots.notes.append(
+    roots.lose(
         f"{what} that wait to run are not known, and what only they keep is told as unreachable: "
         f"{why}"
     )
@@ -155,7 +155,7 @@ def _blocks(world: World, roots: Roots, first: int, struct: str, link: str) -> I
     for block in lists.follow(world.layout.struct(struct), first, link):
         yield block.address
     if lists.broken:
-        roots.notes.append(f"finalizers and cleanups that wait may be missing: {lists.broken}")
+        roots.lose(f"finalizers and cleanups that wait may be missing: {lists.broken}")
 
 
 def _queued(
@@ -182,5 +182,5 @@ def _queued(
                 value = u64(world.memory, address)
                 if value:
                     roots.add(owner, address, value)
-    except UnreadableError:
-        return
+    except UnreadableError as error:
+        roots.lose(f"finalizers and cleanups that wait may be missing: {error.why}")

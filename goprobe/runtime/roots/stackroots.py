@@ -248,7 +248,7 @@ class _Stack:
         raw = read_available(self._world.memory, self._base, min(size, _STACK_LIMIT))
         self._words = memoryview(raw)[: len(raw) & -WORD].cast("Q")
         if len(self._words) * WORD < size:
-            self._roots.notes.append(
+            self._roots.lose(
                 f"the stack of goroutine {self._g.id} cannot be read whole: what only the rest of "
                 "it keeps counts as garbage"
             )
@@ -315,9 +315,14 @@ class _Stack:
     def _registers(self) -> None:
         thread = next((t for t in self._world.goroutines.threads if t.address == self._g.m), None)
         registers = self._world.threads.get(thread.tid) if thread else None
-        if registers is not None:
-            for name in GENERAL:
-                self._perhaps(0, registers.value(name), f"register {name}")
+        if registers is None:
+            self._roots.lose(
+                f"goroutine {self._g.id} runs, and the registers of its thread are not known: what "
+                "only they keep counts as garbage"
+            )
+            return
+        for name in GENERAL:
+            self._perhaps(0, registers.value(name), f"register {name}")
 
     def _perhaps(self, address: int, value: int, function: str) -> None:
         if self._g.low <= value < self._g.high:
@@ -340,13 +345,16 @@ class _Stack:
             panicking = u64(memory, self._g.address + layout.offset("g", "_panic"))
             if panicking:
                 self._queue.append(panicking)
-        except UnreadableError:
+        except UnreadableError as error:
+            self._roots.lose(
+                f"deferred calls of goroutine {self._g.id} may be missing: {error.why}"
+            )
             return
         lists = Lists(memory)
         for record in lists.follow(layout.struct("_defer"), at, "link"):
             self._deferred(record.address, record["fn"])
         if lists.broken:
-            self._roots.notes.append(
+            self._roots.lose(
                 f"deferred calls of goroutine {self._g.id} may be missing: {lists.broken}"
             )
 

@@ -7,17 +7,16 @@ Source: src/runtime/runtime2.go (sudog), chan.go (hchan, chansend), select.go, G
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.waiting import Sudog, waiting_lists
 from goprobe.runtime.layout.layout import Layout
-from goprobe.runtime.layout.record import Record, read_records
+from goprobe.runtime.layout.record import read_records
 
-_WORD = 8
-_ROUNDS = 1 << 12  # sudogs of one goroutine: cases of a select
 _SIZE_LIMIT = 1 << 16  # hchan.elemsize is a uint16
 
 
@@ -33,39 +32,25 @@ def sent_values(
     memory: Memory, layout: Layout, goroutines: Iterable[Goroutine]
 ) -> dict[int, tuple[Sent, ...]]:
     """Of each goroutine, by the address of its g, the values that channels know on its stack."""
-    if not layout.has("sudog", "elem") or not layout.has("sudog", "c"):
-        return {}
-    waiting = [g for g in goroutines if g.status == "waiting"]
-    at = layout.offset("g", "waiting")
-    first = memory.read_many([(g.address + at, _WORD) for g in waiting])
-    owner = {int.from_bytes(raw, "little"): g for g, raw in zip(waiting, first, strict=True) if raw}
-    owner.pop(0, None)
-    blocked: list[tuple[Goroutine, Record]] = []
-    for _ in range(_ROUNDS):
-        if not owner:
-            break
-        following: dict[int, Goroutine] = {}
-        for record in read_records(memory, layout.struct("sudog"), list(owner)):
-            g = owner[record.address]
-            if record["g"] == g.address:
-                blocked.append((g, record))
-                following[record["waitlink"]] = g
-        following.pop(0, None)
-        owner = following
-    return _typed(memory, layout, blocked)
+    by_g = {g.address: g for g in goroutines}
+    blocked = waiting_lists(memory, layout, by_g.values())
+    return _typed(memory, layout, by_g, blocked)
 
 
 def _typed(
-    memory: Memory, layout: Layout, blocked: Sequence[tuple[Goroutine, Record]]
+    memory: Memory,
+    layout: Layout,
+    by_g: Mapping[int, Goroutine],
+    blocked: Mapping[int, tuple[Sudog, ...]],
 ) -> dict[int, tuple[Sent, ...]]:
-    places = {_pointer(record, "c") for _, record in blocked}
+    places = {sudog.channel for sudogs in blocked.values() for sudog in sudogs}
     channels = {
         record.address: record
         for record in read_records(memory, layout.struct("hchan"), sorted(places - {0}))
     }
     values: dict[int, tuple[Sent, ...]] = {}
-    for g, record in blocked:
-        channel, low = channels.get(_pointer(record, "c")), _pointer(record, "elem")
+    for sudog in (sudog for sudogs in blocked.values() for sudog in sudogs):
+        g, channel, low = by_g[sudog.g], channels.get(sudog.channel), sudog.elem
         if channel is None or not g.low <= low < g.high:
             continue
         high = low + min(channel["elemsize"], _SIZE_LIMIT)
@@ -73,9 +58,3 @@ def _typed(
             sent = Sent(low, high, channel["elemtype"])
             values[g.address] = (*values.get(g.address, ()), sent)
     return values
-
-
-def _pointer(record: Record, field: str) -> int:
-    """Since Go 1.26 these are two words, a pointer and a number: one of them is the address
-    (maybeTraceablePtr), so that the detector of leaks may hide it from the collector."""
-    return record[field] or (record.word(field, 1) if record.layout.fields[field].size > 8 else 0)

@@ -1,0 +1,167 @@
+"""Goroutines that can never run again: nothing that may run leads to what they wait on.
+
+As the collector's own detector of leaks defines it (findGoroutineLeaks, src/runtime/mgc.go, Go 1.26
+and 1.27): all is marked that globals, finalizers and the stacks of goroutines lead to which may
+run; a blocked goroutine that waits on something marked may run, too, and so what its stack leads
+to is marked; until no more are found. Here a blocked goroutine is a node of the graph behind what
+it waits on, so that one search finds all of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.reach import START, UNREACHED, onward, reach
+from goprobe.analysis.heap.stackedges import StackEdges
+from goprobe.analysis.heap.waits import Candidate, Waits, blocked, reason_of
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+
+_MAIN = 1
+_NO_CASES = "select (no cases)"
+
+Doubt = Callable[[Sequence[Candidate]], Mapping[int, str]]
+"""Of some lost goroutines, by their ids, why they may be reached by what is not looked at."""
+
+
+class Leaks(msgspec.Struct, frozen=True, kw_only=True):
+    """`lost` can never run again; of `unsure` that cannot be told, by their ids with the reason.
+    `live` says of each object whether what may run leads to it. `blocked` were looked at."""
+
+    blocked: int
+    lost: tuple[Candidate, ...]
+    unsure: Mapping[int, str]
+    live: NDArray[np.bool_]
+    stacks: StackEdges
+    rows: Mapping[int, int]
+    """Where each of them is in `stacks`, by its id."""
+
+
+def find_leaks(
+    graph: HeapGraph, on_group: Callable[[Goroutine], bool], doubt: Doubt = lambda lost: {}
+) -> Leaks:
+    """Which goroutines are lost. `on_group` says of one that waits for a semaphore whether that is
+    a sync.WaitGroup's."""
+    goroutines = blocked(graph, on_group)
+    stacks = StackEdges(graph.nodes, goroutines)
+    waits = Waits(graph, goroutines, stacks)
+    candidates = waits.candidates()
+    unsure = {c.g.id: c.unsure for c in candidates if c.unsure}
+    web = _Web(graph, candidates, waits.hidden(), stacks)
+    while True:
+        marked = web.search(unsure)
+        lost = [c for i, c in enumerate(candidates) if not marked[web.n + i]]
+        more = doubt(lost) if lost else {}
+        if not more:
+            break
+        unsure |= more
+    if why := _why_nothing_is_sure(graph):
+        unsure |= {c.g.id: why for c in lost if _told(c)}
+        lost = []
+    return Leaks(
+        blocked=len(candidates),
+        lost=tuple(c for c in lost if _told(c)),
+        unsure=unsure,
+        live=marked[: web.n],
+        stacks=stacks,
+        rows={g.id: i for i, g in enumerate(goroutines)},
+    )
+
+
+def _told(candidate: Candidate) -> bool:
+    """The main goroutine in `select {}` is how programs wait for ever: what only it leads to is
+    lost, it itself is not told (findGoroutineLeaks, Go 1.27)."""
+    return not (candidate.g.id == _MAIN and candidate.reason == _NO_CASES)
+
+
+def _why_nothing_is_sure(graph: HeapGraph) -> str:
+    if lost := graph.roots.lost:
+        return f"not all that keeps objects alive is known: {lost[0]}"
+    if not graph.world.goroutines.wait_reasons:
+        return "what goroutines wait for was not found in this program"
+    return ""
+
+
+class _Web:
+    """The heap's graph with blocked goroutines in it: node n + i is the i-th candidate. What it
+    waits on leads to it, and it to what its stack leads to."""
+
+    def __init__(
+        self,
+        graph: HeapGraph,
+        candidates: Sequence[Candidate],
+        hidden: tuple[Ids, Ids],
+        stacks: StackEdges,
+    ) -> None:
+        nodes = graph.nodes
+        self.n = len(nodes.objects)
+        self._candidates, self._stacks = candidates, stacks
+        pairs = [
+            (w.node, self.n + i)
+            for i, c in enumerate(candidates)
+            for w in c.waits
+            if w.node >= 0
+        ]
+        source = np.array([node for node, _ in pairs], np.int64)
+        waiting = np.array([number for _, number in pairs], np.int32)
+        order = np.argsort(source, kind="stable")
+        source, waiting = source[order], waiting[order]
+        target = nodes.target[: nodes.heap_edges].copy()
+        _hide(nodes.first, nodes.offset, target, hidden)
+        inner = nodes.first[: self.n + 1]
+        heap = np.insert(target, inner[source + 1], waiting)
+        more = np.zeros(self.n + 1, np.int64)
+        np.cumsum(np.bincount(source, minlength=self.n), out=more[1:])
+        behind = len(heap) + stacks.first[1:]
+        self.first: Ints = np.concatenate((inner + more, behind))
+        self.target: Ids = np.concatenate((heap, stacks.targets)).astype(np.int32)
+
+    def search(self, unsure: Mapping[int, str]) -> NDArray[np.bool_]:
+        """What may run leads to: objects, and goroutines behind them."""
+        awake = [
+            self.n + i
+            for i, c in enumerate(self._candidates)
+            if c.awake or c.g.id in unsure
+        ]
+        start = np.concatenate((self._stacks.others, np.array(awake, np.int32)))
+        return reach(self.first, self.target, start.astype(np.int32)).mask
+
+
+def _hide(first: Ints, offset: NDArray[np.uint32], target: Ids, hidden: tuple[Ids, Ids]) -> None:
+    """Have pointers lead to their own objects: they lead no further."""
+    for node, word in zip(*(column.tolist() for column in hidden), strict=True):
+        edges = range(int(first[node]), int(first[node + 1]))
+        for edge in edges:
+            if offset[edge] == word:
+                target[edge] = node
+
+
+class Kept:
+    """What lost goroutines keep from being collected: what their stacks lead to, and nothing else
+    that may run."""
+
+    def __init__(self, graph: HeapGraph, leaks: Leaks) -> None:
+        self._nodes, self._leaks = graph.nodes, leaks
+        self._sizes = graph.objects.size
+
+    def by(self, ids: Sequence[int]) -> NDArray[np.bool_]:
+        """Of each object, whether these goroutines keep it."""
+        nodes, leaks = self._nodes, self._leaks
+        via = np.full(len(nodes), UNREACHED, np.int64)
+        via[: len(leaks.live)][leaks.live] = START
+        starts = [leaks.stacks.own(leaks.rows[number]) for number in ids]
+        start = np.concatenate([np.zeros(0, np.int32), *starts])
+        onward(nodes.first, nodes.target, via, start)
+        return np.asarray(via[: len(leaks.live)] != UNREACHED, bool) & ~leaks.live
+
+    def bytes(self, kept: NDArray[np.bool_]) -> int:
+        return int(self._sizes[kept].sum())
+
+
+__all__ = ["Candidate", "Kept", "Leaks", "find_leaks", "reason_of"]

@@ -1,0 +1,288 @@
+"""What blocked goroutines wait on, and whether each is in its queue still.
+
+The rules are those of the collector's own detector of leaks (src/runtime/mgc.go, isMaybeRunnable,
+and mgcmark.go, internalBlocked, Go 1.26 and 1.27): who waits for the network, a timer, the
+collector or another thread may go on, and so may who waits for what is no object of the heap. The
+detector runs while the world stands at safe points; goprobe stops it anywhere, so that one who has
+been taken out of its queue, and is about to be woken, has to be told from one who waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+import numpy as np
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.stackedges import StackEdges
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.waiting import PARKED, Sudog, sudogs_at, waiting_lists
+from goprobe.runtime.heap.objects import MANUAL_SPAN, NOT_HEAP, Ids
+from goprobe.runtime.layout.record import Record, read_records
+
+NEVER = frozenset(
+    {"chan receive (nil chan)", "chan send (nil chan)", "select (no cases)"}
+)  # fmt: skip
+CHANNELS = frozenset({"chan receive", "chan send", "select"})
+COND = "sync.Cond.Wait"
+GROUP = "sync.WaitGroup.Wait"
+SYNC = frozenset({COND, "sync.Mutex.Lock", "sync.RWMutex.RLock", "sync.RWMutex.Lock", GROUP})
+SEMAPHORE = "semacquire"
+"""What a wait for a sync.WaitGroup is called up to Go 1.23, and others too."""
+
+_OUTSIDE = -1
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """What a goroutine waits on: `address` is a channel's, a semaphore's, or that of a condition's
+    list (0 where that is not noted); `node` the object that has to be reached for it."""
+
+    sudog: Sudog
+    address: int
+    node: int
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A goroutine that may be lost. `awake` says why it can run whatever leads to what it waits on,
+    `unsure` why that cannot be told; "" else."""
+
+    g: Goroutine
+    reason: str
+    waits: tuple[Wait, ...] = ()
+    awake: str = ""
+    unsure: str = ""
+
+
+def reason_of(graph: HeapGraph, g: Goroutine) -> str:
+    reasons = graph.world.goroutines.wait_reasons
+    return reasons[g.wait_reason] if g.wait_reason < len(reasons) else ""
+
+
+def blocked(graph: HeapGraph, on_group: Callable[[Goroutine], bool]) -> tuple[Goroutine, ...]:
+    """Those that only other goroutines can wake. `on_group` says of one in a semaphore whether it
+    waits for a sync.WaitGroup."""
+    named = GROUP in graph.world.goroutines.wait_reasons
+
+    def only_by_others(g: Goroutine) -> bool:
+        reason = reason_of(graph, g)
+        if reason == SEMAPHORE:
+            return not named and on_group(g)
+        return reason in NEVER or reason in CHANNELS or reason in SYNC
+
+    return tuple(
+        g for g in graph.world.goroutines.known if g.status in PARKED and only_by_others(g)
+    )
+
+
+class Waits:
+    """What each of some blocked goroutines waits on."""
+
+    def __init__(
+        self, graph: HeapGraph, goroutines: Sequence[Goroutine], stacks: StackEdges
+    ) -> None:
+        self._graph, self._goroutines, self._stacks = graph, goroutines, stacks
+        world = graph.world
+        self._memory, self._layout = world.memory, world.layout
+        self._lists = waiting_lists(self._memory, self._layout, goroutines)
+        # Since Go 1.26 a semaphore's and a condition's sudog hangs at g.waiting, too.
+        self._noted = self._layout.struct("sudog").fields["elem"].size > 8
+        self._reasons = {g.address: reason_of(graph, g) for g in goroutines}
+        self._hanging = {} if self._noted else self._on_stacks()
+        self._known = {
+            sudog.address: sudog
+            for sudogs in (*self._lists.values(), *self._hanging.values())
+            for sudog in sudogs
+        }
+        self._nodes = self._resolved(self._addresses())
+        self._channels = self._read_channels()
+        self._sources = self._referrers()
+        self._heads = self._list_heads()
+
+    def candidates(self) -> list[Candidate]:
+        return [self._candidate(g, self._reasons[g.address]) for g in self._goroutines]
+
+    def hidden(self) -> tuple[Ids, Ids]:
+        """The pointers by which sudogs lead to what is waited on, as objects and words in them:
+        that someone waits for it keeps nobody alive who could end the wait."""
+        sudog = self._layout.struct("sudog")
+        words = {name: sudog.offset(name) // 8 for name in ("c", "elem")}
+        pairs = [
+            (self._node(s.address), words["c" if reason in CHANNELS else "elem"])
+            for g, reason in self._reasons.items()
+            for s in self._of(g, reason)
+        ]
+        pairs = [(node, word) for node, word in pairs if node >= 0]
+        columns = np.array(pairs, np.int32).reshape(-1, 2)
+        return columns[:, 0], columns[:, 1]
+
+    def _of(self, g: int, reason: str) -> tuple[Sudog, ...]:
+        if reason in CHANNELS or self._noted:
+            return self._lists.get(g, ())
+        return self._hanging.get(g, ())
+
+    # What is read
+
+    def _on_stacks(self) -> dict[int, tuple[Sudog, ...]]:
+        """Up to Go 1.25 nothing but its own frames leads from one who waits for a semaphore or a
+        condition to its sudog (semacquire1, notifyListWait: sema.go)."""
+        wanted = [
+            i
+            for i, g in enumerate(self._goroutines)
+            if self._reasons[g.address] not in CHANNELS | NEVER
+        ]
+        stacks, objects = self._stacks, self._graph.objects
+        mine = np.isin(stacks.owners(), np.array(wanted, np.int64))
+        into = self._graph.nodes.into[stacks.edges[mine]]
+        nodes = np.unique(stacks.targets[mine][into == 0])
+        least = self._layout.struct("sudog").size
+        sizes = objects.size[nodes]
+        nodes = nodes[(sizes >= least) & (sizes < 2 * least)]
+        waiting = {self._goroutines[i].address for i in wanted}
+        found: dict[int, list[Sudog]] = {}
+        sudogs = sudogs_at(self._memory, self._layout, objects.base[nodes].tolist())
+        for sudog in sudogs.values():
+            if sudog.g in waiting:
+                found.setdefault(sudog.g, []).append(sudog)
+        return {g: tuple(sudogs) for g, sudogs in found.items()}
+
+    def _addresses(self) -> Iterable[int]:
+        for sudog in self._known.values():
+            yield from (sudog.address, sudog.elem, sudog.channel)
+
+    def _resolved(self, addresses: Iterable[int]) -> dict[int, int]:
+        places = sorted(set(addresses) - {0})
+        nodes, _ = self._graph.resolve(np.array(places, np.uint64))
+        return dict(zip(places, nodes.tolist(), strict=True))
+
+    def _node(self, address: int) -> int:
+        return self._nodes.get(address, NOT_HEAP)
+
+    def _read_channels(self) -> Mapping[int, Record]:
+        places = {sudog.channel for sudog in self._known.values()} - {0}
+        hchan = self._layout.struct("hchan")
+        return {r.address: r for r in read_records(self._memory, hchan, sorted(places))}
+
+    def _referrers(self) -> dict[int, set[int]]:
+        """What points at the sudogs of semaphores and conditions: objects, _OUTSIDE for roots that
+        lie on none of these stacks; the gs themselves left out."""
+        graph, nodes = self._graph, self._graph.nodes
+        ours = {
+            self._node(s.address)
+            for g, reason in self._reasons.items()
+            if reason not in CHANNELS | NEVER
+            for s in self._of(g, reason)
+        } - {NOT_HEAP}
+        wanted = np.zeros(len(nodes), np.bool_)
+        wanted[[node for node in ours if node >= 0]] = True
+        edges = np.flatnonzero(wanted[nodes.target[: nodes.heap_edges]])
+        source = np.searchsorted(nodes.first, edges, "right") - 1
+        every = graph.world.goroutines.known
+        gs, _ = graph.resolve(np.array([g.address for g in every], np.uint64))
+        kept = ~np.isin(source, gs)
+        found: dict[int, set[int]] = {}
+        pairs = zip(nodes.target[edges[kept]].tolist(), source[kept].tolist(), strict=True)
+        for node, by in pairs:
+            found.setdefault(node, set()).add(by)
+        for node in self._stacks.others[wanted[self._stacks.others]].tolist():
+            found.setdefault(node, set()).add(_OUTSIDE)
+        return found
+
+    def _list_heads(self) -> dict[int, Sudog]:
+        """Of each sudog in a condition's list the first one of that list."""
+        conds = {
+            s.address: s
+            for g, reason in self._reasons.items()
+            if reason == COND
+            for s in self._of(g, reason)
+        }
+        followed = {s.next for s in conds.values()}
+        heads: dict[int, Sudog] = {}
+        for head in (s for s in conds.values() if s.address not in followed):
+            at: Sudog | None = head
+            while at is not None and at.address not in heads:
+                heads[at.address] = head
+                at = conds.get(at.next)
+        return heads
+
+    # What it means
+
+    def _candidate(self, g: Goroutine, reason: str) -> Candidate:
+        if reason in NEVER:
+            return Candidate(g=g, reason=reason)
+        if reason in CHANNELS:
+            return self._on_channels(g, reason)
+        return self._on_semaphore(g, GROUP if reason == SEMAPHORE else reason)
+
+    def _on_channels(self, g: Goroutine, reason: str) -> Candidate:
+        sudogs = self._lists.get(g.address)
+        if sudogs is None or (not sudogs and reason != "select"):
+            return Candidate(g=g, reason=reason, unsure="what it waits in cannot be read")
+        if sudogs and sudogs[-1].waitlink:
+            return Candidate(g=g, reason=reason, unsure="the list of what it waits in is corrupt")
+        waits = tuple(Wait(s, s.channel, self._node(s.channel)) for s in sudogs)
+        awake = unsure = ""
+        for wait in waits:
+            unsure = unsure or self._astray(wait.node, "channel")
+            if wait.node in (NOT_HEAP, MANUAL_SPAN):
+                awake = awake or "its channel is no object of the heap"
+            elif not self._queued(wait.sudog):
+                awake = awake or "it is being woken"
+        return Candidate(g=g, reason=reason, waits=waits, awake=awake, unsure=unsure)
+
+    def _queued(self, sudog: Sudog) -> bool:
+        """Whether it is in a queue of its channel: who wakes takes it out (waitq, chan.go)."""
+        if sudog.prev:
+            before = self._known.get(sudog.prev)
+            return before is not None and before.next == sudog.address
+        channel = self._channels.get(sudog.channel)
+        firsts = (channel["recvq.first"], channel["sendq.first"]) if channel else ()
+        return sudog.address in firsts
+
+    def _on_semaphore(self, g: Goroutine, reason: str) -> Candidate:
+        sudogs = self._of(g.address, self._reasons[g.address])
+        if self._noted and self._lists.get(g.address) == ():
+            return Candidate(g=g, reason=reason, awake="it is being woken")
+        if not sudogs or (len(sudogs) > 1 and not self._noted):
+            return Candidate(g=g, reason=reason, unsure="what it waits in cannot be found")
+        sudog = sudogs[0]
+        own = self._node(sudog.address)
+        if reason == COND:
+            return self._on_condition(g, sudog, own)
+        node = self._node(sudog.elem)
+        wait = (Wait(sudog, sudog.elem, node),)
+        awake = unsure = ""
+        if not sudog.elem or not self._sources.get(own):
+            awake = "it is being woken"
+        elif node in (NOT_HEAP, MANUAL_SPAN):
+            awake = "its semaphore is no object of the heap"
+        else:
+            unsure = self._astray(node, "semaphore")
+        return Candidate(g=g, reason=reason, waits=wait, awake=awake, unsure=unsure)
+
+    def _on_condition(self, g: Goroutine, sudog: Sudog, own: int) -> Candidate:
+        head = self._heads.get(sudog.address)
+        sources = self._sources.get(self._node(head.address), set()) if head else set()
+        if head is None:
+            return Candidate(g=g, reason=COND, unsure="the list that it waits in is corrupt")
+        if not self._noted:
+            # The list leads to the sudog, and only it does: who reaches that may wake it.
+            nodes = {self._node(s.address) for s in self._known.values()}
+            awake = "" if sources - nodes else "it is being woken"
+            return Candidate(g=g, reason=COND, waits=(Wait(sudog, 0, own),), awake=awake)
+        node = self._node(sudog.elem)
+        wait = (Wait(sudog, sudog.elem, node),)
+        unsure = awake = ""
+        if node in (NOT_HEAP, MANUAL_SPAN):
+            awake = "its condition is no object of the heap"
+        elif node not in sources:
+            awake = "it is being woken"
+        else:
+            unsure = self._astray(node, "condition")
+        return Candidate(g=g, reason=COND, waits=wait, awake=awake, unsure=unsure)
+
+    @staticmethod
+    def _astray(node: int, what: str) -> str:
+        lost = node < 0 and node not in (NOT_HEAP, MANUAL_SPAN)
+        return f"its {what} lies in memory that is free" if lost else ""
