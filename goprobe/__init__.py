@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from goprobe.analysis.trace.trace import TraceRequest, trace
     from goprobe.api.calls import Call, CalledWith, Told
     from goprobe.api.escape import assert_no_allocation, assert_promises, escape
+    from goprobe.api.leaks import assert_no_leaks
     from goprobe.api.process import Process, Snapshot, attach
     from goprobe.api.script.diff import Changed, Diff, Moved
     from goprobe.api.script.driver import FATAL, GOROUTINE, PANIC, STACK_MOVE
@@ -73,6 +74,7 @@ _HOMES = {
     "escape": "goprobe.api.escape",
     "assert_no_allocation": "goprobe.api.escape",
     "assert_promises": "goprobe.api.escape",
+    "assert_no_leaks": "goprobe.api.leaks",
     "PANIC": "goprobe.api.script.driver",
     "FATAL": "goprobe.api.script.driver",
     "Panic": "goprobe.api.script.panic",
@@ -187,6 +189,7 @@ __all__ = [
     "WhereReport",
     "__version__",
     "assert_no_allocation",
+    "assert_no_leaks",
     "assert_promises",
     "attach",
     "escape",

@@ -62,6 +62,12 @@ class Process:
         """Its goroutines, grouped by identical stack; with `stacks` each with its frames."""
         return goroutines(self.target, stacks=stacks)
 
+    def leaked(self) -> GoroutinesReport:
+        """Its goroutines that can never run again, and those of which that cannot be told."""
+        from goprobe.analysis.leaks.leaks import leaked
+
+        return leaked(self.target)
+
     def heap(
         self,
         *,

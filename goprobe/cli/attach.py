@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from goprobe.cli.options import Output, Process
 
 if TYPE_CHECKING:
     from goprobe.target.core import CoreTarget
     from goprobe.target.live import AnyTarget, Target
+
+R = TypeVar("R")
 
 
 def opened(process: Process) -> AnyTarget:
@@ -81,9 +83,14 @@ def _opened_core(process: Process) -> CoreTarget:
 
 
 def answer(
-    process: Process, output: Output, report_type: type, question: Callable[[AnyTarget], object]
+    process: Process,
+    output: Output,
+    report_type: type[R],
+    ask: Callable[[AnyTarget, Callable[[str], None]], R],
+    code: Callable[[R], int] = lambda report: 0,
 ) -> int:
-    """Opens the process, asks, writes the report, which is a `report_type`. The exit code is 0."""
+    """Opens the process, asks (what takes long tells of its progress), writes the report, which is
+    a `report_type`. Returns the exit code, which is the report's `code`."""
     from goprobe.cli.output import destination
     from goprobe.cli.progress import Progress
 
@@ -91,10 +98,10 @@ def answer(
     with Progress() as progress:
         progress(f"reading {process.process}")
         target = opened(process)
-        report = question(target)
+        report = ask(target, progress)
     place.deliver(report)
     tell_of_stop(process, report)
-    return ended(target)
+    return ended(target, code(report))
 
 
 def tell_of_stop(process: Process, report: object) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 from goprobe.cli.declare import Option
 from goprobe.cli.options import Output, Process
 
+_FINDINGS = 1
+
 
 class Goroutines:
     name = "goroutines"
@@ -20,6 +22,14 @@ class Goroutines:
         every: Annotated[
             bool, Option("--all", help="Show each goroutine by itself, not in groups.")
         ] = False,
+        leaked: Annotated[
+            bool,
+            Option(
+                "--leaked",
+                help="Show those that can never run again, for nothing that can run leads to what "
+                "they wait on, and what they keep; the exit code is 1 where there are any.",
+            ),
+        ] = False,
         output: Output,
     ) -> int:
         """List the goroutines of a running Go process, those with the same stack together.
@@ -29,13 +39,35 @@ class Goroutines:
         from goprobe.process.ptrace.priority import import_numpy
 
         import_numpy()
-        from goprobe.analysis.goroutines.goroutines import goroutines
         from goprobe.cli.attach import answer
         from goprobe.model.attached import GoroutinesReport
+
+        if leaked:
+            return self._leaked(process, output, stacks=stacks)
+        from goprobe.analysis.goroutines.goroutines import goroutines
 
         return answer(
             process,
             output,
             GoroutinesReport,
-            lambda target: goroutines(target, stacks=stacks, each=every),
+            lambda target, progress: goroutines(target, stacks=stacks, each=every),
+        )
+
+    @staticmethod
+    def _leaked(process: Process, output: Output, *, stacks: bool) -> int:
+        from msgspec import UNSET
+
+        from goprobe.analysis.leaks.leaks import leaked
+        from goprobe.cli.attach import answer
+        from goprobe.model.attached import GoroutinesReport
+
+        def code(report: GoroutinesReport) -> int:
+            return _FINDINGS if report.leaks is not UNSET and report.leaks.leaked else 0
+
+        return answer(
+            process,
+            output,
+            GoroutinesReport,
+            lambda target, progress: leaked(target, stacks=stacks, progress=progress),
+            code=code,
         )

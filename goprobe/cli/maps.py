@@ -18,4 +18,4 @@ class Maps:
         from goprobe.cli.attach import answer
         from goprobe.model.attached import MapsReport
 
-        return answer(process, output, MapsReport, maps)
+        return answer(process, output, MapsReport, lambda target, progress: maps(target))

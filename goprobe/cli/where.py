@@ -35,5 +35,5 @@ class Where:
             process,
             output,
             WhereReport,
-            lambda target: where(target, [settled(text, target) for text in addresses]),
+            lambda target, progress: where(target, [settled(text, target) for text in addresses]),
         )

@@ -64,12 +64,61 @@ class CallSite(msgspec.Struct, frozen=True):
     inlined: bool = False
 
 
+class WaitsOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a goroutine waits on. `kind` is "channel", "mutex", "wait group" or "condition", and
+    "nothing" for what never becomes ready. `name` is a shortest way to it from one who waits;
+    `held_by` are variables of waiting goroutines that point at it."""
+
+    kind: str
+    address: Address | UnsetType = UNSET
+    type: str = ""
+    name: str = ""
+    length: int | UnsetType = UNSET
+    capacity: int | UnsetType = UNSET
+    held_by: tuple[str, ...] = ()
+
+
+class Creation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where so many goroutines of a group were made: the `go` statement, or its function alone."""
+
+    count: int
+    function: str
+    file: str = ""
+    line: int = 0
+
+
+class TypeHeld(msgspec.Struct, frozen=True):
+    """Objects of one type; "?" where that is not known."""
+
+    type: str
+    objects: int
+    bytes: int
+
+
+class LeakSummary(msgspec.Struct, frozen=True):
+    """How many goroutines are `leaked`, of so many `blocked` ones that only others could wake, and
+    of how many that cannot be told (`undecided`).
+
+    `retained_bytes` of `retained_objects` are kept from being collected by them alone, of these
+    `types`, most bytes first; their stacks take `stack_bytes` more.
+    """
+
+    blocked: int
+    leaked: int
+    undecided: int
+    retained_objects: int
+    retained_bytes: int
+    stack_bytes: int
+    types: tuple[TypeHeld, ...] = ()
+
+
 class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A goroutine. `function` is where it stands; `waiting_us` how long it has been blocked, where
     the runtime noted it; `thread` the kernel's id of the thread that runs it, 0 for none.
     `created_by` is the function whose `go` statement made it, `created_at` where that stands.
     `labels` are its pprof labels, in text as Go would quote it; `why_no_labels` says why they are
-    not told where it has some."""
+    not told where it has some. With --leaked: whether it is `leaked`, and why; or why that cannot
+    be told (`why_undecided`); and what it `waits_on`."""
 
     id: int
     status: str
@@ -87,13 +136,19 @@ class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     frames_end: str | UnsetType = UNSET
     labels: dict[str, str] = {}
     why_no_labels: str = ""
+    leaked: bool = False
+    why_leaked: str = ""
+    why_undecided: str = ""
+    waits_on: tuple[WaitsOn, ...] = ()
 
 
 class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     """Goroutines with the same status and stack, largest group first.
 
     `frames_end` says why the walk of the stack ended before its beginning: what lies there may
-    differ."""
+    differ. With --leaked: `why` each is leaked, or why that cannot be told (`leaked` is false);
+    `waits_on` of the first one; `retained_bytes` are kept by these, and perhaps by other leaked
+    ones, alone."""
 
     count: int
     status: str
@@ -101,10 +156,20 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     ids: tuple[int, ...]
     frames: tuple[CallSite, ...]
     frames_end: str | UnsetType = UNSET
+    created: tuple[Creation, ...] = ()
+    least_waiting_us: int | UnsetType = UNSET
+    most_waiting_us: int | UnsetType = UNSET
+    leaked: bool = False
+    why: str = ""
+    waits_on: tuple[WaitsOn, ...] = ()
+    retained_bytes: int | UnsetType = UNSET
 
 
 class GoroutinesReport(Report, frozen=True, kw_only=True):
-    """`snapshot` is "fork" where a copy-on-write child of the process was read, else "stop"."""
+    """`snapshot` is "fork" where a copy-on-write child of the process was read, else "stop".
+
+    With --leaked the `goroutines` are those that are leaked and those of which that cannot be told.
+    """
 
     pause_us: int
     goroutines: tuple[GoroutineState, ...]
@@ -112,4 +177,5 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     dead: int = 0
     unreadable: int = 0
     snapshot: str = "stop"
+    leaks: LeakSummary | UnsetType = UNSET
     schema: str = GOROUTINES_SCHEMA

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ from goprobe.analysis.goroutines.traceback import Describer, traceback_of
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
 from goprobe.model.attached import (
     CallSite,
+    Creation,
     GoroutineGroup,
     GoroutinesReport,
     GoroutineState,
@@ -54,8 +55,6 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
             f"the goroutines of process {target.pid} cannot be read: {error.why}"
         ) from None
     groups = () if each else group(states)
-    if not stacks:
-        states = tuple(structs.replace(s, frames=UNSET) for s in states)
     report = GoroutinesReport(
         pid=target.pid,
         go=Tool(target.program.go.version),
@@ -68,7 +67,15 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
         unreadable=unreadable,
         snapshot="fork" if isinstance(stopped, StoppedChild) else "stop",
     )
+    if not stacks:
+        report = without_frames(report)
     return finished(report, audit_goroutines(report), target.doubts)
+
+
+def without_frames(report: GoroutinesReport) -> GoroutinesReport:
+    """The frames of the groups alone."""
+    states = tuple(structs.replace(s, frames=UNSET) for s in report.goroutines)
+    return structs.replace(report, goroutines=states)
 
 
 def known_modules(target: AnyTarget) -> Modules:
@@ -112,10 +119,31 @@ def group(states: Iterable[GoroutineState]) -> tuple[GoroutineGroup, ...]:
             tuple(m.id for m in members),
             members[0].frames if members[0].frames is not UNSET else (),
             members[0].frames_end,
+            _created(members),
+            *_waited(members),
         )
         for members in alike.values()
     ]
     return tuple(sorted(groups, key=lambda g: (-g.count, g.ids[0])))
+
+
+def _created(members: Iterable[GoroutineState]) -> tuple[Creation, ...]:
+    """Where they were made, the most frequent place first."""
+    counts = Counter(
+        (
+            s.created_by,
+            *(("", 0) if s.created_at is UNSET else (s.created_at.file, s.created_at.line)),
+        )
+        for s in members
+        if s.created_by
+    )
+    return tuple(Creation(count, *place) for place, count in counts.most_common())
+
+
+def _waited(members: Iterable[GoroutineState]) -> tuple[int, int] | tuple[()]:
+    """The shortest and the longest time that any of them has waited."""
+    times = [s.waiting_us for s in members if s.waiting_us is not UNSET]
+    return (min(times), max(times)) if times else ()
 
 
 @lru_cache(maxsize=4096)

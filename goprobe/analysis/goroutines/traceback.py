@@ -13,6 +13,7 @@ from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.goroutines.labels import Labels
+from goprobe.runtime.goroutines.waiting import PARKED
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.values.text import escape
@@ -71,9 +72,9 @@ class Describer:
         self._source = stacks.code.source
 
     def describe(self, g: Goroutine, sp: int, stands: Traceback) -> GoroutineState:
-        waiting = g.status == "waiting"
+        waiting = g.status in PARKED
         # As goroutineheader (traceback.go) says it, of system calls and calls of C too.
-        still = g.wait_since and g.status in ("waiting", "syscall")
+        still = g.wait_since and g.status in (*PARKED, "syscall")
         blocked = max(0, self._now - g.wait_since) // 1000 if still else 0
         reason = self._reasons[g.wait_reason] if g.wait_reason < len(self._reasons) else ""
         # The first goroutine has a gopc too, but nobody's `go` statement made it. Timers' have no

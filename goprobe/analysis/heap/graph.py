@@ -15,9 +15,9 @@ from goprobe.analysis.heap.reach import Reach, reach
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Progress
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.compiled import first_time
+from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
 from goprobe.runtime.heap.edges import follow
-from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints

@@ -30,9 +30,9 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import object_view, paths, referrers
 from goprobe.analysis.heap.profile import samples
 from goprobe.analysis.heap.questions import HeapQuestions
-from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, take
+from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
 from goprobe.analysis.heap.tree import kept_tree
-from goprobe.errors import CopyLostError, UsageError, telling
+from goprobe.errors import UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.model.report import Tool
 from goprobe.runtime.heap.objects import FREE_SLOT
@@ -57,23 +57,12 @@ def heap(
     _check_sample(questions)
     manner = Manner(how=questions.snapshot, sample=questions.sample, timeout=timeout)
 
-    def look(manner: Manner) -> HeapReport:
-        snapshot = take(target, manner, progress)
-        try:
-            with telling(f"the heap of process {target.pid}"):
-                graph = HeapGraph(snapshot, progress, retained=questions.retained)
-                report = report_on(graph, questions, profile=profile)
-                return replace(report, doubts=target.doubts)
-        finally:
-            snapshot.close()
+    def look(snapshot: HeapSnapshot) -> HeapReport:
+        graph = HeapGraph(snapshot, progress, retained=questions.retained)
+        report = report_on(graph, questions, profile=profile)
+        return replace(report, doubts=target.doubts)
 
-    try:
-        return look(manner)
-    except CopyLostError as lost:
-        if questions.snapshot == "fork":
-            raise
-        why = f"a copy was let go of before it had been read: {lost.why}"
-        return look(replace(manner, no_fork=why))
+    return asked_of(target, manner, progress, look)
 
 
 def _check_sample(questions: HeapQuestions) -> None:

@@ -10,15 +10,19 @@ it waits on, so that one search finds all of that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.inhand import in_hand
 from goprobe.analysis.heap.reach import START, UNREACHED, onward, reach
 from goprobe.analysis.heap.stackedges import StackEdges
-from goprobe.analysis.heap.waits import Candidate, Waits, blocked, reason_of
+from goprobe.analysis.heap.waits import Candidate, Waits, blocked
+from goprobe.model.attached import TypeHeld
+from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
@@ -32,13 +36,16 @@ Doubt = Callable[[Sequence[Candidate]], Mapping[int, str]]
 
 class Leaks(msgspec.Struct, frozen=True, kw_only=True):
     """`lost` can never run again; of `unsure` that cannot be told, by their ids with the reason.
-    `live` says of each object whether what may run leads to it. `blocked` were looked at."""
+    `live` says of each object whether what may run leads to it, and not by way of the lost ones'
+    `own` objects: their gs and what they hang in. `blocked` were looked at."""
 
     blocked: int
     lost: tuple[Candidate, ...]
     unsure: Mapping[int, str]
     live: NDArray[np.bool_]
+    own: Mapping[int, tuple[int, ...]]
     stacks: StackEdges
+    sudogs: Ids
     rows: Mapping[int, int]
     """Where each of them is in `stacks`, by its id."""
 
@@ -53,25 +60,35 @@ def find_leaks(
     waits = Waits(graph, goroutines, stacks)
     candidates = waits.candidates()
     unsure = {c.g.id: c.unsure for c in candidates if c.unsure}
+    hand = in_hand(graph.world)
     web = _Web(graph, candidates, waits.hidden(), stacks)
     while True:
-        marked = web.search(unsure)
+        marked = web.search(unsure, hand.words)
         lost = [c for i, c in enumerate(candidates) if not marked[web.n + i]]
         more = doubt(lost) if lost else {}
         if not more:
             break
         unsure |= more
-    if why := _why_nothing_is_sure(graph):
+    if why := _why_nothing_is_sure(graph) or hand.missing:
         unsure |= {c.g.id: why for c in lost if _told(c)}
         lost = []
+    own = {c.g.id: _own_nodes(graph, c) for c in lost}
     return Leaks(
         blocked=len(candidates),
         lost=tuple(c for c in lost if _told(c)),
         unsure=unsure,
-        live=marked[: web.n],
+        live=web.search(unsure, hand.words, own)[: web.n],
+        own=own,
         stacks=stacks,
+        sudogs=waits.sudogs(),
         rows={g.id: i for i, g in enumerate(goroutines)},
     )
+
+
+def _own_nodes(graph: HeapGraph, candidate: Candidate) -> tuple[int, ...]:
+    addresses = [candidate.g.address, *(wait.sudog.address for wait in candidate.waits)]
+    nodes, _ = graph.resolve(np.array(addresses, np.uint64))
+    return tuple(node for node in nodes.tolist() if node >= 0)
 
 
 def _told(candidate: Candidate) -> bool:
@@ -101,12 +118,9 @@ class _Web:
     ) -> None:
         nodes = graph.nodes
         self.n = len(nodes.objects)
-        self._candidates, self._stacks = candidates, stacks
+        self._graph, self._candidates, self._stacks = graph, candidates, stacks
         pairs = [
-            (w.node, self.n + i)
-            for i, c in enumerate(candidates)
-            for w in c.waits
-            if w.node >= 0
+            (w.node, self.n + i) for i, c in enumerate(candidates) for w in c.waits if w.node >= 0
         ]
         source = np.array([node for node, _ in pairs], np.int64)
         waiting = np.array([number for _, number in pairs], np.int32)
@@ -122,15 +136,23 @@ class _Web:
         self.first: Ints = np.concatenate((inner + more, behind))
         self.target: Ids = np.concatenate((heap, stacks.targets)).astype(np.int32)
 
-    def search(self, unsure: Mapping[int, str]) -> NDArray[np.bool_]:
-        """What may run leads to: objects, and goroutines behind them."""
-        awake = [
-            self.n + i
-            for i, c in enumerate(self._candidates)
-            if c.awake or c.g.id in unsure
-        ]
-        start = np.concatenate((self._stacks.others, np.array(awake, np.int32)))
-        return reach(self.first, self.target, start.astype(np.int32)).mask
+    def search(
+        self,
+        unsure: Mapping[int, str],
+        hand: Words,
+        ends: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
+    ) -> NDArray[np.bool_]:
+        """What may run leads to, and what threads have in `hand`: objects, and goroutines behind
+        them. The objects of `ends` lead no further."""
+        awake = [self.n + i for i, c in enumerate(self._candidates) if c.awake or c.g.id in unsure]
+        held, _ = self._graph.resolve(hand)
+        start = np.concatenate((self._stacks.others, held[held >= 0], np.array(awake, np.int32)))
+        target = self.target
+        if ends:
+            target = target.copy()
+            for node in (node for nodes in ends.values() for node in nodes):
+                target[self.first[node] : self.first[node + 1]] = node
+        return reach(self.first, target, start.astype(np.int32)).mask
 
 
 def _hide(first: Ints, offset: NDArray[np.uint32], target: Ids, hidden: tuple[Ids, Ids]) -> None:
@@ -147,7 +169,7 @@ class Kept:
     that may run."""
 
     def __init__(self, graph: HeapGraph, leaks: Leaks) -> None:
-        self._nodes, self._leaks = graph.nodes, leaks
+        self._graph, self._nodes, self._leaks = graph, graph.nodes, leaks
         self._sizes = graph.objects.size
 
     def by(self, ids: Sequence[int]) -> NDArray[np.bool_]:
@@ -156,12 +178,26 @@ class Kept:
         via = np.full(len(nodes), UNREACHED, np.int64)
         via[: len(leaks.live)][leaks.live] = START
         starts = [leaks.stacks.own(leaks.rows[number]) for number in ids]
+        own = [node for number in ids for node in leaks.own[number]]
+        starts += [nodes.target[nodes.first[node] : nodes.first[node + 1]] for node in own]
         start = np.concatenate([np.zeros(0, np.int32), *starts])
         onward(nodes.first, nodes.target, via, start)
         return np.asarray(via[: len(leaks.live)] != UNREACHED, bool) & ~leaks.live
 
+    def types(self, kept: NDArray[np.bool_]) -> tuple[TypeHeld, ...]:
+        """The objects by type, most bytes first."""
+        graph, rows = self._graph, np.flatnonzero(kept)
+        if not len(rows):
+            return ()
+        counted: dict[str, list[int]] = {}
+        shapes = graph.typing.shape[rows]
+        for number in np.unique(shapes).tolist():
+            size = self._sizes[rows[shapes == number]]
+            row = counted.setdefault(graph.shapes[number].name if number else "?", [0, 0])
+            row[0] += len(size)
+            row[1] += int(size.sum())
+        told = (TypeHeld(name, n, size) for name, (n, size) in counted.items())
+        return tuple(sorted(told, key=lambda row: (-row.bytes, row.type)))
+
     def bytes(self, kept: NDArray[np.bool_]) -> int:
         return int(self._sizes[kept].sum())
-
-
-__all__ = ["Candidate", "Kept", "Leaks", "find_leaks", "reason_of"]

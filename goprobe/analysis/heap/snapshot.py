@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from goprobe.errors import CannotWorkError, UnreadableError
+from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError, telling
 from goprobe.process.fork.plan import NoForkError
 from goprobe.process.memory.layered import LayeredMemory
 from goprobe.process.memory.memory import Memory
@@ -34,6 +35,7 @@ from goprobe.target.live import (
 )
 
 Progress = Callable[[str], None]
+T = TypeVar("T")
 
 _TRIES = 3
 _BYTES_AN_OBJECT = 230  # (m: 140 to 230, beside the words; most with --types --retained)
@@ -90,6 +92,32 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     sample: bool = False
     no_fork: str = ""
     timeout: float = PATIENCE
+
+
+def asked_of(
+    target: AnyTarget,
+    manner: Manner,
+    progress: Progress,
+    question: Callable[[HeapSnapshot], T],
+) -> T:
+    """The answer to a question on the heap at one moment, asked once more of the process as it
+    stands where a copy of it was let go of too early. Raises what `take` and `question` raise."""
+
+    def ask(manner: Manner) -> T:
+        snapshot = take(target, manner, progress)
+        try:
+            with telling(f"the heap of process {target.pid}"):
+                return question(snapshot)
+        finally:
+            snapshot.close()
+
+    try:
+        return ask(manner)
+    except CopyLostError as lost:
+        if manner.how == "fork":
+            raise
+        why = f"a copy was let go of before it had been read: {lost.why}"
+        return ask(replace(manner, no_fork=why))
 
 
 def take(

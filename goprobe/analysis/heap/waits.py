@@ -10,7 +10,6 @@ been taken out of its queue, and is about to be woken, has to be told from one w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -102,6 +101,11 @@ class Waits:
 
     def candidates(self) -> list[Candidate]:
         return [self._candidate(g, self._reasons[g.address]) for g in self._goroutines]
+
+    def sudogs(self) -> Ids:
+        """The objects that they hang in."""
+        nodes = [self._node(address) for address in self._known]
+        return np.array([node for node in nodes if node >= 0], np.int32)
 
     def hidden(self) -> tuple[Ids, Ids]:
         """The pointers by which sudogs lead to what is waited on, as objects and words in them:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from goprobe.model.attached import CallSite, GoroutinesReport, GoroutineState
+from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.options import RenderOptions
@@ -58,7 +58,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
             _Group(
                 g.count,
                 g.status,
-                words.state(g.status, g.wait_reason),
+                _group_state(g),
                 _ids(g.ids),
                 [_frame(f) for f in g.frames],
             )
@@ -69,8 +69,31 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
         left_out=len(report.goroutines) - len(each),
         groups_left=len(report.groups) - len(groups),
         warnings=(),
-        facts=[words.stood_still(report.pid, report.pause_us)],
+        facts=[*_leaks(report), words.stood_still(report.pid, report.pause_us)],
     )
+
+
+def _group_state(g: GoroutineGroup) -> str:
+    state = words.state(g.status, g.wait_reason)
+    if not g.why:
+        return state
+    return f"{state}, {'leaked' if g.leaked else 'undecided'}: {g.why}"
+
+
+def _leaks(report: GoroutinesReport) -> list[str]:
+    """What is told of leaks, where they were asked for."""
+    leaks = report.leaks
+    if leaks is UNSET:
+        return []
+    told = [f"Of {words.counted(leaks.blocked, 'goroutine')} that only others could wake"]
+    if leaks.leaked:
+        kept = words.size(leaks.retained_bytes)
+        told.append(f"{words.number(leaks.leaked)} can never run again and keep {kept}")
+    else:
+        told.append("none is leaked")
+    if leaks.undecided:
+        told.append(f"of {words.number(leaks.undecided)} that cannot be told")
+    return [f"{', '.join(told)}."]
 
 
 def _row(g: GoroutineState) -> _Row:

@@ -5,36 +5,47 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from msgspec import UNSET, UnsetType
-from rich.text import Text
+from msgspec import UNSET
 
-from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
+from goprobe.report.text.goroutinelines import (
+    INDENT,
+    STYLES,
+    ended,
+    frames,
+    group_head,
+    origins,
+    telling,
+)
+from goprobe.report.text.leaks import leaks
 from goprobe.report.text.page import Column, Page, Span
 
 _MOST_GROUPS = 20
-_MOST_IDS = 8
 _MOST_LABELS = 8
-_FEW_FRAMES = 5
-_RUNTIME = ("runtime.", "internal/runtime/")
-_INDENT = 2
 _RIGHT = Column(right=True)
-_STYLES = {"running": "green", "runnable": "cyan", "syscall": "magenta", "dead": "bright_black"}
 
 
 def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     """Groups of goroutines with the same stack where there are groups, else each by itself."""
     page = Page(options)
-    _summary(page, report)
-    if report.groups:
-        whole = any(goroutine.frames is not UNSET for goroutine in report.goroutines)
-        _groups(page, report, whole=whole)
+    whole = any(goroutine.frames is not UNSET for goroutine in report.goroutines)
+    if report.leaks is not UNSET:
+        leaks(page, report, report.leaks, whole=whole)
     else:
-        _each(page, report.goroutines)
+        _all(page, report, whole=whole)
     page.blank()
     page.line((words.stood_still(report.pid, report.pause_us), "dim"))
     return page.render()
+
+
+def _all(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
+    _summary(page, report)
+    if report.groups:
+        _groups(page, report, whole=whole)
+    else:
+        _each(page, report.goroutines)
 
 
 def _summary(page: Page, report: GoroutinesReport) -> None:
@@ -64,16 +75,17 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
     labels = {g.id: _labels(g) for g in report.goroutines if page.options.verbose and _labels(g)}
     for group in shown:
         page.blank()
-        page.paragraph(*_group_head(group), hanging=_INDENT)
-        _frames(page, group.frames if whole else _telling(group.frames))
-        _ended(page, group.frames_end)
+        page.paragraph(*group_head(group), hanging=INDENT)
+        frames(page, group.frames if whole else telling(group.frames))
+        ended(page, group.frames_end)
+        origins(page, group)
         if labels:
             _labels_of(page, [labels[i] for i in group.ids if i in labels])
     if idle:
         page.blank()
         names = words.listed([group.wait_reason or group.status for group in idle])
         told = f"and {sum(group.count for group in idle)} of the runtime: {names}"
-        page.paragraph((told, "dim"), hanging=_INDENT)
+        page.paragraph((told, "dim"), hanging=INDENT)
     left = sum(group.count for group in groups[len(shown) :])
     if left:
         page.blank()
@@ -90,44 +102,9 @@ def _labels_of(page: Page, label_set: Sequence[str]) -> None:
     """The different labels of a group, the most frequent first."""
     ordered = Counter(label_set).most_common()
     for text, count in ordered[:_MOST_LABELS]:
-        page.paragraph((f"labels {text}  ({words.number(count)})", "dim"), indent=_INDENT * 2)
+        page.paragraph((f"labels {text}  ({words.number(count)})", "dim"), indent=INDENT * 2)
     if (more := len(ordered) - _MOST_LABELS) > 0:
-        page.line((f"and {words.number(more)} other sets of labels", "dim"), indent=_INDENT * 2)
-
-
-def _telling(frames: Sequence[CallSite]) -> Sequence[CallSite]:
-    """The frames that say what a goroutine is about: not how the runtime parks and starts it."""
-    own = [frame for frame in frames if not frame.function.startswith(_RUNTIME)]
-    return (own or frames)[:_FEW_FRAMES]
-
-
-def _group_head(group: GoroutineGroup) -> list[Span]:
-    ids = ", ".join(str(i) for i in group.ids[:_MOST_IDS])
-    more = ", ..." if len(group.ids) > _MOST_IDS else ""
-    who = "goroutine" if group.count == 1 else "goroutines"
-    return [
-        (f"{words.number(group.count)} {who}", "bold"),
-        "  ",
-        (words.state(group.status, group.wait_reason), _STYLES.get(group.status, "yellow")),
-        (f"  {ids}{more}", "dim"),
-    ]
-
-
-def _frames(page: Page, frames: Sequence[CallSite]) -> None:
-    rows = [_frame(page, frame) for frame in frames]
-    page.table(rows, (Column(elastic=True, cut=True), Column(elastic=True, cut=True)), _INDENT * 2)
-
-
-def _ended(page: Page, why: str | UnsetType) -> None:
-    if why is not UNSET and why:
-        page.paragraph((why, "dim"), indent=_INDENT * 2)
-
-
-def _frame(page: Page, frame: CallSite) -> list[Text]:
-    inlined = " (inlined)" if frame.inlined else ""
-    pc = f"  {frame.pc}" if page.options.verbose else ""
-    source = f"{words.source(frame.file, frame.line, frame.function)}{inlined}{pc}"
-    return [page.text(frame.function or "unknown"), page.text((source, "dim"))]
+        page.line((f"and {words.number(more)} other sets of labels", "dim"), indent=INDENT * 2)
 
 
 def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
@@ -136,14 +113,14 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         return
     for goroutine in goroutines:
         page.blank()
-        page.paragraph(*_own_head(goroutine), hanging=_INDENT)
+        page.paragraph(*_own_head(goroutine), hanging=INDENT)
         if goroutine.frames is not UNSET:
-            _frames(page, goroutine.frames)
-        _ended(page, goroutine.frames_end)
+            frames(page, goroutine.frames)
+        ended(page, goroutine.frames_end)
         if page.options.verbose and (labels := _labels(goroutine)):
-            page.paragraph((f"labels {labels}", "dim"), indent=_INDENT * 2)
+            page.paragraph((f"labels {labels}", "dim"), indent=INDENT * 2)
         if goroutine.created_by:
-            page.line((_origin(goroutine), "dim"), indent=_INDENT * 2)
+            page.line((_origin(goroutine), "dim"), indent=INDENT * 2)
 
 
 def _origin(goroutine: GoroutineState) -> str:
@@ -166,7 +143,7 @@ def _own_head(goroutine: GoroutineState) -> list[Span]:
         "  ",
         (
             words.state(goroutine.status, goroutine.wait_reason),
-            _STYLES.get(goroutine.status, "yellow"),
+            STYLES.get(goroutine.status, "yellow"),
         ),
         (f"  {', '.join(facts)}", "dim"),
     ]
@@ -183,7 +160,7 @@ def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         rows.append(
             [
                 page.text(str(goroutine.id)),
-                page.text((state, _STYLES.get(goroutine.status, "yellow"))),
+                page.text((state, STYLES.get(goroutine.status, "yellow"))),
                 page.text(goroutine.function),
                 page.text((f"{words.size(used)} of {words.size(size)}", "dim")),
                 page.text(str(goroutine.thread) if goroutine.thread else ""),
@@ -192,4 +169,4 @@ def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         )
     cut = Column(elastic=True, cut=True)
     columns = (_RIGHT, cut, cut, _RIGHT, _RIGHT, *((cut,) if labels else ()))
-    page.table(rows, columns, _INDENT)
+    page.table(rows, columns, INDENT)

@@ -41,9 +41,7 @@ def special_roots(world: World, spans: SpanTable) -> Roots:
     if specials.broken:
         roots.lose(f"finalizers and cleanups may be missing: {specials.broken}")
     if specials.stray:
-        roots.lose(
-            f"{specials.stray} finalizers or cleanups are of objects that cannot be there"
-        )
+        roots.lose(f"{specials.stray} finalizers or cleanups are of objects that cannot be there")
     return roots
 
 

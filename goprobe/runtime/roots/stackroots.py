@@ -39,7 +39,11 @@ from goprobe.runtime.types.sentvalues import Sent, sent_values
 from goprobe.runtime.world import World
 
 _STACK_LIMIT = 1 << 30
-_INTERRUPTING = frozenset({"runtime.asyncPreempt", "runtime.debugCallV2"})
+_INTERRUPTING = frozenset(
+    {"runtime.asyncPreempt", "runtime.debugCallV2", "gcWriteBarrier", "runtime.gcWriteBarrier"}
+)
+"""What saves all registers and is called where no map tells of them (the barrier by assembly that
+every store of a pointer may have before it: asm_amd64.s)."""
 
 
 class StackRoots:

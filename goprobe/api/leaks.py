@@ -1,0 +1,39 @@
+"""`goprobe.assert_no_leaks` for test suites.
+
+goprobe.assert_no_leaks(server.pid)   # AssertionError, with where they stand, where any is lost
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from goprobe.analysis.leaks.leaks import leaked
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport
+from goprobe.target.live import open_target
+
+_SHOWN = 10
+
+
+def assert_no_leaks(pid: int, *, assume_go: str = "") -> GoroutinesReport:
+    """Raises AssertionError where goroutines of the process can never run again; else returns the
+    report, which has those of which that cannot be told.
+
+    Raises what `attach` raises, and what `goprobe goroutines --leaked` ends with.
+    """
+    report = leaked(open_target(pid, assume_go=assume_go))
+    if report.leaks is not UNSET and report.leaks.leaked:
+        groups = [group for group in report.groups if group.leaked]
+        told = [_told(group) for group in groups[:_SHOWN]]
+        if more := groups[_SHOWN:]:
+            told.append(f"and {sum(group.count for group in more)} goroutines more")
+        raise AssertionError(f"{report.leaks.leaked} goroutines are leaked:\n" + "\n".join(told))
+    return report
+
+
+def _told(group: GoroutineGroup) -> str:
+    """ "3 goroutines in main.work (pool.go:20), chan send, created by main.Submit (pool.go:12)"."""
+    own = next((f for f in group.frames if not f.function.startswith(("runtime.", "sync."))), None)
+    place = f" in {own.function} ({own.file}:{own.line})" if own else ""
+    made = "".join(f", created by {c.function} ({c.file}:{c.line})" for c in group.created[:1])
+    who = "goroutine" if group.count == 1 else "goroutines"
+    return f"{group.count} {who}{place}, {group.wait_reason}{made}: {group.why}"

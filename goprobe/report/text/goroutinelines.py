@@ -1,0 +1,80 @@
+"""The lines about goroutines that their reports in text have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, UnsetType
+from rich.text import Text
+
+from goprobe.model.attached import CallSite, Creation, GoroutineGroup
+from goprobe.report import words
+from goprobe.report.text.page import Column, Page, Span
+
+INDENT = 2
+STYLES = {"running": "green", "runnable": "cyan", "syscall": "magenta", "dead": "bright_black"}
+_MOST_IDS = 8
+_MOST_ORIGINS = 3
+_FEW_FRAMES = 5
+_RUNTIME = ("runtime.", "internal/runtime/")
+
+
+def telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
+    """The frames that say what a goroutine is about: not how the runtime parks and starts it."""
+    own = [frame for frame in sites if not frame.function.startswith(_RUNTIME)]
+    return (own or sites)[:_FEW_FRAMES]
+
+
+def group_head(group: GoroutineGroup) -> list[Span]:
+    ids = ", ".join(str(i) for i in group.ids[:_MOST_IDS])
+    more = ", ..." if len(group.ids) > _MOST_IDS else ""
+    who = "goroutine" if group.count == 1 else "goroutines"
+    return [
+        (f"{words.number(group.count)} {who}", "bold"),
+        "  ",
+        (words.state(group.status, group.wait_reason), STYLES.get(group.status, "yellow")),
+        (_ages(group), "dim"),
+        (f"  {ids}{more}", "dim"),
+    ]
+
+
+def _ages(group: GoroutineGroup) -> str:
+    """ "  for 2 min", "  for 2 min to 14 min"."""
+    least, most = group.least_waiting_us, group.most_waiting_us
+    if least is UNSET or most is UNSET:
+        return ""
+    shortest, longest = words.duration(least), words.duration(most)
+    return f"  for {shortest}" + ("" if shortest == longest else f" to {longest}")
+
+
+def origins(page: Page, group: GoroutineGroup) -> None:
+    """Where the goroutines of a group were made, the most frequent places."""
+    several = len(group.created) > 1
+    for created in group.created[:_MOST_ORIGINS]:
+        count = f"{words.number(created.count)} " if several else ""
+        page.line((f"{count}{_made(created)}", "dim"), indent=INDENT * 2)
+    if more := group.created[_MOST_ORIGINS:]:
+        told = f"{words.number(sum(c.count for c in more))} at {len(more)} other places"
+        page.line((told, "dim"), indent=INDENT * 2)
+
+
+def _made(created: Creation) -> str:
+    place = words.source(created.file, created.line, created.function) if created.line else ""
+    return f"created by {created.function}" + (f"  {place}" if place else "")
+
+
+def frames(page: Page, sites: Sequence[CallSite]) -> None:
+    rows = [_frame(page, frame) for frame in sites]
+    page.table(rows, (Column(elastic=True, cut=True), Column(elastic=True, cut=True)), INDENT * 2)
+
+
+def ended(page: Page, why: str | UnsetType) -> None:
+    if why is not UNSET and why:
+        page.paragraph((why, "dim"), indent=INDENT * 2)
+
+
+def _frame(page: Page, frame: CallSite) -> list[Text]:
+    inlined = " (inlined)" if frame.inlined else ""
+    pc = f"  {frame.pc}" if page.options.verbose else ""
+    source = f"{words.source(frame.file, frame.line, frame.function)}{inlined}{pc}"
+    return [page.text(frame.function or "unknown"), page.text((source, "dim"))]

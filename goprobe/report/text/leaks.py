@@ -1,0 +1,104 @@
+"""The report of `goprobe goroutines --leaked` in text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+from rich.text import Text
+
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary, WaitsOn
+from goprobe.report import words
+from goprobe.report.text.goroutinelines import INDENT, ended, frames, group_head, origins, telling
+from goprobe.report.text.page import Column, Page
+
+_MOST_GROUPS = 20
+_MOST_CASES = 4
+_MOST_HOLDERS = 3
+_MOST_TYPES = 8
+_RIGHT = Column(right=True)
+
+
+def leaks(page: Page, report: GoroutinesReport, summary: LeakSummary, *, whole: bool) -> None:
+    _summary(page, summary)
+    shown = report.groups if page.options.verbose else report.groups[:_MOST_GROUPS]
+    for group in shown:
+        page.blank()
+        page.paragraph(*group_head(group), hanging=INDENT)
+        _why(page, group)
+        frames(page, group.frames if whole else telling(group.frames))
+        ended(page, group.frames_end)
+        origins(page, group)
+    if left := report.groups[len(shown) :]:
+        page.blank()
+        told = f"and {words.number(sum(g.count for g in left))} goroutines in {len(left)} more"
+        page.line((f"{told} groups: -v shows them", "dim"))
+    _types(page, summary)
+
+
+def _summary(page: Page, summary: LeakSummary) -> None:
+    """ "3 goroutines are leaked: they can never run again", and what they keep."""
+    blocked = f"of {words.counted(summary.blocked, 'goroutine')} that only others could wake"
+    if not summary.leaked:
+        page.paragraph(("no goroutine is leaked", "bold"), f" {blocked}")
+    else:
+        one = summary.leaked == 1
+        verb, they = ("is", "it") if one else ("are", "they")
+        count = words.counted(summary.leaked, "goroutine")
+        page.paragraph(
+            (f"{count} {verb} leaked", "bold red"), f" {blocked}: {they} can never run again"
+        )
+        page.paragraph(
+            f"{they} alone {'keeps' if one else 'keep'} "
+            f"{words.counted(summary.retained_objects, 'object')} of "
+            f"{words.size(summary.retained_bytes)} from being collected, beside "
+            f"{words.size(summary.stack_bytes)} of stacks"
+        )
+    if summary.undecided:
+        count = words.counted(summary.undecided, "goroutine")
+        page.paragraph((f"of {count} more that cannot be told", "yellow"))
+
+
+def _why(page: Page, group: GoroutineGroup) -> None:
+    kept = ""
+    if group.retained_bytes is not UNSET and group.retained_bytes:
+        kept = f"; keeps {words.size(group.retained_bytes)}"
+    style = "" if group.leaked else "yellow"
+    why = group.why if group.leaked else f"undecided: {group.why}"
+    page.paragraph((f"{why}{kept}", style), indent=INDENT * 2, hanging=INDENT)
+    for waits in group.waits_on[:_MOST_CASES]:
+        page.paragraph(_waited(waits), indent=INDENT * 2, hanging=INDENT)
+    if (more := len(group.waits_on) - _MOST_CASES) > 0:
+        page.line((f"and {words.counted(more, 'channel')} more", "dim"), indent=INDENT * 2)
+
+
+def _waited(waits: WaitsOn) -> str:
+    """ "channel 0xc000012345 (chan int, 0 of 4 elements), main.worker: jobs (goroutine 7)"."""
+    address = "" if waits.address is UNSET else f" {waits.address}"
+    of = [waits.type] if waits.type else []
+    if waits.capacity is not UNSET:
+        full = f"{waits.length} of {waits.capacity} elements"
+        of.append(full if waits.capacity else "no buffer")
+    told = f"{waits.kind}{address}" + (f" ({', '.join(of)})" if of else "")
+    names = list(dict.fromkeys([*([waits.name] if waits.name else []), *waits.held_by]))
+    if not names:
+        return told
+    more = f" and {len(names) - _MOST_HOLDERS} more" if len(names) > _MOST_HOLDERS else ""
+    return f"{told}, held only by {', '.join(names[:_MOST_HOLDERS])}{more}"
+
+
+def _types(page: Page, summary: LeakSummary) -> None:
+    if not summary.types:
+        return
+    page.blank()
+    page.line("kept by leaked goroutines alone:")
+    rows = [_row(page, "bytes", "objects", "type")]
+    rows += [
+        _row(page, words.size(t.bytes), words.number(t.objects), t.type)
+        for t in summary.types[: None if page.options.verbose else _MOST_TYPES]
+    ]
+    page.table(rows, (_RIGHT, _RIGHT, Column(elastic=True, cut=True)), INDENT)
+
+
+def _row(page: Page, *cells: str) -> Sequence[Text]:
+    return [page.text(cell) for cell in cells]
