@@ -119,9 +119,10 @@ def test_what_they_wait_on(program: Running, report: GoroutinesReport) -> None:
 
 def test_what_they_keep(report: GoroutinesReport) -> None:
     kept = {row.type: row for row in summary(report).types}
-    # Two of "send", one each of the three of "shared".
-    assert kept["main.job"].objects == 5
-    assert summary(report).retained_bytes >= 5 * 4096
+    # Two of "send", whose type Go 1.21 does not tell, and one each of the three of "shared".
+    assert kept["main.job"].objects in (3, 5)
+    untyped = kept["?"].bytes if kept["main.job"].objects == 3 else 0
+    assert kept["main.job"].bytes + untyped >= 5 * 4096
     assert sum(row.bytes for row in summary(report).types) == summary(report).retained_bytes
     largest = max(
         group.retained_bytes for group in report.groups if group.retained_bytes is not UNSET

@@ -20,7 +20,7 @@ class StackEdges:
     def __init__(self, nodes: Nodes, goroutines: Sequence[Goroutine]) -> None:
         n = len(nodes.objects)
         edges = np.flatnonzero(nodes.target[nodes.heap_edges :] < n) + nodes.heap_edges
-        place = nodes.places[edges - nodes.heap_edges]
+        place = nodes.addresses[edges - nodes.heap_edges]
         low = np.array([g.low for g in goroutines], np.uint64)
         high = np.array([g.high for g in goroutines], np.uint64)
         order = np.argsort(low, kind="stable")

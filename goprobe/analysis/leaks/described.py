@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
-from goprobe.analysis.heap.names import Names, root_name
+from goprobe.analysis.heap.globalnames import root_name
+from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.heap.waits import CHANNELS, COND, GROUP, NEVER, Candidate, Wait
 from goprobe.errors import UnreadableError
