@@ -9,9 +9,9 @@ import numpy as np
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from goprobe.analysis.heap.globalnames import root_name
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
-from goprobe.analysis.heap.globalnames import root_name
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.heap.waits import CHANNELS, COND, GROUP, NEVER, Candidate, Wait
