@@ -3,7 +3,7 @@ when the stack moves. What is told by them is what the program put there, or not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -110,8 +110,17 @@ def test_a_script_follows_no_such_pointer_either(go: str, flags: tuple[str, ...]
         pytest.skip("the optimiser keeps less")
     with goprobe.launch(str(build(SOURCE, go=go, flags=flags))) as program:
         stop = next(s for n, s in enumerate(program.run(breaks=["main.stop"]), 1) if n == 5)
-        assert "unreadable" in str(stop["first"].py)
-        for pointer in (stop["first"], stop["many"][70]):
-            with pytest.raises(goprobe.UsageError, match="no field"):
-                _ = pointer.n
-            assert "unreadable" in str(pointer.py)
+        # What was freed may be a stack by now: then not even the pointer is told.
+        asked: tuple[Callable[[], goprobe.Value], ...]
+        asked = (lambda: stop["first"], lambda: stop["many"][70])
+        for pointer in asked:
+            with pytest.raises(goprobe.UsageError, match=r"no field|unreadable|nothing uses"):
+                _ = pointer().n
+            assert "nothing uses" in said(pointer)
+
+
+def said(pointer: Callable[[], goprobe.Value]) -> str:
+    try:
+        return str(pointer().py)
+    except goprobe.UsageError as error:
+        return str(error)
