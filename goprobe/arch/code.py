@@ -12,6 +12,7 @@ from goprobe.arch.amd64.codeflow import (
 )
 from goprobe.arch.amd64.controlflow import (
     CODE_LIMIT as CODE_LIMIT,
+    Defers as Defers,
     changes_of as changes_of,
     mapped_of as mapped_of,
     returns_of as returns_of,

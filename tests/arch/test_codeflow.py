@@ -6,6 +6,7 @@ from goprobe.arch.code import (
     ENTRY,
     LOST,
     CodeFlow,
+    Defers,
     Definition,
     Definitions,
     FrameSlot,
@@ -18,13 +19,14 @@ from goprobe.arch.instructions import stored_range
 
 BASE = 0x401000
 DEPTH = 0x40  # from the stack pointer up to the CFA, all through these pieces
-DUFF, BARRIER, OTHER = 0x400000, 0x400100, 0x400200
+DUFF, BARRIER, OTHER, NEVER = 0x400000, 0x400100, 0x400200, 0x400300
 
 
 def flow(*parts: str) -> CodeFlow:
     code = bytes.fromhex("".join(parts).replace(" ", ""))
     changes = {DUFF: frozenset({"rdi"}), BARRIER: frozenset({"r11"})}
-    return CodeFlow(code, BASE, lambda _: DEPTH, lambda _: True, changes.get)
+    defers = Defers(0, lambda _: "")
+    return CodeFlow(code, BASE, lambda _: DEPTH, lambda at: at != NEVER, changes.get, defers)
 
 
 def call(at: int, target: int) -> str:
@@ -301,5 +303,26 @@ def test_the_last_calls_since_a_word_was_written() -> None:
     assert calls(slot(0x20), 16) == {10}
     assert calls(slot(0x18), 5) == set()
     assert calls(slot(0x20), 5) == {ENTRY}
-    assert code.call_before(BASE + 10) == BASE + 5
-    assert code.call_before(BASE + 11) is None
+    assert code.call_at(BASE + 9) == BASE + 5
+    assert code.call_at(BASE + 10) is None
+
+
+def test_while_a_call_runs_that_never_returns_its_own_way_counts() -> None:
+    code = flow(
+        "74 0a",  # je to the last instruction, which begins behind the call
+        "48 89 44 24 08",  # mov [rsp+8],rax
+        call(7, NEVER),
+        "90",
+    )
+    place = FrameSlot(8 - DEPTH, 8)
+    assert made(code, place, 11) == {(-1, (2,))}, "within the call: as it was written before"
+    assert FrameWrites(code, lambda _: (0, 0)).last(place, BASE + 11) == frozenset({BASE + 2})
+    assert FrameWrites(code, lambda _: (0, 0)).last(place, BASE + 12) == frozenset({ENTRY})
+
+
+def test_a_choice_since_is_seen() -> None:
+    code = flow("48 8d 48 01", "48 0f 44 c8", "90")  # lea rcx,[rax+1]; cmove rcx,rax; nop
+    definitions = Definitions(code)
+    assert definitions.chosen_since("rax", BASE + 8) == {BASE + 4}
+    assert not definitions.chosen_since("rax", BASE + 4)
+    assert not definitions.chosen_since("rcx", BASE + 8)

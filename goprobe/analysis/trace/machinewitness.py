@@ -31,8 +31,8 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where a frame stands: `pc` is link-time, and what is about to run. `again`: its function may
-    have begun twice (Trust)."""
+    """Where a frame stands: `pc` is link-time, and what is about to run, or within the call that
+    runs (FrameView.lookup). `again`: its function may have begun twice (Trust)."""
 
     frame: FrameView
     pc: int
@@ -42,8 +42,7 @@ class Position(msgspec.Struct, frozen=True):
     def lines(self, pc: int) -> frozenset[int]:
         """The lines of this frame's function, and of what is inlined into it, at which the source
         stands while `pc` runs; where it is no code of this copy of it, none."""
-        here = self.frame.lookup - (self.frame.pc - self.pc)
-        return self.about.lines_within(pc, here, self.frame.depth, self.frame.file)
+        return self.about.lines_within(pc, self.pc, self.frame.depth, self.frame.file)
 
     def line(self, pc: int) -> int:
         """The line at which this frame's function stands while `pc` runs; 0 elsewhere."""
@@ -105,8 +104,7 @@ def _is_passed(local: Local, pc: int, at: Position) -> bool:
     """Whether it is a parameter of an inlined call, and `pc` code of that very call."""
     if not local.parameter or not at.frame.depth:
         return False
-    here = at.frame.lookup - (at.frame.pc - at.pc)
-    return at.about.is_call_of(pc, here, at.frame.depth)
+    return at.about.is_call_of(pc, at.pc, at.frame.depth)
 
 
 def _shown_line(pc: int, at: Position) -> int:
@@ -147,6 +145,12 @@ def in_words(
             return Doubt("the function's stack had to grow, and what it does not use was not kept")
         if made is None or not _same(local, holder, made, at, once=once):
             return Doubt("its place may be another's by now")
+        if isinstance(holder, str) and not at.about.definitions.chosen_since(
+            holder, at.pc
+        ).isdisjoint(d.pc for d in made):
+            # Of a loop's variable that a branch without jumps gave its next value (branchelim.go)
+            # the debug information goes on to tell of the value before.
+            return Doubt("the code has chosen between it and its next value since")
         if not once and not _agree(known, made, local, at):
             return Doubt(
                 "the optimiser moved, joined or left out assignments to it: what lies in its "
@@ -160,7 +164,9 @@ def _same(
 ) -> bool:
     """Whether what lies in a place is some value that the variable had; `once`: it has one."""
     if once and local.parameter and not at.frame.depth and not local.result:
-        return all(definition.pc == -1 for definition in made)
+        return all(
+            definition.pc == ENTRY and _is_passed_in(definition, local, at) for definition in made
+        )
     if isinstance(holder, str):
         return True  # the debug information follows registers
     first = _first(local, at)
@@ -238,11 +244,28 @@ def _arrives(definition: Definition, known: Assignments, local: Local, at: Posit
     was passed for it; of a copy of one only where nothing else is ever assigned to it."""
     if not local.parameter or at.frame.depth:
         return not known.others
-    mine = at.about.arrivals.get(local.name.removeprefix("&"), ())
+    return _is_passed_in(definition, local, at)
+
+
+def _is_passed_in(definition: Definition, local: Local, at: Position) -> bool:
+    """Whether what the function was entered with in some place was passed for this parameter."""
+    mine = _arrivals(local, at)
     if isinstance(definition.holder, str):
         return definition.holder in mine
     offset = definition.holder.offset
     return any(isinstance(h, FrameSlot) and h.offset <= offset < h.offset + h.size for h in mine)
+
+
+def _arrivals(local: Local, at: Position) -> Sequence[Holder]:
+    """Where a parameter arrives: in the registers that the debug information tells at the
+    function's first instruction (it does not name a generic function's dictionary, which shifts
+    them), else by the calling convention."""
+    low = at.about.function.low
+    entry = next((e for e in local.locations if e.low <= low < e.high), None)
+    told = [piece.register for piece in pieces_of(entry)] if entry is not None else []
+    if told and all(told):
+        return told
+    return at.about.arrivals.get(local.name.removeprefix("&"), ())
 
 
 def _shown(sites: Iterable[Assignment]) -> str:

@@ -173,7 +173,7 @@ class Trust:
         )
 
     def _position(self, frame: FrameView, about: FunctionVariables) -> Position:
-        return Position(frame, frame.pc - self._bias, about, self._began_again(frame, about))
+        return Position(frame, frame.lookup - self._bias, about, self._began_again(frame, about))
 
     def _judged(
         self,

@@ -27,7 +27,14 @@ from iced_x86 import (
 )
 
 from goprobe.arch.amd64.codeflow import WRITES, is_zero
-from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, Returns, successors
+from goprobe.arch.amd64.controlflow import (
+    BRANCHES,
+    CODE_LIMIT,
+    Defers,
+    Recovery,
+    Returns,
+    successors,
+)
 from goprobe.arch.amd64.registers import signed
 
 _STRING_STORES = frozenset({Mnemonic.STOSQ, Mnemonic.STOSB, Mnemonic.MOVSQ, Mnemonic.MOVSB})
@@ -50,6 +57,7 @@ class _Block(msgspec.Struct):
     end: int
     successors: list[int]
     writes: list[tuple[int, int]]  # (pc, mask of frame bytes)
+    may_panic: int = 0  # the first instruction that may, while calls are deferred
 
 
 class AssignedSlots:
@@ -68,10 +76,11 @@ class AssignedSlots:
         depth: Callable[[int], int],
         line: Callable[[int], int],
         returns: Returns,
+        defers: Defers,
         *,
         values: bool = False,
     ) -> None:
-        self._returns = returns
+        self._returns, self._defers = returns, defers
         self._values = values
         self._code = code[:CODE_LIMIT]
         self._address = address
@@ -86,6 +95,11 @@ class AssignedSlots:
         """Whether frame bytes [start, start + size) are written whenever control reaches `pc`."""
         need = self._mask(start, size)
         return self._at(pc) & need == need
+
+    def reaches(self, pc: int) -> bool:
+        """Whether control comes to the code there at all."""
+        at = bisect_right(self._block_starts, pc)
+        return bool(at) and self._block_starts[at - 1] in self._entry_sets
 
     def writes(self, start: int, size: int) -> bool:
         """Whether the function writes any of these frame bytes anywhere."""
@@ -121,10 +135,7 @@ class AssignedSlots:
             block = self._blocks.get(work.pop())
             if block is None:
                 continue
-            out = sets[block.start]
-            for _, mask in block.writes:
-                out |= mask
-            for target in block.successors:
+            for target, out in self._ways(block, sets[block.start]):
                 old = sets.get(target)
                 new = out if old is None else old & out
                 if new != old:
@@ -132,10 +143,35 @@ class AssignedSlots:
                     work.append(target)
         return sets
 
+    def _ways(self, block: _Block, bits: int) -> Iterator[tuple[int, int]]:
+        """Where control goes on from a block that begins with these bytes written, and what is
+        written then."""
+        out = bits
+        for pc, mask in block.writes:
+            if block.may_panic and pc >= block.may_panic:
+                break
+            out |= mask
+        if block.may_panic:
+            for target in self._recovery.targets:
+                yield target, out
+        for _, mask in block.writes:
+            out |= mask
+        for target in block.successors:
+            yield target, out
+
+    @cached_property
+    def _recovery(self) -> Recovery:
+        return self._defers.recovery(self._instructions, self._returns)
+
+    @cached_property
+    def _instructions(self) -> dict[int, Instruction]:
+        return {ins.ip: ins for ins in Decoder(64, self._code, ip=self._address)}
+
     @cached_property
     def _blocks(self) -> dict[int, _Block]:
-        instructions = list(Decoder(64, self._code, ip=self._address))
-        leaders = {self._address}
+        instructions = self._instructions.values()
+        may_panic = frozenset(self._recovery.sources)
+        leaders = {self._address, *self._recovery.targets}
         for ins in instructions:
             if ins.flow_control in BRANCHES:
                 leaders.update((ins.near_branch_target, ins.next_ip))
@@ -147,6 +183,8 @@ class AssignedSlots:
                     block.successors.append(ins.ip)
                 block = blocks[ins.ip] = _Block(ins.ip, ins.ip, [], [])
             block.end = ins.next_ip
+            if ins.ip in may_panic and not block.may_panic:
+                block.may_panic = ins.ip
             block.writes.extend((ins.ip, mask) for mask in self._masks(ins))
             following = successors(ins, self._returns)
             if following != (ins.next_ip,) or ins.flow_control in BRANCHES:

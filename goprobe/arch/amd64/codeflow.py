@@ -3,7 +3,8 @@ of its frame each names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +22,15 @@ from iced_x86 import (
     RegisterExt,
 )
 
-from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, Changes, Returns, successors
+from goprobe.arch.amd64.controlflow import (
+    BRANCHES,
+    CALLS,
+    CODE_LIMIT,
+    Changes,
+    Defers,
+    Returns,
+    successors,
+)
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import GENERAL, VECTORS, signed
 
@@ -34,7 +43,6 @@ MOVES = frozenset(
      Mnemonic.MOVAPS}
 )  # fmt: skip
 KEPT = frozenset({"rsp", "r14", "xmm15"})  # over a call
-CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
 
 Register_ = Any  # iced_x86 names its registers by integers of a type of its own
 
@@ -57,9 +65,11 @@ class CodeFlow:
         depth: Callable[[int], int],
         returns: Returns,
         changes: Changes,
+        defers: Defers,
     ) -> None:
         self._code, self.low = code[:CODE_LIMIT], low
         self._depth, self._returns, self._changes = depth, returns, changes
+        self._defers = defers
         self.info = InstructionInfoFactory()
 
     @cached_property
@@ -68,8 +78,17 @@ class CodeFlow:
 
     @cached_property
     def before(self) -> dict[int, list[int]]:
-        """The instructions from which control comes to each. Its stack grown, a function begins
-        once more, as if it had just been called: to its beginning control comes from nowhere."""
+        """The instructions from which control comes to each, after a recovered panic, too."""
+        predecessors = {pc: list(pcs) for pc, pcs in self._straight.items()}
+        recovery = self._defers.recovery(self.instructions, self._returns)
+        for target in recovery.targets:
+            predecessors.setdefault(target, []).extend(recovery.sources)
+        return predecessors
+
+    @cached_property
+    def _straight(self) -> dict[int, list[int]]:
+        """As the code itself goes on. Its stack grown, a function begins once more, as if it had
+        just been called: to its beginning control comes from nowhere."""
         predecessors: dict[int, list[int]] = {}
         for ins in self.instructions.values():
             for then in successors(ins, self._returns):
@@ -113,14 +132,37 @@ class CodeFlow:
     def _back(self, pc: int) -> list[Instruction]:
         """The instructions between the last call and `pc`, in order, on a straight way."""
         instructions: list[Instruction] = []
-        previous = self.before.get(pc, [])
+        previous = self._straight.get(pc, [])
         while len(previous) == 1 and self.instructions[previous[0]].flow_control not in CALLS:
             instructions.append(self.instructions[previous[0]])
-            previous = self.before.get(previous[0], [])
+            previous = self._straight.get(previous[0], [])
         return instructions[::-1]
 
+    def arriving(self, pc: int) -> Sequence[int]:
+        """The instructions from which control comes to `pc`. A pc within a call's own bytes means
+        the time while that call runs: to where it returns control may come from elsewhere, too,
+        and from one that never returns not at all."""
+        if pc in self.instructions:
+            return self.before.get(pc, ())
+        call = self.call_at(pc)
+        return () if call is None else (call,)
+
+    def call_at(self, pc: int) -> int | None:
+        """Where the call begins within whose bytes `pc` is."""
+        index = bisect_left(self._starts, pc) - 1
+        ins = self.instructions[self._starts[index]] if index >= 0 else None
+        within = ins is not None and ins.ip < pc < ins.next_ip and ins.flow_control in CALLS
+        return ins.ip if ins is not None and within else None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return sorted(self.instructions)
+
     def following(self, pc: int) -> Iterator[Instruction]:
-        """The instructions from `pc` on up to the next call or branch, that one included."""
+        """The instructions from `pc` on up to the next call or branch, that one included; of a
+        call that runs those to which it returns."""
+        if (call := self.call_at(pc)) is not None:
+            pc = next(iter(successors(self.instructions[call], self._returns)), 0)
         while pc in self.instructions:
             ins = self.instructions[pc]
             yield ins
@@ -137,14 +179,6 @@ class CodeFlow:
         if ins.mnemonic != Mnemonic.LEA or ins.memory_base != Register.RSP or ins.memory_index:
             return None
         return self.offset(ins, ins.memory_displacement)
-
-    def call_before(self, pc: int) -> int | None:
-        """Where the call begins that returns to `pc`."""
-        for at in self.before.get(pc, ()):
-            ins = self.instructions[at]
-            if ins.flow_control in CALLS and ins.next_ip == pc:
-                return at
-        return None
 
     def taken_at(self, pc: int) -> int | None:
         """As `taken`, of the instruction at a pc; None where none is."""

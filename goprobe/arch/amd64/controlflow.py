@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from iced_x86 import FlowControl, Instruction
+import msgspec
+from iced_x86 import FlowControl, Instruction, OpKind, Register
 
 CODE_LIMIT = 1 << 20
+CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
 BRANCHES = frozenset({FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH})
 ENDS = frozenset({FlowControl.RETURN, FlowControl.EXCEPTION, FlowControl.INDIRECT_BRANCH})
 # What the compiler knows never to come back: the bodies of failed checks, panic, select {}
@@ -51,6 +53,77 @@ def mapped_of(name_at: NameAt) -> Returns:
     address runs."""
     return lambda target: not _UNMAPPED.fullmatch(name_at(target))
 
+
+_DEFERS = re.compile(r"runtime\.defer(?:proc\w*|rangefunc)(?:\.abi0)?")
+
+
+class Defers(msgspec.Struct, frozen=True):
+    """Where a function goes on when a panic in it has been recovered, 0: nowhere (_func.deferreturn
+    in runtime2.go: its call of runtime.deferreturn), and which functions it calls to defer one."""
+
+    deferreturn: int
+    name_at: NameAt
+
+    def recovery(self, code: Mapping[int, Instruction], returns: Returns) -> Recovery:
+        """How control comes back to the function after a panic.
+
+        Source: recovery in panic.go. Where deferproc was called, up to Go 1.24 as if it returned 1,
+        which is tested there; else to the call of deferreturn.
+        """
+        if self.deferreturn not in code:
+            return Recovery(frozenset(), ())
+        made = [
+            ins.next_ip
+            for ins in code.values()
+            if ins.flow_control == FlowControl.CALL
+            and _DEFERS.fullmatch(self.name_at(ins.near_branch_target))
+        ]
+        reached = _reached(code, made or [min(code)], returns)
+        tested = {_tested(code, pc) for pc in made} - {0}
+        return Recovery(
+            frozenset(tested or (self.deferreturn,)),
+            tuple(pc for pc in sorted(reached) if _may_panic(code[pc])),
+        )
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """Control may come to `targets` from each of the instructions at `sources`."""
+
+    targets: frozenset[int]
+    sources: tuple[int, ...]
+
+
+def _reached(code: Mapping[int, Instruction], work: Iterable[int], returns: Returns) -> set[int]:
+    seen, pending = set[int](), list(work)
+    while pending:
+        pc = pending.pop()
+        if pc in code and pc not in seen:
+            seen.add(pc)
+            pending += successors(code[pc], returns)
+    return seen
+
+
+def _tested(code: Mapping[int, Instruction], pc: int) -> int:
+    """Where the code goes that tests what a call gave it, right behind; 0 where it does not."""
+    for _ in range(2):
+        ins = code.get(pc)
+        if ins is None:
+            return 0
+        if ins.flow_control == FlowControl.CONDITIONAL_BRANCH:
+            return int(ins.near_branch_target)
+        pc = ins.next_ip
+    return 0
+
+
+def _may_panic(ins: Instruction) -> bool:
+    """Whether it calls, or names memory by a pointer, which may be nil."""
+    if ins.flow_control in CALLS:
+        return True
+    kinds = (ins.op_kind(i) for i in range(ins.op_count))
+    return ins.memory_base not in _OWN and OpKind.MEMORY in kinds
+
+
+_OWN = frozenset({Register.NONE, Register.RSP, Register.RIP})
 
 Changes = Callable[[int], frozenset[str] | None]
 """The registers that a call of the function at a link-time address changes; None: any."""

@@ -16,7 +16,8 @@ from functools import cached_property
 import msgspec
 from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic
 
-from goprobe.arch.amd64.codeflow import CALLS, WRITES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.codeflow import WRITES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.controlflow import CALLS
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import signed
 
@@ -48,7 +49,8 @@ class FrameWrites:
 
     def last(self, slot: FrameSlot, pc: int) -> frozenset[int] | None:
         """The instructions that may have been the last to write some word of the slot when `pc`
-        is about to run, ENTRY where none may have been; None where that cannot be followed."""
+        is about to run, or while the call runs that `pc` is within; ENTRY where none may have been;
+        None where that cannot be followed."""
         key = slot, pc
         if key not in self._known:
             self._known[key] = self._find(slot, pc)
@@ -67,7 +69,7 @@ class FrameWrites:
             at, wanted = work.pop()
             if at == flow.low:
                 offsets.add(ENTRY)
-            before = flow.before.get(at, [])
+            before = flow.arriving(at)
             if not before and at != flow.low:
                 return None  # over a jump table
             for previous in before:
@@ -99,7 +101,7 @@ class FrameWrites:
             at = work.pop()
             if at == flow.low:
                 returns.add(ENTRY)
-            before = flow.before.get(at, [])
+            before = flow.arriving(at)
             if not before and at != flow.low:
                 return None  # over a jump table, or by the runtime
             for previous in before:

@@ -23,8 +23,8 @@ from iced_x86 import (
     Register,
 )
 
-from goprobe.arch.amd64.codeflow import CALLS, MOVES, WRITES, is_zero
-from goprobe.arch.amd64.controlflow import ENDS
+from goprobe.arch.amd64.codeflow import MOVES, WRITES, is_zero
+from goprobe.arch.amd64.controlflow import CALLS, ENDS
 from goprobe.arch.amd64.registers import signed
 
 _ACTS = CALLS | ENDS | {FlowControl.CONDITIONAL_BRANCH}

@@ -15,6 +15,9 @@ _STEPS_LIMIT = 20000
 _CHAIN_LIMIT = 8
 _KEPT_AT_ENTRY = KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
 LOST = -2
+_CONDITIONAL = frozenset(
+    getattr(Mnemonic, name) for name in dir(Mnemonic) if name.startswith("CMOV")
+)
 
 Holder = str | FrameSlot
 """A register by its full name ("rax", "xmm0"), or a slot of the frame."""
@@ -40,8 +43,8 @@ class Definitions:
         self._known: dict[tuple[Holder, int], frozenset[Definition] | None] = {}
 
     def of(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
-        """Every definition whose value may be there when `pc` is about to run; None where that
-        cannot be followed."""
+        """Every definition whose value may be there when `pc` is about to run, or while the call
+        runs that `pc` is within; None where that cannot be followed."""
         key = holder, pc
         if key not in self._known:
             self._known[key] = self._find(holder, pc)
@@ -56,7 +59,7 @@ class Definitions:
             at, what, copies = work.pop()
             if at == flow.low:
                 definitions.update(self._entered(what, copies))
-            before = flow.before.get(at, [])
+            before = flow.arriving(at)
             if not before and at != flow.low:
                 return None  # over a jump table
             for previous in before:
@@ -69,6 +72,21 @@ class Definitions:
             if len(seen) > _STEPS_LIMIT:
                 return None
         return frozenset(definitions)
+
+    def chosen_since(self, register: str, pc: int) -> frozenset[int]:
+        """The conditional moves that may have run since a register got its value, and that chose
+        between it and another."""
+        flow = self._flow
+        found, work, seen = set[int](), [pc], {pc}
+        while work and len(seen) < _STEPS_LIMIT:
+            for previous in flow.arriving(work.pop()):
+                ins = flow.instructions[previous]
+                if ins.mnemonic in _CONDITIONAL and full_name(ins.op1_register) == register:
+                    found.add(previous)
+                if previous not in seen and not flow.changes(ins, register):
+                    seen.add(previous)
+                    work.append(previous)
+        return frozenset(found)
 
     def _entered(self, what: Holder, copies: tuple[int, ...]) -> list[Definition]:
         """What a register or slot holds when the function begins, at first or once more."""

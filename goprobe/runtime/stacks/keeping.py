@@ -172,6 +172,7 @@ class FrameKeeper:
     ) -> None:
         self._keeping, self._frame, self._about = keeping, frame, about
         self._pc = frame.pc - bias
+        self._lookup = frame.lookup - bias
 
     def lost(self, address: int, pointer: int) -> str:
         if not pointer or not self._keeping.may_be_lost(pointer, self._frame):
@@ -204,12 +205,12 @@ class FrameKeeper:
 
     def _is_own_address(self, place: int, pointer: int) -> bool:
         """Whether the code put an address of this very frame there, which is that one."""
-        return self._about.address_at(place, self._pc) == pointer - self._frame.cfa
+        return self._about.address_at(place, self._lookup) == pointer - self._frame.cfa
 
     def _is_passed(self, place: int, pointer: int) -> bool:
         """Whether the pointer was in use until the call that is running, and what was passed in
         that call is the same pointer and has been kept since."""
-        call = self._about.flow.call_before(self._pc)
+        call = self._about.flow.call_at(self._lookup)
         if self._frame.innermost or call is None or not self._about.kept.since_calls(place, call):
             return False
         callee = self._keeping.callee_of(self._frame)
@@ -222,6 +223,6 @@ class FrameKeeper:
         return any(
             self._keeping.word(self._frame.cfa + place) == pointer
             and self._is_kept(kept, place)
-            and self._about.is_as_entered(place, self._pc)
+            and self._about.is_as_entered(place, self._lookup)
             for place in kept.passed()
         )

@@ -179,11 +179,26 @@ class FrameVariables:
         except UnsupportedExpressionError as error:
             return gone(local, local.name, go_type, f"{error}")
         fixed = frame_offset(local) is not None
-        if is_later(local, frame.line) or (fixed and not about.is_assigned(local, go_type, pc)):
+        if is_later(local, frame.line):
+            return self._not_yet(local, go_type, frame)
+        if fixed and not about.is_assigned(local, go_type, pc):
+            if about.may_be_assigned(local, go_type, pc):
+                return self._unless_recovered(local, go_type)
             return self._not_yet(local, go_type, frame)
         if not fixed and in_its_own_statement(local, frame.line):
             return self._not_yet(local, go_type, frame)
         return self._placed(about, local, go_type, frame, pieces, registers, others)
+
+    def _unless_recovered(self, local: Local, go_type: GoType) -> Binding:
+        moved = local.name.startswith("&")
+        return Binding(
+            local=local,
+            name=local.name.lstrip("&"),
+            type=self._program.debug.types.at(go_type.elem) if moved else go_type,
+            state=State.UNREADABLE,
+            why="its function may have come here by a recovered panic, before it had a value",
+            moved=moved,
+        )
 
     def _not_yet(self, local: Local, go_type: GoType, frame: FrameView) -> Binding:
         moved = local.name.startswith("&")

@@ -14,6 +14,7 @@ from goprobe.arch.code import (
     ENTRY,
     AssignedSlots,
     CodeFlow,
+    Defers,
     Definitions,
     FrameSlot,
     FrameWrites,
@@ -89,13 +90,17 @@ class FunctionVariables:
 
     @cached_property
     def assigned(self) -> AssignedSlots:
-        return self._assigned(values=False)
+        return self._assigned(self._defers, values=False)
 
     @cached_property
     def _given_values(self) -> AssignedSlots:
-        return self._assigned(values=True)
+        return self._assigned(self._defers, values=True)
 
-    def _assigned(self, *, values: bool) -> AssignedSlots:
+    @cached_property
+    def _unless_recovered(self) -> AssignedSlots:
+        return self._assigned(Defers(0, self._parts.lines.function_name_at), values=False)
+
+    def _assigned(self, defers: Defers, *, values: bool) -> AssignedSlots:
         returns = returns_of(self._parts.lines.function_name_at)
         return AssignedSlots(
             self._code,
@@ -104,6 +109,7 @@ class FunctionVariables:
             self._depth,
             self._line,
             returns,
+            defers,
             values=values,
         )
 
@@ -111,7 +117,14 @@ class FunctionVariables:
     def flow(self) -> CodeFlow:
         names = self._parts.lines.function_name_at
         returns, changes = returns_of(names), changes_of(names)
-        return CodeFlow(self._code, self.function.low, self._depth, returns, changes)
+        return CodeFlow(self._code, self.function.low, self._depth, returns, changes, self._defers)
+
+    @cached_property
+    def _defers(self) -> Defers:
+        compiled = self._compiled
+        offset = compiled.deferreturn if compiled is not None else 0
+        after = self.function.low + offset if offset else 0
+        return Defers(after, self._parts.lines.function_name_at)
 
     @cached_property
     def definitions(self) -> Definitions:
@@ -291,6 +304,18 @@ class FunctionVariables:
             return False
         assigned = self._given_values if midst else self.assigned
         return all(assigned.covers(pc, start + at, size) for at, size in ranges)
+
+    def may_be_assigned(self, local: Local, go_type: GoType, pc: int) -> bool:
+        """Of one that is not surely assigned: whether it is unless control came to `pc` by a
+        recovered panic, which may have been before."""
+        start = frame_offset(local)
+        if start is None or not self._defers.deferreturn:
+            return False
+        otherwise = self._unless_recovered
+        ranges = scalar_ranges(self._parts.debug.types, go_type)
+        return not otherwise.reaches(pc) or all(
+            otherwise.covers(pc, start + at, size) for at, size in ranges
+        )
 
 
 def _calls(stack: Sequence[SourceFrame], depth: int) -> list[tuple[str, int]]:
