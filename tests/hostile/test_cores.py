@@ -94,6 +94,12 @@ def test_memory_that_is_said_to_be_none(core: Core, kind: int, said: str) -> Non
     assert any(said in doubt for doubt in core.doubts()), core.doubts()
 
 
+def test_memory_of_no_size(core: Core) -> None:
+    empty = next(at for at in core.loads() if not struct.unpack_from("<Q", core.data, at + 32)[0])
+    struct.pack_into("<Q", core.data, empty + 40, 0)
+    assert any("is of no size" in doubt for doubt in core.doubts()), core.doubts()
+
+
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.95])
 def test_cut_off(core: Core, share: float) -> None:
     del core.data[int(len(core.data) * share) :]

@@ -68,7 +68,9 @@ def _of_segments(core: ElfImage, loads: Sequence[Segment]) -> Iterator[str]:
     if missing:
         yield f"it is cut off: its last {missing:,} bytes are missing, and with them what lay there"
     for p in loads:
-        if not _possible(p):
+        if not p.size:
+            yield f"its memory at {p.address:#x} is of no size"
+        elif not _possible(p):
             yield f"no memory can be at {p.address:#x}, where it has {p.size:#x} bytes of it"
         elif p.file_size not in (0, PAGE_SIZE, p.size):
             yield f"of {p.size:#x} bytes of memory at {p.address:#x} it has {p.file_size:#x}"
