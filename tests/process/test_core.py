@@ -314,7 +314,7 @@ WITH_FILE = WHOLE + note(
         (make_core(WHOLE, [(0x10800, bytes(PAGE), PAGE)]), "no memory can be at 0x10800"),
         (make_core(WHOLE, [(0, bytes(PAGE), PAGE)]), "no memory can be at 0x0"),
         (make_core(WHOLE, [(1 << 57, bytes(PAGE), PAGE)]), "no memory can be at 0x2"),
-        (make_core(WHOLE, [(0x10000, bytes(PAGE), 0)]), ""),
+        (make_core(WHOLE, [(0x10000, bytes(PAGE), 0)]), "memory at 0x10000 is of no size"),
         (make_core(WITH_FILE, PAGES), "/lib/x is mapped from 0x10000 to 0x13000, where it has"),
         (program_header(make_core(WHOLE, PAGES), 2, IN_FILE, 0), "belong to no memory"),
         (program_header(make_core(WHOLE, TWO_PAGES), 1, IN_FILE, 1234), "at 0x10000 it has 0x4d2"),

@@ -51,6 +51,8 @@ def _of_kinds(core: ElfImage) -> Iterator[str]:
     for number, p in enumerate(core.programs):
         if p.type not in (PT_LOAD, PT_NOTE):
             yield f"its segment {number} is of a kind that no core has ({p.type:#x})"
+        elif p.type == PT_LOAD and not p.size:
+            yield f"its memory at {p.address:#x} is of no size"
     count = sum(p.type == PT_NOTE for p in core.programs)
     if count > 1:
         yield f"it has {count} segments of notes, and every core has one"
@@ -68,9 +70,7 @@ def _of_segments(core: ElfImage, loads: Sequence[Segment]) -> Iterator[str]:
     if missing:
         yield f"it is cut off: its last {missing:,} bytes are missing, and with them what lay there"
     for p in loads:
-        if not p.size:
-            yield f"its memory at {p.address:#x} is of no size"
-        elif not _possible(p):
+        if not _possible(p):
             yield f"no memory can be at {p.address:#x}, where it has {p.size:#x} bytes of it"
         elif p.file_size not in (0, PAGE_SIZE, p.size):
             yield f"of {p.size:#x} bytes of memory at {p.address:#x} it has {p.file_size:#x}"
