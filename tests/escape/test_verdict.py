@@ -110,6 +110,8 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
      "whether its line did"),
     ("in a part that was not entered", site(STACK, witness=True, line_ran=True), V.NOT_REACHED,
      "its line ran"),
+    ("a register was put by in a part that was not entered",
+     site(STACK, witness=True, line_ran=True, taken=False), V.UNOBSERVED, "it may need none"),
     ("seen a line below", site(STACK, witness=True, witnessed=1, executed=1, below=7),
      V.CONFIRMED_STACK, "line 7 uses"),
     ("a line below never used it", site(STACK, witness=True, below=7, line_ran=True), V.ELIDED,

@@ -106,6 +106,7 @@ class Sites:
             witness=bool(plan.witnesses),
             witnessed=_in_frames(self._unwrapped(plan), seen.witnessed),
             executed=_in_frames(self._unwrapped(plan), seen.executed),
+            taken=any(w.taken for w in plan.witnesses),
             in_part=_in_part(plan, seen.executed),
             sharing=plan.sharing,
             below=plan.witness_line if plan.witness_line != predicted.line else 0,

@@ -118,6 +118,10 @@ def _in_frame(site: Evidence) -> Judged:
         return Verdict.CONFIRMED_STACK, f"{text} (looked at {site.looked} times)" if more else text
     if site.executed:
         return Verdict.UNOBSERVED, "its code ran, but its memory was in no goroutine's stack"
+    if site.line_ran and not site.taken:
+        return Verdict.UNOBSERVED, _unreached(
+            site, "its line ran, but no code that is known to use its memory: it may need none"
+        )
     if site.line_ran:
         text = "its line ran, but not the code in which its memory would be seen"
         return Verdict.NOT_REACHED, _unreached(site, text)
