@@ -198,8 +198,11 @@ class Trust:
         if self._may_be_captured(local, frame, about) and not at.made_at(holders, local.line):
             return Doubt("it may be the variable of that name which the closure captured")
         slots = [h for h in holders if isinstance(h, FrameSlot)]
-        addressed = slots == holders and all(s.offset in about.writes.addressed for s in slots)
-        if whole or ((known.shares or known.changed) and addressed):
+        # A parameter that is not taken apart may arrive in registers; the debug information goes on
+        # to tell of those of its words that were stored together with others.
+        stored = slots == holders
+        addressed = stored and all(s.offset in about.writes.addressed for s in slots)
+        if (whole and stored) or ((known.shares or known.changed) and addressed):
             return in_memory(local, slots, known, at)
         return in_words(local, holders, known, at)
 
