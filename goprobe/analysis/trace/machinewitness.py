@@ -101,7 +101,7 @@ def in_memory(
 
 
 def _is_passed(local: Local, pc: int, at: Position) -> bool:
-    """Whether it is a parameter of an inlined call, and `pc` code of that very call."""
+    """Whether it is a parameter of an inlined call, and `pc` code that makes that very call."""
     if not local.parameter or not at.frame.depth:
         return False
     return at.about.is_call_of(pc, at.pc, at.frame.depth)

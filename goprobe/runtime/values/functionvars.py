@@ -198,8 +198,13 @@ class FunctionVariables:
         return frozenset(frame.line for frame in stack[depth:] if frame.file == file)
 
     def is_call_of(self, pc: int, here: int, depth: int) -> bool:
-        """Whether `pc` is code of the line that makes the call in which `here` lies."""
-        return _calls(self._stack(pc), depth) == _calls(self._stack(here), depth)
+        """Whether `pc` is code of the line that makes the call in which `here` lies, and none of
+        what is called."""
+        stack, inside = self._stack(pc), self._stack(here)
+        both = min(len(stack), len(inside)) > depth
+        if both and stack[depth].function == inside[depth].function:
+            return False
+        return _calls(stack, depth) == _calls(inside, depth)
 
     def _stack(self, pc: int) -> list[SourceFrame]:
         """The functions of the source at a pc, this one first."""
