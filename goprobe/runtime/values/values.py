@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
-from goprobe.model.location import Kind, Location
+from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.values.decoded import (
@@ -252,7 +252,7 @@ class Decoder:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
-        self._lost(place, 0, pointer)
+        _must_be_kept(place, 0, pointer)
         return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
 
     def _pointer(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
@@ -262,26 +262,14 @@ class Decoder:
         if go_type.name.startswith(_ANY_POINTER):
             return self._bare(place)
         target = self._types.at(go_type.elem)
-        lost = self._lost(place, 0, pointer)
-        return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth, lost))
+        _must_be_kept(place, 0, pointer)
+        return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth))
 
-    def _lost(self, place: Storage, offset: int, pointer: int) -> str:
-        """Why what a pointer leads to need not be what the program put there. Raises
-        UnreadableError where it may itself be another by now: objects of the heap do not move."""
-        lost = place.lost(offset, pointer)
-        if lost and self._locate(pointer).kind is not Kind.HEAP:
-            raise UnreadableError(pointer, 0, lost)
-        return lost
-
-    def _pointee(
-        self, target: GoType, pointer: int, walk: Walk, depth: int, lost: str = ""
-    ) -> Data:
+    def _pointee(self, target: GoType, pointer: int, walk: Walk, depth: int) -> Data:
         link = (pointer, target.offset)
         if target.kind is GoKind.INVALID:
             raise NotGoError(f"the debug information does not describe {target.name}")
-        if lost and target.size:
-            made = Decoded(Value(f"unreadable: {lost}"))
-        elif link in walk.chain:
+        if link in walk.chain:
             made = Decoded(Value("… (a cycle: this value again)"))
         elif depth >= self._limits.depth:
             made = Decoded(Value("…" if target.size else "{}"))
@@ -311,8 +299,8 @@ class Decoder:
             made = self._safe(target, held, walk, depth)
             value = Value(made.value.text, made.value.len, made.value.cap, dynamic_type=name)
             return Decoded(value, with_dynamic(made.data, name), made.elements)
-        lost = self._lost(place, _WORD, word)
-        data = with_dynamic(self._pointee(target, word, walk, depth, lost), name)
+        _must_be_kept(place, _WORD, word)
+        data = with_dynamic(self._pointee(target, word, walk, depth), name)
         value = Value(data.text, dynamic_type=name) if data else Value("nil", dynamic_type=name)
         return Decoded(value, data)
 
@@ -398,3 +386,10 @@ class Decoder:
             walk.chain.pop()
         data = self._data(pointer, name, size=end, kind="func value", elements=tuple(captured))
         return Decoded(Value(name), data)
+
+
+def _must_be_kept(place: Storage, offset: int, pointer: int) -> None:
+    """Raises UnreadableError where a pointer may be another by now than the program put there:
+    what is the heap's may have been the stack that it led into."""
+    if lost := place.lost(offset, pointer):
+        raise UnreadableError(pointer, 0, lost)
