@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from goprobe.api.escape import assert_no_allocation, assert_promises, escape
+from goprobe.api.leaks import assert_no_leaks
 from goprobe.api.process import Process, attach
 from goprobe.api.script.program import Program, launch
 from goprobe.api.script.value import Value
@@ -108,6 +109,12 @@ class Probe:
                 f"{name} is {location.kind}, not {wanted}: {location.name} at "
                 f"{location.address}{known}"
             )
+
+    def assert_no_leaks(self, process: Process) -> None:
+        """That no goroutine of a process is blocked where nothing can wake it any more: as
+        `goprobe.assert_no_leaks`."""
+        __tracebackhide__ = True
+        assert_no_leaks(process.pid)
 
     def assert_no_allocation(self, where: str, *targets: str, **options: Any) -> None:
         """That the code at `where` ("pkg.Func", "file.go:42") allocates nothing while the packages'

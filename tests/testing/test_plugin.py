@@ -41,6 +41,12 @@ def test_of_a_process(goprobe):
     print("PID", heart.pid)
     assert sum(group.count for group in heart.goroutines().groups) >= 5
     assert goprobe.attach(heart.pid).heap().census.objects > 100
+    goprobe.assert_no_leaks(heart)
+
+def test_of_one_that_leaks(goprobe):
+    shop = goprobe.start(SHOP, ["serve"], ready="open", stdin=None)
+    print("PID", shop.pid)
+    goprobe.assert_no_leaks(shop)
 
 def test_of_one_that_fails(goprobe):
     heart = goprobe.start(HEARTBEAT, ["1", "1", "1"], ready="ready", stdin=None)
@@ -84,8 +90,9 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def _with_programs(source: str) -> str:
-    hello, heartbeat = TESTDATA / "hello.go", TESTDATA / "targets" / "heartbeat.go"
-    return f"HELLO, HEARTBEAT = {str(hello)!r}, {str(heartbeat)!r}\n{source}"
+    places = {"HELLO": "hello.go", "HEARTBEAT": "targets/heartbeat.go", "SHOP": "sessions/shop.go"}
+    named = "".join(f"{name} = {str(TESTDATA / place)!r}\n" for name, place in places.items())
+    return f"{named}{source}"
 
 
 def test_pytest_finds_the_plugin_by_itself() -> None:
@@ -109,11 +116,12 @@ def test_places(suite: pytest.Pytester) -> None:
 def test_processes_end_with_their_test(suite: pytest.Pytester) -> None:
     suite.makepyfile(_with_programs(PROCESSES))
     result = suite.runpytest_subprocess("-rA")
-    result.assert_outcomes(passed=1, failed=2)
+    result.assert_outcomes(passed=1, failed=3)
     started = [int(line.split()[1]) for line in result.outlines if line.startswith("PID ")]
-    assert len(started) == 2
+    assert len(started) == 3
     assert not [pid for pid in started if psutil.pid_exists(pid)]
     result.stdout.fnmatch_lines(["--- heartbeat-1 wrote:", "ready"], consecutive=True)
+    result.stdout.fnmatch_lines(["*AssertionError: 2 goroutines are leaked:*"])
     result.stdout.fnmatch_lines(["*hello ended with status 0 before it wrote 'listening'; *Hello*"])
 
 
