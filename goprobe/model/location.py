@@ -41,6 +41,24 @@ class Kind(StrEnum):
     UNMAPPED = "unmapped"
 
 
+PLACES: dict[Kind, str] = {
+    Kind.TEXT: "in the program's code",
+    Kind.RODATA: "in the binary's read-only data",
+    Kind.DATA: "among the binary's globals",
+    Kind.BSS: "among the binary's globals",
+    Kind.HEAP: "on the heap",
+    Kind.GOROUTINE_STACK: "on a goroutine's stack",
+    Kind.SYSTEM_STACK: "on a thread's system stack",
+    Kind.RUNTIME: "in the runtime's own memory",
+    Kind.C_HEAP: "in memory that C asked for",
+    Kind.LIBRARY: "in a shared library",
+    Kind.FILE: "in a mapped file",
+    Kind.VDSO: "in the kernel's vdso",
+    Kind.RESERVED: "in reserved address space",
+    Kind.UNMAPPED: "in no memory at all",
+}
+"""Where memory of each kind is, as a sentence says it."""
+
 if TYPE_CHECKING:
     Detail = dict[str, str | int | bool | Address]
 else:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
-from goprobe.model.location import Kind, Location
+from goprobe.model.location import PLACES, Kind, Location
 from goprobe.model.trace import StopReport, TraceReport
 from goprobe.model.value import Data, Element, State, Value, Variable
 from goprobe.report import words
@@ -270,4 +270,4 @@ def _where(location: Location | UnsetType) -> str:
     goroutine = location.detail.get("goroutine")
     if location.kind is Kind.GOROUTINE_STACK and goroutine:
         return f"on the stack of goroutine {goroutine}"
-    return words.PLACES[location.kind]
+    return PLACES[location.kind]

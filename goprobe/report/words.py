@@ -43,23 +43,6 @@ KIND_MEANINGS: dict[Kind, str] = {
     Kind.UNMAPPED: "nothing",
 }
 
-PLACES: dict[Kind, str] = {
-    Kind.TEXT: "in the program's code",
-    Kind.RODATA: "in the binary's read-only data",
-    Kind.DATA: "among the binary's globals",
-    Kind.BSS: "among the binary's globals",
-    Kind.HEAP: "on the heap",
-    Kind.GOROUTINE_STACK: "on a goroutine's stack",
-    Kind.SYSTEM_STACK: "on a thread's system stack",
-    Kind.RUNTIME: "in the runtime's own memory",
-    Kind.C_HEAP: "in memory that C asked for",
-    Kind.LIBRARY: "in a shared library",
-    Kind.FILE: "in a mapped file",
-    Kind.VDSO: "in the kernel's vdso",
-    Kind.RESERVED: "in reserved address space",
-    Kind.UNMAPPED: "in no memory at all",
-}
-
 _UNIT = 1024
 _MOST = 1 << 100  # a report that is read back may claim more than floating point can hold
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")

@@ -55,26 +55,31 @@ def absent_at_all() -> Variable:
 @pytest.mark.parametrize(
     ("before", "after", "fate", "told"),
     [
-        (number(), number(), Fate.KEPT, "n stays on the stack"),
-        (number(heap=True), number(), Fate.MOVED, "n was on the heap and is on the stack"),
+        (number(), number(), Fate.KEPT, "n stays on a goroutine's stack"),
+        (
+            number(heap=True),
+            number(),
+            Fate.MOVED,
+            "n was on the heap and is on a goroutine's stack",
+        ),
         (
             number(),
             in_register("n"),
             Fate.REGISTER,
-            "n was on the stack and is in register rax: it needs no memory",
+            "n was on a goroutine's stack and is in register rax: it needs no memory",
         ),
         (
             number(),
             absent("n", "int", State.OPTIMIZED_OUT, "kept nowhere"),
             Fate.GONE,
-            "n was on the stack and is gone",
+            "n was on a goroutine's stack and is gone",
         ),
         (
             msg(),
             found_constant(),
             Fate.CONSTANT,
-            "msg was on the stack and has become a constant; its value is found in read-only data, "
-            "what it points at in read-only data",
+            "msg was on a goroutine's stack and has become a constant; its value is found in the "
+            "binary's read-only data, what it points at in the binary's read-only data",
         ),
         (number(), absent_at_all(), Fate.UNSEEN, "n does not show in the optimised build"),
     ],

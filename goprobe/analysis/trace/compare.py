@@ -11,28 +11,12 @@ from goprobe.analysis.audit import finished
 from goprobe.analysis.trace.trace import TraceRequest, trace
 from goprobe.errors import UsageError
 from goprobe.model.compare import Change, CompareReport, Fate, Inlining
-from goprobe.model.location import Kind, Location
+from goprobe.model.location import PLACES, Kind, Location
 from goprobe.model.trace import Frame, TraceReport
 from goprobe.model.value import State, Variable
 from goprobe.toolchain.built import is_executable_file
 
 _Key = tuple[str, str]
-_PLACES = {
-    Kind.TEXT: "in the code",
-    Kind.RODATA: "in read-only data",
-    Kind.DATA: "among the globals",
-    Kind.BSS: "among the globals",
-    Kind.HEAP: "on the heap",
-    Kind.GOROUTINE_STACK: "on the stack",
-    Kind.SYSTEM_STACK: "on a system stack",
-    Kind.RUNTIME: "in the runtime's memory",
-    Kind.C_HEAP: "on the C heap",
-    Kind.LIBRARY: "in a library",
-    Kind.FILE: "in a mapped file",
-    Kind.VDSO: "in the vdso",
-    Kind.RESERVED: "in reserved space",
-    Kind.UNMAPPED: "in no memory",
-}
 
 
 def compare(request: TraceRequest) -> CompareReport:
@@ -157,7 +141,7 @@ def _where(variable: Variable) -> str:
 
 
 def _place(location: Location) -> str:
-    return _PLACES[location.kind]
+    return PLACES[location.kind]
 
 
 def _inlined(plain: TraceReport, optimized: TraceReport) -> tuple[Inlining, ...]:
