@@ -226,9 +226,9 @@ def test_the_program_does_not_outlive_a_killed_tracer() -> None:
     binary = build(ENDS)
     code = (
         "import sys\n"
-        "from goprobe.process.tracer.run import CallSite, run_counted\n"
+        "from goprobe.process.tracer.run import CountedCall, run_counted\n"
         "pc, callee = map(int, sys.argv[2:4])\n"
-        "run_counted(sys.argv[1], ['spin'], sites=[CallSite(pc, callee, 0)])\n"
+        "run_counted(sys.argv[1], ['spin'], sites=[CountedCall(pc, callee, 0)])\n"
     )
     (site,) = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
     command = [sys.executable, "-c", code, str(binary), str(site.pc), str(site.callee)]

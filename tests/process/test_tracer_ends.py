@@ -109,9 +109,9 @@ def test_ctrl_c_ends_the_run_with_what_was_seen() -> None:
     binary = build(ENDS)
     code = (
         "import sys\n"
-        "from goprobe.process.tracer.run import CallSite, run_counted\n"
+        "from goprobe.process.tracer.run import CountedCall, run_counted\n"
         "pc, callee = map(int, sys.argv[2:4])\n"
-        "run = run_counted(sys.argv[1], ['spin'], sites=[CallSite(pc, callee, 0)])\n"
+        "run = run_counted(sys.argv[1], ['spin'], sites=[CountedCall(pc, callee, 0)])\n"
         "print(run.counts[0] >= 5000, run.partial, run.why)\n"
     )
     (site,) = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
