@@ -144,12 +144,12 @@ class Waits:
         sizes = objects.size[nodes]
         nodes = nodes[(sizes >= least) & (sizes < 2 * least)]
         waiting = {self._goroutines[i].address for i in wanted}
-        found: dict[int, list[Sudog]] = {}
+        of_goroutine: dict[int, list[Sudog]] = {}
         sudogs = sudogs_at(self._memory, self._layout, objects.base[nodes].tolist())
         for sudog in sudogs.values():
             if sudog.g in waiting:
-                found.setdefault(sudog.g, []).append(sudog)
-        return {g: tuple(sudogs) for g, sudogs in found.items()}
+                of_goroutine.setdefault(sudog.g, []).append(sudog)
+        return {g: tuple(sudogs) for g, sudogs in of_goroutine.items()}
 
     def _addresses(self) -> Iterable[int]:
         for sudog in self._known.values():
@@ -185,13 +185,13 @@ class Waits:
         every = graph.world.goroutines.known
         gs, _ = graph.resolve(np.array([g.address for g in every], np.uint64))
         kept = ~np.isin(source, gs)
-        found: dict[int, set[int]] = {}
+        referrers: dict[int, set[int]] = {}
         pairs = zip(nodes.target[edges[kept]].tolist(), source[kept].tolist(), strict=True)
         for node, by in pairs:
-            found.setdefault(node, set()).add(by)
+            referrers.setdefault(node, set()).add(by)
         for node in self._stacks.others[wanted[self._stacks.others]].tolist():
-            found.setdefault(node, set()).add(_OUTSIDE)
-        return found
+            referrers.setdefault(node, set()).add(_OUTSIDE)
+        return referrers
 
     def _list_heads(self) -> dict[int, Sudog]:
         """Of each sudog in a condition's list the first one of that list."""

@@ -37,24 +37,24 @@ _KINDS = {COND: "condition", GROUP: "wait group"}
 class Described:
     """Says it of goroutines and of groups of them."""
 
-    def __init__(self, graph: HeapGraph, found: Leaks) -> None:
-        self._graph, self._found = graph, found
+    def __init__(self, graph: HeapGraph, leaks: Leaks) -> None:
+        self._graph, self._leaks = graph, leaks
         self._names = Names(graph)
-        self._lost = {c.g.id: c for c in found.lost}
+        self._lost = {c.g.id: c for c in leaks.lost}
         self._holders = self._who_holds()
-        self.ids = sorted({*self._lost, *found.unsure})
+        self.ids = sorted({*self._lost, *leaks.unsure})
 
     def state(self, state: GoroutineState) -> GoroutineState:
         candidate = self._lost.get(state.id)
         if candidate is None:
-            return replace(state, why_undecided=self._found.unsure[state.id])
+            return replace(state, why_undecided=self._leaks.unsure[state.id])
         waits = tuple(self._waits(candidate, wait) for wait in candidate.waits)
         return replace(state, leaked=True, why_leaked=_why(candidate), waits_on=waits)
 
     def group(self, group: GoroutineGroup) -> GoroutineGroup:
         first = self._lost.get(group.ids[0])
         if first is None:
-            return replace(group, why=self._found.unsure[group.ids[0]])
+            return replace(group, why=self._leaks.unsure[group.ids[0]])
         waits = tuple(
             replace(self._waits(first, wait), name=self._name(first, wait)) for wait in first.waits
         )
@@ -87,7 +87,7 @@ class Described:
 
     def _who_holds(self) -> dict[int, list[str]]:
         """The variables on lost goroutines' stacks that point at what is waited on, by its node."""
-        nodes, stacks = self._graph.nodes, self._found.stacks
+        nodes, stacks = self._graph.nodes, self._leaks.stacks
         wanted = np.zeros(len(nodes), np.bool_)
         wanted[[w.node for c in self._lost.values() for w in c.waits if w.node >= 0]] = True
         edges = stacks.edges[wanted[stacks.targets]]
@@ -107,7 +107,7 @@ class Described:
         nodes = self._graph.nodes
         target = nodes.target.copy()
         waited = np.zeros(len(nodes), np.bool_)
-        waited[self._found.sudogs] = True
+        waited[self._leaks.sudogs] = True
         edges = np.flatnonzero(waited[target])
         target[edges] = np.searchsorted(nodes.first, edges, "right") - 1
         return target

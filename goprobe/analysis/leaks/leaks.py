@@ -61,8 +61,8 @@ def _report(
     progress("walking the goroutines' stacks")
     every, dead, unreadable = survey(_standing(target, snapshot), known_modules(target), now, None)
     by_id = {state.id: state for state in every}
-    found = find_leaks(graph, _on_group(by_id), Elsewhere(graph))
-    described = Described(graph, found)
+    search = find_leaks(graph, _on_group(by_id), Elsewhere(graph))
+    described = Described(graph, search)
     states = tuple(described.state(by_id[number]) for number in described.ids if number in by_id)
     report = GoroutinesReport(
         pid=target.pid,
@@ -71,13 +71,13 @@ def _report(
         beside=tuple(image.path for image in target.beside),
         pause_us=snapshot.pause_us,
         goroutines=states,
-        groups=_groups(graph, found, described, states),
+        groups=_groups(graph, search, described, states),
         dead=dead,
         unreadable=unreadable,
         snapshot=snapshot.how,
-        leaks=_summary(graph, found, states),
+        leaks=_summary(graph, search, states),
     )
-    audit = audit_leaks(LeakFacts(report, every, len(found.unsure)))
+    audit = audit_leaks(LeakFacts(report, every, len(search.unsure)))
     return finished(report, audit, target.doubts)
 
 
@@ -100,11 +100,11 @@ def _on_group(by_id: Mapping[int, GoroutineState]) -> Callable[[Goroutine], bool
 
 
 def _groups(
-    graph: HeapGraph, found: Leaks, described: Described, states: tuple[GoroutineState, ...]
+    graph: HeapGraph, search: Leaks, described: Described, states: tuple[GoroutineState, ...]
 ) -> tuple[GoroutineGroup, ...]:
     """As `goprobe goroutines` groups them, those that are leaked first; with why, and with what
     the largest ones keep."""
-    kept = Kept(graph, found)
+    kept = Kept(graph, search)
     lost = group([s for s in states if s.leaked])
     largest = [
         replace(described.group(g), retained_bytes=kept.bytes(kept.by(g.ids)))
@@ -115,12 +115,12 @@ def _groups(
     return (*largest, *rest, *unsure)
 
 
-def _summary(graph: HeapGraph, found: Leaks, states: tuple[GoroutineState, ...]) -> LeakSummary:
+def _summary(graph: HeapGraph, search: Leaks, states: tuple[GoroutineState, ...]) -> LeakSummary:
     lost = [s for s in states if s.leaked]
-    kept = Kept(graph, found)
+    kept = Kept(graph, search)
     held = kept.by([s.id for s in lost]) if lost else np.zeros(len(graph.objects), np.bool_)
     return LeakSummary(
-        blocked=found.blocked,
+        blocked=search.blocked,
         leaked=len(lost),
         undecided=len(states) - len(lost),
         retained_objects=int(held.sum()),

@@ -77,16 +77,16 @@ class Definitions:
         """The conditional moves that may have run since a register got its value, and that chose
         between it and another."""
         flow = self._flow
-        found, work, seen = set[int](), [pc], {pc}
+        chosen, work, seen = set[int](), [pc], {pc}
         while work and len(seen) < _STEPS_LIMIT:
             for previous in flow.arriving(work.pop()):
                 ins = flow.instructions[previous]
                 if ins.mnemonic in _CONDITIONAL and full_name(ins.op1_register) == register:
-                    found.add(previous)
+                    chosen.add(previous)
                 if previous not in seen and not flow.changes(ins, register):
                     seen.add(previous)
                     work.append(previous)
-        return frozenset(found)
+        return frozenset(chosen)
 
     def _entered(self, what: Holder, copies: tuple[int, ...]) -> list[Definition]:
         """What a register or slot holds when the function begins, at first or once more."""
