@@ -13,7 +13,7 @@ func grow(depth int) int {
 
 func look(p *int, when int) {
 	println("at top", p)
-	println(when) // stop hits=2
+	println(when, *p) // stop hits=2
 	// want: top frame=main.main live goroutine_stack value=42 printed=top moves steady
 	// want: p live points_to=top data=goroutine_stack
 	// want: small frame=main.main live goroutine_stack value="[1 2 3]" moves steady
