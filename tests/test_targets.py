@@ -97,7 +97,12 @@ def test_a_heartbeat_tells_the_longest_gap(release: str) -> None:
         os.kill(program.pid, signal.SIGSTOP)
         time.sleep(0.2)  # the gap
         os.kill(program.pid, signal.SIGCONT)
-        program.say("")
-        word, nanoseconds = program.read_line().split()
-        assert word == "gap" and int(nanoseconds) >= 150_000_000
+        # Who answers may be awake before who looks at the clock.
+        longest, until = 0, time.monotonic() + 5
+        while longest < 150_000_000 and time.monotonic() < until:
+            program.say("")
+            word, nanoseconds = program.read_line().split()
+            assert word == "gap"
+            longest = max(longest, int(nanoseconds))
+        assert longest >= 150_000_000
         assert ends_well(program)[-1].startswith("sum ")
