@@ -115,7 +115,9 @@ def _left_out(local: Local, slots: Sequence[FrameSlot], known: Assignments, at: 
     """A line that assigns to a variable in memory, but has no code that does."""
     touching = [pc for slot in slots for pc in at.about.writes.touching(slot)]
     lines = frozenset[int]().union(*(at.lines(pc) for pc in touching))
-    for site in sorted(known.reaching, key=lambda s: s.line):
+    # A goto, which is not followed, may lead back here from any of them.
+    sites = known.reaching | known.others if known.jumps else known.reaching
+    for site in sorted(sites, key=lambda s: s.line):
         if site.line != local.line and lines.isdisjoint(site.lines):
             return site.line
     for far in known.remote if known.shared else ():
@@ -133,7 +135,7 @@ def in_words(
 ) -> Doubt | None:
     """Of a variable whose words lie in these holders."""
     once = len(known.reaching | known.others) < 2
-    if known.shared:
+    if known.shared or (known.jumps and known.others):
         return Doubt("its address is taken, a closure assigns to it, or a goto may lead here")
     if known.partial:
         return Doubt(f"a part of it is assigned to at line {_shown(known.partial)}")
