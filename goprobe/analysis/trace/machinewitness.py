@@ -259,15 +259,22 @@ def _is_passed_in(definition: Definition, local: Local, at: Position) -> bool:
 
 
 def _arrivals(local: Local, at: Position) -> Sequence[Holder]:
-    """Where a parameter arrives: in the registers that the debug information tells at the
-    function's first instruction (it does not name a generic function's dictionary, which shifts
-    them), else by the calling convention."""
+    """Where a parameter arrives: by the calling convention. Of a generic function nothing names
+    the dictionary that it is passed, too: there in the registers that the debug information tells
+    at its first instruction, if only of this one. (Of `total = list`, which nothing reads, it tells
+    list's.)"""
+    if "[" not in at.about.function.name:
+        return at.about.arrivals.get(local.name.removeprefix("&"), ())
+    told = _told_at_entry(local, at)
+    others = (p for p in at.about.parameters if p.name != local.name)
+    return () if any(not told.isdisjoint(_told_at_entry(p, at)) for p in others) else sorted(told)
+
+
+def _told_at_entry(local: Local, at: Position) -> frozenset[str]:
     low = at.about.function.low
     entry = next((e for e in local.locations if e.low <= low < e.high), None)
-    told = [piece.register for piece in pieces_of(entry)] if entry is not None else []
-    if told and all(told):
-        return told
-    return at.about.arrivals.get(local.name.removeprefix("&"), ())
+    pieces = pieces_of(entry) if entry is not None else ()
+    return frozenset(piece.register for piece in pieces if piece.register)
 
 
 def _shown(sites: Iterable[Assignment]) -> str:

@@ -258,12 +258,17 @@ class FunctionVariables:
         return (local.name[1:], local.line) in self._of_inlined
 
     @cached_property
+    def parameters(self) -> tuple[Local, ...]:
+        """Those that the debug information names, without results."""
+        return tuple(p for p in self._parts.debug.parameters(self.function) if not p.result)
+
+    @cached_property
     def arrivals(self) -> Mapping[str, tuple[Holder, ...]]:
         """Where each parameter arrives by Go's calling convention: registers, or a place in the
         caller's frame. Sure only where the debug information names all of them (blank ones it
         leaves out)."""
         types = self._parts.debug.types
-        passed = [p for p in self._parts.debug.parameters(self.function) if not p.result]
+        passed = self.parameters
         kinds = [types.at(p.type) for p in passed]
         signature = assign([abi_type(types, kind) for kind in kinds])
         arrivals: dict[str, tuple[Holder, ...]] = {}
