@@ -16,9 +16,7 @@ from goprobe.api.script.value import Value
 from goprobe.errors import UsageError
 from goprobe.model.location import Kind, Location
 from goprobe.testing.started import Started, start
-from goprobe.toolchain.build import build
-from goprobe.toolchain.built import is_executable_file, prebuilt
-from goprobe.toolchain.find import find_go
+from goprobe.toolchain.built import is_executable_file, made_of
 
 
 class Probe:
@@ -71,12 +69,9 @@ class Probe:
         """
         __tracebackhide__ = True
         target = str(target)
-        if is_executable_file(target):
-            if flags:
-                raise UsageError(f"{target} is built already: flags are for what is to be built")
-            built = prebuilt(target)
-        else:
-            built = build(target, find_go(go or None), optimized=optimized, flags=flags)
+        if flags and is_executable_file(target):
+            raise UsageError(f"{target} is built already: flags are for what is to be built")
+        _, built = made_of(target, go, optimized=optimized, flags=flags)
         self._count += 1
         output = self._folder / f"{built.binary.name}-{self._count}.out"
         self._open.callback(_show, output)

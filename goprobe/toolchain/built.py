@@ -6,13 +6,18 @@ Apart from build.py, which brings along all that building takes.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from goprobe.elfheaders import is_elf
 from goprobe.errors import UsageError
 from goprobe.files import open_regular
+
+if TYPE_CHECKING:
+    from goprobe.toolchain.find import GoTool
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -47,3 +52,22 @@ def prebuilt(target: str) -> Built:
     """The Built of a compiled target."""
     path = Path(target).absolute()
     return Built(path, (), "", path.parent, "")
+
+
+def made_of(
+    target: str,
+    go: str | None,
+    *,
+    optimized: bool = False,
+    flags: Sequence[str] = (),
+    progress: Callable[[str], None] | None = None,
+) -> tuple[GoTool | None, Built]:
+    """The executable of a target, and the Go that built it: None where it is one already, which
+    needs none of what building takes. Raises as find_go and build do."""
+    if is_executable_file(target):
+        return None, prebuilt(target)
+    from goprobe.toolchain.build import build
+    from goprobe.toolchain.find import find_go
+
+    tool = find_go(go or None)
+    return tool, build(target, tool, optimized=optimized, flags=flags, progress=progress)

@@ -15,8 +15,7 @@ from goprobe.runtime.layout.layout import Facts
 from goprobe.runtime.layout.shipped import shipped_layout
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
-from goprobe.toolchain.built import is_executable_file, prebuilt
-from goprobe.toolchain.find import find_go
+from goprobe.toolchain.built import made_of
 
 _MOMENT = 5.0
 
@@ -40,12 +39,7 @@ def launched(
 
     Raises as find_go and build do, and NotGoError where the target is no Go program.
     """
-    if is_executable_file(target):
-        built = prebuilt(target)
-    else:
-        from goprobe.toolchain.build import build
-
-        built = build(target, find_go(go), optimized=optimized, flags=flags, progress=progress)
+    _, built = made_of(target, go, optimized=optimized, flags=flags, progress=progress)
     program = GoProgram(ElfFile(built.binary, shown_as=str(built.binary)))
     binary = os.path.realpath(built.binary)
     pid = start_stopped(

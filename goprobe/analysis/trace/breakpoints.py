@@ -263,7 +263,6 @@ def _as_built(program: GoProgram, file: str) -> str:
 
 
 def _hint(program: GoProgram, where: str) -> str:
-
     if match := _LINE.match(where):
         return _line_hint(program, match["file"], int(match["line"]))
     return nearest_functions(program, where)

@@ -10,8 +10,8 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.gdb.process import GdbProcess
 from goprobe.runtime.image.program import GoProgram
 from goprobe.target.goprocess import GoProcess
-from goprobe.toolchain.built import Built, is_executable_file, prebuilt
-from goprobe.toolchain.find import GdbTool, GoTool, find_gdb, find_go
+from goprobe.toolchain.built import Built, made_of, prebuilt
+from goprobe.toolchain.find import GdbTool, GoTool, find_gdb
 
 Progress = Callable[[str], None]
 
@@ -56,18 +56,12 @@ def prepare(launch: Launch) -> Prepared:
     if launch.process is not None:
         program = launch.process.program
         return Prepared(prebuilt(launch.target), program, find_gdb(launch.gdb), None)
-    if is_executable_file(launch.target):
-        go, built = None, prebuilt(launch.target)
-    else:
-        from goprobe.toolchain.build import build  # a compiled target needs none of it
-
-        go = find_go(launch.go)
-        built = build(
-            launch.target,
-            go,
-            optimized=launch.optimized,
-            flags=launch.flags,
-            progress=launch.progress,
-        )
+    go, built = made_of(
+        launch.target,
+        launch.go,
+        optimized=launch.optimized,
+        flags=launch.flags,
+        progress=launch.progress,
+    )
     program = GoProgram(ElfFile(built.binary, shown_as=str(built.binary)))
     return Prepared(built, program, find_gdb(launch.gdb), go)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import msgspec
 from iced_x86 import Decoder, FlowControl, Instruction, OpKind, Register
 
+from goprobe.arch.amd64.controlflow import CALLS
 from goprobe.arch.amd64.registers import PC_WORD, SP_WORD, WORD, WORDS, Words
 
 MAX_INSTRUCTION = 15  # bytes; Intel SDM volume 2, 2.3.11
@@ -104,7 +105,7 @@ def displace(code: bytes, address: int, slot: int) -> Displaced:
     if instruction.is_invalid:
         raise NotDisplaceableError(f"no instruction at {address:#x}")
     flow = instruction.flow_control
-    if flow in (FlowControl.CALL, FlowControl.INDIRECT_CALL) and not instruction.is_call_far:
+    if flow in CALLS and not instruction.is_call_far:
         return CallByHand(instruction, instruction.next_ip)
     if flow == FlowControl.UNCONDITIONAL_BRANCH:
         return Jump(instruction.near_branch_target)

@@ -15,13 +15,13 @@ from iced_x86 import (
     Register,
 )
 
+from goprobe.arch.amd64.controlflow import CALLS
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import signed
 
 LONGEST = 15
 """No instruction has more bytes."""
 _MASK = (1 << 64) - 1
-_CALLS = frozenset({FlowControl.CALL, FlowControl.INDIRECT_CALL})
 _BRANCHES = frozenset(
     {FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH, FlowControl.INDIRECT_BRANCH}
 )
@@ -40,7 +40,7 @@ def after_call(code: bytes, pc: int) -> int:
     """The address after the instruction at `pc`, whose bytes `code` begins with, if that is a call;
     else 0."""
     ins = Decoder(64, code, ip=pc).decode()
-    return int(ins.next_ip) if ins.flow_control in _CALLS else 0
+    return int(ins.next_ip) if ins.flow_control in CALLS else 0
 
 
 def called(code: bytes, pc: int) -> int | None:
@@ -64,7 +64,7 @@ class Transfer(msgspec.Struct, frozen=True):
 def transfers(code: bytes, low: int) -> Iterator[Transfer]:
     """The branches and calls of code that lies at `low`, in its order."""
     for ins in Decoder(64, code, ip=low):
-        call = ins.flow_control in _CALLS
+        call = ins.flow_control in CALLS
         if call or ins.flow_control in _BRANCHES:
             direct = ins.op0_kind == OpKind.NEAR_BRANCH64
             yield Transfer(ins.ip, ins.next_ip, call, ins.near_branch_target if direct else 0)
