@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from goprobe.analysis.leaks.leaks import leaked
+from goprobe.analysis.waits.waits import leaked
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport
 from goprobe.target.live import open_target
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from goprobe.analysis.calls.calls import CallsRequest, CallWatch
+from goprobe.analysis.goroutines.filled import clock
 from goprobe.analysis.goroutines.goroutines import goroutine_states, goroutines
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.maps import maps
@@ -64,9 +64,15 @@ class Process:
 
     def leaked(self) -> GoroutinesReport:
         """Its goroutines that can never run again, and those of which that cannot be told."""
-        from goprobe.analysis.leaks.leaks import leaked
+        from goprobe.analysis.waits.waits import leaked
 
         return leaked(self.target)
+
+    def waits(self, *, stacks: bool = False) -> GoroutinesReport:
+        """What each of its goroutines waits on, who else has that, and who wait for each other."""
+        from goprobe.analysis.waits.waits import in_graph
+
+        return in_graph(self.target, stacks=stacks)
 
     def heap(
         self,
@@ -174,7 +180,7 @@ class Snapshot:
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
         """Every goroutine that is not dead, with its frames."""
-        return goroutine_states(self._world(), time.monotonic_ns())
+        return goroutine_states(self._world(), clock(self._stopped.target))
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of its memory. Raises UnreadableError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goprobe.arch.amd64.callnames import NAMES as NAMES
 from goprobe.arch.amd64.systemcalls import (
     AND_RETURN as AND_RETURN,
     CLONE as CLONE,

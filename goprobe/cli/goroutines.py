@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 from goprobe.cli.declare import Option
 from goprobe.cli.options import Output, Process
+
+if TYPE_CHECKING:
+    from goprobe.model.attached import GoroutinesReport
+    from goprobe.target.live import AnyTarget
 
 _FINDINGS = 1
 
@@ -30,6 +35,14 @@ class Goroutines:
                 "they wait on, and what they keep; the exit code is 1 where there are any.",
             ),
         ] = False,
+        waits: Annotated[
+            bool,
+            Option(
+                "--waits",
+                help="Show what each waits on, and who else has it; the exit code is 1 where some "
+                "wait for each other for ever.",
+            ),
+        ] = False,
         output: Output,
     ) -> int:
         """List the goroutines of a running Go process, those with the same stack together.
@@ -39,35 +52,24 @@ class Goroutines:
         from goprobe.process.ptrace.priority import import_numpy
 
         import_numpy()
-        from goprobe.cli.attach import answer
-        from goprobe.model.attached import GoroutinesReport
-
-        if leaked:
-            return self._leaked(process, output, stacks=stacks)
-        from goprobe.analysis.goroutines.goroutines import goroutines
-
-        return answer(
-            process,
-            output,
-            GoroutinesReport,
-            lambda target, progress: goroutines(target, stacks=stacks, each=every),
-        )
-
-    @staticmethod
-    def _leaked(process: Process, output: Output, *, stacks: bool) -> int:
         from msgspec import UNSET
 
-        from goprobe.analysis.leaks.leaks import leaked
         from goprobe.cli.attach import answer
         from goprobe.model.attached import GoroutinesReport
 
         def code(report: GoroutinesReport) -> int:
-            return _FINDINGS if report.leaks is not UNSET and report.leaks.leaked else 0
+            lost = report.leaks is not UNSET and report.leaks.leaked
+            return _FINDINGS if lost or report.deadlocks else 0
 
-        return answer(
-            process,
-            output,
-            GoroutinesReport,
-            lambda target, progress: leaked(target, stacks=stacks, progress=progress),
-            code=code,
-        )
+        def ask(target: AnyTarget, progress: Callable[[str], None]) -> GoroutinesReport:
+            if not waits and not leaked:
+                from goprobe.analysis.goroutines.goroutines import goroutines
+
+                return goroutines(target, stacks=stacks, each=every)
+            from goprobe.analysis.waits.waits import in_graph
+
+            return in_graph(
+                target, stacks=stacks, each=every, only_leaked=leaked, progress=progress
+            )
+
+        return answer(process, output, GoroutinesReport, ask, code=code)

@@ -55,27 +55,68 @@ class StackUse(msgspec.Struct, frozen=True):
 
 
 class CallSite(msgspec.Struct, frozen=True):
-    """A place in the code: `pc` is an address of the target."""
+    """A place in the code: `pc` is an address of the target. `own`: it is of the program's own
+    module, not of a library."""
 
     function: str
     file: str
     line: int
     pc: Address
     inlined: bool = False
+    own: bool = False
+
+
+class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who has what another waits on: `goroutine` (0: no one goroutine's, a package-level variable)
+    by the variable `name` in a frame of `function`."""
+
+    goroutine: int
+    name: str
+    function: str = ""
 
 
 class WaitsOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a goroutine waits on. `kind` is "channel", "mutex", "wait group" or "condition", and
-    "nothing" for what never becomes ready. `name` is a shortest way to it from one who waits;
-    `held_by` are variables of waiting goroutines that point at it."""
+    """What a goroutine waits on. `kind` is "channel", "mutex", "rwmutex", "wait group",
+    "condition", "semaphore", "timer", "descriptor", "syscall", "collector", "coroutine", "runtime",
+    and "nothing" for what never becomes ready. `operation` is what it does there ("send",
+    "receive", "lock", "read" …), `state` how that stands ("closed", "locked, 3 wait"). `name` is a
+    shortest way to it from a package-level variable, or else from one who waits; `held_by` are
+    variables by which goroutines have it, `holders` the same as facts, those first who do not wait
+    on it themselves, and `more_holders` how many are left out. In a group, `count` goroutines wait
+    on it.
+
+    A timer, or one that a channel has, `fires_in_us` microseconds. A descriptor is the kernel's
+    number, `local` and `remote` what it leads to. A system call is told as `call`; `why` says what
+    could not be told.
+    """
 
     kind: str
     address: Address | UnsetType = UNSET
+    operation: str = ""
     type: str = ""
     name: str = ""
+    state: str = ""
     length: int | UnsetType = UNSET
     capacity: int | UnsetType = UNSET
+    fires_in_us: int | UnsetType = UNSET
+    every_us: int | UnsetType = UNSET
+    descriptor: int | UnsetType = UNSET
+    local: str = ""
+    remote: str = ""
+    call: str = ""
+    why: str = ""
     held_by: tuple[str, ...] = ()
+    holders: tuple[Holder, ...] = ()
+    more_holders: int = 0
+    count: int = 0
+
+
+class Deadlock(msgspec.Struct, frozen=True):
+    """Goroutines each of which waits for what only the others could end: nothing else that can run
+    leads to what they wait on. `steps` say it of each in turn."""
+
+    goroutines: tuple[int, ...]
+    steps: tuple[str, ...]
 
 
 class Creation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -147,8 +188,8 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `frames_end` says why the walk of the stack ended before its beginning: what lies there may
     differ. With --leaked: `why` each is leaked, or why that cannot be told (`leaked` is false);
-    `waits_on` of the first one; `retained_bytes` are kept by these, and perhaps by other leaked
-    ones, alone."""
+    `waits_on` of any of them, most first; `retained_bytes` are kept by these, and perhaps by other
+    leaked ones, alone."""
 
     count: int
     status: str
@@ -169,6 +210,7 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     """`snapshot` is "fork" where a copy-on-write child of the process was read, else "stop".
 
     With --leaked the `goroutines` are those that are leaked and those of which that cannot be told.
+    With --waits `deadlocks` are goroutines that wait for each other.
     """
 
     pause_us: int
@@ -178,4 +220,5 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     unreadable: int = 0
     snapshot: str = "stop"
     leaks: LeakSummary | UnsetType = UNSET
+    deadlocks: tuple[Deadlock, ...] | UnsetType = UNSET
     schema: str = GOROUTINES_SCHEMA

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 
 from goprobe.analysis.escape.escape import EscapeRequest, escape
-from goprobe.analysis.trace.ownership import package_of
+from goprobe.analysis.ownership import package_of
 from goprobe.analysis.trace.prepare import Launch
 from goprobe.model.escape import EscapeReport, Site
 

@@ -7,7 +7,7 @@ from collections import Counter
 from goprobe.analysis.explain.allocations import allocations_of, own_sites
 from goprobe.analysis.explain.measured import Measured, counted, decided, unseen
 from goprobe.analysis.explain.study import ClaimStudy
-from goprobe.analysis.trace.ownership import package_of
+from goprobe.analysis.ownership import package_of
 from goprobe.binary.elf.elf import SHF_ALLOC, SHT_NOBITS
 
 _ON_HEAP = ("confirmed_heap", "deferred_heap", "shared")

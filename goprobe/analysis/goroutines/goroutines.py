@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 
-from msgspec import UNSET, structs
+from msgspec import UNSET
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
+from goprobe.analysis.goroutines.filled import Moment, clock, filled
 from goprobe.analysis.goroutines.traceback import Describer, traceback_of
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
 from goprobe.model.attached import (
@@ -20,7 +20,6 @@ from goprobe.model.attached import (
     GoroutinesReport,
     GoroutineState,
 )
-from goprobe.model.report import Tool
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.goroutines.labels import read_labels
 from goprobe.runtime.image.modules import Modules, read_modules
@@ -43,7 +42,7 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
 
     def surveyed(by_child: bool) -> Surveyed:
         with still(target, by_child=by_child) as (stopped, rehearsed):
-            return stopped, *survey(stopped, modules, time.monotonic_ns(), rehearsed)
+            return stopped, *survey(stopped, modules, clock(target), rehearsed)
 
     try:
         try:
@@ -54,28 +53,11 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
         raise CannotWorkError(
             f"the goroutines of process {target.pid} cannot be read: {error.why}"
         ) from None
+    how = "fork" if isinstance(stopped, StoppedChild) else "stop"
+    moment = Moment(pause_us=stopped.pause_us, snapshot=how, dead=dead, unreadable=unreadable)
     groups = () if each else group(states)
-    report = GoroutinesReport(
-        pid=target.pid,
-        go=Tool(target.program.go.version),
-        program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside),
-        pause_us=stopped.pause_us,
-        goroutines=states,
-        groups=groups,
-        dead=dead,
-        unreadable=unreadable,
-        snapshot="fork" if isinstance(stopped, StoppedChild) else "stop",
-    )
-    if not stacks:
-        report = without_frames(report)
+    report = filled(target, moment, states, groups, stacks=stacks)
     return finished(report, audit_goroutines(report), target.doubts)
-
-
-def without_frames(report: GoroutinesReport) -> GoroutinesReport:
-    """The frames of the groups alone."""
-    states = tuple(structs.replace(s, frames=UNSET) for s in report.goroutines)
-    return structs.replace(report, goroutines=states)
 
 
 def known_modules(target: AnyTarget) -> Modules:

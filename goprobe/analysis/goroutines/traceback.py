@@ -9,11 +9,13 @@ from functools import lru_cache
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from goprobe.analysis.ownership import is_own_code
 from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.goroutines.labels import Labels
 from goprobe.runtime.goroutines.waiting import PARKED
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.values.text import escape
@@ -45,7 +47,7 @@ def traceback_of(stacks: Stacks, g: Goroutine, start: str) -> Traceback:
     frames = list(stacks.printed(unwound))
     return Traceback(
         standing_in(frames),
-        tuple(_site(f) for f in frames),
+        tuple(_site(f, stacks.program) for f in frames),
         _starts_as_system(start, [f.function for f in unwound.frames]),
         "" if unwound.complete else unwound.why,
     )
@@ -62,7 +64,8 @@ class Describer:
         now: int,
         labels: Mapping[int, Labels],
     ) -> None:
-        """`tids` are the kernel's thread ids by m; `now` is the monotonic clock in nanoseconds;
+        """`tids` are the kernel's thread ids by m; `now` is the monotonic clock in nanoseconds,
+        0 where it is not known;
         `labels` are those that goroutines have, by their addresses."""
         self._tids = tids
         self._reasons = reasons
@@ -74,7 +77,7 @@ class Describer:
     def describe(self, g: Goroutine, sp: int, stands: Traceback) -> GoroutineState:
         waiting = g.status in PARKED
         # As goroutineheader (traceback.go) says it, of system calls and calls of C too.
-        still = g.wait_since and g.status in (*PARKED, "syscall")
+        still = g.wait_since and self._now and g.status in (*PARKED, "syscall")
         blocked = max(0, self._now - g.wait_since) // 1000 if still else 0
         reason = self._reasons[g.wait_reason] if g.wait_reason < len(self._reasons) else ""
         # The first goroutine has a gopc too, but nobody's `go` statement made it. Timers' have no
@@ -116,8 +119,9 @@ def _shown_labels(labels: Labels) -> tuple[dict[str, str], str]:
     return {escape(key): escape(value) for key, value in labels.pairs}, labels.why
 
 
-def _site(f: FrameView) -> CallSite:
-    return CallSite(f.function, f.file, f.line, Address(f.pc), f.inlined)
+def _site(f: FrameView, program: GoProgram) -> CallSite:
+    own = bool(f.function) and is_own_code(program, f.function, f.file)
+    return CallSite(f.function, f.file, f.line, Address(f.pc), f.inlined, own)
 
 
 def _starts_as_system(start: str, functions: Sequence[str]) -> bool:

@@ -185,7 +185,7 @@ class HeapGraph:
         if not number:
             return ""
         shape = self.shapes[number]
-        if self._tiny(node):
+        if self.is_tiny(node):
             inner = self.shapes[shape.part[0]] if shape.part[0] else shape
             if inner.size < TINY_BYTES:
                 return f"tiny block holding {inner.name}"
@@ -195,7 +195,7 @@ class HeapGraph:
         """What lies at a byte offset of a type's values, by the debug information."""
         return self._types.part_at(go_type, at)
 
-    def _tiny(self, node: int) -> bool:
+    def is_tiny(self, node: int) -> bool:
         """Whether an object's slot may hold several objects below 16 bytes."""
         spans = self.snapshot.spans
         tiny = self.world.layout.constants["tinySpanClass"]

@@ -14,13 +14,14 @@ from types import MappingProxyType
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.inhand import in_hand
 from goprobe.analysis.heap.reach import START, UNREACHED, onward, reach
 from goprobe.analysis.heap.stackedges import StackEdges
-from goprobe.analysis.heap.waits import Candidate, Waits, blocked
+from goprobe.analysis.heap.waits import Candidate, Waits, hanging, only_by_others, reason_of
 from goprobe.model.attached import TypeHeld
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -29,6 +30,7 @@ from goprobe.runtime.heap.spantable import Ints
 
 _MAIN = 1
 _NO_CASES = "select (no cases)"
+_AWAKE = "the runtime may wake it"
 
 Doubt = Callable[[Sequence[Candidate]], Mapping[int, str]]
 """Of some lost goroutines, by their ids, why they may be reached by what is not looked at."""
@@ -45,7 +47,9 @@ class Leaks(msgspec.Struct, frozen=True, kw_only=True):
     live: NDArray[np.bool_]
     own: Mapping[int, tuple[int, ...]]
     stacks: StackEdges
-    sudogs: Ids
+    waits: Waits
+    candidates: tuple[Candidate, ...]
+    """Those lost, and all others that hang in anything."""
     rows: Mapping[int, int]
     """Where each of them is in `stacks`, by its id."""
 
@@ -55,11 +59,17 @@ def find_leaks(
 ) -> Leaks:
     """Which goroutines are lost. `on_group` says of one that waits for a semaphore whether that is
     a sync.WaitGroup's."""
-    goroutines = blocked(graph, on_group)
+    goroutines = hanging(graph)
     stacks = StackEdges(graph.nodes, goroutines)
     waits = Waits(graph, goroutines, stacks)
-    candidates = waits.candidates()
-    unsure = {c.g.id: c.unsure for c in candidates if c.unsure}
+    blocked = {g.id for g in goroutines if only_by_others(graph, g, on_group)}
+    candidates = [
+        c
+        if c.g.id in blocked
+        else replace(c, reason=reason_of(graph, c.g), awake=c.awake or _AWAKE)
+        for c in waits.candidates()
+    ]
+    unsure = {c.g.id: c.unsure for c in candidates if c.unsure and c.g.id in blocked}
     hand = in_hand(graph.world)
     web = _Web(graph, candidates, waits.hidden(), stacks)
     while True:
@@ -74,13 +84,14 @@ def find_leaks(
         lost = []
     own = {c.g.id: _own_nodes(graph, c) for c in lost}
     return Leaks(
-        blocked=len(candidates),
+        blocked=len(blocked),
         lost=tuple(c for c in lost if _told(c)),
         unsure=unsure,
         live=web.search(unsure, hand.words, own)[: web.n],
         own=own,
         stacks=stacks,
-        sudogs=waits.sudogs(),
+        waits=waits,
+        candidates=tuple(candidates),
         rows={g.id: i for i, g in enumerate(goroutines)},
     )
 

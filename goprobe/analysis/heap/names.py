@@ -111,10 +111,30 @@ class Names:
             return ""
         return field_at(self._types, group.type, offset)
 
+    def value_at(self, node: int, address: int) -> tuple[str, GoType | None, int]:
+        """Which value of the debug information's type an address in an object lies in: how Go
+        selects that from the object, its type, and how many bytes into it."""
+        graph = self._graph
+        at = address - graph.address(node)
+        shape = graph.shapes[int(graph.typing.shape[node])]
+        if shape.part[0]:
+            part, into = graph.shapes[shape.part[0]], shape.part[1]
+            if not into <= at < into + max(part.size, 1):
+                return "", None, 0
+            shape, at = part, at - into
+        index = ""
+        if shape.name.endswith((" backing", " buffer")) and shape.size:
+            number, at = divmod(at, shape.size)
+            index = f"[{number}]"
+        if shape.go_type is None or not 0 <= at < shape.go_type.size:
+            return "", None, 0
+        return index, shape.go_type, at
+
     # Paths
 
-    def path_text(self, way: Sequence[tuple[int, int]]) -> str:
-        """A path from a root on: (node, edge that led to it) each, the root's edge left out."""
+    def path_text(self, way: Sequence[tuple[int, int]], last: str = "") -> str:
+        """A path from a root on: (node, edge that led to it) each, the root's edge left out; `last`
+        is the part of the last one that is meant."""
         nodes = self._graph.nodes
         text = ""
         steps: list[str] = []
@@ -123,7 +143,7 @@ class Names:
                 text = root_name(nodes.group(node))
             if i + 1 < len(way):
                 steps.append(self.field(node, way[i + 1][1]))
-        return selected(text, _folded(steps))
+        return selected(text, _folded([*steps, last] if last else steps))
 
 
 def selected(name: str, part: str) -> str:

@@ -16,6 +16,8 @@ import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.stackedges import StackEdges
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.goroutines.waiting import PARKED, Sudog, sudogs_at, waiting_lists
 from goprobe.runtime.heap.objects import MANUAL_SPAN, NOT_HEAP, Ids
@@ -31,6 +33,11 @@ SYNC = frozenset({COND, "sync.Mutex.Lock", "sync.RWMutex.RLock", "sync.RWMutex.L
 SEMAPHORE = "semacquire"
 """What a wait for a sync.WaitGroup is called up to Go 1.23, and others too."""
 
+WOKEN = "it is being woken"
+_DURABLE = " (durable)"
+"""Ends what the runtime calls waits in a synctest bubble, since Go 1.25."""
+_LIST_HEAD = 16
+"""Where a notifyList has its first sudog: behind wait, notify and lock (sema.go, 1.21 to 1.27)."""
 _OUTSIDE = -1
 
 
@@ -59,20 +66,29 @@ def reason_of(graph: HeapGraph, g: Goroutine) -> str:
     return reasons[g.wait_reason] if g.wait_reason < len(reasons) else ""
 
 
-def blocked(graph: HeapGraph, on_group: Callable[[Goroutine], bool]) -> tuple[Goroutine, ...]:
-    """Those that only other goroutines can wake. `on_group` says of one in a semaphore whether it
-    waits for a sync.WaitGroup."""
-    named = GROUP in graph.world.goroutines.wait_reasons
-
-    def only_by_others(g: Goroutine) -> bool:
-        reason = reason_of(graph, g)
-        if reason == SEMAPHORE:
-            return not named and on_group(g)
-        return reason in NEVER or reason in CHANNELS or reason in SYNC
-
+def hanging(graph: HeapGraph) -> tuple[Goroutine, ...]:
+    """Those that wait for others on channels and locks, or for ever."""
+    kinds = NEVER | CHANNELS | SYNC | {SEMAPHORE}
     return tuple(
-        g for g in graph.world.goroutines.known if g.status in PARKED and only_by_others(g)
+        g
+        for g in graph.world.goroutines.known
+        if g.status in PARKED and plain(reason_of(graph, g)) in kinds
     )
+
+
+def only_by_others(graph: HeapGraph, g: Goroutine, on_group: Callable[[Goroutine], bool]) -> bool:
+    """Whether only other goroutines can wake one that hangs in something: the runtime itself waits
+    for semaphores, and runs what is in a synctest bubble. `on_group` says of one in a semaphore
+    whether it waits for a sync.WaitGroup."""
+    reason = reason_of(graph, g)
+    if reason == SEMAPHORE:
+        return GROUP not in graph.world.goroutines.wait_reasons and on_group(g)
+    return reason in NEVER or reason in CHANNELS or reason in SYNC
+
+
+def plain(reason: str) -> str:
+    """The same wait outside of a synctest bubble."""
+    return reason.removesuffix(_DURABLE)
 
 
 class Waits:
@@ -87,7 +103,7 @@ class Waits:
         self._lists = waiting_lists(self._memory, self._layout, goroutines)
         # Since Go 1.26 a semaphore's and a condition's sudog hangs at g.waiting, too.
         self._noted = self._layout.struct("sudog").fields["elem"].size > 8
-        self._reasons = {g.address: reason_of(graph, g) for g in goroutines}
+        self._reasons = {g.address: plain(reason_of(graph, g)) for g in goroutines}
         self._hanging = {} if self._noted else self._on_stacks()
         self._known = {
             sudog.address: sudog
@@ -120,6 +136,46 @@ class Waits:
         pairs = [(node, word) for node, word in pairs if node >= 0]
         columns = np.array(pairs, np.int32).reshape(-1, 2)
         return columns[:, 0], columns[:, 1]
+
+    def senders(self) -> set[int]:
+        """The sudogs that hang in a channel's queue of senders."""
+        found: set[int] = set()
+        for channel in self._channels.values():
+            at = self._known.get(channel["sendq.first"])
+            while at is not None and at.address not in found:
+                found.add(at.address)
+                at = self._known.get(at.next)
+        return found
+
+    def lists(self) -> dict[int, int]:
+        """Of each sudog of a condition, where the list is that it hangs in."""
+        if self._noted:
+            return {s.address: s.elem for s in self._heads_of_conditions() if s.elem}
+        nodes = self._graph.nodes
+        heads = {self._node(head.address): head for head in self._heads.values()}
+        wanted = np.zeros(len(nodes), np.bool_)
+        wanted[[node for node in heads if node >= 0]] = True
+        found: dict[int, int] = {}
+        for edge in np.flatnonzero(wanted[nodes.target]).tolist():
+            source = int(np.searchsorted(nodes.first, edge, "right")) - 1
+            place, head = nodes.place(source, edge), heads[int(nodes.target[edge])]
+            if self._is_list(place - _LIST_HEAD, head):
+                found[head.address] = place - _LIST_HEAD
+        return {s: found[head.address] for s, head in self._heads.items() if head.address in found}
+
+    def _heads_of_conditions(self) -> Iterable[Sudog]:
+        return (self._known[address] for address in self._heads)
+
+    def _is_list(self, place: int, head: Sudog) -> bool:
+        """Whether a notifyList lies there: its first is that sudog, and its last ends it."""
+        if place <= 0 or place % 8:
+            return False
+        try:
+            first, last = (u64(self._memory, place + _LIST_HEAD + at) for at in (0, 8))
+        except UnreadableError:
+            return False
+        end = self._known.get(last)
+        return first == head.address and end is not None and not end.next
 
     def _of(self, g: int, reason: str) -> tuple[Sudog, ...]:
         if reason in CHANNELS or self._noted:
@@ -232,7 +288,7 @@ class Waits:
             if wait.node in (NOT_HEAP, MANUAL_SPAN):
                 awake = awake or "its channel is no object of the heap"
             elif not self._queued(wait.sudog):
-                awake = awake or "it is being woken"
+                awake = awake or WOKEN
         return Candidate(g=g, reason=reason, waits=waits, awake=awake, unsure=unsure)
 
     def _queued(self, sudog: Sudog) -> bool:
@@ -247,7 +303,7 @@ class Waits:
     def _on_semaphore(self, g: Goroutine, reason: str) -> Candidate:
         sudogs = self._of(g.address, self._reasons[g.address])
         if self._noted and self._lists.get(g.address) == ():
-            return Candidate(g=g, reason=reason, awake="it is being woken")
+            return Candidate(g=g, reason=reason, awake=WOKEN)
         if not sudogs or (len(sudogs) > 1 and not self._noted):
             return Candidate(g=g, reason=reason, unsure="what it waits in cannot be found")
         sudog = sudogs[0]
@@ -258,7 +314,7 @@ class Waits:
         wait = (Wait(sudog, sudog.elem, node),)
         awake = unsure = ""
         if not sudog.elem or not self._sources.get(own):
-            awake = "it is being woken"
+            awake = WOKEN
         elif node in (NOT_HEAP, MANUAL_SPAN):
             awake = "its semaphore is no object of the heap"
         else:
@@ -273,7 +329,7 @@ class Waits:
         if not self._noted:
             # The list leads to the sudog, and only it does: who reaches that may wake it.
             nodes = {self._node(s.address) for s in self._known.values()}
-            awake = "" if sources - nodes else "it is being woken"
+            awake = "" if sources - nodes else WOKEN
             return Candidate(g=g, reason=COND, waits=(Wait(sudog, 0, own),), awake=awake)
         node = self._node(sudog.elem)
         wait = (Wait(sudog, sudog.elem, node),)
@@ -281,7 +337,7 @@ class Waits:
         if node in (NOT_HEAP, MANUAL_SPAN):
             awake = "its condition is no object of the heap"
         elif node not in sources:
-            awake = "it is being woken"
+            awake = WOKEN
         else:
             unsure = self._astray(node, "condition")
         return Candidate(g=g, reason=COND, waits=wait, awake=awake, unsure=unsure)

@@ -16,10 +16,10 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, UnsetType, structs
 
+from goprobe.analysis.ownership import package_of
 from goprobe.analysis.trace.goscopes import has_variable
 from goprobe.analysis.trace.gosource import call_arguments, may_change, parameters_of
 from goprobe.analysis.trace.gosyntax import functions_of
-from goprobe.analysis.trace.ownership import package_of
 from goprobe.arch.instructions import called
 from goprobe.arch.registers import PC, SP
 from goprobe.errors import UnreadableError

@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from goprobe.analysis.locate.locator import Locator
+from goprobe.analysis.ownership import is_own_code
 from goprobe.analysis.trace.callargs import passed_on
-from goprobe.analysis.trace.ownership import is_own_code
 from goprobe.analysis.trace.trust import Trust
 from goprobe.arch.registers import PC, SP
 from goprobe.binary.dwarf.gotypes import GoType

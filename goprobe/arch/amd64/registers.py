@@ -125,6 +125,11 @@ class Registers(msgspec.Struct, frozen=True):
         """The number of the system call that the thread is in."""
         return None if self.orig_rax == NO_SYSCALL else self.orig_rax
 
+    @property
+    def syscall_arguments(self) -> tuple[int, ...]:
+        """What it was given, by the kernel's convention (arch/x86/entry/entry_64.S)."""
+        return self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9
+
     def value(self, name: str) -> int:
         return int(getattr(self, name))
 

@@ -16,13 +16,16 @@ STYLES = {"running": "green", "runnable": "cyan", "syscall": "magenta", "dead": 
 _MOST_IDS = 8
 _MOST_ORIGINS = 3
 _FEW_FRAMES = 5
+_FEW_CALLED = 2
 _RUNTIME = ("runtime.", "internal/runtime/")
 
 
 def telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
-    """The frames that say what a goroutine is about: not how the runtime parks and starts it."""
-    own = [frame for frame in sites if not frame.function.startswith(_RUNTIME)]
-    return (own or sites)[:_FEW_FRAMES]
+    """The frames that say what a goroutine is about: the program's own code and what that called;
+    not how the runtime parks and starts it, nor how libraries wait."""
+    outside = [frame for frame in sites if not frame.function.startswith(_RUNTIME)]
+    first = next((i for i, frame in enumerate(outside) if frame.own), 0)
+    return (outside[max(first - _FEW_CALLED, 0) :] or sites)[:_FEW_FRAMES]
 
 
 def group_head(group: GoroutineGroup) -> list[Span]:

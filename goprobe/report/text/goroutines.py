@@ -21,6 +21,7 @@ from goprobe.report.text.goroutinelines import (
 )
 from goprobe.report.text.leaks import leaks
 from goprobe.report.text.page import Column, Page, Span
+from goprobe.report.text.waits import deadlocks, waits_on
 
 _MOST_GROUPS = 20
 _MOST_LABELS = 8
@@ -42,6 +43,8 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
 
 def _all(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
     _summary(page, report)
+    if report.deadlocks is not UNSET:
+        deadlocks(page, report.deadlocks)
     if report.groups:
         _groups(page, report, whole=whole)
     else:
@@ -78,6 +81,7 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         page.paragraph(*group_head(group), hanging=INDENT)
         frames(page, group.frames if whole else telling(group.frames))
         ended(page, group.frames_end)
+        waits_on(page, group.waits_on, several=True)
         origins(page, group)
         if labels:
             _labels_of(page, [labels[i] for i in group.ids if i in labels])
@@ -108,7 +112,7 @@ def _labels_of(page: Page, label_set: Sequence[str]) -> None:
 
 
 def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
-    if not any(goroutine.frames is not UNSET for goroutine in goroutines):
+    if not any(g.frames is not UNSET or g.waits_on for g in goroutines):
         _table(page, goroutines)
         return
     for goroutine in goroutines:
@@ -117,6 +121,7 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         if goroutine.frames is not UNSET:
             frames(page, goroutine.frames)
         ended(page, goroutine.frames_end)
+        waits_on(page, goroutine.waits_on)
         if page.options.verbose and (labels := _labels(goroutine)):
             page.paragraph((f"labels {labels}", "dim"), indent=INDENT * 2)
         if goroutine.created_by:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from msgspec import UNSET
 from rich.text import Text
 
-from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary, WaitsOn
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary
 from goprobe.report import words
 from goprobe.report.text.goroutinelines import INDENT, ended, frames, group_head, origins, telling
 from goprobe.report.text.page import Column, Page
+from goprobe.report.text.waits import waits_on
 
 _MOST_GROUPS = 20
-_MOST_CASES = 4
-_MOST_HOLDERS = 3
 _MOST_TYPES = 8
 _RIGHT = Column(right=True)
 
@@ -66,25 +65,7 @@ def _why(page: Page, group: GoroutineGroup) -> None:
     style = "" if group.leaked else "yellow"
     why = group.why if group.leaked else f"undecided: {group.why}"
     page.paragraph((f"{why}{kept}", style), indent=INDENT * 2, hanging=INDENT)
-    for waits in group.waits_on[:_MOST_CASES]:
-        page.paragraph(_waited(waits), indent=INDENT * 2, hanging=INDENT)
-    if (more := len(group.waits_on) - _MOST_CASES) > 0:
-        page.line((f"and {words.counted(more, 'channel')} more", "dim"), indent=INDENT * 2)
-
-
-def _waited(waits: WaitsOn) -> str:
-    """ "channel 0xc000012345 (chan int, 0 of 4 elements), main.worker: jobs (goroutine 7)"."""
-    address = "" if waits.address is UNSET else f" {waits.address}"
-    of = [waits.type] if waits.type else []
-    if waits.capacity is not UNSET:
-        full = f"{waits.length} of {waits.capacity} elements"
-        of.append(full if waits.capacity else "no buffer")
-    told = f"{waits.kind}{address}" + (f" ({', '.join(of)})" if of else "")
-    names = list(dict.fromkeys([*([waits.name] if waits.name else []), *waits.held_by]))
-    if not names:
-        return told
-    more = f" and {len(names) - _MOST_HOLDERS} more" if len(names) > _MOST_HOLDERS else ""
-    return f"{told}, held only by {', '.join(names[:_MOST_HOLDERS])}{more}"
+    waits_on(page, group.waits_on, several=True, only=group.leaked)
 
 
 def _types(page: Page, summary: LeakSummary) -> None:

@@ -53,8 +53,11 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "p": "id status m mcache",
         "sudog": "g next prev elem? c? waitlink",
         # chan.go, map.go, internal/runtime/maps
-        "hchan": "qcount dataqsiz buf elemsize elemtype recvq.first recvq.last sendq.first "
-        "sendq.last",
+        "hchan": "qcount dataqsiz buf elemsize closed? timer? elemtype recvq.first recvq.last "
+        "sendq.first sendq.last",
+        # time.go, netpoll.go
+        "timer?": "when period f arg isFake?",
+        "pollDesc?": "fd rg wg",
         "hmap?": "count flags B buckets oldbuckets extra",
         "internal/runtime/maps.Map?": "dirPtr dirLen",
         "internal/runtime/maps.table?": "groups.data",

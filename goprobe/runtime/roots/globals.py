@@ -5,11 +5,15 @@ Source: src/runtime/mgcmark.go (markroot, markrootBlock), Go 1.21 to 1.27.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.errors import UnreadableError
+from goprobe.process.memory.copies import Words
 from goprobe.runtime.image.modules import Module
 from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
 from goprobe.runtime.roots.statics import Links, Named, Statics
@@ -25,27 +29,14 @@ def global_roots(world: World, modules: Iterable[Module], low: int, high: int) -
     modules = tuple(modules)
     links = Links(modules)
     words_found: list[tuple[list[int], list[int], list[int], str]] = []
-    for module in modules:
-        for section, (mask, count) in module.pointers.items():
-            start, end = module.span(section)
-            if not 0 < end - start <= _SECTION_LIMIT:
-                continue
-            count = min(count, (end - start) // _WORD)
-            try:
-                words = np.frombuffer(world.memory.read(start, count * _WORD), np.uint64)
-                raw = np.frombuffer(world.memory.read(mask, -(-count // 8)), np.uint8)
-            except UnreadableError as error:
-                roots.lose(f"the {section} section of the program: {error.why}")
-                continue
-            pointers = np.unpackbits(raw, bitorder="little")[:count] != 0
-            links.add(start, words, pointers)
-            places = np.flatnonzero(
-                pointers & (words >= np.uint64(low)) & (words < np.uint64(high))
-            )
-            at = (start + places * _WORD).tolist()
-            plain = (places > 0) & ~pointers[places - 1]
-            word_before = np.where(plain, words[places - 1], np.uint64(0)).tolist()
-            words_found.append((at, words[places].tolist(), word_before, module.name or section))
+    for section in _sections(world, modules, roots):
+        words, pointers = section.words, section.pointers
+        links.add(section.start, words, pointers)
+        places = np.flatnonzero(pointers & (words >= np.uint64(low)) & (words < np.uint64(high)))
+        at = (section.start + places * _WORD).tolist()
+        plain = (places > 0) & ~pointers[places - 1]
+        word_before = np.where(plain, words[places - 1], np.uint64(0)).tolist()
+        words_found.append((at, words[places].tolist(), word_before, section.name))
     statics = Statics(world, links, lambda address: declared_at(world, address))
     for addresses, values, before, name in words_found:
         _name_globals(world, statics, roots, addresses, values, before, name)
@@ -78,6 +69,53 @@ def _name_globals(
                 )
             )
         roots.add(owner, address, value)
+
+
+class Variables:
+    """Names and types of package-level memory, of what has no name of its own by what leads to
+    it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def at(self, address: int) -> Named | None:
+        """None where no variable leads there."""
+        return declared_at(self._world, address) or self._statics.at(address)
+
+    @cached_property
+    def _statics(self) -> Statics:
+        links = Links(self._world.modules)
+        for section in _sections(self._world, self._world.modules, Roots()):
+            links.add(section.start, section.words, section.pointers)
+        return Statics(self._world, links, lambda address: declared_at(self._world, address))
+
+
+class _Section(msgspec.Struct, frozen=True):
+    """The words of a section from `start` on, and which of them are pointers."""
+
+    start: int
+    words: Words
+    pointers: NDArray[np.bool_]
+    name: str
+
+
+def _sections(world: World, modules: Iterable[Module], roots: Roots) -> Iterator[_Section]:
+    """Those of the data and bss of every module that the linker's masks tell of; `roots` lose what
+    cannot be read."""
+    for module in modules:
+        for section, (mask, count) in module.pointers.items():
+            start, end = module.span(section)
+            if not 0 < end - start <= _SECTION_LIMIT:
+                continue
+            count = min(count, (end - start) // _WORD)
+            try:
+                words = np.frombuffer(world.memory.read(start, count * _WORD), np.uint64)
+                raw = np.frombuffer(world.memory.read(mask, -(-count // 8)), np.uint8)
+            except UnreadableError as error:
+                roots.lose(f"the {section} section of the program: {error.why}")
+                continue
+            pointers = np.unpackbits(raw, bitorder="little")[:count] != 0
+            yield _Section(start, words, pointers, module.name or section)
 
 
 def declared_at(world: World, address: int) -> Named | None:

@@ -178,7 +178,8 @@ class StackRoots:
         )
 
 
-_TEMPORARY = FrameVariable(0, 0, "a temporary", None)
+TEMPORARY = "a temporary"
+_TEMPORARY = FrameVariable(0, 0, TEMPORARY, None)
 _SENT = "a value to send"
 
 

@@ -17,6 +17,7 @@ from goprobe.errors import UnreadableError
 from goprobe.runtime.goroutines.goroutines import Goroutine, Thread
 from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.modules import Modules
+from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.record import read_record
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.unwind import FRAME_LIMIT, MachineFrame, Start, Unwound, unwind
@@ -43,6 +44,10 @@ class Stacks:
         self._world = world
         self._known = modules
         self._code = code
+
+    @property
+    def program(self) -> GoProgram:
+        return self._world.program
 
     @cached_property
     def modules(self) -> Modules:

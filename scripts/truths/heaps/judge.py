@@ -140,7 +140,7 @@ class Judge:
             return
         graph = self.graph
         base, size = graph.address(node), int(graph.objects.size[node])
-        tiny = graph._tiny(node)
+        tiny = graph.is_tiny(node)
         if base != made.address and not tiny:
             yield wrong(asked, truth=f"{made.address:#x}", told=f"{base:#x}")
         elif made.end > int(graph.objects.base[node]) + size:
@@ -287,7 +287,7 @@ class Judge:
             asked = f"{made.what} at {made.address:#x}: let go"
             if node < 0:
                 yield wrong(asked, truth="garbage", told=f"no object ({node})")
-            elif self.graph._tiny(node):
+            elif self.graph.is_tiny(node):
                 continue
             elif self.graph.reachable[node]:
                 yield wrong(asked, truth="garbage", told=self._shown(self._way(node)))

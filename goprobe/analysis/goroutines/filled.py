@@ -1,0 +1,56 @@
+"""The report of `goprobe goroutines`, whatever of it is asked: the one place that fills it in."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, structs
+
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.model.report import Tool
+from goprobe.target.live import AnyTarget
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """When and how the goroutines were looked at. `snapshot` is as the report has it."""
+
+    pause_us: int
+    snapshot: str
+    dead: int
+    unreadable: int
+
+
+def clock(target: AnyTarget) -> int:
+    """The runtime's clock (nanotime: CLOCK_MONOTONIC) now, in nanoseconds; 0 where it is that of
+    another moment: of a core."""
+    return 0 if target.is_core else time.monotonic_ns()
+
+
+def filled(
+    target: AnyTarget,
+    moment: Moment,
+    states: tuple[GoroutineState, ...],
+    groups: tuple[GoroutineGroup, ...],
+    *,
+    stacks: bool,
+    **answers: Any,
+) -> GoroutinesReport:
+    """`answers` are those fields of the report that only some questions have; without `stacks` the
+    frames are the groups' alone."""
+    if not stacks:
+        states = tuple(structs.replace(s, frames=UNSET) for s in states)
+    return GoroutinesReport(
+        pid=target.pid,
+        go=Tool(target.program.go.version),
+        program=target.program.elf.shown_as,
+        beside=tuple(image.path for image in target.beside),
+        pause_us=moment.pause_us,
+        goroutines=states,
+        groups=groups,
+        dead=moment.dead,
+        unreadable=moment.unreadable,
+        snapshot=moment.snapshot,
+        **answers,
+    )

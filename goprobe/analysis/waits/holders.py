@@ -1,0 +1,229 @@
+"""Who has what others wait on: variables whose pointers lead to it, on the stacks of goroutines and
+in package-level variables, from the graph of the heap.
+
+That somebody waits for it is no way to it: pointers through sudogs and gs do not count.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.names import Names, selected
+from goprobe.analysis.heap.reach import START, UNREACHED, reach
+from goprobe.analysis.heap.stackedges import StackEdges
+from goprobe.model.attached import Holder
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.roots.groups import RootGroup, RootKind
+from goprobe.runtime.roots.stackroots import TEMPORARY
+
+_STEPS = 6  # pointers between a variable and what is waited on
+_MOST_NODES = 1 << 16
+_MOST_LOOKED_AT = 1 << 12  # objects that lead to one thing
+_CASES = "cas0"
+"""What selectgo (src/runtime/select.go) calls the cases that it is given."""
+_WAITING = ("runtime.", "internal/", "sync.")
+
+Way = list[tuple[int, int]]
+"""Nodes from a root on, with the edge that led to each (-1 for the root)."""
+
+
+class Having(msgspec.Struct, frozen=True):
+    """A goroutine (0: a package-level variable) that has something, by a `way`; `own`: by a
+    variable of its program."""
+
+    goroutine: int
+    group: RootGroup
+    way: Way
+    own: bool
+
+
+class Holders:
+    """`wanted` are the nodes that are waited on, `queues` those of sudogs."""
+
+    def __init__(self, graph: HeapGraph, names: Names, wanted: Iterable[int], queues: Ids) -> None:
+        self._graph, self._names = graph, names
+        goroutines = [g for g in graph.world.goroutines.known if not g.dead and g.high > g.low]
+        self._ids = [g.id for g in goroutines]
+        gs, _ = graph.resolve(np.array([g.address for g in goroutines], np.uint64))
+        nodes = graph.nodes
+        self._shut = np.zeros(len(nodes), np.bool_)
+        self._shut[queues] = True
+        self._shut[gs[gs >= 0]] = True
+        self._into = self._leading_to(wanted)
+        self._stacks = StackEdges(nodes, goroutines)
+        self._from_stacks = self._stack_edges()
+        self._from_globals = self._global_edges()
+
+    def pointers_to(self, node: int) -> list[int]:
+        """Where the pointers of the heap lie that lead to a node that is waited on."""
+        nodes = self._graph.nodes
+        return [nodes.place(source, edge) for source, edge in self._into.get(node, ())]
+
+    def of(self, node: int, address: int) -> list[Having]:
+        """Who has what lies at an address in a node, each goroutine once, by its shortest way;
+        package-level variables, too."""
+        found: dict[int, Having] = {}
+        edges = self._edges_to(node, address)
+        level: list[tuple[int, Way]] = [(node, [])]
+        seen = {node}
+        while level and len(seen) < _MOST_LOOKED_AT:
+            following: list[tuple[int, Way]] = []
+            for at, way in level:
+                self._enter(at, way, found, edges)
+                for source, edge in self._into.get(at, ()):
+                    if at == node and edge not in edges:
+                        continue
+                    if source not in seen and len(seen) < _MOST_LOOKED_AT:
+                        seen.add(source)
+                        following.append((source, [(at, edge), *way]))
+            level = following
+        return sorted(found.values(), key=lambda h: (not h.own, len(h.way), h.goroutine))
+
+    def _edges_to(self, node: int, address: int) -> frozenset[int]:
+        """The pointers that lead to what lies at an address in a node: several small values without
+        pointers may share one (the tiny allocator, malloc.go), and have pointers of their own."""
+        nodes = self._graph.nodes
+        edges = [edge for _, edge in self._into.get(node, ())]
+        edges += [edge for _, edge in self._from_stacks.get(node, ())]
+        edges += self._from_globals.get(node, ())
+        if not self._graph.is_tiny(node) or not address:
+            return frozenset(edges)
+        into = address - int(self._graph.objects.base[node])
+        begins = max((int(nodes.into[e]) for e in edges if int(nodes.into[e]) <= into), default=0)
+        return frozenset(e for e in edges if begins <= int(nodes.into[e]) <= into)
+
+    def name(self, having: Having, last: str = "") -> str:
+        """ "main.work: s.queue (goroutine 7)", "main.server.queue"."""
+        nodes = self._graph.nodes
+        if not having.goroutine:
+            return self._names.path_text(having.way, last)
+        steps = [
+            self._names.field(source, edge)
+            for (source, _), (_, edge) in zip(having.way, having.way[1:], strict=False)
+        ]
+        part = selected(having.group.name, "".join(steps) + last)
+        function = f"{having.group.function}: " if having.group.function else ""
+        assert not nodes.is_object(having.way[0][0])
+        return f"{function}{part} (goroutine {having.goroutine})"
+
+    def holder(self, having: Having, last: str = "") -> Holder:
+        return Holder(having.goroutine, self.name(having, last), having.group.function)
+
+    def shortest(self, node: int) -> Way:
+        """The shortest way to a node from a package-level variable of the program; none where
+        there is none."""
+        if node < 0 or self._via[node] == UNREACHED:
+            return []
+        way: Way = []
+        at = node
+        while (edge := int(self._via[at])) != START:
+            way.append((at, edge))
+            at = int(np.searchsorted(self._graph.nodes.first, edge, "right")) - 1
+        return [(at, -1), *reversed(way)]
+
+    # What is worked out once
+
+    def _leading_to(self, wanted: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
+        """The objects that lead to what is wanted, by what they point at: (object, edge) each."""
+        nodes = self._graph.nodes
+        target = nodes.target[: nodes.heap_edges]
+        known = np.zeros(len(nodes), np.bool_)
+        level = np.unique(np.array([node for node in wanted if node >= 0], np.int64))
+        known[level] = True
+        into: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for _ in range(_STEPS):
+            mark = np.zeros(len(nodes), np.bool_)
+            mark[level] = True
+            edges = np.flatnonzero(mark[target])
+            source = np.searchsorted(nodes.first, edges, "right") - 1
+            kept = ~self._shut[source]
+            edges, source = edges[kept], source[kept]
+            if len(edges) > _MOST_NODES:
+                break
+            for at, by, edge in zip(
+                target[edges].tolist(), source.tolist(), edges.tolist(), strict=True
+            ):
+                into[at].append((by, edge))
+            level = np.unique(source[~known[source]])
+            known[level] = True
+            if not len(level):
+                break
+        self._known = known
+        return into
+
+    def _stack_edges(self) -> dict[int, list[tuple[int, int]]]:
+        """Pointers on stacks to what leads there: (goroutine, edge) by the node pointed at."""
+        stacks = self._stacks
+        chosen = np.flatnonzero(self._known[stacks.targets])
+        owners = stacks.owners()[chosen]
+        found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for edge, owner in zip(stacks.edges[chosen].tolist(), owners.tolist(), strict=True):
+            found[int(self._graph.nodes.target[edge])].append((self._ids[owner], edge))
+        return found
+
+    def _global_edges(self) -> dict[int, list[int]]:
+        nodes, n = self._graph.nodes, len(self._graph.objects)
+        edges = np.arange(nodes.heap_edges, len(nodes.target))
+        target = nodes.target[edges]
+        edges = edges[(target < n) & self._known[target]]
+        source = np.searchsorted(nodes.first, edges, "right") - 1
+        found: dict[int, list[int]] = defaultdict(list)
+        for edge, node in zip(edges.tolist(), source.tolist(), strict=True):
+            if self._is_global(node):
+                found[int(nodes.target[edge])].append(edge)
+        return found
+
+    def _is_global(self, node: int) -> bool:
+        nodes = self._graph.nodes
+        if node == nodes.root:
+            return False
+        group = nodes.group(node)
+        return group.kind is RootKind.GLOBAL and not group.name.startswith(
+            ("runtime.", "*runtime.")
+        )
+
+    def _enter(self, node: int, way: Way, found: dict[int, Having], edges: frozenset[int]) -> None:
+        """Those whose variables point at a node; at the last one (no `way` is left) by `edges`."""
+        nodes = self._graph.nodes
+        for goroutine, edge in self._from_stacks.get(node, ()):
+            if not way and edge not in edges:
+                continue
+            source = int(np.searchsorted(nodes.first, edge, "right")) - 1
+            group = nodes.group(source)
+            own = is_own(group)
+            before = found.get(goroutine)
+            if (before is None or (own and not before.own)) and not _of_runtime(group):
+                whole: Way = [(source, -1), (node, edge), *way]
+                found[goroutine] = Having(goroutine, group, whole, own)
+        for edge in self._from_globals.get(node, ())[:1]:
+            source = int(np.searchsorted(nodes.first, edge, "right")) - 1
+            if 0 not in found and (way or edge in edges):
+                whole = [(source, -1), (node, edge), *way]
+                found[0] = Having(0, nodes.group(source), whole, True)
+
+    @cached_property
+    def _via(self) -> Ints:
+        graph, nodes, n = self._graph, self._graph.nodes, len(self._graph.objects)
+        start = [n + i for i in range(len(nodes.groups)) if self._is_global(n + i)]
+        target = nodes.target.copy()
+        edges = np.flatnonzero(self._shut[target])
+        target[edges] = np.searchsorted(nodes.first, edges, "right") - 1
+        graph.progress("looking for names of what is waited on")
+        return reach(nodes.first, target, np.array(start, np.int32)).via
+
+
+def is_own(group: RootGroup) -> bool:
+    """Whether it is a variable of the program's own: not of how the runtime waits."""
+    named = not group.name.startswith(("*", _CASES)) and group.name != TEMPORARY
+    return named and not _of_runtime(group) and group.type is not None
+
+
+def _of_runtime(group: RootGroup) -> bool:
+    return group.function.startswith(_WAITING)

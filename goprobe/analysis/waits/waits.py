@@ -1,0 +1,181 @@
+"""`goprobe goroutines --waits` and `--leaked`: what goroutines wait on and who else has it, who
+waits for whom, who can never run again, and what those keep.
+
+The story: the heap is taken as a snapshot of one moment, as `heap --types` does, and its pointers
+are followed; the goroutines' stacks are walked in the same snapshot. In that graph
+`analysis/heap/leaks.py` finds who is lost, and `elsewhere` looks whether memory that is not Go's
+knows of what they wait on. `whatfor` says what each one waits on, `holders` who has that, and
+`described` puts it into the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from goprobe.analysis.audit import finished
+from goprobe.analysis.goroutines.audit import audit_goroutines
+from goprobe.analysis.goroutines.filled import Moment, clock, filled
+from goprobe.analysis.goroutines.goroutines import group, known_modules
+from goprobe.analysis.goroutines.survey import survey
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.leaks import Kept, Leaks, find_leaks
+from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
+from goprobe.analysis.waits.audit import LeakFacts, audit_leaks
+from goprobe.analysis.waits.described import Described
+from goprobe.analysis.waits.elsewhere import Elsewhere
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState, LeakSummary
+from goprobe.process.proc.sockets import Descriptor, Descriptors
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.target.live import PATIENCE, AnyTarget, StoppedChild, StoppedCore
+
+_ON_GROUP = "sync.(*WaitGroup).Wait"
+_MOST_GROUPS = 20
+
+
+def leaked(
+    target: AnyTarget,
+    *,
+    stacks: bool = False,
+    timeout: float = PATIENCE,
+    progress: Callable[[str], None] = lambda message: None,
+) -> GoroutinesReport:
+    """Goroutines that can never run again, and those of which that cannot be told; with `stacks`
+    each with its frames, too.
+
+    Raises CannotWorkError, TargetGoneError, TargetTimeoutError, NotPermittedError.
+    """
+    return in_graph(target, stacks=stacks, only_leaked=True, timeout=timeout, progress=progress)
+
+
+def in_graph(
+    target: AnyTarget,
+    *,
+    stacks: bool = False,
+    each: bool = False,
+    only_leaked: bool = False,
+    timeout: float = PATIENCE,
+    progress: Callable[[str], None] = lambda message: None,
+) -> GoroutinesReport:
+    """What every goroutine waits on, who else has it, and who waits for each other; of those
+    that are leaked, or may be, alone with `only_leaked`. With `stacks` each with its frames,
+    grouped unless `each` is wanted. Raises what `leaked` raises."""
+    now = clock(target)
+
+    def question(snapshot: HeapSnapshot) -> GoroutinesReport:
+        asked = _Asked(target, snapshot, progress, now)
+        return asked.leaked(stacks=stacks) if only_leaked else asked.all(stacks=stacks, each=each)
+
+    return asked_of(target, Manner(timeout=timeout), progress, question)
+
+
+class _Asked:
+    """The goroutines of one snapshot, and who of them is lost."""
+
+    def __init__(
+        self,
+        target: AnyTarget,
+        snapshot: HeapSnapshot,
+        progress: Callable[[str], None],
+        now: int,
+    ) -> None:
+        self._target, self._now = target, now
+        self._graph = graph = HeapGraph(snapshot, progress)
+        progress("walking the goroutines' stacks")
+        standing = _standing(target, snapshot)
+        self._every, dead, unreadable = survey(standing, known_modules(target), now, None)
+        self._moment = Moment(
+            pause_us=snapshot.pause_us, snapshot=snapshot.how, dead=dead, unreadable=unreadable
+        )
+        self._by_id = {state.id: state for state in self._every}
+        self._search = find_leaks(graph, _on_group(self._by_id), Elsewhere(graph))
+
+    def leaked(self, *, stacks: bool) -> GoroutinesReport:
+        search = self._search
+        numbers = sorted({*(c.g.id for c in search.lost), *search.unsure} & self._by_id.keys())
+        described = self._described(numbers)
+        states = tuple(described.state(self._by_id[number]) for number in numbers)
+        report = filled(
+            self._target,
+            self._moment,
+            states,
+            _groups(self._graph, search, described, states),
+            stacks=stacks,
+            leaks=_summary(self._graph, search, states),
+        )
+        audit = audit_leaks(LeakFacts(report, self._every, len(search.unsure)))
+        return finished(report, audit, self._target.doubts)
+
+    def all(self, *, stacks: bool, each: bool) -> GoroutinesReport:
+        described = self._described(self._by_id)
+        states = tuple(map(described.state, self._every))
+        groups = () if each else tuple(map(described.group, group(states)))
+        report = filled(
+            self._target,
+            self._moment,
+            states,
+            groups,
+            stacks=stacks,
+            deadlocks=described.deadlocks(),
+        )
+        return finished(report, audit_goroutines(report), self._target.doubts)
+
+    def _described(self, numbers: Iterable[int]) -> Described:
+        return Described(self._graph, self._search, numbers, self._now, _describing(self._target))
+
+
+def _describing(target: AnyTarget) -> Callable[[int], Descriptor | None]:
+    """What the kernel says of a descriptor; nothing of those of a core."""
+    return (lambda number: None) if target.is_core else Descriptors(target.pid).of
+
+
+def _standing(target: AnyTarget, snapshot: HeapSnapshot) -> StoppedChild | StoppedCore:
+    """The snapshot as something that stands still."""
+    if target.is_core:
+        return StoppedCore(target)
+    world = snapshot.world
+    return StoppedChild(target, world, world.memory, snapshot.pause_us)
+
+
+def _on_group(by_id: Mapping[int, GoroutineState]) -> Callable[[Goroutine], bool]:
+    def on_group(g: Goroutine) -> bool:
+        state = by_id.get(g.id)
+        if state is None or state.frames is UNSET:
+            return False
+        return any(frame.function == _ON_GROUP for frame in state.frames)
+
+    return on_group
+
+
+def _groups(
+    graph: HeapGraph, search: Leaks, described: Described, states: tuple[GoroutineState, ...]
+) -> tuple[GoroutineGroup, ...]:
+    """As `goprobe goroutines` groups them, those that are leaked first; with why, and with what
+    the largest ones keep."""
+    kept = Kept(graph, search)
+    lost = group([s for s in states if s.leaked])
+    largest = [
+        replace(described.group(g), retained_bytes=kept.bytes(kept.by(g.ids)))
+        for g in lost[:_MOST_GROUPS]
+    ]
+    rest = [described.group(g) for g in lost[_MOST_GROUPS:]]
+    unsure = [described.group(g) for g in group([s for s in states if not s.leaked])]
+    return (*largest, *rest, *unsure)
+
+
+def _summary(graph: HeapGraph, search: Leaks, states: tuple[GoroutineState, ...]) -> LeakSummary:
+    lost = [s for s in states if s.leaked]
+    kept = Kept(graph, search)
+    held = kept.by([s.id for s in lost]) if lost else np.zeros(len(graph.objects), np.bool_)
+    return LeakSummary(
+        blocked=search.blocked,
+        leaked=len(lost),
+        undecided=len(states) - len(lost),
+        retained_objects=int(held.sum()),
+        retained_bytes=kept.bytes(held),
+        stack_bytes=sum(s.stack.high - s.stack.low for s in lost),
+        types=kept.types(held),
+    )
