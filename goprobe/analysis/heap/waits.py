@@ -139,13 +139,13 @@ class Waits:
 
     def senders(self) -> set[int]:
         """The sudogs that hang in a channel's queue of senders."""
-        found: set[int] = set()
+        sending: set[int] = set()
         for channel in self._channels.values():
             at = self._known.get(channel["sendq.first"])
-            while at is not None and at.address not in found:
-                found.add(at.address)
+            while at is not None and at.address not in sending:
+                sending.add(at.address)
                 at = self._known.get(at.next)
-        return found
+        return sending
 
     def lists(self) -> dict[int, int]:
         """Of each sudog of a condition, where the list is that it hangs in."""
@@ -155,13 +155,13 @@ class Waits:
         heads = {self._node(head.address): head for head in self._heads.values()}
         wanted = np.zeros(len(nodes), np.bool_)
         wanted[[node for node in heads if node >= 0]] = True
-        found: dict[int, int] = {}
+        lists: dict[int, int] = {}
         for edge in np.flatnonzero(wanted[nodes.target]).tolist():
             source = int(np.searchsorted(nodes.first, edge, "right")) - 1
             place, head = nodes.place(source, edge), heads[int(nodes.target[edge])]
             if self._is_list(place - _LIST_HEAD, head):
-                found[head.address] = place - _LIST_HEAD
-        return {s: found[head.address] for s, head in self._heads.items() if head.address in found}
+                lists[head.address] = place - _LIST_HEAD
+        return {s: lists[head.address] for s, head in self._heads.items() if head.address in lists}
 
     def _heads_of_conditions(self) -> Iterable[Sudog]:
         return (self._known[address] for address in self._heads)

@@ -18,12 +18,12 @@ def circles(
 ) -> list[list[int]]:
     """The goroutines of each circle, ascending. `waiting` are the things that each one waits on,
     `having` the goroutines that may end the wait for each."""
-    found = []
+    closed = []
     for part in _components(_Graph(waiting, having)):
         goroutines = sorted(node for node in part if isinstance(node, int))
         if goroutines and len(part) > 1:
-            found.append(goroutines)
-    return found
+            closed.append(goroutines)
+    return closed
 
 
 class _Thing:

@@ -69,14 +69,14 @@ class Holders:
     def of(self, node: int, address: int) -> list[Having]:
         """Who has what lies at an address in a node, each goroutine once, by its shortest way;
         package-level variables, too."""
-        found: dict[int, Having] = {}
+        having: dict[int, Having] = {}
         edges = self._edges_to(node, address)
         level: list[tuple[int, Way]] = [(node, [])]
         seen = {node}
         while level and len(seen) < _MOST_LOOKED_AT:
             following: list[tuple[int, Way]] = []
             for at, way in level:
-                self._enter(at, way, found, edges)
+                self._enter(at, way, having, edges)
                 for source, edge in self._into.get(at, ()):
                     if at == node and edge not in edges:
                         continue
@@ -84,7 +84,7 @@ class Holders:
                         seen.add(source)
                         following.append((source, [(at, edge), *way]))
             level = following
-        return sorted(found.values(), key=lambda h: (not h.own, len(h.way), h.goroutine))
+        return sorted(having.values(), key=lambda h: (not h.own, len(h.way), h.goroutine))
 
     def _edges_to(self, node: int, address: int) -> frozenset[int]:
         """The pointers that lead to what lies at an address in a node: several small values without
@@ -163,10 +163,10 @@ class Holders:
         stacks = self._stacks
         chosen = np.flatnonzero(self._known[stacks.targets])
         owners = stacks.owners()[chosen]
-        found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        by_node: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for edge, owner in zip(stacks.edges[chosen].tolist(), owners.tolist(), strict=True):
-            found[int(self._graph.nodes.target[edge])].append((self._ids[owner], edge))
-        return found
+            by_node[int(self._graph.nodes.target[edge])].append((self._ids[owner], edge))
+        return by_node
 
     def _global_edges(self) -> dict[int, list[int]]:
         nodes, n = self._graph.nodes, len(self._graph.objects)
@@ -174,11 +174,11 @@ class Holders:
         target = nodes.target[edges]
         edges = edges[(target < n) & self._known[target]]
         source = np.searchsorted(nodes.first, edges, "right") - 1
-        found: dict[int, list[int]] = defaultdict(list)
+        by_node: dict[int, list[int]] = defaultdict(list)
         for edge, node in zip(edges.tolist(), source.tolist(), strict=True):
             if self._is_global(node):
-                found[int(nodes.target[edge])].append(edge)
-        return found
+                by_node[int(nodes.target[edge])].append(edge)
+        return by_node
 
     def _is_global(self, node: int) -> bool:
         nodes = self._graph.nodes
@@ -189,7 +189,7 @@ class Holders:
             ("runtime.", "*runtime.")
         )
 
-    def _enter(self, node: int, way: Way, found: dict[int, Having], edges: frozenset[int]) -> None:
+    def _enter(self, node: int, way: Way, having: dict[int, Having], edges: frozenset[int]) -> None:
         """Those whose variables point at a node; at the last one (no `way` is left) by `edges`."""
         nodes = self._graph.nodes
         for goroutine, edge in self._from_stacks.get(node, ()):
@@ -198,15 +198,15 @@ class Holders:
             source = int(np.searchsorted(nodes.first, edge, "right")) - 1
             group = nodes.group(source)
             own = is_own(group)
-            before = found.get(goroutine)
+            before = having.get(goroutine)
             if (before is None or (own and not before.own)) and not _of_runtime(group):
                 whole: Way = [(source, -1), (node, edge), *way]
-                found[goroutine] = Having(goroutine, group, whole, own)
+                having[goroutine] = Having(goroutine, group, whole, own)
         for edge in self._from_globals.get(node, ())[:1]:
             source = int(np.searchsorted(nodes.first, edge, "right")) - 1
-            if 0 not in found and (way or edge in edges):
+            if 0 not in having and (way or edge in edges):
                 whole = [(source, -1), (node, edge), *way]
-                found[0] = Having(0, nodes.group(source), whole, True)
+                having[0] = Having(0, nodes.group(source), whole, True)
 
     @cached_property
     def _via(self) -> Ints:

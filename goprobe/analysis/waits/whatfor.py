@@ -192,9 +192,9 @@ class WhatFor:
         if not kind:
             part = path.removesuffix(".sema").removesuffix(".mu") if lock.type else path
             return lock, before + part, "", node
-        found = replace(lock, type=kind, address=semaphore - at + begins)
+        around = replace(lock, type=kind, address=semaphore - at + begins)
         return (
-            found,
+            around,
             before + path,
             kind if go_type.name == kind else f"{kind} in {go_type.name}",
             node,

@@ -50,17 +50,17 @@ class Descriptors:
     @cached_property
     def _sockets(self) -> dict[str, Descriptor]:
         """By their inodes."""
-        found: dict[str, Descriptor] = {}
+        by_inode: dict[str, Descriptor] = {}
         for table in _TABLES:
             for words in self._rows(table):
                 if len(words) > 9:
                     local, remote = _end(words[1]), _end(words[2])
                     remote = "" if words[3] == _LISTENS and "tcp" in table else remote
-                    found[words[9]] = Descriptor(table.removesuffix("6"), local, remote)
+                    by_inode[words[9]] = Descriptor(table.removesuffix("6"), local, remote)
         for words in self._rows("unix"):
             if len(words) > 6:
-                found[words[6]] = Descriptor("unix", " ".join(words[7:]))
-        return found
+                by_inode[words[6]] = Descriptor("unix", " ".join(words[7:]))
+        return by_inode
 
     def _rows(self, table: str) -> list[list[str]]:
         try:

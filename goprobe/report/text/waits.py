@@ -69,9 +69,9 @@ def held(waits: WaitsOn, most: int | None = None) -> str:
     return ", ".join(shown) + (f" and {words.number(left)} more" if left and shown else "")
 
 
-def deadlocks(page: Page, found: Sequence[Deadlock]) -> None:
+def deadlocks(page: Page, every: Sequence[Deadlock]) -> None:
     """ "deadlock: goroutines 7 and 8 wait for each other", and how."""
-    for deadlock in found[:_MOST_DEADLOCKS]:
+    for deadlock in every[:_MOST_DEADLOCKS]:
         ids = [str(number) for number in deadlock.goroutines]
         many = len(ids) > _MOST_STEPS
         who = f"{len(ids)} goroutines" if many else f"goroutines {words.listed(ids)}"
@@ -83,8 +83,8 @@ def deadlocks(page: Page, found: Sequence[Deadlock]) -> None:
             page.paragraph(step, indent=INDENT, hanging=INDENT)
         if (more := len(deadlock.steps) - _MOST_STEPS) > 0:
             page.line((f"and {more} more", "dim"), indent=INDENT)
-    if len(found) > _MOST_DEADLOCKS:
-        page.line(f"and {len(found) - _MOST_DEADLOCKS} more deadlocks")
+    if len(every) > _MOST_DEADLOCKS:
+        page.line(f"and {len(every) - _MOST_DEADLOCKS} more deadlocks")
 
 
 _DOING = {"send": "send to ", "receive": "receive from "}

@@ -42,12 +42,12 @@ class Polling:
             return None
         words = self._words(g)
         for index in self._places.get(g.pc, ()):
-            if index < len(words) and (found := self._at(words[index], g)):
-                return found
+            if index < len(words) and (polled := self._at(words[index], g)):
+                return polled
         for index, word in enumerate(words):
-            if word and word % _WORD == 0 and (found := self._at(word, g)):
+            if word and word % _WORD == 0 and (polled := self._at(word, g)):
                 self._places[g.pc] = (index, *self._places.get(g.pc, ())[:3])
-                return found
+                return polled
         return None
 
     def _words(self, g: Goroutine) -> list[int]:
