@@ -14,6 +14,7 @@ from goprobe.analysis.audit import finished
 from goprobe.errors import GoprobeError, TargetGoneError, UnreadableError
 from goprobe.model.ps import PsReport, RunningProgram
 from goprobe.model.report import Tool
+from goprobe.process.proc.discovery import listening_ports, membership
 from goprobe.process.proc.procfs import read_proc, resident_bytes
 from goprobe.runtime.goroutines.table import count_alive
 from goprobe.target.goimages import may_hold_go
@@ -76,6 +77,7 @@ def _look(pid: int) -> RunningProgram | str:
             pid=pid, user=user, go="", stripped=False, rss=rss, command=command, why=str(error)
         )
     count, why = _goroutines(target)
+    belongs = membership(pid)
     return RunningProgram(
         pid=pid,
         user=user,
@@ -83,6 +85,9 @@ def _look(pid: int) -> RunningProgram | str:
         stripped=target.program.stripped,
         rss=rss,
         goroutines=count,
+        ports=listening_ports(pid),
+        unit=belongs.unit,
+        container=belongs.container,
         command=command,
         why=why,
     )

@@ -16,6 +16,7 @@ from goprobe.cli.escape import Escape
 from goprobe.cli.explain import Explain
 from goprobe.cli.goroutines import Goroutines
 from goprobe.cli.heap import Heap
+from goprobe.cli.help import Help
 from goprobe.cli.maps import Maps
 from goprobe.cli.ps import Ps
 from goprobe.cli.run import run
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     Ps(),
     Doctor(),
     Completion(),
+    Help(),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import hexdigits
 from typing import TYPE_CHECKING
 
 from goprobe.cli.run import say
@@ -35,6 +36,18 @@ def settled(text: str, target: AnyTarget) -> int:
     chosen, how = (hexadecimal, "hexadecimal") if there[1] else (decimal, "decimal")
     say(f"goprobe: {digits} is read as {how}: {chosen:#x}")
     return chosen
+
+
+def address_or_name(text: str) -> int | str:
+    """The address, or the name of a variable or type, that a text stands for; 0 for none.
+
+    Raises UsageError where it is meant for an address and is none.
+    """
+    digits = text.removeprefix("*")
+    if not digits:
+        return 0
+    by_number = digits[:1].isdecimal() or all(c in hexdigits for c in digits)
+    return address(text) if by_number or not text.isprintable() else text
 
 
 def address(text: str) -> int:

@@ -15,15 +15,12 @@ R = TypeVar("R")
 
 
 def opened(process: Process) -> AnyTarget:
-    """The process with that number, or the core file of that name (`--exe` names its binary)."""
-    from pathlib import Path
-
+    """The process that is called so, or the core file of that name (`--exe` names its binary)."""
     from goprobe.process.guardian.guardian import guardian
     from goprobe.process.proc.headroom import first_victim
     from goprobe.target.live import open_target
 
-    core = process.exe or (not process.is_number and Path(process.process).exists())
-    if core:
+    if process.exe or (not process.is_number and _is_file(process.process)):
         target: AnyTarget = _opened_core(process)
     else:
         guardian().watch_ourselves()  # it is itself no victim
@@ -49,6 +46,23 @@ def opened(process: Process) -> AnyTarget:
 
         say(f"goprobe: read as a program of {target.program.go}: {target.program.info.known_by}")
     return target
+
+
+def _is_file(name: str) -> bool:
+    """Whether a core file is meant. A program in this folder is called as its process is."""
+    from pathlib import Path
+
+    from goprobe.elfheaders import ET_DYN, ET_EXEC, HEADER_SIZE, is_elf
+
+    path = Path(name)
+    if "/" in name or not path.is_file():
+        return path.exists() and ("/" in name or not path.is_dir())
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER_SIZE)
+    except OSError:
+        return True
+    return not is_elf(head) or int.from_bytes(head[16:18], "little") not in (ET_EXEC, ET_DYN)
 
 
 def _tell_of_threads(process: Process, target: Target) -> None:

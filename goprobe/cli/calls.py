@@ -32,7 +32,7 @@ class Calls:
         context: Context,
         *,
         target: Annotated[
-            str, Argument(metavar="TARGET|PID", help="A Go program to run, or a process number.")
+            str, Argument(metavar="TARGET|PROCESS", help="A Go program to run, or a process.")
         ],
         patterns: Annotated[
             list[str], Argument(metavar="PATTERN...", help="main.add, main.(*Store).*, net/http.*")
@@ -70,11 +70,22 @@ class Calls:
             seconds=length("--for", duration) if duration else None,
         )
         place = destination(output, CallsReport)
-        if target.isascii() and target.isdecimal() and not Path(target).exists():
-            return _attached(int(target), request, place)
+        if (pid := _pid_of(target)) is not None:
+            return _attached(pid, request, place)
         return _launched(
             target, program_args(context), request, place, optimized=optimized, go=toolchain.go
         )
+
+
+def _pid_of(target: str) -> int | None:
+    """Of a process that runs; None for what is to be started: a file, a folder, a package."""
+    if Path(target).exists():
+        return None
+    if target.isascii() and target.isdecimal():
+        return int(target)
+    from goprobe.target.naming import process_called, processes_called
+
+    return process_called(target) if "/" not in target and processes_called(target) else None
 
 
 def _attached(pid: int, request: CallsRequest, place: Destination) -> int:
@@ -117,6 +128,7 @@ def _watched(process: GoProcess, request: CallsRequest, place: Destination, afte
         from goprobe.model.codec import to_json
 
         place.write(bytes(lines) + to_json(watch.report) + b"\n")
+        place.deliver_beside(watch.report)
     else:
         place.deliver(watch.report, before=bytes(lines))
     watch.check()

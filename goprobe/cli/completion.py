@@ -47,6 +47,10 @@ def values_of(metavar: str) -> Iterator[tuple[str, str]]:
         from goprobe.analysis.ps import likely_programs
 
         yield from ((str(pid), command) for pid, command in likely_programs())
+    elif metavar == "TOPIC":
+        from goprobe.cli.manual import TOPICS
+
+        yield from ((name, title) for name, (title, _) in TOPICS.items())
     elif metavar == "FORMAT":
         from goprobe.report import all_formats
 

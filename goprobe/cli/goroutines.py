@@ -47,7 +47,7 @@ class Goroutines:
     ) -> int:
         """List the goroutines of a running Go process, those with the same stack together.
 
-        PROCESS is a process number.
+        PROCESS is a process number or name (goprobe help processes), or a core file.
         """
         from goprobe.process.ptrace.priority import import_numpy
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from goprobe.cli.addresses import address, settled
+from goprobe.cli.addresses import address_or_name, settled
 from goprobe.cli.declare import Option
 from goprobe.cli.lengths import length
 from goprobe.cli.options import Output, Process
@@ -31,16 +31,16 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         bool, Option("--retained", help="Say what each type and root alone keeps.")
     ] = False
     path_to: Annotated[
-        str, Option("--path", metavar="ADDRESS", help="Say which root keeps an object.")
+        str, Option("--path", metavar="OBJECT", help="Say which root keeps it (help objects).")
     ] = ""
     paths: Annotated[
         int, Option("--paths", metavar="N", help="Show so many paths with --path.")
     ] = 1
     referrers: Annotated[
-        str, Option("--referrers", metavar="ADDRESS", help="Say who points at an object.")
+        str, Option("--referrers", metavar="OBJECT", help="Say who points at it.")
     ] = ""
     object: Annotated[
-        str, Option("--object", metavar="ADDRESS", help="Show an object's value.")
+        str, Option("--object", metavar="OBJECT", help="Show its value: entries, elements, fields.")
     ] = ""
     dangling: Annotated[bool, Option("--dangling", help="List pointers to what is no object.")] = (
         False
@@ -72,10 +72,10 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         return HeapQuestions(
             types=self.types or growth,
             retained=self.retained or growth,
-            path=address(self.path_to) if self.path_to else 0,
+            path=address_or_name(self.path_to),
             paths=self.paths,
-            referrers=address(self.referrers) if self.referrers else 0,
-            object=address(self.object) if self.object else 0,
+            referrers=address_or_name(self.referrers),
+            object=address_or_name(self.object),
             dangling=self.dangling,
             unreachable=self.unreachable,
             snapshot=self.snapshot,
@@ -87,7 +87,11 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         from msgspec.structs import replace
 
         texts = {"path": self.path_to, "referrers": self.referrers, "object": self.object}
-        addresses = {name: settled(text, target) for name, text in texts.items() if text}
+        addresses = {
+            name: settled(text, target)
+            for name, text in texts.items()
+            if isinstance(getattr(asked, name), int) and text
+        }
         return replace(asked, **addresses)
 
 
@@ -133,8 +137,9 @@ class Heap:
     ) -> int:
         """Count the objects on the heap of a running Go process, and say who keeps them.
 
-        PROCESS is a process number, or a core file with --exe BINARY; an ADDRESS is hexadecimal,
-        as Go's %p prints it. The exit code is 1 where --dangling finds something.
+        PROCESS is a process number or name (goprobe help processes), or a core file; an OBJECT
+        is an address as Go's %p prints it, a package-level variable, or a type: main.sessions,
+        main.Session#3. The exit code is 1 where --dangling finds something.
         """
         from goprobe.cli.attach import tell_of_stop
         from goprobe.cli.output import destination
@@ -144,7 +149,7 @@ class Heap:
 
         comparison.check()
         import_numpy()
-        drawn = output.format_name in ("pprof", "html")
+        drawn = not {"pprof", "html"}.isdisjoint(output.formats)
         asked = questions.asked(growth=comparison.wanted or drawn)
         old = old_report(comparison.diff) if comparison.diff else None
         place = destination(output, HeapReport)

@@ -12,7 +12,7 @@ class Maps:
     def run(self, *, process: Process, output: Output) -> int:
         """Draw the memory of a running Go process as Go uses it, with what of it is resident.
 
-        PROCESS is a process number.
+        PROCESS is a process number or name (goprobe help processes), or a core file.
         """
         from goprobe.analysis.locate.maps import maps
         from goprobe.cli.attach import answer

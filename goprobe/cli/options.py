@@ -27,11 +27,12 @@ class Output(msgspec.Struct, frozen=True):
     """Where the report goes and what it looks like."""
 
     format: Annotated[
-        str, Option("--format", metavar="FORMAT", help="Write the report as text, json, …")
+        str, Option("--format", metavar="FORMAT", help="text, json, html (goprobe help formats).")
     ] = "text"
     path: Annotated[
-        str, Option("-o", "--output", metavar="FILE", help="Write the report to FILE.")
-    ] = ""
+        list[str] | None,
+        Option("-o", "--output", metavar="FILE", help="Write to FILE; or FORMAT=FILE, repeatable."),
+    ] = None
     json: Annotated[bool, Option("--json", help="Short for --format json.")] = False
     verbose: Annotated[
         bool, Option("-v", "--verbose", help="Show the evidence and every detail.")
@@ -42,6 +43,31 @@ class Output(msgspec.Struct, frozen=True):
         if self.json and self.format not in ("text", "json"):
             raise UsageError(f"--json and --format {self.format} contradict each other")
         return "json" if self.json else self.format
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Each file with its format. Raises UsageError where two are to be written in one."""
+        from goprobe.report import all_formats
+
+        made: dict[str, str] = {}
+        plain = 0
+        for text in self.path or ():
+            form, equals, file = text.partition("=")
+            named = bool(equals) and form in all_formats()
+            plain += not named
+            form, file = (form, file) if named else (self.format_name, text)
+            if not file or file in made:
+                why = "that file is given twice" if file else "there is no file"
+                raise UsageError(f"-o {text}: {why}")
+            made[file] = form
+        if plain > 1:
+            raise UsageError("several files in one format", hint="-o FORMAT=FILE names each one's")
+        return tuple((form, file) for file, form in made.items())
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All that the report is to be written in."""
+        return (self.format_name, *(form for form, _ in self.files))
 
 
 _Go = Annotated[str, Option("--go", metavar="PATH", help="The go command to use.")]
@@ -117,19 +143,12 @@ class Process(msgspec.Struct, frozen=True):
 
     @property
     def pid(self) -> int:
-        """Raises UsageError where it is no process number."""
-        if not self.is_number:
-            raise UsageError(
-                f"{self.process!r} is not a process number", hint=_numbers_of(self.process)
-            )
-        return int(self.process)
+        """The process's number; raises UsageError where nobody, or several, are called so."""
+        if self.is_number:
+            return int(self.process)
+        from goprobe.target.naming import process_called
 
-
-def _numbers_of(name: str) -> str:
-    from goprobe.process.proc.discovery import processes_named
-
-    numbers = ", ".join(map(str, processes_named(name)))
-    return f"processes of that name: {numbers}" if numbers else "ps -e lists the processes"
+        return process_called(self.process)
 
 
 class Parameter(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from goprobe.report import RenderOptions, formats, handles, render
 _WIDTH = 80
 _STDOUT = 1
 _STDERR = 2
+_NOT_FOR_EYES = ("pprof", "html")
 _NEW_FILE_MODE = 0o666
 
 
@@ -35,6 +36,10 @@ class Destination(msgspec.Struct, frozen=True):
     """The descriptor for the Go program's own output: stderr where stdout carries our data."""
     streams: bool = False
     """Whether it can be written to piece by piece: a file is replaced as a whole."""
+    path: str = ""
+    """The file; "" for stdout."""
+    beside: tuple[Destination, ...] = ()
+    """Files that the report goes to as well."""
 
     def deliver(
         self, report: object, *, variables: tuple[str, ...] = (), before: bytes = b""
@@ -43,10 +48,24 @@ class Destination(msgspec.Struct, frozen=True):
         stands before it in a file. What the report
         says against itself is told in its text, or on stderr where it is written otherwise; what
         is wrong with what it was made from, always there."""
-        made = render(report, self.format, replace(self.options, variables=variables))
-        self.write(before + made)
+        self._put(report, variables, before)
+        self.deliver_beside(report, variables=variables)
         if isinstance(report, Report):
             self._tell_of_faults(report)
+
+    def deliver_beside(self, report: object, *, variables: tuple[str, ...] = ()) -> None:
+        """Writes the other files alone."""
+        for other in self.beside:
+            other._put(report, variables, b"")
+
+    def _put(self, report: object, variables: tuple[str, ...], before: bytes) -> None:
+        made = render(report, self.format, replace(self.options, variables=variables))
+        self.write(before + made)
+        if self.path:
+            from goprobe.cli.run import say
+            from goprobe.report.words import size
+
+            say(f"goprobe: wrote {self.path} ({self.format}, {size(len(before) + len(made))})")
 
     def _tell_of_faults(self, report: Report) -> None:
         from goprobe.cli.run import say
@@ -62,20 +81,32 @@ def destination(output: Output, report_type: type) -> Destination:
 
     Raises UsageError where the format does not exist for it or the file cannot be written.
     """
+    files = output.files
+    for name in output.formats:
+        if not handles(report_type, name):
+            raise UsageError(
+                f"there is no format {name!r} for this report",
+                hint=f"formats: {', '.join(formats(report_type))}",
+            )
+    places = [_file(form, path, output.verbose) for form, path in files]
+    first = next((p for p in places if p.path in (output.path or ())), None)  # no FORMAT= before it
+    first = first or _stdout(output)
+    return replace(first, beside=tuple(p for p in places if p is not first))
+
+
+def _file(form: str, path: str, verbose: bool) -> Destination:
+    options = RenderOptions(width=_columns(), verbose=verbose)
+    return Destination(form, options, _file_writer(Path(path)), _STDOUT, path=path)
+
+
+def _stdout(output: Output) -> Destination:
+    """Raises UsageError where it is closed, or is a terminal that would get a page or a profile."""
     name = output.format_name
-    if not handles(report_type, name):
-        raise UsageError(
-            f"there is no format {name!r} for this report",
-            hint=f"formats: {', '.join(formats(report_type))}",
-        )
-    if output.path:
-        path = Path(output.path)
-        options = RenderOptions(width=_columns(), verbose=output.verbose)
-        return Destination(name, options, _file_writer(path), _STDOUT)
     if sys.stdout is None:
         raise UsageError("standard output is closed", hint="-o FILE writes to a file")
-    data_on_stdout = name != "text"
-    program_stdout = _STDERR if data_on_stdout else _STDOUT
+    if name in _NOT_FOR_EYES and sys.stdout.isatty():
+        raise UsageError(f"{name} is not for a terminal", hint="-o FILE writes to a file")
+    program_stdout = _STDERR if name != "text" else _STDOUT
     look = _stdout_look(output.verbose)
     return Destination(name, look, _to_stdout, program_stdout, streams=True)
 

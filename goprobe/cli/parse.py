@@ -62,6 +62,15 @@ class _Command(click.Command):
                 formatter.write_dl(self._explained)
         super().format_options(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from goprobe.cli.manual import EXAMPLES, EXIT_CODES
+
+        for line, meaning in EXAMPLES.get(self.command.name, ()):
+            with formatter.section(f"Example, {meaning}"):
+                formatter.write(f"  {line}\n")
+        with formatter.section("Exit codes"):
+            formatter.write_dl(EXIT_CODES)
+
 
 class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -85,6 +94,7 @@ def _parameter(p: Parameter) -> click.Parameter:
             **given,
         )
     given |= {"help": p.declared.help, "hidden": p.declared.hidden}
+    given["show_default"] = p.kind is not bool and bool(p.default)
     flags = [*p.declared.flags, p.name]
     if p.kind is bool:
         return click.Option(flags, is_flag=True, **given)

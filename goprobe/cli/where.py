@@ -22,8 +22,8 @@ class Where:
     ) -> int:
         """Say of addresses of a running Go process what they are, and how that is known.
 
-        PROCESS is a process number; an ADDRESS is hexadecimal, as Go's %p prints it, or
-        decimal, as it prints a uintptr.
+        PROCESS is a process number or name (goprobe help processes), or a core file; an ADDRESS
+        is hexadecimal, as Go's %p prints it, or decimal, as it prints a uintptr.
         """
         from goprobe.analysis.locate.where import where
         from goprobe.cli.attach import answer

@@ -94,13 +94,14 @@ class GraphSummary(msgspec.Struct, frozen=True):
 
 class TypeCount(msgspec.Struct, frozen=True, omit_defaults=True):
     """`retained_bytes`: what would be free without these objects. `inner` of
-    `objects` are known only by a pointer to a part of them."""
+    `objects` are known only by a pointer to a part of them. `example` is the address of one."""
 
     type: str
     objects: int
     bytes: int
     retained_bytes: int | UnsetType = UNSET
     inner: int = 0
+    example: Address | UnsetType = UNSET
 
 
 UNREACHED = "nothing leads to it any more"
@@ -219,7 +220,7 @@ class HeapReport(Report, frozen=True, kw_only=True):
     """`snapshot` says how the target was read: stopped throughout, or from a forked copy.
 
     Parts that were not asked for are left out, or empty (types, paths, dangling). `path_texts` are
-    the paths as Go would write them.
+    the paths as Go would write them. `notes` say which of several objects of a name was meant.
     """
 
     pause_us: int
@@ -240,4 +241,5 @@ class HeapReport(Report, frozen=True, kw_only=True):
     diff: HeapDiff | UnsetType = UNSET
     samples: tuple[HeapSample, ...] | UnsetType = UNSET
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     schema: str = SCHEMA

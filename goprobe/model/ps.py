@@ -16,7 +16,9 @@ class RunningProgram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     `go` is the release that built it, "" where nothing tells. `rss` is its resident memory in
     bytes. `goroutines` are those that are not dead, the runtime's own included, as the process ran;
-    it is left out, and `why` says so, where goprobe may not read its memory or cannot.
+    it is left out, and `why` says so, where goprobe may not read its memory or cannot. `ports` are
+    the TCP ports that it listens on, `unit` its systemd unit, `container` the id of its container:
+    by each of them, and by its name, goprobe's commands find it.
     """
 
     pid: int
@@ -25,6 +27,9 @@ class RunningProgram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     stripped: Annotated[bool, column("stripped", unit="yes")]
     rss: Annotated[int, column("resident", unit="bytes")]
     goroutines: Annotated[int | UnsetType, column("goroutines", unit="count")] = UNSET
+    ports: Annotated[tuple[int, ...], column("listens", unit="ports")] = ()
+    unit: Annotated[str, column("unit")] = ""
+    container: Annotated[str, column("container", unit="id")] = ""
     command: str
     why: Annotated[str, column("", unit="note")] = ""
 

@@ -16,9 +16,10 @@ import msgspec
 
 from goprobe.model.report import Report
 
-Unit = Literal["", "bytes", "count", "yes", "note"]
-"""How a value is shown: as it is, as a size, in groups of three digits, "yes" where it is true; a
-note has no column: the report's `notes` tell it."""
+Unit = Literal["", "bytes", "count", "yes", "ports", "id", "note"]
+"""How a value is shown: as it is, as a size, in groups of three digits, "yes" where it is true,
+as ":80 :443", by its first twelve characters; a note has no column: the report's `notes` tell
+it."""
 
 
 class TableColumn(msgspec.Struct, frozen=True):

@@ -47,6 +47,9 @@ _UNIT = 1024
 _MOST = 1 << 100  # a report that is read back may claim more than floating point can hold
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _WHOLE_FROM = 10
+_MOST_PORTS = 3
+_UNIT_CELLS = 5  # "bytes"
+_SHORT_ID = 12  # so many digits of a container's id docker ps shows
 
 
 def size(count: int) -> str:
@@ -58,6 +61,12 @@ def size(count: int) -> str:
         amount, power = amount / _UNIT, power + 1
     shown = f"{amount:.0f}" if amount >= _WHOLE_FROM else f"{amount:.1f}".removesuffix(".0")
     return f"{shown} {_UNITS[power]}"
+
+
+def column_size(count: int) -> str:
+    """The same for a column of them, to the right: their units stand under one another."""
+    amount, unit = size(count).split(" ")
+    return f"{amount} {unit:<{_UNIT_CELLS}}"
 
 
 def source(file: str, line: int, function: str = "") -> str:
@@ -120,6 +129,11 @@ def cell(value: object, unit: str = "") -> str:
         return "yes" if value else ""
     if unit == "count" and isinstance(value, int):
         return number(value)
+    if unit == "ports" and isinstance(value, tuple):
+        more = f" +{len(value) - _MOST_PORTS}" if len(value) > _MOST_PORTS else ""
+        return " ".join(f":{port}" for port in value[:_MOST_PORTS]) + more
+    if unit == "id":
+        return str(value)[:_SHORT_ID]
     return str(value)
 
 

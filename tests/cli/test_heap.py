@@ -218,7 +218,8 @@ def test_text_fits_the_screen(program: Running, width: int) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--path", "zebra"), "'zebra' is not an address"),
+        (("--path", "zebra"), "there is no address, variable or type 'zebra'"),
+        (("--path", "0xzebra"), "'0xzebra' is not an address"),
         (("--path", "0x10"), "there is no object of the heap at 0x10"),
         (("--snapshot", "maybe"), "--snapshot takes stop or fork"),
         (("--every", "soon"), "'soon' is no length of time"),

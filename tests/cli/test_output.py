@@ -15,7 +15,7 @@ from tests.report.samples import hello
 
 
 def to(path: Path, form: str = "json") -> Output:
-    return Output(format=form, path=str(path))
+    return Output(format=form, path=[str(path)])
 
 
 def test_a_file_gets_the_whole_report(tmp_path: Path) -> None:
@@ -80,11 +80,11 @@ def test_what_somebody_else_put_into_everybodys_folder_is_not_written_to(
         os.mkfifo(planted)
     os.chown(planted, 61234, 61234, follow_symlinks=False)
     with pytest.raises(UsageError, match="belongs to somebody else"):
-        destination(Output(path=str(planted), json=True), TraceReport)
+        destination(Output(path=[str(planted)], json=True), TraceReport)
     assert not victim.exists() or victim.read_text() == "old"
     # What is put there after we have looked is not followed either.
     planted.unlink()
-    place = destination(Output(path=str(planted), json=True), TraceReport)
+    place = destination(Output(path=[str(planted)], json=True), TraceReport)
     planted.symlink_to(victim)
     os.chown(planted, 61234, 61234, follow_symlinks=False)
     with pytest.raises(UsageError, match="belongs to somebody else"):
@@ -93,14 +93,14 @@ def test_what_somebody_else_put_into_everybodys_folder_is_not_written_to(
     # Our own link there leads where it leads.
     planted.unlink()
     planted.symlink_to(victim)
-    destination(Output(path=str(planted), json=True), TraceReport).write(b"new")
+    destination(Output(path=[str(planted)], json=True), TraceReport).write(b"new")
     assert victim.read_text() == "new" and planted.is_symlink()
 
 
 def test_links_of_proc_are_no_names() -> None:
     ends = os.pipe()
     path = f"/proc/self/fd/{ends[1]}"
-    destination(Output(path=path, json=True), TraceReport).write(b"told")
+    destination(Output(path=[path], json=True), TraceReport).write(b"told")
     assert os.read(ends[0], 10) == b"told"
     for end in ends:
         os.close(end)

@@ -12,6 +12,7 @@ from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.model.address import Address
 from goprobe.model.heap import UNREACHED, GraphSummary, RootCount, TypeCount, Untyped
+from goprobe.runtime.heap.objects import Ids
 
 _MOST_ROOTS = 200
 
@@ -55,6 +56,7 @@ def _counted(
     """The chosen objects (None: all) by type; what the `outermost` ones keep is retained."""
     typing, objects = graph.typing, graph.objects
     columns = np.zeros((4, len(graph.shapes)), np.int64)
+    first = np.full(len(graph.shapes), -1, np.int64)
     for part in objects.parts():
         shape, size, inner = typing.shape[part], objects.size_of(part), typing.inner[part]
         weights = [None, size, inner, None]
@@ -63,19 +65,40 @@ def _counted(
         if chosen is not None:
             shape = shape[chosen[part]]
             weights = [None if w is None else w[chosen[part]] for w in weights]
+        _note_first(first, shape, part.start, None if chosen is None else chosen[part])
         for column, weight in zip(columns, weights, strict=True):
             column += np.bincount(shape, weight, len(column)).astype(np.int64)
     rows: dict[str, NDArray[np.int64]] = {}
+    example: dict[str, int] = {}
     for number in np.flatnonzero(columns[0]).tolist():
         if number or unknown:
             name = graph.shapes[number].name
             rows[name] = rows.get(name, 0) + columns[:, number]
+            example[name] = min(example.get(name, len(objects)), int(first[number]))
     counted = {name: row.tolist() for name, row in rows.items()}
     order = sorted(counted.items(), key=lambda item: (-item[1][1], item[0]))
     return tuple(
-        TypeCount(name, n, size, UNSET if outermost is None else bytes_kept, inner=part)
+        TypeCount(
+            name,
+            n,
+            size,
+            UNSET if outermost is None else bytes_kept,
+            inner=part,
+            example=Address(graph.address(example[name])),
+        )
         for name, (n, size, part, bytes_kept) in order
     )
+
+
+def _note_first(
+    first: NDArray[np.int64], shape: Ids, start: int, chosen: NDArray[np.bool_] | None
+) -> None:
+    """Of each shape that was not come to yet, the first object of a part that begins at `start`."""
+    nodes = np.arange(len(shape)) if chosen is None else np.flatnonzero(chosen)
+    here = np.full(len(first), -1, np.int64)
+    here[shape[::-1]] = start + nodes[::-1]  # the last assignment holds
+    fresh = (first < 0) & (here >= 0)
+    first[fresh] = here[fresh]
 
 
 def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:

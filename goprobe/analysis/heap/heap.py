@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
 from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
+from goprobe.analysis.heap.called import object_called
 from goprobe.analysis.heap.census import census_of, heap_census, self_check
 from goprobe.analysis.heap.counts import (
     by_type,
@@ -27,7 +28,7 @@ from goprobe.analysis.heap.counts import (
 from goprobe.analysis.heap.dangling import Dangling
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.names import Names
-from goprobe.analysis.heap.objects import object_view, paths, referrers
+from goprobe.analysis.heap.objects import object_view, paths, referrers, variable_view
 from goprobe.analysis.heap.profile import samples
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
@@ -108,23 +109,28 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
 def _with_objects(report: HeapReport, graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
     """What was asked of single objects."""
     names = Names(graph)
+    told: list[str] = []
     if questions.path:
-        ways, texts = paths(graph, names, _node(graph, questions.path), questions.paths)
+        node = _node(graph, questions.path, told)
+        ways, texts = paths(graph, names, node, questions.paths)
         report = replace(report, paths=ways, path_texts=texts)
     if questions.referrers:
-        sources = referrers(graph, names, _node(graph, questions.referrers))
-        report = replace(report, referrers=sources)
+        node = _node(graph, questions.referrers, told)
+        report = replace(report, referrers=referrers(graph, names, node))
     if questions.object:
-        node = _node(graph, questions.object)
-        view = object_view(graph, names, node, retained=questions.retained)
+        wanted, kept = questions.object, questions.retained
+        view = variable_view(graph, wanted, retained=kept) if isinstance(wanted, str) else None
+        view = view or object_view(graph, names, _node(graph, wanted, told), retained=kept)
         report = replace(report, object=view)
-    return report
+    return replace(report, notes=tuple(dict.fromkeys(told)))
 
 
 def _audited(report: HeapReport, graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
     snapshot = graph.snapshot
     facts = HeapFacts(report, snapshot.census, sampled=snapshot.sample is not None)
-    of_graph = GraphFacts(report, graph, typed=questions.of_types, referred=questions.referrers)
+    asked = questions.referrers
+    referred = graph.address(_node(graph, asked, [])) if asked else 0
+    of_graph = GraphFacts(report, graph, typed=questions.of_types, referred=referred)
     return finished(report, audit_heap(facts) + audit_graph(of_graph))
 
 
@@ -138,8 +144,13 @@ def _said_of_sample(snapshot: HeapSnapshot) -> tuple[str, ...]:
     )
 
 
-def _node(graph: HeapGraph, address: int) -> int:
-    node = graph.node_at(address)
+def _node(graph: HeapGraph, wanted: int | str, told: list[str]) -> int:
+    """The object at an address, or that is called so; which of several that is, is `told`."""
+    if isinstance(wanted, str):
+        called = object_called(graph, wanted)
+        told += [called.note] if called.note else []
+        return called.node
+    address, node = wanted, graph.node_at(wanted)
     if node >= 0:
         return node
     what = "a free slot of the heap" if node == FREE_SLOT else "no object of the heap"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from msgspec import UNSET
+from msgspec.structs import replace
 
+from goprobe.analysis.heap.contents import contents, decoder
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import UNREACHED
@@ -13,8 +15,8 @@ from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.heap import ObjectView, Referrer
 from goprobe.model.location import Location
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.stacks.closures import captures_of
-from goprobe.runtime.values.values import Decoder
+from goprobe.runtime.roots.groups import RootKind
+from goprobe.runtime.values.decoded import Decoded
 
 Way = list[tuple[int, int]]
 """(node, edge by which it was reached; -1 for the first)"""
@@ -97,29 +99,36 @@ def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) ->
         reachable=bool(graph.reachable[node]),
         retained_bytes=int(graph.retained[node]) if retained else UNSET,
     )
-    go_type = graph.shapes[int(graph.typing.shape[node])].go_type
-    if go_type is None or graph.typing.inner[node]:
-        return view
+    return _filled(view, contents(graph, node))
+
+
+def variable_view(graph: HeapGraph, name: str, *, retained: bool) -> ObjectView | None:
+    """A package-level variable, by the debug information; None where there is none so called."""
     world = graph.world
-    program = world.program
-    decoder = Decoder(
-        world.memory,
-        program.debug.types,
-        world.typedata,
-        Locator(world).locate,
-        world.function_name,
-        lambda code: captures_of(program, code - world.bias),
+    variable = world.program.debug.globals.get(name) if world.program.debug.present else None
+    if variable is None:
+        return None
+    go_type = world.program.debug.types.at(variable.type)
+    address = variable.address + world.bias
+    view = ObjectView(
+        location=Locator(world).locate(address),
+        type=go_type.name,
+        reachable=True,
+        retained_bytes=_kept_by(graph, name) if retained else UNSET,
     )
     try:
-        made = decoder.at(go_type, graph.address(node))
+        return _filled(view, decoder(world).at(go_type, address))
     except (UnreadableError, NotGoError, KeyError):
         return view
-    return ObjectView(
-        view.location,
-        view.type,
-        view.reachable,
-        view.retained_bytes,
-        made.value,
-        made.data,
-        made.elements,
-    )
+
+
+def _kept_by(graph: HeapGraph, name: str) -> int:
+    nodes, n = graph.nodes, len(graph.objects)
+    own = (i for i in range(n, nodes.root) if nodes.group(i).kind is RootKind.GLOBAL)
+    return sum(int(graph.retained[i]) for i in own if nodes.group(i).name.strip("*") == name)
+
+
+def _filled(view: ObjectView, made: Decoded | None) -> ObjectView:
+    if made is None:
+        return view
+    return replace(view, value=made.value, data=made.data, elements=made.elements)

@@ -6,14 +6,15 @@ import msgspec
 
 
 class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the heap. Addresses of 0 are not asked for."""
+    """What is asked of the heap. Objects are asked for by an address (0: none), or by what they are
+    called (see `called`)."""
 
     types: bool = False
     retained: bool = False
-    path: int = 0
+    path: int | str = 0
     paths: int = 1
-    referrers: int = 0
-    object: int = 0
+    referrers: int | str = 0
+    object: int | str = 0
     dangling: bool = False
     unreachable: bool = False
     snapshot: str = ""

@@ -1,14 +1,36 @@
-"""Processes by their names, for people who do not know a number."""
+"""Processes by what people call them: a name, the port they listen on, their unit or container."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from itertools import islice
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
+import msgspec
 import psutil
 
-_MOST = 5
+from goprobe.errors import GoprobeError
+from goprobe.process.proc.procfs import read_proc
+
+_MOST = 20
+_TABLE_LIMIT, _DESCRIPTORS_LIMIT, _CGROUP_LIMIT = 1 << 24, 1 << 16, 1 << 16
+_LISTENS = b"0A"  # TCP_LISTEN, include/net/tcp_states.h of Linux
+_SOCKET = "socket:["
+_LEAST_OF_AN_ID = 8  # of a container's id people copy the first twelve digits
+# A component of a cgroup's path that is a container's: "<id>" below docker or kubepods, or with
+# the runtime's name before it: docker-<id>.scope, cri-containerd-<id>.scope, crio-<id>.scope,
+# libpod-<id>.scope.
+_CONTAINER = re.compile(r"(?:[\w:-]+[-:])?([0-9a-f]{64})(?:\.scope)?")
+_UNIT = re.compile(r".+\.service")
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """What a process belongs to: its systemd unit and its container's id, "" for none."""
+
+    unit: str = ""
+    container: str = ""
 
 
 def processes_named(name: str) -> tuple[int, ...]:
@@ -18,5 +40,88 @@ def processes_named(name: str) -> tuple[int, ...]:
     return tuple(islice((pid for pid in same if pid != os.getpid()), _MOST))
 
 
+def processes_listening(port: int, name: str = "") -> tuple[int, ...]:
+    """Those (of a name, where one is given) that listen on a TCP port."""
+    pids = processes_named(name) if name else _every_process()
+    return tuple(islice((pid for pid in pids if port in listening_ports(pid)), _MOST))
+
+
+def processes_belonging(to: str) -> tuple[int, ...]:
+    """Those of a systemd unit ("shop.service", "shop") or of a container, by (the beginning of) its
+    id."""
+    return tuple(islice((pid for pid in _every_process() if _belongs(pid, to)), _MOST))
+
+
+def membership(pid: int) -> Membership:
+    """By the path of its cgroup, of either version."""
+    try:
+        text = read_proc(pid, "cgroup", _CGROUP_LIMIT).decode(errors="replace")
+    except (GoprobeError, OSError):
+        return Membership()
+    return membership_of(text)
+
+
+def membership_of(text: str) -> Membership:
+    """The same of what /proc/PID/cgroup says."""
+    unit = container = ""
+    for line in text.splitlines():
+        for part in line.partition(":")[2].partition(":")[2].split("/"):
+            if of_container := _CONTAINER.fullmatch(part):
+                container = of_container[1]
+            elif _UNIT.fullmatch(part) and not part.startswith("user@"):
+                unit = part
+    return Membership(unit, container)
+
+
+def listening_ports(pid: int) -> tuple[int, ...]:
+    """The TCP ports that a process listens on, as far as we may see its descriptors."""
+    inodes = _sockets(pid)
+    if not inodes:
+        return ()
+    ports = {port for table in ("tcp", "tcp6") for port in _listening(pid, table, inodes)}
+    return tuple(sorted(ports))
+
+
+def _listening(pid: int, table: str, inodes: set[bytes]) -> Iterator[int]:
+    """proc(5): local address as 0100007F:1F90 in the second column, state in the fourth, inode in
+    the tenth. The table is that of the process's own network namespace."""
+    try:
+        rows = read_proc(pid, f"net/{table}", _TABLE_LIMIT).splitlines()[1:]
+    except (GoprobeError, OSError):
+        return
+    for row in rows:
+        words = row.split()
+        if len(words) > 9 and words[3] == _LISTENS and words[9] in inodes:
+            yield int(words[1].rpartition(b":")[2], 16)
+
+
+def _sockets(pid: int) -> set[bytes]:
+    inodes: set[bytes] = set()
+    try:
+        for link in islice(Path(f"/proc/{pid}/fd").iterdir(), _DESCRIPTORS_LIMIT):
+            try:
+                name = str(link.readlink())
+            except OSError:  # closed since
+                continue
+            if name.startswith(_SOCKET):
+                inodes.add(name[len(_SOCKET) : -1].encode())
+    except OSError:
+        pass
+    return inodes
+
+
+def _belongs(pid: int, to: str) -> bool:
+    belongs = membership(pid)
+    if belongs.unit and to in (belongs.unit, belongs.unit.removesuffix(".service")):
+        return True
+    return len(to) >= _LEAST_OF_AN_ID and belongs.container.startswith(to.lower())
+
+
+def _every_process() -> Iterator[int]:
+    own = os.getpid()
+    numbers = sorted(int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal())
+    return (pid for pid in numbers if pid != own)
+
+
 def _names(name: str | None, executable: str | None) -> tuple[str, str]:
-    return name or "", PurePath(executable or "").name
+    return name or "", PurePath((executable or "").removesuffix(" (deleted)")).name

@@ -8,7 +8,7 @@ from rich.text import Text
 from goprobe.model.heap import HeapCensus, HeapReport, SizeClass
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
-from goprobe.report.text import heapgraph
+from goprobe.report.text import heapanswer, heapgraph
 from goprobe.report.text.page import Column, Page
 
 _MOST_CLASSES = 14
@@ -29,11 +29,18 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         f" on the heap of process {report.pid} ({_release(report)})",
     )
     page.blank()
-    _space(page, census)
-    if report.graph is UNSET:
-        _classes(page, census)
-    else:
+    heapanswer.held(page, report)
+    of_one = report.object is not UNSET or report.path_texts is not UNSET
+    if options.verbose or not (of_one or report.referrers is not UNSET):
+        _space(page, census)
+    if report.graph is not UNSET:
         heapgraph.write(page, report)
+    if report.graph is UNSET or options.verbose:
+        _classes(page, census)
+    for note in report.notes:
+        page.blank()
+        page.paragraph((note, "dim"), hanging=2)
+    heapanswer.following(page, report)
     page.blank()
     _self_check(page, report)
     for warning in report.warnings:

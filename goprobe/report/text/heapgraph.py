@@ -13,25 +13,23 @@ from goprobe.model.heap import (
     Growth,
     HeapDiff,
     HeapReport,
-    ObjectView,
     Referrer,
     TypeCount,
     Untyped,
 )
 from goprobe.model.location import Location
-from goprobe.model.value import Element
 from goprobe.report import words
-from goprobe.report.text import heaptree
+from goprobe.report.text import heapobject, heaptree
+from goprobe.report.text.heapfold import folded, short_paths, shortened
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
 _MOST_STEPS = 24
-_MOST_PARTS = 40
 _INDENT = 2
 _RIGHT = Column(right=True)
-_NAME = Column(elastic=True, cut=True, least=16)
-_BAR_CELLS = 16
-_NARROW = 60
+_NAME = Column(elastic=True, least=16)
+_BAR_CELLS = 8
+_NARROW, _ROOMY = 60, 100
 
 
 def write(page: Page, report: HeapReport) -> None:
@@ -47,7 +45,7 @@ def write(page: Page, report: HeapReport) -> None:
     if report.unreachable is not UNSET:
         _garbage(page, report.unreachable, most)
     if report.object is not UNSET:
-        _object(page, report.object)
+        heapobject.write(page, report.object)
     if report.path_texts is not UNSET:
         _paths(page, report.paths, report.path_texts)
     if report.referrers is not UNSET:
@@ -95,23 +93,28 @@ def _weight(t: TypeCount) -> int:
 
 
 def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most: int) -> None:
+    if not page.options.verbose:
+        types = folded(types)
     retained = types[0].retained_bytes is not UNSET
     shown = sorted(types, key=_weight, reverse=True)[:most]
+    short = {} if page.options.verbose else short_paths([t.type for t in types])
     page.heading(title, (_rest(len(shown), len(types)), "dim"))
     page.blank()
     wide = page.width >= _NARROW
-    drawn = [""] if wide else []
+    drawn = [""] if wide and page.width >= _ROOMY else []
     head = ["objects", "bytes", *(["retained"] if retained else []), *drawn, "type"]
     lines = []
     for t in shown:
         kept = _weight(t)
-        cells = [page.text(words.number(t.objects)), page.text(words.size(t.bytes))]
+        cells = [page.text(words.number(t.objects)), page.text(words.column_size(t.bytes))]
         if retained:
-            cells.append(page.text(words.size(kept)))
-        if wide:
+            cells.append(page.text(words.column_size(kept)))
+        if drawn:
             cells.append(_bar(page, kept, whole))
-        lines.append([*cells, page.text(t.type)])
-    _table(page, head, lines, len(head) - 1)
+        lines.append([*cells, page.text(shortened(t.type, short))])
+        if wide:
+            lines[-1].append(page.text(("" if t.example is UNSET else str(t.example), "dim")))
+    _table(page, [*head, "for example"] if wide else head, lines, len(head) - 1)
 
 
 def _bar(page: Page, amount: int, whole: int) -> Text:
@@ -190,24 +193,6 @@ def _referrers(page: Page, referrers: Sequence[Referrer], most: int) -> None:
         into = f" (at +{r.into:#x} of it)" if r.into else ""
         address = f"{r.source.address}  " if int(r.source.address) else ""
         page.line(f"{address}{r.source.name}", (f" {r.field}", "cyan"), into, indent=_INDENT)
-
-
-def _object(page: Page, view: ObjectView) -> None:
-    page.heading(f"{view.location.address}: {view.type}")
-    page.paragraph(view.location.name, indent=_INDENT)
-    if view.retained_bytes is not UNSET:
-        page.line(f"alone keeps {words.size(view.retained_bytes)}", indent=_INDENT)
-    if not view.reachable:
-        page.line(("no root leads to it: it waits to be collected", "yellow"), indent=_INDENT)
-    if view.elements is not UNSET:
-        for part in view.elements[:_MOST_PARTS]:
-            _part(page, part)
-    elif view.value is not UNSET:
-        page.paragraph(view.value.text, indent=_INDENT, hanging=_INDENT)
-
-
-def _part(page: Page, part: Element) -> None:
-    page.line((f"{part.name} ", "cyan"), (f"{part.type} ", "dim"), part.value.text, indent=_INDENT)
 
 
 def _dangling(page: Page, edges: Sequence[DanglingEdge], most: int) -> None:

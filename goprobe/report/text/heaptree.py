@@ -53,7 +53,7 @@ def _lines(
     """What all columns have for a row and those below it."""
     lead = "  " * (depth - 1) + page.glyphs.last if depth else ""
     yield [
-        page.text(words.size(row.retained_bytes)),
+        page.text(words.column_size(row.retained_bytes)),
         page.text(words.number(row.retained_objects)),
         page.text((lead, "dim"), (row.what, "dim" if row.kind == REST else "")),
         page.text((str(row.address) if int(row.address) else "", "dim")),

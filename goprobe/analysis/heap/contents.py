@@ -1,0 +1,83 @@
+"""What an object holds, as Go would show it: a map's entries, an array's elements, a string."""
+
+from __future__ import annotations
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.locate.locator import Locator
+from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.model.value import Value
+from goprobe.runtime.stacks.closures import captures_of
+from goprobe.runtime.values.decoded import Decoded, Limits
+from goprobe.runtime.values.storage import InBytes
+from goprobe.runtime.values.text import escape
+from goprobe.runtime.values.values import Decoder
+from goprobe.runtime.world import World
+
+_WORD = 8
+_MOST_ELEMENTS = 1 << 32
+_HEADERS = ("map[", "chan ")
+_PARTS = (" groups", " buckets", " table", " directory", " buffer", " backing")
+
+
+def decoder(world: World) -> Decoder:
+    program = world.program
+    return Decoder(
+        world.memory,
+        program.debug.types,
+        world.typedata,
+        Locator(world).locate,
+        world.function_name,
+        lambda code: captures_of(program, code - world.bias),
+    )
+
+
+def contents(graph: HeapGraph, node: int) -> Decoded | None:
+    """An object's value, None as far as nothing tells its type."""
+    number = int(graph.typing.shape[node])
+    shape = graph.shapes[number]
+    address = graph.address(node)
+    size = int(graph.objects.size[node]) - int(graph.lead[graph.objects.span[node]])
+    try:
+        if shape.name == "string data":
+            return _text(graph.world, address, size)
+        if graph.typing.inner[node]:
+            return None
+        if header := _declared(graph, shape.name):
+            # The object is what a map or channel value points at.
+            return decoder(graph.world).decode(header, InBytes(address.to_bytes(_WORD, "little")))
+        if shape.go_type is None:
+            return None
+        whole = _whole(graph, number, shape.go_type, size)
+        return decoder(graph.world).at(whole, address)
+    except (UnreadableError, NotGoError, KeyError):
+        return None
+
+
+def _declared(graph: HeapGraph, name: str) -> GoType | None:
+    """The type of maps and channels whose header an object is."""
+    if (
+        not name.startswith(_HEADERS)
+        or name.endswith(_PARTS)
+        or not graph.world.program.debug.present
+    ):
+        return None
+    try:
+        return graph.world.program.debug.type_named(name)
+    except KeyError:
+        return None
+
+
+def _whole(graph: HeapGraph, number: int, element: GoType, size: int) -> GoType:
+    """The array behind a slice is as many elements as there is room for."""
+    if graph.shapes.is_array(number) and element.size and size < _MOST_ELEMENTS:
+        return element.repeated(size // element.size)
+    return element
+
+
+def _text(world: World, address: int, size: int) -> Decoded:
+    """Bytes of strings; how long each is, only those know who point here."""
+    limit = Limits().string
+    raw = world.memory.read(address, min(size, limit)).rstrip(b"\0")
+    more = f"… {size - limit} more bytes" if size > limit else ""
+    return Decoded(Value(f'"{escape(raw)}"{more}'))
