@@ -39,13 +39,11 @@ def settled(text: str, target: AnyTarget) -> int:
 
 
 def address_or_name(text: str) -> int | str:
-    """The address, or the name of a variable or type, that a text stands for; 0 for none.
+    """The address, or the name of a variable or type, that a text stands for.
 
     Raises UsageError where it is meant for an address and is none.
     """
     digits = text.removeprefix("*")
-    if not digits:
-        return 0
     by_number = digits[:1].isdecimal() or all(c in hexdigits for c in digits)
     return address(text) if by_number or not text.isprintable() else text
 

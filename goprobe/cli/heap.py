@@ -72,10 +72,10 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         return HeapQuestions(
             types=self.types or growth,
             retained=self.retained or growth,
-            path=address_or_name(self.path_to),
+            path=address_or_name(self.path_to) if self.path_to else 0,
             paths=self.paths,
-            referrers=address_or_name(self.referrers),
-            object=address_or_name(self.object),
+            referrers=address_or_name(self.referrers) if self.referrers else 0,
+            object=address_or_name(self.object) if self.object else 0,
             dangling=self.dangling,
             unreachable=self.unreachable,
             snapshot=self.snapshot,

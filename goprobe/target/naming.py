@@ -14,8 +14,8 @@ from goprobe.process.proc.discovery import (
 )
 from goprobe.target.goimages import may_hold_go
 
-_PORTS = 1 << 16
-_SHOWN = 5
+_PORTS = 1 << 16  # a port is 16 bits wide: include/uapi/linux/tcp.h
+_SHOWN = 5  # numbers in a sentence
 
 
 def process_called(text: str) -> int:

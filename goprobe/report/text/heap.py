@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.heap import HeapCensus, HeapReport, SizeClass
+from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
-from goprobe.report.text import heapanswer, heapgraph
+from goprobe.report.text import heapgraph, heaptree
 from goprobe.report.text.page import Column, Page
 
 _MOST_CLASSES = 14
@@ -29,7 +32,8 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         f" on the heap of process {report.pid} ({_release(report)})",
     )
     page.blank()
-    heapanswer.held(page, report)
+    if report.tree is not UNSET:
+        heaptree.held(page, report)
     of_one = report.object is not UNSET or report.path_texts is not UNSET
     if options.verbose or not (of_one or report.referrers is not UNSET):
         _space(page, census)
@@ -40,7 +44,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     for note in report.notes:
         page.blank()
         page.paragraph((note, "dim"), hanging=2)
-    heapanswer.following(page, report)
+    _following(page, report)
     page.blank()
     _self_check(page, report)
     for warning in report.warnings:
@@ -133,3 +137,40 @@ def _self_check(page: Page, report: HeapReport) -> None:
     for mismatch in check.mismatches[:_MOST_MISMATCHES]:
         counts = f"counted {mismatch.counted}, expected {mismatch.expected}"
         page.paragraph(f"span {mismatch.base}: {counts}: {mismatch.why}", indent=2, hanging=2)
+
+
+def _following(page: Page, report: HeapReport) -> None:
+    """What to type to see more of what the report says."""
+    lines = tuple(_next_lines(report))
+    if lines:
+        page.heading("Next")
+        for line, meaning in lines:
+            page.paragraph(line, (f"  {meaning}", "dim"), indent=2, hanging=2)
+
+
+def _next_lines(report: HeapReport) -> Iterator[tuple[str, str]]:
+    if not report.pid or report.path_texts is not UNSET or report.referrers is not UNSET:
+        return
+    asked = f"goprobe heap {report.pid}"
+    if report.object is not UNSET:
+        if report.object.location.kind is not Kind.HEAP:
+            return
+        yield f"{asked} --path {report.object.location.address}", "which root keeps it"
+        yield f"{asked} --referrers {report.object.location.address}", "who points at it"
+        return
+    if report.types and report.tree is UNSET:
+        yield f"{asked} --retained", "who keeps all that"
+    if report.types:
+        address = _of_most(report)
+        if address:
+            yield f"{asked} --path {address}", "which root keeps it"
+            yield f"{asked} --object {address}", "what is in it"
+    elif report.graph is UNSET:
+        yield f"{asked} --retained", "of which types that is, and who keeps it"
+
+
+def _of_most(report: HeapReport) -> str:
+    if report.tree is not UNSET and report.tree and int(report.tree[0].address):
+        return str(report.tree[0].address)
+    example = report.types[0].example
+    return "" if example is UNSET else str(example)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from msgspec import UNSET
+from msgspec.structs import replace
 from rich.text import Text
 
 from goprobe.model.heap import (
@@ -20,12 +22,13 @@ from goprobe.model.heap import (
 from goprobe.model.location import Location
 from goprobe.report import words
 from goprobe.report.text import heapobject, heaptree
-from goprobe.report.text.heapfold import folded, short_paths, shortened
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
 _MOST_STEPS = 24
 _INDENT = 2
+_INSIDE = (" directory", " table", " groups", " buckets")
+_PATH = re.compile(r"[\w.~-]+(?:/[\w.~-]+)+(?=\.[\w(\[])")
 _RIGHT = Column(right=True)
 _NAME = Column(elastic=True, least=16)
 _BAR_CELLS = 8
@@ -94,10 +97,10 @@ def _weight(t: TypeCount) -> int:
 
 def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most: int) -> None:
     if not page.options.verbose:
-        types = folded(types)
+        types = _folded(types)
     retained = types[0].retained_bytes is not UNSET
     shown = sorted(types, key=_weight, reverse=True)[:most]
-    short = {} if page.options.verbose else short_paths([t.type for t in types])
+    short = {} if page.options.verbose else _short_paths([t.type for t in types])
     page.heading(title, (_rest(len(shown), len(types)), "dim"))
     page.blank()
     wide = page.width >= _NARROW
@@ -111,7 +114,7 @@ def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most:
             cells.append(page.text(words.column_size(kept)))
         if drawn:
             cells.append(_bar(page, kept, whole))
-        lines.append([*cells, page.text(shortened(t.type, short))])
+        lines.append([*cells, page.text(_shortened(t.type, short))])
         if wide:
             lines[-1].append(page.text(("" if t.example is UNSET else str(t.example), "dim")))
     _table(page, [*head, "for example"] if wide else head, lines, len(head) - 1)
@@ -232,3 +235,53 @@ def _signed(count: int) -> str:
 
 def _signed_size(count: int) -> str:
     return f"{'-' if count < 0 else '+'}{words.size(abs(count))}"
+
+
+def _folded(types: Sequence[TypeCount]) -> list[TypeCount]:
+    """Parts of maps in their map's row. What the parts keep the map keeps, too."""
+    rows: dict[str, TypeCount] = {}
+    headers: dict[str, TypeCount] = {}
+    for t in types:
+        name = next((t.type.removesuffix(end) for end in _INSIDE if t.type.endswith(end)), t.type)
+        if name == t.type:
+            headers[name] = t
+        row = rows.get(name)
+        rows[name] = replace(t, type=name) if row is None else _together(row, t)
+    return [
+        row if name not in headers else replace(
+            row, objects=headers[name].objects, example=headers[name].example
+        )
+        for name, row in rows.items()
+    ]  # fmt: skip
+
+
+def _together(a: TypeCount, b: TypeCount) -> TypeCount:
+    kept = a.retained_bytes
+    if kept is not UNSET and b.retained_bytes is not UNSET:
+        kept = max(kept, b.retained_bytes, a.bytes + b.bytes)
+    return replace(
+        a,
+        objects=a.objects + b.objects,
+        bytes=a.bytes + b.bytes,
+        retained_bytes=kept,
+        inner=a.inner + b.inner,
+    )
+
+
+def _short_paths(names: Sequence[str]) -> dict[str, str]:
+    """Each package path in these names, and its last part where no other path ends so."""
+    paths = {match for name in names for match in _PATH.findall(name)}
+    bare = set(re.findall(r"(?<![\w./~-])([\w~-]+)(?=\.[\w(\[])", " ".join(names)))
+    last: dict[str, list[str]] = {}
+    for path in paths:
+        last.setdefault(path.rpartition("/")[2], []).append(path)
+    return {
+        path: end
+        for end, same in last.items()
+        for path in same
+        if len(same) == 1 and end not in bare
+    }
+
+
+def _shortened(name: str, short: dict[str, str]) -> str:
+    return _PATH.sub(lambda match: short.get(match.group(), match.group()), name)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import UNSET
 from rich.text import Text
 
-from goprobe.model.heap import REST, TreeNode
+from goprobe.model.heap import REST, SEVERAL, HeapReport, TreeNode
 from goprobe.report import words
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
 _DEEPEST = 2
 _SHARE = 20  # what is told below a row is at least such a part of the whole
+_MOST_NAMED = 3
+_LEAST_NAMED = 50  # what holds less than such a part of the heap is not among them
 _VERBOSELY = 10  # so many times more with -v, and as deep as the report goes
 _BAR_CELLS = 10
 _WIDE, _NARROW = 100, 60
@@ -23,6 +26,44 @@ _COLUMNS = (
     ("for example", _RIGHT),
 )  # fmt: skip
 _BAR = ("", Column())
+
+
+def held(page: Page, report: HeapReport) -> None:
+    """ "Held: 12 MiB main.sessions · 9.9 MiB by several roots · 3.9 MiB garbage"."""
+    if report.tree is UNSET or report.graph is UNSET:
+        return
+    parts = [
+        part for row in report.tree[:_MOST_NAMED] if (part := _part(page, row, report.census.bytes))
+    ]
+    if waste := report.graph.unreachable_bytes:
+        parts.append(f"{words.size(waste)} garbage")
+    if parts:
+        between = f" {page.glyphs.dot} "
+        page.paragraph(("Held: ", "bold"), between.join(parts), hanging=6)
+        page.blank()
+
+
+def _part(page: Page, row: TreeNode, whole: int) -> str:
+    if row.kind == REST or row.retained_bytes * _LEAST_NAMED < whole:
+        return ""
+    size = words.size(row.retained_bytes)
+    if row.kind != SEVERAL:
+        return (
+            f"{size} {f' {page.glyphs.leads_to} '.join((row.what.removeprefix('*'), *_way(row)))}"
+        )
+    more = len(row.held_by) - 1
+    others = f" and {words.counted(more, 'other')}" if more > 0 else ""
+    return f"{size} by several roots together ({row.held_by[0] if row.held_by else '?'}{others})"
+
+
+def _way(row: TreeNode) -> Iterator[str]:
+    """What it is held through, as far as one child has most of it."""
+    for _ in range(_DEEPEST):
+        most = next((c for c in row.children if 2 * c.retained_bytes > row.retained_bytes), None)
+        if most is None or most.kind in (REST, SEVERAL):
+            return
+        yield most.what.removesuffix(" backing")
+        row = most
 
 
 def write(page: Page, tree: Sequence[TreeNode]) -> None:
