@@ -7,7 +7,9 @@ from typing import Annotated
 
 from goprobe.cli.declare import Argument
 
-_FILES = frozenset(("FILE", "FILE.py", "TARGET", "PACKAGE", "BINARY", "PATH", "OLD.json"))
+_FILES = frozenset(
+    ("FILE", "[FORMAT=]FILE", "FILE.py", "TARGET", "PACKAGE", "BINARY", "PATH", "OLD.json")
+)
 _SHELLS = ("bash", "zsh", "fish")
 
 
@@ -55,8 +57,12 @@ def values_of(metavar: str) -> Iterator[tuple[str, str]]:
         from goprobe.report import all_formats
 
         yield from ((name, "") for name in all_formats())
-    elif metavar == "VERDICT,...":
+    elif metavar in ("VERDICT,...", "WHAT,..."):
         from goprobe.report.verdicts import MEANINGS
+
+        if metavar == "WHAT,...":
+            yield "new-heap", "A place that did not allocate in the baseline."
+            yield "more-allocations=5%", "A place that allocates so much more than in it."
 
         yield from ((verdict.value, meaning) for verdict, meaning in MEANINGS.items())
     else:

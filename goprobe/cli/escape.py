@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec.structs import replace
 
 from goprobe.cli.declare import Argument, Context, Option, program_args
+from goprobe.cli.escapeoptions import Building, Comparing, Showing
 from goprobe.cli.options import Output, Timeout, Toolchain, limit
 from goprobe.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from goprobe.analysis.escape.escape import EscapeRequest
-    from goprobe.model.escape import EscapeReport, Verdict
+    from goprobe.analysis.escape.policy import Policy
+    from goprobe.cli.output import Destination
+    from goprobe.model.escape import EscapeReport
 
 _FOUND = 1
 _NOT_WHOLE = 4
+_HITS = 32
+_KEYS = (
+    "packages", "test", "bench", "run", "static", "deep", "hits", "check-pointers", "tags",
+    "gcflags", "pgo", "go", "baseline", "repeat", "fail-on", "timeout",
+)  # fmt: skip
 
 
 class Escape:
@@ -26,98 +37,133 @@ class Escape:
         self,
         context: Context,
         *,
-        targets: Annotated[list[str], Argument(metavar="PACKAGE", hidden=True)],
+        targets: Annotated[list[str] | None, Argument(metavar="PACKAGE", hidden=True)] = None,
         test: Annotated[bool, Option("--test", help="Run the packages' tests.")] = False,
         bench: Annotated[
             str, Option("--bench", metavar="REGEX", help="Run these benchmarks.")
         ] = "",
-        only: Annotated[str, Option("--run", metavar="REGEX", help="Run only these tests.")] = "",
+        tests: Annotated[str, Option("--run", metavar="REGEX", help="Run only these tests.")] = "",
         static: Annotated[
             bool, Option("--static", help="Run nothing: look at the code alone.")
         ] = False,
         deep: Annotated[bool, Option("--deep", help="Take in the code of every package.")] = False,
         hits: Annotated[
             int, Option("--hits", metavar="N", help="Look at the first N results of a call.")
-        ] = 32,
+        ] = _HITS,
         check_pointers: Annotated[
             int,
             Option(
                 "--check-pointers", metavar="N", help="Look for pointers into stacks every N hits."
             ),
         ] = 0,
-        fail_on: Annotated[
-            str,
-            Option("--fail-on", metavar="VERDICT,...", help="Exit with 1 on these verdicts."),
-        ] = "",
+        building: Building,
+        comparing: Comparing,
+        showing: Showing,
         output: Output,
         toolchain: Toolchain,
         timeout: Timeout = "",
     ) -> int:
         """Run a Go program and say of each prediction of its compiler whether it came true.
 
-        PACKAGE is a Go package (a directory or an import path) or a .go file. The program is
-        built optimised, as users build it. Lines of the source can hold promises that are
-        checked: //goprobe:heap, //goprobe:stack, //goprobe:noalloc.
+        PACKAGE is a Go package (a directory or an import path) or a .go file; with --diff the two
+        reports, OLD.json NEW.json. The program is built optimised, as users build it. Lines of the
+        source can hold promises that are checked: //goprobe:heap, //goprobe:stack,
+        //goprobe:noalloc. --go takes releases too, as 1.26,1.27: what the last makes of the code
+        that the others did not. goprobe.toml (table escape) or [tool.goprobe.escape] of
+        pyproject.toml can hold these options.
         """
         from goprobe.analysis.escape.escape import EscapeRequest, Mode
+        from goprobe.analysis.escape.gate import differing, gated
+        from goprobe.analysis.escape.policy import policy
+        from goprobe.cli.settings import settings
 
-        alarms = _verdicts(fail_on)
+        if comparing.diff:
+            rules = policy(comparing.fail_on)
+            old, new = _two_reports(targets or [], context)
+            return _delivered(differing(old, new, rules), _place(output), rules, showing)
+        ours = settings(self.name, _KEYS)
+        rules = policy(ours.text("fail-on", comparing.fail_on))
+        releases = [go for go in ours.text("go", toolchain.go).split(",") if go]
+        baseline = ours.place("baseline", comparing.baseline)
+        if comparing.write_baseline:
+            output = _with_baseline(output, baseline)
+            rules, baseline = replace(rules, new_heap=False, growth=None), ""
+        if rules.compares and not baseline and len(releases) < 2:
+            raise UsageError(
+                "--fail-on names changes, and there is nothing to compare with",
+                hint="--baseline OLD.json, or --go V,V",
+            )
+        only, benchmarks = ours.text("run", tests), ours.text("bench", bench)
+        time = ours.text("timeout", timeout)
+        place = _place(output)
         request = EscapeRequest(
-            targets=tuple(targets),
-            mode=Mode.TEST if test or bench or only else Mode.PROGRAM,
+            targets=tuple(ours.texts("packages", targets)),
+            mode=Mode.TEST if ours.flag("test", test) or benchmarks or only else Mode.PROGRAM,
             run=only,
-            bench=bench,
-            static=static,
+            bench=benchmarks,
+            static=ours.flag("static", static),
             args=program_args(context),
-            hits=hits,
-            check_pointers=check_pointers,
-            deep=deep,
-            go=toolchain.go,
-            timeout=limit(timeout) if timeout else None,
+            hits=ours.number("hits", hits, _HITS),
+            check_pointers=ours.number("check-pointers", check_pointers, 0),
+            deep=ours.flag("deep", deep),
+            repeat=ours.number("repeat", comparing.repeat, 1),
+            flags=Building(
+                tags=ours.text("tags", building.tags),
+                gcflags=ours.texts("gcflags", building.gcflags),
+                pgo=ours.text("pgo", building.pgo),
+            ).flags,
+            timeout=limit(time) if time else None,
+            cwd=ours.folder if not targets else Path.cwd(),
         )
-        return _exit_code(_report(request, output), alarms)
+        report = _report(request, place, lambda r: gated(r, releases, baseline, rules))
+        return _delivered(report, place, rules, showing)
 
 
-def _report(request: EscapeRequest, output: Output) -> EscapeReport:
+def _with_baseline(output: Output, path: str) -> Output:
+    if not path:
+        raise UsageError("--write-baseline: no baseline is named", hint="--baseline FILE names it")
+    return replace(output, path=[*(output.path or ()), f"json={path}"])
 
-    from goprobe.analysis.escape.escape import escape
+
+def _two_reports(targets: list[str], context: Context) -> tuple[str, str]:
+    if len(targets) != 2 or program_args(context):
+        raise UsageError("--diff takes two reports: goprobe escape --diff OLD.json NEW.json")
+    return targets[0], targets[1]
+
+
+def _place(output: Output) -> Destination:
     from goprobe.cli.output import destination
-    from goprobe.cli.progress import Progress
     from goprobe.model.escape import EscapeReport
 
-    place = destination(output, EscapeReport)
+    return destination(output, EscapeReport)
+
+
+def _report(
+    request: EscapeRequest, place: Destination, ask: Callable[[EscapeRequest], EscapeReport]
+) -> EscapeReport:
+    from goprobe.cli.progress import Progress
+
     with Progress() as progress:
-        report = escape(replace(request, stdout=place.program_stdout, progress=progress))
-    place.deliver(report)
-    return report
+        return ask(replace(request, stdout=place.program_stdout, progress=progress))
 
 
-def _verdicts(text: str) -> frozenset[Verdict]:
-    from goprobe.model.escape import Verdict
+def _delivered(report: EscapeReport, place: Destination, rules: Policy, showing: Showing) -> int:
+    from goprobe.analysis.escape.gate import part
+    from goprobe.analysis.escape.policy import verdicts
 
-    verdicts = set()
-    for word in filter(None, text.split(",")):
-        try:
-            verdicts.add(Verdict(word.strip()))
-        except ValueError:
-            raise UsageError(
-                f"--fail-on knows no verdict {word.strip()!r}",
-                hint=f"verdicts: {', '.join(Verdict)}",
-            ) from None
-    return frozenset(verdicts)
+    only = verdicts(showing.only.split(","), "--only")
+    place.deliver(part(report, sorted(only), showing.files or ()))
+    return _exit_code(report, rules)
 
 
-def _exit_code(report: EscapeReport, alarms: frozenset[Verdict]) -> int:
+def _exit_code(report: EscapeReport, rules: Policy) -> int:
     """4 where the run was not seen to its end, or a signal ended it: what was found is then not
     all there is."""
     from msgspec import UNSET
 
-    from goprobe.model.escape import Verdict
-
     killed = report.exit is not UNSET and report.exit.signal is not UNSET
     if report.partial or killed:
         return _NOT_WHOLE
-    bad = alarms | {Verdict.CONTRADICTED}
-    bad_site = any(site.verdict in bad for site in report.sites)
     broken = any(not assertion.held for assertion in report.assertions)
-    return _FOUND if bad_site or broken or report.dangling else 0
+    failed = broken or report.failed or rules.failed(report)
+    return _FOUND if failed or report.dangling else 0

@@ -109,7 +109,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     `allocations` is how many objects were made for it and `bytes` what they asked for in all, both
     counted, -1 where nothing was run. `inspected` is for how many of the hits `outcomes` speaks.
     `flow` is the compiler's own reason (-m=2). `ambiguous` says what cannot be told apart on this
-    line. `parameter`: it speaks of a function's parameter, which has no memory of its own.
+    line. `parameter`: it speaks of a function's parameter, which has no memory of its own. Of
+    several runs `least` and `most` are the fewest and the most objects of one, -1 of a single run.
     """
 
     file: str
@@ -131,6 +132,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     allocations: int = -1
     bytes: int = -1
     counted: bool = True
+    least: int = -1
+    most: int = -1
 
 
 class Assertion(msgspec.Struct, frozen=True):
@@ -186,9 +189,57 @@ class DanglingPointer(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class ChangeKind(StrEnum):
+    """What became of a place that needs memory. The contract fixes these names."""
+
+    NEW = "new"
+    TO_HEAP = "to_heap"
+    MORE = "more"
+    LARGER = "larger"
+    SMALLER = "smaller"
+    FEWER = "fewer"
+    TO_STACK = "to_stack"
+    GONE = "gone"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One place of the source that allocates otherwise than before, all its inlined copies taken
+    together. `before` and `after` are verdicts, "" where there was no such place; objects are -1
+    where nothing was run, bytes what they asked for. `why` is the compiler's reason. `fails`: it
+    is among what --fail-on names. A place that is gone has the file and line of the old report.
+    """
+
+    kind: ChangeKind
+    file: str
+    line: int
+    function: str
+    expression: str
+    before: str
+    after: str
+    allocations_before: int
+    allocations: int
+    bytes_before: int
+    bytes: int
+    why: str = ""
+    fails: bool = False
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed since an older report, `against` says which. `same` places allocate as before,
+    `silent` are new or gone and allocate nothing. `doubts`: why the two may not be comparable."""
+
+    against: str
+    go: str
+    changes: tuple[Change, ...]
+    same: int
+    silent: int
+    doubts: tuple[str, ...] = ()
+
+
 class EscapeReport(Report, frozen=True, kw_only=True):
     """`ran` is false with --static. `partial` says why the run was not seen to its end. `pid` is
-    the last process that ran."""
+    the last process that ran. `failed` names tests that failed. `runs` is how often it was run: the
+    sites are those of the first. `shown` says which sites alone are here, "" where all are."""
 
     build: Build
     sites: tuple[Site, ...]
@@ -200,4 +251,8 @@ class EscapeReport(Report, frozen=True, kw_only=True):
     dangling: tuple[DanglingPointer, ...] = ()
     warnings: tuple[str, ...] = ()
     functions: tuple[FunctionCode, ...] = ()
+    failed: str = ""
+    runs: int = 1
+    comparisons: tuple[Comparison, ...] = ()
+    shown: str = ""
     schema: str = SCHEMA

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
@@ -18,6 +19,7 @@ from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.judgement import unanswered
 from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.promises import promises_in
+from goprobe.analysis.escape.repeated import together
 from goprobe.analysis.escape.request import (
     EscapeRequest,
     Mode,
@@ -45,15 +47,26 @@ from goprobe.toolchain.escapebuild import (
     build_test,
     find_packages,
 )
-from goprobe.toolchain.find import GoTool, find_go
+from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.releases import go_named
 
 __all__ = ["EscapeRequest", "Mode", "escape"]
 
 
 def escape(request: EscapeRequest) -> EscapeReport:
-    """Build, run and judge. Raises UsageError, BuildError, NoGoError, NotPermittedError."""
+    """Build, run and judge, as often as is asked. Raises UsageError, BuildError, NoGoError,
+    NotPermittedError."""
+    runs = 1 if request.static else max(request.repeat, 1)
+    reports = [_one_run(request) for _ in range(runs)]
+    if runs == 1:
+        return reports[0]
+    report = together(reports)
+    return finished(report, audit_escape(report))
+
+
+def _one_run(request: EscapeRequest) -> EscapeReport:
     require_sense(request)
-    go = find_go(request.go)
+    go = go_named(request.go)
     tests = request.mode is Mode.TEST
     packages = find_packages(
         request.targets, go, tests=tests, flags=request.flags, cwd=request.cwd.absolute()
@@ -101,6 +114,7 @@ def _report(
         summary={v: summary[v] for v in Verdict if v in summary},
         ran=not request.static,
         partial=" · ".join(o.partial for o in observed if o.partial),
+        failed=", ".join(_failed(studies)) if request.mode is Mode.TEST else "",
         exit=_exit(observed),
         dangling=tuple(d for o in observed for d in o.dangling),
         warnings=tuple(_warnings(studies)),
@@ -122,6 +136,14 @@ def _exit(observed: Sequence[Observed]) -> Exit:
     """The first that ended badly, else that of the last."""
     bad = [o.exit for o in observed if o.exit != Exit(code=0)]
     return bad[0] if bad else observed[-1].exit
+
+
+def _failed(studies: Sequence[EscapeStudy]) -> Iterable[str]:
+    """The packages whose tests failed."""
+    for study in studies:
+        code = study.observed.exit.code
+        if study.observed.ran and code is not UNSET and code:
+            yield f"{study.build.program.path} (code {code})"
 
 
 def _warnings(studies: Sequence[EscapeStudy]) -> Iterable[str]:

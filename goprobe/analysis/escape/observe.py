@@ -113,8 +113,11 @@ class Observed(msgspec.Struct, kw_only=True):
 _NOTHING = Made()
 
 
-def observe(watch: WatchPlan, request: EscapeRequest) -> Observed:
-    """Runs the program to its end, or as far as it goes. Raises as `run_counted`."""
+def observe(
+    watch: WatchPlan, request: EscapeRequest, env: Mapping[str, str] | None = None
+) -> Observed:
+    """Runs the program to its end, or as far as it goes, in our environment or `env`. Raises as
+    `run_counted`."""
     calls = {call.pc: call for plan in watch.plans for call in plan.calls}
     owners = [pc + CALL_SIZE for pc in (*calls, *watch.others)]
     sites = [CountedCall(pc, call.target, pc) for pc, call in calls.items()]
@@ -149,6 +152,7 @@ def observe(watch: WatchPlan, request: EscapeRequest) -> Observed:
         stdout=request.stdout,
         stderr=request.stderr,
         cwd=str(request.cwd),
+        env=env,
         allocator=watch.code.allocator_calls(owners),
     )
     return _observed(watch, outcome, results, sweeps)

@@ -14,6 +14,7 @@ from goprobe.process.tracer.run import MOST_INSPECTED
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.build import Progress
 
+MOST_RUNS = 1000
 _TESTS = ("Test", "Example", "Fuzz")
 _BENCHMARKS = ("Benchmark",)
 _ANYTHING = ("", ".", ".*")
@@ -28,7 +29,8 @@ class Mode(Enum):
 class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to look at and how. `hits` results of each call are inspected; every `check_pointers`
     hits globals and heap are swept for pointers into stacks (0: at the end only). `run` and
-    `bench` are the regular expressions of `go test`; `deep` takes in every package's code.
+    `bench` are the regular expressions of `go test`; `deep` takes in every package's code;
+    `repeat` is how often it is run.
     """
 
     targets: tuple[str, ...]
@@ -40,6 +42,7 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     hits: int = 32
     check_pointers: int = 0
     deep: bool = False
+    repeat: int = 1
     go: str = ""
     flags: tuple[str, ...] = ()
     timeout: float | None = None
@@ -55,6 +58,8 @@ def require_sense(request: EscapeRequest) -> None:
         raise UsageError("--static runs nothing: it does not go with --run or --bench")
     if not 0 <= request.hits <= MOST_INSPECTED:
         raise UsageError(f"--hits takes numbers from 0 to {MOST_INSPECTED:,}")
+    if not 1 <= request.repeat <= MOST_RUNS:
+        raise UsageError(f"--repeat takes numbers from 1 to {MOST_RUNS}")
     if request.check_pointers < 0:
         raise UsageError("--check-pointers takes numbers from 0 on")
 

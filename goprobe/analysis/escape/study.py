@@ -26,6 +26,7 @@ from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import static_types
 from goprobe.toolchain.escapebuild import EscapeBuild
 from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.testenvironment import test_environment
 
 
 class EscapeStudy:
@@ -35,7 +36,8 @@ class EscapeStudy:
         self, build: EscapeBuild, program: GoProgram, go: GoTool, request: EscapeRequest
     ) -> None:
         self.build, self.program, self.request = build, program, request
-        self.names = SourceNames(build, str(go.path.resolve().parent.parent))
+        self._goroot = go.path.resolve().parent.parent
+        self.names = SourceNames(build, str(self._goroot))
         self.sources = Sources()
         self.code = CodeMap(self.program)
         self._say("reading the code")
@@ -115,8 +117,11 @@ class EscapeStudy:
             others=self._runtime_calls,
             watched=self._watched(),
         )
-        folder = self.build.program.directory if request.mode is Mode.TEST else request.cwd
-        return observe(watch, replace(request, args=self._arguments(), cwd=folder))
+        if request.mode is not Mode.TEST:
+            return observe(watch, request)
+        folder = self.build.program.directory
+        env = test_environment(self._goroot, folder)
+        return observe(watch, replace(request, args=self._arguments(), cwd=folder), env)
 
     @cached_property
     def _runtime_calls(self) -> dict[int, DirectCall]:
@@ -155,8 +160,6 @@ class EscapeStudy:
         """For a test binary the flags that `go test` would pass. Benchmarks run a fixed number of
         times unless the caller says otherwise: counts are to be the same each time."""
         request = self.request
-        if request.mode is not Mode.TEST:
-            return request.args
         flags = []
         if request.bench:
             flags += [f"-test.run={request.run or '^$'}", f"-test.bench={request.bench}"]

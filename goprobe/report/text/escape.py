@@ -11,6 +11,7 @@ from rich.text import Text
 from goprobe.model.escape import Assertion, EscapeReport, Prediction, Site, Verdict
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
+from goprobe.report.text.changes import changes
 from goprobe.report.text.page import Column, Page, Span
 from goprobe.report.verdicts import LOUDNESS, Loudness, words as verdict_words
 
@@ -40,7 +41,11 @@ def render(report: EscapeReport, options: RenderOptions) -> bytes:
     _summary(page, report)
     _alarms(page, report)
     _assertions(page, report.assertions)
-    _files(page, report)
+    if report.comparisons and not page.options.verbose:
+        changes(page, report)
+    else:
+        _files(page, report)
+        changes(page, report)
     _footer(page, report)
     return page.render()
 
@@ -48,10 +53,16 @@ def render(report: EscapeReport, options: RenderOptions) -> bytes:
 def _summary(page: Page, report: EscapeReport) -> None:
     """How many predictions, and what came of them."""
     said = sum(site.prediction is not Prediction.NONE for site in report.sites)
-    how = "held against one run" if report.ran else "held against the code, nothing was run"
+    runs = "one run" if report.runs == 1 else f"{report.runs} runs"
+    how = f"held against {runs}" if report.ran else "held against the code, nothing was run"
     page.paragraph((f"{words.counted(said, 'prediction')} of the compiler", "bold"), f", {how}")
     if report.partial:
         page.paragraph((f"{page.glyphs.warn} not seen to the end: {report.partial}", "bold yellow"))
+    if report.failed:
+        told = f"{page.glyphs.bad} tests failed: {report.failed}"
+        page.paragraph((told, "bold red"), hanging=2)
+    if report.shown:
+        page.paragraph((report.shown, "dim"))
     page.blank()
     rows = [
         [page.text(words.number(count)), page.text((verdict_words(verdict), _style(verdict)))]

@@ -1,0 +1,145 @@
+"""Places of the source, each with all its inlined copies: what two reports have in common.
+
+Lines move and inlining changes from build to build. What stays is the function in which a thing is
+written, what is written there, and the order of both; so a copy counts for where its source stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from goprobe.model.escape import NOTHING, EscapeReport, Site, Verdict
+
+_TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")
+_NUMBERED = re.compile(r"\.(func|gowrap|deferwrap)\d+(?:\.\d+)*(?:-range\d+)?")
+_WORD = re.compile(r"make\b|new\b|append\b|&|func literal|map\[|\[\]|assignment|go\b|record\b")
+
+WEIGHT = {v: n for n, v in enumerate((
+    Verdict.DEAD, Verdict.NOT_REACHED, Verdict.UNOBSERVED, Verdict.ELIDED, Verdict.NO_COPY,
+    Verdict.STATIC, Verdict.SHARED, Verdict.CONFIRMED_STACK, Verdict.DEFERRED_HEAP,
+    Verdict.UNPREDICTED, Verdict.CONFIRMED_HEAP, Verdict.SPILLED_TO_HEAP, Verdict.CONTRADICTED,
+))}  # fmt: skip
+_ON_HEAP = frozenset((Verdict.CONFIRMED_HEAP, Verdict.SPILLED_TO_HEAP, Verdict.UNPREDICTED))
+_MAY_RUN = frozenset((Verdict.UNOBSERVED, Verdict.NOT_REACHED))
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """One place of the source. `least` and `most` are objects of one run, equal where there was one
+    run only; -1 where nothing was run. `heap`: it allocates, or was not run and is said to."""
+
+    file: str
+    line: int
+    function: str
+    expression: str
+    verdict: Verdict
+    allocations: int
+    least: int
+    most: int
+    bytes: int
+    heap: bool
+    stack: bool
+    flow: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return plain(self.function), self.expression
+
+
+def plain(function: str) -> str:
+    """A function's name without what a build may number or choose otherwise."""
+    return _NUMBERED.sub(r".\1", _TYPE_ARGUMENTS.sub("[]", function))
+
+
+def origins(report: EscapeReport) -> list[Origin]:
+    """In the order of the source, function by function."""
+    own: dict[tuple[str, int], list[Site]] = {}
+    copies: dict[tuple[str, int], list[tuple[str, Site]]] = {}
+    for site in report.sites:
+        if site.parameter:
+            continue
+        file, line, function = _stands(site)
+        if (file, line) == (site.file, site.line):
+            own.setdefault((file, line), []).append(site)
+        else:
+            copies.setdefault((file, line), []).append((function, site))
+    made: list[Origin] = []
+    for place in sorted({*own, *copies}):
+        made += _of_line(own.get(place, []), copies.get(place, []), place, report.ran)
+    return made
+
+
+def _stands(site: Site) -> tuple[str, int, str]:
+    """Where the source of a site's calls stands; all of them alike, or the site's own place."""
+    stands = {(c.file, c.line, c.function) for c in site.calls if c.file and c.line}
+    if len(stands) == 1:
+        return next(iter(stands))
+    return site.file, site.line, site.function
+
+
+def _of_line(
+    own: Sequence[Site], copies: Sequence[tuple[str, Site]], place: tuple[str, int], ran: bool
+) -> Iterable[Origin]:
+    groups: list[list[Site]] = [[site] for site in own]
+    names = [site.function for site in own]
+    for function, copy in copies:
+        at = _same(copy, groups, names, function)
+        if at is None:
+            groups.append([copy])
+            names.append(function)
+        else:
+            groups[at].append(copy)
+            names[at] = max(names[at], function, key=len)
+    for name, sites in zip(names, groups, strict=True):
+        yield _folded(name, sites, place, ran)
+
+
+def _same(
+    copy: Site, groups: Sequence[Sequence[Site]], names: Sequence[str], function: str
+) -> int | None:
+    """The group of the place that a copy is of: of the same words, else of the same kind where
+    only one is; constants and the caller's names may stand in a copy's own words."""
+    mine = [i for i, name in enumerate(names) if _one(plain(name), plain(function))]
+    exact = [i for i in mine if groups[i][0].expression == copy.expression]
+    alike = [i for i in mine if _kind(groups[i][0]) == _kind(copy)]
+    return exact[0] if exact else alike[0] if len(alike) == 1 else None
+
+
+def _one(name: str, function: str) -> bool:
+    """Of a function without code of its own only the compiler's name is known: the linker's has
+    the package before it."""
+    return name == function or function.endswith(f".{name}")
+
+
+def _kind(site: Site) -> str:
+    match = _WORD.match(site.expression)
+    return match[0] if match else " + " if " + " in site.expression else ""
+
+
+def _folded(function: str, sites: Sequence[Site], place: tuple[str, int], ran: bool) -> Origin:
+    heaviest = max(sites, key=lambda s: WEIGHT[s.verdict])
+    allocations = sum(max(s.allocations, 0) for s in sites) if ran else -1
+    said = [s for s in sites if s.prediction == "heap" and s.verdict in _MAY_RUN]
+    return Origin(
+        file=place[0],
+        line=place[1],
+        function=function,
+        expression=sites[0].expression,
+        verdict=heaviest.verdict,
+        allocations=allocations,
+        least=sum(s.least if s.least >= 0 else max(s.allocations, 0) for s in sites),
+        most=sum(s.most if s.most >= 0 else max(s.allocations, 0) for s in sites),
+        bytes=sum(max(s.bytes, 0) for s in sites) if ran else -1,
+        heap=allocations > 0 if ran else bool(said) or heaviest.verdict in _ON_HEAP,
+        stack=any(_on_stack(s) for s in sites),
+        flow=heaviest.flow,
+    )
+
+
+def _on_stack(site: Site) -> bool:
+    if site.verdict is Verdict.CONFIRMED_STACK:
+        return True
+    return site.prediction == "stack" and all(o.kind in (NOTHING, "goroutine_stack")
+                                              for o in site.outcomes)  # fmt: skip
