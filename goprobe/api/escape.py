@@ -30,6 +30,7 @@ def escape(
     hits: int = 32,
     check_pointers: int = 0,
     deep: bool = False,
+    repeat: int = 1,
     go: str = "",
     flags: Sequence[str] = (),
     timeout: float | None = None,
@@ -43,7 +44,8 @@ def escape(
     expression, as `go test -run` takes it) and `bench` run test binaries instead of a program,
     `static` runs nothing. `hits` results of each call are looked at, `check_pointers` is the
     number of hits between sweeps for pointers into stacks (0: one at the end), `timeout` is in
-    seconds. `stdout` and `stderr` are descriptors for the program's own output.
+    seconds. With `repeat` it is run so often, and each site tells the fewest and the most objects
+    of a run. `go` is a go command, or a release such as "1.27". `stdout` and `stderr` are descriptors for the program's own output.
 
     Raises UsageError, BuildError, NoGoError, NotPermittedError.
     """
@@ -59,6 +61,7 @@ def escape(
             hits=hits,
             check_pointers=check_pointers,
             deep=deep,
+            repeat=repeat,
             go=go,
             flags=tuple(flags),
             timeout=timeout,
@@ -71,8 +74,10 @@ def escape(
 
 def assert_promises(report: EscapeReport) -> None:
     """Raises AssertionError where a //goprobe: comment was not kept, a prediction was
-    contradicted, or the run was not seen to its end."""
+    contradicted, tests failed, or the run was not seen to its end."""
     _assert_whole(report)
+    if report.failed:
+        raise AssertionError(f"tests failed: {report.failed}")
     told = [
         f"{a.file}:{a.line}: goprobe:{a.text}: {a.why}" for a in report.assertions if not a.held
     ]
