@@ -45,7 +45,8 @@ def escape(
     `static` runs nothing. `hits` results of each call are looked at, `check_pointers` is the
     number of hits between sweeps for pointers into stacks (0: one at the end), `timeout` is in
     seconds. With `repeat` it is run so often, and each site tells the fewest and the most objects
-    of a run. `go` is a go command, or a release such as "1.27". `stdout` and `stderr` are descriptors for the program's own output.
+    of a run. `go` is a go command, or a release such as "1.27". `stdout` and `stderr` are
+    descriptors for the program's own output.
 
     Raises UsageError, BuildError, NoGoError, NotPermittedError.
     """
