@@ -7,9 +7,7 @@ from typing import Annotated
 
 from goprobe.cli.declare import Argument
 
-_FILES = frozenset(
-    ("FILE", "[FORMAT=]FILE", "FILE.py", "TARGET", "PACKAGE", "BINARY", "PATH", "OLD.json")
-)
+_FILES = frozenset(("FILE", "FILE.py", "TARGET", "PACKAGE", "BINARY", "PATH", "OLD.json"))
 _SHELLS = ("bash", "zsh", "fish")
 
 

@@ -188,7 +188,7 @@ def test_a_part_of_the_report(grown: tuple[Path, Ran]) -> None:
         ((".", "--fail-on", "more-allocations=x"), "knows no verdict"),
         ((".", "--go", "1.3"), "there is no Go 1.3 here"),
         ((".", "--repeat", "0"), "--repeat takes numbers"),
-        ((".", "-o", "a", "-o", "b"), "-o names more than one file"),
+        ((".", "-o", "a", "-o", "b"), "several files in one format"),
         ((".", "-o", "pprof=a"), "there is no format 'pprof'"),
         ((".", "--write-baseline"), "no baseline is named"),
     ],
