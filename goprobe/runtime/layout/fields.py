@@ -21,6 +21,13 @@ _MODULE = (
     "gcbssmask.n gcbssmask.bytedata bad next"
 )
 
+_SCHEDULER = (
+    "mnext nmfreed ngsys gFree.n? gFree.stack.size? gFree.noStack.size? runqsize? runq.size? "
+    "nGsyscallNoP? goroutinesCreated? totalMutexWaitTime totalRuntimeLockWaitTime? timeToRun "
+    "stwTotalTimeGC? stwTotalTimeOther? stwStoppingTimeGC? stwStoppingTimeOther? "
+    "npidle nmidle nmspinning"
+)
+
 STRUCTS: dict[str, tuple[str, ...]] = {
     name: tuple(paths.split())
     for name, paths in {
@@ -45,12 +52,14 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "finalizer": "fn arg",
         "cleanupBlock?": "cleanupBlockHeader.alllink cleanupBlockHeader.n cleanups",
         "cleanupFn?": "call fn arg",
-        "cleanupQueue?": "all",
+        "cleanupQueue?": "all queued? executed?",
         # runtime2.go
         "g": _G,
         "_defer": "heap fn link _panic?",
-        "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC",
-        "p": "id status m mcache",
+        "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC ncgocall mLockProfile.waitTime?",
+        "p": "id status m mcache runqhead runqtail runnext gFree.n? gFree.size? "
+        "goroutinesCreated? cleanupsQueued?",
+        "schedt": _SCHEDULER,
         "sudog": "g next prev elem? c? waitlink",
         # chan.go, map.go, internal/runtime/maps
         "hchan": "qcount dataqsiz buf elemsize closed? timer? elemtype recvq.first recvq.last "
@@ -63,10 +72,24 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "internal/runtime/maps.table?": "groups.data",
         # runtime/pprof/label.go, internal/runtime/pprof/label
         "internal/runtime/pprof/label.Set|runtime/pprof.labelMap?": "List? LabelSet.list?",
-        # mstats.go
-        "mstats?": "heapStats? numgc pause_total_ns",
+        # mstats.go, mgc.go
+        "mstats?": "heapStats? numgc pause_total_ns stacks_sys mspan_sys mcache_sys buckhash_sys "
+        "gcMiscSys other_sys last_gc_unix pause_ns pause_end numforcedgc gc_cpu_fraction "
+        "gcPauseDist?",
         "heapStatsDelta?": "inStacks inWorkBufs inPtrScalarBits? smallAllocCount smallFreeCount "
-        "largeAllocCount largeFreeCount",
+        "largeAllocCount largeFreeCount committed released inHeap tinyAllocCount largeAlloc "
+        "largeFree",
+        "workType": "cpuStats",
+        # mgcpacer.go, mgclimit.go
+        "gcControllerState": "gcPercent memoryLimit gcPercentHeapGoal sweepDistMinTrigger "
+        "triggered heapScan lastStackScan globalsScan heapMarked heapLive heapInUse heapReleased "
+        "heapFree totalAlloc totalFree mappedReady",
+        "gcCPULimiterState": "lastEnabledCycle",
+        # mcache.go; what of mheap lies far behind the rest of it is read by itself
+        "mcache": "tinyAllocs alloc stackcache",
+        "fixedAllocators|mheap": "spanalloc.inuse cachealloc.inuse",
+        # histogram.go
+        "timeHistogram": "counts underflow overflow",
         # symtab.go
         "moduledata": _MODULE,
         # internal/abi/type.go
@@ -99,4 +122,6 @@ ROOTS: tuple[str, ...] = (
     "stackpool", "waitReasonStrings", "sched", "zerobase", "g0", "memstats",
     "work", "allfin", "maxstacksize",
     "noptrdata", "iscgo", "gcCleanups", "buckhash",
+    "gcController", "scavenge", "gcCPULimiter", "allp", "allglen", "gomaxprocs", "ncgocall",
+    "startingStackSize", "extraMInUse", "extraMLength", "finqueued", "finexecuted", "gcphase",
 )  # fmt: skip

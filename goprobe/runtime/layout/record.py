@@ -38,6 +38,12 @@ class Record:
         at = self.layout.fields[path].offset + 8 * index
         return int.from_bytes(self.data[at : at + 8], "little")
 
+    def words(self, path: str) -> list[int]:
+        """An array of 8-byte words, all of it."""
+        field = self.layout.fields[path]
+        raw = self.data[field.offset : field.offset + field.size // 8 * 8]
+        return memoryview(raw).cast("Q").tolist()
+
     def get(self, path: str, default: int = 0) -> int:
         return self[path] if path in self.layout.fields else default
 
@@ -59,6 +65,11 @@ def read_record(memory: Memory, layout: StructLayout, address: int) -> Record:
     if not address:
         raise UnreadableError(0, layout.size, f"nil pointer to a {layout.name}")
     return Record(address, layout, memory.read(address, _span(layout)))
+
+
+def read_whole(memory: Memory, layout: StructLayout, address: int) -> Record:
+    """With all of its arrays. Raises UnreadableError."""
+    return Record(address, layout, memory.read(address, layout.size))
 
 
 def read_records(
