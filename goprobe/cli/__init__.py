@@ -18,6 +18,7 @@ from goprobe.cli.goroutines import Goroutines
 from goprobe.cli.heap import Heap
 from goprobe.cli.help import Help
 from goprobe.cli.maps import Maps
+from goprobe.cli.memory import Memory
 from goprobe.cli.ps import Ps
 from goprobe.cli.run import run
 from goprobe.cli.script import Script
@@ -34,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Maps(),
     Goroutines(),
     Heap(),
+    Memory(),
     Calls(),
     Ps(),
     Doctor(),

@@ -17,6 +17,7 @@ _FORMATS = {
     "text": ("goprobe.report.text", "TextFormat"),
     "json": ("goprobe.report.json_", "JsonFormat"),
     "html": ("goprobe.report.html", "HtmlFormat"),
+    "openmetrics": ("goprobe.report.openmetrics", "OpenMetricsFormat"),
     "pprof": ("goprobe.report.pprof", "PprofFormat"),
     "sarif": ("goprobe.report.sarif", "SarifFormat"),
     "github": ("goprobe.report.github", "GithubFormat"),

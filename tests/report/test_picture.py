@@ -7,7 +7,7 @@ from msgspec import structs
 
 from goprobe.model.location import Kind, Region
 from goprobe.report.picture import Mark, Row, rows, totals
-from goprobe.report.text.memory import notes
+from goprobe.report.text.memorypicture import notes
 from goprobe.report.uses import present, use_of
 from tests.report.samples import LITERAL, MSG, STACK, memory, region
 

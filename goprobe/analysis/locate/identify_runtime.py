@@ -56,6 +56,9 @@ def _how_known(stack: SystemStack) -> Iterator[str]:
         yield f"these bounds are the runtime's estimate{cut}"
 
 
+_METADATA = "runtime metadata"  # what `runtime_regions` calls persistentalloc's chunks
+
+
 class InRuntime:
     """The memory in which the runtime keeps its books."""
 
@@ -76,8 +79,14 @@ class InRuntime:
         except UnreadableError:
             return []
 
+    @cached_property
+    def _knows_chunks(self) -> bool:
+        return any(region.what == _METADATA for region in self.regions)
+
     def identify(self, address: int) -> Location | None:
         region = next((r for r in self.regions if r.low <= address < r.high), None)
+        if region is None and self._knows_chunks:
+            return None  # mspans lie in what persistentalloc gave (mheap.init, fixalloc.alloc)
         at = bisect_right(self._mspans, address)
         size = self._world.layout.struct("mspan").size
         if at and address < self._mspans[at - 1] + size:

@@ -18,6 +18,9 @@ from goprobe.model.location import Kind, Region, RuntimeUse
 from goprobe.process.proc.maps import Mapping
 from goprobe.runtime.world import World
 
+ARENAS = "Go heap"
+"""The label of the heap's arenas as a whole."""
+
 _SPAN_CUT_LIMIT = 1 << 20
 
 
@@ -28,10 +31,12 @@ class _Piece(msgspec.Struct, frozen=True):
     label: str
 
 
-def memory_map(locator: Locator) -> tuple[Region, ...]:
-    """Every mapping of the process in address order, neighbours of one meaning joined."""
+def memory_map(locator: Locator, *, spans: bool = True) -> tuple[Region, ...]:
+    """Every mapping of the process in address order, neighbours of one meaning joined. Without
+    `spans` the heap's arenas are one: what takes no longer for a large heap than for a small one.
+    """
     world = locator.world
-    borders = _merged(_pieces(locator))
+    borders = _merged(_pieces(locator, spans=spans))
     regions: list[Region] = []
     for mapping in world.mappings:
         regions += [_region(mapping, p) for p in _cut(mapping, borders, locator)]
@@ -132,20 +137,29 @@ def _cut_up(run: list[_Ranked]) -> Iterator[_Piece]:
             yield _Piece(low, high, here[0][2].kind, here[0][2].label)
 
 
-def _pieces(locator: Locator) -> Iterator[_Piece]:
+def _arenas(world: World) -> Iterator[_Piece]:
+    for low, high in world.heap.arena_ranges():
+        yield _Piece(low, high, Kind.HEAP, ARENAS)
+
+
+def _pieces(locator: Locator, *, spans: bool) -> Iterator[_Piece]:
     """In the order in which `Locator` asks: what says most of an address first."""
     world = locator.world
+    if not spans:
+        with suppress(UnreadableError):
+            yield from _arenas(world)
     yield from _of_threads(locator, estimated=False)
     yield from _sections(world, locator)
-    with suppress(UnreadableError):
-        yield from _spans(locator)
+    if spans:
+        with suppress(UnreadableError):
+            yield from _spans(locator)
     for region in locator.regions:
         mapping = locator.mapping_at(region.low)
         if mapping is not None and not mapping.perms.startswith("---"):
             yield _Piece(region.low, region.high, Kind.RUNTIME, region.what)
     yield from _of_threads(locator, estimated=True)
     for other in locator.beside:
-        yield from _pieces(other)
+        yield from _pieces(other, spans=spans)
     for stack in locator.c_stacks:
         label = f"C stack of thread {stack.thread}"
         yield _Piece(stack.low, stack.high, Kind.SYSTEM_STACK, label)

@@ -60,6 +60,54 @@ def cgroups_of(pid: int) -> Iterator[Gauge]:
                 yield gauge
 
 
+class Charge(msgspec.Struct, frozen=True):
+    """What a memory cgroup is charged with, in bytes: `parts` by the kernel's names (memory.stat).
+    `limit` is None where it has none; `why` says why nothing is known ("" where it is)."""
+
+    name: str = ""
+    bytes: int = 0
+    limit: int | None = None
+    parts: tuple[tuple[str, int], ...] = ()
+    why: str = ""
+
+
+# What adds up to a charge (mm/memcontrol.c, memory_stat_format): version 2, then version 1.
+_CHARGED = (
+    ("anon", "file", "kernel_stack", "pagetables", "percpu", "sock", "vmalloc", "slab"),
+    ("total_rss", "total_cache"),
+)
+
+
+def charge_of(pid: int) -> Charge:
+    """Of the memory cgroup that a process is in itself, where it can be seen."""
+    for place in _places(pid):
+        folder = place.root / place.path.lstrip("/")
+        with suppress(OSError, ValueError):
+            used = _read(folder / place.names.used)
+            return Charge(_name(folder, place), used, _limit(folder, place), _parts(folder))
+    return Charge(why="no memory cgroup of the process can be seen from here")
+
+
+def _limit(folder: Path, place: _Place) -> int | None:
+    with suppress(OSError, ValueError):  # "max"
+        limit = _read(folder / place.names.limit)
+        return limit if limit < UNBOUNDED // 2 else None
+    return None
+
+
+def _parts(folder: Path) -> tuple[tuple[str, int], ...]:
+    figures: dict[str, int] = {}
+    with suppress(OSError, ValueError):
+        for line in _text(folder / "memory.stat", _TEXT_LIMIT).decode().splitlines():
+            name, _, value = line.partition(" ")
+            figures[name] = int(value)
+    wanted = next((names for names in _CHARGED if names[0] in figures), ())
+    parts = [(name.removeprefix("total_"), figures.get(name, 0)) for name in wanted]
+    with suppress(OSError, ValueError):
+        parts.append(("kernel", _read(folder / "memory.kmem.usage_in_bytes")))  # version 1
+    return tuple((name, size) for name, size in parts if size)
+
+
 def _places(pid: int) -> Iterator[_Place]:
     try:
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()

@@ -14,7 +14,7 @@ import os
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -38,11 +38,12 @@ Range = tuple[int, int]
 
 
 class Resident(msgspec.Struct, frozen=True):
-    """The bytes in memory of each range asked for. `exact`: counted as smaps counts, without the
-    pages of zeros that were only ever read."""
+    """The bytes in memory of each range asked for, and where they lie. `exact`: counted as smaps
+    counts, without the pages of zeros that were only ever read."""
 
     sizes: list[int]
     exact: bool
+    runs: Runs
 
 
 def resident(pid: int, ranges: Sequence[Range]) -> Resident:
@@ -55,14 +56,14 @@ def resident(pid: int, ranges: Sequence[Range]) -> Resident:
     with translated(pid, "read the page map"):
         file = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            runs = _Runs()
+            runs = Runs()
             exact = _find_runs(file, _merged(ranges), runs)
         finally:
             os.close(file)
-    return Resident([runs.within(a, a + max(n, 0)) for a, n in ranges], exact)
+    return Resident([runs.within(a, a + max(n, 0)) for a, n in ranges], exact, runs)
 
 
-class _Runs:
+class Runs:
     """Resident memory as [low, high), in ascending order.
 
     What is added is cut to what lies above the end so far: no page can be counted twice, whatever
@@ -89,6 +90,14 @@ class _Runs:
         """How many bytes of [low, high) are resident."""
         return self._below(high) - self._below(low)
 
+    def between(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """The resident parts [low, high) of a range, in ascending order."""
+        for at in range(max(bisect_right(self._lows, low) - 1, 0), len(self._lows)):
+            if self._lows[at] >= high:
+                return
+            if self._highs[at] > low:
+                yield max(self._lows[at], low), min(self._highs[at], high)
+
     def _below(self, address: int) -> int:
         at = bisect_right(self._lows, address)
         if not at:
@@ -112,7 +121,7 @@ def _merged(ranges: Sequence[Range]) -> list[tuple[int, int]]:
     return merged
 
 
-def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: _Runs) -> bool:
+def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: Runs) -> bool:
     """Adds what is resident inside the spans, which ascend. Whether zeros could be told apart."""
     budget = _PAGES_LIMIT
     scan = True
@@ -131,7 +140,7 @@ def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: _Runs) -> bool
     return scan
 
 
-def _scan(file: int, low: int, high: int, runs: _Runs) -> None:
+def _scan(file: int, low: int, high: int, runs: Runs) -> None:
     regions = bytearray(_REGIONS * _REGION.size)
     where = ctypes.addressof(ctypes.c_char.from_buffer(regions))
     while low < high:
@@ -160,7 +169,7 @@ def _scan(file: int, low: int, high: int, runs: _Runs) -> None:
         low = walked
 
 
-def _words(file: int, low: int, pages: int, runs: _Runs) -> None:
+def _words(file: int, low: int, pages: int, runs: Runs) -> None:
     while pages > 0:
         raw = os.pread(file, min(pages, _CHUNK_PAGES) * 8, low // PAGE_SIZE * 8)
         words = array("Q", raw[: len(raw) // 8 * 8])

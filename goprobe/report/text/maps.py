@@ -13,7 +13,7 @@ from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.picture import GAP_WORTH_SHOWING, Row, UsePart, rows, totals
 from goprobe.report.text.look import KIND_STYLES
-from goprobe.report.text.memory import row_name
+from goprobe.report.text.memorypicture import row_name
 from goprobe.report.text.page import Column, Page
 from goprobe.report.uses import present
 

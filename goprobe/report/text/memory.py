@@ -1,103 +1,205 @@
-"""The picture of a process's memory in text: one row for each part, lowest address first."""
+"""The report of `goprobe memory` in text: one screen that adds up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
 
+from msgspec import UNSET
 from rich.text import Text
 
-from goprobe.model.location import Kind, Region
+from goprobe.model.memory import MemoryPart, MemoryReport, RuntimeState
 from goprobe.report import words
-from goprobe.report.picture import GAP_WORTH_SHOWING, Mark, Row, rows, usable
-from goprobe.report.text.look import KIND_STYLES
-from goprobe.report.text.page import Column, Page, Span
+from goprobe.report.options import RenderOptions
+from goprobe.report.text.page import Column, Page
 
 _COLUMNS = (
+    Column(elastic=True, cut=True, least=16),
+    Column(right=True),
     Column(right=True),
     Column(),
-    Column(elastic=True, cut=True, least=10),
-    Column(),
-    Column(right=True),
-    Column(elastic=True, least=12),
 )
-_ORDER = list(Kind)
-_BAR_CELLS = 2
-_NARROW = 56
-_RIGHTS_AND_SIZE = (3, 4)
-_MOST_PARTS = 2
-_MOST_NAMES = 1
+_BAR = 14
+_SMALL = 0.005  # of the whole: parts below it are one row, but with -v
 _INDENT = 2
 
 
-def write(page: Page, regions: Sequence[Region], marks: Sequence[Mark]) -> None:
-    """The picture, with the marked addresses pointed out in it."""
-    page.heading("Memory, as Go sees it", (", lowest address first", "dim"))
+def render(report: MemoryReport, options: RenderOptions) -> bytes:
+    """The verdict first, then what adds up to the whole, then what the runtime says."""
+    page = Page(options)
+    size = words.size(report.kernel.rss)
+    what = "resident" if report.kernel.smaps_rss is not UNSET else "of it in the core file"
+    page.paragraph((f"Process {report.pid}: {size} {what}", "bold"))
     page.blank()
-    lines: list[list[Text]] = []
-    for row in rows(regions, marks):
-        if row.gap >= GAP_WORTH_SHOWING:
-            lines.append(_gap(page, row))
-        lines += _lines(page, row)
-    # On a narrow page rights and sizes go first: addresses and marks are what is looked for.
-    kept = [i for i in range(len(_COLUMNS)) if page.width >= _NARROW or i not in _RIGHTS_AND_SIZE]
-    cells = [[line[i] for i in kept] for line in lines]
-    page.table(cells, [_COLUMNS[i] for i in kept], indent=_INDENT, gap=1)
+    page.paragraph((f"{report.verdict[:1].upper()}{report.verdict[1:]}.", "bold yellow"))
+    _parts(page, report)
+    if report.runtime is not UNSET:
+        _runtime(page, report, report.runtime)
+    _kernel(page, report)
+    _others(page, report)
+    page.blank()
+    for name, why in report.not_told.items():
+        page.paragraph((f"Not told: {name}: {why}", "dim"))
+    page.paragraph((words.stood_still(report.pid, report.pause_us), "dim"))
+    return page.render()
 
 
-def _gap(page: Page, row: Row) -> list[Text]:
-    sign = page.text((page.glyphs.gap, "dim"))
-    note = page.text((f"{words.size(row.gap)} gap", "dim"))
-    return [page.text(), sign, note, page.text(), page.text(), page.text()]
+def _parts(page: Page, report: MemoryReport) -> None:
+    whole = report.kernel.rss
+    page.heading("What it is for", (", adding up to what is resident", "dim"))
+    page.blank()
+    rows: list[list[Text]] = []
+    for group, parts in groupby(report.parts, key=lambda part: part.of):
+        members = list(parts)
+        rows.append(_row(page, group, sum(p.bytes for p in members), whole, bold=True))
+        rows += _members(page, members, whole)
+    page.table(rows, _COLUMNS, indent=_INDENT)
 
 
-def _lines(page: Page, row: Row) -> list[list[Text]]:
-    style = KIND_STYLES[Kind.HEAP if row.arena else row.kind]
-    told = [page.text((note, "dim")) for note in notes(row, verbose=page.options.verbose)]
-    marks = [_mark(page, mark) for mark in row.marks]
-    alone = len(row.parts) == 1 or row.arena
-    first, *more = (marks or told) if alone else [*marks, *told]
-    bar = page.text((page.glyphs.bar * _BAR_CELLS, style))
-    name = page.text(row_name(row, page.glyphs.last))
-    line = [
-        page.text((str(row.low), "" if row.marks else "dim")),
-        bar,
-        name,
-        page.text((row.perms, "dim")),
-        page.text(words.size(row.size)),
-        first,
+def _members(page: Page, members: Sequence[MemoryPart], whole: int) -> Iterator[list[Text]]:
+    """The parts of a group; small ones together."""
+    if len(members) == 1:
+        yield _row(page, f"  {members[0].name}", members[0].bytes, whole)
+        return
+    least = 0 if page.options.verbose else whole * _SMALL
+    shown = [part for part in members if part.bytes >= least]
+    small = [part for part in members if part.bytes < least]
+    for part in shown:
+        yield _row(page, f"  {part.name}", part.bytes, whole)
+    if small:
+        name = small[0].name if len(small) == 1 else f"{len(small)} smaller ones"
+        yield _row(page, f"  {name}", sum(part.bytes for part in small), whole)
+
+
+def _row(page: Page, name: str, size: int, whole: int, *, bold: bool = False) -> list[Text]:
+    style = "bold" if bold else ""
+    share = 100 * size / max(whole, 1)
+    return [
+        page.text((name, style)),
+        page.text((words.size(size), style)),
+        page.text((f"{share:.0f} %" if share >= 1 else "<1 %", "dim")),
+        page.text((page.bar(size, whole, _BAR), "cyan")) if not bold else page.text(),
     ]
-    nothing = page.text()
-    return [line, *([nothing, bar, nothing, nothing, nothing, mark] for mark in more)]
 
 
-def _mark(page: Page, mark: Mark) -> Text:
-    spans: list[Span] = [(f"{page.glyphs.mark} ", "bold"), (mark.label, "bold")]
-    return page.text(*spans)
+def _runtime(page: Page, report: MemoryReport, state: RuntimeState) -> None:
+    page.heading("What the runtime says")
+    page.blank()
+    for line in _said(page, report, state):
+        page.paragraph(line, indent=_INDENT, hanging=_INDENT)
 
 
-def row_name(row: Row, branch: str) -> str:
-    """What a row is called; `branch` leads to one inside another."""
-    return f"{branch if row.inside else ''}{_name(row)}"
+def _said(page: Page, report: MemoryReport, state: RuntimeState) -> Iterator[str]:
+    stats = report.memstats
+    live = "none has ended yet" if state.live is UNSET else f"{words.size(state.live)} lived"
+    gogc = "off" if state.gogc < 0 else str(state.gogc)
+    limit = "none" if state.memory_limit is UNSET else words.size(state.memory_limit)
+    yield (
+        f"Collections: {stats.get('NumGC', 0):,}, {live} at the last; the next one is due at "
+        f"{words.size(state.next_gc)}; GOGC {gogc}, GOMEMLIMIT {limit}"
+    )
+    if state.collections:
+        pauses = words.listed([f"{c.pause_ns / 1000:.0f}" for c in state.collections])
+        share = stats.get("GCCPUFraction", 0.0)
+        yield f"Last pauses: {pauses} microseconds; {share:.1%} of the processors' time in all"
+    if stats:
+        yield (
+            f"Heap: {words.size(stats['HeapAlloc'])} in {stats['HeapObjects']:,} objects, "
+            f"{words.size(stats['HeapInuse'])} in spans, {words.size(stats['HeapIdle'])} free, "
+            f"{words.size(stats['HeapReleased'])} of that returned to the system"
+        )
+    if report.absent:
+        yield (
+            f"{words.size(report.absent)} of the heap's spans are not in memory: never touched, or "
+            "swapped out"
+        )
+    yield f"Free pages: {state.scavenger}"
+    yield (
+        f"{words.counted(state.goroutines, 'goroutine')}, {state.threads} threads "
+        f"({state.idle_threads} idle), GOMAXPROCS {state.gomaxprocs} ({state.idle_ps} idle), "
+        f"{state.run_queue} waiting to run"
+    )
+    if page.options.verbose:
+        yield from _in_detail(state)
+    if report.rates is not UNSET:
+        rates = report.rates
+        made = "" if rates.goroutines is UNSET else f", {rates.goroutines:,.0f} goroutines made"
+        yield (
+            f"A second, over the last {rates.seconds:.1f}: "
+            f"{words.size(max(int(rates.allocated_bytes), 0))} in "
+            f"{rates.allocated_objects:,.0f} objects allocated, "
+            f"{rates.collections:.1f} collections, {rates.gc_cpu:.2f} s CPU of them{made}"
+        )
 
 
-def _name(row: Row) -> str:
-    if row.arena:
-        return "Go heap"
-    if row.inside and row.kind is Kind.GOROUTINE_STACK:
-        return row.label.removeprefix("stack of ")
-    if len(row.parts) > 1:
-        more = len(row.names) - _MOST_NAMES
-        return ", ".join(row.names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-    return row.names[0]
+def _in_detail(state: RuntimeState) -> Iterator[str]:
+    goal = "none" if state.retain_goal is UNSET else words.size(state.retain_goal)
+    yield f"Heap that is kept: {words.size(state.retained)}, the scavenger's goal: {goal}"
+    yield f"Threads that look for work: {state.spinning_threads}"
+    for each in state.collections:
+        ended = datetime.fromtimestamp(each.end_unix_ns / 1e9, UTC)
+        pause = f"{each.pause_ns / 1000:.0f} microseconds"
+        yield f"Collection {each.number} ended at {ended:%H:%M:%S.%f} UTC, stopped it for {pause}"
 
 
-def notes(row: Row, *, verbose: bool) -> list[str]:
-    """What the row holds, a few uses a line: all of them where memory of several kinds is one row,
-    the first ones of an arena."""
-    if len(row.parts) == 1:
-        unused = row.kind is Kind.RESERVED and not usable(row.perms)
-        return ["not used yet" if unused else row.parts[0].use.meaning]
-    ordered = sorted(row.parts, key=lambda part: _ORDER.index(part.use.kind))
-    told = [f"{words.size(part.size)} {part.use.name}" for part in ordered]
-    lines = [", ".join(told[i : i + _MOST_PARTS]) for i in range(0, len(told), _MOST_PARTS)]
-    return lines[:1] if row.arena and not verbose else lines
+def _kernel(page: Page, report: MemoryReport) -> None:
+    kernel = report.kernel
+    if kernel.smaps_rss is UNSET:
+        return
+    page.heading("What the kernel says")
+    page.blank()
+    figures = [
+        ("resident", kernel.smaps_rss),
+        ("of it in huge pages", kernel.huge),
+        ("its share", kernel.pss),
+        ("most ever", kernel.peak),
+        ("swapped out", kernel.swap),
+        ("page tables", kernel.page_tables),
+    ]
+    told = [f"{words.size(n)} {what}" for what, n in figures if n is not UNSET and n]
+    page.paragraph(words.listed(told), indent=_INDENT, hanging=_INDENT)
+    if kernel.cgroup is UNSET:
+        page.paragraph(kernel.why_no_cgroup, indent=_INDENT, hanging=_INDENT)
+        return
+    limit = "" if kernel.cgroup_limit is UNSET else f" of {words.size(kernel.cgroup_limit)}"
+    parts = ", ".join(f"{words.size(part.bytes)} {part.name}" for part in kernel.cgroup_parts)
+    page.paragraph(
+        f"{kernel.cgroup_name}, with all in it: {words.size(kernel.cgroup)}{limit} ({parts})",
+        indent=_INDENT,
+        hanging=_INDENT,
+    )
+
+
+def _others(page: Page, report: MemoryReport) -> None:
+    if len(report.surprises) < 2:
+        return
+    page.heading("Also larger than it needs to be")
+    page.blank()
+    for each in report.surprises[1:]:
+        page.paragraph(f"{each.says}: {each.change}", indent=_INDENT, hanging=_INDENT)
+
+
+def history(reports: Sequence[MemoryReport], options: RenderOptions) -> bytes:
+    """The last looks as bars of equal width, the latest last."""
+    if len(reports) < 2:
+        return b""
+    page = Page(options)
+    page.heading("The last looks", (", each line from 0 to its most", "dim"))
+    page.blank()
+    columns = {
+        "resident": [r.kernel.rss for r in reports],
+        "heap": [r.memstats.get("HeapAlloc", 0) for r in reports],
+        "goroutines": [r.runtime.goroutines if r.runtime is not UNSET else 0 for r in reports],
+    }
+    for name, values in columns.items():
+        most = max(values)
+        shown = words.number(most) if name == "goroutines" else words.size(most)
+        page.line(f"{name:<10} ", _curve(page, values, most), f" {shown}", indent=_INDENT)
+    return page.render()
+
+
+def _curve(page: Page, values: Sequence[int], most: int) -> str:
+    steps = "▁▂▃▄▅▆▇█" if page.options.unicode else "_.-=+*%#"
+    last = len(steps) - 1
+    return "".join(steps[round(last * value / most) if most else 0] for value in values)

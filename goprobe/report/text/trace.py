@@ -9,7 +9,7 @@ from msgspec import UNSET
 from goprobe.model.trace import TraceReport
 from goprobe.report.options import RenderOptions
 from goprobe.report.selection import picks
-from goprobe.report.text import answer, memory, stops
+from goprobe.report.text import answer, memorypicture, stops
 from goprobe.report.text.page import Page
 
 _MANY_PARTS = 16
@@ -22,7 +22,7 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
     parts = _MANY_PARTS if options.verbose else _FEW_PARTS
     chosen = picks(report, options.variables, parts)
     answer.write(page, chosen, options.variables)
-    memory.write(page, report.map, answer.marks(chosen))
+    memorypicture.write(page, report.map, answer.marks(chosen))
     stops.write(page, report.stops)
     _footer(page, report)
     return page.render()

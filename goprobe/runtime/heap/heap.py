@@ -274,7 +274,7 @@ class Heap:
         pages, at = self._layout.constants["pallocChunkPages"], low
         start, known = low, False
         while at < high:
-            chunk, bit = divmod(self._page(at), pages)
+            chunk, bit = divmod(self.page_number(at), pages)
             left = min(pages - bit, -(-(high - at) // self.page_size))
             for length, given in bit_runs(self._scavenged_bits(chunk) >> bit, left):
                 if given != known and at > start:
@@ -284,7 +284,8 @@ class Heap:
         if high > start:
             yield start, high, known
 
-    def _page(self, address: int) -> int:
+    def page_number(self, address: int) -> int:
+        """Counted as the page allocator does."""
         return ((address - self._base_offset) & _ADDRESS_MASK) // self.page_size
 
     def _scavenged_bits(self, chunk: int) -> int:
@@ -336,19 +337,22 @@ class Heap:
             span, index, base, span.elemsize, address - base, self._allocated(span, index)
         )
 
+    def survived(self, span: Span, index: int) -> bool:
+        """Whether the last collection found the object of a slot alive: until the next one a
+        span's allocation bits are what that marked (mspan.allocBits, mheap.go)."""
+        try:
+            byte = self._memory.read(span.alloc_bits + index // 8, 1)[0]
+        except UnreadableError:
+            return False
+        return bool(byte >> (index % 8) & 1)
+
     def _used(self, span: Span) -> int:
         return span.elemsize * span.nelems
 
     def _allocated(self, span: Span, index: int) -> bool:
         # What lies behind freeindex was not looked at yet by the allocator: there the marks of the
         # last collection say which slots are taken.
-        if index < span.freeindex:
-            return True
-        try:
-            byte = self._memory.read(span.alloc_bits + index // 8, 1)[0]
-        except UnreadableError:
-            return False
-        return bool(byte >> (index % 8) & 1)
+        return index < span.freeindex or self.survived(span, index)
 
 
 def bit_runs(bits: int, count: int) -> Iterator[tuple[int, bool]]:

@@ -58,7 +58,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "_defer": "heap fn link _panic?",
         "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC ncgocall mLockProfile.waitTime?",
         "p": "id status m mcache runqhead runqtail runnext gFree.n? gFree.size? "
-        "goroutinesCreated? cleanupsQueued?",
+        "goroutinesCreated? cleanupsQueued? pcache",
         "schedt": _SCHEDULER,
         "sudog": "g next prev elem? c? waitlink",
         # chan.go, map.go, internal/runtime/maps
@@ -82,7 +82,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "workType": "cpuStats",
         # mgcpacer.go, mgclimit.go
         "gcControllerState": "gcPercent memoryLimit gcPercentHeapGoal sweepDistMinTrigger "
-        "triggered heapScan lastStackScan globalsScan heapMarked heapLive heapInUse heapReleased "
+        "triggered heapScan lastStackScan globalsScan heapMarked heapInUse heapReleased "
         "heapFree totalAlloc totalFree mappedReady",
         "gcCPULimiterState": "lastEnabledCycle",
         # mcache.go; what of mheap lies far behind the rest of it is read by itself

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from goprobe.arch.registers import signed
-from goprobe.runtime.layout.record import Record, read_record
+from goprobe.runtime.layout.record import Record
 from goprobe.runtime.stats.books import Books
 
 _P_RUNNING = 1  # _Prunning, runtime2.go, Go 1.21 to 1.27
@@ -48,13 +48,19 @@ def _signed(number: int) -> int:
     return signed(number << 32) >> 32
 
 
+def queued(books: Books) -> int:
+    """Goroutines that wait for a P, in all queues."""
+    scheduler = books.scheduler
+    queue = scheduler["runqsize"] if "runqsize" in scheduler.layout else scheduler["runq.size"]
+    return _signed(queue) + sum(_waiting_at(p) for p in books.processors)
+
+
 def goroutine_counts(books: Books) -> GoroutineCounts:
     """Go 1.26 on. Raises UnreadableError, UndescribedError."""
     scheduler, processors = books.scheduler, books.processors
     running = [p for p in processors if p["status"] == _P_RUNNING]
     outside = sum(_in_system_call(books, p) for p in running)
-    queue = scheduler["runqsize"] if "runqsize" in scheduler.layout else scheduler["runq.size"]
-    runnable = sum(_waiting_at(p) for p in processors) + _signed(queue)
+    runnable = queued(books)
     not_in_go = outside + max(_signed(scheduler["nGsyscallNoP"]), 0)
     total = goroutines_in_all(books, system=True)
     active = len(running) - outside + runnable + not_in_go

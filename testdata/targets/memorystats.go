@@ -11,6 +11,7 @@ import (
 	"runtime/metrics"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 type node struct {
@@ -68,7 +69,7 @@ func deep(n int) int {
 
 func wait() {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, 0, address(&line[0]), 1)
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, 0, uintptr(unsafe.Pointer(&line[0])), 1)
 		if errno == 0 && n == 1 {
 			return
 		}

@@ -1,0 +1,1 @@
+"""`goprobe memory`: why a process is as large as it is."""

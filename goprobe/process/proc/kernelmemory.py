@@ -1,0 +1,47 @@
+"""What the kernel says of a process's memory: its mappings' sums, page tables, the cgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from goprobe.process.proc.maps import MappingUse
+from goprobe.process.proc.memorycgroups import Charge, charge_of
+from goprobe.process.proc.procfs import read_proc
+
+
+class KernelSums(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes. `rss`, `pss`, `swap` and `huge` (transparent huge pages) are sums over all mappings;
+    `page_tables` are the kernel's, on top of them; `peak` is the most that was ever resident."""
+
+    rss: int
+    pss: int
+    swap: int
+    huge: int
+    page_tables: int
+    peak: int
+    charge: Charge
+
+
+def kernel_sums(pid: int, uses: Sequence[MappingUse]) -> KernelSums:
+    """Raises TargetGoneError, NotPermittedError."""
+    status = _status(pid)
+    return KernelSums(
+        rss=sum(use.rss for use in uses),
+        pss=sum(use.pss for use in uses),
+        swap=sum(use.swap for use in uses),
+        huge=sum(use.anon_huge for use in uses),
+        page_tables=status.get(b"VmPTE", 0),
+        peak=status.get(b"VmHWM", 0),
+        charge=charge_of(pid),
+    )
+
+
+def _status(pid: int) -> dict[bytes, int]:
+    sizes: dict[bytes, int] = {}
+    for line in read_proc(pid, "status", 1 << 16).splitlines():
+        key, _, rest = line.partition(b":")
+        if rest.endswith(b" kB"):
+            sizes[key] = int(rest[:-3]) * 1024
+    return sizes

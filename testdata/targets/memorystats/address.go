@@ -1,5 +1,0 @@
-package main
-
-import "unsafe"
-
-func address(p *byte) uintptr { return uintptr(unsafe.Pointer(p)) }

@@ -1,0 +1,137 @@
+"""The parts of `goprobe memory`: programs that know what their memory is for, and the kernel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goprobe.process.proc.maps import read_maps
+from goprobe.runtime.heap.pagebits import read_page_bits
+from goprobe.runtime.stats.books import Books
+from goprobe.target.live import stopped_target
+from tests.support.cli import goprobe
+from tests.support.go import build, matrix, running
+
+PROGRAM = Path("testdata/targets/memoryparts.go")
+MIB = 1 << 20
+SIZES = {
+    "live": 24,
+    "small": 8,
+    "untouched": 200,
+    "garbage": 16,
+    "mapped": 12,
+    "stacks": 6,
+}
+LIVE = "objects that the last collection found alive"
+SINCE = "objects allocated since, alive or garbage"
+
+
+def _asked(pid: int, *options: str) -> dict[str, Any]:
+    ran = goprobe("memory", str(pid), "--json", *options)
+    assert ran.code == 0, ran.err
+    told: dict[str, Any] = json.loads(ran.out.splitlines()[-1]) if options else ran.json
+    return told
+
+
+def _parts(report: dict[str, Any]) -> dict[str, int]:
+    return {part["name"]: part["bytes"] for part in report["parts"]}
+
+
+def _rollup(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("Rss")).split()[1]) * 1024
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_parts_are_as_large_as_the_program_made_them(go: str) -> None:
+    words = [str(word) for pair in SIZES.items() for word in pair]
+    with running(build(PROGRAM, go=go), *words) as program:
+        before = _rollup(program.pid)
+        report = _asked(program.pid)
+        after = _rollup(program.pid)
+        mappings = len(read_maps(program.pid))
+        text = goprobe("memory", str(program.pid)).text
+    parts = _parts(report)
+    assert sum(parts.values()) == report["kernel"]["rss"]
+    slack = 4096 * mappings
+    assert min(before, after) - slack <= report["kernel"]["rss"] <= max(before, after) + slack
+    near = pytest.approx
+    assert parts[LIVE] == near((SIZES["live"] + SIZES["small"]) * MIB, abs=3 * MIB)
+    assert parts[SINCE] == near(SIZES["garbage"] * MIB, abs=3 * MIB)
+    assert parts["anonymous memory that nothing claims"] == near(SIZES["mapped"] * MIB, abs=MIB)
+    stacks = sum(p["bytes"] for p in report["parts"] if p["of"] == "stacks")
+    assert SIZES["stacks"] * MIB // 2 < stacks < SIZES["stacks"] * MIB * 2
+    assert report["absent"] == near(SIZES["untouched"] * MIB, abs=8 * MIB)
+    assert "GOGC is off" in report["verdict"] + str(report["surprises"])
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_pages_that_are_free_are_told_with_the_reason() -> None:
+    with running(build(PROGRAM), "live", "4", "free", "60") as program:
+        report = _asked(program.pid)
+    parts = _parts(report)
+    assert parts["free pages, not returned"] > 40 * MIB
+    assert report["surprises"][0]["part"] == "free pages, not returned"
+    assert "FreeOSMemory" in report["verdict"]
+    assert report["runtime"]["scavenger"]
+
+
+def test_several_looks_are_lines_of_json_with_rates() -> None:
+    with running(build(PROGRAM), "live", "2") as program:
+        ran = goprobe("memory", str(program.pid), "--every", "100ms", "--count", "3", "--json")
+        text = goprobe("memory", str(program.pid), "--every", "50ms", "--count", "2").text
+    first, *rest = [json.loads(line) for line in ran.out.splitlines()]
+    assert len(rest) == 2 and "rates" not in first
+    assert all(each["rates"]["seconds"] >= 0.1 for each in rest)
+    assert "The last looks" in text
+
+
+def test_openmetrics_ends_as_it_must_and_has_every_part() -> None:
+    with running(build(PROGRAM), "live", "2") as program:
+        text = goprobe("memory", str(program.pid), "--format", "openmetrics").text
+        report = _asked(program.pid)
+    lines = text.splitlines()
+    assert lines[-1] == "# EOF" and lines.count("# EOF") == 1
+    families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(families) == len(set(families))
+    samples = [line for line in lines if not line.startswith("#")]
+    assert all(any(s.startswith(f) for f in families) for s in samples)
+    assert sum(s.startswith("goprobe_memory_part_bytes") for s in samples) == len(report["parts"])
+    assert any(s.startswith("goprobe_go_gc_heap_goal_bytes{") for s in samples)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--count", "2"], "--every"),
+        (["--every", "soon"], "no length of time"),
+        (["--every", "1s", "--format", "html"], "--every writes"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: list[str], says: str) -> None:
+    ran = goprobe("memory", "1", *options)
+    assert ran.code == 2 and says in ran.err
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_pages_in_use_are_the_spans_of_the_heap(go: str) -> None:
+    """The page allocator's bitmaps against every span."""
+    with (
+        running(build(PROGRAM, go=go), "live", "3", "small", "2", "stacks", "1") as program,
+        stopped_target(program.pid) as stopped,
+    ):
+        world, heap = stopped.world, stopped.world.heap
+        books = Books(world.memory, world.layout, world.roots, heap)
+        kept = [(p["pcache"], p.word("pcache", 1)) for p in books.processors]
+        bits = read_page_bits(world.memory, world.layout, heap, kept)
+        spans = [s for s in heap.all_spans() if heap.in_use(s) or heap.is_manual(s)]
+    pages = {
+        each.base + i * each.size
+        for each in bits
+        for i in range(each.count)
+        if each.in_use >> i & 1
+    }
+    assert pages == {s.base + i * heap.page_size for s in spans for i in range(s.npages)}
