@@ -124,3 +124,19 @@ def said(pointer: Callable[[], goprobe.Value]) -> str:
         return str(pointer().py)
     except goprobe.UsageError as error:
         return str(error)
+
+
+WITHIN = SOURCE.with_name("dead-within.go")
+
+
+def test_what_lies_in_a_frame_is_kept_only_while_a_pointer_to_it_is(
+    go: str, flags: tuple[str, ...]
+) -> None:
+    names = {"table", "wide", "list", "own", "at", "add", "any", "nest"}
+    with goprobe.launch(str(build(WITHIN, go=go, flags=flags))) as program:
+        for number, stop in enumerate(program.run(breaks=["main.stop"])):
+            mine = [v for v in stop.variables if v.function == "main.within"]
+            told = {v.name: v for v in mine if v.name in names and v.value is not UNSET}
+            assert number or flags != UNOPTIMIZED or told.keys() == names
+            assert not any("n:666" in str(v) for v in told.values())
+    assert number == 1

@@ -190,7 +190,8 @@ class Goroutines:
 
     @cached_property
     def wait_reasons(self) -> tuple[str, ...]:
-        """The runtime's own words for why a goroutine waits (runtime.waitReasonStrings)."""
+        """The runtime's own words for why a goroutine waits (runtime.waitReasonStrings). Each
+        begins with a letter and stands there once (runtime2.go, Go 1.21 to 1.27)."""
         reasons: list[str] = []
         at = self._roots.get("waitReasonStrings", 0)
         while at and len(reasons) < _STRINGS_LIMIT:
@@ -203,7 +204,10 @@ class Goroutines:
                 break
             if any(byte < 0x20 or byte > 0x7E for byte in text):
                 break
-            reasons.append(text.decode("ascii"))
+            reason = text.decode("ascii")
+            if reason in reasons or (reason and not reason[0].isalpha()):
+                return ()
+            reasons.append(reason)
             at += 16
         return tuple(reasons)
 

@@ -138,6 +138,9 @@ class Keeping:
         small = g.high - g.low <= _POOLED and self.is_intact(frame)
         return not (small and (location.kind is Kind.HEAP or self.is_own(location)))
 
+    def is_on_own_stack(self, pointer: int) -> bool:
+        return self._goroutine.low <= pointer < self._goroutine.high
+
     def is_own(self, location: Location) -> bool:
         """Whether it is on the goroutine's own stack."""
         on_stack = location.kind is Kind.GOROUTINE_STACK
@@ -162,6 +165,24 @@ class _AnyOf(msgspec.Struct, frozen=True):
     def lost(self, address: int, pointer: int) -> str:
         told = [keeper.lost(address, pointer) for keeper in self.keepers]
         return told[-1] if told and all(told) else ""
+
+    def beyond(self, address: int, pointer: int) -> Keeper | None:
+        told = [keeper.beyond(address, pointer) for keeper in self.keepers]
+        return told[-1] if told and all(told) else None
+
+
+class _OnStack(msgspec.Struct, frozen=True):
+    """What a pointer leads to that the runtime no longer keeps: in whichever frame it lies."""
+
+    keeping: Keeping
+
+    def lost(self, address: int, pointer: int) -> str:
+        keeper = self.keeping.at(address)
+        return keeper.lost(address, pointer) if keeper else ""
+
+    def beyond(self, address: int, pointer: int) -> Keeper | None:
+        keeper = self.keeping.at(address)
+        return keeper.beyond(address, pointer) if keeper else None
 
 
 class FrameKeeper:
@@ -190,6 +211,18 @@ class FrameKeeper:
         ):
             return ""
         return self._keeping.why(pointer)
+
+    def beyond(self, address: int, pointer: int) -> Keeper | None:
+        """What lies in a frame is kept as long as a pointer to it is (mgcmark.go, scanstack, of
+        stack objects): one may be right and yet be none of these."""
+        place = address - self._frame.cfa
+        if (
+            not self._keeping.is_on_own_stack(pointer)
+            or self._is_kept(self._about.kept, place)
+            or self._is_passed(place, pointer)
+        ):
+            return None
+        return _OnStack(self._keeping)
 
     def _is_kept(self, kept: KeptWords, place: int) -> bool:
         frame = self._frame

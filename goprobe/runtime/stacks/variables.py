@@ -181,7 +181,7 @@ class FrameVariables:
         fixed = frame_offset(local) is not None
         if is_later(local, frame.line):
             return self._not_yet(local, go_type, frame)
-        if fixed and not about.is_assigned(local, go_type, pc):
+        if fixed and not about.is_assigned(local, go_type, pc, frame.line):
             if about.may_be_assigned(local, go_type, pc):
                 return self._unless_recovered(local, go_type)
             return self._not_yet(local, go_type, frame)

@@ -72,6 +72,10 @@ class FunctionVariables:
         return [r.address for r in rows], [r.line for r in rows]
 
     def _line(self, pc: int) -> int:
+        """The function's own line, for code of a call that was inlined that of the call."""
+        stack = self._stack(pc)
+        if len(stack) > 1:
+            return stack[0].line
         starts, lines = self._line_runs
         at = bisect_right(starts, pc)
         return lines[at - 1] if at else 0
@@ -297,11 +301,12 @@ class FunctionVariables:
         by_convention = self.arrivals.get(local.name) == (FrameSlot(start, size),)
         return by_convention or not self.assigned.writes(start, size)
 
-    def is_assigned(self, local: Local, go_type: GoType, pc: int) -> bool:
-        """Whether an unoptimised local holds its value at a link-time pc."""
+    def is_assigned(self, local: Local, go_type: GoType, pc: int, line: int) -> bool:
+        """Whether an unoptimised local holds its value at a link-time pc, where the function that
+        declares it stands at a line."""
         start = frame_offset(local)
         if not go_type.size:  # nothing is ever written
-            return local.parameter or local.closure_offset >= 0 or self._line(pc) > local.line
+            return local.parameter or local.closure_offset >= 0 or line > local.line
         if start is None:
             return True
         if self._is_of_the_caller(local, start, go_type.size):
@@ -309,7 +314,7 @@ class FunctionVariables:
         ranges = list(scalar_ranges(self._parts.debug.types, go_type))
         # In the midst of its own statement (`x := f()`) it may be zeroed, or have its room on the
         # heap, but has no value yet.
-        midst = not local.parameter and self._line(pc) == local.line
+        midst = not local.parameter and line == local.line
         if midst and local.name.startswith("&"):
             return False
         assigned = self._given_values if midst else self.assigned

@@ -14,6 +14,7 @@ import msgspec
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.values.storage import InMemory, must_all_be_kept
 
 _SLOTS = 8  # abi.MapBucketCount, SwissMapGroupSlots, MapGroupSlots (Go 1.21 to 1.27)
 _CHAIN_LIMIT = 1 << 16
@@ -62,16 +63,36 @@ class MapReader:
         size = min(8, self._types.at(member.type).size)
         return int.from_bytes(self._memory.read(address + member.offset, size), "little")
 
+    def must_be_kept(self, go_type: GoType, led: InMemory) -> None:
+        """Raises UnreadableError where any word of a map in a frame may be an old pointer, in its
+        header or its first group or bucket: each of them may lead to keys and values."""
+        if not led.keeper:
+            return
+        header = self.header(go_type)
+        must_all_be_kept(led, header.size)
+        if any(m.name == "dirPtr" for m in header.members):
+            at, part = self._field(header, led.address, "dirPtr"), self._group_type(header)[1]
+        else:
+            at = self._field(header, led.address, "buckets")
+            part = self._types.at(self._types.at(header.member("buckets").type).elem)
+        if at:
+            must_all_be_kept(InMemory(self._memory, at, led.keeper), part.size)
+
     # Swiss tables
 
-    def _swiss(self, header: GoType, go_type: GoType, address: int) -> Iterator[MapEntry]:
-        directory = self._field(header, address, "dirPtr")
-        length = self._field(header, address, "dirLen")
+    def _group_type(self, header: GoType) -> tuple[GoType, GoType]:
+        """Of a table and of one of its groups."""
         table = self._types.at(
             self._types.at(self._types.at(header.member("dirPtr").type).elem).elem
         )
         groups = self._types.at(table.member("groups").type)
-        group = self._types.at(self._types.at(groups.member("data").type).elem)
+        return table, self._types.at(self._types.at(groups.member("data").type).elem)
+
+    def _swiss(self, header: GoType, go_type: GoType, address: int) -> Iterator[MapEntry]:
+        directory = self._field(header, address, "dirPtr")
+        length = self._field(header, address, "dirLen")
+        table, group = self._group_type(header)
+        groups = self._types.at(table.member("groups").type)
         if not directory:
             return
         # A map of up to eight entries has no directory: dirPtr is its one group

@@ -22,6 +22,10 @@ class Keeper(Protocol):
         """Why nothing is to be told of what the pointer in the word at an address leads to; ""
         where the runtime has kept it."""
 
+    def beyond(self, address: int, pointer: int) -> Keeper | None:
+        """Of what the pointer in the word at an address leads to; None where that is no frame's,
+        or the runtime has kept all of it."""
+
 
 class Storage(Protocol):
     """A value's bytes. `address` is None where the value lies in no memory."""
@@ -40,6 +44,9 @@ class Storage(Protocol):
 
     def lost(self, offset: int, pointer: int) -> str:
         """As `Keeper.lost`, of the pointer at an offset."""
+
+    def beyond(self, offset: int, pointer: int) -> Keeper | None:
+        """As `Keeper.beyond`, of the pointer at an offset."""
 
 
 class InMemory(msgspec.Struct, frozen=True):
@@ -60,6 +67,9 @@ class InMemory(msgspec.Struct, frozen=True):
 
     def lost(self, offset: int, pointer: int) -> str:
         return self.keeper.lost(self.address + offset, pointer) if self.keeper else ""
+
+    def beyond(self, offset: int, pointer: int) -> Keeper | None:
+        return self.keeper.beyond(self.address + offset, pointer) if self.keeper else None
 
 
 class InBytes(msgspec.Struct, frozen=True):
@@ -91,11 +101,29 @@ class InBytes(msgspec.Struct, frozen=True):
         home = self.homes.get(offset)
         return home.lost(0, pointer) if home else ""
 
+    def beyond(self, offset: int, pointer: int) -> Keeper | None:
+        home = self.homes.get(offset)
+        return home.beyond(0, pointer) if home else None
+
 
 def words(place: Storage, count: int) -> list[int]:
     """The first `count` words of a value."""
     raw = place.read(0, 8 * count)
     return [int.from_bytes(raw[i : i + 8], "little") for i in range(0, 8 * count, 8)]
+
+
+def must_be_kept(place: Storage, offset: int, pointer: int) -> None:
+    """Raises UnreadableError where a pointer may be another by now than the program put there:
+    what is the heap's may have been the stack that it led into."""
+    if lost := place.lost(offset, pointer):
+        raise UnreadableError(pointer, 0, lost)
+
+
+def must_all_be_kept(place: InMemory, size: int) -> None:
+    """Raises UnreadableError where one of the words of a value may be such a pointer."""
+    if place.keeper:
+        for i, word in enumerate(words(place, size // 8)):
+            must_be_kept(place, 8 * i, word)
 
 
 def must_end_in_memory(memory: Memory, pointer: int, size: int, header: str) -> None:

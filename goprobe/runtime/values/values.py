@@ -36,6 +36,7 @@ from goprobe.runtime.values.storage import (
     InMemory,
     LeftOutError,
     Storage,
+    must_be_kept,
     must_end_in_memory,
     words,
 )
@@ -90,6 +91,10 @@ class Decoder:
         why = why or given_up(self._locate(pointer), self._goroutine)
         if why:
             raise UnreadableError(pointer, 0, why)
+
+    def _led(self, place: Storage, offset: int, pointer: int) -> InMemory:
+        """What the pointer at an offset of a value leads to."""
+        return InMemory(self._memory, pointer, place.beyond(offset, pointer))
 
     # One value
 
@@ -193,7 +198,7 @@ class Decoder:
         if length and element.size:
             self._follow(pointer, place)
             must_end_in_memory(self._memory, pointer, capacity * element.size, "slice")
-        parts = self._run(element, InMemory(self._memory, pointer), length, walk, depth)
+        parts = self._run(element, self._led(place, 0, pointer), length, walk, depth)
         text = self._limits.listed(element, parts, length)
         size, name = capacity * element.size, f"[{capacity}]{element.name}"
         pointer = 0 if place.lost(0, pointer) else pointer
@@ -252,7 +257,7 @@ class Decoder:
         (pointer,) = words(place, 1)
         if not pointer:
             return Decoded(Value("nil"))
-        _must_be_kept(place, 0, pointer)
+        must_be_kept(place, 0, pointer)
         return Decoded(Value(f"{pointer:#x}"), self._data(pointer, "", size=0))
 
     def _pointer(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
@@ -262,10 +267,13 @@ class Decoder:
         if go_type.name.startswith(_ANY_POINTER):
             return self._bare(place)
         target = self._types.at(go_type.elem)
-        _must_be_kept(place, 0, pointer)
-        return Decoded(Value(f"{pointer:#x}"), self._pointee(target, pointer, walk, depth))
+        must_be_kept(place, 0, pointer)
+        return Decoded(
+            Value(f"{pointer:#x}"), self._pointee(target, self._led(place, 0, pointer), walk, depth)
+        )
 
-    def _pointee(self, target: GoType, pointer: int, walk: Walk, depth: int) -> Data:
+    def _pointee(self, target: GoType, led: InMemory, walk: Walk, depth: int) -> Data:
+        pointer = led.address
         link = (pointer, target.offset)
         if target.kind is GoKind.INVALID:
             raise NotGoError(f"the debug information does not describe {target.name}")
@@ -276,7 +284,7 @@ class Decoder:
         else:
             walk.chain.append(link)
             used = pointer if target.size else 0  # of what has no size nothing is read
-            made = self._safe(target, InMemory(self._memory, pointer), walk, depth + 1, used)
+            made = self._safe(target, led, walk, depth + 1, used)
             walk.chain.pop()
         return made.as_data(target, Address(pointer), self._locate(pointer))
 
@@ -299,8 +307,9 @@ class Decoder:
             made = self._safe(target, held, walk, depth)
             value = Value(made.value.text, made.value.len, made.value.cap, dynamic_type=name)
             return Decoded(value, with_dynamic(made.data, name), made.elements)
-        _must_be_kept(place, _WORD, word)
-        data = with_dynamic(self._pointee(target, word, walk, depth), name)
+        must_be_kept(place, _WORD, word)
+        led = self._led(place, _WORD, word)
+        data = with_dynamic(self._pointee(target, led, walk, depth), name)
         value = Value(data.text, dynamic_type=name) if data else Value("nil", dynamic_type=name)
         return Decoded(value, data)
 
@@ -311,13 +320,14 @@ class Decoder:
         if not pointer:
             return Decoded(Value("nil", len=0))
         self._follow(pointer, place)
+        led, header = self._led(place, 0, pointer), self._maps.header(go_type)
+        self._maps.must_be_kept(go_type, led)
         count = self._maps.count(go_type, pointer)
-        header = self._maps.header(go_type)
         if depth >= self._limits.depth or (pointer, go_type.offset) in walk.chain:
             value = Value(f"map[… {count} entries]", len=count)
             return Decoded(value, self._data(pointer, value.text, size=header.size))
         walk.chain.append((pointer, go_type.offset))
-        shown, parts = self._entries(go_type, pointer, walk, depth)
+        shown, parts = self._entries(go_type, led, walk, depth)
         walk.chain.pop()
         if count > len(parts):
             shown.append(f"… {count - len(parts)} more")
@@ -326,18 +336,17 @@ class Decoder:
         return Decoded(Value(text, len=count), data)
 
     def _entries(
-        self, go_type: GoType, pointer: int, walk: Walk, depth: int
+        self, go_type: GoType, led: InMemory, walk: Walk, depth: int
     ) -> tuple[list[str], tuple[Element, ...]]:
         entries: list[tuple[str, Element]] = []
-        scan = islice(self._maps.entries(go_type, pointer), self._limits.map_scan)
+        scan = islice(self._maps.entries(go_type, led.address), self._limits.map_scan)
         for entry in until_unreadable(scan):
             if walk.nodes <= 0:
                 break
-            key = self._element(
-                "key", entry.key_type, InMemory(self._memory, entry.key), walk, depth + 1
-            )
+            place = InMemory(self._memory, entry.key, led.keeper)
+            key = self._element("key", entry.key_type, place, walk, depth + 1)
             name = inline(entry.key_type, key)
-            place = InMemory(self._memory, entry.value)
+            place = InMemory(self._memory, entry.value, led.keeper)
             part = self._element(name, entry.value_type, place, walk, depth + 1)
             entries.append((f"{name}:{inline(entry.value_type, part)}", part))
         entries.sort(key=lambda pair: natural(pair[1].name))
@@ -373,23 +382,16 @@ class Decoder:
         if not pointer:
             return Decoded(Value("nil"))
         self._follow(pointer, place)
-        code = u64(self._memory, pointer)
+        led, code = self._led(place, 0, pointer), u64(self._memory, pointer)
         name = self._function(code) or f"code at {code:#x}"
         captured: list[Element] = []
         end = 8
         if (pointer, -1) not in walk.chain and depth < self._limits.depth:
             walk.chain.append((pointer, -1))
             for capture in self._captures(code):
-                place = InMemory(self._memory, pointer + capture.offset)
+                place = led.part(capture.offset, capture.type.size)
                 captured.append(self._element(capture.name, capture.type, place, walk, depth + 1))
                 end = max(end, capture.offset + capture.type.size)
             walk.chain.pop()
         data = self._data(pointer, name, size=end, kind="func value", elements=tuple(captured))
         return Decoded(Value(name), data)
-
-
-def _must_be_kept(place: Storage, offset: int, pointer: int) -> None:
-    """Raises UnreadableError where a pointer may be another by now than the program put there:
-    what is the heap's may have been the stack that it led into."""
-    if lost := place.lost(offset, pointer):
-        raise UnreadableError(pointer, 0, lost)

@@ -133,12 +133,13 @@ def _range_func(s: Statements, block: Block, depth: int) -> None:
         names = ", ".join(v.name for v in made)
         head = f"{names} := range" if made else "range"
         used = f" {', '.join('_' for _ in made)} = {names}" if made else ""
-        before = w.calling(block)
+        before, site = w.calling(block), w.sites[-1]
         w.put(
             f"{before}for {head} {over}({', '.join([str(rounds), *given])}) {{{used}"
             f"«; at := at + 1; _ = at; {w.handle(*made)}»"
         )
         _loop_body(s, inside, depth)
+        site.ends = w.line - 1
     outer.cost = body.cost
 
 

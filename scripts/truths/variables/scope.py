@@ -120,6 +120,9 @@ class Site:
     loose: bool = False
     stops: tuple[str, ...] = ()
     """The WHEREs that stop here, in their order."""
+    ends: int = 0
+    """Of a loop over a function the line of its last brace: there the compiler puts the returns
+    out of it, with their deferred calls (cmd/compile, rangefunc/rewrite.go, Go 1.23 to 1.27)."""
 
     @property
     def variables(self) -> list[Var]:

@@ -118,7 +118,9 @@ def aligned(
     for gone in combinations(made, spare) if 0 <= spare <= len(made) < 12 else ():
         rest = [i for i in range(len(lines)) if i not in gone]
         if all(
-            level.site.loose or lines[i] == level.site.line or level.site.kind == "entry"
+            level.site.loose
+            or lines[i] in (level.site.line, level.site.ends)
+            or level.site.kind == "entry"
             for i, level in zip(rest, levels, strict=True)
         ):
             return rest

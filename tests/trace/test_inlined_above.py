@@ -1,0 +1,28 @@
+"""A variable is declared before the line at which its function stands, whatever stands at the line
+of a call that was inlined there: that may be further up in the file, or in another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import goprobe
+from goprobe.model.value import State
+from tests.support.go import build, matrix
+
+SOURCE = Path(__file__).parents[2] / "testdata" / "variables" / "inlined-above.go"
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_has_no_size_is_there_behind_its_line(go: str) -> None:
+    with goprobe.launch(str(build(SOURCE, go=go))) as program:
+        told = []
+        for stop in program.run(breaks=["main.stop"]):
+            frame = next(i for i, f in enumerate(stop.frames) if f.function == "main.main")
+            mine = [v for v in stop.variables if v.frame == frame and v.name == "found"]
+            told.append((stop.frames[frame].line, {v.line: v.state for v in mine}))
+    within = {line: states.get(20) for line, states in told if states.get(20)}
+    assert within, "the compiler describes the variable nowhere"
+    assert within.pop(20, State.NOT_YET) is State.NOT_YET
+    assert set(within.values()) == {State.LIVE}
