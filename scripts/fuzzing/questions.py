@@ -111,7 +111,7 @@ def _variables_of(program: GoProgram, function: FunctionEntry) -> None:
     program.declaration(function.name)
     program.parameter_names(function.name)
     for local in program.debug.locals(function):
-        variables.is_assigned(local, program.debug.types.at(local.type), middle)
+        variables.is_assigned(local, program.debug.types.at(local.type), middle, local.line)
 
 
 def _sites(program: GoProgram) -> None:

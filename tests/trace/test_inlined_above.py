@@ -20,9 +20,9 @@ def test_what_has_no_size_is_there_behind_its_line(go: str) -> None:
         told = []
         for stop in program.run(breaks=["main.stop"]):
             frame = next(i for i, f in enumerate(stop.frames) if f.function == "main.main")
-            mine = [v for v in stop.variables if v.frame == frame and v.name == "found"]
+            mine = [v for v in stop.variables if v.frame == frame and v.name == "nothing"]
             told.append((stop.frames[frame].line, {v.line: v.state for v in mine}))
-    within = {line: states.get(20) for line, states in told if states.get(20)}
+    within = {line: states.get(16) for line, states in told if states.get(16)}
     assert within, "the compiler describes the variable nowhere"
-    assert within.pop(20, State.NOT_YET) is State.NOT_YET
+    assert within.pop(16, State.NOT_YET) is State.NOT_YET
     assert set(within.values()) == {State.LIVE}
