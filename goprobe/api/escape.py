@@ -31,6 +31,7 @@ def escape(
     check_pointers: int = 0,
     deep: bool = False,
     repeat: int = 1,
+    promises: Sequence[str] = (),
     go: str = "",
     flags: Sequence[str] = (),
     timeout: float | None = None,
@@ -45,8 +46,8 @@ def escape(
     `static` runs nothing. `hits` results of each call are looked at, `check_pointers` is the
     number of hits between sweeps for pointers into stacks (0: one at the end), `timeout` is in
     seconds. With `repeat` it is run so often, and each site tells the fewest and the most objects
-    of a run. `go` is a go command, or a release such as "1.27". `stdout` and `stderr` are
-    descriptors for the program's own output.
+    of a run. `promises` are such as "pkg.(*T).Method noalloc deep". `go` is a go command, or a
+    release such as "1.27". `stdout` and `stderr` are descriptors for the program's own output.
 
     Raises UsageError, BuildError, NoGoError, NotPermittedError.
     """
@@ -63,6 +64,7 @@ def escape(
             check_pointers=check_pointers,
             deep=deep,
             repeat=repeat,
+            promises=tuple(promises),
             go=go,
             flags=tuple(flags),
             timeout=timeout,

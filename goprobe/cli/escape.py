@@ -25,7 +25,7 @@ _NOT_WHOLE = 4
 _HITS = 32
 _KEYS = (
     "packages", "test", "bench", "run", "static", "deep", "hits", "check-pointers", "tags",
-    "gcflags", "pgo", "go", "baseline", "repeat", "fail-on", "timeout",
+    "gcflags", "pgo", "go", "baseline", "repeat", "fail-on", "timeout", "promise",
 )  # fmt: skip
 
 
@@ -56,6 +56,12 @@ class Escape:
                 "--check-pointers", metavar="N", help="Look for pointers into stacks every N hits."
             ),
         ] = 0,
+        promises: Annotated[
+            list[str] | None,
+            Option(
+                "--promise", metavar="'FUNC WORDS'", help="Check a promise: 'pkg.F noalloc deep'."
+            ),
+        ] = None,
         building: Building,
         comparing: Comparing,
         showing: Showing,
@@ -68,9 +74,10 @@ class Escape:
         PACKAGE is a Go package (a directory or an import path) or a .go file; with --diff the two
         reports, OLD.json NEW.json. The program is built optimised, as users build it. Lines of the
         source can hold promises that are checked: //goprobe:heap, //goprobe:stack,
-        //goprobe:noalloc. --go takes releases too, as 1.26,1.27: what the last makes of the code
-        that the others did not. goprobe.toml (table escape) or [tool.goprobe.escape] of
-        pyproject.toml can hold these options.
+        //goprobe:noalloc; of all that it calls, without a run, //goprobe:noalloc deep. --go takes
+        releases too, as 1.26,1.27: what the last makes of the code that the others did not.
+        goprobe.toml (table escape) or [tool.goprobe.escape] of pyproject.toml can hold these
+        options.
         """
         from goprobe.analysis.escape.escape import EscapeRequest, Mode
         from goprobe.analysis.escape.gate import differing, gated
@@ -107,6 +114,7 @@ class Escape:
             check_pointers=ours.number("check-pointers", check_pointers, 0),
             deep=ours.flag("deep", deep),
             repeat=ours.number("repeat", comparing.repeat, 1),
+            promises=tuple(ours.texts("promise", promises)),
             flags=Building(
                 tags=ours.text("tags", building.tags),
                 gcflags=ours.texts("gcflags", building.gcflags),

@@ -136,9 +136,39 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     most: int = -1
 
 
+class ProofVerdict(StrEnum):
+    """What the code alone says of a promise that reaches into callees."""
+
+    PROVED = "proved"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """A call that cannot be followed, and the calls that lead to it."""
+
+    why: str
+    chain: tuple[SourceLine, ...]
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """`chain` leads from the promise to what breaks it, place by place; its last is the function of
+    the runtime (without a place). `functions` are how many were looked at. `exempt` are the reasons
+    of exemptions that were met. `ran` says what the run showed of the same code."""
+
+    verdict: ProofVerdict
+    chain: tuple[SourceLine, ...]
+    why: str
+    functions: int
+    holes: tuple[Hole, ...] = ()
+    exempt: tuple[str, ...] = ()
+    ran: str = ""
+
+
 class Assertion(msgspec.Struct, frozen=True):
-    """A `//goprobe:` comment: `text` is its word (heap, stack, noalloc). `known` is false where it
-    was neither held nor broken as far as was seen; such a one does not count as held."""
+    """A `//goprobe:` comment: `text` are its words (heap, stack, noalloc, noalloc deep …). `known`
+    is false where it was neither held nor broken as far as was seen; such a one does not count as
+    held. Of what the code is to prove, `proof` says what it does."""
 
     file: str
     line: int
@@ -146,6 +176,7 @@ class Assertion(msgspec.Struct, frozen=True):
     held: bool
     why: str
     known: bool = True
+    proof: Proof | UnsetType = UNSET
 
 
 class FunctionCode(msgspec.Struct, frozen=True):

@@ -79,6 +79,15 @@ def source(file: str, line: int, function: str = "") -> str:
     return f"{short}:{line}" if line else short
 
 
+def short_place(file: str, line: int) -> str:
+    """ "…/strconv/itoa.go:45 " where a path is long, "" where there is none."""
+    if not file:
+        return ""
+    parts = file.split("/")
+    shown = f"…/{'/'.join(parts[-2:])}" if file.startswith("/") and len(parts) > 3 else file
+    return f"{shown}:{line} "
+
+
 def listed(items: list[str], last: str = "and") -> str:
     """ "a", "a and b", "a, b and c"."""
     if len(items) < 2:

@@ -172,7 +172,15 @@ def _shown_function(function: FunctionCode, cwd: Path) -> FunctionCode:
 
 
 def _shown_assertion(assertion: Assertion, cwd: Path) -> Assertion:
-    return replace(assertion, file=_relative(assertion.file, cwd))
+    proof = assertion.proof
+    if proof is not UNSET:
+        holes = tuple(replace(h, chain=_shown_chain(h.chain, cwd)) for h in proof.holes)
+        proof = replace(proof, chain=_shown_chain(proof.chain, cwd), holes=holes)
+    return replace(assertion, file=_relative(assertion.file, cwd), proof=proof)
+
+
+def _shown_chain(chain: Sequence[SourceLine], cwd: Path) -> tuple[SourceLine, ...]:
+    return tuple(_shown_place(place, cwd) for place in chain)
 
 
 def _relative(file: str, cwd: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from goprobe.analysis.escape.promises import WORDS, Promise
+from goprobe.analysis.escape.promises import RUN, Promise
 from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
 
 _V = Verdict
@@ -61,20 +61,20 @@ def check(promise: Promise, code: PromisedCode) -> Assertion:
     if not promise.problem:
         judgement = judge(promise.word, code)
     return Assertion(
-        promise.file, promise.line, promise.word, judgement.held, judgement.why, judgement.known
+        promise.file, promise.line, promise.text, judgement.held, judgement.why, judgement.known
     )
 
 
 def unanswered(promise: Promise, why: str) -> Assertion:
     """Of code that nobody looked at."""
-    return Assertion(promise.file, promise.line, promise.word, False, why, known=False)
+    return Assertion(promise.file, promise.line, promise.text, False, why, known=False)
 
 
 def judge(word: str, code: PromisedCode) -> Judgement:
     return {"noalloc": no_allocation, "heap": _heap, "stack": _stack}[word](code)
 
 
-assert set(WORDS) == {"noalloc", "heap", "stack"}
+assert set(RUN) == {"noalloc", "heap", "stack"}
 
 
 def no_allocation(code: PromisedCode) -> Judgement:
@@ -157,8 +157,11 @@ def _where(site: Site) -> str:
 Holds = Callable[[SourceLine], bool]
 
 
-def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> PromisedCode:
-    """The code that stands where `holds` says, or was inlined there; `seen` as in PromisedCode."""
+def code_at(
+    sites: Sequence[Site], holds: Holds, exempt: Holds | None = None, **seen: Any
+) -> PromisedCode:
+    """The code that stands where `holds` says, or was inlined there, but for what is `exempt`;
+    `seen` as in PromisedCode."""
     here = tuple(
         site
         for site in sites
@@ -169,6 +172,7 @@ def code_at(sites: Sequence[Site], holds: Holds, **seen: Any) -> PromisedCode:
         for site in sites
         for call in site.calls
         if any(holds(frame) for frame in call.frames)
+        and not (exempt and any(exempt(frame) for frame in call.frames))
     ]
     moved = [(site, call) for site in _moved_elsewhere(here, sites) for call in site.calls]
     return PromisedCode(tuple(dict.fromkeys((*pieces, *moved))), here, **seen)

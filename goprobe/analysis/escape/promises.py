@@ -1,4 +1,4 @@
-"""`//goprobe:heap`, `//goprobe:stack` and `//goprobe:noalloc`: the promises of a source file.
+"""`//goprobe:heap`, `//goprobe:noalloc` and their like: the promises of a source file.
 
 A comment at the end of a line speaks of that line; one on a line of its own of the next line, and
 above a function (its doc comment too) of the function's own code, wherever that was inlined. What
@@ -12,12 +12,22 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-WORDS = ("heap", "stack", "noalloc")
+RUN = ("heap", "stack", "noalloc")
+"""What a run tells of."""
+PROVEN = ("nosplit", "nodynamic", "noassert")
+"""What the machine code alone tells of; noalloc, too, where it is to be deep."""
+ALLOW = "allow-alloc"
+WORDS = (*RUN, *PROVEN, ALLOW)
+DEEP, ONCE, PANICS = "deep", "after the first call", "except panics"
 
-_COMMENT = re.compile(r"//(\s*)goprobe:(\s*)(\w*)")
+_COMMENT = re.compile(r"//(\s*)goprobe:(\s*)([\w-]*)([^\n]*)")
+_REASON = re.compile(r'\s*"([^"\n]+)"')
+_REMARK = re.compile(r"//|--|—|\(|:|;|,")
 _FUNCTION = re.compile(r"func\b")
 _NO_CODE = re.compile(r"(type|import|package|const)\b")
 _LINE = re.compile(r"(?://line |/\*line )(.*?):(\d+)(?::(\d+))?(?:\*/)?", re.DOTALL)
@@ -36,7 +46,10 @@ class LineRange(msgspec.Struct, frozen=True):
 
 class Promise(msgspec.Struct, frozen=True):
     """A comment and the code of which it speaks. `function`: that of a whole one; `around` is the
-    function in which a promise of one line stands. `problem` says why it promises nothing."""
+    function in which a promise of one line stands. `problem` says why it promises nothing. `deep`
+    ones reach into callees, `once` means after the first call of a sync.Once. `reason` is that of
+    an exemption (allow-alloc), and `named` the function of a promise that stands nowhere in the
+    source (--promise)."""
 
     file: str
     line: int
@@ -45,9 +58,24 @@ class Promise(msgspec.Struct, frozen=True):
     function: bool
     around: tuple[LineRange, ...] = ()
     problem: str = ""
+    deep: bool = False
+    once: bool = False
+    reason: str = ""
+    named: str = ""
 
     def holds(self, file: str, line: int) -> bool:
         return any(span.holds(file, line) for span in self.spans)
+
+    @property
+    def text(self) -> str:
+        """Its words, as one may write them."""
+        words = [self.word, DEEP if self.deep else "", ONCE if self.once else "", self.named]
+        return " ".join(filter(None, words))
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the machine code is to tell of it, whatever runs."""
+        return self.deep or self.word in PROVEN
 
 
 def promises_in(file: str, text: str) -> Iterator[Promise]:
@@ -57,17 +85,51 @@ def promises_in(file: str, text: str) -> Iterator[Promise]:
         match = _COMMENT.match(token[0])
         if match and (problem := _problem(match)) is not None:
             number = text.count("\n", 0, token.start()) + 1
-            yield source.promise(number, match[3], problem)
+            details = _details(match[3], match[4]) if not problem else {}
+            yield replace(
+                source.promise(number, match[3], problem or details.pop("problem", "")), **details
+            )
+
+
+def promise_named(text: str) -> Promise:
+    """One of `--promise 'pkg.(*T).Method noalloc deep'`, for code that one cannot annotate."""
+    name, _, rest = text.strip().partition(" ")
+    word, _, more = rest.strip().partition(" ")
+    details = _details(word, f" {more}")
+    problem = details.pop("problem", "")
+    if word not in WORDS or word == ALLOW:
+        problem = f"--promise takes a function and one of {', '.join((*RUN, *PROVEN))}"
+    return replace(Promise("", 0, word, (), True, problem=problem, named=name), **details)
 
 
 def _problem(match: re.Match[str]) -> str | None:
-    """What is wrong with a comment's words; None where it only mentions goprobe."""
-    before, between, word = match.groups()
+    """What is wrong with a comment's word; None where it only mentions goprobe."""
+    before, between, word = match[1], match[2], match[3]
     if not before and not between:
         return "" if word in WORDS else f"there is no such promise; there are {', '.join(WORDS)}"
     if word in WORDS or get_close_matches(word.lower(), WORDS):
         return "a promise has no spaces in it: //goprobe:noalloc"
     return None
+
+
+def _details(word: str, rest: str) -> dict[str, Any]:
+    """What stands behind a promise's word. A remark may follow; what looks like one of the words
+    that are known, and is none, is a problem."""
+    if word == ALLOW:
+        match = _REASON.match(rest)
+        return {"reason": match[1]} if match else {"problem": f'{ALLOW} needs its reason: "…"'}
+    text = " ".join(_REMARK.split(rest, maxsplit=1)[0].split())
+    details: dict[str, Any] = {}
+    for phrase, field in ((DEEP, "deep"), (PANICS, ""), (ONCE, "once"), (PANICS, "")):
+        if text == phrase or text.startswith(f"{phrase} "):
+            text = text[len(phrase) :].strip()
+            details |= {field: True} if field else {}
+    first = text.split(" ")[0].lower()
+    if get_close_matches(first, (DEEP, "after", "except"), cutoff=0.75):
+        return {"problem": f"behind {word} there may be: {DEEP}, {PANICS}, {ONCE}"}
+    if details.get("deep") and word not in ("noalloc", *PROVEN):
+        return {"problem": f"{word} speaks of its own lines: it is never deep"}
+    return details
 
 
 class _Source:

@@ -30,7 +30,7 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to look at and how. `hits` results of each call are inspected; every `check_pointers`
     hits globals and heap are swept for pointers into stacks (0: at the end only). `run` and
     `bench` are the regular expressions of `go test`; `deep` takes in every package's code;
-    `repeat` is how often it is run.
+    `repeat` is how often it is run, `promises` are such as "pkg.F noalloc deep".
     """
 
     targets: tuple[str, ...]
@@ -43,6 +43,7 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     check_pointers: int = 0
     deep: bool = False
     repeat: int = 1
+    promises: tuple[str, ...] = ()
     go: str = ""
     flags: tuple[str, ...] = ()
     timeout: float | None = None

@@ -9,19 +9,20 @@ from msgspec.structs import replace
 
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.deep import DeepPromises, is_named
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.judgement import PromisedCode, check, code_at
 from goprobe.analysis.escape.linefacts import CodeLines, LineFacts
 from goprobe.analysis.escape.observe import Observed, WatchPlan, observe
 from goprobe.analysis.escape.predictions import Sources, predict
-from goprobe.analysis.escape.promises import Promise, promises_in
+from goprobe.analysis.escape.promises import ALLOW, Promise, promise_named, promises_in
 from goprobe.analysis.escape.request import EscapeRequest, Mode
 from goprobe.analysis.escape.sites import Sites
 from goprobe.analysis.escape.sourcefiles import SourceNames
 from goprobe.arch.machinecode import DirectCall
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import telling
-from goprobe.model.escape import FunctionCode
+from goprobe.model.escape import Assertion, FunctionCode, SourceLine
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import static_types
 from goprobe.toolchain.escapebuild import EscapeBuild
@@ -67,7 +68,7 @@ class EscapeStudy:
             str(build.program.files[0]),
         ).of(self.plans)
         self.functions = tuple(self._function_code())
-        self.assertions = tuple(check(p, self._code_of(p)) for p in self.promises)
+        self.assertions = tuple(self._checked())
         self.changed = self._changed_sources()
 
     def _say(self, text: str) -> None:
@@ -104,6 +105,7 @@ class EscapeStudy:
                 text = "\n".join(self.sources.lines(str(file)))
                 if "goprobe:" in text:
                     yield from promises_in(str(file), text)
+        yield from map(promise_named, self.request.promises)
 
     # The run
 
@@ -142,7 +144,7 @@ class EscapeStudy:
     def _watched(self) -> set[int]:
         """Where code begins of which it is asked whether it ran at all: what can allocate, and
         what promises speak of."""
-        starts = {pc for promise in self.promises for pc in self._copies.starts_in(promise.spans)}
+        starts = {pc for promise in self.promises for pc in self._starts(promise)}
         for call in (*(c for plan in self.plans for c in plan.calls), *self._may):
             starts.update(self._copies.starts_of_line(call))
             starts.update(self._copies.starts_around(call))
@@ -176,19 +178,57 @@ class EscapeStudy:
 
     # Promises
 
-    def _code_of(self, promise: Promise) -> PromisedCode:
-        starts = self._copies.starts_in(promise.spans)
+    def _checked(self) -> Iterator[Assertion]:
+        deep = DeepPromises(self.program, self.names.canonical, self.promises)
+        for promise in self.promises:
+            if promise.word == ALLOW and not promise.problem:
+                continue
+            code = self._code_of(promise, deep)
+            if promise.is_proven:
+                self._say(f"following the calls of {promise.text}")
+                yield deep.check(promise, self._holding(promise), code)
+            else:
+                yield check(promise, code)
+
+    def _holding(self, promise: Promise) -> Iterator[Function]:
+        """The machine functions in which a promise's code lies."""
+        found = {
+            f.entry for pc in self._starts(promise) if (f := self.program.lines.function_at(pc))
+        }
+        if promise.named:
+            for name in self.program.lines.names():
+                if is_named(name, promise.named):
+                    found.update(f.entry for f in self.program.lines.functions_named(name))
+        for entry in sorted(found):
+            if function := self.program.lines.function_at(entry):
+                yield function
+
+    def _starts(self, promise: Promise) -> list[int]:
+        """Where a promise's code begins, in each of its copies."""
+        if not promise.named:
+            return self._copies.starts_in(promise.spans)
+        named = (f for n, f in self._lines.functions.items() if is_named(n, promise.named))
+        return [pc for function in named for each in function.starts.values() for pc in each]
+
+    def _code_of(self, promise: Promise, deep: DeepPromises) -> PromisedCode:
+        starts = self._starts(promise)
         around = self._copies.starts_in(promise.around)
+
+        def holds(place: SourceLine) -> bool:
+            return deep.speaks(promise, place.function, place.file, place.line)
+
         code = code_at(
             self.sites,
-            lambda place: promise.holds(place.file, place.line),
+            holds,
+            exempt=deep.exempts,
             started=self.observed.ran,
             ran=self._copies.ran(starts, self.observed.ran_at),
             unseen=self.observed.partial,
             may=next((m for m in map(self._may_at(promise), self._may) if m), ""),
         )
         global_ = not promise.function and not promise.around and code.sites
-        return replace(code, there=bool(starts or around or code.pieces or global_))
+        outside = promise.named and any(self._holding(promise))
+        return replace(code, there=bool(starts or around or code.pieces or global_ or outside))
 
     def _may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
         def named(call: AllocationCall) -> str:

@@ -106,14 +106,40 @@ def _assertions(page: Page, assertions: Sequence[Assertion]) -> None:
             sign, style = page.glyphs.warn, "bold yellow"
         page.paragraph(
             (f"{sign} ", style),
-            (f"{promise.file}:{promise.line} goprobe:{promise.text}", "bold"),
+            (f"{_promised(promise)} goprobe:{promise.text}", "bold"),
             f"  {'' if promise.known else 'not known: '}{promise.why}",
             indent=_INDENT,
             hanging=2,
         )
+        _proof(page, promise)
     kept = len(assertions) - len(broken)
     if kept and not page.options.verbose:
         page.paragraph((f"{page.glyphs.good} {kept} held", "green"), indent=_INDENT)
+
+
+def _promised(promise: Assertion) -> str:
+    """Where a promise stands; one of the command line stands nowhere."""
+    return f"{promise.file}:{promise.line}" if promise.file else "--promise"
+
+
+def _proof(page: Page, promise: Assertion) -> None:
+    """The calls that lead to what breaks it, or to the first that nobody can follow; the run."""
+    proof = promise.proof
+    if proof is UNSET or (promise.held and not page.options.verbose):
+        return
+    chains = [proof.chain] if proof.chain else [hole.chain for hole in proof.holes]
+    few = chains if page.options.verbose else chains[:1]
+    for number, chain in enumerate(few):
+        why = f" {proof.holes[number].why}" if not proof.chain else ""
+        for depth, place in enumerate(chain):
+            last = why if depth == len(chain) - 1 else ""
+            told = f"{words.short_place(place.file, place.line)}{place.function}{last}"
+            page.line((told, "dim"), indent=_INDENT + 2 + min(depth, 8))
+    if len(few) < len(chains):
+        left = words.counted(len(chains) - len(few), "call")
+        page.line((f"{left} more that cannot be followed: -v shows them", "dim"), indent=4)
+    if proof.ran:
+        page.paragraph((f"in the run: {proof.ran}", "dim"), indent=_INDENT + 2, hanging=2)
 
 
 def _files(page: Page, report: EscapeReport) -> None:

@@ -1,0 +1,102 @@
+"""The calls of a binary, all packages: CALL and tail JMP, and function values that are known.
+
+Read from the machine code, function by function as they are asked for: what the compiler inlined,
+devirtualised or dropped is so already. What runs is known but for function values and interface
+methods, which are told as holes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from goprobe.arch.outgoing import Way, outgoing
+from goprobe.binary.elf.elf import SHF_WRITE
+from goprobe.binary.elf.image import Image
+from goprobe.binary.pcln.format import Function, SourceFrame
+from goprobe.runtime.entries import Effect, Entry, entry_of
+from goprobe.runtime.image.program import GoProgram
+
+_RELOCATED = ".data.rel.ro"  # read-only once a PIE's pointers have been relocated
+_METHODS, _WORD = 24, 8  # offset of itab.Fun (internal/abi/iface.go, runtime/runtime2.go)
+_STACK_CALLS = ("runtime.deferproc", "runtime.deferprocStack", "runtime.deferprocat",
+                "runtime.deferrangefunc")  # fmt: skip
+
+
+class CallEdge(msgspec.Struct, frozen=True):
+    """A call at `pc`. `callee` is the entry of what it calls, 0 where that is not known; `name` its
+    symbol; `entry` what the table of the runtime says of it, None where the code is to be followed;
+    `hole` says what is called where nobody can know."""
+
+    pc: int
+    callee: int
+    name: str
+    entry: Entry | None
+    hole: str
+
+
+class CallGraph:
+    """Addresses are link-time ones."""
+
+    def __init__(self, program: GoProgram) -> None:
+        self._program, self._lines = program, program.lines
+        self._release = program.go.major, program.go.minor
+        self._image = Image(program.elf)
+        self._calls: dict[int, tuple[CallEdge, ...]] = {}
+
+    def function(self, entry: int) -> Function | None:
+        return self._lines.function_at(entry)
+
+    def place(self, function: Function, pc: int) -> tuple[SourceFrame, ...]:
+        """The source of a call, innermost first."""
+        return tuple(self._lines.inline_stack(function, pc))
+
+    def calls(self, function: Function) -> tuple[CallEdge, ...]:
+        known = self._calls.get(function.entry)
+        if known is None:
+            known = self._calls[function.entry] = self._read(function)
+        return known
+
+    def _read(self, function: Function) -> tuple[CallEdge, ...]:
+        code = self._program.elf.read(function.entry, function.end - function.entry)
+        edges = [self._edge(o.pc, o.way, o.target, o.closure, o.slot)
+                 for o in outgoing(code, function.entry)]  # fmt: skip
+        return tuple(_without_recovery(edges))
+
+    def _edge(self, pc: int, way: Way, target: int, closure: int, slot: int) -> CallEdge:
+        if closure:
+            target = self._code_of_closure(closure)
+        if not target:
+            what = way.value
+            if way is Way.METHOD and slot >= _METHODS:
+                what += f" (number {(slot - _METHODS) // _WORD} of its type)"
+            verb = "holds" if way is Way.UNREADABLE else "calls"
+            return CallEdge(pc, 0, "", None, f"it {verb} {what}")
+        callee = self._lines.function_at(target)
+        if callee is None:
+            return CallEdge(pc, 0, "", None, "it calls code that is not Go's")
+        entry = entry_of(callee.name, self._release)
+        hole = entry.why if entry and entry.effect is Effect.UNKNOWN else ""
+        return CallEdge(pc, callee.entry, callee.name, entry, hole)
+
+    def _code_of_closure(self, address: int) -> int:
+        """The code of a function value that the linker laid down (name·f, read-only)."""
+        section = self._program.elf.section_at(address)
+        if section is None or (section.flags & SHF_WRITE and section.name != _RELOCATED):
+            return 0
+        return self._image.pointer(address)
+
+
+def _without_recovery(edges: list[CallEdge]) -> Iterable[CallEdge]:
+    """Without the call of deferreturn by which a recovered panic goes on, where the function calls
+    what it deferred by itself: those calls are edges already (ssagen/ssa.go, openDeferExit)."""
+    records = any(e.name.removesuffix(".abi0") in _STACK_CALLS for e in edges)
+    for edge in edges:
+        runs = edge.entry is not None and edge.entry.effect is Effect.RUNS_DEFERRED
+        if runs and not records:
+            continue
+        if runs:
+            yield CallEdge(edge.pc, 0, edge.name, edge.entry, "it runs deferred functions")
+        else:
+            yield edge

@@ -1,0 +1,122 @@
+"""Promises that the machine code is to prove, each with its proof and what the run showed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
+
+from goprobe.analysis.escape.callgraph import CallGraph
+from goprobe.analysis.escape.judgement import Judgement, PromisedCode, judge
+from goprobe.analysis.escape.promises import ALLOW, Promise
+from goprobe.analysis.escape.proof import Prover, Question, Root
+from goprobe.binary.pcln.format import Function, SourceFrame
+from goprobe.model.escape import Assertion, Proof, ProofVerdict, SourceLine
+from goprobe.runtime.image.program import GoProgram
+
+_LITERAL = re.compile(r"\.func\d+")
+_TYPE_ARGUMENTS = re.compile(r"\[.*?\](?=\.|\)|$)")
+_WHAT = {
+    "noalloc": "allocates",
+    "nosplit": "grows its stack",
+    "nodynamic": "calls what is known only when it runs",
+    "noassert": "looks up the methods of a type",
+}
+
+
+class DeepPromises:
+    """Of one binary; `promises` are all of its source, exemptions among them."""
+
+    def __init__(
+        self,
+        program: GoProgram,
+        canonical: Callable[[str], str],
+        promises: Sequence[Promise],
+    ) -> None:
+        self._program, self._canonical = program, canonical
+        self._graph = CallGraph(program)
+        self._prover = Prover(self._graph, canonical)
+        self._exemptions = [p for p in promises if p.word == ALLOW and not p.problem]
+
+    def exempt(self, frame: SourceFrame) -> str:
+        """Why the code of a line may allocate, "" where it may not."""
+        file = self._canonical(frame.file)
+        return next((e.reason for e in self._exemptions if e.holds(file, frame.line)), "")
+
+    def exempts(self, place: SourceLine) -> bool:
+        return any(e.holds(place.file, place.line) for e in self._exemptions)
+
+    def check(
+        self, promise: Promise, functions: Iterable[Function], code: PromisedCode
+    ) -> Assertion:
+        """`functions` are those in whose code the promise's own lies, `code` what the run saw."""
+        if promise.problem:
+            return _assertion(promise, Judgement(False, promise.problem))
+        roots = [root for f in functions for root in self._roots(promise, f)]
+        if not code.there:
+            missing = "its code is not in this binary: nothing calls it"
+            return _assertion(promise, Judgement(False, missing, known=False))
+        question = Question(promise.word, promise.deep, promise.once, self.exempt)
+        proof = self._prover.prove(question, roots)
+        ran = _seen(promise, code)
+        proof = replace(proof, ran=ran)
+        if promise.word == "noalloc" and code.allocating:
+            return _assertion(promise, Judgement(False, f"it did: {ran}"), proof)
+        return _assertion(promise, _judged(promise, proof), proof)
+
+    def _roots(self, promise: Promise, function: Function) -> Iterator[Root]:
+        """The calls that stand in the promise's lines, of literals in it those inlined alone: the
+        others are another function's once they are called."""
+        for edge in self._graph.calls(function):
+            frames = self._graph.place(function, edge.pc)
+            if any(
+                self.speaks(promise, frame.function, frame.file, frame.line) for frame in frames
+            ):
+                yield function, edge
+
+    def speaks(self, promise: Promise, function: str, file: str, line: int) -> bool:
+        """Whether it is the promise's own code. A literal is a function of its own."""
+        if promise.named:
+            return is_named(function, promise.named)
+        if promise.function and promise.is_proven and _LITERAL.search(function):
+            return False
+        return promise.holds(self._canonical(file), line)
+
+
+def is_named(function: str, named: str) -> bool:
+    """Whether a function is the one that a user calls so: with its package's whole path, or the
+    last part of that."""
+    plain = _TYPE_ARGUMENTS.sub("", function)
+    return named in (function, plain) or plain.endswith(f"/{named}")
+
+
+def _judged(promise: Promise, proof: Proof) -> Judgement:
+    what = _WHAT[promise.word]
+    if proof.verdict is ProofVerdict.BROKEN:
+        end = proof.chain[-1].function if proof.chain else ""
+        why = f": {proof.why}" if proof.why else ""
+        return Judgement(False, f"it may come to {end}, which {what}{why}")
+    if proof.verdict is ProofVerdict.UNKNOWN:
+        return Judgement(False, f"cannot be proved: {proof.why}", known=False)
+    callees = f" and none of the {proof.functions} functions that it comes to"
+    more = callees if promise.deep and proof.functions else ""
+    said = f"proved: no code of it{more} {what}"
+    exempt = f"; but for what is allowed: {'; '.join(proof.exempt)}" if proof.exempt else ""
+    return Judgement(True, said + exempt)
+
+
+def _seen(promise: Promise, code: PromisedCode) -> str:
+    """What the run says of the promise's own lines."""
+    if not code.started:
+        return "not run"
+    if promise.word != "noalloc":
+        return "it ran" if code.executed else "never ran, as far as was seen"
+    return judge("noalloc", code).why
+
+
+def _assertion(promise: Promise, judgement: Judgement, proof: Proof | None = None) -> Assertion:
+    made = Assertion(
+        promise.file, promise.line, promise.text, judgement.held, judgement.why, judgement.known
+    )
+    return made if proof is None else replace(made, proof=proof)

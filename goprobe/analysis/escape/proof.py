@@ -1,0 +1,164 @@
+"""Promises that reach into callees: what the code can come to do, whoever calls whom.
+
+`noalloc deep` holds where no chain of calls leads from the promise to the allocator; broken, the
+shortest one is told. What cannot be followed (a function value, an interface method, C) is a hole:
+with one the promise is not known to hold. Panics and the growth of stacks are apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from goprobe.analysis.escape.callgraph import CallEdge, CallGraph
+from goprobe.binary.pcln.format import Function, SourceFrame
+from goprobe.model.escape import Hole, Proof, ProofVerdict, SourceLine
+from goprobe.runtime.entries import Effect
+
+_MOST_HOLES = 20
+_MOST_FUNCTIONS = 200_000
+_ONCE = "sync.(*Once).doSlow"
+
+BREAKS: dict[str, frozenset[Effect]] = {
+    "noalloc": frozenset((Effect.ALLOCATES, Effect.MAY, Effect.ASSERTS)),
+    "nosplit": frozenset((Effect.GROWS,)),
+    "nodynamic": frozenset(),
+    "noassert": frozenset((Effect.ASSERTS,)),
+}
+
+
+class Question(msgspec.Struct, frozen=True):
+    """`deep`: callees too. `once`: after the first call of sync.Once. `exempt` says why the code
+    of a source line may do as it likes, "" where it may not."""
+
+    word: str
+    deep: bool
+    once: bool
+    exempt: Callable[[SourceFrame], str]
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A function on the way, and the call by which one came to it."""
+
+    function: Function
+    before: _Step | None
+    edge: CallEdge | None
+
+
+Root = tuple[Function, CallEdge]
+
+
+class Prover:
+    def __init__(self, graph: CallGraph, canonical: Callable[[str], str]) -> None:
+        self._graph, self._canonical = graph, canonical
+
+    def prove(self, question: Question, roots: Sequence[Root]) -> Proof:
+        """Of code that makes the calls `roots`, each in its function."""
+        search = _Search(self._graph, question)
+        broken = search.run(roots)
+        if broken is not None:
+            step, edge = broken
+            return Proof(
+                ProofVerdict.BROKEN,
+                tuple(self._chain(step, edge)),
+                edge.entry.why if edge.entry else edge.hole,
+                search.functions,
+                exempt=tuple(search.exempt),
+            )
+        holes = tuple(
+            Hole(edge.hole, tuple(self._chain(step, edge))) for step, edge in search.holes
+        )
+        return Proof(
+            ProofVerdict.UNKNOWN if holes else ProofVerdict.PROVED,
+            (),
+            holes[0].why if holes else "",
+            search.functions,
+            holes=holes[:_MOST_HOLES],
+            exempt=tuple(search.exempt),
+        )
+
+    def _chain(self, step: _Step, edge: CallEdge) -> Iterator[SourceLine]:
+        """The calls from the root to the last one, and what that calls."""
+        steps: list[tuple[Function, CallEdge]] = [(step.function, edge)]
+        while step.before is not None and step.edge is not None:
+            steps.append((step.before.function, step.edge))
+            step = step.before
+        for function, call in reversed(steps):
+            frames = self._graph.place(function, call.pc)
+            for frame in reversed(frames):
+                yield SourceLine(frame.function, self._canonical(frame.file), frame.line)
+        if edge.name:
+            yield SourceLine(edge.name, "", 0)
+
+
+class _Search:
+    """Breadth first, so that the first chain is a shortest one."""
+
+    def __init__(self, graph: CallGraph, question: Question) -> None:
+        self._graph, self._question = graph, question
+        self._seen: set[int] = set()
+        self._own = 0
+        self._breaks = BREAKS[question.word]
+        self.holes: list[tuple[_Step, CallEdge]] = []
+        self.exempt: dict[str, None] = {}
+
+    @property
+    def functions(self) -> int:
+        """How many were followed, besides the promise's own."""
+        return len(self._seen) - self._own
+
+    def run(self, roots: Sequence[Root]) -> tuple[_Step, CallEdge] | None:
+        level = [_Step(function, None, None) for function, _ in roots]
+        edges: Iterable[tuple[_Step, CallEdge]] = zip(level, (e for _, e in roots), strict=True)
+        self._seen.update(function.entry for function, _ in roots)
+        self._own = len(self._seen)
+        while True:
+            following: list[_Step] = []
+            for step, edge in edges:
+                if self._is_broken(step, edge):
+                    return step, edge
+                if (callee := self._callee(step, edge)) is not None:
+                    following.append(_Step(callee, step, edge))
+            if not following:
+                return None
+            edges = [(s, e) for s in following for e in self._graph.calls(s.function)]
+
+    def _is_broken(self, step: _Step, edge: CallEdge) -> bool:
+        """Whether this call breaks the promise. Holes are noted."""
+        dynamic = self._question.word == "nodynamic" and not edge.callee and bool(edge.hole)
+        ends = edge.entry is not None and edge.entry.effect in self._breaks
+        if not (dynamic or ends or edge.hole) or self._is_exempt(step, edge):
+            return False
+        if edge.hole and not dynamic:
+            if self._question.deep:
+                self.holes.append((step, edge))
+            return False
+        return True
+
+    def _is_exempt(self, step: _Step, edge: CallEdge) -> bool:
+        for frame in self._graph.place(step.function, edge.pc):
+            if why := self._question.exempt(frame):
+                self.exempt.setdefault(why)
+                return True
+        return False
+
+    def _callee(self, step: _Step, edge: CallEdge) -> Function | None:
+        """The function to be followed from a call, None where there is none or it was."""
+        if not self._question.deep or edge.entry is not None or edge.hole or not edge.callee:
+            return None
+        if edge.callee in self._seen:
+            return None
+        if len(self._seen) > _MOST_FUNCTIONS:
+            far = CallEdge(
+                edge.pc, 0, edge.name, None, "there are more functions than are followed"
+            )
+            self.holes.append((step, far))
+            return None
+        if self._question.once and edge.name == _ONCE:
+            self.exempt.setdefault("after the first call")
+            return None
+        if self._is_exempt(step, edge):
+            return None
+        self._seen.add(edge.callee)
+        return self._graph.function(edge.callee)

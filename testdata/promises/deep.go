@@ -1,0 +1,214 @@
+// Promises that reach into callees. What is to come of each stands behind its function's head:
+// proved, broken by what it comes to, or unknown for the call that nobody can follow.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+type shape interface{ area() int }
+type square struct{ side int }
+
+func (s square) area() int { return s.side * s.side }
+
+var (
+	kept  any
+	out   io.Writer = os.Stdout
+	mu    sync.Mutex
+	once  sync.Once
+	table = map[string]int{"b": 2}
+	hook  = func(a int) int { return a }
+	waits = make(chan int, 1)
+)
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func sum(a []int) int { // want: proved
+	s := 0
+	for _, v := range a {
+		s += v
+	}
+	return s + add(s, 3)
+}
+
+//go:noinline
+func add(a, b int) int { return a/b + strings.Index("hello", "l") }
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func chain(n int) string { return middle(n) } // want: broken main.middle
+
+//go:noinline
+func middle(n int) string { return strconv.Itoa(n*1000) + "!" }
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func value(f func() int) int { return f() } // want: unknown function value
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func variable() int { return hook(3) } // want: unknown function value
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func method(s shape) int { return s.area() } // want: unknown interface method
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func locks() int { // want: broken emacquire
+	mu.Lock()
+	defer mu.Unlock()
+	return table["a"]
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func reads() int { return table["a"] } // want: proved
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func stores() { table["b"]++ } // want: broken runtime.mapassign_faststr
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func receives() int { return <-waits } // want: broken runtime.chanrecv1
+
+//goprobe:noalloc deep after the first call
+//
+//go:noinline
+func first() int { // want: proved
+	once.Do(func() { kept = make([]int, 10) })
+	return len(table)
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func always() int { // want: broken
+	once.Do(func() { kept = make([]int, 10) })
+	return len(table)
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func exempt(n int) error { // want: proved
+	if n > 10 {
+		return bad(n) //goprobe:allow-alloc "only on the error path"
+	}
+	return nil
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func inherits(n int) error { return exempt(n) } // want: proved
+
+//go:noinline
+func bad(n int) error { return errors.New(fmt.Sprint(n)) }
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func recursive(n int) int { // want: proved
+	if n < 2 {
+		return n
+	}
+	return other(n-1) + 1
+}
+
+//go:noinline
+func other(n int) int { return recursive(n - 1) }
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func known() int { // want: proved
+	twice := func(a int) int { return a * 2 }
+	return twice(len(table))
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func deferred(n int) { // want: unknown deferred functions
+	for i := 0; i < n; i++ {
+		defer recursive(i) //goprobe:allow-alloc "the record of a defer in a loop"
+	}
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func indexes(a []string, i int) string { return a[i] } // want: proved
+
+//goprobe:nosplit
+//
+//go:nosplit
+//go:noinline
+func leaf(a int) int { return a + 1 } // want: proved
+
+//goprobe:nosplit
+//
+//go:noinline
+func splits(a int) int { var b [300]int; return b[a] + add(a, 2) } // want: broken runtime.morestack
+
+//goprobe:nosplit deep
+//
+//go:nosplit
+//go:noinline
+func splitsBelow(a int) int { return splits(a) } // want: broken main.splits
+
+//goprobe:nodynamic deep
+//
+//go:noinline
+func direct(a []int) int { return sum(a) + add(2, 1) } // want: proved
+
+//goprobe:nodynamic deep
+//
+//go:noinline
+func calls(s shape) int { return method(s) } // want: broken main.method
+
+//goprobe:noassert
+//
+//go:noinline
+func asserts(a any) bool { _, ok := a.(io.Writer); return ok } // want: broken runtime.
+
+//goprobe:noassert deep
+//
+//go:noinline
+func compares(a any) bool { _, ok := a.(int); return ok } // want: proved
+
+//goprobe:noalloc deeep
+func misspelt() {} // want: problem behind noalloc there may be
+
+//goprobe:allow-alloc
+func without() {} // want: problem needs its reason
+
+func main() {
+	fmt.Fprintln(io.Discard, sum([]int{1, 2}), chain(5), value(func() int { return 3 }))
+	fmt.Fprintln(io.Discard, variable(), method(square{3}), locks(), reads(), first(), always())
+	waits <- 1
+	fmt.Fprintln(io.Discard, exempt(3), inherits(4), recursive(5), known(), indexes(os.Args, 0))
+	fmt.Fprintln(io.Discard, receives(), leaf(2), splits(3), splitsBelow(4), direct([]int{3, 1}))
+	fmt.Fprintln(io.Discard, calls(square{2}), asserts(out), compares(4))
+	stores()
+	deferred(2)
+	misspelt()
+	without()
+}

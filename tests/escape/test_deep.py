@@ -1,0 +1,89 @@
+"""Promises that reach into callees: proved, broken by a chain, or unknown for a named hole."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from goprobe.model.escape import Assertion, EscapeReport, Proof
+from goprobe.runtime.entries import entry_of
+from tests.escape.test_promises import FOLDER, run
+from tests.support.go import matrix, toolchain
+
+SOURCE = (FOLDER / "deep.go").read_text()
+releases = pytest.mark.parametrize("go", matrix())
+WANTED = re.findall(r"^func (\w+)\(.*// want: (\w+) ?(.*)$", SOURCE, re.M)
+NAMED = (
+    "main.add noalloc deep", "main.middle noalloc deep", "main.nobody noalloc deep",
+    "main.add heaps", "strconv.Itoa noalloc deep",
+)  # fmt: skip
+
+
+@cache
+def looked_at(go: str) -> EscapeReport:
+    return run("deep", go, promises=NAMED).report
+
+
+def of(report: EscapeReport, function: str) -> Assertion:
+    lines = SOURCE.split("\n")
+    head = next(n for n, t in enumerate(lines, 1) if t.startswith(f"func {function}("))
+    at = next(n for n in range(head, 0, -1) if "//goprobe:" in lines[n - 1])
+    return next(a for a in report.assertions if a.line == at)
+
+
+@releases
+@pytest.mark.parametrize(("function", "verdict", "told"), WANTED)
+def test_what_comes_of_a_promise(go: str, function: str, verdict: str, told: str) -> None:
+    promise = of(looked_at(go), function)
+    if verdict == "problem":
+        assert (promise.held, promise.known, told in promise.why) == (False, True, True)
+        return
+    proof = promise.proof
+    assert isinstance(proof, Proof)
+    assert proof.verdict.value == verdict, promise.why
+    assert (promise.held, promise.known) == (verdict == "proved", verdict != "unknown")
+    chains = [proof.chain, *(hole.chain for hole in proof.holes)]
+    names = " ".join(place.function for chain in chains for place in chain)
+    assert told in f"{names} {promise.why}"
+    if verdict == "broken":
+        assert proof.chain[0].function == f"main.{function}"
+        assert all(place.line for place in proof.chain[:-1])
+        assert proof.chain[0].file.endswith("deep.go")
+
+
+@releases
+def test_promises_of_the_command_line(go: str) -> None:
+    added, middle, nobody, wrong, library = looked_at(go).assertions[-len(NAMED) :]
+    assert added.held and "proved" in added.why
+    assert not middle.held and middle.known and middle.text == "noalloc deep main.middle"
+    assert not nobody.held and not nobody.known and "not in this binary" in nobody.why
+    assert not wrong.held and "--promise takes" in wrong.why
+    assert not library.held
+
+
+@releases
+def test_exemptions_are_told_where_they_count(go: str) -> None:
+    report = looked_at(go)
+    for function in ("exempt", "inherits"):
+        assert "only on the error path" in of(report, function).why
+    assert "after the first call" in of(report, "first").why
+
+
+@releases
+def test_all_that_compiled_code_may_call_stands_in_the_table(go: str) -> None:
+    declared = "src/cmd/compile/internal/typecheck/_builtin/runtime.go"
+    source = toolchain(go).resolve().parents[1] / declared
+    if not source.exists():
+        pytest.skip(f"{go} comes without the compiler's source")
+    release = tuple(map(int, go.split(".")[:2]))
+    names = re.findall(r"^func (\w+)", source.read_text(), re.M)
+    assert len(names) > 150
+    assert [n for n in names if entry_of(f"runtime.{n}", (release[0], release[1])) is None] == []
+
+
+def test_the_source_wants_all_kinds() -> None:
+    assert {verdict for _, verdict, _ in WANTED} == {"proved", "broken", "unknown", "problem"}
+    assert Path(FOLDER / "deep.go").exists() and len(WANTED) >= 24
