@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from goprobe.analysis.calls.calls import CallsRequest, CallWatch
+from goprobe.analysis.goroutines.chosen import Chosen
 from goprobe.analysis.goroutines.filled import clock
-from goprobe.analysis.goroutines.goroutines import goroutine_states, goroutines
+from goprobe.analysis.goroutines.goroutines import goroutine_states
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.memorymap import memory_map
@@ -58,21 +60,41 @@ class Process:
         """Its memory as Go uses it."""
         return maps(self.target)
 
-    def goroutines(self, *, stacks: bool = False) -> GoroutinesReport:
-        """Its goroutines, grouped by identical stack; with `stacks` each with its frames."""
-        return goroutines(self.target, stacks=stacks)
+    def goroutines(
+        self,
+        *,
+        stacks: bool = False,
+        locals: bool = False,  # noqa: A002
+        waits: bool = False,
+        within: str = "",
+        state: str = "",
+        older: float = 0.0,
+        ids: Collection[int] = (),
+        labels: Mapping[str, str] = MappingProxyType({}),
+        user: bool = False,
+    ) -> GoroutinesReport:
+        """Its goroutines, grouped by identical stack; with `stacks` each with its frames, with
+        `locals` with the variables of the program's own frames, with `waits` with what they wait
+        on. The others choose among them, as the options of `goprobe goroutines`; `older` is in
+        seconds."""
+        from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
+
+        chosen = Chosen(
+            within=within,
+            state=state,
+            older_us=int(older * 1e6),
+            ids=frozenset(ids),
+            labels=tuple(labels.items()),
+            user=user,
+        )
+        asked = GoroutineQuestions(stacks=stacks, locals=locals, waits=waits, chosen=chosen)
+        return goroutines_of(self.target, asked)
 
     def leaked(self) -> GoroutinesReport:
         """Its goroutines that can never run again, and those of which that cannot be told."""
         from goprobe.analysis.waits.waits import leaked
 
         return leaked(self.target)
-
-    def waits(self, *, stacks: bool = False) -> GoroutinesReport:
-        """What each of its goroutines waits on, who else has that, and who wait for each other."""
-        from goprobe.analysis.waits.waits import in_graph
-
-        return in_graph(self.target, stacks=stacks)
 
     def heap(
         self,

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.model.address import Address
 from goprobe.model.location import Detail, Kind, Location, Region
 from goprobe.model.report import Report
+from goprobe.model.value import Variable
 
 WHERE_SCHEMA = "goprobe.where/1"
 MAPS_SCHEMA = "goprobe.maps/1"
@@ -54,9 +55,19 @@ class StackUse(msgspec.Struct, frozen=True):
     used: int
 
 
+class Differing(msgspec.Struct, frozen=True):
+    """A variable that has different values in the goroutines of a group: how many have each, the
+    most frequent first, and how many others there are (`more`)."""
+
+    name: str
+    values: tuple[tuple[str, int], ...]
+    more: int = 0
+
+
 class CallSite(msgspec.Struct, frozen=True):
     """A place in the code: `pc` is an address of the target. `own`: it is of the program's own
-    module, not of a library."""
+    module, not of a library. With --locals an own one has its `variables`; in a group they are
+    those of its first goroutine, and `differing` says which are other ones in others."""
 
     function: str
     file: str
@@ -64,6 +75,8 @@ class CallSite(msgspec.Struct, frozen=True):
     pc: Address
     inlined: bool = False
     own: bool = False
+    variables: tuple[Variable, ...] | UnsetType = UNSET
+    differing: tuple[Differing, ...] | UnsetType = UNSET
 
 
 class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -159,7 +172,8 @@ class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     `created_by` is the function whose `go` statement made it, `created_at` where that stands.
     `labels` are its pprof labels, in text as Go would quote it; `why_no_labels` says why they are
     not told where it has some. With --leaked: whether it is `leaked`, and why; or why that cannot
-    be told (`why_undecided`); and what it `waits_on`."""
+    be told (`why_undecided`); and what it `waits_on`. With --locals its frames have variables, or
+    `why_no_locals` says why not."""
 
     id: int
     status: str
@@ -177,6 +191,7 @@ class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     frames_end: str | UnsetType = UNSET
     labels: dict[str, str] = {}
     why_no_labels: str = ""
+    why_no_locals: str = ""
     leaked: bool = False
     why_leaked: str = ""
     why_undecided: str = ""
@@ -189,7 +204,7 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     `frames_end` says why the walk of the stack ended before its beginning: what lies there may
     differ. With --leaked: `why` each is leaked, or why that cannot be told (`leaked` is false);
     `waits_on` of any of them, most first; `retained_bytes` are kept by these, and perhaps by other
-    leaked ones, alone."""
+    leaked ones, alone; their stacks take `stack_bytes`."""
 
     count: int
     status: str
@@ -204,13 +219,15 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
     waits_on: tuple[WaitsOn, ...] = ()
     retained_bytes: int | UnsetType = UNSET
+    stack_bytes: int = 0
 
 
 class GoroutinesReport(Report, frozen=True, kw_only=True):
     """`snapshot` is "fork" where a copy-on-write child of the process was read, else "stop".
 
     With --leaked the `goroutines` are those that are leaked and those of which that cannot be told.
-    With --waits `deadlocks` are goroutines that wait for each other.
+    With --waits `deadlocks` are goroutines that wait for each other. `chosen` says by what the
+    goroutines were chosen, of `every` one that there is.
     """
 
     pause_us: int
@@ -221,4 +238,6 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     snapshot: str = "stop"
     leaks: LeakSummary | UnsetType = UNSET
     deadlocks: tuple[Deadlock, ...] | UnsetType = UNSET
+    chosen: str = ""
+    every: int | UnsetType = UNSET
     schema: str = GOROUTINES_SCHEMA

@@ -46,7 +46,7 @@ def one_each(report: GoroutinesReport) -> Iterator[str]:
 @check("a Go program has goroutines")
 def some_at_all(report: GoroutinesReport) -> Iterator[str]:
     # The runtime's own live as long as the process (runtime/proc.go: main starts them).
-    if not report.goroutines:
+    if not report.goroutines and not report.chosen:
         dead = f", but for {report.dead} dead ones" if report.dead else ""
         yield f"the runtime lists no goroutine{dead}, and a Go program that has begun has some"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
-from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.analysis.goroutines.chosen import Chosen
+from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.model.report import Tool
 from goprobe.target.live import AnyTarget
 
@@ -28,6 +30,16 @@ def clock(target: AnyTarget) -> int:
     return 0 if target.is_core else time.monotonic_ns()
 
 
+def choice(chosen: Chosen, states: Sequence[GoroutineState]) -> dict[str, Any]:
+    """What the report says of a choice among these goroutines; nothing where all are told."""
+    return {"chosen": chosen.words, "every": len(states)} if chosen.words else {}
+
+
+def _with_variables(state: GoroutineState) -> tuple[CallSite, ...] | UnsetType:
+    frames = state.frames if state.frames is not UNSET else ()
+    return tuple(f for f in frames if f.variables is not UNSET) or UNSET
+
+
 def filled(
     target: AnyTarget,
     moment: Moment,
@@ -38,9 +50,9 @@ def filled(
     **answers: Any,
 ) -> GoroutinesReport:
     """`answers` are those fields of the report that only some questions have; without `stacks` the
-    frames are the groups' alone."""
+    frames are the groups' alone, but for those with variables."""
     if not stacks:
-        states = tuple(structs.replace(s, frames=UNSET) for s in states)
+        states = tuple(structs.replace(s, frames=_with_variables(s)) for s in states)
     return GoroutinesReport(
         pid=target.pid,
         go=Tool(target.program.go.version),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
-from goprobe.analysis.goroutines.filled import Moment, clock, filled
+from goprobe.analysis.goroutines.chosen import EVERY, Chosen
+from goprobe.analysis.goroutines.differing import shared_frames
+from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled
 from goprobe.analysis.goroutines.traceback import Describer, traceback_of
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
 from goprobe.model.attached import (
-    CallSite,
     Creation,
     GoroutineGroup,
     GoroutinesReport,
@@ -30,8 +30,10 @@ from goprobe.target.live import AnyStopped, AnyTarget, StoppedChild
 Surveyed = tuple[AnyStopped, tuple[GoroutineState, ...], int, int]
 
 
-def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -> GoroutinesReport:
-    """All goroutines of one stop; with `stacks` their frames, grouped unless `each` is wanted.
+def goroutines(
+    target: AnyTarget, *, stacks: bool = False, each: bool = False, chosen: Chosen = EVERY
+) -> GoroutinesReport:
+    """The goroutines of one stop; with `stacks` their frames, grouped unless `each` is wanted.
 
     Raises CannotWorkError where the runtime's list of goroutines cannot be read.
     """
@@ -55,8 +57,10 @@ def goroutines(target: AnyTarget, *, stacks: bool = False, each: bool = False) -
         ) from None
     how = "fork" if isinstance(stopped, StoppedChild) else "stop"
     moment = Moment(pause_us=stopped.pause_us, snapshot=how, dead=dead, unreadable=unreadable)
-    groups = () if each else group(states)
-    report = filled(target, moment, states, groups, stacks=stacks)
+    wanted = chosen.of(states)
+    groups = () if each else chosen.sorted(group(wanted))
+    answers = choice(chosen, states)
+    report = filled(target, moment, wanted, groups, stacks=stacks, **answers)
     return finished(report, audit_goroutines(report), target.doubts)
 
 
@@ -87,26 +91,34 @@ def goroutine_states(world: World, now: int) -> tuple[GoroutineState, ...]:
     return tuple(states)
 
 
-def group(states: Iterable[GoroutineState]) -> tuple[GoroutineGroup, ...]:
+def group(states: Sequence[GoroutineState]) -> tuple[GoroutineGroup, ...]:
     """Goroutines with the same status, reason and stack together, largest group first."""
     alike: dict[tuple[object, ...], list[GoroutineState]] = defaultdict(list)
+    stacks: dict[int, tuple[int, ...]] = {}  # by the frames themselves, which many share
     for s in states:
         frames = s.frames if s.frames is not UNSET else ()
-        alike[(s.status, s.wait_reason, _key(frames))].append(s)
-    groups = [
-        GoroutineGroup(
-            len(members),
-            members[0].status,
-            members[0].wait_reason,
-            tuple(m.id for m in members),
-            members[0].frames if members[0].frames is not UNSET else (),
-            members[0].frames_end,
-            _created(members),
-            *_waited(members),
-        )
-        for members in alike.values()
-    ]
+        if id(frames) not in stacks:
+            stacks[id(frames)] = tuple(f.pc for f in frames)
+        alike[(s.status, s.wait_reason, stacks[id(frames)])].append(s)
+    groups = [_group(members) for members in alike.values()]
     return tuple(sorted(groups, key=lambda g: (-g.count, g.ids[0])))
+
+
+def _group(members: Sequence[GoroutineState]) -> GoroutineGroup:
+    first = members[0]
+    times = [s.waiting_us for s in members if s.waiting_us is not UNSET]
+    return GoroutineGroup(
+        count=len(members),
+        status=first.status,
+        wait_reason=first.wait_reason,
+        ids=tuple(sorted(m.id for m in members)),
+        frames=shared_frames(members),
+        frames_end=first.frames_end,
+        created=_created(members),
+        least_waiting_us=min(times, default=UNSET),
+        most_waiting_us=max(times, default=UNSET),
+        stack_bytes=sum(m.stack.high - m.stack.low for m in members),
+    )
 
 
 def _created(members: Iterable[GoroutineState]) -> tuple[Creation, ...]:
@@ -120,14 +132,3 @@ def _created(members: Iterable[GoroutineState]) -> tuple[Creation, ...]:
         if s.created_by
     )
     return tuple(Creation(count, *place) for place, count in counts.most_common())
-
-
-def _waited(members: Iterable[GoroutineState]) -> tuple[int, int] | tuple[()]:
-    """The shortest and the longest time that any of them has waited."""
-    times = [s.waiting_us for s in members if s.waiting_us is not UNSET]
-    return (min(times), max(times)) if times else ()
-
-
-@lru_cache(maxsize=4096)
-def _key(frames: tuple[CallSite, ...]) -> tuple[int, ...]:
-    return tuple(f.pc for f in frames)

@@ -72,6 +72,8 @@ class _Found(msgspec.Struct, frozen=True):
 def call_at(view: View) -> tuple[Variable, ...]:
     """The arguments of the call instruction that the thread stands at; none elsewhere."""
     world, registers = view.world, view.registers
+    if PC not in registers:  # a goroutine that no thread runs
+        return ()
     try:
         code = world.memory.read(registers[PC], 8)
     except UnreadableError:

@@ -39,7 +39,7 @@ FRAME_LIMIT = 256
 class StopView:
     """One thread of one stop. `registers` are the machine's registers of thread `tid`; `doubt` is
     what is to be said of the place, "" where it is what was asked for. `cycle` knows of the
-    stops before."""
+    stops before; `locator` is the world's, where there is one already."""
 
     def __init__(
         self,
@@ -49,11 +49,12 @@ class StopView:
         limits: Limits | None = None,
         doubt: str = "",
         cycle: Cycle | None = None,
+        locator: Locator | None = None,
     ) -> None:
         self.world = world
         self.tid = tid
         self.registers = registers
-        self.locator = Locator(world)
+        self.locator = locator or Locator(world)
         self._limits = limits
         self._cycle = cycle or Cycle()
         self._lost: dict[str, None] = {}
@@ -121,8 +122,17 @@ class StopView:
     def own_frames(self) -> Iterator[tuple[int, FrameView]]:
         """The innermost frame and all of the user's own code, with their indexes."""
         for i, frame in enumerate(self.frames):
-            if i == 0 or is_own_code(self.world.program, frame.function, frame.file):
+            if i == 0 or self.is_own(frame):
                 yield i, frame
+
+    def is_own(self, frame: FrameView) -> bool:
+        """Whether it is of the program's own code."""
+        return is_own_code(self.world.program, frame.function, frame.file)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Of which frames no variables could be told, and why."""
+        return tuple(self._lost)
 
     def variables(
         self, names: Iterable[str] = (), *, nearest: bool = False

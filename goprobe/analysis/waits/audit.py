@@ -15,10 +15,12 @@ _MAIN = 1
 
 
 class LeakFacts(msgspec.Struct, frozen=True):
-    """`every` goroutine of the same moment; `unsure` were not decided."""
+    """`every` goroutine of the same moment; `told` are lost, or not decided; `unsure` of those that
+    are listed were not."""
 
     report: GoroutinesReport
     every: tuple[GoroutineState, ...]
+    told: frozenset[int]
     unsure: int
 
 
@@ -27,9 +29,8 @@ def runtime_agrees(facts: LeakFacts) -> Iterator[str]:
     # Old words in what runs may look as if they led there: then goprobe says less, rightly.
     if any(state.status == "running" for state in facts.every):
         return
-    told = {state.id for state in facts.report.goroutines}
     for state in facts.every:
-        if state.status == "leaked" and state.id not in told and state.id != _MAIN:
+        if state.status == "leaked" and state.id not in facts.told and state.id != _MAIN:
             yield f"the runtime says that goroutine {state.id} is leaked"
 
 

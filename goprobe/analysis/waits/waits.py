@@ -10,7 +10,7 @@ knows of what they wait on. `whatfor` says what each one waits on, `holders` who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from msgspec import UNSET
@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
-from goprobe.analysis.goroutines.filled import Moment, clock, filled
+from goprobe.analysis.goroutines.chosen import EVERY, Chosen
+from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled
 from goprobe.analysis.goroutines.goroutines import group, known_modules
 from goprobe.analysis.goroutines.survey import survey
 from goprobe.analysis.heap.graph import HeapGraph
@@ -30,7 +31,10 @@ from goprobe.analysis.waits.elsewhere import Elsewhere
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState, LeakSummary
 from goprobe.process.proc.sockets import Descriptor, Descriptors
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.world import World
 from goprobe.target.live import PATIENCE, AnyTarget, StoppedChild, StoppedCore
+
+More = Callable[[World, Sequence[GoroutineState]], tuple[GoroutineState, ...]]
 
 _ON_GROUP = "sync.(*WaitGroup).Wait"
 _MOST_GROUPS = 20
@@ -57,19 +61,23 @@ def in_graph(
     stacks: bool = False,
     each: bool = False,
     only_leaked: bool = False,
+    chosen: Chosen = EVERY,
+    more: More | None = None,
     timeout: float = PATIENCE,
     progress: Callable[[str], None] = lambda message: None,
 ) -> GoroutinesReport:
     """What every goroutine waits on, who else has it, and who waits for each other; of those
     that are leaked, or may be, alone with `only_leaked`. With `stacks` each with its frames,
-    grouped unless `each` is wanted. Raises what `leaked` raises."""
+    grouped unless `each` is wanted; `more` adds what else is told of them in that moment. Raises
+    what `leaked` raises, and CannotWorkError where `more` is asked and no copy can be made."""
     now = clock(target)
+    manner = Manner(timeout=timeout, how="fork" if more and not target.is_core else "")
 
     def question(snapshot: HeapSnapshot) -> GoroutinesReport:
-        asked = _Asked(target, snapshot, progress, now)
+        asked = _Asked(target, snapshot, progress, now, chosen, more)
         return asked.leaked(stacks=stacks) if only_leaked else asked.all(stacks=stacks, each=each)
 
-    return asked_of(target, Manner(timeout=timeout), progress, question)
+    return asked_of(target, manner, progress, question)
 
 
 class _Asked:
@@ -81,8 +89,11 @@ class _Asked:
         snapshot: HeapSnapshot,
         progress: Callable[[str], None],
         now: int,
+        chosen: Chosen,
+        more: More | None,
     ) -> None:
-        self._target, self._now = target, now
+        self._target, self._now, self._chosen = target, now, chosen
+        self._more = more
         self._graph = graph = HeapGraph(snapshot, progress)
         progress("walking the goroutines' stacks")
         standing = _standing(target, snapshot)
@@ -97,31 +108,40 @@ class _Asked:
         search = self._search
         numbers = sorted({*(c.g.id for c in search.lost), *search.unsure} & self._by_id.keys())
         described = self._described(numbers)
-        states = tuple(described.state(self._by_id[number]) for number in numbers)
+        every = [described.state(self._by_id[number]) for number in numbers]
+        states = self._told(every)
         report = filled(
             self._target,
             self._moment,
             states,
-            _groups(self._graph, search, described, states),
+            self._chosen.sorted(_groups(self._graph, search, described, states)),
             stacks=stacks,
             leaks=_summary(self._graph, search, states),
+            **choice(self._chosen, self._every),
         )
-        audit = audit_leaks(LeakFacts(report, self._every, len(search.unsure)))
+        unsure = sum(state.id in search.unsure for state in states)
+        facts = LeakFacts(report, self._every, frozenset(numbers), unsure)
+        audit = audit_leaks(facts)
         return finished(report, audit, self._target.doubts)
 
     def all(self, *, stacks: bool, each: bool) -> GoroutinesReport:
         described = self._described(self._by_id)
-        states = tuple(map(described.state, self._every))
+        states = self._told([described.state(state) for state in self._every])
         groups = () if each else tuple(map(described.group, group(states)))
         report = filled(
             self._target,
             self._moment,
             states,
-            groups,
+            self._chosen.sorted(groups),
             stacks=stacks,
             deadlocks=described.deadlocks(),
+            **choice(self._chosen, self._every),
         )
         return finished(report, audit_goroutines(report), self._target.doubts)
+
+    def _told(self, states: Sequence[GoroutineState]) -> tuple[GoroutineState, ...]:
+        wanted = self._chosen.of(states)
+        return self._more(self._graph.world, wanted) if self._more else wanted
 
     def _described(self, numbers: Iterable[int]) -> Described:
         return Described(self._graph, self._search, numbers, self._now, _describing(self._target))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from goprobe.model.attached import CallSite, Creation, GoroutineGroup
 from goprobe.report import words
+from goprobe.report.text.locals import has_variables, variables
 from goprobe.report.text.page import Column, Page, Span
 
 INDENT = 2
@@ -17,6 +18,7 @@ _MOST_IDS = 8
 _MOST_ORIGINS = 3
 _FEW_FRAMES = 5
 _FEW_CALLED = 2
+_COLUMNS = (Column(elastic=True, cut=True), Column(elastic=True, cut=True))
 _RUNTIME = ("runtime.", "internal/runtime/")
 
 
@@ -67,8 +69,12 @@ def _made(created: Creation) -> str:
 
 
 def frames(page: Page, sites: Sequence[CallSite]) -> None:
-    rows = [_frame(page, frame) for frame in sites]
-    page.table(rows, (Column(elastic=True, cut=True), Column(elastic=True, cut=True)), INDENT * 2)
+    if has_variables(sites):
+        for site in sites:
+            page.table([_frame(page, site)], _COLUMNS, INDENT * 2)
+            variables(page, site, INDENT * 4)
+        return
+    page.table([_frame(page, site) for site in sites], _COLUMNS, INDENT * 2)
 
 
 def ended(page: Page, why: str | UnsetType) -> None:

@@ -31,7 +31,7 @@ _RIGHT = Column(right=True)
 def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     """Groups of goroutines with the same stack where there are groups, else each by itself."""
     page = Page(options)
-    whole = any(goroutine.frames is not UNSET for goroutine in report.goroutines)
+    whole = any(map(_is_whole, report.goroutines))
     if report.leaks is not UNSET:
         leaks(page, report, report.leaks, whole=whole)
     else:
@@ -39,6 +39,13 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     page.blank()
     page.line((words.stood_still(report.pid, report.pause_us), "dim"))
     return page.render()
+
+
+def _is_whole(goroutine: GoroutineState) -> bool:
+    """Whether it comes with its whole stack, not with those frames alone whose variables are
+    told."""
+    frames = goroutine.frames if goroutine.frames is not UNSET else ()
+    return any(frame.variables is UNSET for frame in frames)
 
 
 def _all(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
@@ -61,7 +68,14 @@ def _summary(page: Page, report: GoroutinesReport) -> None:
     system = sum(goroutine.system for goroutine in report.goroutines)
     dead = f"; {words.number(report.dead)} dead, kept for reuse" if report.dead else ""
     count = words.number(len(report.goroutines))
-    page.paragraph((f"{count} goroutines", "bold"), f": {told} ({system} of the runtime{dead})")
+    if report.every is not UNSET:
+        count = f"{count} of {words.number(report.every)}"
+    page.paragraph(
+        (f"{count} goroutines", "bold"),
+        f"{': ' if told else ''}{told} ({system} of the runtime{dead})",
+    )
+    if report.chosen:
+        page.line((f"chosen by {report.chosen}", "dim"))
     if report.unreadable:
         lost = words.number(report.unreadable)
         page.paragraph((f"{lost} more are listed at addresses that cannot be read", "red"))
@@ -76,11 +90,13 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         groups = [group for group in groups if group not in idle]
     shown = groups if page.options.verbose else groups[:_MOST_GROUPS]
     labels = {g.id: _labels(g) for g in report.goroutines if page.options.verbose and _labels(g)}
+    untold = {g.id: g.why_no_locals for g in report.goroutines if g.why_no_locals}
     for group in shown:
         page.blank()
         page.paragraph(*group_head(group), hanging=INDENT)
         frames(page, group.frames if whole else telling(group.frames))
         ended(page, group.frames_end)
+        _untold(page, [untold[i] for i in group.ids if i in untold])
         waits_on(page, group.waits_on, several=True)
         origins(page, group)
         if labels:
@@ -111,6 +127,14 @@ def _labels_of(page: Page, label_set: Sequence[str]) -> None:
         page.line((f"and {words.number(more)} other sets of labels", "dim"), indent=INDENT * 2)
 
 
+def _untold(page: Page, reasons: Sequence[str]) -> None:
+    """Why variables of some of these goroutines are not told: the most frequent reason."""
+    if reasons:
+        why, _ = Counter(reasons).most_common(1)[0]
+        count = f" of {words.counted(len(reasons), 'goroutine')}" if len(reasons) > 1 else ""
+        page.paragraph((f"no variables{count}: {why}", "dim"), indent=INDENT * 2, hanging=INDENT)
+
+
 def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
     if not any(g.frames is not UNSET or g.waits_on for g in goroutines):
         _table(page, goroutines)
@@ -121,6 +145,7 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         if goroutine.frames is not UNSET:
             frames(page, goroutine.frames)
         ended(page, goroutine.frames_end)
+        _untold(page, [goroutine.why_no_locals] if goroutine.why_no_locals else [])
         waits_on(page, goroutine.waits_on)
         if page.options.verbose and (labels := _labels(goroutine)):
             page.paragraph((f"labels {labels}", "dim"), indent=INDENT * 2)

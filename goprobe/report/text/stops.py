@@ -127,7 +127,7 @@ def _rows(page: Page, variable: Variable, stop: StopReport) -> list[list[Text]]:
     """The variable's value, its own place, and the place of what it points at."""
     nothing = page.text()
     value = value_text(variable.type, variable.value, variable.data)
-    told = "" if variable.state is State.LIVE else _told(variable)
+    told = "" if variable.state is State.LIVE else told_state(variable)
     spans: list[Span] = [(f"{variable.type}  ", "dim"), value]
     if _is_hidden(variable, stop):
         spans.append((f" hidden by the inner {variable.name}", "dim"))
@@ -178,7 +178,7 @@ def _extent(variable: Variable) -> str:
     return "" if known else f", {words.size(data.size)}"
 
 
-def _told(variable: Variable) -> str:
+def told_state(variable: Variable) -> str:
     """The state of a variable that does not simply live in memory, and why it is so."""
     if variable.state is State.REGISTER and not variable.register:
         return variable.why

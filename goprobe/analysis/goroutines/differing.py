@@ -1,0 +1,52 @@
+"""The frames of goroutines that stand alike, with which of their variables differ."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from goprobe.model.attached import CallSite, Differing, GoroutineState
+from goprobe.model.value import Variable
+
+_MOST_VALUES = 8
+
+
+def shared_frames(members: Sequence[GoroutineState]) -> tuple[CallSite, ...]:
+    """Those of the first one, of whom variables are told where they are of any, and what differs
+    in the others."""
+    every = [m.frames for m in members if m.frames is not UNSET]
+    told = [frames for frames in every if _has_variables(frames)]
+    if not told:
+        return every[0] if every else ()
+    differing = [_differing(same) for same in zip(*told, strict=True)]
+    return tuple(
+        replace(frame, differing=some) if some else frame
+        for frame, some in zip(told[0], differing, strict=True)
+    )
+
+
+def _has_variables(frames: Iterable[CallSite]) -> bool:
+    return any(frame.variables is not UNSET for frame in frames)
+
+
+def _differing(frames: Sequence[CallSite]) -> tuple[Differing, ...]:
+    values: dict[str, Counter[str]] = defaultdict(Counter)
+    for frame in frames:
+        for variable in frame.variables if frame.variables is not UNSET else ():
+            values[variable.name][_text(variable)] += 1
+    return tuple(
+        Differing(name, tuple(counts.most_common(_MOST_VALUES)), max(len(counts) - _MOST_VALUES, 0))
+        for name, counts in values.items()
+        if len(counts) > 1
+    )
+
+
+def _text(variable: Variable) -> str:
+    """What is told of a value: of what is behind a pointer, too."""
+    value = variable.value.text if variable.value is not UNSET else f"{variable.state}"
+    if variable.data is UNSET or variable.data.text in value:
+        return value
+    return f"{value} {variable.data.text}"

@@ -1,0 +1,59 @@
+"""All that is asked of goroutines: which of the questions below answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from goprobe.analysis.goroutines.chosen import EVERY, Chosen
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.model.attached import GoroutinesReport
+from goprobe.target.live import PATIENCE, AnyTarget
+
+
+class GoroutineQuestions(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the options of `goprobe goroutines` is wanted."""
+
+    stacks: bool = False
+    each: bool = False
+    locals: bool = False
+    waits: bool = False
+    leaked: bool = False
+    chosen: Chosen = EVERY
+
+
+def goroutines_of(
+    target: AnyTarget,
+    asked: GoroutineQuestions,
+    *,
+    timeout: float = PATIENCE,
+    progress: Callable[[str], None] = lambda message: None,
+) -> GoroutinesReport:
+    """The answer, of one moment. Raises CannotWorkError, TargetGoneError, TargetTimeoutError,
+    NotPermittedError."""
+    if not asked.waits and not asked.leaked and not asked.locals:
+        return goroutines(target, stacks=asked.stacks, each=asked.each, chosen=asked.chosen)
+    from goprobe.analysis.locals.locals import Locals, with_locals
+
+    if not asked.waits and not asked.leaked:
+        return with_locals(
+            target,
+            stacks=asked.stacks,
+            each=asked.each,
+            chosen=asked.chosen,
+            timeout=timeout,
+            progress=progress,
+        )
+    from goprobe.analysis.waits.waits import in_graph
+
+    return in_graph(
+        target,
+        stacks=asked.stacks,
+        each=asked.each,
+        only_leaked=asked.leaked,
+        chosen=asked.chosen,
+        more=(lambda world, states: Locals(world).of(states)) if asked.locals else None,
+        timeout=timeout,
+        progress=progress,
+    )

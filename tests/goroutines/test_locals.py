@@ -1,0 +1,199 @@
+"""`goroutines --locals` on a program whose goroutines' variables are known, and the choice among
+goroutines by options."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from goprobe.analysis.goroutines.chosen import Chosen, is_named
+from goprobe.analysis.goroutines.goroutines import goroutines
+from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
+from goprobe.analysis.locals.locals import with_locals
+from goprobe.model.attached import GoroutinesReport, GoroutineState
+from goprobe.model.value import State, Variable
+from goprobe.target.core import open_core
+from goprobe.target.live import open_target
+from tests.support.cli import goprobe as command
+from tests.support.go import Running, build, matrix, running
+
+PROGRAM = Path(__file__).parents[2] / "testdata" / "goroutines" / "locals.go"
+NO_OPTIMISER = ("-gcflags=all=-N -l",)
+
+
+@pytest.fixture(scope="module", params=[(go, opt) for go in matrix() for opt in (True, False)])
+def made(request: pytest.FixtureRequest) -> tuple[Path, bool]:
+    go, optimised = request.param
+    return build(PROGRAM, go=go, flags=() if optimised else NO_OPTIMISER), optimised
+
+
+@pytest.fixture(scope="module")
+def binary(made: tuple[Path, bool]) -> Path:
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def optimised(made: tuple[Path, bool]) -> bool:
+    return made[1]
+
+
+@pytest.fixture(scope="module")
+def program(binary: Path) -> Iterator[Running]:
+    with running(binary) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def report(program: Running) -> GoroutinesReport:
+    return with_locals(open_target(program.pid), stacks=True, each=True)
+
+
+def variables(state: GoroutineState, function: str) -> dict[str, Variable]:
+    assert state.frames is not UNSET
+    frame = next(f for f in state.frames if f.function == function)
+    assert frame.variables is not UNSET, state.why_no_locals
+    return {v.name: v for v in frame.variables}
+
+
+def workers(states: Sequence[GoroutineState]) -> list[GoroutineState]:
+    return [s for s in states if s.frames is not UNSET and _stands_in(s, "main.worker")]
+
+
+def _stands_in(state: GoroutineState, function: str) -> bool:
+    return state.frames is not UNSET and any(f.function == function for f in state.frames)
+
+
+def value(variable: Variable) -> str:
+    assert variable.value is not UNSET, variable
+    return variable.value.text
+
+
+def check_workers(states: Sequence[GoroutineState], *, optimised: bool) -> None:
+    """What is told is right; without the optimiser all is told."""
+    seen = []
+    for state in workers(states):
+        told = variables(state, "main.worker")
+        n = int(value(told["n"]))
+        seen.append(n)
+        expected = {"f": f"{n / 2:g}", "s": f"worker {n}", "arr": f"[{n} {n + 1} {n + 2}]"}
+        for name, text in (expected | {"local": f"{3 * n}"}).items():
+            if name not in told or told[name].value is UNSET:
+                assert optimised
+                assert name not in told or told[name].why
+            else:
+                assert value(told[name]) == text
+        job = told["j"].data
+        assert job is not UNSET
+        assert f'name:"job{n}"' in job.text
+        assert told["later"].value is UNSET
+        assert optimised or told["later"].state is State.NOT_YET
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+
+
+def test_parked_ones_have_their_variables(report: GoroutinesReport, optimised: bool) -> None:
+    check_workers(report.goroutines, optimised=optimised)
+
+
+def test_one_that_runs_or_sleeps(report: GoroutinesReport) -> None:
+    (spin,) = [s for s in report.goroutines if _stands_in(s, "main.spin")]
+    told = variables(spin, "main.spin")
+    assert told["k"].value is UNSET or value(told["k"]) == "77"
+    assert set(told) >= {"k", "x"}
+
+
+def test_only_own_frames_have_variables(report: GoroutinesReport) -> None:
+    for state in report.goroutines:
+        for frame in state.frames if state.frames is not UNSET else ():
+            assert (frame.variables is not UNSET) == frame.own
+            assert frame.own == frame.function.startswith("main.")
+
+
+def test_groups_tell_what_differs(program: Running) -> None:
+    ran = command("goroutines", str(program.pid), "--locals", "--in", "main.worker")
+    assert ran.code == 0
+    assert "different: 0, 1, 2, 3 and 1 others" in ran.text
+    assert max(map(len, ran.text.splitlines())) <= 80
+    grouped = with_locals(open_target(program.pid), chosen=Chosen(within="main.worker"))
+    (group,) = grouped.groups
+    frame = next(f for f in group.frames if f.function == "main.worker")
+    assert frame.differing is not UNSET
+    differing = {d.name: d for d in frame.differing}
+    assert {text for text, _ in differing["n"].values} == {"0", "1", "2", "3", "4"}
+    assert "out" not in differing
+    assert (grouped.chosen, len(grouped.goroutines)) == ("--in main.worker", 5)
+
+
+def test_beside_waits(program: Running, optimised: bool) -> None:
+    asked = GoroutineQuestions(locals=True, waits=True, each=True, stacks=True)
+    report = goroutines_of(open_target(program.pid), asked)
+    check_workers(report.goroutines, optimised=optimised)
+    assert all(w.kind == "channel" for s in workers(report.goroutines) for w in s.waits_on)
+
+
+def test_a_core_tells_them_too(tmp_path: Path) -> None:
+    binary = build(PROGRAM)
+    with running(binary) as program:
+        made = ["gcore", "-o", str(tmp_path / "core"), str(program.pid)]
+        subprocess.run(made, check=True, capture_output=True)
+        pid = program.pid
+    check_workers(
+        with_locals(open_core(str(tmp_path / f"core.{pid}"), str(binary))).goroutines,
+        optimised=True,
+    )
+
+
+def test_without_debug_information_it_says_so() -> None:
+    with running(build(PROGRAM, flags=("-ldflags=-s -w",))) as program:
+        report = with_locals(open_target(program.pid), each=True)
+    for state in workers(report.goroutines):
+        assert "no debug information" in state.why_no_locals
+
+
+def chosen(program: Running, **choice: object) -> set[str]:
+    """Where the chosen ones of the program's own stand."""
+    report = goroutines(open_target(program.pid), stacks=True, chosen=Chosen(**choice))  # type: ignore[arg-type]
+    return {
+        next((f.function for f in s.frames if f.own), "runtime")
+        for s in report.goroutines
+        if s.frames is not UNSET
+    }
+
+
+def test_choices(program: Running) -> None:
+    assert chosen(program, within="main.worker") == {"main.worker"}
+    assert chosen(program, within="main", user=True) == {"main.worker", "main.spin", "main.main"}
+    assert chosen(program, state="chan send") == {"main.worker"}
+    assert chosen(program, state="CHAN") == {"main.worker"}
+    assert chosen(program, labels=(("queue", "mail"),)) == {"main.spin"}
+    assert chosen(program, labels=(("queue", "letters"),)) == set()
+    assert chosen(program, ids=frozenset({1})) == {"main.main"}
+    assert chosen(program, older_us=3_600_000_000) == set()
+    assert "main.worker" in chosen(program, older_us=1)
+    assert "runtime" not in chosen(program, user=True)
+
+
+def test_choices_by_options(program: Running) -> None:
+    pid = str(program.pid)
+    assert command("goroutines", pid, "--id", "1,99999", "--json").json["goroutines"][0]["id"] == 1
+    none = command("goroutines", pid, "--label", "queue=letters")
+    assert none.code == 0
+    assert none.text.startswith("0 of ")
+    for wrong in (["--id", "x"], ["--label", "mail"], ["--older", "soon"], ["--sort", "beauty"]):
+        assert command("goroutines", pid, *wrong).code == 2
+    oldest = command("goroutines", pid, "--sort", "age", "--json").json["groups"]
+    ages = [group.get("most_waiting_us", 0) for group in oldest]
+    assert ages == sorted(ages, reverse=True)
+
+
+def test_names() -> None:
+    assert is_named("example.com/a/work.(*Pool[int]).Submit.func1", "work.(*Pool).Submit")
+    assert is_named("example.com/a/work.(*Pool).Submit", "work")
+    assert is_named("example.com/a/work.(*Pool).Submit", "example.com/a/work")
+    assert is_named("example.com/a/work.(*Pool).Submit", "example.com/a")
+    assert is_named("main.worker", "main.w*")
+    assert not is_named("main.worker", "main.work")
+    assert not is_named("example.com/a/work.Run", "a")
