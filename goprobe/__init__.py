@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from goprobe.api.script.stop import Stop, StopWarning, Watch
     from goprobe.api.script.typed import TypedMemory
     from goprobe.api.script.value import Value
+    from goprobe.api.sites import Sites
     from goprobe.errors import (
         BuildError,
         CannotWorkError,
@@ -65,6 +66,7 @@ _HOMES = {
     "Call": "goprobe.api.calls",
     "CalledWith": "goprobe.api.calls",
     "Told": "goprobe.api.calls",
+    "Sites": "goprobe.api.sites",
     "CallFrame": "goprobe.model.calls",
     "CallRecord": "goprobe.model.calls",
     "CallValue": "goprobe.model.calls",
@@ -169,6 +171,7 @@ __all__ = [
     "Panic",
     "Process",
     "Program",
+    "Sites",
     "Snapshot",
     "State",
     "Stop",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from goprobe.analysis.calls.calls import CallsRequest, CallWatch
 from goprobe.analysis.goroutines.chosen import Chosen
@@ -34,6 +35,9 @@ from goprobe.process.calltracer.plan import After
 from goprobe.process.ptrace.stoplimit import NO_LIMIT
 from goprobe.runtime.world import World
 from goprobe.target.live import StoppedTarget, Target, open_target, stopped_target
+
+if TYPE_CHECKING:
+    from goprobe.api.sites import Sites
 
 
 class Process:
@@ -127,6 +131,25 @@ class Process:
                 snapshot=snapshot,
             ),
         )
+
+    def sites(
+        self,
+        *,
+        raw: bool = False,
+        types: bool = False,
+        retained: bool = False,
+        snapshot: str = "",
+    ) -> Sites:
+        """Which stacks allocated what, as its runtime sampled it: the options of `goprobe heap
+        --sites`."""
+        from goprobe.analysis.heap.heap import heap
+        from goprobe.analysis.heap.questions import HeapQuestions
+        from goprobe.api.sites import Sites
+
+        questions = HeapQuestions(
+            sites=True, raw=raw, types=types, retained=retained, snapshot=snapshot
+        )
+        return Sites(heap(self.target, questions))
 
     def calls(
         self,

@@ -57,6 +57,13 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
 
+    sites: Annotated[
+        bool,
+        Option("--sites", help="Say which stacks allocated what, as the runtime sampled it."),
+    ] = False
+    raw: Annotated[
+        bool, Option("--raw", help="With --sites: what was sampled, not scaled to the whole.")
+    ] = False
     sample: Annotated[
         bool, Option("--sample", help="Count the types in as much of the heap as fits here.")
     ] = False
@@ -67,6 +74,8 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
 
         if self.snapshot not in ("", "stop", "fork"):
             raise UsageError(f"--snapshot takes stop or fork, not {self.snapshot!r}")
+        if self.raw and not self.sites:
+            raise UsageError("--raw is about the figures of --sites, and that is not given")
         if not 0 < self.paths <= 1000:
             raise UsageError("--paths takes a number from 1 to 1000")
         return HeapQuestions(
@@ -80,6 +89,8 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
             unreachable=self.unreachable,
             snapshot=self.snapshot,
             sample=self.sample,
+            sites=self.sites,
+            raw=self.raw,
         )
 
     def settled(self, asked: HeapQuestions, target: AnyTarget) -> HeapQuestions:
@@ -149,7 +160,7 @@ class Heap:
 
         comparison.check()
         import_numpy()
-        drawn = not {"pprof", "html"}.isdisjoint(output.formats)
+        drawn = "html" in output.formats or ("pprof" in output.formats and not questions.sites)
         asked = questions.asked(growth=comparison.wanted or drawn)
         old = old_report(comparison.diff) if comparison.diff else None
         place = destination(output, HeapReport)
@@ -185,7 +196,7 @@ class _Look:
         self._progress = progress
 
     def __call__(self) -> HeapReport:
-        if not self._asked.of_pointers:
+        if not self._asked.of_pointers and not self._asked.sites:
             from goprobe.analysis.heap.census import heap_census  # all else takes longer to load
 
             return heap_census(self._target, progress=self._progress)

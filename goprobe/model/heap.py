@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.report import Report
+from goprobe.model.sites import Allocation, Sampling, Site
 from goprobe.model.value import Data, Element, Value
 
 SCHEMA = "goprobe.heap/1"
@@ -178,6 +179,7 @@ class ObjectView(msgspec.Struct, frozen=True, omit_defaults=True):
     value: Value | UnsetType = UNSET
     data: Data | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
+    allocation: Allocation | UnsetType = UNSET
 
 
 class Growth(msgspec.Struct, frozen=True):
@@ -220,7 +222,9 @@ class HeapReport(Report, frozen=True, kw_only=True):
     """`snapshot` says how the target was read: stopped throughout, or from a forked copy.
 
     Parts that were not asked for are left out, or empty (types, paths, dangling). `path_texts` are
-    the paths as Go would write them. `notes` say which of several objects of a name was meant.
+    the paths as Go would write them. `path_allocation` says where the object at the paths' end was
+    allocated. `sites` are those of the runtime's own `sampling`, most bytes in use first. `notes`
+    say which of several objects of a name was meant.
     """
 
     pause_us: int
@@ -235,11 +239,14 @@ class HeapReport(Report, frozen=True, kw_only=True):
     unreachable: tuple[TypeCount, ...] | UnsetType = UNSET
     paths: tuple[tuple[Location, ...], ...] = ()
     path_texts: tuple[str, ...] | UnsetType = UNSET
+    path_allocation: Allocation | UnsetType = UNSET
     referrers: tuple[Referrer, ...] | UnsetType = UNSET
     object: ObjectView | UnsetType = UNSET
     dangling: tuple[DanglingEdge, ...] = ()
     diff: HeapDiff | UnsetType = UNSET
     samples: tuple[HeapSample, ...] | UnsetType = UNSET
+    sampling: Sampling | UnsetType = UNSET
+    sites: tuple[Site, ...] | UnsetType = UNSET
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     schema: str = SCHEMA

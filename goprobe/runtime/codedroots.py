@@ -38,6 +38,35 @@ class CodedRoots:
             by_name["gcCleanups"] = {queue for queue in queues if queue + head in heads}
         return {name: next(iter(heads)) for name, heads in by_name.items() if len(heads) == 1}
 
+    def profiles(self) -> dict[str, int]:
+        """What profiles hang on (mprof.go, Go 1.21 to 1.27): those found beyond doubt.
+
+        stkbucket takes the addresses of the heads of all lists of buckets; what walks through one
+        of them reads it. schedinit turns sampling off (proc.go), profilealloc reads how often to
+        sample (malloc.go). The cycle is the only word that those who count by it read together.
+        """
+        heads = self.taken("runtime.stkbucket")
+        by_name = {
+            "mbuckets": heads & self.used("runtime.mProf_FlushLocked"),
+            "bbuckets": heads & self._used_by_any("blockProfileInternal", "BlockProfile"),
+            "xbuckets": heads & self._used_by_any("mutexProfileInternal", "MutexProfile"),
+            "mProfCycle": self._read("mProf_Malloc") & self._read("mProf_Free"),
+            "MemProfileRate": self._read("profilealloc") & self._read("schedinit"),
+            "blockprofilerate": self._read("blockevent"),
+            "mutexprofilerate": self._read("mutexevent") or self._read("SetMutexProfileFraction"),
+        }
+        return {name: next(iter(at)) for name, at in by_name.items() if len(at) == 1}
+
+    def _used_by_any(self, *functions: str) -> set[int]:
+        """What functions of the runtime use. Since Go 1.23 the first of two does the work."""
+        return set().union(*(self.used(f"runtime.{name}") for name in functions))
+
+    def _read(self, function: str) -> set[int]:
+        """What a function of the runtime uses without taking its address."""
+        references = self._references(f"runtime.{function}")
+        taken = {address for address, register in references if register}
+        return {address for address, _ in references} - taken
+
     def used(self, function: str) -> set[int]:
         """The static addresses that a function uses; none where it has no code."""
         return {address for address, _ in self._references(function)}

@@ -141,8 +141,8 @@ class Finder:
             "persistentChunks": self._persistent_chunks(areas, heap),
             "gcBitsArenas": self._gc_bits_arenas(areas, heap),
         }
-        queues = self._coded.queues(self.layout)
-        optional |= {name: address + self.bias for name, address in queues.items()}
+        coded = self._coded.queues(self.layout) | self._coded.profiles()
+        optional |= {name: address + self.bias for name, address in coded.items()}
         return roots | {name: address for name, address in optional.items() if address}
 
     def _only(self, name: str, candidates: Iterator[int]) -> int:

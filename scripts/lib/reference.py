@@ -37,7 +37,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "Stop", "FrameScope", "Value", "Panic", "Watch", "TypedMemory", "StopWarning", "Exit",
         "Diff", "Changed", "Moved",
     ),
-    "Ask a running process": ("attach", "Process", "Snapshot", "assert_no_leaks"),
+    "Ask a running process": ("attach", "Process", "Sites", "Snapshot", "assert_no_leaks"),
     "Calls": ("Call", "CalledWith", "Told", "CallRecord", "CallValue", "CallFrame"),
     "Hold predictions against a run": ("escape", "assert_promises", "assert_no_allocation"),
     "One trace, as the command makes it": ("trace", "TraceRequest"),

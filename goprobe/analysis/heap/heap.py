@@ -3,8 +3,8 @@
 The story: the census counts what is allocated. Where more is asked, the heap is taken as a snapshot
 of one moment (`snapshot`), the pointers in it are followed (`graph`), and each question has a part
 of the report: `counts` (types, garbage, roots), `tree` (who keeps what), `objects` (paths,
-referrers, one object), `dangling`, `profile`. The report is then held against itself (`audit`,
-`auditgraph`).
+referrers, one object), `dangling`, `profile`, `sites` (who allocated it). The report is then held
+against itself (`audit`, `auditgraph`, `auditsites`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
 from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
+from goprobe.analysis.heap.auditsites import SiteFacts, audit_sites
 from goprobe.analysis.heap.called import object_called
 from goprobe.analysis.heap.census import census_of, heap_census, self_check
 from goprobe.analysis.heap.counts import (
@@ -31,6 +32,8 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import object_view, paths, referrers, variable_view
 from goprobe.analysis.heap.profile import samples
 from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.analysis.heap.siteobjects import allocated, held_sites
+from goprobe.analysis.heap.sites import heap_sites, with_sites
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
 from goprobe.analysis.heap.tree import kept_tree
 from goprobe.errors import UsageError
@@ -54,9 +57,22 @@ def heap(
     TargetGoneError, TargetTimeoutError, NotPermittedError.
     """
     if not questions.of_pointers:
+        if questions.sites:
+            return heap_sites(
+                target,
+                raw=questions.raw,
+                snapshot=questions.snapshot,
+                timeout=timeout,
+                progress=progress,
+            )
         return heap_census(target, timeout=timeout, progress=progress)
     _check_sample(questions)
-    manner = Manner(how=questions.snapshot, sample=questions.sample, timeout=timeout)
+    manner = Manner(
+        how=questions.snapshot,
+        sample=questions.sample,
+        profile=questions.of_sampling,
+        timeout=timeout,
+    )
 
     def look(snapshot: HeapSnapshot) -> HeapReport:
         graph = HeapGraph(snapshot, progress, retained=questions.retained)
@@ -103,6 +119,9 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
         report = _with_objects(report, graph, questions)
     if profile:
         report = replace(report, samples=samples(graph))
+    if questions.sites and snapshot.profile is not None:
+        report = with_sites(report, world, snapshot.profile, raw=questions.raw)
+        report = held_sites(report, graph, types=questions.types, retained=questions.retained)
     return _audited(report, graph, questions)
 
 
@@ -114,13 +133,17 @@ def _with_objects(report: HeapReport, graph: HeapGraph, questions: HeapQuestions
         node = _node(graph, questions.path, told)
         ways, texts = paths(graph, names, node, questions.paths)
         report = replace(report, paths=ways, path_texts=texts)
+        report = replace(report, path_allocation=allocated(graph, node))
     if questions.referrers:
         node = _node(graph, questions.referrers, told)
         report = replace(report, referrers=referrers(graph, names, node))
     if questions.object:
         wanted, kept = questions.object, questions.retained
         view = variable_view(graph, wanted, retained=kept) if isinstance(wanted, str) else None
-        view = view or object_view(graph, names, _node(graph, wanted, told), retained=kept)
+        if view is None:
+            node = _node(graph, wanted, told)
+            view = object_view(graph, names, node, retained=kept)
+            view = replace(view, allocation=allocated(graph, node))
         report = replace(report, object=view)
     return replace(report, notes=tuple(dict.fromkeys(told)))
 
@@ -131,7 +154,10 @@ def _audited(report: HeapReport, graph: HeapGraph, questions: HeapQuestions) -> 
     asked = questions.referrers
     referred = graph.address(_node(graph, asked, [])) if asked else 0
     of_graph = GraphFacts(report, graph, typed=questions.of_types, referred=referred)
-    return finished(report, audit_heap(facts) + audit_graph(of_graph))
+    audit = audit_heap(facts) + audit_graph(of_graph)
+    if questions.sites and snapshot.profile is not None:
+        audit += audit_sites(SiteFacts(report, snapshot.profile))
+    return finished(report, audit)
 
 
 def _said_of_sample(snapshot: HeapSnapshot) -> tuple[str, ...]:

@@ -19,6 +19,13 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
     unreachable: bool = False
     snapshot: str = ""
     sample: bool = False
+    sites: bool = False
+    raw: bool = False
+
+    @property
+    def of_sampling(self) -> bool:
+        """Whether the answer needs the runtime's own profile of the heap."""
+        return bool(self.sites or self.path or self.object)
 
     @property
     def of_types(self) -> bool:

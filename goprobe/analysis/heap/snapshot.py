@@ -21,6 +21,7 @@ from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
 from goprobe.runtime.heap.census import Census
 from goprobe.runtime.heap.spantable import HeapCopy, SpanTable
 from goprobe.runtime.heap.words import HeapWords, read_words, scannable_bytes
+from goprobe.runtime.profiles.memoryprofile import MemoryProfile, memory_profile
 from goprobe.runtime.roots.groups import Roots
 from goprobe.runtime.roots.roots import noted_roots
 from goprobe.runtime.world import World
@@ -68,6 +69,7 @@ class HeapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
     sample: Sample | None = None
+    profile: MemoryProfile | None = None
 
     @property
     def spans(self) -> SpanTable:
@@ -84,12 +86,14 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
 
     `how` is "stop" (the process stands while its heap is copied), "fork" (it stands only while a
     copy-on-write child of it is made, which is read), or "" for a fork where one is safe; `no_fork`
-    says why none is. With `sample` as much of the heap is looked at as fits into memory. `timeout`
-    (seconds) bounds the wait for the process to stand.
+    says why none is. With `profile` the runtime's own profile is read, too. With `sample` as much
+    of the heap is looked at as fits into memory. `timeout` (seconds) bounds the wait for the
+    process to stand.
     """
 
     how: str = ""
     sample: bool = False
+    profile: bool = False
     no_fork: str = ""
     timeout: float = PATIENCE
 
@@ -137,7 +141,7 @@ def take(
     try:
         for _ in range(_TRIES - 1):
             snapshot = _take(target, books, manner, rehearsed)
-            if at_rest(snapshot.census):
+            if at_rest(snapshot.census) and not (snapshot.profile and snapshot.profile.unsettled):
                 return snapshot
             snapshot.close()
             rehearsed = None
@@ -152,7 +156,7 @@ def _take(
     target: AnyTarget, books: Bookkeeping, manner: Manner, rehearsed: HeapCopy | None
 ) -> HeapSnapshot:
     if target.is_core:
-        return of_standing(target.world(), target.core, how="core", sample=manner.sample)
+        return of_standing(target.world(), target.core, how="core", manner=manner)
     if manner.how == "stop":
         return _from_stop(target, books, manner, rehearsed)
     try:
@@ -187,18 +191,19 @@ def _from_fork(
     with ExitStack() as held_open:
         child = held_open.enter_context(forked_child(target, timeout=manner.timeout, beside=ours))
         # The child may be read for long: keep it beyond this function.
-        made = of_standing(child.world, child.memory, how="fork", sample=manner.sample)
+        made = of_standing(child.world, child.memory, how="fork", manner=manner)
         return replace(made, pause_us=child.pause_us, close=held_open.pop_all().close)
 
 
 def of_standing(
-    world: World, memory: Memory, *, how: str = "stop", sample: bool = False
+    world: World, memory: Memory, *, how: str = "stop", manner: Manner | None = None
 ) -> HeapSnapshot:
     """The heap of what stands still for as long as it takes: `memory` is its memory, uncached."""
     books = Bookkeeping.of(world.layout, world.roots)
     copy = books.copy(memory)
     census = books.count(copy)
-    part = _sampled(census, copy) if sample else None
+    manner = manner or Manner()
+    part = _sampled(census, copy) if manner.sample else None
     return HeapSnapshot(
         world=world,
         census=census,
@@ -206,6 +211,7 @@ def of_standing(
         noted=noted_roots(world, census.spans),
         how=how,
         sample=part,
+        profile=memory_profile(world, census.spans) if manner.profile else None,
     )
 
 
@@ -226,6 +232,9 @@ def _from_stop(
             census = books.count(copy)
         sample = _sampled(census, copy) if manner.sample else None
         snapshot = _copied(target, stopped, census, sample)
+        if manner.profile:
+            profile = memory_profile(snapshot.world, census.spans)
+            snapshot = replace(snapshot, profile=profile)
         stopped.release()
         return replace(snapshot, pause_us=stopped.pause_us, warnings=warnings)
 

@@ -126,6 +126,7 @@ class SourceFrame(msgspec.Struct, frozen=True):
 
     `line` is where it stands: the call's line for all but the innermost. `wrapper`: the compiler
     made it (a method's pointer form, the call of a `go` statement); Go's own traces leave it out.
+    `pc` is the instruction's, or that of the mark which the compiler left where a call was inlined.
     """
 
     function: str
@@ -134,6 +135,7 @@ class SourceFrame(msgspec.Struct, frozen=True):
     inlined: bool
     start_line: int
     wrapper: bool = False
+    pc: int = 0
 
 
 class InlinedCall(msgspec.Struct, frozen=True):

@@ -300,11 +300,13 @@ class LineTable:
                 name = self.name_at(call.name_offset)
                 position = self.position(function, at)
                 wrapper = call.func_id == self._wrapper_id
-                frames.append(SourceFrame(name, *position, True, call.start_line, wrapper))
+                frames.append(SourceFrame(name, *position, True, call.start_line, wrapper, at))
                 at = function.entry + call.parent_pc
         position = self.position(function, at)
         wrapper = function.func_id == self._wrapper_id
-        frames.append(SourceFrame(function.name, *position, False, function.start_line, wrapper))
+        frames.append(
+            SourceFrame(function.name, *position, False, function.start_line, wrapper, at)
+        )
         return frames
 
     def is_wrapper(self, entry: int) -> bool:

@@ -75,6 +75,8 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         untyped=() if report.untyped is UNSET else report.untyped[:_MOST_ROWS],
         unreachable=() if report.unreachable is UNSET else report.unreachable[:_MOST_ROWS],
         tree=None if report.samples is UNSET or not report.samples else _tree(report.samples),
+        sites=() if report.sites is UNSET else report.sites[:_MOST_ROWS],
+        sampling=None if report.sampling is UNSET else report.sampling,
         graph=None if report.graph is UNSET else report.graph,
         referrers=()
         if report.referrers is UNSET

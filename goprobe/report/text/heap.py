@@ -11,7 +11,7 @@ from goprobe.model.heap import HeapCensus, HeapReport, SizeClass
 from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
-from goprobe.report.text import heapgraph, heaptree
+from goprobe.report.text import heapgraph, heapsites, heaptree
 from goprobe.report.text.page import Column, Page
 
 _MOST_CLASSES = 14
@@ -39,7 +39,9 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         _space(page, census)
     if report.graph is not UNSET:
         heapgraph.write(page, report)
-    if report.graph is UNSET or options.verbose:
+    if report.sites is not UNSET and report.sampling is not UNSET:
+        heapsites.write(page, report.census, report.sampling, report.sites)
+    if (report.graph is UNSET and report.sites is UNSET) or options.verbose:
         _classes(page, census)
     for note in report.notes:
         page.blank()

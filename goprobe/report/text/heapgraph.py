@@ -21,7 +21,7 @@ from goprobe.model.heap import (
 )
 from goprobe.model.location import Location
 from goprobe.report import words
-from goprobe.report.text import heapobject, heaptree
+from goprobe.report.text import heapobject, heapsites, heaptree
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
@@ -49,8 +49,12 @@ def write(page: Page, report: HeapReport) -> None:
         _garbage(page, report.unreachable, most)
     if report.object is not UNSET:
         heapobject.write(page, report.object)
+        if report.object.allocation is not UNSET:
+            heapsites.allocation(page, report.object.allocation)
     if report.path_texts is not UNSET:
         _paths(page, report.paths, report.path_texts)
+        if report.path_allocation is not UNSET:
+            heapsites.allocation(page, report.path_allocation)
     if report.referrers is not UNSET:
         _referrers(page, report.referrers, most)
     if report.dangling:

@@ -44,6 +44,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "specialfinalizer": "fn ot",
         "specialCleanup?": "fn? cleanup?",
         "specialWeakHandle?": "handle",
+        "specialprofile": "b",
         "spanInlineMarkBits?": "marks? class?",
         # mfixalloc.go, malloc.go, mcache.go, mheap.go
         "gcBitsArena": "free next",
@@ -61,6 +62,11 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "goroutinesCreated? cleanupsQueued? pcache",
         "schedt": _SCHEDULER,
         "sudog": "g next prev elem? c? waitlink",
+        # mprof.go
+        "bucket": "allnext typ hash size nstk",
+        "memRecord": "active future",
+        "memRecordCycle": "allocs frees",
+        "blockRecord": "count cycles",
         # chan.go, map.go, internal/runtime/maps
         "hchan": "qcount dataqsiz buf elemsize closed? timer? elemtype recvq.first recvq.last "
         "sendq.first sendq.last",
@@ -107,7 +113,7 @@ CONSTANTS: tuple[str, ...] = (
     "mallocHeaderSize|internal/runtime/gc.MallocHeaderSize",
     # mheap.go
     "mSpanDead", "mSpanInUse", "mSpanManual", "_KindSpecialFinalizer", "_KindSpecialCleanup",
-    "_KindSpecialWeakHandle",
+    "_KindSpecialWeakHandle", "_KindSpecialProfile",
     # mpagealloc.go
     "pallocChunkPages", "pallocChunksL1Bits", "pallocChunksL2Bits", "summaryLevels",
     # runtime2.go
@@ -124,4 +130,6 @@ ROOTS: tuple[str, ...] = (
     "noptrdata", "iscgo", "gcCleanups", "buckhash",
     "gcController", "scavenge", "gcCPULimiter", "allp", "allglen", "gomaxprocs", "ncgocall",
     "startingStackSize", "extraMInUse", "extraMLength", "finqueued", "finexecuted", "gcphase",
+    "mbuckets", "bbuckets", "xbuckets", "mProfCycle", "MemProfileRate", "blockprofilerate",
+    "mutexprofilerate",
 )  # fmt: skip

@@ -1,0 +1,113 @@
+"""Who allocated what, in text: a paragraph for each site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from goprobe.model.heap import HeapCensus
+from goprobe.model.sites import Allocation, Sampling, Site, SiteFrame
+from goprobe.report import words
+from goprobe.report.text.page import Page
+
+_MOST = 15
+_SHOWN_FRAMES = 3
+_MOST_TYPES = 3
+_INDENT, _HANGING = 2, 4
+
+
+def write(page: Page, census: HeapCensus, sampling: Sampling, sites: Sequence[Site]) -> None:
+    """The sites, with the profile's sums beside those of the census."""
+    shown = [s for s in sites if s.inuse_bytes or s.now_bytes or page.options.verbose]
+    shown = shown if page.options.verbose else shown[:_MOST]
+    rest = f", {len(shown)} of {len(sites)}: -v shows all" if len(shown) < len(sites) else ""
+    page.heading("By allocation site", (rest, "dim"))
+    page.blank()
+    if not sites:
+        page.paragraph("the runtime has sampled no allocation", indent=_INDENT)
+        return
+    _sums(page, census, sampling)
+    page.blank()
+    for site in shown:
+        _site(page, site)
+
+
+def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
+    how = f"one object sampled for each {words.size(sampling.rate)} allocated"
+    if sampling.rate == 1:
+        how = "every allocation sampled"
+    elif sampling.rate <= 0:
+        how = "sampled before sampling was turned off"
+    scale = "scaled to all" if sampling.scaled else "as sampled, not scaled"
+    page.paragraph((f"{how}; {scale}", "dim"), indent=_INDENT)
+    for what, objects, amount in (
+        ("in use by the last collection", sampling.inuse_objects, sampling.inuse_bytes),
+        ("in use by now", sampling.now_objects, sampling.now_bytes),
+        ("counted by goprobe", census.objects, census.bytes),
+        ("allocated since the start", sampling.alloc_objects, sampling.alloc_bytes),
+    ):
+        page.paragraph(
+            f"{what}: {words.number(objects)} objects, {words.size(amount)}", indent=_INDENT
+        )
+
+
+def _site(page: Page, site: Site) -> None:
+    amount = max(site.inuse_bytes, 0)
+    told = f" in {words.number(site.inuse_objects)} objects"
+    if site.now_bytes != site.inuse_bytes:
+        told += f" ({words.size(site.now_bytes)} by now)"
+    if site.types:
+        told += f" of {_types(site)}"
+    if site.alloc_bytes != site.inuse_bytes:
+        told += f", {words.size(site.alloc_bytes)} allocated"
+    told += f", from {_stack(page, site.stack, site.allocator)}"
+    if site.held_by:
+        told += f", held by {_held(site)}"
+    if isinstance(site.retained_bytes, int) and isinstance(site.sampled_objects, int):
+        objects = words.counted(
+            site.sampled_objects, "sampled object keeps", "sampled objects keep"
+        )
+        told += f"; {objects} {words.size(site.retained_bytes)}"
+    page.paragraph((words.size(amount), "bold"), told, indent=_INDENT, hanging=_HANGING)
+
+
+def _types(site: Site) -> str:
+    names = ["unknown type" if name == "?" else name for name in site.types]
+    more = [f"{len(names) - _MOST_TYPES} more types"] if len(names) > _MOST_TYPES else []
+    return words.listed([*names[:_MOST_TYPES], *more])
+
+
+def _held(site: Site) -> str:
+    names = list(site.held_by)
+    return words.listed([*names[:_MOST_TYPES], *(["others"] if len(names) > _MOST_TYPES else [])])
+
+
+def _stack(page: Page, stack: Sequence[SiteFrame], allocator: int) -> str:
+    """The innermost functions, and the first of the program's own with its place."""
+    frames = [f for f in stack[allocator:] if f.function != "runtime.goexit"] or list(stack)
+    if page.options.verbose:
+        return " < ".join(map(_named, frames))
+    own = next((i for i, f in enumerate(frames) if f.function.startswith("main.")), 0)
+    if own < _SHOWN_FRAMES:
+        names = [_named(f) if i == own else f.function for i, f in enumerate(frames)]
+        last = max(own + 1, min(_SHOWN_FRAMES, len(frames)))
+        more = [page.glyphs.cut] if last < len(frames) else []
+        return " < ".join([*names[:last], *more])
+    return " < ".join([frames[0].function, page.glyphs.cut, _named(frames[own])])
+
+
+def _named(frame: SiteFrame) -> str:
+    if not frame.file:
+        return frame.function
+    return f"{frame.function} {words.source(frame.file, frame.line, frame.function)}"
+
+
+def allocation(page: Page, where: Allocation) -> None:
+    """Where one object was allocated."""
+    if where.why:
+        page.paragraph((f"allocated by: not known, {where.why}", "dim"), indent=_INDENT)
+        return
+    page.paragraph(
+        f"allocated by {_stack(page, where.stack, where.allocator)}",
+        indent=_INDENT,
+        hanging=_HANGING,
+    )

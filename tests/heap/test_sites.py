@@ -1,0 +1,170 @@
+"""Allocation sites against what the program tells of its own profile in the same standstill."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import goprobe
+from goprobe.model.codec import from_json
+from goprobe.model.heap import HeapReport
+from goprobe.model.sites import Sampling, Site
+from tests.support.cli import goprobe as command
+from tests.support.go import Running, build, matrix, running
+from tests.support.heap import TESTDATA
+from tests.support.pprofdecode import Profile, decode
+
+_MEMPROFILE_DEPTH = 32  # MemProfileRecord.Stack0 has room for so many
+
+Stack = tuple[tuple[str, str, int], ...]
+Counts = tuple[int, int, int, int]
+
+
+def _report(pid: int, *options: str) -> tuple[HeapReport, Sampling, tuple[Site, ...]]:
+    done = command("heap", str(pid), "--sites", "--json", *options)
+    assert done.code == 0, done.err
+    report = from_json(done.out, HeapReport)
+    assert isinstance(report.sampling, Sampling) and isinstance(report.sites, tuple)
+    return report, report.sampling, report.sites
+
+
+def _stack(told: str) -> Stack:
+    frames = (frame.partition("@") for frame in told.rstrip(";").split(";"))
+    places = ((function, *place.rsplit(":", 1)) for function, _, place in frames)
+    return tuple((function, file, int(line)) for function, file, line in places)
+
+
+def _told(lines: list[str]) -> dict[Stack, Counts]:
+    """runtime.MemProfile's records by stack. The program's own of telling are left out."""
+    sums: dict[Stack, Counter[int]] = {}
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word == "memory" and "main.tell@" not in rest:
+            *counts, stack = rest.split(" ", 4)
+            sums.setdefault(_stack(stack), Counter()).update(dict(enumerate(map(int, counts))))
+    return {stack: (each[0], each[1], each[2], each[3]) for stack, each in sums.items()}
+
+
+def _seen(sites: tuple[Site, ...], depth: int = _MEMPROFILE_DEPTH) -> dict[Stack, Counts]:
+    sums: dict[Stack, Counter[int]] = {}
+    for s in sites:
+        stack = tuple((f.function, f.file, f.line) for f in s.stack)[:depth]
+        counts = (s.alloc_objects, s.alloc_bytes, s.inuse_objects, s.inuse_bytes)
+        sums.setdefault(stack, Counter()).update(dict(enumerate(counts)))
+    return {stack: (each[0], each[1], each[2], each[3]) for stack, each in sums.items()}
+
+
+def _counted(
+    profile: Profile,
+) -> dict[tuple[tuple[tuple[str, int], ...], int], tuple[int, ...]]:
+    """Without the program's own telling, and sites of which nothing is published. Go's writer has
+    one file for all functions of one name (init is in many), so files are not compared."""
+    sums: dict[tuple[tuple[tuple[str, int], ...], int], Counter[int]] = {}
+    for (stack, size), values in profile.samples.items():
+        if any(values) and not any(function == "main.tell" for function, *_ in stack):
+            key = tuple((function, line) for function, _, line in stack), size
+            sums.setdefault(key, Counter()).update(dict(enumerate(values)))
+    return {key: tuple(each[i] for i in range(4)) for key, each in sums.items()}
+
+
+@pytest.fixture(scope="module", params=matrix())
+def go(request: pytest.FixtureRequest) -> str:
+    assert isinstance(request.param, str)
+    return request.param
+
+
+@pytest.fixture(scope="module", params=["", "-s -w"], ids=["whole", "stripped"])
+def binary(request: pytest.FixtureRequest, go: str) -> Path:
+    flags = [f"-ldflags={request.param}"] if request.param else []
+    return build(TESTDATA / "sites.go", go=go, flags=flags)
+
+
+_RATES = {"default": "", "1 KiB": "memprofilerate=1024", "all": "memprofilerate=1"}
+
+
+@pytest.fixture(params=_RATES)
+def rate(request: pytest.FixtureRequest) -> str:
+    return _RATES[request.param]
+
+
+@pytest.fixture(params=["collect=3", "collect=0"])
+def program(request: pytest.FixtureRequest, binary: Path, rate: str) -> Iterator[Running]:
+    with running(binary, request.param, env={"GODEBUG": rate}) as program:
+        yield program
+
+
+def test_sites_are_those_that_the_program_tells(program: Running, tmp_path: Path) -> None:
+    report, sampling, sites = _report(program.pid, "--raw")
+    proto = tmp_path / "heap.pb.gz"
+    done = command("heap", str(program.pid), "--sites", "--format", "pprof", "-o", str(proto))
+    assert done.code == 0, done.err
+    program.say("tell")
+    told = _told(program.read_until("told"))
+    assert told and _seen(sites) == told
+    assert not report.contradictions and not report.warnings and sampling.linked
+
+    ours, theirs = decode(proto.read_bytes()), decode(bytes.fromhex(program["proto_heap"]))
+    assert ours.kinds == theirs.kinds and ours.period_type == theirs.period_type
+    assert ours.period == theirs.period == sampling.rate
+    assert _counted(ours) == _counted(theirs)
+
+
+def test_with_every_allocation_sampled_sites_are_the_census(binary: Path) -> None:
+    with running(binary, env={"GODEBUG": "memprofilerate=1"}) as program:
+        report, sampling, _ = _report(program.pid)
+    assert sampling.rate == 1 and not sampling.scaled
+    assert sampling.now_objects == sampling.sampled_objects
+    # What is allocated before the runtime has read GODEBUG, and to sample by, is not sampled.
+    missing = report.census.objects - sampling.now_objects
+    assert 0 <= missing < 60, (report.census.objects, sampling.now_objects)
+
+
+def test_sites_have_types_and_holders_and_objects_say_where_they_are_from(binary: Path) -> None:
+    with running(binary, "rounds=40", env={"GODEBUG": "memprofilerate=1"}) as program:
+        report, _, sites = _report(program.pid, "--types", "--retained")
+        order = program["order"]
+        one = command("heap", str(program.pid), "--object", order, "--path", order, "--json")
+        text = command("heap", str(program.pid), "--object", order, "--path", order).text
+    orders = [s for s in _by_function(sites, "main.handle") if "main.order" in s.types]
+    assert sum(s.types["main.order"].objects for s in orders) == 20 * 40 + 20 * 4
+    buffers = [s for s in sites if any(f.function == "bytes.Repeat" for f in s.stack)]
+    kept = [(s.sampled_objects, s.retained_bytes) for s in buffers]
+    assert sum(objects for objects, _ in kept if isinstance(objects, int)) == 44
+    assert sum(size for _, size in kept if isinstance(size, int)) == 44 * 704
+    # A stripped program has no names of variables.
+    assert all(s.held_by[0].startswith(("main.kept", "[][]uint8 at ")) for s in buffers)
+    assert not report.contradictions
+
+    assert one.code == 0, one.err
+    told = one.json
+    for where in (told["object"]["allocation"], told["path_allocation"]):
+        frames = where["stack"][where.get("allocator", 0) :]
+        assert [f["function"] for f in frames[:2]] == ["main.handle", "main.work"]
+    assert " ".join(text.split()).count("allocated by main.handle sites.go:40 < main.work") == 2
+
+
+def test_an_object_that_was_not_sampled_says_so(binary: Path) -> None:
+    with running(binary, "rounds=10", env={"GODEBUG": "memprofilerate=1000000000"}) as program:
+        done = command("heap", str(program.pid), "--object", program["order"])
+    assert "allocated by: not known, the runtime did not sample its allocation" in done.text
+
+
+def test_sites_in_python_are_a_table(binary: Path) -> None:
+    with running(binary, "rounds=10") as program, goprobe.attach(program.pid) as process:
+        sites = process.sites(raw=True, types=True)
+    assert len(sites) == len(list(sites)) and not sites.sampling.scaled
+    assert "<table>" in sites._repr_html_()
+    if find_spec("pandas") is None:
+        with pytest.raises(goprobe.CannotWorkError, match="no pandas"):
+            sites.to_pandas()
+        return
+    table = sites.to_pandas()
+    assert table.inuse_bytes.sum() == sites.sampling.inuse_bytes
+
+
+def _by_function(sites: tuple[Site, ...], function: str) -> list[Site]:
+    return [s for s in sites if s.stack[s.allocator].function == function]
