@@ -14,6 +14,7 @@ from goprobe.cli.completion import Completion
 from goprobe.cli.doctor import Doctor
 from goprobe.cli.escape import Escape
 from goprobe.cli.explain import Explain
+from goprobe.cli.explore import Explore
 from goprobe.cli.goroutines import Goroutines
 from goprobe.cli.heap import Heap
 from goprobe.cli.help import Help
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     Heap(),
     Memory(),
     Calls(),
+    Explore(),
     Ps(),
     Doctor(),
     Completion(),

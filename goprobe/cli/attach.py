@@ -20,7 +20,7 @@ def opened(process: Process) -> AnyTarget:
     from goprobe.process.proc.headroom import first_victim
     from goprobe.target.live import open_target
 
-    if process.exe or (not process.is_number and _is_file(process.process)):
+    if process.exe or names_file(process):
         target: AnyTarget = _opened_core(process)
     else:
         guardian().watch_ourselves()  # it is itself no victim
@@ -48,13 +48,16 @@ def opened(process: Process) -> AnyTarget:
     return target
 
 
-def _is_file(name: str) -> bool:
+def names_file(process: Process) -> bool:
     """Whether a core file is meant. A program in this folder is called as its process is."""
     from pathlib import Path
 
     from goprobe.elfheaders import ET_DYN, ET_EXEC, HEADER_SIZE, is_elf
 
+    name = process.process
     path = Path(name)
+    if process.is_number:
+        return False
     if "/" in name or not path.is_file():
         return path.exists() and ("/" in name or not path.is_dir())
     try:

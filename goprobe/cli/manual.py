@@ -38,6 +38,10 @@ EXAMPLES: dict[str, Entries] = {
     "calls": [
         ("goprobe calls shop 'main.(*Store).*' --for 10s", "calls with arguments and results"),
     ],
+    "explore": [
+        ("goprobe explore shop", "a running process"),
+        ("goprobe explore heap.json", "a report that was saved with heap --retained --json"),
+    ],
     "ps": [("goprobe ps", "the Go processes that run here")],
     "doctor": [("goprobe doctor", "what works on this machine, and what to install")],
     "completion": [('eval "$(goprobe completion bash)"', "completes commands, options, processes")],

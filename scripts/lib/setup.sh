@@ -37,7 +37,8 @@ is_ready() {
     for kind in "$1" dev; do
         found=
         [ -r "$venv/.ready-$kind" ] && read -r found <"$venv/.ready-$kind"
-        [ "$found" = "$sum [$(extras "$kind")]" ] && return 0
+        # Whatever is or is not in the environment by now: what was set up stays as it is.
+        [ "${found% \[*}" = "$sum" ] && return 0
     done
     return 1
 }
@@ -45,8 +46,8 @@ is_ready() {
 # The PyPI packages of Go and GDB are installed where the machine has none; numba, which compiles
 # what works on large heaps, wherever PyPI has it.
 extras() {
-    list=fast
-    [ "$1" = dev ] && list=dev,fast
+    list=fast,explore
+    [ "$1" = dev ] && list=dev,fast,explore
     if ! { has_go && has_gdb; }; then list=$list,toolchain; fi
     printf '%s' "$list"
 }

@@ -101,7 +101,7 @@ def _weight(t: TypeCount) -> int:
 
 def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most: int) -> None:
     if not page.options.verbose:
-        types = _folded(types)
+        types = folded(types)
     retained = types[0].retained_bytes is not UNSET
     shown = sorted(types, key=_weight, reverse=True)[:most]
     short = {} if page.options.verbose else _short_paths([t.type for t in types])
@@ -241,7 +241,7 @@ def _signed_size(count: int) -> str:
     return f"{'-' if count < 0 else '+'}{words.size(abs(count))}"
 
 
-def _folded(types: Sequence[TypeCount]) -> list[TypeCount]:
+def folded(types: Sequence[TypeCount]) -> list[TypeCount]:
     """Parts of maps in their map's row. What the parts keep the map keeps, too."""
     rows: dict[str, TypeCount] = {}
     headers: dict[str, TypeCount] = {}

@@ -1,0 +1,359 @@
+"""The terminal program itself: one table to walk in, as one walks a disk. Only this file knows
+textual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+import msgspec
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Footer, Input, Static
+
+from goprobe.errors import GoprobeError
+from goprobe.explore.asked import Look
+from goprobe.explore.entries import Entry, View, bar, chosen, growth, views
+from goprobe.report import words
+
+_MOST_ROWS = 1000  # of one list: a search comes to the others
+_ORDERS = ("size", "count", "name", "growth")
+_NARROW = 100
+_GAP, _EDGE, _LEAST_NAME = 2, 2, 15
+_HELP = """\
+1 2 3 4    who holds the heap, types, goroutines, memory
+enter      go in; what nothing is below is shown by itself
+backspace  go out again
+/          search in this list; enter keeps it, escape drops it
+s          sort by size, count, name or growth
+space      mark a row
+o          an object: its value, the way to it, who points at it
+r          look again (the process stands still for milliseconds), and tell what grew
+q          quit
+
+The process is never held while you read. Sizes are what would be free without a row."""
+
+
+class Source(Protocol):
+    """Where looks come from."""
+
+    @property
+    def can_look(self) -> bool: ...
+    async def look(self, told: Callable[[str], None]) -> Look: ...
+    async def of_object(self, address: int, width: int) -> str: ...
+
+
+class Level(msgspec.Struct):
+    """A list, and where one stands in it."""
+
+    title: str
+    entries: list[Entry]
+    cursor: int = 0
+    needle: str = ""
+
+
+class Detail(ModalScreen[None]):
+    """One thing by itself; any of the keys leads back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace,enter,q,o,question_mark", "dismiss", "back")
+    ]
+    DEFAULT_CSS = """
+    Detail { align: center middle; }
+    Detail VerticalScroll { width: 96%; height: 90%; border: round $primary; background: $surface; }
+    """
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = title, text
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as box:
+            box.border_title = Text(self._title[:60]).markup
+            yield Static(Text(self._text), id="told")
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+
+class Explorer(App[None]):
+    """Views, each with the lists that were gone into; a look at a time."""
+
+    TITLE = "goprobe"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #where { height: 1; background: $primary; color: $text; }
+    #state { height: 1; color: $text-muted; }
+    #search { display: none; height: 3; }
+    #search.asked { display: block; }
+    DataTable { height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(n + 1), f"view({n})", name) for n, name in enumerate(
+            ("held by", "types", "goroutines", "memory")
+        )),
+        Binding("backspace,left", "out", "out"),
+        Binding("slash", "search", "search"),
+        Binding("s", "sort", "sort"),
+        Binding("space,m", "mark", "mark", show=False),
+        Binding("o", "object", "object"),
+        Binding("r", "look", "again"),
+        Binding("question_mark", "explain", "help"),
+        Binding("q", "quit", "quit"),
+    ]  # fmt: skip
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+        self.views: list[View] = []
+        self._at = 0
+        self._paths: list[list[Level]] = []
+        self._order = 0
+        self._marked: set[str] = set()
+        self._before: dict[str, int] = {}
+        self._shown: list[Entry] = []
+        self._busy = False
+
+    # What is on the screen
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="where")
+        table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=True)
+        yield table
+        yield Input(placeholder="search", id="search")
+        yield Static("", id="state")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.action_look()
+
+    @property
+    def table(self) -> DataTable[Text]:
+        return self.query_one(DataTable)
+
+    @property
+    def level(self) -> Level | None:
+        return self._paths[self._at][-1] if self._paths else None
+
+    def _state(self, text: str) -> None:
+        self.query_one("#state", Static).update(Text(text))
+
+    def _draw(self) -> None:
+        """The list that one stands in."""
+        level = self.level
+        if level is None:
+            return
+        grown = growth(level.entries, self._before) if self._before else {}
+        left = chosen(level.entries, level.needle, _ORDERS[self._order], grown)
+        self._shown = left[:_MOST_ROWS]
+        whole = sum(e.amount for e in level.entries)
+        table = self.table
+        table.clear(columns=True)
+        wide = self.size.width >= _NARROW
+        for name, width in _columns(self.size.width, wide=wide, grown=bool(grown)):
+            table.add_column(name, width=width)
+        for entry in self._shown:
+            table.add_row(*self._cells(entry, whole, grown, wide=wide))
+        if self._shown:
+            table.move_cursor(row=min(level.cursor, len(self._shown) - 1))
+        if not self.query_one("#search", Input).has_focus:  # one types on
+            table.focus()
+        self._where(level, len(left))
+
+    def _cells(self, entry: Entry, whole: int, grown: dict[str, int], *, wide: bool) -> list[Text]:
+        mark = "*" if entry.key in self._marked else " "
+        room = _columns(self.size.width, wide=wide, grown=bool(grown))[-1][1] - 3
+        name = entry.name if len(entry.name) <= room else _middle_cut(entry.name, room)
+        cells = [
+            Text(entry.size, justify="right"),
+            Text(words.number(entry.count), justify="right"),
+        ]
+        if wide:
+            cells.append(Text(f"{100 * entry.amount / max(whole, 1):.1f} %", justify="right"))
+        cells.append(Text(bar(entry.amount, whole), style="yellow"))
+        if grown:
+            cells.append(_grown(grown.get(entry.key, 0), entry.unit))
+        leads = "▸" if entry.below else " "
+        return [*cells, Text(f"{mark}{leads} {name}", no_wrap=True)]
+
+    def _where(self, level: Level, left: int) -> None:
+        path = " › ".join(each.title for each in self._paths[self._at])
+        narrowed = f"  /{level.needle}" if level.needle else ""
+        self.query_one("#where", Static).update(Text(path + narrowed, no_wrap=True))
+        view = self.views[self._at]
+        if not level.entries:
+            self._state(view.why)
+            return
+        more = f", the first {_MOST_ROWS:,} shown" if left > _MOST_ROWS else ""
+        self._state(
+            f"{words.counted(left, 'row')}{more}, by {_ORDERS[self._order]}  ·  {self.title}"
+        )
+
+    # What the keys do
+
+    def action_view(self, number: int) -> None:
+        self._remember()
+        self._at = number
+        self._draw()
+
+    def action_out(self) -> None:
+        if self._paths and len(self._paths[self._at]) > 1:
+            self._paths[self._at].pop()
+            self._draw()
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        entry = self._current()
+        if entry is None:
+            return
+        if entry.below is not None:
+            self._remember()
+            self._paths[self._at].append(Level(entry.name, entry.below()))
+            self._draw()
+        elif entry.address and self._source.can_look:
+            self.action_object()
+        elif entry.text:
+            self.push_screen(Detail(entry.name, entry.text))
+
+    def action_object(self) -> None:
+        entry = self._current()
+        if entry is not None and entry.text and not entry.address:
+            self.push_screen(Detail(entry.name, entry.text))
+        elif entry is not None and entry.address and not self._busy:
+            self.run_worker(self._show_object(entry), exclusive=True)
+
+    def action_search(self) -> None:
+        box = self.query_one("#search", Input)
+        box.add_class("asked")
+        box.value = self.level.needle if self.level else ""
+        box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self.level is not None and self.level.needle != event.value:
+            self.level.needle, self.level.cursor = event.value, 0
+            self._draw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.input.remove_class("asked")
+        self.table.focus()
+
+    def on_key(self, event: object) -> None:
+        box = self.query_one("#search", Input)
+        if getattr(event, "key", "") == "escape" and box.has_class("asked"):
+            box.value = ""
+            box.remove_class("asked")
+            self.table.focus()
+
+    def action_sort(self) -> None:
+        self._order = (self._order + 1) % len(_ORDERS)
+        self._draw()
+
+    def action_mark(self) -> None:
+        if (entry := self._current()) is not None:
+            self._marked ^= {entry.key}
+            self._remember()
+            self._draw()
+
+    def action_explain(self) -> None:
+        self.push_screen(Detail("keys", _HELP))
+
+    def action_look(self) -> None:
+        if self.views and not self._source.can_look:
+            self._state("a saved report stays as it is")
+        elif not self._busy:
+            self.run_worker(self._look(), exclusive=True)
+
+    # What takes a moment
+
+    async def _look(self) -> None:
+        self._busy = True
+        self._state("looking …")
+        try:
+            look = await self._source.look(self._state)
+        except GoprobeError as error:
+            self._state(f"{error.message} {error.hint}".strip())
+            return
+        finally:
+            self._busy = False
+        if self.views:
+            self._before = _amounts(self._paths)
+        made = views(look.heap, look.goroutines, look.maps)
+        self._paths = _again(made, self._paths)
+        self.views, self.title = made, look.title
+        self._draw()
+
+    async def _show_object(self, entry: Entry) -> None:
+        self._busy = True
+        self._state(f"reading {entry.address:#x} …")
+        try:
+            text = await self._source.of_object(entry.address, max(self.size.width - 8, 40))
+        except GoprobeError as error:
+            text = f"{error.message}\n{error.hint}"
+        finally:
+            self._busy = False
+        if self.level is not None:
+            self._where(self.level, len(self._shown))
+        self.push_screen(Detail(entry.name, f"{entry.text}\n{text}".lstrip()))
+
+    def _current(self) -> Entry | None:
+        row = self.table.cursor_row
+        return self._shown[row] if 0 <= row < len(self._shown) else None
+
+    def _remember(self) -> None:
+        if self.level is not None:
+            self.level.cursor = max(self.table.cursor_row, 0)
+
+    def on_resize(self) -> None:
+        self._remember()
+        self._draw()
+
+
+def _columns(screen: int, *, wide: bool, grown: bool) -> list[tuple[str, int]]:
+    """Title and cells of each; the names take what is left."""
+    columns = [("size", 9), ("objects", 9), *([("share", 7)] if wide else []), ("", 10)]
+    columns += [("grown", 10)] if grown else []
+    taken = sum(width + _GAP for _, width in columns) + _GAP + _EDGE
+    return [*columns, ("name", max(screen - taken, _LEAST_NAME))]
+
+
+def _amounts(paths: list[list[Level]]) -> dict[str, int]:
+    """What every list at hand, and those that are open, had before."""
+    known = {e.key: e.amount for levels in paths for level in levels for e in level.entries}
+    for levels in paths:
+        for entry in levels[0].entries:
+            if entry.below is not None and entry.unit == "bytes":
+                known |= {e.key: e.amount for e in entry.below()}
+    return known
+
+
+def _again(made: list[View], before: list[list[Level]]) -> list[list[Level]]:
+    """One stands where one stood, as far as that is there still."""
+    paths: list[list[Level]] = []
+    for number, view in enumerate(made):
+        old = before[number] if before else []
+        levels = [Level(view.title, view.entries, *((old[0].cursor, old[0].needle) if old else ()))]
+        for level in old[1:]:
+            entry = next((e for e in levels[-1].entries if e.name == level.title), None)
+            if entry is None or entry.below is None:
+                break
+            levels.append(Level(level.title, entry.below(), level.cursor, level.needle))
+        paths.append(levels)
+    return paths
+
+
+def _grown(amount: int, unit: str) -> Text:
+    shown = words.size(abs(amount)) if unit == "bytes" else words.number(abs(amount))
+    if not amount:
+        return Text("")
+    return Text(
+        f"{'+' if amount > 0 else '-'}{shown}", style="red" if amount > 0 else "green",
+        justify="right",
+    )  # fmt: skip
+
+
+def _middle_cut(name: str, room: int) -> str:
+    """Both ends tell names apart."""
+    head = (room - 1) // 2
+    return f"{name[:head]}…{name[-(room - 1 - head) :]}"

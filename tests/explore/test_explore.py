@@ -1,0 +1,239 @@
+"""`goprobe explore` under textual's pilot: a real process, its core, and reports of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("textual")
+
+from textual.pilot import Pilot
+
+from goprobe.errors import UsageError
+from goprobe.explore.app import Explorer
+from goprobe.explore.asked import Asked, Saved
+from goprobe.explore.entries import bar, chosen, views
+from goprobe.model.heap import HeapReport
+from tests.support.cli import goprobe
+from tests.support.go import Running, build, running
+
+PROGRAM = """package main
+
+import (
+	"fmt"
+)
+
+type Session struct {
+	ID      string
+	Payload []byte
+}
+
+var sessions = map[string]*Session{}
+var pages [][]byte
+
+func fill(n int) {
+	for i := 0; i < n; i++ {
+		id := fmt.Sprintf("s%05d", len(sessions))
+		sessions[id] = &Session{ID: id, Payload: make([]byte, 2048)}
+	}
+}
+
+func waiter(c chan int) { <-c }
+
+func main() {
+	fill(500)
+	for i := 0; i < 40; i++ {
+		pages = append(pages, make([]byte, 8192))
+		go waiter(make(chan int))
+	}
+	fmt.Println("ready")
+	for {
+		var n int
+		if _, err := fmt.Scanln(&n); err != nil {
+			return
+		}
+		fill(n)
+		fmt.Println("filled")
+	}
+}
+"""
+
+Play = Callable[[Explorer, Pilot[None]], Awaitable[None]]
+_PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Running]:
+    with running(build(PROGRAM)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def saved(program: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    pid = str(program.pid)
+    goprobe("heap", pid, "--types", "--retained", "-o", f"json={folder / 'heap.json'}")
+    goprobe("goroutines", pid, "--stacks", "-o", f"json={folder / 'goroutines.json'}")
+    goprobe("maps", pid, "-o", f"json={folder / 'maps.json'}")
+    return folder
+
+
+def played(source: Asked | Saved, play: Play, width: int = 80) -> None:
+    async def run() -> None:
+        app = Explorer(source)
+        async with app.run_test(size=(width, 24)) as pilot:
+            await until(pilot, lambda: bool(app.views))
+            await play(app, pilot)
+
+    asyncio.run(run())
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        await pilot.pause(0.05)
+    await pilot.pause()
+
+
+def screen(app: Explorer) -> list[str]:
+    strips = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+
+
+def rows(app: Explorer) -> list[str]:
+    return [line for line in screen(app)[2:-3] if line.strip(" ▁▂▃▄▅▆▇█▏▎▍▌▋▊▉")]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_one_walks_from_roots_to_a_value(program: Running, width: int) -> None:
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        await pilot.pause()
+        shown = screen(app)
+        assert len(shown) == 24
+        assert max(map(len, shown)) <= width
+        assert ("share" in shown[1]) == (width == 120)
+        first = rows(app)[0]
+        assert "main.sessions" in first
+        assert "MiB" in first
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen(app)[0].startswith("Held by › main.sessions")
+        assert "map[string]*main.Session" in rows(app)[0]
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "main.Session" in "\n".join(rows(app))
+        await pilot.press("backspace", "backspace")
+        await pilot.pause()
+        assert "main.sessions" in rows(app)[0]
+        await pilot.press("2", "slash", *"session")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app._shown
+        assert all("session" in entry.name.lower() for entry in app._shown)
+        assert "map[string]*main.Session" in "\n".join(rows(app))
+        while "main.Session" not in (app._shown[app.table.cursor_row].name).split("*")[0]:
+            await pilot.press("down")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.screen_stack) > 1)
+        told = "\n".join(screen(app))
+        assert "ID string" in told
+        assert "main.Session" in told
+        await pilot.press("escape")
+        await pilot.pause()
+        assert len(app.screen_stack) == 1
+
+    played(Asked((str(program.pid),)), play, width)
+
+
+def test_another_look_tells_what_grew(program: Running) -> None:
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        program.say("300")
+        assert program.read_line() == "filled"
+        before = app._shown[0]
+        await pilot.press("r")
+        await until(pilot, lambda: not app._busy and app._shown[0].amount > before.amount)
+        assert "grown" in screen(app)[1]
+        assert "+" in rows(app)[0]
+        grown = app._shown[0].amount - before.amount
+        assert grown >= 300 * 2048
+
+    played(Asked((str(program.pid),)), play)
+
+
+def test_goroutines_and_memory_are_there(program: Running) -> None:
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        await pilot.press("3")
+        await pilot.pause()
+        assert "main.waiter" in rows(app)[0]
+        await pilot.press("o")
+        await pilot.pause()
+        assert "40 goroutines" in "\n".join(screen(app))
+        await pilot.press("escape", "enter")
+        await pilot.pause()
+        assert "main.waiter" in "\n".join(rows(app))
+        await pilot.press("4")
+        await pilot.pause()
+        assert any("heap" in line for line in rows(app))
+        await pilot.press("s", "question_mark")
+        await pilot.pause()
+        assert "look again" in "\n".join(screen(app))
+
+    played(Asked((str(program.pid),)), play)
+
+
+def test_saved_reports_are_walked_through_alike(saved: Path) -> None:
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        assert "main.sessions" in rows(app)[0]
+        assert all(view.entries for view in app.views)
+        await pilot.press("r")
+        await pilot.pause()
+        assert "stays as it is" in screen(app)[-2]
+
+    played(Saved(saved), play)
+
+
+def test_one_saved_report_leaves_the_others_out(saved: Path, tmp_path: Path) -> None:
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        await pilot.press("3")
+        await pilot.pause()
+        assert "not saved" in screen(app)[-2]
+
+    played(Saved(saved / "heap.json"), play)
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"schema": "goprobe.trace/1"}')
+    with pytest.raises(UsageError, match="holds no report"):
+        Saved(wrong)
+
+
+def test_what_cannot_be_looked_at_is_said(program: Running) -> None:
+    async def run() -> None:
+        app = Explorer(Asked(("4194305",)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: "4194305" in screen(app)[-2])
+
+    asyncio.run(run())
+
+
+def test_a_pipe_is_no_terminal(program: Running) -> None:
+    ran = goprobe("explore", str(program.pid))
+    assert (ran.code, ran.out) == (2, b"")
+    assert "needs a terminal" in ran.err
+
+
+def test_lists_are_searched_and_sorted(saved: Path) -> None:
+    heap = asyncio.run(Saved(saved).look(print)).heap
+    assert isinstance(heap, HeapReport)
+    types = views(heap, None, None)[1].entries
+    by_name = chosen(types, "", "name", {})
+    assert [e.name for e in by_name] == sorted(e.name for e in types)
+    assert [e.amount for e in chosen(types, "", "size", {})] == sorted(
+        (e.amount for e in types), reverse=True
+    )
+    assert chosen(types, "", "growth", {types[-1].key: 7})[0] is types[-1]
+    assert bar(0, 100) == "░" * 10
+    assert bar(1, 1000)[0] == "█"
