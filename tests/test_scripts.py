@@ -120,14 +120,23 @@ def test_later_runs_do_nothing_but_run(checkout: Path, tools: Path, kind: str) -
 
 
 def test_go_and_gdb_are_installed_only_where_there_are_none(checkout: Path, tools: Path) -> None:
-    have_venv(checkout, "user", "")
-    assert "setting up" in run(checkout / "scripts/goprobe", path=tools).stderr
-    assert ".[fast,toolchain]" in (checkout / ".venv/setup.log").read_text()
-    for name in ("go", "gdb"):
-        script(tools / name, "")
-    have_venv(checkout, "user", "fast")
-    done = run(checkout / "scripts/goprobe", path=tools)
-    assert (done.stdout, done.stderr) == ("goprobe\n", "")
+    for there in (False, True):
+        have_venv(checkout, "user", "")
+        (checkout / ".venv/.ready-user").unlink()
+        (checkout / ".venv/setup.log").unlink(missing_ok=True)
+        assert "setting up" in run(checkout / "scripts/goprobe", path=tools).stderr
+        log = (checkout / ".venv/setup.log").read_text()
+        assert ".[fast,explore" in log
+        assert ("toolchain" in log) is not there
+        for name in ("go", "gdb"):
+            script(tools / name, "")
+
+
+def test_what_was_set_up_stays_whatever_the_environment_says(checkout: Path, tools: Path) -> None:
+    for extras in ("fast", "fast,explore,toolchain"):
+        have_venv(checkout, "user", extras)
+        done = run(checkout / "scripts/goprobe", path=tools)
+        assert (done.stdout, done.stderr) == ("goprobe\n", "")
 
 
 def test_a_changed_project_is_set_up_anew(checkout: Path, tools: Path) -> None:
@@ -137,12 +146,13 @@ def test_a_changed_project_is_set_up_anew(checkout: Path, tools: Path) -> None:
     done = run(checkout / "scripts/goprobe", path=tools)
     assert "setting up" in done.stderr
     assert done.stdout == "goprobe\n"
-    assert "--editable .[fast,toolchain]" in (checkout / ".venv/setup.log").read_text()
+    assert "--editable .[fast,explore,toolchain]" in (checkout / ".venv/setup.log").read_text()
     assert run(checkout / "scripts/goprobe", path=tools).stderr == ""
 
 
 def test_an_installation_that_fails_shows_why(checkout: Path, tools: Path) -> None:
-    have_venv(checkout, "user", "other")
+    have_venv(checkout, "user", "")
+    (checkout / ".venv/.ready-user").unlink()
     script(checkout / ".venv/bin/python", '[ "$1" = -c ] || { echo "no network"; exit 1; }')
     done = run(checkout / "scripts/goprobe", path=tools)
     assert done.returncode == 3
@@ -153,15 +163,16 @@ def test_an_installation_that_fails_shows_why(checkout: Path, tools: Path) -> No
 @pytest.mark.parametrize(
     ("lacks", "told", "left"),
     [
-        ("toolchain", "PyPI has no Go or no GDB", ".[fast]"),
-        ("fast", "PyPI has no numba", ".[toolchain]"),
-        ("fast* | *toolchain", "PyPI has no Go or no GDB", "."),
+        ("toolchain", "PyPI has no Go or no GDB", ".[fast,explore]"),
+        ("fast", "PyPI has no numba", ".[explore,toolchain]"),
+        ("fast* | *toolchain", "PyPI has no Go or no GDB", ".[explore]"),
     ],
 )
 def test_where_pypi_lacks_something_the_rest_is_installed(
     checkout: Path, tools: Path, lacks: str, told: str, left: str
 ) -> None:
-    have_venv(checkout, "user", "other")
+    have_venv(checkout, "user", "")
+    (checkout / ".venv/.ready-user").unlink()
     asked = 'case "$*" in *pip*) echo "$*" >> asked;; esac'
     script(checkout / ".venv/bin/python", f'{asked}; case "$*" in *{lacks}*) exit 1;; esac')
     done = run(checkout / "scripts/goprobe", path=tools)

@@ -90,7 +90,8 @@ install_project() {
         say "PyPI has no numba for this Python and machine; large heaps will take longer"
         return
     fi
-    for left in "$(without toolchain "$1")" "$(without fast "$(without toolchain "$1")")"; do
+    bare=$(without fast "$(without toolchain "$1")")
+    for left in "$(without toolchain "$1")" "$bare" "$(without explore "$bare")"; do
         if [ "$left" != "$1" ] && pip_install "$left"; then
             say "PyPI has no Go or no GDB for this Python and machine; install them yourself"
             return
