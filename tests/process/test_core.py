@@ -297,7 +297,7 @@ def test_a_core_as_it_should_be_is_not_doubted(tmp_path: Path) -> None:
         assert core.doubts == []
 
 
-OFFSET, ADDRESS, IN_FILE, IN_MEMORY = 8, 16, 32, 40
+TYPE, OFFSET, ADDRESS, IN_FILE, IN_MEMORY = 0, 8, 16, 32, 40
 TWO_PAGES = [(0x10000, bytes(2 * PAGE), 2 * PAGE), *PAGES[1:]]
 WITH_FILE = WHOLE + note(
     0x46494C45, struct.pack("<QQ3Q", 1, PAGE, 0x10000, 0x13000, 0) + b"/lib/x\0"
@@ -319,6 +319,8 @@ WITH_FILE = WHOLE + note(
         (program_header(make_core(WHOLE, PAGES), 2, IN_FILE, 0), "belong to no memory"),
         (program_header(make_core(WHOLE, TWO_PAGES), 1, IN_FILE, 1234), "at 0x10000 it has 0x4d2"),
         (program_header(make_core(WHOLE, PAGES), 2, OFFSET, 600), "have the same bytes"),
+        (program_header(make_core(WHOLE, PAGES), 1, IN_MEMORY, 0x5F0), "at 0x10000, where it has"),
+        (program_header(make_core(WHOLE, PAGES), 1, TYPE, 1), "0x10000 that nobody may use"),
     ],
 )
 def test_what_a_core_contradicts_itself_in_is_told(tmp_path: Path, data: bytes, said: str) -> None:

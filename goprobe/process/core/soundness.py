@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from goprobe.elfheaders import PF_W, PT_LOAD, PT_NOTE, Segment
+from goprobe.elfheaders import PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE, Segment
 from goprobe.process.core.elf import ElfImage
 from goprobe.process.core.notes import AT_ENTRY, AT_PHDR, MappedFile, Notes
 from goprobe.process.proc.procfs import PAGE_SIZE
@@ -74,6 +74,8 @@ def _of_segments(core: ElfImage, loads: Sequence[Segment]) -> Iterator[str]:
             yield f"no memory can be at {p.address:#x}, where it has {p.size:#x} bytes of it"
         elif p.file_size not in (0, PAGE_SIZE, p.size):
             yield f"of {p.size:#x} bytes of memory at {p.address:#x} it has {p.file_size:#x}"
+        elif p.file_size and not p.flags & (PF_R | PF_W | PF_X):
+            yield f"it has the bytes of memory at {p.address:#x} that nobody may use"
     for before, p in pairwise(loads):
         if p.address < before.address + before.size:
             yield f"its memory at {p.address:#x} comes twice, or not in order"
@@ -98,7 +100,7 @@ def _of_no_use(core: ElfImage) -> Iterator[str]:
 
 def _possible(p: Segment) -> bool:
     within = p.address >= _LOWEST and p.address + p.size <= _ADDRESSES
-    return p.address % PAGE_SIZE == 0 and (within or p.address == _VSYSCALL)
+    return p.address % PAGE_SIZE == p.size % PAGE_SIZE == 0 and (within or p.address == _VSYSCALL)
 
 
 def _of_files(files: Sequence[MappedFile], loads: Sequence[Segment]) -> Iterator[str]:
