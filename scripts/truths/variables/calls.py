@@ -84,13 +84,20 @@ def _method(s: Statements, block: Block, function: Function, receiver: Type) -> 
             name = f"m{s.number('method value')}"
             method = w.declare(block, name, kind, fixed=True)
             w.put(f"{name} := {text}.{function.name}; _ = {name}{w.held(method)}")
-            return called(s, block, name, function)
+            return called(s, block, name, function, also=w.line - 1)
     return called(s, block, f"{text}.{function.name}", function)
 
 
-def called(s: Statements, block: Block, callee: str, function: Function, first: str = "") -> None:
+def called(
+    s: Statements,
+    block: Block,
+    callee: str,
+    function: Function,
+    first: str = "",
+    also: int = 0,
+) -> None:
     """A call as a statement; its results become variables, or are assigned. `first` is what is
-    passed first, where that is known."""
+    passed first, where that is known; `also` another line that the call may have."""
     w, c = s.w, s.c
     params, results = list(function.params), function.results
     arguments = [first] if first else []
@@ -104,6 +111,7 @@ def called(s: Statements, block: Block, callee: str, function: Function, first: 
         arguments += [w.expression(block, element) for _ in range(c.below(3))]
     text = f"{callee}({', '.join(arguments)})"
     before = w.calling(block)
+    w.sites[-1].also = also
     if not results or c.chance(15):
         w.put(f"{before}{text}")
         return

@@ -139,7 +139,7 @@ def _range_func(s: Statements, block: Block, depth: int) -> None:
             f"«; at := at + 1; _ = at; {w.handle(*made)}»"
         )
         _loop_body(s, inside, depth)
-        site.ends = w.line - 1
+        site.also = w.line - 1
     outer.cost = body.cost
 
 

@@ -120,9 +120,11 @@ class Site:
     loose: bool = False
     stops: tuple[str, ...] = ()
     """The WHEREs that stop here, in their order."""
-    ends: int = 0
-    """Of a loop over a function the line of its last brace: there the compiler puts the returns
-    out of it, with their deferred calls (cmd/compile, rangefunc/rewrite.go, Go 1.23 to 1.27)."""
+    also: int = 0
+    """Another line that the compiler may give the call: of a loop over a function that of its last
+    brace, where it puts the returns out of it, with their deferred calls (cmd/compile,
+    rangefunc/rewrite.go, Go 1.23 to 1.27); of the call of a method value that it inlines that where
+    the value is made."""
 
     @property
     def variables(self) -> list[Var]:

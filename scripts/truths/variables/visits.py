@@ -119,7 +119,7 @@ def aligned(
         rest = [i for i in range(len(lines)) if i not in gone]
         if all(
             level.site.loose
-            or lines[i] in (level.site.line, level.site.ends)
+            or lines[i] in (level.site.line, level.site.also)
             or level.site.kind == "entry"
             for i, level in zip(rest, levels, strict=True)
         ):
