@@ -160,6 +160,7 @@ def _delivered(report: EscapeReport, place: Destination, rules: Policy, showing:
     from goprobe.analysis.escape.policy import verdicts
 
     only = verdicts(showing.only.split(","), "--only")
+    report = replace(report, fail_on=tuple(sorted(rules.verdicts)))
     place.deliver(part(report, sorted(only), showing.files or ()))
     return _exit_code(report, rules)
 

@@ -80,6 +80,7 @@ FORMATS: Entries = [
     ("pprof", "heap only: a profile for go tool pprof"),
     ("sarif", "escape only: for code scanning"),
     ("github", "escape only: annotations of a workflow"),
+    ("markdown", "escape only: the summary of a pull request"),
 ]
 
 

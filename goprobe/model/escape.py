@@ -151,6 +151,10 @@ class Hole(msgspec.Struct, frozen=True):
     chain: tuple[SourceLine, ...]
 
 
+NOT_RUN = "not run"
+"""What `Proof.ran` says where nothing was run."""
+
+
 class Proof(msgspec.Struct, frozen=True):
     """`chain` leads from the promise to what breaks it, place by place; its last is the function of
     the runtime (without a place). `functions` are how many were looked at. `exempt` are the reasons
@@ -269,7 +273,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 class EscapeReport(Report, frozen=True, kw_only=True):
     """`ran` is false with --static. `partial` says why the run was not seen to its end. `pid` is
-    the last process that ran. `failed` names tests that failed. `runs` is how often it was run: the
+    the last process that ran. `failed` names tests that failed, `fail_on`
+    are verdicts that make it a failure. `folder` is what its paths are relative to, and `root` the
+    repository that holds that. `runs` is how often it was run: the
     sites are those of the first. `shown` says which sites alone are here, "" where all are."""
 
     build: Build
@@ -283,6 +289,9 @@ class EscapeReport(Report, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     functions: tuple[FunctionCode, ...] = ()
     failed: str = ""
+    fail_on: tuple[Verdict, ...] = ()
+    folder: str = ""
+    root: str = ""
     runs: int = 1
     comparisons: tuple[Comparison, ...] = ()
     shown: str = ""

@@ -21,6 +21,7 @@ _FORMATS = {
     "pprof": ("goprobe.report.pprof", "PprofFormat"),
     "sarif": ("goprobe.report.sarif", "SarifFormat"),
     "github": ("goprobe.report.github", "GithubFormat"),
+    "markdown": ("goprobe.report.markdown", "MarkdownFormat"),
 }
 
 

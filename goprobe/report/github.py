@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from goprobe.model.escape import Assertion, EscapeReport, Site
+from goprobe.model.escape import EscapeReport
 from goprobe.report.escaping import escape
+from goprobe.report.findings import Finding, Level, findings
 from goprobe.report.options import RenderOptions
-from goprobe.report.verdicts import LOUDNESS, Loudness, words
 
-_COMMANDS = {Loudness.ALARM: "error", Loudness.WARNING: "warning"}
+_COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning"}
 
 
 class GithubFormat:
@@ -17,33 +17,24 @@ class GithubFormat:
         return report_type is EscapeReport
 
     def render(self, report: object, options: RenderOptions) -> bytes:
-        """One line for each broken promise, contradiction and surprise; the rest is silent."""
+        """One line for each thing that is found fault with, the gravest first: GitHub shows ten of
+        a kind; the rest is silent."""
         assert isinstance(report, EscapeReport)
-        lines = [_promise(promise) for promise in report.assertions if not promise.held]
-        lines += [_site(site) for site in report.sites if LOUDNESS[site.verdict] in _COMMANDS]
-        for pointer in report.dangling:
-            told = f"{pointer.source} points at {pointer.target} ({pointer.when})"
-            lines.append(f"::error title=pointer into a stack::{_data(told)}")
+        lines = [_command(finding) for finding in findings(report)]
         if report.partial:
             lines.append(f"::warning title=not seen to the end::{_data(report.partial)}")
         return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _promise(assertion: Assertion) -> str:
-    title = f"goprobe:{assertion.text} is broken"
-    return _command("error", assertion.file, assertion.line, 0, title, assertion.why)
-
-
-def _site(site: Site) -> str:
-    command = _COMMANDS[LOUDNESS[site.verdict]]
-    title = f"{words(site.verdict)}: {site.expression}"
-    return _command(command, site.file, site.line, site.col, title, site.reason)
-
-
-def _command(command: str, file: str, line: int, col: int, title: str, message: str) -> str:
-    fields = {"file": file, "line": str(line), "col": str(col) if col else "", "title": title}
+def _command(finding: Finding) -> str:
+    fields = {
+        "file": finding.file,
+        "line": str(finding.line) if finding.line else "",
+        "col": str(finding.col) if finding.col else "",
+        "title": finding.title,
+    }
     given = ",".join(f"{key}={_property(value)}" for key, value in fields.items() if value)
-    return f"::{command} {given}::{_data(message)}"
+    return f"::{_COMMANDS[finding.level]} {given}::{_data(finding.message)}"
 
 
 def _data(text: str) -> str:

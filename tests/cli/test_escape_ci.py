@@ -63,20 +63,27 @@ def sarif_run(ran: Ran) -> Any:
     return log["runs"][0]
 
 
-def test_sarif_says_what_json_says(tmp_path: Path) -> None:
+def test_one_run_is_written_in_every_format_with_paths_from_the_root(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
     place = folder(tmp_path)
-    run, report = sarif_run(escape(place, "--format", "sarif")), escape(place, "--json").json
+    ran = escape(
+        place, "--fail-on", "confirmed_heap", "-o", "sarif=o.sarif", "-o", "json=o.json",
+        "-o", "markdown=o.md", "--format", "github",
+    )  # fmt: skip
+    assert ran.code == 1
+    report = json.loads((place / "o.json").read_text())
+    run = sarif_run(Ran(0, (place / "o.sarif").read_bytes(), ""))
     Draft202012Validator(shipped("goprobe.escape/1")).validate(report)
-    results = [r for r in run["results"] if r["ruleId"] != "promise"]
-    assert Counter(r["ruleId"] for r in results) == Counter(report["summary"])
-    places = [r["locations"][0]["physicalLocation"] for r in results]
-    assert {p["artifactLocation"]["uri"] for p in places} == {"main.go"}
-    assert sorted(p["region"]["startLine"] for p in places) == sorted(
-        site["line"] for site in report["sites"]
-    )
-    promises = [r["kind"] for r in run["results"] if r["ruleId"] == "promise"]
-    assert sorted(promises) == ["fail", "pass"]
+    counted = Counter(r["ruleId"] for r in run["results"])
+    assert counted["confirmed_heap"] == report["summary"]["confirmed_heap"]
+    assert counted["promise"] == sum(not a["held"] for a in report["assertions"]) == 1
+    assert set(counted) <= {"confirmed_heap", "promise", "spilled_to_heap"}
+    places = [r["locations"][0]["physicalLocation"] for r in run["results"]]
+    assert {p["artifactLocation"]["uri"] for p in places} == {"a%20module/main.go"}
+    assert len({json.dumps(r["partialFingerprints"]) for r in run["results"]}) == len(places)
     assert run["invocations"][0]["executionSuccessful"] is True
+    assert "::error file=a module/main.go,line=22," in ran.text
+    assert "### goprobe escape:" in (place / "o.md").read_text()
 
 
 def test_annotations_are_of_what_is_broken_alone(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import goprobe
 from goprobe.model.escape import Assertion, EscapeReport, Proof
 from goprobe.runtime.entries import entry_of
+from tests.escape.corpus import go_environment
 from tests.escape.test_promises import FOLDER, run
 from tests.support.go import matrix, toolchain
 
@@ -82,6 +84,50 @@ def test_all_that_compiled_code_may_call_stands_in_the_table(go: str) -> None:
     names = re.findall(r"^func (\w+)", source.read_text(), re.M)
     assert len(names) > 150
     assert [n for n in names if entry_of(f"runtime.{n}", (release[0], release[1])) is None] == []
+
+
+LIBRARY = {
+    "go.mod": "module example.com/lib\n\ngo 1.21\n",
+    "l.go": """package lib
+
+type T struct{ n int }
+
+//goprobe:noalloc deep
+func (t *T) Add(n int) { t.n += n }
+
+//goprobe:noalloc deep
+func Text(n int) string { return helper(n) }
+
+func helper(n int) string { s := make([]byte, n); return string(s) }
+
+/* func Commented( */
+func Generic[K any](k K) K { return k }
+""",
+    "internal/q/q.go": "package q\n\n//goprobe:noalloc deep\nfunc Q(a []int) int { return a[0] }\n",
+    "cmd/a/main.go": "package main\n\n//goprobe:noalloc deep\nfunc main() { println(1) }\n",
+    "cmd/b/main.go": "package main\n\n//goprobe:noalloc deep\nfunc main() { select {} }\n",
+}
+
+
+@releases
+def test_a_library_is_looked_at_as_if_all_it_exports_were_used(go: str, tmp_path: Path) -> None:
+    for name, text in LIBRARY.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before = sorted(tmp_path.rglob("*"))
+    with go_environment():
+        report = goprobe.escape("./...", static=True, go=str(toolchain(go)), cwd=tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    told = {(a.file, a.line): a for a in report.assertions}
+    assert {place for place, a in told.items() if a.held} == {
+        ("l.go", 5), ("internal/q/q.go", 3), ("cmd/a/main.go", 3), ("cmd/b/main.go", 3),
+    }  # fmt: skip
+    broken = told["l.go", 8].proof
+    assert isinstance(broken, Proof) and broken.verdict.value == "broken"
+    assert [p.function for p in broken.chain][:2] == [
+        "example.com/lib.Text",
+        "example.com/lib.helper",
+    ]
 
 
 def test_the_source_wants_all_kinds() -> None:

@@ -2,19 +2,34 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from msgspec.structs import replace
 
-from goprobe.model.escape import DanglingPointer, EscapeReport, Prediction, Verdict
+from goprobe.model.escape import (
+    Assertion,
+    Change,
+    ChangeKind,
+    Comparison,
+    DanglingPointer,
+    EscapeReport,
+    Prediction,
+    Proof,
+    ProofVerdict,
+    SourceLine,
+    Verdict,
+)
 from goprobe.model.trace import TraceReport
 from goprobe.report import RenderOptions, formats, render
 from goprobe.report.verdicts import LOUDNESS, MEANINGS
 from tests.report.escapes import escapes, promise, site
 from tests.report.screen import cells, lines, raw_characters
 
+SPILLED = Verdict.SPILLED_TO_HEAP
 HOSTILE = "\x1b[2J\u202e%0A::error::x\n" + "世界" * 30
 EVERY = escapes(
     *(site(verdict, line=i + 1) for i, verdict in enumerate(Verdict)),
@@ -116,11 +131,11 @@ def test_text_fits_and_shows_nothing_raw(width: int, verbose: bool) -> None:
 
 def test_only_what_needs_attention_is_annotated() -> None:
     found = github(EVERY)
-    assert [line.split(" ")[0] for line in found] == ["::error", "::warning", "::error", "::error"]
-    assert found[0] == (
+    assert [line.split(" ")[0] for line in found] == ["::error", "::error", "::error", "::warning"]
+    assert (
         "::error file=cmd/app/main.go,line=12,title=goprobe%3Anoalloc is broken"
         "::it allocated 3 times"
-    )
+    ) in found
     assert github(escapes(site())) == []
 
 
@@ -135,35 +150,80 @@ def test_no_text_can_begin_a_command_of_its_own() -> None:
 # SARIF
 
 
-def test_a_result_for_each_site_and_promise() -> None:
+def test_a_result_for_each_failure_alone() -> None:
     (run,) = sarif(EVERY)["runs"]
-    rules = [result["ruleId"] for result in run["results"]]
-    assert rules == ["promise", "promise", *Verdict]
-    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
-    assert set(rules) <= known
-    levels = {result["ruleId"]: result["level"] for result in run["results"][2:]}
-    assert (levels["contradicted"], levels["spilled_to_heap"]) == ("error", "warning")
-    assert levels["static"] == "none"
-    assert [result["kind"] for result in run["results"][:2]] == ["pass", "fail"]
-
-
-def test_places_are_relative_to_the_source_root_or_whole() -> None:
-    report = escapes(site(file="a b/ü.go"), site(file="/usr/lib/go/src/fmt/print.go"))
-    first, second = (
-        result["locations"][0]["physicalLocation"]["artifactLocation"]
-        for result in sarif(report)["runs"][0]["results"]
+    results = run["results"]
+    assert Counter(r["ruleId"] for r in results) == Counter(
+        ["promise", "spilled_to_heap", "contradicted", "dangling"]
     )
-    assert first == {"uri": "a%20b/%C3%BC.go", "uriBaseId": "SRCROOT"}
-    assert second == {"uri": "file:///usr/lib/go/src/fmt/print.go"}
+    assert {r["kind"] for r in results} == {"fail"}
+    levels = {r["ruleId"]: r["level"] for r in results}
+    assert (levels["contradicted"], levels["spilled_to_heap"]) == ("error", "warning")
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert set(levels) | {v.value for v in Verdict} <= set(rules)
+    for rule in rules.values():
+        assert rule["fullDescription"]["text"] and rule["help"]["markdown"].startswith("**")
+    wanted = replace(EVERY, fail_on=(Verdict.CONFIRMED_HEAP,))
+    assert "confirmed_heap" in {r["ruleId"] for r in sarif(wanted)["runs"][0]["results"]}
+
+
+def test_places_are_relative_to_the_repository_or_whole() -> None:
+    report = escapes(
+        site(SPILLED, file="a b/ü.go"),
+        site(SPILLED, file="/usr/lib/go/src/fmt/print.go"),
+        site(SPILLED, file="/home/me/repo/other/x.go"),
+    )
+    report = replace(report, folder="/home/me/repo/sub", root="/home/me/repo")
+    (run,) = sarif(report)["runs"]
+    places = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in run["results"]]
+    assert places == [
+        {"uri": "file:///usr/lib/go/src/fmt/print.go"},
+        {"uri": "other/x.go", "uriBaseId": "SRCROOT"},
+        {"uri": "sub/a%20b/%C3%BC.go", "uriBaseId": "SRCROOT"},
+    ]
+    assert run["originalUriBaseIds"] == {"SRCROOT": {"uri": "file:///home/me/repo/"}}
+    assert "file=sub/a b/ü.go," in "\n".join(github(report))
 
 
 def test_results_are_known_again_when_lines_move() -> None:
     first, moved, other = (
-        sarif(escapes(site(line=line, expression=name)))["runs"][0]["results"][0]
+        sarif(escapes(site(SPILLED, line=line, expression=name)))["runs"][0]["results"][0]
         for line, name in ((3, "x"), (30, "x"), (3, "y"))
     )
     key = "partialFingerprints"
     assert first[key] == moved[key] != other[key]
+    twins = sarif(escapes(site(SPILLED, line=3), site(SPILLED, line=9)))["runs"][0]["results"]
+    assert twins[0][key] != twins[1][key]
+
+
+def test_a_broken_chain_is_a_flow_of_code() -> None:
+    chain = (SourceLine("main.f", "a.go", 7), SourceLine("runtime.newobject", "", 0))
+    proof = Proof(ProofVerdict.BROKEN, chain, "", 3)
+    broken = Assertion("a.go", 5, "noalloc deep", False, "it may come to newobject", True, proof)
+    (result,) = sarif(escapes(assertions=(broken,)))["runs"][0]["results"]
+    steps = result["codeFlows"][0]["threadFlows"][0]["locations"]
+    assert [s["location"]["message"]["text"] for s in steps] == ["main.f", "runtime.newobject"]
+    assert steps[0]["location"]["physicalLocation"]["region"]["startLine"] == 7
+
+
+# Markdown
+
+
+def test_a_summary_tells_failures_and_changes_first() -> None:
+    change = Change(
+        kind=ChangeKind.NEW, file="a|b.go", line=3, function="m.f", expression="x | y",
+        before="", after="confirmed_heap", allocations_before=0, allocations=7, bytes_before=0,
+        bytes=56, why="from sink = x (assign)", fails=True,
+    )  # fmt: skip
+    since = Comparison(against="old.json", go="1.26.6", changes=(change,), same=4, silent=0)
+    report = replace(EVERY, comparisons=(since,))
+    shown = render(report, "markdown", RenderOptions()).decode()
+    assert shown.startswith("### goprobe escape: 4 failures\n\n1 of 2 promises held.\n")
+    assert "| `+` | `a\\|b.go:3` | `x \\| y`: new, 7 allocations" in shown
+    assert "because sink = x" in shown and "4 places as before." in shown
+    hostile = escapes(site(SPILLED, file=HOSTILE, expression=HOSTILE, reason="<img src=x>|"))
+    data = render(hostile, "markdown", RenderOptions())
+    assert raw_characters(data) == set() and b"<img" not in data
 
 
 def test_a_partial_run_is_no_success() -> None:

@@ -12,7 +12,7 @@ from goprobe.analysis.escape.judgement import Judgement, PromisedCode, judge
 from goprobe.analysis.escape.promises import ALLOW, Promise
 from goprobe.analysis.escape.proof import Prover, Question, Root
 from goprobe.binary.pcln.format import Function, SourceFrame
-from goprobe.model.escape import Assertion, Proof, ProofVerdict, SourceLine
+from goprobe.model.escape import NOT_RUN, Assertion, Proof, ProofVerdict, SourceLine
 from goprobe.runtime.image.program import GoProgram
 
 _LITERAL = re.compile(r"\.func\d+")
@@ -109,7 +109,7 @@ def _judged(promise: Promise, proof: Proof) -> Judgement:
 def _seen(promise: Promise, code: PromisedCode) -> str:
     """What the run says of the promise's own lines."""
     if not code.started:
-        return "not run"
+        return NOT_RUN
     if promise.word != "noalloc":
         return "it ran" if code.executed else "never ran, as far as was seen"
     return judge("noalloc", code).why

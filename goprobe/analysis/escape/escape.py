@@ -42,12 +42,14 @@ from goprobe.model.trace import Exit
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import (
     GCFLAGS,
+    EscapeBuild,
     GoPackage,
     build_program,
     build_test,
     find_packages,
 )
 from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.librarybuild import build_library
 from goprobe.toolchain.releases import go_named
 
 __all__ = ["EscapeRequest", "Mode", "escape"]
@@ -71,13 +73,7 @@ def _one_run(request: EscapeRequest) -> EscapeReport:
     packages = find_packages(
         request.targets, go, tests=tests, flags=request.flags, cwd=request.cwd.absolute()
     )
-    if not tests:
-        builds = [build_program(packages, go, flags=request.flags, progress=request.progress)]
-    else:
-        builds = [
-            build_test(p, go, flags=request.flags, progress=request.progress)
-            for p in _tested(packages)
-        ]
+    builds = _builds(request, packages, go)
     programs = [GoProgram(ElfFile(b.binary, shown_as=b.program.path)) for b in builds]
     require_tests(request, programs)
     studies = [
@@ -86,6 +82,22 @@ def _one_run(request: EscapeRequest) -> EscapeReport:
     ]
     left = [p for p in packages if all(p not in build.packages for build in builds)]
     return _report(studies, left, go, request)
+
+
+def _builds(request: EscapeRequest, packages: Sequence[GoPackage], go: GoTool) -> list[EscapeBuild]:
+    """The test binaries, or the program; where nothing is to be run, each program there is, and of
+    the other packages all that they export."""
+    flags, progress = request.flags, request.progress
+    if request.mode is Mode.TEST:
+        return [build_test(p, go, flags=flags, progress=progress) for p in _tested(packages)]
+    programs = [p for p in packages if p.name == "main"]
+    if not request.static or len(programs) == 1:
+        return [build_program(packages, go, flags=flags, progress=progress)]
+    builds = [build_program((p,), go, flags=flags, progress=progress) for p in programs]
+    libraries = [p for p in packages if p.name != "main"]
+    if libraries:
+        builds.append(build_library(libraries, go, flags=flags, progress=progress))
+    return builds
 
 
 def _tested(packages: Sequence[GoPackage]) -> Sequence[GoPackage]:
@@ -115,6 +127,8 @@ def _report(
         ran=not request.static,
         partial=" · ".join(o.partial for o in observed if o.partial),
         failed=", ".join(_failed(studies)) if request.mode is Mode.TEST else "",
+        folder=str(request.cwd.absolute()),
+        root=str(_repository(request.cwd.absolute())),
         exit=_exit(observed),
         dangling=tuple(d for o in observed for d in o.dangling),
         warnings=tuple(_warnings(studies)),
@@ -136,6 +150,11 @@ def _exit(observed: Sequence[Observed]) -> Exit:
     """The first that ended badly, else that of the last."""
     bad = [o.exit for o in observed if o.exit != Exit(code=0)]
     return bad[0] if bad else observed[-1].exit
+
+
+def _repository(folder: Path) -> Path:
+    """The working tree of git that holds a folder, the folder itself where none does."""
+    return next((at for at in (folder, *folder.parents) if (at / ".git").exists()), folder)
 
 
 def _failed(studies: Sequence[EscapeStudy]) -> Iterable[str]:

@@ -8,7 +8,7 @@ from itertools import groupby
 from msgspec import UNSET
 from rich.text import Text
 
-from goprobe.model.escape import Assertion, EscapeReport, Prediction, Site, Verdict
+from goprobe.model.escape import NOT_RUN, Assertion, EscapeReport, Prediction, Site, Verdict
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.changes import changes
@@ -138,7 +138,7 @@ def _proof(page: Page, promise: Assertion) -> None:
     if len(few) < len(chains):
         left = words.counted(len(chains) - len(few), "call")
         page.line((f"{left} more that cannot be followed: -v shows them", "dim"), indent=4)
-    if proof.ran:
+    if proof.ran != NOT_RUN:
         page.paragraph((f"in the run: {proof.ran}", "dim"), indent=_INDENT + 2, hanging=2)
 
 
