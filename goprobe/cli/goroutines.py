@@ -103,6 +103,14 @@ class Goroutines:
                 "they wait on, and what they keep; the exit code is 1 where there are any.",
             ),
         ] = False,
+        contention: Annotated[
+            bool,
+            Option(
+                "--contention",
+                help="Show where goroutines have waited, and who let them wait for locks, as the "
+                "runtime's own profiles have it.",
+            ),
+        ] = False,
         choice: Choice,
         output: Output,
     ) -> int:
@@ -135,6 +143,11 @@ class Goroutines:
                 leaked=leaked,
                 chosen=chosen,
             )
-            return goroutines_of(target, questions, progress=progress)
+            report = goroutines_of(target, questions, progress=progress)
+            if contention:
+                from goprobe.analysis.goroutines.contention import with_contention
+
+                return with_contention(target, report)
+            return report
 
         return answer(process, output, GoroutinesReport, ask, code=code)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
+from goprobe.model.contention import Contention
 from goprobe.model.location import Detail, Kind, Location, Region
 from goprobe.model.report import Report
 from goprobe.model.value import Variable
@@ -227,7 +228,8 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
 
     With --leaked the `goroutines` are those that are leaked and those of which that cannot be told.
     With --waits `deadlocks` are goroutines that wait for each other. `chosen` says by what the
-    goroutines were chosen, of `every` one that there is.
+    goroutines were chosen, of `every` one that there is. With --contention where goroutines have
+    waited since the start, as far as the runtime was asked to note it.
     """
 
     pause_us: int
@@ -240,4 +242,5 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     deadlocks: tuple[Deadlock, ...] | UnsetType = UNSET
     chosen: str = ""
     every: int | UnsetType = UNSET
+    contention: Contention | UnsetType = UNSET
     schema: str = GOROUTINES_SCHEMA

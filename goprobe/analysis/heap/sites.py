@@ -13,16 +13,14 @@ from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
 from goprobe.analysis.heap.auditsites import SiteFacts, audit_sites
 from goprobe.analysis.heap.census import census_of, self_check
-from goprobe.binary.pcln.format import SourceFrame
+from goprobe.analysis.profiled import call_sites
 from goprobe.errors import CannotWorkError, UnreadableError
-from goprobe.model.address import Address
 from goprobe.model.heap import HeapReport
 from goprobe.model.report import Tool
-from goprobe.model.sites import Allocation, Sampling, Site, SiteFrame, SiteSize, scaled
+from goprobe.model.sites import Allocation, Sampling, Site, SiteSize, scaled
 from goprobe.process.fork.plan import NoForkError
 from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
 from goprobe.runtime.heap.census import Census
-from goprobe.runtime.profiles.frames import frames_of, of_runtime
 from goprobe.runtime.profiles.memoryprofile import (
     UNKNOWN,
     MemoryProfile,
@@ -185,28 +183,6 @@ def _site(world: World, alike: Sequence[SampledSite], rate: int) -> Site:
 
 def _counts(site: SampledSite) -> tuple[int, int, int]:
     return site.published.in_use, site.published.allocs, site.now.in_use
-
-
-def call_sites(world: World, stack: Sequence[int]) -> tuple[tuple[SiteFrame, ...], int]:
-    """A stack as it is reported, and how many of its frames are the allocator's."""
-    hidden = of_runtime(world, stack)
-    own, rest = frames_of(world, stack[:hidden]), frames_of(world, stack[hidden:])
-    frames = frames_of(world, stack)
-    made = tuple(_frame(world, f) for f in frames)
-    return made, min(len(own), len(frames) - len(rest))
-
-
-def _frame(world: World, frame: SourceFrame) -> SiteFrame:
-    shown = world.shown_name(frame.function)
-    return SiteFrame(
-        function=shown,
-        file=frame.file,
-        line=frame.line,
-        pc=Address(frame.pc),
-        inlined=frame.inlined,
-        symbol=frame.function if frame.function != shown else "",
-        start=frame.start_line,
-    )
 
 
 def allocation_of(world: World, profile: MemoryProfile, low: int, high: int) -> Allocation:

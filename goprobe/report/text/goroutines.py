@@ -10,6 +10,7 @@ from msgspec import UNSET
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
+from goprobe.report.text.contention import contention
 from goprobe.report.text.goroutinelines import (
     INDENT,
     STYLES,
@@ -32,6 +33,8 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     """Groups of goroutines with the same stack where there are groups, else each by itself."""
     page = Page(options)
     whole = any(map(_is_whole, report.goroutines))
+    if report.contention is not UNSET:
+        contention(page, report.contention)
     if report.leaks is not UNSET:
         leaks(page, report, report.leaks, whole=whole)
     else:

@@ -59,7 +59,7 @@ def _site(page: Page, site: Site) -> None:
         told += f" of {_types(site)}"
     if site.alloc_bytes != site.inuse_bytes:
         told += f", {words.size(site.alloc_bytes)} allocated"
-    told += f", from {_stack(page, site.stack, site.allocator)}"
+    told += f", from {stack_of(page, site.stack, site.allocator)}"
     if site.held_by:
         told += f", held by {_held(site)}"
     if isinstance(site.retained_bytes, int) and isinstance(site.sampled_objects, int):
@@ -81,7 +81,7 @@ def _held(site: Site) -> str:
     return words.listed([*names[:_MOST_TYPES], *(["others"] if len(names) > _MOST_TYPES else [])])
 
 
-def _stack(page: Page, stack: Sequence[SiteFrame], allocator: int) -> str:
+def stack_of(page: Page, stack: Sequence[SiteFrame], allocator: int) -> str:
     """The innermost functions, and the first of the program's own with its place."""
     frames = [f for f in stack[allocator:] if f.function != "runtime.goexit"] or list(stack)
     if page.options.verbose:
@@ -107,7 +107,7 @@ def allocation(page: Page, where: Allocation) -> None:
         page.paragraph((f"allocated by: not known, {where.why}", "dim"), indent=_INDENT)
         return
     page.paragraph(
-        f"allocated by {_stack(page, where.stack, where.allocator)}",
+        f"allocated by {stack_of(page, where.stack, where.allocator)}",
         indent=_INDENT,
         hanging=_HANGING,
     )

@@ -67,6 +67,8 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "memRecord": "active future",
         "memRecordCycle": "allocs frees",
         "blockRecord": "count cycles",
+        # runtime.go
+        "ticksType?": "val",
         # chan.go, map.go, internal/runtime/maps
         "hchan": "qcount dataqsiz buf elemsize closed? timer? elemtype recvq.first recvq.last "
         "sendq.first sendq.last",
@@ -131,5 +133,5 @@ ROOTS: tuple[str, ...] = (
     "gcController", "scavenge", "gcCPULimiter", "allp", "allglen", "gomaxprocs", "ncgocall",
     "startingStackSize", "extraMInUse", "extraMLength", "finqueued", "finexecuted", "gcphase",
     "mbuckets", "bbuckets", "xbuckets", "mProfCycle", "MemProfileRate", "blockprofilerate",
-    "mutexprofilerate",
+    "mutexprofilerate", "ticks",
 )  # fmt: skip

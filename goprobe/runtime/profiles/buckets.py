@@ -25,6 +25,8 @@ class Kind(Enum):
     variable that leads to the first one, and what a record is."""
 
     MEMORY = 1, "mbuckets", "memRecord"
+    BLOCK = 2, "bbuckets", "blockRecord"
+    MUTEX = 3, "xbuckets", "blockRecord"
 
     def __init__(self, number: int, root: str, record: str) -> None:
         self.number = number
