@@ -31,14 +31,15 @@ class Generic:
     name: str
     params: Sequence[Type]
     fields: list[tuple[str, Type]]
-    made: dict[str, Type] = field(default_factory=dict)
+    made: dict[tuple[str, ...], Type] = field(default_factory=dict)
 
     def of(self, arguments: Sequence[Type]) -> Type:
         text = f"{self.name}[{', '.join(a.text for a in arguments)}]"
-        if text in self.made:
-            return self.made[text]
+        key = text, *(a.constraint for a in arguments)  # each function has a P of its own
+        if key in self.made:
+            return self.made[key]
         made = Type("struct", text, named=True, arguments=tuple(arguments), generic=self)
-        self.made[text] = made
+        self.made[key] = made
         by = {p.text: a for p, a in zip(self.params, arguments, strict=True)}
         made.fields = [(name, substituted(kind, by)) for name, kind in self.fields]
         made.fields.append(("self", pointer(made)))

@@ -128,7 +128,8 @@ class TypeMaker:
 
     def argument(self, constraint: str) -> Type:
         """A type that may stand for a type parameter. Of the parameters in scope it is one as it
-        is, or has none in it: or types would be made of types of types without an end."""
+        is, or has none in it, nor is a type of a generic function's own, which has its parameters:
+        or types would be made of types of types without an end."""
         c = self.choices
         fitting = [
             p
@@ -137,15 +138,16 @@ class TypeMaker:
         ]
         if fitting and c.chance(40):
             return c.one_of(fitting)
+        params, named = self.params, self.named
+        usable = [t for t in named if not (params and t.text.startswith("L"))]
         if constraint == "number":
-            numbers = [t for t in self.named if t.kind in NUMBERS]
-            return c.one_of([*map(basic, NUMBERS), *numbers])
-        params, self.params = self.params, []
+            return c.one_of([*map(basic, NUMBERS), *(t for t in usable if t.kind in NUMBERS)])
+        self.params, self.named = [], usable
         if constraint == "comparable":
             made = self.hashable()
         else:
             made = pointer(self.any_type(1)) if c.chance(25) else self.any_type(1)
-        self.params = params
+        self.params, self.named = params, named
         return made
 
     def instance(self, generic: Generic) -> Type:
