@@ -21,6 +21,7 @@ from goprobe.cli.help import Help
 from goprobe.cli.maps import Maps
 from goprobe.cli.memory import Memory
 from goprobe.cli.ps import Ps
+from goprobe.cli.report import ReportFolder
 from goprobe.cli.run import run
 from goprobe.cli.script import Script
 from goprobe.cli.trace import Trace
@@ -39,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     Memory(),
     Calls(),
     Explore(),
+    ReportFolder(),
     Ps(),
     Doctor(),
     Completion(),

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, Entries] = {
         ("goprobe explore shop", "a running process"),
         ("goprobe explore heap.json", "a report that was saved with heap --retained --json"),
     ],
+    "report": [("goprobe report shop -o incident", "a folder of pages to attach to an incident")],
     "ps": [("goprobe ps", "the Go processes that run here")],
     "doctor": [("goprobe doctor", "what works on this machine, and what to install")],
     "completion": [('eval "$(goprobe completion bash)"', "completes commands, options, processes")],

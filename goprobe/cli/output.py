@@ -96,7 +96,7 @@ def destination(output: Output, report_type: type) -> Destination:
 
 def _file(form: str, path: str, verbose: bool) -> Destination:
     options = RenderOptions(width=_columns(), verbose=verbose)
-    return Destination(form, options, _file_writer(Path(path)), _STDOUT, path=path)
+    return Destination(form, options, file_writer(Path(path)), _STDOUT, path=path)
 
 
 def _stdout(output: Output) -> Destination:
@@ -134,7 +134,7 @@ def _to_stdout(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _file_writer(path: Path) -> Callable[[bytes], None]:
+def file_writer(path: Path) -> Callable[[bytes], None]:
     """How to write this file; raises UsageError now where it would fail later."""
     try:
         place = place_to_write(path)

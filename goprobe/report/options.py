@@ -8,7 +8,8 @@ import msgspec
 class RenderOptions(msgspec.Struct, frozen=True):
     """`width` in terminal cells; `unicode` false means: nothing but ASCII can be shown.
 
-    `variables` are the names that the reader asked for; none: what is most telling.
+    `variables` are the names that the reader asked for; none: what is most telling. `pages` are
+    those of the folder that a page lies in: file, name, and whether it is this one.
     """
 
     width: int = 80
@@ -16,3 +17,4 @@ class RenderOptions(msgspec.Struct, frozen=True):
     unicode: bool = True
     verbose: bool = False
     variables: tuple[str, ...] = ()
+    pages: tuple[tuple[str, str, bool], ...] = ()

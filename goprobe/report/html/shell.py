@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from goprobe.version import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _ROOT_FONT = 16
+PAGES = b"<!--pages-->"
+"""Where the ways to other pages stand; what a target calls its own never reads so: its < is
+escaped."""
 
 
 def page(
@@ -41,6 +45,11 @@ def page(
         )
     )
     return text.encode()
+
+
+def navigation(pages: Sequence[tuple[str, str, bool]]) -> bytes:
+    """The ways to the pages of a folder, from one of them."""
+    return _environment().get_template("pages.html").render(pages=pages).encode()
 
 
 @cache

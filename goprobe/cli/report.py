@@ -1,0 +1,171 @@
+"""`goprobe report`: one folder of linked pages for one look at a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from goprobe.cli.declare import Option
+from goprobe.cli.options import Process
+from goprobe.errors import GoprobeError, UsageError
+
+if TYPE_CHECKING:
+    from goprobe.model.folder import FolderPage
+    from goprobe.model.report import Report
+    from goprobe.target.live import AnyTarget
+
+_FIRST = "index.html"
+
+
+class ReportFolder:
+    name = "report"
+    takes_program_args = False
+
+    def run(
+        self,
+        *,
+        process: Process,
+        folder: Annotated[
+            str, Option("-o", "--output", metavar="DIR", help="The folder; it is made.")
+        ],
+    ) -> int:
+        """Write a folder of pages on a Go process: heap, goroutines, memory, with data beside them.
+
+        PROCESS is a process number or name (goprobe help processes), or a core file. index.html is
+        the page to begin with; goprobe explore DIR walks through the same. Files of such a report
+        that are in DIR already are replaced, others are let be.
+        """
+        from goprobe.analysis.audit import finished
+        from goprobe.cli.attach import ended, opened
+        from goprobe.cli.progress import Progress
+        from goprobe.cli.run import say
+        from goprobe.model.folder import FolderReport
+        from goprobe.model.report import Tool
+        from goprobe.process.ptrace.priority import import_numpy
+
+        place = _made(folder)
+        import_numpy()
+        with Progress() as progress:
+            progress(f"reading {process.process}")
+            target = opened(process)
+            looked = [_look(name, ask, target, progress) for name, ask in _QUESTIONS.items()]
+        pages = tuple(_page(name, made) for name, made in looked)
+        links = ((_FIRST, "overview"), *((p.page, p.name) for p in pages if p.page))
+        for (_, made), page in zip(looked, pages, strict=True):
+            if page.page and not isinstance(made, GoprobeError):
+                _write(place / page.page, made, "html", (*links,))
+                _write(place / page.data, made, "json", ())
+        whole = finished(
+            FolderReport(
+                pid=target.pid,
+                go=Tool(target.program.go.version),
+                program=target.program.elf.shown_as,
+                pause_us=sum(getattr(made, "pause_us", 0) for _, made in looked),
+                pages=pages,
+            ),
+            (),
+        )
+        _write(place / _FIRST, whole, "html", links)
+        _write(place / "report.json", whole, "json", ())
+        say(f"goprobe: wrote {place / _FIRST} and {2 * len(links) - 1} files beside it")
+        failed = next((m for _, m in looked if isinstance(m, GoprobeError)), None)
+        return ended(target, failed.exit_code if failed else 0)
+
+
+def _made(folder: str) -> Path:
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+    return place
+
+
+_Told = Callable[[str], None]
+
+
+def _heap(target: AnyTarget, progress: _Told) -> Report:
+    from goprobe.analysis.heap.heap import heap
+    from goprobe.analysis.heap.questions import HeapQuestions
+
+    asked = HeapQuestions(types=True, retained=True, unreachable=True)
+    return heap(target, asked, progress=progress, profile=True)
+
+
+def _goroutines(target: AnyTarget, progress: _Told) -> Report:
+    from goprobe.analysis.goroutines.goroutines import goroutines
+
+    progress("reading the goroutines")
+    return goroutines(target, stacks=True)
+
+
+def _maps(target: AnyTarget, progress: _Told) -> Report:
+    from goprobe.analysis.locate.maps import maps
+
+    progress("reading the memory map")
+    return maps(target)
+
+
+_QUESTIONS: dict[str, Callable[[AnyTarget, _Told], Report]] = {
+    "heap": _heap,
+    "goroutines": _goroutines,
+    "maps": _maps,
+}
+
+
+def _look(
+    name: str, ask: Callable[[AnyTarget, _Told], Report], target: AnyTarget, progress: _Told
+) -> tuple[str, Report | GoprobeError]:
+    """The report, or why there is none: the others are worth having by themselves."""
+    from goprobe.errors import TargetGoneError
+
+    try:
+        return name, ask(target, progress)
+    except TargetGoneError:
+        raise
+    except GoprobeError as error:
+        return name, error
+
+
+def _page(name: str, made: Report | GoprobeError) -> FolderPage:
+    from goprobe.model.folder import FolderPage
+
+    if isinstance(made, GoprobeError):
+        return FolderPage(name, "", "", f"could not be told: {made.message}")
+    return FolderPage(name, f"{name}.html", f"{name}.json", _says(made))
+
+
+def _says(report: Report) -> str:
+    """The answer in a sentence."""
+    from msgspec import UNSET
+
+    from goprobe.model.attached import GoroutinesReport, MapsReport
+    from goprobe.model.heap import HeapReport
+    from goprobe.report import words
+
+    match report:
+        case HeapReport():
+            told = (
+                f"{words.number(report.census.objects)} objects, {words.size(report.census.bytes)}"
+            )
+            if report.tree is not UNSET and report.tree:
+                first = report.tree[0]
+                told += f"; {words.size(first.retained_bytes)} held by {first.what.lstrip('*')}"
+            return told
+        case GoroutinesReport():
+            count = words.counted(len(report.goroutines), "goroutine")
+            most = report.groups[0] if report.groups else None
+            at = next((f.function for f in most.frames if f.own), "") if most else ""
+            return f"{count}; {most.count} at {at}" if most and at else count
+        case MapsReport() if report.rss is not UNSET:
+            return f"{words.size(report.rss)} resident in {len(report.map)} regions"
+    return ""
+
+
+def _write(path: Path, report: Report, form: str, pages: tuple[tuple[str, str], ...]) -> None:
+    from goprobe.cli.output import file_writer
+    from goprobe.report import RenderOptions, render
+
+    here = tuple((file, name, file == path.name) for file, name in pages)
+    file_writer(path)(render(report, form, RenderOptions(pages=here)))

@@ -1,0 +1,80 @@
+"""`goprobe report`: a folder of pages that lead to each other, and the same as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from goprobe.explore.asked import Saved
+from goprobe.model.codec import to_builtins
+from goprobe.report.schema import shipped
+from tests.support.cli import goprobe
+from tests.support.go import Running, build, matrix, running
+
+PROGRAM = """package main
+
+import "fmt"
+
+var kept [][]byte
+
+func wait(c chan int) { <-c }
+
+func main() {
+	for i := 0; i < 50; i++ {
+		kept = append(kept, make([]byte, 4096))
+		go wait(make(chan int))
+	}
+	fmt.Println("ready")
+	fmt.Scanln()
+}
+"""
+PAGES = {"index.html", "heap.html", "goroutines.html", "maps.html"}
+
+
+@pytest.fixture(scope="module", params=matrix())
+def program(request: pytest.FixtureRequest) -> Iterator[Running]:
+    with running(build(PROGRAM, go=request.param)) as started:
+        yield started
+
+
+def test_a_folder_of_pages_that_lead_to_each_other(program: Running, tmp_path: Path) -> None:
+    folder = tmp_path / "incident" / "first"
+    ran = goprobe("report", str(program.pid), "-o", str(folder))
+    assert (ran.code, ran.out) == (0, b"")
+    assert f"wrote {folder}/index.html" in ran.err
+    written = {path.name for path in folder.iterdir()}
+    assert written == PAGES | {f"{n}.json" for n in ("heap", "goroutines", "maps", "report")}
+    for page in PAGES:
+        text = (folder / page).read_text()
+        links = re.findall(
+            r'<a href="([\w.]+)"( aria-current="page")?>', text.partition("<header")[0]
+        )
+        assert {link for link, _ in links} == PAGES
+        assert [link for link, here in links if here] == [page]
+
+
+def test_the_data_are_reports_and_say_the_same(program: Running, tmp_path: Path) -> None:
+    goprobe("report", str(program.pid), "-o", str(tmp_path))
+    look = Saved(tmp_path)._look
+    for report in (look.heap, look.goroutines, look.maps):
+        assert report is not None
+        told = to_builtins(report)
+        assert told["pid"] == program.pid
+        Draft202012Validator(shipped(report.schema)).validate(told)
+    whole = (tmp_path / "report.json").read_text()
+    assert "main.kept" in whole
+    assert "50 at main.wait" in whole
+    index = (tmp_path / "index.html").read_text()
+    assert "held by main.kept" in index
+
+
+def test_wrong_usage(program: Running, tmp_path: Path) -> None:
+    assert goprobe("report", str(program.pid)).code == 2
+    (tmp_path / "file").write_text("")
+    ran = goprobe("report", str(program.pid), "-o", str(tmp_path / "file"))
+    assert (ran.code, ran.out) == (2, b"")
+    assert "cannot make the folder" in ran.err
