@@ -53,9 +53,11 @@ class ReportFolder:
         pages = tuple(_page(name, made) for name, made in looked)
         links = ((_FIRST, "overview"), *((p.page, p.name) for p in pages if p.page))
         for (_, made), page in zip(looked, pages, strict=True):
-            if page.page and not isinstance(made, GoprobeError):
-                _write(place / page.page, made, "html", (*links,))
-                _write(place / page.data, made, "json", ())
+            if isinstance(made, GoprobeError):
+                continue
+            _write(place / page.data, made, "json", ())
+            if page.page:
+                _write(place / page.page, made, "html", links)
         whole = finished(
             FolderReport(
                 pid=target.pid,
@@ -68,7 +70,7 @@ class ReportFolder:
         )
         _write(place / _FIRST, whole, "html", links)
         _write(place / "report.json", whole, "json", ())
-        say(f"goprobe: wrote {place / _FIRST} and {2 * len(links) - 1} files beside it")
+        say(f"goprobe: wrote {place / _FIRST}, with data of what it leads to beside it")
         failed = next((m for _, m in looked if isinstance(m, GoprobeError)), None)
         return ended(target, failed.exit_code if failed else 0)
 
@@ -89,7 +91,7 @@ def _heap(target: AnyTarget, progress: _Told) -> Report:
     from goprobe.analysis.heap.heap import heap
     from goprobe.analysis.heap.questions import HeapQuestions
 
-    asked = HeapQuestions(types=True, retained=True, unreachable=True)
+    asked = HeapQuestions(types=True, retained=True, unreachable=True, sites=True)
     return heap(target, asked, progress=progress, profile=True)
 
 
@@ -107,10 +109,18 @@ def _maps(target: AnyTarget, progress: _Told) -> Report:
     return maps(target)
 
 
+def _memory(target: AnyTarget, progress: _Told) -> Report:
+    from goprobe.analysis.memory.memory import memory
+
+    progress("adding up its memory")
+    return memory(target)
+
+
 _QUESTIONS: dict[str, Callable[[AnyTarget, _Told], Report]] = {
     "heap": _heap,
     "goroutines": _goroutines,
     "maps": _maps,
+    "memory": _memory,
 }
 
 
@@ -130,10 +140,12 @@ def _look(
 
 def _page(name: str, made: Report | GoprobeError) -> FolderPage:
     from goprobe.model.folder import FolderPage
+    from goprobe.report import handles
 
     if isinstance(made, GoprobeError):
         return FolderPage(name, "", "", f"could not be told: {made.message}")
-    return FolderPage(name, f"{name}.html", f"{name}.json", _says(made))
+    drawn = handles(type(made), "html")
+    return FolderPage(name, f"{name}.html" if drawn else "", f"{name}.json", _says(made))
 
 
 def _says(report: Report) -> str:
@@ -142,6 +154,7 @@ def _says(report: Report) -> str:
 
     from goprobe.model.attached import GoroutinesReport, MapsReport
     from goprobe.model.heap import HeapReport
+    from goprobe.model.memory import MemoryReport
     from goprobe.report import words
 
     match report:
@@ -158,6 +171,8 @@ def _says(report: Report) -> str:
             most = report.groups[0] if report.groups else None
             at = next((f.function for f in most.frames if f.own), "") if most else ""
             return f"{count}; {most.count} at {at}" if most and at else count
+        case MemoryReport():
+            return report.verdict
         case MapsReport() if report.rss is not UNSET:
             return f"{words.size(report.rss)} resident in {len(report.map)} regions"
     return ""
