@@ -21,7 +21,7 @@ from goprobe.elfheaders import PF_W, PT_LOAD
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.memory import Memory, u32, u64
 from goprobe.process.memory.metered import MeteredMemory
-from goprobe.runtime import codedroots, dataareas
+from goprobe.runtime import codedroots, dataareas, statsroots
 from goprobe.runtime.codedroots import CodedRoots
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
 from goprobe.runtime.heap.grouping import contained
@@ -30,8 +30,9 @@ from goprobe.runtime.image.program import FACTS_ROOM, GoProgram
 from goprobe.runtime.layout.layout import Facts, Layout
 from goprobe.runtime.layout.record import Record, read_record, read_records
 from goprobe.runtime.layout.shipped import shipped_layouts
+from goprobe.runtime.statsroots import StatsRoots
 
-ROOM = room_of(FACTS_ROOM, __file__, codedroots.__file__, dataareas.__file__)
+ROOM = room_of(FACTS_ROOM, __file__, codedroots.__file__, dataareas.__file__, statsroots.__file__)
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
 _DATA_LIMIT = 1 << 28
@@ -143,6 +144,7 @@ class Finder:
         }
         coded = self._coded.queues(self.layout) | self._coded.profiles()
         optional |= {name: address + self.bias for name, address in coded.items()}
+        optional |= StatsRoots(self._coded, self.layout, self._memory, roots, self.bias).found()
         return roots | {name: address for name, address in optional.items() if address}
 
     def _only(self, name: str, candidates: Iterator[int]) -> int:

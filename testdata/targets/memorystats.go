@@ -52,6 +52,7 @@ func work() {
 		<-done
 	}
 	runtime.GC()
+	runtime.ReadMemStats(&stats)
 	for i := 0; i < 1000; i++ {
 		sink = make([]int, i)
 		sink = new(byte)

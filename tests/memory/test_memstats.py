@@ -27,16 +27,21 @@ _PASSING = {
 }
 
 
-@pytest.fixture(scope="module", params=[(go, limit) for go in matrix() for limit in ("", "limit")])
+_NOT_IN_STRIPPED = {"/cgo/", "/gc/finalizers/", "/gc/cleanups/"}
+KINDS = (("", ""), ("limit", ""), ("", "-s -w"))
+
+
+@pytest.fixture(scope="module", params=[(go, kind) for go in matrix() for kind in KINDS])
 def told(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
     """What goprobe says of a program, and what the program then says of itself."""
-    go, limit = request.param
-    with running(build(PROGRAM, go=go), *filter(None, [limit])) as program:
+    go, (limit, flags) = request.param
+    binary = build(PROGRAM, go=go, flags=[f"-ldflags={flags}"])
+    with running(binary, *filter(None, [limit])) as program:
         ran = goprobe("memory", str(program.pid), "--json")
         program.say("")
         own = json.loads(program.read_line())
     assert ran.code == 0, ran.err
-    return ran.json, own
+    return ran.json, {**own, "stripped": bool(flags)}
 
 
 def test_each_field_of_memstats_is_what_the_program_reads(
@@ -46,11 +51,12 @@ def test_each_field_of_memstats_is_what_the_program_reads(
     wrong = {
         name: (report["memstats"].get(name), value)
         for name, value in own["memstats"].items()
-        if report["memstats"].get(name) != value and name not in _MOVED
+        if report["memstats"].get(name) != value and name not in {*_MOVED, "Sys"}
     }
     assert not wrong
     assert report["memstats"].keys() == own["memstats"].keys()
-    assert sum(report["memstats"][n] for n in _MOVED) == sum(own["memstats"][n] for n in _MOVED)
+    mapped = sum(own["memstats"][n] - report["memstats"][n] for n in _MOVED)
+    assert mapped == own["memstats"]["Sys"] - report["memstats"]["Sys"] >= 0
     assert own["memstats"]["NumGC"] > 0 and own["memstats"]["HeapObjects"] > 20_000
 
 
@@ -62,13 +68,15 @@ def test_each_metric_is_what_the_program_reads(
     wrong = {
         name: (report["metrics"].get(name), value)
         for name, value in metrics.items()
-        if report["metrics"].get(name) != value and name not in _PASSING
+        if report["metrics"].get(name, value) != value and name not in _PASSING
     }
     assert not wrong
-    assert report["metrics"].keys() == metrics.keys()
+    left_out = metrics.keys() - report["metrics"].keys()
+    not_told = report.get("not_told", {}).keys()
+    assert not_told <= (_NOT_IN_STRIPPED if own["stripped"] else set())
+    assert all(n.startswith(tuple(not_told)) for n in left_out) and len(report["metrics"]) > 40
     at_rest = [n for n in _PASSING & metrics.keys() if n.startswith("/sched/goroutines/")]
     assert sum(report["metrics"][n] for n in at_rest) == sum(metrics[n] for n in at_rest)
-    assert not report.get("not_told")
     Draft202012Validator(shipped("goprobe.memory/1")).validate(report)
 
 

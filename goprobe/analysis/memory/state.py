@@ -38,7 +38,7 @@ def runtime_state(books: Books) -> RuntimeState:
         free=control["heapFree"],
         scavenger=_scavenger(books, retained, goal),
         collections=tuple(_collections(books)),
-        gomaxprocs=books.number("gomaxprocs", 4),
+        gomaxprocs=books.gomaxprocs,
         idle_ps=scheduler["npidle"],
         run_queue=queued(books),
         goroutines=goroutines_in_all(books, system=False),
@@ -73,7 +73,7 @@ def _scavenger(books: Books, retained: int, goal: int) -> str:
             f"the heap may keep {_mib(goal)} until a collection lowers that: what the last ones "
             f"needed and {_KEPT_BY_DESIGN} % more; it keeps {_mib(retained)}: nothing is returned"
         )
-    rate = books.number("gomaxprocs", 4) * _SHARE / (_PAGE_NS / 1e9) * _PAGE
+    rate = books.gomaxprocs * _SHARE / (_PAGE_NS / 1e9) * _PAGE
     return (
         f"{_mib(excess)} of free pages are being returned in the background, which may take "
         f"{excess / rate:.0f} s (1 % of the processors' time, by the runtime's own estimate)"

@@ -130,7 +130,7 @@ ROOTS: tuple[str, ...] = (
     "stackpool", "waitReasonStrings", "sched", "zerobase", "g0", "memstats",
     "work", "allfin", "maxstacksize",
     "noptrdata", "iscgo", "gcCleanups", "buckhash",
-    "gcController", "scavenge", "gcCPULimiter", "allp", "allglen", "gomaxprocs", "ncgocall",
+    "gcController", "scavenge", "gcCPULimiter", "allp", "ncgocall",
     "startingStackSize", "extraMInUse", "extraMLength", "finqueued", "finexecuted", "gcphase",
     "mbuckets", "bbuckets", "xbuckets", "mProfCycle", "MemProfileRate", "blockprofilerate",
     "mutexprofilerate", "ticks",

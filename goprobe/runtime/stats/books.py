@@ -7,12 +7,11 @@ much is read depends on GOMAXPROCS and the number of threads, not on the heap's 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import cached_property
 
 import msgspec
 
-from goprobe.errors import UndescribedError, UnreadableError
+from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.layout.layout import Layout
@@ -89,6 +88,11 @@ class Books:
         low, high = min(f.offset for f in fields), max(f.offset + f.size for f in fields)
         return Record(at, struct, bytes(low) + self._memory.read(at + low, high - low))
 
+    @property
+    def gomaxprocs(self) -> int:
+        """As long as the slice of Ps (procresize, proc.go)."""
+        return self.words("allp", 0, 2)[1]
+
     @cached_property
     def processors(self) -> tuple[Record, ...]:
         """Every P that is in use."""
@@ -159,9 +163,3 @@ class Books:
             while at and left:
                 yield at
                 at, left = u64(self._memory, at), left - 1
-
-    def get(self, root: str, size: int = _WORD) -> int | None:
-        """A global number, None where it is not there."""
-        with suppress(UnreadableError, UndescribedError, KeyError):
-            return self.number(root, size)
-        return None

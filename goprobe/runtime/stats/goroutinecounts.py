@@ -30,7 +30,7 @@ class GoroutineCounts(msgspec.Struct, frozen=True, kw_only=True):
 def goroutines_in_all(books: Books, *, system: bool) -> int:
     """Those that are not dead; with `system` the runtime's own, too."""
     scheduler = books.scheduler
-    count = books.number("allglen") - _free(scheduler, "gFree.n", "gFree.stack.size")
+    count = books.words("allgs", 0, 2)[1] - _free(scheduler, "gFree.n", "gFree.stack.size")
     count -= scheduler.get("gFree.noStack.size") if "gFree.n" not in scheduler.layout else 0
     count -= sum(_free(p, "gFree.n", "gFree.size") for p in books.processors)
     if not system:

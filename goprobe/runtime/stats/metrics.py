@@ -164,7 +164,7 @@ def _histograms(books: Books) -> dict[str, Metric]:
 
 
 def _processors(books: Books) -> dict[str, Metric]:
-    return {"/sched/gomaxprocs:threads": books.number("gomaxprocs", 4)}
+    return {"/sched/gomaxprocs:threads": books.gomaxprocs}
 
 
 def _calls(books: Books) -> dict[str, Metric]:
@@ -194,15 +194,23 @@ def _goroutines(books: Books) -> dict[str, Metric]:
     }
 
 
-def _queues(books: Books) -> dict[str, Metric]:
+def _finalizers(books: Books) -> dict[str, Metric]:
+    """Of Go 1.26 on."""
+    if not books.layout.has("p", "goroutinesCreated"):
+        return {}
+    return {
+        "/gc/finalizers/executed:finalizers": books.number("finexecuted"),
+        "/gc/finalizers/queued:finalizers": books.number("finqueued"),
+    }
+
+
+def _cleanups(books: Books) -> dict[str, Metric]:
     """Of Go 1.26 on."""
     if not books.layout.has("p", "goroutinesCreated"):
         return {}
     queue = books.whole("gcCleanups", "cleanupQueue")
     waiting = sum(p["cleanupsQueued"] for p in books.processors)
     return {
-        "/gc/finalizers/executed:finalizers": books.number("finexecuted"),
-        "/gc/finalizers/queued:finalizers": books.number("finqueued"),
         "/gc/cleanups/executed:cleanups": queue["executed"],
         "/gc/cleanups/queued:cleanups": queue["queued"] + waiting,
     }
@@ -221,5 +229,6 @@ _PARTS = {
     "/cgo/": _calls,
     "/sync/mutex/": _mutexes,
     "/sched/goroutines": _goroutines,
-    "/gc/finalizers/ and /gc/cleanups/": _queues,
+    "/gc/finalizers/": _finalizers,
+    "/gc/cleanups/": _cleanups,
 }
