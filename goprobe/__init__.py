@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from goprobe.model.escape import EscapeReport
     from goprobe.model.heap import HeapReport
     from goprobe.model.location import Kind, Location
+    from goprobe.model.memory import MemoryReport
     from goprobe.model.trace import Exit, TraceReport
     from goprobe.model.value import Data, Element, State, Variable
     from goprobe.version import __version__
@@ -98,6 +99,7 @@ _HOMES = {
     "EscapeReport": "goprobe.model.escape",
     "GoroutinesReport": "goprobe.model.attached",
     "MapsReport": "goprobe.model.attached",
+    "MemoryReport": "goprobe.model.memory",
     "WhereReport": "goprobe.model.attached",
     "TraceReport": "goprobe.model.trace",
     "HeapReport": "goprobe.model.heap",
@@ -161,6 +163,7 @@ __all__ = [
     "Kind",
     "Location",
     "MapsReport",
+    "MemoryReport",
     "Moved",
     "NoGdbError",
     "NoGoError",
@@ -211,4 +214,20 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'goprobe' has no attribute {name!r}")
     from importlib import import_module
 
+    from goprobe.model.report import show_by
+
+    show_by(_framed)
     return getattr(import_module(_HOMES[name]), name)
+
+
+def _framed(report: object) -> str:
+    """A report's page as a notebook shows it, in a frame: it has scripts and styles of its own."""
+    from html import escape
+
+    from goprobe.report import RenderOptions, handles, render
+
+    if not handles(type(report), "html"):
+        return ""
+    page = render(report, "html", RenderOptions()).decode()
+    style = "width: 100%; height: 40em; border: 0"
+    return f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{escape(page)}"></iframe>'

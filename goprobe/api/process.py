@@ -31,6 +31,7 @@ from goprobe.model.attached import (
 from goprobe.model.calls import CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Region
+from goprobe.model.memory import MemoryReport
 from goprobe.process.calltracer.plan import After
 from goprobe.process.ptrace.stoplimit import NO_LIMIT
 from goprobe.runtime.world import World
@@ -150,6 +151,19 @@ class Process:
             sites=True, raw=raw, types=types, retained=retained, snapshot=snapshot
         )
         return Sites(heap(self.target, questions))
+
+    def memory(self) -> MemoryReport:
+        """What its memory is for, and why there is so much of it."""
+        from goprobe.analysis.memory.memory import memory
+
+        return memory(self.target)
+
+    def waste(self) -> HeapReport:
+        """Its heap, with the bytes of it that live and serve nobody (`report.waste`)."""
+        from goprobe.analysis.heap.questions import HeapQuestions
+        from goprobe.analysis.waste.waste import heap_waste
+
+        return heap_waste(self.target, HeapQuestions())
 
     def calls(
         self,

@@ -48,6 +48,9 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     unreachable: Annotated[
         bool, Option("--unreachable", help="Count garbage that waits, by type.")
     ] = False
+    waste: Annotated[
+        bool, Option("--waste", help="Say which bytes live and serve nobody, and what helps.")
+    ] = False
     snapshot: Annotated[
         str,
         Option(
@@ -87,6 +90,7 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
             object=address_or_name(self.object) if self.object else 0,
             dangling=self.dangling,
             unreachable=self.unreachable,
+            waste=self.waste,
             snapshot=self.snapshot,
             sample=self.sample,
             sites=self.sites,
@@ -200,6 +204,12 @@ class _Look:
             from goprobe.analysis.heap.census import heap_census  # all else takes longer to load
 
             return heap_census(self._target, progress=self._progress)
+        if self._asked.waste:
+            from goprobe.analysis.waste.waste import heap_waste
+
+            return heap_waste(
+                self._target, self._asked, progress=self._progress, profile=self._drawn
+            )
         from goprobe.analysis.heap.heap import heap
 
         return heap(self._target, self._asked, progress=self._progress, profile=self._drawn)

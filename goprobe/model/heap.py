@@ -218,6 +218,20 @@ class EarlierHeap(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[RootCount, ...] = ()
 
 
+class Waste(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that live and serve nobody, of `objects` of a type below one `holder` (a root; "" where
+    several have them). `kind` says in which way they are wasted, `advice` what would help. Rows of
+    different kinds may tell of the same bytes."""
+
+    kind: str
+    type: str
+    holder: str
+    objects: int
+    bytes: int
+    example: Address
+    advice: str
+
+
 class HeapReport(Report, frozen=True, kw_only=True):
     """`snapshot` says how the target was read: stopped throughout, or from a forked copy.
 
@@ -237,6 +251,7 @@ class HeapReport(Report, frozen=True, kw_only=True):
     roots: tuple[RootCount, ...] | UnsetType = UNSET
     tree: tuple[TreeNode, ...] | UnsetType = UNSET
     unreachable: tuple[TypeCount, ...] | UnsetType = UNSET
+    waste: tuple[Waste, ...] | UnsetType = UNSET
     paths: tuple[tuple[Location, ...], ...] = ()
     path_texts: tuple[str, ...] | UnsetType = UNSET
     path_allocation: Allocation | UnsetType = UNSET

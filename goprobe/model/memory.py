@@ -132,12 +132,15 @@ class MemoryReport(TableReport, frozen=True, kw_only=True):
 
     @property
     def rows(self) -> Sequence[MemoryPart]:
+        """The parts."""
         return self.parts
 
     @property
     def summary(self) -> str:
+        """In a sentence."""
         return f"Process {self.pid}: {self.kernel.rss:,} bytes resident"
 
     @property
     def notes(self) -> tuple[str, ...]:
+        """The verdict, and what else is larger than it needs to be."""
         return (self.verdict, *(f"{each.says}: {each.change}" for each in self.surprises[1:]))

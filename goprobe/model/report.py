@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
+
+_shown_by: list[Callable[[Report], str]] = []
+
+
+def show_by(render: Callable[[Report], str]) -> None:
+    """Says how notebooks show reports: this room knows no formats."""
+    _shown_by[:] = [render]
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -52,6 +62,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     beside: tuple[str, ...] = ()
     audit: tuple[Audited, ...] = ()
     doubts: tuple[str, ...] = ()
+
+    def to_pandas(self, table: str = "") -> Any:
+        """One of its tables, named by its field, as a pandas.DataFrame; by default its main one.
+        Raises ModuleNotFoundError where pandas is not installed, KeyError where there is no such
+        table."""
+        from goprobe.model.frames import frame
+
+        return frame(self, table)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page, in a frame of its own."""
+        return _shown_by[0](self) if _shown_by else ""
 
     @property
     def contradictions(self) -> tuple[Audited, ...]:

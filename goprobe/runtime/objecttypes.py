@@ -73,7 +73,7 @@ class ObjectTypes:
         """The type of every object, as far as anything tells it. `graph` has the pointers between
         the objects and from the roots, which are in `groups`."""
         self._say(f"finding the objects' types{first_time(len(graph.target), flow)}")
-        view = self._view(graph, groups)
+        view = self.view(graph, groups)
         typist = Typist(view, self.shapes)
         for rtype, addresses in self._told_by_the_runtime(groups):
             objects, into = self._heap.resolver.resolve(np.array(addresses, np.uint64))
@@ -132,7 +132,8 @@ class ObjectTypes:
 
     # What tells of them
 
-    def _view(self, graph: Graph, groups: Sequence[RootGroup]) -> HeapView:
+    def view(self, graph: Graph, groups: Sequence[RootGroup]) -> HeapView:
+        """The objects and roots as words to look at."""
         objects = self._heap.objects
         shapes = np.array([self._root_shape(g) for g in groups], np.int32)
         before = np.array([g.before for g in groups], np.uint64)

@@ -43,6 +43,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "One trace, as the command makes it": ("trace", "TraceRequest"),
     "Reports, and what they are made of": (
         "TraceReport", "EscapeReport", "HeapReport", "GoroutinesReport", "MapsReport",
+        "MemoryReport",
         "WhereReport", "Variable", "Element", "Data", "State", "Location", "Kind",
     ),
     "Errors": (

@@ -25,7 +25,7 @@ from goprobe.runtime.objecttypes import HeapObjects, ObjectTypes, TypePart
 from goprobe.runtime.roots.groups import RootKind, Roots
 from goprobe.runtime.roots.roots import every_root
 from goprobe.runtime.types.catalog import Catalog
-from goprobe.runtime.types.heapview import Graph
+from goprobe.runtime.types.heapview import Graph, HeapView
 from goprobe.runtime.types.inference import Typing
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.world import World
@@ -164,9 +164,17 @@ class HeapGraph:
 
     @cached_property
     def typing(self) -> Typing:
+        return self._types.find(self._pointers, self.nodes.groups)
+
+    @property
+    def _pointers(self) -> Graph:
         nodes = self.nodes
-        pointers = Graph(nodes.first, nodes.offset, nodes.target, nodes.into)
-        return self._types.find(pointers, nodes.groups)
+        return Graph(nodes.first, nodes.offset, nodes.target, nodes.into)
+
+    @cached_property
+    def view(self) -> HeapView:
+        """The words of objects and roots."""
+        return self._types.view(self._pointers, self.nodes.groups)
 
     @cached_property
     def shapes_by_name(self) -> Ids:

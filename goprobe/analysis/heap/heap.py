@@ -50,8 +50,10 @@ def heap(
     timeout: float = PATIENCE,
     progress: Callable[[str], None] = lambda message: None,
     profile: bool = False,
+    more: Callable[[HeapGraph, HeapReport], HeapReport] = lambda graph, report: report,
 ) -> HeapReport:
-    """The heap of a running process; with `profile` the samples of a profile, too.
+    """The heap of a running process; with `profile` the samples of a profile, too. `more` is asked
+    of the graph while it is there, and adds to the report.
 
     Raises CannotWorkError, UsageError (no object at an address that was asked for),
     TargetGoneError, TargetTimeoutError, NotPermittedError.
@@ -77,7 +79,7 @@ def heap(
     def look(snapshot: HeapSnapshot) -> HeapReport:
         graph = HeapGraph(snapshot, progress, retained=questions.retained)
         report = report_on(graph, questions, profile=profile)
-        return replace(report, doubts=target.doubts)
+        return replace(more(graph, report), doubts=target.doubts)
 
     return asked_of(target, manner, progress, look)
 

@@ -17,6 +17,7 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
     object: int | str = 0
     dangling: bool = False
     unreachable: bool = False
+    waste: bool = False
     snapshot: str = ""
     sample: bool = False
     sites: bool = False
@@ -34,6 +35,7 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
             self.types
             or self.retained
             or self.unreachable
+            or self.waste
             or self.path
             or self.referrers
             or self.object

@@ -21,7 +21,7 @@ from goprobe.model.heap import (
 )
 from goprobe.model.location import Location
 from goprobe.report import words
-from goprobe.report.text import heapobject, heapsites, heaptree
+from goprobe.report.text import heapobject, heapsites, heaptree, heapwaste
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
@@ -41,6 +41,8 @@ def write(page: Page, report: HeapReport) -> None:
     _summary(page, report)
     if report.tree is not UNSET:
         heaptree.write(page, report.tree)
+    if report.waste is not UNSET:
+        heapwaste.write(page, report.waste)
     if report.types:
         _types(page, "By type", report.types, report.census.bytes, most)
     if report.untyped is not UNSET and report.untyped:

@@ -1,0 +1,1 @@
+"""`goprobe heap --waste`: bytes that live and serve nobody."""

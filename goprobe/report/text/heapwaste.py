@@ -1,0 +1,50 @@
+"""What of a heap serves nobody, in text: the rows by kind, with what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from goprobe.model.heap import Waste
+from goprobe.report import words
+from goprobe.report.text.page import Column, Page
+
+_MOST = 5  # rows of a kind
+_INDENT = 2
+_RIGHT = Column(right=True)
+_COLUMNS = (_RIGHT, _RIGHT, Column(elastic=True, least=24), _RIGHT)
+
+
+def write(page: Page, rows: Sequence[Waste]) -> None:
+    """The kind that wastes most first; what several kinds tell of may be the same bytes."""
+    if not rows:
+        page.heading("Nothing worth telling is wasted")
+        return
+    kinds: dict[str, list[Waste]] = {}
+    for row in rows:
+        kinds.setdefault(row.kind, []).append(row)
+    page.heading("Wasted", (", by kind; kinds may tell of the same bytes", "dim"))
+    for kind, members in sorted(kinds.items(), key=lambda item: -_sum(item[1])):
+        page.blank()
+        total = f"{kind}: {words.size(_sum(members))}"
+        page.paragraph((total, "bold"), indent=_INDENT)
+        shown = members if page.options.verbose else members[:_MOST]
+        page.table([_line(page, row) for row in shown], _COLUMNS, indent=_INDENT)
+        if len(members) > len(shown):
+            page.line((f"and {len(members) - len(shown)} more: -v shows all", "dim"), indent=2)
+        page.paragraph((members[0].advice, "yellow"), indent=_INDENT * 2)
+
+
+def _sum(rows: Sequence[Waste]) -> int:
+    return sum(row.bytes for row in rows)
+
+
+def _line(page: Page, row: Waste) -> list[Text]:
+    holder = f", held by {row.holder}" if row.holder else ""
+    return [
+        page.text(words.size(row.bytes)),
+        page.text((words.number(row.objects), "dim")),
+        page.text(f"{row.type}{holder}"),
+        page.text((str(row.example), "dim")),
+    ]

@@ -1,0 +1,95 @@
+"""`goprobe heap --waste` on programs that know their waste."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+import goprobe as api
+from goprobe.report.schema import shipped
+from tests.support.cli import goprobe
+from tests.support.go import Running, build, matrix, running
+
+PROGRAM = Path("testdata/targets/waste.go")
+_KINDS = [(go, flags) for go in matrix() for flags in ("", "-s -w")]
+
+
+@pytest.fixture(scope="module", params=_KINDS)
+def program(request: pytest.FixtureRequest) -> Iterator[tuple[Running, bool]]:
+    go, flags = request.param
+    with running(build(PROGRAM, go=go, flags=[f"-ldflags={flags}"])) as started:
+        yield started, bool(flags)
+
+
+def _rows(report: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The largest row of each type of a kind."""
+    rows = [row for row in report["waste"] if row["kind"] == kind]
+    return {row["type"]: row for row in reversed(rows)}
+
+
+def test_each_kind_of_waste_is_as_large_as_the_program_made_it(
+    program: tuple[Running, bool],
+) -> None:
+    started, stripped = program
+    ran = goprobe("heap", str(started.pid), "--waste", "--json")
+    assert ran.code == 0, ran.err
+    report = ran.json
+    Draft202012Validator(shipped("goprobe.heap/1")).validate(report)
+
+    out_of_reach = _rows(report, "array out of reach")
+    headers = out_of_reach["[]uint8 backing"]
+    assert (headers["objects"], headers["bytes"]) == (100, 100 * (65536 - 16))
+    texts = out_of_reach["string data"]
+    assert texts["objects"] == 100
+    assert 100 * (8192 - 32) <= texts["bytes"] <= 100 * (9472 - 32)
+
+    spare = _rows(report, "spare capacity")["[]int64 backing"]
+    assert (spare["objects"], spare["bytes"]) == (100, 100 * 8 * (1024 - 600))
+
+    equal = next(r for r in report["waste"] if r["kind"] == "equal strings" and "dup" in r["type"])
+    assert equal["objects"] == 100 and equal["bytes"] == 99 * 1536  # 1,500 bytes in slots of 1,536
+
+    record = _rows(report, "rounded up")["main.rec"]
+    assert (record["objects"], record["bytes"]) == (10_000, 10_000 * (48 - 40))
+
+    if not stripped:  # nothing tells the type of the map there: it has no pointers at all
+        emptied = _rows(report, "sparse map")["map[int64][64]uint8"]
+        assert emptied["bytes"] > 2_000_000
+        assert re.match(r"10 entries in room for \d+:", emptied["advice"])
+        assert headers["holder"] == "main.headers" and emptied["holder"] == "main.emptied"
+        assert texts["holder"] == "main.texts" and spare["holder"] == "main.spare"
+    whole = [r for r in report["waste"] if "main.whole" in r["holder"] and r["objects"] == 100]
+    assert not whole, "what is in reach as a whole is not wasted"
+
+
+def test_text_has_what_helps_in_80_columns(program: tuple[Running, bool]) -> None:
+    text = goprobe("heap", str(program[0].pid), "--waste").text
+    assert "strings.Clone" in text and "array out of reach: 7.1 MiB" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_python_has_it_as_objects_and_notebooks_as_a_page() -> None:
+    with running(build(PROGRAM)) as started, api.attach(started.pid) as process:
+        report, memory = process.waste(), process.memory()
+    assert report.waste and report.waste[0].holder == "main.headers"
+    assert sum(part.bytes for part in memory.parts) == memory.kernel.rss
+    for each in (report, memory):
+        shown = each._repr_html_()
+        assert shown.startswith("<iframe") and f"{started.pid}" in shown
+
+
+def test_tables_are_data_frames() -> None:
+    pandas = pytest.importorskip("pandas")
+    with running(build(PROGRAM)) as started, api.attach(started.pid) as process:
+        report, memory = process.waste(), process.memory()
+    frame = report.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame.columns) == list(report.waste[0].__struct_fields__)  # type: ignore[index]
+    assert memory.to_pandas().bytes.sum() == memory.kernel.rss
+    with pytest.raises(KeyError, match="no table 'nothing'"):
+        memory.to_pandas("nothing")
