@@ -41,6 +41,9 @@ def test_each_kind_of_waste_is_as_large_as_the_program_made_it(
     report = ran.json
     Draft202012Validator(shipped("goprobe.heap/1")).validate(report)
 
+    if any("pointers without a known type" in warning for warning in report["warnings"]):
+        assert stripped, "debug information tells the types of all variables"
+        return
     out_of_reach = _rows(report, "array out of reach")
     headers = out_of_reach["[]uint8 backing"]
     assert (headers["objects"], headers["bytes"]) == (100, 100 * (65536 - 16))
@@ -68,8 +71,9 @@ def test_each_kind_of_waste_is_as_large_as_the_program_made_it(
 
 
 def test_text_has_what_helps_in_80_columns(program: tuple[Running, bool]) -> None:
-    text = goprobe("heap", str(program[0].pid), "--waste").text
-    assert "strings.Clone" in text and "array out of reach: 7.1 MiB" in text
+    started, stripped = program
+    text = goprobe("heap", str(started.pid), "--waste").text
+    assert stripped or ("strings.Clone" in text and "array out of reach: 7.1 MiB" in text)
     assert max(map(len, text.splitlines())) <= 80
 
 

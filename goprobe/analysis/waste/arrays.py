@@ -8,7 +8,7 @@ import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.holders import holder_name
-from goprobe.analysis.waste.views import Reached, reached, views_of
+from goprobe.analysis.waste.views import Reached, Views, reached
 from goprobe.model.address import Address
 from goprobe.model.heap import Waste
 from goprobe.runtime.heap.spantable import Ints
@@ -22,9 +22,14 @@ _CLONE = (
 _CLIP = "slices.Clip, or make with the length that it comes to, gives the room back"
 
 
-def arrays(graph: HeapGraph, roots: Ints) -> Iterator[Waste]:
+def untold(graph: HeapGraph, views: Views) -> int:
+    """The bytes of objects that a pointer of unknown meaning leads to: they count as in reach."""
+    unknown = np.unique(views.target[views.rule == 0])
+    return int(graph.objects.size[unknown].sum())
+
+
+def arrays(graph: HeapGraph, roots: Ints, views: Views) -> Iterator[Waste]:
     """By type and holder; `roots` are who leads to each object."""
-    views = views_of(graph)
     seen = reached(graph, views)
     if not len(seen.target):
         return

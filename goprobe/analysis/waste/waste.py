@@ -15,10 +15,11 @@ from goprobe.analysis.audit import audited, check
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
-from goprobe.analysis.waste.arrays import arrays
+from goprobe.analysis.waste.arrays import arrays, untold
 from goprobe.analysis.waste.equals import BUDGET, equals
 from goprobe.analysis.waste.holders import holding_roots
 from goprobe.analysis.waste.kinds import maps, rounded, sparse, tiny
+from goprobe.analysis.waste.views import views_of
 from goprobe.model.heap import HeapReport, Waste
 from goprobe.target.live import AnyTarget
 
@@ -26,6 +27,7 @@ Progress = Callable[[str], None]
 
 _LEAST = 256
 _MOST = 200
+_WORTH_A_NOTE = 0.05  # of what is allocated
 
 
 def heap_waste(
@@ -82,10 +84,10 @@ def _together(rows: Iterable[Waste]) -> list[Waste]:
 
 def wasted(graph: HeapGraph) -> Wasted:
     """Of what is reachable."""
-    roots = holding_roots(graph)
+    roots, views = holding_roots(graph), views_of(graph)
     same = equals(graph, roots)
     rows = [
-        *arrays(graph, roots),
+        *arrays(graph, roots, views),
         *same.rows,
         *maps(graph, roots),
         *rounded(graph),
@@ -94,6 +96,11 @@ def wasted(graph: HeapGraph) -> Wasted:
     ]
     told = [row for row in _together(rows) if row.bytes >= _LEAST]
     notes = []
+    if (unknown := untold(graph, views)) > _WORTH_A_NOTE * graph.snapshot.census.bytes:
+        notes.append(
+            f"--waste takes {unknown:,} bytes for in use as a whole: pointers without a known type "
+            "lead to them"
+        )
     if same.compared < same.strings:
         notes.append(
             f"--waste compared the content of {same.compared:,} of {same.strings:,} strings, the "
