@@ -27,13 +27,24 @@ if TYPE_CHECKING:
     from goprobe.api.leaks import assert_no_leaks
     from goprobe.api.process import Process, Snapshot, attach
     from goprobe.api.script.diff import Changed, Diff, Moved
-    from goprobe.api.script.driver import FATAL, GOROUTINE, PANIC, STACK_MOVE
+    from goprobe.api.script.driver import (
+        EXEC,
+        EXIT,
+        FATAL,
+        FORK,
+        GOROUTINE,
+        GOROUTINE_END,
+        PANIC,
+        STACK_MOVE,
+    )
+    from goprobe.api.script.heapobjects import HeapPath, Objects
     from goprobe.api.script.panic import Panic
     from goprobe.api.script.program import Condition, Program, launch, replay
     from goprobe.api.script.scope import FrameScope
-    from goprobe.api.script.stop import Stop, StopWarning, Watch
+    from goprobe.api.script.stop import Stop, StopWarning
     from goprobe.api.script.typed import TypedMemory
     from goprobe.api.script.value import Value
+    from goprobe.api.script.watch import Hit, Watch
     from goprobe.api.sites import Sites
     from goprobe.errors import (
         BuildError,
@@ -89,7 +100,14 @@ _HOMES = {
     "launch": "goprobe.api.script.program",
     "replay": "goprobe.api.script.program",
     "Stop": "goprobe.api.script.stop",
-    "Watch": "goprobe.api.script.stop",
+    "Watch": "goprobe.api.script.watch",
+    "Hit": "goprobe.api.script.watch",
+    "HeapPath": "goprobe.api.script.heapobjects",
+    "Objects": "goprobe.api.script.heapobjects",
+    "GOROUTINE_END": "goprobe.api.script.driver",
+    "FORK": "goprobe.api.script.driver",
+    "EXEC": "goprobe.api.script.driver",
+    "EXIT": "goprobe.api.script.driver",
     "Diff": "goprobe.api.script.diff",
     "Moved": "goprobe.api.script.diff",
     "Changed": "goprobe.api.script.diff",
@@ -137,8 +155,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "EXEC",
+    "EXIT",
     "FATAL",
+    "FORK",
     "GOROUTINE",
+    "GOROUTINE_END",
     "PANIC",
     "STACK_MOVE",
     "BuildError",
@@ -159,7 +181,9 @@ __all__ = [
     "GdbDiedError",
     "GoprobeError",
     "GoroutinesReport",
+    "HeapPath",
     "HeapReport",
+    "Hit",
     "Kind",
     "Location",
     "MapsReport",
@@ -171,6 +195,7 @@ __all__ = [
     "NoSuchFieldError",
     "NotGoError",
     "NotPermittedError",
+    "Objects",
     "Panic",
     "Process",
     "Program",

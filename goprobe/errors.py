@@ -47,7 +47,20 @@ class GoprobeError(Exception):
             message = f"{message[:_SENTENCE_LIMIT]}…"
         super().__init__(message)
         self.message = message
+        self._hint = ""
         self.hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What the user can do; empty where nothing helps."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        """Python shows it below the traceback, as a note (PEP 678)."""
+        notes = [note for note in getattr(self, "__notes__", ()) if note != self._hint]
+        self._hint = hint
+        self.__notes__ = [*notes, hint] if hint else notes
 
 
 class UsageError(GoprobeError):

@@ -126,6 +126,8 @@ class Told:
             other = other.py
         if isinstance(other, bytes):
             other = other.decode("utf-8", "surrogateescape")
+        if other is None and not self._value.why:
+            return self._value.value is None
         own = self.py
         if isinstance(own, bool) != isinstance(other, bool):
             return False

@@ -81,6 +81,9 @@ class Location(msgspec.Struct, frozen=True):
     detail: Detail
     evidence: tuple[str, ...]
 
+    def __hash__(self) -> int:
+        return hash((self.kind, self.address, self.name))
+
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
+from goprobe.model.calls import CallValue
 from goprobe.model.trace import Exit, StopReport
 
 RECORDING_SCHEMA = "goprobe.recording/2"
@@ -31,13 +34,30 @@ class Here(msgspec.Struct, frozen=True):
     pc: Address
 
 
+class WatchNews(StrEnum):
+    """What happened to a watch: a write; its bytes moved with their stack; there is nothing to
+    watch any more."""
+
+    WRITE = "write"
+    MOVED = "moved"
+    OVER = "over"
+
+
+class Results(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a function gave back, or why that is not known."""
+
+    values: tuple[CallValue, ...] | UnsetType = UNSET
+    why: str = ""
+
+
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the program went when it was let run: to a stop, or to its end.
 
     `where` is the WHERE of the breakpoint, "" for other reasons; `watch` the number of the watch
-    that it stopped for; `watches` says where the bytes of each watch lie by now. `cut` is the step
-    ("finish", …) that the program was stopped in before its end, "" where none was. `stop` is in
-    recordings of goprobe.recording/1 alone: it is asked for since.
+    that it stopped for, and `watched` what happened to it; `watches` says where the bytes of each
+    watch lie by now. `cut` is the step ("finish", …) that the program was stopped in before its
+    end, "" where none was. `stop` is in recordings of goprobe.recording/1 alone: it is asked for
+    since.
     """
 
     here: Here | UnsetType = UNSET
@@ -45,6 +65,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit: Exit | UnsetType = UNSET
     where: str = ""
     watch: int = 0
+    watched: WatchNews = WatchNews.WRITE
     cut: str = ""
     watches: dict[int, Address] = msgspec.field(default_factory=dict)
 

@@ -31,11 +31,13 @@ not say otherwise (`_us`, `_ns`). Reports are those of `--json`, as objects.
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Go through a program stop by stop": (
-        "launch", "replay", "Program", "Condition", "PANIC", "FATAL", "GOROUTINE", "STACK_MOVE",
+        "launch", "replay", "Program", "Condition", "PANIC", "FATAL", "GOROUTINE", "GOROUTINE_END",
+        "STACK_MOVE", "FORK", "EXEC", "EXIT",
     ),
     "What is there at a stop": (
-        "Stop", "FrameScope", "Value", "Panic", "Watch", "TypedMemory", "StopWarning", "Exit",
-        "Diff", "Changed", "Moved",
+        "Stop", "FrameScope", "Value", "Panic", "Watch", "Hit", "HeapPath", "Objects",
+        "TypedMemory",
+        "StopWarning", "Exit", "Diff", "Changed", "Moved",
     ),
     "Ask a running process": ("attach", "Process", "Sites", "Snapshot", "assert_no_leaks"),
     "Calls": ("Call", "CalledWith", "Told", "CallRecord", "CallValue", "CallFrame"),

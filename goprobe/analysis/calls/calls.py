@@ -95,7 +95,7 @@ class CallWatch:
         self._plan, self._notes = _planned(process, self._chosen, counts=request.counts)
         self._values = CallValues(
             process,
-            [_described(program, f) for f in functions],
+            [described(program, f) for f in functions],
             None if program.stripped else program.debug.functions.get("runtime.gopanic"),
             arguments=request.arguments,
             results=request.results,
@@ -321,7 +321,8 @@ def _is_assembly(function: Function) -> bool:
     return function.file.endswith(".s")
 
 
-def _described(program: GoProgram, function: Function) -> FunctionEntry | str:
+def described(program: GoProgram, function: Function) -> FunctionEntry | str:
+    """What the debug information has of a function, or why it has nothing."""
     if program.stripped:
         return _STRIPPED
     if _is_assembly(function):

@@ -21,6 +21,7 @@ from goprobe.model.report import Tool
 from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
 from goprobe.runtime.heap.census import Census, Mismatch
 from goprobe.runtime.heap.spantable import HeapCopy
+from goprobe.target.goprocess import GoProcess
 from goprobe.target.live import AnyTarget, stopped_target
 
 _TRIES = 3
@@ -47,17 +48,22 @@ def heap_census(
         census = books.count(copy)
         if at_rest(census):
             break
-    report = HeapReport(
-        pid=target.pid,
-        go=Tool(target.program.go.version),
-        program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside),
+    report = census_report(target.process, census, pause_us, "core" if target.is_core else "stop")
+    return finished(report, audit_heap(HeapFacts(report, census)), target.doubts)
+
+
+def census_report(process: GoProcess, census: Census, pause_us: int, how: str) -> HeapReport:
+    """The census alone as a report, not held against itself yet."""
+    return HeapReport(
+        pid=process.pid,
+        go=Tool(process.program.go.version),
+        program=process.program.elf.shown_as,
+        beside=tuple(image.path for image in process.beside),
         pause_us=pause_us,
-        snapshot="core" if target.is_core else "stop",
+        snapshot=how,
         self_check=self_check(census),
         census=census_of(census),
     )
-    return finished(report, audit_heap(HeapFacts(report, census)), target.doubts)
 
 
 def _copied(

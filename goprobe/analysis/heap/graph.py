@@ -94,8 +94,12 @@ class HeapGraph:
 
     def address(self, node: int) -> int:
         """Where an object's value begins: behind its type header, where it has one."""
-        span = self.objects.span[node]
-        return int(self.objects.base[node]) + int(self.lead[span])
+        return int(self.addresses(np.array([node]))[0])
+
+    def addresses(self, nodes: Ints) -> Words:
+        """The same of many."""
+        objects = self.objects
+        return objects.base[nodes] + self.lead[objects.span[nodes]].astype(np.uint64)
 
     # What is reached, and what is kept
 
@@ -205,6 +209,11 @@ class HeapGraph:
 
     def is_tiny(self, node: int) -> bool:
         """Whether an object's slot may hold several objects below 16 bytes."""
+        return bool(self.share_slots(np.array([node]))[0])
+
+    def share_slots(self, nodes: Ints) -> NDArray[np.bool_]:
+        """Of objects, whether the slot of each may hold several objects below 16 bytes."""
         spans = self.snapshot.spans
         tiny = self.world.layout.constants["tinySpanClass"]
-        return int(spans.spanclass[self.objects.span[node]]) == tiny
+        of_tiny: NDArray[np.bool_] = spans.spanclass[self.objects.span[nodes]] == tiny
+        return of_tiny

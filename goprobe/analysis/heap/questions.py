@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True):
+class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is asked of the heap. Objects are asked for by an address (0: none), or by what they are
     called (see `called`)."""
 

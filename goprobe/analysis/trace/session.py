@@ -147,7 +147,7 @@ class Session:
         """The program for another tracer: it stands in SIGSTOP, and GDB knows nothing of it."""
         self.time_left()
         self._gdb.lend()
-        return GoProcess(self.pid, self.program, self.bias)
+        return self.process
 
     def take_back(self, seconds: float) -> StopEvent:
         """GDB holds it again, after it ran for so long; or how it ended meanwhile."""
@@ -159,6 +159,10 @@ class Session:
         return event
 
     # What of GDB is used from elsewhere
+
+    @property
+    def process(self) -> GoProcess:
+        return GoProcess(self.pid, self.program, self.bias)
 
     @property
     def gdb_version(self) -> str:
@@ -318,8 +322,7 @@ class Session:
             self.program.adopt(
                 stripped_facts(self.program, self.memory, self.bias, owner=os.geteuid())
             )
-        process = GoProcess(self.pid, self.program, self.bias)
-        world = process.world(PageCache(self.memory), read_maps(self.pid), threads)
+        world = self.process.world(PageCache(self.memory), read_maps(self.pid), threads)
         return StopView(world, tid, registers, doubt=doubt, cycle=self._cycle)
 
     def _leave(self) -> StopEvent | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
-from goprobe.model.calls import CallRecord
+from goprobe.model.calls import CallFrame, CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
-from goprobe.model.script import Moment, SessionInfo
+from goprobe.model.script import Moment, Results, SessionInfo
 from goprobe.model.trace import StopReport
 from goprobe.model.value import Element, Variable
 
@@ -21,6 +23,18 @@ GOROUTINE = "@goroutine"
 
 STACK_MOVE = "@stack-move"
 """A place to stop at: a goroutine's stack has moved, to a larger or a smaller one."""
+
+GOROUTINE_END = "@goroutine-end"
+"""A place to stop at: a goroutine is at its end, as it returned or by runtime.Goexit."""
+
+FORK = "@fork"
+"""A place to stop at: a child process is about to be started (os/exec, os.StartProcess)."""
+
+EXEC = "@exec"
+"""A place to stop at: the program is about to replace itself by another (syscall.Exec)."""
+
+EXIT = "@exit"
+"""A place to stop at: the program is about to end by os.Exit or the end of main.main."""
 
 FATAL = "@fatal"
 """A place to stop at: the runtime ends the program (deadlock, concurrent map writes, no memory)."""
@@ -109,7 +123,16 @@ class Driver(Protocol):
 
     def goroutines(self) -> tuple[GoroutineState, ...]: ...
 
-    def heap(self) -> HeapReport: ...
+    def heap(self, questions: HeapQuestions) -> HeapReport: ...
+
+    def objects(self, type_name: str) -> tuple[Address, ...]:
+        """Where the objects of a type lie that something leads to."""
+
+    def writer(self) -> CallFrame | None:
+        """Who wrote what a watch stopped for; None where that is not known."""
+
+    def results(self) -> Results:
+        """What the function gave back that "finish" has come out of."""
 
     def close(self) -> None:
         """End the program."""

@@ -10,7 +10,6 @@ from goprobe.analysis.trace.session import Session
 from goprobe.model.calls import CallRecord
 from goprobe.process.calltracer.plan import After
 from goprobe.process.gdb.mi import StopEvent
-from goprobe.target.goprocess import GoProcess
 
 
 class LentProgram:
@@ -29,8 +28,7 @@ class LentProgram:
             stack="stack" in wanted,
             seconds=None if min(asked, left) == float("inf") else min(asked, left),
         )
-        process = GoProcess(session.pid, session.program, session.bias)
-        self._watch = CallWatch(process, self._request, After.STAND)
+        self._watch = CallWatch(session.process, self._request, After.STAND)
         self._began = 0.0
         self._batches: Iterator[list[CallBegan | CallRecord]] = iter(())
 

@@ -6,26 +6,37 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.goroutines import goroutine_states
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
 from goprobe.analysis.trace.prepare import Launch, prepare
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script import typedreads
-from goprobe.api.script.driver import FATAL, GOROUTINE, PANIC, STACK_MOVE
+from goprobe.api.script.driver import (
+    EXEC,
+    EXIT,
+    FATAL,
+    FORK,
+    GOROUTINE,
+    GOROUTINE_END,
+    PANIC,
+    STACK_MOVE,
+)
 from goprobe.api.script.lent import LentProgram
 from goprobe.api.script.quick import QuickReads
+from goprobe.api.script.results import results_of
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
 from goprobe.api.script.stop import StopWarning
-from goprobe.api.script.watches import Notice, Watches
+from goprobe.api.script.watches import Notice, Watches, writer_at
 from goprobe.arch.registers import PC
+from goprobe.binary.pcln.format import Function
 from goprobe.errors import (
-    CannotWorkError,
     TargetError,
     TargetGoneError,
     UnreadableError,
@@ -33,19 +44,24 @@ from goprobe.errors import (
 )
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
-from goprobe.model.calls import CallRecord
+from goprobe.model.calls import CallFrame, CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
-from goprobe.model.report import Tool
-from goprobe.model.script import Here, Moment, SessionInfo
+from goprobe.model.script import Here, Moment, Results, SessionInfo, WatchNews
 from goprobe.model.trace import Exit, StopReport
 from goprobe.model.value import Element, Variable
 from goprobe.process.gdb.mi import StopEvent
 
-# Where the runtime is when the event happens (src/runtime/panic.go, proc.go, stack.go).
+if TYPE_CHECKING:
+    from goprobe.analysis.heap.standing import StandingHeap
+
+# Where the program is when the event happens (src/runtime/panic.go, proc.go, stack.go,
+# sys_linux_amd64.s, src/syscall/exec_unix.go, Go 1.21 to 1.27).
 _EVENTS = {
     PANIC: ("runtime.gopanic",), GOROUTINE: ("runtime.newproc1",),
     STACK_MOVE: ("runtime.copystack",), FATAL: ("runtime.throw", "runtime.fatal"),
+    GOROUTINE_END: ("runtime.goexit1",), FORK: ("syscall.forkExec",), EXEC: ("syscall.Exec",),
+    EXIT: ("runtime.exit",),
 }  # fmt: skip
 _READ_LIMIT = 1 << 26
 
@@ -68,8 +84,12 @@ class LiveDriver:
         self._watches = Watches(self._session)
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._notice: Notice | None = None
+        self._heap: StandingHeap | None = None
+        self._finished: Function | None = None
+        self._wrote = False  # whether the stop is right behind a write to watched bytes
         self._calls: LentProgram | None = None
         self._writers: list[tuple[int, int]] = []
+        self._writing = 0  # the goroutine that wrote before them
         self.info = SessionInfo(
             target=launch.target,
             args=launch.args,
@@ -87,9 +107,13 @@ class LiveDriver:
 
     def break_at(self, where: str) -> None:
         self._require_owner()
-        locations = self._session.resolve(_EVENTS.get(where, (where,)))
         if where in _EVENTS:
-            locations = tuple(p.named(where) for p in locations)
+            # A program without the function has no such event.
+            lines = self._session.program.lines
+            there = [name for name in _EVENTS[where] if lines.function_named(name)]
+            locations = tuple(p.named(where) for p in self._session.resolve(there))
+        else:
+            locations = self._session.resolve((where,))
         self._session.break_at(locations)
 
     def clear(self, where: str) -> None:
@@ -114,7 +138,7 @@ class LiveDriver:
     def _leave(self) -> None:
         """The program goes on: nothing is known of where it stands."""
         self._event = self._view = self._report = self._registers = None
-        self._notice = None
+        self._notice = self._heap = self._finished = None
 
     def _second(self) -> Moment | None:
         """The next of the threads that wrote in the same instant as the one that was told of."""
@@ -123,7 +147,10 @@ class LiveDriver:
             if tid in self._session.threads():
                 self._leave()
                 view = self._session.view(tid)
+                if view.goroutine is not None and view.goroutine.id == self._writing:
+                    continue  # GDB knows of a write before: no goroutine runs on two threads
                 self._notice = self._watches.second(number)
+                self._wrote = True
                 return self._moment(StopEvent("watchpoint", tid, view.registers[PC]), view, "")
         return None
 
@@ -142,7 +169,9 @@ class LiveDriver:
         if went.view is None:
             return _ended(went.event)
         if not went.cut:
-            return self._moment(went.event, went.view, how)
+            moment = self._moment(went.event, went.view, how)
+            self._finished = went.returned
+            return moment
         moment = self._moment(went.event, went.view, self._session.reason_of(went.event))
         return replace(moment, cut=how)
 
@@ -181,8 +210,10 @@ class LiveDriver:
         """The event as it is to be taken: as a step that ended where the stop was for the sake of
         the watches alone, as a watchpoint's where one has something to tell."""
         self._notice = self._watches.look(view, event)
+        self._wrote = event.kind == "watchpoint"
         if self._notice:
             self._writers = [(self._notice.number, tid) for tid in self._notice.writers]
+            self._writing = view.goroutine.id if view.goroutine else 0
             return event if self._session.where_of(event) else replace(event, kind="watchpoint")
         if self._watches.is_ours(event) and not self._session.where_of(event):
             return StopEvent("step", event.thread, event.pc)
@@ -200,6 +231,7 @@ class LiveDriver:
             here=Here(reason, event.thread, Address(event.pc)),
             where=where,
             watch=notice.number if notice else 0,
+            watched=notice.news if notice else WatchNews.WRITE,
             watches={n: Address(at) for n, at in self._watches.addresses.items()},
         )
 
@@ -303,27 +335,32 @@ class LiveDriver:
     def goroutines(self) -> tuple[GoroutineState, ...]:
         return goroutine_states(self._at().world, 0)
 
-    def heap(self) -> HeapReport:
-        # Only this question needs numpy, which takes a moment to load.
-        from goprobe.analysis.heap.audit import HeapFacts, audit_heap
-        from goprobe.analysis.heap.census import census_of, self_check
-        from goprobe.runtime.heap.bookkeeping import Bookkeeping
+    def heap(self, questions: HeapQuestions) -> HeapReport:
+        return self._standing_heap().report(questions)
 
-        world = self._at().world
-        try:
-            books = Bookkeeping.of(world.layout, world.roots)
-            census = books.count(books.copy(world.memory))
-        except UnreadableError as error:
-            raise CannotWorkError(f"the heap cannot be read: {error.why}") from None
-        report = HeapReport(
-            pid=world.pid,
-            go=Tool(world.program.go.version),
-            pause_us=0,
-            snapshot="stop",
-            self_check=self_check(census),
-            census=census_of(census),
-        )
-        return finished(report, audit_heap(HeapFacts(report, census)))
+    def objects(self, type_name: str) -> tuple[Address, ...]:
+        typedreads.extent(self._at(), type_name)  # there is such a type
+        return tuple(map(Address, self._standing_heap().objects(type_name)))
+
+    def _standing_heap(self) -> StandingHeap:
+        view = self._at()
+        if self._heap is None:
+            # Only this needs numpy, which takes a moment to load.
+            from goprobe.analysis.heap.standing import StandingHeap
+
+            assert self._session.memory is not None
+            process = self._session.process
+            self._heap = StandingHeap(process, view.world, self._session.memory)
+        return self._heap
+
+    def writer(self) -> CallFrame | None:
+        view = self._at()
+        return writer_at(view) if self._wrote else None
+
+    def results(self) -> Results:
+        if self._finished is None:
+            raise UsageError("results are told at the stop that finish() comes to")
+        return results_of(self._session.process, self._at(), self._finished)
 
 
 def _ended(event: StopEvent) -> Moment:

@@ -22,13 +22,15 @@ from goprobe.analysis.trace.prepare import Launch
 from goprobe.api.calls import Call
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.goexpr import condition
+from goprobe.api.script.heapobjects import Objects
 from goprobe.api.script.live import LiveDriver
-from goprobe.api.script.recording import Recorder, Replayer
-from goprobe.api.script.stop import DIFFED, Stop, StopWarning, Watch
+from goprobe.api.script.recording import Recorder
+from goprobe.api.script.replaying import Replayer
+from goprobe.api.script.stop import DIFFED, Stop, StopWarning
 from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, TargetTimeoutError, UsageError
-from goprobe.model.script import Moment, SessionInfo
+from goprobe.model.script import Moment, SessionInfo, WatchNews
 from goprobe.model.trace import Exit
 from goprobe.toolchain.built import is_executable_file
 
@@ -129,7 +131,9 @@ class Program:
         Yields the stops at `breaks` (and those of watches) for which `when` is true, of one
         `goroutine` alone where its number is given; functions
         registered with `on` are called on the way. WHERE is as for --break, or one of
-        goprobe.PANIC, GOROUTINE, STACK_MOVE. Raises UsageError, TargetTimeoutError.
+        goprobe.PANIC, FATAL, GOROUTINE, GOROUTINE_END, STACK_MOVE, FORK, EXEC, EXIT.
+
+        Raises UsageError, TargetTimeoutError.
         """
         test = self._test(when, goroutine)
         return self._stops(tuple(breaks), test)
@@ -147,7 +151,7 @@ class Program:
                     listener.handler(stop)
             if self._stop is not stop:
                 continue  # a handler let the program go on
-            wanted = stop.where in breaks or not stop.where
+            wanted = stop.where in breaks or not stop.where or stop.watched
             if wanted and test(stop):
                 self._shown = True
                 yield stop
@@ -204,7 +208,7 @@ class Program:
             self.exit = moment.exit if moment.exit is not UNSET else Exit()
             return None
         self._places.update(moment.watches)
-        self._stop = Stop(self._driver, moment, self._step, self._places)
+        self._stop = Stop(self._driver, moment, self._step, self._to_watch, self._places)
         self._shown = False
         return self._stop
 
@@ -223,6 +227,14 @@ class Program:
         arrived = self._arrived(moment)
         self._shown = True
         return arrived
+
+    def _to_watch(self, numbers: tuple[int, ...]) -> tuple[Stop, bool] | None:
+        """To the next write that one of some watches tells of, or their end."""
+        for stop in self._stops((), lambda stop: stop.watched in numbers):
+            news = stop.news
+            if news is not WatchNews.MOVED:
+                return stop, news is WatchNews.OVER
+        return None
 
     def pause(self) -> None:
         """Stop a program that runs, from another thread or a signal handler: the `run`, `next` or
@@ -275,12 +287,21 @@ class Program:
         """Reads values of a Go type: `program.type("main.Node").at(address).Val`."""
         return TypedMemory(self._driver, name)
 
+    def objects(self, type_name: str) -> Objects:
+        """The objects of a type on the heap, as they are at this stop: of those that something
+        leads to, and that are no part of others (elements of an array, say). Those whose type is
+        not known are `stop.heap(types=True).untyped`. Raises UsageError (no such type)."""
+        stop = self._stop
+        if stop is None:
+            raise UsageError("the program does not stand at a stop")
+        return Objects(self._driver, type_name, self._driver.objects(type_name), stop.check)
+
     def __getitem__(self, name: str) -> Value:
         """A variable of a package: `program["main.counter"]`, as it is at this stop."""
         stop = self._stop
         if stop is None:
             raise UsageError("the program does not stand at a stop")
-        return Value(self._driver, self._driver.global_variable(name), lambda: stop.report)
+        return Value(self._driver, self._driver.global_variable(name), stop.check)
 
 
 def _of(goroutine: int, stop: Stop) -> bool:
@@ -366,4 +387,4 @@ def replay(recording: str | Path) -> Program:
     return Program(replayer, replayer.incomplete)
 
 
-__all__ = ["Program", "Stop", "StopWarning", "Watch", "launch", "replay"]
+__all__ = ["Program", "Stop", "StopWarning", "launch", "replay"]

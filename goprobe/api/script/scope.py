@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from html import escape
+
+from msgspec import UNSET
 
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError
 from goprobe.model import trace
+from goprobe.model.value import Variable
 
 _NAMES_SHOWN = 30
 
@@ -34,6 +38,18 @@ class FrameScope:
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(dict.fromkeys(v.name for v in self.variables))
+
+
+def table_of(stop: trace.StopReport, variables: tuple[Variable, ...]) -> str:
+    """A stop in HTML, for notebooks: where it is, and its innermost frame's variables."""
+    rows = ((v.name, v.type, v.why if v.value is UNSET else v.value.text)
+            for v in variables if not v.frame)  # fmt: skip
+    cells = "".join(
+        f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>"
+        for row in rows
+    )
+    at = f"{stop.function} ({stop.file}:{stop.line}), goroutine {stop.goroutine}"
+    return f"<p>{escape(at)}</p><table>{cells}</table>"
 
 
 def no_such_variable(name: str, function: str, known: Iterable[str]) -> NoSuchElementError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
@@ -36,6 +37,8 @@ class Went(msgspec.Struct, frozen=True):
     event: StopEvent
     view: StopView | None
     cut: bool = False
+    returned: Function | None = None
+    """The function that has just returned to where it is."""
 
 
 class _Frame(msgspec.Struct, frozen=True):
@@ -157,7 +160,15 @@ class Stepper:
             }
         elif len(self._frames) < 2:
             raise UsageError("this frame has no caller to return to")
-        return self._run_to({**places, **self._outside(own=False)})[0]
+        went = self._run_to({**places, **self._outside(own=False)})[0]
+        if own is None or self._level or went.cut or went.view is None:
+            return went
+        at = went.view.registers
+        behind = at[PC] == self._frames[1].pc and self._depth(went.view) == self._frames[1].depth
+        return replace(went, returned=own) if behind else went
+
+    def _depth(self, view: StopView) -> int:
+        return view.goroutine.high - view.registers[SP] if view.goroutine else 0
 
     def _until(self, line: int) -> Went:
         if line <= 0:

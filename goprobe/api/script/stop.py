@@ -3,69 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 from msgspec import UNSET
 
+from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.api.calls import CalledWith
 from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
 from goprobe.api.script.driver import FATAL, PANIC, Driver
+from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
 from goprobe.api.script.panic import Panic, message_of
-from goprobe.api.script.scope import FrameScope, no_such_variable
+from goprobe.api.script.scope import FrameScope, no_such_variable, table_of
 from goprobe.api.script.value import Value
+from goprobe.api.script.watch import Onwards, Watch, Watchable, steps_of, watched_of
 from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
 from goprobe.model import trace
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
-from goprobe.model.script import Here, Moment
-from goprobe.model.value import Data, Element, Variable
+from goprobe.model.script import Here, Moment, WatchNews
+from goprobe.model.value import Variable
 
-Watchable = Value | Variable | Element | Data
 DIFFED = -1
 """The number, among the watches' places, that says that stops are compared."""
-
-_WORD = 8
 
 
 class StopWarning(UserWarning):
     """What a stop says against itself, or cannot do: one of the two cannot be right."""
-
-
-class Watch:
-    """A watch on some bytes; `cancel` frees its hardware watchpoints. `address` is where they lie
-    by now: those on a stack move with it."""
-
-    def __init__(
-        self, driver: Driver, numbers: tuple[int, ...], address: int, size: int,
-        addresses: Mapping[int, int],
-    ) -> None:  # fmt: skip
-        self._driver = driver
-        self._address = address
-        self._addresses = addresses
-        self.numbers = numbers
-        self.size = size
-
-    @property
-    def address(self) -> Address:
-        """Where the bytes lie now, in the program's address space."""
-        at = next((self._addresses[n] for n in self.numbers if n in self._addresses), self._address)
-        return Address(at)
-
-    def cancel(self) -> None:
-        """Watch no more."""
-        self._address = int(self.address)
-        for number in self.numbers:
-            self._driver.unwatch(number)
-        self.numbers = ()
-
-
-def _number(address: int) -> int:
-    try:
-        return int(address)
-    except (TypeError, ValueError):
-        raise UsageError(f"{address!r} is no address: addresses are integers here") from None
 
 
 class Stop:
@@ -76,15 +43,17 @@ class Stop:
 
     def __init__(
         self, driver: Driver, moment: Moment, step: Callable[[str, int], Stop | None],
-        addresses: dict[int, int] | None = None,
+        onwards: Onwards, addresses: dict[int, int],
     ) -> None:  # fmt: skip
         self._driver = driver
         self._report: trace.StopReport | None = None
         self._moment = moment
         self._step = step
-        self._addresses = {} if addresses is None else addresses
+        self._onwards = onwards
+        self._addresses = addresses
         self._over = False
         self._census: HeapReport | None = None
+        self._results: CalledWith | None = None
         self._variables: tuple[Variable, ...] | None = None
         self._named: dict[str, tuple[Variable, ...]] = {}
         self._kept: dict[Place, Kept] | None = None
@@ -109,14 +78,15 @@ class Stop:
     @property
     def report(self) -> trace.StopReport:
         """The stop as `goprobe trace` reports it, without its variables."""
-        self._alive()
+        self.check()
         if self._report is None:
             self._report = self._driver.stop()
             for told in self._report.warnings:
                 warnings.warn(f"stop at {self._report.function}: {told}", StopWarning, stacklevel=4)
         return self._report
 
-    def _alive(self) -> None:
+    def check(self) -> None:
+        """Raises UsageError where the program has gone on since."""
         if self._over:
             raise UsageError(f"the stop at {self._name} is over: the program has gone on since")
 
@@ -129,7 +99,7 @@ class Stop:
 
     @property
     def _here(self) -> Here:
-        self._alive()
+        self.check()
         if self._moment.here is not UNSET:
             return self._moment.here
         return Here(self.report.reason, self.report.thread, self.report.pc)
@@ -137,19 +107,25 @@ class Stop:
     @property
     def where(self) -> str:
         """The WHERE that was hit, "" for a step, a signal or a watch."""
-        self._alive()
+        self.check()
         return self._moment.where
 
     @property
     def watched(self) -> int:
         """The number of the watch that was hit, 0 for none."""
-        self._alive()
+        self.check()
         return self._moment.watch
+
+    @property
+    def news(self) -> WatchNews:
+        """What happened to the watch of `watched`: a write, a move with its stack, its end."""
+        self.check()
+        return self._moment.watched
 
     @property
     def cut(self) -> str:
         """The step ("next", "finish", …) that something else stopped before its end, else ""."""
-        self._alive()
+        self.check()
         return self._moment.cut
 
     @property
@@ -201,13 +177,13 @@ class Stop:
     def variables(self) -> tuple[Variable, ...]:
         """Every variable in scope of every frame of the user's own code, as the reports have it:
         `stop[name]` and `stop.frame(i)[name]` are values to compute with."""
-        self._alive()
+        self.check()
         if self._variables is None:
             self._variables = self._driver.variables("")
         return self._variables
 
     def _value(self, v: Variable) -> Value:
-        return Value(self._driver, v, self._alive)
+        return Value(self._driver, v, self.check)
 
     def __getitem__(self, name: str) -> Value:
         v = self.get(name)
@@ -226,10 +202,10 @@ class Stop:
 
     def get(self, name: str) -> Value | None:
         """The innermost variable of a name: within a frame an inner block's comes first."""
-        self._alive()
+        self.check()
         quick = self._driver.quick(name) if self._variables is None else None
         if quick:
-            return Value(self._driver, None, self._alive, lambda: self._innermost(name), quick)
+            return Value(self._driver, None, self.check, lambda: self._innermost(name), quick)
         v = self._find(name)
         return None if v is None else self._value(v)
 
@@ -263,6 +239,18 @@ class Stop:
         value = self[name]
         return Panic(message_of(value), value)
 
+    def __repr__(self) -> str:
+        if self._over or self._report is None:
+            return f"<stop at {self._name}{', which is over' if self._over else ''}>"
+        here = self._report
+        return f"<stop at {here.function}, line {here.line}, goroutine {here.goroutine}>"
+
+    def _repr_html_(self) -> str:
+        return table_of(self.report, self.variables)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a stop of a running program cannot be pickled: pickle its .report")
+
     # Questions
 
     def locate(self, address: int) -> Location:
@@ -271,51 +259,92 @@ class Stop:
 
     def where_is(self, address: int) -> tuple[Location, ...]:
         """Every identity of an address, most specific first."""
-        self._alive()
-        return self._driver.locate(_number(address))
+        self.check()
+        return self._driver.locate(number_of(address))
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of the program's memory. Raises UsageError where they cannot be read."""
-        self._alive()
-        return self._driver.read(_number(address), size)
+        self.check()
+        return self._driver.read(number_of(address), size)
 
     def goroutines(self) -> tuple[GoroutineState, ...]:
         """Every goroutine that is not dead, with its frames."""
-        self._alive()
+        self.check()
         return self._driver.goroutines()
 
-    def heap(self) -> HeapReport:
-        """The census of the heap."""
-        self._alive()
+    def heap(
+        self,
+        *,
+        types: bool = False,
+        retained: bool = False,
+        path: Watchable | int | str = 0,
+        paths: int = 1,
+        referrers: Watchable | int | str = 0,
+        object: Watchable | int | str = 0,  # noqa: A002
+        dangling: bool = False,
+        unreachable: bool = False,
+    ) -> HeapReport:
+        """The census of the heap, and what else is asked: as the options of `goprobe heap`. In
+        place of an address a value may stand, which means what it points at, or itself. Raises
+        UsageError where there is no object of the heap."""
+        self.check()
+        questions = HeapQuestions(
+            types=types,
+            retained=retained,
+            path=object_of(path),
+            paths=paths,
+            referrers=object_of(referrers),
+            object=object_of(object),
+            dangling=dangling,
+            unreachable=unreachable,
+        )
+        if questions != HeapQuestions():
+            return self._driver.heap(questions)
         if self._census is None:
-            self._census = self._driver.heap()
+            self._census = self._driver.heap(questions)
         return self._census
+
+    def path_to(self, thing: Watchable | int | str) -> HeapPath | None:
+        """The shortest way from a root to an object of the heap: why it is not collected. None
+        where nothing leads there any more."""
+        report = self.heap(path=thing)
+        texts = report.path_texts if report.path_texts is not UNSET else ()
+        return next((HeapPath(*each) for each in zip(report.paths, texts, strict=True)), None)
+
+    @property
+    def results(self) -> CalledWith:
+        """What the function gave back that `finish` has come out of, by name or number."""
+        self.check()
+        if self._results is None:
+            told = self._driver.results()
+            self._results = CalledWith(told.values, told.why, "results")
+        return self._results
 
     # Going on
 
     def step(self) -> Stop | None:
         """To the next line that runs, into calls; None where the program ended."""
-        self._alive()
+        self.check()
         return self._step("step", 0)
 
     def next(self) -> Stop | None:
         """To the next line of this function, over calls."""
-        self._alive()
+        self.check()
         return self._step("next", 0)
 
     def finish(self) -> Stop | None:
         """Until this function has returned."""
-        self._alive()
+        self.check()
         return self._step("finish", 0)
 
     def until(self, line: int) -> Stop | None:
         """To a line of this file, in this goroutine."""
-        self._alive()
+        self.check()
         return self._step("until", line)
 
     def step_instruction(self) -> Stop | None:
         """One machine instruction."""
-        self._alive()
+        self.check()
         return self._step("instruction", 0)
 
     def watch(self, thing: Watchable | int | str, size: int = 0) -> Watch:
@@ -324,19 +353,19 @@ class Stop:
         the bytes that its header leads to are watched with it. The processor watches at most 4 x 8
         bytes: what a header leads to beyond that is compared at each stop, and a warning says so.
         """
-        self._alive()
+        self.check()
         if isinstance(thing, str):
             thing = self._path(thing)
-        address, length, element = _extent(self._driver, thing, size)
-        numbers = self._driver.watch(address, length, element)
+        watched = watched_of(self._driver, thing, size)
+        numbers = self._driver.watch(watched.address, watched.size, watched.element)
         for told in self._driver.watch_limits(numbers):
             warnings.warn(told, StopWarning, stacklevel=2)
-        return Watch(self._driver, numbers, address, length, self._addresses)
+        return Watch(self._driver, numbers, watched, self._addresses, self._onwards)
 
     def _path(self, text: str) -> Value:
-        name, *fields = text.split(".")
-        value = self[name]
-        for field in fields:
+        names = steps_of(text)
+        value = self[next(names)]
+        for field in names:
             value = value[field]
         return value
 
@@ -365,22 +394,3 @@ class Stop:
             objects=objects,
             bytes=size,
         )
-
-
-def _extent(driver: Driver, thing: Watchable | int, size: int) -> tuple[int, int, int]:
-    """Address and size of what is to be watched, and the size of an element that it leads to."""
-    if isinstance(thing, int):
-        if size <= 0:
-            raise UsageError("say how many bytes to watch: watch(address, size)")
-        return int(thing), size, 0
-    part = thing.part if isinstance(thing, Value) else thing
-    if part.address is UNSET:
-        raise UsageError(f"cannot watch {getattr(part, 'name', 'it')}: it lies in no memory")
-    if size:
-        return int(part.address), size, 0
-    if isinstance(part, Data):
-        return int(part.address), part.size if part.size is not UNSET else _WORD, 0
-    known, element = driver.extent(part.type)
-    if isinstance(part, Variable) and part.size is not UNSET:
-        known = part.size
-    return int(part.address), known, element

@@ -17,10 +17,13 @@ from contextlib import suppress
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.analysis.ownership import is_own_code
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.registers import FIRST_ARGUMENT, PC, SP
 from goprobe.errors import UnreadableError, UsageError
+from goprobe.model.calls import CallFrame
+from goprobe.model.script import WatchNews
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -36,6 +39,7 @@ class Notice(msgspec.Struct, frozen=True):
 
     number: int
     reason: str
+    news: WatchNews = WatchNews.WRITE
     writers: tuple[int, ...] = ()
     """Kernel ids of other threads that wrote there in the same instant."""
 
@@ -207,7 +211,7 @@ class Watches:
             content = memory.read(watched.address, watched.size)
         except UnreadableError:
             del self._watched[number]
-            return Notice(number, f"the watched memory at {at} is no longer mapped")
+            return Notice(number, f"the watched memory at {at} is no longer mapped", WatchNews.OVER)
         if content == watched.content:
             return self._compared_data(view, number, watched)
         if _left(view, watched.stack):
@@ -216,6 +220,7 @@ class Watches:
             return Notice(
                 number,
                 f"the watch at {at} is over: the frame of {watched.stack.function} has returned",
+                WatchNews.OVER,
             )
         watched.content = content
         with suppress(UnreadableError):
@@ -287,12 +292,15 @@ class Watches:
             watched.content = view.world.memory.read(watched.address, watched.size)
         except UnreadableError:
             del self._watched[number]
-            return Notice(number, f"the watched bytes at {old:#x} are gone with their stack")
+            return Notice(
+                number, f"the watched bytes at {old:#x} are gone with their stack", WatchNews.OVER
+            )
         watched.paused = False
         return Notice(
             number,
             f"goroutine {g.id}'s stack moved: the watched bytes went from {old:#x} to "
             f"{watched.address:#x}",
+            WatchNews.MOVED,
         )
 
     # What GDB is told
@@ -342,3 +350,20 @@ def _left(view: StopView, stack: _OnStack | None) -> bool:
     return not any(
         f.function == stack.function and g.high - f.cfa == stack.cfa for f in view.frames
     )
+
+
+def writer_at(view: StopView) -> CallFrame | None:
+    """Who has just written: of the program's own code the innermost. The processor stops behind
+    the instruction that wrote; behind a call that is the function that was called."""
+    program, bias = view.world.program, view.world.bias
+    for number, frame in enumerate(view.frames):
+        shown = CallFrame(frame.function, frame.file, frame.line)
+        if not number:
+            function = program.lines.function_at(frame.pc - bias)
+            if function is None or function.entry == frame.pc - bias:
+                continue
+            inner = program.lines.inline_stack(function, frame.pc - 1 - bias)[0]
+            shown = CallFrame(inner.function, inner.file, inner.line)
+        if is_own_code(program, shown.function, shown.file):
+            return shown
+    return None

@@ -1,0 +1,151 @@
+"""A watch in a script's hands, and what it tells of each write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import UNSET
+
+from goprobe.api.script.driver import Driver
+from goprobe.api.script.value import Value
+from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
+from goprobe.model.address import Address
+from goprobe.model.calls import CallFrame
+from goprobe.model.value import Data, Element, Variable
+
+if TYPE_CHECKING:
+    from goprobe.api.script.stop import Stop
+
+Watchable = Value | Variable | Element | Data
+Onwards = Callable[[tuple[int, ...]], "tuple[Stop, bool] | None"]
+"""Runs to the next stop of one of these watches: it, and whether the watch is over."""
+
+_WORD = 8
+_MOST_ELEMENTS = 10_000
+
+
+class Hit:
+    """A write to watched bytes. `old` and `new` are the value before and after it, as Python's own
+    (as `Value.py` has it, else as text; bytes where an address is watched); `stop` is where the
+    program stands right behind the write.
+    """
+
+    def __init__(self, stop: Stop, old: Any, new: Any, writer: CallFrame | None) -> None:
+        self.stop = stop
+        self.old = old
+        self.new = new
+        self.writer = writer
+        """The function and line that wrote (of the program's own code the innermost); None where
+        that is not known: the change was seen at a stop for something else."""
+
+    @property
+    def goroutine(self) -> int:
+        """Which goroutine wrote."""
+        return self.stop.goroutine
+
+    def __repr__(self) -> str:
+        by = f" by {self.writer.function}, line {self.writer.line}" if self.writer else ""
+        return f"<{self.old!r} -> {self.new!r}{by}>"
+
+
+class Watch:
+    """A watch on some bytes; `cancel` frees its hardware watchpoints. `address` is where they lie
+    by now: those on a stack move with it. `next(watch)` runs to the next write, and tells of it;
+    a loop over the watch goes on to the end of the program, or of what is watched.
+    """
+
+    def __init__(
+        self, driver: Driver, numbers: tuple[int, ...], watched: Watched,
+        addresses: Mapping[int, int], onwards: Onwards,
+    ) -> None:  # fmt: skip
+        self._driver = driver
+        self._watched = watched
+        self._address = watched.address
+        self._addresses = addresses
+        self._onwards = onwards
+        self.numbers = numbers
+        self.size = watched.size
+
+    @property
+    def address(self) -> Address:
+        """Where the bytes lie now, in the program's address space."""
+        at = next((self._addresses[n] for n in self.numbers if n in self._addresses), self._address)
+        return Address(at)
+
+    def cancel(self) -> None:
+        """Watch no more."""
+        self._address = int(self.address)
+        for number in self.numbers:
+            self._driver.unwatch(number)
+        self.numbers = ()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Hit:
+        if not self.numbers:
+            raise StopIteration
+        old = self._now()
+        arrived = self._onwards(self.numbers)
+        if arrived is None:
+            raise StopIteration
+        stop, over = arrived
+        if over:
+            self.numbers = ()
+            raise StopIteration
+        return Hit(stop, old, self._now(), self._driver.writer())
+
+    def _now(self) -> Any:
+        """What is there now."""
+        driver, at = self._driver, int(self.address)
+        if self._watched.type:
+            value = Value(driver, driver.value(self._watched.type, at), lambda: None)
+            try:
+                small = value.value is None or _length(value) <= _MOST_ELEMENTS
+                return value.py if small else value.text
+            except GoprobeError:
+                return value.text
+        return driver.read(at, self.size)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a watch on a running program cannot be pickled")
+
+
+def _length(value: Value) -> int:
+    told = value.value
+    return told.len if told is not None and told.len is not UNSET else 0
+
+
+class Watched:
+    """What is to be watched: `element` is the size of an element of what it leads to as a header,
+    `type` "" where it is bytes alone."""
+
+    def __init__(self, address: int, size: int, element: int = 0, type_name: str = "") -> None:
+        self.address, self.size, self.element, self.type = address, size, element, type_name
+
+
+def watched_of(driver: Driver, thing: Watchable | int, size: int) -> Watched:
+    if isinstance(thing, int):
+        if size <= 0:
+            raise UsageError("say how many bytes to watch: watch(address, size)")
+        return Watched(int(thing), size)
+    part = thing.part if isinstance(thing, Value) else thing
+    if part.address is UNSET:
+        raise UsageError(f"cannot watch {getattr(part, 'name', 'it')}: it lies in no memory")
+    if size:
+        return Watched(int(part.address), size)
+    if isinstance(part, Data):
+        return Watched(int(part.address), part.size if part.size is not UNSET else _WORD)
+    known, element = driver.extent(part.type)
+    if isinstance(part, Variable) and part.size is not UNSET:
+        known = part.size
+    return Watched(int(part.address), known, element, part.type)
+
+
+def steps_of(text: str) -> Iterator[str]:
+    """The names of "t.Inner.S", one by one."""
+    names = text.split(".")
+    if not all(names):
+        raise NoSuchElementError(f"{text!r} names no variable", hint='a field is "t.Inner.S"')
+    return iter(names)
