@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.cli.addresses import address_or_name, settled
 from goprobe.cli.declare import Option
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _FINDINGS = 1
 _REPORT_LIMIT = 1 << 30
+_MOST_RATE = 1 << 40  # bytes: beyond that nothing would be sampled
 
 
 class Questions(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +79,6 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
 
         if self.snapshot not in ("", "stop", "fork"):
             raise UsageError(f"--snapshot takes stop or fork, not {self.snapshot!r}")
-        if self.raw and not self.sites:
-            raise UsageError("--raw is about the figures of --sites, and that is not given")
         if not 0 < self.paths <= 1000:
             raise UsageError("--paths takes a number from 1 to 1000")
         return HeapQuestions(
@@ -99,8 +99,6 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
 
     def settled(self, asked: HeapQuestions, target: AnyTarget) -> HeapQuestions:
         """The same with addresses as they are meant in this process."""
-        from msgspec.structs import replace
-
         texts = {"path": self.path_to, "referrers": self.referrers, "object": self.object}
         addresses = {
             name: settled(text, target)
@@ -108,6 +106,37 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(getattr(asked, name), int) and text
         }
         return replace(asked, **addresses)
+
+
+class Sampling(msgspec.Struct, frozen=True):
+    """Whether the program is made to sample its allocations, for how long and how often."""
+
+    sample_for: Annotated[
+        str,
+        Option(
+            "--sample-for",
+            metavar="TIME",
+            help="Have the program sample for so long, and say --sites: it changes one word there.",
+        ),
+    ] = ""
+    rate: Annotated[
+        int,
+        Option(
+            "--rate",
+            metavar="BYTES",
+            help="Sample one object for each BYTES allocated: 524288 unless said, 1 for all.",
+        ),
+    ] = 0
+
+    def check(self) -> None:
+        """Raises UsageError where the options make no sense together."""
+        if not self.sample_for:
+            if self.rate:
+                raise UsageError("--rate says how often --sample-for samples: that is not given")
+            return
+        length("--sample-for", self.sample_for)
+        if not 0 <= self.rate <= _MOST_RATE:
+            raise UsageError(f"--rate takes a number from 1 to {_MOST_RATE}")
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -148,7 +177,13 @@ class Heap:
     takes_program_args = False
 
     def run(
-        self, *, process: Process, questions: Questions, comparison: Comparison, output: Output
+        self,
+        *,
+        process: Process,
+        questions: Questions,
+        sampling: Sampling,
+        comparison: Comparison,
+        output: Output,
     ) -> int:
         """Count the objects on the heap of a running Go process, and say who keeps them.
 
@@ -163,6 +198,13 @@ class Heap:
         from goprobe.process.ptrace.priority import import_numpy
 
         comparison.check()
+        sampling.check()
+        if sampling.sample_for:
+            questions = replace(questions, sites=True)
+        if questions.raw and not questions.sites:
+            raise UsageError("--raw is about the figures of --sites, and that is not given")
+        if sampling.sample_for and comparison.every:
+            raise UsageError("--sample-for and --every contradict each other")
         import_numpy()
         drawn = "html" in output.formats or ("pprof" in output.formats and not questions.sites)
         asked = questions.asked(growth=comparison.wanted or drawn)
@@ -171,7 +213,10 @@ class Heap:
         with Progress() as progress:
             progress(f"reading {process.process}")
             look = _Look(process, questions, asked, drawn, progress)
-            report = look.repeatedly(comparison) if comparison.every else look()
+            if sampling.sample_for:
+                report = look.sampled(sampling)
+            else:
+                report = look.repeatedly(comparison) if comparison.every else look()
         if old is not None:
             from goprobe.analysis.heap.growth import compared
 
@@ -219,6 +264,14 @@ class _Look:
         from goprobe.cli.attach import ended
 
         return ended(self._target, code)
+
+    def sampled(self, sampling: Sampling) -> HeapReport:
+        """After the program has sampled for a while."""
+        from goprobe.analysis.heap.sampledfor import USUAL_RATE, sampled_for
+
+        seconds = length("--sample-for", sampling.sample_for)
+        rate = sampling.rate or USUAL_RATE
+        return sampled_for(self._target, seconds, rate, self, self._progress)
 
     def repeatedly(self, comparison: Comparison) -> HeapReport:
         """The last of several looks, compared with the first."""

@@ -35,7 +35,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where that is not known; `linked` is false where the linker turned sampling off, as nothing in
     the program reads the profile. The sites' figures are `scaled` to what was not sampled, and of
     the last collection but for `now_…`, which count all up to this moment. `sampled_objects` were
-    sampled and are there. `why` says what is missing.
+    sampled and are there. `for_seconds` is for how long goprobe had sampling turned on. `why` says
+    what is missing.
     """
 
     rate: int
@@ -49,6 +50,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     now_bytes: int
     sampled_objects: int
     sampled_bytes: int
+    for_seconds: float = 0
     why: str = ""
 
 

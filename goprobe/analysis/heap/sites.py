@@ -235,7 +235,8 @@ def _said(profile: MemoryProfile) -> tuple[str, ...]:
         told = "allocation sites are" if profile.rate == UNKNOWN else "some allocation sites may be"
         said.append(f"{told} not known: {profile.why}")
     elif not profile.rate:
-        before = ", but was on before" if profile.sites else ""
+        # The first allocations of all are made before the linker's word is read (schedinit).
+        before = ", but was on before" if profile.sites and profile.linked else ""
         said.append(
             f"{_off(profile)}{before}: --sample-for 30s turns it on for so long in the running "
             "program"

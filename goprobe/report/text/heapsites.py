@@ -28,7 +28,7 @@ def write(page: Page, census: HeapCensus, sampling: Sampling, sites: Sequence[Si
     _sums(page, census, sampling)
     page.blank()
     for site in shown:
-        _site(page, site)
+        _site(page, site, by_now=bool(sampling.for_seconds))
 
 
 def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
@@ -50,23 +50,23 @@ def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
         )
 
 
-def _site(page: Page, site: Site) -> None:
-    amount = max(site.inuse_bytes, 0)
-    told = f" in {words.number(site.inuse_objects)} objects"
-    if site.now_bytes != site.inuse_bytes:
+def _site(page: Page, site: Site, *, by_now: bool) -> None:
+    """`by_now`: by the figures of this moment, as no collection had the time to publish them."""
+    amount = max(site.now_bytes if by_now else site.inuse_bytes, 0)
+    objects = site.now_objects if by_now else site.inuse_objects
+    told = f" in {words.number(objects)} objects"
+    if site.now_bytes != site.inuse_bytes and not by_now:
         told += f" ({words.size(site.now_bytes)} by now)"
     if site.types:
         told += f" of {_types(site)}"
-    if site.alloc_bytes != site.inuse_bytes:
+    if site.alloc_bytes != site.inuse_bytes and not by_now:
         told += f", {words.size(site.alloc_bytes)} allocated"
     told += f", from {stack_of(page, site.stack, site.allocator)}"
     if site.held_by:
         told += f", held by {_held(site)}"
     if isinstance(site.retained_bytes, int) and isinstance(site.sampled_objects, int):
-        objects = words.counted(
-            site.sampled_objects, "sampled object keeps", "sampled objects keep"
-        )
-        told += f"; {objects} {words.size(site.retained_bytes)}"
+        sampled = words.counted(site.sampled_objects, "sampled object")
+        told += f"; {words.size(site.retained_bytes)} kept by its {sampled}"
     page.paragraph((words.size(amount), "bold"), told, indent=_INDENT, hanging=_HANGING)
 
 

@@ -1,0 +1,53 @@
+"""`goprobe heap --sample-for`: sampling turned on for a while in a running program.
+
+Source: src/runtime/malloc.go (mallocgc, profilealloc), mcache.go (memProfRate), Go 1.21 to 1.27.
+MemProfileRate is read at each allocation, so that writing it is enough; by Go 1.24 each P keeps a
+copy, and samples its next allocation at once where that differs: one more for each P.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from goprobe.errors import CannotWorkError, UndescribedError, UsageError
+from goprobe.model.heap import HeapReport
+from goprobe.target.lentword import lent_word
+from goprobe.target.live import AnyTarget
+
+USUAL_RATE = 512 * 1024  # MemProfileRate, mprof.go, Go 1.21 to 1.27
+
+
+def sampled_for(
+    target: AnyTarget,
+    seconds: float,
+    rate: int,
+    look: Callable[[], HeapReport],
+    progress: Callable[[str], None],
+) -> HeapReport:
+    """What a look tells while one object is sampled for each `rate` bytes, after so many seconds.
+
+    Raises UsageError of a core, CannotWorkError where the rate's place is not known.
+    """
+    if target.is_core:
+        raise UsageError("--sample-for is about a running process, and this is a core file")
+    try:
+        address = target.root("MemProfileRate")
+    except UndescribedError as error:
+        raise CannotWorkError(f"sampling cannot be turned on: {error}") from None
+    with lent_word(target, address, rate) as before:
+        progress(f"sampling allocations for {seconds:g} s")
+        time.sleep(seconds)
+        report = look()
+    told = f"sampled for {seconds:g} s, one object for each {rate:,} bytes"
+    if before not in (0, rate):
+        told += (
+            f"; before it was one for each {before:,}, and what was sampled then is in these "
+            "figures, too, scaled by the rate of now"
+        )
+    if report.sampling is not UNSET:
+        report = replace(report, sampling=replace(report.sampling, for_seconds=seconds))
+    return replace(report, warnings=(*report.warnings, told))
