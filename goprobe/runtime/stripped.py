@@ -24,6 +24,7 @@ from goprobe.process.memory.metered import MeteredMemory
 from goprobe.runtime import codedroots, dataareas, statsroots
 from goprobe.runtime.codedroots import CodedRoots
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
+from goprobe.runtime.goroutines.goroutines import FIRST_WAIT_REASON
 from goprobe.runtime.heap.grouping import contained
 from goprobe.runtime.heap.heap import Heap, Span
 from goprobe.runtime.image.program import FACTS_ROOM, GoProgram
@@ -36,7 +37,7 @@ ROOM = room_of(FACTS_ROOM, __file__, codedroots.__file__, dataareas.__file__, st
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
 _DATA_LIMIT = 1 << 28
-_WAIT_REASON = b"GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
+_WAIT_REASON = FIRST_WAIT_REASON.encode()
 _PERSISTENT_CHUNK = 256 << 10  # persistentChunkSize, malloc.go, Go 1.21 to 1.27
 _GC_ARENA = 64 << 10  # gcBitsChunkBytes, mheap.go, Go 1.21 to 1.27
 _PAGE, _MOST_PAGES = 8192, 1 << 24  # _PageSize, sizeclasses.go, Go 1.21 to 1.27; 128 GiB

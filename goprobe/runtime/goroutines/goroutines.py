@@ -19,6 +19,7 @@ from goprobe.runtime.layout.record import Record, read_record, read_records
 _G_LIMIT = 1 << 24
 _M_LIMIT = 1 << 17
 _STRINGS_LIMIT = 256
+FIRST_WAIT_REASON = "GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
 
 STATUS_NAMES = {
     "_Gidle": "idle", "_Grunnable": "runnable", "_Grunning": "running", "_Gsyscall": "syscall",
@@ -191,7 +192,9 @@ class Goroutines:
     @cached_property
     def wait_reasons(self) -> tuple[str, ...]:
         """The runtime's own words for why a goroutine waits (runtime.waitReasonStrings). Each
-        begins with a letter and stands there once (runtime2.go, Go 1.21 to 1.27)."""
+        begins with a letter and stands there once; none where the first is another than it is in
+        every release (runtime2.go, Go 1.21 to 1.27). What lies behind the table may be strings,
+        too: no reason is of their number."""
         reasons: list[str] = []
         at = self._roots.get("waitReasonStrings", 0)
         while at and len(reasons) < _STRINGS_LIMIT:
@@ -206,10 +209,10 @@ class Goroutines:
                 break
             reason = text.decode("ascii")
             if reason in reasons or (reason and not reason[0].isalpha()):
-                return ()
+                break
             reasons.append(reason)
             at += 16
-        return tuple(reasons)
+        return tuple(reasons) if reasons[1:2] == [FIRST_WAIT_REASON] else ()
 
     def wait_reason(self, g: Goroutine) -> str:
         """Why a waiting goroutine waits ("chan receive"), "" where it does not wait."""
