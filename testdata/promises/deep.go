@@ -62,7 +62,40 @@ func variable() int { return hook(3) } // want: unknown function value
 //goprobe:noalloc deep
 //
 //go:noinline
-func method(s shape) int { return s.area() } // want: unknown interface method
+func method(s shape) int { return s.area() } // want: proved
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func stringer(s fmt.Stringer) int { return len(s.String()) } // want: unknown interface method
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func mixed(s shape, w namer) int { return s.area() + len(w.called()) } // want: unknown interface method
+
+//go:noinline
+func (s square) called() string { return strconv.Itoa(s.side * 1000) }
+
+type namer interface{ called() string }
+
+type promoted struct{ shape }
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func embedded(p *promoted) int { return p.area() } // want: proved
+
+func again(n int) int { // the rest of it allocates: what leads back here may come to that
+	if n == 0 {
+		return 0
+	}
+	a := back(n) //goprobe:noalloc deep
+	return a + len(middle(n))
+}
+
+//go:noinline
+func back(n int) int { return again(n - 1) }
 
 //goprobe:noalloc deep
 //
@@ -207,6 +240,8 @@ func main() {
 	fmt.Fprintln(io.Discard, exempt(3), inherits(4), recursive(5), known(), indexes(os.Args, 0))
 	fmt.Fprintln(io.Discard, receives(), leaf(2), splits(3), splitsBelow(4), direct([]int{3, 1}))
 	fmt.Fprintln(io.Discard, calls(square{2}), asserts(out), compares(4))
+	fmt.Fprintln(io.Discard, mixed(square{2}, square{3}), embedded(&promoted{square{4}}), again(2))
+	fmt.Fprintln(io.Discard, stringer(&strings.Builder{}))
 	stores()
 	deferred(2)
 	misspelt()

@@ -67,6 +67,14 @@ def test_promises_of_the_command_line(go: str) -> None:
 
 
 @releases
+def test_a_line_that_comes_back_to_its_function_answers_for_all_of_it(go: str) -> None:
+    at = SOURCE.split("\n").index("\ta := back(n) //goprobe:noalloc deep") + 1
+    promise = next(a for a in looked_at(go).assertions if a.line == at)
+    assert isinstance(promise.proof, Proof) and promise.proof.verdict.value == "broken"
+    assert "main.middle" in [place.function for place in promise.proof.chain]
+
+
+@releases
 def test_exemptions_are_told_where_they_count(go: str) -> None:
     report = looked_at(go)
     for function in ("exempt", "inherits"):

@@ -7,10 +7,11 @@ methods, which are told as holes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from goprobe.analysis.escape.methods import Methods
 from goprobe.arch.outgoing import Way, outgoing
 from goprobe.binary.elf.elf import SHF_WRITE
 from goprobe.binary.elf.image import Image
@@ -27,20 +28,23 @@ _STACK_CALLS = ("runtime.deferproc", "runtime.deferprocStack", "runtime.deferpro
 class CallEdge(msgspec.Struct, frozen=True):
     """A call at `pc`. `callee` is the entry of what it calls, 0 where that is not known; `name` its
     symbol; `entry` what the table of the runtime says of it, None where the code is to be followed;
-    `hole` says what is called where nobody can know."""
+    `hole` says what is called where nobody can know; `method`: it is an interface's."""
 
     pc: int
     callee: int
     name: str
     entry: Entry | None
     hole: str
+    method: bool = False
 
 
 class CallGraph:
     """Addresses are link-time ones."""
 
-    def __init__(self, program: GoProgram) -> None:
+    def __init__(self, program: GoProgram, lines: Callable[[str], Sequence[str]]) -> None:
+        """`lines` are those of a source file, as `Methods` takes them."""
         self._program, self._lines = program, program.lines
+        self._methods = Methods(program.lines, lines)
         self._release = program.go.major, program.go.minor
         self._image = Image(program.elf)
         self._calls: dict[int, tuple[CallEdge, ...]] = {}
@@ -51,6 +55,12 @@ class CallGraph:
     def place(self, function: Function, pc: int) -> tuple[SourceFrame, ...]:
         """The source of a call, innermost first."""
         return tuple(self._lines.inline_stack(function, pc))
+
+    def methods(self, function: Function, edge: CallEdge) -> tuple[Function, ...]:
+        """What a call of an interface's method may lead to, () where nobody can tell."""
+        if not edge.method:
+            return ()
+        return self._methods.behind(self.place(function, edge.pc))
 
     def calls(self, function: Function) -> tuple[CallEdge, ...]:
         known = self._calls.get(function.entry)
@@ -72,7 +82,8 @@ class CallGraph:
             if way is Way.METHOD and slot >= _METHODS:
                 what += f" (number {(slot - _METHODS) // _WORD} of its type)"
             verb = "holds" if way is Way.UNREADABLE else "calls"
-            return CallEdge(pc, 0, "", None, f"it {verb} {what}")
+            method = way is Way.METHOD and slot >= _METHODS
+            return CallEdge(pc, 0, "", None, f"it {verb} {what}", method)
         callee = self._lines.function_at(target)
         if callee is None:
             return CallEdge(pc, 0, "", None, "it calls code that is not Go's")

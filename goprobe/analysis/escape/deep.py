@@ -26,16 +26,18 @@ _WHAT = {
 
 
 class DeepPromises:
-    """Of one binary; `promises` are all of its source, exemptions among them."""
+    """Of one binary; `promises` are all of its source, exemptions among them; `lines` gives those
+    of a source file that is as it was built, by its name in the binary."""
 
     def __init__(
         self,
         program: GoProgram,
         canonical: Callable[[str], str],
         promises: Sequence[Promise],
+        lines: Callable[[str], Sequence[str]],
     ) -> None:
         self._program, self._canonical = program, canonical
-        self._graph = CallGraph(program)
+        self._graph = CallGraph(program, lines)
         self._prover = Prover(self._graph, canonical)
         self._exemptions = [p for p in promises if p.word == ALLOW and not p.problem]
 

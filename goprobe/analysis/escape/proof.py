@@ -7,7 +7,7 @@ with one the promise is not known to hold. Panics and the growth of stacks are a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -98,31 +98,52 @@ class _Search:
     def __init__(self, graph: CallGraph, question: Question) -> None:
         self._graph, self._question = graph, question
         self._seen: set[int] = set()
-        self._own = 0
+        self._open: list[tuple[_Step, CallEdge]] = []
+        self._bad: set[int] = set()
         self._breaks = BREAKS[question.word]
         self.holes: list[tuple[_Step, CallEdge]] = []
         self.exempt: dict[str, None] = {}
 
     @property
     def functions(self) -> int:
-        """How many were followed, besides the promise's own."""
-        return len(self._seen) - self._own
+        """How many were followed."""
+        return len(self._seen)
 
     def run(self, roots: Sequence[Root]) -> tuple[_Step, CallEdge] | None:
-        level = [_Step(function, None, None) for function, _ in roots]
-        edges: Iterable[tuple[_Step, CallEdge]] = zip(level, (e for _, e in roots), strict=True)
-        self._seen.update(function.entry for function, _ in roots)
-        self._own = len(self._seen)
-        while True:
+        """What breaks the promise for certain. What only may be called is looked at last: where
+        that breaks it, nobody can tell whether it does."""
+        steps = [_Step(function, None, None) for function, _ in roots]
+        edges = list(zip(steps, (edge for _, edge in roots), strict=True))
+        broken = next(self._breaking(edges), None)
+        if broken is not None:
+            return broken
+        while self._open:
+            step, edge = self._open.pop()
+            self._follow_methods(step, edge)
+        return None
+
+    def _breaking(self, edges: list[tuple[_Step, CallEdge]]) -> Iterator[tuple[_Step, CallEdge]]:
+        """The calls that break the promise, from these on, the nearest first."""
+        while edges:
             following: list[_Step] = []
             for step, edge in edges:
                 if self._is_broken(step, edge):
-                    return step, edge
+                    yield step, edge
                 if (callee := self._callee(step, edge)) is not None:
                     following.append(_Step(callee, step, edge))
-            if not following:
-                return None
             edges = [(s, e) for s in following for e in self._graph.calls(s.function)]
+
+    def _follow_methods(self, step: _Step, edge: CallEdge) -> None:
+        """An interface call is no hole where nothing that it may lead to breaks the promise."""
+        methods = self._graph.methods(step.function, edge)
+        fresh = [m for m in methods if m.entry not in self._seen]
+        self._seen.update(m.entry for m in fresh)
+        after = [_Step(m, step, edge) for m in fresh]
+        edges = [(s, e) for s in after for e in self._graph.calls(s.function)]
+        broken = next(self._breaking(edges), None)
+        if broken is not None or any(m.entry in self._bad for m in methods) or not methods:
+            self._bad.update(m.entry for m in methods)
+            self.holes.append((step, edge))
 
     def _is_broken(self, step: _Step, edge: CallEdge) -> bool:
         """Whether this call breaks the promise. Holes are noted."""
@@ -132,7 +153,7 @@ class _Search:
             return False
         if edge.hole and not dynamic:
             if self._question.deep:
-                self.holes.append((step, edge))
+                (self._open if edge.method else self.holes).append((step, edge))
             return False
         return True
 

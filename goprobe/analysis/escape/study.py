@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -179,7 +180,9 @@ class EscapeStudy:
     # Promises
 
     def _checked(self) -> Iterator[Assertion]:
-        deep = DeepPromises(self.program, self.names.canonical, self.promises)
+        deep = DeepPromises(
+            self.program, self.names.canonical, self.promises, self._unchanged_lines
+        )
         for promise in self.promises:
             if promise.word == ALLOW and not promise.problem:
                 continue
@@ -189,6 +192,15 @@ class EscapeStudy:
                 yield deep.check(promise, self._holding(promise), code)
             else:
                 yield check(promise, code)
+
+    def _unchanged_lines(self, file: str) -> Sequence[str]:
+        """A source file's lines, none where it has changed since the build, or is not here."""
+        path = Path(self.names.canonical(file))
+        try:
+            old = path.stat().st_mtime <= self.build.binary.stat().st_mtime
+        except OSError:
+            return ()
+        return self.sources.lines(str(path)) if old else ()
 
     def _holding(self, promise: Promise) -> Iterator[Function]:
         """The machine functions in which a promise's code lies."""
