@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.escape import EscapeRequest, escape
-from goprobe.model.escape import EscapeReport, Site
+from goprobe.model.escape import Assertion, EscapeReport, Proof, ProofVerdict, Site
 from tests.support.go import toolchain
 
 PROGRAM = """package main
@@ -62,6 +62,16 @@ def altered(report: EscapeReport, change: Callable[[Site], Site]) -> EscapeRepor
 def test_what_is_told_holds(report: EscapeReport) -> None:
     assert report.audit and not report.contradictions
     assert not failed(altered(report, lambda site: site))
+
+
+@pytest.mark.contradictory
+def test_a_proof_that_the_run_contradicts_is_told(report: EscapeReport) -> None:
+    proof = Proof(ProofVerdict.PROVED, (), "", 3)
+    held = Assertion("main.go", 7, "noalloc deep", True, "proved", True, proof)
+    assert not failed(replace(report, assertions=(held,)))
+    assert failed(replace(report, assertions=(replace(held, held=False),))) == {
+        "proofs_fit_the_run"
+    }
 
 
 @pytest.mark.contradictory

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from msgspec import UNSET
+
 from goprobe.analysis.audit import audited, check
-from goprobe.model.escape import Call, EscapeReport, Site
+from goprobe.model.escape import Call, EscapeReport, ProofVerdict, Site
 from goprobe.model.report import Audited
 
 
@@ -59,11 +61,25 @@ def allocations_add_up(report: EscapeReport) -> Iterator[str]:
                 yield f"{named(site)}: {call.blocks} blocks began with {call.allocations} objects"
 
 
+@check("what is proved not to happen was not seen to happen")
+def proofs_fit_the_run(report: EscapeReport) -> Iterator[str]:
+    for promise in report.assertions:
+        proof = promise.proof
+        if proof is not UNSET and proof.verdict is ProofVerdict.PROVED and not promise.held:
+            yield f"{promise.file}:{promise.line} {promise.text} is proved, and {promise.why}"
+
+
 def named(site: Site) -> str:
     return f"{site.file}:{site.line}:{site.col} {site.expression}"
 
 
 def audit_escape(report: EscapeReport) -> tuple[Audited, ...]:
-    return audited(
-        (summary_adds_up, outcomes_add_up, hits_add_up, allocations_add_up, unrun_unhit), report
+    checks = (
+        summary_adds_up,
+        outcomes_add_up,
+        hits_add_up,
+        allocations_add_up,
+        unrun_unhit,
+        proofs_fit_the_run,
     )
+    return audited(checks, report)

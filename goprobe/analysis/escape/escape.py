@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.escape.audit import audit_escape
+from goprobe.analysis.escape.copyverdicts import with_copies
 from goprobe.analysis.escape.judgement import unanswered
 from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.promises import promises_in
@@ -109,7 +110,8 @@ def _report(
     studies: Sequence[EscapeStudy], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
 ) -> EscapeReport:
     """`left` are packages that were named, and are in none of the binaries."""
-    sites = tuple(_shown(s, request.cwd) for study in studies for s in study.sites)
+    judged = [s for study in studies for s in with_copies(study.sites)]
+    sites = tuple(_shown(s, request.cwd) for s in judged)
     assertions = [a for study in studies for a in study.assertions]
     assertions += [a for package in left for a in _of_package_left(package)]
     summary: dict[str, int] = {}

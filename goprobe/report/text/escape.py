@@ -144,11 +144,12 @@ def _proof(page: Page, promise: Assertion) -> None:
 
 def _files(page: Page, report: EscapeReport) -> None:
     sites = sorted(report.sites, key=_in_file_order)
-    shown, cut = sites, 0
+    shown, cut, folded = sites, 0, 0
     if not page.options.verbose:
         shown = [site for site in sites if not site.parameter]
         if len(shown) > _FEW_SITES:
             shown = [site for site in shown if LOUDNESS[site.verdict] > Loudness.QUIET]
+        shown, folded = _without_tests(shown, report)
         cut = max(0, len(shown) - _MOST_SITES)
         weightiest = sorted(shown, key=lambda site: (-LOUDNESS[site.verdict], -site.hits))
         shown = sorted(weightiest[:_MOST_SITES], key=_in_file_order)
@@ -159,9 +160,25 @@ def _files(page: Page, report: EscapeReport) -> None:
     if len(shown) < len(sites):
         page.blank()
         left = words.counted(len(sites) - len(shown), "site")
-        what = "parameters and code that never ran"
-        what = f"{cut} that matter less or ran less often, {what}" if cut else what
+        kinds = [f"{cut} that matter less or ran less often"] if cut else []
+        kinds += [f"{folded} of test files"] if folded else []
+        what = ", ".join([*kinds, "parameters and code that never ran"])
         page.line((f"{left} more, {what}: -v shows them", "dim"))
+
+
+def _without_tests(sites: list[Site], report: EscapeReport) -> tuple[list[Site], int]:
+    """Without what tests do themselves, and how much that was; where there is nothing else, or a
+    part was asked for, all of it."""
+    rest = [s for s in sites if not _of_test(s) or LOUDNESS[s.verdict] is Loudness.ALARM]
+    if report.shown or not any(not _of_test(s) for s in sites):
+        return sites, 0
+    return rest, len(sites) - len(rest)
+
+
+def _of_test(site: Site) -> bool:
+    """Whether what it is about stands in a test file; code inlined into one is the package's."""
+    own = all(call.file.endswith("_test.go") for call in site.calls if call.file)
+    return site.file.endswith("_test.go") and own
 
 
 def _in_file_order(site: Site) -> tuple[str, int, int]:
