@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from msgspec import UNSET
@@ -69,6 +70,7 @@ def column_size(count: int) -> str:
     return f"{amount} {unit:<{_UNIT_CELLS}}"
 
 
+@lru_cache(maxsize=4096)
 def source(file: str, line: int, function: str = "") -> str:
     """A place in source as short as it stays clear: "hello.go:6", "fmt/print.go:313"."""
     if not file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import UNSET
 
@@ -145,15 +146,25 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
     for goroutine in goroutines:
         page.blank()
         page.paragraph(*_own_head(goroutine), hanging=INDENT)
-        if goroutine.frames is not UNSET:
-            frames(page, goroutine.frames)
-        ended(page, goroutine.frames_end)
+        # Many stand alike, and share the very same frames: what is the same is drawn once.
+        page.once(("stack", id(goroutine.frames)), partial(_stack, page, goroutine))
         _untold(page, [goroutine.why_no_locals] if goroutine.why_no_locals else [])
         waits_on(page, goroutine.waits_on)
         if page.options.verbose and (labels := _labels(goroutine)):
             page.paragraph((f"labels {labels}", "dim"), indent=INDENT * 2)
         if goroutine.created_by:
-            page.line((_origin(goroutine), "dim"), indent=INDENT * 2)
+            made = _origin(goroutine)
+            page.once(("origin", made), partial(_dim, page, made))
+
+
+def _stack(page: Page, goroutine: GoroutineState) -> None:
+    if goroutine.frames is not UNSET:
+        frames(page, goroutine.frames)
+    ended(page, goroutine.frames_end)
+
+
+def _dim(page: Page, told: str) -> None:
+    page.line((told, "dim"), indent=INDENT * 2)
 
 
 def _origin(goroutine: GoroutineState) -> str:

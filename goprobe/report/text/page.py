@@ -7,10 +7,11 @@ reach the terminal any other way. No line is wider than the page.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from io import StringIO
 
 import msgspec
+import rich.text
 from rich.console import Console
 from rich.text import Text
 
@@ -51,6 +52,7 @@ class Page:
         self.glyphs = UNICODE if options.unicode else ASCII
         self._ascii = not options.unicode
         self._lines: list[Text] = []
+        self._drawn: dict[Hashable, list[Text]] = {}
         self._out = StringIO()
         self._console = Console(
             file=self._out,
@@ -75,14 +77,28 @@ class Page:
 
     def text(self, *spans: Span) -> Text:
         """Spans as one styled text, every character of it fit for a terminal."""
-        made = Text(end="")
+        parts: list[str] = []
+        styled: list[rich.text.Span] = []
+        at = 0
         for span in spans:
             words, style = (span, "") if isinstance(span, str) else span
             shown = escape(words, ascii_only=self._ascii)
             if not shown.isascii():
                 shown = _MODIFIER.sub(lambda match: visible(match.group()), shown)
-            made.append(shown, style=style)
-        return made
+            parts.append(shown)
+            if style:
+                styled.append(rich.text.Span(at, at + len(shown), style))
+            at += len(shown)
+        return Text("".join(parts), end="", spans=styled)
+
+    def once(self, key: Hashable, draw: Callable[[], None]) -> None:
+        """What `draw` puts on the page; of the same key it is drawn once, and then repeated."""
+        if key not in self._drawn:
+            begun = len(self._lines)
+            draw()
+            self._drawn[key] = self._lines[begun:]
+        else:
+            self._lines += self._drawn[key]
 
     def blank(self) -> None:
         if self._lines and self._lines[-1].plain:
@@ -152,12 +168,14 @@ class Page:
 
     def render(self) -> bytes:
         """The page as bytes; characters that its encoding lacks have been replaced already."""
-        lines = [part for line in self._lines for part in self.wrap(line, self.width)]
+        wrapped = {id(line): self.wrap(line, self.width) for line in self._lines}
         if self.options.colour:
+            lines = [part for line in self._lines for part in wrapped[id(line)]]
             self._console.print(Text("\n", end="\n").join(lines), soft_wrap=True)
             text = self._out.getvalue()
         else:
-            text = "".join(f"{line.plain}\n" for line in lines)
+            plain = {at: "".join(f"{p.plain}\n" for p in parts) for at, parts in wrapped.items()}
+            text = "".join([plain[id(line)] for line in self._lines])
         return text.encode("ascii" if self._ascii else "utf-8")
 
     def _cell(self, text: Text, width: int, column: Column) -> list[Text]:
