@@ -79,12 +79,12 @@ class Crowd:
         fit: NDArray[np.bool_] = self.fit.copy()
         for index, value in template.returns:
             fit &= self.word(index) == np.uint64(value)
-        leads = list(template.leads)
-        if template.objects:
-            leads += [slot.index for slot in template.slots]
-        for index in leads:
+        for index in template.leading:
             word = self.word(index)
-            fit &= (word < self.members.low) | (word >= self.members.high)
+            inside = (word >= self.members.low) & (word < self.members.high)
+            at = (word - self.members.sp).astype(np.int64)
+            for begin, end in template.objects:
+                fit &= ~(inside & (at >= begin) & (at < end))
         return fit
 
 

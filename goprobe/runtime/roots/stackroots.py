@@ -235,9 +235,12 @@ class _Stack:
         leads = tuple(self._index(f, lead.place) for f, shape in shapes for lead in shape.leads)
         if not inside(self._words, (*(s.index for s in slots), *leads)):
             return None
-        return Template(
-            self._g.high - self._g.sp, returns, slots, leads, any(s.objects for _, s in shapes)
+        objects = tuple(
+            (f.cfa + o.low - self._g.sp, f.cfa + o.low + max(o.size, 1) - self._g.sp)
+            for f, shape in shapes
+            for o in shape.objects
         )
+        return Template(self._g.high - self._g.sp, returns, slots, leads, objects)
 
     def _slot_at(self, frame: MachineFrame, shape: FrameShape, place: int) -> PointerSlot:
         v = self._finder.shapes.variable(shape, place) or _TEMPORARY

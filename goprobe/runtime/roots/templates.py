@@ -35,23 +35,31 @@ class PointerSlot(msgspec.Struct, frozen=True):
 class Template(msgspec.Struct, frozen=True):
     """`size` bytes from sp to the stack's high end. `returns` are the words (index, value) that
     make it this stack. `leads` are the words that may point at values on the stack itself, and
-    `objects` says whether such have pointers of their own: then each has to be looked at alone.
+    `objects` where such lie, in bytes from sp, as the compiler lists them: a stack of which
+    a word points at one has to be looked at alone.
     """
 
     size: int
     returns: tuple[tuple[int, int], ...]
     slots: tuple[PointerSlot, ...]
     leads: tuple[int, ...]
-    objects: bool
+    objects: tuple[tuple[int, int], ...]
 
     def fits(self, words: Sequence[int], low: int, high: int) -> bool:
         """Whether a stack [low, high) with these words from its sp on is such a one, and has
         nothing that leads to other words of it."""
-        return (
-            all(words[i] == value for i, value in self.returns)
-            and not any(low <= words[i] < high for i in self.leads)
-            and not (self.objects and any(low <= words[s.index] < high for s in self.slots))
+        return all(words[i] == value for i, value in self.returns) and not any(
+            low <= words[i] < high and self._at_object(words[i] - high + self.size)
+            for i in self.leading
         )
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The words that may point at values on the stack."""
+        return (*self.leads, *(slot.index for slot in self.slots)) if self.objects else ()
+
+    def _at_object(self, at: int) -> bool:
+        return any(begin <= at < end for begin, end in self.objects)
 
 
 class Templates:
