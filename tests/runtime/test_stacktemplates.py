@@ -46,3 +46,23 @@ def test_roots_are_those_of_a_walk(target: str, go: str, monkeypatch: pytest.Mon
     assert learned
     assert told(found) == told(walked)
     assert len(found.values) > 10
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_crowd_whose_pointers_lead_to_their_own_stacks(
+    go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """150 that send a value of their own stacks: they are read at once, and that is no root."""
+    with running(build(TESTDATA / "goroutines" / "leaks.go", go=go)) as program:
+        snapshot = take(open_target(program.pid))
+        try:
+            world = snapshot.world
+            crowd = StackRoots(world, Stacks(world), 1, 1 << 62).of(iter(world.goroutines.all))
+            monkeypatch.setattr(Templates, "wanted", lambda _self, _g: False)
+            walked = StackRoots(world, Stacks(world), 1, 1 << 62).of(iter(world.goroutines.all))
+        finally:
+            snapshot.close()
+    pairs = [sorted(zip(r.addresses, r.values, strict=True)) for r in (crowd, walked)]
+    assert pairs[0] == pairs[1]
+    assert any(group.several >= 100 for group in crowd.groups)
+    assert not any(group.several > 1 for group in walked.groups)

@@ -133,6 +133,8 @@ def add(
         value = crowd.word(slot.index)[rows]
         place = crowd.members.sp[rows] + np.uint64(slot.index * _WORD)
         near = (value >= np.uint64(reach[0])) & (value < np.uint64(reach[1]))
+        # An address of one's own stack, which lies in the heap's arenas, is no root.
+        near &= (value < crowd.members.low[rows]) | (value >= crowd.members.high[rows])
         shared = near & ~known[rows] if slot.type is None else near & np.bool_(_is_pointer(slot))
         if shared.any():
             key = (slot.cfa, slot.name, slot.low)

@@ -141,7 +141,7 @@ class StackRoots:
         groups = StackGroups(roots, g, self.began(g))
         for slot in template.slots:
             value = words[slot.index]
-            if self._low <= value < self._high:
+            if self._low <= value < self._high and not g.low <= value < g.high:
                 place, cfa = g.sp + slot.index * WORD, g.sp + slot.cfa
                 variable = FrameVariable(slot.low, slot.low, slot.name, slot.type)
                 if slot.type is None:
