@@ -1,14 +1,16 @@
 """A session played from a recording.
 
-A script must ask what it asked then, in the same order; no Go and no GDB is needed. What was
-written whole is played, however the session ended.
+No Go and no GDB is needed. The script may be another one: between two moves of the program it may
+ask what was asked there then, in any order, less of it, or again; but it has to stop at the same
+places and go on in the same ways. Where it does not, the replay ends, and says so. What was written
+whole is played, however the session ended.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -41,12 +43,55 @@ from goprobe.model.value import Element, Variable
 T = TypeVar("T")
 _ADDRESS = re.compile(r"0x[0-9a-f]{1,16}")
 _SIZE_LIMIT = 1 << 30
-_SHOWN_LIMIT = 300  # characters of a question
 _ERRORS: dict[str, type[GoprobeError]] = {
     name: kind
     for name, kind in vars(goprobe.errors).items()
     if isinstance(kind, type) and issubclass(kind, GoprobeError)
 }
+
+
+_Key = tuple["str | int", ...]
+_GOING = frozenset({"resume", "step", "begin_calls", "next_calls", "end_calls"})
+_PLACES = frozenset({"break_at", "clear", "watch", "unwatch"})
+_TIMELESS = frozenset({"extent"})  # the same at every stop
+
+
+class _Standing:
+    """What was asked between two moves of the program: `answers` hold while it stands there,
+    whatever their order; `places` are where it was to stop from then on, and are to be asked for
+    again; `went` is how it went on, None at the recording's end, or before a `damaged` line."""
+
+    def __init__(self) -> None:
+        self.answers: dict[_Key, list[Exchange]] = {}
+        self.places: dict[_Key, list[Exchange]] = {}
+        self.went: Exchange | None = None
+        self.damaged: Exchange | None = None
+
+    def add(self, line: Exchange) -> None:
+        lines = self.places if line.ask in _PLACES else self.answers
+        lines.setdefault(_key(line.ask, line.args), []).append(line)
+
+    def has(self, key: _Key) -> bool:
+        return key in self.answers
+
+    def answer(self, key: _Key) -> Exchange | None:
+        """The next one to a question; its last one again, where it is asked more often."""
+        if lines := self.places.get(key):
+            line = lines.pop(0)
+            if not lines:
+                del self.places[key]
+            return line
+        known = self.answers.get(key)
+        if not known:
+            return None
+        return known.pop(0) if len(known) > 1 else known[0]
+
+    def reads(self) -> Iterator[tuple[int, int]]:
+        """Memory that was read: where, and how many bytes."""
+        for key, lines in self.answers.items():
+            match key:
+                case ("read", int(address), int(size)) if not lines[0].error:
+                    yield address, size
 
 
 class Replayer:
@@ -61,6 +106,8 @@ class Replayer:
         self.incomplete = self._ended()
         self._old: StopReport | None = None
         self._at = 0
+        self._timeless: dict[_Key, Exchange] = {}
+        self._here = self._standing()
 
     def _head(self, line: bytes) -> RecordingHead:
         head = _decoded(line, RecordingHead)
@@ -89,21 +136,25 @@ class Replayer:
             self._lines.append(last)
         return "it was cut short: its last line is missing"
 
+    # What was asked then, and is asked now
+
     def _asked(self, method: str, args: Asked, answer_type: Any) -> Any:
-        if self._at >= len(self._lines):
-            raise UsageError(
-                f"the script asks more than {self._name} holds: {shown(method, args)}",
-                hint=self.incomplete,
-            )
-        line = _decoded(self._lines[self._at], Exchange)
-        self._at += 1
-        if line is None or line.number not in (0, self._at):
-            raise self._damaged("it is no exchange, or not the next one")
-        if (line.ask, _plain(line.args)) != (method, _plain(args)):
-            raise UsageError(
-                f"the script asks {shown(method, args)}, but when {self._name} was recorded it "
-                f"asked {shown(line.ask, cast('Asked', tuple(line.args)))}"
-            )
+        """What was answered then where the program stood. Raises UsageError where that was not
+        asked: how far an edited script is played, and where that ends."""
+        key = _key(method, args)
+        line = self._here.went if method in _GOING else self._here.answer(key)
+        if method in _GOING and line is not None:
+            self._check_way(line, key, shown(method, args))
+            self._go_past(line)
+        elif line is None and method in _TIMELESS:
+            line = self._timeless.get(key)
+        if line is None:
+            raise self._ends_at(shown(method, args))
+        if method in _TIMELESS:
+            self._timeless[key] = line
+        return self._answer(line, answer_type)
+
+    def _answer(self, line: Exchange, answer_type: Any) -> Any:
         if line.error:
             raise _ERRORS.get(line.error_kind, UsageError)(line.error)
         if line.answer is UNSET or answer_type is None:
@@ -111,10 +162,58 @@ class Replayer:
         try:
             return from_json(bytes(line.answer), answer_type)
         except (msgspec.MsgspecError, ValueError):
-            raise self._damaged("its answer is none to its question") from None
+            raise self._damaged(line, "its answer is none to its question") from None
 
-    def _damaged(self, why: str) -> UsageError:
-        return UsageError(f"{self._name} is damaged at line {self._at + 1}: {why}")
+    def _check_way(self, line: Exchange, key: _Key, asked: str) -> None:
+        """Raises UsageError where the program went on otherwise than the script does now."""
+        left = next(iter(self._here.places.values()), None)
+        if left is not None:
+            raise UsageError(
+                f"the script asks {asked}, but when {self._name} was recorded it asked "
+                f"{_shown_of(left[0])} before"
+            )
+        if _key(line.ask, line.args) != key:
+            raise UsageError(
+                f"the script asks {asked}, but when {self._name} was recorded it "
+                f"asked {_shown_of(line)}"
+            )
+
+    def _go_past(self, line: Exchange) -> None:
+        before, self._here = self._here, self._standing()
+        kind = _ERRORS.get(line.error_kind, UsageError)
+        if line.error and issubclass(kind, UsageError):  # it has not run: all is as before
+            self._here.answers = {**before.answers, **self._here.answers}
+
+    def _ends_at(self, asked: str) -> UsageError:
+        here = self._here
+        if here.damaged is not None:
+            return self._damaged(here.damaged, "it is no exchange, or not the next one")
+        if here.went is None:
+            told = f"the script asks more than {self._name} holds: {asked}"
+            return UsageError(told, hint=self.incomplete)
+        return UsageError(
+            f"the script asks {asked}, and that was not asked there when {self._name} was recorded",
+            hint=f"there it asked other things, and went on by {_shown_of(here.went)}",
+        )
+
+    def _standing(self) -> _Standing:
+        """All that was asked up to where the program went on the next time."""
+        standing = _Standing()
+        while self._at < len(self._lines):
+            line = _decoded(self._lines[self._at], Exchange)
+            self._at += 1
+            if line is None or line.number not in (0, self._at):
+                standing.damaged = Exchange(ask="", number=self._at)
+                break
+            line = msgspec.structs.replace(line, number=self._at)
+            if line.ask in _GOING:
+                standing.went = line
+                break
+            standing.add(line)
+        return standing
+
+    def _damaged(self, line: Exchange, why: str) -> UsageError:
+        return UsageError(f"{self._name} is damaged at line {line.number + 1}: {why}")
 
     def break_at(self, where: str) -> None:
         self._asked("break_at", (where,), None)
@@ -145,9 +244,11 @@ class Replayer:
         return None
 
     def _moment(self, method: str, args: Asked) -> Moment:
+        line = self._here.went
         moment: Moment = self._asked(method, args, Moment)
         if (moment.stop is UNSET and moment.here is UNSET) == (moment.exit is UNSET):
-            raise self._damaged("the program neither stopped nor ended, or did both")
+            assert line is not None
+            raise self._damaged(line, "the program neither stopped nor ended, or did both")
         self._old = moment.stop if moment.stop is not UNSET else None
         return moment
 
@@ -167,6 +268,10 @@ class Replayer:
         return cast("StopReport", self._asked("stop", (), StopReport))
 
     def variables(self, name: str) -> tuple[Variable, ...]:
+        own, every = _key("variables", (name,)), _key("variables", ("",))
+        if name and not self._here.has(own) and self._here.has(every):
+            named = [v for v in self.variables("") if v.name == name]
+            return tuple(v for v in named if v.frame == min(n.frame for n in named))
         variables = self._asked("variables", (name,), tuple[Variable, ...])
         return cast("tuple[Variable, ...]", variables)
 
@@ -177,10 +282,19 @@ class Replayer:
         return cast("tuple[Location, ...]", self._asked("locate", (address,), tuple[Location, ...]))
 
     def read(self, address: int, size: int) -> bytes:
+        if not self._here.has(_key("read", (address, size))):
+            for start, length in self._here.reads():
+                if start <= address and address + size <= start + length:
+                    return self._read(start, length)[address - start :][:size]
+        return self._read(address, size)
+
+    def _read(self, address: int, size: int) -> bytes:
+        line = self._here.went
         try:
             return base64.b64decode(self._asked("read", (address, size), str), validate=True)
         except ValueError:
-            raise self._damaged("the bytes that were read are none") from None
+            where = line or Exchange(ask="read", number=self._at)
+            raise self._damaged(where, "the bytes that were read are none") from None
 
     def digest(self, address: int, size: int) -> str:
         return cast("str", self._asked("digest", (address, size), str))
@@ -232,6 +346,14 @@ def _decoded(line: bytes, struct: type[T]) -> T | None:
         return from_json(line, struct)
     except (msgspec.MsgspecError, ValueError):
         return None
+
+
+def _key(method: str, args: Sequence[str | int]) -> _Key:
+    return (method, *_plain(args))
+
+
+def _shown_of(line: Exchange) -> str:
+    return shown(line.ask, cast("Asked", tuple(line.args)))
 
 
 def _plain(args: Sequence[str | int]) -> tuple[str | int, ...]:
