@@ -9,6 +9,7 @@ from __future__ import annotations
 
 KINDS: tuple[str, ...] = (
     "allocations",
+    "calls",
     "goroutines",
     "heaps",
     "variables",

@@ -60,7 +60,7 @@ class Case:
 
 
 class Kind(Protocol):
-    """One of the four kinds. `write` is a pure function of the choices; what it writes compiles on
+    """One of the kinds. `write` is a pure function of the choices; what it writes compiles on
     every release named by `releases`, and ends by itself or when its standard input closes."""
 
     name: str

@@ -29,7 +29,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_other_questions_in_another_order(recording: Path) -> None:
     with goprobe.replay(recording) as program:
-        sums = []
+        sums: list[int] = []
         for stop in program.run(["main.count"], when="half > 0.5"):
             counter = program["main.counter"]
             assert counter.py == sum(sums) and counter.py == program["main.counter"].py
