@@ -30,9 +30,10 @@ class ChargePart(msgspec.Struct, frozen=True):
 
 
 class KernelMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the kernel says. `rss` is the sum of the parts, `smaps_rss` the kernel's own sum, which
-    is read in another moment; `huge` is the part of it in transparent huge pages, `pss` the share
-    of what others map, too; `page_tables` come on top; `peak` is the most that was ever resident.
+    """What the kernel says. `rss` is the sum of the parts, `smaps_rss` the kernel's own sum (of
+    processes beyond 512 MiB its counter, VmRSS), which is read in another moment; `huge` is the
+    part of it in huge pages, `pss` the share of what others map, too (not told beyond 512 MiB:
+    smaps takes long); `page_tables` come on top; `peak` is the most that was ever resident.
 
     `cgroup` is what the process's memory cgroup is charged with (of all in it, caches of files
     too), `why_no_cgroup` why that is not known.

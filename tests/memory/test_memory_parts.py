@@ -13,7 +13,7 @@ from goprobe.runtime.heap.pagebits import read_page_bits
 from goprobe.runtime.stats.books import Books
 from goprobe.target.live import stopped_target
 from tests.support.cli import goprobe
-from tests.support.go import build, matrix, running
+from tests.support.go import build, has_gcc, matrix, running
 
 PROGRAM = Path("testdata/targets/memoryparts.go")
 MIB = 1 << 20
@@ -135,3 +135,15 @@ def test_pages_in_use_are_the_spans_of_the_heap(go: str) -> None:
         if each.in_use >> i & 1
     }
     assert pages == {s.base + i * heap.page_size for s in spans for i in range(s.npages)}
+
+
+@pytest.mark.skipif(not has_gcc(), reason="no C compiler")
+def test_memory_of_c_is_what_malloc_says() -> None:
+    binary = build(Path("testdata/targets/mallocs.go"), env={"CGO_ENABLED": "1"})
+    with running(binary) as program:
+        report = _asked(program.pid)
+        said = int(program["arena"]) + int(program["mapped"])
+    of_c = sum(part["bytes"] for part in report["parts"] if part["of"] == "C")
+    assert said > 30 * MIB and of_c == pytest.approx(said, abs=MIB)
+    assert report["surprises"][0]["part"] == "C" and "C.malloc" in report["verdict"]
+    assert sum(part["bytes"] for part in report["parts"]) == report["kernel"]["rss"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from goprobe.report.schema import shipped
 from goprobe.runtime.stats.sizeclasses import CLASS_TO_SIZE
 from tests.support.cli import goprobe
+from tests.support.gdb import gdbs
 from tests.support.go import build, matrix, running, toolchain
 
 PROGRAM = Path("testdata/targets/memorystats.go")
@@ -96,3 +98,24 @@ def test_size_classes_are_those_of_the_source(go: str) -> None:
     tables = [re.findall(r"o_?[sS]ize *= .*?\{(.*?)\}", path.read_text()) for path in sources]
     table = next(found[0] for found in tables if found)
     assert tuple(map(int, table.split(", "))) == CLASS_TO_SIZE
+
+
+def test_a_core_tells_what_its_process_told(tmp_path: Path) -> None:
+    binary, file = build(PROGRAM), tmp_path / "core"
+    gdb = [*gdbs()[0].command, "-nx", "-batch"]
+    with running(binary) as program:
+        live = goprobe("memory", str(program.pid), "--json").json
+        subprocess.run(
+            [*gdb, "-p", str(program.pid), "-ex", f"gcore {file}"], check=True, capture_output=True
+        )
+    ran = goprobe("memory", str(file), "--exe", str(binary), "--json")
+    assert ran.code == 0, ran.err
+    report = ran.json
+    assert report["memstats"] == live["memstats"]
+    passing = {*_PASSING, *(n for n in live["metrics"] if n.startswith("/sched/"))}
+    apart = {n for n, v in live["metrics"].items() if report["metrics"][n] != v}
+    assert apart <= passing
+    assert sum(part["bytes"] for part in report["parts"]) == report["kernel"]["rss"] > 1 << 20
+    assert "smaps_rss" not in report["kernel"]
+    text = goprobe("memory", str(file), "--exe", str(binary)).text
+    assert "in the core file" in text

@@ -30,12 +30,14 @@ from goprobe.model.report import Tool
 from goprobe.process.memory.memory import PageCache
 from goprobe.process.proc.kernelmemory import KernelSums, kernel_sums
 from goprobe.process.proc.maps import read_maps, read_smaps
-from goprobe.process.proc.pagemap import Runs, resident
+from goprobe.process.proc.pagemap import Resident, Runs, resident
+from goprobe.process.proc.procfs import resident_bytes
 from goprobe.runtime.world import World
 from goprobe.target.live import AnyTarget
 from goprobe.target.query import query
 
 _TRIES = 3
+_MOST_FOR_SMAPS = 512 << 20  # (m) for each GiB smaps takes 60 to 130 ms, the page map 15
 
 
 class _There(msgspec.Struct, frozen=True):
@@ -97,6 +99,10 @@ def _resident(pid: int, world: World) -> _There:
     the process runs meanwhile."""
     regions = memory_map(Locator(world), spans=False)
     ranges = [(int(r.low), r.size) for r in regions]
+    if resident_bytes(pid) > _MOST_FOR_SMAPS:
+        pages = resident(pid, ranges)
+        kernel = _told(kernel_sums(pid, None), pages)
+        return _There(regions, pages.sizes, pages.runs, kernel)
     before = read_smaps(pid)
     for _ in range(_TRIES):
         pages = resident(pid, ranges)
@@ -108,17 +114,18 @@ def _resident(pid: int, world: World) -> _There:
         before = after
         if next(looked.disagreements(), None) is None:
             break
-    return _There(regions, pages.sizes, pages.runs, _told(kernel_sums(pid, looked.after)), looked)
+    kernel = _told(kernel_sums(pid, looked.after), pages)
+    return _There(regions, pages.sizes, pages.runs, kernel, looked)
 
 
-def _told(sums: KernelSums) -> KernelMemory:
+def _told(sums: KernelSums, pages: Resident) -> KernelMemory:
     charge = sums.charge
     told = KernelMemory(
         rss=sums.rss,
         smaps_rss=sums.rss,
-        pss=sums.pss,
+        pss=UNSET if sums.pss is None else sums.pss,
         swap=sums.swap,
-        huge=sums.huge,
+        huge=pages.runs.huge if pages.exact else UNSET,
         page_tables=sums.page_tables,
         peak=sums.peak,
         why_no_cgroup=charge.why,

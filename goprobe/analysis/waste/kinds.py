@@ -106,6 +106,8 @@ def rounded(graph: HeapGraph) -> Iterator[Waste]:
         each = graph.shapes[number]
         if each.size <= 0 or each.part[0] or each.name.endswith(_MANY):
             continue
+        if each.name.startswith("runtime."):
+            continue  # nobody can change these
         count = int(counts[number])
         waste = int(sizes[number]) - int(lead[number]) - each.size * count
         first = int(np.flatnonzero(typing.shape == number)[0])

@@ -12,26 +12,26 @@ from goprobe.process.proc.procfs import read_proc
 
 
 class KernelSums(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes. `rss`, `pss`, `swap` and `huge` (transparent huge pages) are sums over all mappings;
-    `page_tables` are the kernel's, on top of them; `peak` is the most that was ever resident."""
+    """Bytes. `rss`, `pss` and `swap` are sums over all mappings; where these were not looked at,
+    the kernel's own counters, and `pss` is None. `page_tables` are on top of them, and `peak` is
+    the most that was ever resident."""
 
     rss: int
-    pss: int
+    pss: int | None
     swap: int
-    huge: int
     page_tables: int
     peak: int
     charge: Charge
 
 
-def kernel_sums(pid: int, uses: Sequence[MappingUse]) -> KernelSums:
-    """Raises TargetGoneError, NotPermittedError."""
+def kernel_sums(pid: int, uses: Sequence[MappingUse] | None) -> KernelSums:
+    """`uses` are those of smaps, for which the kernel looks at every page: None for a process that
+    is too large for that. Raises TargetGoneError, NotPermittedError."""
     status = _status(pid)
     return KernelSums(
-        rss=sum(use.rss for use in uses),
-        pss=sum(use.pss for use in uses),
-        swap=sum(use.swap for use in uses),
-        huge=sum(use.anon_huge for use in uses),
+        rss=status.get(b"VmRSS", 0) if uses is None else sum(use.rss for use in uses),
+        pss=None if uses is None else sum(use.pss for use in uses),
+        swap=status.get(b"VmSwap", 0) if uses is None else sum(use.swap for use in uses),
         page_tables=status.get(b"VmPTE", 0),
         peak=status.get(b"VmHWM", 0),
         charge=charge_of(pid),

@@ -57,15 +57,13 @@ class MappingUse(msgspec.Struct, frozen=True):
     """How much memory a mapping takes: bytes, as smaps counts them.
 
     `rss` resident, `swap` swapped out. Huge pages of hugetlbfs are resident too, though the
-    kernel has sums of their own for them. `pss` is its share of what others map, too, and
-    `anon_huge` the part that transparent huge pages back.
+    kernel has sums of their own for them. `pss` is its share of what others map, too.
     """
 
     mapping: Mapping
     rss: int
     swap: int
     pss: int = 0
-    anon_huge: int = 0
 
 
 def maps_text(pid: int) -> bytes:
@@ -133,5 +131,4 @@ def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:
         rss=sum(figures.get(name, 0) for name in _RESIDENT),
         swap=figures.get(b"Swap", 0),
         pss=figures.get(b"Pss", 0),
-        anon_huge=figures.get(b"AnonHugePages", 0),
     )

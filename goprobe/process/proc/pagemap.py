@@ -25,7 +25,8 @@ _PAGEMAP_SCAN = 0xC0606610
 _SCAN = struct.Struct("=12Q")
 _REGION = struct.Struct("=3Q")
 _REGIONS = 512  # what the kernel gathers at once (fs/proc/task_mmu.c, PAGEMAP_WALK_SIZE)
-_PRESENT, _ZERO = 1 << 3, 1 << 5  # PAGE_IS_PRESENT, PAGE_IS_PFNZERO, Linux include/uapi/linux/fs.h
+# PAGE_IS_PRESENT, PAGE_IS_PFNZERO, PAGE_IS_HUGE, Linux include/uapi/linux/fs.h
+_PRESENT, _ZERO, _HUGE = 1 << 3, 1 << 5, 1 << 6
 _WALKED_TO = 4
 
 _WORD_PRESENT = 1 << 63  # Linux Documentation/admin-guide/mm/pagemap.rst
@@ -76,11 +77,14 @@ class Runs:
         self._highs: list[int] = []
         self._before = [0]
         self.end = 0
+        self.huge = 0
+        """Bytes of it in huge pages, where the kernel tells."""
 
-    def add(self, low: int, high: int) -> None:
+    def add(self, low: int, high: int, *, huge: bool = False) -> None:
         low = max(low, self.end)
         if low >= high:
             return
+        self.huge += (high - low) * huge
         self._lows.append(low)
         self._highs.append(high)
         self._before.append(self._before[-1] + high - low)
@@ -157,12 +161,12 @@ def _scan(file: int, low: int, high: int, runs: Runs) -> None:
                 _ZERO,
                 _PRESENT | _ZERO,
                 0,
-                _PRESENT,
+                _PRESENT | _HUGE,
             )
         )
         count = min(fcntl.ioctl(file, _PAGEMAP_SCAN, argument), _REGIONS)
-        for start, end, _ in _REGION.iter_unpack(regions[: count * _REGION.size]):
-            runs.add(max(start, low), min(end, high))
+        for start, end, kind in _REGION.iter_unpack(regions[: count * _REGION.size]):
+            runs.add(max(start, low), min(end, high), huge=bool(kind & _HUGE))
         walked = max(_SCAN.unpack(argument)[_WALKED_TO], runs.end)
         if walked <= low:
             return
