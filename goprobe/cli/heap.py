@@ -216,7 +216,7 @@ class Heap:
             if sampling.sample_for:
                 report = look.sampled(sampling)
             else:
-                report = look.repeatedly(comparison) if comparison.every else look()
+                report = look.repeatedly(comparison, place.tell) if comparison.every else look()
         if old is not None:
             from goprobe.analysis.heap.growth import compared
 
@@ -273,18 +273,12 @@ class _Look:
         rate = sampling.rate or USUAL_RATE
         return sampled_for(self._target, seconds, rate, self, self._progress)
 
-    def repeatedly(self, comparison: Comparison) -> HeapReport:
+    def repeatedly(self, comparison: Comparison, tell: Callable[[str], None]) -> HeapReport:
         """The last of several looks, compared with the first."""
-        import time
+        from goprobe.cli.heapwatch import watched
 
-        from goprobe.analysis.heap.growth import compared
-
-        first = report = self()
-        for number in range(2, comparison.looks + 1):
-            self._progress(f"waiting for look {number} of {comparison.looks}")
-            time.sleep(length("--every", comparison.every))
-            report = self()
-        return compared(first, report)
+        pause = length("--every", comparison.every)
+        return watched(self, pause, comparison.looks, self._progress, tell)
 
 
 def old_report(path: str) -> EarlierHeap:

@@ -18,6 +18,7 @@ from goprobe.errors import CannotWorkError, UsageError
 from goprobe.files import place_to_write
 from goprobe.model.report import Report
 from goprobe.report import RenderOptions, formats, handles, render
+from goprobe.report.escaping import escape
 
 _WIDTH = 80
 _STDOUT = 1
@@ -52,6 +53,16 @@ class Destination(msgspec.Struct, frozen=True):
         self.deliver_beside(report, variables=variables)
         if isinstance(report, Report):
             self._tell_of_faults(report)
+
+    def tell(self, line: str) -> None:
+        """A line before the report: where that is text for stdout in its place, else on stderr."""
+        if self.format == "text" and self.streams:
+            unicode = self.options.unicode
+            self.write(escape(line, ascii_only=not unicode).encode(errors="replace") + b"\n")
+        else:
+            from goprobe.cli.run import say
+
+            say(f"goprobe: {line}")
 
     def deliver_beside(self, report: object, *, variables: tuple[str, ...] = ()) -> None:
         """Writes the other files alone."""
