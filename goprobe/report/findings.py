@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.model.escape import Assertion, Change, ChangeKind, EscapeReport, Site, SourceLine
-from goprobe.report.text.changes import told
+from goprobe.report.changewords import told
 from goprobe.report.verdicts import LOUDNESS, Loudness, words
 
 PROMISE, NOT_KNOWN, DANGLING, TESTS = "promise", "promise-not-known", "dangling", "tests-failed"

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from goprobe.model.escape import Comparison, EscapeReport, Verdict
 from goprobe.report import words as counting
+from goprobe.report.changewords import SIGNS, told
 from goprobe.report.escaping import escape
 from goprobe.report.findings import Level, findings, from_root
 from goprobe.report.options import RenderOptions
-from goprobe.report.text.changes import SIGNS, told
 from goprobe.report.verdicts import words
 
 _MOST = 50

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -52,8 +53,8 @@ class GoPackage(msgspec.Struct, frozen=True):
 
 
 class EscapeBuild(msgspec.Struct, frozen=True):
-    """A binary with the compiler's messages about `packages`. Files in `diagnostics` are relative
-    to `cwd` unless absolute. `program` is the package that runs."""
+    """A binary with the compiler's messages about `packages`, as it `said` them (compressed). Files
+    in `diagnostics` are relative to `cwd` unless absolute. `program` is the package that runs."""
 
     binary: Path
     command: tuple[str, ...]
@@ -61,7 +62,12 @@ class EscapeBuild(msgspec.Struct, frozen=True):
     cwd: Path
     program: GoPackage
     packages: tuple[GoPackage, ...]
-    diagnostics: tuple[Diagnostic, ...]
+    said: bytes
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What the compiler said, to be asked for once: of many packages it is large."""
+        return parse_diagnostics(zlib.decompress(self.said).decode(errors="replace"))
 
 
 class _PackageError(msgspec.Struct):
@@ -263,7 +269,13 @@ def _build(
     if not built:
         raise UsageError(f"{package.path} has no tests")
     return EscapeBuild(
-        binary, command, tuple(flags), package.cwd, package, packages, parse_diagnostics(said)
+        binary,
+        command,
+        tuple(flags),
+        package.cwd,
+        package,
+        packages,
+        zlib.compress(said.encode(errors="replace"), 1),
     )
 
 

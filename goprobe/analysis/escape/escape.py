@@ -7,6 +7,7 @@ site gets its verdict.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,9 +17,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.escape.audit import audit_escape
-from goprobe.analysis.escape.copyverdicts import with_copies
 from goprobe.analysis.escape.judgement import unanswered
-from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.promises import promises_in
 from goprobe.analysis.escape.repeated import together
 from goprobe.analysis.escape.request import (
@@ -27,6 +26,7 @@ from goprobe.analysis.escape.request import (
     require_sense,
     require_tests,
 )
+from goprobe.analysis.escape.studied import Studied
 from goprobe.analysis.escape.study import EscapeStudy
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.model.escape import (
@@ -75,14 +75,21 @@ def _one_run(request: EscapeRequest) -> EscapeReport:
         request.targets, go, tests=tests, flags=request.flags, cwd=request.cwd.absolute()
     )
     builds = _builds(request, packages, go)
-    programs = [GoProgram(ElfFile(b.binary, shown_as=b.program.path)) for b in builds]
-    require_tests(request, programs)
-    studies = [
-        EscapeStudy(build, program, go, request)
-        for build, program in zip(builds, programs, strict=True)
-    ]
+    require_tests(request, map(_program, builds))
+    studies = [_studied(build, go, request) for build in builds]
     left = [p for p in packages if all(p not in build.packages for build in builds)]
     return _report(studies, left, go, request)
+
+
+def _program(build: EscapeBuild) -> GoProgram:
+    return GoProgram(ElfFile(build.binary, shown_as=build.program.path))
+
+
+def _studied(build: EscapeBuild, go: GoTool, request: EscapeRequest) -> Studied:
+    """One study, of which nothing else stays in memory."""
+    outcome = EscapeStudy(build, _program(build), go, request).outcome
+    gc.collect()
+    return outcome
 
 
 def _builds(request: EscapeRequest, packages: Sequence[GoPackage], go: GoTool) -> list[EscapeBuild]:
@@ -107,33 +114,31 @@ def _tested(packages: Sequence[GoPackage]) -> Sequence[GoPackage]:
 
 
 def _report(
-    studies: Sequence[EscapeStudy], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
+    studies: Sequence[Studied], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
 ) -> EscapeReport:
     """`left` are packages that were named, and are in none of the binaries."""
-    judged = [s for study in studies for s in with_copies(study.sites)]
-    sites = tuple(_shown(s, request.cwd) for s in judged)
+    sites = tuple(_shown(s, request.cwd) for study in studies for s in study.sites)
     assertions = [a for study in studies for a in study.assertions]
     assertions += [a for package in left for a in _of_package_left(package)]
     summary: dict[str, int] = {}
     for site in sites:
         summary[site.verdict] = summary.get(site.verdict, 0) + 1
     first = studies[0]
-    observed = [study.observed for study in studies]
     report = EscapeReport(
-        pid=observed[-1].pid,
+        pid=studies[-1].pid,
         go=Tool(go.version),
         build=Build(request.flags, " ".join(first.build.command), GCFLAGS, str(first.build.binary)),
         sites=sites,
         assertions=tuple(_shown_assertion(a, request.cwd) for a in assertions),
         summary={v: summary[v] for v in Verdict if v in summary},
         ran=not request.static,
-        partial=" · ".join(o.partial for o in observed if o.partial),
+        partial=" · ".join(s.partial for s in studies if s.partial),
         failed=", ".join(_failed(studies)) if request.mode is Mode.TEST else "",
         folder=str(request.cwd.absolute()),
         root=str(_repository(request.cwd.absolute())),
-        exit=_exit(observed),
-        dangling=tuple(d for o in observed for d in o.dangling),
-        warnings=tuple(_warnings(studies)),
+        exit=_exit(studies),
+        dangling=tuple(d for s in studies for d in s.dangling),
+        warnings=tuple(w for s in studies for w in s.warnings),
         functions=tuple(
             _shown_function(f, request.cwd) for study in studies for f in study.functions
         ),
@@ -148,10 +153,10 @@ def _of_package_left(package: GoPackage) -> Iterable[Assertion]:
             yield unanswered(promise, f"{package.path} has no tests that would run it")
 
 
-def _exit(observed: Sequence[Observed]) -> Exit:
+def _exit(studies: Sequence[Studied]) -> Exit:
     """The first that ended badly, else that of the last."""
-    bad = [o.exit for o in observed if o.exit != Exit(code=0)]
-    return bad[0] if bad else observed[-1].exit
+    bad = [s.exit for s in studies if s.exit != Exit(code=0)]
+    return bad[0] if bad else studies[-1].exit
 
 
 def _repository(folder: Path) -> Path:
@@ -159,19 +164,12 @@ def _repository(folder: Path) -> Path:
     return next((at for at in (folder, *folder.parents) if (at / ".git").exists()), folder)
 
 
-def _failed(studies: Sequence[EscapeStudy]) -> Iterable[str]:
+def _failed(studies: Sequence[Studied]) -> Iterable[str]:
     """The packages whose tests failed."""
     for study in studies:
-        code = study.observed.exit.code
-        if study.observed.ran and code is not UNSET and code:
+        code = study.exit.code
+        if study.ran and code is not UNSET and code:
             yield f"{study.build.program.path} (code {code})"
-
-
-def _warnings(studies: Sequence[EscapeStudy]) -> Iterable[str]:
-    for study in studies:
-        yield from study.observed.warnings
-        for file in study.changed:
-            yield f"{file} was changed after the build: its lines may not be those of the binary"
 
 
 def _shown(site: Site, cwd: Path) -> Site:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.copyverdicts import with_copies
 from goprobe.analysis.escape.deep import DeepPromises, is_named
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.judgement import PromisedCode, check, code_at
@@ -20,6 +21,7 @@ from goprobe.analysis.escape.promises import ALLOW, Promise, promise_named, prom
 from goprobe.analysis.escape.request import EscapeRequest, Mode
 from goprobe.analysis.escape.sites import Sites
 from goprobe.analysis.escape.sourcefiles import SourceNames
+from goprobe.analysis.escape.studied import Studied
 from goprobe.arch.machinecode import DirectCall
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import telling
@@ -71,6 +73,27 @@ class EscapeStudy:
         self.functions = tuple(self._function_code())
         self.assertions = tuple(self._checked())
         self.changed = self._changed_sources()
+
+    @property
+    def outcome(self) -> Studied:
+        """What a report tells of it."""
+        seen = self.observed
+        changed = (
+            f"{file} was changed after the build: its lines may not be those of the binary"
+            for file in self.changed
+        )
+        return Studied(
+            build=self.build,
+            sites=tuple(with_copies(self.sites)),
+            assertions=self.assertions,
+            functions=self.functions,
+            ran=seen.ran,
+            pid=seen.pid,
+            exit=seen.exit,
+            partial=seen.partial,
+            dangling=seen.dangling,
+            warnings=(*seen.warnings, *changed),
+        )
 
     def _say(self, text: str) -> None:
         if self.request.progress:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from goprobe.model.escape import Change, ChangeKind, Comparison, EscapeReport
+from goprobe.model.escape import ChangeKind, Comparison, EscapeReport
 from goprobe.report import words
+from goprobe.report.changewords import SIGNS, told
 from goprobe.report.text.page import Page
 
 _K = ChangeKind
-SIGNS = {
-    _K.NEW: "+",
-    _K.TO_HEAP: "+",
-    _K.MORE: ">",
-    _K.LARGER: ">",
-    _K.SMALLER: "<",
-    _K.FEWER: "<",
-    _K.TO_STACK: "-",
-    _K.GONE: "-",
-}
 _WORSE = (_K.NEW, _K.TO_HEAP, _K.MORE, _K.LARGER)
 _MOST = 100
-_RUNTIME = "from "
 
 
 def changes(page: Page, report: EscapeReport) -> None:
@@ -54,39 +44,3 @@ def _comparison(page: Page, comparison: Comparison) -> None:
 
 def _short(function: str) -> str:
     return function.rpartition("/")[2]
-
-
-def told(change: Change) -> str:
-    """The change in words: "new, 44,480,602 allocations (1.3 GiB), because …"."""
-    text = {
-        _K.NEW: f"new, {_amount(change)}",
-        _K.TO_HEAP: f"moved to the heap, {_amount(change)}",
-        _K.TO_STACK: f"back on the stack, {_before(change)} before",
-        _K.GONE: f"gone, {_before(change)} before",
-        _K.MORE: f"{_amount(change)}, {_before(change)} before",
-        _K.FEWER: f"{_amount(change)}, {_before(change)} before",
-        _K.LARGER: f"larger: {_sizes(change)}",
-        _K.SMALLER: f"smaller: {_sizes(change)}",
-    }[change.kind]
-    return f"{text}, because {change.why.removeprefix(_RUNTIME)}" if change.why else text
-
-
-def _amount(change: Change) -> str:
-    if change.allocations < 0:
-        return "allocates if it runs"
-    return f"{words.counted(change.allocations, 'allocation')} ({words.size(change.bytes)})"
-
-
-def _before(change: Change) -> str:
-    if change.allocations_before < 0:
-        return "allocated if it ran"
-    return words.number(change.allocations_before)
-
-
-def _sizes(change: Change) -> str:
-    was = change.bytes_before / max(change.allocations_before, 1)
-    now = change.bytes / max(change.allocations, 1)
-    return (
-        f"{now:,.0f} bytes an object, {was:,.0f} before "
-        f"({words.counted(change.allocations, 'allocation')})"
-    )

@@ -1,0 +1,24 @@
+"""What is kept of the study of a binary once it is done: many packages are studied one by one."""
+
+from __future__ import annotations
+
+import msgspec
+
+from goprobe.model.escape import Assertion, DanglingPointer, FunctionCode, Site
+from goprobe.model.trace import Exit
+from goprobe.toolchain.escapebuild import EscapeBuild
+
+
+class Studied(msgspec.Struct, frozen=True, kw_only=True):
+    """`ran`, `pid`, `exit`, `partial`, `dangling` and `warnings` are of the run."""
+
+    build: EscapeBuild
+    sites: tuple[Site, ...]
+    assertions: tuple[Assertion, ...]
+    functions: tuple[FunctionCode, ...]
+    ran: bool
+    pid: int
+    exit: Exit
+    partial: str
+    dangling: tuple[DanglingPointer, ...]
+    warnings: tuple[str, ...]
