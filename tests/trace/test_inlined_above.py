@@ -22,7 +22,19 @@ def test_what_has_no_size_is_there_behind_its_line(go: str) -> None:
             frame = next(i for i, f in enumerate(stop.frames) if f.function == "main.main")
             mine = [v for v in stop.variables if v.frame == frame and v.name == "nothing"]
             told.append((stop.frames[frame].line, {v.line: v.state for v in mine}))
-    within = {line: states.get(16) for line, states in told if states.get(16)}
+    within = {line: states.get(38) for line, states in told if states.get(38)}
     assert within, "the compiler describes the variable nowhere"
-    assert within.pop(16, State.NOT_YET) is State.NOT_YET
-    assert set(within.values()) == {State.LIVE}
+    assert {line: state is State.LIVE for line, state in within.items()} == {
+        line: line > 38 for line in within
+    }
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_has_no_size_is_not_there_while_its_statement_runs(go: str) -> None:
+    with goprobe.launch(str(build(SOURCE, go=go))) as program:
+        stop = next(program.run(breaks=["main.three"]))
+        frame = next(i for i, f in enumerate(stop.frames) if f.function == "main.deferring")
+        line = stop.frames[frame].line
+        told = [v.state for v in stop.variables if v.frame == frame and v.line == line]
+    assert told
+    assert set(told) <= {State.NOT_YET, State.OPTIMIZED_OUT}

@@ -182,7 +182,7 @@ class FrameVariables:
         if is_later(local, frame.line):
             return self._not_yet(local, go_type, frame)
         if fixed and not about.is_assigned(local, go_type, pc, frame.line):
-            if about.may_be_assigned(local, go_type, pc):
+            if about.may_be_assigned(local, go_type, pc, frame.line):
                 return self._unless_recovered(local, go_type)
             return self._not_yet(local, go_type, frame)
         if not fixed and in_its_own_statement(local, frame.line):

@@ -320,11 +320,12 @@ class FunctionVariables:
         assigned = self._given_values if midst else self.assigned
         return all(assigned.covers(pc, start + at, size) for at, size in ranges)
 
-    def may_be_assigned(self, local: Local, go_type: GoType, pc: int) -> bool:
+    def may_be_assigned(self, local: Local, go_type: GoType, pc: int, line: int) -> bool:
         """Of one that is not surely assigned: whether it is unless control came to `pc` by a
         recovered panic, which may have been before."""
         start = frame_offset(local)
-        if start is None or not self._defers.deferreturn:
+        midst = not local.parameter and line == local.line
+        if start is None or midst or not (go_type.size and self._defers.deferreturn):
             return False
         otherwise = self._unless_recovered
         ranges = scalar_ranges(self._parts.debug.types, go_type)
