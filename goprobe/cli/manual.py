@@ -27,14 +27,19 @@ EXAMPLES: dict[str, Entries] = {
     "goroutines": [
         ("goprobe goroutines shop", "goroutines by what they do"),
         ("goprobe goroutines shop --leaked", "those that can never run again"),
+        ("goprobe goroutines shop --waits", "what each waits on, and who has it"),
+        ("goprobe goroutines shop --locals --in main.worker", "the variables of their frames"),
     ],
     "heap": [
         ("goprobe heap shop --retained", "who holds the memory, and of which type it is"),
         ("goprobe heap shop --path main.Session", "which root keeps an object of a type"),
         ("goprobe heap shop --object main.sessions", "a variable, or an object, as Go shows it"),
         ("goprobe heap shop --every 30s --count 10", "what grows"),
+        ("goprobe heap shop --sites", "who allocated it"),
+        ("goprobe heap shop --waste", "what of it is kept for nothing"),
         ("goprobe heap core.4711 --exe ./shop --retained", "the same after a crash"),
     ],
+    "memory": [("goprobe memory shop", "why the process is as large as it is")],
     "calls": [
         ("goprobe calls shop 'main.(*Store).*' --for 10s", "calls with arguments and results"),
     ],

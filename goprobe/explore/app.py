@@ -24,7 +24,7 @@ _ORDERS = ("size", "count", "name", "growth")
 _NARROW = 100
 _GAP, _EDGE, _LEAST_NAME = 2, 2, 15
 _HELP = """\
-1 2 3 4    who holds the heap, types, goroutines, memory
+1 to 5     who holds the heap, types, goroutines, memory, allocation sites
 enter      go in; what nothing is below is shown by itself
 backspace  go out again
 /          search in this list; enter keeps it, escape drops it
@@ -93,7 +93,7 @@ class Explorer(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(n + 1), f"view({n})", name) for n, name in enumerate(
-            ("held by", "types", "goroutines", "memory")
+            ("held by", "types", "goroutines", "memory", "sites")
         )),
         Binding("backspace,left", "out", "out"),
         Binding("slash", "search", "search"),

@@ -56,7 +56,7 @@ class Asked:
 
     async def look(self, told: Callable[[str], None]) -> Look:
         """Raises GoprobeError."""
-        heap = await self._report(("heap", "--types", "--retained"), HeapReport, told)
+        heap = await self._report(("heap", "--types", "--retained", "--sites"), HeapReport, told)
         goroutines = await self._report(("goroutines", "--stacks"), GoroutinesReport, told)
         maps = await self._report(("maps",), MapsReport, told)
         return Look(heap, goroutines, maps)

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, MapsReport
 from goprobe.model.heap import HeapReport, TreeNode, TypeCount
 from goprobe.model.location import Region
+from goprobe.model.sites import Site
 from goprobe.report import words
 from goprobe.report.escaping import escape
 from goprobe.report.text.heapgraph import folded
@@ -81,6 +82,7 @@ def views(
         View("Types", [_type(t) for t in folded(heap.types)] if heap else [], missing),
         View("Goroutines", _groups(goroutines.groups) if goroutines else [], missing),
         View("Memory", _regions(maps.map) if maps else [], missing),
+        View("Sites", _sites(heap), _why_no_sites(heap)),
     ]
 
 
@@ -109,6 +111,31 @@ def _type(t: TypeCount) -> Entry:
         amount=t.bytes if t.retained_bytes is UNSET else t.retained_bytes,
         count=t.objects,
         address=0 if t.example is UNSET else int(t.example),
+    )
+
+
+def _sites(heap: HeapReport | None) -> list[Entry]:
+    return [_site(s) for s in heap.sites] if heap and heap.sites is not UNSET else []
+
+
+def _why_no_sites(heap: HeapReport | None) -> str:
+    if heap is None or heap.sampling is UNSET:
+        return "this was not saved"
+    return heap.sampling.why or "the runtime sampled nothing"
+
+
+def _site(site: Site) -> Entry:
+    frames = [
+        _plain(f"{f.function}  {words.source(f.file, f.line, f.function)}") for f in site.stack
+    ]
+    own = frames[min(site.allocator, len(frames) - 1)] if frames else "no stack"
+    lines = [*frames, "", *(f"held by {name}" for name in site.held_by)]
+    return Entry(
+        key="/".join(frames),
+        name=own,
+        amount=site.inuse_bytes,
+        count=site.inuse_objects,
+        text=_plain("\n".join(lines)).rstrip(),
     )
 
 

@@ -43,7 +43,7 @@ def test_examples_are_command_lines(name: str, line: str) -> None:
 
 
 def test_every_command_tells_examples_and_exit_codes() -> None:
-    assert {command.name for command in COMMANDS} >= set(EXAMPLES)
+    assert {command.name for command in COMMANDS} == set(EXAMPLES)
     told = goprobe("heap", "--help").text
     assert "goprobe heap shop --retained" in told
     assert "findings" in told.partition("Exit codes:")[2]
