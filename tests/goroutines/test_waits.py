@@ -161,3 +161,13 @@ def test_who_waits_for_the_same_does_not_wait_for_each_other() -> None:
     assert circles({1: {"a"}, 2: {"a"}}, {"a": {1, 2}}) == []
     assert circles({1: {"a"}, 2: {"b"}, 3: {"a"}}, {"a": {2}, "b": {1, 3}}) == [[1, 2, 3]]
     assert circles({1: {"a"}, 2: {"b"}}, {"a": {2}, "b": {5}}) == []
+
+
+def test_the_page_tells_it(program: Running, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    ran = command("goroutines", str(program.pid), "--waits", "--format", "html", "-o", str(page))
+    assert ran.code == 1
+    text = page.read_text()
+    assert text.count("wait for each other") == 2
+    assert "send to channel" in text
+    assert "fires in" in text

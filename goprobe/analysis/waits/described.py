@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
 from goprobe.analysis.heap.names import Names
-from goprobe.analysis.heap.waits import CHANNELS, NEVER, Candidate
+from goprobe.analysis.heap.waits import NEVER, Candidate
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
 from goprobe.analysis.waits.whatfor import Describes, Thing, WhatFor
@@ -63,7 +63,7 @@ class Described:
         waits = tuple(self._waits(thing, state.id) for thing in self._things.get(state.id, ()))
         candidate = self._lost.get(state.id)
         if candidate is not None:
-            return replace(state, leaked=True, why_leaked=_why(candidate), waits_on=waits)
+            return replace(state, leaked=True, why_leaked=self._why(candidate), waits_on=waits)
         return replace(state, why_undecided=self._leaks.unsure.get(state.id, ""), waits_on=waits)
 
     def group(self, group: GoroutineGroup) -> GoroutineGroup:
@@ -81,7 +81,7 @@ class Described:
         )
         first = self._lost.get(group.ids[0])
         if first is not None:
-            return replace(group, leaked=True, why=_why(first), waits_on=waits)
+            return replace(group, leaked=True, why=self._why(first), waits_on=waits)
         return replace(group, why=self._leaks.unsure.get(group.ids[0], ""), waits_on=waits)
 
     def deadlocks(self) -> tuple[Deadlock, ...]:
@@ -93,6 +93,15 @@ class Described:
             Deadlock(tuple(circle), tuple(self._steps(circle, lost, having)))
             for circle in circles(lost, having)
         )
+
+    def _why(self, candidate: Candidate) -> str:
+        if candidate.reason in NEVER:
+            return _NEVER[candidate.reason]
+        if not candidate.waits:
+            return _NO_READY
+        things = self._things[candidate.g.id]
+        several = len({thing.key for thing in things}) > 1
+        return _NOBODY.format("channels" if several else things[0].waits.kind)
 
     # What one waits on
 
@@ -172,19 +181,3 @@ class Described:
             f"goroutine {number} waits for {waits.kind}{address} ({waits.operation}), "
             f"which {which} {verb}"
         )
-
-
-def _why(candidate: Candidate) -> str:
-    if candidate.reason in NEVER:
-        return _NEVER[candidate.reason]
-    if not candidate.waits:
-        return _NO_READY
-    kind = _kind(candidate.reason)
-    several = len({wait.address for wait in candidate.waits}) > 1
-    return _NOBODY.format("channels" if several else kind)
-
-
-def _kind(reason: str) -> str:
-    if reason in CHANNELS:
-        return "channel"
-    return {"sync.Cond.Wait": "condition", "sync.WaitGroup.Wait": "wait group"}.get(reason, "mutex")

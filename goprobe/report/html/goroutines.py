@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET
 
-from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.model.attached import (
+    CallSite,
+    Differing,
+    GoroutineGroup,
+    GoroutinesReport,
+    GoroutineState,
+    WaitsOn,
+)
+from goprobe.model.value import Variable
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.options import RenderOptions
+from goprobe.report.selection import value_text
+from goprobe.report.waitwords import PLAIN, deadlocked, held, waited
 
 _MOST_GROUPS = 1_000
 _MOST_EACH = 5_000
 _MOST_IDS = 100
+_MOST_HOLDERS = 8
+_MOST_DEADLOCKS = 100
+_MOST_STEPS = 64
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +46,22 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     labels: str
 
 
+class _Frame(msgspec.Struct, frozen=True):
+    """`variables` are name, type and value of each, or that it differs."""
+
+    function: str
+    place: str
+    variables: Sequence[tuple[str, str, str]]
+
+
 class _Group(msgspec.Struct, frozen=True):
     count: int
     status: str
     state: str
     ids: str
-    frames: Sequence[tuple[str, str]]
+    frames: Sequence[_Frame]
+    waits: Sequence[tuple[str, str]]
+    """What they wait on, and by whom that is held."""
 
 
 def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
@@ -61,6 +84,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
                 _group_state(g),
                 _ids(g.ids),
                 [_frame(f) for f in g.frames],
+                [_waits(w) for w in g.waits_on if w.kind not in PLAIN],
             )
             for g in groups
         ],
@@ -68,6 +92,10 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
         rows=[_row(g) for g in each],
         left_out=len(report.goroutines) - len(each),
         groups_left=len(report.groups) - len(groups),
+        deadlocks=[
+            (deadlocked(d), d.steps[:_MOST_STEPS])
+            for d in (report.deadlocks if report.deadlocks is not UNSET else ())[:_MOST_DEADLOCKS]
+        ],
         warnings=(),
         facts=[*_leaks(report), words.stood_still(report.pid, report.pause_us)],
     )
@@ -112,10 +140,29 @@ def _row(g: GoroutineState) -> _Row:
     )
 
 
-def _frame(frame: CallSite) -> tuple[str, str]:
+def _waits(waits: WaitsOn) -> tuple[str, str]:
+    count = f"{words.number(waits.count)} on " if waits.count > 1 else ""
+    why = f": {waits.why}" if waits.why else ""
+    return f"{count}{waited(waits)}{why}", held(waits, most=_MOST_HOLDERS)
+
+
+def _variable(variable: Variable, differing: Mapping[str, Differing]) -> tuple[str, str, str]:
+    if variable.name in differing:
+        values = differing[variable.name].values
+        return variable.name, variable.type, f"different: {', '.join(v for v, _ in values)}"
+    value = value_text(variable.type, variable.value, variable.data)
+    if value and variable.data is not UNSET and variable.data.text not in value:
+        value = f"{value} {variable.data.text}"
+    return variable.name, variable.type, value or f"{variable.state}: {variable.why}"
+
+
+def _frame(frame: CallSite) -> _Frame:
+    differing = {d.name: d for d in frame.differing} if frame.differing is not UNSET else {}
+    variables = frame.variables if frame.variables is not UNSET else ()
     inlined = " (inlined)" if frame.inlined else ""
     place = words.source(frame.file, frame.line, frame.function)
-    return frame.function or "unknown", f"{place}{inlined}"
+    told = [_variable(v, differing) for v in variables]
+    return _Frame(frame.function or "unknown", f"{place}{inlined}", told)
 
 
 def _ids(ids: Sequence[int]) -> str:

@@ -7,6 +7,8 @@ lead to the pollDesc or to that word: what a word of theirs leads to says whethe
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
 from goprobe.errors import UnreadableError
@@ -18,6 +20,7 @@ from goprobe.runtime.layout.record import read_record
 _WORD = 8
 _INNERMOST = 1 << 10  # bytes: gopark, netpollblock, poll_runtime_pollWait, internal/poll's
 _DESCRIPTORS = 1 << 31
+_MISSES = 16  # at one pc: nothing leads there, and the next thousands need not be looked through
 
 
 class Polled(msgspec.Struct, frozen=True):
@@ -35,10 +38,11 @@ class Polling:
         self._memory = memory
         self._struct = layout.structs.get("pollDesc")
         self._places: dict[int, tuple[int, ...]] = {}
+        self._missed: Counter[int] = Counter()
 
     def of(self, g: Goroutine) -> Polled | None:
         """None where nothing leads to it."""
-        if self._struct is None:
+        if self._struct is None or self._missed[g.pc] > _MISSES:
             return None
         words = self._words(g)
         for index in self._places.get(g.pc, ()):
@@ -48,6 +52,7 @@ class Polling:
             if word and word % _WORD == 0 and (polled := self._at(word, g)):
                 self._places[g.pc] = (index, *self._places.get(g.pc, ())[:3])
                 return polled
+        self._missed[g.pc] += 1
         return None
 
     def _words(self, g: Goroutine) -> list[int]:
