@@ -7,9 +7,21 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame, CallRecord, CallValue
+
+
+def calls_wanted(
+    patterns: Sequence[str], *, args: bool, results: bool, stack: bool, seconds: float | None
+) -> CallsRequest:
+    """Which calls a script asks for. Raises UsageError where it names none."""
+    if not patterns:
+        raise UsageError("name the functions: calls('main.(*Store).*')")
+    return CallsRequest(
+        patterns=tuple(patterns), arguments=args, results=results, stack=stack, seconds=seconds
+    )
 
 
 class CalledWith(Mapping[str, "Told"]):

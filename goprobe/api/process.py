@@ -16,7 +16,7 @@ from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.analysis.locate.where import where, whereabouts
 from goprobe.analysis.trace.prepare import Launch
-from goprobe.api.calls import Call
+from goprobe.api.calls import Call, calls_wanted
 from goprobe.api.script.live import LiveDriver
 from goprobe.api.script.program import Condition, Program
 from goprobe.api.script.stop import Stop
@@ -177,9 +177,10 @@ class Process:
         all methods of a type. Only the thread that calls is stopped. When the loop is left, or
         `seconds` are over, the process runs on as it was. Raises UsageError where a pattern means
         nothing."""
-        request = CallsRequest(
-            patterns=patterns, arguments=args, results=results, stack=stack, seconds=seconds
-        )
+        request = calls_wanted(patterns, args=args, results=results, stack=stack, seconds=seconds)
+        return self._told(request)
+
+    def _told(self, request: CallsRequest) -> Iterator[Call]:
         with CallWatch(self.target.process, request, After.GO) as watch:
             for event in watch.events():
                 if isinstance(event, CallRecord):

@@ -16,7 +16,7 @@ from goprobe.api.script.value import Value
 from goprobe.errors import UsageError
 from goprobe.model.location import Kind, Location
 from goprobe.testing.started import Started, start
-from goprobe.toolchain.built import is_executable_file, made_of
+from goprobe.toolchain.built import made_of
 
 
 class Probe:
@@ -69,8 +69,6 @@ class Probe:
         """
         __tracebackhide__ = True
         target = str(target)
-        if flags and is_executable_file(target):
-            raise UsageError(f"{target} is built already: flags are for what is to be built")
         _, built = made_of(target, go, optimized=optimized, flags=flags)
         self._count += 1
         output = self._folder / f"{built.binary.name}-{self._count}.out"

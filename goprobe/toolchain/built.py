@@ -63,8 +63,13 @@ def made_of(
     progress: Callable[[str], None] | None = None,
 ) -> tuple[GoTool | None, Built]:
     """The executable of a target, and the Go that built it: None where it is one already, which
-    needs none of what building takes. Raises as find_go and build do."""
+    needs none of what building takes. Raises as find_go and build do, and UsageError where there
+    are flags for what is built already."""
     if is_executable_file(target):
+        if flags:
+            raise UsageError(
+                f"{target} is built already: flags are for a program that is to be built"
+            )
         return None, prebuilt(target)
     from goprobe.toolchain.build import build
     from goprobe.toolchain.find import find_go

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
@@ -62,10 +63,8 @@ class Driver(Protocol):
     def pause(self) -> None:
         """Have a running program stop soon; from any thread."""
 
-    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
-        """Let the program run, its calls of functions that match one of the `patterns` (a line
-        each) told: `what` of each, words out of "arguments results stack", and for how long at
-        most (0: no limit)."""
+    def begin_calls(self, request: CallsRequest) -> None:
+        """Let the program run, those of its calls told that are asked for."""
 
     def next_calls(self) -> tuple[CallRecord, ...]:
         """The next calls that have ended; none where that is all."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
+
+from msgspec.structs import replace
 
 from goprobe.analysis.calls.calls import CallBegan, CallsRequest, CallWatch
 from goprobe.analysis.trace.session import Session
@@ -16,18 +19,11 @@ class LentProgram:
     """From `begin`, which lets it run, to `end`, when GDB holds it again. Raises UsageError, before
     anything runs, where a pattern means nothing."""
 
-    def __init__(self, session: Session, patterns: str, what: str, milliseconds: int) -> None:
+    def __init__(self, session: Session, request: CallsRequest) -> None:
         self._session = session
-        wanted = what.split()
         left = session.time_left()
-        asked = milliseconds / 1e3 if milliseconds else left
-        self._request = CallsRequest(
-            patterns=tuple(patterns.split("\n")),
-            arguments="arguments" in wanted,
-            results="results" in wanted,
-            stack="stack" in wanted,
-            seconds=None if min(asked, left) == float("inf") else min(asked, left),
-        )
+        limit = left if request.seconds is None else min(request.seconds, left)
+        self._request = replace(request, seconds=None if limit == math.inf else limit)
         self._watch = CallWatch(session.process, self._request, After.STAND)
         self._began = 0.0
         self._batches: Iterator[list[CallBegan | CallRecord]] = iter(())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.goroutines.goroutines import goroutine_states
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
@@ -181,11 +182,11 @@ class LiveDriver:
         else:
             self._session.pause()
 
-    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
+    def begin_calls(self, request: CallsRequest) -> None:
         self._require_owner()
         if self._watches.active:
             raise UsageError("calls cannot be told while something is watched: cancel its watch")
-        self._calls = LentProgram(self._session, patterns, what, milliseconds)
+        self._calls = LentProgram(self._session, request)
         self._leave()
         self._calls.begin()
 

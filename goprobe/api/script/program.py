@@ -8,7 +8,6 @@ with goprobe.launch("hello.go") as program:
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,8 +17,9 @@ from typing import Self
 import msgspec
 from msgspec import UNSET
 
+from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.trace.prepare import Launch
-from goprobe.api.calls import Call
+from goprobe.api.calls import Call, calls_wanted
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.heapobjects import Objects
@@ -32,7 +32,6 @@ from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, TargetTimeoutError, UsageError
 from goprobe.model.script import Moment, SessionInfo, WatchNews
 from goprobe.model.trace import Exit
-from goprobe.toolchain.built import is_executable_file
 
 _KEPT = 4  # stops that keep their variables before the script has compared any
 Condition = Callable[[Stop], object] | str
@@ -256,19 +255,17 @@ class Program:
         is left, or `seconds` are over, the program stands where it is (`program.stop`), or has
         ended (`program.exit`). Raises UsageError where a pattern means nothing.
         """
-        if not patterns:
-            raise UsageError("name the functions: program.calls('main.(*Store).*')")
-        wanted = {"arguments": args, "results": results, "stack": stack}
-        what = " ".join(word for word, wants in wanted.items() if wants)
-        return self._told("\n".join(patterns), what, math.ceil((seconds or 0) * 1e3))
+        return self._told(
+            calls_wanted(patterns, args=args, results=results, stack=stack, seconds=seconds)
+        )
 
-    def _told(self, patterns: str, what: str, milliseconds: int) -> Iterator[Call]:
+    def _told(self, request: CallsRequest) -> Iterator[Call]:
         if self.exit is not None:
             raise UsageError("the program has ended")
         before = self._stop
         self._over()
         try:
-            self._driver.begin_calls(patterns, what, milliseconds)
+            self._driver.begin_calls(request)
         except UsageError:  # nothing has run
             if before is not None:
                 before.go_on()
@@ -350,8 +347,6 @@ def launch(
 
     Raises UsageError, BuildError, NoGoError, NoGdbError, NotPermittedError.
     """
-    if flags and is_executable_file(target):
-        raise UsageError(f"{target} is built already: flags are for a program that is to be built")
     if cwd is not None and not Path(cwd).is_dir():
         raise UsageError(f"there is no directory {cwd}")
     with _readable(stdin) as descriptor:

@@ -7,6 +7,7 @@ written whole can be played, however the session ended: by Ctrl-C, a kill, or a 
 from __future__ import annotations
 
 import base64
+import math
 import os
 import re
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 import goprobe.errors
+from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.api.script.driver import Driver
 from goprobe.deferredsignals import signals_deferred
@@ -110,9 +112,9 @@ class Recorder:
     def pause(self) -> None:
         self._driver.pause()
 
-    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
-        args = (patterns, what, milliseconds)
-        self._asked("begin_calls", args, lambda: self._driver.begin_calls(*args))
+    def begin_calls(self, request: CallsRequest) -> None:
+        asked = calls_worded(request)
+        self._asked("begin_calls", asked, lambda: self._driver.begin_calls(request))
 
     def next_calls(self) -> tuple[CallRecord, ...]:
         return self._asked("next_calls", (), self._driver.next_calls)
@@ -197,6 +199,15 @@ class Recorder:
             self._write(end)
             self._file.close()
         self._driver.close()
+
+
+def calls_worded(request: CallsRequest) -> Asked:
+    """What is asked of calls: a pattern a line, what of each, for how many ms (0: no limit)."""
+    wanted = {
+        "arguments": request.arguments, "results": request.results, "stack": request.stack,
+    }  # fmt: skip
+    what = " ".join(word for word, wants in wanted.items() if wants)
+    return "\n".join(request.patterns), what, math.ceil((request.seconds or 0) * 1e3)
 
 
 def worded(questions: HeapQuestions) -> Asked:

@@ -18,8 +18,9 @@ import msgspec
 from msgspec import UNSET
 
 import goprobe.errors
+from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.heap.questions import HeapQuestions
-from goprobe.api.script.recording import Asked, shown, worded
+from goprobe.api.script.recording import Asked, calls_worded, shown, worded
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.files import read_regular
 from goprobe.model.address import Address
@@ -230,8 +231,8 @@ class Replayer:
     def pause(self) -> None:
         """It stopped where it was stopped."""
 
-    def begin_calls(self, patterns: str, what: str, milliseconds: int) -> None:
-        self._asked("begin_calls", (patterns, what, milliseconds), None)
+    def begin_calls(self, request: CallsRequest) -> None:
+        self._asked("begin_calls", calls_worded(request), None)
 
     def next_calls(self) -> tuple[CallRecord, ...]:
         records = self._asked("next_calls", (), tuple[CallRecord, ...])

@@ -5,6 +5,7 @@ own, its parameter `id`."""
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tests.support.cli import command, environment
 
 _SECONDS = 120.0
 _SHOWN = 2000
+_ARGUMENTS = re.compile(r"\[.*\]")
 
 
 class Calls:
@@ -95,7 +97,8 @@ def _each_once(
 
 
 def _bare(call: Call) -> str:
-    return call.function.partition("[")[0]
+    """Without type arguments; a literal's name goes on behind them."""
+    return _ARGUMENTS.sub("", call.function)
 
 
 def _held(truth: Any, call: Call) -> Iterator[Answer]:
