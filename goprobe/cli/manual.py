@@ -39,7 +39,11 @@ EXAMPLES: dict[str, Entries] = {
         ("goprobe heap shop --waste", "what of it is kept for nothing"),
         ("goprobe heap core.4711 --exe ./shop --retained", "the same after a crash"),
     ],
-    "memory": [("goprobe memory shop", "why the process is as large as it is")],
+    "memory": [
+        ("goprobe memory shop", "why the process is as large as it is"),
+        ("goprobe memory shop --every 2s", "the same, live, with rates"),
+        ("goprobe memory shop --format openmetrics", "for a scrape"),
+    ],
     "calls": [
         ("goprobe calls shop 'main.(*Store).*' --for 10s", "calls with arguments and results"),
     ],
@@ -84,6 +88,7 @@ FORMATS: Entries = [
     ("json", "for programs; goprobe/report/schemas has the schemas (--json for short)"),
     ("html", "one page, complete in itself; into a file: -o FILE"),
     ("pprof", "heap only: a profile for go tool pprof"),
+    ("openmetrics", "memory only: for a scrape (Prometheus)"),
     ("sarif", "escape only: for code scanning"),
     ("github", "escape only: annotations of a workflow"),
     ("markdown", "escape only: the summary of a pull request"),

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"math"
+	"math/rand"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -108,6 +109,7 @@ func main() {
 	}
 	metrics.Read(samples)
 	debug.SetGCPercent(150)
+	sink = rand.Int()
 	work()
 	time.Sleep(300 * time.Millisecond)
 	os.Stdout.WriteString("ready\n")

@@ -14,6 +14,7 @@ from goprobe.errors import UndescribedError, UnreadableError
 from goprobe.model.memory import RuntimeState
 from goprobe.runtime.heap.pagebits import PageBits, read_page_bits
 from goprobe.runtime.stats.books import Books
+from goprobe.runtime.stats.godebugs import godebug_metrics
 from goprobe.runtime.stats.memstats import Figures, mem_stats
 from goprobe.runtime.stats.metrics import Metrics, metrics
 from goprobe.runtime.world import ThreadState, World
@@ -48,16 +49,24 @@ def read_moment(world: World) -> Moment:
 
     stats = part("runtime.MemStats", lambda: mem_stats(books))
     values = metrics(books)
+    settings = part("/godebug/", lambda: _settings(world)) or {}
     pages = part("pages of the heap", lambda: _pages(world, books))
     return Moment(
         memstats=stats or {},
-        metrics=values,
+        metrics=Metrics({**values.values, **settings}, values.not_told),
         state=part("state of the runtime", lambda: runtime_state(books)),
         sums=part("sums of the heap", lambda: _sums(books)),
         pages=pages or (),
         threads=world.threads,
         not_told=not_told | values.not_told,
     )
+
+
+def _settings(world: World) -> dict[str, int]:
+    program = world.program
+    if not program.debug.present:
+        raise UndescribedError("which settings there are is told by debug information only")
+    return godebug_metrics(world.memory, world.layout, program.debug, world.bias)
 
 
 def _pages(world: World, books: Books) -> tuple[PageBits, ...]:

@@ -96,6 +96,10 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         # mcache.go; what of mheap lies far behind the rest of it is read by itself
         "mcache": "tinyAllocs alloc stackcache",
         "fixedAllocators|mheap": "spanalloc.inuse cachealloc.inuse",
+        # internal/godebug/godebug.go, internal/godebugs/table.go
+        "internal/godebug.Setting?": "name setting",
+        "internal/godebug.setting?": "nonDefault",
+        "internal/godebugs.Info?": "Name Opaque",
         # histogram.go
         "timeHistogram": "counts underflow overflow",
         # symtab.go
