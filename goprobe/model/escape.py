@@ -240,8 +240,10 @@ class ChangeKind(StrEnum):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One place of the source that allocates otherwise than before, all its inlined copies taken
     together. `before` and `after` are verdicts, "" where there was no such place; objects are -1
-    where nothing was run, bytes what they asked for. `why` is the compiler's reason. `fails`: it
-    is among what --fail-on names. A place that is gone has the file and line of the old report.
+    where nothing was run, bytes what they asked for. `why` is the compiler's reason. `by_chance`:
+    the same code may do so in each run, as maps grow by random hashes and goroutines wait or not;
+    with --repeat the runs tell. `fails`: it is among what --fail-on names. A place that is gone
+    has the file and line of the old report.
     """
 
     kind: ChangeKind
@@ -256,6 +258,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     bytes_before: int
     bytes: int
     why: str = ""
+    by_chance: bool = False
     fails: bool = False
 
 

@@ -31,6 +31,8 @@ def told(change: Change) -> str:
         _K.LARGER: f"larger: {_sizes(change)}",
         _K.SMALLER: f"smaller: {_sizes(change)}",
     }[change.kind]
+    if change.by_chance:
+        text += "; chance has a part in it, --repeat tells of how much"
     return f"{text}, because {change.why.removeprefix(_STEP)}" if change.why else text
 
 

@@ -113,7 +113,8 @@ def _site(site: Site, level: Level) -> Finding:
 def _changes(report: EscapeReport) -> Iterator[Finding]:
     for comparison in report.comparisons:
         for change in comparison.changes:
-            if (rule := _RULES_OF_CHANGES.get(change.kind)) is not None:
+            rule = _RULES_OF_CHANGES.get(change.kind)
+            if rule is not None and not change.by_chance:
                 yield _change(change, rule, comparison.against)
 
 

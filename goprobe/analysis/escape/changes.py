@@ -33,10 +33,11 @@ def compared(old: EscapeReport, new: EscapeReport, against: str, policy: Policy)
             raise UsageError(f"a report of a part is nothing to compare: {report.shown}")
     changes: list[Change] = []
     same = silent = 0
+    counted_once = old.runs == 1 or new.runs == 1
     for before, after in _paired(origins(old), origins(new)):
         kind = _kind(before, after)
         if kind:
-            changes.append(_change(kind, before, after, policy))
+            changes.append(_change(kind, before, after, policy, counted_once))
         elif before and after:
             same += 1
         else:
@@ -135,7 +136,11 @@ def _resized(before: Origin, after: Origin) -> ChangeKind | None:
 
 
 def _change(
-    kind: ChangeKind, before: Origin | None, after: Origin | None, policy: Policy
+    kind: ChangeKind,
+    before: Origin | None,
+    after: Origin | None,
+    policy: Policy,
+    counted_once: bool,
 ) -> Change:
     there = after or before
     assert there is not None
@@ -151,6 +156,7 @@ def _change(
         allocations=after.allocations if after else _none_of(there),
         bytes_before=before.bytes if before else _none_of(there),
         bytes=after.bytes if after else _none_of(there),
+        by_chance=there.chance and there.allocations >= 0 and counted_once,
         why=_why(after) if kind in (_K.NEW, _K.TO_HEAP, _K.MORE) else "",
     )
     return replace(change, fails=policy.fails(change))

@@ -11,11 +11,15 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from goprobe.analysis.escape.score import described
 from goprobe.model.escape import NOTHING, EscapeReport, Site, Verdict
+from goprobe.runtime.allocatorcalls import Family
 
 _TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")
 _NUMBERED = re.compile(r"\.(func|gowrap|deferwrap)\d+(?:\.\d+)*(?:-range\d+)?")
 _WORD = re.compile(r"make\b|new\b|append\b|&|func literal|map\[|\[\]|assignment|go\b|record\b")
+
+_BY_CHANCE = (described(Family.ASSIGN, ""), described(Family.BOOKKEEPING, ""))
 
 WEIGHT = {v: n for n, v in enumerate((
     Verdict.DEAD, Verdict.NOT_REACHED, Verdict.UNOBSERVED, Verdict.ELIDED, Verdict.NO_COPY,
@@ -28,7 +32,9 @@ _MAY_RUN = frozenset((Verdict.UNOBSERVED, Verdict.NOT_REACHED))
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """One place of the source. `least` and `most` are objects of one run, equal where there was one
-    run only; -1 where nothing was run. `heap`: it allocates, or was not run and is said to."""
+    run only; -1 where nothing was run. `heap`: it allocates, or was not run and is said to.
+    `chance`: how often it does is not the code's doing alone.
+    """
 
     file: str
     line: int
@@ -41,6 +47,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     heap: bool
     stack: bool
+    chance: bool
     flow: tuple[str, ...]
 
     @property
@@ -134,8 +141,14 @@ def _folded(function: str, sites: Sequence[Site], place: tuple[str, int], ran: b
         bytes=sum(max(s.bytes, 0) for s in sites) if ran else -1,
         heap=allocations > 0 if ran else bool(said) or heaviest.verdict in _ON_HEAP,
         stack=any(_on_stack(s) for s in sites),
+        chance=all(_by_chance(s) for s in sites),
         flow=heaviest.flow,
     )
+
+
+def _by_chance(site: Site) -> bool:
+    """Whether it is the runtime that allocates, for a map or for who waits (see score.py)."""
+    return site.expression.startswith(_BY_CHANCE)
 
 
 def _on_stack(site: Site) -> bool:

@@ -28,6 +28,8 @@ class Policy(msgspec.Struct, frozen=True):
         return self.new_heap or self.growth is not None
 
     def fails(self, change: Change) -> bool:
+        if change.by_chance:
+            return False
         if self.new_heap and change.kind in (ChangeKind.NEW, ChangeKind.TO_HEAP):
             return True
         if self.growth is None or change.allocations <= max(change.allocations_before, 0):
