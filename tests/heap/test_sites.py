@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -13,7 +16,9 @@ import goprobe
 from goprobe.model.codec import from_json
 from goprobe.model.heap import HeapReport
 from goprobe.model.sites import Sampling, Site
+from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
+from tests.support.gdb import gdbs
 from tests.support.go import Running, build, matrix, running
 from tests.support.heap import TESTDATA
 from tests.support.pprofdecode import Profile, decode
@@ -79,21 +84,27 @@ def go(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module", params=["", "-s -w"], ids=["whole", "stripped"])
 def binary(request: pytest.FixtureRequest, go: str) -> Path:
-    flags = [f"-ldflags={request.param}"] if request.param else []
-    return build(TESTDATA / "sites.go", go=go, flags=flags)
+    return _built(go, request.param)
 
 
-_RATES = {"default": "", "1 KiB": "memprofilerate=1024", "all": "memprofilerate=1"}
+def _built(go: str, linker: str = "") -> Path:
+    return build(TESTDATA / "sites.go", go=go, flags=[f"-ldflags={linker}"] if linker else [])
 
 
-@pytest.fixture(params=_RATES)
-def rate(request: pytest.FixtureRequest) -> str:
-    return _RATES[request.param]
+_PROGRAMS = {
+    # how it is linked, GODEBUG, how often it collects before it is asked
+    "default": ("", "", 3),
+    "1 KiB": ("", "memprofilerate=1024", 3),
+    "all": ("", "memprofilerate=1", 3),
+    "nothing published": ("", "memprofilerate=1024", 0),
+    "stripped": ("-s -w", "memprofilerate=1024", 3),
+}
 
 
-@pytest.fixture(params=["collect=3", "collect=0"])
-def program(request: pytest.FixtureRequest, binary: Path, rate: str) -> Iterator[Running]:
-    with running(binary, request.param, env={"GODEBUG": rate}) as program:
+@pytest.fixture(params=_PROGRAMS)
+def program(request: pytest.FixtureRequest, go: str) -> Iterator[Running]:
+    linker, rate, collect = _PROGRAMS[request.param]
+    with running(_built(go, linker), f"collect={collect}", env={"GODEBUG": rate}) as program:
         yield program
 
 
@@ -145,6 +156,50 @@ def test_sites_have_types_and_holders_and_objects_say_where_they_are_from(binary
         frames = where["stack"][where.get("allocator", 0) :]
         assert [f["function"] for f in frames[:2]] == ["main.handle", "main.work"]
     assert " ".join(text.split()).count("allocated by main.handle sites.go:40 < main.work") == 2
+
+
+def test_a_core_has_the_same_sites(binary: Path, tmp_path: Path) -> None:
+    if not gdbs():
+        pytest.skip("no GDB here, to write a core")
+    core = tmp_path / "core"
+    with running(binary, "rounds=40", env={"GODEBUG": "memprofilerate=1024"}) as program:
+        _, _, live = _report(program.pid)
+        gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {core}"]
+        subprocess.run(gdb, check=True, capture_output=True, timeout=60)
+    done = command("heap", str(core), "--exe", str(binary), "--sites", "--json")
+    assert done.code == 0, done.err
+    report = from_json(done.out, HeapReport)
+    assert report is not None and report.sites == live and not report.contradictions
+    refused = command("heap", str(core), "--exe", str(binary), "--sample-for", "1s")
+    assert refused.code == 2 and "a core file" in refused.err
+
+
+@pytest.mark.contradictory
+@pytest.mark.parametrize("broken", ["ring", "astray", "deep", "kind"])
+def test_a_broken_list_is_told_as_far_as_it_makes_sense(go: str, broken: str) -> None:
+    with running(_built(go), "rounds=10", env={"GODEBUG": "memprofilerate=1024"}) as program:
+        whole = len(_report(program.pid)[2])
+        target = open_target(program.pid)
+        bucket = target.layout.struct("bucket")
+        with open(f"/proc/{program.pid}/mem", "r+b", buffering=0) as memory:
+            first = _word(memory, target.root("mbuckets"))
+            second = _word(memory, first + bucket.offset("allnext"))
+            field, value = {
+                "ring": ("allnext", first),
+                "astray": ("allnext", 0x123456789000),
+                "deep": ("nstk", 1 << 40),
+                "kind": ("typ", 9),
+            }[broken]
+            os.pwrite(memory.fileno(), value.to_bytes(8, "little"), second + bucket.offset(field))
+        done = command("heap", str(program.pid), "--sites", "--json")
+        assert done.code == 0, done.err
+        text = command("heap", str(program.pid), "--sites", "--types").text
+    assert 0 < len(done.json["sites"]) < whole and done.json["sampling"]["why"]
+    assert "some allocation sites may be not known" in " ".join(text.split())
+
+
+def _word(memory: IO[bytes], address: int) -> int:
+    return int.from_bytes(os.pread(memory.fileno(), 8, address), "little")
 
 
 def test_an_object_that_was_not_sampled_says_so(binary: Path) -> None:

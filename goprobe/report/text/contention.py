@@ -20,7 +20,8 @@ def contention(page: Page, told: Contention) -> None:
     page.heading("Waited since the start", (rest if len(shown) < len(told.sites) else "", "dim"))
     page.blank()
     if not told.sites:
-        page.paragraph("the runtime has noted no wait", indent=_INDENT)
+        told_of = "no wait can be told" if told.why else "the runtime has noted no wait"
+        page.paragraph(told_of, indent=_INDENT)
     for site in shown:
         page.paragraph(
             (_how_long(site), "bold"), _where(page, site), indent=_INDENT, hanging=_HANGING

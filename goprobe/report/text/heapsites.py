@@ -23,7 +23,8 @@ def write(page: Page, census: HeapCensus, sampling: Sampling, sites: Sequence[Si
     page.heading("By allocation site", (rest, "dim"))
     page.blank()
     if not sites:
-        page.paragraph("the runtime has sampled no allocation", indent=_INDENT)
+        told = "no site can be told" if sampling.why else "the runtime has sampled no allocation"
+        page.paragraph(told, indent=_INDENT)
         return
     _sums(page, census, sampling)
     page.blank()
@@ -35,7 +36,9 @@ def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
     how = f"one object sampled for each {words.size(sampling.rate)} allocated"
     if sampling.rate == 1:
         how = "every allocation sampled"
-    elif sampling.rate <= 0:
+    elif sampling.rate < 0:
+        how = "how often the runtime samples is not known"
+    elif not sampling.rate:
         how = "sampled before sampling was turned off"
     scale = "scaled to all" if sampling.scaled else "as sampled, not scaled"
     page.paragraph((f"{how}; {scale}", "dim"), indent=_INDENT)
@@ -54,7 +57,7 @@ def _site(page: Page, site: Site, *, by_now: bool) -> None:
     """`by_now`: by the figures of this moment, as no collection had the time to publish them."""
     amount = max(site.now_bytes if by_now else site.inuse_bytes, 0)
     objects = site.now_objects if by_now else site.inuse_objects
-    told = f" in {words.number(objects)} objects"
+    told = f" in {words.number(objects)} {'object' if objects == 1 else 'objects'}"
     if site.now_bytes != site.inuse_bytes and not by_now:
         told += f" ({words.size(site.now_bytes)} by now)"
     if site.types:

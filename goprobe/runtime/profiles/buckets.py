@@ -55,15 +55,15 @@ def read_buckets(world: World, kind: Kind) -> Buckets:
     """Raises UnreadableError where the head of the list cannot be read, and UndescribedError where
     the binary does not say where that is."""
     head = int.from_bytes(world.memory.read(world.roots[kind.root], _WORD), "little")
-    lists, found = Lists(world.memory), list[Bucket]()
+    lists, buckets = Lists(world.memory), list[Bucket]()
     broken = ""
     for header in lists.follow(world.layout.struct("bucket"), head, "allnext"):
         try:
-            found.append(_bucket(world, kind, header))
+            buckets.append(_bucket(world, kind, header))
         except (UnreadableError, ValueError) as error:
             broken = f"the bucket at {header.address:#x} makes no sense: {error}"
             break
-    return Buckets(tuple(found), broken or lists.broken)
+    return Buckets(tuple(buckets), broken or lists.broken)
 
 
 def _bucket(world: World, kind: Kind, header: Record) -> Bucket:
