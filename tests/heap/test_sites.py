@@ -140,14 +140,16 @@ def test_sites_have_types_and_holders_and_objects_say_where_they_are_from(binary
         order = program["order"]
         one = command("heap", str(program.pid), "--object", order, "--path", order, "--json")
         text = command("heap", str(program.pid), "--object", order, "--path", order).text
+        stripped = open_target(program.pid).program.stripped
     orders = [s for s in _by_function(sites, "main.handle") if "main.order" in s.types]
     assert sum(s.types["main.order"].objects for s in orders) == 20 * 40 + 20 * 4
     buffers = [s for s in sites if any(f.function == "bytes.Repeat" for f in s.stack)]
     kept = [(s.sampled_objects, s.retained_bytes) for s in buffers]
     assert sum(objects for objects, _ in kept if isinstance(objects, int)) == 44
     assert sum(size for _, size in kept if isinstance(size, int)) == 44 * 704
-    # A stripped program has no names of variables.
-    assert all(s.held_by[0].startswith(("main.kept", "[][]uint8 at ")) for s in buffers)
+    holders = {s.held_by for s in buffers}
+    assert len(holders) == 1 and len(next(iter(holders))) == 1
+    assert stripped or holders == {("main.kept",)}  # a stripped program has no names of variables
     assert not report.contradictions
 
     assert one.code == 0, one.err
@@ -162,8 +164,9 @@ def test_a_core_has_the_same_sites(binary: Path, tmp_path: Path) -> None:
     if not gdbs():
         pytest.skip("no GDB here, to write a core")
     core = tmp_path / "core"
-    with running(binary, "rounds=40", env={"GODEBUG": "memprofilerate=1024"}) as program:
+    with running(binary, "rounds=40", env={"GODEBUG": "memprofilerate=1"}) as program:
         _, _, live = _report(program.pid)
+        assert live
         gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {core}"]
         subprocess.run(gdb, check=True, capture_output=True, timeout=60)
     done = command("heap", str(core), "--exe", str(binary), "--sites", "--json")
@@ -177,7 +180,7 @@ def test_a_core_has_the_same_sites(binary: Path, tmp_path: Path) -> None:
 @pytest.mark.contradictory
 @pytest.mark.parametrize("broken", ["ring", "astray", "deep", "kind"])
 def test_a_broken_list_is_told_as_far_as_it_makes_sense(go: str, broken: str) -> None:
-    with running(_built(go), "rounds=10", env={"GODEBUG": "memprofilerate=1024"}) as program:
+    with running(_built(go), "rounds=10", env={"GODEBUG": "memprofilerate=1"}) as program:
         whole = len(_report(program.pid)[2])
         target = open_target(program.pid)
         bucket = target.layout.struct("bucket")
