@@ -170,7 +170,7 @@ class DanglingEdge(msgspec.Struct, frozen=True, rename={"source": "from"}):
 
 
 class ObjectView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One object, with its value as far as its type is known."""
+    """One object, with its value as far as its type is known; else `why` it is not told."""
 
     location: Location
     type: str
@@ -180,6 +180,7 @@ class ObjectView(msgspec.Struct, frozen=True, omit_defaults=True):
     data: Data | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
     allocation: Allocation | UnsetType = UNSET
+    why: str = ""
 
 
 class Growth(msgspec.Struct, frozen=True):

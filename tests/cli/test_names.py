@@ -194,3 +194,9 @@ def test_several_outputs_and_what_was_written(program: Running, tmp_path: Path) 
     twice = goprobe("heap", str(program.pid), "-o", f"json={report}", "-o", f"html={report}")
     assert twice.code == 2
     assert goprobe("heap", str(program.pid), "-o", "a", "-o", "b").code == 2
+
+
+def test_why_there_is_no_value_is_said(program: Running) -> None:
+    with running(build(PROGRAM, flags=["-ldflags=-s -w"])) as stripped:
+        told = shown(str(stripped.pid), "--object", stripped["session"])
+    assert any("its value is not told: the program has no debug" in line for line in told)

@@ -99,7 +99,7 @@ def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) ->
         reachable=bool(graph.reachable[node]),
         retained_bytes=int(graph.retained[node]) if retained else UNSET,
     )
-    return _filled(view, contents(graph, node))
+    return _filled(view, contents(graph, node), _why_no_value(graph, node))
 
 
 def variable_view(graph: HeapGraph, name: str, *, retained: bool) -> ObjectView | None:
@@ -117,9 +117,9 @@ def variable_view(graph: HeapGraph, name: str, *, retained: bool) -> ObjectView 
         retained_bytes=_kept_by(graph, name) if retained else UNSET,
     )
     try:
-        return _filled(view, decoder(world).at(go_type, address))
-    except (UnreadableError, NotGoError, KeyError):
-        return view
+        return _filled(view, decoder(world).at(go_type, address), "")
+    except (UnreadableError, NotGoError, KeyError) as error:
+        return replace(view, why=f"it cannot be read: {error}")
 
 
 def _kept_by(graph: HeapGraph, name: str) -> int:
@@ -128,7 +128,18 @@ def _kept_by(graph: HeapGraph, name: str) -> int:
     return sum(int(graph.retained[i]) for i in own if nodes.group(i).name.strip("*") == name)
 
 
-def _filled(view: ObjectView, made: Decoded | None) -> ObjectView:
+def _why_no_value(graph: HeapGraph, node: int) -> str:
+    """What is said where the contents of an object cannot be decoded."""
+    if not graph.world.program.debug.present:
+        return "the program has no debug information"
+    if not graph.typing.shape[node]:
+        return "its type is not known"
+    if graph.typing.inner[node]:
+        return "only pointers to a part of it are known, not what the whole is"
+    return "the debug information does not describe it, or it cannot be read"
+
+
+def _filled(view: ObjectView, made: Decoded | None, why: str) -> ObjectView:
     if made is None:
-        return view
+        return replace(view, why=why)
     return replace(view, value=made.value, data=made.data, elements=made.elements)

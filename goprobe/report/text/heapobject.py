@@ -29,6 +29,8 @@ def write(page: Page, view: ObjectView) -> None:
     parts = _parts(view.elements, view.data)
     if parts and _worth_it(parts):
         _nested(page, parts)
+    elif view.why:
+        page.paragraph((f"its value is not told: {view.why}", "dim"), indent=_INDENT)
     elif view.value is not UNSET:
         page.paragraph(view.value.text, indent=_INDENT, hanging=_INDENT)
         row = " ".join(part.value.text for part in parts)
