@@ -74,6 +74,13 @@ func stringer(s fmt.Stringer) int { return len(s.String()) } // want: unknown in
 //go:noinline
 func mixed(s shape, w namer) int { return s.area() + len(w.called()) } // want: unknown interface method
 
+//goprobe:noalloc deep
+//
+//go:noinline
+func bracketed(s shape, w namer) int { return adds(s.area(), (w.called)()) } // want: unknown interface method
+
+func adds(n int, s string) int { return n + len(s) }
+
 //go:noinline
 func (s square) called() string { return strconv.Itoa(s.side * 1000) }
 
@@ -241,7 +248,7 @@ func main() {
 	fmt.Fprintln(io.Discard, receives(), leaf(2), splits(3), splitsBelow(4), direct([]int{3, 1}))
 	fmt.Fprintln(io.Discard, calls(square{2}), asserts(out), compares(4))
 	fmt.Fprintln(io.Discard, mixed(square{2}, square{3}), embedded(&promoted{square{4}}), again(2))
-	fmt.Fprintln(io.Discard, stringer(&strings.Builder{}))
+	fmt.Fprintln(io.Discard, bracketed(square{5}, square{6}), stringer(&strings.Builder{}))
 	stores()
 	deferred(2)
 	misspelt()
