@@ -36,7 +36,8 @@ def frames(name: str, witness: Witness, g: GoroutineState) -> Iterator[Answer]:
 
 def _moving(asks: str, first: Printed, last: Printed, told: Sequence[CallSite]) -> Iterator[Answer]:
     """One that runs, or yields, keeps the frames above its leaf, and calls nothing else of the
-    program's in the leaf; the call before which it said that it has arrived is over."""
+    program's in the leaf but the leaf's own closures; the call before which it said that it has
+    arrived is over."""
     before, after = first.frames, last.frames
     leaves = [i for i, f in enumerate(before) if _LEAF.match(f.function)]
     if not leaves or first.elided or last.elided:
@@ -46,7 +47,8 @@ def _moving(asks: str, first: Printed, last: Printed, told: Sequence[CallSite]) 
         return
     shown = [f for f in told if _shown(f.function, first=False)]
     inner, outer = shown[: len(shown) - len(fixed)], shown[len(shown) - len(fixed) :]
-    own = [f.function for f in inner if f.function.startswith("main.")]
+    called = [f.function for f in inner if f.function.startswith("main.")]
+    own = [name for name in called if not name.startswith(f"{leaf}.")]
     yield equal(asks, _listed(f.place for f in fixed), _listed(map(_place, outer)))
     yield equal(f"{asks} inside", [leaf], own)
 
