@@ -127,8 +127,8 @@ class StatsRoots:
 
     def _work(self) -> set[int]:
         offset = self._layout.offset("workType", "cpuStats")
-        found = self._that(self._taken("gcMarkTermination"), self._is_cpu_stats)
-        return {at - offset for at in found}
+        stats = self._that(self._taken("gcMarkTermination"), self._is_cpu_stats)
+        return {at - offset for at in stats}
 
     def _is_cpu_stats(self, at: int) -> bool:
         """Whether its parts add up, as accumulate (mstats.go) has them; all zero before the first

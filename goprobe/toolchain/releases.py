@@ -48,11 +48,11 @@ def _candidates() -> Iterator[Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "goprobe/toolchains"
     modules = os.environ.get("GOMODCACHE") or home / "go/pkg/mod"
     ours = Path(os.environ.get("GOPROBE_TOOLCHAINS") or cache)
-    found = [f / "go" for f in folders]
-    found += _some(home / "sdk", "go1.*/bin/go")
-    found += _some(Path(modules) / "golang.org", "toolchain@*/bin/go")
-    found += _some(ours, "go-1.*/go/bin/go")
-    yield from (path for path in found if os.access(path, os.X_OK) and path.is_file())
+    commands = [f / "go" for f in folders]
+    commands += _some(home / "sdk", "go1.*/bin/go")
+    commands += _some(Path(modules) / "golang.org", "toolchain@*/bin/go")
+    commands += _some(ours, "go-1.*/go/bin/go")
+    yield from (path for path in commands if os.access(path, os.X_OK) and path.is_file())
 
 
 def _some(folder: Path, pattern: str) -> list[Path]:

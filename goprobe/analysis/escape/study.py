@@ -227,14 +227,14 @@ class EscapeStudy:
 
     def _holding(self, promise: Promise) -> Iterator[Function]:
         """The machine functions in which a promise's code lies."""
-        found = {
+        entries = {
             f.entry for pc in self._starts(promise) if (f := self.program.lines.function_at(pc))
         }
         if promise.named:
             for name in self.program.lines.names():
                 if is_named(name, promise.named):
-                    found.update(f.entry for f in self.program.lines.functions_named(name))
-        for entry in sorted(found):
+                    entries.update(f.entry for f in self.program.lines.functions_named(name))
+        for entry in sorted(entries):
             if function := self.program.lines.function_at(entry):
                 yield function
 

@@ -64,7 +64,7 @@ def memory(target: AnyTarget) -> MemoryReport:
     state = moment.state
     parts = parts_of(there.regions, there.sizes, heap, collected=bool(moment.memstats.get("NumGC")))
     kernel = replace(there.kernel, rss=sum(part.bytes for part in parts))
-    found = surprises(parts, kernel, state)
+    surprising = surprises(parts, kernel, state)
     report = MemoryReport(
         pid=target.pid,
         go=Tool(target.program.go.version),
@@ -78,8 +78,8 @@ def memory(target: AnyTarget) -> MemoryReport:
         metrics=dict(moment.metrics.values),
         not_told=moment.not_told,
         runtime=state if state is not None else UNSET,
-        surprises=found,
-        verdict=verdict(parts, kernel, found),
+        surprises=surprising,
+        verdict=verdict(parts, kernel, surprising),
     )
     facts = MemoryFacts(report, there.looked, moment.sums, moment.pages)
     return finished(report, audit_memory(facts), target.doubts)

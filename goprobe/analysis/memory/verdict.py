@@ -29,10 +29,12 @@ def surprises(
     return tuple(sorted(every, key=lambda each: -each.bytes))
 
 
-def verdict(parts: Sequence[MemoryPart], kernel: KernelMemory, found: Sequence[Surprise]) -> str:
-    """In words, of the largest surprise; of the largest part where there is none."""
-    if found:
-        return f"{found[0].says}: {found[0].change}"
+def verdict(
+    parts: Sequence[MemoryPart], kernel: KernelMemory, surprising: Sequence[Surprise]
+) -> str:
+    """In words, of the surprising surprise; of the surprising part where there is none."""
+    if surprising:
+        return f"{surprising[0].says}: {surprising[0].change}"
     if not parts:
         return "nothing of it is in memory"
     largest = max(parts, key=lambda part: part.bytes)

@@ -48,10 +48,10 @@ def read_page_bits(
     """Of all arenas. `cached` are the first page's address and a bit for each page that a P keeps
     for itself. Raises UnreadableError."""
     free = {base: bits for base, bits in cached if bits}
-    found: list[PageBits] = []
+    pages: list[PageBits] = []
     for low, high in heap.arena_ranges():
-        found += _of_range(memory, layout, heap, low, high)
-    return tuple(_without(bits, free) for bits in found)
+        pages += _of_range(memory, layout, heap, low, high)
+    return tuple(_without(bits, free) for bits in pages)
 
 
 def _without(bits: PageBits, free: dict[int, int]) -> PageBits:

@@ -46,7 +46,7 @@ def _names(memory: Memory, layout: Layout, table: int) -> list[str]:
 def _counted(memory: Memory, layout: Layout, debug: DebugInfo, bias: int) -> list[tuple[str, int]]:
     """Of every variable that is a setting (godebug.New) its name and its counter."""
     pointer = debug.index.types.get(_POINTER, -1)
-    found = []
+    counted = []
     for variable in debug.globals.values():
         at = u64(memory, variable.address + bias) if variable.type == pointer else 0
         if not at:
@@ -55,8 +55,8 @@ def _counted(memory: Memory, layout: Layout, debug: DebugInfo, bias: int) -> lis
         if shared := setting["setting"]:
             offset = layout.offset("internal/godebug.setting", "nonDefault")
             name = _text(memory, setting, "name").removeprefix("#")
-            found.append((name, u64(memory, shared + offset)))
-    return found
+            counted.append((name, u64(memory, shared + offset)))
+    return counted
 
 
 def _text(memory: Memory, record: Record, path: str) -> str:
