@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
+
 from goprobe.model.attached import GoroutinesReport, MapsReport, WhereReport
 from goprobe.model.heap import HeapReport
 from goprobe.model.report import Report
@@ -109,7 +111,7 @@ def _sums(report: object, *, manual: bool) -> dict[str, Mapping[object, object]]
             "manual spans": census.spans.manual,
         }
         return {"census": sums | of_manual if manual else sums, "spans": spans}
-    if isinstance(report, GoroutinesReport):
+    if isinstance(report, GoroutinesReport) and report.leaks is UNSET:  # else not all are in it
         # Whether one of them is dead stands nowhere else than in its status.
         return {"goroutines": {"dead or not": len(report.goroutines) + report.dead}}
     return {}

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.linefacts import CodeLines
+from goprobe.analysis.goroutines.contention import with_contention
 from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
+from goprobe.analysis.memory.memory import memory
 from goprobe.analysis.trace.breakpoints import check_instruction, resolve
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.analysis.waste.waste import heap_waste
 from goprobe.arch.registers import Registers
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.errors import UnreadableError, UsageError, telling
@@ -55,6 +59,13 @@ def _heap(*of_object: str, **questions: object) -> Callable[[Asked], object]:
     return ask
 
 
+def _goroutines(**questions: object) -> Callable[[Asked], object]:
+    def ask(asked: Asked) -> object:
+        return told(goroutines_of(asked.target, GoroutineQuestions(**questions)))  # type: ignore[arg-type]
+
+    return ask
+
+
 def _stop(asked: Asked) -> None:
     """What trace shows of a stop, here of the first few threads."""
     target = asked.target
@@ -82,6 +93,17 @@ OF_PROCESS: Mapping[str, Callable[[Asked], object]] = {
     "heap, all of it": _heap(
         "path", "referrers", "object", paths=3, types=True, retained=True, dangling=True,
         unreachable=True,
+    ),
+    "heap --sites": lambda asked: told(
+        heap(asked.target, HeapQuestions(sites=True, types=True, retained=True))
+    ),
+    "heap --waste": lambda asked: told(heap_waste(asked.target, HeapQuestions())),
+    "memory": lambda asked: told(memory(asked.target)),
+    "goroutines --waits": _goroutines(waits=True),
+    "goroutines --locals": _goroutines(locals=True, stacks=True),
+    "goroutines --leaked": _goroutines(leaked=True),
+    "goroutines --contention": lambda asked: told(
+        with_contention(asked.target, goroutines(asked.target))
     ),
     "stop": _stop,
 }  # fmt: skip
