@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from goprobe.binary.cache import identity_of
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import UsageError
 from goprobe.process.core.file import CoreFile
@@ -82,7 +83,11 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
         import_numpy()
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
-        owner = Path(path).stat().st_uid
-        program.adopt(stripped_facts(program, core, bias, owner=owner))
+        status = Path(path).stat()
+        program.adopt(
+            stripped_facts(
+                program, core, bias, owner=status.st_uid, core=identity_of(status, "core")
+            )
+        )
     _ = program.facts
     return CoreTarget(core, program, bias)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from msgspec import UNSET
 
 from goprobe.analysis.goroutines.goroutines import goroutines
@@ -14,7 +16,7 @@ from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
-from goprobe.errors import UsageError
+from goprobe.errors import NotGoError, UsageError
 from goprobe.model.location import Kind
 from goprobe.target.core import open_core
 from goprobe.target.live import open_target
@@ -104,3 +106,36 @@ def test_a_core_that_is_cut_off_is_said_to_be(core: Path, binary: Path, tmp_path
     ran = goprobe("goroutines", cut, "--exe", binary)
     assert "is damaged: it is cut off: its last " in ran.err
     assert "missing" not in goprobe("goroutines", core, "--exe", binary).err
+
+
+def test_a_damaged_core_teaches_nothing_about_other_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its list of threads begins later: where the runtime's list lies was then looked for and found
+    elsewhere, or nowhere, and that was kept for every process of the binary."""
+    stripped = build(TESTDATA / "zoo.go", flags=("-ldflags=-s -w",))
+    with running(stripped) as program:
+        file, gdb = tmp_path / "core", gdbs()[0]
+        command = [*gdb.command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        target = open_core(str(file), str(stripped))
+        facts, at = target.program.facts, target.root("allm")
+        truth = target.core.read(at, 8)
+        later = target.core.read(
+            int.from_bytes(truth, "little") + facts.layout.offset("m", "alllink"), 8
+        )
+        with file.open("rb+") as stream:
+            loads = [s.header for s in ELFFile(stream).iter_segments("PT_LOAD")]
+            (place,) = (
+                load.p_offset + at - load.p_vaddr
+                for load in loads
+                if load.p_vaddr <= at < load.p_vaddr + load.p_filesz
+            )
+            stream.seek(place)
+            assert stream.read(8) == truth
+            stream.seek(place)
+            stream.write(later)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        with suppress(NotGoError):
+            open_core(str(file), str(stripped))
+        assert open_target(program.pid).program.facts.roots == facts.roots
