@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from goprobe.runtime.profiles.frames import frames_of
 from tests.support.cli import goprobe as command
 from tests.support.go import Running, build, matrix, running
-from tests.support.heap import TESTDATA
+from tests.support.heap import TESTDATA, standing_world
 from tests.support.pprofdecode import decode
 
 Waits = Counter[tuple[str, str, int, int]]
@@ -82,3 +83,10 @@ def test_the_text_says_where_and_why_not(program: Running) -> None:
     assert "let others wait for a lock in sync.(*Mutex).Unlock" in text
     assert "main.locked sites.go:87" in text
     assert "the profile of blocking is off (runtime.SetBlockProfileRate), but was on before" in text
+
+
+def test_what_stands_before_a_stack_of_the_runtimes_own_locks_is_no_frame(go: str) -> None:
+    binary = build(TESTDATA / "sites.go", go=go)
+    with running(binary, "rounds=1") as program, standing_world(program.pid, binary) as world:
+        pc = world.program.lines.functions_named("main.main")[0].entry + world.bias + 1
+        assert frames_of(world, (2**64 - 1, pc)) == frames_of(world, (pc,))

@@ -16,12 +16,16 @@ from goprobe.runtime.world import World
 _SHOW_WRAPPERS = frozenset({"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"})
 _RUNTIMES = ("runtime.", "internal/runtime/")
 _END = "runtime.goexit"
+_LOGICAL = (1 << 64) - 1
+"""Stands before a stack of the runtime's own locks, which lists what is inlined (runtime,
+logicalStackSentinel: mprof.go and tracestack.go, Go 1.23 to 1.27); CallersFrames skips it."""
 
 
 def frames_of(world: World, stack: Sequence[int]) -> tuple[SourceFrame, ...]:
     """Innermost first. The last address stands for all that is inlined there, too: what called
     it was beyond the depth that the runtime notes."""
     frames: list[SourceFrame] = []
+    stack = stack[1:] if stack and stack[0] == _LOGICAL else stack
     for i, pc in enumerate(stack):
         caller = stack[i + 1] if i + 1 < len(stack) else 0
         innermost, *outer = world.code.source(pc - 1) or (_unknown(pc),)
