@@ -84,6 +84,7 @@ def _method(s: Statements, block: Block, function: Function, receiver: Type) -> 
             name = f"m{s.number('method value')}"
             method = w.declare(block, name, kind, fixed=True)
             w.put(f"{name} := {text}.{function.name}; _ = {name}{w.held(method)}")
+            w.wrapped.add(w.line - 1)  # of a generic type it is a closure of its own
             return called(s, block, name, function, also=w.line - 1)
     return called(s, block, f"{text}.{function.name}", function)
 
