@@ -45,15 +45,13 @@ _MOST_GOROUTINES = 1 << 24
 _MALLOC_HEADER = 8  # before objects of 512 bytes to 32 KiB that hold pointers, Go 1.22 on
 
 
-def stripped_facts(
-    program: GoProgram, memory: Memory, bias: int, *, owner: int, core: str | None = None
-) -> Facts:
+def stripped_facts(program: GoProgram, memory: Memory, bias: int, *, shown_by: str) -> Facts:
     """Layout and roots of a stripped binary whose process is running, cached by its contents.
 
-    A process may be made to look as if its roots were elsewhere: so what one showed is asked of
-    processes of the same `owner` (a user's number) only, and each time it must hold. A core may be
-    damaged without a trace: what one showed is asked of itself only. `core` names it; "" one that
-    may change unseen, of which nothing is kept.
+    A process may be made to look as if its roots were elsewhere, and a core be damaged without a
+    trace: what was found is asked of what is named alike only, and each time it must hold.
+    `shown_by` names the owner of a process (a user's number), or one core; "" what may change
+    unseen, of which nothing is kept.
     Raises CannotWorkError (no layout for its Go release), NotGoError (roots not found).
     """
     layouts = shipped_layouts(program.go)
@@ -69,14 +67,14 @@ def stripped_facts(
         here = {name: address + bias for name, address in facts.roots.items()}
         return Finder(program, facts.layout, memory, bias).holds(here)
 
-    if core == "":
+    if not shown_by:
         return make()
-    return cached(ROOM, facts_source(program, owner, core or ""), Facts, make, holds=holds)
+    return cached(ROOM, facts_source(program, shown_by), Facts, make, holds=holds)
 
 
-def facts_source(program: GoProgram, owner: int, core: str = "") -> Derived:
+def facts_source(program: GoProgram, shown_by: str) -> Derived:
     """What decides what is found."""
-    return Derived(loaded_parts(program.elf), f"{program.go} {owner}{core and f' {core}'}")
+    return Derived(loaded_parts(program.elf), f"{program.go} {shown_by}")
 
 
 class Finder:

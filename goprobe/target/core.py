@@ -83,11 +83,7 @@ def open_core(path: str, executable: str = "", *, assume_go: str = "") -> CoreTa
         import_numpy()
         from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
-        status = Path(path).stat()
-        program.adopt(
-            stripped_facts(
-                program, core, bias, owner=status.st_uid, core=identity_of(status, "core")
-            )
-        )
+        shown_by = identity_of(Path(path).stat(), "core")
+        program.adopt(stripped_facts(program, core, bias, shown_by=shown_by))
     _ = program.facts
     return CoreTarget(core, program, bias)

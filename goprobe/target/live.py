@@ -108,7 +108,7 @@ def open_target(
             import_numpy()
             from goprobe.runtime.stripped import stripped_facts  # brings numpy along
 
-            facts = stripped_facts(image.program, memory, image.bias, owner=identity.uid)
+            facts = stripped_facts(image.program, memory, image.bias, shown_by=f"{identity.uid}")
             image.program.adopt(facts)
         _ = image.program.facts
 

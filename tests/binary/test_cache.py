@@ -204,7 +204,7 @@ def poison(target: Target, pid_owner: int) -> None:
     """A well-formed entry that says what another process was made to look like."""
     facts = target.program.facts
     roots = {**facts.roots, "mheap_": facts.roots["allgs"], "allgs": facts.roots["mheap_"]}
-    key = stripped.facts_source(target.program, pid_owner).read()
+    key = stripped.facts_source(target.program, f"{pid_owner}").read()
     assert cache.load(stripped.ROOM, key, Facts) == facts
     cache.store(stripped.ROOM, key, Facts(facts.layout, roots))
 

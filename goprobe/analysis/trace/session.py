@@ -320,7 +320,7 @@ class Session:
 
             # Where the runtime's globals lie shows only once the runtime has set them up.
             self.program.adopt(
-                stripped_facts(self.program, self.memory, self.bias, owner=os.geteuid())
+                stripped_facts(self.program, self.memory, self.bias, shown_by=f"{os.geteuid()}")
             )
         world = self.process.world(PageCache(self.memory), read_maps(self.pid), threads)
         return StopView(world, tid, registers, doubt=doubt, cycle=self._cycle)

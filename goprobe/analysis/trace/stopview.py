@@ -29,7 +29,7 @@ from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.variables import FrameVariables
 from goprobe.runtime.values.decoded import Capture, Decoded, Limits
 from goprobe.runtime.values.inuse import given_up
-from goprobe.runtime.values.storage import Keeper, LeftOutError
+from goprobe.runtime.values.storage import LeftOutError
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
 
@@ -78,12 +78,6 @@ class StopView:
     def keeping(self) -> Keeping | None:
         g, locate = self.goroutine, self.locator.locate
         return Keeping(self.world, g, locate, self.frames, self._cycle) if g else None
-
-    def keeper_at(self, address: int) -> Keeper | None:
-        """What is known of the words of the frame that an address lies in."""
-        low, high = self.bounds
-        inside = self.keeping is not None and low <= address < high
-        return self.keeping.at(address) if self.keeping and inside else None
 
     def _captures(self, pc: int) -> tuple[Capture, ...]:
         return captures_of(self.world.program, pc - self.world.bias)

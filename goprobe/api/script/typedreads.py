@@ -88,7 +88,7 @@ def _named(view: StopView, type_name: str) -> GoType:
 
 def _element(view: StopView, name: str, go_type: GoType, address: int) -> Element:
     try:
-        place = InMemory(view.world.memory, address, view.keeper_at(address))
+        place = InMemory(view.world.memory, address, view.keeping)
         made = view.decoder.decode(go_type, place)
     except UnreadableError as error:
         raise UsageError(f"cannot read a {go_type.name} at {address:#x}: {error}") from None

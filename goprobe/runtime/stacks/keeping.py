@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind, Location
 from goprobe.process.memory.memory import u64
@@ -83,9 +81,9 @@ class Keeping:
 
     def of(self, frame: FrameView) -> FrameKeeper | None:
         """None for a frame on another stack, or of unknown code."""
-        world, g = self._world, self._goroutine
+        world = self._world
         function = world.program.debug.function_at(frame.lookup - world.bias)
-        if function is None or not g.low <= frame.sp < g.high:
+        if function is None or not self.is_on_own_stack(frame.sp):
             return None
         return FrameKeeper(self, frame, world.bias, world.program.function_variables(function))
 
@@ -101,15 +99,27 @@ class Keeping:
         except UnreadableError:
             return 0
 
-    def at(self, address: int) -> Keeper | None:
-        """Of the frame that an address lies in, or of the one that was passed what lies there."""
+    def lost(self, address: int, pointer: int) -> str:
+        """As `Keeper.lost`, of a word wherever it lies."""
+        told = [keeper.lost(address, pointer) for keeper in self._at(address)]
+        return told[-1] if told and all(told) else ""
+
+    def beyond(self, address: int, pointer: int) -> Keeper | None:
+        """As `Keeper.beyond`, of a word wherever it lies."""
+        led = [keeper.beyond(address, pointer) for keeper in self._at(address)]
+        return led[-1] if led and all(led) else None
+
+    def _at(self, address: int) -> Sequence[FrameKeeper]:
+        """Of the frame that an address lies in, and of the one that was passed what lies there."""
+        if not self.is_on_own_stack(address):
+            return ()
         callee: FrameView | None = None
         for frame in self._frames:
             if not frame.inlined and frame.sp <= address < frame.cfa:
-                keepers = [self.of(f) for f in (callee, frame) if f is not None]
-                return _AnyOf(tuple(keeper for keeper in keepers if keeper is not None))
+                keepers = (self.of(f) for f in (callee, frame) if f is not None)
+                return [keeper for keeper in keepers if keeper is not None]
             callee = callee if frame.inlined else frame
-        return None
+        return ()
 
     @property
     def _collections(self) -> int:
@@ -157,34 +167,6 @@ class Keeping:
         return f"{_NOT_KEPT} it: the stack that it leads into may have moved"
 
 
-class _AnyOf(msgspec.Struct, frozen=True):
-    """A word of one of several frames, of others no word at all."""
-
-    keepers: tuple[FrameKeeper, ...]
-
-    def lost(self, address: int, pointer: int) -> str:
-        told = [keeper.lost(address, pointer) for keeper in self.keepers]
-        return told[-1] if told and all(told) else ""
-
-    def beyond(self, address: int, pointer: int) -> Keeper | None:
-        told = [keeper.beyond(address, pointer) for keeper in self.keepers]
-        return told[-1] if told and all(told) else None
-
-
-class _OnStack(msgspec.Struct, frozen=True):
-    """What a pointer leads to that the runtime no longer keeps: in whichever frame it lies."""
-
-    keeping: Keeping
-
-    def lost(self, address: int, pointer: int) -> str:
-        keeper = self.keeping.at(address)
-        return keeper.lost(address, pointer) if keeper else ""
-
-    def beyond(self, address: int, pointer: int) -> Keeper | None:
-        keeper = self.keeping.at(address)
-        return keeper.beyond(address, pointer) if keeper else None
-
-
 class FrameKeeper:
     """What is known of one frame's words."""
 
@@ -222,7 +204,7 @@ class FrameKeeper:
             or self._is_passed(place, pointer)
         ):
             return None
-        return _OnStack(self._keeping)
+        return self._keeping
 
     def _is_kept(self, kept: KeptWords, place: int) -> bool:
         frame = self._frame

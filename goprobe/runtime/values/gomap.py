@@ -53,7 +53,7 @@ class MapReader:
         """Every entry, in the order of memory. Raises UnreadableError in the middle where
         the map's memory is not there."""
         header = self.header(go_type)
-        if any(m.name == "dirPtr" for m in header.members):
+        if _is_swiss(header):
             yield from self._swiss(header, go_type, address)
         else:
             yield from self._buckets(header, go_type, address)
@@ -70,11 +70,10 @@ class MapReader:
             return
         header = self.header(go_type)
         must_all_be_kept(led, header.size)
-        if any(m.name == "dirPtr" for m in header.members):
+        if _is_swiss(header):
             at, part = self._field(header, led.address, "dirPtr"), self._group_type(header)[1]
         else:
-            at = self._field(header, led.address, "buckets")
-            part = self._types.at(self._types.at(header.member("buckets").type).elem)
+            at, part = self._field(header, led.address, "buckets"), self._bucket_type(header)
         if at:
             must_all_be_kept(InMemory(self._memory, at, led.keeper), part.size)
 
@@ -157,11 +156,14 @@ class MapReader:
 
     # Buckets
 
+    def _bucket_type(self, header: GoType) -> GoType:
+        return self._types.at(self._types.at(header.member("buckets").type).elem)
+
     def _buckets(self, header: GoType, go_type: GoType, address: int) -> Iterator[MapEntry]:
         bits = self._field(header, address, "B")
         if bits > 32:
             raise UnreadableError(address, header.size, f"a map of 2^{bits} buckets")
-        bucket = self._types.at(self._types.at(header.member("buckets").type).elem)
+        bucket = self._bucket_type(header)
         yield from self._array(bucket, go_type, self._field(header, address, "buckets"), 1 << bits)
         old = self._field(header, address, "oldbuckets")
         if old:  # growing: what was not moved yet is still in the old array
@@ -193,6 +195,10 @@ class MapReader:
                     at + values.offset + i * value_type.size,
                     value_type,
                 )
+
+
+def _is_swiss(header: GoType) -> bool:
+    return any(member.name == "dirPtr" for member in header.members)
 
 
 def until_unreadable(entries: Iterator[MapEntry]) -> Iterator[MapEntry]:
