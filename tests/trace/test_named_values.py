@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-import goprobe
-from tests.support.go import matrix, toolchain
+from tests.support.go import matrix
+from tests.support.sessions import unheard
 
 PROGRAM = Path(__file__).parents[2] / "testdata" / "variables" / "named.go"
 
@@ -16,12 +15,7 @@ PROGRAM = Path(__file__).parents[2] / "testdata" / "variables" / "named.go"
 @pytest.mark.parametrize("go", matrix())
 def test_it_is_told_as_passed_or_not_at_all(go: str) -> None:
     told = []
-    with (
-        Path(os.devnull).open("w") as sink,
-        goprobe.launch(
-            str(PROGRAM), optimized=True, go=str(toolchain(go)), stdout=sink.fileno()
-        ) as program,
-    ):
+    with unheard(PROGRAM, go, optimized=True) as program:
         for stop in program.run(["main.f"]):
             known = [
                 v.name

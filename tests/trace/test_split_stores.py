@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-import goprobe
-from tests.support.go import matrix, toolchain
+from tests.support.go import matrix
+from tests.support.sessions import unheard
 
 PROGRAM = Path(__file__).parents[2] / "testdata" / "variables" / "splitstores.go"
 CALL = "\there()"
@@ -18,12 +17,7 @@ STORED = f"splitstores.go:{PROGRAM.read_text().splitlines().index(CALL) + 1}"
 @pytest.mark.parametrize("go", matrix())
 def test_its_registers_are_not_told_any_more(go: str) -> None:
     told = {}
-    with (
-        Path(os.devnull).open("w") as sink,
-        goprobe.launch(
-            str(PROGRAM), optimized=True, go=str(toolchain(go)), stdout=sink.fileno()
-        ) as program,
-    ):
+    with unheard(PROGRAM, go, optimized=True) as program:
         for stop in program.run(["main.f", STORED]):
             told[stop.where] = stop["item"].text
     assert told["main.f"] == "{a:0 b:0 x:0 y:0 next:nil name:nil}"
