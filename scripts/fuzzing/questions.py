@@ -94,9 +94,7 @@ OF_PROCESS: Mapping[str, Callable[[Asked], object]] = {
         "path", "referrers", "object", paths=3, types=True, retained=True, dangling=True,
         unreachable=True,
     ),
-    "heap --sites": lambda asked: told(
-        heap(asked.target, HeapQuestions(sites=True, types=True, retained=True))
-    ),
+    "heap --sites": _heap(sites=True, types=True, retained=True),
     "heap --waste": lambda asked: told(heap_waste(asked.target, HeapQuestions())),
     "memory": lambda asked: told(memory(asked.target)),
     "goroutines --waits": _goroutines(waits=True),
