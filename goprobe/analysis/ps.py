@@ -14,8 +14,9 @@ from goprobe.analysis.audit import finished
 from goprobe.errors import GoprobeError, TargetGoneError, UnreadableError
 from goprobe.model.ps import PsReport, RunningProgram
 from goprobe.model.report import Tool
-from goprobe.process.proc.discovery import listening_ports, membership
+from goprobe.process.proc.discovery import membership
 from goprobe.process.proc.procfs import read_proc, resident_bytes
+from goprobe.process.proc.sockets import listening_ports
 from goprobe.runtime.goroutines.table import count_alive
 from goprobe.target.goimages import may_hold_go
 from goprobe.target.live import Target, open_target

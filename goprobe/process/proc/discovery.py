@@ -13,11 +13,10 @@ import psutil
 
 from goprobe.errors import GoprobeError
 from goprobe.process.proc.procfs import read_proc
+from goprobe.process.proc.sockets import listening_ports
 
 _MOST = 20
-_TABLE_LIMIT, _DESCRIPTORS_LIMIT, _CGROUP_LIMIT = 1 << 24, 1 << 16, 1 << 16
-_LISTENS = b"0A"  # TCP_LISTEN, include/net/tcp_states.h of Linux
-_SOCKET = "socket:["
+_CGROUP_LIMIT = 1 << 16
 _LEAST_OF_AN_ID = 8  # of a container's id people copy the first twelve digits
 # A component of a cgroup's path that is a container's: "<id>" below docker or kubepods, or with
 # the runtime's name before it: docker-<id>.scope, cri-containerd-<id>.scope, crio-<id>.scope,
@@ -71,43 +70,6 @@ def membership_of(text: str) -> Membership:
             elif _UNIT.fullmatch(part) and not part.startswith("user@"):
                 unit = part
     return Membership(unit, container)
-
-
-def listening_ports(pid: int) -> tuple[int, ...]:
-    """The TCP ports that a process listens on, as far as we may see its descriptors."""
-    inodes = _sockets(pid)
-    if not inodes:
-        return ()
-    ports = {port for table in ("tcp", "tcp6") for port in _listening(pid, table, inodes)}
-    return tuple(sorted(ports))
-
-
-def _listening(pid: int, table: str, inodes: set[bytes]) -> Iterator[int]:
-    """proc(5): local address as 0100007F:1F90 in the second column, state in the fourth, inode in
-    the tenth. The table is that of the process's own network namespace."""
-    try:
-        rows = read_proc(pid, f"net/{table}", _TABLE_LIMIT).splitlines()[1:]
-    except (GoprobeError, OSError):
-        return
-    for row in rows:
-        words = row.split()
-        if len(words) > 9 and words[3] == _LISTENS and words[9] in inodes:
-            yield int(words[1].rpartition(b":")[2], 16)
-
-
-def _sockets(pid: int) -> set[bytes]:
-    inodes: set[bytes] = set()
-    try:
-        for link in islice(Path(f"/proc/{pid}/fd").iterdir(), _DESCRIPTORS_LIMIT):
-            try:
-                name = str(link.readlink())
-            except OSError:  # closed since
-                continue
-            if name.startswith(_SOCKET):
-                inodes.add(name[len(_SOCKET) : -1].encode())
-    except OSError:
-        pass
-    return inodes
 
 
 def _belongs(pid: int, to: str) -> bool:

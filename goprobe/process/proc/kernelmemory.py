@@ -8,7 +8,7 @@ import msgspec
 
 from goprobe.process.proc.maps import MappingUse
 from goprobe.process.proc.memorycgroups import Charge, charge_of
-from goprobe.process.proc.procfs import read_proc
+from goprobe.process.proc.procfs import status_sizes
 
 
 class KernelSums(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class KernelSums(msgspec.Struct, frozen=True, kw_only=True):
 def kernel_sums(pid: int, uses: Sequence[MappingUse] | None) -> KernelSums:
     """`uses` are those of smaps, for which the kernel looks at every page: None for a process that
     is too large for that. Raises TargetGoneError, NotPermittedError."""
-    status = _status(pid)
+    status = status_sizes(pid)
     return KernelSums(
         rss=status.get(b"VmRSS", 0) if uses is None else sum(use.rss for use in uses),
         pss=None if uses is None else sum(use.pss for use in uses),
@@ -36,12 +36,3 @@ def kernel_sums(pid: int, uses: Sequence[MappingUse] | None) -> KernelSums:
         peak=status.get(b"VmHWM", 0),
         charge=charge_of(pid),
     )
-
-
-def _status(pid: int) -> dict[bytes, int]:
-    sizes: dict[bytes, int] = {}
-    for line in read_proc(pid, "status", 1 << 16).splitlines():
-        key, _, rest = line.partition(b":")
-        if rest.endswith(b" kB"):
-            sizes[key] = int(rest[:-3]) * 1024
-    return sizes

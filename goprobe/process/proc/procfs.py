@@ -33,11 +33,18 @@ def number_of_threads(pid: int) -> int:
 
 def occupied_bytes(pid: int) -> int:
     """How much memory a process has resident or swapped out, in bytes."""
-    size = 0
+    sizes = status_sizes(pid)
+    return sizes.get(b"VmRSS", 0) + sizes.get(b"VmSwap", 0)
+
+
+def status_sizes(pid: int) -> dict[bytes, int]:
+    """The sizes in /proc/PID/status by their names (VmRSS, VmPTE), in bytes."""
+    sizes: dict[bytes, int] = {}
     for line in read_proc(pid, "status", 1 << 16).splitlines():
-        if line.startswith((b"VmRSS:", b"VmSwap:")):
-            size += int(line.split()[1]) * 1024
-    return size
+        key, _, rest = line.partition(b":")
+        if rest.endswith(b" kB"):
+            sizes[key] = int(rest[:-3]) * 1024
+    return sizes
 
 
 def gone(pid: int) -> TargetGoneError:
