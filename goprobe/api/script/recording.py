@@ -9,14 +9,12 @@ from __future__ import annotations
 import base64
 import math
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import msgspec
 
-import goprobe.errors
 from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.api.script.driver import Driver
@@ -43,14 +41,7 @@ from goprobe.model.value import Element, Variable
 from goprobe.version import __version__
 
 T = TypeVar("T")
-_ADDRESS = re.compile(r"0x[0-9a-f]{1,16}")
-_SIZE_LIMIT = 1 << 30
 _SHOWN_LIMIT = 300  # characters of a question
-_ERRORS: dict[str, type[GoprobeError]] = {
-    name: kind
-    for name, kind in vars(goprobe.errors).items()
-    if isinstance(kind, type) and issubclass(kind, GoprobeError)
-}
 Asked = tuple["str | int", ...]
 
 
