@@ -132,16 +132,13 @@ def _saved(path: Path) -> Look:
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     look = Look()
     for file in files:
-        for name, kind in (
-            ("heap", HeapReport),
-            ("goroutines", GoroutinesReport),
-            ("maps", MapsReport),
-        ):
+        raw = read_regular(str(file), _MOST, what="report", pipes=True)
+        for name, kind in _KINDS.items():
             with contextlib.suppress(msgspec.MsgspecError):
-                raw = read_regular(str(file), _MOST, what="report", pipes=True)
                 report = from_json(raw, kind)
                 if report.schema == schema_of(kind):
                     look = msgspec.structs.replace(look, **{name: report})
+                    break
     if look == Look():
         raise UsageError(
             f"{path} holds no report of a heap, of goroutines or of memory",
