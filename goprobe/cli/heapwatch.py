@@ -53,12 +53,6 @@ def _line(report: HeapReport, before: HeapReport | None, seconds: float) -> str:
         return told
     grown = difference(before, report)
     rate = words.size(round(abs(grown.bytes) / max(seconds, 0.001)))
-    told += f"  {_signed(grown.bytes)}, {rate}/s"
-    most = [f"{g.name} {_signed(g.bytes)}" for g in grown.types if g.bytes > 0][:_NAMED]
-    return f"{told}: {', '.join(most)}" if most else told
-
-
-def _signed(count: int) -> str:
-    from goprobe.report import words
-
-    return f"{'-' if count < 0 else '+'}{words.size(abs(count))}"
+    told += f"  {words.signed_size(grown.bytes)}, {rate}/s"
+    most = [f"{g.name} {words.signed_size(g.bytes)}" for g in grown.types if g.bytes > 0]
+    return f"{told}: {', '.join(most[:_NAMED])}" if most else told

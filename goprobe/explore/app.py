@@ -344,13 +344,10 @@ def _again(made: list[View], before: list[list[Level]]) -> list[list[Level]]:
 
 
 def _grown(amount: int, unit: str) -> Text:
-    shown = words.size(abs(amount)) if unit == "bytes" else words.number(abs(amount))
     if not amount:
         return Text("")
-    return Text(
-        f"{'+' if amount > 0 else '-'}{shown}", style="red" if amount > 0 else "green",
-        justify="right",
-    )  # fmt: skip
+    shown = words.signed_size(amount) if unit == "bytes" else words.signed(amount)
+    return Text(shown, style="red" if amount > 0 else "green", justify="right")
 
 
 def _middle_cut(name: str, room: int) -> str:

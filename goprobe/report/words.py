@@ -107,6 +107,16 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def signed(count: int) -> str:
+    """ "+1,019,863", "-7", "+0"."""
+    return f"{count:+,}"
+
+
+def signed_size(count: int) -> str:
+    """ "+1.5 MiB", "-312 KiB"."""
+    return f"{'-' if count < 0 else '+'}{size(abs(count))}"
+
+
 def state(status: str, reason: str) -> str:
     """What a goroutine does: "running", "waiting: chan receive"."""
     return f"{status}: {reason}" if reason and reason != status else status

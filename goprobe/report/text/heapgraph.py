@@ -219,7 +219,8 @@ def _dangling(page: Page, edges: Sequence[DanglingEdge], most: int) -> None:
 
 
 def _diff(page: Page, diff: HeapDiff, most: int) -> None:
-    page.heading(f"Since then: {_signed(diff.objects)} objects, {_signed_size(diff.bytes)}")
+    grown = f"{words.signed(diff.objects)} objects, {words.signed_size(diff.bytes)}"
+    page.heading(f"Since then: {grown}")
     page.blank()
     for title, growth in (("type", diff.types), ("root", diff.roots)):
         if growth:
@@ -228,19 +229,15 @@ def _diff(page: Page, diff: HeapDiff, most: int) -> None:
 
 def _growth(page: Page, title: str, growth: Sequence[Growth]) -> None:
     lines = [
-        [page.text(_signed(g.objects)), page.text(_signed_size(g.bytes)), page.text(g.name)]
+        [
+            page.text(words.signed(g.objects)),
+            page.text(words.signed_size(g.bytes)),
+            page.text(g.name),
+        ]
         for g in growth
     ]
     _table(page, ["objects", "bytes", title], lines, 2)
     page.blank()
-
-
-def _signed(count: int) -> str:
-    return f"{'-' if count < 0 else '+'}{words.number(abs(count))}"
-
-
-def _signed_size(count: int) -> str:
-    return f"{'-' if count < 0 else '+'}{words.size(abs(count))}"
 
 
 def folded(types: Sequence[TypeCount]) -> list[TypeCount]:
