@@ -122,6 +122,12 @@ def state(status: str, reason: str) -> str:
     return f"{status}: {reason}" if reason and reason != status else status
 
 
+def percent(part: int, whole: int) -> str:
+    """ "38 %", "<1 %"."""
+    share = 100 * part / max(whole, 1)
+    return f"{share:.0f} %" if share >= 1 else "<1 %"
+
+
 def duration(microseconds: int) -> str:
     """ "3 ms", "12 s", "4 min", "2 h"."""
     seconds = microseconds / 1_000_000

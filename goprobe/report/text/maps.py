@@ -141,17 +141,12 @@ def _sums(page: Page, parts: Sequence[UsePart], measure: str) -> None:
         [
             page.text(part.use.name),
             page.text(words.size(part.present)),
-            page.text((_percent(part.present, whole), "dim")),
+            page.text((words.percent(part.present, whole), "dim")),
             page.text(_share(page, part, whole)),
         ]
         for part in used
     ]
     page.table(lines, (Column(), Column(right=True), Column(right=True), Column(elastic=True)), 2)
-
-
-def _percent(part: int, whole: int) -> str:
-    share = 100 * part / max(whole, 1)
-    return f"{share:.0f} %" if share >= 1 else "<1 %"
 
 
 def _share(page: Page, part: UsePart, whole: int) -> tuple[str, str]:

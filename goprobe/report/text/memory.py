@@ -74,11 +74,10 @@ def _members(page: Page, members: Sequence[MemoryPart], whole: int) -> Iterator[
 
 def _row(page: Page, name: str, size: int, whole: int, *, bold: bool = False) -> list[Text]:
     style = "bold" if bold else ""
-    share = 100 * size / max(whole, 1)
     return [
         page.text((name, style)),
         page.text((words.size(size), style)),
-        page.text((f"{share:.0f} %" if share >= 1 else "<1 %", "dim")),
+        page.text((words.percent(size, whole), "dim")),
         page.text((page.bar(size, whole, _BAR), "cyan")) if not bold else page.text(),
     ]
 
