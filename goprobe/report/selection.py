@@ -106,6 +106,14 @@ def value_text(type_name: str, value: Value | UnsetType, data: Data | UnsetType 
     return text
 
 
+def value_and_data(variable: Variable) -> str:
+    """A variable's value, and what it points at where that is not in it already."""
+    value, data = value_text(variable.type, variable.value, variable.data), variable.data
+    if value and data is not UNSET and data.text not in value:
+        return f"{value} {data.text}"
+    return value
+
+
 def _is_named(names: Sequence[str]) -> Callable[[Variable], bool]:
     return lambda variable: variable.name in names
 

@@ -20,7 +20,7 @@ from goprobe.model.value import Variable
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.options import RenderOptions
-from goprobe.report.selection import value_text
+from goprobe.report.selection import value_and_data
 from goprobe.report.waitwords import PLAIN, deadlocked, held, waited
 
 _MOST_GROUPS = 1_000
@@ -150,10 +150,8 @@ def _variable(variable: Variable, differing: Mapping[str, Differing]) -> tuple[s
     if variable.name in differing:
         values = differing[variable.name].values
         return variable.name, variable.type, f"different: {', '.join(v for v, _ in values)}"
-    value = value_text(variable.type, variable.value, variable.data)
-    if value and variable.data is not UNSET and variable.data.text not in value:
-        value = f"{value} {variable.data.text}"
-    return variable.name, variable.type, value or f"{variable.state}: {variable.why}"
+    value = value_and_data(variable) or f"{variable.state}: {variable.why}"
+    return variable.name, variable.type, value
 
 
 def _frame(frame: CallSite) -> _Frame:

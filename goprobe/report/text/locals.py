@@ -10,7 +10,7 @@ from rich.text import Text
 from goprobe.model.attached import CallSite, Differing
 from goprobe.model.value import State, Variable
 from goprobe.report import words
-from goprobe.report.selection import value_text
+from goprobe.report.selection import value_and_data
 from goprobe.report.text.page import Column, Page, Span
 from goprobe.report.text.stops import told_state
 
@@ -39,10 +39,8 @@ def _rows(page: Page, variable: Variable, differing: Differing | None) -> list[l
     name = page.text((variable.name, "bold"))
     if differing is not None:
         return [[name, page.text((f"{variable.type}  ", "dim"), _different(differing))]]
-    value = value_text(variable.type, variable.value, variable.data)
+    value = value_and_data(variable)
     told = "" if variable.state is State.LIVE else told_state(variable)
-    if value and variable.data is not UNSET and variable.data.text not in ("", value):
-        value = value if variable.data.text in value else f"{value} {variable.data.text}"
     told = f"  {told}" if value and told else told
     spans: list[Span] = [(f"{variable.type}  ", "dim"), value, (told, "italic")]
     rows = [[name, page.text(*spans)]]
