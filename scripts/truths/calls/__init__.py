@@ -57,19 +57,21 @@ class Calls:
 
 def _judged(calls: dict[int, Any], lines: list[bytes]) -> Iterator[Answer]:
     *records, report = lines
+    functions = {each["function"] for each in calls.values()}
     seen: Counter[int] = Counter()
     unnumbered: Counter[str] = Counter()
     for line in records:
         call = Call(from_json(line, CallRecord))
-        if _bare(call) not in {each["function"] for each in calls.values()}:
+        function = _bare(call)
+        if function not in functions:
             continue  # a literal within one of them
         if call.args.why:
-            unnumbered[_bare(call)] += 1
+            unnumbered[function] += 1
             yield not_told("a call's number", call.args.why)
             continue
         if "id" not in call.args:
-            unnumbered[_bare(call)] += 1
-            yield wrong(f"arguments of {_bare(call)}", truth="id is one", told=repr(call.args))
+            unnumbered[function] += 1
+            yield wrong(f"arguments of {function}", truth="id is one", told=repr(call.args))
             continue
         number = int(call.args["id"].py)
         seen[number] += 1

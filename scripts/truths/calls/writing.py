@@ -65,14 +65,12 @@ def write(choices: Choices) -> Program:
         function, text = _function(choices, number, functions)
         functions.insert(0, function)
         texts.append(text)
-    body = [_call(choices, functions[choices.below(len(functions))], "0")]
-    body += [
-        _call(choices, functions[choices.below(len(functions))], "0")
-        for _ in range(choices.below(8))
-    ]
+    body = [_call(choices, choices.one_of(functions), "0")]
+    body += [_call(choices, choices.one_of(functions), "0") for _ in range(choices.below(8))]
     main = "func main() {\n" + "\n".join(body) + "\n\tdone()\n}\n"
     source = _SUPPORT.read_text() + "\n" + "\n".join(reversed(texts)) + "\n" + main
-    patterns = sorted({_pattern(f) for f in functions if f"f{f.number}" in _linked(main, texts)})
+    linked = _linked(main, texts)
+    patterns = sorted({_pattern(f) for f in functions if f"f{f.number}" in linked})
     return Program({"main.go": source}, {"patterns": patterns})
 
 
@@ -99,15 +97,15 @@ def _function(choices: Choices, number: int, later: list[_Function]) -> tuple[_F
     ending = choices.weighted((5, RETURNS), (1, PANICS), (1, LEAVES), (1, "recovers"))
     fate = RETURNS if ending == "recovers" else ending
     calls = range(choices.below(3) if later else 0)
-    lines = [_call(choices, later[choices.below(len(later))], "id") for _ in calls]
+    lines = [_call(choices, choices.one_of(later), "id") for _ in calls]
     if choices.chance(20):
         lines.append("\tgrow(40)")
-    last = later[choices.below(len(later))] if later and choices.chance(20) else None
+    last = choices.one_of(later) if later and choices.chance(20) else None
     if last is not None and last.fate != RETURNS and ending == RETURNS:
         fate = last.fate
     function = _Function(number, kind, parameters, results, fate)
     begins = f'\tcall := began(id, "{function.name}", {function.passed})'
-    gives = "".join(f"\n\tr{i} = {v.format(n='call')}" for i, (_, v) in enumerate(results))
+    gives = "".join(f"\n\tr{i} = {v.format(n='call.id')}" for i, (_, v) in enumerate(results))
     names = "".join(f", r{i}" for i in range(len(results)))
     if fate != ending and ending != "recovers" and last is not None:
         end = f'\tcall.ended("{fate}")\n{_plain_call(choices, last, "id")}\n\treturn'
@@ -116,13 +114,12 @@ def _function(choices: Choices, number: int, later: list[_Function]) -> tuple[_F
     elif ending == LEAVES:
         end = '\tcall.ended("goexit")\n\truntime.Goexit()\n\treturn'
     elif ending == "recovers":
-        given = gives.replace("call", "call.id")
         end = f"\tpanic({choices.below(9)})"
         begins += (
-            f'\n\tdefer func() {{\n\t\trecover(){given}\n\t\tcall.ended("return"{names})\n\t}}()'
+            f'\n\tdefer func() {{\n\t\trecover(){gives}\n\t\tcall.ended("return"{names})\n\t}}()'
         )
     else:
-        end = f'{gives.replace("call", "call.id")}\n\tcall.ended("return"{names})\n\treturn'
+        end = f'{gives}\n\tcall.ended("return"{names})\n\treturn'
     text = f"//go:noinline\n{function.head} {{\n{begins}\n" + "\n".join(lines) + f"\n{end}\n}}\n"
     return function, text
 
