@@ -42,3 +42,7 @@ def not_told(asked: str, reason: str) -> Answer:
 
 def wrong(asked: str, *, truth: str, told: str) -> Answer:
     return Answer(asked, Outcome.WRONG, truth, told)
+
+
+def equal(asked: str, truth: object, told: object) -> Answer:
+    return right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))

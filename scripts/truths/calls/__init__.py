@@ -15,7 +15,7 @@ from goprobe.api.calls import Call, CalledWith
 from goprobe.errors import UsageError
 from goprobe.model.calls import CallRecord
 from goprobe.model.codec import from_json
-from scripts.truths.answer import Answer, Peers, not_told, right, wrong
+from scripts.truths.answer import Answer, Peers, equal, not_told, right, wrong
 from scripts.truths.calls.writing import write
 from scripts.truths.choices import Choices
 from scripts.truths.kind import PIE, PLAIN, UNOPTIMIZED, Build, Case, Program
@@ -105,8 +105,8 @@ def _bare(call: Call) -> str:
 
 def _held(truth: Any, call: Call) -> Iterator[Answer]:
     about = f"{truth['function']} call {truth['id']}"
-    for what, own in ((_bare(call), truth["function"]), (call.end, truth["end"])):
-        yield right(about) if what == own else wrong(about, truth=own, told=what)
+    yield equal(about, truth["function"], _bare(call))
+    yield equal(about, truth["end"], call.end)
     yield from _values(f"{about} argument", truth["args"], call.args)
     if truth["end"] == "return" and call.end == "return":
         yield from _values(f"{about} result", truth["results"], call.results)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goprobe.model.location import Kind
-from scripts.truths.answer import Answer
-from scripts.truths.goroutines.witness import Asked, Witness, equal
+from scripts.truths.answer import Answer, equal
+from scripts.truths.goroutines.witness import Asked, Witness
 
 
 def addresses(witness: Witness, asked: Asked) -> Iterator[Answer]:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from goprobe.model.attached import GoroutineState
-from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.answer import Answer, equal, not_told, right, wrong
 from scripts.truths.goroutines.addresses import addresses
 from scripts.truths.goroutines.dump import Printed
 from scripts.truths.goroutines.tracing import frames
-from scripts.truths.goroutines.witness import Asked, Witness, equal
+from scripts.truths.goroutines.witness import Asked, Witness
 
 _DURABLE = " (durable)"  # said of some states in a synctest bubble, part of others' names
 _MINUTE = 60_000_000

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import UNSET
 
 from goprobe.model.attached import CallSite, GoroutineState
-from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.answer import Answer, equal, not_told, right, wrong
 from scripts.truths.goroutines.dump import Printed
-from scripts.truths.goroutines.witness import Witness, equal
+from scripts.truths.goroutines.witness import Witness
 
 _INNER = 50  # tracebackInnerFrames, src/runtime/traceback.go
 _LEAF = re.compile(r"main\.(leaf\d+|stand)\b")

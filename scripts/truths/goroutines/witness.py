@@ -9,7 +9,6 @@ from functools import cached_property
 
 from goprobe.model.attached import GoroutinesReport, GoroutineState, Whereabouts
 from goprobe.model.location import Region
-from scripts.truths.answer import Answer, right, wrong
 from scripts.truths.goroutines.dump import Printed
 
 MOVING = ("running", "runnable", "preempted")
@@ -114,7 +113,3 @@ class Asked:
         at = bisect_right(self._starts, address) - 1
         there = at >= 0 and address < self.regions[at].high
         return self.regions[at].label if there else "no region"
-
-
-def equal(asked: str, truth: object, told: object) -> Answer:
-    return right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))

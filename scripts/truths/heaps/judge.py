@@ -19,7 +19,7 @@ from goprobe.analysis.heap.objects import Way, source_of
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.process.memory.memory import u64
-from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.answer import Answer, equal, not_told, right, wrong
 from scripts.truths.heaps.pointed import Pointed
 from scripts.truths.heaps.said import ObjectSaid, Parts, Said, at_address, same_type
 
@@ -70,8 +70,7 @@ class Judge:
             ("objects", said.heap_objects, census.objects),
             ("bytes", said.heap_bytes, census.bytes),
         ):
-            asked = f"census {name}"
-            yield right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))
+            yield equal(f"census {name}", truth, told)
 
     def _living(self) -> Iterator[tuple[ObjectSaid, int]]:
         """The objects that the program's own edges lead to from its roots, and their nodes."""
@@ -310,8 +309,7 @@ class Judge:
         graph = self.graph
         if node < 0:
             return not_told(asked, "no object")
-        told, truth = int(graph.retained[node]), self._brute(node)
-        return right(asked) if told == truth else wrong(asked, truth=str(truth), told=str(told))
+        return equal(asked, self._brute(node), int(graph.retained[node]))
 
     def _brute(self, without: int) -> int:
         """The bytes that are reached with a node, and not without it."""
