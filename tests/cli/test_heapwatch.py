@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import environment, goprobe
+from tests.support.cli import command, environment, goprobe
 from tests.support.go import Running, build, running
 
 PROGRAM = """package main
@@ -44,7 +43,7 @@ def program() -> Iterator[Running]:
 def watching(program: Running, *options: str) -> subprocess.Popen[bytes]:
     words = ("heap", str(program.pid), "--every", "100ms", "--count", "1000", *options)
     return subprocess.Popen(
-        [sys.executable, "-m", "goprobe", *words],
+        command(*words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(COLUMNS="80"),
