@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from goprobe.report.schema import shipped
-from goprobe.runtime.stats.sizeclasses import CLASS_TO_SIZE
+from goprobe.runtime.heap.classsizes import CLASS_TO_SIZE
 from tests.support.cli import goprobe
 from tests.support.gdb import gdbs
 from tests.support.go import build, matrix, running, toolchain

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from goprobe.arch.registers import signed
 from goprobe.process.memory.memory import Memory
+from goprobe.runtime.heap.classsizes import CLASS_TO_SIZE
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record
-from goprobe.runtime.stats.sizeclasses import CLASS_TO_SIZE
 
 _PARTS = 3  # consistentHeapStats.stats, mstats.go: what was counted is the sum of all three
 

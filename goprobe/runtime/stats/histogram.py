@@ -6,8 +6,8 @@ from functools import cache
 
 import msgspec
 
+from goprobe.runtime.heap.classsizes import CLASS_TO_SIZE
 from goprobe.runtime.layout.record import Record
-from goprobe.runtime.stats.sizeclasses import CLASS_TO_SIZE
 
 # timeHistMinBucketBits, timeHistMaxBucketBits, timeHistSubBucketBits, histogram.go.
 _MIN_BITS, _MAX_BITS, _SUB_BITS = 9, 48, 2

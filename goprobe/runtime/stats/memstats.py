@@ -11,8 +11,8 @@ import struct
 from typing import Any
 
 from goprobe.arch.registers import signed
+from goprobe.runtime.heap.classsizes import CLASS_TO_SIZE
 from goprobe.runtime.stats.books import Books
-from goprobe.runtime.stats.sizeclasses import CLASS_TO_SIZE
 
 _BY_SIZE = 61  # len(MemStats.BySize), mstats.go, "as of Go 1.4"
 _NEVER = (1 << 64) - 1

@@ -1,4 +1,4 @@
-"""The size classes of Go's allocator."""
+"""The size classes of Go's allocator, for those who do without numpy."""
 
 from __future__ import annotations
 
