@@ -14,10 +14,10 @@ from contextlib import suppress
 from goprobe.errors import UndescribedError, UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.codedroots import CodedRoots
+from goprobe.runtime.heap.heapstats import read_heap_stats
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.layout.record import read_whole
-from goprobe.runtime.stats.heapstats import read_heap_stats
 
 _TRIES = 5  # the process runs meanwhile
 _MOST_PROCESSORS = 1 << 16

@@ -7,7 +7,7 @@ an independent witness: it does not go by mheap_.allspans, nor by any span.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
@@ -15,11 +15,8 @@ import msgspec
 from goprobe.arch.registers import signed
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.heap.heapstats import read_heap_stats
 from goprobe.runtime.layout.layout import Layout
-
-_WORD = 8
-_BUFFERS = 3  # consistentHeapStats.stats: what was counted is the sum of all three
-_MOST_CLASSES = 1024
 
 
 class HeapRoots(msgspec.Struct, frozen=True):
@@ -54,26 +51,8 @@ def read_totals(memory: Memory, layout: Layout, roots: HeapRoots) -> HeapTotals:
     span_bytes = pages * layout.constants["_PageSize"]
     with suppress(UnreadableError, KeyError):
         if roots.memstats:
-            return HeapTotals(span_bytes, *_heap_stats(memory, layout, roots.memstats))
+            stats = read_heap_stats(memory, layout, roots.memstats)
+            manual = signed(stats.in_stacks + stats.in_books)
+            objects = signed(stats.allocated_objects - stats.freed_objects)
+            return HeapTotals(span_bytes, manual, objects)
     return HeapTotals(span_bytes)
-
-
-def _heap_stats(memory: Memory, layout: Layout, memstats: int) -> tuple[int, int]:
-    struct = layout.struct("heapStatsDelta")
-    at = memstats + layout.offset("mstats", "heapStats")
-    words = memoryview(memory.read(at, _BUFFERS * struct.size)).cast("Q")
-    each = struct.size // _WORD
-
-    def counted(name: str) -> Iterator[int]:
-        field = struct.fields[name]
-        first, count = field.offset // _WORD, min(field.size // _WORD, _MOST_CLASSES)
-        for buffer in range(_BUFFERS):
-            yield from words[buffer * each + first : buffer * each + first + count]
-
-    def total(*names: str) -> int:
-        whole = sum(sum(counted(name)) for name in names if name in struct)
-        return signed(whole)
-
-    manual = total("inStacks", "inWorkBufs", "inPtrScalarBits")
-    made = total("smallAllocCount", "largeAllocCount")
-    return manual, signed(made - total("smallFreeCount", "largeFreeCount"))

@@ -14,10 +14,10 @@ import msgspec
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.heap.heap import Heap
+from goprobe.runtime.heap.heapstats import HeapStats, read_heap_stats, with_cached
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.layout.record import Record, read_record, read_whole
-from goprobe.runtime.stats.heapstats import HeapStats, read_heap_stats, with_cached
 
 _MOST_PROCESSORS = 1 << 16
 _MOST_CLASSES = 1 << 10

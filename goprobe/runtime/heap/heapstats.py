@@ -18,6 +18,7 @@ from goprobe.runtime.heap.classsizes import CLASS_TO_SIZE
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record
 
+_MOST_CLASSES = 1024
 _PARTS = 3  # consistentHeapStats.stats, mstats.go: what was counted is the sum of all three
 
 
@@ -76,7 +77,7 @@ def read_heap_stats(memory: Memory, layout: Layout, memstats: int) -> HeapStats:
         return signed(sum(part[name] for name in names if name in struct for part in parts))
 
     def by_class(name: str) -> tuple[int, ...]:
-        columns = zip(*(part.words(name) for part in parts), strict=True)
+        columns = zip(*(part.words(name)[:_MOST_CLASSES] for part in parts), strict=True)
         return tuple(signed(sum(column)) for column in columns)
 
     return HeapStats(
