@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
-from goprobe.arch.registers import signed
 from goprobe.model.memory import Collection, RuntimeState
 from goprobe.runtime.stats.books import Books
 from goprobe.runtime.stats.goroutinecounts import goroutines_in_all, queued
@@ -24,12 +23,12 @@ _KEPT_BY_DESIGN = 10  # retainExtraPercent, mgcscavenge.go, Go 1.21 to 1.27
 def runtime_state(books: Books) -> RuntimeState:
     """Raises UnreadableError, UndescribedError."""
     control, scheduler = books.controller, books.scheduler
-    percent, limit = control["gcPercent"], signed(control["memoryLimit"])
+    limit = control.signed("memoryLimit")
     collected = books.memstats["numgc"] > 0
     retained = control["heapInUse"] + control["heapFree"]
     goal, _ = (n & _NEVER for n in books.words("scavenge", 0, 2))
     return RuntimeState(
-        gogc=percent - (1 << 32) if percent >> 31 else percent,
+        gogc=control.signed("gcPercent"),
         memory_limit=limit if limit != _NO_LIMIT else UNSET,
         next_gc=heap_goal(books),
         live=control["heapMarked"] if collected else UNSET,

@@ -34,25 +34,20 @@ def goroutines_in_all(books: Books, *, system: bool) -> int:
     count -= scheduler.get("gFree.noStack.size") if "gFree.n" not in scheduler.layout else 0
     count -= sum(_free(p, "gFree.n", "gFree.size") for p in books.processors)
     if not system:
-        count -= _signed(scheduler["ngsys"])
+        count -= scheduler.signed("ngsys")
     return max(count, 1)
 
 
 def _free(record: Record, old: str, new: str) -> int:
     """Dead ones that are kept: counted beside their list until Go 1.24, by the list from 1.25."""
-    return _signed(record[old] if old in record.layout else record[new])
-
-
-def _signed(number: int) -> int:
-    """Of 32 bits."""
-    return signed(number << 32) >> 32
+    return record.signed(old if old in record.layout else new)
 
 
 def queued(books: Books) -> int:
     """Goroutines that wait for a P, in all queues."""
     scheduler = books.scheduler
-    queue = scheduler["runqsize"] if "runqsize" in scheduler.layout else scheduler["runq.size"]
-    return _signed(queue) + sum(_waiting_at(p) for p in books.processors)
+    queue = "runqsize" if "runqsize" in scheduler.layout else "runq.size"
+    return scheduler.signed(queue) + sum(_waiting_at(p) for p in books.processors)
 
 
 def goroutine_counts(books: Books) -> GoroutineCounts:
@@ -61,7 +56,7 @@ def goroutine_counts(books: Books) -> GoroutineCounts:
     running = [p for p in processors if p["status"] == _P_RUNNING]
     outside = sum(_in_system_call(books, p) for p in running)
     runnable = queued(books)
-    not_in_go = outside + max(_signed(scheduler["nGsyscallNoP"]), 0)
+    not_in_go = outside + max(scheduler.signed("nGsyscallNoP"), 0)
     total = goroutines_in_all(books, system=True)
     active = len(running) - outside + runnable + not_in_go
     created = scheduler["goroutinesCreated"] + sum(p["goroutinesCreated"] for p in processors)
@@ -79,7 +74,7 @@ def goroutine_counts(books: Books) -> GoroutineCounts:
 
 
 def _waiting_at(processor: Record) -> int:
-    queued = _signed(processor["runqtail"] - processor["runqhead"] & 0xFFFFFFFF)
+    queued = signed(processor["runqtail"] - processor["runqhead"] << 32) >> 32  # of 32 bits
     return queued + bool(processor["runnext"])
 
 

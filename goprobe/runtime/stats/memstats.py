@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from goprobe.arch.registers import signed
 from goprobe.runtime.heap.classsizes import CLASS_TO_SIZE
 from goprobe.runtime.stats.books import Books
 
@@ -97,7 +96,7 @@ def _goal_by_limit(books: Books, *, flushed: bool) -> int:
         free += books.stacks_to_free
         total += books.flushed.allocated_bytes - books.counted.allocated_bytes
     in_use, ready = total - control["totalFree"], control["mappedReady"]
-    limit = signed(control["memoryLimit"])
+    limit = control.signed("memoryLimit")
     other = ready - free - in_use
     overage = max(ready - limit, 0)
     marked: int = control["heapMarked"]

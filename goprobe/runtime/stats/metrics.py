@@ -123,12 +123,11 @@ def _collector(books: Books) -> dict[str, Metric]:
         "globals": control["globalsScan"],
     }
     scans["total"] = sum(scans.values())
-    percent = control["gcPercent"]
     return {
         **{f"/gc/scan/{name}:bytes": value for name, value in scans.items()},
         "/gc/heap/goal:bytes": heap_goal(books),
         # GOGC=off is -1, a signed number of 32 bits turned into an unsigned one of 64.
-        "/gc/gogc:percent": _unsigned(percent - (1 << 32) if percent >> 31 else percent),
+        "/gc/gogc:percent": _unsigned(control.signed("gcPercent")),
         "/gc/gomemlimit:bytes": control["memoryLimit"],
     }
 
