@@ -26,7 +26,7 @@ def runtime_state(books: Books) -> RuntimeState:
     limit = control.signed("memoryLimit")
     collected = books.memstats["numgc"] > 0
     retained = control["heapInUse"] + control["heapFree"]
-    goal, _ = (n & _NEVER for n in books.words("scavenge", 0, 2))
+    goal, limit_goal = (n & _NEVER for n in books.words("scavenge", 0, 2))
     return RuntimeState(
         gogc=control.signed("gcPercent"),
         memory_limit=limit if limit != _NO_LIMIT else UNSET,
@@ -35,7 +35,7 @@ def runtime_state(books: Books) -> RuntimeState:
         retained=retained,
         retain_goal=goal if goal != _NEVER else UNSET,
         free=control["heapFree"],
-        scavenger=_scavenger(books, retained, goal),
+        scavenger=_scavenger(books, retained, goal, limit_goal),
         collections=tuple(_collections(books)),
         gomaxprocs=books.gomaxprocs,
         idle_ps=scheduler["npidle"],
@@ -56,11 +56,11 @@ def _collections(books: Books) -> Iterator[Collection]:
         yield Collection(number, ends[at], pauses[at])
 
 
-def _scavenger(books: Books, retained: int, goal: int) -> str:
+def _scavenger(books: Books, retained: int, goal: int, limit_goal: int) -> str:
     free = books.controller["heapFree"]
     if not free:
         return "no page is free that could be returned"
-    if books.controller["mappedReady"] > _limit_goal(books):
+    if books.controller["mappedReady"] > limit_goal:
         return "the memory limit is near: free pages are being returned because of it"
     if goal == _NEVER and not books.memstats["numgc"]:
         return "nothing is returned before the first collection has ended"
@@ -77,11 +77,6 @@ def _scavenger(books: Books, retained: int, goal: int) -> str:
         f"{_mib(excess)} of free pages are being returned in the background, which may take "
         f"{excess / rate:.0f} s (1 % of the processors' time, by the runtime's own estimate)"
     )
-
-
-def _limit_goal(books: Books) -> int:
-    _, limit = books.words("scavenge", 0, 2)
-    return limit & _NEVER
 
 
 def _mib(count: int) -> str:

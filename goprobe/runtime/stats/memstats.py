@@ -30,7 +30,7 @@ def mem_stats(books: Books) -> Figures:
     in_use, released = control["heapInUse"], control["heapReleased"]
     free = control["heapFree"] + freed
     stacks = heap.in_stacks - freed
-    mapped = in_use + free + released + stacks + heap.in_books + _system_bytes(books)
+    mapped = in_use + free + released + stacks + heap.in_books + system_bytes(books)
     return {
         "Alloc": heap.object_bytes,
         "TotalAlloc": heap.allocated_bytes,
@@ -67,7 +67,7 @@ def mem_stats(books: Books) -> Figures:
     }
 
 
-def _system_bytes(books: Books) -> int:
+def system_bytes(books: Books) -> int:
     """What the runtime has mapped besides the heap."""
     names = ("stacks_sys", "mspan_sys", "mcache_sys", "buckhash_sys", "gcMiscSys", "other_sys")
     return sum(books.memstats[name] for name in names)

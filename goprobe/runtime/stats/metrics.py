@@ -15,7 +15,7 @@ from goprobe.runtime.layout.record import Record
 from goprobe.runtime.stats.books import Books
 from goprobe.runtime.stats.goroutinecounts import goroutine_counts, goroutines_in_all
 from goprobe.runtime.stats.histogram import Histogram, by_size, durations
-from goprobe.runtime.stats.memstats import heap_goal
+from goprobe.runtime.stats.memstats import heap_goal, system_bytes
 
 Metric = int | float | Histogram
 
@@ -91,8 +91,6 @@ def _heap(books: Books) -> dict[str, Metric]:
 def _system(books: Books) -> dict[str, Metric]:
     stats, own, heap = books.memstats, books.allocators, books.counted
     spans, caches = own["spanalloc.inuse"], own["cachealloc.inuse"]
-    names = ("stacks_sys", "mspan_sys", "mcache_sys", "buckhash_sys", "gcMiscSys", "other_sys")
-    system = sum(stats[name] for name in names)
     return {
         "/memory/classes/metadata/mcache/free:bytes": stats["mcache_sys"] - caches,
         "/memory/classes/metadata/mcache/inuse:bytes": caches,
@@ -102,7 +100,7 @@ def _system(books: Books) -> dict[str, Metric]:
         "/memory/classes/os-stacks:bytes": stats["stacks_sys"],
         "/memory/classes/other:bytes": stats["other_sys"],
         "/memory/classes/profiling/buckets:bytes": stats["buckhash_sys"],
-        "/memory/classes/total:bytes": heap.committed + heap.released + system,
+        "/memory/classes/total:bytes": heap.committed + heap.released + system_bytes(books),
     }
 
 
