@@ -57,17 +57,8 @@ __all__ = ["EscapeRequest", "Mode", "escape"]
 
 
 def escape(request: EscapeRequest) -> EscapeReport:
-    """Build, run and judge, as often as is asked. Raises UsageError, BuildError, NoGoError,
+    """Build, then run and judge as often as is asked. Raises UsageError, BuildError, NoGoError,
     NotPermittedError."""
-    runs = 1 if request.static else max(request.repeat, 1)
-    reports = [_one_run(request) for _ in range(runs)]
-    if runs == 1:
-        return reports[0]
-    report = together(reports)
-    return finished(report, audit_escape(report))
-
-
-def _one_run(request: EscapeRequest) -> EscapeReport:
     require_sense(request)
     go = go_named(request.go)
     tests = request.mode is Mode.TEST
@@ -76,9 +67,15 @@ def _one_run(request: EscapeRequest) -> EscapeReport:
     )
     builds = _builds(request, packages, go)
     require_tests(request, map(_program, builds))
-    studies = [_studied(build, go, request) for build in builds]
     left = [p for p in packages if all(p not in build.packages for build in builds)]
-    return _report(studies, left, go, request)
+    reports = []
+    for _ in range(1 if request.static else request.repeat):
+        studies = [_studied(build, go, request) for build in builds]
+        reports.append(_report(studies, left, go, request))
+    if len(reports) == 1:
+        return reports[0]
+    report = together(reports)
+    return finished(report, audit_escape(report))
 
 
 def _program(build: EscapeBuild) -> GoProgram:
