@@ -101,7 +101,7 @@ def rounded(graph: HeapGraph) -> Iterator[Waste]:
     counts = np.bincount(shape, minlength=len(graph.shapes))
     sizes = np.bincount(shape, objects.size[alive], len(graph.shapes)).astype(np.int64)
     lead = np.bincount(shape, graph.lead[objects.span[alive]], len(graph.shapes)).astype(np.int64)
-    below = next_smaller(objects.spans)
+    below, firsts = next_smaller(objects.spans), _firsts(graph)
     for number in np.flatnonzero(counts).tolist():
         each = graph.shapes[number]
         if each.size <= 0 or each.part[0] or each.name.endswith(_MANY):
@@ -110,7 +110,7 @@ def rounded(graph: HeapGraph) -> Iterator[Waste]:
             continue  # nobody can change these
         count = int(counts[number])
         waste = int(sizes[number]) - int(lead[number]) - each.size * count
-        first = int(np.flatnonzero(typing.shape == number)[0])
+        first = int(firsts[number])
         slot, under = int(objects.size[first]), int(below[objects.span[first]])
         if 0 < waste < count * slot // 2:
             yield Waste(
@@ -123,6 +123,14 @@ def rounded(graph: HeapGraph) -> Iterator[Waste]:
                 advice=f"{each.size} bytes in slots of {slot}: {each.size - under} bytes less, by "
                 "another order of fields or smaller types, and they fit the class below",
             )
+
+
+def _firsts(graph: HeapGraph) -> Ints:
+    """Of each type that objects have the first of these."""
+    shape = graph.typing.shape
+    first = np.full(len(graph.shapes), -1, np.int64)
+    first[shape[::-1]] = np.arange(len(shape))[::-1]  # the last assignment holds
+    return first
 
 
 def sparse(graph: HeapGraph) -> Iterator[Waste]:
@@ -155,11 +163,12 @@ def _example(graph: HeapGraph, size: int, *, noscan: bool) -> Address:
 def tiny(graph: HeapGraph) -> Iterator[Waste]:
     """Pointers to objects of at most two words, by the thousand: each costs a pointer."""
     counts = np.bincount(graph.typing.shape[graph.reachable], minlength=len(graph.shapes))
+    firsts = _firsts(graph)
     for number in np.flatnonzero(counts >= _MANY_TINY).tolist():
         each = graph.shapes[number]
         if not 0 < each.size <= _TINY_BYTES or each.name.endswith(_MANY):
             continue
-        first = int(np.flatnonzero(graph.typing.shape == number)[0])
+        first = int(firsts[number])
         yield Waste(
             kind=TINY,
             type=each.name,
