@@ -52,15 +52,15 @@ def _rows(
     which = which.ravel()
     sums = np.bincount(which, waste[chosen], len(pairs)).astype(np.int64).tolist()
     counts = np.bincount(which, minlength=len(pairs)).tolist()
-    for row, (pair, size, count) in enumerate(zip(pairs.tolist(), sums, counts, strict=True)):
-        mine = np.flatnonzero(which == row) if len(pairs) < 4096 else np.array([row])
-        worst = int(target[mine[np.argmax(waste[chosen][mine])]])
+    order = np.lexsort((-waste[chosen], which))
+    worst = target[order[np.searchsorted(which[order], np.arange(len(pairs)))]].tolist()
+    for pair, size, count, node in zip(pairs.tolist(), sums, counts, worst, strict=True):
         yield Waste(
             kind=kind,
             type=graph.shapes[pair[0]].name if pair[0] else "?",
             holder=holder_name(graph, pair[1]),
             objects=count,
             bytes=size,
-            example=Address(graph.address(worst)),
+            example=Address(graph.address(node)),
             advice=_CLONE if kind == OUT_OF_REACH else _CLIP,
         )
