@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 import msgspec
 
@@ -87,9 +88,11 @@ _TABLE: tuple[tuple[str, Effect, str], ...] = (
      r"|strequal|publicationBarrier)",
      Effect.NEVER, ""),
 )  # fmt: skip
+_MOST_KNOWN = 1 << 16  # symbols: each is called in many places
 _PATTERNS = tuple((re.compile(p), Entry(effect, why)) for p, effect, why in _TABLE)
 
 
+@lru_cache(_MOST_KNOWN)
 def entry_of(symbol: str, release: tuple[int, int]) -> Entry | None:
     """None for a function that is to be followed."""
     name = symbol.removesuffix(".abi0")
