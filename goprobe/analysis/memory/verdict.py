@@ -32,7 +32,7 @@ def surprises(
 def verdict(
     parts: Sequence[MemoryPart], kernel: KernelMemory, surprising: Sequence[Surprise]
 ) -> str:
-    """In words, of the surprising surprise; of the surprising part where there is none."""
+    """In words, of the largest surprise; of the largest part where there is none."""
     if surprising:
         return f"{surprising[0].says}: {surprising[0].change}"
     if not parts:

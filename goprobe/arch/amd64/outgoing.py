@@ -37,8 +37,7 @@ class Way(Enum):
 
 class Outgoing(msgspec.Struct, frozen=True):
     """A call at `pc`. `target` is the code's address, `closure` that of a function value that is
-    known, `slot` the offset in the method table; 0 where there is none. `ends`: it is not known to
-    come back to code that returns (the last of its way, as calls that panic are)."""
+    known, `slot` the offset in the method table; 0 where there is none."""
 
     pc: int
     way: Way
