@@ -19,7 +19,7 @@ from goprobe.analysis.audit import finished
 from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.judgement import unanswered
 from goprobe.analysis.escape.promises import promises_in
-from goprobe.analysis.escape.repeated import together
+from goprobe.analysis.escape.repeated import summary_of, together
 from goprobe.analysis.escape.request import (
     EscapeRequest,
     Mode,
@@ -36,7 +36,6 @@ from goprobe.model.escape import (
     FunctionCode,
     Site,
     SourceLine,
-    Verdict,
 )
 from goprobe.model.report import Tool
 from goprobe.model.trace import Exit
@@ -117,9 +116,6 @@ def _report(
     sites = tuple(_shown(s, request.cwd) for study in studies for s in study.sites)
     assertions = [a for study in studies for a in study.assertions]
     assertions += [a for package in left for a in _of_package_left(package)]
-    summary: dict[str, int] = {}
-    for site in sites:
-        summary[site.verdict] = summary.get(site.verdict, 0) + 1
     first = studies[0]
     report = EscapeReport(
         pid=studies[-1].pid,
@@ -127,7 +123,7 @@ def _report(
         build=Build(request.flags, " ".join(first.build.command), GCFLAGS, str(first.build.binary)),
         sites=sites,
         assertions=tuple(_shown_assertion(a, request.cwd) for a in assertions),
-        summary={v: summary[v] for v in Verdict if v in summary},
+        summary=summary_of(sites),
         ran=not request.static,
         partial=" · ".join(s.partial for s in studies if s.partial),
         failed=", ".join(_failed(studies)) if request.mode is Mode.TEST else "",

@@ -6,13 +6,20 @@ stand the fewest and the most of any run, and a promise that one run broke is br
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from goprobe.model.escape import Assertion, EscapeReport, Site, Verdict
 
 _Key = tuple[str, int, int, str, str, int]
+
+
+def summary_of(sites: Iterable[Site]) -> dict[str, int]:
+    """How many sites have each verdict, in the order of the verdicts."""
+    counts = Counter(site.verdict for site in sites)
+    return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
 
 
 def together(reports: Sequence[EscapeReport]) -> EscapeReport:
@@ -30,14 +37,11 @@ def together(reports: Sequence[EscapeReport]) -> EscapeReport:
     for key, site in more.items():
         seen = [s.allocations for run in counted if (s := run.get(key)) is not None]
         sites.append(replace(site, least=0, most=max(seen)))
-    summary: dict[str, int] = {}
-    for site in sites:
-        summary[site.verdict.value] = summary.get(site.verdict.value, 0) + 1
     worst = next((r for r in reports if r.failed), first)
     return replace(
         first,
         sites=tuple(sites),
-        summary={v: summary[v] for v in Verdict if v in summary},
+        summary=summary_of(sites),
         assertions=tuple(map(_worst, zip(*(r.assertions for r in reports), strict=True))),
         partial=next((r.partial for r in reports if r.partial), ""),
         failed=worst.failed,
