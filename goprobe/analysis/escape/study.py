@@ -209,10 +209,11 @@ class EscapeStudy:
         for promise in self.promises:
             if promise.word == ALLOW and not promise.problem:
                 continue
-            code = self._code_of(promise, deep)
+            functions = self._holding(promise) if promise.named or promise.is_proven else []
+            code = self._code_of(promise, deep, functions)
             if promise.is_proven:
                 self._say(f"following the calls of {promise.text}")
-                yield deep.check(promise, self._holding(promise), code)
+                yield deep.check(promise, functions, code)
             else:
                 yield check(promise, code)
 
@@ -225,7 +226,7 @@ class EscapeStudy:
             return ()
         return self.sources.lines(str(path)) if old else ()
 
-    def _holding(self, promise: Promise) -> Iterator[Function]:
+    def _holding(self, promise: Promise) -> list[Function]:
         """The machine functions in which a promise's code lies."""
         entries = {
             f.entry for pc in self._starts(promise) if (f := self.program.lines.function_at(pc))
@@ -234,9 +235,8 @@ class EscapeStudy:
             for name in self.program.lines.names():
                 if is_named(name, promise.named):
                     entries.update(f.entry for f in self.program.lines.functions_named(name))
-        for entry in sorted(entries):
-            if function := self.program.lines.function_at(entry):
-                yield function
+        functions = (self.program.lines.function_at(entry) for entry in sorted(entries))
+        return [function for function in functions if function]
 
     def _starts(self, promise: Promise) -> list[int]:
         """Where a promise's code begins, in each of its copies."""
@@ -245,7 +245,10 @@ class EscapeStudy:
         named = (f for n, f in self._lines.functions.items() if is_named(n, promise.named))
         return [pc for function in named for each in function.starts.values() for pc in each]
 
-    def _code_of(self, promise: Promise, deep: DeepPromises) -> PromisedCode:
+    def _code_of(
+        self, promise: Promise, deep: DeepPromises, functions: Sequence[Function]
+    ) -> PromisedCode:
+        """`functions` are the machine functions in which it lies: asked of named ones alone."""
         starts = self._starts(promise)
         around = self._copies.starts_in(promise.around)
 
@@ -262,7 +265,7 @@ class EscapeStudy:
             may=next((m for m in map(self._may_at(promise), self._may) if m), ""),
         )
         global_ = not promise.function and not promise.around and code.sites
-        outside = promise.named and any(self._holding(promise))
+        outside = promise.named and functions
         return replace(code, there=bool(starts or around or code.pieces or global_ or outside))
 
     def _may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
