@@ -20,6 +20,7 @@ from goprobe.toolchain.cache import build_folder
 from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.escapebuild import EscapeBuild, GoPackage, build_program
 from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.gosource import code_only
 
 _FUNCTION = re.compile(r"^func ([A-Z]\w*)\(", re.M)
 _METHOD = re.compile(r"^func \(\s*(?:\w+\s+)?\*?([A-Z]\w*)\)\s+([A-Z]\w*)\(", re.M)
@@ -90,16 +91,8 @@ def _program(packages: Sequence[GoPackage]) -> str:
 
 def _exported(package: GoPackage, alias: str) -> Iterator[str]:
     for file in package.files:
-        text = _code(read_regular(file, _MOST).decode(errors="replace"))
+        text = code_only(read_regular(file, _MOST).decode(errors="replace"))
         yield from (f"{alias}.{match[1]}" for match in _FUNCTION.finditer(text))
         for match in _METHOD.finditer(text):
             yield f"(*{alias}.{match[1]}).{match[2]}"
             yield f"(*{alias}.{match[1]})(nil)"
-
-
-_COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/|`[^`]*`|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL)
-
-
-def _code(text: str) -> str:
-    """Without comments and strings: in those may stand what looks like a function."""
-    return _COMMENTS.sub(lambda m: "\n" * m[0].count("\n"), text)

@@ -9,9 +9,10 @@ from hypothesis import given, strategies as st
 
 from goprobe.analysis.escape.expressions import same_type, shape_of
 from goprobe.analysis.escape.predictions import Sources, is_global, is_parameter
-from goprobe.analysis.escape.promises import code_only, promises_in
+from goprobe.analysis.escape.promises import promises_in
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
+from goprobe.toolchain.gosource import code_only
 
 F = Family
 
@@ -204,3 +205,9 @@ def test_blanking_comments_keeps_every_line_and_column(text: str) -> None:
     plain = code_only(text)
     assert [len(line) for line in plain.split("\n")] == [len(line) for line in text.split("\n")]
     list(promises_in("x.go", text + "\n//goprobe:heap"))
+
+
+def test_a_quote_that_is_a_rune_begins_no_string() -> None:
+    """An exported function behind it belongs to the program that is made of a library."""
+    text = "var a = '`'\n\nfunc F() {}\n\nvar b = '`'"
+    assert code_only(text) == "var a = ___\n\nfunc F() {}\n\nvar b = ___"

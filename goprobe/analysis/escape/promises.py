@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.toolchain.gosource import code_only, tokens
+
 RUN = ("heap", "stack", "noalloc")
 """What a run tells of."""
 PROVEN = ("nosplit", "nodynamic", "noassert")
@@ -81,7 +83,7 @@ class Promise(msgspec.Struct, frozen=True):
 def promises_in(file: str, text: str) -> Iterator[Promise]:
     """The promises of a source file, and what was meant to be one."""
     source = _Source(file, text)
-    for token in _tokens(text):
+    for token in tokens(text):
         match = _COMMENT.match(token[0])
         if match and (problem := _problem(match)) is not None:
             number = text.count("\n", 0, token.start()) + 1
@@ -206,7 +208,7 @@ def _line_directives(file: str, text: str) -> Iterator[tuple[int, tuple[str, int
     """The lines from which on others are meant: a `//line` at a line's beginning speaks of the
     next, a `/*line*/` of its own."""
     known = file
-    for token in _tokens(text):
+    for token in tokens(text):
         match = _LINE.fullmatch(token[0])
         starts = token.start() == 0 or text[token.start() - 1] == "\n"
         whole_line = token[0].startswith("//")
@@ -218,27 +220,3 @@ def _line_directives(file: str, text: str) -> Iterator[tuple[int, tuple[str, int
             known = file
         number = text.count("\n", 0, token.end()) + 1 + whole_line
         yield number, (known, int(match[2]))
-
-
-def code_only(text: str) -> str:
-    """Go source with comments blanked out and the insides of strings hidden, every line and
-    column kept."""
-    out: list[str] = []
-    at = 0
-    for token in _tokens(text):
-        filler = " " if token[0].startswith("/") else "_"
-        out += [text[at : token.start()], _NOT_A_LINE_FEED.sub(filler, token[0])]
-        at = token.end()
-    return "".join([*out, text[at:]])
-
-
-_NOT_A_LINE_FEED = re.compile(r"[^\n]")
-_TOKEN = re.compile(
-    r'//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"|`[^`]*(?:`|\Z)|\'(?:\\.|[^\'\\\n])+\'',
-    re.DOTALL,
-)
-
-
-def _tokens(text: str) -> Iterator[re.Match[str]]:
-    """Comments, strings and runes, in order."""
-    return _TOKEN.finditer(text)
