@@ -110,7 +110,7 @@ def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     edges = np.flatnonzero(wanted[nodes.target])
     # Any referrer will do, the first one found.
     referrer = np.full(len(nodes), -1, np.int64)
-    referrer[nodes.target[edges][::-1]] = np.searchsorted(nodes.first, edges[::-1], "right") - 1
+    referrer[nodes.target[edges][::-1]] = nodes.sources_of(edges[::-1])
     source = np.where(graph.reachable[rows], referrer[rows], -1)
     # Objects that keep others differ in nothing but whether they have types.
     keeper = np.where((source >= 0) & (source < len(graph.objects)), -2, source)

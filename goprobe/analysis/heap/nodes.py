@@ -68,6 +68,14 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
         counts = np.diff(self.first)
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
+    def source_of(self, edge: int) -> int:
+        """The node that an edge comes out of."""
+        return int(np.searchsorted(self.first, edge, "right")) - 1
+
+    def sources_of(self, edges: NDArray[Any]) -> Ints:
+        """The same of many."""
+        return np.searchsorted(self.first, edges, "right") - 1
+
     def place(self, source: int, edge: int) -> int:
         """The address of the pointer that an edge out of `source` is; 0 where it has none."""
         if edge >= self.heap_edges:

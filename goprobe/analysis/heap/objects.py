@@ -31,10 +31,6 @@ def incoming(graph: HeapGraph, node: int) -> Ints:
     return np.flatnonzero(graph.nodes.target == node).astype(np.int64)
 
 
-def source_of(graph: HeapGraph, edge: int) -> int:
-    return int(np.searchsorted(graph.nodes.first, edge, side="right")) - 1
-
-
 def paths(
     graph: HeapGraph, names: Names, node: int, most: int
 ) -> tuple[tuple[tuple[Location, ...], ...], tuple[str, ...]]:
@@ -43,7 +39,7 @@ def paths(
     shortest = int(graph.reach.via[node])
     others = incoming(graph, node)[: _TRIED * max(most, 1)].tolist()
     for edge in dict.fromkeys([shortest, *others] if shortest >= 0 else others):
-        way = _way(graph, source_of(graph, edge), node)
+        way = _way(graph, graph.nodes.source_of(edge), node)
         if way:
             ways.append([*way, (node, edge)])
     ways.sort(key=len)
@@ -62,7 +58,7 @@ def _way(graph: HeapGraph, node: int, without: int) -> Way:
         if edge == UNREACHED:
             return []
         way.append((node, edge))
-        node = source_of(graph, edge)
+        node = nodes.source_of(edge)
     return way[::-1]
 
 
@@ -83,7 +79,7 @@ def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]
     """Every object and root that points at one."""
     sources = []
     for edge in incoming(graph, node)[:_MOST_REFERRERS].tolist():
-        source = source_of(graph, edge)
+        source = graph.nodes.source_of(edge)
         if source == graph.nodes.root:
             continue
         into = int(graph.nodes.into[edge]) - int(graph.lead[graph.objects.span[node]])

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.objects import source_of
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.analysis.heap.sites import allocation_of, by_stack
 from goprobe.model.heap import HeapReport
@@ -172,5 +171,5 @@ def _one_root(graph: HeapGraph, node: int) -> int:
         edge = int(via[node])
         if edge == UNREACHED:
             break
-        node = source_of(graph, edge)
+        node = nodes.source_of(edge)
     return node

@@ -157,7 +157,7 @@ class Waits:
         wanted[[node for node in heads if node >= 0]] = True
         lists: dict[int, int] = {}
         for edge in np.flatnonzero(wanted[nodes.target]).tolist():
-            source = int(np.searchsorted(nodes.first, edge, "right")) - 1
+            source = nodes.source_of(edge)
             place, head = nodes.place(source, edge), heads[int(nodes.target[edge])]
             if self._is_list(place - _LIST_HEAD, head):
                 lists[head.address] = place - _LIST_HEAD
@@ -237,7 +237,7 @@ class Waits:
         wanted = np.zeros(len(nodes), np.bool_)
         wanted[[node for node in ours if node >= 0]] = True
         edges = np.flatnonzero(wanted[nodes.target[: nodes.heap_edges]])
-        source = np.searchsorted(nodes.first, edges, "right") - 1
+        source = nodes.sources_of(edges)
         every = graph.world.goroutines.known
         gs, _ = graph.resolve(np.array([g.address for g in every], np.uint64))
         kept = ~np.isin(source, gs)

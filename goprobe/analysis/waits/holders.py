@@ -125,7 +125,7 @@ class Holders:
         at = node
         while (edge := int(self._via[at])) != START:
             way.append((at, edge))
-            at = int(np.searchsorted(self._graph.nodes.first, edge, "right")) - 1
+            at = self._graph.nodes.source_of(edge)
         return [(at, -1), *reversed(way)]
 
     # What is worked out once
@@ -142,7 +142,7 @@ class Holders:
             mark = np.zeros(len(nodes), np.bool_)
             mark[level] = True
             edges = np.flatnonzero(mark[target])
-            source = np.searchsorted(nodes.first, edges, "right") - 1
+            source = nodes.sources_of(edges)
             kept = ~self._shut[source]
             edges, source = edges[kept], source[kept]
             if len(edges) > _MOST_NODES:
@@ -173,7 +173,7 @@ class Holders:
         edges = np.arange(nodes.heap_edges, len(nodes.target))
         target = nodes.target[edges]
         edges = edges[(target < n) & self._known[target]]
-        source = np.searchsorted(nodes.first, edges, "right") - 1
+        source = nodes.sources_of(edges)
         by_node: dict[int, list[int]] = defaultdict(list)
         for edge, node in zip(edges.tolist(), source.tolist(), strict=True):
             if self._is_global(node):
@@ -195,7 +195,7 @@ class Holders:
         for goroutine, edge in self._from_stacks.get(node, ()):
             if not way and edge not in edges:
                 continue
-            source = int(np.searchsorted(nodes.first, edge, "right")) - 1
+            source = nodes.source_of(edge)
             group = nodes.group(source)
             own = is_own(group)
             before = having.get(goroutine)
@@ -203,7 +203,7 @@ class Holders:
                 whole: Way = [(source, -1), (node, edge), *way]
                 having[goroutine] = Having(goroutine, group, whole, own)
         for edge in self._from_globals.get(node, ())[:1]:
-            source = int(np.searchsorted(nodes.first, edge, "right")) - 1
+            source = nodes.source_of(edge)
             if 0 not in having and (way or edge in edges):
                 whole = [(source, -1), (node, edge), *way]
                 having[0] = Having(0, nodes.group(source), whole, True)
@@ -214,7 +214,7 @@ class Holders:
         start = [n + i for i in range(len(nodes.groups)) if self._is_global(n + i)]
         target = nodes.target.copy()
         edges = np.flatnonzero(self._shut[target])
-        target[edges] = np.searchsorted(nodes.first, edges, "right") - 1
+        target[edges] = nodes.sources_of(edges)
         graph.progress("looking for names of what is waited on")
         return reach(nodes.first, target, np.array(start, np.int32)).via
 

@@ -17,7 +17,7 @@ def holding_roots(graph: HeapGraph) -> Ints:
     n = len(graph.objects)
     above = np.full(len(nodes), nodes.root, np.int64)
     led = np.flatnonzero(via[:n] >= 0)
-    above[led] = np.searchsorted(nodes.first, via[led], "right") - 1
+    above[led] = nodes.sources_of(via[led])
     above[n:] = np.arange(n, len(nodes))
     for _ in range(_DOUBLINGS):
         further = above[above]

@@ -54,7 +54,7 @@ def views_of(graph: HeapGraph, *, least: int = _LEAST) -> Views:
     wanted = np.zeros(len(nodes), bool)
     wanted[:n] = (graph.objects.size >= least) & graph.reachable
     edge = np.flatnonzero(wanted[nodes.target])
-    source = (np.searchsorted(nodes.first, edge, "right") - 1).astype(np.int32)
+    source = nodes.sources_of(edge).astype(np.int32)
     alive = np.ones(len(nodes), bool)
     alive[:n] = graph.reachable
     edge, source = edge[alive[source]], source[alive[source]]

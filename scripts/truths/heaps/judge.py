@@ -15,7 +15,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.nodes import NO_OFFSET
-from goprobe.analysis.heap.objects import Way, source_of
+from goprobe.analysis.heap.objects import Way
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.process.memory.memory import u64
@@ -336,7 +336,7 @@ class Judge:
             if edge < 0:
                 return [*way, (node, edge)][::-1]
             way.append((node, edge))
-            node = source_of(graph, edge)
+            node = graph.nodes.source_of(edge)
 
     def _shown(self, way: Way) -> str:
         return " ".join(self.names.location(n).name for n, _ in way if n != self.graph.nodes.root)
