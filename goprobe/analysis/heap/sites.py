@@ -12,11 +12,10 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
 from goprobe.analysis.heap.auditsites import SiteFacts, audit_sites
-from goprobe.analysis.heap.census import census_of, self_check
+from goprobe.analysis.heap.census import census_report
 from goprobe.analysis.profiled import call_sites
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.model.heap import HeapReport
-from goprobe.model.report import Tool
 from goprobe.model.sites import Allocation, Sampling, Site, SiteSize, scaled
 from goprobe.process.fork.plan import NoForkError
 from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
@@ -60,19 +59,10 @@ def heap_sites(
     progress("reading the profile of the heap")
 
     def said(heap: ProfiledHeap) -> HeapReport:
-        census, profile, world = heap.census, heap.profile, heap.world
-        report = HeapReport(
-            pid=target.pid,
-            go=Tool(target.program.go.version),
-            program=target.program.elf.shown_as,
-            beside=tuple(w.program.elf.shown_as for w in world.beside),
-            pause_us=heap.pause_us,
-            snapshot=heap.how,
-            self_check=self_check(census),
-            census=census_of(census),
-            warnings=heap.warnings,
-        )
-        report = with_sites(report, world, profile, raw=raw)
+        census, profile = heap.census, heap.profile
+        counted = census_report(target.process, census, heap.pause_us, heap.how)
+        report = replace(counted, warnings=heap.warnings)
+        report = with_sites(report, heap.world, profile, raw=raw)
         audit = audit_heap(HeapFacts(report, census)) + audit_sites(SiteFacts(report, profile))
         return finished(report, audit, target.doubts)
 
