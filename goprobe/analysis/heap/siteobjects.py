@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 
 import msgspec
 import numpy as np
@@ -120,7 +121,7 @@ def _retained(graph: HeapGraph, sampled: _Sampled, sites: Sequence[Site]) -> lis
 
 def _holders(graph: HeapGraph, sampled: _Sampled) -> Mapping[int, tuple[Holder, ...]]:
     """Of each site who holds its objects: the root that alone does, or one of several."""
-    names: dict[int, str] = {}
+    shown = cache(partial(shown_root, graph))
     sums: dict[int, Counter[str]] = defaultdict(Counter)
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     sizes = graph.objects.size[sampled.node].tolist()
@@ -132,13 +133,9 @@ def _holders(graph: HeapGraph, sampled: _Sampled) -> Mapping[int, tuple[Holder, 
         strict=True,
     ):
         if holder == graph.nodes.root:
-            name = f"{shown_root(graph, _one_root(graph, node))} and others"
-        elif holder < 0:
-            name = NOBODY
+            name = f"{shown(_one_root(graph, node))} and others"
         else:
-            if holder not in names:
-                names[holder] = shown_root(graph, holder)
-            name = names[holder]
+            name = NOBODY if holder < 0 else shown(holder)
         sums[row][name] += size
         counts[row][name] += 1
     return {
