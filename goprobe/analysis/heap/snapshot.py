@@ -196,12 +196,20 @@ def _from_fork(
 
 
 def of_standing(
-    world: World, memory: Memory, *, how: str = "stop", manner: Manner | None = None
+    world: World,
+    memory: Memory,
+    *,
+    how: str = "stop",
+    manner: Manner | None = None,
+    refuse: bool = False,
 ) -> HeapSnapshot:
-    """The heap of what stands still for as long as it takes: `memory` is its memory, uncached."""
+    """The heap of what stands still for as long as it takes: `memory` is its memory, uncached. With
+    `refuse` raises CannotWorkError where there is no room for its graph here."""
     books = Bookkeeping.of(world.layout, world.roots)
     copy = books.copy(memory)
     census = books.count(copy)
+    if refuse:
+        check_room(census)
     manner = manner or Manner()
     part = _sampled(census, copy) if manner.sample else None
     return HeapSnapshot(

@@ -14,12 +14,11 @@ from goprobe.analysis.heap.census import census_report
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.questions import HeapQuestions
-from goprobe.analysis.heap.snapshot import check_room, of_standing
+from goprobe.analysis.heap.snapshot import of_standing
 from goprobe.errors import UsageError, telling
 from goprobe.model.heap import HeapReport
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.bookkeeping import Bookkeeping
-from goprobe.runtime.heap.census import Census
 from goprobe.runtime.world import World
 from goprobe.target.goprocess import GoProcess
 
@@ -48,19 +47,16 @@ class StandingHeap:
         with telling(f"the heap of process {self._process.pid}"):
             return answer()
 
-    def _counted(self) -> Census:
-        books = Bookkeeping.of(self._world.layout, self._world.roots)
-        return books.count(books.copy(self._memory))
-
     def _census(self) -> HeapReport:
-        census = self._counted()
+        books = Bookkeeping.of(self._world.layout, self._world.roots)
+        census = books.count(books.copy(self._memory))
         report = census_report(self._process, census, 0, "stop")
         return finished(report, audit_heap(HeapFacts(report, census)))
 
     @cached_property
     def _graph(self) -> HeapGraph:
-        check_room(self._counted())
-        return HeapGraph(of_standing(self._world, self._memory), lambda message: None)
+        snapshot = of_standing(self._world, self._memory, refuse=True)
+        return HeapGraph(snapshot, lambda message: None)
 
     def _objects(self, type_name: str) -> tuple[int, ...]:
         graph = self._graph
