@@ -79,8 +79,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
     def _is_within(self, state: GoroutineState) -> bool:
         frames = state.frames if state.frames is not UNSET else ()
-        functions = dict.fromkeys((*(f.function for f in frames), state.function))
-        functions |= dict.fromkeys((state.created_by,))
+        functions = {*(f.function for f in frames), state.function, state.created_by}
         return any(is_named(function, self.within) for function in functions if function)
 
 
@@ -94,7 +93,7 @@ def is_named(function: str, name: str) -> bool:
                 return True
             if "*" in name and (fnmatchcase(known, name) or fnmatchcase(known, f"{name}.*")):
                 return True
-    return full.startswith(f"{name}/")
+    return plain.startswith(f"{name}/")
 
 
 def _age(state: GoroutineState) -> int:

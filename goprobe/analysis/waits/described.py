@@ -16,7 +16,7 @@ from goprobe.analysis.heap.waits import NEVER, Candidate
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
 from goprobe.analysis.waits.whatfor import Describes, Thing, WhatFor
-from goprobe.model.attached import Deadlock, GoroutineGroup, GoroutineState, Holder, WaitsOn
+from goprobe.model.attached import Deadlock, GoroutineGroup, GoroutineState, WaitsOn
 
 _MOST_HOLDERS = 8
 _MOST_THINGS = 32  # of one group
@@ -127,18 +127,14 @@ class Described:
             return replace(thing.waits, name=thing.part)
         holders = self._holders
         thing = self._timed(thing, holders.pointers_to(thing.node))
-        every = self._who_has(thing)
-        others = [h for h in every if not self._waits_too(h.goroutine, thing.key)]
-        too = [h for h in every if self._waits_too(h.goroutine, thing.key)]
-        shown: list[Holder] = [
-            holders.holder(h, thing.part) for h in (*others, *too)[:_MOST_HOLDERS]
-        ]
+        every = sorted(self._who_has(thing), key=lambda h: self._waits_too(h.goroutine, thing.key))
+        shown = tuple(holders.holder(h, thing.part) for h in every[:_MOST_HOLDERS])
         way = holders.shortest(thing.node)
         return replace(
             thing.waits,
             name=self._names.path_text(way, thing.part) if way else "",
             held_by=tuple(holder.name for holder in shown),
-            holders=tuple(shown),
+            holders=shown,
             more_holders=len(every) - len(shown),
         )
 
