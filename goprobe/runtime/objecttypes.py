@@ -17,7 +17,7 @@ from goprobe.binary.dwarf.gotypes import GoType, has_pointer_at, part_at
 from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
-from goprobe.process.memory.memory import u64
+from goprobe.process.memory.memory import word_at
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
 from goprobe.runtime.heap.objects import Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
@@ -33,7 +33,6 @@ from goprobe.runtime.types.shapes import FunctionFacts, Shapes
 from goprobe.runtime.types.wholes import Wholes
 from goprobe.runtime.world import World
 
-_UNREADABLE = 0
 _MAKERS = ("reflect.StructOf", "reflect.ArrayOf", "reflect.MapOf")
 """What makes types of new layouts (src/reflect/type.go, Go 1.21 to 1.27)."""
 
@@ -202,7 +201,4 @@ class ObjectTypes:
         return self.shapes.of_rtype(group.rtype) if group.rtype else 0
 
     def _word(self, address: int) -> int:
-        try:
-            return u64(self._world.memory, address)
-        except UnreadableError:
-            return _UNREADABLE
+        return word_at(self._world.memory, address)

@@ -70,6 +70,14 @@ def u64(memory: Memory, address: int) -> int:
     return int(_U64.unpack(memory.read(address, 8))[0])
 
 
+def word_at(memory: Memory, address: int) -> int:
+    """The word at an address, 0 where that cannot be read."""
+    try:
+        return u64(memory, address)
+    except UnreadableError:
+        return 0
+
+
 def read_available(memory: Memory, address: int, size: int) -> bytes:
     """As many of the `size` bytes as can be read without a gap, perhaps none."""
     if size <= 0:

@@ -12,7 +12,7 @@ from collections import Counter
 import msgspec
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory.memory import Memory, u64
+from goprobe.process.memory.memory import Memory, word_at
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import read_record
@@ -71,7 +71,7 @@ class Polling:
         for name in ("rg", "wg"):
             at = struct.offset(name)
             for base in (word, word - at):
-                if base > 0 and self._word(base + at) == g.address:
+                if base > 0 and word_at(self._memory, base + at) == g.address:
                     return self._polled(base, writing=name == "wg")
         return None
 
@@ -83,9 +83,3 @@ class Polling:
         except UnreadableError:
             return None
         return Polled(base, descriptor, writing) if descriptor < _DESCRIPTORS else None
-
-    def _word(self, address: int) -> int:
-        try:
-            return u64(self._memory, address)
-        except UnreadableError:
-            return 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory.memory import Memory, u64
+from goprobe.process.memory.memory import Memory, word_at
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
@@ -68,10 +68,7 @@ class Timers:
             return None
 
     def _word(self, address: int) -> int:
-        try:
-            return u64(self._memory, address) if address else 0
-        except UnreadableError:
-            return 0
+        return word_at(self._memory, address) if address else 0
 
 
 def _timer(record: Record) -> Timer:

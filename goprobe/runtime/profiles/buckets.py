@@ -12,6 +12,7 @@ from enum import Enum
 import msgspec
 
 from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import u64
 from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.layout.record import Record
 from goprobe.runtime.world import World
@@ -54,7 +55,7 @@ class Buckets(msgspec.Struct, frozen=True):
 def read_buckets(world: World, kind: Kind) -> Buckets:
     """Raises UnreadableError where the head of the list cannot be read, and UndescribedError where
     the binary does not say where that is."""
-    head = int.from_bytes(world.memory.read(world.roots[kind.root], _WORD), "little")
+    head = u64(world.memory, world.roots[kind.root])
     lists, buckets = Lists(world.memory), list[Bucket]()
     broken = ""
     for header in lists.follow(world.layout.struct("bucket"), head, "allnext"):

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
-from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import Words
-from goprobe.process.memory.memory import u64
+from goprobe.process.memory.memory import word_at
 from goprobe.runtime.image.modules import Module
 from goprobe.runtime.world import World
 
@@ -134,10 +133,7 @@ class Statics:
         return None
 
     def _word(self, address: int) -> int:
-        try:
-            return u64(self._world.memory, address)
-        except UnreadableError:
-            return 0
+        return word_at(self._world.memory, address)
 
 
 def _element(whole: Named, address: int) -> Named:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind, Location
-from goprobe.process.memory.memory import u64
+from goprobe.process.memory.memory import u64, word_at
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
@@ -94,10 +94,7 @@ class Keeping:
         return None if callee is None or frame.interrupted else self.of(callee)
 
     def word(self, address: int) -> int:
-        try:
-            return u64(self._world.memory, address)
-        except UnreadableError:
-            return 0
+        return word_at(self._world.memory, address)
 
     def lost(self, address: int, pointer: int) -> str:
         """As `Keeper.lost`, of a word wherever it lies."""
