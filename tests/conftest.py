@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from goprobe.analysis.audit import Check
 from goprobe.model.report import Audited
+from tests.support.go import matrix
 
 # The machine that tests run on is shared: how long an example takes says nothing of the code.
 settings.register_profile("goprobe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,6 +42,13 @@ def reports_hold(request: pytest.FixtureRequest) -> Iterator[None]:
     finally:
         Check.of = plain  # type: ignore[method-assign]
     assert not faults or request.node.get_closest_marker("contradictory"), faults
+
+
+@pytest.fixture(scope="module", params=matrix())
+def go(request: pytest.FixtureRequest) -> str:
+    """Each release to test with, of tests that say no other."""
+    assert isinstance(request.param, str)
+    return request.param
 
 
 # A shell's background jobs ignore these; what the tests start would ignore them too.

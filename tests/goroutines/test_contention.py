@@ -11,17 +11,11 @@ import pytest
 
 from goprobe.runtime.profiles.frames import frames_of
 from tests.support.cli import goprobe as command
-from tests.support.go import Running, build, matrix, running
+from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA, standing_world
 from tests.support.pprofdecode import decode
 
 Waits = Counter[tuple[str, str, int, int]]
-
-
-@pytest.fixture(scope="module", params=matrix())
-def go(request: pytest.FixtureRequest) -> str:
-    assert isinstance(request.param, str)
-    return request.param
 
 
 @pytest.fixture(scope="module", params=["", "-s -w"], ids=["whole", "stripped"])

@@ -15,14 +15,8 @@ import pytest
 
 from goprobe.target.live import open_target
 from tests.support.cli import PROJECT, environment, goprobe as command
-from tests.support.go import Running, build, matrix, running
+from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
-
-
-@pytest.fixture(scope="module", params=matrix())
-def go(request: pytest.FixtureRequest) -> str:
-    assert isinstance(request.param, str)
-    return request.param
 
 
 @pytest.fixture(scope="module", params=["", "-s -w"], ids=["whole", "stripped"])

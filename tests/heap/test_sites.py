@@ -19,7 +19,7 @@ from goprobe.model.sites import Sampling, Site
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
 from tests.support.gdb import gdbs
-from tests.support.go import Running, build, matrix, running
+from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
 from tests.support.pprofdecode import Profile, decode
 
@@ -74,12 +74,6 @@ def _counted(
             key = tuple((function, line) for function, _, line in stack), size
             sums.setdefault(key, Counter()).update(dict(enumerate(values)))
     return {key: tuple(each[i] for i in range(4)) for key, each in sums.items()}
-
-
-@pytest.fixture(scope="module", params=matrix())
-def go(request: pytest.FixtureRequest) -> str:
-    assert isinstance(request.param, str)
-    return request.param
 
 
 @pytest.fixture(scope="module", params=["", "-s -w"], ids=["whole", "stripped"])
