@@ -220,12 +220,13 @@ class EarlierHeap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waste(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that live and serve nobody, of `objects` of a type below one `holder` (a root; "" where
-    several have them). `kind` says in which way they are wasted, `advice` what would help. Rows of
-    different kinds may tell of the same bytes."""
+    """Bytes that live and serve nobody, of `objects` of a type that one `field` leads to, below one
+    `holder` (a root); each "" where there is none, or several are. `kind` says in which way they
+    are wasted, `advice` what would help. Rows of different kinds may tell of the same bytes."""
 
     kind: str
     type: str
+    field: str = ""
     holder: str
     objects: int
     bytes: int

@@ -2,9 +2,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
+	"sync"
 )
 
 type rec struct {
@@ -15,6 +18,11 @@ type rec struct {
 	e bool
 }
 
+type page struct {
+	body  []byte
+	title string
+}
+
 var (
 	headers [][]byte
 	texts   []string
@@ -23,9 +31,19 @@ var (
 	recs    []*rec
 	emptied = map[int64][64]byte{}
 	whole   [][]byte
+
+	blocks   [][]byte
+	boxes    []any
+	nothing  []map[string]string
+	unfilled [][]int32
+	quiet    []chan [100]int64
+	pool     = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	points   []*[2]int32
+	pages    []*page
 )
 
 func main() {
+	debug.SetGCPercent(-1) // a collection would empty the pool
 	for i := 0; i < 100; i++ {
 		big := make([]byte, 64<<10)
 		big[i] = 1
@@ -34,16 +52,34 @@ func main() {
 		texts = append(texts, s[100:132])
 		spare = append(spare, make([]int64, 600, 1024))
 		words = append(words, strings.Repeat("dup", 500))
-		whole = append(whole, make([]byte, 5000))
+		w := make([]byte, 5000)
+		w[0] = byte(i)
+		whole = append(whole, w)
+		b := make([]byte, 3000)
+		copy(b, "the same block")
+		blocks = append(blocks, b)
+		nothing = append(nothing, make(map[string]string))
+		unfilled = append(unfilled, make([]int32, 0, 64))
+		quiet = append(quiet, make(chan [100]int64, 10))
+		pages = append(pages, &page{body: make([]byte, 8, 4096)})
 	}
 	for i := 0; i < 10000; i++ {
 		recs = append(recs, &rec{})
+		boxes = append(boxes, int64(1000+i%10))
+	}
+	for i := 0; i < 20000; i++ {
+		points = append(points, &[2]int32{int32(i), 1})
 	}
 	for i := int64(0); i < 20000; i++ {
 		emptied[i] = [64]byte{}
 	}
 	for i := int64(0); i < 19990; i++ {
 		delete(emptied, i)
+	}
+	for i := 0; i < 20; i++ {
+		b := new(bytes.Buffer)
+		b.Grow(100 << 10)
+		pool.Put(b)
 	}
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))

@@ -7,19 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.waste.holders import holder_name
-from goprobe.analysis.waste.views import Reached, Views, reached
-from goprobe.model.address import Address
+from goprobe.analysis.waste.views import LARGE, Views, reached
+from goprobe.analysis.waste.whose import Texts, Whose
 from goprobe.model.heap import Waste
-from goprobe.runtime.heap.spantable import Ints
 
-OUT_OF_REACH, SPARE = "array out of reach", "spare capacity"
+OUT_OF_REACH, SPARE, EMPTY = "array out of reach", "spare capacity", "empty slices"
 _GROWN = 4  # append doubles at most, and slots are rounded up: what is emptier has not just grown
-_CLONE = (
-    "the views are short, and keep whole arrays: copy what is kept (strings.Clone, bytes.Clone, "
-    "slices.Clone)"
-)
-_CLIP = "slices.Clip, or make with the length that it comes to, gives the room back"
+_ADVICE = {
+    OUT_OF_REACH: "the views are short, and keep whole arrays: copy what is kept (strings.Clone, "
+    "bytes.Clone, slices.Clone)",
+    SPARE: "slices.Clip, or make with the length that it comes to, gives the room back",
+    EMPTY: "nothing is in them: leave the slice nil until something is appended",
+}
 
 
 def untold(graph: HeapGraph, views: Views) -> int:
@@ -28,39 +27,20 @@ def untold(graph: HeapGraph, views: Views) -> int:
     return int(graph.objects.size[unknown].sum())
 
 
-def arrays(graph: HeapGraph, roots: Ints, views: Views) -> Iterator[Waste]:
-    """By type and holder; `roots` are who leads to each object."""
-    seen = reached(graph, views)
-    if not len(seen.target):
-        return
+def arrays(graph: HeapGraph, whose: Whose, views: Views) -> Iterator[Waste]:
+    """Of objects that a slice, a string or a pointer leads into."""
+    own = ~graph.view.tiny[views.target]  # else others may lie in the same block
+    seen = reached(graph, views if own.all() else views.where(own))
     waste = np.maximum(seen.end - seen.covered, 0)
-    shrunk = (seen.covered * _GROWN < seen.end) | (seen.runs > 1) | (seen.starts > 0)
-    for kind, rows in ((OUT_OF_REACH, shrunk), (SPARE, ~shrunk)):
+    empty = seen.covered == graph.lead[graph.objects.span[seen.target]]
+    large = graph.objects.size[seen.target] >= LARGE
+    shrunk = (seen.covered * _GROWN < seen.end) & large | (seen.runs > 1) | (seen.starts > 0)
+    kinds = ((EMPTY, empty), (OUT_OF_REACH, shrunk & ~empty), (SPARE, ~shrunk & ~empty))
+    for kind, rows in kinds:
         chosen = np.flatnonzero(rows & (waste > 0))
-        yield from _rows(graph, roots, seen, chosen, waste, kind)
+        edges = whose.leading(seen.target[chosen])
+        yield from whose.rows(kind, edges, waste[chosen], _advice(kind))
 
 
-def _rows(
-    graph: HeapGraph, roots: Ints, seen: Reached, chosen: Ints, waste: Ints, kind: str
-) -> Iterator[Waste]:
-    target = seen.target[chosen]
-    shape = graph.shapes_by_name[graph.typing.shape[target]].astype(np.int64)
-    key = np.stack((shape, roots[target]), axis=1)
-    if not len(key):
-        return
-    pairs, which = np.unique(key, axis=0, return_inverse=True)
-    which = which.ravel()
-    sums = np.bincount(which, waste[chosen], len(pairs)).astype(np.int64).tolist()
-    counts = np.bincount(which, minlength=len(pairs)).tolist()
-    order = np.lexsort((-waste[chosen], which))
-    worst = target[order[np.searchsorted(which[order], np.arange(len(pairs)))]].tolist()
-    for pair, size, count, node in zip(pairs.tolist(), sums, counts, worst, strict=True):
-        yield Waste(
-            kind=kind,
-            type=graph.shapes[pair[0]].name if pair[0] else "?",
-            holder=holder_name(graph, pair[1]),
-            objects=count,
-            bytes=size,
-            example=Address(graph.address(node)),
-            advice=_CLONE if kind == OUT_OF_REACH else _CLIP,
-        )
+def _advice(kind: str) -> Texts:
+    return lambda node: _ADVICE[kind]

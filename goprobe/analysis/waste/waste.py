@@ -1,12 +1,14 @@
 """`goprobe heap --waste`: bytes that live and serve nobody, by kind, type and holder.
 
-The story: who leads to each object (`holders`), what of each array is in anybody's reach (`views`,
-`arrays`), what is there more than once (`equals`), and what sizes and counts tell (`kinds`).
+The story: what each pointer means (`meanings`), who leads to each object (`whose`), what of each
+array is in anybody's reach (`views`, `arrays`), what is there more than once (`equals`, `boxes`),
+what is empty or emptied (`maps`, `channels`), what pools keep (`pools`), and what counts, sizes and
+the order of fields tell (`structs`, `sizes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec.structs import replace
@@ -16,17 +18,23 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.waste.arrays import arrays, untold
-from goprobe.analysis.waste.equals import BUDGET, equals
-from goprobe.analysis.waste.holders import holding_roots
-from goprobe.analysis.waste.kinds import maps, rounded, sparse, tiny
+from goprobe.analysis.waste.boxes import boxed
+from goprobe.analysis.waste.bytesat import BUDGET
+from goprobe.analysis.waste.channels import channels
+from goprobe.analysis.waste.equals import SLICES, STRINGS, equal_bytes
+from goprobe.analysis.waste.maps import maps
+from goprobe.analysis.waste.meanings import meanings_of
+from goprobe.analysis.waste.pools import pooled
+from goprobe.analysis.waste.sizes import sparse, tiny
+from goprobe.analysis.waste.structs import structs
 from goprobe.analysis.waste.views import views_of
+from goprobe.analysis.waste.whose import Whose
 from goprobe.model.heap import HeapReport, Waste
 from goprobe.target.live import AnyTarget
 
 Progress = Callable[[str], None]
 
 _LEAST = 256
-_MOST = 200
 _WORTH_A_NOTE = 0.05  # of what is allocated
 
 
@@ -67,45 +75,33 @@ class Wasted(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def _together(rows: Iterable[Waste]) -> list[Waste]:
-    """Those of one kind, type and holder as one, most bytes first; the largest is the example."""
-    ordered = sorted(rows, key=lambda row: -row.bytes)
-    merged: dict[tuple[str, str, str], Waste] = {}
-    for row in ordered:
-        key = row.kind, row.type, row.holder
-        known = merged.get(key)
-        merged[key] = (
-            row
-            if known is None
-            else replace(known, objects=known.objects + row.objects, bytes=known.bytes + row.bytes)
-        )
-    return sorted(merged.values(), key=lambda row: -row.bytes)
-
-
 def wasted(graph: HeapGraph) -> Wasted:
     """Of what is reachable."""
-    roots, views = holding_roots(graph), views_of(graph)
-    same = equals(graph, roots)
+    meant = meanings_of(graph)
+    whose, views = Whose(graph, meant), views_of(graph, meant)
+    same = [equal_bytes(graph, whose, views, kind) for kind in (STRINGS, SLICES)]
+    same.append(boxed(graph, whose, meant))
     rows = [
-        *arrays(graph, roots, views),
-        *same.rows,
-        *maps(graph, roots),
-        *rounded(graph),
+        *arrays(graph, whose, views),
+        *(row for each in same for row in each.rows),
+        *maps(graph, whose),
+        *channels(graph, whose),
+        *pooled(graph, whose, meant),
+        *structs(graph),
         *sparse(graph),
-        *tiny(graph),
+        *tiny(graph, whose, meant),
     ]
-    told = [row for row in _together(rows) if row.bytes >= _LEAST]
+    told = sorted((row for row in rows if row.bytes >= _LEAST), key=lambda row: -row.bytes)
     notes = []
     if (unknown := untold(graph, views)) > _WORTH_A_NOTE * graph.snapshot.census.bytes:
         notes.append(
             f"--waste takes {unknown:,} bytes for in use as a whole: pointers without a known type "
             "lead to them"
         )
-    if same.compared < same.strings:
-        notes.append(
-            f"--waste compared the content of {same.compared:,} of {same.strings:,} strings, the "
-            f"longest ones, {BUDGET >> 20} MiB of them"
-        )
-    if len(told) > _MOST:
-        notes.append(f"--waste tells the {_MOST} largest of {len(told):,} rows")
-    return Wasted(tuple(told[:_MOST]), tuple(notes))
+    for each, what in zip(same, ("strings", "byte slices", "boxed values"), strict=True):
+        if each.compared < each.count:
+            notes.append(
+                f"--waste compared the content of {each.compared:,} of {each.count:,} {what}, the "
+                f"longest ones, {BUDGET >> 20} MiB of them"
+            )
+    return Wasted(tuple(told), tuple(notes))

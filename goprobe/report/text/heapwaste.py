@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.text import Text
 
@@ -30,10 +31,11 @@ def write(page: Page, rows: Sequence[Waste]) -> None:
         total = f"{kind}: {words.size(_sum(members))}"
         page.paragraph((total, "bold"), indent=_INDENT)
         shown = members if page.options.verbose else members[:_MOST]
-        page.table([_line(page, row) for row in shown], _COLUMNS, indent=_INDENT)
+        for advice, alike in groupby(shown, key=lambda row: row.advice):
+            page.table([_line(page, row) for row in alike], _COLUMNS, indent=_INDENT)
+            page.paragraph((advice, "yellow"), indent=_INDENT * 2)
         if len(members) > len(shown):
             page.line((f"and {len(members) - len(shown)} more: -v shows all", "dim"), indent=2)
-        page.paragraph((members[0].advice, "yellow"), indent=_INDENT * 2)
 
 
 def _sum(rows: Sequence[Waste]) -> int:
@@ -41,10 +43,11 @@ def _sum(rows: Sequence[Waste]) -> int:
 
 
 def _line(page: Page, row: Waste) -> list[Text]:
+    field = f", {row.field}" if row.field else ""
     holder = f", held by {row.holder}" if row.holder else ""
     return [
         page.text(words.size(row.bytes)),
         page.text((words.number(row.objects), "dim")),
-        page.text(f"{row.type}{holder}"),
+        page.text(f"{row.type}{field}{holder}"),
         page.text((str(row.example), "dim")),
     ]

@@ -23,12 +23,12 @@ from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.image.modules import Module
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.types.typedata import WITH_KIND
-from goprobe.runtime.types.typenames import RTYPE_BYTES
+from goprobe.runtime.types.typenames import FIELD_BYTES, RTYPE_BYTES
 
 _WORD = 8
 _KIND_MASK = 31  # KindMask, up to Go 1.25
 _UNCOMMON = 1  # TFlagUncommon
-_UNCOMMON_BYTES, _METHOD_BYTES, _FIELD_BYTES, _IMETHOD_BYTES = 16, 16, 24, 8
+_UNCOMMON_BYTES, _METHOD_BYTES, _IMETHOD_BYTES = 16, 16, 8
 _SECTION_LIMIT = 1 << 30
 _TYPES_LIMIT = 1 << 22
 _FIELDS_LIMIT = 1 << 16
@@ -204,7 +204,7 @@ def _one_by_one(sections: _Sections, layout: Layout, at: int, high: int) -> Iter
                 number(at + RTYPE_BYTES, 2) + (number(at + RTYPE_BYTES + 2, 2) & 0x7FFF)
             )
         elif kind in (GoKind.INTERFACE, GoKind.STRUCT):
-            step = _FIELD_BYTES if kind == GoKind.STRUCT else _IMETHOD_BYTES
+            step = FIELD_BYTES if kind == GoKind.STRUCT else _IMETHOD_BYTES
             more = step * number(at + RTYPE_BYTES + 2 * _WORD, 4)
         if number(at + flags, 1) & _UNCOMMON:
             more += _UNCOMMON_BYTES + _METHOD_BYTES * number(at + size + 4, 2)
@@ -257,7 +257,7 @@ class _Reader:
         number = np.minimum(count, np.uint64(_FIELDS_LIMIT)).astype(np.int64)
         owner = np.repeat(np.arange(len(structs)), number)
         nth = np.arange(len(owner)) - np.repeat(np.cumsum(number) - number, number)
-        at = start[owner] + (nth * _FIELD_BYTES).astype(np.uint64)
+        at = start[owner] + (nth * FIELD_BYTES).astype(np.uint64)
         kinds, offset = (self._sections.beside(at, word * _WORD) for word in (1, 2))
         near = offset < np.uint64(_SIZE_LIMIT)
         return owner[near], offset[near].astype(np.int64), kinds[near]

@@ -12,7 +12,8 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
+from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.types.catalog import Catalog
@@ -74,6 +75,7 @@ class Shapes:
         self._debug = (
             DebugShapes(self._numbers, types, by_name, typedata.rtype_of) if types else None
         )
+        self._described = types
         self._types = TypeShapes(self._numbers, memory, layout, typedata, self, self.struct_named)
         self._memory = memory
         self._layout = layout
@@ -179,6 +181,21 @@ class Shapes:
 
     # What is known of a shape
 
+    def field_at(self, number: int, at: int) -> str:
+        """The part of a value (of an array: of an element) at a byte offset, as Go selects it."""
+        shape = self[number]
+        if shape.go_type is not None and self._described is not None:
+            return part_at(self._described, shape.go_type, at)[0]
+        rtype = self.rtype(number)
+        try:
+            return self._typedata.field_at(rtype, at) if rtype else ""
+        except UnreadableError:
+            return ""
+
+    def rtype(self, number: int) -> int:
+        """The descriptor of its type (of an array that of the elements), 0 where it has none."""
+        return self._numbers.about[number].rtype
+
     def is_known(self, number: int) -> bool:
         return self[number].name != UNKNOWN.name
 
@@ -198,7 +215,7 @@ class Shapes:
     def row(self, number: int) -> int:
         """The row of its type (of an array that of the elements) in the catalogue, -1 for none."""
         if number not in self._rows:
-            rtype = self._numbers.about[number].rtype
+            rtype = self.rtype(number)
             self._rows[number] = self._catalog.row(rtype) if rtype else -1
         return self._rows[number]
 

@@ -7,6 +7,7 @@ Source: src/internal/abi/type.go, src/runtime/type.go (resolveNameOff), Go 1.21 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -14,16 +15,17 @@ import msgspec
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.errors import UnreadableError
-from goprobe.process.memory.memory import Memory
+from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
-from goprobe.runtime.types.typenames import RTYPE_BYTES, SIMPLE, composed, name_text
+from goprobe.runtime.types.typenames import FIELD_BYTES, RTYPE_BYTES, SIMPLE, composed, name_text
 
 _WORD = 8
 _NAME_LIMIT = 4096
 _COMPOSED_LIMIT = 1 << 14
 _DEPTH_LIMIT = 16
+_FIELDS_LIMIT = 1 << 12
 _KIND_MASK = 31  # KindMask, up to Go 1.25
 _KIND_DIRECT_IFACE = 32  # KindDirectIface in Kind_ up to Go 1.25, TFlagDirectIface since
 _TFLAG_UNCOMMON, _TFLAG_EXTRA_STAR, _TFLAG_NAMED = 1, 2, 4  # abi.TFlag
@@ -38,6 +40,14 @@ class TypeSection(msgspec.Struct, frozen=True):
 
     low: int
     high: int
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A field of a struct (abi.StructField); `rtype` is the descriptor of its type."""
+
+    name: str
+    offset: int
+    rtype: int
 
 
 class TypeData:
@@ -172,6 +182,43 @@ class TypeData:
     def text(self, at: int) -> str:
         """A name (abi.Name) at an address. Raises UnreadableError."""
         return name_text(self._memory, at + 1, _NAME_LIMIT)[0]
+
+    def fields(self, rtype: int) -> tuple[Field, ...]:
+        """Those of a struct, in the order of the source. Raises UnreadableError."""
+        if self.kind(rtype) is not GoKind.STRUCT:
+            return ()
+        start, count = struct.unpack("<2Q", self._memory.read(rtype + RTYPE_BYTES + _WORD, 16))
+        if count > _FIELDS_LIMIT:
+            return ()
+        raw = self._memory.read(start, FIELD_BYTES * count) if count else b""
+        triples = struct.iter_unpack("<3Q", raw)
+        return tuple(Field(self.text(label), offset, part) for label, part, offset in triples)
+
+    def element(self, rtype: int) -> int:
+        """What an array is made of. Raises UnreadableError."""
+        return u64(self._memory, rtype + RTYPE_BYTES)
+
+    def field_at(self, rtype: int, offset: int) -> str:
+        """The part of a value at a byte offset, as Go selects it: as `part_at` of gotypes does by
+        the debug information. Raises UnreadableError."""
+        path = ""
+        for _ in range(_DEPTH_LIMIT):
+            kind = self.kind(rtype)
+            if kind is GoKind.ARRAY:
+                rtype = self.element(rtype)
+                index, offset = divmod(offset, max(self.size(rtype), 1))
+                path += f"[{index}]"
+                continue
+            if kind is not GoKind.STRUCT:
+                break
+            for field in reversed(self.fields(rtype)):
+                if field.offset <= offset < field.offset + max(self.size(field.rtype), 1):
+                    path += f".{field.name}"
+                    rtype, offset = field.rtype, offset - field.offset
+                    break
+            else:
+                break
+        return path
 
     def debug_type(self, rtype: int) -> GoType | None:
         """The debug information's description of the same type, where it has one: only the

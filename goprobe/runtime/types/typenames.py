@@ -18,7 +18,7 @@ from goprobe.process.memory.memory import Memory, u64
 RTYPE_BYTES = 48  # sizeof(abi.Type); what belongs to a kind of types follows it
 _WORD = 8
 _DIRECTIONS = {1: "<-chan ", 2: "chan<- "}  # abi.ChanDir
-_FIELD_BYTES, _FUNC_BYTES, _UNCOMMON_BYTES = 24, 56, 16  # abi.StructField, FuncType, UncommonType
+FIELD_BYTES, _FUNC_BYTES, _UNCOMMON_BYTES = 24, 56, 16  # abi.StructField, FuncType, UncommonType
 _PARTS_LIMIT = 256
 _TAGGED, _EMBEDDED = 2, 8  # bits of an abi.Name's first byte
 _VARIADIC = 1 << 15  # the top bit of FuncType.OutCount
@@ -62,7 +62,7 @@ def _struct(memory: Memory, types: Descriptors, at: int, name: Name) -> str:
     fields, count = u64(memory, at + _WORD), u64(memory, at + 2 * _WORD)
     if count > _PARTS_LIMIT:
         return ""
-    raw = memory.read(fields, _FIELD_BYTES * count) if count else b""
+    raw = memory.read(fields, FIELD_BYTES * count) if count else b""
     parts = []
     for label, part, _ in struct.iter_unpack("<3Q", raw):
         flags = memory.read(label, 1)[0]

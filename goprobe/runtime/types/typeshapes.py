@@ -34,12 +34,11 @@ from goprobe.runtime.types.shape import (
     special,
 )
 from goprobe.runtime.types.typedata import TypeData
-from goprobe.runtime.types.typenames import RTYPE_BYTES, chan_name
+from goprobe.runtime.types.typenames import FIELD_BYTES, RTYPE_BYTES, chan_name
 
 _SIZE_LIMIT = 1 << 47
 _VISITS_LIMIT = 1 << 17  # types within one type
 _OFFSET_LIMIT = 1 << 40
-_FIELD_BYTES = 24  # sizeof(abi.StructField), Go 1.21 to 1.27
 _SWISS, _TABLE = "internal/runtime/maps.Map", "internal/runtime/maps.table"
 _WITH_SECRETS = frozenset(struct for struct, _ in BEHIND)
 
@@ -132,7 +131,7 @@ class TypeShapes:
     def _struct(self, rtype: int, base: int, slots: Slots, depth: int) -> None:
         at = rtype + RTYPE_BYTES
         fields, count = u64(self._memory, at + WORD), u64(self._memory, at + 2 * WORD)
-        raw = self._memory.read(fields, _FIELD_BYTES * min(count, SLOTS_LIMIT))
+        raw = self._memory.read(fields, FIELD_BYTES * min(count, SLOTS_LIMIT))
         name = self._typedata.full_name(rtype)
         first = int.from_bytes(raw[WORD : 2 * WORD], "little")
         pointee = self._atomic_pointee(first) if name.startswith(ATOMIC_POINTER) else None

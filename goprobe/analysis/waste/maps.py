@@ -1,0 +1,93 @@
+"""Maps far larger than their entries, and maps that nothing is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.waste.whose import Whose
+from goprobe.model.heap import Waste
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.shape import WORD
+
+SPARSE, EMPTY = "sparse map", "empty maps"
+_INSIDE = (" table", " directory", " groups", " buckets", " overflow")
+PARTS = (" backing", " buffer", "string data", *_INSIDE)
+"""How the shapes of what objects of a type are made of are called."""
+
+_LAYERS = 6  # from a map to what it is made of
+_MOST_BITS = 40
+_FULL = 8  # slots of a group, and of a bucket (abi.MapGroupSlots, OldMapBucketCount), Go 1.21-1.27
+_LOAD = 4  # a map that has only grown is at least 7/16 full (7/8 before it doubles)
+_LEAVE_NIL = "nothing is in them: a nil map can be read, and made when something is put in"
+
+
+def maps(graph: HeapGraph, whose: Whose) -> Iterator[Waste]:
+    """Maps with room for many more entries than they have. The count is the first word of either
+    design's header (internal/runtime/maps.Map, runtime.hmap)."""
+    shapes, typing = graph.shapes, graph.typing
+    names = [shapes[number].name for number in range(len(shapes))]
+    header = np.array([n.startswith("map[") and not n.endswith(PARTS) for n in names])
+    heads = np.flatnonzero(header[typing.shape] & graph.reachable)
+    old = "hmap" in graph.world.layout.structs
+    total, slots = _buckets(graph, heads) if old else _groups(graph, heads, names)
+    used = graph.view.words_at(heads, 0).astype(np.int64)
+    sparse = np.flatnonzero((slots > _FULL) & (used * _LOAD < slots))
+    room = np.maximum(slots, 1)
+    waste = total * (slots - 2 * used) // room
+    counts = dict(zip(heads[sparse].tolist(), used[sparse].tolist(), strict=True))
+    rooms = dict(zip(heads[sparse].tolist(), slots[sparse].tolist(), strict=True))
+
+    def fresh(node: int) -> str:
+        return (
+            f"{counts[node]:,} entries in room for {rooms[node]:,}: maps never shrink; a fresh one "
+            "with the entries that are left gives it back"
+        )
+
+    yield from whose.rows(SPARSE, whose.leading(heads[sparse]), waste[sparse], fresh)
+    empty = np.flatnonzero((used == 0) & (slots <= _FULL))
+    size = graph.objects.size[heads] + total
+    yield from whose.rows(EMPTY, whose.leading(heads[empty]), size[empty], lambda node: _LEAVE_NIL)
+
+
+def _groups(graph: HeapGraph, heads: Ints, names: Sequence[str]) -> tuple[Ints, Ints]:
+    """Of each map of Go 1.24 on the bytes of its groups, and the slots in them."""
+    nodes, typing, n = graph.nodes, graph.typing, len(graph.objects)
+    inside = np.array([name.endswith(_INSIDE) for name in names])
+    groups = np.array([name.endswith(" groups") for name in names])
+    owner = np.full(n, -1, np.int64)
+    owner[heads] = np.arange(len(heads))
+    layer = heads
+    for _ in range(_LAYERS):
+        edges, which = graph.view.graph.edges_of(layer)
+        targets = nodes.target[edges].astype(np.int64)
+        fresh = targets < n
+        fresh &= inside[typing.shape[np.where(fresh, targets, 0)]]
+        fresh &= owner[np.where(fresh, targets, 0)] < 0
+        owner[targets[fresh]] = owner[layer[which[fresh]]]
+        layer = np.unique(targets[fresh])
+        if not len(layer):
+            break
+    parts = np.flatnonzero((owner >= 0) & groups[typing.shape])
+    sizes = graph.objects.size[parts]
+    unit = np.array([max(graph.shapes[number].size, 1) for number in range(len(names))])
+    room = sizes // unit[typing.shape[parts]] * _FULL
+    total = np.bincount(owner[parts], sizes, len(heads)).astype(np.int64)
+    return total, np.bincount(owner[parts], room, len(heads)).astype(np.int64)
+
+
+def _buckets(graph: HeapGraph, heads: Ints) -> tuple[Ints, Ints]:
+    """Of each map up to Go 1.23 the bytes of its buckets, without those that overflow, and the
+    slots in them: 1 << hmap.B buckets (map.go)."""
+    layout, nodes, n = graph.world.layout, graph.nodes, len(graph.objects)
+    at = layout.offset("hmap", "B")
+    words = graph.view.words_at(heads, at // WORD * WORD)
+    bits = (words >> np.uint64(at % WORD * 8)).astype(np.int64) & 0xFF
+    edges, which = graph.view.graph.edges_of(heads)
+    place = nodes.offset[edges].astype(np.int64) - graph.view.lead_words(heads)[which]
+    mine = (place == layout.offset("hmap", "buckets") // WORD) & (nodes.target[edges] < n)
+    sizes = graph.objects.size[nodes.target[edges][mine]]
+    total = np.bincount(which[mine], sizes, len(heads)).astype(np.int64)
+    return total, np.where(total > 0, _FULL << np.minimum(bits, _MOST_BITS), 0)

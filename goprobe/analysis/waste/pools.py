@@ -1,0 +1,65 @@
+"""What sync.Pools keep, and nothing else does.
+
+Source: src/sync/pool.go, Go 1.21 to 1.27: a pool has an array of poolLocals, one for each P, and
+that of before the last collection (the victim).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.reach import reach
+from goprobe.analysis.waste.meanings import Meanings
+from goprobe.analysis.waste.whose import Whose, furthest
+from goprobe.model.heap import Waste
+from goprobe.runtime.heap.spantable import Ints
+
+POOLED = "pooled"
+_LOCALS = "[]sync.poolLocal backing"
+_PARTS = ("sync.poolChainElt", "[]sync.eface backing")
+_ADVICE = (
+    "idle in the pool: two collections without use free them; what has grown large had better not "
+    "be put back"
+)
+
+
+def pooled(graph: HeapGraph, whose: Whose, meant: Meanings) -> Iterator[Waste]:
+    """All that is kept by pools alone, by the type of what was put into them, and by pool."""
+    names = graph.shapes
+    used = np.flatnonzero(np.bincount(graph.typing.shape)).tolist()
+    locals_ = [number for number in used if names[number].name == _LOCALS]
+    pools = np.flatnonzero(np.isin(graph.typing.shape, locals_) & graph.reachable)
+    if not len(pools):
+        return
+    top = _tops(graph, meant, pools, [n for n in used if names[n].name in _PARTS])
+    inside = np.flatnonzero(top >= 0)
+    sums = np.bincount(top[inside], graph.objects.size[inside], len(top)).astype(np.int64)
+    put = np.flatnonzero(sums)
+    yield from whose.rows(
+        POOLED, whose.leading(put), sums[put], lambda node: _ADVICE, by_field=False
+    )
+
+
+def _tops(graph: HeapGraph, meant: Meanings, pools: Ints, parts: list[int]) -> Ints:
+    """Of each object that only pools keep the one that was put into the pool and leads to it;
+    -1 for all others, and for what the pools themselves are made of."""
+    nodes, n = graph.nodes, len(graph.objects)
+    barred = np.zeros(len(nodes), bool)
+    barred[pools] = True
+    target = np.where(barred[nodes.target], nodes.root, nodes.target).astype(np.int32)
+    without = reach(nodes.first, target, np.array([nodes.root], np.int32))
+    only = graph.reachable & ~without.mask[:n] & ~barred[:n]
+    own = np.isin(graph.typing.shape, parts) & only
+    via = graph.reach.via[:n]
+    above = np.arange(len(nodes), dtype=np.int32)
+    chosen = np.flatnonzero(only & ~own & (via >= 0))
+    source = meant.source[via[chosen]]
+    # What was put in stands in an interface of a pool's part: it is its own top.
+    inner = ~((source < n) & (barred[source] | np.r_[own, np.zeros(len(nodes) - n, bool)][source]))
+    above[chosen[inner]] = source[inner]
+    top = furthest(above)[:n].astype(np.int64)
+    top[~(only & ~own)] = -1
+    return top

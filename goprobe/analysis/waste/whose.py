@@ -1,0 +1,164 @@
+"""Whose objects are: the field that leads to each, and the root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goprobe.analysis.heap.globalnames import shown_root
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.waste.meanings import Meanings
+from goprobe.model.address import Address
+from goprobe.model.heap import Waste
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import Ints
+
+OTHERS = "(others)"
+
+_DOUBLINGS = 32  # of ways as long as there are objects
+_MOST = 100  # rows of a kind
+_KEY_BITS = 62
+_INSIDE = (" table", " directory")
+_ENTRIES = (" groups", " buckets")
+_ARRAYS = (" backing", " buffer")
+
+Texts = Callable[[int], str]
+"""What is said of an object."""
+
+
+class Whose:
+    """By the pointers that lead to objects: the field that each is, and the root that the shortest
+    way to it begins at."""
+
+    def __init__(self, graph: HeapGraph, meant: Meanings) -> None:
+        self._graph = graph
+        self._meant = meant
+        nodes, via = graph.nodes, graph.reach.via
+        n = len(graph.objects)
+        above = np.full(len(nodes), nodes.root, np.int32)
+        led = np.flatnonzero(via[:n] >= 0)
+        above[led] = meant.source[via[led]]
+        above[n:] = np.arange(n, len(nodes))
+        self._root = furthest(above)
+
+    def leading(self, objects: Ints | Ids) -> Ints:
+        """The pointer by which a shortest way comes to each of some reachable objects."""
+        return self._graph.reach.via[objects]
+
+    def holder(self, edge: int) -> str:
+        """The variable, goroutine or other root that a pointer is led to from."""
+        root = int(self._root[self._meant.source[edge]])
+        return "" if root == self._graph.nodes.root else shown_root(self._graph, root)
+
+    def field(self, edge: int) -> str:
+        """The field that a pointer is, "main.T.body"; "" where it is none."""
+        graph = self._graph
+        source = int(self._meant.source[edge])
+        if source >= len(graph.objects):
+            return ""
+        number = int(graph.typing.shape[source])
+        shape = graph.shapes[number]
+        if not number or shape.part[0] or shape.name.endswith(_INSIDE):
+            return ""
+        for suffix in _ENTRIES:
+            if shape.name.endswith(suffix):
+                return f'{shape.name.removesuffix(suffix)}["…"]'
+        at = 8 * int(graph.nodes.offset[edge]) - int(graph.lead[graph.objects.span[source]])
+        field = graph.shapes.field_at(number, at % max(shape.size, 8))
+        name = shape.name
+        for suffix in _ARRAYS:
+            if name.endswith(suffix):
+                name = name.removesuffix(suffix).removeprefix("[]").removeprefix("chan ")
+        return f"{name}{field}" if field else ""
+
+    def all_of(self, edges: Ints) -> tuple[str, str]:
+        """The field and the holder of some; each "" where these are not the same."""
+        first = int(edges[0])
+        roots, words = self._root[self._meant.source[edges]], self._words(edges)
+        holder = self.holder(first) if (roots == roots[0]).all() else ""
+        return self.field(first) if (words == words[0]).all() else "", holder
+
+    def rows(
+        self,
+        kind: str,
+        edges: Ints,
+        waste: Ints,
+        advice: Texts,
+        *,
+        named: str = "",
+        by_field: bool = True,
+    ) -> Iterator[Waste]:
+        """Objects that some pointers lead to and that waste so many bytes each, by type (or all
+        `named` so), field and holder. The worst of a row is its example, and tells what would
+        help."""
+        if not len(edges):
+            return
+        graph = self._graph
+        which, count = self._groups(edges, by_type=not named, by_field=by_field)
+        sums = np.bincount(which, waste, count).astype(np.int64)
+        numbers = np.bincount(which, minlength=count)
+        order = np.lexsort((-waste, which))
+        worst = edges[order[np.searchsorted(which[order], np.arange(count))]]
+        largest = np.argsort(-sums, kind="stable")
+        for row in largest[:_MOST].tolist():
+            edge = int(worst[row])
+            node = int(graph.nodes.target[edge])
+            yield Waste(
+                kind=kind,
+                type=named or graph.shapes[int(graph.typing.shape[node])].name,
+                field=self.field(edge) if by_field else "",
+                holder=self.holder(edge),
+                objects=int(numbers[row]),
+                bytes=int(sums[row]),
+                example=Address(graph.address(node)),
+                advice=advice(node),
+            )
+        if len(rest := largest[_MOST:]):
+            node = int(graph.nodes.target[worst[rest[0]]])
+            left, size = int(numbers[rest].sum()), int(sums[rest].sum())
+            yield rest_of(kind, left, size, Address(graph.address(node)), advice(node))
+
+    def _words(self, edges: Ints) -> Ints:
+        """The field that each pointer is, as a number; 0 for none."""
+        of_object = self._meant.source[edges] < len(self._graph.objects)
+        words: Ints = np.where(of_object, self._meant.word[edges], 0)
+        return words
+
+    def _groups(self, edges: Ints, *, by_type: bool, by_field: bool) -> tuple[Ints, int]:
+        """Of each pointer the number of its group."""
+        graph = self._graph
+        columns: list[NDArray[np.integer]] = [
+            self._root[self._meant.source[edges]] - len(graph.objects)
+        ]
+        if by_type:
+            target = graph.nodes.target[edges]
+            columns.append(graph.shapes_by_name[graph.typing.shape[target]])
+        if by_field:
+            columns.append(self._words(edges))
+        key = np.zeros(len(edges), np.int64)
+        for column in columns:
+            if (int(key.max()) + 1).bit_length() + int(column.max()).bit_length() > _KEY_BITS:
+                _, key = np.unique(key, return_inverse=True)
+            key = key * (int(column.max()) + 1) + column
+        groups, which = np.unique(key, return_inverse=True)
+        return which.ravel(), len(groups)
+
+
+def rest_of(kind: str, objects: int, size: int, example: Address, advice: str) -> Waste:
+    """The rows of a kind that are too many to be told one by one."""
+    return Waste(
+        kind=kind, type=OTHERS, holder="", objects=objects, bytes=size, example=example,
+        advice=advice,
+    )  # fmt: skip
+
+
+def furthest(above: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Of each node the last one above it: whose own is itself."""
+    for _ in range(_DOUBLINGS):
+        further = above[above]
+        if np.array_equal(further, above):
+            break
+        above = further
+    return above
