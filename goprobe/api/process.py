@@ -112,13 +112,14 @@ class Process:
         object: int = 0,  # noqa: A002
         dangling: bool = False,
         unreachable: bool = False,
+        leaked: bool = False,
         snapshot: str = "",
     ) -> HeapReport:
         """The census of its heap, and what else is asked: as the options of `goprobe heap`."""
-        from goprobe.analysis.heap.heap import heap
         from goprobe.analysis.heap.questions import HeapQuestions
+        from goprobe.analysis.heapasked import heap_asked
 
-        return heap(
+        return heap_asked(
             self.target,
             HeapQuestions(
                 types=types,
@@ -129,6 +130,7 @@ class Process:
                 object=object,
                 dangling=dangling,
                 unreachable=unreachable,
+                leaked=leaked,
                 snapshot=snapshot,
             ),
         )
@@ -161,9 +163,9 @@ class Process:
     def waste(self) -> HeapReport:
         """Its heap, with the bytes of it that live and serve nobody (`report.waste`)."""
         from goprobe.analysis.heap.questions import HeapQuestions
-        from goprobe.analysis.waste.waste import heap_waste
+        from goprobe.analysis.heapasked import heap_asked
 
-        return heap_waste(self.target, HeapQuestions())
+        return heap_asked(self.target, HeapQuestions(waste=True))
 
     def calls(
         self,

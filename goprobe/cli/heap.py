@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.cli.addresses import address_or_name, settled
@@ -53,6 +54,14 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     waste: Annotated[
         bool, Option("--waste", help="Say which bytes live and serve nobody, and what helps.")
     ] = False
+    leaked: Annotated[
+        bool,
+        Option(
+            "--leaked",
+            help="Say what goroutines keep that can never run again; the exit code is 1 where "
+            "there are any.",
+        ),
+    ] = False
     snapshot: Annotated[
         str,
         Option(
@@ -91,6 +100,7 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
             dangling=self.dangling,
             unreachable=self.unreachable,
             waste=self.waste,
+            leaked=self.leaked,
             snapshot=self.snapshot,
             sample=self.sample,
             sites=self.sites,
@@ -189,7 +199,7 @@ class Heap:
 
         PROCESS is a process number or name (goprobe help processes), or a core file; an OBJECT
         is an address as Go's %p prints it, a package-level variable, or a type: main.sessions,
-        main.Session#3. The exit code is 1 where --dangling finds something.
+        main.Session#3. The exit code is 1 where --dangling or --leaked finds something.
         """
         from goprobe.cli.attach import tell_of_stop
         from goprobe.cli.output import destination
@@ -223,7 +233,9 @@ class Heap:
             report = compared(old, report)
         place.deliver(report)
         tell_of_stop(process, report)
-        return look.ended(_FINDINGS if questions.dangling and report.dangling else 0)
+        lost = questions.leaked and report.leaks is not UNSET and report.leaks.leaked
+        dangling = questions.dangling and report.dangling
+        return look.ended(_FINDINGS if dangling or lost else 0)
 
 
 class _Look:
@@ -249,10 +261,10 @@ class _Look:
             from goprobe.analysis.heap.census import heap_census  # all else takes longer to load
 
             return heap_census(self._target, progress=self._progress)
-        if self._asked.waste:
-            from goprobe.analysis.waste.waste import heap_waste
+        if self._asked.waste or self._asked.of_leaks:
+            from goprobe.analysis.heapasked import heap_asked
 
-            return heap_waste(
+            return heap_asked(
                 self._target, self._asked, progress=self._progress, profile=self._drawn
             )
         from goprobe.analysis.heap.heap import heap

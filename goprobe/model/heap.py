@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.address import Address
+from goprobe.model.attached import LeakSummary
 from goprobe.model.location import Location
 from goprobe.model.report import Report
 from goprobe.model.sites import Allocation, Sampling, Site
@@ -239,8 +240,9 @@ class HeapReport(Report, frozen=True, kw_only=True):
 
     Parts that were not asked for are left out, or empty (types, paths, dangling). `path_texts` are
     the paths as Go would write them. `path_allocation` says where the object at the paths' end was
-    allocated. `sites` are those of the runtime's own `sampling`, most bytes in use first. `notes`
-    say which of several objects of a name was meant.
+    allocated. `leaks` are the goroutines that can never run again, and what they alone keep: with
+    --leaked and --retained. `sites` are those of the runtime's own `sampling`, most bytes in use
+    first. `notes` say which of several objects of a name was meant.
     """
 
     pause_us: int
@@ -254,6 +256,7 @@ class HeapReport(Report, frozen=True, kw_only=True):
     tree: tuple[TreeNode, ...] | UnsetType = UNSET
     unreachable: tuple[TypeCount, ...] | UnsetType = UNSET
     waste: tuple[Waste, ...] | UnsetType = UNSET
+    leaks: LeakSummary | UnsetType = UNSET
     paths: tuple[tuple[Location, ...], ...] = ()
     path_texts: tuple[str, ...] | UnsetType = UNSET
     path_allocation: Allocation | UnsetType = UNSET

@@ -10,15 +10,14 @@ from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.linefacts import CodeLines
 from goprobe.analysis.goroutines.contention import with_contention
 from goprobe.analysis.goroutines.goroutines import goroutines
-from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.analysis.heapasked import heap_asked
 from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.analysis.memory.memory import memory
 from goprobe.analysis.trace.breakpoints import check_instruction, resolve
 from goprobe.analysis.trace.stopview import StopView
-from goprobe.analysis.waste.waste import heap_waste
 from goprobe.arch.registers import Registers
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.errors import UnreadableError, UsageError, telling
@@ -54,7 +53,7 @@ def _heap(*of_object: str, **questions: object) -> Callable[[Asked], object]:
 
     def ask(asked: Asked) -> object:
         wanted = dict.fromkeys(of_object, asked.object) | questions
-        return told(heap(asked.target, HeapQuestions(**wanted)))  # type: ignore[arg-type]
+        return told(heap_asked(asked.target, HeapQuestions(**wanted)))  # type: ignore[arg-type]
 
     return ask
 
@@ -95,7 +94,7 @@ OF_PROCESS: Mapping[str, Callable[[Asked], object]] = {
         unreachable=True,
     ),
     "heap --sites": _heap(sites=True, types=True, retained=True),
-    "heap --waste": lambda asked: told(heap_waste(asked.target, HeapQuestions())),
+    "heap --waste": lambda asked: told(heap_asked(asked.target, HeapQuestions(waste=True))),
     "memory": lambda asked: told(memory(asked.target)),
     "goroutines --waits": _goroutines(waits=True),
     "goroutines --locals": _goroutines(locals=True, stacks=True),

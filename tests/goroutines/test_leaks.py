@@ -16,6 +16,8 @@ import pytest
 from msgspec import UNSET
 
 import goprobe
+from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.analysis.heapasked import heap_asked
 from goprobe.analysis.waits.waits import leaked
 from goprobe.errors import TargetGoneError
 from goprobe.model.attached import GoroutinesReport, LeakSummary
@@ -131,6 +133,21 @@ def test_what_they_keep(report: GoroutinesReport) -> None:
     assert largest >= 2 * 4096
 
 
+def test_the_heap_knows_what_they_keep(program: Running, report: GoroutinesReport) -> None:
+    with goprobe.attach(program.pid) as process:
+        asked, retained = process.heap(leaked=True), process.heap(retained=True)
+        assert process.heap(types=True).leaks is UNSET
+    assert asked.leaks == retained.leaks == summary(report)
+    ran = command("heap", str(program.pid), "--leaked")
+    assert ran.code == 1
+    assert f"by {len(found(report))} goroutines that can never run again" in " ".join(
+        ran.text.split("held by leaked goroutines: ")[1].split()
+    )
+    page = command("heap", str(program.pid), "--retained", "--format", "html")
+    assert page.code == 0
+    assert "Held by leaked goroutines: " in page.text
+
+
 def test_where_they_were_made(report: GoroutinesReport) -> None:
     for group in report.groups:
         assert [(c.function, Path(c.file).name) for c in group.created] == [
@@ -146,6 +163,8 @@ def test_nothing_is_lost_where_nothing_is(binary: Path) -> None:
         assert undecided(report) == set(said(program, "undecided"))
         assert goprobe.assert_no_leaks(program.pid).leaks == report.leaks
         assert command("goroutines", str(program.pid), "--leaked").code == 0
+        ran = command("heap", str(program.pid), "--leaked")
+        assert (ran.code, "no goroutine is leaked" in ran.text) == (0, True)
 
 
 def test_a_test_suite_can_assert_it(program: Running) -> None:
@@ -172,6 +191,8 @@ def test_of_a_stripped_program(program: Running, report: GoroutinesReport, binar
         again = leaked(open_target(stripped.pid))
         assert found(again) == set(said(stripped, "leaked"))
         assert undecided(again) == set(said(stripped, "undecided"))
+        with goprobe.attach(stripped.pid) as process:
+            assert process.heap(leaked=True).leaks == again.leaks
 
 
 def test_of_a_core(
@@ -180,7 +201,9 @@ def test_of_a_core(
     file = tmp_path / "leaks.core"
     gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
     subprocess.run(gdb, check=True, capture_output=True, timeout=120)
-    again = leaked(open_core(str(file), str(binary)))
+    core = open_core(str(file), str(binary))
+    again = leaked(core)
+    assert heap_asked(core, HeapQuestions(leaked=True)).leaks == again.leaks
     assert found(again) == found(report)
     assert undecided(again) == undecided(report)
 

@@ -83,11 +83,12 @@ def find_leaks(
         unsure |= {c.g.id: why for c in lost if _told(c)}
         lost = []
     own = {c.g.id: _own_nodes(graph, c) for c in lost}
+    live = web.search(unsure, hand.words, own) if lost else marked
     return Leaks(
         blocked=len(blocked),
         lost=tuple(c for c in lost if _told(c)),
         unsure=unsure,
-        live=web.search(unsure, hand.words, own)[: web.n],
+        live=live[: web.n],
         own=own,
         stacks=stacks,
         waits=waits,

@@ -18,6 +18,7 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     dangling: bool = False
     unreachable: bool = False
     waste: bool = False
+    leaked: bool = False
     snapshot: str = ""
     sample: bool = False
     sites: bool = False
@@ -44,4 +45,9 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     @property
     def of_pointers(self) -> bool:
         """Whether pointers have to be followed at all."""
-        return self.of_types or self.dangling
+        return self.of_types or self.dangling or self.leaked
+
+    @property
+    def of_leaks(self) -> bool:
+        """Whether it is told what leaked goroutines keep."""
+        return self.leaked or self.retained

@@ -2,37 +2,33 @@
 waits for whom, who can never run again, and what those keep.
 
 The story: the heap is taken as a snapshot of one moment, as `heap --types` does, and its pointers
-are followed; the goroutines' stacks are walked in the same snapshot. In that graph
-`analysis/heap/leaks.py` finds who is lost, and `elsewhere` looks whether memory that is not Go's
+are followed; the goroutines' stacks are walked in the same snapshot. In that graph `lost` has
+`analysis/heap/leaks.py` find who is lost, and `elsewhere` look whether memory that is not Go's
 knows of what they wait on. `whatfor` says what each one waits on, `holders` who has that, and
 `described` puts it into the report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
 from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled
-from goprobe.analysis.goroutines.goroutines import group, known_modules
-from goprobe.analysis.goroutines.survey import survey
+from goprobe.analysis.goroutines.goroutines import group
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.leaks import Kept, Leaks, find_leaks
+from goprobe.analysis.heap.leaks import Kept, Leaks
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
 from goprobe.analysis.waits.audit import LeakFacts, audit_leaks
 from goprobe.analysis.waits.described import Described
-from goprobe.analysis.waits.elsewhere import Elsewhere
-from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState, LeakSummary
+from goprobe.analysis.waits.lost import Lost
+from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.process.proc.sockets import Descriptor, Descriptors
-from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.world import World
-from goprobe.target.live import PATIENCE, AnyTarget, StoppedChild, StoppedCore
+from goprobe.target.live import PATIENCE, AnyTarget
 
 More = Callable[[World, Sequence[GoroutineState]], tuple[GoroutineState, ...]]
 
@@ -96,13 +92,13 @@ class _Asked:
         self._more = more
         self._graph = graph = HeapGraph(snapshot, progress)
         progress("walking the goroutines' stacks")
-        standing = _standing(target, snapshot)
-        self._every, dead, unreadable = survey(standing, known_modules(target), now, None)
+        self._lost = Lost(target, graph, now)
+        self._every, dead, unreadable = self._lost.surveyed
         self._moment = Moment(
             pause_us=snapshot.pause_us, snapshot=snapshot.how, dead=dead, unreadable=unreadable
         )
-        self._by_id = {state.id: state for state in self._every}
-        self._search = find_leaks(graph, _on_group(self._by_id), Elsewhere(graph))
+        self._by_id = self._lost.by_id
+        self._search = self._lost.search
 
     def leaked(self, *, stacks: bool) -> GoroutinesReport:
         search = self._search
@@ -116,7 +112,7 @@ class _Asked:
             states,
             self._chosen.sorted(_groups(self._graph, search, described, states)),
             stacks=stacks,
-            leaks=_summary(self._graph, search, states),
+            leaks=self._lost.summary(frozenset(state.id for state in states)),
             **choice(self._chosen, self._every),
         )
         unsure = sum(state.id in search.unsure for state in states)
@@ -152,24 +148,6 @@ def _describing(target: AnyTarget) -> Callable[[int], Descriptor | None]:
     return (lambda number: None) if target.is_core else Descriptors(target.pid).of
 
 
-def _standing(target: AnyTarget, snapshot: HeapSnapshot) -> StoppedChild | StoppedCore:
-    """The snapshot as something that stands still."""
-    if target.is_core:
-        return StoppedCore(target)
-    world = snapshot.world
-    return StoppedChild(target, world, world.memory, snapshot.pause_us)
-
-
-def _on_group(by_id: Mapping[int, GoroutineState]) -> Callable[[Goroutine], bool]:
-    def on_group(g: Goroutine) -> bool:
-        state = by_id.get(g.id)
-        if state is None or state.frames is UNSET:
-            return False
-        return any(frame.function == _ON_GROUP for frame in state.frames)
-
-    return on_group
-
-
 def _groups(
     graph: HeapGraph, search: Leaks, described: Described, states: tuple[GoroutineState, ...]
 ) -> tuple[GoroutineGroup, ...]:
@@ -184,18 +162,3 @@ def _groups(
     rest = [described.group(g) for g in lost[_MOST_GROUPS:]]
     unsure = [described.group(g) for g in group([s for s in states if not s.leaked])]
     return (*largest, *rest, *unsure)
-
-
-def _summary(graph: HeapGraph, search: Leaks, states: tuple[GoroutineState, ...]) -> LeakSummary:
-    lost = [s for s in states if s.leaked]
-    kept = Kept(graph, search)
-    held = kept.by([s.id for s in lost]) if lost else np.zeros(len(graph.objects), np.bool_)
-    return LeakSummary(
-        blocked=search.blocked,
-        leaked=len(lost),
-        undecided=len(states) - len(lost),
-        retained_objects=int(held.sum()),
-        retained_bytes=kept.bytes(held),
-        stack_bytes=sum(s.stack.high - s.stack.low for s in lost),
-        types=kept.types(held),
-    )

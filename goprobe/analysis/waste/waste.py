@@ -15,8 +15,6 @@ from msgspec.structs import replace
 
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.heap import heap
-from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.waste.arrays import arrays, untold
 from goprobe.analysis.waste.boxes import boxed
 from goprobe.analysis.waste.bytesat import BUDGET
@@ -30,7 +28,6 @@ from goprobe.analysis.waste.structs import structs
 from goprobe.analysis.waste.views import views_of
 from goprobe.analysis.waste.whose import Whose
 from goprobe.model.heap import HeapReport, Waste
-from goprobe.target.live import AnyTarget
 
 Progress = Callable[[str], None]
 
@@ -38,23 +35,12 @@ _LEAST = 256
 _WORTH_A_NOTE = 0.05  # of what is allocated
 
 
-def heap_waste(
-    target: AnyTarget,
-    questions: HeapQuestions,
-    *,
-    progress: Progress = lambda message: None,
-    profile: bool = False,
-) -> HeapReport:
-    """The heap of a process with what of it is wasted. Raises what `heap` raises."""
-
-    def more(graph: HeapGraph, report: HeapReport) -> HeapReport:
-        progress("looking for what serves nobody")
-        told = wasted(graph)
-        report = replace(report, waste=told.rows, warnings=(*report.warnings, *told.notes))
-        return replace(report, audit=(*report.audit, *audited((waste_fits,), report)))
-
-    asked = replace(questions, waste=True)
-    return heap(target, asked, progress=progress, profile=profile, more=more)
+def with_waste(progress: Progress, graph: HeapGraph, report: HeapReport) -> HeapReport:
+    """The heap's report with what of it is wasted."""
+    progress("looking for what serves nobody")
+    told = wasted(graph)
+    report = replace(report, waste=told.rows, warnings=(*report.warnings, *told.notes))
+    return replace(report, audit=(*report.audit, *audited((waste_fits,), report)))
 
 
 @check("what is wasted is less than the spans in use")

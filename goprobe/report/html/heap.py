@@ -12,6 +12,7 @@ from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.evidence import EvidenceList
 from goprobe.report.html.treemap import Rect, squarified
+from goprobe.report.leakwords import held_by_lost, undecided
 from goprobe.report.options import RenderOptions
 
 _ASPECT = 2.2
@@ -85,8 +86,17 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         diff=None if report.diff is UNSET else report.diff,
         path_texts=() if report.path_texts is UNSET else report.path_texts,
         warnings=report.warnings,
+        leaks=_leaks(report),
         facts=[words.stood_still(report.pid, report.pause_us), _checked(report)],
     )
+
+
+def _leaks(report: HeapReport) -> list[str]:
+    leaks = report.leaks
+    if leaks is UNSET:
+        return []
+    told = [f"Held by leaked goroutines: {held_by_lost(leaks)}."] if leaks.leaked else []
+    return told + ([f"Undecided: {undecided(leaks)}."] if leaks.undecided else [])
 
 
 def _checked(report: HeapReport) -> str:

@@ -12,6 +12,7 @@ from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text import heapgraph, heapsites, heaptree
+from goprobe.report.text.leaks import held_on_heap
 from goprobe.report.text.page import Column, Page
 
 _MOST_CLASSES = 14
@@ -34,6 +35,8 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     page.blank()
     if report.tree is not UNSET:
         heaptree.held(page, report)
+    if report.leaks is not UNSET:
+        held_on_heap(page, report, report.leaks)
     of_one = report.object is not UNSET or report.path_texts is not UNSET
     if options.verbose or not (of_one or report.referrers is not UNSET):
         _space(page, census)
@@ -160,6 +163,8 @@ def _next_lines(report: HeapReport) -> Iterator[tuple[str, str]]:
         yield f"{asked} --path {report.object.location.address}", "which root keeps it"
         yield f"{asked} --referrers {report.object.location.address}", "who points at it"
         return
+    if report.leaks is not UNSET and (report.leaks.leaked or report.leaks.undecided):
+        yield f"goprobe goroutines {report.pid} --leaked", "which goroutines can never run again"
     if report.types and report.tree is UNSET:
         yield f"{asked} --retained", "who keeps all that"
     if report.types:

@@ -8,7 +8,9 @@ from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary
+from goprobe.model.heap import HeapReport
 from goprobe.report import words
+from goprobe.report.leakwords import held_by_lost, none_lost, of_blocked, undecided
 from goprobe.report.text.goroutinelines import INDENT, ended, frames, group_head, origins, telling
 from goprobe.report.text.page import Column, Page
 from goprobe.report.text.waits import waits_on
@@ -35,11 +37,29 @@ def leaks(page: Page, report: GoroutinesReport, summary: LeakSummary, *, whole: 
     _types(page, summary)
 
 
+def held_on_heap(page: Page, report: HeapReport, summary: LeakSummary) -> None:
+    """ "held by leaked goroutines: 9.9 MiB in 1,024 objects by …", for a heap; where it was all
+    that was asked, by type, too, and that there is none."""
+    only = report.tree is UNSET
+    if summary.leaked:
+        page.paragraph(
+            ("held by leaked goroutines: ", "bold red"), held_by_lost(summary), hanging=INDENT
+        )
+    elif only:
+        page.paragraph(none_lost(summary))
+    if summary.undecided:
+        page.paragraph((undecided(summary), "yellow"))
+    if only:
+        _types(page, summary)
+    if only or summary.leaked or summary.undecided:
+        page.blank()
+
+
 def _summary(page: Page, summary: LeakSummary) -> None:
     """ "3 goroutines are leaked: they can never run again", and what they keep."""
-    blocked = f"of {words.counted(summary.blocked, 'goroutine')} that only others could wake"
+    blocked = of_blocked(summary)
     if not summary.leaked:
-        page.paragraph(("no goroutine is leaked", "bold"), f" {blocked}")
+        page.paragraph((none_lost(summary), "bold"))
     else:
         one = summary.leaked == 1
         verb, they = ("is", "it") if one else ("are", "they")
@@ -54,8 +74,7 @@ def _summary(page: Page, summary: LeakSummary) -> None:
             f"{words.size(summary.stack_bytes)} of stacks"
         )
     if summary.undecided:
-        count = words.counted(summary.undecided, "goroutine")
-        page.paragraph((f"of {count} more that cannot be told", "yellow"))
+        page.paragraph((undecided(summary), "yellow"))
 
 
 def _why(page: Page, group: GoroutineGroup) -> None:
