@@ -13,5 +13,6 @@ KINDS: tuple[str, ...] = (
     "goroutines",
     "heaps",
     "variables",
+    "waste",
 )
 """Each has a module of its name here, with `KIND: Kind` in it."""

@@ -16,7 +16,8 @@ _GROWN = 4  # append doubles at most, and slots are rounded up: what is emptier 
 _ADVICE = {
     OUT_OF_REACH: "the views are short, and keep whole arrays: copy what is kept (strings.Clone, "
     "bytes.Clone, slices.Clone)",
-    SPARE: "slices.Clip, or make with the length that it comes to, gives the room back",
+    SPARE: "make with the length that it comes to, or a copy that just fits (slices.Clip keeps the "
+    "array)",
     EMPTY: "nothing is in them: leave the slice nil until something is appended",
 }
 

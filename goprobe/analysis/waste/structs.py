@@ -51,6 +51,8 @@ def structs(graph: HeapGraph) -> Iterator[Waste]:
         rtype = graph.shapes.rtype(number)
         if row := _ordered(graph, alignments, rtype, count, arrays.get(rtype)):
             yield row
+        if graph.is_tiny(count.first):
+            continue  # several values may share a slot
         waste = count.bytes - count.lead - shape.size * count.objects
         slot = int(graph.objects.size[count.first])
         under = int(below[graph.objects.span[count.first]])

@@ -19,6 +19,7 @@ from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.shape import Rule
 
 LARGE = 256  # bytes: pointers of any kind to larger objects may keep more than they lead to
+_NOWHERE = 1 << 60
 _SIZED = (Rule.TEXT, Rule.SLICE, Rule.ONE)
 
 
@@ -44,7 +45,7 @@ class Views(msgspec.Struct, frozen=True, kw_only=True):
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
     """Of each object in `target` (ascending): `covered` bytes are in reach, from `starts` on, and
-    what they are a part of ends at `end`. `runs` is in how many pieces they lie."""
+    what they are a part of ends at `end` or later. `runs` is in how many pieces they lie."""
 
     target: Ids
     covered: Ints
@@ -88,10 +89,9 @@ def _read(graph: HeapGraph, meant: Meanings, edge: Ints) -> Views:
     )
     one = np.flatnonzero((rule == Rule.ONE) & (unit > 0))
     high[one] = low[one] + unit[one]
-    # A slot is less than twice as large as what it was made for: beyond that lies something else.
-    sized = np.flatnonzero(((rule == Rule.ONE) | (rule == Rule.TEXT)) & (unit > 0))
-    end[sized] = np.where(2 * high[sized] < size[sized], size[sized], high[sized])
     high = np.minimum(high, size)
+    sized = np.isin(rule, (Rule.TEXT, Rule.ONE)) & (unit > 0)
+    end[sized] = high[sized]
     return Views(
         edge=edge,
         target=target,
@@ -118,17 +118,20 @@ def reached(graph: HeapGraph, views: Views) -> Reached:
         target=alone.target,
         covered=alone.high - alone.low,
         end=alone.end,
-        starts=alone.low,
-        runs=np.ones(len(alone.low), np.int64),
+        starts=np.where(alone.high > alone.low, alone.low, _NOWHERE),
+        runs=(alone.high > alone.low).astype(np.int64),
     )
     target = np.concatenate((own.target, others.target))
     order = np.argsort(target, kind="stable")
     target = target[order]
-    lead = graph.lead[graph.objects.span[target]]
+    span = graph.objects.span[target]
+    lead = graph.lead[span]
+    # What takes up less than this would have got a smaller slot.
+    least = graph.view.below[span] + lead + 1
     return Reached(
         target=target,
         covered=np.concatenate((own.covered, others.covered))[order] + lead,
-        end=np.concatenate((own.end, others.end))[order],
+        end=np.maximum(np.concatenate((own.end, others.end))[order], least),
         starts=np.concatenate((own.starts, others.starts))[order] - lead,
         runs=np.concatenate((own.runs, others.runs))[order],
     )
@@ -147,10 +150,11 @@ def _united(graph: HeapGraph, views: Views) -> Reached:
     before[1:] = np.maximum.accumulate(stop)[:-1] if len(stop) else 0
     fresh = np.maximum(stop - np.maximum(start, before), 0)
     opens = (start > before) | np.r_[True, np.diff(which) > 0][: len(which)]
+    opens &= stop > start
     count = len(target)
-    ends, lows = np.zeros(count, np.int64), np.full(count, 1 << 60, np.int64)
+    ends, lows = np.zeros(count, np.int64), np.full(count, _NOWHERE, np.int64)
     np.maximum.at(ends, which, views.end[order])
-    np.minimum.at(lows, which, low)
+    np.minimum.at(lows, which, np.where(high > low, low, _NOWHERE))
     return Reached(
         target=target,
         covered=np.bincount(which, fresh, count).astype(np.int64),
