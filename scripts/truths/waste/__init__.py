@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from goprobe.analysis.heap.questions import HeapQuestions
-from goprobe.analysis.waste.waste import heap_waste
+from goprobe.analysis.heapasked import heap_asked
 from goprobe.model.heap import Waste
 from goprobe.target.live import open_target
 from scripts.truths.answer import Answer, Peers, equal, not_told, right, wrong
@@ -43,7 +43,7 @@ class WasteKind:
     def ask(self, case: Case) -> Iterator[Answer]:
         try:
             with running(case.binary, timeout=_PATIENCE) as program:
-                report = heap_waste(open_target(program.pid), HeapQuestions())
+                report = heap_asked(open_target(program.pid), HeapQuestions(waste=True))
                 said = [_read(line) for line in program.lines if "\t" in line]
         except AssertionError as error:  # the program itself has failed
             yield wrong("the program runs", truth="it does", told=str(error))
