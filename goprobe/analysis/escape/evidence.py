@@ -32,7 +32,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
     `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
     seen in the frame, out of `executed`; `taken` is false where code only uses that part of the
-    frame, which may be a register's that is put by; `line_ran`: some code of its line (where it
+    frame; `saved`: which may all be registers', put by; `line_ran`: some code of its line (where it
     has none, of its function) was seen to run; `line_shown` is false where the line may run
     without its code. `in_part`: other memory of the line's frame was never used, and `sharing`
     sites may be meant by what was; where the line itself uses none, that of the line
@@ -63,6 +63,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     witnessed: int = 0
     executed: int = 0
     taken: bool = True
+    saved: bool = False
     in_part: bool = False
     sharing: int = 1
     below: int = 0

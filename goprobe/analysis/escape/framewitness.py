@@ -11,10 +11,10 @@ _PARTS, _USES = 6, 3
 
 def uses_of_the_frame(fact: LineFacts) -> list[StackWitness]:
     """Where a line takes the addresses of parts of its frame, a few of each; if it takes none,
-    where it first uses one."""
+    where it first uses one; one that may be a register's only if there is no other."""
     taken = [w for w in fact.stack if w.taken]
     if not taken:
-        return fact.stack[:1]
+        return sorted(fact.stack, key=lambda w: (w.saved, w.moved))[:1]
     uses: dict[tuple[int, int], list[StackWitness]] = {}
     for witness in taken:
         uses.setdefault(witness.part, []).append(witness)

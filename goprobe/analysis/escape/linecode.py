@@ -63,7 +63,7 @@ class LineCode:
         for fact in facts:
             plan.witnesses += uses_of_the_frame(fact)
         plan.witness_line = plan.predicted.line
-        if plan.witnesses or plan.predicted.shape.temporary:
+        if any(not w.saved for w in plan.witnesses) or plan.predicted.shape.temporary:
             return
         file = plan.predicted.file
         below = {

@@ -44,12 +44,15 @@ class Static(msgspec.Struct, frozen=True):
 class StackWitness(msgspec.Struct, frozen=True):
     """An instruction that uses memory of its own frame: when it is about to run, that lies at
     the stack pointer plus `offset`. `taken`: its address is taken right there. `entry` is that of
-    the machine function."""
+    the machine function. `saved`: that memory may be a register's, put by. `moved`: the optimiser
+    may have put the instruction where the line is not reached, or as often."""
 
     pc: int
     offset: int
     taken: bool
     entry: int = 0
+    saved: bool = False
+    moved: bool = False
 
     @property
     def part(self) -> tuple[int, int]:
@@ -128,8 +131,8 @@ class CodeLines:
         runs = list(self.runs(function))
         wrapper = self._lines.is_wrapper(function.entry)
         taken = statement_references(code, function, self._lines, [high for _, high, _ in runs])
-        objects = _FrameObjects(taken)
         starts = CodeStarts(code, function.entry)
+        objects = _FrameObjects(taken, starts)
         optimised = self._optimised(function.entry)
         for low, high, frames in runs:
             for start in self._starts(starts, low, high, optimised):
@@ -228,19 +231,19 @@ class CodeLines:
             if reference.register:
                 facts.statics.append(self._kinds.of(what))
         elif reference.register or objects.holds(what.offset):
-            facts.stack.append(
-                StackWitness(reference.pc, what.offset, bool(reference.register), facts.entry)
-            )
+            facts.stack.append(objects.witness(reference, what.offset, facts.entry))
 
 
 class _FrameObjects:
     """The parts of a frame whose address the function takes somewhere.
 
     The compiler keeps what it can in registers and spills it to the frame; what has an address
-    there is an object of the source. Its size is not known: it ends before the next one.
+    there is an object of the source. Its size is not known: it ends before the next one, and what
+    is stored and loaded behind its beginning may be a register's.
     """
 
-    def __init__(self, taken: Collection[Reference]) -> None:
+    def __init__(self, taken: Collection[Reference], code: CodeStarts) -> None:
+        self._code = code
         self._starts = sorted(
             {r.what.offset for r in taken if isinstance(r.what, StackAddress) and r.register}
         )
@@ -248,6 +251,17 @@ class _FrameObjects:
     def holds(self, offset: int) -> bool:
         at = bisect_right(self._starts, offset) - 1
         return at >= 0 and offset - self._starts[at] < _OBJECT_LIMIT
+
+    def witness(self, reference: Reference, offset: int, entry: int) -> StackWitness:
+        taken = bool(reference.register)
+        return StackWitness(
+            reference.pc,
+            offset,
+            taken,
+            entry,
+            saved=offset in self._code.saved,
+            moved=not (taken or self._code.writes(reference.pc)),
+        )
 
 
 def _with_frames(

@@ -107,6 +107,7 @@ class Sites:
             witnessed=_in_frames(self._unwrapped(plan), seen.witnessed),
             executed=_in_frames(self._unwrapped(plan), seen.executed),
             taken=any(w.taken for w in plan.witnesses),
+            saved=all(w.saved for w in plan.witnesses),
             in_part=_in_part(plan, seen.executed),
             sharing=plan.sharing,
             below=plan.witness_line if plan.witness_line != predicted.line else 0,
@@ -232,6 +233,8 @@ def _counted(
         most = max(first, *others, 0)
         if most >= max(evidence.looked, 1) or (most == 1 and first != 1):
             return False
+    if any(w.saved or w.moved for w in witnesses):
+        return False
     never = not evidence.line_ran and evidence.line_shown
     return bool(witnesses) and (evidence.executed > 0 or never)
 

@@ -106,6 +106,11 @@ def _in_frame(site: Evidence) -> Judged:
         )
     if not site.ran:
         return Verdict.UNOBSERVED, "not run: the code keeps it in the function's frame"
+    if site.witnessed and site.saved:
+        return Verdict.UNOBSERVED, (
+            "what its line uses of the frame may be registers that are put by there: whether it "
+            "needs memory is not known"
+        )
     if site.witnessed and site.in_part and site.sharing > 1:
         return Verdict.UNOBSERVED, (
             f"of {site.sharing} things of its line that the frame keeps not all were seen there: "
@@ -136,7 +141,7 @@ def _in_frame(site: Evidence) -> Judged:
 
 
 def _never_called(site: Evidence) -> Judged:
-    if site.witnessed and site.prediction is Prediction.STACK:
+    if site.witnessed and not site.saved and site.prediction is Prediction.STACK:
         return Verdict.CONFIRMED_STACK, (
             f"it stayed in the goroutine's stack frame, {_callees(site.calls)} was never needed"
         )

@@ -25,11 +25,12 @@ class Weight(IntEnum):
 
 
 class CodeStarts:
-    """Of one function, whose code starts at `low`."""
+    """Of one function, whose code starts at `low`. `saved` is as in Moves."""
 
     def __init__(self, code: bytes, low: int) -> None:
         self._instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
         self._moves = Moves(self._instructions.values())
+        self.saved = self._moves.saved
         self._targets = {
             ins.near_branch_target
             for ins in self._instructions.values()
@@ -44,6 +45,10 @@ class CodeStarts:
             return Weight.ACTS, acting
         reckons = [ins.ip for ins in inside if not self._moves.moves(ins)]
         return (Weight.RECKONS, reckons[:1]) if reckons else (Weight.MOVES, [low])
+
+    def writes(self, pc: int) -> bool:
+        """Whether the instruction there writes to memory: such have an order among themselves."""
+        return pc in self._instructions and self._moves.writes(self._instructions[pc])
 
     def _acting(self, inside: list[Instruction]) -> list[int]:
         starts = list[int]()

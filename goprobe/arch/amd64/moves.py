@@ -33,7 +33,11 @@ _FLOATS = frozenset({Mnemonic.MOVSS, Mnemonic.MOVSD})
 
 
 class Moves:
-    """Of the instructions of one function."""
+    """Of the instructions of one function.
+
+    `saved` is where in its frame registers may be saved: what is stored and loaded, by no address.
+    The rest of the frame are variables, and what is passed to calls.
+    """
 
     def __init__(self, instructions: Collection[Instruction]) -> None:
         self._info = InstructionInfoFactory()
@@ -42,9 +46,7 @@ class Moves:
         ]
         taken = {at for ins, at in in_frame if ins.mnemonic == Mnemonic.LEA}
         loaded = {at for ins, at in in_frame if not _is_store(ins)}
-        # Where registers are saved: what is stored and loaded, by no address. The rest of the frame
-        # are variables, and what is passed to calls.
-        self._saved = frozenset(loaded - taken)
+        self.saved = frozenset(loaded - taken)
         self._zeroing = frozenset(_zeroing(instructions))
 
     def moves(self, ins: Instruction) -> bool:
@@ -60,7 +62,7 @@ class Moves:
     def _is_move(self, ins: Instruction) -> bool:
         if ins.op0_kind == OpKind.MEMORY:
             register = ins.op1_kind == OpKind.REGISTER and ins.op1_register != Register.XMM15
-            saved = signed(ins.memory_displacement) in self._saved
+            saved = signed(ins.memory_displacement) in self.saved
             return register and _in_frame(ins) and saved
         constant = ins.mnemonic in _FLOATS and bool(ins.is_ip_rel_memory_operand)
         return ins.op1_kind != OpKind.MEMORY or _in_frame(ins) or constant
@@ -71,6 +73,9 @@ class Moves:
             return True
         if ins.mnemonic in (Mnemonic.PUSH, Mnemonic.LEA) or self.moves(ins):
             return False
+        return self.writes(ins)
+
+    def writes(self, ins: Instruction) -> bool:
         return any(used.access in WRITES for used in self._info.info(ins).used_memory())
 
     def is_jump(self, ins: Instruction) -> bool:
