@@ -17,6 +17,7 @@ type scratch [6000]byte
 type job [5000]byte
 type answer [8000]byte
 type boxed [7000]byte
+type sheet [4000]byte
 
 // An intrusive list: known by a pointer into the middle.
 type link struct {
@@ -44,6 +45,21 @@ type base struct {
 type derived struct {
 	base
 	count uint8
+}
+
+// Larger by a pointer, in the same slot as what it begins with, which is all that it is known by:
+// what lies behind that is not the beginning of another of these.
+type start struct {
+	data *page
+	more [32]byte
+}
+type whole struct {
+	start
+	last *sheet
+}
+type way struct {
+	next *way
+	last *sheet
 }
 
 // Known by a slice of an array in it.
@@ -78,6 +94,8 @@ var (
 	bases    []*base
 	words    []*page
 	element  *pair
+	begun    *start
+	ways     *way
 	setting  *[]string
 	pool     = sync.Pool{}
 	boxes    = sync.Pool{New: func() any { return new(boxed) }}
@@ -126,6 +144,9 @@ func list() {
 	say("[]main.pair backing", data(pairs))
 	pairs[3].left = fresh[page]("main.page")
 	element = &pairs[3]
+	w := fresh[whole]("main.whole | main.start or main.whole")
+	w.data, w.last = fresh[page]("main.page"), fresh[sheet]("main.sheet")
+	begun, ways = &w.start, &way{&way{&way{nil, w.last}, nil}, nil}
 	s := fresh[settings]("main.settings")
 	s.tags = make([]string, 3)
 	s.extra[1] = fresh[settings]("main.settings")

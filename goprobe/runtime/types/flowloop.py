@@ -49,12 +49,14 @@ def flow(
             break
         head += 1
         own = shape[node]
-        words_before, place = 0, _ABSENT
+        words_before, place, last = 0, _ABSENT, _LARGEST
         if node < n:
             at_span = span[node]
             words_before = lead[at_span] >> 3
             if start[at_span] != _ABSENT:
                 place = start[at_span] + ((base[node] - span_base[at_span]) >> 3)
+            if length[own] > 0:  # behind the last value for which there is room there is none
+                last = (room[at_span] >> 3) // length[own] * length[own]
         if own == 0 or kinds[own] == UNREAD:
             continue
         for edge in range(first[node], first[node + 1]):
@@ -62,6 +64,8 @@ def flow(
             if to >= n or word == _NO_OFFSET or word < words_before or sure[to]:
                 continue
             at = word - words_before
+            if at >= last:
+                continue
             if length[own] > 0:
                 at %= length[own]
             if at >= count[own]:

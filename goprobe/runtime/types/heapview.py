@@ -143,6 +143,15 @@ class HeapView:
         words[heap] = self.lead[self.objects.span[nodes[heap]]] // _WORD  # there may be no span
         return words
 
+    def whole_words(self, nodes: Ints, words: int) -> Ints:
+        """How many of each node's words may be of whole values of so many words: a slot may be a
+        little larger than what it holds, and that is a larger value than was thought, perhaps."""
+        most: Ints = np.full(len(nodes), np.iinfo(np.int64).max)
+        heap = nodes < self.n
+        room = self.room[self.objects.span[nodes[heap]]]
+        most[heap] = room // _WORD // words * words
+        return most
+
     def word_before(self, edges: Ints, source: Ints, step: int) -> Words:
         """The word beside each edge's own, `step` words on."""
         at = self.graph.offset[edges].astype(np.int64) + step

@@ -206,6 +206,7 @@ class Typist:
         at = self._view.graph.offset[edges].astype(np.int64) - begin[row]
         known = at >= 0
         if about.words:
+            known &= at < self._view.whole_words(source, about.words)
             at %= about.words
         known &= at < len(rules)
         edges, source, at = edges[known], source[known], at[known]
