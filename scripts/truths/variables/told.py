@@ -170,22 +170,33 @@ def _map(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[str]:
     known = {p.name: p for p in parts}
     for key, value in node[3]:
         name = inline(key)
+        if name is None:
+            continue  # too deep for the program
         if name not in known:
             yield f"{path}: no key {name} among {list(known)}"
         else:
             yield from _differ(value, _of(known[name]), f"{path}[{name}]", untold)
 
 
-def inline(node: Node) -> str:
-    """A key as it reads within a map."""
+def inline(node: Node) -> str | None:
+    """A key as it reads within a map; None where the program tells no more than its type."""
+    if len(node) <= 2:
+        return None
     match node[0]:
         case "string":
             return '"' + bytes.fromhex(node[3]).decode()[1:-1] + '"'
         case "array":
-            return f"[{' '.join(map(inline, node[2]))}]"
+            return _joined("[{}]", [("", part) for part in node[2]])
         case "struct":
-            return f"{{{' '.join(f'{name}:{inline(part)}' for name, part in node[2])}}}"
+            return _joined("{{{}}}", [(f"{name}:", part) for name, part in node[2]])
     return str(node[2])
+
+
+def _joined(around: str, parts: Sequence[tuple[str, Node]]) -> str | None:
+    told = [(name, inline(part)) for name, part in parts]
+    if any(text is None for _, text in told):
+        return None
+    return around.format(" ".join(f"{name}{text}" for name, text in told))
 
 
 def _interface(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[str]:
