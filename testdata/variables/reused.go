@@ -40,6 +40,25 @@ func merged() int {
 	return n + len(z[2])
 }
 
+func (t three) more(n int) three { stop(n); return three{t[0], fmt.Sprint(n), "d"} }
+
+func (t *three) put(text string) { t[1] = text }
+
+// A method's call may change what it is called on; what its line writes itself is its result.
+//
+//go:noinline
+func methods() int {
+	x := threeOf(16)
+	x.put("e")
+	stop(17)
+	y := x.more(18)
+	stop(19)
+	n := len(y[0])
+	z := y.more(20)
+	stop(21)
+	return n + len(z[1])
+}
+
 // Registers of what is passed and never used are not kept where the stack has to grow.
 //
 //go:noinline
@@ -154,6 +173,7 @@ func captures(word string, n int) {
 func main() {
 	captures("ab", 7)
 	merged()
+	methods()
 	done := make(chan int)
 	go func() {
 		unused(40, 41, "forty", 4.5, []int{4, 5})

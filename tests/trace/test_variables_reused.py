@@ -20,6 +20,8 @@ SOURCE = Path(__file__).parents[2] / "testdata" / "variables" / "reused.go"
 # What the variables of a function are at each call of stop in it, in turn; what is not named here
 # is not declared there, or has no value yet.
 THREE = ['["1" "b" "c"]', '["2" "b" "c"]', '["3" "b" "c"]']
+CHANGED = '["16" "e" "c"]'
+MORE = ['["16" "18" "d"]', '["16" "20" "d"]']
 PAIR = {"b": '[1 "x"]', "c": "{x:2 y:[3] z:nil}", "d": "[7]", "e": "nil", "f": "1.5", "a": "1"}
 FIRST = {"a": "40", "b": "41", "c": "forty", "d": "4.5", "e": "[4 5]"}
 SECOND = {"a": "42", "b": "43", "c": "two", "d": "4.25", "e": "[6 7 8]"}
@@ -28,6 +30,11 @@ NODES = {"r": '{name:"first" next:nil}', "k": '{name:"second" next:nil}'}
 TRUTH: dict[tuple[str, int], list[dict[str, str]]] = {
     ("main.merged", 2): [{"x": THREE[0], "n": "2"}],
     ("main.merged", 3): [{"x": THREE[0], "y": THREE[1], "n": "3"}],
+    ("main.methods", 17): [{"x": CHANGED}],
+    ("main.methods", 18): [{"x": CHANGED}],
+    ("main.methods", 19): [{"x": CHANGED, "y": MORE[0]}],
+    ("main.methods", 20): [{"x": CHANGED, "y": MORE[0], "n": "2"}],
+    ("main.methods", 21): [{"x": CHANGED, "y": MORE[0], "n": "2", "z": MORE[1]}],
     ("main.unused", 4): [FIRST, SECOND],
     ("main.later", 5): [{"k": k, "i": str(i)} for i, k in enumerate(LATER)],
     ("main.early", 8): [{"i": str(i), **NODES} for i in range(2)],

@@ -79,7 +79,6 @@ def in_memory(
     if missing:
         return Doubt(f"the optimiser left out its assignment at line {missing}")
     allowed = {line for site in known.reaching for line in site.lines} | {local.line}
-    allowed |= known.changed
     if known.shares or known.jumps:
         allowed |= {line for site in known.others for line in site.lines}
         allowed |= {line for far in known.remote for line in far.site.lines}
@@ -93,11 +92,20 @@ def in_memory(
             if pc == ENTRY:
                 if not local.parameter or local.result:
                     return Doubt("its memory need not have been written yet")
-            elif not at.lines(pc) & allowed and not _is_passed(local, pc, at):
+            elif not (
+                at.lines(pc) & allowed or _is_changed(known, pc, at) or _is_passed(local, pc, at)
+            ):
                 return Doubt(
                     f"its memory may be another's by now: line {_shown_line(pc, at)} writes there"
                 )
     return None
+
+
+def _is_changed(known: Assignments, pc: int, at: Position) -> bool:
+    """Whether `pc` may change the variable by its address. That is taken at lines of this function,
+    but used by what is called there: what the function itself writes there is another's."""
+    inlined = at.about.is_inlined(pc, at.frame.depth)
+    return inlined and not at.lines(pc).isdisjoint(known.changed)
 
 
 def _is_passed(local: Local, pc: int, at: Position) -> bool:

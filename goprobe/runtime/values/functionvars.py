@@ -201,6 +201,11 @@ class FunctionVariables:
             return frozenset()
         return frozenset(frame.line for frame in stack[depth:] if frame.file == file)
 
+    def is_inlined(self, pc: int, depth: int) -> bool:
+        """Whether `pc` is code of a call that was inlined into what is itself that many inlined
+        calls inside this function."""
+        return len(self._stack(pc)) > depth + 1
+
     def is_call_of(self, pc: int, here: int, depth: int) -> bool:
         """Whether `pc` is code of the line that makes the call in which `here` lies, and none of
         what is called."""
