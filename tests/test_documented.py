@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mypy import api as mypy
 
-from scripts.lib import reference
+from scripts.lib import jsonreference, reference
 from tests.support.go import toolchain
 
 ROOT = Path(__file__).parents[1]
@@ -79,4 +79,10 @@ def test_the_tutorials_tests_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_reference_is_that_of_the_code() -> None:
     assert reference.FILE.read_text(encoding="utf-8") == reference.document(), (
         "run scripts/make-reference"
+    )
+
+
+def test_the_json_reference_is_that_of_the_schemas() -> None:
+    assert jsonreference.FILE.read_text(encoding="utf-8") == jsonreference.document(), (
+        "run scripts/make-schemas"
     )

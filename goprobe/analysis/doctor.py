@@ -13,7 +13,7 @@ from goprobe.arch.registers import PC
 from goprobe.cachefolder import cache_root
 from goprobe.errors import BuildError, GoprobeError, TargetError, UnreadableError
 from goprobe.model.doctor import Check, DoctorReport, Health
-from goprobe.model.report import Tool
+from goprobe.model.report import head
 from goprobe.process.gdb.controller import Gdb
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.rights.privileges import Privileges, read_privileges
@@ -57,8 +57,7 @@ def examine(
     )
     bad = (Health.FAILED, Health.NOT_TRIED)
     report = DoctorReport(
-        pid=0,
-        go=Tool(go.version if go else ""),
+        **head(0, go.version if go else ""),
         checks=checks,
         works=not any(check.health in bad for check in checks),
     )

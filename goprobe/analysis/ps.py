@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.analysis.audit import finished
 from goprobe.errors import GoprobeError, TargetGoneError, UnreadableError
 from goprobe.model.ps import PsReport, RunningProgram
-from goprobe.model.report import Tool
+from goprobe.model.report import head
 from goprobe.process.proc.discovery import membership
 from goprobe.process.proc.procfs import read_proc, resident_bytes
 from goprobe.process.proc.sockets import listening_ports
@@ -36,7 +36,7 @@ def ps(progress: Callable[[str], None] = lambda text: None) -> PsReport:
                 programs.append(program)
             case why:
                 hidden += why == _OTHERS
-    return finished(PsReport(pid=0, go=Tool(""), programs=tuple(programs), hidden=hidden), ())
+    return finished(PsReport(**head(0, ""), programs=tuple(programs), hidden=hidden), ())
 
 
 def likely_programs() -> Iterator[tuple[int, str]]:

@@ -41,7 +41,6 @@ class ReportFolder:
         from goprobe.cli.progress import Progress
         from goprobe.cli.run import say
         from goprobe.model.folder import FolderReport
-        from goprobe.model.report import Tool
         from goprobe.process.ptrace.priority import import_numpy
 
         place = _made(folder)
@@ -60,9 +59,7 @@ class ReportFolder:
                 _write(place / page.page, made, "html", links)
         whole = finished(
             FolderReport(
-                pid=target.pid,
-                go=Tool(target.program.go.version),
-                program=target.program.elf.shown_as,
+                **target.process.head,
                 pause_us=sum(getattr(made, "pause_us", 0) for _, made in looked),
                 pages=pages,
             ),

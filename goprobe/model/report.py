@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -17,6 +17,20 @@ def show_by(render: Callable[[Report], str]) -> None:
 
 class Tool(msgspec.Struct, frozen=True):
     version: str
+
+
+class Head(TypedDict):
+    """What every report says of the program that it tells of: `MapsReport(**head, map=…)`."""
+
+    pid: int
+    go: Tool
+    program: str
+    beside: tuple[str, ...]
+
+
+def head(pid: int, go: str, program: str = "", beside: Iterable[str] = ()) -> Head:
+    """`go` is the release that built it, "" where there is none."""
+    return Head(pid=pid, go=Tool(go), program=program, beside=tuple(beside))
 
 
 class Audited(msgspec.Struct, frozen=True):
@@ -47,9 +61,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`goprobe` is the version that wrote it, `time` when (UTC, as RFC 3339 has it), `host` where.
 
     `pid` is the process told of, 0 where there was none, and `go` the release that built it.
-    `program` is the file that was read, of a process that runs already: its executable, or a
-    library in it; `beside` are other Go programs in the same process. `doubts` say what is wrong
-    with what was read: that a core file is cut off, that a binary contradicts itself.
+    `program` is the file that was read: an executable, or a library in the process; `beside` are
+    other Go programs in the same process. `doubts` say what is wrong with what was read: that a
+    core file is cut off, that a binary contradicts itself.
     """
 
     schema: str

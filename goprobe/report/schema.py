@@ -10,6 +10,7 @@ import importlib
 import json
 import pkgutil
 from importlib import resources
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 import goprobe.model
 from goprobe.model.address import Address
 from goprobe.model.report import Report, schema_of
+from goprobe.report.units import unit_of
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ADDRESS = {
@@ -37,6 +39,9 @@ def _reports() -> dict[str, type]:
     return reports
 
 
+HEAD = ("schema", "goprobe", "time", "host", "pid", "go")
+"""What every report begins with."""
+
 REPORTS = _reports()
 """Every report that goprobe writes as JSON, by the name in its `schema` field: each struct of
 `goprobe.model` that is one."""
@@ -50,8 +55,13 @@ def make(name: str) -> dict[str, Any]:
     )
     report = parts[kind.__name__]
     report["properties"]["schema"] = {"const": name}
-    if "schema" not in report["required"]:
-        report["required"].append("schema")
+    report["required"] = list(dict.fromkeys([*HEAD, *report["required"]]))
+    for part in parts.values():
+        if "description" in part:
+            part["description"] = cleandoc(part["description"])
+        for field, values in part.get("properties", {}).items():
+            if _is_number(values):
+                values["x-unit"] = unit_of(field)
     return {"$schema": _DIALECT, "$id": name, "title": f"{name} report", **root, "$defs": parts}
 
 
@@ -72,6 +82,12 @@ def shipped(name: str) -> dict[str, Any]:
     file = resources.files("goprobe.report") / "schemas" / file_name(name)
     document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return document
+
+
+def _is_number(values: dict[str, Any]) -> bool:
+    return values.get("type") in ("integer", "number") or any(
+        _is_number(each) for each in values.get("anyOf", ())
+    )
 
 
 def _address(report_type: type) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from goprobe.binary.pcln.table import LineTable
 from goprobe.budget import BASE, Budget
 from goprobe.elfheaders import PT_LOAD
 from goprobe.errors import GoprobeError, TargetError, UnreadableError
+from goprobe.model.report import Head
 from goprobe.process.memory.memory import Memory
 from goprobe.process.memory.metered import MeteredMemory
 from goprobe.process.proc.maps import Mapping
@@ -21,7 +22,7 @@ from goprobe.process.proc.procfs import PAGE_SIZE, occupied_bytes
 from goprobe.runtime.goroutines.goroutines import Goroutines
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.image.code import Code
-from goprobe.runtime.image.goimage import GoImage
+from goprobe.runtime.image.goimage import GoImage, head_of
 from goprobe.runtime.image.loaded import Loaded, loaded
 from goprobe.runtime.image.modules import Modules, read_modules
 from goprobe.runtime.image.program import GoProgram
@@ -119,6 +120,10 @@ class World:
             )
             for image in self._beside
         )
+
+    @property
+    def head(self) -> Head:
+        return head_of(self.pid, self.program, self._beside)
 
     @property
     def layout(self) -> Layout:

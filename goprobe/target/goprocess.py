@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 import msgspec
 
+from goprobe.model.report import Head
 from goprobe.process.memory.memory import Memory
 from goprobe.process.proc.maps import Mapping
-from goprobe.runtime.image.goimage import GoImage
+from goprobe.runtime.image.goimage import GoImage, head_of
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import ThreadState, World
 
@@ -23,6 +24,10 @@ class GoProcess(msgspec.Struct, frozen=True):
     bias: int
     beside: tuple[GoImage, ...] = ()
     memory_size: int | None = None
+
+    @property
+    def head(self) -> Head:
+        return head_of(self.pid, self.program, self.beside)
 
     def world(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator, Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema_rs import Draft7Validator, Draft202012Validator
 
 from goprobe.report.schema import shipped
 from tests.support.cli import Ran, goprobe

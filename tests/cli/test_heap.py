@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from goprobe.report.schema import shipped
 from tests.report.screen import lines, raw_characters
 from tests.support.cli import environment, goprobe
 from tests.support.gdb import gdbs
@@ -96,7 +94,6 @@ def test_types_and_roots_are_counted(program: Running) -> None:
     ran = goprobe("heap", str(program.pid), "--types", "--retained", "--json")
     assert ran.code == 0, ran.err
     report = ran.json
-    Draft202012Validator(shipped("goprobe.heap/1")).validate(report)
     types = {t["type"]: t for t in report["types"]}
     assert types["main.node"]["objects"] == 1001
     roots = {r["name"]: r for r in report["roots"]}

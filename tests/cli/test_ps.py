@@ -7,9 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from goprobe.report.schema import shipped
 from tests.report.screen import lines
 from tests.support.cli import environment, goprobe
 from tests.support.go import build, matrix, running, toolchain
@@ -43,7 +41,6 @@ def told(request: pytest.FixtureRequest) -> dict[str, Any]:
         counted = goprobe("goroutines", str(program.pid), "--json")
         resident = goprobe("maps", str(program.pid), "--json").json["rss"]
         text = goprobe("ps", env=environment(COLUMNS="100"))
-    Draft202012Validator(shipped("goprobe.ps/1")).validate(listed.json)
     mine = [p for p in listed.json["programs"] if p["pid"] == program.pid]
     assert len(mine) == 1
     return {

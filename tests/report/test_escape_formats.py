@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from jsonschema_rs import Draft7Validator
 from msgspec.structs import replace
 
 from goprobe.model.escape import (

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.support.gdb import gdbs
 from tests.support.go import toolchain
+from tests.support.schemas import hold_written
 
 PROJECT = Path(__file__).parents[2]
 _CONTRADICTS = "ontradicts itself"
@@ -56,7 +57,7 @@ def goprobe(
     contradictory: bool = False,
 ) -> Ran:
     """Runs goprobe to its end; at most `timeout` seconds. What it reports holds, but where it is
-    `contradictory`."""
+    `contradictory`, and is what its schema says."""
     done = subprocess.run(
         command(*arguments),
         input=stdin,
@@ -68,6 +69,7 @@ def goprobe(
     )
     told = done.stderr.decode("utf-8", "replace")
     assert contradictory or _CONTRADICTS not in done.stdout.decode("utf-8", "replace") + told
+    hold_written(done.stdout)
     return Ran(done.returncode, done.stdout, told)
 
 

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 import goprobe as api
-from goprobe.report.schema import shipped
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, running
 
@@ -45,7 +43,6 @@ def test_each_kind_of_waste_is_as_large_as_the_program_made_it(
     ran = goprobe("heap", str(started.pid), "--waste", "--json")
     assert ran.code == 0, ran.err
     report = ran.json
-    Draft202012Validator(shipped("goprobe.heap/1")).validate(report)
 
     if any("pointers without a known type" in warning for warning in report["warnings"]):
         assert stripped, "debug information tells the types of all variables"

@@ -27,7 +27,6 @@ from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import TargetGoneError, UsageError
 from goprobe.model.calls import CalledFunction, CallFrame, CallRecord, CallsReport, CallValue
-from goprobe.model.report import Tool
 from goprobe.process.calltracer.child import Watch
 from goprobe.process.calltracer.plan import (
     After,
@@ -204,9 +203,7 @@ class CallWatch:
         over, counts = self._over or Over(""), self._request.counts
         return finished(
             CallsReport(
-                pid=self._process.pid,
-                go=Tool(self._process.program.go.version),
-                program=self._process.program.elf.shown_as,
+                **self._process.head,
                 functions=tuple(
                     CalledFunction(
                         function=name,

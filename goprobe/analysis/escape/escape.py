@@ -37,7 +37,7 @@ from goprobe.model.escape import (
     Site,
     SourceLine,
 )
-from goprobe.model.report import Tool
+from goprobe.model.report import head
 from goprobe.model.trace import Exit
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import (
@@ -118,8 +118,7 @@ def _report(
     assertions += [a for package in left for a in _of_package_left(package)]
     first = studies[0]
     report = EscapeReport(
-        pid=studies[-1].pid,
-        go=Tool(go.version),
+        **head(studies[-1].pid, go.version, str(first.build.binary)),
         build=Build(request.flags, " ".join(first.build.command), GCFLAGS, str(first.build.binary)),
         sites=sites,
         assertions=tuple(_shown_assertion(a, request.cwd) for a in assertions),

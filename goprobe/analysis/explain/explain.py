@@ -13,6 +13,7 @@ from goprobe.analysis.trace.prepare import Launch
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.explain import ExplainReport
 from goprobe.model.report import Tool
+from goprobe.runtime.image.goimage import head_of
 
 
 def explain(launch: Launch) -> ExplainReport:
@@ -42,9 +43,8 @@ def explain(launch: Launch) -> ExplainReport:
         launch.progress("")
     report = ExplainReport(
         target="hello.go (built in)" if builtin else launch.target,
-        go=Tool(run.program.go.version),
+        **head_of(run.pid, run.program),
         gdb=Tool(run.gdb),
-        pid=run.pid,
         claims=tuple(claims),
         map=run.map,
     )

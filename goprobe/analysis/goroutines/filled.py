@@ -11,7 +11,6 @@ from msgspec import UNSET, UnsetType, structs
 
 from goprobe.analysis.goroutines.chosen import Chosen
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
-from goprobe.model.report import Tool
 from goprobe.target.live import AnyTarget
 
 
@@ -54,10 +53,7 @@ def filled(
     if not stacks:
         states = tuple(structs.replace(s, frames=_with_variables(s)) for s in states)
     return GoroutinesReport(
-        pid=target.pid,
-        go=Tool(target.program.go.version),
-        program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside),
+        **target.process.head,
         pause_us=moment.pause_us,
         goroutines=states,
         groups=groups,

@@ -17,7 +17,6 @@ from goprobe.model.heap import (
     SpanMismatch,
     SpanStates,
 )
-from goprobe.model.report import Tool
 from goprobe.runtime.heap.bookkeeping import Bookkeeping, at_rest
 from goprobe.runtime.heap.census import Census, Mismatch
 from goprobe.runtime.heap.spantable import HeapCopy
@@ -55,10 +54,7 @@ def heap_census(
 def census_report(process: GoProcess, census: Census, pause_us: int, how: str) -> HeapReport:
     """The census alone as a report, not held against itself yet."""
     return HeapReport(
-        pid=process.pid,
-        go=Tool(process.program.go.version),
-        program=process.program.elf.shown_as,
-        beside=tuple(image.path for image in process.beside),
+        **process.head,
         pause_us=pause_us,
         snapshot=how,
         self_check=self_check(census),

@@ -38,7 +38,6 @@ from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
 from goprobe.analysis.heap.tree import kept_tree
 from goprobe.errors import UsageError
 from goprobe.model.heap import HeapReport
-from goprobe.model.report import Tool
 from goprobe.runtime.heap.objects import FREE_SLOT
 from goprobe.target.live import PATIENCE, AnyTarget
 
@@ -96,10 +95,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
     snapshot, world = graph.snapshot, graph.world
     dangling = Dangling(graph)
     report = HeapReport(
-        pid=world.pid,
-        go=Tool(world.program.go.version),
-        program=world.program.elf.shown_as,
-        beside=tuple(w.program.elf.shown_as for w in world.beside),
+        **world.head,
         pause_us=snapshot.pause_us,
         snapshot=snapshot.how,
         self_check=self_check(snapshot.census, len(dangling), graph.pointers),

@@ -14,7 +14,6 @@ from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.memorymap import memory_map
 from goprobe.model.attached import MapsReport
 from goprobe.model.location import Region
-from goprobe.model.report import Tool
 from goprobe.process.core.file import CoreFile
 from goprobe.process.proc.maps import read_smaps
 from goprobe.process.proc.pagemap import resident
@@ -30,10 +29,7 @@ def maps(target: AnyTarget) -> MapsReport:
     answer = query(target, lambda world: (memory_map(Locator(world)), threads_of(world)))
     regions, threads = answer.value
     report = MapsReport(
-        pid=target.pid,
-        go=Tool(target.program.go.version),
-        program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside),
+        **target.process.head,
         pause_us=answer.pause_us,
         map=regions,
     )

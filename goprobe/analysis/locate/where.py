@@ -9,7 +9,6 @@ from goprobe.analysis.goroutines.auditthreads import threads_of
 from goprobe.analysis.locate.auditwhere import WhereFacts, audit_where
 from goprobe.analysis.locate.locator import Locator
 from goprobe.model.attached import Whereabouts, WhereReport
-from goprobe.model.report import Tool
 from goprobe.runtime.world import World
 from goprobe.target.live import AnyTarget
 from goprobe.target.query import query
@@ -37,10 +36,7 @@ def where(target: AnyTarget, addresses: Sequence[int]) -> WhereReport:
     )
     locations, mappings, threads = answer.value
     report = WhereReport(
-        pid=target.pid,
-        go=Tool(target.program.go.version),
-        program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside),
+        **target.process.head,
         pause_us=answer.pause_us,
         locations=locations,
     )

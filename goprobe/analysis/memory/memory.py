@@ -26,7 +26,6 @@ from goprobe.analysis.memory.verdict import surprises, verdict
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Region
 from goprobe.model.memory import ChargePart, KernelMemory, MemoryReport
-from goprobe.model.report import Tool
 from goprobe.process.memory.memory import PageCache
 from goprobe.process.proc.kernelmemory import KernelSums, kernel_sums
 from goprobe.process.proc.maps import read_maps, read_smaps
@@ -66,10 +65,7 @@ def memory(target: AnyTarget) -> MemoryReport:
     kernel = replace(there.kernel, rss=sum(part.bytes for part in parts))
     surprising = surprises(parts, kernel, state)
     report = MemoryReport(
-        pid=target.pid,
-        go=Tool(target.program.go.version),
-        program=target.program.elf.shown_as,
-        beside=tuple(image.path for image in target.beside),
+        **target.process.head,
         pause_us=answer.pause_us,
         parts=parts,
         kernel=kernel,

@@ -12,6 +12,7 @@ from goprobe.analysis.trace.trace import TraceRequest, trace
 from goprobe.errors import UsageError
 from goprobe.model.compare import Change, CompareReport, Fate, Inlining
 from goprobe.model.location import PLACES, Kind, Location
+from goprobe.model.report import head
 from goprobe.model.trace import Frame, TraceReport
 from goprobe.model.value import State, Variable
 from goprobe.toolchain.built import is_executable_file
@@ -36,8 +37,7 @@ def compared(plain: TraceReport, optimized: TraceReport) -> CompareReport:
     """What the two reports of one program say when held against each other."""
     after = _best(optimized)
     report = CompareReport(
-        pid=plain.pid,
-        go=plain.go,
+        **head(plain.pid, plain.go.version, plain.program),
         unoptimized=plain,
         optimized=optimized,
         changes=tuple(

@@ -21,6 +21,7 @@ from goprobe.model.report import Tool
 from goprobe.model.trace import Binary, Exit, StopReport, TraceReport
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.gdb.process import GdbProcess
+from goprobe.runtime.image.goimage import head_of
 from goprobe.toolchain.support import gdb_warning, go_warning
 
 DEFAULT_BREAKS = ("main.main", "fmt.Println")
@@ -92,7 +93,7 @@ class _Tracer:
         self._require_variables()
         binary = self.prepared.built.binary
         report = TraceReport(
-            go=Tool(program.go.version),
+            **head_of(self.session.pid, program),
             gdb=Tool(self.session.gdb_version),
             binary=Binary(
                 path=str(binary),
@@ -102,7 +103,6 @@ class _Tracer:
                 optimized=program.info.optimized,
                 stripped=program.stripped,
             ),
-            pid=self.session.pid,
             exit=ended,
             map=self.maps[-1],
             stops=tuple(map(self._with_map, self.stops, self.maps)),

@@ -3,10 +3,12 @@ their own (-buildmode=c-shared, or a C library that a c-archive was linked into)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import PurePath
 
 import msgspec
 
+from goprobe.model.report import Head, head
 from goprobe.runtime.image.program import GoProgram
 
 
@@ -29,3 +31,8 @@ class GoImage(msgspec.Struct, frozen=True):
         """[low, high) in the process."""
         low, high = self.program.image
         return low + self.bias, high + self.bias
+
+
+def head_of(pid: int, program: GoProgram, beside: Iterable[GoImage] = ()) -> Head:
+    """What a report on this program, in this process, begins with."""
+    return head(pid, program.go.version, program.elf.shown_as, (image.path for image in beside))
