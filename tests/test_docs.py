@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +15,8 @@ import pytest
 
 from goprobe.cli import COMMANDS
 from goprobe.cli.parse import parse
-from tests.support.cli import environment, goprobe
-from tests.support.go import Running, build, running
+from tests.support.cli import goprobe
+from tests.support.go import toolchain
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
@@ -49,33 +52,68 @@ def test_what_is_typed_is_a_command_line(line: str) -> None:
     parse(shlex.split(line.partition(" | ")[0]), COMMANDS)  # made ready, and not run
 
 
+TOUR = (ROOT / "README.md").read_text("utf-8").partition("## A tour")[2].partition("\n## ")[0]
+STEPS = [
+    tuple(step.split("\n", 1))
+    for block in re.findall(r"```console\n(.*?)```", TOUR, re.DOTALL)
+    for step in re.split(r"^\$ goprobe ", block, flags=re.MULTILINE)[1:]
+]
+
+
 @pytest.fixture(scope="module")
-def leaky() -> Iterator[Running]:
-    binary = build(ROOT / "testdata/leaky.go")
-    with running(binary, "-requests", "200", ready="ready") as started:
-        yield started
+def leaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The tour's server, built and started by the tour's own lines, under a name that no other
+    process of the machine has."""
+    binary = tmp_path_factory.mktemp("tour") / f"leaky-{os.getpid()}"
+    (block,) = re.findall(r"```sh\n(.*?)```", TOUR, re.DOTALL)
+    build, start = block.replace("/tmp/leaky", str(binary)).splitlines()
+    path = f"{toolchain().parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "GOTOOLCHAIN": "local"}
+    subprocess.run(build, shell=True, check=True, cwd=ROOT, env=env)
+    shell = subprocess.Popen(
+        start.rstrip("& "), shell=True, stdout=subprocess.PIPE, start_new_session=True, bufsize=0
+    )
+    try:
+        assert shell.stdout
+        assert shell.stdout.readline().startswith(b"ready")
+        yield binary.name
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.communicate()
 
 
-def test_the_tour_finds_the_four_leaks(leaky: Running) -> None:
-    pid = str(leaky.pid)
-    first = goprobe("heap", pid, "--retained", env=environment(COLUMNS="80")).text
-    held = first[first.index("Held: ") :].split("\n\n")[0]
-    assert "main.titles" in held
-    report = goprobe("heap", pid, "--types", "--retained", "--json").json
+@pytest.mark.parametrize(("typed", "shown"), STEPS, ids=[typed for typed, _ in STEPS])
+def test_the_tour_is_as_it_is_told(leaky: str, typed: str, shown: str) -> None:
+    """Line by line, but for numbers and addresses; "…" is what is left out."""
+    ran = goprobe(*shlex.split(re.sub(r"\bleaky\b", leaky, typed)), env={"COLUMNS": "80"})
+    assert ran.code == (1 if "--leaked" in typed else 0), ran.err
+    text = re.sub(rf"\b{leaky}\b", "leaky", ran.text)
+    said = iter([_plain(line) for line in text.splitlines()])
+    for line in filter(None, map(_plain, shown.splitlines())):
+        assert line == "…" or line in said, f"not there, or not behind the line before: {line}"
+
+
+def _plain(line: str) -> str:
+    line = re.sub(r"0x[0-9a-f]+", "0x", line)
+    line = re.sub(r"[\d.,]*\d", "#", line)
+    return " ".join(re.sub(r"(?<=# )(bytes|KiB|MiB)", "size", line).split())
+
+
+def test_the_tour_finds_the_four_leaks(leaky: str) -> None:
+    report = goprobe("heap", leaky, "--types", "--retained", "--json").json
     types = {t["type"]: t["objects"] for t in report["types"]}
-    assert types["main.upload"] == 200
-    assert types["main.Visit"] == 200
+    assert types["main.upload"] == 500
+    assert types["main.Visit"] == 500
     assert types["main.Session"] == 100
-    path = goprobe("heap", pid, "--path", "main.Visit#7", "--json").json["path_texts"][0]
-    assert path.startswith("main.store.sessions")
-    leaked = goprobe("goroutines", pid, "--leaked", "--json")
-    assert (leaked.code, leaked.json["leaks"]["leaked"]) == (1, 200)
+    assert "main.titles" in report["tree"][0]["what"]
+    leaked = goprobe("goroutines", leaky, "--leaked", "--json")
+    assert (leaked.code, leaked.json["leaks"]["leaked"]) == (1, 500)
 
 
 @pytest.mark.parametrize(("asked", "query"), JQ, ids=[query for _, query in JQ])
-def test_the_jq_examples_work(leaky: Running, asked: str, query: str) -> None:
+def test_the_jq_examples_work(leaky: str, asked: str, query: str) -> None:
     """By jq's own code, as a library: every machine that runs the tests has it."""
-    ran = goprobe(*shlex.split(asked.replace("shop", str(leaky.pid))))
+    ran = goprobe(*shlex.split(asked.replace("shop", leaky)))
     *_, program = shlex.split(query)
     told = jq.compile(program).input_text(ran.text).all()
     assert told
