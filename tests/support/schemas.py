@@ -32,6 +32,8 @@ def hold_report(report: Report) -> None:
 
 
 def hold_written(text: bytes) -> None:
-    """What a command wrote to its standard output, where that is a report."""
-    if text.startswith(b"{") and b'"schema"' in text[:200]:
-        hold_document(json.loads(text))
+    """What a command wrote to its standard output, where that is a report, or a line for each."""
+    if not (text.startswith(b"{") and b'"schema"' in text[:200]):
+        return
+    for document in text.splitlines() if text.startswith(b'{"') else [text]:
+        hold_document(json.loads(document))
