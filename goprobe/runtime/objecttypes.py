@@ -19,7 +19,7 @@ from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
-from goprobe.runtime.heap.objects import Objects, Resolver
+from goprobe.runtime.heap.objects import Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.roots.groups import RootGroup
@@ -68,9 +68,12 @@ class ObjectTypes:
         self._heap = heap
         self._say = say
 
-    def find(self, graph: Graph, groups: Sequence[RootGroup]) -> Typing:
+    def find(
+        self, graph: Graph, groups: Sequence[RootGroup], carriers: Ids, carried: Words
+    ) -> Typing:
         """The type of every object, as far as anything tells it. `graph` has the pointers between
-        the objects and from the roots, which are in `groups`."""
+        the objects and from the roots, which are in `groups`; `carriers` are the objects that carry
+        their types, `carried` those."""
         self._say(f"finding the objects' types{first_time(len(graph.target), flow)}")
         view = self.view(graph, groups)
         typist = Typist(view, self.shapes)
@@ -78,7 +81,7 @@ class ObjectTypes:
             objects, into = self._heap.resolver.resolve(np.array(addresses, np.uint64))
             into, objects = into[objects >= 0], objects[objects >= 0].astype(np.int64)
             typist.known(objects[into == self.lead[self._heap.objects.span[objects]]], rtype)
-        typist.seed(*self._heap.maps.types(self._heap.contents))
+        typist.seed(carriers.astype(np.int64), carried)
         return typist.run()
 
     # What types there are

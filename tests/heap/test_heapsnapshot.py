@@ -17,7 +17,7 @@ from goprobe.analysis.heap.snapshot import Manner, take
 from goprobe.errors import CannotWorkError, CopyLostError, UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.process.fork.plan import NoForkError
-from goprobe.runtime.heap.words import read_words
+from goprobe.runtime.heap.words import HeapWords
 from goprobe.target.live import open_target
 from tests.process.test_fork import copies_of
 from tests.support.go import build, matrix, running
@@ -190,11 +190,11 @@ def test_a_copy_that_is_ended_is_not_believed(monkeypatch: pytest.MonkeyPatch) -
     def ended_before(*arguments: Any) -> Any:
         for copy in copies_of(program.pid):
             os.kill(copy, signal.SIGKILL)
-        return read_words(*arguments)
+        return HeapWords(*arguments)
 
     with running(build(TESTDATA / "zoo.go")) as program:
         honest = _ask(program.pid, "stop")
-        monkeypatch.setattr("goprobe.analysis.heap.snapshot.read_words", ended_before)
+        monkeypatch.setattr("goprobe.analysis.heap.snapshot.HeapWords", ended_before)
         report = _ask(program.pid, "")
         assert report.snapshot == "stop"
         assert "let go of before it had been read" in report.warnings[0]

@@ -168,7 +168,8 @@ class HeapGraph:
 
     @cached_property
     def typing(self) -> Typing:
-        return self._types.find(self._pointers, self.nodes.groups)
+        nodes = self.nodes
+        return self._types.find(self._pointers, nodes.groups, nodes.carriers, nodes.carried)
 
     @property
     def _pointers(self) -> Graph:

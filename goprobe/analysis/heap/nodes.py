@@ -37,6 +37,7 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in
     particular), `into` where in the target it points, in bytes. `addresses` are those of the
     roots' pointers, which follow the `heap_edges`; 0 is a register, or no pointer at all.
+    `carriers` are the objects that carry their types, `carried` those.
     """
 
     objects: Objects
@@ -48,6 +49,8 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     heap_edges: int
     addresses: Words
     strays: Strays
+    carriers: Ids
+    carried: Words
     root_strays: tuple[RootStray, ...]
     notes: tuple[str, ...]
 
@@ -128,6 +131,8 @@ def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver)
         heap_edges=heap_edges,
         addresses=addresses,
         strays=edges.strays,
+        carriers=edges.carriers,
+        carried=edges.carried,
         root_strays=_root_strays(roots, target),
         notes=tuple(roots.notes),
     )

@@ -215,7 +215,7 @@ def of_standing(
     return HeapSnapshot(
         world=world,
         census=census,
-        words=read_words(memory, part.spans if part else census.spans, census.page),
+        words=HeapWords(memory, part.spans if part else census.spans, census.page),
         noted=noted_roots(world, census.spans),
         how=how,
         sample=part,

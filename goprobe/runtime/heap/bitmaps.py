@@ -25,28 +25,18 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.allocated import Allocation
+from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.heap.spantable import Ints, SpanTable
 from goprobe.runtime.heap.typemasks import TypeMasks
-from goprobe.runtime.heap.words import ABSENT, HeapWords
+from goprobe.runtime.heap.words import ABSENT, HeapWords, WordPart
 from goprobe.runtime.layout.layout import Layout
 
 _WORD = 8
-_BATCH_WORDS = 1 << 18
 _BITS = 64
 _MASK_BYTES = 16
 
-
-class Pointers(msgspec.Struct, frozen=True):
-    """Words that are not nil and that the runtime takes for pointers.
-
-    `slot` is the object's (see Allocation), `offset` the word's within the object in words,
-    `value` what it holds.
-    """
-
-    slot: Ints
-    offset: Ints
-    value: Words
+Flags = NDArray[np.bool_]
 
 
 class HeapContents(msgspec.Struct, frozen=True):
@@ -61,11 +51,12 @@ class HeapContents(msgspec.Struct, frozen=True):
 class PointerMaps(Protocol):
     """One design of pointer maps."""
 
-    def pointers(self, heap: HeapContents) -> Iterator[Pointers]:
-        """Every pointer word of every allocated object, in batches of bounded size."""
+    def mark(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
+        """Sets the `flags` of those words of a part that may hold pointers, one for each word; what
+        is no allocated object is marked at will."""
 
-    def types(self, heap: HeapContents) -> tuple[Ints, Words]:
-        """Slots of objects that carry their type, and the types' addresses."""
+    def types(self, heap: HeapContents, part: WordPart) -> tuple[Ints, Words]:
+        """Slots of objects that begin in a part and carry their type, and the types' addresses."""
 
     def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
         """Of objects of at most 64 words, in spans with pointers: a bit for each word that may
@@ -81,44 +72,23 @@ def pointer_maps(memory: Memory, layout: Layout, heap: Heap) -> PointerMaps:
     return SpanMaps(memory, layout, heap)
 
 
-def _batches(rows: Ints, words: Ints) -> Iterator[Ints]:
-    """Rows in runs of at most `_BATCH_WORDS` words together, at least one row each."""
-    if not len(rows):
-        return
-    total = np.cumsum(words)
-    first = 0
-    while first < len(rows):
-        before = int(total[first - 1]) if first else 0
-        until = int(np.searchsorted(total, before + _BATCH_WORDS, side="right"))
-        until = max(until, first + 1)
-        yield rows[first:until]
-        first = until
-
-
-def _unpacked(rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return np.asarray(np.unpackbits(rows, axis=1, bitorder="little").view(np.bool_), bool)
-
-
 def _present(heap: HeapContents) -> NDArray[np.bool_]:
     return np.asarray(heap.words.start != ABSENT)
 
 
-def _from_bits(
-    heap: HeapContents, rows: Ints, words: NDArray[np.uint64], bits: NDArray[np.bool_]
-) -> Pointers:
-    """Pointers of equally long spans: `words` and `bits` have a line for each of `rows`."""
-    flat = np.flatnonzero(bits)
-    value = words.ravel()[flat]
-    filled = value != 0
-    flat, value = flat[filled], value[filled]
-    row, within = np.divmod(flat, words.shape[1])
-    span = rows[row]
-    size = heap.spans.elemsize[span] // _WORD
-    index = within // size
-    in_slot = index < heap.spans.nelems[span]
-    slot = heap.allocated.first[span] * 64 + np.where(in_slot, index, 0)
-    in_slot &= heap.live[slot]
-    return Pointers(slot[in_slot], (within - index * size)[in_slot], value[in_slot])
+def _pieces(heap: HeapContents, part: WordPart) -> Iterator[tuple[int, int, int]]:
+    """Of each span of a part the row, and the words that the part has of it."""
+    rows = part.rows
+    begin = np.maximum(heap.words.start[rows], part.low)
+    size = heap.spans.npages[rows] * heap.words.page_words
+    end = np.minimum(heap.words.start[rows] + size, part.high)
+    yield from zip(rows.tolist(), begin.tolist(), end.tolist(), strict=True)
+
+
+def _put(flags: Flags, places: Ints, bits: NDArray[np.uint8], page_words: int) -> None:
+    """Bits of whole pages, one behind the other, whose first words lie at some places."""
+    lines = flags.reshape(-1, page_words)
+    lines[places // page_words] = bits.view(np.bool_).reshape(-1, page_words)
 
 
 class ArenaMaps:
@@ -130,19 +100,23 @@ class ArenaMaps:
         self._page = layout.constants["_PageSize"]
         self._heap = heap
 
-    def types(self, heap: HeapContents) -> tuple[Ints, Words]:
+    def types(self, heap: HeapContents, part: WordPart) -> tuple[Ints, Words]:
         return np.zeros(0, np.int64), np.zeros(0, np.uint64)
 
-    def pointers(self, heap: HeapContents) -> Iterator[Pointers]:
-        spans = heap.spans
-        chosen = _present(heap) & (spans.spanclass & 1 == 0)
-        for pages in np.unique(spans.npages[chosen]).tolist():
-            rows = np.flatnonzero(chosen & (spans.npages == pages))
-            size = pages * self._page // _WORD
-            for batch in _batches(rows, np.full(len(rows), size)):
-                at = heap.words.start[batch][:, None] + np.arange(size)
-                bits = self._bits(spans.base[batch].tolist(), size)
-                yield _from_bits(heap, batch, heap.words.words[at], bits)
+    def mark(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
+        ranges: list[tuple[int, int]] = []
+        pages: list[Ints] = []
+        for row, low, high in _pieces(heap, part):
+            base = int(heap.spans.base[row]) + (low - int(heap.words.start[row])) * _WORD
+            ranges += self._ranges(base, high - low)
+            pages.append(np.arange(low - part.low, high - part.low, heap.words.page_words))
+        joined = b"".join(
+            bytes(n) if bits is None else bits
+            for (_, n), bits in zip(ranges, self._memory.read_many(ranges), strict=True)
+        )
+        if joined:
+            bits = np.unpackbits(np.frombuffer(joined, np.uint8), bitorder="little")
+            _put(flags, np.concatenate(pages), bits, heap.words.page_words)
 
     def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
         size = heap.spans.elemsize[rows]
@@ -155,15 +129,6 @@ class ArenaMaps:
         raw = b"".join(part or bytes(_MASK_BYTES) for part in self._memory.read_many(ranges))
         words = np.frombuffer(raw, np.uint64).reshape(-1, 2)
         return _shifted(words[:, 0], words[:, 1], at // _WORD % _BITS & 7, size // _WORD)
-
-    def _bits(self, bases: list[int], size: int) -> NDArray[np.bool_]:
-        ranges = [r for base in bases for r in self._ranges(base, size)]
-        parts = self._memory.read_many(ranges)
-        joined = b"".join(
-            bytes(n) if part is None else part for (_, n), part in zip(ranges, parts, strict=True)
-        )
-        raw = np.frombuffer(joined, np.uint8).reshape(len(bases), -1)
-        return _unpacked(raw)[:, :size]
 
     def _ranges(self, base: int, size: int) -> Iterator[tuple[int, int]]:
         """Where the bits of a span lie: it may reach over several arenas."""
@@ -192,6 +157,7 @@ class SpanMaps:
         self._inline_at = (
             layout.offset("heapArena", "pageUseSpanInlineMarkBits") if self._inline else 0
         )
+        self._inline_of: tuple[SpanTable, NDArray[np.bool_]] | None = None
         self._masks = TypeMasks(memory, layout)
 
     def _small(self, heap: HeapContents) -> NDArray[np.bool_]:
@@ -207,29 +173,38 @@ class SpanMaps:
         spans = heap.spans
         return np.asarray(_present(heap) & (spans.spanclass == 0) & (spans.large_type != 0), bool)
 
-    def pointers(self, heap: HeapContents) -> Iterator[Pointers]:
-        yield from self._of_small(heap)
-        yield from self._of_headed(heap)
-        yield from self._of_large(heap)
+    def mark(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
+        self._mark_small(heap, part, flags)
+        self._mark_headed(heap, part, flags)
+        self._mark_large(heap, part, flags)
 
     # Up to 512 bytes: a bitmap in the span
 
-    def _of_small(self, heap: HeapContents) -> Iterator[Pointers]:
-        spans, small = heap.spans, self._small(heap)
+    def _mark_small(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
+        spans, page = heap.spans, heap.words.page_words
+        small = part.rows[self._small(heap)[part.rows]]
         inline = self._uses_inline_marks(spans)
         for pages in np.unique(spans.npages[small]).tolist():
-            size = pages * self._page // _WORD
+            size = pages * page
             for marks in (False, True):
-                rows = np.flatnonzero(small & (spans.npages == pages) & (inline == marks))
+                rows = small[(spans.npages[small] == pages) & (inline[small] == marks)]
+                start = heap.words.start[rows]
                 end = size - (self._inline if marks else 0)
-                for batch in _batches(rows, np.full(len(rows), size)):
-                    at = heap.words.start[batch][:, None] + np.arange(size)
-                    words = heap.words.words[at]
-                    raw = np.ascontiguousarray(words[:, end - size // 64 : end])
-                    yield _from_bits(heap, batch, words, _unpacked(raw.view(np.uint8)))
+                raw = heap.words.words[start[:, None] + np.arange(end - size // _BITS, end)]
+                bits = np.unpackbits(raw.view(np.uint8), bitorder="little")
+                places = (start - part.low)[:, None] + np.arange(0, size, page)
+                _put(flags, places.ravel(), bits, page)
 
     def _uses_inline_marks(self, spans: SpanTable) -> NDArray[np.bool_]:
         """Of each span, whether mark bits lie between its bitmap and its end."""
+        known = self._inline_of
+        if known is not None and known[0] is spans:
+            return known[1]
+        inline = self._read_inline_marks(spans)
+        self._inline_of = (spans, inline)
+        return inline
+
+    def _read_inline_marks(self, spans: SpanTable) -> NDArray[np.bool_]:
         inline = np.zeros(len(spans), bool)
         if not self._inline:
             return inline
@@ -258,64 +233,61 @@ class SpanMaps:
         first = heap.words.start[rows] + whole - marks - whole // _BITS
         bit = index * size
         at = np.minimum(first + bit // _BITS, max(len(heap.words.words) - 1, 0))
-        low = heap.words.words[at]
-        high = heap.words.words[np.minimum(at + 1, len(heap.words.words) - 1)]
+        low = heap.words.at(at)
+        high = heap.words.at(np.minimum(at + 1, len(heap.words.words) - 1))
         return _shifted(low, high, bit % _BITS, size)
 
     # Above 512 bytes: a type before the object
 
-    def types(self, heap: HeapContents) -> tuple[Ints, Words]:
-        slots, _, _, headers = self._headers(heap)
-        rows = np.flatnonzero(self._large(heap))
-        large = heap.allocated.first[rows] * 64
-        live = heap.live[large]
+    def types(self, heap: HeapContents, part: WordPart) -> tuple[Ints, Words]:
+        slots, _, _, headers = self._headers(heap, part)
+        rows = self._large_of(heap, part)
+        rows = rows[heap.words.start[rows] >= part.low]
         return (
-            np.concatenate((slots, large[live])),
-            np.concatenate((headers, heap.spans.large_type[rows][live])),
+            np.concatenate((slots, heap.allocated.first[rows] * _BITS)),
+            np.concatenate((headers, heap.spans.large_type[rows])),
         )
 
-    def _headers(self, heap: HeapContents) -> tuple[Ints, Ints, Ints, Words]:
+    def _headers(self, heap: HeapContents, part: WordPart) -> tuple[Ints, Ints, Ints, Words]:
         """Of every object with a header: slot, first word's place, size in words, type."""
         spans = heap.spans
-        rows = np.flatnonzero(self._headed(heap))
+        rows = part.rows[self._headed(heap)[part.rows]]
         counts = spans.nelems[rows]
         owner = np.repeat(rows, counts)
         index = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        slot = heap.allocated.first[owner] * 64 + index
+        slot = heap.allocated.first[owner] * _BITS + index
         live = heap.live[slot]
         owner, index, slot = owner[live], index[live], slot[live]
         size = spans.elemsize[owner] // _WORD
         place = heap.words.start[owner] + index * size
         return slot, place, size, heap.words.words[place]
 
-    def _of_headed(self, heap: HeapContents) -> Iterator[Pointers]:
-        slot, place, size, header = self._headers(heap)
-        order = np.lexsort((size, header))
-        pairs = np.stack((header[order], size[order].astype(np.uint64)))
-        cuts = np.flatnonzero((pairs[:, 1:] != pairs[:, :-1]).any(axis=0)) + 1
-        for rows in np.split(order, cuts) if len(order) else ():
-            words = int(size[rows[0]])
-            offsets = self._repeated(int(header[rows[0]]), words - self._header) + self._header
-            for part in _batches(rows, np.full(len(rows), max(len(offsets), 1))):
-                yield _gathered(heap, slot[part], place[part], offsets)
+    def _mark_headed(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
+        _, place, size, header = self._headers(heap, part)
+        for (words, rtype), rows in by_key(size, header):
+            offsets = self._repeated(rtype, words - self._header) + self._header
+            flags[(place[rows] - part.low)[:, None] + offsets] = True
 
-    def _of_large(self, heap: HeapContents) -> Iterator[Pointers]:
-        spans = heap.spans
-        for row in np.flatnonzero(self._large(heap)).tolist():
-            slot = int(heap.allocated.first[row]) * 64
-            if not heap.live[slot]:
-                continue
-            mask = self._masks.of(int(spans.large_type[row]))
+    def _large_of(self, heap: HeapContents, part: WordPart) -> Ints:
+        rows = part.rows[self._large(heap)[part.rows]]
+        return rows[heap.live[heap.allocated.first[rows] * _BITS]]
+
+    def _mark_large(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
+        for row in self._large_of(heap, part).tolist():
+            mask = self._masks.of(int(heap.spans.large_type[row]))
             if not mask.words or not len(mask.pointers):
                 continue
-            yield from _strided(
-                heap,
-                slot,
-                int(heap.words.start[row]),
-                int(spans.elemsize[row]) // _WORD,
-                mask.words,
-                mask.pointers,
-            )
+            start = int(heap.words.start[row])
+            low, high = max(part.low - start, 0), part.high - start
+            high = min(high, int(heap.spans.elemsize[row]) // _WORD)
+            times = np.arange(low // mask.words, -(-high // mask.words)) * mask.words
+            pointers = mask.pointers
+            if len(times) == 1:  # a very large type: only those of this part
+                within = np.searchsorted(pointers, (low - times[0], high - times[0]))
+                pointers = pointers[within[0] : within[1]]
+            offsets = (times[:, None] + pointers).ravel()
+            offsets = offsets[(offsets >= low) & (offsets < high)]
+            flags[offsets + (start - part.low)] = True
 
     def _repeated(self, rtype: int, words: int) -> Ints:
         """Offsets of the pointers in an object of so many words."""
@@ -336,25 +308,3 @@ def _shifted(low: Words, high: Words, shift: Ints, count: Ints) -> Words:
     ones = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> (_BITS - np.clip(count, 1, _BITS)).astype(np.uint64)
     shifted: Words = (low >> by | upper) & ones
     return shifted
-
-
-def _gathered(heap: HeapContents, slot: Ints, place: Ints, offsets: Ints) -> Pointers:
-    """The words at the same offsets of several objects."""
-    values = heap.words.words[place[:, None] + offsets[None, :]]
-    row, column = np.nonzero(values)
-    return Pointers(slot[row], offsets[column], values[row, column])
-
-
-def _strided(
-    heap: HeapContents, slot: int, place: int, words: int, stride: int, pointers: Ints
-) -> Iterator[Pointers]:
-    """The pointers of one large object, a batch of elements at a time."""
-    per_batch = max(_BATCH_WORDS // stride, 1)
-    for first in range(0, words, stride * per_batch):
-        count = min(-(-(words - first) // stride), per_batch)
-        offsets = (first + np.arange(count, dtype=np.int64)[:, None] * stride + pointers).ravel()
-        offsets = offsets[offsets < words]
-        values = heap.words.words[place + offsets]
-        filled = values != 0
-        positions = offsets[filled]
-        yield Pointers(np.full(len(positions), slot, np.int64), positions, values[filled])

@@ -1,16 +1,74 @@
-"""The loop of `edges`: where edges go that are put in the order of their sources."""
+"""The loop of `edges`: pointers, one after the other, and the objects that they lead to."""
 
 from __future__ import annotations
 
 from goprobe.compiled import Row, loop
 
+# As objects.py has them: numba compiles no names of other files.
+_NOT_HEAP, _FREE_SLOT, _SPAN_TAIL = -1, -4, -5
+_ARENA_BITS = 26  # logHeapArenaBytes on linux/amd64, runtime/malloc.go, Go 1.21 to 1.27
+_OFFSET_LIMIT = (1 << 32) - 1
+
 
 @loop
-def places(source: Row, following: Row) -> int:
-    """Puts the place of each edge where its source was; `following` is where the next edge of each
-    source goes."""
-    for edge in range(len(source)):
-        at = source[edge]
-        source[edge] = following[at]
-        following[at] += 1
-    return 0
+def follow_words(
+    state: Row, words: Row, flags: Row, begin: int, owner: Row, page_bits: int,
+    start: Row, nelems: Row, slots: Row, live: Row, rank: Row,
+    top: Row, bottom: int, pages: Row, page_shift: int, per_block: int,
+    base: Row, divide: Row, elemsize: Row, low: int, high: int,
+    first: Row, offset: Row, target: Row, into: Row,
+    stray_source: Row, stray_offset: Row, stray_value: Row, stray_why: Row,
+) -> int:  # fmt: skip
+    """Follows the words from `begin` on that have a flag. Ends where they end, or there is no room
+    for another pointer that leads astray.
+
+    `state`: how many edges there are, how many pointers were seen, the next flag. Of each object
+    with edges `first` gets their number, one place on. Returns how many lead astray.
+    """
+    count, seen, lost, at = state[0], state[1], 0, state[2]
+    while at < len(flags) and lost < len(stray_source):
+        place = begin + at
+        at += 1
+        if flags[at - 1] == 0:
+            continue
+        value = words[place]
+        if value == 0:
+            continue
+        span = owner[place >> page_bits]
+        within = place - start[span]
+        if start[span] < 0:
+            continue
+        index = ((within << 3) * divide[span]) >> 32
+        if index < 0 or index >= nelems[span] or not live[slots[span] + index]:
+            continue
+        seen += 1
+        if value < low or value >= high:
+            continue
+        source = rank[slots[span] + index]
+        word = within - index * (elemsize[span] >> 3)
+        block = (value >> _ARENA_BITS) - bottom
+        to = _NOT_HEAP
+        if 0 <= block < len(top):
+            to = pages[top[block] * per_block + ((value >> page_shift) & (per_block - 1))]
+        inside = 0
+        if to >= 0:
+            far = value - base[to]
+            index = (far * divide[to]) >> 32
+            inside = far - index * elemsize[to]
+            if index < 0 or index >= nelems[to]:
+                to = _SPAN_TAIL
+            elif not live[slots[to] + index]:
+                to = _FREE_SLOT
+            else:
+                to = rank[slots[to] + index]
+        if to >= 0:
+            offset[count], target[count] = word, to
+            into[count] = inside if inside < _OFFSET_LIMIT else _OFFSET_LIMIT
+            first[source + 1] += 1
+            count += 1
+        elif to != _NOT_HEAP:
+            stray_source[lost], stray_offset[lost] = source, word
+            stray_value[lost], stray_why[lost] = value, to
+            lost += 1
+    state[0], state[1], state[2] = count, seen, at
+    return lost

@@ -11,15 +11,18 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from goprobe.compiled import effort
+from goprobe.compiled import Effort, effort
 from goprobe.process.memory.copies import Words
-from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
-from goprobe.runtime.heap.edgeloops import places
+from goprobe.runtime.heap.bitmaps import Flags, HeapContents, PointerMaps
+from goprobe.runtime.heap.edgeloops import follow_words
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
-from goprobe.runtime.heap.spantable import Ints, parts_of
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.words import WordPart
 
 _OFFSET_LIMIT = (1 << 32) - 1
-_SMALL = 1 << 31  # row numbers below fit 32 bits: half the memory
+_WORD, _BITS = 8, 64
+_AT_ONCE = 1 << 17  # words
+_STRAYS = 1 << 12
 
 
 class Strays(msgspec.Struct, frozen=True):
@@ -38,7 +41,8 @@ class Edges(msgspec.Struct, frozen=True):
     """Edges of object i are those from first[i] to first[i + 1].
 
     `offset` is the pointer's place in the source in words, `target` the object pointed into and
-    `into` the offset there in bytes (cut off at 2**32 - 1).
+    `into` the offset there in bytes (cut off at 2**32 - 1). `carriers` are the objects that carry
+    their type, `carried` the types.
     """
 
     first: Ints
@@ -47,6 +51,8 @@ class Edges(msgspec.Struct, frozen=True):
     into: np.ndarray[tuple[int], np.dtype[np.uint32]]
     strays: Strays
     pointers: int
+    carriers: Ids
+    carried: Words
 
     def __len__(self) -> int:
         return len(self.target)
@@ -83,57 +89,113 @@ def follow(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Edges:
     """Follow every pointer of every object. `progress` is told how many were followed."""
-    room = len(heap.words.words)  # what is not used of it takes no memory
-    source, target = np.empty(room, np.int32), np.empty(room, np.int32)
-    offset, into = np.empty(room, np.uint32), np.empty(room, np.uint32)
-    strays: list[Strays] = []
-    seen = count = 0
-    low, high = np.uint64(resolver.low), np.uint64(max(resolver.high - resolver.low, 0))
-    for batch in maps.pointers(heap):
-        seen += len(batch.value)
-        near = np.flatnonzero(batch.value - low < high)
-        origin = objects.of_slots(batch.slot[near])
-        word, value = batch.offset[near], batch.value[near]
-        to, inside = resolver.resolve(value)
+    made = _Made(heap, objects, resolver)
+    for part in heap.words.parts():
+        flags = np.zeros(part.high - part.low, np.bool_)
+        maps.mark(heap, part, flags)
+        made.carry(*maps.types(heap, part))
+        made.follow(part, flags)
+        progress(made.seen)
+    return made.edges()
+
+
+class _Made:
+    """Edges as they are found. Parts of the heap come in the order of addresses, and so do the
+    edges."""
+
+    def __init__(self, heap: HeapContents, objects: Objects, resolver: Resolver) -> None:
+        self._heap, self._objects, self._resolver = heap, objects, resolver
+        room = len(heap.words.words)  # what is not used of it takes no memory
+        self._offset, self._into = np.empty(room, np.uint32), np.empty(room, np.uint32)
+        self._target = np.empty(room, np.int32)
+        self._count = self.seen = 0
+        self._slots = heap.allocated.first[:-1] * _BITS
+        self._effort = effort(room)
+        if self._effort is not Effort.COMPILE and not follow_words.was_compiled:
+            self._effort = Effort.NONE  # arrays are faster than a loop in Python
+        self._first = np.zeros(len(objects) + 1, np.int64)
+        self._strays: list[Strays] = []
+        self._carried: list[tuple[Ids, Words]] = []
+
+    def carry(self, slots: Ints, rtypes: Words) -> None:
+        if len(slots):
+            self._carried.append((self._objects.of_slots(slots), rtypes))
+
+    def follow(self, part: WordPart, flags: Flags) -> None:
+        """The pointers among some words, those with a flag."""
+        if self._effort:
+            self._looped(part, flags)
+            return
+        for first in range(part.low, part.high, _AT_ONCE):
+            some = flags[first - part.low : first - part.low + _AT_ONCE]
+            self._taken(np.flatnonzero(some) + first)
+
+    def _looped(self, part: WordPart, flags: Flags) -> None:
+        heap, words, resolver = self._heap, self._heap.words, self._resolver
+        spans, objects = heap.spans, self._objects
+        state = np.array((self._count, self.seen, 0), np.int64)
+        source, why = np.empty(_STRAYS, np.int32), np.empty(_STRAYS, np.int32)
+        offset, value = np.empty(_STRAYS, np.int64), np.empty(_STRAYS, np.int64)
+        while state[2] < len(flags):
+            lost = follow_words.run(
+                state, words.words.view(np.int64), flags, part.low, words.owner,
+                words.page_words.bit_length() - 1, words.start, spans.nelems, self._slots,
+                heap.live, objects.rank, *resolver.tables, resolver.low, resolver.high,
+                self._first, self._offset, self._target, self._into, source, offset, value, why,
+                effort=self._effort,
+            )  # fmt: skip
+            if lost:
+                values = value[:lost].view(np.uint64).copy()
+                some = Strays(source[:lost].copy(), offset[:lost].copy(), values, why[:lost].copy())
+                self._strays.append(some)
+        self._count, self.seen = int(state[0]), int(state[1])
+
+    def _taken(self, place: Ints) -> None:
+        """The same with arrays: the words at some places."""
+        heap, words = self._heap, self._heap.words
+        spans = heap.spans
+        value = words.words[place]
+        filled = value != 0
+        place, value = place[filled], value[filled]
+        span = words.owner[place // words.page_words]
+        size = spans.elemsize[span] // _WORD
+        within = place - words.start[span]
+        index = within // size
+        inside = (index < spans.nelems[span]) & (words.start[span] >= 0)
+        slot = self._slots[span] + np.where(inside, index, 0)
+        inside &= heap.live[slot]
+        self.seen += int(np.count_nonzero(inside))
+        low, high = np.uint64(self._resolver.low), np.uint64(self._resolver.high)
+        near = np.flatnonzero(inside & (value >= low) & (value < high))
+        origin = self._objects.of_slots(slot[near])
+        word, value = (within - index * size)[near], value[near]
+        to, into = self._resolver.resolve(value)
+        self._add(origin, word, value, to, into)
+
+    def _add(self, origin: Ids, word: Ints, value: Words, to: Ids, into: Ints) -> None:
         good = to >= 0
-        new = slice(count, count + int(np.count_nonzero(good)))
-        count = new.stop
-        source[new], target[new] = origin[good], to[good]
-        offset[new], into[new] = word[good], np.minimum(inside[good], _OFFSET_LIMIT)
+        new = slice(self._count, self._count + int(np.count_nonzero(good)))
+        self._count = new.stop
+        self._offset[new], self._target[new] = word[good], to[good]
+        self._into[new] = np.minimum(into[good], _OFFSET_LIMIT)
+        if len(source := origin[good]):
+            least = int(source[0]) + 1
+            counts = np.bincount(source - source[0])
+            self._first[least : least + len(counts)] += counts
         lost = np.flatnonzero(to < NOT_HEAP)
         if len(lost):
-            strays.append(Strays(origin[lost], word[lost], value[lost], to[lost]))
-        progress(seen)
-    for column in (source, target, offset, into):
-        column.resize(count, refcheck=False)  # nobody else has it
-    columns: list[Any] = [offset, target, into]
-    del offset, target, into
-    return _by_source(len(objects), source, columns, _joined(strays), seen)
+            self._strays.append(Strays(origin[lost], word[lost], value[lost], to[lost]))
 
-
-def _by_source(n: int, source: Ids, columns: list[Any], strays: Strays, seen: int) -> Edges:
-    """Takes the columns out of their list, so that none is there twice for long."""
-    first = np.zeros(n + 1, np.int64)
-    for part in parts_of(len(source)):
-        least = int(source[part].min())
-        counts = np.bincount(source[part] - least)
-        first[least + 1 : least + 1 + len(counts)] += counts
-    np.cumsum(first, out=first)
-    if (source[1:] < source[:-1]).any():
-        if effort(len(source)) and len(source) < _SMALL:
-            places(source, first[:-1].copy())
-        else:
-            # A few ascending runs: a stable sort merges them in linear time.
-            order = np.argsort(source, kind="stable")
-            source = np.empty_like(order)
-            source[order] = np.arange(len(order))
-        for i in range(len(columns)):
-            ordered = np.empty_like(columns[i])
-            for part in parts_of(len(source)):
-                ordered[source[part]] = columns[i][part]
-            columns[i] = ordered
-    offset, target, into = columns
-    return Edges(first, offset, target, into, strays, seen)
+    def edges(self) -> Edges:
+        for column in (self._offset, self._target, self._into):
+            column.resize(self._count, refcheck=False)  # nobody else has it
+        np.cumsum(self._first, out=self._first)
+        none = np.zeros(0, np.int32), np.zeros(0, np.uint64)
+        carried = [none, *self._carried]
+        return Edges(
+            self._first, self._offset, self._target, self._into, _joined(self._strays), self.seen,
+            np.concatenate([c[0] for c in carried]), np.concatenate([c[1] for c in carried]),
+        )  # fmt: skip
 
 
 def longer(column: np.ndarray[Any, Any], more: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -163,6 +163,15 @@ class Resolver:
         within = (address >> self._page_bits).astype(np.int64) & (self._per_block - 1)
         return self._top[block].astype(np.int64) * self._per_block + within
 
+    @property
+    def tables(self) -> tuple[Ids, int, Ids, int, int, Ints, Ints, Ints]:
+        """By which `resolve` goes: for a loop."""
+        return (
+            self._top, self._bottom, self._pages, int(self._page_bits), self._per_block,
+            self._objects.spans.base.view(np.int64), self._divide.view(np.int64),
+            self._elemsize.view(np.int64),
+        )  # fmt: skip
+
     def span_of(self, address: Words) -> Ids:
         """The row of the span in use that covers each address; else a negative reason."""
         return self._pages[self._entry(address)]

@@ -1,14 +1,19 @@
 """The contents of the heap's scannable spans, read in few large reads.
 
-Only spans that may hold pointers are read. A span's words lie together in one array.
+Only spans that may hold pointers are read. A span's words lie together in one array. Where the
+heap stands still for as long as it is looked at, words are there only while somebody looks at
+them: most of a heap is pointers, and those are looked at once.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import Words
@@ -16,27 +21,127 @@ from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.spantable import Ints, SpanTable
 
 _READ = 1 << 26
+_PART = 1 << 21  # words that are looked at together
+_SMALL = 1 << 19  # fewer words are kept: it makes no difference
 _WORD = 8
+_LEAST_AHEAD, _SHARE_AHEAD = 3, 8  # pages
 ABSENT = -1
 
 
-class HeapWords(msgspec.Struct, frozen=True):
+class WordPart(msgspec.Struct, frozen=True):
+    """Words `low` to `high`, which are there: those of the spans in `rows`, or a piece of a single
+    one."""
+
+    rows: Ints
+    low: int
+    high: int
+
+
+class HeapWords:
     """`start` is where each span's first word is in `words`; ABSENT where it was not read.
 
-    `lost` are the addresses of spans that could not be read.
+    `there` says of each page of `words` whether it was read: who looks at single words gets them by
+    `at`, which reads what is missing.
     """
 
-    words: Words
-    start: Ints
-    lost: tuple[int, ...]
+    def __init__(self, memory: Memory, spans: SpanTable, page: int) -> None:
+        self._memory = memory
+        self._base = spans.base
+        self._rows = np.flatnonzero(spans.spanclass & 1 == 0)
+        pages = spans.npages[self._rows]
+        self.page_words = page // _WORD
+        self.start: Ints = np.full(len(spans), ABSENT, np.int64)
+        self._ends = np.cumsum(pages) * self.page_words
+        self.start[self._rows] = self._ends - pages * self.page_words
+        self._first = self.start.copy()
+        count = int(self._ends[-1]) if len(pages) else 0
+        # Of its own, so that pages of it can be given back.
+        self._room = mmap.mmap(-1, max(count, 1) * _WORD, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.words: Words = np.frombuffer(self._room, np.uint64)[:count]
+        self.owner = np.repeat(self._rows.astype(np.int32), pages)
+        """Of each page the row of its span."""
+        self.there: NDArray[np.bool_] = np.zeros(len(self.owner), bool)
+        self.kept = False
 
-    def at(self, span: int, offset: int) -> int:
-        """The word at a byte offset in a span that was read."""
-        return int(self.words[int(self.start[span]) + offset // _WORD])
+    def keep(self, progress: Callable[[int], None] = lambda done: None) -> None:
+        """Read all of them, now."""
+        self._load(np.flatnonzero(~self.there), progress)
+        self.kept = True
+
+    def parts(self) -> Iterator[WordPart]:
+        """All words, some at a time; those that need not be kept are given back."""
+        rows, ends = self._rows, self._ends
+        begins = self._first[rows]
+        if len(self.words) <= _SMALL:
+            self.keep()
+        first = 0
+        while first < len(rows):
+            until = max(int(np.searchsorted(ends, begins[first] + _PART, "right")), first + 1)
+            low, last = int(begins[first]), int(ends[until - 1])
+            for at in range(low, last, _PART):
+                high = min(at + _PART, last)
+                pages = np.arange(at // self.page_words, high // self.page_words)
+                self._load(pages[~self.there[pages]])
+                some = rows[first:until]
+                yield WordPart(some[self.start[some] != ABSENT], at, high)
+                self._give_back(at, high)
+            first = until
+
+    def at(self, places: Ints) -> Words:
+        """The words at some places."""
+        if not self.kept and len(places):
+            wanted = np.zeros(len(self.there), bool)
+            wanted[places // self.page_words] = True
+            wanted &= ~self.there
+            if wanted.any():
+                # Who asks for a few asks for others: the more, the more there have been.
+                last = len(wanted) - int(wanted[::-1].argmax())
+                wanted[last : last + _LEAST_AHEAD + int(self.there.sum()) // _SHARE_AHEAD] = True
+                self._load(np.flatnonzero(wanted & ~self.there))
+        return self.words[places]
+
+    def _give_back(self, low: int, high: int) -> None:
+        if not self.kept:
+            self._room.madvise(mmap.MADV_DONTNEED, low * _WORD, (high - low) * _WORD)
+            self.there[low // self.page_words : high // self.page_words] = False
+
+    def _load(self, missing: Ints, progress: Callable[[int], None] = lambda done: None) -> None:
+        """Read some pages."""
+        if not len(missing):
+            return
+        words, row = self.page_words, self.owner[missing]
+        base = self._base[row] + ((missing * words - self._first[row]) * _WORD).astype(np.uint64)
+        size = words * _WORD
+        view = memoryview(self.words.view(np.uint8).data)
+        near = (base[1:] == base[:-1] + np.uint64(size)) & (missing[1:] == missing[:-1] + 1)
+        cuts = np.concatenate(([0], np.flatnonzero(~near) + 1, [len(missing)])).tolist()
+        most = max(_READ // size, 1)
+        for begin, end in pairwise(cuts):
+            for at in range(begin, end, most):
+                count = min(most, end - at)
+                place = int(missing[at]) * size
+                part = view[place : place + count * size]
+                try:
+                    self._memory.read_into(int(base[at]), part)
+                except UnreadableError:
+                    self._load_singly(int(base[at]), part, missing[at : at + count])
+                progress(place + count * size)
+        self.there[missing] = True
+
+    def _load_singly(self, base: int, part: memoryview, pages: Ints) -> None:
+        """Read pages one by one; a span of which one cannot be read is ABSENT."""
+        size = self.page_words * _WORD
+        for i, page in enumerate(pages.tolist()):
+            own = part[i * size : (i + 1) * size]
+            try:
+                self._memory.read_into(base + i * size, own)
+            except UnreadableError:
+                own[:] = bytes(size)
+                self.start[self.owner[page]] = ABSENT
 
 
 def scannable_bytes(spans: SpanTable, page: int) -> int:
-    """How much `read_words` will read."""
+    """How much there is to read."""
     return int(spans.npages[spans.spanclass & 1 == 0].sum()) * page
 
 
@@ -44,50 +149,6 @@ def read_words(
     memory: Memory, spans: SpanTable, page: int, progress: Callable[[int], None] = lambda done: None
 ) -> HeapWords:
     """Read every scannable span. `progress` is told how many bytes have been read."""
-    rows = np.flatnonzero(spans.spanclass & 1 == 0)
-    sizes = spans.npages[rows] * page
-    ends = np.cumsum(sizes)
-    begins = ends - sizes
-    words = np.empty(int(ends[-1]) // _WORD if len(rows) else 0, np.uint64)
-    start = np.full(len(spans), ABSENT, np.int64)
-    start[rows] = begins // _WORD
-    lost: list[int] = []
-    view = memoryview(words.view(np.uint8).data)
-    for low, at, size, first, last in _runs(spans.base[rows], begins, sizes):
-        try:
-            memory.read_into(low, view[at : at + size])
-        except UnreadableError:
-            lost += _read_singly(memory, spans, rows[first:last], begins[first:last], page, view)
-        progress(at + size)
-    if lost:
-        start[np.isin(spans.base, np.array(lost, np.uint64))] = ABSENT
-    return HeapWords(words, start, tuple(lost))
-
-
-def _runs(base: Words, begins: Ints, sizes: Ints) -> Iterator[tuple[int, int, int, int, int]]:
-    """(address, place, size, first and last span) of runs of adjacent spans, bounded in size."""
-    if not len(base):
-        return
-    ends = base + sizes.astype(np.uint64)
-    cuts = np.concatenate(([0], np.flatnonzero(base[1:] != ends[:-1]) + 1, [len(base)]))
-    for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
-        while first < last:
-            most = int(begins[first]) + _READ
-            until = max(int(np.searchsorted(begins[:last], most)), first + 1)
-            until = min(until, last)
-            size = int(begins[until - 1] + sizes[until - 1] - begins[first])
-            yield int(base[first]), int(begins[first]), size, first, until
-            first = until
-
-
-def _read_singly(
-    memory: Memory, spans: SpanTable, rows: Ints, begins: Ints, page: int, view: memoryview
-) -> Iterator[int]:
-    """Read spans one by one; yields the addresses of those that cannot be read."""
-    for row, at in zip(rows.tolist(), begins.tolist(), strict=True):
-        size = int(spans.npages[row]) * page
-        try:
-            memory.read_into(int(spans.base[row]), view[at : at + size])
-        except UnreadableError:
-            view[at : at + size] = bytes(size)
-            yield int(spans.base[row])
+    words = HeapWords(memory, spans, page)
+    words.keep(progress)
+    return words

@@ -140,7 +140,7 @@ class Doubts:
         last = int(self._view.room[span].max(initial=0)) // _WORD
         for word in range(size // _WORD, last):
             there = (start != ABSENT) & (word < self._view.room[span] // _WORD)
-            value = self._view.words.words[np.where(there, first + word, 0)]
+            value = self._view.words.at(np.where(there, first + word, 0))
             if word == size // _WORD:
                 value = value >> np.uint64(8 * (size % _WORD))
             filled |= there & (value != 0)

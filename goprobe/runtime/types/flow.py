@@ -11,7 +11,7 @@ from goprobe.compiled import effort
 from goprobe.runtime.heap.grouping import by_key, different, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.types.flowloop import GENERIC, READY, UNREAD, flow
+from goprobe.runtime.types.flowloop import GENERIC, NOWHERE, READY, UNREAD, flow
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.shape import Rule
@@ -91,12 +91,12 @@ class Stream:
 
     def follow(self, nodes: Ints) -> Iterator[tuple[Rule, int, Ints, Ints]]:
         """Pointers of which more has to be thought: rule and shape, edges, sources."""
-        state = np.zeros(4, np.int64)
+        state = np.zeros(7, np.int64)
         self._wait(state, nodes)
         while state[0] < state[1]:
             most = _EVERYTHING if self._effort else max(_NARROW, len(nodes))
             self._run(state, most)
-            head, tail, aside, arrays = state.tolist()
+            head, tail, aside, arrays, *_ = state.tolist()
             self._note_arrays(arrays)
             yield from self._put_aside(aside)
             waiting = self._queue[head:tail].astype(np.int64)
@@ -110,7 +110,7 @@ class Stream:
         nodes = different(nodes, len(self._shape))
         self._tables.read_all(numbers(self._shape[nodes]))
         self._queue[: len(nodes)] = nodes
-        state[:] = (0, len(nodes), 0, 0)
+        state[:] = (0, len(nodes), 0, 0, NOWHERE, NOWHERE, NOWHERE)
 
     def left(self) -> Ints:
         """Nodes that `follow` has left to others: too many for it."""
@@ -118,6 +118,15 @@ class Stream:
         return left
 
     def _run(self, state: NDArray[np.int64], most: int) -> None:
+        self._run_on(state, most)
+        while state[4] != NOWHERE or state[6] != NOWHERE:
+            if state[4] != NOWHERE:
+                self._view.words.at(state[4:5])
+            else:
+                self._tables.read(int(state[6]))
+            self._run_on(state, most)
+
+    def _run_on(self, state: NDArray[np.int64], most: int) -> None:
         view, tables, graph = self._view, self._tables, self._view.graph
         objects, spans = view.objects, view.objects.spans
         flow.run(
@@ -126,6 +135,7 @@ class Stream:
             objects.span, objects.base.view(np.int64), self._shape, self._sure, self._parts.extent,
             spans.base.view(np.int64), view.words.start, view.lead, view.room, view.below,
             view.noscan, spans.elemsize, view.words.words.view(np.int64),
+            view.words.there, view.words.page_words.bit_length() - 1,
             view.witnesses.element_at, *tables.columns, *self._keys(), *self._aside, *self._arrays,
             effort=self._effort,
         )  # fmt: skip

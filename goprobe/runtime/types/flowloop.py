@@ -16,7 +16,7 @@ _DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN = 7, 8, 9, 10, 11
 _NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
 _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
 _LARGEST = 1 << 47  # user space of x86-64: nothing is longer
-_ABSENT = -1
+_ABSENT = NOWHERE = -1
 
 
 @loop
@@ -25,7 +25,7 @@ def flow(
     first: Row, offset: Row, target: Row, into: Row,
     span: Row, base: Row, shape: Row, sure: Row, extent: Row,
     span_base: Row, start: Row, lead: Row, room: Row, below: Row, noscan: Row, slot: Row,
-    words: Row, element_at: int,
+    words: Row, there: Row, page_bits: int, element_at: int,
     kinds: Row, size: Row, length: Row, pointers: Row, begin: Row, count: Row,
     rules: Row, rule_shape: Row,
     known: Row, known_rule: Row, known_shape: Row, known_sure: Row,
@@ -37,16 +37,21 @@ def flow(
     Ends when nothing is left, when more than `most` wait, or where the next node might not find
     room for what it leads to. `known` are words that tell a type, ascending: first words of
     interfaces (itabs with the lowest bit set), and the complements of closures' code and of
-    channels' elements.
+    channels' elements. Ends, too, where a word is wanted that is not `there`, or a shape that was
+    not read: state[4] is the word's place then, state[6] the shape (else NOWHERE), and state[5] the
+    edge to go on with.
     """
     head, tail, aside, arrays = state[0], state[1], state[2], state[3]
-    while head < tail and tail - head <= most:
+    at_edge, missing, unread = state[5], _ABSENT, _ABSENT
+    while head < tail and tail - head <= most and missing < 0 and unread < 0:
         node = queue[head]
         edges = first[node + 1] - first[node]
         if aside + edges > len(aside_edge) or arrays + edges > len(array_node):
             break
         if tail + edges > len(queue):
             break
+        begins_at = max(at_edge, first[node])
+        at_edge = _ABSENT
         head += 1
         own = shape[node]
         words_before, place, last = 0, _ABSENT, _LARGEST
@@ -59,7 +64,7 @@ def flow(
                 last = (room[at_span] >> 3) // length[own] * length[own]
         if own == 0 or kinds[own] == UNREAD:
             continue
-        for edge in range(first[node], first[node + 1]):
+        for edge in range(begins_at, first[node + 1]):
             to, word = target[edge], offset[edge]
             if to >= n or word == _NO_OFFSET or word < words_before or sure[to]:
                 continue
@@ -85,6 +90,9 @@ def flow(
                 if place == _ABSENT or word == 0:
                     put_aside = True
                 else:
+                    if not there[(place + word - 1) >> page_bits]:
+                        missing = place + word - 1
+                        break
                     key = words[place + word - 1]
                     if key == 0:
                         continue
@@ -101,6 +109,9 @@ def flow(
                     if behind + 8 > slot[at_span]:
                         continue
                     begins = start[at_span] + ((base[to] - span_base[at_span] + behind) >> 3)
+                    if not there[begins >> page_bits]:
+                        missing = begins
+                        break
                     key = ~words[begins]
             elif rule in (_DIRECTORY, _TRIE):
                 put_aside = True
@@ -124,7 +135,10 @@ def flow(
             if not put_aside:
                 if told == 0:
                     continue
-                if told >= len(kinds) or kinds[told] != READY:
+                if told >= len(kinds) or kinds[told] == UNREAD:
+                    unread = told
+                    break
+                if kinds[told] != READY:
                     put_aside = True
                 elif rule == _ONE:
                     fits = (
@@ -158,7 +172,12 @@ def flow(
                     taken = True
                 elif rule == _SLICE and place != _ABSENT:
                     each = max(size[told], 1)
-                    elements = words[place + word + 2] if place + word + 2 < len(words) else 0
+                    elements = 0
+                    if place + word + 2 < len(words):
+                        if not there[(place + word + 2) >> page_bits]:
+                            missing = place + word + 2
+                            break
+                        elements = words[place + word + 2]
                     if elements < 0 or elements > _LARGEST // each:
                         elements = _LARGEST // each
                     end = inside + elements * each
@@ -196,5 +215,9 @@ def flow(
                 aside_edge[aside], aside_source[aside] = edge, node
                 aside_rule[aside], aside_shape[aside] = asked, wanted
                 aside += 1
+        if missing >= 0 or unread >= 0:
+            head -= 1
+            at_edge = edge
     state[0], state[1], state[2], state[3] = head, tail, aside, arrays
+    state[4], state[5], state[6] = missing, at_edge, unread
     return tail - head

@@ -163,7 +163,7 @@ class HeapView:
         place = start + self.in_span(nodes) // _WORD + at[heap]
         there = (start != ABSENT) & (place >= 0) & (place < len(self.words.words))
         values = np.zeros(len(nodes), np.uint64)
-        values[there] = self.words.words[place[there]]
+        values[there] = self.words.at(place[there])
         before[heap] = values
         for row in np.flatnonzero(~heap).tolist():
             before[row] = self.roots.word(int(source[row]) - self.roots.base, int(at[row]))
@@ -177,7 +177,7 @@ class HeapView:
         base, index = self.objects.base[nodes], self.in_span(nodes)
         there = (start != ABSENT) & (offset < self.room[span])
         words = np.zeros(len(nodes), np.uint64)
-        words[there] = self.words.words[(start + (index + lead) // _WORD)[there]]
+        words[there] = self.words.at((start + (index + lead) // _WORD)[there])
         for row in np.flatnonzero(start == ABSENT)[:_CACHE_LIMIT].tolist():
             words[row] = self.witnesses.word(int(base[row]) + int(lead[row]))
         return words

@@ -68,13 +68,12 @@ class Typist:
 
     # The flow
 
-    def seed(self, slots: Ints, rtypes: Words) -> None:
+    def seed(self, nodes: Ints, rtypes: Words) -> None:
         """Objects that carry their own type.
 
         The inner parts of maps have types that say less than the map's own: they wait until the
         map has had its say.
         """
-        nodes = self._view.objects.of_slots(slots).astype(np.int64)
         order = np.argsort(rtypes, kind="stable")
         for rtype, rows in groups(rtypes, order):
             if rtype and self._shapes.is_part_of_map(rtype):
