@@ -14,121 +14,102 @@ def depth_first(
     target: Row,
     root: int,
     order: Row,
-    rank: Row,
     above: Row,
-    looked: Row,
+    seen: Row,
+    way: Row,
+    way_edge: Row,
 ) -> int:
     """Numbers what is reached from the node `root` in preorder; returns how many that is.
 
-    `order` gets the node of each rank, `rank` (-1 in the beginning) the rank of each node, `above`
-    the parent of each rank. `looked` is how many edges of each node were looked at: 0.
+    `order` gets the node of each rank, `above` the parent of each rank. `seen`, 0 in the beginning,
+    gets two numbers of each node, which are wanted together: its rank plus one (0: not reached) and
+    how many edges lead to it from what is reached. `way` and `way_edge` are room for as many nodes:
+    where to go on.
     """
-    count, at = 1, root
-    order[0], rank[root], above[0] = root, 0, 0
+    count, at, depth = 1, 0, 0
+    order[0], above[0], seen[2 * root] = root, 0, 1
+    edge, end = first[root], first[root + 1]
     while True:
-        edge, end = first[at] + looked[at], first[at + 1]
         down = -1
         while edge < end and down < 0:
             to = target[edge]
             edge += 1
-            if rank[to] < 0:
+            seen[2 * to + 1] += 1
+            if seen[2 * to] == 0:
                 down = to
-        looked[at] = edge - first[at]
         if down >= 0:
-            order[count], rank[down], above[count] = down, count, rank[at]
+            if edge < end:
+                way[depth], way_edge[depth] = at, edge
+                depth += 1
+            order[count], above[count] = down, at
+            at = count
             count += 1
-            at = down
-        elif at == root:
+            seen[2 * down] = count
+            edge, end = first[down], first[down + 1]
+        elif depth == 0:
             return count
         else:
-            at = order[above[rank[at]]]
+            depth -= 1
+            at, edge = way[depth], way_edge[depth]
+            end = first[order[at] + 1]
 
 
 @loop
-def count_referrers(
-    first: Row,
-    target: Row,
-    order: Row,
-    rank: Row,
-    above: Row,
-    count: int,
-    begin: Row,
-) -> int:
-    """Of each rank how many edges lead to it, in `begin` two places on. Those of the tree are left
-    out: they say nothing new."""
-    for i in range(count):
-        node = order[i]
+def note_referrers(first: Row, target: Row, order: Row, seen: Row, begin: Row, sources: Row) -> int:
+    """The ranks that lead to each rank, ascending: those of rank i from begin[i] to begin[i + 1].
+    `seen` is what the search has left, and is no more good for anything afterwards."""
+    total = 0
+    for rank in range(len(order)):
+        node = order[rank]
+        begin[rank] = total
+        total += seen[2 * node + 1]
+        seen[2 * node + 1] = begin[rank]
+    begin[len(order)] = total
+    for rank in range(len(order)):
+        node = order[rank]
         for edge in range(first[node], first[node + 1]):
-            to = rank[target[edge]]
-            if above[to] != i and to != i:
-                begin[to + 2] += 1
-    for i in range(2, count + 2):
-        begin[i] += begin[i - 1]
-    return begin[count + 1]
-
-
-@loop
-def note_referrers(
-    first: Row,
-    target: Row,
-    order: Row,
-    rank: Row,
-    above: Row,
-    count: int,
-    begin: Row,
-    sources: Row,
-) -> int:
-    """Sources of those edges: those of rank i from begin[i] to begin[i + 1]."""
-    for i in range(count):
-        node = order[i]
-        for edge in range(first[node], first[node + 1]):
-            to = rank[target[edge]]
-            if above[to] != i and to != i:
-                sources[begin[to + 1]] = i
-                begin[to + 1] += 1
-    return 0
+            to = target[edge]
+            place = seen[2 * to + 1]
+            sources[place] = rank
+            seen[2 * to + 1] = place + 1
+    return total
 
 
 @loop
 def semi_nca(
-    above: Row,
-    begin: Row,
-    sources: Row,
-    semi: Row,
-    ancestor: Row,
-    label: Row,
-    way: Row,
+    above: Row, begin: Row, sources: Row, semi: Row, known: Row, label: Row, way: Row
 ) -> int:
     """Puts the immediate dominator of each rank into `label`.
 
-    `semi` and `ancestor` are copies of `above` in the beginning, `label` is each rank itself, `way`
-    room for as many.
+    `semi`, `label` and `way` are room for as many ranks. `known` has two numbers of each, which are
+    wanted together: an ancestor, in the beginning its parent, and the least semidominator from
+    there down to it.
     """
     for node in range(len(above) - 1, 0, -1):
-        best = semi[node]
+        best = above[node]
         for place in range(begin[node], begin[node + 1]):
             source = sources[place]
             if source > node:
                 # The least semidominator on the way up to the last that is above the node; the
                 # way is made shorter.
                 steps, at = 0, source
-                while ancestor[at] > node:
+                while known[2 * at] > node:
                     way[steps] = at
                     steps += 1
-                    at = ancestor[at]
-                top, least = ancestor[at], label[at]
+                    at = known[2 * at]
+                top, least = known[2 * at], known[2 * at + 1]
                 while steps > 0:
                     steps -= 1
                     at = way[steps]
-                    if semi[label[at]] > semi[least]:
-                        label[at] = least
+                    if known[2 * at + 1] > least:
+                        known[2 * at + 1] = least
                     else:
-                        least = label[at]
-                    ancestor[at] = top
-                source = semi[least]
+                        least = known[2 * at + 1]
+                    known[2 * at] = top
+                source = least
             if source < best:
                 best = source
-        semi[node] = best
+        semi[node], known[2 * node + 1] = best, best
     for node in range(len(above)):
         up = above[node]
         while up > semi[node]:

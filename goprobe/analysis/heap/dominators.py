@@ -15,22 +15,32 @@ from numpy.typing import NDArray
 
 from goprobe.analysis.heap import dominatorloops as loops
 from goprobe.compiled import effort
+from goprobe.runtime.heap.edges import numbers_in
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
 NONE = -1
 _ROUNDS = 8
+_SMALL = 1 << 31
 _WORTH_IT = 16  # a round that takes less than such a part of the edges is not
+
+
+class Referrers(msgspec.Struct, frozen=True):
+    """The ranks that lead to rank i, ascending: sources[begin[i]] to sources[begin[i + 1]]."""
+
+    begin: NDArray[np.signedinteger[Any]]
+    sources: Ids
 
 
 class Dominators(msgspec.Struct, frozen=True, dict=True):
     """`order` are the reached nodes, of `count`, so that each comes after its dominator. A node's
     place in it is its rank; `above` is the rank of each rank's immediate dominator, the first one's
-    itself."""
+    itself. `known` are the referrers of each rank, where they were needed."""
 
     count: int
     order: Ids
     above: Ids
+    known: Referrers | None = None
 
     @classmethod
     def of(cls, parent: Ids, order: Ids) -> Dominators:
@@ -52,6 +62,16 @@ class Dominators(msgspec.Struct, frozen=True, dict=True):
     def rank(self) -> Ids:
         """Of each node, NONE for what is not reached."""
         return _ranks(self.count, self.order)
+
+    def referrers(self, first: Ints, target: Ids) -> Referrers:
+        """Those of each rank, in the graph that these are the dominators of."""
+        if self.known is not None:
+            return self.known
+        seen = np.zeros(2 * self.count, _narrowest(target))
+        counts = np.diff(first)[self.order]
+        led = target[numbers_in(first[self.order], first[self.order] + counts)]
+        seen[1::2] = np.bincount(led, minlength=self.count)
+        return _referrers(first, target, self.order, seen)
 
     def retained(self, sizes: NDArray[np.signedinteger[Any]]) -> Ints:
         """Of each node, its own size and that of all nodes that it dominates, as wide as those."""
@@ -103,19 +123,33 @@ def dominators(first: Ints, target: Ids, root: int) -> Dominators:
 
 def _plain(first: Ints, target: Ids, root: int) -> Dominators:
     nodes = len(first) - 1
-    order, above = np.zeros(nodes, np.int32), np.zeros(nodes, np.int32)
-    rank, looked = np.full(nodes, NONE, np.int32), np.zeros(nodes, np.int32)
-    n = loops.depth_first(first, target, root, order, rank, above, looked)
-    del looked
+    order, above = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
+    seen = np.zeros(2 * nodes, _narrowest(target))
+    way, way_edge = np.empty(nodes, np.int32), np.empty(nodes, np.int64)
+    n = loops.depth_first(first, target, root, order, above, seen, way, way_edge)
+    del way_edge
     order, above = order[:n].copy(), above[:n].copy()
-    begin = np.zeros(n + 2, np.int64)
-    count = loops.count_referrers(first, target, order, rank, above, n, begin)
-    sources = np.zeros(count, np.int32)
-    loops.note_referrers(first, target, order, rank, above, n, begin, sources)
-    label = np.arange(n, dtype=np.int32)
-    loops.semi_nca(above, begin, sources, above.copy(), above.copy(), label, rank)
+    referrers = _referrers(first, target, order, seen)
+    del seen
+    known, semi, label = np.empty(2 * n, np.int32), np.zeros(n, np.int32), np.empty(n, np.int32)
+    known[::2] = above
+    loops.semi_nca(above, referrers.begin, referrers.sources, semi, known, label, way[:n])
     # Numbers in depth-first order: a dominator's is always the lower one.
-    return Dominators(nodes, order, label)
+    return Dominators(nodes, order, label, referrers)
+
+
+def _narrowest(target: Ids) -> type[np.signedinteger[Any]]:
+    """What the numbers of edges fit."""
+    return np.int32 if len(target) < _SMALL else np.int64
+
+
+def _referrers(
+    first: Ints, target: Ids, order: Ids, seen: NDArray[np.signedinteger[Any]]
+) -> Referrers:
+    begin = np.zeros(len(order) + 1, seen.dtype)
+    sources = np.empty(len(target), np.int32)
+    count = loops.note_referrers(first, target, order, seen, begin, sources)
+    return Referrers(begin, sources[:count])
 
 
 class _Chains:

@@ -169,7 +169,9 @@ class HeapGraph:
     @cached_property
     def typing(self) -> Typing:
         nodes = self.nodes
-        return self._types.find(self._pointers, nodes.groups, nodes.carriers, nodes.carried)
+        typing = self._types.find(self._pointers, nodes.groups, nodes.carriers, nodes.carried)
+        self.snapshot.words.forget()
+        return typing
 
     @property
     def _pointers(self) -> Graph:

@@ -94,6 +94,8 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
     """Answer the questions from one snapshot's graph."""
     snapshot, world = graph.snapshot, graph.world
     dangling = Dangling(graph)
+    if questions.of_types:
+        _ = graph.typing  # before dominators, which take as much memory as the words looked at here
     report = HeapReport(
         **world.head,
         pause_us=snapshot.pause_us,

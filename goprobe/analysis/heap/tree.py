@@ -60,32 +60,26 @@ def kept_tree(graph: HeapGraph) -> tuple[TreeNode, ...]:
 
 def held_together(first: Ints, target: Ids, dominators: Dominators, kind: Ids) -> Joint:
     """Which ranks nobody holds alone, and who does so together; `kind` is of each node."""
-    order, above, rank = dominators.order, dominators.above, dominators.rank
-    direct = np.zeros(len(order), np.uint8)
-    direct[:1] = 1
-    loops.mark_direct(first, target, order, rank, above, direct)
-    some = np.flatnonzero(direct == 0).astype(np.int32)
-    del direct
+    order, above = dominators.order, dominators.above
+    referrers = dominators.referrers(first, target)
+    # A dominator's rank is the lowest of all that leads there, if it does so itself.
+    begins = referrers.begin
+    least = referrers.sources[begins[1:-1]]
+    some = (np.flatnonzero(least != above[1:]) + 1).astype(np.int32)
     place = np.full(len(order), _NONE, np.int32)
     place[some] = np.arange(len(some), dtype=np.int32)
     if not len(some):
         return Joint(place, np.zeros(0, np.int32), np.zeros((0, _ROOM), np.int32))
-    is_joint = np.zeros(dominators.count, np.bool_)
-    is_joint[order[some]] = True
-    edges = int(np.count_nonzero(is_joint[target]))
-    holders, held = np.zeros(edges, np.int32), np.zeros(edges, np.int32)
-    child, sibling = np.full(len(order), _NONE, np.int32), np.full(len(order), _NONE, np.int32)
-    depth, way = np.zeros(len(order), np.int32), np.zeros(len(order), np.int32)
-    count = loops.joint_edges(
-        first, target, order, rank, above, place, child, sibling, depth, way, holders, held
-    )
-    del child, sibling, depth, way, rank
+    joint = some[np.argsort(-above[some], kind="stable")]
+    until = np.cumsum(begins[joint + 1] - begins[joint], dtype=begins.dtype)
+    holders = np.empty(int(until[-1]), np.int32)
+    loops.beside(joint, above, begins, referrers.sources, above.copy(), holders)
     sets = np.full((len(some), _ROOM), _ABOVE, np.int32)
     flat = sets.reshape(-1)
-    begin, follow = np.zeros(len(some) + 2, np.int32), np.zeros(count, np.int32)
+    begin, follow = np.zeros(len(some) + 2, begins.dtype), np.empty(len(holders), np.int32)
     queue, waits = np.zeros(len(some), np.int32), np.zeros(len(some), np.uint8)
     loops.spread(
-        holders, held, count, kind[order], place, begin, follow, _ROOM, flat, queue, waits
+        joint, place, until, holders, kind[order], begin, follow, _ROOM, flat, queue, waits
     )  # fmt: skip
     number = np.zeros(len(some), np.int32)
     room = np.full(1 << (2 * len(some)).bit_length(), _NONE, np.int32)

@@ -11,71 +11,38 @@ from goprobe.compiled import Row, loop
 
 
 @loop
-def mark_direct(first: Row, target: Row, order: Row, rank: Row, above: Row, direct: Row) -> int:
-    """Marks the direct ranks."""
-    for at in range(len(order)):
-        node = order[at]
-        for edge in range(first[node], first[node + 1]):
-            to = rank[target[edge]]
-            if above[to] == at:
-                direct[to] = 1
-    return 0
+def beside(joint: Row, above: Row, begin: Row, sources: Row, up: Row, holders: Row) -> int:
+    """Of all that leads to joint ranks the rank beside it from below which it comes, one rank
+    behind the other, in `holders`; -1 for what comes from below itself.
 
-
-@loop
-def joint_edges(
-    first: Row,
-    target: Row,
-    order: Row,
-    rank: Row,
-    above: Row,
-    joint: Row,
-    child: Row,
-    sibling: Row,
-    depth: Row,
-    way: Row,
-    holders: Row,
-    held: Row,
-) -> int:
-    """Of the edges to joint ranks: the rank beside it from below which each comes (`holders`), and
-    where it leads (`held`). Returns how many they are; those from below itself are left out.
-
-    `joint` is -1 for ranks that are not. `child` and `sibling` are -1 in the beginning, `depth` 0;
-    `way` is room for as many.
+    `joint` has first those whose dominators come last. `up` is a copy of `above` in the beginning:
+    ways up that were gone are made shorter, up to what is beside a joint rank.
     """
-    for node in range(len(above) - 1, 0, -1):
-        sibling[node] = child[above[node]]
-        child[above[node]] = node
-    for node in range(1, len(above)):
-        depth[node] = depth[above[node]] + 1
-    count, at = 0, 0
-    while True:
-        way[depth[at]] = at
-        node = order[at]
-        for edge in range(first[node], first[node + 1]):
-            to = rank[target[edge]]
-            if joint[to] >= 0:
-                # Its dominator dominates all that points at it.
-                holder = way[depth[to]]
-                if holder != to:
-                    holders[count], held[count] = holder, to
-                    count += 1
-        down = child[at]
-        while down < 0:
-            if at == 0:
-                return count
-            down = sibling[at]
-            at = above[at]
-        at = down
+    count = 0
+    for i in range(len(joint)):
+        to = joint[i]
+        over = above[to]
+        for place in range(begin[to], begin[to + 1]):
+            at = sources[place]
+            while above[at] != over:  # it dominates all that leads there
+                at = up[at]
+            holders[count] = at if at != to else -1
+            count += 1
+            behind = sources[place]
+            while above[behind] != over:
+                following = up[behind]
+                up[behind] = at
+                behind = following
+    return count
 
 
 @loop
 def spread(
-    holders: Row,
-    held: Row,
-    count: int,
-    kind: Row,
     joint: Row,
+    place: Row,
+    until: Row,
+    holders: Row,
+    kind: Row,
     begin: Row,
     follow: Row,
     room: int,
@@ -86,31 +53,40 @@ def spread(
     """Puts into `sets`, `room` places for each joint rank, the kinds of the direct ranks that hold
     it, through other joint ones, too: the lowest ones, ascending.
 
-    `sets` is all above every kind, `waits` 0, `begin` (two more than there are joint ones) 0 in the
-    beginning; `follow` and `queue` are room for the edges and the joint ones.
+    `place` is that of each rank among the joint ones, -1 for others; `joint` are their ranks in the
+    order of `holders`, of each the ones before `until`. `sets` is all above every kind, `waits` 0,
+    `begin` (two more than there are joint ones) 0 in the beginning; `follow` and `queue` are room
+    for the holders and the joint ones.
     """
     size = len(queue)
-    for i in range(count):
-        source = joint[holders[i]]
-        if source >= 0:
-            begin[source + 2] += 1
+    for i in range(len(holders)):
+        if holders[i] >= 0:
+            source = place[holders[i]]
+            if source >= 0:
+                begin[source + 2] += 1
     for i in range(2, size + 2):
         begin[i] += begin[i - 1]
-    waiting = 0
-    for i in range(count):
-        to = joint[held[i]]
-        source = joint[holders[i]]
-        if source >= 0:
-            follow[begin[source + 1]] = to
-            begin[source + 1] += 1
-        else:
-            value, place, base = kind[holders[i]], 0, to * room
-            while place < room and sets[base + place] < value:
-                place += 1
-            if place < room and sets[base + place] != value:
-                for k in range(room - 1, place, -1):
+    waiting, at = 0, 0
+    for i in range(len(joint)):
+        to = place[joint[i]]
+        base = to * room
+        while at < until[i]:
+            holder = holders[at]
+            at += 1
+            if holder < 0:
+                continue
+            source = place[holder]
+            if source >= 0:
+                follow[begin[source + 1]] = to
+                begin[source + 1] += 1
+                continue
+            value, j = kind[holder], 0
+            while j < room and sets[base + j] < value:
+                j += 1
+            if j < room and sets[base + j] != value:
+                for k in range(room - 1, j, -1):
                     sets[base + k] = sets[base + k - 1]
-                sets[base + place] = value
+                sets[base + j] = value
                 if waits[to] == 0:
                     waits[to] = 1
                     queue[waiting] = to
@@ -124,14 +100,14 @@ def spread(
         for i in range(begin[source], begin[source + 1]):
             to = follow[i]
             changed, base = False, to * room
-            for j in range(room):
-                value, place = sets[source * room + j], 0
-                while place < room and sets[base + place] < value:
-                    place += 1
-                if place < room and sets[base + place] != value:
-                    for k in range(room - 1, place, -1):
+            for n in range(room):
+                value, j = sets[source * room + n], 0
+                while j < room and sets[base + j] < value:
+                    j += 1
+                if j < room and sets[base + j] != value:
+                    for k in range(room - 1, j, -1):
                         sets[base + k] = sets[base + k - 1]
-                    sets[base + place] = value
+                    sets[base + j] = value
                     changed = True
             if changed and waits[to] == 0:
                 waits[to] = 1

@@ -100,8 +100,12 @@ class HeapWords:
                 self._load(np.flatnonzero(wanted & ~self.there))
         return self.words[places]
 
+    def forget(self) -> None:
+        """Give back what was read: who asks for more of it waits once more."""
+        self._give_back(0, len(self.words))
+
     def _give_back(self, low: int, high: int) -> None:
-        if not self.kept:
+        if high > low and not self.kept:
             self._room.madvise(mmap.MADV_DONTNEED, low * _WORD, (high - low) * _WORD)
             self.there[low // self.page_words : high // self.page_words] = False
 
