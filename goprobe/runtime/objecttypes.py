@@ -78,7 +78,7 @@ class ObjectTypes:
         view = self.view(graph, groups)
         typist = Typist(view, self.shapes)
         for rtype, addresses in self._told_by_the_runtime(groups):
-            objects, into = self._heap.resolver.resolve(np.array(addresses, np.uint64))
+            objects, into = self._heap.resolver.resolve(addresses)
             into, objects = into[objects >= 0], objects[objects >= 0].astype(np.int64)
             typist.known(objects[into == self.lead[self._heap.objects.span[objects]]], rtype)
         typist.seed(carriers.astype(np.int64), carried)
@@ -174,16 +174,18 @@ class ObjectTypes:
                 return True
         return False
 
-    def _told_by_the_runtime(self, groups: Sequence[RootGroup]) -> Iterator[tuple[int, list[int]]]:
+    def _told_by_the_runtime(self, groups: Sequence[RootGroup]) -> Iterator[tuple[int, Words]]:
         """Types that the runtime's own lists tell (descriptors), and where such objects lie."""
         goroutines, named = self._world.goroutines, self.shapes.struct_named
-        yield named("runtime.g"), [g.address for g in goroutines.known]
-        yield named("runtime.m"), [thread.address for thread in goroutines.threads]
-        finalized: dict[int, list[int]] = {}
+        for name, some in (("runtime.g", goroutines.known), ("runtime.m", goroutines.threads)):
+            yield named(name), np.array([each.address for each in some], np.uint64)
+        finalized: dict[int, list[Words]] = {}
         for group in groups:
             if group.through_rtype:
-                finalized.setdefault(group.through_rtype, []).extend(group.through)
-        yield from finalized.items()
+                addresses = np.frombuffer(group.through, np.uint64)
+                finalized.setdefault(group.through_rtype, []).append(addresses)
+        for rtype, parts in finalized.items():
+            yield rtype, np.concatenate(parts)
 
     def _is_function(self, pc: int) -> bool:
         try:

@@ -157,7 +157,7 @@ def _through(
     rows = [i for i, g in enumerate(groups) if g.through]
     if not rows:
         return []
-    through = np.array([at for i in rows for at in groups[i].through], np.uint64)
+    through = np.concatenate([np.frombuffer(groups[i].through, np.uint64) for i in rows])
     owner = np.repeat(np.array(rows, np.int64), [len(groups[i].through) for i in rows])
     node, _ = resolver.resolve(through)
     owner, node = owner[node >= 0], node[node >= 0]

@@ -9,6 +9,12 @@ _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD, glibc's malloc.h
 _LARGE = 1 << 20  # (m: at 1 MB a heap of a million objects takes a third less than at 32)
 
 
+def give_back_small_arrays() -> None:
+    """Has the memory go back of many smaller ones that are free by now."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def give_back_large_arrays() -> None:
     """Has memory of a megabyte and more go back as soon as it is free.
 

@@ -181,6 +181,12 @@ class Resolver:
 
         Where there is none: NOT_HEAP, FREE_SPAN, MANUAL_SPAN, FREE_SLOT or SPAN_TAIL.
         """
+        objects, offset = np.empty(len(address), np.int32), np.empty(len(address), np.int64)
+        for part in parts_of(len(address)):
+            objects[part], offset[part] = self._resolved(address[part])
+        return objects, offset
+
+    def _resolved(self, address: Words) -> tuple[Ids, Ints]:
         span = self.span_of(address)
         in_span = span >= 0
         row = np.where(in_span, span, 0)

@@ -49,7 +49,7 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     goroutine: int = 0
     function: str = ""
     conservative: bool = False
-    through: tuple[int, ...] = ()
+    through: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     rtype: int = 0
     before: int = 0
     through_rtype: int = 0
@@ -84,9 +84,9 @@ class Roots(msgspec.Struct):
         self.values.append(value)
 
     def add_many(self, owners: Ints, addresses: Words, values: Words) -> None:
-        self.owners.frombytes(owners.tobytes())
-        self.addresses.frombytes(addresses.tobytes())
-        self.values.frombytes(values.tobytes())
+        self.owners.frombytes(owners.view(np.uint8).data)
+        self.addresses.frombytes(addresses.view(np.uint8).data)
+        self.values.frombytes(values.view(np.uint8).data)
 
 
 def join(parts: Iterable[Roots]) -> Roots:
@@ -94,6 +94,10 @@ def join(parts: Iterable[Roots]) -> Roots:
     whole = Roots()
     for part in parts:
         shift = len(whole.groups)
+        if not shift:  # nothing is before it
+            for name in part.__struct_fields__:
+                setattr(whole, name, getattr(part, name))
+            continue
         for group in part.groups:
             if group.parent >= 0 and shift:
                 group = replace(group, parent=group.parent + shift)

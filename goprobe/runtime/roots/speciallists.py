@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from goprobe.process.memory.copies import MISSING, Words, copy_ranges
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.grouping import contained
-from goprobe.runtime.heap.spantable import Ints, SpanTable
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import SpanTable, parts_of
 from goprobe.runtime.layout.layout import Layout
 
 _LIMIT = 1 << 24
 _PAGE, _WORD = 4096, 8
+
+
+_Part = tuple[Words, NDArray[np.uint8], Words, Ids]
+"""Where each special is, its kind, how far into its span it leads, the span's row."""
 
 
 class Specials(msgspec.Struct, frozen=True):
@@ -24,7 +29,7 @@ class Specials(msgspec.Struct, frozen=True):
     leads astray; `stray` is how many are of objects that cannot be there."""
 
     at: Words
-    kind: Ints
+    kind: NDArray[np.uint8]
     about: Words
     stray: int
     broken: str
@@ -32,9 +37,9 @@ class Specials(msgspec.Struct, frozen=True):
 
 def follow(pages: Pages, layout: Layout, spans: SpanTable) -> Specials:
     """Every special of some spans."""
-    rows = np.flatnonzero(spans.specials)
+    rows = np.flatnonzero(spans.specials).astype(np.int32)
     at = spans.specials[rows].astype(np.uint64)
-    parts: list[tuple[Words, Ints, Words, Ints]] = []
+    parts: list[_Part] = []
     broken = ring = ""
     count, looked = 0, 1
     while len(at) and not ring:
@@ -44,7 +49,7 @@ def follow(pages: Pages, layout: Layout, spans: SpanTable) -> Specials:
             broken = f"a list of special leads to {lost:#x}, where none can be read"
         there = ~fields.missing
         parts.append((
-            at[there], fields["kind"][there].astype(np.int64), fields["offset"][there], rows[there],
+            at[there], fields["kind"][there].astype(np.uint8), fields["offset"][there], rows[there],
         ))  # fmt: skip
         count += len(at)
         if len(parts) >= looked or count > _LIMIT:
@@ -56,7 +61,7 @@ def follow(pages: Pages, layout: Layout, spans: SpanTable) -> Specials:
     return _joined(parts, spans, layout.constants["_PageSize"], broken or ring)
 
 
-def _repeated(parts: list[tuple[Words, Ints, Words, Ints]], count: int) -> str:
+def _repeated(parts: list[_Part], count: int) -> str:
     """How lists run in a ring, or into each other; they would have no end."""
     every = np.sort(np.concatenate([np.zeros(0, np.uint64), *(at for at, *_ in parts)]))
     again = np.flatnonzero(every[1:] == every[:-1])
@@ -66,19 +71,22 @@ def _repeated(parts: list[tuple[Words, Ints, Words, Ints]], count: int) -> str:
     return ""
 
 
-def _joined(
-    parts: list[tuple[Words, Ints, Words, Ints]], spans: SpanTable, page: int, broken: str
-) -> Specials:
+def _joined(parts: list[_Part], spans: SpanTable, page: int, broken: str) -> Specials:
     """Each special once, in the order of the lists."""
     none = np.zeros(0, np.uint64)
-    columns = [(none, none.astype(np.int64), none, none.astype(np.int64)), *parts]
+    columns = [(none, none.astype(np.uint8), none, none.astype(np.int32)), *parts]
     at, kind, offset, rows = (np.concatenate([c[i] for c in columns]) for i in range(4))
-    _, once = np.unique(at, return_index=True)
-    once.sort()
-    at, kind, offset, rows = at[once], kind[once], offset[once], rows[once]
+    parts.clear()
+    if broken:  # a list that comes to what another one has
+        _, once = np.unique(at, return_index=True)
+        once.sort()
+        at, kind, offset, rows = at[once], kind[once], offset[once], rows[once]
     inside = offset < (spans.npages[rows] * page).astype(np.uint64)
     about = spans.base[rows] + offset
-    return Specials(at[inside], kind[inside], about[inside], int((~inside).sum()), broken)
+    stray = int((~inside).sum())
+    if stray:
+        at, kind, about = at[inside], kind[inside], about[inside]
+    return Specials(at, kind, about, stray, broken)
 
 
 class Pages:
@@ -87,25 +95,32 @@ class Pages:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._numbers = np.zeros(0, np.uint64)
-        self._row = np.zeros(0, np.int64)
+        self._row = np.zeros(0, np.int32)
         self._words = np.zeros((1, _PAGE // _WORD), np.uint64)
         self._there = np.zeros(1, np.bool_)
 
-    def words(self, at: Words) -> tuple[Words, NDArray[np.bool_]]:
-        """The words that hold some addresses, and which of them are there."""
+    def rows(self, at: Words) -> Ids:
+        """Of each address the page that holds it, for `words` and `there`."""
         page = at // np.uint64(_PAGE)
         fresh = page[~contained(page, self._numbers)]
         if len(fresh):
             self._read(np.unique(fresh))
-        row = self._row[np.searchsorted(self._numbers, page)]
-        words = self._words[row, (at % np.uint64(_PAGE) // np.uint64(_WORD)).astype(np.int64)]
-        return words, self._there[row]
+        return self._row[np.searchsorted(self._numbers, page).astype(np.int32)]
+
+    def words(self, rows: Ids, at: Words) -> Words:
+        """The words that hold some addresses, in some pages."""
+        return self._words[rows, (at % np.uint64(_PAGE) // np.uint64(_WORD)).astype(np.int64)]
+
+    def there(self, rows: Ids) -> NDArray[np.bool_]:
+        """Which of some pages could be read."""
+        return self._there[rows]
 
     def _read(self, pages: Words) -> None:
         known, count = len(self._numbers), len(self._numbers) + len(pages)
         if count > len(self._there):
-            more = max(count, 2 * len(self._there)) - len(self._there)
-            self._words = np.concatenate((self._words, np.zeros((more, _PAGE // _WORD), np.uint64)))
+            more = max(count, len(self._there) * 5 // 4) - len(self._there)
+            # In place, and by a little: there is no room for very many twice.
+            self._words.resize((len(self._there) + more, _PAGE // _WORD), refcheck=False)
             self._there = np.concatenate((self._there, np.zeros(more, np.bool_)))
         base = pages * np.uint64(_PAGE)
         copy = copy_ranges(self._memory, base, _PAGE)
@@ -115,7 +130,7 @@ class Pages:
         self._words[rows] = copy.words[within]
         self._there[rows] = True
         self._numbers = np.concatenate((self._numbers, pages))
-        self._row = np.concatenate((self._row, np.arange(known, count)))
+        self._row = np.concatenate((self._row, np.arange(known, count, dtype=np.int32)))
         order = np.argsort(self._numbers, kind="stable")
         self._numbers, self._row = self._numbers[order], self._row[order]
 
@@ -127,10 +142,14 @@ class Fields:
         self._pages = pages
         self._struct = layout.struct(name)
         self.at = at
-        self.missing = np.zeros(len(at), np.bool_)
-        self.missing |= at % np.uint64(_WORD) != 0
-        for offset in (0, self._struct.size - 1):
-            self.missing |= ~pages.words(at + np.uint64(offset))[1]
+        self.missing = at % np.uint64(_WORD) != 0
+        self._first = self._last = pages.rows(at)
+        ends = at + np.uint64(self._struct.size - 1)
+        across = np.flatnonzero(ends // np.uint64(_PAGE) != at // np.uint64(_PAGE))
+        if len(across):
+            self._last = self._first.copy()
+            self._last[across] = pages.rows(ends[across])
+        self.missing |= ~(pages.there(self._first) & pages.there(self._last))
 
     def __getitem__(self, path: str) -> Words:
         """0 of structs that cannot be read."""
@@ -139,6 +158,11 @@ class Fields:
 
     def number(self, offset: int, size: int = _WORD) -> Words:
         """What stands at an offset of each."""
-        words, _ = self._pages.words(self.at + np.uint64(offset))
-        words = words >> np.uint64(offset % _WORD * 8) & np.uint64((1 << 8 * size) - 1)
-        return np.where(self.missing, np.uint64(0), words)
+        numbers = np.empty(len(self.at), np.uint64)
+        for part in parts_of(len(self.at)):
+            at = self.at[part] + np.uint64(offset)
+            same = at // np.uint64(_PAGE) == self.at[part] // np.uint64(_PAGE)
+            words = self._pages.words(np.where(same, self._first[part], self._last[part]), at)
+            words = words >> np.uint64(offset % _WORD * 8) & np.uint64((1 << 8 * size) - 1)
+            numbers[part] = np.where(self.missing[part], np.uint64(0), words)
+        return numbers

@@ -6,6 +6,7 @@ to 1.27.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.errors import UnreadableError
+from goprobe.process.memory.arrays import give_back_small_arrays
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import u32, u64
 from goprobe.runtime.heap.grouping import by_key
@@ -33,6 +35,7 @@ def special_roots(world: World, spans: SpanTable) -> Roots:
     roots = Roots()
     pages = Pages(world.memory)
     specials = follow(pages, world.layout, spans)
+    give_back_small_arrays()  # each step along the lists has made some
     for what, kind, struct, words in _kinds(world.layout):
         chosen = specials.kind == kind
         if chosen.any():
@@ -87,7 +90,7 @@ def _add(
                 kind=what,
                 name=f"{what}{whose}",
                 address=int(at[some[0]]) if one else 0,
-                through=tuple(about[some].tolist()) if what is RootKind.FINALIZER else (),
+                through=array("Q", about[some].tobytes() if what is RootKind.FINALIZER else b""),
                 through_rtype=rtype,
             )
             owner[some] = roots.group(group)
