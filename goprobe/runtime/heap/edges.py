@@ -22,7 +22,7 @@ from goprobe.runtime.heap.words import WordPart
 _OFFSET_LIMIT = (1 << 32) - 1
 _WORD, _BITS = 8, 64
 _AT_ONCE = 1 << 17  # words
-_STRAYS = 1 << 12
+_STRAYS_ROOM = 1 << 12
 
 
 class Strays(msgspec.Struct, frozen=True):
@@ -134,8 +134,8 @@ class _Made:
         heap, words, resolver = self._heap, self._heap.words, self._resolver
         spans, objects = heap.spans, self._objects
         state = np.array((self._count, self.seen, 0), np.int64)
-        source, why = np.empty(_STRAYS, np.int32), np.empty(_STRAYS, np.int32)
-        offset, value = np.empty(_STRAYS, np.int64), np.empty(_STRAYS, np.int64)
+        source, why = np.empty(_STRAYS_ROOM, np.int32), np.empty(_STRAYS_ROOM, np.int32)
+        offset, value = np.empty(_STRAYS_ROOM, np.int64), np.empty(_STRAYS_ROOM, np.int64)
         while state[2] < len(flags):
             lost = follow_words.run(
                 state, words.words.view(np.int64), flags, part.low, words.owner,

@@ -21,10 +21,10 @@ from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.spantable import Ints, SpanTable
 
 _READ = 1 << 26
-_PART = 1 << 21  # words that are looked at together
-_SMALL = 1 << 19  # fewer words are kept: it makes no difference
+_PART_MOST = 1 << 21  # words that are looked at together
+_SMALL_MOST = 1 << 19  # fewer words are kept: it makes no difference
 _WORD = 8
-_LEAST_AHEAD, _SHARE_AHEAD = 3, 8  # pages
+_LEAST_AHEAD, _READ_SHARE = 3, 8  # pages
 ABSENT = -1
 
 
@@ -72,14 +72,14 @@ class HeapWords:
         """All words, some at a time; those that need not be kept are given back."""
         rows, ends = self._rows, self._ends
         begins = self._first[rows]
-        if len(self.words) <= _SMALL:
+        if len(self.words) <= _SMALL_MOST:
             self.keep()
         first = 0
         while first < len(rows):
-            until = max(int(np.searchsorted(ends, begins[first] + _PART, "right")), first + 1)
+            until = max(int(np.searchsorted(ends, begins[first] + _PART_MOST, "right")), first + 1)
             low, last = int(begins[first]), int(ends[until - 1])
-            for at in range(low, last, _PART):
-                high = min(at + _PART, last)
+            for at in range(low, last, _PART_MOST):
+                high = min(at + _PART_MOST, last)
                 pages = np.arange(at // self.page_words, high // self.page_words)
                 self._load(pages[~self.there[pages]])
                 some = rows[first:until]
@@ -96,7 +96,7 @@ class HeapWords:
             if wanted.any():
                 # Who asks for a few asks for others: the more, the more there have been.
                 last = len(wanted) - int(wanted[::-1].argmax())
-                wanted[last : last + _LEAST_AHEAD + int(self.there.sum()) // _SHARE_AHEAD] = True
+                wanted[last : last + _LEAST_AHEAD + int(self.there.sum()) // _READ_SHARE] = True
                 self._load(np.flatnonzero(wanted & ~self.there))
         return self.words[places]
 
