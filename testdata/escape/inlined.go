@@ -8,6 +8,7 @@ type point struct{ x, y int }
 var (
 	keep  *point
 	sinkS string
+	sink  any
 	total int
 	text  = "a b c"
 )
@@ -100,6 +101,23 @@ func directly(i int) {
 	keep = alsoCalledIndirectly(i) // want: confirmed_heap 3
 }
 
+func keepAll(v ...any) { sink = v } // want: dead
+
+func forward(n int) {
+	keepAll(n, 700) // want: dead; dead; dead; dead
+	keepAll(3) // want: dead; dead; dead
+}
+
+func lists[T any](v ...T) any { return v } // want: dead; dead
+
+// What several inlined calls convert, and their arguments: each at the line of its own name.
+//
+//go:noinline
+func variadic(n int) {
+	forward(n + 300) // want: confirmed_heap 6; confirmed_heap 6; confirmed_heap 3; static; static
+	sink = lists([]int{n}, []int{2}) // want: confirmed_heap 3; confirmed_heap 3; confirmed_heap 3; confirmed_heap 3
+}
+
 func main() {
 	for i := 0; i < 3; i++ {
 		escaping(i)
@@ -111,6 +129,7 @@ func main() {
 		library(text)
 		directly(i)
 		total += indirect(i).x
+		variadic(i)
 	}
 	println(total)
 }

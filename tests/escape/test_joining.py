@@ -83,6 +83,23 @@ def test_two_spellings_of_a_type(compiler: str, runtime: str, same: bool) -> Non
     assert same_type(compiler, runtime, exact=True) is same
 
 
+@pytest.mark.parametrize(
+    ("expression", "runtime", "same"),
+    [
+        ("[]int{...}", "[3]int", True),
+        ("[]int{...}", "[2][]int", False),
+        ("[]int{...}", "map[string]int", False),
+        ("[]go.shape.[]int{...}", "[1][]int", True),
+        ("... argument", "[2][]int", True),
+        ("... argument", "map[string]int", False),
+        ("func literal", "struct { F uintptr; X0 int }", True),
+        ("([]byte)(s)", "[32]uint8", True),
+    ],
+)
+def test_of_arrays_the_length_is_not_told(expression: str, runtime: str, same: bool) -> None:
+    assert same_type(shape_of(expression, moved=False).type, runtime, exact=False) is same
+
+
 SOURCE = """\
 package main
 

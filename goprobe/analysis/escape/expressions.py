@@ -19,7 +19,8 @@ _F = Family
 
 class ExpressionShape(msgspec.Struct, frozen=True):
     """`families` are the calls that can make it; `type` the type that such a call would name, ""
-    where the expression does not tell; `exact` whether `type` is the whole name. `constant`: a
+    where the expression does not tell; `exact` whether `type` is the whole name, else it is how it
+    begins, or where it is an array's what follows its length. `constant`: a
     literal, which as an interface's value is laid out by the compiler. `temporary`: a string made
     of bytes, which without a call is the very bytes."""
 
@@ -93,7 +94,9 @@ def same_type(expression_type: str, runtime_type: str, exact: bool) -> bool:
     Package qualifiers are left out: the compiler's messages drop those of the own package.
     """
     wanted, actual = _plain(expression_type), _plain(runtime_type)
-    return wanted == actual if exact else wanted in actual
+    if not exact and wanted.startswith("]"):
+        return re.fullmatch(rf"\[\d*{re.escape(wanted)}", actual) is not None
+    return wanted == actual if exact else actual.startswith(wanted)
 
 
 def _plain(name: str) -> str:

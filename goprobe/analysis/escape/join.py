@@ -21,7 +21,9 @@ from goprobe.analysis.escape.score import (
     HINT,
     STRONG,
     cannot_be,
+    converts_another,
     described,
+    may_stand_in,
     prediction_score,
     same_function,
 )
@@ -51,7 +53,8 @@ class _Anchored(msgspec.Struct, frozen=True):
 
 class Joiner:
     """`facts` have canonical file names, which `canonical` gives for those of the binary; `own`
-    says which of them are looked at; `type_name` names a type descriptor."""
+    says which of them are looked at; `type_name` names a type descriptor; `source` has the text of
+    a file's line, "" where it is not at hand."""
 
     def __init__(
         self,
@@ -60,12 +63,14 @@ class Joiner:
         canonical: Callable[[str], str],
         own: Callable[[str], bool],
         type_name: TypeName,
+        source: Callable[[str, int], str],
     ) -> None:
         self._predictions = predictions
         self._facts = facts
         self._canonical = lru_cache(maxsize=None)(canonical)
         self._own = own
         self._type_name = type_name
+        self._source = source
         self._functions = _lines_of_functions(facts)
 
     def plans(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
@@ -151,8 +156,9 @@ class Joiner:
             for plan in plans:
                 score = self._score(anchored, plan)
                 # In one machine function a site is one CALL as a rule: a second is another's.
-                used = sum(c.entry == anchored.call.entry for c in plan.calls)
-                score -= _ONCE * min(used, 1)
+                same = [c for c in plan.calls if c.entry == anchored.call.entry]
+                score -= _ONCE * min(len(same), 1)
+                score -= STRONG * any(converts_another(c, anchored.call) for c in same)
                 if score > best_score:
                     best, best_score = plan, score
             if best is None:
@@ -170,6 +176,9 @@ class Joiner:
         score = self._inlining_score(anchored, predicted)
         score += self._type_score(call, predicted.shape)
         score += prediction_score(call, predicted.prediction)
+        inner = call.frames[0]
+        text = self._source(self._canonical(inner.file), inner.line)
+        score -= 0 if may_stand_in(text, predicted) else STRONG
         if predicted.function:
             # The compiler tells it of what escapes only: no reason to prefer that.
             score -= 0 if same_function(anchored.function, predicted.function) else 2 * HINT
@@ -181,7 +190,10 @@ class Joiner:
         return max(score, _REFUSED + 1)  # however unlikely, it is not impossible
 
     def _inlining_score(self, anchored: _Anchored, predicted: Predicted) -> int:
-        """What lies in an inlined body is reported at the column of the call inlined."""
+        """What lies in an inlined body is reported at the column of the call inlined; so are the
+        arguments of that call, which its caller makes."""
+        if predicted.expression == "... argument":
+            return 0
         inlined = self._predictions.inlined.get(anchored.place, [])
         if anchored.inlined:
             columns = {col for col, name in inlined if same_function(anchored.inlined, name)}

@@ -27,6 +27,12 @@ def cannot_be(call: AllocationCall, predicted: Predicted) -> bool:
     )
 
 
+def converts_another(one: AllocationCall, other: AllocationCall) -> bool:
+    """Whether two calls make interfaces of values of different kinds (convT64, convTslice, …)."""
+    families = {one.allocator.family, other.allocator.family}
+    return families == {Family.CONVERT} and one.allocator.symbol != other.allocator.symbol
+
+
 def prediction_score(call: AllocationCall, prediction: Prediction) -> int:
     """A call with a buffer in the frame is one that "does not escape", and so on."""
     if call.allocator.family in _BUFFERED:
@@ -39,6 +45,18 @@ def prediction_score(call: AllocationCall, prediction: Prediction) -> int:
     if call.allocator.family in (Family.OBJECT, Family.CONVERT):
         return HINT if prediction is Prediction.HEAP else -STRONG
     return 0
+
+
+_NAME = re.compile(r"(?:\w+\.)*([^\W\d]\w*)")
+
+
+def may_stand_in(text: str, predicted: Predicted) -> bool:
+    """Whether a line, on which a call stands, may hold the expression that it is for: one that is a
+    name is there. (What is moved to the heap is made where it is declared, or its copy begins.)"""
+    name = _NAME.fullmatch(predicted.expression)
+    if not text or not name or predicted.moved:
+        return True
+    return re.search(rf"\b{re.escape(name[1])}\b", text) is not None
 
 
 _TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)

@@ -121,6 +121,7 @@ class EscapeStudy:
             self.names.canonical,
             self._own,
             types.name if types else lambda _: "",
+            self.sources.line,
         )
 
     def _read_promises(self) -> Iterator[Promise]:
