@@ -22,11 +22,7 @@ from tests.support.gdb import gdbs
 from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
 from tests.support.pprofdecode import Profile, decode
-
-_MEMPROFILE_DEPTH = 32  # MemProfileRecord.Stack0 has room for so many
-
-Stack = tuple[tuple[str, str, int], ...]
-Counts = tuple[int, int, int, int]
+from tests.support.siterecords import seen_sites, told_sites
 
 
 def _report(pid: int, *options: str) -> tuple[HeapReport, Sampling, tuple[Site, ...]]:
@@ -35,32 +31,6 @@ def _report(pid: int, *options: str) -> tuple[HeapReport, Sampling, tuple[Site, 
     report = from_json(done.out, HeapReport)
     assert isinstance(report.sampling, Sampling) and isinstance(report.sites, tuple)
     return report, report.sampling, report.sites
-
-
-def _stack(told: str) -> Stack:
-    frames = (frame.partition("@") for frame in told.rstrip(";").split(";"))
-    places = ((function, *place.rsplit(":", 1)) for function, _, place in frames)
-    return tuple((function, file, int(line)) for function, file, line in places)
-
-
-def _told(lines: list[str]) -> dict[Stack, Counts]:
-    """runtime.MemProfile's records by stack. The program's own of telling are left out."""
-    sums: dict[Stack, Counter[int]] = {}
-    for line in lines:
-        word, _, rest = line.partition(" ")
-        if word == "memory" and "main.tell@" not in rest:
-            *counts, stack = rest.split(" ", 4)
-            sums.setdefault(_stack(stack), Counter()).update(dict(enumerate(map(int, counts))))
-    return {stack: (each[0], each[1], each[2], each[3]) for stack, each in sums.items()}
-
-
-def _seen(sites: tuple[Site, ...], depth: int = _MEMPROFILE_DEPTH) -> dict[Stack, Counts]:
-    sums: dict[Stack, Counter[int]] = {}
-    for s in sites:
-        stack = tuple((f.function, f.file, f.line) for f in s.stack)[:depth]
-        counts = (s.alloc_objects, s.alloc_bytes, s.inuse_objects, s.inuse_bytes)
-        sums.setdefault(stack, Counter()).update(dict(enumerate(counts)))
-    return {stack: (each[0], each[1], each[2], each[3]) for stack, each in sums.items()}
 
 
 def _counted(
@@ -108,8 +78,8 @@ def test_sites_are_those_that_the_program_tells(program: Running, tmp_path: Path
     done = command("heap", str(program.pid), "--sites", "--format", "pprof", "-o", str(proto))
     assert done.code == 0, done.err
     program.say("tell")
-    told = _told(program.read_until("told"))
-    assert told and _seen(sites) == told
+    told = told_sites(program.read_until("told"))
+    assert told and seen_sites(sites) == told
     assert not report.contradictions and not report.warnings and sampling.linked
 
     ours, theirs = decode(proto.read_bytes()), decode(bytes.fromhex(program["proto_heap"]))

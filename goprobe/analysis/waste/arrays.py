@@ -32,10 +32,12 @@ def arrays(graph: HeapGraph, whose: Whose, views: Views) -> Iterator[Waste]:
     """Of objects that a slice, a string or a pointer leads into."""
     own = ~graph.view.tiny[views.target]  # else others may lie in the same block
     seen = reached(graph, views if own.all() else views.where(own))
-    waste = np.maximum(seen.end - seen.covered, 0)
+    end = np.maximum(seen.end, seen.least)
+    waste = np.maximum(end - seen.covered, 0)
     empty = seen.covered == graph.lead[graph.objects.span[seen.target]]
     large = graph.objects.size[seen.target] >= LARGE
-    shrunk = (seen.covered * _GROWN < seen.end) & large | (seen.runs > 1) | (seen.starts > 0)
+    shrunk = (seen.covered * _GROWN < end) & large | (seen.runs > 1) | (seen.starts > 0)
+    shrunk |= seen.end < seen.least  # no slice can grow into the rest
     kinds = ((EMPTY, empty), (OUT_OF_REACH, shrunk & ~empty), (SPARE, ~shrunk & ~empty))
     for kind, rows in kinds:
         chosen = np.flatnonzero(rows & (waste > 0))

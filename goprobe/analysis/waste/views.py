@@ -45,13 +45,15 @@ class Views(msgspec.Struct, frozen=True, kw_only=True):
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
     """Of each object in `target` (ascending): `covered` bytes are in reach, from `starts` on, and
-    what they are a part of ends at `end` or later. `runs` is in how many pieces they lie."""
+    as far as `end` slices may grow. `runs` is in how many pieces they lie. `least` is what the
+    object holds at least: what takes up less would have got a smaller slot."""
 
     target: Ids
     covered: Ints
     end: Ints
     starts: Ints
     runs: Ints
+    least: Ints
 
 
 def views_of(graph: HeapGraph, meant: Meanings) -> Views:
@@ -113,32 +115,38 @@ def _beside(graph: HeapGraph, edge: Ints, source: Ids, step: int) -> Ints:
 def reached(graph: HeapGraph, views: Views) -> Reached:
     """What of each object is in reach."""
     lonely = np.bincount(views.target, minlength=len(graph.objects))[views.target] == 1
-    alone, others = views.where(lonely), _united(graph, views.where(~lonely))
-    own = Reached(
-        target=alone.target,
-        covered=alone.high - alone.low,
-        end=alone.end,
-        starts=np.where(alone.high > alone.low, alone.low, _NOWHERE),
-        runs=(alone.high > alone.low).astype(np.int64),
-    )
-    target = np.concatenate((own.target, others.target))
+    alone, others = _alone(views.where(lonely)), _united(graph, views.where(~lonely))
+    target = np.concatenate((alone[0], others[0]))
     order = np.argsort(target, kind="stable")
     target = target[order]
+    covered, end, starts, runs = (
+        np.concatenate(columns)[order] for columns in zip(alone[1], others[1], strict=True)
+    )
     span = graph.objects.span[target]
     lead = graph.lead[span]
-    # What takes up less than this would have got a smaller slot.
-    least = graph.view.below[span] + lead + 1
     return Reached(
         target=target,
-        covered=np.concatenate((own.covered, others.covered))[order] + lead,
-        end=np.maximum(np.concatenate((own.end, others.end))[order], least),
-        starts=np.concatenate((own.starts, others.starts))[order] - lead,
-        runs=np.concatenate((own.runs, others.runs))[order],
+        covered=covered + lead,
+        end=end,
+        starts=starts - lead,
+        runs=runs,
+        least=graph.view.below[span] + lead + 1,
     )
 
 
-def _united(graph: HeapGraph, views: Views) -> Reached:
-    """Of objects that several views lead to, without their type headers."""
+_Columns = tuple[Ids, tuple[Ints, Ints, Ints, Ints]]
+"""Targets; covered, end, starts, runs: as in Reached, but without type headers."""
+
+
+def _alone(views: Views) -> _Columns:
+    """Of objects that one view leads to."""
+    some = views.high > views.low
+    starts = np.where(some, views.low, _NOWHERE)
+    return views.target, (views.high - views.low, views.end, starts, some.astype(np.int64))
+
+
+def _united(graph: HeapGraph, views: Views) -> _Columns:
+    """Of objects that several views lead to."""
     order = np.lexsort((views.low, views.target))
     low, high = views.low[order], views.high[order]
     target, which = np.unique(views.target[order], return_inverse=True)
@@ -155,10 +163,5 @@ def _united(graph: HeapGraph, views: Views) -> Reached:
     ends, lows = np.zeros(count, np.int64), np.full(count, _NOWHERE, np.int64)
     np.maximum.at(ends, which, views.end[order])
     np.minimum.at(lows, which, np.where(high > low, low, _NOWHERE))
-    return Reached(
-        target=target,
-        covered=np.bincount(which, fresh, count).astype(np.int64),
-        end=ends,
-        starts=lows,
-        runs=np.bincount(which, opens, count).astype(np.int64),
-    )
+    covered = np.bincount(which, fresh, count).astype(np.int64)
+    return target, (covered, ends, lows, np.bincount(which, opens, count).astype(np.int64))
