@@ -31,9 +31,9 @@ class ChargePart(msgspec.Struct, frozen=True):
 
 class KernelMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel says. `rss` is the sum of the parts, `smaps_rss` the kernel's own sum (of
-    processes beyond 512 MiB its counter, VmRSS), which is read in another moment; `huge` is the
-    part of it in huge pages, `pss` the share of what others map, too (not told beyond 512 MiB:
-    smaps takes long); `page_tables` come on top; `peak` is the most that was ever resident.
+    processes beyond 5 GiB its counter, VmRSS), which is read in another moment; `huge` is the
+    part of it in huge pages, `pss` the share of what others map, too (not told beyond 5 GiB: it
+    takes long); `page_tables` come on top; `peak` is the most that was ever resident.
 
     `cgroup` is what the process's memory cgroup is charged with (of all in it, caches of files
     too), `why_no_cgroup` why that is not known.

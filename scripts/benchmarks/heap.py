@@ -38,7 +38,7 @@ class _Ran:
     report: Any
 
 
-def _goprobe(*args: str) -> _Ran:
+def run_goprobe(*args: str) -> _Ran:
     program = shutil.which("goprobe", path=str(Path(sys.executable).parent)) or "goprobe"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
@@ -62,7 +62,7 @@ def _goprobe(*args: str) -> _Ran:
 def _program(objects: int, mebibytes: int = 0) -> Iterator[Running]:
     binary = build(ROOT / "testdata" / "heap" / "million.go")
     with running(binary, str(objects), str(mebibytes), timeout=300) as program:
-        _goprobe("heap", str(program.pid))  # layouts cached
+        run_goprobe("heap", str(program.pid))  # layouts cached
         yield program
 
 
@@ -80,8 +80,8 @@ def _commands(pid: int, runs: int) -> Iterator[Figure]:
     retained: list[_Ran] = []
     for _ in range(runs):
         plain.append(_plain_read(pid))
-        types.append(_goprobe("heap", str(pid), "--types"))
-        retained.append(_goprobe("heap", str(pid), "--types", "--retained"))
+        types.append(run_goprobe("heap", str(pid), "--types"))
+        retained.append(run_goprobe("heap", str(pid), "--types", "--retained"))
     floor = median(plain)
     yield Figure("a plain read of the scannable bytes", floor, "s")
     whole = median(r.seconds for r in types)
@@ -95,7 +95,7 @@ def _commands(pid: int, runs: int) -> Iterator[Figure]:
     typed = sum(t["objects"] for t in report["types"])
     yield Figure("objects", objects, "")
     yield Figure("share of them that have a type", typed / objects, "", 0.99, at_least=True)
-    stopped = _goprobe("heap", str(pid), "--types", "--snapshot", "stop")
+    stopped = run_goprobe("heap", str(pid), "--types", "--snapshot", "stop")
     yield Figure("stop without a fork", stopped.report["pause_us"] / 1e3, "ms")
     for tool, command in (("goref", "attach"), ("viewcore", "")):
         if not shutil.which(tool):
@@ -139,7 +139,7 @@ def _stages(pid: int) -> Iterator[Figure]:
 def _large(runs: int) -> Iterator[Figure]:
     with _program(_MILLION // 10, _LARGE_MIB) as program:
         pauses = [
-            _goprobe("heap", str(program.pid), "--types").report["pause_us"] for _ in range(runs)
+            run_goprobe("heap", str(program.pid), "--types").report["pause_us"] for _ in range(runs)
         ]
         resident = _resident(program.pid)
     gib, stop = resident / (1 << 30), median(pauses) / 1e3
@@ -178,9 +178,9 @@ def _resident(pid: int) -> int:
 def _linear() -> Iterator[Figure]:
     """Ten million objects against one: time in proportion, memory an object."""
     with _program(_MILLION) as program:
-        small = _goprobe("heap", str(program.pid), "--types")
+        small = run_goprobe("heap", str(program.pid), "--types")
     with _program(10 * _MILLION) as program:
-        large = _goprobe("heap", str(program.pid), "--types")
+        large = run_goprobe("heap", str(program.pid), "--types")
     objects = large.report["census"]["objects"]
     scan = sum(
         c["bytes"] + c["free_bytes"] for c in large.report["census"]["classes"] if not c["noscan"]

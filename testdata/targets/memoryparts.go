@@ -50,8 +50,8 @@ func main() {
 	for i := 0; i < sizes["small"]*mib/64; i++ {
 		small = append(small, &[64]byte{1})
 	}
-	if n := sizes["untouched"]; n > 0 {
-		untouched = append(untouched, make([]byte, n*mib))
+	for n := sizes["untouched"]; n > 0; n -= 8192 { // more at once the kernel may refuse
+		untouched = append(untouched, make([]byte, min(n, 8192)*mib))
 	}
 	runtime.GC()
 	debug.SetGCPercent(-1)

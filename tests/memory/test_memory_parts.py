@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from goprobe.analysis.memory.there import Whole
 from goprobe.process.proc.maps import read_maps
 from goprobe.runtime.heap.pagebits import read_page_bits
 from goprobe.runtime.stats.books import Books
@@ -67,6 +69,28 @@ def test_parts_are_as_large_as_the_program_made_them(go: str) -> None:
     assert report["absent"] == near(SIZES["untouched"] * MIB, abs=8 * MIB)
     assert "GOGC is off" in report["verdict"] + str(report["surprises"])
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_large_process_is_held_against_the_kernels_own_sums() -> None:
+    """Of each mapping smaps would take long; the kernel adds them up in half the time."""
+    with running(build(PROGRAM), "live", "560", "untouched", "20480") as program:
+        before = _rollup(program.pid)
+        report = _asked(program.pid)
+        mappings = len(read_maps(program.pid))
+    kernel = report["kernel"]
+    assert before - 4096 * mappings <= kernel["rss"] <= before + 4096 * mappings
+    assert abs(kernel["smaps_rss"] - before) <= 4096 * mappings and kernel["pss"] <= before
+    check = "as_the_kernel_says"
+    assert [each["holds"] for each in report["audit"] if each["check"] == check] == [True]
+
+
+def test_what_the_kernel_does_not_say_is_a_disagreement() -> None:
+    whole = Whole(counted=900, before=1000, after=1100, slack=50, exact=True)
+    assert next(replace(whole, counted=800).disagreements(), None)
+    assert next(replace(whole, counted=1300).disagreements(), None)
+    assert not list(whole.disagreements())
+    inexact = replace(whole, counted=1300, exact=False)  # pages of zeros count there
+    assert not list(inexact.disagreements())
 
 
 def test_pages_that_are_free_are_told_with_the_reason() -> None:

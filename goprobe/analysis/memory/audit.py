@@ -9,6 +9,7 @@ import msgspec
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.locate.auditmaps import Looked
 from goprobe.analysis.memory.heappages import HeapSums
+from goprobe.analysis.memory.there import Whole
 from goprobe.model.memory import MemoryReport
 from goprobe.model.report import Audited
 from goprobe.runtime.heap.pagebits import PageBits
@@ -19,6 +20,7 @@ _UNDER_WAY = 64 << 20  # a span may be taken from the bitmap a little before it 
 class MemoryFacts(msgspec.Struct, frozen=True):
     report: MemoryReport
     looked: Looked | None
+    whole: Whole | None
     sums: HeapSums | None
     pages: Sequence[PageBits]
 
@@ -36,6 +38,13 @@ def as_smaps_says(facts: MemoryFacts) -> Iterator[str]:
     """To the page, where the process stands."""
     if facts.looked is not None:
         yield from facts.looked.disagreements()
+
+
+@check("as much is resident in all as the kernel's own sum says")
+def as_the_kernel_says(facts: MemoryFacts) -> Iterator[str]:
+    """Of a process that is too large for smaps."""
+    if facts.whole is not None:
+        yield from facts.whole.disagreements()
 
 
 @check("as many pages of the heap are in use as the runtime's sums of its spans say")
@@ -69,7 +78,14 @@ def parts_make_sense(facts: MemoryFacts) -> Iterator[str]:
             yield f"{part.name} has {part.bytes:,} bytes"
 
 
-_CHECKS = (parts_add_up, as_smaps_says, pages_in_use, memstats_agree, parts_make_sense)
+_CHECKS = (
+    parts_add_up,
+    as_smaps_says,
+    as_the_kernel_says,
+    pages_in_use,
+    memstats_agree,
+    parts_make_sense,
+)
 
 
 def audit_memory(facts: MemoryFacts) -> tuple[Audited, ...]:

@@ -30,6 +30,7 @@ _PROGRAM = {
     Kind.BSS: "variables",
 }
 _MOST_FILES = 8
+_HUGETLB = "anon_hugepage"  # fs/hugetlbfs/inode.c: what mmap(MAP_HUGETLB) maps; it has no file
 
 
 def parts_of(
@@ -71,6 +72,8 @@ def _use(region: Region) -> tuple[str, str]:
         return C, "C heap (brk)" if label.endswith("(brk)") else "malloc and mmap"
     if kind is Kind.LIBRARY:
         return LIBRARIES, PurePath(label).name or "libraries"
+    if kind is Kind.FILE and PurePath(label).name.startswith(_HUGETLB):
+        return OTHER, "huge pages set aside for it (hugetlb)"
     if kind is Kind.FILE:
         return FILES, PurePath(label).name or "files"
     return OTHER, "the kernel's own pages" if kind is Kind.VDSO else "other"

@@ -25,8 +25,8 @@ class KernelSums(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kernel_sums(pid: int, uses: Sequence[MappingUse] | None) -> KernelSums:
-    """`uses` are those of smaps, for which the kernel looks at every page: None for a process that
-    is too large for that. Raises TargetGoneError, NotPermittedError."""
+    """`uses` are those of smaps, or its sums, for which the kernel looks at every page: None for a
+    process that is too large for that. Raises TargetGoneError, NotPermittedError."""
     status = status_sizes(pid)
     return KernelSums(
         rss=status.get(b"VmRSS", 0) if uses is None else sum(use.rss for use in uses),

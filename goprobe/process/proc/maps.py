@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from goprobe.errors import CannotWorkError
-from goprobe.process.proc.procfs import gone, read_proc
+from goprobe.process.proc.procfs import gone, provides, read_proc
 
 _MAPS_LIMIT = 1 << 28
 _SMAPS_LIMIT = 1 << 30
@@ -123,6 +123,22 @@ def read_smaps(pid: int) -> tuple[MappingUse, ...]:
         elif line:
             uses.append((_parse_line(line), {}))
     return tuple(_use(mapping, figures) for mapping, figures in uses)
+
+
+def read_rollup(pid: int) -> MappingUse | None:
+    """The sums of smaps as the kernel adds them up, which takes it half as long; None where it has
+    none (Linux before 4.14)."""
+    if not provides(pid, "smaps_rollup"):
+        return None
+    first, *lines = read_proc(pid, "smaps_rollup", _SMAPS_LIMIT).split(b"\n")
+    if not first:
+        raise gone(pid)
+    figures: dict[bytes, int] = {}
+    for line in lines:
+        key, _, rest = line.partition(b":")
+        if rest.endswith(b" kB"):
+            figures[key] = int(rest[:-3]) * 1024
+    return _use(_parse_line(first), figures)
 
 
 def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:

@@ -28,6 +28,10 @@ _REGIONS = 512  # what the kernel gathers at once (fs/proc/task_mmu.c, PAGEMAP_W
 # PAGE_IS_PRESENT, PAGE_IS_PFNZERO, PAGE_IS_HUGE, Linux include/uapi/linux/fs.h
 _PRESENT, _ZERO, _HUGE = 1 << 3, 1 << 5, 1 << 6
 _WALKED_TO = 4
+_AT_ONCE = 1 << 14
+"""Pages: while the kernel walks, the process can map and unmap nothing (it holds mmap_lock). So
+many take it a fraction of a millisecond (m); what is not resident it skips."""
+
 
 _WORD_PRESENT = 1 << 63  # Linux Documentation/admin-guide/mm/pagemap.rst
 _USER_END = 1 << 56
@@ -157,7 +161,7 @@ def _scan(file: int, low: int, high: int, runs: Runs) -> None:
                 0,
                 where,
                 _REGIONS,
-                0,
+                _AT_ONCE,
                 _ZERO,
                 _PRESENT | _ZERO,
                 0,

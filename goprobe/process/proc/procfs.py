@@ -19,6 +19,11 @@ _GONE = (errno.ENOENT, errno.ESRCH)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
+def provides(pid: int, name: str) -> bool:
+    """Whether this kernel has /proc/PID/`name`: true for a process that is gone, too."""
+    return Path(f"/proc/{pid}/{name}").exists() or not Path(f"/proc/{pid}").exists()
+
+
 def resident_bytes(pid: int) -> int:
     """How much memory a process has resident, in bytes."""
     return int(read_proc(pid, "statm", 256).split()[1]) * PAGE_SIZE
