@@ -38,7 +38,7 @@ def test_every_way_to_a_line_stops_once_for_a_pass(
         output.seek(0)
         said = output.read().decode().splitlines()[-1]
     passed = dict(enumerate(map(int, said.strip("[]").split())))
-    assert len(passed) == len(counted) == 7
+    assert len(passed) == len(counted) == 8
     assert dict(stops) == passed
 
 

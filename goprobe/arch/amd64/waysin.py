@@ -191,15 +191,20 @@ def _by_marks(flow: _Flow, line: set[int], stretches: Sequence[LineStretch]) -> 
     parts = [part for s in stretches for part in _parts(following, s)]
     marked = [part for part in parts if part.statements]
     marked = marked or sorted(parts, key=lambda part: part.low - part.high)[:1]
-    entered = _entered(flow, line)
     # What comes to a statement over a part without one, and to that from another line, comes from
-    # outside.
-    cut_off = {p for s in stretches if s.statements for p in _parts(following, s)} - set(marked)
-    for part in cut_off:
-        if not entered.isdisjoint(range(part.low, part.high)):
-            line = line - set(range(part.low, part.high))
-    entered = _entered(flow, line)
-    kept = (at for s in marked for at in range(s.low, s.high) if at in entered)
+    # outside; over a stretch without one only where nothing else comes to any statement: else it is
+    # the way back of a loop, which is no new pass.
+    near = {p for s in stretches if s.statements for p in _parts(following, s)} - set(marked)
+    kept: list[int] = []
+    for cut_off in (near, set(parts) - set(marked)):
+        entered = _entered(flow, line)
+        for part in cut_off:
+            if not entered.isdisjoint(range(part.low, part.high)):
+                line = line - set(range(part.low, part.high))
+        entered = _entered(flow, line)
+        kept = [at for s in marked for at in range(s.low, s.high) if at in entered]
+        if kept:
+            break
     return flow.first_only(
         kept,
         lambda address, others: (
