@@ -27,6 +27,11 @@ from goprobe.arch.amd64.reaching import (
     Definitions as Definitions,
     Holder as Holder,
 )
+from goprobe.arch.amd64.receivers import (
+    MethodCall as MethodCall,
+    Place as Place,
+    Receivers as Receivers,
+)
 from goprobe.arch.amd64.waysin import (
     LineStretch as LineStretch,
     ways_in as ways_in,

@@ -130,7 +130,8 @@ class Goroutines:
 
         def code(report: GoroutinesReport) -> int:
             lost = report.leaks is not UNSET and report.leaks.leaked
-            return _FINDINGS if lost or report.deadlocks else 0
+            dead = report.deadlocks is not UNSET and any(not d.possible for d in report.deadlocks)
+            return _FINDINGS if lost or dead else 0
 
         def ask(target: AnyTarget, progress: Callable[[str], None]) -> GoroutinesReport:
             from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of

@@ -89,6 +89,18 @@ class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
     function: str = ""
 
 
+class Owner(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A goroutine that has what another waits for: its `operation` was "lock" or "read lock", or it
+    has to call Done ("done") of a wait group. `evidence` says how that is known; where it is not
+    `certain`, what could be otherwise. `function` is where that stands."""
+
+    goroutine: int
+    operation: str
+    evidence: str
+    certain: bool = True
+    function: str = ""
+
+
 class WaitsOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a goroutine waits on. `kind` is "channel", "mutex", "rwmutex", "wait group",
     "condition", "semaphore", "timer", "descriptor", "syscall", "collector", "coroutine", "runtime",
@@ -96,8 +108,8 @@ class WaitsOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     "receive", "lock", "read" …), `state` how that stands ("closed", "locked, 3 wait"). `name` is a
     shortest way to it from a package-level variable, or else from one who waits; `held_by` are
     variables by which goroutines have it, `holders` the same as facts, those first who do not wait
-    on it themselves, and `more_holders` how many are left out. In a group, `count` goroutines wait
-    on it.
+    on it themselves, and `more_holders` how many are left out. `owners` are goroutines that have
+    locked it, or have to call Done. In a group, `count` goroutines wait on it.
 
     A timer, or one that a channel has, `fires_in_us` microseconds. A descriptor is the kernel's
     number, `local` and `remote` what it leads to. A system call is told as `call`; `why` says what
@@ -122,15 +134,18 @@ class WaitsOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     held_by: tuple[str, ...] = ()
     holders: tuple[Holder, ...] = ()
     more_holders: int = 0
+    owners: tuple[Owner, ...] = ()
     count: int = 0
 
 
-class Deadlock(msgspec.Struct, frozen=True):
+class Deadlock(msgspec.Struct, frozen=True, omit_defaults=True):
     """Goroutines each of which waits for what only the others could end: nothing else that can run
-    leads to what they wait on. `steps` say it of each in turn."""
+    leads to what they wait on, or they have locked it. `steps` say it of each in turn. `possible`:
+    it is not certain of each that it has what the one before it waits for."""
 
     goroutines: tuple[int, ...]
     steps: tuple[str, ...]
+    possible: bool = False
 
 
 class Creation(msgspec.Struct, frozen=True, omit_defaults=True):

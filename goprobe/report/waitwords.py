@@ -15,12 +15,14 @@ PLAIN = ("collector", "runtime", "coroutine", "nothing")
 def deadlocked(deadlock: Deadlock) -> str:
     """ "deadlock: goroutines 7 and 8 wait for each other"."""
     ids = [str(number) for number in deadlock.goroutines]
+    kind = "possible deadlock" if deadlock.possible else "deadlock"
+    may = "may " if deadlock.possible else ""
     if len(ids) == 1:
-        return f"deadlock: goroutine {ids[0]} waits for itself"
+        return f"{kind}: goroutine {ids[0]} {'may wait' if may else 'waits'} for itself"
     who = f"{len(ids)} goroutines"
     if len(ids) <= _MOST_NAMED:
         who = f"goroutines {words.listed(ids)}"
-    return f"deadlock: {who} wait for each other"
+    return f"{kind}: {who} {may}wait for each other"
 
 
 def waited(waits: WaitsOn) -> str:
@@ -49,6 +51,26 @@ def held(waits: WaitsOn, most: int | None = None) -> str:
     shown = names[:most]
     left = len(names) - len(shown) + waits.more_holders
     return ", ".join(shown) + (f" and {words.number(left)} more" if left and shown else "")
+
+
+_OWNING = {
+    "lock": "locked by",
+    "read lock": "read-locked by",
+    "done": "to be ended by Done of",
+}
+
+
+def owned(waits: WaitsOn, most: int) -> list[str]:
+    """ "locked by goroutine 8: main.b locked it at b.go:20", "may be locked by goroutine 9: …"."""
+    told = []
+    for owner in waits.owners[:most]:
+        may = "" if owner.certain else "may be "
+        told.append(
+            f"{may}{_OWNING[owner.operation]} goroutine {owner.goroutine}: {owner.evidence}"
+        )
+    if left := len(waits.owners) - most:
+        told += [f"and by {words.number(left)} more"] if left > 0 else []
+    return told
 
 
 _DOING = {"send": "send to ", "receive": "receive from "}

@@ -12,6 +12,7 @@ KINDS: tuple[str, ...] = (
     "calls",
     "goroutines",
     "heaps",
+    "locals",
     "sites",
     "variables",
     "waste",

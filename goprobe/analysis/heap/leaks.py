@@ -9,7 +9,7 @@ it waits on, so that one search finds all of that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from types import MappingProxyType
 
 import msgspec
@@ -95,6 +95,33 @@ def find_leaks(
         candidates=tuple(candidates),
         rows={g.id: i for i, g in enumerate(goroutines)},
     )
+
+
+def stuck(
+    graph: HeapGraph, leaks: Leaks, blockers: Mapping[int, AbstractSet[int]]
+) -> frozenset[int]:
+    """The goroutines that cannot go on, lost ones among them, where each of `blockers` can only
+    after all of those have: whatever else leads to the lock that it waits for."""
+    hand = in_hand(graph.world)
+    if hand.missing or _why_nothing_is_sure(graph):
+        return frozenset()
+    index = {c.g.id: i for i, c in enumerate(leaks.candidates)}
+    candidates = [
+        replace(c, waits=(), awake="") if c.g.id in blockers else c for c in leaks.candidates
+    ]
+    web = _Web(graph, candidates, leaks.waits.hidden(), leaks.stacks)
+    free: dict[int, str] = dict(leaks.unsure)
+    while True:
+        marked = web.search(free, hand.words)
+        more = {
+            number: ""
+            for number, needed in blockers.items()
+            if number not in free
+            and all(b not in index or marked[web.n + index[b]] for b in needed)
+        }
+        if not more:
+            return frozenset(number for number, i in index.items() if not marked[web.n + i])
+        free |= more
 
 
 def _own_nodes(graph: HeapGraph, candidate: Candidate) -> tuple[int, ...]:

@@ -1,25 +1,30 @@
 """Goroutines that wait for each other in a circle.
 
 A goroutine waits for whoever has what it waits on, but not for those who wait on the same: they
-cannot end that wait before their own. Circles are looked for in one graph of goroutines and things,
-so that a crowd on one channel is no square of its number.
+cannot end that wait before their own; unless it is known that one of them has locked it. Circles
+are looked for in one graph of goroutines and things, so that a crowd on one channel is no square
+of its number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Set as AbstractSet
+from types import MappingProxyType
 from typing import TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
 def circles(
-    waiting: Mapping[int, AbstractSet[K]], having: Mapping[K, AbstractSet[int]]
+    waiting: Mapping[int, AbstractSet[K]],
+    having: Mapping[K, AbstractSet[int]],
+    blockers: Mapping[K, AbstractSet[int]] = MappingProxyType({}),
 ) -> list[list[int]]:
     """The goroutines of each circle, ascending. `waiting` are the things that each one waits on,
-    `having` the goroutines that may end the wait for each."""
+    `having` the goroutines that may end the wait for each, and `blockers` those that have to, even
+    where they wait on the same themselves."""
     closed = []
-    for part in _components(_Graph(waiting, having)):
+    for part in _components(_Graph(waiting, having, blockers)):
         goroutines = sorted(node for node in part if isinstance(node, int))
         if goroutines and len(part) > 1:
             closed.append(goroutines)
@@ -42,16 +47,18 @@ class _Graph:
     """Who waits leads to what it waits on, and that to who has it and does not wait on it."""
 
     def __init__(
-        self, waiting: Mapping[int, AbstractSet[K]], having: Mapping[K, AbstractSet[int]]
+        self,
+        waiting: Mapping[int, AbstractSet[K]],
+        having: Mapping[K, AbstractSet[int]],
+        blockers: Mapping[K, AbstractSet[int]],
     ) -> None:
         things = {key: _Thing() for keys in waiting.values() for key in keys}
         self.following: dict[int, list[_Thing]] = {
             g: [things[key] for key in keys] for g, keys in waiting.items()
         }
         for key, thing in things.items():
-            thing.following = [
-                g for g in having.get(key, ()) if g in waiting and key not in waiting[g]
-            ]
+            having_it = [g for g in having.get(key, ()) if g in waiting and key not in waiting[g]]
+            thing.following = having_it + [g for g in blockers.get(key, ()) if g in waiting]
 
     def after(self, node: _Node) -> Iterable[_Node]:
         return node.following if isinstance(node, _Thing) else self.following[node]

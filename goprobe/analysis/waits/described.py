@@ -4,17 +4,19 @@ in a circle: for the report."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.leaks import Leaks
+from goprobe.analysis.heap.leaks import Leaks, stuck
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.waits import NEVER, Candidate
+from goprobe.analysis.waits.blocking import OWNED, Blocking
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
+from goprobe.analysis.waits.possession import Possession, released_locks
 from goprobe.analysis.waits.whatfor import Describes, Thing, WhatFor
 from goprobe.model.attached import Deadlock, GoroutineGroup, GoroutineState, WaitsOn
 
@@ -43,8 +45,9 @@ class Described:
         wanted: Iterable[int],
         now: int,
         describes: Describes,
+        states: Sequence[GoroutineState],
     ) -> None:
-        self._leaks = leaks
+        self._graph, self._leaks = graph, leaks
         self._lost = {c.g.id: c for c in leaks.lost}
         names = Names(graph)
         what = WhatFor(graph, leaks, names, now, describes)
@@ -58,6 +61,16 @@ class Described:
         self._told: dict[tuple[Key, str], WaitsOn] = {}
         self._having: dict[Key, list[Having]] = {}
         self._names = names
+        candidates = {c.g.id: c for c in leaks.candidates}
+        possession = Possession(graph.world, states, self._locks(), released_locks(graph, leaks))
+        self._blocking = Blocking(self._things, candidates, possession)
+
+    def _locks(self) -> Iterable[int]:
+        return (
+            int(thing.waits.address)
+            for thing in self._shared.values()
+            if thing.waits.kind in OWNED and thing.waits.address is not UNSET
+        )
 
     def state(self, state: GoroutineState) -> GoroutineState:
         waits = tuple(self._waits(thing, state.id) for thing in self._things.get(state.id, ()))
@@ -85,14 +98,46 @@ class Described:
         return replace(group, why=self._leaks.unsure.get(group.ids[0], ""), waits_on=waits)
 
     def deadlocks(self) -> tuple[Deadlock, ...]:
-        """Those of goroutines that are lost."""
-        lost = {number: {t.key for t in self._things[number]} for number in self._lost}
-        keys = {key for keys in lost.values() for key in keys}
-        having = {key: {h.goroutine for h in self._who_has(self._shared[key])} for key in keys}
-        return tuple(
-            Deadlock(tuple(circle), tuple(self._steps(circle, lost, having)))
-            for circle in circles(lost, having)
-        )
+        """Circles of goroutines that are lost, or cannot go on before those have that have locked
+        what they wait for; then those that are possible."""
+        certain = self._blocking.blockers(certain=True)
+        waiting = self._blocking.waiting()
+        needed = {
+            number: set().union(*(certain[r] for r in reasons))
+            for number, reasons in waiting.items()
+            if reasons <= certain.keys()
+        }
+        dead = self._lost.keys() | (stuck(self._graph, self._leaks, needed) if needed else set())
+        told = list(self._circles(dead, certain))
+        every = self._blocking.blockers(certain=False)
+        if every != certain:
+            known = {number for deadlock in told for number in deadlock.goroutines}
+            for circle in circles(waiting, {}, every):
+                if not known.issuperset(circle):
+                    steps = self._steps(circle, waiting, {}, every)
+                    told.append(Deadlock(tuple(circle), tuple(steps), possible=True))
+        return tuple(told)
+
+    def _circles(
+        self, dead: AbstractSet[int], certain: Mapping[Key, set[int]]
+    ) -> Iterable[Deadlock]:
+        """Of goroutines that cannot go on."""
+        waiting: dict[int, set[Key]] = {}
+        having: dict[Key, set[int]] = {}
+        for number in sorted(dead & self._things.keys()):
+            waiting[number] = set()
+            for thing in self._things[number]:
+                key = self._key(number, thing)
+                waiting[number].add(key)
+                if key not in certain and key not in having:
+                    having[key] = {h.goroutine for h in self._who_has(thing)}
+        for circle in circles(waiting, having, certain):
+            steps = self._steps(circle, waiting, having, certain)
+            yield Deadlock(tuple(circle), tuple(steps))
+
+    def _key(self, number: int, thing: Thing) -> Key:
+        """The same for all who are blocked by the same others."""
+        return self._blocking.reason(number, thing) if thing.waits.kind in OWNED else thing.key
 
     def _why(self, candidate: Candidate) -> str:
         if candidate.reason in NEVER:
@@ -107,7 +152,7 @@ class Described:
 
     def _waits(self, thing: Thing, number: int) -> WaitsOn:
         if thing.node < 0 and not thing.part:
-            return thing.waits
+            return self._owned(thing.waits)
         key = (thing.key, thing.waits.operation)
         if key not in self._told:
             self._told[key] = self._with_holders(thing)
@@ -124,19 +169,24 @@ class Described:
     def _with_holders(self, thing: Thing) -> WaitsOn:
         """What is the same for all who wait on it."""
         if thing.node < 0:
-            return replace(thing.waits, name=thing.part)
+            return self._owned(replace(thing.waits, name=thing.part))
         holders = self._holders
         thing = self._timed(thing, holders.pointers_to(thing.node))
         every = sorted(self._who_has(thing), key=lambda h: self._waits_too(h.goroutine, thing.key))
         shown = tuple(holders.holder(h, thing.part) for h in every[:_MOST_HOLDERS])
         way = holders.shortest(thing.node)
-        return replace(
+        made = replace(
             thing.waits,
             name=self._names.path_text(way, thing.part) if way else "",
             held_by=tuple(holder.name for holder in shown),
             holders=shown,
             more_holders=len(every) - len(shown),
         )
+        return self._owned(made)
+
+    def _owned(self, waits: WaitsOn) -> WaitsOn:
+        owners = self._blocking.owners(waits)
+        return replace(waits, owners=owners[:_MOST_HOLDERS]) if owners else waits
 
     def _who_has(self, thing: Thing) -> list[Having]:
         if thing.key not in self._having:
@@ -156,24 +206,33 @@ class Described:
         circle: Sequence[int],
         waiting: Mapping[int, set[Key]],
         having: Mapping[Key, set[int]],
+        blockers: Mapping[Key, set[int]],
     ) -> Iterable[str]:
         inside = set(circle)
         for number in circle[:_MOST_STEPS]:
             for thing in self._things[number]:
-                who = sorted(g for g in having[thing.key] & inside if thing.key not in waiting[g])
+                key = self._key(number, thing)
+                who = [g for g in having.get(key, ()) if g in inside and key not in waiting[g]]
+                who = sorted({*who, *(blockers.get(key, set()) & inside)})
                 if who:
                     yield self._step(number, thing, who)
 
     def _step(self, number: int, thing: Thing, who: Sequence[int]) -> str:
-        """ "goroutine 7 waits to receive from channel 0x… main.a, which goroutine 8 has"."""
+        """ "goroutine 7 waits for mutex 0x… main.a (lock), which goroutine 8 has: …"."""
         waits = self._waits(thing, number)
         address = f" {waits.address}" if waits.address else ""
         address += f" {waits.name}" if waits.name else ""
         names = ", ".join(str(g) for g in who[:_MOST_HOLDERS])
         more = f" and {len(who) - _MOST_HOLDERS} more" if len(who) > _MOST_HOLDERS else ""
         which = f"goroutine {names}{more}" if len(who) == 1 else f"goroutines {names}{more}"
+        owners = [o for o in waits.owners if o.goroutine in who]
         verb = "has" if len(who) == 1 else "have"
+        if waits.kind == "wait group":
+            verb = "has to call Done for" if len(who) == 1 else "have to call Done for"
+        if owners and not any(o.certain for o in owners):
+            verb = f"may {verb.replace('has', 'have')}"
+        evidence = f": {owners[0].evidence}" if len(who) == 1 and owners else ""
         return (
             f"goroutine {number} waits for {waits.kind}{address} ({waits.operation}), "
-            f"which {which} {verb}"
+            f"which {which} {verb}{evidence}"
         )

@@ -140,7 +140,8 @@ class _Asked:
         return self._more(self._graph.world, wanted) if self._more else wanted
 
     def _described(self, numbers: Iterable[int]) -> Described:
-        return Described(self._graph, self._search, numbers, self._now, _describing(self._target))
+        describes = _describing(self._target)
+        return Described(self._graph, self._search, numbers, self._now, describes, self._every)
 
 
 def _describing(target: AnyTarget) -> Callable[[int], Descriptor | None]:

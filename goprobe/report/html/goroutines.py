@@ -21,7 +21,7 @@ from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.options import RenderOptions
 from goprobe.report.selection import value_and_data
-from goprobe.report.waitwords import PLAIN, deadlocked, held, waited
+from goprobe.report.waitwords import PLAIN, deadlocked, held, owned, waited
 
 _MOST_GROUPS = 1_000
 _MOST_EACH = 5_000
@@ -143,7 +143,9 @@ def _row(g: GoroutineState) -> _Row:
 def _waits(waits: WaitsOn) -> tuple[str, str]:
     count = f"{words.number(waits.count)} on " if waits.count > 1 else ""
     why = f": {waits.why}" if waits.why else ""
-    return f"{count}{waited(waits)}{why}", held(waits, most=_MOST_HOLDERS)
+    owners = "; ".join(owned(waits, _MOST_HOLDERS))
+    by = held(waits, most=_MOST_HOLDERS)
+    return f"{count}{waited(waits)}{why}{f', {owners}' if owners else ''}", by
 
 
 def _variable(variable: Variable, differing: Mapping[str, Differing]) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from goprobe.model.attached import Deadlock, WaitsOn
 from goprobe.report import words
 from goprobe.report.text.goroutinelines import INDENT
 from goprobe.report.text.page import Page
-from goprobe.report.waitwords import PLAIN, deadlocked, held, waited
+from goprobe.report.waitwords import PLAIN, deadlocked, held, owned, waited
 
 _MOST_CASES = 4
 _MOST_HOLDERS = 3
@@ -34,6 +34,8 @@ def waits_on(
         if who := held(each, most=None if page.options.verbose else _MOST_HOLDERS):
             by = "held only by" if only else "held by"
             page.paragraph((f"{by} {who}", "dim"), indent=INDENT * 3, hanging=INDENT)
+        for owner in owned(each, len(each.owners) if page.options.verbose else _MOST_HOLDERS):
+            page.paragraph((owner, "dim"), indent=INDENT * 3, hanging=INDENT)
     if more := len(telling) - len(shown):
         page.line((f"and on {words.number(more)} more", "dim"), indent=INDENT * 2)
 

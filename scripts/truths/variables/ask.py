@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import UNSET
 
 import goprobe
+from goprobe.model.attached import CallSite
+from goprobe.model.trace import Frame
 from goprobe.model.value import Variable
 from scripts.truths.answer import Answer, not_told, right, wrong
 from scripts.truths.kind import Case
@@ -66,30 +68,72 @@ def ask(case: Case) -> Iterator[Answer]:
 
 def _at_stop(case: Case, stop: goprobe.Stop, wanted: Expected, places: Places) -> Iterator[Answer]:
     here = f"{wanted.where}, site {wanted.levels[0].site.number}"
-    own = [(i, f) for i, f in enumerate(stop.frames) if Path(f.file).name == "main.go"]
-    ends = {-1, len(stop.frames) - 1}
-    ends |= {i - 1 for i, f in enumerate(stop.frames) if f.function.startswith("runtime.")}
+    chosen = yield from _chosen(case, here, stop.frames, wanted.levels)
+    if chosen is None or case.build.name == "stripped":
+        return
+    yield from _of_frames(here, stop.frames, stop.variables, chosen, wanted.levels)
+    level, index = wanted.levels[0], chosen[0]
+    asked, mine = _in_frame(here, stop.frames, stop.variables, index, level)
+    printed = places.newest(level.site.number)
+    yield from _of_places(asked, mine, level, printed, places, stop)
+
+
+def held_against(
+    case: Case,
+    here: str,
+    frames: Sequence[Frame | CallSite],
+    variables: Sequence[Variable],
+    levels: tuple[Level, ...],
+) -> Iterator[Answer]:
+    """Frames and their variables, as they were told, against the witness's."""
+    chosen = yield from _chosen(case, here, frames, levels)
+    if chosen is not None and case.build.name != "stripped":
+        yield from _of_frames(here, frames, variables, chosen, levels)
+
+
+def _chosen(
+    case: Case, here: str, frames: Sequence[Frame | CallSite], levels: tuple[Level, ...]
+) -> Generator[Answer, None, list[int] | None]:
+    """Which of the frames are the witness's; None where they are others."""
+    own = [(i, f) for i, f in enumerate(frames) if Path(f.file).name == "main.go"]
+    ends = {-1, len(frames) - 1}
+    ends |= {i - 1 for i, f in enumerate(frames) if f.function.startswith("runtime.")}
     by_runtime = frozenset(n for n, (i, _) in enumerate(own) if i in ends)
-    chosen = aligned([f.line for _, f in own], wanted.levels, twins_of(case).wrapped, by_runtime)
+    chosen = aligned([f.line for _, f in own], levels, twins_of(case).wrapped, by_runtime)
     if chosen is None:
-        truth = f"lines {[level.site.line for level in wanted.levels]}"
-        told = f"lines {[f.line for _, f in own]}: {[f.function for f in stop.frames]}"
+        truth = f"lines {[level.site.line for level in levels]}"
+        told = f"lines {[f.line for _, f in own]}: {[f.function for f in frames]}"
         yield wrong(f"{here}: frames", truth=truth, told=told)
-        return
+        return None
     yield right(f"{here}: frames")
-    frames = [own[i] for i in chosen]
-    if case.build.name == "stripped":
-        return
-    variables = stop.variables
-    printed = places.newest(wanted.levels[0].site.number)
-    for (index, frame), level in zip(frames, wanted.levels, strict=True):
-        mine = [v for v in variables if v.frame == index and v.function == frame.function]
-        if level.site.kind == "entry":  # declarations without code lie before where it stopped
-            mine = [v for v in mine if v.line is UNSET or not level.site.line < v.line < frame.line]
-        asked = f"{here}, frame {index} {frame.function}"
+    return [own[i][0] for i in chosen]
+
+
+def _of_frames(
+    here: str,
+    frames: Sequence[Frame | CallSite],
+    variables: Sequence[Variable],
+    chosen: Sequence[int],
+    levels: tuple[Level, ...],
+) -> Iterator[Answer]:
+    for index, level in zip(chosen, levels, strict=True):
+        asked, mine = _in_frame(here, frames, variables, index, level)
         yield from _of_frame(asked, mine, level)
-        if level is wanted.levels[0]:
-            yield from _of_places(asked, mine, level, printed, places, stop)
+
+
+def _in_frame(
+    here: str,
+    frames: Sequence[Frame | CallSite],
+    variables: Sequence[Variable],
+    index: int,
+    level: Level,
+) -> tuple[str, list[Variable]]:
+    """What is asked, and what was told of that frame."""
+    frame = frames[index]
+    mine = [v for v in variables if v.frame == index and v.function == frame.function]
+    if level.site.kind == "entry":  # declarations without code lie before where it stopped
+        mine = [v for v in mine if v.line is UNSET or not level.site.line < v.line < frame.line]
+    return f"{here}, frame {index} {frame.function}", mine
 
 
 def _of_places(

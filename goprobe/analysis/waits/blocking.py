@@ -1,0 +1,90 @@
+"""Who has to go on before a goroutine can that waits for a lock or a wait group, as far as it is
+known who has that."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from msgspec import UNSET
+
+from goprobe.analysis.heap.waits import GROUP, SEMAPHORE, Candidate, plain
+from goprobe.analysis.waits.possession import LOCKED, READ_LOCKED, TO_BE_DONE, Possession
+from goprobe.analysis.waits.whatfor import Thing
+from goprobe.model.attached import Owner, WaitsOn
+
+OWNED = frozenset({"mutex", "rwmutex", "wait group"})
+_WRITES, _READS, _MUTEX = "sync.RWMutex.Lock", "sync.RWMutex.RLock", "sync.Mutex.Lock"
+_NOT_LOCKED = "not locked"
+# Whose going on each wait needs: who has the lock so, and whether writers that wait come first.
+_NEEDS = {
+    _MUTEX: (LOCKED, True),  # of an RWMutex's own: the writer that waits for readers has it
+    _WRITES: (READ_LOCKED, False),
+    _READS: (LOCKED, True),
+    GROUP: (TO_BE_DONE, False),
+}
+
+Reason = tuple[str, int]
+"""What a goroutine waits for, and how: those of one kind are blocked by the same others."""
+
+
+class Blocking:
+    """Of the things that goroutines wait on."""
+
+    def __init__(
+        self,
+        things: Mapping[int, tuple[Thing, ...]],
+        candidates: Mapping[int, Candidate],
+        possession: Possession,
+    ) -> None:
+        self._things, self._possession = things, possession
+        self._reasons = {number: plain(c.reason) for number, c in candidates.items()}
+        self._writers: dict[int, set[int]] = defaultdict(set)
+        for number, thing in self._owned():
+            if self._reasons.get(number) == _WRITES:
+                self._writers[_address(thing)].add(number)
+
+    def _owned(self) -> Iterator[tuple[int, Thing]]:
+        for number, things in self._things.items():
+            for thing in things:
+                if thing.waits.kind in OWNED and _address(thing):
+                    yield number, thing
+
+    def owners(self, waits: WaitsOn) -> tuple[Owner, ...]:
+        """Who has it; nobody of what is free by its own word."""
+        if waits.kind not in OWNED or waits.address is UNSET or waits.state == _NOT_LOCKED:
+            return ()
+        return self._possession.of(int(waits.address))
+
+    def waiting(self) -> dict[int, set[Reason]]:
+        """Those that wait for locks and groups, with what for."""
+        found: dict[int, set[Reason]] = defaultdict(set)
+        for number, thing in self._owned():
+            found[number].add(self.reason(number, thing))
+        return dict(found)
+
+    def reason(self, number: int, thing: Thing) -> Reason:
+        reason = self._reasons.get(number, "")
+        return (GROUP if reason == SEMAPHORE else reason, _address(thing))
+
+    def blockers(self, *, certain: bool) -> dict[Reason, set[int]]:
+        """Who has to go on first; with `certain` only those that surely have to."""
+        found: dict[Reason, set[int]] = {}
+        for number, thing in self._owned():
+            reason = self.reason(number, thing)
+            if reason in found or reason[0] not in _NEEDS:
+                continue
+            operation, writers = _NEEDS[reason[0]]
+            owners = self.owners(thing.waits)
+            who = {o.goroutine for o in owners if o.operation == operation}
+            if certain:
+                who = {o.goroutine for o in owners if o.operation == operation and o.certain}
+            if writers:
+                who |= self._writers.get(reason[1], set())
+            if who:
+                found[reason] = who
+        return found
+
+
+def _address(thing: Thing) -> int:
+    return 0 if thing.waits.address is UNSET else int(thing.waits.address)

@@ -1,0 +1,306 @@
+"""What the code of functions says of the locks that they take and let go of, at the place where a
+frame stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import msgspec
+
+from goprobe.analysis.ownership import is_own_code
+from goprobe.arch.code import CodeFlow, Defers, MethodCall, Place, Receivers, changes_of, returns_of
+from goprobe.arch.frames import RETURN_ADDRESS
+from goprobe.binary.pcln.format import Function
+from goprobe.errors import GoprobeError, UnreadableError
+from goprobe.process.memory.memory import u64
+from goprobe.runtime.stacks.unwind import MachineFrame
+from goprobe.runtime.world import World
+
+_CODE_LIMIT = 1 << 18
+_DEPTH, _MOST_CALLED = 3, 300
+_READER_COUNT = 16  # sync.RWMutex: w, writerSem, readerSem, readerCount
+_ADD, _DONE = "sync.(*WaitGroup).Add", "sync.(*WaitGroup).Done"
+
+TAKES = frozenset({"sync.(*Mutex).Lock", "sync.(*RWMutex).Lock", "sync.(*RWMutex).RLock"})
+GIVES = frozenset({"sync.(*Mutex).Unlock", "sync.(*RWMutex).Unlock", "sync.(*RWMutex).RUnlock"})
+TRIES = frozenset({"sync.(*Mutex).TryLock", "sync.(*RWMutex).TryLock", "sync.(*RWMutex).TryRLock"})
+READS = frozenset({"sync.(*RWMutex).RLock", "sync.(*RWMutex).RUnlock"})
+DONE = frozenset({_DONE})
+# What these call, and so the code that they are inlined into: mutex.go and rwmutex.go, the mutex's
+# in internal/sync since Go 1.24.
+_SLOW = {
+    "sync.(*Mutex).lockSlow": "sync.(*Mutex).Lock",
+    "sync.(*Mutex).unlockSlow": "sync.(*Mutex).Unlock",
+    "internal/sync.(*Mutex).lockSlow": "sync.(*Mutex).Lock",
+    "internal/sync.(*Mutex).unlockSlow": "sync.(*Mutex).Unlock",
+    "sync.(*RWMutex).rUnlockSlow": "sync.(*RWMutex).RUnlock",
+    "sync.runtime_SemacquireRWMutexR": "sync.(*RWMutex).RLock",
+}
+_OFFSETS = dict.fromkeys(READS, _READER_COUNT)
+_ASKED = TAKES | GIVES | TRIES | DONE | {_ADD}
+_NEVER_ASKED = ("runtime.", "internal/", "sync.(*Mutex)", "sync.(*RWMutex)")
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A lock that a frame has: `where` it took it; `doubt` says why it may not have it."""
+
+    where: str
+    doubt: str
+
+
+class LockCode:
+    """Of the program's own functions and those that it calls. Addresses in code are link-time ones
+    here; those of locks are the process's."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lines = world.program.lines
+        self._receivers = lru_cache(maxsize=4096)(self._read)
+        self._gives = lru_cache(maxsize=4096)(self._may_give)
+        self._called = 0
+
+    def tells(self, pc: int) -> bool:
+        """Whether the function at a pc of the process calls any of these methods."""
+        function = self._function(pc - self._world.bias)
+        return function is not None and bool(self._of(function))
+
+    def standing(self, frame: MachineFrame) -> Standing | None:
+        pc = frame.lookup - self._world.bias
+        function = self._function(pc)
+        receivers = self._of(function) if function else None
+        if function is None or receivers is None:
+            return None
+        return Standing(self, function, receivers, pc, frame.cfa)
+
+    def given_by(self, function: int, closure: int) -> Iterator[tuple[str, int, bool]]:
+        """What a function that was deferred lets go of without having taken it: the method, the
+        address, and whether it surely will."""
+        found = self._function(function - self._world.bias)
+        receivers = self._of(found) if found else None
+        if found is None or receivers is None:
+            return
+        for call in receivers.calls:
+            if call.name not in GIVES | DONE and call.name != _ADD:
+                continue
+            name = _DONE if self.is_done(call) else call.name
+            if name == _ADD or self._balanced(receivers, call):
+                continue
+            place = receivers.place(call, found.entry)
+            address = place.fixed + self._world.bias if place.fixed else 0
+            if place.closure:
+                try:
+                    address = u64(self._world.memory, closure + place.closure) + place.plus
+                except UnreadableError:
+                    continue
+            if address:
+                yield name, address, receivers.always(call.pc)
+
+    def is_done(self, call: MethodCall) -> bool:
+        if call.name == _DONE:
+            return True
+        if call.name != _ADD:
+            return False
+        function = self._function(call.pc)
+        stack = self._lines.inline_stack(function, call.pc)[:-1] if function else ()
+        return any(frame.function == _DONE for frame in stack)
+
+    def may_give(self, target: int) -> bool:
+        """Whether a function of the program's own, or one that it calls, unlocks what it did not
+        lock."""
+        return self._gives(target, _DEPTH)
+
+    def place_of(self, pc: int) -> str:
+        """ "pool.go:20", where the source has a call that was compiled to `pc`."""
+        function = self._function(pc)
+        stack = self._lines.inline_stack(function, pc) if function else ()
+        asked = max((i for i, f in enumerate(stack) if f.function in _ASKED), default=-1)
+        frame = stack[asked + 1] if len(stack) > asked + 1 else None
+        return f"{frame.file.rpartition('/')[2]}:{frame.line}" if frame else "?"
+
+    def address(self, place: Place, cfa: int) -> int:
+        """0 where it is not known."""
+        if place.fixed:
+            return place.fixed + self._world.bias
+        known = set()
+        for offset, plus in place.slots:
+            try:
+                known.add(u64(self._world.memory, cfa + offset) + plus)
+            except UnreadableError:
+                return 0
+        return known.pop() if len(known) == 1 else 0
+
+    def _function(self, pc: int) -> Function | None:
+        try:
+            return self._lines.function_at(pc)
+        except UnreadableError:
+            return None
+
+    def _of(self, function: Function) -> Receivers | None:
+        """None where it calls none of these methods."""
+        receivers = self._receivers(function.entry)
+        return receivers if receivers is not None and receivers.calls else None
+
+    def _read(self, entry: int) -> Receivers | None:
+        """None where it is none that is asked about, or cannot be read."""
+        function = self._function(entry)
+        if function is None or function.name.startswith(_NEVER_ASKED):
+            return None
+        size = min(function.end - entry, _CODE_LIMIT)
+        try:
+            code = self._world.program.elf.read(entry, size)
+            runs = self._lines.runs(function.pcsp)
+        except (UnreadableError, GoprobeError):
+            return None
+        names = self._lines.function_name_at
+        after = entry + function.deferreturn if function.deferreturn else 0
+        flow = CodeFlow(
+            code,
+            entry,
+            lambda pc: max(runs.value(pc - entry), 0) + RETURN_ADDRESS,
+            returns_of(names),
+            changes_of(names),
+            Defers(after, names),
+        )
+        return Receivers(flow, self._method_at, self._waits_in, _OFFSETS)
+
+    def _method_at(self, address: int) -> str:
+        name = self._lines.function_name_at(address)
+        return name if name in _ASKED else ""
+
+    def _waits_in(self, address: int) -> str:
+        return _SLOW.get(self._lines.function_name_at(address), "")
+
+    def _balanced(self, receivers: Receivers, give: MethodCall) -> bool:
+        """Whether a function has locked itself, on every way, what it unlocks there."""
+        place = receivers.place(give, give.pc)
+        takes = {
+            c.pc
+            for c in receivers.calls
+            if c.name in TAKES and receivers.place(c, give.pc) == place and place != Place()
+        }
+        gives = {c.pc for c in receivers.calls if c.name in GIVES and c.pc != give.pc}
+        ways = receivers.ways(give.pc, lambda pc: pc in takes or pc in gives)
+        return bool(ways.met) and not ways.open and ways.met <= takes
+
+    def _may_give(self, target: int, depth: int) -> bool:
+        function = self._function(target)
+        if function is None or not depth or self._called > _MOST_CALLED:
+            return False
+        try:
+            if not is_own_code(self._world.program, function.name, function.file):
+                return False
+        except UnreadableError:
+            return False
+        self._called += 1
+        receivers = self._receivers(function.entry)
+        if receivers is None:
+            return False
+        gives = [c for c in receivers.calls if c.name in GIVES]
+        if any(not self._balanced(receivers, give) for give in gives):
+            return True
+        return any(self._gives(called, depth - 1) for called in receivers.targets(receivers.every))
+
+
+class Standing:
+    """A frame that stands in a function that calls any of these methods."""
+
+    def __init__(
+        self, code: LockCode, function: Function, receivers: Receivers, pc: int, cfa: int
+    ) -> None:
+        self._code, self._function, self._receivers = code, function, receivers
+        self._pc, self._cfa = pc, cfa
+        self.name = function.name
+        self._calls = tuple(call for call in receivers.calls if not self._goes_on(call))
+        self._addresses: Mapping[int, int] = {
+            call.pc: code.address(receivers.place(call, pc), cfa) for call in self._calls
+        }
+
+    def _goes_on(self, call: MethodCall) -> bool:
+        """Whether it is the one that the frame is in: one that was inlined has begun with its
+        atomic instruction, and waits in what it calls."""
+        return bool(call.waits) and call.waits == self._receivers.flow.call_at(self._pc)
+
+    def calls(self) -> Iterator[tuple[MethodCall, int]]:
+        """The calls with the address of what each is for; 0 where that is not known."""
+        for call in self._calls:
+            if call.name == _ADD:
+                if not self._code.is_done(call):
+                    continue
+                call = MethodCall(_DONE, call.pc, call.base, call.plus)
+            yield call, self._addresses[call.pc]
+
+    def where(self, call: MethodCall) -> str:
+        return self._code.place_of(call.pc)
+
+    def holds(self, address: int) -> Held | None:
+        """The lock at an address, if the frame has it."""
+        names = {c.pc: c.name for c in self._calls}
+        ends = {
+            pc
+            for pc, name in names.items()
+            if self._addresses[pc] == address and name in TAKES | GIVES | TRIES
+        }
+        ways = self._receivers.ways(self._pc, ends.__contains__)
+        taken = [pc for pc in ways.met if names[pc] in TAKES]
+        if not taken:
+            return None
+        where = " or ".join(sorted({self._code.place_of(pc) for pc in taken}))
+        made = frozenset[int]()
+        for call in self._calls:
+            if call.pc in taken:
+                made |= self._receivers.place(call, self._pc).made
+        return Held(
+            where, self._doubt(address, ways.met == frozenset(taken), ways.open, ways.through, made)
+        )
+
+    def _doubt(
+        self,
+        address: int,
+        all_take: bool,
+        is_open: bool,
+        through: frozenset[int],
+        made: frozenset[int],
+    ) -> str:
+        receivers = self._receivers
+        if is_open or not all_take:
+            return "other ways lead there on which it has it not"
+        if made & through:
+            return "it has come by several since"
+        unknown = [
+            c
+            for c in self._calls
+            if c.pc in through and c.name in GIVES and not self._addresses[c.pc]
+        ]
+        if unknown:
+            return f"{self._code.place_of(unknown[0].pc)} unlocks what could not be told"
+        if receivers.unnamed(through):
+            return "it has called function values or methods of interfaces since"
+        if self._function.deferreturn and receivers.unnamed_at(self._pc):
+            return "its deferred calls may run already"
+        if self._in_deferreturn():
+            return "its deferred calls run"
+        for target in receivers.targets(through):
+            if self._code.may_give(target):
+                return "it has called a function since that unlocks what it has not locked"
+        return ""
+
+    def _in_deferreturn(self) -> bool:
+        after = self._function.entry + self._function.deferreturn
+        return bool(self._function.deferreturn) and after <= self._pc < after + 16
+
+    def may_have_given(self, address: int) -> bool:
+        """Whether it has unlocked what lies there, and not locked it again, on some way."""
+        names = {c.pc: c.name for c in self._calls}
+        ends = {
+            pc
+            for pc, name in names.items()
+            if (self._addresses[pc] in (address, 0) and name in GIVES)
+            or (self._addresses[pc] == address and name in TAKES)
+        }
+        met = self._receivers.ways(self._pc, ends.__contains__).met
+        return any(names[pc] in GIVES for pc in met)
+
+    def ahead(self, call: MethodCall) -> bool:
+        """Whether a call may come yet."""
+        return self._receivers.leads(self._pc, call.pc)

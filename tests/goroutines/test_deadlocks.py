@@ -1,0 +1,100 @@
+"""Circles of waiting over locks that globals lead to: `goroutines --waits` against a program that
+says which of its goroutines can never go on, and who has which lock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from goprobe.analysis.waits.waits import in_graph
+from goprobe.model.attached import GoroutinesReport, Owner
+from goprobe.target.live import open_target
+from tests.support.cli import goprobe as command
+from tests.support.go import Running, build, matrix, running
+
+PROGRAM = Path(__file__).parents[2] / "testdata" / "goroutines" / "deadlocks.go"
+_BUILDS = {
+    "optimised": (),
+    "unoptimised": ("-gcflags=-N -l",),
+    "stripped": ("-ldflags=-s -w",),
+}
+_EACH = [
+    (go, how)
+    for go in matrix()
+    for how in _BUILDS
+    if how == "optimised" or go in (matrix()[0], matrix()[-1])
+]
+
+
+@pytest.fixture(scope="module", params=_EACH)
+def program(request: pytest.FixtureRequest) -> Iterator[Running]:
+    go, how = request.param
+    with running(build(PROGRAM, go=go, flags=_BUILDS[how])) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def report(program: Running) -> GoroutinesReport:
+    return in_graph(open_target(program.pid), stacks=True)
+
+
+def said(program: Running, what: str) -> dict[str, set[int]]:
+    words = [line.split() for line in program.lines if line.startswith(f"{what} ")]
+    found = defaultdict(set)
+    for _, name, number in words:
+        found[name].add(int(number))
+    return found
+
+
+def owners(report: GoroutinesReport) -> dict[int, tuple[Owner, ...]]:
+    """Of each goroutine that waits, who has what it waits on."""
+    return {s.id: tuple(o for w in s.waits_on for o in w.owners) for s in report.goroutines}
+
+
+def waiter(report: GoroutinesReport, function: str) -> int:
+    """Who waits in a function."""
+    return next(
+        s.id
+        for s in report.goroutines
+        if s.frames is not UNSET and any(f.function == function for f in s.frames)
+    )
+
+
+def test_who_waits_for_each_other(program: Running, report: GoroutinesReport) -> None:
+    assert report.deadlocks is not UNSET
+    told = [set(d.goroutines) for d in report.deadlocks if not d.possible]
+    expected = said(program, "dead")
+    assert {name for name, circle in expected.items() if circle not in told} == set()
+    assert [circle for circle in told if circle not in expected.values()] == []
+    assert [d for d in report.deadlocks if d.possible] == []
+
+
+@pytest.mark.parametrize(
+    ("lock", "function"),
+    [
+        ("asleep", "main.waitsForSleeper"),
+        ("h", "main.waitsForCondition"),
+        ("helped", "main.waitsForHelped"),
+        ("outer", "main.waitsForOuter"),
+    ],
+)
+def test_who_has_it(program: Running, report: GoroutinesReport, lock: str, function: str) -> None:
+    told = owners(report)[waiter(report, function)]
+    assert {o.goroutine for o in told if o.certain} == said(program, "has")[lock]
+    assert not {o.goroutine for o in told} & said(program, "not")[lock]
+    assert all("locked it at deadlocks.go:" in o.evidence for o in told)
+
+
+def test_what_is_said_of_it(program: Running, report: GoroutinesReport) -> None:
+    ran = command("goroutines", str(program.pid), "--waits")
+    assert ran.code == 1
+    words = " ".join(ran.text.split())
+    number = waiter(report, "main.twice")
+    assert f"deadlock: goroutine {number} waits for itself" in words
+    assert "main.ba locked it at deadlocks.go:77" in words
+    group = owners(report)[waiter(report, "main.waits")]
+    assert [(o.operation, o.certain) for o in group] == [("done", True)]
