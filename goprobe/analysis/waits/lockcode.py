@@ -209,7 +209,7 @@ class Standing:
         self, code: LockCode, function: Function, receivers: Receivers, pc: int, cfa: int
     ) -> None:
         self._code, self._function, self._receivers = code, function, receivers
-        self._pc, self._cfa = pc, cfa
+        self._pc = pc
         self.name = function.name
         self._calls = tuple(call for call in receivers.calls if not self._goes_on(call))
         self._addresses: Mapping[int, int] = {
