@@ -270,10 +270,26 @@ _REASONS = (
 )  # fmt: skip
 
 
-def may_allocate(symbol: str) -> bool:
-    """Whether a function of the runtime may allocate by the way, if it does not panic."""
+# What of a Swiss map allocates though nothing asks for memory there: mapiterinit makes the iterator
+# for those who linkname it (runtime/linkname_swiss.go, linkname_shim.go). Deletion, clearing and
+# iteration do not (internal/runtime/maps/map.go, table.go, Go 1.24 to 1.27).
+_SWISS_QUIET = re.compile(r"mapdelete|mapclear|mapIter")
+_BUCKETS = (1, 23)  # the last release whose maps grow bucket by bucket (runtime/map.go, growWork)
+
+
+def maps_grow_by_steps(release: tuple[int, int], mapassign_file: str) -> bool:
+    """Whether any use of a map may go on with its growth: up to Go 1.23, and in 1.24 and 1.25 with
+    GOEXPERIMENT=noswissmap (runtime/map_noswiss.go)."""
+    return release <= _BUCKETS or mapassign_file.endswith("_noswiss.go")
+
+
+def may_allocate(symbol: str, by_steps: bool) -> bool:
+    """Whether a function of the runtime may allocate by the way, if it does not panic. `by_steps`
+    is what `maps_grow_by_steps` says."""
     name = symbol.removeprefix("runtime.")
-    return name != symbol and any(re.match(pattern, name) for pattern, _ in _REASONS[:-1])
+    if name == symbol or (not by_steps and _SWISS_QUIET.match(name)):
+        return False
+    return any(re.match(pattern, name) for pattern, _ in _REASONS[:-1])
 
 
 def bookkeeping(symbol: str) -> Allocator:

@@ -93,8 +93,8 @@ _PATTERNS = tuple((re.compile(p), Entry(effect, why)) for p, effect, why in _TAB
 
 
 @lru_cache(_MOST_KNOWN)
-def entry_of(symbol: str, release: tuple[int, int]) -> Entry | None:
-    """None for a function that is to be followed."""
+def entry_of(symbol: str, release: tuple[int, int], by_steps: bool) -> Entry | None:
+    """None for a function that is to be followed. `by_steps`: see allocators.maps_grow_by_steps."""
     name = symbol.removesuffix(".abi0")
     allocator = allocators_for(release).get(name) or specialised(name)
     if allocator is not None:
@@ -105,4 +105,7 @@ def entry_of(symbol: str, release: tuple[int, int]) -> Entry | None:
     known = next((entry for pattern, entry in _PATTERNS if pattern.fullmatch(name)), None)
     if known is not None:
         return known
-    return Entry(Effect.MAY, "the map may still be growing") if may_allocate(name) else None
+    if may_allocate(name, by_steps):
+        return Entry(Effect.MAY, "the map may still be growing")
+    # The others are of maps: they neither allocate nor lead anywhere (allocators.py).
+    return Entry(Effect.NEVER) if may_allocate(name, True) else None

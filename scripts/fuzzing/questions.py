@@ -138,7 +138,7 @@ def _sites(program: GoProgram) -> None:
         code = CodeMap(program)
         functions = list(code.functions_in(lambda name: name.endswith("/tangle/main.go")))
         CodeLines(program.elf, program.lines).facts(functions)
-        _ = code.calls
+        _ = code.calls()
 
 
 def _types(program: GoProgram) -> None:

@@ -13,6 +13,7 @@ KINDS: tuple[str, ...] = (
     "goroutines",
     "heaps",
     "locals",
+    "promises",
     "sites",
     "variables",
     "waste",

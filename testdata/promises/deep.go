@@ -240,7 +240,23 @@ func misspelt() {} // want: problem behind noalloc there may be
 //goprobe:allow-alloc
 func without() {} // want: problem needs its reason
 
+//goprobe:noalloc deep
+//
+//go:noinline
+func deletes() { delete(table, "no such key") }
+
+//go:noinline
+func runs(f func()) { f() }
+
+//go:noinline
+func handsOn(n int) { runs(func() { kept = n + 1000 }) }
+
+func folded(a int) int { return a * 2 }
+
 func main() {
+	deletes()
+	handsOn(3)
+	_ = folded(4)
 	fmt.Fprintln(io.Discard, sum([]int{1, 2}), chain(5), value(func() int { return 3 }))
 	fmt.Fprintln(io.Discard, variable(), method(square{3}), locks(), reads(), first(), always())
 	waits <- 1

@@ -20,7 +20,7 @@ releases = pytest.mark.parametrize("go", matrix())
 WANTED = re.findall(r"^func (\w+)\(.*// want: (\w+) ?(.*)$", SOURCE, re.M)
 NAMED = (
     "main.add noalloc deep", "main.middle noalloc deep", "main.nobody noalloc deep",
-    "main.add heaps", "strconv.Itoa noalloc deep",
+    "main.add heaps", "strconv.Itoa noalloc deep", "main.handsOn noalloc", "main.folded noalloc",
 )  # fmt: skip
 
 
@@ -58,12 +58,24 @@ def test_what_comes_of_a_promise(go: str, function: str, verdict: str, told: str
 
 @releases
 def test_promises_of_the_command_line(go: str) -> None:
-    added, middle, nobody, wrong, library = looked_at(go).assertions[-len(NAMED) :]
+    told = looked_at(go).assertions[-len(NAMED) :]
+    added, middle, nobody, wrong, library, hands_on, folded = told
     assert added.held and "proved" in added.why
     assert not middle.held and middle.known and middle.text == "noalloc deep main.middle"
     assert not nobody.held and not nobody.known and "not in this binary" in nobody.why
     assert not wrong.held and "--promise takes" in wrong.why
     assert not library.held
+    # As a promise above the function: what its literals make counts, too.
+    assert not hands_on.held and hands_on.known and "confirmed_heap" in hands_on.why
+    assert not folded.known and "it was inlined, and nothing of it was needed" in folded.why
+
+
+@releases
+def test_what_is_deleted_from_a_map_allocates_where_maps_grow_by_steps(go: str) -> None:
+    proof = of(looked_at(go), "deletes").proof
+    assert isinstance(proof, Proof)
+    by_steps = tuple(map(int, go.split(".")[:2])) < (1, 24)
+    assert proof.verdict.value == ("broken" if by_steps else "proved")
 
 
 @releases
@@ -88,10 +100,12 @@ def test_all_that_compiled_code_may_call_stands_in_the_table(go: str) -> None:
     source = toolchain(go).resolve().parents[1] / declared
     if not source.exists():
         pytest.skip(f"{go} comes without the compiler's source")
-    release = tuple(map(int, go.split(".")[:2]))
+    major, minor = map(int, go.split(".")[:2])
     names = re.findall(r"^func (\w+)", source.read_text(), re.M)
     assert len(names) > 150
-    assert [n for n in names if entry_of(f"runtime.{n}", (release[0], release[1])) is None] == []
+    for by_steps in (True, False):
+        table = {n: entry_of(f"runtime.{n}", (major, minor), by_steps) for n in names}
+        assert [name for name, entry in table.items() if entry is None] == []
 
 
 LIBRARY = {

@@ -25,7 +25,7 @@ from tests.support.go import build, matrix
 def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) -> None:
     binary = build(FOLDER / f"{name}.go", go=go)
     program = GoProgram(ElfFile(binary))
-    calls = [c for c in CodeMap(program).calls if c.outer.function.startswith("main.")]
+    calls = [c for c in CodeMap(program).calls() if c.outer.function.startswith("main.")]
     seen: dict[str, int] = {}
     differing: list[str] = []
 

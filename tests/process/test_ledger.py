@@ -181,7 +181,7 @@ def counted(binary: Path, argument: str, *, inspect: int) -> dict[str, Made | No
     """What was made in each function of main, one call in each."""
     program = GoProgram(ElfFile(binary))
     code = CodeMap(program)
-    calls = [c for c in code.calls if c.outer.function.startswith("main.")]
+    calls = [c for c in code.calls() if c.outer.function.startswith("main.")]
     owners = [call.pc + CALL_SIZE for call in calls]
     with Path("/dev/null").open("w") as nothing:
         outcome: RunOutcome = run_counted(

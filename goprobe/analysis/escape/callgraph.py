@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.methods import Methods
 from goprobe.arch.outgoing import Way, outgoing
 from goprobe.binary.elf.elf import SHF_WRITE
@@ -46,6 +47,7 @@ class CallGraph:
         self._program, self._lines = program, program.lines
         self._methods = Methods(program.lines, lines)
         self._release = program.go.major, program.go.minor
+        self._by_steps = CodeMap(program).by_steps
         self._image = Image(program.elf)
         self._calls: dict[int, tuple[CallEdge, ...]] = {}
 
@@ -58,7 +60,7 @@ class CallGraph:
 
     def panics(self, name: str) -> bool:
         """Whether a function of the runtime is the beginning of a panic."""
-        entry = entry_of(name, self._release)
+        entry = entry_of(name, self._release, self._by_steps)
         return entry is not None and entry.effect is Effect.PANICS
 
     def methods(self, function: Function, edge: CallEdge) -> tuple[Function, ...]:
@@ -92,7 +94,7 @@ class CallGraph:
         callee = self._lines.function_at(target)
         if callee is None:
             return CallEdge(pc, 0, "", None, "it calls code that is not Go's")
-        entry = entry_of(callee.name, self._release)
+        entry = entry_of(callee.name, self._release, self._by_steps)
         hole = entry.why if entry and entry.effect is Effect.UNKNOWN else ""
         return CallEdge(pc, callee.entry, callee.name, entry, hole)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 
 import msgspec
 
@@ -29,6 +29,7 @@ from goprobe.runtime.allocators import (
     allocators_for,
     bookkeeping,
     is_malloc,
+    maps_grow_by_steps,
     may_allocate,
     specialised,
 )
@@ -116,13 +117,27 @@ class CodeMap:
         return allocators
 
     @cached_property
-    def calls(self) -> tuple[AllocationCall, ...]:
-        """Every call into the allocator from outside the runtime, in address order."""
+    def by_steps(self) -> bool:
+        """What `maps_grow_by_steps` says of this binary."""
+        assign = self._lines.function_named("runtime.mapassign")
+        release = self._program.go.major, self._program.go.minor
+        return maps_grow_by_steps(release, assign.file if assign else "")
+
+    def calls(self, wanted: Callable[[str], bool] = lambda _: True) -> tuple[AllocationCall, ...]:
+        """Every call into the allocator from outside the runtime, in address order, in functions
+        that hold code of source files that are wanted, of their own or inlined."""
+        wanted = cache(wanted)
+        units = self._units_with(wanted)
         allocations: list[AllocationCall] = []
         for function, calls in self._by_function(self._direct):
-            if not in_runtime(function.name):
-                allocations += self._calls_of(function, calls)
+            if function.unit in units and self._holds(function, wanted):
+                if not in_runtime(function.name):
+                    allocations += self._calls_of(function, calls)
         return tuple(allocations)
+
+    def _holds(self, function: Function, wanted: Callable[[str], bool]) -> bool:
+        numbers = set(self._lines.runs(function.pcfile).values)
+        return any(wanted(self._lines.file_name(function.unit, n)) for n in numbers)
 
     def runtime_calls(self, functions: Iterable[Function]) -> Iterator[DirectCall]:
         """The calls of whatever function of the runtime in the code of these functions."""
@@ -160,7 +175,8 @@ class CodeMap:
 
     def may_allocate(self, calls: Iterable[DirectCall]) -> Iterator[AllocationCall]:
         """Those of some calls of the runtime that may allocate, but for panics."""
-        entries = {f.entry for f in self._lines.functions() if may_allocate(f.name)}
+        functions = self._lines.functions()
+        entries = {f.entry for f in functions if may_allocate(f.name, self.by_steps)}
         return (self.call_at(call) for call in calls if call.target in entries)
 
     def call_at(self, call: DirectCall) -> AllocationCall:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from goprobe.analysis.escape.callgraph import CallGraph
-from goprobe.analysis.escape.judgement import Judgement, PromisedCode, judge
+from goprobe.analysis.escape.judgement import Judgement, PromisedCode, judge, not_there
 from goprobe.analysis.escape.promises import ALLOW, Promise
 from goprobe.analysis.escape.proof import Prover, Question, Root
 from goprobe.binary.pcln.format import Function, SourceFrame
@@ -57,8 +57,7 @@ class DeepPromises:
             return _assertion(promise, Judgement(False, promise.problem))
         roots = [root for f in functions for root in self._roots(promise, f)]
         if not code.there:
-            missing = "its code is not in this binary: nothing calls it"
-            return _assertion(promise, Judgement(False, missing, known=False))
+            return _assertion(promise, not_there(code))
         question = Question(promise.word, promise.deep, promise.once, self.exempt)
         proof = self._prover.prove(question, roots)
         ran = _seen(promise, code)
@@ -83,8 +82,8 @@ class DeepPromises:
 
     def speaks(self, promise: Promise, function: str, file: str, line: int) -> bool:
         """Whether it is the promise's own code. A literal is a function of its own."""
-        if promise.named:
-            return is_named(function, promise.named)
+        if promise.named and is_named(function, promise.named):
+            return True
         if promise.function and promise.is_proven and _LITERAL.search(function):
             return False
         return promise.holds(self._canonical(file), line)

@@ -32,15 +32,16 @@ class PromisedCode(msgspec.Struct, frozen=True):
     """The code that a promise speaks of, and what was seen of it.
 
     `pieces` are its calls of the allocator, each with its site; `sites` what the compiler speaks
-    of in its lines. `there`: it is in the binary. `started`: the program was run at all; `ran`:
-    so was this code, None where that is not known; `unseen` says why the run was not seen to its
-    end. `may` names a call that may come to allocate though nothing asks for memory there, ""
-    where there is none.
+    of in its lines. `there`: it is in the binary; `gone` says why not. `started`: the program was
+    run at all; `ran`: so was this code, None where that is not known; `unseen` says why the run was
+    not seen to its end. `may` names a call that may come to allocate though nothing asks for memory
+    there, "" where there is none.
     """
 
     pieces: tuple[tuple[Site, Call], ...] = ()
     sites: tuple[Site, ...] = ()
     there: bool = True
+    gone: str = "nothing calls it"
     started: bool = True
     ran: bool | None = False
     unseen: str = ""
@@ -123,7 +124,7 @@ def _unknown(code: PromisedCode) -> Judgement | None:
     if contradicted:
         return Judgement(False, _told(contradicted[0]), known=False)
     if not code.there:
-        return Judgement(False, "its code is not in this binary: nothing calls it", known=False)
+        return not_there(code)
     can = _where(code.pieces[0][0]) if code.pieces else code.may
     if not can:
         return None
@@ -137,6 +138,10 @@ def _unknown(code: PromisedCode) -> Judgement | None:
     if not code.executed:
         return Judgement(False, f"{can} can allocate, and this code never ran", known=False)
     return None
+
+
+def not_there(code: PromisedCode) -> Judgement:
+    return Judgement(False, f"its code is not in this binary: {code.gone}", known=False)
 
 
 def _said(site: Site, call: Call) -> str:

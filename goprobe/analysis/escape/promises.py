@@ -51,7 +51,7 @@ class Promise(msgspec.Struct, frozen=True):
     function in which a promise of one line stands. `problem` says why it promises nothing. `deep`
     ones reach into callees, `once` means after the first call of a sync.Once. `reason` is that of
     an exemption (allow-alloc), and `named` the function of a promise that stands nowhere in the
-    source (--promise)."""
+    source (--promise): its `spans` are those of that function where its source is here."""
 
     file: str
     line: int
@@ -104,6 +104,13 @@ def promise_named(text: str) -> Promise:
     return replace(Promise("", 0, word, (), True, problem=problem, named=name), **details)
 
 
+def spans_around(file: str, text: str, line: int) -> tuple[LineRange, ...]:
+    """The function of a source file that a line belongs to, literals in it included; () for none,
+    and where `//line` says that the lines are others."""
+    source = _Source(file, text)
+    return source.around(line) if source.is_plain and 0 < line <= text.count("\n") + 1 else ()
+
+
 def _problem(match: re.Match[str]) -> str | None:
     """What is wrong with a comment's word; None where it only mentions goprobe."""
     before, between, word = match[1], match[2], match[3]
@@ -139,6 +146,7 @@ class _Source:
         self._file = file
         self._code = code_only(text).split("\n")
         self._places = list(_places(file, text, len(self._code)))
+        self.is_plain = all(place == (file, n) for n, place in enumerate(self._places, 1))
 
     def promise(self, number: int, word: str, problem: str) -> Promise:
         first = number
@@ -149,7 +157,7 @@ class _Source:
         last = self._end_of_function(first) if above_function else first
         if not problem and (first == number or not above_function):
             problem = self._speaks_of_nothing(first)
-        around = () if above_function else self._around(first)
+        around = () if above_function else self.around(first)
         return Promise(
             self._file, number, word, self._spans(first, last), above_function, around, problem
         )
@@ -165,7 +173,7 @@ class _Source:
             return f"it speaks of `{line.split()[0]}`, which is no code"
         return ""
 
-    def _around(self, number: int) -> tuple[LineRange, ...]:
+    def around(self, number: int) -> tuple[LineRange, ...]:
         """The function that a line belongs to, () for what belongs to none."""
         for first in range(number, 0, -1):
             if _FUNCTION.match(self._line(first)):

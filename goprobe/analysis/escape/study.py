@@ -17,8 +17,16 @@ from goprobe.analysis.escape.judgement import PromisedCode, check, code_at
 from goprobe.analysis.escape.linefacts import CodeLines, LineFacts
 from goprobe.analysis.escape.observe import Observed, WatchPlan, observe
 from goprobe.analysis.escape.predictions import Sources, predict
-from goprobe.analysis.escape.promises import ALLOW, Promise, promise_named, promises_in
+from goprobe.analysis.escape.promises import (
+    ALLOW,
+    LineRange,
+    Promise,
+    promise_named,
+    promises_in,
+    spans_around,
+)
 from goprobe.analysis.escape.request import EscapeRequest, Mode
+from goprobe.analysis.escape.score import same_function
 from goprobe.analysis.escape.sites import Sites
 from goprobe.analysis.escape.sourcefiles import SourceNames
 from goprobe.analysis.escape.studied import Studied
@@ -55,8 +63,10 @@ class EscapeStudy:
             )
             self._facts = self._read_facts()
             self._copies = Copies(self._lines, self.names.canonical, self._own)
+            self._predictions = predict(self.build.diagnostics, self.names.of_message, self.sources)
             joiner = self._joiner()
-            self.plans = joiner.plans(self.code.calls)
+            wanted = (lambda _: True) if request.deep else self.names.is_own
+            self.plans = joiner.plans(self.code.calls(wanted))
         self.promises = list(self._read_promises())
         self.observed = Observed() if request.static else self._observe()
         self.plans += joiner.besides(self.observed.besides)
@@ -113,10 +123,9 @@ class EscapeStudy:
         return by_line
 
     def _joiner(self) -> Joiner:
-        predictions = predict(self.build.diagnostics, self.names.of_message, self.sources)
         types = static_types(self.program)
         return Joiner(
-            predictions,
+            self._predictions,
             self._facts,
             self.names.canonical,
             self._own,
@@ -130,7 +139,24 @@ class EscapeStudy:
                 text = "\n".join(self.sources.lines(str(file)))
                 if "goprobe:" in text:
                     yield from promises_in(str(file), text)
-        yield from map(promise_named, self.request.promises)
+        for promise in map(promise_named, self.request.promises):
+            yield replace(promise, spans=tuple(self._spans_of(promise.named)))
+
+    def _spans_of(self, named: str) -> Iterator[LineRange]:
+        """The source of the functions of a name, as a promise above them has it."""
+        places = {
+            (f.file, f.first) for name, f in self._lines.functions.items() if is_named(name, named)
+        }
+        for function in self._functions_named(named):
+            places.add(self.program.lines.position(function, function.entry))
+        for file, line in sorted(places):
+            path = self.names.canonical(file)
+            yield from spans_around(path, "\n".join(self._unchanged_lines(file)), line)
+
+    def _functions_named(self, named: str) -> Iterator[Function]:
+        for name in self.program.lines.names():
+            if is_named(name, named):
+                yield from self.program.lines.functions_named(name)
 
     # The run
 
@@ -233,18 +259,18 @@ class EscapeStudy:
             f.entry for pc in self._starts(promise) if (f := self.program.lines.function_at(pc))
         }
         if promise.named:
-            for name in self.program.lines.names():
-                if is_named(name, promise.named):
-                    entries.update(f.entry for f in self.program.lines.functions_named(name))
+            entries.update(f.entry for f in self._functions_named(promise.named))
         functions = (self.program.lines.function_at(entry) for entry in sorted(entries))
         return [function for function in functions if function]
 
     def _starts(self, promise: Promise) -> list[int]:
         """Where a promise's code begins, in each of its copies."""
+        in_source = self._copies.starts_in(promise.spans)
         if not promise.named:
-            return self._copies.starts_in(promise.spans)
+            return in_source
         named = (f for n, f in self._lines.functions.items() if is_named(n, promise.named))
-        return [pc for function in named for each in function.starts.values() for pc in each]
+        starts = (pc for function in named for each in function.starts.values() for pc in each)
+        return sorted({*in_source, *starts})
 
     def _code_of(
         self, promise: Promise, deep: DeepPromises, functions: Sequence[Function]
@@ -267,7 +293,22 @@ class EscapeStudy:
         )
         global_ = not promise.function and not promise.around and code.sites
         outside = promise.named and functions
-        return replace(code, there=bool(starts or around or code.pieces or global_ or outside))
+        there = bool(starts or around or code.pieces or global_ or outside)
+        gone = "it was inlined, and nothing of it was needed there"
+        return replace(code, there=there, **({"gone": gone} if self._inlined(promise) else {}))
+
+    def _inlined(self, promise: Promise) -> bool:
+        """Whether the compiler says that it inlined the function that a promise speaks of."""
+        called = {n for calls in self._predictions.inlined.values() for _, n in calls}
+        if promise.named:
+            return any(same_function(promise.named, name) for name in called)
+        names = {
+            name
+            for span in promise.spans
+            for first, _, name in self._predictions.declared.get(span.file, ())
+            if first == span.first
+        }
+        return promise.function and any(same_function(c, n) for c in called for n in names)
 
     def _may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
         def named(call: AllocationCall) -> str:

@@ -114,14 +114,18 @@ def known_at(code: bytes, address: int, points: Collection[int]) -> Mapping[int,
     """What registers are known to hold when the instructions at `points` are about to run."""
     instructions = list(decode(code, address))
     targets = _branch_targets(instructions)
-    known: Known = {}
     values: dict[int, Known] = {}
-    for instruction in instructions:
+    start, known = 0, Known()
+    for at, instruction in enumerate(instructions):
         if instruction.ip in targets:
-            known = {}
+            start, known = at, {}
         if instruction.ip in points:
-            values[instruction.ip] = dict(known)
-        _step(instruction, known)
+            # Nothing is known behind a branch or a call: only what is asked about is worked out.
+            for before in instructions[start:at]:
+                _step(before, known)
+            values[instruction.ip], start = dict(known), at
+        if instruction.flow_control not in _GOES_ON:
+            start, known = at + 1, {}
     return values
 
 

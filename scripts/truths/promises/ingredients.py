@@ -1,0 +1,167 @@
+"""Statements of which it is known whether they can allocate, and by whose code.
+
+Each is one line of Go in a function that has `n int, s string, b []byte` and sums up in `acc`; `@`
+becomes a number of its own. `support.go.txt` has the functions and variables that they use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Makes(Enum):
+    """Who allocates when it runs. ROOM: nobody, but its code could. CALLEE: a function that is
+    never inlined. HELPER: one that mostly is. LITERAL: a function literal that is handed on."""
+
+    NOTHING = "nothing"
+    OWN = "own"
+    ROOM = "room"
+    CALLEE = "callee"
+    HELPER = "helper"
+    LITERAL = "literal"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """`calls`: it calls a function that is never inlined; `dynamic`: one that only the run knows;
+    `asserts`: it looks up the methods of a type."""
+
+    code: str
+    makes: Makes = Makes.NOTHING
+    calls: bool = False
+    dynamic: bool = False
+    asserts: bool = False
+    since: tuple[int, int] = (1, 21)
+    lines: tuple[Any, ...] = ()
+    """Those of the function that is called, where the program itself has it."""
+
+
+_M = Makes
+_NOTHING = (
+    "acc += n",
+    "acc += len(s) + cap(b)",
+    "p@ := &pair{n, 1}; acc += p@.a",
+    "a@ := [4]int{n, 1, 2, 3}; for _, x := range a@ { acc += x }",
+    "x@ := make([]int, 4); x@[n&3] = n; acc += x@[1]",
+    "x@ := []string{s, \"x\"}; acc += len(x@)",
+    "f@ := func(k int) int { return k + n }; acc += f@(1)",
+    "if string(b) == s { acc++ }",
+    "for i, c := range []byte(s) { acc += i + int(c) }",
+    "for i, c := range s { acc += i + int(c) }",
+    "acc += counts[s]",
+    "acc += counts[string(b)]",
+    "var e@ any = n; if k, ok := e@.(int); ok { acc += k }",
+    "switch v := held.(type) { case int: acc += v; case string: acc += len(v) }",
+    "sinkAny = true",
+    "sinkAny = \"constant\"",
+    "sinkAny = &global",
+    "sinkErr = errFixed",
+    "clear(b)",
+    "acc += max(n, 3)",
+    "copy(space[:], s)",
+    "x@ := space[:0:0]; acc += len(x@)",
+    "if n > 1000 { panic(\"too large\") }",
+    "if n > 1000 { panic(errFixed) }",
+    "acc += table[n&7]",
+    "if len(b) > 0 { acc += int(b[len(b)-1]) }",
+    "if n > 0 { acc += 100 / n }",
+    "atomic.AddInt64(&count, 1)",
+    "acc += bits.LeadingZeros64(uint64(n))",
+    "acc += strings.Index(s, \"b\")",
+    "if strings.HasPrefix(s, \"ab\") { acc++ }",
+    "if bytes.Equal(b, space[:2]) { acc++ }",
+    "acc += int(utf8.RuneLen(rune(n)))",
+    "acc += int(math.Sqrt(float64(n)))",
+    "acc += int(binary.LittleEndian.Uint32(space[:]))",
+    "var a@ struct{ a, b int }; c@ := a@; acc += c@.b",
+    "defer release()",
+    "defer func() { acc++ }()",
+    "var z@ struct{}; sinkAny = z@",
+    "var x@ [3]any; acc += len(x@)",
+    "g@ := T{n}; acc += g@.Value(); acc += (&g@).Pointer()",
+    "m@ := T.Value; acc += m@(T{n})",
+    "for i := 0; i < 3; i++ { q@ := &i; acc += *q@ }",
+)  # fmt: skip
+_OWN = (
+    "sinkInt = new(int)",
+    "sinkPair = &pair{n, 2}",
+    "sinkInts = make([]int, 3)",
+    "sinkBytes = make([]byte, n+1)",
+    "sinkString = s + \"x\" + strconst",
+    "sinkAny = n + 1000",
+    "sinkAny = pair{n, 1}",
+    "sinkAny = s + \"more\"",
+    "sinkBytes = []byte(strconst)",
+    "sinkString = string(space[:5])",
+    "sinkRunes = []rune(strconst)",
+    "sinkBytes = append([]byte(nil), strconst...)",
+    "sinkFunc = func() int { return n }",
+    "sinkMap = make(map[string]int, 100)",
+    "sinkMap = map[string]int{strconst: n}",
+    "sinkChan = make(chan int, 4)",
+    "x@ := n; sinkInt = &x@",
+    "sinkInts = append(fullInts, n)",
+    "sinkFunc = (&T{n}).Pointer",
+    "sinkInts = append([]int{}, 1, 2, 3)",
+    "sinkAny = [3]int{n, 1, 2}",
+    "sinkAny = float64(n) + 0.5",
+    "x@ := [2]any{n + 5000, nil}; sinkAny = x@[0]",
+)  # fmt: skip
+_ROOM = (
+    "roomy = append(roomy[:0], n, n)",
+    "r@ := space[:0]; r@ = append(r@, 'x'); acc += len(r@)",
+    "counts[\"abc\"] = n",
+    "counts[\"abc\"]++",
+    "if n > 1000 { sinkInt = new(int) }",
+    "if n < 0 { sinkAny = s + \"x\" }",
+    "builder.Reset0(); builder.WriteByte('x')",
+    "buffered = strconv.AppendInt(buffered[:0], int64(n), 10)",
+    "mutex.Lock(); acc++; mutex.Unlock()",
+    "once.Do(release)",
+    "select { case k := <-ready: acc += k; default: }",
+    "sinkAny = small(n)",
+    "buffer.Reset(); buffer.WriteString(\"ab\")",
+)  # fmt: skip
+_CALLS = (
+    Ingredient("delete(counts, \"no such\")", since=(1, 24)),
+    Ingredient("acc += quiet(n)", calls=True),
+    Ingredient("acc += quietest(n)", calls=True),
+    Ingredient("acc += generic(n); acc += len(generic(s))", calls=True),
+    Ingredient("defer quiet(n)", calls=True),
+    Ingredient("acc += table0.quietMethod(n)", calls=True),
+    Ingredient("acc += even(n)", calls=True),
+    Ingredient("slices.Sort(sorted[:])", calls=True),
+    Ingredient("acc += loud(n)", _M.CALLEE, calls=True),
+    Ingredient("acc += louder(n)", _M.CALLEE, calls=True),
+    Ingredient("defer loud(n)", _M.CALLEE, calls=True),
+    Ingredient("acc += loudGeneric(n)", _M.CALLEE, calls=True),
+    Ingredient("acc += table0.loudMethod(n)", _M.CALLEE, calls=True),
+    Ingredient("sinkString = fmt.Sprint(n + 1000)", _M.HELPER, calls=True),
+    Ingredient("sinkErr = errors.New(s)", _M.HELPER),
+    Ingredient("sinkString = strconv.Itoa(n + 1000)", _M.HELPER),
+    Ingredient("sinkString = strings.Repeat(\"ab\", 5)", _M.HELPER),
+    Ingredient("sinkString = strings.Clone(strconst)", _M.HELPER),
+    Ingredient("sinkInts = slices.Clone(sorted[:])", _M.HELPER),
+    Ingredient("sinkInt = fresh(n)", _M.HELPER),
+    Ingredient("sinkAny = boxed(n + 1000)", _M.HELPER),
+    Ingredient("apply(func() { sinkInt = new(int) })", _M.LITERAL, calls=True),
+    Ingredient("apply(func() { acc++ })", calls=True),
+    Ingredient("defer func() { sinkInt = new(int) }()", _M.LITERAL),
+    Ingredient("func() { sinkBytes = make([]byte, 70) }()", _M.LITERAL),
+    Ingredient("acc += changing(n)", dynamic=True),
+    Ingredient("acc += shape.Area(n)", dynamic=True),
+    Ingredient("acc += loudShape.Area(n)", _M.CALLEE, dynamic=True),
+    Ingredient("acc += changingLoud(n)", _M.CALLEE, dynamic=True),
+    Ingredient("if _, ok := held.(Shape); ok { acc += len(s) }", _M.ROOM, asserts=True),
+    Ingredient("for i := range upTo(n & 3) { acc += i }", since=(1, 23)),
+    Ingredient("for i := range upTo(n&3 + 1) { sinkAny = i + 1000 }", _M.LITERAL, since=(1, 23)),
+)  # fmt: skip
+ALL: tuple[tuple[int, tuple[Ingredient, ...]], ...] = (
+    (6, tuple(map(Ingredient, _NOTHING))),
+    (2, tuple(Ingredient(code, _M.OWN) for code in _OWN)),
+    (3, tuple(Ingredient(code, _M.ROOM) for code in _ROOM)),
+    (4, _CALLS),
+)
+"""Each with its weight."""

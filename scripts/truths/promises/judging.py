@@ -1,0 +1,156 @@
+"""What goprobe says of promises, held against the program's own counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.promises.ingredients import Makes
+from scripts.truths.promises.program import Line, Promised
+
+Json = dict[str, Any]
+_OWN = (Makes.OWN, Makes.LITERAL)
+_ALLOCATES = (*_OWN, Makes.CALLEE, Makes.HELPER)
+
+
+class Counts:
+    """What the program printed: objects made while a function ran, how often lines were come by."""
+
+    def __init__(self, output: str) -> None:
+        self.made: dict[str, int] = {}
+        self.ran: dict[str, int] = {}
+        self.whole = False
+        for text in output.splitlines():
+            words = text.split()
+            if words[:1] == ["made"]:
+                self.made[words[2]] = int(words[1])
+            elif words[:1] == ["ran"]:
+                self.ran[f"{words[1]} {words[2]}"] = int(words[3])
+            self.whole |= words == ["end"]
+
+
+class Judge:
+    """`optimized`: calls of functions that are small enough are inlined."""
+
+    def __init__(self, report: Json, counts: Counts, *, ran: bool, optimized: bool) -> None:
+        self._counts, self._ran, self._optimized = counts, ran, optimized
+        self._told: dict[tuple[str, int, str], list[Json]] = {}
+        for each in report["assertions"]:
+            file = "/".join(Path(each["file"]).parts[-2:]) if each["line"] else ""
+            self._told.setdefault((file, each["line"], _words(each["text"])), []).append(each)
+
+    def answers(self, promised: Sequence[Promised]) -> Iterator[Answer]:
+        for promise in promised:
+            asked = f"{promise.file}:{promise.line} {promise.function}: {promise.text}"
+            key = (promise.file if promise.line else "", promise.line, _words(promise.text))
+            told = self._told.get(key)
+            if not told:
+                yield wrong(asked, truth="an answer", told="none")
+                continue
+            yield self._answer(asked, promise, told[0])
+            if len(told) > 1 and len({(t["held"], t["known"]) for t in told}) > 1:
+                yield wrong(asked, truth="one answer", told=str([t["why"] for t in told]))
+
+    def _answer(self, asked: str, promise: Promised, told: Json) -> Answer:
+        why = told["why"]
+        word, deep = _parts(promise.text)
+        if not told["known"]:
+            gone = "not in this binary" in why and "it was inlined" not in why
+            if gone or (self._ran and "never ran" in why and self._came(promise)):
+                return wrong(asked, truth="it is there, and it ran", told=why)
+            return not_told(asked, _reason(why))
+        held = told["held"]
+        judged = self._noalloc if word == "noalloc" else self._statically
+        truth = judged(promise, word, deep, held, why)
+        if truth:
+            return wrong(asked, truth=truth, told=why)
+        return right(asked)
+
+    def _came(self, promise: Promised) -> bool:
+        """Whether all of its lines were come by."""
+        counters = [line.counter for line in promise.of]
+        return all(c and self._counts.ran.get(c, 0) for c in counters)
+
+    def _noalloc(self, promise: Promised, _: str, deep: bool, held: bool, why: str) -> str:
+        made = self._counts.made[promise.function]
+        if not held:
+            return self._broken(promise, deep, why, made)
+        lines = self._lines(promise.of, deep)
+        for line in lines:
+            does = line.ingredient.makes in (_ALLOCATES if deep else _OWN)
+            if does and not line.ingredient.lines and self._counts.ran.get(line.counter, 0):
+                return f"{line.ingredient.code} allocates"
+        excused = any(_excused(line) for line in promise.of)
+        if deep and promise.whole and made and not excused:
+            return f"{made} objects were made"
+        return ""
+
+    def _broken(self, promise: Promised, deep: bool, why: str, made: int) -> str:
+        lines = self._lines(promise.of, deep)
+        if "it did" in why and made == 0:
+            return "nothing was made"
+        if not deep and made == 0:
+            return "nothing was made"
+        if deep:
+            can = any(
+                each.ingredient.makes is not Makes.NOTHING and not each.ingredient.lines
+                for each in lines
+            )
+            can |= promise.whole and made > 0 and not any(map(_excused, promise.of))
+        else:
+            own = (*_OWN, Makes.HELPER)
+            can = any(
+                each.ingredient.makes in own and self._counts.ran.get(each.counter, 0)
+                for each in lines
+            )
+        return "" if can else "nothing of it can allocate"
+
+    def _statically(self, promise: Promised, word: str, deep: bool, held: bool, why: str) -> str:
+        lines = self._lines(promise.of, deep)
+        flag = "dynamic" if word == "nodynamic" else "asserts"
+        does = [each.ingredient.code for each in lines if getattr(each.ingredient, flag)]
+        if held:
+            return f"{does[0]} does" if does else ""
+        codes = [each.ingredient for each in lines]
+        clear = (
+            not does
+            and self._optimized
+            and not any("defer" in i.code or "upTo" in i.code or "Do(" in i.code for i in codes)
+        )
+        if deep:
+            clear &= all(not i.calls and i.makes in (Makes.NOTHING, Makes.OWN) for i in codes)
+        return "nothing of it does" if clear else ""
+
+    def _lines(self, lines: Sequence[Line], deep: bool) -> list[Line]:
+        """Those that are not exempt, of the functions called, too, where a promise is deep."""
+        found = []
+        for line in lines:
+            if line.allowed:
+                continue
+            found.append(line)
+            if deep:
+                found += self._lines(line.ingredient.lines, deep)
+        return found
+
+
+def _excused(line: Line) -> bool:
+    return line.allowed or any(map(_excused, line.ingredient.lines))
+
+
+def _parts(text: str) -> tuple[str, bool]:
+    words = text.split()
+    return words[0], "deep" in words
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _reason(why: str) -> str:
+    for known in ("never ran", "not run", "whether this code ran", "cannot be proved"):
+        if known in why:
+            rest = why.partition("cannot be proved: ")[2]
+            return f"{known}: {rest}" if rest else known
+    return why[:40]
