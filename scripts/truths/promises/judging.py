@@ -105,6 +105,8 @@ class Judge:
                 each.ingredient.makes in own and self._counts.ran.get(each.counter, 0)
                 for each in lines
             )
+            # Without optimisation the body of a loop over a function is a closure.
+            can |= not self._optimized and any("upTo" in i.ingredient.code for i in lines)
         return "" if can else "nothing of it can allocate"
 
     def _statically(self, promise: Promised, word: str, deep: bool, held: bool, why: str) -> str:
@@ -113,7 +115,8 @@ class Judge:
         does = [each.ingredient.code for each in lines if getattr(each.ingredient, flag)]
         if held:
             return f"{does[0]} does" if does else ""
-        codes = [each.ingredient for each in lines]
+        # What defers and is exempt makes its function run what it deferred all the same.
+        codes = [each.ingredient for each in self._lines(promise.of, deep, exempt=False)]
         clear = (
             not does
             and self._optimized
@@ -123,15 +126,15 @@ class Judge:
             clear &= all(not i.calls and i.makes in (Makes.NOTHING, Makes.OWN) for i in codes)
         return "nothing of it does" if clear else ""
 
-    def _lines(self, lines: Sequence[Line], deep: bool) -> list[Line]:
-        """Those that are not exempt, of the functions called, too, where a promise is deep."""
+    def _lines(self, lines: Sequence[Line], deep: bool, exempt: bool = True) -> list[Line]:
+        """Those that are not `exempt`, of the functions called, too, where a promise is deep."""
         found = []
         for line in lines:
-            if line.allowed:
+            if line.allowed and exempt:
                 continue
             found.append(line)
             if deep:
-                found += self._lines(line.ingredient.lines, deep)
+                found += self._lines(line.ingredient.lines, deep, exempt)
         return found
 
 
