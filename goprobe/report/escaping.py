@@ -19,7 +19,7 @@ _RAW_BYTES = range(0xDC80, 0xDD00)  # what surrogateescape makes of the bytes 0x
 _INVISIBLE = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_NOT_ASCII = re.compile(r"[^ -~]")
+_NOT_ASCII = re.compile(rb"[^\x00-\x7e]+")
 
 
 def escape(text: str, *, ascii_only: bool = False, keep: str = "") -> str:
@@ -46,8 +46,12 @@ def escape_json(document: bytes) -> bytes:
     """
     if document.isascii() and b"\x7f" not in document:
         return document
-    text = document.decode()
-    return _NOT_ASCII.sub(lambda match: _json_form(match.group()), text).encode()
+    # Piece by piece: the whole of a large report as text takes four times its bytes.
+    return _NOT_ASCII.sub(lambda match: _json_forms(match.group().decode()), document)
+
+
+def _json_forms(characters: str) -> bytes:
+    return "".join(map(_json_form, characters)).encode()
 
 
 def visible(character: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from goprobe.toolchain.diagnostics import Diagnostic
@@ -26,6 +27,8 @@ class SourceNames:
         self._files = {str(f) for p in build.packages for f in p.files}
         self._folders = {str(p.directory) for p in build.packages}
         self._trimmed = _trimmed(build.packages, go_root)
+        # Asked of each file of each compilation unit.
+        self.is_own = cache(self._is_own)
         self._by_package = {p.path: [str(f) for f in p.files] for p in build.packages}
 
     def canonical(self, name: str) -> str:
@@ -65,7 +68,7 @@ class SourceNames:
             return False
         return str(path.parent) in self._folders and (path.suffix != ".go" or not path.exists())
 
-    def is_own(self, name: str) -> bool:
+    def _is_own(self, name: str) -> bool:
         return self.own(self.canonical(name))
 
 

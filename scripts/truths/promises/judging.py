@@ -111,8 +111,11 @@ class Judge:
 
     def _statically(self, promise: Promised, word: str, deep: bool, held: bool, why: str) -> str:
         lines = self._lines(promise.of, deep)
-        flag = "dynamic" if word == "nodynamic" else "asserts"
-        does = [each.ingredient.code for each in lines if getattr(each.ingredient, flag)]
+        does = [
+            each.ingredient.code
+            for each in lines
+            if (each.ingredient.dynamic if word == "nodynamic" else each.ingredient.asserts)
+        ]
         if held:
             return f"{does[0]} does" if does else ""
         # What defers and is exempt makes its function run what it deferred all the same.
