@@ -130,9 +130,10 @@ class CodeMap:
         units = self._units_with(wanted)
         allocations: list[AllocationCall] = []
         for function, calls in self._by_function(self._direct):
-            if function.unit in units and self._holds(function, wanted):
-                if not in_runtime(function.name):
-                    allocations += self._calls_of(function, calls)
+            if function.unit not in units or in_runtime(function.name):
+                continue
+            if self._holds(function, wanted):
+                allocations += self._calls_of(function, calls)
         return tuple(allocations)
 
     def _holds(self, function: Function, wanted: Callable[[str], bool]) -> bool:

@@ -8,16 +8,16 @@ site gets its verdict.
 from __future__ import annotations
 
 import gc
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.judgement import unanswered
+from goprobe.analysis.escape.outcome import outcome
+from goprobe.analysis.escape.pool import Pool
 from goprobe.analysis.escape.promises import promises_in
 from goprobe.analysis.escape.repeated import summary_of, together
 from goprobe.analysis.escape.request import (
@@ -33,9 +33,6 @@ from goprobe.model.escape import (
     Assertion,
     Build,
     EscapeReport,
-    FunctionCode,
-    Site,
-    SourceLine,
 )
 from goprobe.model.report import head
 from goprobe.model.trace import Exit
@@ -67,10 +64,8 @@ def escape(request: EscapeRequest) -> EscapeReport:
     builds = _builds(request, packages, go)
     require_tests(request, map(_program, builds))
     left = [p for p in packages if all(p not in build.packages for build in builds)]
-    reports = []
-    for _ in range(1 if request.static else request.repeat):
-        studies = [_studied(build, go, request) for build in builds]
-        reports.append(_report(studies, left, go, request))
+    runs = zip(*_studied(builds, go, request), strict=True)
+    reports = [_report(studies, left, go, request) for studies in runs]
     if len(reports) == 1:
         return reports[0]
     report = together(reports)
@@ -81,11 +76,23 @@ def _program(build: EscapeBuild) -> GoProgram:
     return GoProgram(ElfFile(build.binary, shown_as=build.program.path))
 
 
-def _studied(build: EscapeBuild, go: GoTool, request: EscapeRequest) -> Studied:
-    """One study, of which nothing else stays in memory."""
-    outcome = EscapeStudy(build, _program(build), go, request).outcome
-    gc.collect()
-    return outcome
+def _studied(
+    builds: Sequence[EscapeBuild], go: GoTool, request: EscapeRequest
+) -> Iterator[list[Studied]]:
+    """Of each build what each of its runs showed. The code is read once, and of one build at a
+    time: nothing but what is told stays in memory."""
+    go_root, pool = go.path.resolve().parent.parent, Pool(request.cwd)
+    runs = 1 if request.static else request.repeat
+    try:
+        for build in builds:
+            study = EscapeStudy(build, _program(build), go_root, request)
+            yield [pool.shown(outcome(study, go_root)) for _ in range(runs)]
+            del study
+            # What is told has no cycles: it is not looked through once more for each package.
+            gc.collect()
+            gc.freeze()
+    finally:
+        gc.unfreeze()
 
 
 def _builds(request: EscapeRequest, packages: Sequence[GoPackage], go: GoTool) -> list[EscapeBuild]:
@@ -113,15 +120,16 @@ def _report(
     studies: Sequence[Studied], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
 ) -> EscapeReport:
     """`left` are packages that were named, and are in none of the binaries."""
-    sites = tuple(_shown(s, request.cwd) for study in studies for s in study.sites)
+    sites = tuple(s for study in studies for s in study.sites)
     assertions = [a for study in studies for a in study.assertions]
-    assertions += [a for package in left for a in _of_package_left(package)]
+    pool = Pool(request.cwd)
+    assertions += [pool.assertion(a) for package in left for a in _of_package_left(package)]
     first = studies[0]
     report = EscapeReport(
         **head(studies[-1].pid, go.version, str(first.build.binary)),
         build=Build(request.flags, " ".join(first.build.command), GCFLAGS, str(first.build.binary)),
         sites=sites,
-        assertions=tuple(_shown_assertion(a, request.cwd) for a in assertions),
+        assertions=tuple(assertions),
         summary=summary_of(sites),
         ran=not request.static,
         partial=" · ".join(s.partial for s in studies if s.partial),
@@ -131,9 +139,7 @@ def _report(
         exit=_exit(studies),
         dangling=tuple(d for s in studies for d in s.dangling),
         warnings=tuple(w for s in studies for w in s.warnings),
-        functions=tuple(
-            _shown_function(f, request.cwd) for study in studies for f in study.functions
-        ),
+        functions=tuple(f for study in studies for f in study.functions),
     )
     return finished(report, audit_escape(report))
 
@@ -162,39 +168,3 @@ def _failed(studies: Sequence[Studied]) -> Iterable[str]:
         code = study.exit.code
         if study.ran and code is not UNSET and code:
             yield f"{study.build.program.path} (code {code})"
-
-
-def _shown(site: Site, cwd: Path) -> Site:
-    calls = tuple(
-        replace(
-            c, file=_relative(c.file, cwd), frames=tuple(_shown_place(f, cwd) for f in c.frames)
-        )
-        for c in site.calls
-    )
-    return replace(site, file=_relative(site.file, cwd), calls=calls)
-
-
-def _shown_place(place: SourceLine, cwd: Path) -> SourceLine:
-    return replace(place, file=_relative(place.file, cwd))
-
-
-def _shown_function(function: FunctionCode, cwd: Path) -> FunctionCode:
-    return replace(function, file=_relative(function.file, cwd))
-
-
-def _shown_assertion(assertion: Assertion, cwd: Path) -> Assertion:
-    proof = assertion.proof
-    if proof is not UNSET:
-        holes = tuple(replace(h, chain=_shown_chain(h.chain, cwd)) for h in proof.holes)
-        proof = replace(proof, chain=_shown_chain(proof.chain, cwd), holes=holes)
-    return replace(assertion, file=_relative(assertion.file, cwd), proof=proof)
-
-
-def _shown_chain(chain: Sequence[SourceLine], cwd: Path) -> tuple[SourceLine, ...]:
-    return tuple(_shown_place(place, cwd) for place in chain)
-
-
-def _relative(file: str, cwd: Path) -> str:
-    """A path below the current folder relative to it, any other as it is."""
-    prefix = f"{cwd.absolute()}{os.sep}"
-    return file.removeprefix(prefix)
