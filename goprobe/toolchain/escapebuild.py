@@ -31,7 +31,7 @@ from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
 
 GCFLAGS = "-m=2"
-_MAX_DIAGNOSTICS = 1 << 29
+MAX_DIAGNOSTICS = 1 << 29
 _MAX_LISTED = 1 << 26
 
 
@@ -243,8 +243,8 @@ def _build(
     flags: Sequence[str],
     progress: Progress | None,
 ) -> EscapeBuild:
-    given = [*_goflags(go), *flags]
-    options = (*flags, *_telling(package, packages, given), *_with_symbols(given))
+    given = [*goflags(go), *flags]
+    options = (*flags, *telling_flags(package, packages, given), *with_symbols(given))
     key = "\0".join((kind, *package.argument, str(package.cwd), str(go.path), go.version, *options))
     folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
     binary = folder / (f"{package.directory.name}.test" if kind == "test" else _name(package))
@@ -257,7 +257,7 @@ def _build(
     try:
         with locked(folder):
             made.unlink(missing_ok=True)
-            code, _, said = run_build(command, package.cwd, _environment(), _MAX_DIAGNOSTICS)
+            code, _, said = run_build(command, package.cwd, build_environment(), MAX_DIAGNOSTICS)
             built = made.exists()
             if built:
                 publish(made, binary)
@@ -279,7 +279,7 @@ def _build(
     )
 
 
-def _telling(
+def telling_flags(
     program: GoPackage, packages: Sequence[GoPackage], given: Sequence[str]
 ) -> Iterator[str]:
     """The flags that make the compiler talk of each package, besides what the user has it do."""
@@ -297,7 +297,7 @@ def _telling(
         yield f"-gcflags={pattern}{f'{own} {GCFLAGS}'.lstrip()}"
 
 
-def _with_symbols(given: Sequence[str]) -> list[str]:
+def with_symbols(given: Sequence[str]) -> list[str]:
     """The linker flags that the user gave, with symbols and debug information kept all the same:
     those change nothing in the code. Nothing where the user gave none.
 
@@ -307,7 +307,7 @@ def _with_symbols(given: Sequence[str]) -> list[str]:
     return [f"-ldflags={given_flags[-1]} -s=0 -w=0"] if given_flags else []
 
 
-def _goflags(go: GoTool) -> list[str]:
+def goflags(go: GoTool) -> list[str]:
     _, output, _ = run_go((str(go.path), "env", "GOFLAGS"), Path("/"), go_environment())
     try:
         return shlex.split(output.decode(errors="replace"))
@@ -318,7 +318,7 @@ def _goflags(go: GoTool) -> list[str]:
 def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> GoprobeError:
     """The compiler's errors, without all that -m=2 made it say before them."""
     command = (*command, "-o", str(folder / "failed"), *package.argument)
-    _, _, complaints = run_build(command, package.cwd, _environment())
+    _, _, complaints = run_build(command, package.cwd, build_environment())
     return build_error(package.path, complaints)
 
 
@@ -327,7 +327,7 @@ def _name(package: GoPackage) -> str:
     return first[:-3] if first.endswith(".go") else package.directory.name or "main"
 
 
-def _environment() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
     environment = go_environment()
     # Go shortens paths against $PWD, which is not the folder that we start it in.
     environment.pop("PWD", None)

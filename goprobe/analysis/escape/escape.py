@@ -42,12 +42,12 @@ from goprobe.toolchain.escapebuild import (
     EscapeBuild,
     GoPackage,
     build_program,
-    build_test,
     find_packages,
 )
 from goprobe.toolchain.find import GoTool
 from goprobe.toolchain.librarybuild import build_library
 from goprobe.toolchain.releases import go_named
+from goprobe.toolchain.testbuilds import build_tests
 
 __all__ = ["EscapeRequest", "Mode", "escape"]
 
@@ -100,7 +100,7 @@ def _builds(request: EscapeRequest, packages: Sequence[GoPackage], go: GoTool) -
     the other packages all that they export."""
     flags, progress = request.flags, request.progress
     if request.mode is Mode.TEST:
-        return [build_test(p, go, flags=flags, progress=progress) for p in _tested(packages)]
+        return list(build_tests(_tested(packages), go, flags=flags, progress=progress))
     programs = [p for p in packages if p.name == "main"]
     if not request.static or len(programs) == 1:
         return [build_program(packages, go, flags=flags, progress=progress)]

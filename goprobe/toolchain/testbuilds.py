@@ -1,0 +1,145 @@
+"""Test binaries of many packages, by few builds: Go reads their imports and compiles what they
+share once, and links as many at a time as there are processors.
+
+`go test -c -o FOLDER/` takes several packages from Go 1.21 on, where their binaries differ in name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+
+from goprobe.errors import BuildError, UsageError
+from goprobe.toolchain.build import MADE, Progress, publish, run_build
+from goprobe.toolchain.cache import build_folder, locked
+from goprobe.toolchain.escapebuild import (
+    MAX_DIAGNOSTICS,
+    EscapeBuild,
+    GoPackage,
+    build_environment,
+    build_test,
+    goflags,
+    telling_flags,
+    with_symbols,
+)
+from goprobe.toolchain.find import GoTool
+
+_MOST = 16
+"""Of one build: what the compiler says of them is held in memory at once."""
+_HEADER = re.compile(r"^# (\S+)(?: \[(\S+)\])?$", re.M)
+
+
+def build_tests(
+    packages: Sequence[GoPackage],
+    go: GoTool,
+    *,
+    flags: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Iterator[EscapeBuild]:
+    """The test binary of each, in their order. Raises as `build_test`."""
+    given = [*goflags(go), *flags]
+    for group in _groups(packages, given):
+        made = _together(group, go, flags, given, progress) if len(group) > 1 else []
+        yield from made or (build_test(p, go, flags=flags, progress=progress) for p in group)
+
+
+def _groups(packages: Sequence[GoPackage], given: Sequence[str]) -> Iterator[list[GoPackage]]:
+    """Packages that follow one another and that one command can build."""
+    group: list[GoPackage] = []
+    for package in packages:
+        if group and not (
+            len(group) < _MOST
+            and _one_command(package)
+            and _one_command(group[0])
+            and package.cwd == group[0].cwd
+            and _base(package) not in map(_base, group)
+            and _telling(package, given) == _telling(group[0], given)
+        ):
+            yield group
+            group = []
+        group.append(package)
+    if group:
+        yield group
+
+
+def _one_command(package: GoPackage) -> bool:
+    """Whether it is called by its import path: a folder's "." is another's, too."""
+    return package.has_tests and package.argument == (package.path,)
+
+
+def _base(package: GoPackage) -> str:
+    return _binary(package).casefold()
+
+
+def _telling(package: GoPackage, given: Sequence[str]) -> list[str]:
+    return list(telling_flags(package, (package,), given))
+
+
+def _binary(package: GoPackage) -> str:
+    """As Go calls it: a major version is no name (load.DefaultExecName, cmd/go)."""
+    *before, last = package.path.split("/")
+    if before and re.fullmatch(r"v[2-9]|v[1-9]\d+", last):
+        last = before[-1]
+    return f"{last}.test"
+
+
+def _together(
+    group: Sequence[GoPackage],
+    go: GoTool,
+    flags: Sequence[str],
+    given: Sequence[str],
+    progress: Progress | None,
+) -> list[EscapeBuild]:
+    """[] where they cannot be built so: one by one it is told which of them, and why."""
+    first = group[0]
+    options = (*flags, *_telling(first, given), *with_symbols(given))
+    paths = [package.path for package in group]
+    key = "\0".join(("tests", *paths, str(first.cwd), str(go.path), go.version, *options))
+    folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
+    (folder / MADE).mkdir(exist_ok=True)
+    verb = ("test", "-c", "-vet=off")
+    command = (str(go.path), *verb, *options, "-o", f"{folder / MADE}/", *paths)
+    if progress:
+        progress(f"building {len(group)} test binaries with Go {go.version}")
+    names = [_binary(package) for package in group]
+    try:
+        with locked(folder):
+            for name in names:
+                (folder / MADE / name).unlink(missing_ok=True)
+            code, _, said = run_build(command, first.cwd, build_environment(), MAX_DIAGNOSTICS)
+            whole = len(said) < MAX_DIAGNOSTICS
+            if code or not whole or not all((folder / MADE / name).exists() for name in names):
+                return []
+            for name in names:
+                publish(folder / MADE / name, folder / name)
+    except (BuildError, UsageError):
+        return []
+    finally:
+        if progress:
+            progress("")
+    parts = _by_package(said)
+    return [
+        EscapeBuild(folder / name, command, tuple(flags), p.cwd, p, (p,), _of(p, parts))
+        for p, name in zip(group, names, strict=True)
+    ]
+
+
+def _by_package(said: str) -> dict[tuple[str, str], list[str]]:
+    """What the compiler said, by the package and the test that it was compiled for, "" for none."""
+    heads = list(_HEADER.finditer(said))
+    ends = [head.start() for head in heads[1:]] + [len(said)]
+    parts: dict[tuple[str, str], list[str]] = {}
+    for head, end in zip(heads, ends, strict=True):
+        parts.setdefault((head[1], head[2] or ""), []).append(said[head.start() : end])
+    return parts
+
+
+def _of(package: GoPackage, parts: dict[tuple[str, str], list[str]]) -> bytes:
+    """What a build of this package alone would have said of it."""
+    path = package.path
+    tests = (f"{path}.test", "")
+    wanted = [(name, test) for name in (path, f"{path}_test") for test in tests]
+    text = "".join(part for key in wanted for part in parts.get(key, ()))
+    return zlib.compress(text.encode(errors="replace"), 1)
