@@ -138,8 +138,8 @@ def _by_package(said: str) -> dict[tuple[str, str], list[str]]:
 
 def _of(package: GoPackage, parts: dict[tuple[str, str], list[str]]) -> bytes:
     """What a build of this package alone would have said of it."""
-    path = package.path
-    tests = (f"{path}.test", "")
-    wanted = [(name, test) for name in (path, f"{path}_test") for test in tests]
-    text = "".join(part for key in wanted for part in parts.get(key, ()))
+    path, test = package.path, f"{package.path}.test"
+    # Compiled for its own test where that has files in the package, else as it is for others.
+    own = parts.get((path, test)) or parts.get((path, ""), [])
+    text = "".join((*own, *parts.get((f"{path}_test", test), ())))
     return zlib.compress(text.encode(errors="replace"), 1)
