@@ -228,3 +228,19 @@ def test_a_quote_that_is_a_rune_begins_no_string() -> None:
     """An exported function behind it belongs to the program that is made of a library."""
     text = "var a = '`'\n\nfunc F() {}\n\nvar b = '`'"
     assert code_only(text) == "var a = ___\n\nfunc F() {}\n\nvar b = ___"
+
+
+@pytest.mark.parametrize(
+    "expression, runtime",
+    [
+        ("[]struct { Name string; Age int }{...}", "[4]struct { Name string; Age int }"),
+        ("[]map[string]struct {}{...}", "[2]map[string]struct {}"),
+        ("&struct { a, b int }{...}", "struct { a, b int }"),
+        ("&struct {}{}", "struct {}"),
+        ("map[string]struct {}{...}", "map[string]struct {}"),
+    ],
+)
+def test_types_with_braces_of_their_own(expression: str, runtime: str) -> None:
+    shape = shape_of(expression, moved=False)
+    assert same_type(shape.type, runtime, shape.exact)
+    assert not same_type(shape.type, runtime.replace("struct {", "struct { z int;"), shape.exact)

@@ -38,6 +38,10 @@ def _shape(*families: Family, named: str = "", exact: bool = True) -> Expression
 CLOSURE = "struct { F uintptr"
 _METHOD_TYPE = "struct { F uintptr; R "
 
+# What the compiler writes of a literal's elements (ir/fmt.go, OCOMPLIT); a type may have braces of
+# its own before.
+_ELEMENTS = r"\{(?:\.\.\.)?\}"
+
 # In order: the first pattern that fits decides; group 1 is the type where there is one.
 _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] = tuple(
     (re.compile(pattern, re.DOTALL), make)
@@ -53,9 +57,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] 
         (r"()make\(.+\)", lambda _: _shape(_F.SLICE, _F.MAP, _F.CHANNEL, _F.OBJECT)),
         (r"()new\(<node DYNAMICTYPE>\)", lambda _: _shape(_F.OBJECT)),
         (r"new\((.+)\)", lambda t: _shape(_F.OBJECT, named=t)),
-        (r"&(.+?)\{.*\}", lambda t: _shape(_F.OBJECT, named=t)),
-        (r"(map\[.+?)\{.*\}", lambda t: _shape(_F.MAP, _F.OBJECT, _F.ASSIGN, named=t)),
-        (r"\[\](.+?)\{.*\}", lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.SLICE, named=f"]{t}",
+        (rf"&(.+?){_ELEMENTS}", lambda t: _shape(_F.OBJECT, named=t)),
+        (rf"(map\[.+?){_ELEMENTS}", lambda t: _shape(_F.MAP, _F.OBJECT, _F.ASSIGN, named=t)),
+        (rf"\[\](.+?){_ELEMENTS}", lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.SLICE, named=f"]{t}",
                                               exact=False)),
         # A literal of a named type, which may be a map's or a slice's.
         (r"([\w.]+(?:\[.+\])?)\{.*\}",
