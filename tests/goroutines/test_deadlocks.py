@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from goprobe.analysis.waits.waits import in_graph
 from goprobe.model.attached import GoroutinesReport, Owner
+from goprobe.report.html.waitsdrawing import drawing
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
 from tests.support.go import Running, build, matrix, running
@@ -98,3 +99,12 @@ def test_what_is_said_of_it(program: Running, report: GoroutinesReport) -> None:
     assert "main.ba locked it at deadlocks.go:77" in words
     group = owners(report)[waiter(report, "main.waits")]
     assert [(o.operation, o.certain) for o in group] == [("done", True)]
+
+
+def test_the_page_draws_it(report: GoroutinesReport) -> None:
+    drawn = drawing(report)
+    assert drawn is not None
+    texts = {box.text for box in drawn.boxes if box.alarm}
+    number = waiter(report, "main.twice")
+    assert f"goroutine {number} in main.twice" in texts
+    assert any(line.alarm and line.sure for line in drawn.lines)

@@ -9,11 +9,14 @@ import msgspec
 from goprobe.model.address import Address
 from goprobe.model.attached import (
     CallSite,
+    Deadlock,
     GoroutineGroup,
     GoroutinesReport,
     GoroutineState,
     MapsReport,
+    Owner,
     StackUse,
+    WaitsOn,
     Whereabouts,
     WhereReport,
 )
@@ -93,8 +96,19 @@ def goroutines(text: str = "main.work", count: int = 12) -> GoroutinesReport:
         )
         for i in range(1, count + 1)
     )
-    group = GoroutineGroup(count, "waiting", text, tuple(g.id for g in each), frames)
-    return GoroutinesReport(pid=7, go=GO, pause_us=900, goroutines=each, groups=(group,), dead=2)
+    owner = Owner(goroutine=1, operation="lock", evidence=text, certain=False, function=text)
+    waits = WaitsOn(kind="mutex", address=Address(0x5A3520), name=text, owners=(owner,))
+    ids = tuple(g.id for g in each)
+    group = GoroutineGroup(count, "waiting", text, ids, frames, waits_on=(waits,))
+    return GoroutinesReport(
+        pid=7,
+        go=GO,
+        pause_us=900,
+        goroutines=each,
+        groups=(group,),
+        dead=2,
+        deadlocks=(Deadlock((1,), (text,)),),
+    )
 
 
 def doctor(text: str = "Go 1.27.3 was found") -> DoctorReport:

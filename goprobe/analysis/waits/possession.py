@@ -148,7 +148,7 @@ class Possession:
                 operation = READ_LOCKED
             told = f"a deferred call ({by}) {doing}"
             why = "" if surely else "other ways of its code may lead past that"
-            yield address, _owner(g, operation, told, by, why)
+            yield address, _owner(g, operation, told, by.partition(".deferwrap")[0], why)
 
 
 def _owner(g: Goroutine, operation: str, evidence: str, function: str, doubt: str) -> Owner:

@@ -19,6 +19,7 @@ from goprobe.model.attached import (
 from goprobe.model.value import Variable
 from goprobe.report import words
 from goprobe.report.html import shell
+from goprobe.report.html.waitsdrawing import drawing
 from goprobe.report.options import RenderOptions
 from goprobe.report.selection import value_and_data
 from goprobe.report.waitwords import PLAIN, deadlocked, held, owned, waited
@@ -96,6 +97,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
             (deadlocked(d), d.steps[:_MOST_STEPS])
             for d in (report.deadlocks if report.deadlocks is not UNSET else ())[:_MOST_DEADLOCKS]
         ],
+        waiting=drawing(report),
         warnings=(),
         facts=[*_leaks(report), words.stood_still(report.pid, report.pause_us)],
     )

@@ -1,0 +1,147 @@
+"""Who waits on what, and who has that, as a drawing: goroutines at the left, things in the middle,
+those who have them at the right. The lists of the page say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from goprobe.model.attached import GoroutinesReport, WaitsOn
+from goprobe.report import words
+
+_MOST_THINGS = 16
+_MOST_SIDE = 4  # waiting groups, and goroutines that have it, of each thing
+_LEFT, _MIDDLE, _RIGHT, _WIDTH = 10, 350, 690, 1000
+_BOX, _ROW, _GAP = 300, 26, 14
+_LETTERS = 38
+_KINDS = frozenset({"channel", "mutex", "rwmutex", "wait group", "condition", "semaphore"})
+
+
+class Box(msgspec.Struct, frozen=True):
+    """`alarm`: it is part of a deadlock."""
+
+    x: int
+    y: int
+    text: str
+    title: str
+    kind: str
+    alarm: bool
+
+
+class Line(msgspec.Struct, frozen=True):
+    """`sure`: who is at its end surely has the thing, or waits on it."""
+
+    path: str
+    sure: bool
+    alarm: bool
+
+
+class Drawing(msgspec.Struct, frozen=True):
+    width: int
+    height: int
+    box: int
+    row: int
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    left_out: int
+
+
+class _Thing(msgspec.Struct):
+    """`waiting` are the goroutines, those of a group together."""
+
+    waits: WaitsOn
+    waiting: list[tuple[str, frozenset[int]]]
+
+
+def drawing(report: GoroutinesReport) -> Drawing | None:
+    """None where nobody waits on anything that can be drawn."""
+    things = _things(report)
+    if not things:
+        return None
+    dead = frozenset(
+        number
+        for deadlock in (report.deadlocks if report.deadlocks is not UNSET else ())
+        if not deadlock.possible
+        for number in deadlock.goroutines
+    )
+    boxes: list[Box] = []
+    lines: list[Line] = []
+    top = _GAP
+    ordered = sorted(things, key=lambda t: not any(ids & dead for _, ids in t.waiting))
+    for thing in ordered[:_MOST_THINGS]:
+        rows = _drawn(thing, top, dead, boxes, lines)
+        top += rows * (_ROW + 6) + _GAP
+    left_out = len(things) - min(len(things), _MOST_THINGS)
+    return Drawing(_WIDTH, top, _BOX, _ROW, tuple(boxes), tuple(lines), left_out)
+
+
+def _things(report: GoroutinesReport) -> list[_Thing]:
+    things: dict[tuple[str, object], _Thing] = {}
+    for label, ids, waits_on in _waiting(report):
+        for waits in waits_on:
+            if waits.kind in _KINDS and waits.address is not UNSET:
+                key = (waits.kind, waits.address)
+                known = things.setdefault(key, _Thing(waits, []))
+                known.waiting.append((label, ids))
+    return list(things.values())
+
+
+def _waiting(
+    report: GoroutinesReport,
+) -> Iterator[tuple[str, frozenset[int], Sequence[WaitsOn]]]:
+    for group in report.groups:
+        who = f"goroutine {group.ids[0]}" if group.count == 1 else f"{group.count:,} goroutines"
+        own = next((f for f in group.frames if f.own), group.frames[0] if group.frames else None)
+        label = f"{who} in {own.function}" if own else who
+        yield label, frozenset(group.ids), group.waits_on
+    if not report.groups:
+        for state in report.goroutines:
+            label = f"goroutine {state.id} in {state.function}"
+            yield label, frozenset({state.id}), state.waits_on
+
+
+def _drawn(
+    thing: _Thing, top: int, dead: frozenset[int], boxes: list[Box], lines: list[Line]
+) -> int:
+    """Draws one thing with who waits on it and who has it; returns how many rows that takes."""
+    waits = thing.waits
+    having = [
+        (f"goroutine {o.goroutine}{_in(o.function)}", o.certain, o.goroutine in dead)
+        for o in waits.owners
+    ] or [(holder.name, False, holder.goroutine in dead) for holder in waits.holders]
+    at_dead = any(ids & dead for _, ids in thing.waiting)
+    left = [(label, True, bool(ids & dead)) for label, ids in thing.waiting]
+    name = waits.name or str(waits.address)
+    rows = max(min(len(left), _MOST_SIDE + 1), min(len(having), _MOST_SIDE + 1), 1)
+    middle = top + (rows - 1) * (_ROW + 6) // 2
+    boxes.append(_box(_MIDDLE, middle, f"{waits.kind} {name}", waits.kind, at_dead))
+    for x, side in ((_LEFT, left), (_RIGHT, having)):
+        for i, (text, sure, alarm) in enumerate(_few(side)):
+            y = top + i * (_ROW + 6)
+            boxes.append(_box(x, y, text, "goroutine", alarm))
+            ends = (x + _BOX, y, _MIDDLE, middle) if x == _LEFT else (_MIDDLE + _BOX, middle, x, y)
+            lines.append(Line(_curve(*ends), sure, alarm and at_dead))
+    return rows
+
+
+def _few(side: Sequence[tuple[str, bool, bool]]) -> Iterable[tuple[str, bool, bool]]:
+    if len(side) <= _MOST_SIDE + 1:
+        return side
+    more = words.number(len(side) - _MOST_SIDE)
+    return [*side[:_MOST_SIDE], (f"and {more} more", side[-1][1], False)]
+
+
+def _in(function: str) -> str:
+    return f" in {function}" if function else ""
+
+
+def _box(x: int, y: int, text: str, kind: str, alarm: bool) -> Box:
+    shown = text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
+    return Box(x, y, shown, text, kind, alarm)
+
+
+def _curve(x: int, y: int, to_x: int, to_y: int) -> str:
+    y, to_y, half = y + _ROW // 2, to_y + _ROW // 2, (to_x - x) // 2
+    return f"M{x} {y}C{x + half} {y} {to_x - half} {to_y} {to_x} {to_y}"
