@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +15,16 @@ from goprobe.analysis.audit import Check
 from goprobe.model.report import Audited, Report
 from tests.support.go import matrix
 from tests.support.schemas import hold_report
+from tests.support.temporary import own_root
 
 # The machine that tests run on is shared: how long an example takes says nothing of the code.
 settings.register_profile("goprobe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("goprobe")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # workers of xdist have a part of their controller's
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(own_root())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

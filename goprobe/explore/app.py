@@ -4,6 +4,7 @@ textual."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -13,15 +14,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
+from textual.worker import WorkerError
 
 from goprobe.errors import GoprobeError
 from goprobe.explore.asked import Look
-from goprobe.explore.entries import Entry, View, bar, chosen, growth, views
+from goprobe.explore.entries import Entry, View, bar, chosen, growth
+from goprobe.explore.views import views
 from goprobe.report import words
 
-_MOST_ROWS = 1000  # of one list: a search comes to the others
+_ROWS = 100  # of one list at a time: more come when the cursor is at the last of them
 _ORDERS = ("size", "count", "name", "growth")
 _NARROW = 100
+_TITLES = {"bytes": "size", "time": "waits for", "": "count"}
 _GAP, _EDGE, _LEAST_NAME = 2, 2, 15
 _HELP = """\
 1 to 5     who holds the heap, types, goroutines, memory, allocation sites
@@ -30,7 +34,8 @@ backspace  go out again
 /          search in this list; enter keeps it, escape drops it
 s          sort by size, count, name or growth
 space      mark a row
-o          an object: its value, the way to it, who points at it
+o          an object: its value, the way to it, who points at it;
+           a goroutine: its stack, its variables, what it waits on
 r          look again (the process stands still for milliseconds), and tell what grew
 q          quit
 
@@ -44,6 +49,7 @@ class Source(Protocol):
     def can_look(self) -> bool: ...
     async def look(self, told: Callable[[str], None]) -> Look: ...
     async def of_object(self, address: int, width: int) -> str: ...
+    async def of_goroutine(self, number: int, width: int) -> str: ...
 
 
 class Level(msgspec.Struct):
@@ -114,7 +120,9 @@ class Explorer(App[None]):
         self._order = 0
         self._marked: set[str] = set()
         self._before: dict[str, int] = {}
-        self._shown: list[Entry] = []
+        self._left: list[Entry] = []
+        self._rows = 0
+        self._grown: dict[str, int] = {}
         self._busy = False
 
     # What is on the screen
@@ -147,39 +155,58 @@ class Explorer(App[None]):
         if level is None:
             return
         grown = growth(level.entries, self._before) if self._before else {}
-        left = chosen(level.entries, level.needle, _ORDERS[self._order], grown)
-        self._shown = left[:_MOST_ROWS]
-        whole = sum(e.amount for e in level.entries)
+        self._left = chosen(level.entries, level.needle, _ORDERS[self._order], grown)
+        self._rows, self._grown = 0, grown
         table = self.table
         table.clear(columns=True)
-        wide = self.size.width >= _NARROW
-        for name, width in _columns(self.size.width, wide=wide, grown=bool(grown)):
+        for name, width in self._columns(level):
             table.add_column(name, width=width)
-        for entry in self._shown:
-            table.add_row(*self._cells(entry, whole, grown, wide=wide))
-        if self._shown:
-            table.move_cursor(row=min(level.cursor, len(self._shown) - 1))
+        self._more_rows(level, level.cursor + 1)
+        if self._rows:
+            table.move_cursor(row=min(level.cursor, self._rows - 1))
         if not self.query_one("#search", Input).has_focus:  # one types on
             table.focus()
-        self._where(level, len(left))
+        self._where(level)
 
-    def _cells(self, entry: Entry, whole: int, grown: dict[str, int], *, wide: bool) -> list[Text]:
+    def _more_rows(self, level: Level, least: int) -> None:
+        """So that there are so many rows, and some beyond, as far as there are any."""
+        wide, whole = self.size.width >= _NARROW, sum(e.amount for e in level.entries)
+        room = self._columns(level)[-1][1] - 3
+        upto = min(least + _ROWS, len(self._left))
+        for entry in self._left[self._rows : upto]:
+            self.table.add_row(*self._cells(entry, whole, room, wide=wide))
+        self._rows = upto
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        at_last = event.cursor_row >= self._rows - 1
+        if self.level is not None and at_last and self._rows < len(self._left):
+            self._more_rows(self.level, self._rows)
+
+    def _columns(self, level: Level) -> list[tuple[str, int]]:
+        """Title and cells of each; the names take what is left."""
+        unit = level.entries[0].unit if level.entries else "bytes"
+        columns = [(_TITLES[unit], 9)]
+        columns += [("objects", 9)] if unit == "bytes" else []
+        columns += [("share", 7)] if self.size.width >= _NARROW else []
+        columns += [("", 10), *([("grown", 10)] if self._grown else [])]
+        taken = sum(width + _GAP for _, width in columns) + _GAP + _EDGE
+        return [*columns, ("name", max(self.size.width - taken, _LEAST_NAME))]
+
+    def _cells(self, entry: Entry, whole: int, room: int, *, wide: bool) -> list[Text]:
         mark = "*" if entry.key in self._marked else " "
-        room = _columns(self.size.width, wide=wide, grown=bool(grown))[-1][1] - 3
         name = entry.name if len(entry.name) <= room else _middle_cut(entry.name, room)
-        cells = [
-            Text(entry.size, justify="right"),
-            Text(words.number(entry.count), justify="right"),
-        ]
+        cells = [Text(entry.size, justify="right")]
+        if entry.unit == "bytes":
+            cells.append(Text(words.number(entry.count), justify="right"))
         if wide:
             cells.append(Text(f"{100 * entry.amount / max(whole, 1):.1f} %", justify="right"))
         cells.append(Text(bar(entry.amount, whole), style="yellow"))
-        if grown:
-            cells.append(_grown(grown.get(entry.key, 0), entry.unit))
+        if self._grown:
+            cells.append(_grown(self._grown.get(entry.key, 0), entry.unit))
         leads = "▸" if entry.below else " "
         return [*cells, Text(f"{mark}{leads} {name}", no_wrap=True)]
 
-    def _where(self, level: Level, left: int) -> None:
+    def _where(self, level: Level) -> None:
         path = " › ".join(each.title for each in self._paths[self._at])
         narrowed = f"  /{level.needle}" if level.needle else ""
         self.query_one("#where", Static).update(Text(path + narrowed, no_wrap=True))
@@ -187,10 +214,8 @@ class Explorer(App[None]):
         if not level.entries:
             self._state(view.why)
             return
-        more = f", the first {_MOST_ROWS:,} shown" if left > _MOST_ROWS else ""
-        self._state(
-            f"{words.counted(left, 'row')}{more}, by {_ORDERS[self._order]}  ·  {self.title}"
-        )
+        rows = f"{len(self._left):,} {'row' if len(self._left) == 1 else 'rows'}"
+        self._state(f"{rows}, by {_ORDERS[self._order]}  ·  {self.title}")
 
     # What the keys do
 
@@ -212,17 +237,18 @@ class Explorer(App[None]):
             self._remember()
             self._paths[self._at].append(Level(entry.name, entry.below()))
             self._draw()
-        elif entry.address and self._source.can_look:
+        else:
             self.action_object()
-        elif entry.text:
-            self.push_screen(Detail(entry.name, entry.text))
 
     def action_object(self) -> None:
         entry = self._current()
-        if entry is not None and entry.text and not entry.address:
+        if entry is None:
+            return
+        if (entry.goroutine and self._source.can_look) or entry.address:
+            if not self._busy:
+                self.run_worker(self._show(entry), exclusive=True)
+        elif entry.text:
             self.push_screen(Detail(entry.name, entry.text))
-        elif entry is not None and entry.address and not self._busy:
-            self.run_worker(self._show_object(entry), exclusive=True)
 
     def action_search(self) -> None:
         box = self.query_one("#search", Input)
@@ -265,6 +291,14 @@ class Explorer(App[None]):
         elif not self._busy:
             self.run_worker(self._look(), exclusive=True)
 
+    async def action_quit(self) -> None:
+        """What is being asked ends first: it lets the process go."""
+        for worker in self.workers:
+            worker.cancel()
+        with suppress(WorkerError):
+            await self.workers.wait_for_complete()
+        self.exit()
+
     # What takes a moment
 
     async def _look(self) -> None:
@@ -284,22 +318,27 @@ class Explorer(App[None]):
         self.views, self.title = made, look.title
         self._draw()
 
-    async def _show_object(self, entry: Entry) -> None:
+    async def _show(self, entry: Entry) -> None:
+        """An object, or a goroutine, as it is by now."""
         self._busy = True
-        self._state(f"reading {entry.address:#x} …")
+        self._state(f"reading {entry.name if entry.goroutine else hex(entry.address)} …")
+        width = max(self.size.width - 8, 40)
         try:
-            text = await self._source.of_object(entry.address, max(self.size.width - 8, 40))
+            if entry.goroutine:
+                text = await self._source.of_goroutine(entry.goroutine, width)
+            else:
+                text = f"{entry.text}\n{await self._source.of_object(entry.address, width)}"
         except GoprobeError as error:
             text = f"{error.message}\n{error.hint}"
         finally:
             self._busy = False
         if self.level is not None:
-            self._where(self.level, len(self._shown))
-        self.push_screen(Detail(entry.name, f"{entry.text}\n{text}".lstrip()))
+            self._where(self.level)
+        self.push_screen(Detail(entry.name, text.lstrip()))
 
     def _current(self) -> Entry | None:
         row = self.table.cursor_row
-        return self._shown[row] if 0 <= row < len(self._shown) else None
+        return self._left[row] if 0 <= row < self._rows else None
 
     def _remember(self) -> None:
         if self.level is not None:
@@ -308,14 +347,6 @@ class Explorer(App[None]):
     def on_resize(self) -> None:
         self._remember()
         self._draw()
-
-
-def _columns(screen: int, *, wide: bool, grown: bool) -> list[tuple[str, int]]:
-    """Title and cells of each; the names take what is left."""
-    columns = [("size", 9), ("objects", 9), *([("share", 7)] if wide else []), ("", 10)]
-    columns += [("grown", 10)] if grown else []
-    taken = sum(width + _GAP for _, width in columns) + _GAP + _EDGE
-    return [*columns, ("name", max(screen - taken, _LEAST_NAME))]
 
 
 def _amounts(paths: list[list[Level]]) -> dict[str, int]:

@@ -68,6 +68,12 @@ class Asked:
         out, _ = await self._run(("heap", *options), lambda line: None, width)
         return out.decode(errors="replace")
 
+    async def of_goroutine(self, number: int, width: int) -> str:
+        """The text of a goroutine: its stack, its variables, and what it waits on."""
+        options = ("--id", str(number), "--stacks", "--locals", "--waits")
+        out, _ = await self._run(("goroutines", *options), lambda line: None, width)
+        return out.decode(errors="replace")
+
     async def _report(
         self, words: tuple[str, ...], kind: type[R], told: Callable[[str], None]
     ) -> R:
@@ -97,6 +103,7 @@ class Asked:
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()  # it lets the process go before it ends
+            await process.wait()
             raise
         if not out:
             raise CannotWorkError("; ".join(said) or f"goprobe {words[0]} ended with {code}")
@@ -125,6 +132,9 @@ class Saved:
 
     async def of_object(self, address: int, width: int) -> str:
         return f"{address:#x}: objects can be asked for where the process, or its core, is there"
+
+    async def of_goroutine(self, number: int, width: int) -> str:
+        return f"goroutine {number} can be asked for where the process, or its core, is there"
 
 
 def _saved(path: Path) -> Look:

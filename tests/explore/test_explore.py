@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
 pytest.importorskip("textual")
 
@@ -16,9 +20,12 @@ from textual.pilot import Pilot
 from goprobe.errors import UsageError
 from goprobe.explore.app import Explorer
 from goprobe.explore.asked import Asked, Saved
-from goprobe.explore.entries import bar, chosen, views
+from goprobe.explore.entries import bar, chosen
+from goprobe.explore.views import views
+from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
 from tests.support.cli import goprobe
+from tests.support.gdb import gdbs
 from tests.support.go import Running, build, running
 
 PROGRAM = """package main
@@ -64,6 +71,7 @@ func main() {
 
 Play = Callable[[Explorer, Pilot[None]], Awaitable[None]]
 _PATIENCE = 60.0
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +141,10 @@ def test_one_walks_from_roots_to_a_value(program: Running, width: int) -> None:
         await pilot.press("2", "slash", *"session")
         await pilot.press("enter")
         await pilot.pause()
-        assert app._shown
-        assert all("session" in entry.name.lower() for entry in app._shown)
+        assert app._left
+        assert all("session" in entry.name.lower() for entry in app._left)
         assert "map[string]*main.Session" in "\n".join(rows(app))
-        while "main.Session" not in (app._shown[app.table.cursor_row].name).split("*")[0]:
+        while "main.Session" not in (app._left[app.table.cursor_row].name).split("*")[0]:
             await pilot.press("down")
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) > 1)
@@ -154,12 +162,12 @@ def test_another_look_tells_what_grew(program: Running) -> None:
     async def play(app: Explorer, pilot: Pilot[None]) -> None:
         program.say("300")
         assert program.read_line() == "filled"
-        before = app._shown[0]
+        before = app._left[0]
         await pilot.press("r")
-        await until(pilot, lambda: not app._busy and app._shown[0].amount > before.amount)
+        await until(pilot, lambda: not app._busy and app._left[0].amount > before.amount)
         assert "grown" in screen(app)[1]
         assert "+" in rows(app)[0]
-        grown = app._shown[0].amount - before.amount
+        grown = app._left[0].amount - before.amount
         assert grown >= 300 * 2048
 
     played(Asked((str(program.pid),)), play)
@@ -175,7 +183,15 @@ def test_goroutines_and_memory_are_there(program: Running) -> None:
         assert "40 goroutines" in "\n".join(screen(app))
         await pilot.press("escape", "enter")
         await pilot.pause()
-        assert "main.waiter" in "\n".join(rows(app))
+        assert len(app._left) == 40
+        assert "goroutine" in rows(app)[0]
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.screen_stack) > 1)
+        told = "\n".join(screen(app))
+        assert "main.waiter" in told
+        assert "c  chan int" in told
+        assert "receive from channel" in told
+        await pilot.press("escape")
         await pilot.press("4")
         await pilot.pause()
         assert any("heap" in line for line in rows(app))
@@ -244,3 +260,118 @@ def test_lists_are_searched_and_sorted(saved: Path) -> None:
     assert chosen(types, "", "growth", {types[-1].key: 7})[0] is types[-1]
     assert bar(0, 100) == "░" * 10
     assert bar(1, 1000)[0] == "█"
+
+
+SCREENS = {
+    "held": (),
+    "held-below": ("enter", "enter"),
+    "types": ("2",),
+    "goroutines": ("3",),
+    "goroutines-below": ("3", "enter"),
+    "one-goroutine": ("3", "enter", "enter"),
+    "memory": ("4",),
+    "sites": ("5",),
+    "found": ("2", "slash", "m", "a", "i", "n", "enter"),
+    "keys": ("question_mark",),
+}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_screens_are_as_they_were_looked_at(width: int) -> None:
+    """Of reports that stay the same. Where a screen is to change, delete its file, run this, and
+    look at what it wrote."""
+    shown: dict[str, str] = {}
+
+    for name, keys in SCREENS.items():
+
+        async def play(app: Explorer, pilot: Pilot[None], name=name, keys=keys) -> None:  # type: ignore[no-untyped-def]
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause()
+            await until(pilot, lambda: "held by" in screen(app)[-1])
+            shown[name] = "\n".join(screen(app)) + "\n"
+
+        played(Saved(HERE / "saved"), play, width)
+    missing = []
+    for name, text in shown.items():
+        file = HERE / "screens" / f"{name}-{width}.txt"
+        if not file.exists():
+            file.write_text(text, encoding="utf-8")
+            missing.append(file.name)
+        assert text == file.read_text(encoding="utf-8"), file.name
+    assert not missing, "written anew: look at them"
+
+
+def test_a_key_takes_no_more_than_a_tenth_of_a_second(tmp_path: Path) -> None:
+    """With more to show than a heap of a million objects has: 20,000 types, 20,000 things that one
+    root keeps."""
+    heap = from_json((HERE / "saved/heap.json").read_bytes(), HeapReport)
+    assert heap.tree is not UNSET
+    kind, row = heap.types[0], heap.tree[0]
+    types = tuple(
+        replace(kind, type=f"main.T{i}", objects=i, bytes=i * 48, retained_bytes=i * 48)
+        for i in range(20_000)
+    )
+    below = tuple(
+        replace(row, what=f"main.x[{i}]", retained_bytes=i, children=()) for i in range(20_000)
+    )
+    large = replace(heap, types=types, tree=(replace(row, children=below), *heap.tree[1:]))
+    (tmp_path / "heap.json").write_bytes(to_json(large))
+    took: dict[str, float] = {}
+
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        for key in 3 * ("down", "2", "s", "s", "down", "pagedown", "slash", "7", "escape", "1"):
+            began = time.process_time()
+            await pilot.press(key)
+            await pilot.pause()
+            took[key] = min(took.get(key, 9.0), time.process_time() - began)
+        await pilot.press("s", "s", "ctrl+home", "enter")  # by size, again
+        await pilot.pause()
+        await pilot.press("ctrl+end")
+        await pilot.pause()
+        assert len(app._left) == 20_000
+        assert app._rows > app.table.cursor_row + 1  # more came
+
+    played(Saved(tmp_path / "heap.json"), play, 120)
+    assert max(took.values()) < 0.1, took
+
+
+@pytest.fixture(scope="module")
+def core(program: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("core") / "core"
+    gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
+    subprocess.run(gdb, capture_output=True, check=True, timeout=120)
+    return file
+
+
+def test_a_core_is_walked_through_alike(core: Path, program: Running) -> None:
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        assert "main.sessions" in rows(app)[0]
+        await pilot.press("enter", "o")
+        await until(pilot, lambda: len(app.screen_stack) > 1)
+        assert "map[string]*main.Session" in "\n".join(screen(app))
+        await pilot.press("escape", "3", "enter", "enter")
+        await until(pilot, lambda: len(app.screen_stack) > 1)
+        assert "c  chan int" in "\n".join(screen(app))
+        await pilot.press("escape")
+
+    binary = Path(f"/proc/{program.pid}/exe").readlink()
+    played(Asked((str(core), "--exe", str(binary))), play)
+    core.unlink()
+
+
+def test_who_leaves_while_it_looks_leaves_nothing_behind(program: Running) -> None:
+    async def run() -> None:
+        app = Explorer(Asked((str(program.pid),)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: bool(_children()))
+            await pilot.press("q")
+        assert not _children()
+
+    asyncio.run(run())
+
+
+def _children() -> list[str]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    lines = [Path(f"/proc/{child}/cmdline").read_bytes().decode() for child in children]
+    return [line for line in lines if "goprobe" in line and "heap" in line]
