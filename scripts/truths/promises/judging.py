@@ -77,14 +77,24 @@ class Judge:
         made = self._counts.made[promise.function]
         if not held:
             return self._broken(promise, deep, why, made)
-        lines = self._lines(promise.of, deep)
-        for line in lines:
-            does = line.ingredient.makes in (_ALLOCATES if deep else _OWN)
-            if does and not line.ingredient.lines and self._counts.ran.get(line.counter, 0):
-                return f"{line.ingredient.code} allocates"
+        if code := self._guilty(promise.of, deep):
+            return f"{code} allocates"
         excused = any(_excused(line) for line in promise.of)
         if deep and promise.whole and made and not excused:
             return f"{made} objects were made"
+        return ""
+
+    def _guilty(self, lines: Sequence[Line], deep: bool) -> str:
+        """A line that allocated when it was come by, its own function's or one's that it calls."""
+        for line in lines:
+            if line.allowed or not self._counts.ran.get(line.counter, 0):
+                continue
+            within = line.ingredient.lines
+            if deep and within:
+                if code := self._guilty(within, deep):
+                    return code
+            elif not within and line.ingredient.makes in (_ALLOCATES if deep else _OWN):
+                return line.ingredient.code
         return ""
 
     def _broken(self, promise: Promised, deep: bool, why: str, made: int) -> str:
@@ -105,8 +115,8 @@ class Judge:
                 each.ingredient.makes in own and self._counts.ran.get(each.counter, 0)
                 for each in lines
             )
-            # Without optimisation the body of a loop over a function is a closure.
-            can |= not self._optimized and any("upTo" in i.ingredient.code for i in lines)
+        # Without optimisation the body of a loop over a function is a closure.
+        can |= not self._optimized and any("upTo" in i.ingredient.code for i in lines)
         return "" if can else "nothing of it can allocate"
 
     def _statically(self, promise: Promised, word: str, deep: bool, held: bool, why: str) -> str:
