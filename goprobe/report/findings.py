@@ -34,8 +34,10 @@ class Level(IntEnum):
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """`file` is relative to the repository's root, absolute outside of it, "" where there is no
-    place. `identity` are the words that stay its own when lines move. `chain` are the calls that
-    lead from the promise to what breaks it."""
+    place. `width` is how many characters at `col` it speaks of, 0 where that is not known: of what
+    is no name the compiler gives a place inside, and its own spelling. `identity` are the words
+    that stay its own when lines move. `chain` are the calls that lead from the promise to what
+    breaks it."""
 
     rule: str
     level: Level
@@ -44,6 +46,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     line: int = 0
     col: int = 0
+    width: int = 0
     identity: tuple[str, ...] = ()
     chain: tuple[SourceLine, ...] = ()
 
@@ -106,6 +109,7 @@ def _site(site: Site, level: Level) -> Finding:
         file=site.file,
         line=site.line,
         col=site.col,
+        width=len(site.expression) if site.expression.isidentifier() else 0,
         identity=(site.function, site.expression),
     )
 

@@ -125,7 +125,9 @@ def _result(report: EscapeReport, finding: Finding, number: int) -> dict[str, An
         "partialFingerprints": _fingerprint(finding, number),
     }
     # Services show nothing that has no place: what is of none stands at the root's own files.
-    result["locations"] = [_location(finding.file or "go.mod", finding.line, finding.col)]
+    result["locations"] = [
+        _location(finding.file or "go.mod", finding.line, finding.col, finding.width)
+    ]
     if finding.chain:
         steps = [_step(report, place) for place in finding.chain]
         result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
@@ -146,9 +148,11 @@ def _fingerprint(finding: Finding, number: int) -> dict[str, str]:
     return {"goprobe/v2": hashlib.sha256(text).hexdigest()[:32]}
 
 
-def _location(file: str, line: int, col: int) -> dict[str, Any]:
-    start = max(line, 1)
-    region = {"startLine": start, **({"startColumn": col} if col > 0 else {}), "endLine": start}
+def _location(file: str, line: int, col: int, width: int = 0) -> dict[str, Any]:
+    """Without an end column a region goes to the line's end."""
+    region = {"startLine": max(line, 1), "endLine": max(line, 1)}
+    if col > 0:
+        region |= {"startColumn": col, **({"endColumn": col + width} if width else {})}
     return {"physicalLocation": {"artifactLocation": _artifact(file), "region": region}}
 
 

@@ -248,3 +248,16 @@ def test_the_published_schema_accepts_it(report: EscapeReport) -> None:
         pytest.skip("GOPROBE_SARIF_SCHEMA does not name the published SARIF 2.1.0 schema")
     schema = json.loads(file.read_text(encoding="utf-8"))
     Draft7Validator(schema).validate(sarif(report))
+
+
+@pytest.mark.parametrize(
+    ("expression", "region"),
+    [
+        ("value", {"startLine": 3, "endLine": 3, "startColumn": 5, "endColumn": 10}),
+        ("a + b", {"startLine": 3, "endLine": 3, "startColumn": 5}),  # its place is the operator's
+    ],
+)
+def test_a_name_has_an_end(expression: str, region: dict[str, int]) -> None:
+    told = escapes(replace(site(SPILLED, line=3, expression=expression), col=5))
+    (result,) = sarif(told)["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["region"] == region
