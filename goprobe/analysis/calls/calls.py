@@ -22,7 +22,6 @@ from goprobe.analysis.calls.patterns import Chosen, choose
 from goprobe.analysis.calls.values import CallValues
 from goprobe.arch.byhand import behind_stack_check, by_hand, ends
 from goprobe.arch.displaced import MAX_INSTRUCTION
-from goprobe.arch.patches import PADDING
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import TargetGoneError, UsageError
@@ -39,16 +38,15 @@ from goprobe.process.calltracer.plan import (
     Over,
     Ready,
     Record,
-    Room,
     Told,
     WatchedFunction,
     WatchPlan,
 )
+from goprobe.runtime.image.padding import rooms
 from goprobe.runtime.image.program import GoProgram
 from goprobe.target.goprocess import GoProcess
 
 _MOST_FUNCTIONS = 5000
-_ROOM = 26  # bytes: the longest instruction, the jump back, and a byte before them
 _STRIPPED = "the program is stripped: nothing says what its functions take and give"
 _ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
 
@@ -281,9 +279,9 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
     gopanic, goexit, goexit1 = (_landmark(program, bias, f"runtime.{m}") for m in _MARKS)
     goid = program.facts.layout.struct("g").offset("goid")
     odd = [w for w in watched if by_hand(_first(program, w.entry - bias), w.entry) is None]
-    rooms = _rooms(program, bias, len(odd) + len(_MARKS) + 1)
+    room = rooms(program, bias, len(odd) + len(_MARKS) + 1)
     return WatchPlan(
-        tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), rooms, counts
+        tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), room, counts
     ), notes
 
 
@@ -297,21 +295,6 @@ def _landmark(program: GoProgram, bias: int, name: str) -> int:
 
 def _first(program: GoProgram, address: int) -> bytes:
     return program.elf.read(address, MAX_INSTRUCTION)
-
-
-def _rooms(program: GoProgram, bias: int, wanted: int) -> tuple[Room, ...]:
-    """Padding behind functions that is long enough for an instruction and a jump."""
-    rooms: list[Room] = []
-    for function in program.lines.functions():
-        if len(rooms) >= wanted:
-            break
-        size = function.end - function.entry
-        if size <= _ROOM:
-            continue
-        tail = program.elf.read(function.end - _ROOM, _ROOM)
-        if tail == PADDING * _ROOM:
-            rooms.append(Room(function.end - _ROOM + 1 + bias, _ROOM - 1))
-    return tuple(rooms)
 
 
 def _is_assembly(function: Function) -> bool:

@@ -9,7 +9,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self
 
+from msgspec.structs import replace
+
 from goprobe.analysis.trace.breakpoints import BreakLocation, check_instruction, resolve
+from goprobe.analysis.trace.following import Habit, stop_points
 from goprobe.analysis.trace.prepare import Launch, Prepared
 from goprobe.analysis.trace.stopregisters import StopRegisters, ThreadRegisters
 from goprobe.analysis.trace.stopview import StopView
@@ -20,10 +23,14 @@ from goprobe.process.memory.memory import PageCache, ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.ptrace.priority import import_numpy
+from goprobe.process.stoptracer.follower import Follower, NotFollowableError
+from goprobe.process.stoptracer.plan import Test
 from goprobe.runtime.stacks.keeping import Cycle
 from goprobe.runtime.stacks.stackcheck import StackCheck, check_ahead
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
+
+_WORTH_WHILE = 100  # stops for which it was right to change hands
 
 
 class Session:
@@ -37,7 +44,7 @@ class Session:
         self._left = math.inf if launch.timeout is None else launch.timeout
         self.halted: StopEvent | None = None
         self._pausing = False
-        self._gdb = Gdb(
+        self._controller = Gdb(
             prepared.gdb.command, environment=prepared.gdb.environment, started=launch.started
         )
         self.pid = 0
@@ -47,12 +54,15 @@ class Session:
         self._next_check: tuple[StopEvent, StackCheck] | None = None
         self.memory: ProcessMemory | None = None
         self._cycle = Cycle()
+        self._follower: Follower | None = None
+        self._habit = Habit()
+        self._followed = 0  # stops since GDB has let go
 
     def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
-            self._gdb.close()
+            self._controller.close()
             raise
         return self
 
@@ -61,7 +71,9 @@ class Session:
 
     def close(self) -> None:
         """End the program, where it is ours, and GDB."""
-        self._gdb.close()
+        if self._follower is not None:
+            self._follower.close()
+        self._controller.close()
         if self.memory:
             self.memory.close()
 
@@ -119,14 +131,81 @@ class Session:
 
     def _halt(self) -> None:
         with suppress(GoprobeError):
-            self.halted = self._gdb.halt()
+            halted = self._holder.halt()
+            self.halted = halted and self._ended(halted)
+
+    # Who holds the program
+
+    @property
+    def _gdb(self) -> Gdb:
+        """GDB, which holds the program: the tracer that follows it instead gives it back."""
+        if self._follower is not None:
+            self._give_back(self._follower)
+        return self._controller
+
+    @property
+    def _holder(self) -> Gdb | Follower:
+        return self._follower or self._controller
+
+    def _give_back(self, follower: Follower) -> None:
+        at, self._follower = follower.at, None
+        self._habit.broken(soon=self._followed < _WORTH_WHILE)
+        follower.leave()
+        event = self._controller.take_back()
+        if event.over or at is None:
+            return
+        self._set_again()
+        place = self._place_at(at.pc)
+        self._controller.stands_at(replace(at, breakpoint=place[0] if place else 0))
+        if at.kind == "breakpoint" and self._enters(at.pc):
+            view = self.view(at.thread)
+            check = check_ahead(view.world, view.goroutine, view.registers)
+            self._next_check = (self._controller.at, check) if check else None
+
+    def _ended(self, event: StopEvent) -> StopEvent:
+        """A tracer of our own says that the program ended, and we, its parent, how."""
+        follower = self._follower
+        if follower is None or event.kind not in ("exited", "exec"):
+            return event
+        self._follower = None
+        follower.leave()
+        told = self._controller.take_back()
+        self._places.clear()
+        return told if told.over else StopEvent("exec", self.pid, told.pc, detail="exec")
+
+    def follow(self, tests: Mapping[str, Test]) -> None:
+        """The program is about to run to its next stop, and nothing but breakpoints can stop it:
+        where that was so often by now a tracer of our own follows it from here on. `tests` are
+        conditions of stops, by WHERE."""
+        if self._follower is not None or self._launch.process is not None:
+            return
+        if not self._habit.ran():
+            return
+        by_number = {n: tests[p.reason] for n, p in self._places.items() if p.reason in tests}
+        planned = stop_points(self.process, self._places, by_number)
+        if planned is None:
+            self._habit.broken(soon=True)
+            return
+        self.time_left()
+        at, self._next_check = self._controller.at, None
+        self._controller.lend()
+        try:
+            self._follower = Follower(self.pid, *planned, (at.thread, at.pc) if at else (0, 0))
+            self._followed = 0
+        except NotFollowableError:
+            self._controller.take_back()
+            self._set_again()
+            self._habit.broken(soon=True)
 
     def proceed(self) -> StopEvent:
         """Let the program run to whatever stops it next. One pass of a breakpoint is one stop: GDB
         has the thread leave it alone (Gdb.resume), and past the stack check of a function that it
         enters (_leave)."""
         with self._runs():
-            return self._leave() or self._gdb.resume(timeout=self.time_left())
+            if self._follower is None:
+                return self._leave() or self._controller.resume(timeout=self.time_left())
+            self._followed += 1
+            return self._ended(self._follower.resume(timeout=self.time_left()))
 
     def step_instruction(self, thread: int = 0) -> StopEvent:
         """One instruction of a thread (default: the one that stopped)."""
@@ -140,7 +219,7 @@ class Session:
         try:
             yield frozenset(numbers)
         finally:
-            if self._gdb.pid:
+            if self.runs:
                 self._gdb.remove_breakpoint(*numbers)
 
     def lend(self) -> GoProcess:
@@ -154,9 +233,13 @@ class Session:
         self._left -= seconds
         event = self._gdb.take_back()
         if not event.over:
-            places, self._places = tuple(self._places.values()), {}
-            self.break_at(places)
+            self._set_again()
         return event
+
+    def _set_again(self) -> None:
+        """GDB holds the program anew, and knows no breakpoints."""
+        places, self._places = tuple(self._places.values()), {}
+        self.break_at(places)
 
     # What of GDB is used from elsewhere
 
@@ -166,25 +249,25 @@ class Session:
 
     @property
     def gdb_version(self) -> str:
-        return self._gdb.version
+        return self._controller.version
 
     @property
     def stands(self) -> bool:
         """Whether the program has not run since its last stop."""
-        return self._gdb.at is not None
+        return self._holder.at is not None
 
     @property
     def runs(self) -> bool:
         """Whether the program is still there."""
-        return bool(self._gdb.pid)
+        return bool(self._controller.pid)
 
     def threads(self) -> list[int]:
         """The kernel threads that stand still."""
-        return self._gdb.threads()
+        return self._holder.threads()
 
     def registers(self, thread: int, names: Collection[str]) -> Mapping[str, int]:
         """Some registers of a stopped thread."""
-        return self._gdb.some_registers(thread, names)
+        return self._holder.some_registers(thread, names)
 
     def stop_at(self, address: int) -> int:
         """A breakpoint at a run-time address: its number."""
@@ -249,9 +332,10 @@ class Session:
 
     def pause(self) -> None:
         """Have a running program stop; from any thread of ours."""
-        if self._gdb.running:
+        holder = self._holder
+        if holder.running:
             self._pausing = True
-            self._gdb.interrupt()
+            holder.interrupt()
 
     def reason_of(self, event: StopEvent) -> str:
         """In words, why the program stopped."""
@@ -267,9 +351,14 @@ class Session:
         place = self._places.get(event.breakpoint)
         if place or event.kind != "breakpoint":
             return place
-        for each in self._places.values():
-            if each.address + (0 if each.absolute else self.bias) == event.pc:
-                return each
+        there = self._place_at(event.pc)
+        return there[1] if there else None
+
+    def _place_at(self, pc: int) -> tuple[int, BreakLocation] | None:
+        """The breakpoint at a run-time address, and its number."""
+        for number, place in self._places.items():
+            if place.address + (0 if place.absolute else self.bias) == pc:
+                return number, place
         return None
 
     def resolve(self, wheres: Sequence[str]) -> tuple[BreakLocation, ...]:
@@ -281,6 +370,8 @@ class Session:
             event = self.proceed()
             if event.over or not self._place_of(event) or not self._enters(event.pc):
                 return event
+            if self._follower is not None:
+                return event  # which is behind the stack check in truth
             view = self.view(event.thread)
             check = check_ahead(view.world, view.goroutine, view.registers)
             self._next_check = (event, check) if check else None
@@ -310,8 +401,8 @@ class Session:
     def view(self, tid: int, doubt: str = "") -> StopView:
         """The process as it stands now, from the point of view of one thread; `doubt` is what is
         to be said of the place."""
-        registers = StopRegisters(self._gdb, tid)
-        threads = ThreadRegisters(self._gdb)
+        registers = StopRegisters(self._holder, tid)
+        threads = ThreadRegisters(self._holder)
         threads.put(tid, registers)
         assert self.memory is not None
         if self.program.stripped:
@@ -330,6 +421,6 @@ class Session:
         so it turns out as it looked at the stop, and the call is hit neither twice nor never. The
         next stop, if it came to one before."""
         following, self._next_check = self._next_check, None
-        if following is None or self._gdb.at is not following[0]:
+        if following is None or self._controller.at is not following[0]:
             return None
         return self._gdb.step_alone(following[1].instructions, timeout=self.time_left())

@@ -126,6 +126,8 @@ class LiveDriver:
         if second := self._second():
             return second
         self._leave()
+        if not self._watches.active:
+            self._session.follow({})
         while True:
             event = self._session.advance()
             if event.over:

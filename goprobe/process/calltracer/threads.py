@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError
@@ -131,7 +132,11 @@ class Threads:
 
     def stop_all(self) -> list[tuple[int, int]]:
         """Every task that is traced, now stopped, each with the signal that it is about to get."""
-        wanted = {tid for tid in (*self._own, *self.guests) if requests.interrupt(tid) == 0}
+        return self.stop_those((*self._own, *self.guests))
+
+    def stop_those(self, tids: Iterable[int]) -> list[tuple[int, int]]:
+        """The same, of some that run."""
+        wanted = {tid for tid in tids if requests.interrupt(tid) == 0}
         stopped: list[tuple[int, int]] = []
         deadline = time.monotonic() + _FAREWELL
         while wanted and time.monotonic() < deadline:
@@ -151,7 +156,7 @@ class Threads:
             wanted.discard(tid)
             self.forget(tid)
             return
-        if event.event and self._is_trap_pending(tid):
+        if event.event and self.is_trap_pending(tid):
             self.go_on(tid)  # its breakpoint has stopped it already: that comes first
             return
         if event.event and event.event != constants.PTRACE_EVENT_STOP:
@@ -161,7 +166,8 @@ class Threads:
         wanted.discard(tid)
         stopped.append((tid, 0 if event.event else event.signal))
 
-    def _is_trap_pending(self, tid: int) -> bool:
+    def is_trap_pending(self, tid: int) -> bool:
+        """Whether a stopped thread has come to a breakpoint, too, which it has not told yet."""
         with suppress(GoprobeError):
             for line in read_proc(tid, "status", 1 << 14).splitlines():
                 if line.startswith(b"SigPnd:"):

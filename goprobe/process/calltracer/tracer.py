@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from goprobe.arch.displaced import CallByHand, CodeCopy, Jump
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
@@ -34,7 +33,7 @@ from goprobe.process.calltracer.plan import (
     Values,
     WatchPlan,
 )
-from goprobe.process.calltracer.points import At, Point, Points
+from goprobe.process.calltracer.points import At, CallPoint, Points
 from goprobe.process.calltracer.threads import Threads
 from goprobe.process.proc.identity import facts
 from goprobe.process.ptrace import constants, requests
@@ -168,22 +167,14 @@ class CallTracer:
                 self._hit_at(point, tid, since)
         self._pass(point, tid)
 
-    def _pass(self, point: Point, tid: int) -> None:
+    def _pass(self, point: CallPoint, tid: int) -> None:
         """Let a thread run on past the breakpoint that has stopped it."""
         machine, hit = self._machine, self._hit
-        words = machine.words
-        if point.done is not None:
-            point.done(words, hit.word, hit.put_word)
-        elif isinstance(point.displaced, CodeCopy):
-            words[PC_WORD] = point.displaced.slot
-        elif isinstance(point.displaced, Jump):
-            words[PC_WORD] = point.displaced.target
-        elif isinstance(point.displaced, CallByHand):
-            hit.put_word(*point.displaced.made(words, hit.word))
+        self._points.past(point, machine.words, hit.word, hit.put_word)
         machine.store(tid)
         self._threads.go_on(tid)
 
-    def _count(self, point: Point) -> None:
+    def _count(self, point: CallPoint) -> None:
         """One call more, if this one was not counted before a signal put it off."""
         words = self._machine.words
         key = (point.address, words[GOROUTINE_WORD], words[SP_WORD])
@@ -192,7 +183,7 @@ class CallTracer:
         else:
             self._counts[point.number] += 1
 
-    def _hit_at(self, point: Point, tid: int, since: int) -> None:
+    def _hit_at(self, point: CallPoint, tid: int, since: int) -> None:
         words, hit = self._machine.words, self._hit
         own_g = point.number >= 0 and self._plan.functions[point.number].own_g
         g = hit.word(words[THREAD_WORD] - _G_BELOW_THREAD) if own_g else words[GOROUTINE_WORD]
@@ -247,7 +238,7 @@ class CallTracer:
         calls.append(OpenCall(self._calls, function, at, hit.words[SP_WORD], now, spent))
         calls[-1].began = now + spent - goroutine.held
 
-    def _ended(self, goroutine: Goroutine, point: Point, at: int, now: int) -> None:
+    def _ended(self, goroutine: Goroutine, point: CallPoint, at: int, now: int) -> None:
         calls = goroutine.open
         if calls and calls[-1].at > at:
             self._close(goroutine, at + 1, now)

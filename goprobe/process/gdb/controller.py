@@ -168,6 +168,11 @@ class Gdb(Running):
         self._inferior.signal(signal.SIGCONT)
         return event
 
+    def stands_at(self, event: StopEvent) -> None:
+        """That the program stands where another tracer stopped it: this is the last stop."""
+        self._mi.command(f"-thread-select {self._threads.number(event.thread)}")
+        self._at = event
+
     def finish(self, *, timeout: float) -> StopEvent:
         """Let a launched program go and wait for its end, which the event tells.
 

@@ -115,6 +115,14 @@ def pending_signal(tid: int) -> int:
     return 0 if info[_CODE] >> 8 == PTRACE_EVENT_STOP else int(info[0])
 
 
+def signal_code(tid: int) -> int:
+    """Who sent the signal that has stopped a thread: at most 0 for a process, above for the kernel
+    (<bits/siginfo-consts.h>)."""
+    info = _Siginfo()
+    failed = request(PTRACE_GETSIGINFO, tid, None, ctypes.addressof(info))
+    return 1 if failed else int(info[_CODE])
+
+
 def read_registers(tid: int, into: bytearray) -> int:
     """The registers of a stopped thread into a buffer of REGISTERS_SIZE bytes: 0, or an errno."""
     return request(PTRACE_GETREGS, tid, None, address_of(into))
