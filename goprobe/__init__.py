@@ -38,8 +38,9 @@ if TYPE_CHECKING:
         STACK_MOVE,
     )
     from goprobe.api.script.heapobjects import HeapPath, Objects
+    from goprobe.api.script.launching import launch, replay
     from goprobe.api.script.panic import Panic
-    from goprobe.api.script.program import Condition, Program, launch, replay
+    from goprobe.api.script.program import Condition, Program
     from goprobe.api.script.scope import FrameScope
     from goprobe.api.script.stop import Stop, StopWarning
     from goprobe.api.script.typed import TypedMemory
@@ -97,8 +98,8 @@ _HOMES = {
     "Program": "goprobe.api.script.program",
     "StopWarning": "goprobe.api.script.stop",
     "Condition": "goprobe.api.script.program",
-    "launch": "goprobe.api.script.program",
-    "replay": "goprobe.api.script.program",
+    "launch": "goprobe.api.script.launching",
+    "replay": "goprobe.api.script.launching",
     "Stop": "goprobe.api.script.stop",
     "Watch": "goprobe.api.script.watch",
     "Hit": "goprobe.api.script.watch",

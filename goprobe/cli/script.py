@@ -38,7 +38,7 @@ class Script:
 
         The script's exit code is goprobe's; a failed assertion or an exception makes it 1.
         """
-        from goprobe.api.script.program import launch, replay as replayed
+        from goprobe.api.script.launching import launch, replay as replayed
         from goprobe.api.script.runner import read_script, run_script
         from goprobe.cli.progress import Progress
         from goprobe.cli.run import say

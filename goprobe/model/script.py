@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -99,3 +100,15 @@ class RecordingEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     end: bool
     exchanges: int
     interrupted: str = ""
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """Stops that a script wants: those for which an expression is true ("": all), of one goroutine
+    (0: of any)."""
+
+    text: str = ""
+    goroutine: int = 0
+
+
+Wishes = Mapping[str, tuple[Wish, ...]]
+"""By WHERE: of others all stops are wanted, and of one without a wish none."""

@@ -11,7 +11,8 @@ from typing import Any, Self
 from goprobe.api.escape import assert_no_allocation, assert_promises, escape
 from goprobe.api.leaks import assert_no_leaks
 from goprobe.api.process import Process, attach
-from goprobe.api.script.program import Program, launch
+from goprobe.api.script.launching import launch
+from goprobe.api.script.program import Program
 from goprobe.api.script.value import Value
 from goprobe.errors import UsageError
 from goprobe.model.location import Kind, Location

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from goprobe.api.script.program import launch, replay
+from goprobe.api.script.launching import launch, replay
 from goprobe.api.script.runner import run_script
 from scripts.fuzzing.documents import damaged
 from scripts.fuzzing.kind import Kind, Question

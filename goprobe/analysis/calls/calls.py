@@ -280,9 +280,7 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
     goid = program.facts.layout.struct("g").offset("goid")
     odd = [w for w in watched if by_hand(_first(program, w.entry - bias), w.entry) is None]
     room = rooms(program, bias, len(odd) + len(_MARKS) + 1)
-    return WatchPlan(
-        tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), room, counts
-    ), notes
+    return WatchPlan(tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), room, counts), notes
 
 
 _MARKS = ("gopanic", "Goexit", "goexit1")

@@ -1,5 +1,5 @@
-"""A session's program that is followed by a tracer of our own in place of GDB, while it does nothing
-but run from stop to stop: many times as many a second.
+"""A session's program that is followed by a tracer of our own in place of GDB, while it does
+nothing but run from stop to stop: many times as many a second.
 
 It takes some 50 ms to change hands. So that is done only after several stops in a row, and after
 the more the oftener it turned out that GDB was needed soon after.
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from goprobe.analysis.trace.breakpoints import BreakLocation
+from goprobe.analysis.trace.places import Places
 from goprobe.arch.byhand import behind_stack_check, by_hand
 from goprobe.arch.displaced import MAX_INSTRUCTION
+from goprobe.process.calltracer.plan import Room
 from goprobe.process.stoptracer.plan import StopPoint, Test
 from goprobe.runtime.image.padding import rooms
-from goprobe.process.calltracer.plan import Room
 from goprobe.target.goprocess import GoProcess
 
 _OFTEN, _MOST = 8, 512  # stops in a row
@@ -39,19 +39,17 @@ class Habit:
 
 
 def stop_points(
-    process: GoProcess, places: Mapping[int, BreakLocation], tests: Mapping[int, Test]
+    process: GoProcess, places: Places, tests: Mapping[int, Test]
 ) -> tuple[list[StopPoint], tuple[Room, ...]] | None:
-    """The breakpoints (and the padding for them) by the numbers that GDB has for the places; None
-    where two of them would be one."""
+    """The breakpoints, and the padding that they need; None where two of them would be one."""
     program, bias = process.program, process.bias
     points: dict[int, StopPoint] = {}
     odd = 1
-    for number, place in places.items():
-        at = place.address + (0 if place.absolute else bias)
+    for number, at, _ in places:
         address = _behind_check(process, at - bias) + bias
         if address in points:
             return None
-        points[address] = StopPoint(address=address, pc=at, number=number, test=tests.get(number))
+        points[address] = StopPoint(address=address, pc=at, number=number, test=tests.get(at))
         odd += by_hand(program.elf.read(address - bias, MAX_INSTRUCTION), address) is None
     return list(points.values()), rooms(program, bias, odd)
 

@@ -9,54 +9,28 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self
 
-from msgspec.structs import replace
-
-from goprobe.analysis.trace.breakpoints import BreakLocation, check_instruction, resolve
-from goprobe.analysis.trace.following import Habit, stop_points
+from goprobe.analysis.trace.breakpoints import BreakLocation, resolve
+from goprobe.analysis.trace.held import HeldProgram
 from goprobe.analysis.trace.prepare import Launch, Prepared
-from goprobe.analysis.trace.stopregisters import StopRegisters, ThreadRegisters
 from goprobe.analysis.trace.stopview import StopView
-from goprobe.errors import GoprobeError, TargetTimeoutError, UsageError
-from goprobe.process.gdb.controller import Gdb
+from goprobe.errors import GoprobeError, TargetTimeoutError
 from goprobe.process.gdb.mi import StopEvent
-from goprobe.process.memory.memory import PageCache, ProcessMemory
+from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.identity import entry_point
-from goprobe.process.proc.maps import find, read_maps
-from goprobe.process.ptrace.priority import import_numpy
-from goprobe.process.stoptracer.follower import Follower, NotFollowableError
-from goprobe.process.stoptracer.plan import Test
-from goprobe.runtime.stacks.keeping import Cycle
-from goprobe.runtime.stacks.stackcheck import StackCheck, check_ahead
+from goprobe.process.proc.maps import read_maps
 from goprobe.runtime.world import load_bias
 from goprobe.target.goprocess import GoProcess
 
-_WORTH_WHILE = 100  # stops for which it was right to change hands
 
-
-class Session:
+class Session(HeldProgram):
     """One run of one program. A context manager: at its end program and GDB are gone; a process
     that ran already runs on."""
 
     def __init__(self, prepared: Prepared, launch: Launch) -> None:
-        self.prepared = prepared
-        self.program = prepared.program
-        self._launch = launch
+        super().__init__(prepared, launch)
         self._left = math.inf if launch.timeout is None else launch.timeout
         self.halted: StopEvent | None = None
         self._pausing = False
-        self._controller = Gdb(
-            prepared.gdb.command, environment=prepared.gdb.environment, started=launch.started
-        )
-        self.pid = 0
-        self.bias = 0
-        self._places: dict[int, BreakLocation] = {}
-        self._entries: dict[int, bool] = {}
-        self._next_check: tuple[StopEvent, StackCheck] | None = None
-        self.memory: ProcessMemory | None = None
-        self._cycle = Cycle()
-        self._follower: Follower | None = None
-        self._habit = Habit()
-        self._followed = 0  # stops since GDB has let go
 
     def __enter__(self) -> Self:
         try:
@@ -81,6 +55,7 @@ class Session:
         launch, binary = self._launch, self.prepared.built.binary
         if launch.process is not None:
             self.pid, self.bias = launch.process.pid, launch.process.bias
+            self._places.bias = self.bias
             self._gdb.attach(self.pid, timeout=self.time_left())
             self.memory = ProcessMemory(self.pid)
             return
@@ -99,6 +74,7 @@ class Session:
             self.bias = load_bias(
                 self.program, read_maps(self.pid), os.path.realpath(binary), entry_point(self.pid)
             )
+            self._places.bias = self.bias
 
     def time_left(self) -> float:
         """Seconds that the program may still run. Raises TargetTimeoutError where none are left."""
@@ -133,69 +109,6 @@ class Session:
         with suppress(GoprobeError):
             halted = self._holder.halt()
             self.halted = halted and self._ended(halted)
-
-    # Who holds the program
-
-    @property
-    def _gdb(self) -> Gdb:
-        """GDB, which holds the program: the tracer that follows it instead gives it back."""
-        if self._follower is not None:
-            self._give_back(self._follower)
-        return self._controller
-
-    @property
-    def _holder(self) -> Gdb | Follower:
-        return self._follower or self._controller
-
-    def _give_back(self, follower: Follower) -> None:
-        at, self._follower = follower.at, None
-        self._habit.broken(soon=self._followed < _WORTH_WHILE)
-        follower.leave()
-        event = self._controller.take_back()
-        if event.over or at is None:
-            return
-        self._set_again()
-        place = self._place_at(at.pc)
-        self._controller.stands_at(replace(at, breakpoint=place[0] if place else 0))
-        if at.kind == "breakpoint" and self._enters(at.pc):
-            view = self.view(at.thread)
-            check = check_ahead(view.world, view.goroutine, view.registers)
-            self._next_check = (self._controller.at, check) if check else None
-
-    def _ended(self, event: StopEvent) -> StopEvent:
-        """A tracer of our own says that the program ended, and we, its parent, how."""
-        follower = self._follower
-        if follower is None or event.kind not in ("exited", "exec"):
-            return event
-        self._follower = None
-        follower.leave()
-        told = self._controller.take_back()
-        self._places.clear()
-        return told if told.over else StopEvent("exec", self.pid, told.pc, detail="exec")
-
-    def follow(self, tests: Mapping[str, Test]) -> None:
-        """The program is about to run to its next stop, and nothing but breakpoints can stop it:
-        where that was so often by now a tracer of our own follows it from here on. `tests` are
-        conditions of stops, by WHERE."""
-        if self._follower is not None or self._launch.process is not None:
-            return
-        if not self._habit.ran():
-            return
-        by_number = {n: tests[p.reason] for n, p in self._places.items() if p.reason in tests}
-        planned = stop_points(self.process, self._places, by_number)
-        if planned is None:
-            self._habit.broken(soon=True)
-            return
-        self.time_left()
-        at, self._next_check = self._controller.at, None
-        self._controller.lend()
-        try:
-            self._follower = Follower(self.pid, *planned, (at.thread, at.pc) if at else (0, 0))
-            self._followed = 0
-        except NotFollowableError:
-            self._controller.take_back()
-            self._set_again()
-            self._habit.broken(soon=True)
 
     def proceed(self) -> StopEvent:
         """Let the program run to whatever stops it next. One pass of a breakpoint is one stop: GDB
@@ -233,19 +146,10 @@ class Session:
         self._left -= seconds
         event = self._gdb.take_back()
         if not event.over:
-            self._set_again()
+            self._places.set_again(self._gdb)
         return event
 
-    def _set_again(self) -> None:
-        """GDB holds the program anew, and knows no breakpoints."""
-        places, self._places = tuple(self._places.values()), {}
-        self.break_at(places)
-
     # What of GDB is used from elsewhere
-
-    @property
-    def process(self) -> GoProcess:
-        return GoProcess(self.pid, self.program, self.bias)
 
     @property
     def gdb_version(self) -> str:
@@ -302,32 +206,19 @@ class Session:
 
     def break_at(self, locations: Sequence[BreakLocation]) -> None:
         """Set breakpoints; several places at one address become one."""
-        addresses: dict[int, BreakLocation] = {}
-        for place in locations:
-            bias = 0 if place.absolute else self.bias
-            if place.absolute:
-                self._check_code(place.address)
-                check_instruction(self.program, place.address, self.bias)
-            addresses.setdefault(place.address + bias, place)
-        numbers = self._gdb.insert_breakpoints(list(addresses))
-        self._places.update(zip(numbers, addresses.values(), strict=True))
-
-    def _check_code(self, address: int) -> None:
-        """Raises UsageError where there is no code: a breakpoint would change data."""
-        mapping = find(read_maps(self.pid), address)
-        if mapping and "x" not in mapping.perms:
-            raise UsageError(f"no breakpoint at {address:#x}: there is no code ({mapping.perms})")
+        self._places.set(self._gdb, locations)
 
     def clear_breakpoints(self, reason: str = "") -> None:
         """Remove all breakpoints, or those that a WHERE set."""
-        gone = [n for n, place in self._places.items() if reason in ("", place.reason)]
-        for number in gone:
-            self._gdb.remove_breakpoint(number)
-            del self._places[number]
+        self._places.clear(self._gdb, reason)
+
+    def places(self) -> Iterator[tuple[int, str]]:
+        """The run-time addresses of breakpoints, each with its WHERE."""
+        return ((address, place.reason) for _, address, place in self._places)
 
     def where_of(self, event: StopEvent) -> str:
         """The WHERE of the breakpoint that an event hit, "" for other events."""
-        place = self._place_of(event)
+        place = self._places.of(event)
         return place.reason if place else ""
 
     def pause(self) -> None:
@@ -346,21 +237,6 @@ class Session:
             return f"breakpoint {where}"
         return f"signal {event.signal}" if event.kind == "signal" else event.detail or event.kind
 
-    def _place_of(self, event: StopEvent) -> BreakLocation | None:
-        """The place of an event, even where GDB names another breakpoint at the same address."""
-        place = self._places.get(event.breakpoint)
-        if place or event.kind != "breakpoint":
-            return place
-        there = self._place_at(event.pc)
-        return there[1] if there else None
-
-    def _place_at(self, pc: int) -> tuple[int, BreakLocation] | None:
-        """The breakpoint at a run-time address, and its number."""
-        for number, place in self._places.items():
-            if place.address + (0 if place.absolute else self.bias) == pc:
-                return number, place
-        return None
-
     def resolve(self, wheres: Sequence[str]) -> tuple[BreakLocation, ...]:
         return tuple(p for where in wheres for p in resolve(self.program, where))
 
@@ -368,22 +244,8 @@ class Session:
         """Run to the next stop that is one, or to the program's end."""
         while True:
             event = self.proceed()
-            if event.over or not self._place_of(event) or not self._enters(event.pc):
+            if event.over or not self.enters_again(event):
                 return event
-            if self._follower is not None:
-                return event  # which is behind the stack check in truth
-            view = self.view(event.thread)
-            check = check_ahead(view.world, view.goroutine, view.registers)
-            self._next_check = (event, check) if check else None
-            if not check or not check.fails:
-                return event  # else the function is entered once more
-
-    def _enters(self, pc: int) -> bool:
-        """Whether a function begins there."""
-        if pc not in self._entries:
-            function = self.program.lines.function_at(pc - self.bias)
-            self._entries[pc] = function is not None and function.entry == pc - self.bias
-        return self._entries[pc]
 
     def run(self) -> tuple[StopEvent, StopView | None, str]:
         """Run to the next stop that is one: the event, a view of it, and its reason. The view is
@@ -392,29 +254,6 @@ class Session:
         if event.over:
             return event, None, ""
         return event, self.view_of(event), self.reason_of(event)
-
-    def view_of(self, event: StopEvent) -> StopView:
-        """A stop as it shows itself to the thread that stopped."""
-        place = self._place_of(event)
-        return self.view(event.thread, place.doubt if place else "")
-
-    def view(self, tid: int, doubt: str = "") -> StopView:
-        """The process as it stands now, from the point of view of one thread; `doubt` is what is
-        to be said of the place."""
-        registers = StopRegisters(self._holder, tid)
-        threads = ThreadRegisters(self._holder)
-        threads.put(tid, registers)
-        assert self.memory is not None
-        if self.program.stripped:
-            import_numpy()
-            from goprobe.runtime.stripped import stripped_facts  # brings numpy along
-
-            # Where the runtime's globals lie shows only once the runtime has set them up.
-            self.program.adopt(
-                stripped_facts(self.program, self.memory, self.bias, shown_by=f"{os.geteuid()}")
-            )
-        world = self.process.world(PageCache(self.memory), read_maps(self.pid), threads)
-        return StopView(world, tid, registers, doubt=doubt, cycle=self._cycle)
 
     def _leave(self) -> StopEvent | None:
         """Let the thread pass the stack check that it stands before, all others standing still:

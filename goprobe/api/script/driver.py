@@ -11,7 +11,7 @@ from goprobe.model.attached import GoroutineState
 from goprobe.model.calls import CallFrame, CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
-from goprobe.model.script import Moment, Results, SessionInfo
+from goprobe.model.script import Moment, Results, SessionInfo, Wishes
 from goprobe.model.trace import StopReport
 from goprobe.model.value import Element, Variable
 
@@ -52,6 +52,9 @@ class Driver(Protocol):
 
     def clear(self, where: str) -> None:
         """Stop there no more."""
+
+    def only(self, wishes: Wishes) -> None:
+        """Which stops of those to come are wanted: others need not be told."""
 
     def resume(self) -> Moment:
         """Run to the next stop or the end."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from goprobe.api.script.inplace import InPlace
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, UsageError
 
@@ -235,7 +236,22 @@ def _combined(op: str, left: Expression, right: Expression) -> Expression:
                 raise UsageError("the condition divides by zero") from None
 
         return compute
-    return lambda scope: do(left(scope), right(scope))
+    return lambda scope: do(*_comparable(left(scope), right(scope)))
+
+
+def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
+    """A truth value is no number in Go, as it is in Python."""
+    if _is_truth(left) != _is_truth(right) and _is_number(left) != _is_number(right):
+        raise UsageError("the condition compares a truth value with a number")
+    return left, right
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, Value) and value.type == "bool")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:
@@ -256,7 +272,7 @@ def _truth(value: Any) -> bool:
     return plain
 
 
-def _value(value: Any) -> Value:
-    if not isinstance(value, Value):
+def _value(value: Any) -> Any:
+    if not isinstance(value, Value | InPlace):
         raise UsageError(f"{value!r} in the condition has no parts")
     return value

@@ -35,6 +35,7 @@ from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
 from goprobe.api.script.stop import StopWarning
 from goprobe.api.script.watches import Notice, Watches, writer_at
+from goprobe.api.script.wishes import Wished
 from goprobe.arch.registers import PC
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import (
@@ -48,7 +49,7 @@ from goprobe.model.attached import GoroutineState
 from goprobe.model.calls import CallFrame, CallRecord
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
-from goprobe.model.script import Here, Moment, Results, SessionInfo, WatchNews
+from goprobe.model.script import Here, Moment, Results, SessionInfo, WatchNews, Wishes
 from goprobe.model.trace import Exit, StopReport
 from goprobe.model.value import Element, Variable
 from goprobe.process.gdb.mi import StopEvent
@@ -82,6 +83,7 @@ class LiveDriver:
         self._registers: Mapping[str, int] | None = None
         assert self._session.memory is not None
         self._quick = QuickReads(self._session.pid, self._session.memory)
+        self._wished = Wished(self._session, self._quick)
         self._watches = Watches(self._session)
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._notice: Notice | None = None
@@ -121,13 +123,19 @@ class LiveDriver:
         self._require_owner()
         self._session.clear_breakpoints(where)
 
+    def only(self, wishes: Wishes) -> None:
+        self._wished.wishes = wishes
+
     def resume(self) -> Moment:
         self._require_owner()
         if second := self._second():
             return second
+        if self._event is not None and self._event.kind == "breakpoint" and self._wished.wishes:
+            self._learn(self._event.pc)
+        tests = {} if self._watches.active else self._wished.tests()
         self._leave()
         if not self._watches.active:
-            self._session.follow({})
+            self._session.follow(tests)
         while True:
             event = self._session.advance()
             if event.over:
@@ -293,8 +301,12 @@ class LiveDriver:
             return None
         told = self._quick.read(name, event.pc, event.thread, self._registers_of)
         if told is None:
-            self._quick.learn(self._at(), event.pc)
+            self._learn(event.pc)
         return told
+
+    def _learn(self, pc: int) -> None:
+        if pc not in self._quick.slots:
+            self._quick.learn(self._at(), pc)
 
     def _registers_of(self, names: frozenset[str]) -> Mapping[str, int]:
         """Of the thread that stopped; asked for once a stop."""

@@ -8,29 +8,23 @@ with goprobe.launch("hello.go") as program:
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Self
 
 import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.calls.calls import CallsRequest
-from goprobe.analysis.trace.prepare import Launch
 from goprobe.api.calls import Call, calls_wanted
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.heapobjects import Objects
-from goprobe.api.script.live import LiveDriver
-from goprobe.api.script.recording import Recorder
-from goprobe.api.script.replaying import Replayer
 from goprobe.api.script.stop import DIFFED, Stop, StopWarning
 from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, TargetTimeoutError, UsageError
-from goprobe.model.script import Moment, SessionInfo, WatchNews
+from goprobe.model.script import Moment, SessionInfo, WatchNews, Wish, Wishes
 from goprobe.model.trace import Exit
 
 _KEPT = 4  # stops that keep their variables before the script has compared any
@@ -46,6 +40,7 @@ class _Listener(msgspec.Struct, frozen=True):
     where: str
     handler: Handler
     when: Test
+    wish: Wish | None
 
 
 class Program:
@@ -93,7 +88,7 @@ class Program:
         """Decorator: call a function at every stop at WHERE for which `when` is true."""
 
         def register(handler: Handler) -> Handler:
-            self._listeners.append(_Listener(where, handler, test))
+            self._listeners.append(_Listener(where, handler, test, _wish(when)))
             return handler
 
         test = self._test(when)
@@ -135,12 +130,16 @@ class Program:
         Raises UsageError, TargetTimeoutError.
         """
         test = self._test(when, goroutine)
-        return self._stops(tuple(breaks), test)
+        return self._stops(tuple(breaks), test, _wish(when, goroutine))
 
-    def _stops(self, breaks: tuple[str, ...], test: Test) -> Iterator[Stop]:
+    def _stops(
+        self, breaks: tuple[str, ...], test: Test, wish: Wish | None = None
+    ) -> Iterator[Stop]:
         for where in (*breaks, *(listener.where for listener in self._listeners)):
             self.break_at(where)
+        wishes = self._wishes(breaks, wish)
         while self.exit is None:
+            self._driver.only(wishes)
             stop = self._arrived(self._resume())
             if stop is None:
                 return
@@ -150,10 +149,20 @@ class Program:
                     listener.handler(stop)
             if self._stop is not stop:
                 continue  # a handler let the program go on
-            wanted = stop.where in breaks or not stop.where or stop.watched
-            if wanted and test(stop):
+            placed = stop.where in breaks or stop.watched
+            if test(stop) if placed else not stop.where:  # a pause, or a signal, is always told
                 self._shown = True
                 yield stop
+
+    def _wishes(self, breaks: tuple[str, ...], wish: Wish | None) -> Wishes:
+        """What is known of the stops that this run wants. A function of Python wants to see all."""
+        made: dict[str, tuple[Wish, ...]] = {}
+        for where in self._set:
+            heard = [each.wish for each in self._listeners if each.where == where]
+            every = [*heard, wish] if where in breaks else heard
+            if None not in every:
+                made[where] = tuple(each for each in every if each is not None)
+        return made
 
     def run_to_end(self) -> Exit:
         """Run until the program ends, for the sake of the functions registered with `on`."""
@@ -301,85 +310,15 @@ class Program:
         return Value(self._driver, self._driver.global_variable(name), stop.check)
 
 
+def _wish(when: Condition | None, goroutine: int = 0) -> Wish | None:
+    """What a tracer can test of a condition by itself."""
+    if isinstance(when, str):
+        return Wish(when, goroutine)
+    return Wish("", goroutine) if goroutine else None
+
+
 def _of(goroutine: int, stop: Stop) -> bool:
     return not goroutine or stop.goroutine == goroutine
 
 
-@contextmanager
-def _readable(stdin: bytes | int) -> Iterator[int]:
-    """A descriptor for the program to read from."""
-    if isinstance(stdin, int):
-        yield stdin
-        return
-    descriptor = os.memfd_create("goprobe-stdin")
-    try:
-        left = memoryview(stdin)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def launch(
-    target: str,
-    args: Sequence[str] = (),
-    *,
-    optimized: bool = False,
-    go: str = "",
-    gdb: str = "",
-    timeout: float | None = 60.0,
-    record: str | Path | None = None,
-    stdout: int = 1,
-    stdin: bytes | int = 0,
-    env: Mapping[str, str] | None = None,
-    cwd: str | Path | None = None,
-    flags: Sequence[str] = (),
-    progress: Callable[[str], None] | None = None,
-) -> Program:
-    """Build a Go program and hold it before its first instruction.
-
-    `target` is a .go file, a package or a binary, `flags` are for `go build`. The program gets
-    `env` besides our environment, begins in the directory `cwd`, and reads `stdin` (the bytes
-    themselves, or a descriptor). `timeout` in seconds bounds how long it runs in all, None does
-    not; `record` names a file to record the session in.
-
-    Raises UsageError, BuildError, NoGoError, NoGdbError, NotPermittedError.
-    """
-    if cwd is not None and not Path(cwd).is_dir():
-        raise UsageError(f"there is no directory {cwd}")
-    with _readable(stdin) as descriptor:
-        driver: Driver = LiveDriver(
-            Launch(
-                target=target,
-                args=tuple(args),
-                optimized=optimized,
-                go=go,
-                gdb=gdb,
-                timeout=timeout,
-                stdout=stdout,
-                stdin=descriptor,
-                flags=tuple(flags),
-                env=None if env is None else {**os.environ, **env},
-                cwd=None if cwd is None else str(cwd),
-                progress=progress,
-            )
-        )
-    if record is not None:
-        try:
-            driver = Recorder(driver, Path(record))
-        except BaseException:
-            driver.close()
-            raise
-    return Program(driver)
-
-
-def replay(recording: str | Path) -> Program:
-    """A program played from a recording, as far as that goes: see `Program.incomplete`. Raises
-    UsageError where it is none, or damaged."""
-    replayer = Replayer(Path(recording))
-    return Program(replayer, replayer.incomplete)
-
-
-__all__ = ["Program", "Stop", "StopWarning", "launch", "replay"]
+__all__ = ["Program", "Stop", "StopWarning"]

@@ -35,6 +35,7 @@ from goprobe.model.script import (
     RecordingHead,
     Results,
     SessionInfo,
+    Wishes,
 )
 from goprobe.model.trace import StopReport
 from goprobe.model.value import Element, Variable
@@ -93,6 +94,9 @@ class Recorder:
 
     def clear(self, where: str) -> None:
         self._asked("clear", (where,), lambda: self._driver.clear(where))
+
+    def only(self, wishes: Wishes) -> None:
+        self._driver.only(wishes)
 
     def resume(self) -> Moment:
         return self._asked("resume", (), self._driver.resume)

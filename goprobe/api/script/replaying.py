@@ -37,6 +37,7 @@ from goprobe.model.script import (
     RecordingEnd,
     RecordingHead,
     Results,
+    Wishes,
 )
 from goprobe.model.trace import StopReport
 from goprobe.model.value import Element, Variable
@@ -221,6 +222,9 @@ class Replayer:
 
     def clear(self, where: str) -> None:
         self._asked("clear", (where,), None)
+
+    def only(self, wishes: Wishes) -> None:
+        """What was recorded is played, wanted or not."""
 
     def resume(self) -> Moment:
         return self._moment("resume", ())

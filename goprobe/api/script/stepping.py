@@ -321,9 +321,13 @@ class Stepper:
                 event = self._session.proceed()
                 if event.over:
                     return Went(event, None), None
+                if self._session.enters_again(event):
+                    continue
                 view = self._session.view(event.thread)
                 told = self._judge(event, view)
                 ours = told.breakpoint in numbers and bool(view.frames)
+                if ours and not self._mine(view):
+                    continue  # GDB could not look at its condition
                 if told.kind != "step" and not ours:
                     there = told.kind == "breakpoint" and self._is_at(view, places)
                     if not there:
@@ -335,7 +339,7 @@ class Stepper:
         """In GDB's C: of this goroutine alone, and of no deeper call; g begins with its stack's
         bounds (runtime2.go)."""
         mine = f"${GOROUTINE} == {self._goroutine.address:#x}"
-        deep = f"*(unsigned long *) (${GOROUTINE} + {_STACK_HIGH}) - ${SP} <= {depth}"
+        deep = f"*(long *) (${GOROUTINE} + {_STACK_HIGH}) - (long) ${SP} <= {depth}"
         return f"{mine} && {deep}" if depth else mine
 
     def _is_at(self, view: StopView, places: _Places) -> bool:

@@ -127,6 +127,11 @@ class CodePoints(Generic[P]):
             with suppress(OSError):
                 os.pwrite(file, point.original, point.address)
 
+    def restore_of(self, pid: int) -> None:
+        """The same, of one that is about to be let go."""
+        with suppress(OSError), open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            self.restore_in(memory.fileno())
+
     def clear_slots(self) -> None:
         """Padding is padding again; no thread stands there any more."""
         for room, before in self._used:

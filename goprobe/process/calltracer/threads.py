@@ -24,6 +24,11 @@ _OPTIONS = (
     | constants.PTRACE_O_TRACECLONE
     | constants.PTRACE_O_TRACEEXEC
 )
+_MAKING = (
+    constants.PTRACE_EVENT_FORK,
+    constants.PTRACE_EVENT_VFORK,
+    constants.PTRACE_EVENT_CLONE,
+)
 _ROUNDS = 1000
 _FAREWELL = 5.0
 _PAUSE = 0.0002
@@ -45,6 +50,8 @@ class Threads:
         self._own: set[int] = set()
         self._options = _OPTIONS
         self.guests: set[int] = set()
+        self.unborn: set[int] = set()  # made, and not stopped yet before it runs
+        self._early: set[int] = set()  # stopped so before its maker has told of it
         self._status = ctypes.c_int()
         self._by_reference = ctypes.byref(self._status)
         self.any = True
@@ -89,7 +96,24 @@ class Threads:
         if tid <= 0:
             self.any = ctypes.get_errno() != errno.ECHILD
             return None
-        return _event(tid, self._status.value)
+        return self._noted(_event(tid, self._status.value))
+
+    def _noted(self, event: WaitEvent) -> WaitEvent:
+        """Who was made stops by itself before it runs, and is traced until it is let go: whoever
+        leaves before has left it behind."""
+        tid = event.tid
+        if event.event in _MAKING:
+            born = requests.event_message(tid)
+            if born and born not in self._early:
+                self.unborn.add(born)
+            self._early.discard(born)
+        elif event.over:
+            self.unborn.discard(tid)
+        elif event.event == constants.PTRACE_EVENT_STOP and not self.knows(tid):
+            if tid not in self.unborn:
+                self._early.add(tid)
+            self.unborn.discard(tid)
+        return event
 
     def go_on(self, tid: int, number: int = 0) -> None:
         requests.request(constants.PTRACE_CONT, tid, None, number)
@@ -131,7 +155,8 @@ class Threads:
                     self.go_on(tid)
 
     def stop_all(self) -> list[tuple[int, int]]:
-        """Every task that is traced, now stopped, each with the signal that it is about to get."""
+        """Every task that is traced, now stopped, each with the signal that it is about to get;
+        those that were just born, too, which are not known yet."""
         return self.stop_those((*self._own, *self.guests))
 
     def stop_those(self, tids: Iterable[int]) -> list[tuple[int, int]]:
@@ -139,13 +164,14 @@ class Threads:
         wanted = {tid for tid in tids if requests.interrupt(tid) == 0}
         stopped: list[tuple[int, int]] = []
         deadline = time.monotonic() + _FAREWELL
-        while wanted and time.monotonic() < deadline:
+        while (wanted or self.unborn) and time.monotonic() < deadline:
             with suppress(ChildProcessError):
                 tid, status = os.waitpid(-1, _WAIT | os.WNOHANG)
                 if tid:
-                    self._stopped(_event(tid, status), wanted, stopped)
+                    self._stopped(self._noted(_event(tid, status)), wanted, stopped)
                     continue
-            if not any(thread_state(self._pid, tid) not in _DEAD for tid in wanted):
+            left = wanted | self.unborn
+            if not any(thread_state(self._pid, tid) not in _DEAD for tid in left):
                 break
             time.sleep(_PAUSE)
         return stopped

@@ -304,6 +304,8 @@ class CallTracer:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGSTOP)
         for tid, number in self._threads.stop_all():
+            if not self._threads.knows(tid):
+                self._points.restore_of(tid)
             stood = self._stand_outside(tid, number) if self._machine.fetch(tid) else number
             requests.detach(tid, stood)
         self._points.clear_slots()

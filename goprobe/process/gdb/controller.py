@@ -31,6 +31,7 @@ from goprobe.process.gdb.numbers import RegisterNumbers, ThreadNumbers
 from goprobe.process.gdb.pipes import MiPipes
 from goprobe.process.gdb.process import GdbProcess
 from goprobe.process.gdb.running import Running
+from goprobe.process.gdb.signals import stop_waits
 from goprobe.process.spawn import not_traceable
 
 __all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
@@ -145,6 +146,13 @@ class Gdb(Running):
         self._mi.command("-target-detach")
         self._forget()
 
+    @property
+    def stands_whole(self) -> bool:
+        """Whether all threads have told GDB that they stand. One that has not (another stop was
+        ahead of that) is sent a SIGCONT when GDB lets go (detach_one_lwp, gdb/linux-nat.c, GDB 13
+        to 18): the program then does not stay in SIGSTOP."""
+        return not stop_waits(self.pid)
+
     def lend(self) -> None:
         """Let go of a launched program for another tracer: it stands in SIGSTOP, without our
         breakpoints, and may not end before `take_back`."""
@@ -152,6 +160,7 @@ class Gdb(Running):
         self._breakpoints.remove_all()
         self._inferior.signal(signal.SIGSTOP)
         self._mi.command("-target-detach")
+        self._inferior.signal(signal.SIGSTOP)  # unless `stands_whole` that has been undone
         self._at = None
         self._breakpoints.forget()
         self._threads.forget()

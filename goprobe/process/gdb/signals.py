@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+from contextlib import suppress
 
 from goprobe.arch import systemcalls
 from goprobe.errors import GoprobeError
@@ -12,6 +14,7 @@ from goprobe.process.proc.procfs import read_proc
 
 _STATUS_LIMIT = 1 << 16
 _FIRST_REALTIME = 32  # SIGRTMIN of the kernel, signal(7)
+_OWN = re.compile(rb"^SigPnd:\s*([0-9a-f]+)$", re.MULTILINE)
 _NONE = re.compile(rb"^(?:SigPnd|ShdPnd):\t0+$", re.MULTILINE)
 # SIGTRAP is GDB's; the others nobody can handle.
 _NEVER = {signal.SIGTRAP, signal.SIGKILL, signal.SIGSTOP}
@@ -34,6 +37,20 @@ def pending_signals(pid: int, tid: int) -> dict[str, int]:
     waiting &= ~masks.get("SigBlk", 0)
     numbers = (number for number in range(1, 65) if waiting >> (number - 1) & 1)
     return {_name(number): number for number in numbers if number not in _NEVER}
+
+
+def stop_waits(pid: int) -> bool:
+    """Whether a SIGSTOP that was sent to a thread by itself still waits for it."""
+    try:
+        tids = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+    except OSError:
+        return False
+    for tid in tids:
+        with suppress(GoprobeError):
+            own = _OWN.search(read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT))
+            if own and int(own[1], 16) >> (signal.SIGSTOP - 1) & 1:
+                return True
+    return False
 
 
 def send_again(pid: int, tid: int, number: int) -> None:

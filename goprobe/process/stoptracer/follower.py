@@ -21,7 +21,7 @@ from typing import NoReturn
 from goprobe.arch import registers
 from goprobe.arch.registers import FLAGS, PC, THREAD
 from goprobe.deferredsignals import signals_deferred
-from goprobe.errors import CannotWorkError, GoprobeError, TargetTimeoutError
+from goprobe.errors import CannotWorkError, GoprobeError, TargetGoneError, TargetTimeoutError
 from goprobe.model.codec import packed, unpacker
 from goprobe.process.calltracer.plan import Failed, Room
 from goprobe.process.gdb.controller import RegisterMap
@@ -33,11 +33,14 @@ from goprobe.process.stoptracer.plan import (
     Go,
     Gone,
     Leave,
+    Left,
+    Pass,
     Raw,
     Registers,
     Said,
     Stands,
     StopPoint,
+    Told,
     Vector,
 )
 from goprobe.process.stoptracer.tracer import StopTracer
@@ -45,7 +48,7 @@ from goprobe.process.stoptracer.tracer import StopTracer
 _NAME = "goprobe-stops"  # at most 15 characters
 _LIMIT = 1 << 16  # bytes of a message
 _ANSWER = 30.0  # seconds
-_HALT = 10.0
+_HALT_TIMEOUT = 10.0
 _GENERAL = (*registers.GENERAL, PC, FLAGS, *THREAD)
 _FIELDS = registers.Registers.__struct_fields__
 _AT = [(name, _FIELDS.index(name)) for name in _GENERAL]
@@ -59,10 +62,10 @@ class Follower:
     """Holds the program as GDB does: `at` is the last stop, while the program has not run since."""
 
     def __init__(
-        self, pid: int, points: Sequence[StopPoint], rooms: Sequence[Room], told: tuple[int, int]
+        self, pid: int, points: Sequence[StopPoint], rooms: Sequence[Room], told: Told
     ) -> None:
-        """The program is ours and stands in SIGSTOP: a thread at a pc whose stop was `told` already.
-        Raises NotFollowableError; it stands then as before."""
+        """The program is ours and stands in SIGSTOP, at a stop that was `told` already. Raises
+        NotFollowableError; it stands then as before."""
         self.pid = pid
         self.at: StopEvent | None = None
         self.running = False
@@ -109,7 +112,7 @@ class Follower:
         if not self.running:
             return None
         self.interrupt()
-        return self._wait(_HALT)
+        return self._wait(_HALT_TIMEOUT)
 
     def _wait(self, timeout: float) -> StopEvent:
         said = self._heard(timeout)
@@ -123,9 +126,10 @@ class Follower:
         self._owed = self._interrupting and not by_signal
         self._interrupting = False
         self._raw = said.tid, memoryview(said.raw).cast("Q")
-        kind = "signal" if by_signal else "breakpoint"
-        told = "SIGTRAP" if by_signal else ""
-        self.at = StopEvent(kind, said.tid, said.pc, said.number, told, detail=kind)
+        if by_signal:
+            self.at = StopEvent("signal", said.tid, said.pc, signal=signal.SIGTRAP.name)
+        else:
+            self.at = StopEvent("breakpoint", said.tid, said.pc, said.number)
         return self.at
 
     # Standing
@@ -162,12 +166,15 @@ class Follower:
 
     # Letting go
 
-    def leave(self) -> None:
-        """The program stands in SIGSTOP, and nobody traces it."""
+    def leave(self) -> tuple[Pass, ...]:
+        """The program stands in SIGSTOP, and nobody traces it: passes of breakpoints that were
+        told, and that are still to come."""
+        left: object = None
         with suppress(GoprobeError):
             self._say(Leave())
-            self._asked_for(Raw)
+            left = self._heard(_ANSWER)
         self.close()
+        return left.passes if isinstance(left, Left) else ()
 
     def close(self) -> None:
         """End the tracer; where it has not left the program, that ends, too."""
@@ -183,7 +190,7 @@ class Follower:
         try:
             self._socket.send(packed(asked))
         except OSError:
-            raise _LOST from None
+            raise self._lost() from None
 
     def _heard(self, timeout: float) -> Said:
         if not self._ready.poll(None if timeout == float("inf") else timeout * 1e3):
@@ -194,18 +201,22 @@ class Follower:
             except OSError:
                 raw = b""
         if not raw:
-            raise _LOST
+            raise self._lost()
         said: Said = self._decode(raw)
         return said
+
+    def _lost(self) -> GoprobeError:
+        if not self._child:
+            return TargetGoneError("the program is gone")
+        return CannotWorkError(
+            "the process that follows the program for goprobe was ended by somebody"
+        )
 
     def _asked_for(self, kind: type[Raw]) -> Raw:
         said = self._heard(_ANSWER)
         if not isinstance(said, kind):
             raise _failure(said)
         return said
-
-
-_LOST = CannotWorkError("the process that follows the program for goprobe was ended by somebody")
 
 
 def _failure(said: object) -> GoprobeError:
@@ -215,7 +226,7 @@ def _failure(said: object) -> GoprobeError:
 
 
 def _await(child: int) -> None:
-    deadline = time.monotonic() + _HALT
+    deadline = time.monotonic() + _HALT_TIMEOUT
     with suppress(ChildProcessError):
         while time.monotonic() < deadline:
             if os.waitpid(child, os.WNOHANG)[0]:
@@ -231,7 +242,7 @@ def _serve(tracer: StopTracer, asks: socket.socket) -> NoReturn:
         parent = os.getppid()
         os.setsid()
         libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGUSR1), 0, 0, 0)
-        with suppress(OSError), open("/proc/self/comm", "w") as comm:  # noqa: PTH123
+        with suppress(OSError), open("/proc/self/comm", "w") as comm:
             comm.write(_NAME)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
@@ -261,7 +272,6 @@ def _answer(tracer: StopTracer, asks: socket.socket) -> None:
             case Vector(tid, name):
                 answer = Raw(tracer.vector(tid, name))
             case _:
-                tracer.leave()
-                asks.send(packed(Raw()))
+                asks.send(packed(Left(tracer.leave())))
                 return
         asks.send(packed(answer))

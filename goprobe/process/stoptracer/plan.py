@@ -23,6 +23,23 @@ class StopPoint(Point, kw_only=True):
     test: Test | None = None
 
 
+Pass = tuple[int, int, int]
+"""The pass of a breakpoint by a call: the pc, the goroutine's g, and its stack pointer there."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A stop that was told already, of which a thread is to go on: where it stood, and its g.
+    `at_entries`: so were those of all threads that are past a place's pc, as GDB tells them.
+    `passes` are others, of threads that come to the place once more."""
+
+    tid: int = 0
+    pc: int = 0
+    sp: int = 0
+    goroutine: int = 0
+    at_entries: bool = False
+    passes: tuple[Pass, ...] = ()
+
+
 # What we ask
 
 
@@ -71,10 +88,16 @@ class Gone(msgspec.Struct, frozen=True, tag="e", array_like=True):
     replaced: bool = False
 
 
+class Left(msgspec.Struct, frozen=True, tag="a", array_like=True):
+    """It has let go: the passes that were told, of threads that come there once more."""
+
+    passes: tuple[Pass, ...] = ()
+
+
 class Raw(msgspec.Struct, frozen=True, tag="b", array_like=True):
     """Bytes that were asked for: none where there are none, or to say that something is done."""
 
     data: bytes = b""
 
 
-Said = Stands | Gone | Raw | Failed
+Said = Stands | Gone | Raw | Left | Failed

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -22,11 +23,15 @@ from goprobe.process.calltracer.codepoints import CodePoints
 from goprobe.process.calltracer.hit import ThreadHit
 from goprobe.process.calltracer.plan import Room
 from goprobe.process.calltracer.threads import Threads
+from goprobe.process.gdb.signals import send_again
+from goprobe.process.proc.identity import thread_state
 from goprobe.process.ptrace import constants, requests
-from goprobe.process.stoptracer.plan import Gone, Stands, StopPoint
+from goprobe.process.stoptracer.plan import Gone, Pass, Stands, StopPoint, Told
 from goprobe.process.tracer.threadregs import Machine
 from goprobe.process.tracer.waits import WaitEvent
 
+_STOPPING_TIMEOUT = 0.05  # seconds
+_STEP_ATTEMPTS = 8
 _USER_SENT = 0  # si_code is at most this where a process sent a signal (Linux, siginfo.h)
 
 
@@ -43,11 +48,11 @@ class _Task(msgspec.Struct):
 
 
 class StopTracer:
-    """One program of ours, of which a thread stands at a pc whose stop was `told` already. `heard`
-    says whether somebody still listens."""
+    """One program of ours; the stop where it stands was `told` already. `heard` says whether
+    somebody still listens."""
 
     def __init__(
-        self, pid: int, points: Sequence[StopPoint], rooms: Sequence[Room], told: tuple[int, int]
+        self, pid: int, points: Sequence[StopPoint], rooms: Sequence[Room], told: Told
     ) -> None:
         self._pid, self._wanted, self._rooms, self._told = pid, points, rooms, told
         self.heard: Callable[[], bool] = lambda: True
@@ -55,6 +60,7 @@ class StopTracer:
         self._tasks: dict[int, _Task] = {}
         self._put_off: set[tuple[int, int, int]] = set()
         self._owed = False
+        self._last = told.tid
         self._end: Gone | None = None
 
     def begin(self) -> bool:
@@ -65,16 +71,42 @@ class StopTracer:
         self._machine = Machine(self._pid)
         self._hit = ThreadHit(self._machine)
         self._points = CodePoints[StopPoint](self._machine.file, self._rooms)
-        whole = all([self._points.add(point) for point in self._wanted])
+        refused = [point for point in self._wanted if not self._points.add(point)]
+        whole = not refused
         for tid, number in threads.stop_all():
-            self._tasks[tid] = _Task(runs=False, signal=number)
-        thread, pc = self._told
+            if threads.knows(tid) or threads.is_born_in(tid):
+                self._tasks[tid] = _Task(runs=False, signal=number)
         for point in self._wanted if whole else ():
             self._points.insert(point)
-            if point.pc == pc and thread in self._tasks:
-                self._tasks[thread].past = point
+            if point.pc == self._told.pc:
+                self._set_past(point, self._told)
+            for pc, g, sp in self._told.passes:
+                if point.pc == pc:
+                    self._put_off.add((point.address, g, sp))
+        for point, _ in self._between():
+            words = self._machine.words  # one of our kin leaves those at the breakpoint that passed
+            if self._told.at_entries or words[PC_WORD] == point.address:
+                self._put_off.add((point.address, words[GOROUTINE_WORD], words[SP_WORD]))
         os.kill(self._pid, signal.SIGCONT)
         return whole
+
+    def _set_past(self, point: StopPoint, told: Told) -> None:
+        """The thread may have taken a signal since, and comes back to the place then."""
+        words = self._machine.words
+        stands = told.tid in self._tasks and self._machine.fetch(told.tid)
+        if stands and (words[PC_WORD], words[SP_WORD]) == (told.pc, told.sp):
+            self._tasks[told.tid].past = point
+        else:
+            self._put_off.add((point.address, told.goroutine, told.sp))
+
+    def _between(self) -> Iterator[tuple[StopPoint, int]]:
+        """Threads that stand between a place's pc and its breakpoint, their registers at hand."""
+        for tid in self._tasks:
+            if self._machine.fetch(tid):
+                pc = self._machine.words[PC_WORD]
+                for point in self._points.by_address.values():
+                    if point.pc < pc <= point.address:
+                        yield point, tid
 
     # While it stands
 
@@ -86,19 +118,62 @@ class StopTracer:
         self._hit.stands(tid, 0)
         return self._hit.vector(name)
 
-    def leave(self) -> None:
-        """Let go of it, as it was, in SIGSTOP."""
+    def leave(self) -> tuple[Pass, ...]:
+        """Let go of it, as it was, in SIGSTOP: the passes that were told and are to come."""
         if self._end is None:
             self._points.extract_all()
+            for point, tid in self._between():  # what comes next breaks at the pc itself
+                self._machine.words[PC_WORD] = point.pc
+                self._machine.store(tid)
+            for tid, task in self._tasks.items():
+                if task.past is not None and not task.untold and tid != self._last:
+                    self._step_past(tid, task.past)
         with suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGSTOP)
         for tid, number in self._threads.stop_those(self._threads.guests):
             self._out_of_slot(tid)
             requests.detach(tid, number)
         for tid, task in self._tasks.items():
-            requests.detach(tid, task.signal)
+            if tid != self._last:
+                requests.detach(tid, task.signal)
+        if self._last in self._tasks:
+            self._await_stopped()
+            requests.detach(self._last)
         self._points.clear_slots()
         self._machine.close()
+        places = self._points.by_address
+        return tuple((places[at].pc, g, sp) for at, g, sp in self._put_off)
+
+    def _step_past(self, tid: int, point: StopPoint) -> None:
+        """A thread whose stop was told, and that has not run since."""
+        machine = self._machine
+        if not machine.fetch(tid):
+            return
+        if point.address != point.pc:
+            machine.words[PC_WORD] = point.address
+            machine.store(tid)
+            return
+        held: list[int] = []
+        for _ in range(_STEP_ATTEMPTS):
+            if requests.request(constants.PTRACE_SINGLESTEP, tid):
+                return
+            status = os.waitpid(tid, constants.WALL)[1]
+            stepped = not machine.fetch(tid) or machine.words[PC_WORD] != point.pc
+            if not os.WIFSTOPPED(status) or stepped:
+                break
+            if not status >> 16 and os.WSTOPSIG(status) != signal.SIGTRAP:
+                held.append(os.WSTOPSIG(status))
+        for number in held:
+            send_again(self._pid, tid, number)
+
+    def _await_stopped(self) -> None:
+        """Until the group stop has begun: so the thread whose stop was told takes no signal ahead
+        of that, and stays where it is (get_signal, Linux kernel/signal.c)."""
+        deadline = time.monotonic() + _STOPPING_TIMEOUT
+        while len(self._tasks) > 1 and time.monotonic() < deadline:
+            if any(thread_state(self._pid, tid) == "T" for tid in self._tasks):
+                return
+            time.sleep(0)
 
     # While it runs
 
@@ -138,6 +213,7 @@ class StopTracer:
         return None
 
     def _stands(self, tid: int, point: StopPoint | None) -> Stands:
+        self._last = tid
         words = self._machine.words
         return Stands(tid, words[PC_WORD], point.number if point else 0, words.tobytes())
 
@@ -285,10 +361,8 @@ class StopTracer:
 
     def _halt(self) -> None:
         """Have all threads stand."""
-        waiting = {
-            tid for tid, t in self._tasks.items() if t.runs and requests.interrupt(tid) == 0
-        }
-        while waiting and self._end is None:
+        waiting = {tid for tid, t in self._tasks.items() if t.runs and requests.interrupt(tid) == 0}
+        while (waiting or self._threads.unborn) and self._end is None:
             event = self._next()
             tid = event.tid
             if event.over:
@@ -318,7 +392,7 @@ class StopTracer:
                 return
             task.rests = event.signal != signal.SIGTRAP
         elif event.event:
-            self._expect(event, waiting)
+            pass  # it has made another one, and stands
         elif event.signal == signal.SIGTRAP:
             self._halted_by_trap(tid, task)
         else:
@@ -326,15 +400,6 @@ class StopTracer:
         task.runs = False
         waiting.discard(tid)
         self._out_of_slot(tid)
-
-    def _expect(self, event: WaitEvent, waiting: set[int]) -> None:
-        """A thread that was just made stops by itself before it runs."""
-        if event.event != constants.PTRACE_EVENT_CLONE:
-            return
-        born = requests.event_message(event.tid)
-        if born and born not in self._tasks and self._threads.is_born_in(born):
-            self._tasks[born] = _Task()
-            waiting.add(born)
 
     def _halted_by_trap(self, tid: int, task: _Task) -> None:
         if not self._machine.fetch(tid):

@@ -1,0 +1,162 @@
+"""Values as a condition needs them, read where a thread stands at a breakpoint, and nothing made of
+what the condition does not ask for."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+from goprobe.arch.registers import SP_WORD, WORD, WORDS
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.process.calltracer.plan import Hit
+
+_SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
+_UNSIGNED = {
+    GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64, GoKind.UINTPTR,
+}  # fmt: skip
+_FLOATS = {GoKind.FLOAT32: "<f", GoKind.FLOAT64: "<d"}
+_STRING_LIMIT = 1 << 16
+_SIZE_LIMIT = 1 << 12
+_MASK = (1 << 64) - 1
+
+
+class NotInPlaceError(Exception):
+    """This takes a look at the whole stop."""
+
+
+class SlotPiece(msgspec.Struct, frozen=True):
+    """Bytes of a variable: in a register, or (that is "") so far above the stack pointer."""
+
+    size: int
+    register: str = ""
+    offset: int = 0
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """Where a variable lies whenever a thread stands at some pc."""
+
+    type: GoType
+    pieces: tuple[SlotPiece, ...]
+
+
+class GoText(str):
+    """A string of Go: its length is that of its bytes."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self.encode("utf-8", "surrogateescape"))
+
+
+Load = Callable[[int, int], bytes]
+"""Bytes of a value, from an offset."""
+
+
+class InPlace:
+    """What has parts: a struct, a pointer, an array, a slice. nil equals None."""
+
+    __slots__ = ("_hit", "_load", "_type", "_types")
+
+    def __init__(self, go_type: GoType, load: Load, hit: Hit, types: TypeReader) -> None:
+        self._type, self._load, self._hit, self._types = go_type, load, hit, types
+
+    def __getitem__(self, key: object) -> object:
+        if self._type.kind is GoKind.POINTER:
+            return self._led_to()[key]
+        if isinstance(key, str) and self._type.kind is GoKind.STRUCT:
+            for member in self._type.members:
+                if member.name == key:
+                    return self._part(self._types.at(member.type), member.offset)
+        if isinstance(key, int) and not isinstance(key, bool):
+            return self._element(key)
+        raise NotInPlaceError
+
+    def _element(self, index: int) -> object:
+        if not 0 <= index < len(self):
+            raise NotInPlaceError
+        if self._type.kind is GoKind.ARRAY:
+            element = self._types.at(self._type.elem)
+            return self._part(element, index * element.size)
+        types = self._types
+        element = types.at(self._type.elem or types.at(self._type.member("array").type).elem)
+        base = _number(self._load(0, WORD)) + index * element.size
+        return value_of(element, _at(self._hit, base), self._hit, types)
+
+    def _part(self, go_type: GoType, offset: int) -> object:
+        load = self._load
+        return value_of(go_type, lambda at, size: load(offset + at, size), self._hit, self._types)
+
+    def _led_to(self) -> InPlace:
+        address = _number(self._load(0, WORD))
+        target = self._types.at(self._type.elem)
+        if not address or target.kind is GoKind.POINTER:
+            raise NotInPlaceError
+        return InPlace(target, _at(self._hit, address), self._hit, self._types)
+
+    def __len__(self) -> int:
+        if self._type.kind is GoKind.ARRAY:
+            return self._type.count
+        if self._type.kind is not GoKind.SLICE:
+            raise NotInPlaceError
+        return _number(self._load(WORD, WORD), signed=True)
+
+    def __eq__(self, other: object) -> bool:
+        nilable = self._type.kind in (GoKind.POINTER, GoKind.SLICE, GoKind.MAP, GoKind.CHAN)
+        if other is not None or not nilable:
+            raise NotInPlaceError
+        return not _number(self._load(0, WORD))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def variable(slot: Slot, hit: Hit, types: TypeReader) -> object:
+    """What a variable is where a thread stands."""
+    if len(slot.pieces) == 1 and not slot.pieces[0].register:
+        base = (hit.words[SP_WORD] + slot.pieces[0].offset) & _MASK
+        return value_of(slot.type, _at(hit, base), hit, types)
+    raw = b"".join(_piece(piece, hit) for piece in slot.pieces)
+    return value_of(slot.type, lambda at, size: raw[at : at + size], hit, types)
+
+
+def _piece(piece: SlotPiece, hit: Hit) -> bytes:
+    if piece.register:
+        return hit.words[WORDS[piece.register]].to_bytes(WORD, "little")[: piece.size]
+    return _at(hit, (hit.words[SP_WORD] + piece.offset) & _MASK)(0, piece.size)
+
+
+def _at(hit: Hit, base: int) -> Load:
+    def load(offset: int, size: int) -> bytes:
+        raw = hit.read(base + offset, size) if size <= _SIZE_LIMIT else b""
+        if len(raw) < size:
+            raise NotInPlaceError
+        return raw
+
+    return load
+
+
+def value_of(go_type: GoType, load: Load, hit: Hit, types: TypeReader) -> object:
+    """Python's own of numbers, truth values and strings."""
+    kind = go_type.kind
+    if kind in _SIGNED or kind in _UNSIGNED:
+        return _number(load(0, go_type.size), signed=kind in _SIGNED)
+    if kind is GoKind.BOOL:
+        return load(0, 1) != b"\0"
+    if kind in _FLOATS:
+        return struct.unpack(_FLOATS[kind], load(0, go_type.size))[0]
+    if kind is GoKind.STRING:
+        return _text(load(0, 2 * WORD), hit)
+    return InPlace(go_type, load, hit, types)
+
+
+def _text(header: bytes, hit: Hit) -> GoText:
+    address, length = _number(header[:WORD]), _number(header[WORD:])
+    raw = hit.read(address, length) if 0 < length <= _STRING_LIMIT else b""
+    if len(raw) != length:
+        raise NotInPlaceError
+    return GoText(raw.decode("utf-8", "surrogateescape"))
+
+
+def _number(raw: bytes, *, signed: bool = False) -> int:
+    return int.from_bytes(raw, "little", signed=signed)

@@ -1,0 +1,93 @@
+"""Programs for scripts: launched, or played from a recording."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from goprobe.analysis.trace.prepare import Launch
+from goprobe.api.script.driver import Driver
+from goprobe.api.script.live import LiveDriver
+from goprobe.api.script.program import Program
+from goprobe.api.script.recording import Recorder
+from goprobe.api.script.replaying import Replayer
+from goprobe.errors import UsageError
+
+
+@contextmanager
+def _readable(stdin: bytes | int) -> Iterator[int]:
+    """A descriptor for the program to read from."""
+    if isinstance(stdin, int):
+        yield stdin
+        return
+    descriptor = os.memfd_create("goprobe-stdin")
+    try:
+        left = memoryview(stdin)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def launch(
+    target: str,
+    args: Sequence[str] = (),
+    *,
+    optimized: bool = False,
+    go: str = "",
+    gdb: str = "",
+    timeout: float | None = 60.0,
+    record: str | Path | None = None,
+    stdout: int = 1,
+    stdin: bytes | int = 0,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    flags: Sequence[str] = (),
+    progress: Callable[[str], None] | None = None,
+) -> Program:
+    """Build a Go program and hold it before its first instruction.
+
+    `target` is a .go file, a package or a binary, `flags` are for `go build`. The program gets
+    `env` besides our environment, begins in the directory `cwd`, and reads `stdin` (the bytes
+    themselves, or a descriptor). `timeout` in seconds bounds how long it runs in all, None does
+    not; `record` names a file to record the session in.
+
+    Raises UsageError, BuildError, NoGoError, NoGdbError, NotPermittedError.
+    """
+    if cwd is not None and not Path(cwd).is_dir():
+        raise UsageError(f"there is no directory {cwd}")
+    with _readable(stdin) as descriptor:
+        driver: Driver = LiveDriver(
+            Launch(
+                target=target,
+                args=tuple(args),
+                optimized=optimized,
+                go=go,
+                gdb=gdb,
+                timeout=timeout,
+                stdout=stdout,
+                stdin=descriptor,
+                flags=tuple(flags),
+                env=None if env is None else {**os.environ, **env},
+                cwd=None if cwd is None else str(cwd),
+                progress=progress,
+            )
+        )
+    if record is not None:
+        try:
+            driver = Recorder(driver, Path(record))
+        except BaseException:
+            driver.close()
+            raise
+    return Program(driver)
+
+
+def replay(recording: str | Path) -> Program:
+    """A program played from a recording, as far as that goes: see `Program.incomplete`. Raises
+    UsageError where it is none, or damaged."""
+    replayer = Replayer(Path(recording))
+    return Program(replayer, replayer.incomplete)

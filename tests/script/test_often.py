@@ -1,0 +1,159 @@
+"""Stops that come many in a row, which a tracer of ours tells in place of GDB: each call is told
+once, with what was passed, and whatever is asked between goes on as before."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import goprobe
+from goprobe.errors import TargetTimeoutError
+from tests.support import go
+
+SOURCE = Path(__file__).parents[2] / "testdata" / "sessions" / "often.go"
+CALLS = 150  # of each goroutine
+
+
+@pytest.fixture(params=go.matrix(), scope="module")
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def binary(release: str) -> str:
+    return str(go.build(SOURCE, go=release, flags=("-gcflags=all=-N -l",)))
+
+
+@pytest.fixture
+def launched(binary: str) -> Iterator[Callable[..., goprobe.Program]]:
+    programs: list[goprobe.Program] = []
+
+    def launch(calls: int = CALLS, **options: float) -> goprobe.Program:
+        out = os.open(os.devnull, os.O_WRONLY)
+        programs.append(goprobe.launch(binary, [str(calls)], stdout=out, **options))  # type: ignore[arg-type]
+        os.close(out)
+        return programs[-1]
+
+    yield launch
+    for program in programs:
+        program.close()
+
+
+def is_followed(program: goprobe.Program) -> bool:
+    """Whether it is traced by another process than GDB."""
+    status = Path(f"/proc/{program.pid}/status").read_text()
+    tracer = int(status.split("TracerPid:")[1].split()[0])
+    return "goprobe" in Path(f"/proc/{tracer}/comm").read_text()
+
+
+def test_each_call_is_told_once(launched: Callable[..., goprobe.Program]) -> None:
+    program, told = launched(), Counter[tuple[int, int]]()
+    for stop in program.run(["main.work"]):
+        told[int(stop["id"]), int(stop["n"])] += 1
+    assert told == {(i, n): 1 for i in range(4) for n in range(CALLS)}
+    assert program.exit is not None and program.exit.code == 7
+
+
+def test_optimised_code_and_two_places(release: str) -> None:
+    binary = str(go.build(SOURCE, go=release))
+    told = Counter[str]()
+    with goprobe.launch(binary, [str(CALLS)], stdout=2) as program:
+        for stop in program.run(["main.work", "main.leaf"]):
+            told[stop.where] += 1
+            assert stop.function == stop.where
+        assert program.exit is not None and program.exit.code == 7
+    assert told == {"main.work": 4 * CALLS, "main.leaf": 4 * CALLS}
+
+
+CONDITIONS: dict[str, Callable[[goprobe.Stop], object]] = {
+    'label == "label3" && id == 2': lambda s: s["label"] == "label3" and s["id"] == 2,
+    'b.Next.Name == "3" && b.Next.Size > 50': (
+        lambda s: s["b"].Next.Name == "3" and s["b"].Next.Size > 50
+    ),
+    'on && len(b.Tags) == 2 && b.Tags[1] == "b" && n > 100': (
+        lambda s: s["on"] and s["b"].Tags[1] == "b" and s["n"] > 100
+    ),
+    "b.Next.Next == nil && !on && n < 30": lambda s: not s["on"] and s["n"] < 30,
+    "missing == 1 || n == 149": lambda s: s["n"] == 149,
+}
+
+
+@pytest.mark.parametrize("text", list(CONDITIONS)[:-1])
+def test_conditions_are_those_of_python(
+    launched: Callable[..., goprobe.Program], text: str
+) -> None:
+    condition = CONDITIONS[text]
+    seen = Counter((int(s["id"]), int(s["n"])) for s in launched().run(["main.work"], when=text))
+    wanted = (s for s in launched().run(["main.work"]) if condition(s))
+    assert seen == Counter((int(s["id"]), int(s["n"])) for s in wanted)
+    assert seen
+
+
+def test_one_goroutine_alone(launched: Callable[..., goprobe.Program]) -> None:
+    program = launched()
+    first = next(program.run(["main.work"], when="n == 20"))
+    number, own = first.goroutine, int(first["id"])
+    rest = [int(s["n"]) for s in program.run(["main.work"], goroutine=number) if s["id"] == own]
+    assert rest == list(range(21, CALLS))
+
+
+def test_a_condition_that_is_wrong_is_told(launched: Callable[..., goprobe.Program]) -> None:
+    program = launched()
+    with pytest.raises(goprobe.NoSuchElementError, match="nope"):
+        for _ in program.run(["main.work"], when="n < 60 && nope == 1 && n == 100 || n == 100"):
+            pass
+
+
+def test_steps_and_questions_between(launched: Callable[..., goprobe.Program]) -> None:
+    program, told, stepped = launched(), Counter[tuple[int, int]](), 0
+    for number, stop in enumerate(program.run(["main.work"])):
+        told[int(stop["id"]), int(stop["n"])] += 1
+        if number in (30, 31, 200):
+            assert is_followed(program) is (number != 31)
+            key, line, goroutine = int(stop["n"]), stop.line, stop.goroutine
+            after = stop.next()
+            assert after is not None
+            if after.cut:
+                told[int(after["id"]), int(after["n"])] += 1
+            else:
+                stepped += 1
+                assert (after.goroutine, after.line > line) == (goroutine, True)
+                assert after["n"] == key
+        elif number == 60:
+            assert stop.heap().census.objects > 10
+            assert sum(g.id == stop.goroutine for g in stop.goroutines()) == 1
+            assert is_followed(program)
+        elif number == 100:
+            program.break_at("main.leaf")
+            program.clear("main.leaf")
+    assert stepped
+    assert told == {(i, n): 1 for i in range(4) for n in range(CALLS)}
+
+
+def test_a_watch_after_many_stops(launched: Callable[..., goprobe.Program]) -> None:
+    program = launched(400)
+    stop = next(program.run(["main.work"], when="n == 300"))
+    hit = next(stop.watch(stop["b"].Next))
+    assert hit.old != hit.new
+
+
+def test_paused_and_too_late(launched: Callable[..., goprobe.Program]) -> None:
+    program = launched(10**7)
+    stops = program.run(["main.work"], when="n == -1")
+    timer = threading.Timer(1.0, program.pause)
+    timer.start()
+    paused = next(s for s in program.run(["main.deep"], when="n == -1") if s.reason == "paused")
+    assert paused.where == "" and is_followed(program)
+    del stops
+    late = launched(10**7, timeout=2.0)
+    began = time.monotonic()
+    with pytest.raises(TargetTimeoutError):
+        next(late.run(["main.work"], when="n == -1"))
+    assert time.monotonic() - began < 10
+    assert late.stop is not None and late.stop.reason == "halted"
