@@ -17,7 +17,7 @@ from goprobe.errors import TargetTimeoutError
 from tests.support import go
 
 SOURCE = Path(__file__).parents[2] / "testdata" / "sessions" / "often.go"
-CALLS = 150  # of each goroutine
+CALLS = 120  # of each goroutine
 
 
 @pytest.fixture(params=go.matrix(), scope="module")
@@ -26,8 +26,8 @@ def release(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def binary(release: str) -> str:
-    return str(go.build(SOURCE, go=release, flags=("-gcflags=all=-N -l",)))
+def binary() -> str:
+    return str(go.build(SOURCE, go=go.matrix()[-1], flags=("-gcflags=all=-N -l",)))
 
 
 @pytest.fixture
@@ -52,12 +52,13 @@ def is_followed(program: goprobe.Program) -> bool:
     return "goprobe" in Path(f"/proc/{tracer}/comm").read_text()
 
 
-def test_each_call_is_told_once(launched: Callable[..., goprobe.Program]) -> None:
-    program, told = launched(), Counter[tuple[int, int]]()
-    for stop in program.run(["main.work"]):
-        told[int(stop["id"]), int(stop["n"])] += 1
+def test_each_call_is_told_once(release: str) -> None:
+    binary, told = go.build(SOURCE, go=release, flags=("-gcflags=all=-N -l",)), Counter[object]()
+    with goprobe.launch(str(binary), [str(CALLS)], stdout=2) as program:
+        for stop in program.run(["main.work"]):
+            told[int(stop["id"]), int(stop["n"])] += 1
+        assert program.exit is not None and program.exit.code == 7
     assert told == {(i, n): 1 for i in range(4) for n in range(CALLS)}
-    assert program.exit is not None and program.exit.code == 7
 
 
 def test_optimised_code_and_two_places(release: str) -> None:
@@ -76,15 +77,14 @@ CONDITIONS: dict[str, Callable[[goprobe.Stop], object]] = {
     'b.Next.Name == "3" && b.Next.Size > 50': (
         lambda s: s["b"].Next.Name == "3" and s["b"].Next.Size > 50
     ),
-    'on && len(b.Tags) == 2 && b.Tags[1] == "b" && n > 100': (
-        lambda s: s["on"] and s["b"].Tags[1] == "b" and s["n"] > 100
+    'on && len(b.Tags) == 2 && b.Tags[1] == "b" && n > 80': (
+        lambda s: s["on"] and s["b"].Tags[1] == "b" and s["n"] > 80
     ),
     "b.Next.Next == nil && !on && n < 30": lambda s: not s["on"] and s["n"] < 30,
-    "missing == 1 || n == 149": lambda s: s["n"] == 149,
 }
 
 
-@pytest.mark.parametrize("text", list(CONDITIONS)[:-1])
+@pytest.mark.parametrize("text", list(CONDITIONS))
 def test_conditions_are_those_of_python(
     launched: Callable[..., goprobe.Program], text: str
 ) -> None:
