@@ -10,170 +10,21 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-
-import msgspec
 
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD
 from goprobe.errors import TargetGoneError
-from goprobe.process.calltracer.codepoints import CodePoints
-from goprobe.process.calltracer.hit import ThreadHit
-from goprobe.process.calltracer.plan import Room
-from goprobe.process.calltracer.threads import Threads
-from goprobe.process.gdb.signals import send_again
-from goprobe.process.proc.identity import thread_state
 from goprobe.process.ptrace import constants, requests
-from goprobe.process.stoptracer.plan import Gone, Pass, Stands, StopPoint, Told
-from goprobe.process.tracer.threadregs import Machine
+from goprobe.process.stoptracer.plan import Gone, Stands, StopPoint
+from goprobe.process.stoptracer.standing import StandingProgram, Task
 from goprobe.process.tracer.waits import WaitEvent
 
-_STOPPING_TIMEOUT = 0.05  # seconds
-_STEP_ATTEMPTS = 8
 _USER_SENT = 0  # si_code is at most this where a process sent a signal (Linux, siginfo.h)
 
 
-class _Task(msgspec.Struct):
-    """A thread that is traced. Of one that stands: the `signal` that it is to get, whether it
-    `rests` in a group stop, the breakpoint that it is to get `past`, and whether it has not `told`
-    of what stopped it yet."""
-
-    runs: bool = True
-    signal: int = 0
-    rests: bool = False
-    past: StopPoint | None = None
-    untold: bool = False
-
-
-class StopTracer:
-    """One program of ours; the stop where it stands was `told` already. `heard` says whether
-    somebody still listens."""
-
-    def __init__(
-        self, pid: int, points: Sequence[StopPoint], rooms: Sequence[Room], told: Told
-    ) -> None:
-        self._pid, self._wanted, self._rooms, self._told = pid, points, rooms, told
-        self.heard: Callable[[], bool] = lambda: True
-        self._threads = Threads(pid)
-        self._tasks: dict[int, _Task] = {}
-        self._put_off: set[tuple[int, int, int]] = set()
-        self._owed = False
-        self._last = told.tid
-        self._end: Gone | None = None
-
-    def begin(self) -> bool:
-        """Take hold of the program, which stands in SIGSTOP; False where there is a place that
-        can have no breakpoint of this kind."""
-        threads = self._threads
-        threads.seize_all(ours=True)
-        self._machine = Machine(self._pid)
-        self._hit = ThreadHit(self._machine)
-        self._points = CodePoints[StopPoint](self._machine.file, self._rooms)
-        refused = [point for point in self._wanted if not self._points.add(point)]
-        whole = not refused
-        for tid, number in threads.stop_all():
-            if threads.knows(tid) or threads.is_born_in(tid):
-                self._tasks[tid] = _Task(runs=False, signal=number)
-        for point in self._wanted if whole else ():
-            self._points.insert(point)
-            if point.pc == self._told.pc:
-                self._set_past(point, self._told)
-            for pc, g, sp in self._told.passes:
-                if point.pc == pc:
-                    self._put_off.add((point.address, g, sp))
-        for point, _ in self._between():
-            words = self._machine.words  # one of our kin leaves those at the breakpoint that passed
-            if self._told.at_entries or words[PC_WORD] == point.address:
-                self._put_off.add((point.address, words[GOROUTINE_WORD], words[SP_WORD]))
-        os.kill(self._pid, signal.SIGCONT)
-        return whole
-
-    def _set_past(self, point: StopPoint, told: Told) -> None:
-        """The thread may have taken a signal since, and comes back to the place then."""
-        words = self._machine.words
-        stands = told.tid in self._tasks and self._machine.fetch(told.tid)
-        if stands and (words[PC_WORD], words[SP_WORD]) == (told.pc, told.sp):
-            self._tasks[told.tid].past = point
-        else:
-            self._put_off.add((point.address, told.goroutine, told.sp))
-
-    def _between(self) -> Iterator[tuple[StopPoint, int]]:
-        """Threads that stand between a place's pc and its breakpoint, their registers at hand."""
-        for tid in self._tasks:
-            if self._machine.fetch(tid):
-                pc = self._machine.words[PC_WORD]
-                for point in self._points.by_address.values():
-                    if point.pc < pc <= point.address:
-                        yield point, tid
-
-    # While it stands
-
-    def registers(self, tid: int) -> bytes:
-        room = bytearray(len(self._machine.words) * 8)
-        return b"" if requests.read_registers(tid, room) else bytes(room)
-
-    def vector(self, tid: int, name: str) -> bytes:
-        self._hit.stands(tid, 0)
-        return self._hit.vector(name)
-
-    def leave(self) -> tuple[Pass, ...]:
-        """Let go of it, as it was, in SIGSTOP: the passes that were told and are to come."""
-        if self._end is None:
-            self._points.extract_all()
-            for point, tid in self._between():  # what comes next breaks at the pc itself
-                self._machine.words[PC_WORD] = point.pc
-                self._machine.store(tid)
-            for tid, task in self._tasks.items():
-                if task.past is not None and not task.untold and tid != self._last:
-                    self._step_past(tid, task.past)
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGSTOP)
-        for tid, number in self._threads.stop_those(self._threads.guests):
-            self._out_of_slot(tid)
-            requests.detach(tid, number)
-        for tid, task in self._tasks.items():
-            if tid != self._last:
-                requests.detach(tid, task.signal)
-        if self._last in self._tasks:
-            self._await_stopped()
-            requests.detach(self._last)
-        self._points.clear_slots()
-        self._machine.close()
-        places = self._points.by_address
-        return tuple((places[at].pc, g, sp) for at, g, sp in self._put_off)
-
-    def _step_past(self, tid: int, point: StopPoint) -> None:
-        """A thread whose stop was told, and that has not run since."""
-        machine = self._machine
-        if not machine.fetch(tid):
-            return
-        if point.address != point.pc:
-            machine.words[PC_WORD] = point.address
-            machine.store(tid)
-            return
-        held: list[int] = []
-        for _ in range(_STEP_ATTEMPTS):
-            if requests.request(constants.PTRACE_SINGLESTEP, tid):
-                return
-            status = os.waitpid(tid, constants.WALL)[1]
-            stepped = not machine.fetch(tid) or machine.words[PC_WORD] != point.pc
-            if not os.WIFSTOPPED(status) or stepped:
-                break
-            if not status >> 16 and os.WSTOPSIG(status) != signal.SIGTRAP:
-                held.append(os.WSTOPSIG(status))
-        for number in held:
-            send_again(self._pid, tid, number)
-
-    def _await_stopped(self) -> None:
-        """Until the group stop has begun: so the thread whose stop was told takes no signal ahead
-        of that, and stays where it is (get_signal, Linux kernel/signal.c)."""
-        deadline = time.monotonic() + _STOPPING_TIMEOUT
-        while len(self._tasks) > 1 and time.monotonic() < deadline:
-            if any(thread_state(self._pid, tid) == "T" for tid in self._tasks):
-                return
-            time.sleep(0)
+class StopTracer(StandingProgram):
+    """Its runs from stop to stop."""
 
     # While it runs
 
@@ -203,7 +54,7 @@ class StopTracer:
             if not self._threads.any or not self.heard():
                 raise TargetGoneError(f"process {self._pid} is gone")
 
-    def _tells(self, tid: int, task: _Task) -> Stands | None:
+    def _tells(self, tid: int, task: Task) -> Stands | None:
         """Of a thread that came to a breakpoint in the instant of another stop."""
         task.untold = False
         if not self._machine.fetch(tid):
@@ -217,7 +68,7 @@ class StopTracer:
         words = self._machine.words
         return Stands(tid, words[PC_WORD], point.number if point else 0, words.tobytes())
 
-    def _release(self, tid: int, task: _Task) -> None:
+    def _release(self, tid: int, task: Task) -> None:
         task.runs = True
         past, task.past = task.past, None
         if past is not None and self._machine.fetch(tid):
@@ -255,13 +106,13 @@ class StopTracer:
             self._exec(tid)
         elif event.event == constants.PTRACE_EVENT_STOP and not self._threads.knows(tid):
             if self._born(tid):
-                self._tasks[tid] = _Task()
+                self._tasks[tid] = Task()
                 self._threads.go_on(tid)
         elif event.event == constants.PTRACE_EVENT_STOP and event.signal != signal.SIGTRAP:
             self._threads.rest(tid)
         else:
             if event.event == constants.PTRACE_EVENT_STOP and not known:
-                self._tasks.setdefault(tid, _Task())
+                self._tasks.setdefault(tid, Task())
             self._threads.go_on(tid)
 
     def _exec(self, tid: int) -> None:
@@ -270,7 +121,7 @@ class StopTracer:
             self._threads.forget(tid)
             return
         self._end = Gone(replaced=True)
-        self._tasks = {tid: _Task(runs=False)}
+        self._tasks = {tid: Task(runs=False)}
 
     def _born(self, tid: int) -> bool:
         """Whether a new task is a thread of the program. A child in the same memory runs on under
@@ -304,7 +155,7 @@ class StopTracer:
                 machine.store(tid)
             self._threads.go_on(tid)
             return None
-        task = self._tasks.setdefault(tid, _Task())
+        task = self._tasks.setdefault(tid, Task())
         if point is None:
             return self._foreign(tid, task)
         if self._was_put_off(point) or not self._is_wanted(point, tid):
@@ -315,7 +166,7 @@ class StopTracer:
         self._put_before(tid, task, point)
         return self._stands(tid, point)
 
-    def _foreign(self, tid: int, task: _Task) -> Stands | None:
+    def _foreign(self, tid: int, task: Task) -> Stands | None:
         """A SIGTRAP that is no breakpoint's of ours is a stop, and goes no further."""
         if self._owed and requests.signal_code(tid) <= _USER_SENT:
             self._owed = False
@@ -325,7 +176,7 @@ class StopTracer:
         task.runs = False
         return self._stands(tid, None)
 
-    def _put_before(self, tid: int, task: _Task, point: StopPoint) -> None:
+    def _put_before(self, tid: int, task: Task, point: StopPoint) -> None:
         self._machine.words[PC_WORD] = point.pc
         self._machine.store(tid)
         task.runs, task.past = False, point
@@ -345,17 +196,6 @@ class StopTracer:
         put_off = key in self._put_off
         self._put_off.discard(key)
         return put_off
-
-    def _out_of_slot(self, tid: int) -> None:
-        """A thread that stands, or is about to take a signal, does so where the program itself
-        could."""
-        machine, slots = self._machine, self._points.slots
-        if slots and machine.fetch(tid) and (copy := slots.get(machine.words[PC_WORD])):
-            words = machine.words
-            words[PC_WORD] = copy.original(words[PC_WORD])
-            if words[PC_WORD] == copy.address:
-                self._put_off.add((copy.address, words[GOROUTINE_WORD], words[SP_WORD]))
-            machine.store(tid)
 
     # Standing
 
@@ -378,11 +218,11 @@ class StopTracer:
         tid = event.tid
         if event.event == constants.PTRACE_EVENT_STOP and not self._threads.knows(tid):
             if self._born(tid):
-                self._tasks[tid] = _Task(runs=False)
+                self._tasks[tid] = Task(runs=False)
         else:  # a child that runs in the same memory, or an exec
             self._handle(event)
 
-    def _halted(self, event: WaitEvent, task: _Task, waiting: set[int]) -> None:
+    def _halted(self, event: WaitEvent, task: Task, waiting: set[int]) -> None:
         tid = event.tid
         if event.event == constants.PTRACE_EVENT_STOP:
             at = self._machine.words[PC_WORD] if self._machine.fetch(tid) else 0
@@ -401,7 +241,7 @@ class StopTracer:
         waiting.discard(tid)
         self._out_of_slot(tid)
 
-    def _halted_by_trap(self, tid: int, task: _Task) -> None:
+    def _halted_by_trap(self, tid: int, task: Task) -> None:
         if not self._machine.fetch(tid):
             return
         point = self._points.by_address.get(self._machine.words[PC_WORD] - BREAKPOINT_SIZE)
