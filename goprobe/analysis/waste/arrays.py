@@ -25,7 +25,7 @@ _ADVICE = {
 def untold(graph: HeapGraph, views: Views) -> int:
     """The bytes of objects that a pointer of unknown meaning leads to: they count as in reach."""
     unknown = np.unique(views.target[views.rule == 0])
-    return int(graph.objects.size[unknown].sum())
+    return int(graph.objects.size_of(unknown).sum())
 
 
 def arrays(graph: HeapGraph, whose: Whose, views: Views) -> Iterator[Waste]:
@@ -35,7 +35,7 @@ def arrays(graph: HeapGraph, whose: Whose, views: Views) -> Iterator[Waste]:
     end = np.maximum(seen.end, seen.least)
     waste = np.maximum(end - seen.covered, 0)
     empty = seen.covered == graph.lead[graph.objects.span[seen.target]]
-    large = graph.objects.size[seen.target] >= LARGE
+    large = graph.objects.size_of(seen.target) >= LARGE
     shrunk = (seen.covered * _GROWN < end) & large | (seen.runs > 1) | (seen.starts > 0)
     shrunk |= seen.end < seen.least  # no slice can grow into the rest
     kinds = ((EMPTY, empty), (OUT_OF_REACH, shrunk & ~empty), (SPARE, ~shrunk & ~empty))

@@ -55,12 +55,12 @@ def _boxes(graph: HeapGraph, edges: Ints, size: int) -> Places:
     """Each place that they lead to once. (Copies of an interface share its box.)"""
     nodes, objects = graph.nodes, graph.objects
     into = nodes.into[edges].astype(np.int64)
-    edges = edges[into + size <= objects.size[nodes.target[edges]]]
+    edges = edges[into + size <= objects.size_of(nodes.target[edges])]
     target = nodes.target[edges]
     begin = objects.base[target] + nodes.into[edges].astype(np.uint64)
     address, first = np.unique(begin, return_index=True)
     node = target[first]
-    cost = np.where(graph.view.tiny[node] & (size < _SMALL), size, objects.size[node])
+    cost = np.where(graph.view.tiny[node] & (size < _SMALL), size, objects.size_of(node))
     return Places(address, edges[first], np.full(len(node), size), cost)
 
 

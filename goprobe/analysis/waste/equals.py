@@ -67,7 +67,7 @@ def _values(graph: HeapGraph, views: Views) -> Places:
     order = np.lexsort((-views.high, views.low, views.target))
     target, low, high = views.target[order].astype(np.int64), views.low[order], views.high[order]
     # Views of one object behind those of the one before, so that one sweep does for all.
-    size = graph.objects.size[target]
+    size = graph.objects.size_of(target)
     fresh = np.r_[True, np.diff(target) > 0][: len(target)]
     base = np.cumsum(np.where(fresh, np.r_[0, size[:-1]][: len(size)], 0))
     stop = base + high

@@ -48,7 +48,7 @@ def maps(graph: HeapGraph, whose: Whose) -> Iterator[Waste]:
 
     yield from whose.rows(SPARSE, whose.leading(heads[sparse]), waste[sparse], fresh)
     empty = np.flatnonzero((used == 0) & (slots <= _FULL))
-    size = graph.objects.size[heads] + total
+    size = graph.objects.size_of(heads) + total
     yield from whose.rows(EMPTY, whose.leading(heads[empty]), size[empty], lambda node: _LEAVE_NIL)
 
 
@@ -71,7 +71,7 @@ def _groups(graph: HeapGraph, heads: Ints, names: Sequence[str]) -> tuple[Ints, 
         if not len(layer):
             break
     parts = np.flatnonzero((owner >= 0) & groups[typing.shape])
-    sizes = graph.objects.size[parts]
+    sizes = graph.objects.size_of(parts)
     unit = np.array([max(graph.shapes[number].size, 1) for number in range(len(names))])
     room = sizes // unit[typing.shape[parts]] * _FULL
     total = np.bincount(owner[parts], sizes, len(heads)).astype(np.int64)
@@ -88,6 +88,6 @@ def _buckets(graph: HeapGraph, heads: Ints) -> tuple[Ints, Ints]:
     edges, which = graph.view.graph.edges_of(heads)
     place = nodes.offset[edges].astype(np.int64) - graph.view.lead_words(heads)[which]
     mine = (place == layout.offset("hmap", "buckets") // WORD) & (nodes.target[edges] < n)
-    sizes = graph.objects.size[nodes.target[edges][mine]]
+    sizes = graph.objects.size_of(nodes.target[edges][mine])
     total = np.bincount(which[mine], sizes, len(heads)).astype(np.int64)
     return total, np.where(total > 0, _FULL << np.minimum(bits, _MOST_BITS), 0)

@@ -16,7 +16,7 @@ from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints, parts_of
 from goprobe.runtime.types.shape import Rule
 
-UNREACHED = -1
+GARBAGE = -1
 """In place of a rule: what the pointer stands in is garbage."""
 
 
@@ -86,7 +86,7 @@ def meanings_of(graph: HeapGraph) -> Meanings:
         heap = origin < n
         word[heap] -= lead[graph.objects.span[origin[heap]]]
         at = rules.places(shape[origin], word)
-        rule[part] = np.where(alive[origin], rules.rule[at], UNREACHED)
+        rule[part] = np.where(alive[origin], rules.rule[at], GARBAGE)
         pointee[part], place[part] = rules.pointee[at], at
     unit = np.zeros(len(graph.shapes), np.int64)
     for number in np.flatnonzero(np.bincount(pointee)).tolist():

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.reach import reach
-from goprobe.analysis.waste.meanings import Meanings
+from goprobe.analysis.heap.reach import START, UNREACHED, onward, reach
+from goprobe.analysis.waste.meanings import GARBAGE, Meanings
 from goprobe.analysis.waste.whose import Whose, furthest
 from goprobe.model.heap import Waste
 from goprobe.runtime.heap.spantable import Ints
@@ -36,11 +37,24 @@ def pooled(graph: HeapGraph, whose: Whose, meant: Meanings) -> Iterator[Waste]:
         return
     top = _tops(graph, meant, pools, [n for n in used if names[n].name in _PARTS])
     inside = np.flatnonzero(top >= 0)
-    sums = np.bincount(top[inside], graph.objects.size[inside], len(top)).astype(np.int64)
+    sums = np.bincount(top[inside], graph.objects.size_of(inside), len(top)).astype(np.int64)
     put = np.flatnonzero(sums)
     yield from whose.rows(
         POOLED, whose.leading(put), sums[put], lambda node: _ADVICE, by_field=False
     )
+
+
+def _by_pools_alone(graph: HeapGraph, meant: Meanings, pools: Ints) -> NDArray[np.bool_]:
+    """What only ways through pools lead to: of all that pools lead to not what is entered from
+    outside of that, and where one comes to from there without another pool."""
+    nodes = graph.nodes
+    inside = reach(nodes.first, nodes.target, pools.astype(np.int32)).mask
+    entered = inside[nodes.target] & ~inside[meant.source] & (meant.rule != GARBAGE)
+    via = np.where(inside, UNREACHED, START).astype(np.int64)
+    via[pools] = START
+    onward(nodes.first, nodes.target, via, nodes.target[entered])
+    alone: NDArray[np.bool_] = inside & (via == UNREACHED)
+    return alone
 
 
 def _tops(graph: HeapGraph, meant: Meanings, pools: Ints, parts: list[int]) -> Ints:
@@ -49,9 +63,7 @@ def _tops(graph: HeapGraph, meant: Meanings, pools: Ints, parts: list[int]) -> I
     nodes, n = graph.nodes, len(graph.objects)
     barred = np.zeros(len(nodes), bool)
     barred[pools] = True
-    target = np.where(barred[nodes.target], nodes.root, nodes.target).astype(np.int32)
-    without = reach(nodes.first, target, np.array([nodes.root], np.int32))
-    only = graph.reachable & ~without.mask[:n] & ~barred[:n]
+    only = _by_pools_alone(graph, meant, pools)[:n] & ~barred[:n]
     own = np.isin(graph.typing.shape, parts) & only
     via = graph.reach.via[:n]
     above = np.arange(len(nodes), dtype=np.int32)

@@ -54,7 +54,7 @@ def structs(graph: HeapGraph) -> Iterator[Waste]:
         if graph.is_tiny(count.first):
             continue  # several values may share a slot
         waste = count.bytes - count.lead - shape.size * count.objects
-        slot = int(graph.objects.size[count.first])
+        slot = int(graph.objects.spans.elemsize[graph.objects.span[count.first]])
         under = int(below[graph.objects.span[count.first]])
         if 0 < waste < count.objects * slot // 2:
             yield Waste(
@@ -70,22 +70,16 @@ def structs(graph: HeapGraph) -> Iterator[Waste]:
 
 
 def _counted(graph: HeapGraph) -> dict[int, _Count]:
-    typing, objects = graph.typing, graph.objects
-    alive = graph.reachable & (typing.shape > 0)
-    shape = typing.shape[alive]
-    every = len(graph.shapes)
-    counts = np.bincount(shape, minlength=every)
-    sizes = np.bincount(shape, objects.size[alive], every).astype(np.int64)
-    lead = np.bincount(shape, graph.lead[objects.span[alive]], every).astype(np.int64)
-    nodes = np.flatnonzero(alive)
-    first = np.zeros(every, np.int64)
-    first[shape[::-1]] = nodes[::-1]  # the last assignment holds
-    return {
-        number: _Count(
-            int(counts[number]), int(sizes[number]), int(lead[number]), int(first[number])
-        )
-        for number in np.flatnonzero(counts).tolist()
-    }
+    typing, objects, every = graph.typing, graph.objects, len(graph.shapes)
+    columns = np.zeros((every, 4), np.int64)
+    for part in reversed([*objects.parts()]):
+        alive = graph.reachable[part] & (typing.shape[part] > 0)
+        shape, nodes = typing.shape[part][alive], np.flatnonzero(alive) + part.start
+        lead = graph.lead[objects.span[nodes]]
+        for column, weight in enumerate((None, objects.size_of(nodes), lead)):
+            columns[:, column] += np.bincount(shape, weight, every).astype(np.int64)
+        columns[shape[::-1], 3] = nodes[::-1]  # the last assignment holds: the first of all
+    return {n: _Count(*columns[n].tolist()) for n in np.flatnonzero(columns[:, 0]).tolist()}
 
 
 def _ordered(

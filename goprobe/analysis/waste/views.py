@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
-from goprobe.analysis.waste.meanings import UNREACHED, Meanings
+from goprobe.analysis.waste.meanings import GARBAGE, Meanings
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.shape import Rule
@@ -65,9 +65,9 @@ def views_of(graph: HeapGraph, meant: Meanings) -> Views:
     heads = meant.of(Rule.TEXT, Rule.SLICE)
     whole = np.zeros(len(nodes), bool)
     whole[nodes.target[heads]] = True
-    whole[:n] |= graph.objects.size >= LARGE
+    whole[:n] |= (graph.objects.spans.elemsize >= LARGE)[graph.objects.span]
     whole[:n] &= graph.reachable & ~graph.view.tiny
-    wanted = whole[nodes.target] & (meant.rule != UNREACHED)
+    wanted = whole[nodes.target] & (meant.rule != GARBAGE)
     wanted[heads] = True
     edge = np.flatnonzero(wanted)
     return _read(graph, meant, edge[nodes.target[edge] < n])
@@ -77,7 +77,7 @@ def _read(graph: HeapGraph, meant: Meanings, edge: Ints) -> Views:
     nodes = graph.nodes
     source, target, rule = meant.source[edge], nodes.target[edge], meant.rule[edge]
     unit = np.where(rule == Rule.TEXT, 1, meant.unit[meant.pointee[edge]])
-    size = graph.objects.size[target]
+    size = graph.objects.size_of(target)
     low = nodes.into[edge].astype(np.int64)
     low[(low == NO_OFFSET) | ~np.isin(rule, _SIZED)] = 0  # these reach all of it
     high, end = size.copy(), size.copy()
@@ -150,7 +150,7 @@ def _united(graph: HeapGraph, views: Views) -> _Columns:
     order = np.lexsort((views.low, views.target))
     low, high = views.low[order], views.high[order]
     target, which = np.unique(views.target[order], return_inverse=True)
-    size = graph.objects.size[target]
+    size = graph.objects.size_of(target)
     # All objects behind one another, so that one sweep does for all of them.
     begin = np.cumsum(size) - size
     start, stop = begin[which] + low, begin[which] + high

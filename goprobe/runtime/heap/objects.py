@@ -48,7 +48,7 @@ class Objects(msgspec.Struct, frozen=True):
         """All objects, some at a time."""
         yield from parts_of(len(self))
 
-    def size_of(self, part: slice) -> Ints:
+    def size_of(self, part: slice | Ids | Ints | NDArray[np.bool_]) -> Ints:
         """As `size`, of some."""
         return self.spans.elemsize[self.span[part]]
 
