@@ -220,6 +220,10 @@ class EarlierHeap(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[RootCount, ...] = ()
 
 
+OTHERS = "(others)"
+"""In place of the type: all rows of a kind that are too many to be told one by one."""
+
+
 class Waste(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that live and serve nobody, of `objects` of a type that one `field` leads to, below one
     `holder` (a root); each "" where there is none, or several are. `kind` says in which way they

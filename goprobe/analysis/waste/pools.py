@@ -6,9 +6,11 @@ that of before the last collection (the victim).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
@@ -21,6 +23,7 @@ from goprobe.runtime.heap.spantable import Ints
 POOLED = "pooled"
 _LOCALS = "[]sync.poolLocal backing"
 _PARTS = ("sync.poolChainElt", "[]sync.eface backing")
+_INSIDE = re.compile(r"^sync\.Pool\.\w+$|\.(local|victim)$")  # of a pool: it is the field
 _ADVICE = (
     "idle in the pool: two collections without use free them; what has grown large had better not "
     "be put back"
@@ -35,13 +38,18 @@ def pooled(graph: HeapGraph, whose: Whose, meant: Meanings) -> Iterator[Waste]:
     pools = np.flatnonzero(np.isin(graph.typing.shape, locals_) & graph.reachable)
     if not len(pools):
         return
-    top = _tops(graph, meant, pools, [n for n in used if names[n].name in _PARTS])
+    top, pool = _tops(graph, meant, pools, [n for n in used if names[n].name in _PARTS])
     inside = np.flatnonzero(top >= 0)
     sums = np.bincount(top[inside], graph.objects.size_of(inside), len(top)).astype(np.int64)
     put = np.flatnonzero(sums)
-    yield from whose.rows(
-        POOLED, whose.leading(put), sums[put], lambda node: _ADVICE, by_field=False
-    )
+    for row in whose.rows(
+        POOLED,
+        whose.leading(put),
+        sums[put],
+        lambda node: _ADVICE,
+        below=whose.leading(pool[put]),
+    ):
+        yield replace(row, field=_INSIDE.sub("", row.field))
 
 
 def _by_pools_alone(graph: HeapGraph, meant: Meanings, pools: Ints) -> NDArray[np.bool_]:
@@ -57,15 +65,21 @@ def _by_pools_alone(graph: HeapGraph, meant: Meanings, pools: Ints) -> NDArray[n
     return alone
 
 
-def _tops(graph: HeapGraph, meant: Meanings, pools: Ints, parts: list[int]) -> Ints:
-    """Of each object that only pools keep the one that was put into the pool and leads to it;
-    -1 for all others, and for what the pools themselves are made of."""
+def _tops(
+    graph: HeapGraph, meant: Meanings, pools: Ints, parts: list[int]
+) -> tuple[Ints, NDArray[np.int32]]:
+    """Of each object that only pools keep the one that was put into the pool and leads to it (-1
+    for all others, and for what the pools themselves are made of), and the pool's array."""
     nodes, n = graph.nodes, len(graph.objects)
     barred = np.zeros(len(nodes), bool)
     barred[pools] = True
     only = _by_pools_alone(graph, meant, pools)[:n] & ~barred[:n]
     own = np.isin(graph.typing.shape, parts) & only
     via = graph.reach.via[:n]
+    above = np.arange(len(nodes), dtype=np.int32)
+    led = np.flatnonzero(only & (via >= 0))
+    above[led] = meant.source[via[led]]
+    pool = furthest(above)[:n]
     above = np.arange(len(nodes), dtype=np.int32)
     chosen = np.flatnonzero(only & ~own & (via >= 0))
     source = meant.source[via[chosen]]
@@ -74,4 +88,4 @@ def _tops(graph: HeapGraph, meant: Meanings, pools: Ints, parts: list[int]) -> I
     above[chosen[inner]] = source[inner]
     top = furthest(above)[:n].astype(np.int64)
     top[~(only & ~own)] = -1
-    return top
+    return top, pool

@@ -54,6 +54,7 @@ def structs(graph: HeapGraph) -> Iterator[Waste]:
         if graph.is_tiny(count.first):
             continue  # several values may share a slot
         waste = count.bytes - count.lead - shape.size * count.objects
+        lead = count.lead // count.objects
         slot = int(graph.objects.spans.elemsize[graph.objects.span[count.first]])
         under = int(below[graph.objects.span[count.first]])
         if 0 < waste < count.objects * slot // 2:
@@ -64,8 +65,8 @@ def structs(graph: HeapGraph) -> Iterator[Waste]:
                 objects=count.objects,
                 bytes=waste,
                 example=Address(graph.address(count.first)),
-                advice=f"{shape.size} bytes in slots of {slot}: {shape.size - under} bytes less, "
-                "by another order of fields or smaller types, and they fit the class below",
+                advice=f"{shape.size} bytes in slots of {slot}: {shape.size + lead - under} bytes "
+                "less, and they fit the class below",
             )
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from goprobe.analysis.heap.globalnames import shown_root
+from goprobe.analysis.heap.globalnames import root_name, shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.meanings import Meanings
 from goprobe.model.address import Address
-from goprobe.model.heap import Waste
+from goprobe.model.heap import OTHERS, Waste
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
-
-OTHERS = "(others)"
+from goprobe.runtime.roots.groups import RootKind
 
 _DOUBLINGS = 32  # of ways as long as there are objects
 _MOST = 100  # rows of a kind
@@ -42,15 +42,27 @@ class Whose:
         above[led] = meant.source[via[led]]
         above[n:] = np.arange(n, len(nodes))
         self._root = furthest(above)
+        self._alike = _alike(graph)
 
     def leading(self, objects: Ints | Ids) -> Ints:
         """The pointer by which a shortest way comes to each of some reachable objects."""
         return self._graph.reach.via[objects]
 
-    def holder(self, edge: int) -> str:
-        """The variable, goroutine or other root that a pointer is led to from."""
-        root = int(self._root[self._meant.source[edge]])
-        return "" if root == self._graph.nodes.root else shown_root(self._graph, root)
+    def holder(self, edges: Ints) -> str:
+        """The variable, goroutine or other root that some pointers are led to from: a variable of
+        several goroutines is one."""
+        roots = self._root[self._meant.source[edges]]
+        root = int(roots[0])
+        if root == self._graph.nodes.root:
+            return ""
+        count = len(np.unique(roots))
+        if count == 1:
+            return shown_root(self._graph, root)
+        return root_name(replace(self._graph.nodes.group(root), several=count))
+
+    def _holders(self, edges: Ints) -> Ints:
+        """The holder of each, as a number."""
+        return self._alike[self._root[self._meant.source[edges]] - len(self._graph.objects)]
 
     def field(self, edge: int) -> str:
         """The field that a pointer is, "main.T.body"; "" where it is none."""
@@ -76,8 +88,8 @@ class Whose:
     def all_of(self, edges: Ints) -> tuple[str, str]:
         """The field and the holder of some; each "" where these are not the same."""
         first = int(edges[0])
-        roots, words = self._root[self._meant.source[edges]], self._words(edges)
-        holder = self.holder(first) if (roots == roots[0]).all() else ""
+        holders, words = self._holders(edges), self._words(edges)
+        holder = self.holder(edges) if (holders == holders[0]).all() else ""
         return self.field(first) if (words == words[0]).all() else "", holder
 
     def rows(
@@ -88,28 +100,30 @@ class Whose:
         advice: Texts,
         *,
         named: str = "",
-        by_field: bool = True,
+        below: Ints | None = None,
     ) -> Iterator[Waste]:
         """Objects that some pointers lead to and that waste so many bytes each, by type (or all
-        `named` so), field and holder. The worst of a row is its example, and tells what would
-        help."""
+        `named` so), field and holder: those of the pointers, or of what they are `below`. The worst
+        of a row is its example, and tells what would help."""
         if not len(edges):
             return
         graph = self._graph
-        which, count = self._groups(edges, by_type=not named, by_field=by_field)
+        leading = edges if below is None else below
+        which, count = self._groups(edges, leading, by_type=not named)
         sums = np.bincount(which, waste, count).astype(np.int64)
         numbers = np.bincount(which, minlength=count)
         order = np.lexsort((-waste, which))
-        worst = edges[order[np.searchsorted(which[order], np.arange(count))]]
+        begin = np.searchsorted(which[order], np.arange(count))
+        worst = edges[order[begin]]
         largest = np.argsort(-sums, kind="stable")
         for row in largest[:_MOST].tolist():
-            edge = int(worst[row])
-            node = int(graph.nodes.target[edge])
+            node = int(graph.nodes.target[worst[row]])
+            mine = leading[order[begin[row] : begin[row] + numbers[row]]]
             yield Waste(
                 kind=kind,
                 type=named or graph.shapes[int(graph.typing.shape[node])].name,
-                field=self.field(edge) if by_field else "",
-                holder=self.holder(edge),
+                field=self.field(int(mine[0])),
+                holder=self.holder(mine),
                 objects=int(numbers[row]),
                 bytes=int(sums[row]),
                 example=Address(graph.address(node)),
@@ -126,17 +140,13 @@ class Whose:
         words: Ints = np.where(of_object, self._meant.word[edges], 0)
         return words
 
-    def _groups(self, edges: Ints, *, by_type: bool, by_field: bool) -> tuple[Ints, int]:
+    def _groups(self, edges: Ints, leading: Ints, *, by_type: bool) -> tuple[Ints, int]:
         """Of each pointer the number of its group."""
         graph = self._graph
-        columns: list[NDArray[np.integer]] = [
-            self._root[self._meant.source[edges]] - len(graph.objects)
-        ]
+        columns: list[NDArray[np.integer]] = [self._holders(leading), self._words(leading)]
         if by_type:
             target = graph.nodes.target[edges]
             columns.append(graph.shapes_by_name[graph.typing.shape[target]])
-        if by_field:
-            columns.append(self._words(edges))
         key = np.zeros(len(edges), np.int64)
         for column in columns:
             if (int(key.max()) + 1).bit_length() + int(column.max()).bit_length() > _KEY_BITS:
@@ -144,6 +154,17 @@ class Whose:
             key = key * (int(column.max()) + 1) + column
         groups, which = np.unique(key, return_inverse=True)
         return which.ravel(), len(groups)
+
+
+def _alike(graph: HeapGraph) -> Ints:
+    """Of each root the first of those that are the same variable of other goroutines."""
+    groups = graph.nodes.groups
+    alike = np.arange(len(groups) + 1)
+    first: dict[tuple[str, str], int] = {}
+    for number, group in enumerate(groups):
+        if group.kind is RootKind.VARIABLE:
+            alike[number] = first.setdefault((group.function, group.name), number)
+    return alike
 
 
 def rest_of(kind: str, objects: int, size: int, example: Address, advice: str) -> Waste:

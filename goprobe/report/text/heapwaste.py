@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rich.text import Text
 
-from goprobe.model.heap import Waste
+from goprobe.model.heap import OTHERS, Waste
 from goprobe.report import words
 from goprobe.report.text.page import Column, Page
 
@@ -30,6 +30,7 @@ def write(page: Page, rows: Sequence[Waste]) -> None:
         page.blank()
         total = f"{kind}: {words.size(_sum(members))}"
         page.paragraph((total, "bold"), indent=_INDENT)
+        members = sorted(members, key=lambda row: (row.type == OTHERS, -row.bytes))
         shown = members if page.options.verbose else members[:_MOST]
         for advice, alike in groupby(shown, key=lambda row: row.advice):
             page.table([_line(page, row) for row in alike], _COLUMNS, indent=_INDENT)
