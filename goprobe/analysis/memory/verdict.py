@@ -140,7 +140,10 @@ class _Told:
             names.RUNTIME,
             size - int(_RUNTIME_SHARE * self._heap) - (4 << 20),
             f"{_size(size)} are the runtime's own bookkeeping",
-            "it stays as it was when the heap was largest",
+            "it stays as it was when the heap was largest"
+            if self._kernel.smaps_rss is not UNSET
+            else "the core has all that is reserved for it, most of which was never in memory "
+            "(GDB writes zeros for that)",
         )
 
     def _returned(self) -> Iterator[Surprise]:
