@@ -88,6 +88,21 @@ _TABLE: tuple[tuple[str, Effect, str], ...] = (
      r"|strequal|publicationBarrier)",
      Effect.NEVER, ""),
 )  # fmt: skip
+# What leaves the goroutine's stack for another before it needs room (asm_amd64.s, mwbbuf.go).
+_OTHER_STACK = re.compile(
+    r"runtime\.(systemstack|mcall|gcWriteBarrier\w*|wbBufFlush|asmcgocall\w*|deferreturn)(\.abi0)?"
+)
+_ENDS = frozenset((Effect.GROWS, Effect.PANICS, Effect.UNKNOWN, Effect.RUNS_DEFERRED))
+
+
+def tells_of_stacks(symbol: str, entry: Entry | None) -> bool:
+    """Whether no more is to be asked of a callee where it is asked whether a stack grows: what the
+    runtime does to the heap says nothing of it, so that its code is followed like any other, as
+    long as it runs on the stack of who calls it."""
+    ends = entry is not None and entry.effect in _ENDS
+    return ends or _OTHER_STACK.fullmatch(symbol) is not None
+
+
 _MOST_KNOWN = 1 << 16  # symbols: each is called in many places
 _PATTERNS = tuple((re.compile(p), Entry(effect, why)) for p, effect, why in _TABLE)
 

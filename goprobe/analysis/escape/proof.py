@@ -14,7 +14,7 @@ import msgspec
 from goprobe.analysis.escape.callgraph import CallEdge, CallGraph
 from goprobe.binary.pcln.format import Function, SourceFrame
 from goprobe.model.escape import Hole, Proof, ProofVerdict, SourceLine
-from goprobe.runtime.entries import Effect
+from goprobe.runtime.entries import Effect, tells_of_stacks
 
 _MOST_HOLES = 20
 _MOST_FUNCTIONS = 200_000
@@ -164,9 +164,16 @@ class _Search:
                 return True
         return False
 
+    def _ends(self, edge: CallEdge) -> bool:
+        """Whether the table of the runtime has said all that is asked of a callee. Of stacks it
+        says nothing: there the runtime's code is followed like any other."""
+        if self._question.word == "nosplit":
+            return tells_of_stacks(edge.name, edge.entry)
+        return edge.entry is not None
+
     def _callee(self, step: _Step, edge: CallEdge) -> Function | None:
         """The function to be followed from a call, None where there is none or it was."""
-        if not self._question.deep or edge.entry is not None or edge.hole or not edge.callee:
+        if not self._question.deep or edge.hole or not edge.callee or self._ends(edge):
             return None
         if edge.callee in self._seen:
             return None
