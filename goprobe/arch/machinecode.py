@@ -11,6 +11,7 @@ from goprobe.arch.amd64.machinecode import (
     calls_to as calls_to,
     decode as decode,
     known_at as known_at,
+    may_refer as may_refer,
     references as references,
     verified as verified,
 )

@@ -90,6 +90,9 @@ class MachineCode(Protocol):
     def calls_to(
         self, sections: Iterable[tuple[bytes, int]], targets: Collection[int]
     ) -> Sequence[Any]: ...
+    def may_refer(
+        self, sections: Iterable[tuple[bytes, int]], targets: Collection[int]
+    ) -> Mapping[int, Sequence[int]]: ...
     def known_at(
         self, code: bytes, address: int, points: Collection[int]
     ) -> Mapping[int, Mapping[str, Any]]: ...

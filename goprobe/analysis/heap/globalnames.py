@@ -1,13 +1,13 @@
 """Names of roots; of package-level variables that nothing names by what their pointers lead to.
 
 In a stripped program a variable is "bss+0x8e0540". What its first pointer leads to has a type where
-anything tells it, and that says what the pointer is: of a slice length and capacity follow.
+anything tells it, and that says what the pointer is: of a slice length and capacity follow. Who
+uses it is told by the code (`globalusers`).
 """
 
 from __future__ import annotations
 
-import re
-
+from goprobe.analysis.heap.globalusers import is_nameless
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.errors import UnreadableError
@@ -16,7 +16,6 @@ from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.types.shape import Shape
 
 _WORD = 8
-_PLACE = re.compile(r"\+0x[0-9a-f]+$")
 _BACKING, _CLOSURE = " backing", "closure "
 _INSIDE = (" groups", " buckets", " table", " directory", " buffer")
 
@@ -39,7 +38,7 @@ def global_type(graph: HeapGraph, node: int) -> str:
     """The type of what lies at a root's place, "" where that is not known, or the root has a name
     or type of its own."""
     group = graph.nodes.group(node)
-    if group.kind is not RootKind.GLOBAL or group.type or not _PLACE.search(group.name):
+    if not is_nameless(group):
         return ""
     nodes = graph.nodes
     for edge in range(int(nodes.first[node]), int(nodes.first[node + 1])):
@@ -53,10 +52,12 @@ def global_type(graph: HeapGraph, node: int) -> str:
     return ""
 
 
-def shown_root(graph: HeapGraph, node: int) -> str:
-    """A root's name, with the type of what has no name."""
-    name = root_name(graph.nodes.group(node))
-    kind = global_type(graph, node)
+def shown_root(graph: HeapGraph, node: int, *, used: bool = True) -> str:
+    """A root's name; of what has none its type, and (`used`) who uses it, before its place."""
+    group = graph.nodes.group(node)
+    name, kind = root_name(group), global_type(graph, node)
+    if is_nameless(group) and used and (user := graph.users.of(group.address)):
+        return f"{kind or 'variable'} used by {user} ({name})"
     return f"{kind} at {name}" if kind else name
 
 

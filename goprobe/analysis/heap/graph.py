@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from goprobe.analysis.heap.dominatorloops import semi_nca
 from goprobe.analysis.heap.dominators import Dominators, dominators
+from goprobe.analysis.heap.globalusers import GlobalUsers, is_nameless
 from goprobe.analysis.heap.nodes import Nodes, with_roots
 from goprobe.analysis.heap.reach import Reach, reach
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Progress
@@ -172,6 +173,11 @@ class HeapGraph:
         typing = self._types.find(self._pointers, nodes.groups, nodes.carriers, nodes.carried)
         self.snapshot.words.forget()
         return typing
+
+    @cached_property
+    def users(self) -> GlobalUsers:
+        """Who uses the variables that have no name."""
+        return GlobalUsers(self.world, [g.address for g in self.nodes.groups if is_nameless(g)])
 
     @property
     def _pointers(self) -> Graph:

@@ -16,6 +16,7 @@ from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 
 OF_TYPE = "type"
+_MOST_USED = 200  # roots of which it is looked up who uses them
 _MAP, _INSIDE = "map[", (" directory", " table", " groups", " buckets")
 _UNTYPED = "objects of unknown type"
 
@@ -47,7 +48,7 @@ def kinds_of(graph: HeapGraph) -> Kinds:
     every: list[Kind] = []
     for place in sorted(range(len(roots)), key=lambda i: -kept[i]):
         of[roots[place]] = len(every)
-        every.append(_of_roots(graph, roots[place]))
+        every.append(_of_roots(graph, roots[place], used=len(every) < _MOST_USED))
     number, names = _types(graph)
     np.take(number + np.int32(len(every)), graph.typing.shape, out=of[:n], mode="clip")
     return Kinds(of, (*every, *(Kind(OF_TYPE, name) for name in names)))
@@ -81,7 +82,7 @@ def _meaning(graph: HeapGraph, node: int) -> tuple[str, ...]:
     return group.kind, queue, str(group.through_rtype)
 
 
-def _of_roots(graph: HeapGraph, nodes: list[int]) -> Kind:
+def _of_roots(graph: HeapGraph, nodes: list[int], *, used: bool) -> Kind:
     """The kind of roots that are alike."""
     groups = [graph.nodes.group(node) for node in nodes]
     first = groups[0]
@@ -92,7 +93,7 @@ def _of_roots(graph: HeapGraph, nodes: list[int]) -> Kind:
             function = f"{first.function}: " if first.function else ""
             return Kind(first.kind, f"{function}{first.name}")
         case RootKind.GLOBAL:
-            return Kind(first.kind, shown_root(graph, nodes[0]))
+            return Kind(first.kind, shown_root(graph, nodes[0], used=used))
     return Kind(first.kind, first.name if len(groups) == 1 else f"{first.kind}s")
 
 

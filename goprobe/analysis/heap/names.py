@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from goprobe.analysis.heap.globalnames import global_type, root_name
+from goprobe.analysis.heap.globalnames import global_type, root_name, shown_root
+from goprobe.analysis.heap.globalusers import is_nameless
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.analysis.locate.locator import Locator
@@ -65,7 +66,10 @@ class Names:
             location = self._locator.locate(group.address or place)
             detail = dict(location.detail) | {"root": str(group.kind)}
             if type_name := global_type(self._graph, node):
-                detail["type"], name = type_name, f"{type_name} at {name}"
+                detail["type"] = type_name
+            if is_nameless(group) and (user := self._graph.users.of(group.address)):
+                detail["used_by"] = user
+            name = shown_root(self._graph, node)
             return Location(location.kind, location.address, name, detail, location.evidence)
         detail = {"root": str(group.kind), "goroutine": group.goroutine}
         kind = Kind.GOROUTINE_STACK if group.goroutine else Kind.RUNTIME

@@ -17,6 +17,9 @@ from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import GENERAL, signed
 
 _CALL, _JUMP = 0xE8, 0xE9  # call and jmp rel32, Intel SDM volume 2
+_DISTANCE = 4  # bytes of a displacement from the next instruction, the only one in 64-bit code
+_BEHIND = (0, 1, 2, 4)  # bytes of an immediate operand behind it (Intel SDM, volume 2, section 2.1)
+_PART = 1 << 20
 _REL32_SIZE = 5  # bytes: the opcode and a displacement of four
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
@@ -94,6 +97,34 @@ def calls_to(sections: Iterable[tuple[bytes, int]], targets: Collection[int]) ->
             for a, t in zip(at[hit], target[hit], strict=True)
         ]
     return calls
+
+
+def may_refer(
+    sections: Iterable[tuple[bytes, int]], targets: Collection[int]
+) -> dict[int, list[int]]:
+    """Where code may refer to static addresses by their distance, as far as the bytes tell; which
+    of those are references, `references` says of the function that lies there."""
+    import numpy as np
+
+    places: dict[int, list[int]] = {}
+    wanted = np.array(sorted(targets), dtype=np.int64)
+    if not len(wanted):
+        return places
+    for contents, address in sections:
+        for start in range(0, len(contents), _PART):
+            part = contents[start : start + _PART + _DISTANCE - 1]
+            for first in range(min(_DISTANCE, max(len(part) - _DISTANCE + 1, 0))):
+                whole = (len(part) - first) // _DISTANCE * _DISTANCE
+                distance = np.frombuffer(part, "<i4", whole // _DISTANCE, first)
+                at = np.arange(first, first + whole, _DISTANCE) + (address + start)
+                end = at + distance + _DISTANCE
+                near = (end >= wanted[0] - _BEHIND[-1]) & (end <= wanted[-1])
+                at, end = at[near], end[near]
+                for behind in _BEHIND:
+                    row = np.minimum(np.searchsorted(wanted, end + behind), len(wanted) - 1)
+                    for hit in np.flatnonzero(wanted[row] == end + behind).tolist():
+                        places.setdefault(int(wanted[row[hit]]), []).append(int(at[hit]))
+    return places
 
 
 def decode(code: bytes, address: int) -> Iterator[iced.Instruction]:
