@@ -19,7 +19,7 @@ from goprobe.arch.amd64.registers import GENERAL, signed
 _CALL, _JUMP = 0xE8, 0xE9  # call and jmp rel32, Intel SDM volume 2
 _DISTANCE = 4  # bytes of a displacement from the next instruction, the only one in 64-bit code
 _BEHIND = (0, 1, 2, 4)  # bytes of an immediate operand behind it (Intel SDM, volume 2, section 2.1)
-_PART = 1 << 20
+_PART_MOST = 1 << 20
 _REL32_SIZE = 5  # bytes: the opcode and a displacement of four
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
@@ -111,8 +111,8 @@ def may_refer(
     if not len(wanted):
         return places
     for contents, address in sections:
-        for start in range(0, len(contents), _PART):
-            part = contents[start : start + _PART + _DISTANCE - 1]
+        for start in range(0, len(contents), _PART_MOST):
+            part = contents[start : start + _PART_MOST + _DISTANCE - 1]
             for first in range(min(_DISTANCE, max(len(part) - _DISTANCE + 1, 0))):
                 whole = (len(part) - first) // _DISTANCE * _DISTANCE
                 distance = np.frombuffer(part, "<i4", whole // _DISTANCE, first)

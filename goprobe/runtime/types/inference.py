@@ -24,6 +24,7 @@ from goprobe.runtime.types.doubts import Doubts
 from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
+from goprobe.runtime.types.mapheaders import map_headers
 from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
@@ -107,6 +108,9 @@ class Typist:
         for rtype, edges, source in interfaces(self._view, self.shape):
             self._holds_value(rtype, edges, source)
         self._run_code(closures(self._view, self.shape))
+        self._settle()
+        for number, headers in list(map_headers(self._view, self._shapes, self.shape)):
+            self._assign(headers, number)
         self._settle()
         self._by_pointer_words()
         self._settle()
