@@ -17,6 +17,7 @@ _NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
 _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
 _LARGEST = 1 << 47  # user space of x86-64: nothing is longer
 _ABSENT = NOWHERE = -1
+_MANY = 64  # pointers of a node, for which a shape is read at once
 
 
 @loop
@@ -37,9 +38,9 @@ def flow(
     Ends when nothing is left, when more than `most` wait, or where the next node might not find
     room for what it leads to. `known` are words that tell a type, ascending: first words of
     interfaces (itabs with the lowest bit set), and the complements of closures' code and of
-    channels' elements. Ends, too, where a word is wanted that is not `there`, or a shape that was
-    not read: state[4] is the word's place then, state[6] the shape (else NOWHERE), and state[5] the
-    edge to go on with.
+    channels' elements. Ends, too, where a word is wanted that is not `there`, or a node of many
+    edges wants a shape that was not read: state[4] is the word's place then, state[6] the shape
+    (else NOWHERE), and state[5] the edge to go on with.
     """
     head, tail, aside, arrays = state[0], state[1], state[2], state[3]
     at_edge, missing, unread = state[5], _ABSENT, _ABSENT
@@ -135,10 +136,10 @@ def flow(
             if not put_aside:
                 if told == 0:
                     continue
-                if told >= len(kinds) or kinds[told] == UNREAD:
+                if edges > _MANY and (told >= len(kinds) or kinds[told] == UNREAD):
                     unread = told
                     break
-                if kinds[told] != READY:
+                if told >= len(kinds) or kinds[told] != READY:
                     put_aside = True
                 elif rule == _ONE:
                     fits = (
