@@ -18,6 +18,7 @@ from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.compiled import first_time
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
+from goprobe.runtime.heap.edgeloops import follow_words
 from goprobe.runtime.heap.edges import follow
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
@@ -79,7 +80,8 @@ class HeapGraph:
     def nodes(self) -> Nodes:
         """Objects and roots as one graph."""
         heap = self._heap
-        self.progress(f"following the pointers of {len(self.objects)} objects")
+        waits = first_time(len(heap.contents.words.words), follow_words)
+        self.progress(f"following the pointers of {len(self.objects)} objects{waits}")
         edges = follow(heap.contents, self.objects, heap.resolver, heap.maps)
         self.pointers = edges.pointers
         return with_roots(self.objects, edges, self.roots, heap.resolver)
