@@ -61,6 +61,11 @@ class Collection(msgspec.Struct, frozen=True):
     pause_ns: int
 
 
+NO_GOAL = 1 << 60
+"""Of `next_gc`: from here on no collection is due. (With GOGC=off and no limit the goal is
+^uint64(0) or half of that, mgcpacer.go.)"""
+
+
 class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
     """What the runtime is set to and is about to do. `gogc` is -1 where it is off, and
     `memory_limit` UNSET without one. `next_gc` is the heap's goal, `live` what the last collection

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
 from goprobe.analysis.memory.there import Whole
 from goprobe.process.proc.maps import read_maps
@@ -68,6 +69,7 @@ def test_parts_are_as_large_as_the_program_made_them(go: str) -> None:
     assert SIZES["stacks"] * MIB // 2 < stacks < SIZES["stacks"] * MIB * 2
     assert report["absent"] == near(SIZES["untouched"] * MIB, abs=8 * MIB)
     assert "GOGC is off" in report["verdict"] + str(report["surprises"])
+    assert "none is due" in text and "EiB" not in text + report["verdict"]
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -117,6 +119,10 @@ def test_openmetrics_ends_as_it_must_and_has_every_part() -> None:
     with running(build(PROGRAM), "live", "2") as program:
         text = goprobe("memory", str(program.pid), "--format", "openmetrics").text
         report = _asked(program.pid)
+    read = {family.name: family for family in parsed(text)}  # type: ignore[no-untyped-call]
+    told = read["goprobe_memory_part_bytes"].samples
+    resident = read["goprobe_kernel_rss_bytes"].samples[0].value
+    assert sum(sample.value for sample in told) == resident
     lines = text.splitlines()
     assert lines[-1] == "# EOF" and lines.count("# EOF") == 1
     families = [line.split()[2] for line in lines if line.startswith("# TYPE")]

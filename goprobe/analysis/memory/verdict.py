@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET
 
 from goprobe.analysis.memory import parts as names
-from goprobe.model.memory import KernelMemory, MemoryPart, RuntimeState, Surprise
+from goprobe.model.memory import NO_GOAL, KernelMemory, MemoryPart, RuntimeState, Surprise
 
 # What of the whole is no surprise: shares that healthy programs have (m), or are designed for.
 _FREE_SHARE = 0.10  # retainExtraPercent, mgcscavenge.go: the runtime keeps so much by design
@@ -88,7 +88,7 @@ class _Told:
             change = "GOGC is off; GOGC=100, or GOMEMLIMIT, has them collected"
         else:
             change = f"GOGC is {gogc}; a lower one, or GOMEMLIMIT, has them collected sooner"
-        if self._state:
+        if self._state and self._state.next_gc < NO_GOAL:
             change += f" (the next collection is due at {_size(self._state.next_gc)})"
         yield Surprise(
             names.SINCE,

@@ -9,7 +9,7 @@ from itertools import groupby
 from msgspec import UNSET
 from rich.text import Text
 
-from goprobe.model.memory import MemoryPart, MemoryReport, RuntimeState
+from goprobe.model.memory import NO_GOAL, MemoryPart, MemoryReport, RuntimeState
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.page import Column, Page
@@ -91,13 +91,16 @@ def _runtime(page: Page, report: MemoryReport, state: RuntimeState) -> None:
 
 def _said(page: Page, report: MemoryReport, state: RuntimeState) -> Iterator[str]:
     stats = report.memstats
-    live = "none has ended yet" if state.live is UNSET else f"{words.size(state.live)} lived"
+    ended = "none has ended yet"
+    if state.live is not UNSET:
+        lived = f"{words.size(state.live)} lived at the last"
+        ended = f"{stats.get('NumGC', 0):,}, {lived}"
+    due = f"the next one is due at {words.size(state.next_gc)}"
+    if state.next_gc >= NO_GOAL:
+        due = "none is due"
     gogc = "off" if state.gogc < 0 else str(state.gogc)
     limit = "none" if state.memory_limit is UNSET else words.size(state.memory_limit)
-    yield (
-        f"Collections: {stats.get('NumGC', 0):,}, {live} at the last; the next one is due at "
-        f"{words.size(state.next_gc)}; GOGC {gogc}, GOMEMLIMIT {limit}"
-    )
+    yield (f"Collections: {ended}; {due}; GOGC {gogc}, GOMEMLIMIT {limit}")
     if state.collections:
         pauses = words.listed([f"{c.pause_ns / 1000:.0f}" for c in state.collections])
         share = stats.get("GCCPUFraction", 0.0)
