@@ -6,7 +6,7 @@
     statements
 
 In both, $ is a number of the piece's own and NEXT the statement that it is to make happen. `once`:
-in one place of a program. `inline`: also without go:noinline. `cgo`: in builds with C only; `asm`:
+in one place of a program; `once X`: that or another one of X. `inline`: also without go:noinline. `cgo`: in builds with C only; `asm`:
 in those without (a package has one or the other). `late`: it may never begin, as one finalizer
 blocks all others. `many`: it makes thousands of goroutines; `large` and
 `thread`: it takes much of a stack, or a thread.
@@ -36,6 +36,7 @@ class Snippet:
     since: tuple[int, int] = _FIRST
     weight: int = _WEIGHT
     flags: frozenset[str] = frozenset()
+    once: str = ""
 
 
 @cache
@@ -60,6 +61,7 @@ def _read(text: str) -> Snippet:
         (int(major), int(minor)),
         int(values.get("weight", _WEIGHT)),
         frozenset(w for w in words if " " not in w),
+        values.get("once", name if "once" in words else ""),
     )
 
 
@@ -68,7 +70,7 @@ def choose(text: Text, file: str, *, but: Collection[str] = ()) -> Snippet:
     simplest."""
     known = [s for s in snippets(file) if _allowed(text, s) and s.flags.isdisjoint(but)]
     chosen = text.choices.weighted(*((s.weight, s) for s in known))
-    text.used.add(chosen.name)
+    text.used.add(chosen.once or chosen.name)
     return chosen
 
 
@@ -77,7 +79,7 @@ def _allowed(text: Text, s: Snippet) -> bool:
         return False
     if "asm" in s.flags and text.cgo:
         return False
-    return "once" not in s.flags or s.name not in text.used
+    return not s.once or s.once not in text.used
 
 
 def place(text: Text, s: Snippet, following: str, *, change: Callable[[str], str] = str) -> str:

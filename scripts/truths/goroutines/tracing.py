@@ -36,8 +36,8 @@ def frames(name: str, witness: Witness, g: GoroutineState) -> Iterator[Answer]:
 
 def _moving(asks: str, first: Printed, last: Printed, told: Sequence[CallSite]) -> Iterator[Answer]:
     """One that runs, or yields, keeps the frames above its leaf, and calls nothing else of the
-    program's in the leaf but the leaf's own closures; the call before which it said that it has
-    arrived is over."""
+    program's in the leaf but the leaf's own closures, and what cgo makes of a call of C's; the call
+    before which it said that it has arrived is over."""
     before, after = first.frames, last.frames
     leaves = [i for i, f in enumerate(before) if _LEAF.match(f.function)]
     if not leaves or first.elided or last.elided:
@@ -48,7 +48,7 @@ def _moving(asks: str, first: Printed, last: Printed, told: Sequence[CallSite]) 
     shown = [f for f in told if _shown(f.function, first=False)]
     inner, outer = shown[: len(shown) - len(fixed)], shown[len(shown) - len(fixed) :]
     called = [f.function for f in inner if f.function.startswith("main.")]
-    own = [name for name in called if not name.startswith(f"{leaf}.")]
+    own = [name for name in called if not name.startswith((f"{leaf}.", "main._Cfunc_"))]
     yield equal(asks, _listed(f.place for f in fixed), _listed(map(_place, outer)))
     yield equal(f"{asks} inside", [leaf], own)
 
