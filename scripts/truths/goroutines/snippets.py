@@ -6,10 +6,10 @@
     statements
 
 In both, $ is a number of the piece's own and NEXT the statement that it is to make happen. `once`:
-in one place of a program; `once X`: that or another one of X. `inline`: also without go:noinline. `cgo`: in builds with C only; `asm`:
-in those without (a package has one or the other). `late`: it may never begin, as one finalizer
-blocks all others. `many`: it makes thousands of goroutines; `large` and
-`thread`: it takes much of a stack, or a thread.
+in one place of a program; `once X`: that or another one of X. `inline`: also without go:noinline.
+`cgo`: in builds with C only; `asm`: in those without (a package has one or the other). `late`: it
+may never begin, as one finalizer blocks all others. `many`: it makes thousands of goroutines;
+`large` and `thread`: it takes much of a stack, or a thread.
 `foreign`: on a thread of C's, where nothing may exit; `whole`: what it is to make happen may not
 exit either (OnceValue panics with nil then); `ends`: it may.
 """

@@ -66,10 +66,29 @@ UNSAFE = Ty(Sort.UNSAFE, "unsafe.Pointer")
 NOTHING = Ty(Sort.SCALAR, "struct{}")
 
 
-BOX = """type Box[T any] struct {
+GENERIC = """type Box[T any] struct {
 	Value T
 	Next  *Box[T]
 	All   []T
+}
+
+type Pair[A, B any] struct {
+	First  A
+	Second *B
+	Other  *Pair[B, A]
+}
+
+type Entry[K comparable, V any] struct {
+	key        K
+	value      V
+	prev, next *Entry[K, V]
+}
+
+type Cache[K comparable, V any] struct {
+	entries map[K]*Entry[K, V]
+	oldest  *Entry[K, V]
+	free    []*Entry[K, V]
+	made    func()
 }"""
 
 
@@ -102,8 +121,8 @@ class Types:
     structs: dict[str, tuple[Part, ...]] = field(default_factory=dict)
     keys: list[Ty] = field(default_factory=lambda: [INT, STRING])
     named_types: list[Ty] = field(default_factory=list)
-    boxes: dict[str, tuple[Part, ...]] = field(default_factory=dict)
-    """Instances of the generic Box, "Box[*T0]"; known by use."""
+    generic: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    """Instances of generic structs, "Box[*T0]"; known by use."""
     library: tuple[str, ...] = ("sync.Map",)
     """Types of the standard library that the release has; "[T]" stands for one of the program's,
     "[K]" for one that can be compared."""
@@ -113,16 +132,44 @@ class Types:
         return Ty(Sort.STRUCT, choices.one_of(list(self.structs)))
 
     def parts(self, struct: Ty) -> tuple[Part, ...]:
-        return self.structs.get(struct.name) or self.boxes[struct.name]
+        return self.structs.get(struct.name) or self.generic[struct.name]
+
+    def _instance(self, name: str, *parts: Part) -> Ty:
+        self.generic[name] = parts
+        return Ty(Sort.STRUCT, name)
 
     def box(self, of: Ty) -> Ty:
         """An instance of the generic struct, which refers to itself."""
-        found = Ty(Sort.STRUCT, f"Box[{of.name}]")
-        if found.name not in self.boxes:
-            self.boxes[found.name] = ()
-            more = (Part("Value", of), Part("Next", pointer(found)), Part("All", slice_of(of)))
-            self.boxes[found.name] = more
-        return found
+        name = f"Box[{of.name}]"
+        me = pointer(Ty(Sort.STRUCT, name))
+        return self._instance(name, Part("Value", of), Part("Next", me), Part("All", slice_of(of)))
+
+    def pair(self, one: Ty, two: Ty) -> Ty:
+        """An instance that refers to the one with the types the other way round."""
+        names = [f"Pair[{a.name}, {b.name}]" for a, b in ((one, two), (two, one))]
+        swapped = ((names[0], one, two, names[1]), (names[1], two, one, names[0]))
+        for name, first, second, other in swapped:
+            self._instance(
+                name,
+                Part("First", first),
+                Part("Second", pointer(second)),
+                Part("Other", pointer(Ty(Sort.STRUCT, other))),
+            )
+        return Ty(Sort.STRUCT, names[0])
+
+    def cache(self, key: Ty, of: Ty) -> Ty:
+        """A map of entries, which are in a list as well."""
+        about = f"[{key.name}, {of.name}]"
+        entry = pointer(Ty(Sort.STRUCT, f"Entry{about}"))
+        links = (Part(name, entry) for name in ("prev", "next"))
+        self._instance(f"Entry{about}", Part("key", key), Part("value", of), *links)
+        return self._instance(
+            f"Cache{about}",
+            Part("entries", map_of(key, entry)),
+            Part("oldest", entry),
+            Part("free", slice_of(entry)),
+            Part("made", FUNC),
+        )
 
     def of_library(self, choices: Choices) -> Ty:
         name = choices.one_of(self.library)
@@ -161,6 +208,10 @@ class Types:
             (1, lambda: chan_of(choices.one_of(self.keys))),
             (1, lambda: pointer(self.box(pointer(self.box(pointer(self.named(choices))))))),
             (8, lambda: self.of_library(choices)),
+            (1, lambda: pointer(self.pair(self.named(choices), choices.one_of(SCALARS)))),
+            (1, lambda: pointer(self.pair(pointer(self.named(choices)), slice_of(INT)))),
+            (2, lambda: pointer(self.cache(choices.one_of(self.keys), self.named(choices)))),
+            (1, lambda: self.cache(choices.one_of(self.keys), self.draw(choices, depth=1))),
         )
         return make()
 

@@ -17,7 +17,7 @@ from scripts.truths.heaps import library, recipes
 from scripts.truths.heaps.imports import importing
 from scripts.truths.heaps.parked import Parked, worth_it
 from scripts.truths.heaps.specials import attach
-from scripts.truths.heaps.types import BOX, Sort, Ty, declared, draw_types, pointer
+from scripts.truths.heaps.types import GENERIC, Sort, Ty, declared, draw_types, pointer
 from scripts.truths.kind import Program
 
 _PRELUDE = Path(__file__).with_name("prelude.go")
@@ -113,7 +113,7 @@ class Writer:
             parts.append(f"type {name} struct {{\n{lines}}}")
             parts.append(f"func (t *{name}) Area() int {{ return {len(name)} }}")
             parts.append(f"func (t *{name}) Do() {{ length += 0 }}")
-        parts.append(BOX)
+        parts.append(GENERIC)
         parts += [f"type {n.name} {n.literal}" for n in self._types.named_types]
         parts += [f"var {name} {kind.name}" for name, kind in self._globals]
         body = "".join(f"\t{line}\n" for line in self._lines)
