@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import goprobe
+from goprobe.model.escape import Call, EscapeReport
+from tests.escape.corpus import go_environment
+from tests.support.go import toolchain
+
+_HITS = 300
+
+Place = tuple[str, int]
 Field = tuple[int, int | bytes]
 
 
@@ -93,3 +102,88 @@ def allocations_by_line(path: Path) -> Counter[tuple[str, int]]:
         function_id, line_number = places[locations[0]]
         found[strings[files[function_id]], line_number] += values[0]
     return +found
+
+
+def study(package: str, go: str, output: Path, cwd: str = "/", **options: object) -> EscapeReport:
+    with go_environment(), output.open("w") as file:
+        return goprobe.escape(
+            package,
+            go=str(toolchain(go)),
+            cwd=cwd,
+            stdout=file.fileno(),
+            stderr=file.fileno(),
+            timeout=900.0,
+            **options,  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was allocated on a line: objects, and the memory blocks that they began."""
+
+    objects: int = 0
+    blocks: int = 0
+
+    def expected(self, before: Made) -> set[int]:
+        """The blocks that the profile may have, `before` of all this made before main.
+
+        Which of the small objects begin a block differs from run to run: where all were made
+        before main, those of the one run tell nothing of the other's.
+        """
+        counts = {self.blocks, self.blocks - before.blocks}
+        return counts | {0} if self.objects == before.objects else counts
+
+
+def made(report: EscapeReport, package: str) -> dict[Place, Made]:
+    """By line of the package what was allocated there, where every hit was looked at."""
+    return {
+        place: Made(sum(c.allocations for c in group), sum(c.blocks for c in group))
+        for place, group in _calls(report, package).items()
+        if all(c.blocks >= 0 for c in group)
+    }
+
+
+def _calls(report: EscapeReport, package: str) -> dict[Place, list[Call]]:
+    lines: dict[Place, list[Call]] = {}
+    for site in report.sites:
+        for call in site.calls:
+            place = f"/{call.file}".replace("//", "/"), call.line
+            if _is_of(place, package):
+                lines.setdefault(place, []).append(call)
+    return lines
+
+
+def _is_of(place: Place, package: str) -> bool:
+    return place[0].rpartition("/")[0].endswith(f"/src/{package}")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """`lines` allocated; of those that differ what goprobe says, and what the profile does."""
+
+    report: EscapeReport
+    lines: int
+    differing: Mapping[Place, tuple[int, int]]
+    partial: str
+
+
+def compared(package: str, go: str, folder: Path, cwd: str = "/") -> Compared:
+    """A package's own tests, counted by goprobe and by the profile that they write themselves."""
+    profile, output = folder / "mem.out", folder / "out"
+    flags = (f"-test.memprofile={profile}", "-test.memprofilerate=1")
+    # What is allocated before main is not in the profile, unless it is large (the profile then
+    # samples by size): a run that only lists its tests, none of them, shows how much that is.
+    first = study(package, go, output, cwd, test=True, hits=_HITS, args=("-test.list=^$",))
+    report = study(package, go, output, cwd, test=True, hits=_HITS, args=flags)
+    before, ours, theirs = made(first, package), made(report, package), Counter[Place]()
+    theirs.update(allocations_by_line(profile))
+    differing = {
+        place: (line.blocks, theirs[place])
+        for place, line in ours.items()
+        if theirs[place] not in line.expected(before.get(place, Made()))
+    }
+    told = _calls(report, package)
+    missing = (p for p in theirs if _is_of(p, package) and p not in told)
+    differing |= {place: (0, theirs[place]) for place in missing}
+    lines = sum(line.blocks > 0 for line in ours.values())
+    return Compared(report, lines, differing, report.partial)

@@ -6,18 +6,14 @@ With GOPROBE_MATRIX=all every package of the list on every Go release, else one 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-import goprobe
-from goprobe.model.escape import Call, EscapeReport, Verdict
+from goprobe.model.escape import EscapeReport, Verdict
 from goprobe.model.trace import Exit
-from tests.escape.corpus import go_environment
-from tests.escape.profile import allocations_by_line
-from tests.support.go import matrix, toolchain, whole_matrix
+from tests.escape.profile import compared, study
+from tests.support.go import matrix, whole_matrix
 
 ALL = ("strings", "strconv", "encoding/json", "fmt", "sort", "bytes", "bufio", "text/template")
 PACKAGES = ALL if whole_matrix() else ("strconv",)
@@ -26,22 +22,6 @@ _MOST_UNOBSERVED = 0.03
 # An allocation may start the collector, which allocates a little of its own on the way; and where
 # a small object opens a block is up to what the scheduler's other goroutines allocate.
 _BESIDES = 6
-HITS = 300
-
-Place = tuple[str, int]
-
-
-def study(package: str, go: str, output: Path, **options: object) -> EscapeReport:
-    with go_environment(), output.open("w") as file:
-        return goprobe.escape(
-            package,
-            go=str(toolchain(go)),
-            cwd="/",
-            stdout=file.fileno(),
-            stderr=file.fileno(),
-            timeout=900.0,
-            **options,  # type: ignore[arg-type]
-        )
 
 
 def check_whole(report: EscapeReport, output: Path) -> None:
@@ -59,59 +39,16 @@ def check_whole(report: EscapeReport, output: Path) -> None:
 @pytest.mark.parametrize("go", matrix())
 @pytest.mark.parametrize("package", PACKAGES)
 def test_its_tests_allocate_where_goprobe_says(package: str, go: str, tmp_path: Path) -> None:
-    profile, output = tmp_path / "mem.out", tmp_path / "out"
-    flags = (f"-test.memprofile={profile}", "-test.memprofilerate=1")
-    # What is allocated before main is not in the profile, unless it is large (the profile then
-    # samples by size): a run that only lists its tests, none of them, shows how much that is.
-    first = study(package, go, output, test=True, hits=HITS, args=("-test.list=^$",))
-    report = study(package, go, output, test=True, hits=HITS, args=flags)
-    check_whole(report, output)
-    before, ours, theirs = made(first, package), made(report, package), Counter[Place]()
-    theirs.update(allocations_by_line(profile))
-    differing = {
-        place: (line.blocks, theirs[place])
-        for place, line in ours.items()
-        if theirs[place] not in line.expected(before.get(place, Made()))
-    }
+    found = compared(package, go, tmp_path)
+    report, differing = found.report, found.differing
+    check_whole(report, tmp_path / "out")
     calls = [c for s in report.sites for c in s.calls]
     direct = sum(c.blocks for c in calls if c.callee == "runtime.mallocgc" and c.blocks > 0)
     if go in _SKIPS_A_FRAME:
         assert sum(abs(a - b) for a, b in differing.values()) <= 2 * direct + _BESIDES, differing
     else:
         assert sum(abs(a - b) for a, b in differing.values()) <= _BESIDES, differing
-    assert sum(line.blocks > 0 for line in ours.values()) > 50
-
-
-@dataclass(frozen=True)
-class Made:
-    """What was allocated on a line: objects, and the memory blocks that they began."""
-
-    objects: int = 0
-    blocks: int = 0
-
-    def expected(self, before: Made) -> set[int]:
-        """The blocks that the profile may have, `before` of all this made before main.
-
-        Which of the small objects begin a block differs from run to run: where all were made
-        before main, those of the one run tell nothing of the other's.
-        """
-        counts = {self.blocks, self.blocks - before.blocks}
-        return counts | {0} if self.objects == before.objects else counts
-
-
-def made(report: EscapeReport, package: str) -> dict[Place, Made]:
-    """By line of the package what was allocated there, where every hit was looked at."""
-    lines: dict[Place, list[Call]] = {}
-    for site in report.sites:
-        for call in site.calls:
-            place = f"/{call.file}".replace("//", "/"), call.line
-            if place[0].rpartition("/")[0].endswith(f"/src/{package}"):
-                lines.setdefault(place, []).append(call)
-    return {
-        place: Made(sum(c.allocations for c in group), sum(c.blocks for c in group))
-        for place, group in lines.items()
-        if all(c.blocks >= 0 for c in group)
-    }
+    assert found.lines > 50
 
 
 @pytest.mark.skipif(not whole_matrix(), reason="benchmarks take minutes: GOPROBE_MATRIX=all")

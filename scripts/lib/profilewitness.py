@@ -1,0 +1,62 @@
+"""`scripts/witness`: the allocations of packages' own tests, as goprobe counts them and as Go's
+profile of every allocation does; 1 where a line differs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from goprobe.errors import GoprobeError
+from tests.escape.profile import compared
+from tests.support.go import matrix
+
+PACKAGES = (
+    "archive/tar", "archive/zip", "bufio", "bytes", "compress/flate", "compress/gzip",
+    "compress/lzw", "compress/zlib", "container/heap", "container/list", "container/ring",
+    "context", "encoding/ascii85", "encoding/base32", "encoding/base64", "encoding/binary",
+    "encoding/csv", "encoding/gob", "encoding/hex", "encoding/json", "encoding/pem",
+    "encoding/xml", "errors", "expvar", "flag", "fmt", "go/ast", "go/format", "go/parser",
+    "go/scanner", "go/token", "hash/crc32", "hash/fnv", "html", "html/template", "image",
+    "image/png", "index/suffixarray", "log", "math/big", "mime", "net/textproto", "net/url",
+    "path", "path/filepath", "regexp", "regexp/syntax", "sort", "strconv", "strings",
+    "text/scanner", "text/tabwriter", "text/template", "unicode/utf8",
+)  # fmt: skip
+"""Of Go's standard library: a machine without a network has no other real code."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="witness", description=__doc__)
+    parser.add_argument("package", nargs="*", default=PACKAGES)
+    parser.add_argument("--go", default=matrix()[-1], help="the release (default: the newest)")
+    parser.add_argument("--folder", default="/", help="where packages are named (default: /)")
+    options = parser.parse_args()
+    lines = wrong = failed = 0
+    for package in options.package:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="goprobe-witness-") as folder:
+            try:
+                found = compared(package, options.go, Path(folder), cwd=options.folder)
+            except GoprobeError as error:
+                print(f"{package:24} {error.message}", flush=True)
+                failed += 1
+                continue
+        taken = time.monotonic() - started
+        lines += found.lines
+        wrong += len(found.differing)
+        state = f" not run to its end: {found.partial}" if found.partial else ""
+        print(
+            f"{package:24} {found.lines:6} lines, {len(found.differing):3} differ"
+            f" {taken:7.1f} s{state}",
+            flush=True,
+        )
+        for (file, line), (ours, theirs) in sorted(found.differing.items()):
+            print(f"    {file}:{line}: goprobe {ours}, the profile {theirs}", flush=True)
+    print(f"{len(options.package)} packages, {lines} lines, {wrong} differ, {failed} not built")
+    return 1 if wrong or failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
