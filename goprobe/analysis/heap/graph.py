@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from goprobe.analysis.heap.dominatorloops import semi_nca
@@ -144,6 +145,10 @@ class HeapGraph:
         waits = first_time(len(nodes.target), semi_nca)
         self.progress(f"finding who alone keeps each object{waits}")
         return dominators(nodes.first, nodes.target, nodes.root)
+
+    def forget_referrers(self) -> None:
+        """Give back what the tree of who keeps what was made of."""
+        self.dominators = replace(self.dominators, known=None)
 
     @cached_property
     def retained(self) -> Ints:

@@ -168,12 +168,13 @@ class _Web:
         target = nodes.target[: nodes.heap_edges].copy()
         _hide(nodes.first, nodes.offset, target, hidden)
         inner = nodes.first[: self.n + 1]
-        heap = np.insert(target, inner[source + 1], waiting)
+        heap = np.insert(target, inner[source + 1], waiting) if pairs else target
+        del target
         more = np.zeros(self.n + 1, np.int64)
         np.cumsum(np.bincount(source, minlength=self.n), out=more[1:])
         behind = len(heap) + stacks.first[1:]
         self.first: Ints = np.concatenate((inner + more, behind))
-        self.target: Ids = np.concatenate((heap, stacks.targets)).astype(np.int32)
+        self.target: Ids = np.concatenate((heap, stacks.targets.astype(np.int32)), dtype=np.int32)
 
     def search(
         self,

@@ -17,6 +17,7 @@ from goprobe.analysis.goroutines.survey import survey
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Kept, Leaks, find_leaks
 from goprobe.analysis.heap.snapshot import HeapSnapshot
+from goprobe.analysis.heap.waits import hanging, only_by_others
 from goprobe.analysis.waits.elsewhere import Elsewhere
 from goprobe.model.attached import GoroutineState, LeakSummary
 from goprobe.model.heap import HeapReport
@@ -49,7 +50,10 @@ class Lost:
 
     def summary(self, told: frozenset[int] | None = None) -> LeakSummary:
         """Of all, or of those that are `told` of."""
-        graph, search = self._graph, self.search
+        graph = self._graph
+        if not any(only_by_others(graph, g, self._on_group) for g in hanging(graph)):
+            return LeakSummary(0, 0, 0, 0, 0, 0)  # there is nothing to look for
+        search = self.search
         lost = [c.g for c in search.lost if told is None or c.g.id in told]
         unsure = [number for number in search.unsure if told is None or number in told]
         kept = Kept(graph, search)
