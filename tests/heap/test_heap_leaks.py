@@ -41,4 +41,4 @@ def test_what_a_leaking_server_keeps_and_why(go: str, flags: tuple[str, ...]) ->
         assert largest.name == "main.headers"
         assert names["*main.store"].retained_bytes > SESSIONS * 2048
     elif not bare:
-        assert largest.name.startswith("[][]uint8 at ")
+        assert largest.name.startswith("[][]uint8 used by main.handler leakyserver.go:68 (")
