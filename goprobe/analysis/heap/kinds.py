@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
-from goprobe.analysis.heap.globalnames import shown_root
+from goprobe.analysis.heap.globalnames import root_name, shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.roots.groups import RootGroup, RootKind
@@ -52,6 +53,26 @@ def kinds_of(graph: HeapGraph) -> Kinds:
     number, names = _types(graph)
     np.take(number + np.int32(len(every)), graph.typing.shape, out=of[:n], mode="clip")
     return Kinds(of, (*every, *(Kind(OF_TYPE, name) for name in names)))
+
+
+def alike_roots(graph: HeapGraph) -> Ids:
+    """Of each root (from the first node behind the objects on) the first that means the same."""
+    n, nodes = len(graph.objects), graph.nodes
+    alike = np.arange(n, len(nodes), dtype=np.int32)
+    first: dict[tuple[str, ...], int] = {}
+    for node in range(n, nodes.root):
+        alike[node - n] = first.setdefault(_meaning(graph, node), node)
+    return alike
+
+
+def shown_alike(graph: HeapGraph, roots: list[int]) -> str:
+    """The name of some roots that mean the same: of one its own."""
+    if len(roots) == 1:
+        return shown_root(graph, roots[0])
+    first = graph.nodes.group(roots[0])
+    if first.kind is RootKind.VARIABLE:
+        return root_name(replace(first, several=len(roots)))
+    return _of_roots(graph, roots, used=True).name
 
 
 def _types(graph: HeapGraph) -> tuple[Ids, list[str]]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
 
 import msgspec
 import numpy as np
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.kinds import alike_roots, shown_alike
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.analysis.heap.sites import allocation_of, by_stack
 from goprobe.model.heap import HeapReport
@@ -119,12 +118,17 @@ def _retained(graph: HeapGraph, sampled: _Sampled, sites: Sequence[Site]) -> lis
     ]
 
 
+_Held = tuple[int, bool]
+"""The first of the roots that mean the same, and whether others hold the object, too."""
+
+
 def _holders(graph: HeapGraph, sampled: _Sampled) -> Mapping[int, tuple[Holder, ...]]:
     """Of each site who holds its objects: the root that alone does, or one of several."""
-    shown = cache(partial(shown_root, graph))
-    sums: dict[int, Counter[str]] = defaultdict(Counter)
-    counts: dict[int, Counter[str]] = defaultdict(Counter)
-    sizes = graph.objects.size[sampled.node].tolist()
+    alike, n = alike_roots(graph), len(graph.objects)
+    sums: dict[int, Counter[_Held]] = defaultdict(Counter)
+    counts: dict[int, Counter[_Held]] = defaultdict(Counter)
+    roots: dict[tuple[int, _Held], set[int]] = defaultdict(set)
+    sizes = graph.objects.size_of(sampled.node).tolist()
     for node, holder, row, size in zip(
         sampled.node.tolist(),
         _roots_of(graph)[sampled.node].tolist(),
@@ -132,18 +136,25 @@ def _holders(graph: HeapGraph, sampled: _Sampled) -> Mapping[int, tuple[Holder, 
         sizes,
         strict=True,
     ):
-        if holder == graph.nodes.root:
-            name = f"{shown(_one_root(graph, node))} and others"
-        else:
-            name = NOBODY if holder < 0 else shown(holder)
-        sums[row][name] += size
-        counts[row][name] += 1
+        others = holder == graph.nodes.root
+        root = _one_root(graph, node) if others else holder
+        held = (int(alike[root - n]) if root >= n else -1, others)
+        sums[row][held] += size
+        counts[row][held] += 1
+        roots[row, held].add(root)
+
+    def named(row: int, held: _Held) -> str:
+        first, others = held
+        if first < 0:
+            return NOBODY
+        return shown_alike(graph, sorted(roots[row, held])) + (" and others" if others else "")
+
     return {
         row: tuple(
-            Holder(name, counts[row][name], amount)
-            for name, amount in by_name.most_common(_MOST_HOLDERS)
+            Holder(named(row, held), counts[row][held], amount)
+            for held, amount in by_holder.most_common(_MOST_HOLDERS)
         )
-        for row, by_name in sums.items()
+        for row, by_holder in sums.items()
     }
 
 

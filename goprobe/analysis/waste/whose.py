@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from goprobe.analysis.heap.globalnames import root_name, shown_root
 from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.kinds import alike_roots, shown_alike
 from goprobe.analysis.waste.meanings import Meanings
 from goprobe.model.address import Address
 from goprobe.model.heap import OTHERS, Waste
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.roots.groups import RootKind
 
 _DOUBLINGS = 32  # of ways as long as there are objects
 _MOST = 100  # rows of a kind
@@ -42,25 +40,19 @@ class Whose:
         above[led] = meant.source[via[led]]
         above[n:] = np.arange(n, len(nodes))
         self._root = furthest(above)
-        self._alike = _alike(graph)
+        self._alike = alike_roots(graph)
 
     def leading(self, objects: Ints | Ids) -> Ints:
         """The pointer by which a shortest way comes to each of some reachable objects."""
         return self._graph.reach.via[objects]
 
     def holder(self, edges: Ints) -> str:
-        """The variable, goroutine or other root that some pointers are led to from: a variable of
-        several goroutines is one."""
-        roots = self._root[self._meant.source[edges]]
-        root = int(roots[0])
-        if root == self._graph.nodes.root:
-            return ""
-        count = len(np.unique(roots))
-        if count == 1:
-            return shown_root(self._graph, root)
-        return root_name(replace(self._graph.nodes.group(root), several=count))
+        """The variable, goroutine or other root that leads to some pointers: those of several
+        goroutines that mean the same are one."""
+        roots = np.unique(self._root[self._meant.source[edges]]).tolist()
+        return "" if roots[0] == self._graph.nodes.root else shown_alike(self._graph, roots)
 
-    def _holders(self, edges: Ints) -> Ints:
+    def _holders(self, edges: Ints) -> Ids:
         """The holder of each, as a number."""
         return self._alike[self._root[self._meant.source[edges]] - len(self._graph.objects)]
 
@@ -154,17 +146,6 @@ class Whose:
             key = key * (int(column.max()) + 1) + column
         groups, which = np.unique(key, return_inverse=True)
         return which.ravel(), len(groups)
-
-
-def _alike(graph: HeapGraph) -> Ints:
-    """Of each root the first of those that are the same variable of other goroutines."""
-    groups = graph.nodes.groups
-    alike = np.arange(len(groups) + 1)
-    first: dict[tuple[str, str], int] = {}
-    for number, group in enumerate(groups):
-        if group.kind is RootKind.VARIABLE:
-            alike[number] = first.setdefault((group.function, group.name), number)
-    return alike
 
 
 def rest_of(kind: str, objects: int, size: int, example: Address, advice: str) -> Waste:
