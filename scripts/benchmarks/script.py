@@ -31,7 +31,8 @@ func main() {
 	println(total)
 }
 """
-STOPS = 1000
+STOPS = 3000
+_MI_STOPS = 500
 _MANY = 20_000
 _CALLS = 20_000
 _SETTINGS = (
@@ -79,16 +80,19 @@ def measure(runs: int) -> Iterator[Figure]:
     seconds = side_by_side(runs, choices)
     start = seconds.pop("none")
     calls = _CALLS / max(seconds.pop("calls") - start, 1e-9)
-    rate = {name: STOPS / max(took - start, 1e-9) for name, took in seconds.items()}
+    counts = {"mi": _MI_STOPS}
+    rate = {n: counts.get(n, STOPS) / max(took - start, 1e-9) for n, took in seconds.items()}
     yield Figure("bare stops", rate["bare"], "stops/s")
     yield Figure("stops with two arguments read", rate["read"], "stops/s")
-    yield Figure(f"a condition true at hit {STOPS}", seconds["when"] - start, "s")
+    yield Figure(f"a condition true at hit {STOPS}", seconds["when"] - start, "s", 0.3)
     yield Figure("calls with arguments and results, by our tracer", calls, "calls/s", 20_000,
                  at_least=True)  # fmt: skip
     yield Figure("GDB's machine interface alone, read as pygdbmi does", rate["mi"], "stops/s")
     if python:
         yield Figure("GDB's Python, nothing read", rate["gdb"], "stops/s")
         yield Figure("GDB's Python, two arguments read", rate["gdb read"], "stops/s")
+        yield Figure("stops with two arguments read / GDB's Python", rate["read"] / rate["gdb read"],
+                     "times", 1.0, at_least=True)  # fmt: skip
     yield Figure("bare stops / GDB's machine interface", rate["bare"] / rate["mi"], "times", 0.5,
                  at_least=True)  # fmt: skip
     yield Figure(f"memory that {_MANY:,} stops take", _growth(binary), "MiB", 8.0)
@@ -140,7 +144,7 @@ def _machine_interface(gdb: GdbTool, binary: str) -> None:
         ready.register(process.stdout, select.POLLIN)
         for line, awaited in [
             *((line, b"^") for line in _SETTINGS), ("-exec-run", b"*stopped"),
-            *[("-exec-continue", b"*stopped")] * STOPS,
+            *[("-exec-continue", b"*stopped")] * _MI_STOPS,
         ]:  # fmt: skip
             process.stdin.write(f"{line}\n".encode())
             while awaited not in said:

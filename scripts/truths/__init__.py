@@ -15,6 +15,7 @@ KINDS: tuple[str, ...] = (
     "locals",
     "promises",
     "sites",
+    "steps",
     "variables",
     "waste",
 )
