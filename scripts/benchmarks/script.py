@@ -91,8 +91,9 @@ def measure(runs: int) -> Iterator[Figure]:
     if python:
         yield Figure("GDB's Python, nothing read", rate["gdb"], "stops/s")
         yield Figure("GDB's Python, two arguments read", rate["gdb read"], "stops/s")
-        yield Figure("stops with two arguments read / GDB's Python", rate["read"] / rate["gdb read"],
-                     "times", 1.0, at_least=True)  # fmt: skip
+        ratio = rate["read"] / rate["gdb read"]
+        yield Figure("stops with two arguments read / GDB's Python", ratio, "times", 1.0,
+                     at_least=True)  # fmt: skip
     yield Figure("bare stops / GDB's machine interface", rate["bare"] / rate["mi"], "times", 0.5,
                  at_least=True)  # fmt: skip
     yield Figure(f"memory that {_MANY:,} stops take", _growth(binary), "MiB", 8.0)
