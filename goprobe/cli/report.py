@@ -85,11 +85,11 @@ _Told = Callable[[str], None]
 
 
 def _heap(target: AnyTarget, progress: _Told) -> Report:
-    from goprobe.analysis.heap.heap import heap
     from goprobe.analysis.heap.questions import HeapQuestions
+    from goprobe.analysis.heapasked import heap_asked
 
-    asked = HeapQuestions(types=True, retained=True, unreachable=True, sites=True)
-    return heap(target, asked, progress=progress, profile=True)
+    asked = HeapQuestions(types=True, retained=True, unreachable=True, sites=True, waste=True)
+    return heap_asked(target, asked, progress=progress, profile=True)
 
 
 def _goroutines(target: AnyTarget, progress: _Told) -> Report:

@@ -9,6 +9,7 @@ import msgspec
 from goprobe.model.address import Address
 from goprobe.model.attached import (
     CallSite,
+    Creation,
     Deadlock,
     GoroutineGroup,
     GoroutinesReport,
@@ -33,7 +34,9 @@ from goprobe.model.heap import (
     SelfCheck,
     SizeClass,
     SpanStates,
+    TreeNode,
     TypeCount,
+    Waste,
 )
 from goprobe.model.location import Kind, Region
 from goprobe.model.report import Tool
@@ -99,7 +102,17 @@ def goroutines(text: str = "main.work", count: int = 12) -> GoroutinesReport:
     owner = Owner(goroutine=1, operation="lock", evidence=text, certain=False, function=text)
     waits = WaitsOn(kind="mutex", address=Address(0x5A3520), name=text, owners=(owner,))
     ids = tuple(g.id for g in each)
-    group = GoroutineGroup(count, "waiting", text, ids, frames, waits_on=(waits,))
+    group = GoroutineGroup(
+        count,
+        "waiting",
+        text,
+        ids,
+        frames,
+        created=(Creation(count, text, f"/src/{text}.go", 4),),
+        least_waiting_us=7_000_000,
+        most_waiting_us=240_000_000,
+        waits_on=(waits,),
+    )
     return GoroutinesReport(
         pid=7,
         go=GO,
@@ -127,6 +140,19 @@ def explain(text: str = "it lies in .rodata") -> ExplainReport:
     )
     return ExplainReport(
         target="hello.go", go=GO, gdb=Tool("13.1"), pid=7, claims=claims, map=memory()
+    )
+
+
+def kept(what: str, *below: TreeNode) -> TreeNode:
+    return TreeNode(
+        what=what,
+        kind="type",
+        address=Address(0xC000010000),
+        objects=4,
+        bytes=9000,
+        retained_bytes=9000 * (len(below) + 1),
+        retained_objects=4,
+        children=below,
     )
 
 
@@ -162,6 +188,18 @@ def heap(text: str = "main.Node") -> HeapReport:
         ),
         graph=GraphSummary(900, 1, 1700, 108688, 48, 12),
         roots=(RootCount("global", "main.cache", 90000, 700),),
+        tree=(kept("main.cache", kept(text, kept("[]uint8 backing"))), kept("2 smaller ones")),
+        waste=(
+            Waste(
+                kind="array out of reach",
+                type=text,
+                holder="main.cache",
+                objects=3,
+                bytes=9000,
+                example=Address(0xC000010000),
+                advice=f"copy {text}",
+            ),
+        ),
         samples=(HeapSample((text, "[]*main.Node", "main.cache"), 800, 38400),),
     )
 

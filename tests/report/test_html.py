@@ -12,7 +12,18 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from goprobe.report import RenderOptions, formats, render
-from tests.report.pages import HOSTILE, PAGES, SHOWN, escape, heap, many_sites, moving, trace
+from goprobe.report.glossary import GLOSSARY
+from tests.report.pages import (
+    HOSTILE,
+    PAGES,
+    SHOWN,
+    escape,
+    goroutines,
+    heap,
+    many_sites,
+    moving,
+    trace,
+)
 from tests.support.browser import Browser, browser
 
 _LOADS = re.compile(r"""(?:src|href|action)="(?!#|data:,)|@import|url\(""", re.I)
@@ -164,6 +175,45 @@ def test_a_group_of_the_heap_is_gone_into_and_left(window: Browser, tmp_path: Pa
     assert window.ask(wide) == whole
     ActionChains(window.driver).send_keys(Keys.ESCAPE).perform()
     assert window.ask(wide) == 0
+
+
+def test_what_holds_the_heap_stands_first(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, heap()))
+    titles = window.ask("return [...document.querySelectorAll('h2')].map(e => e.innerText)")
+    assert titles[0] == "What holds it"
+    assert "What lives and serves nobody" in titles
+    kept = window.ask("return document.querySelector('.tree').innerText")
+    assert "main.cache" in kept
+    assert "0xc000010000" in kept
+    told = window.ask(
+        "return [...document.querySelectorAll('abbr')].map(e => [e.innerText, e.title])"
+    )
+    assert told
+    assert all(GLOSSARY[word.lower().replace("classes", "class")] == said for word, said in told)
+
+
+def test_the_goroutines_say_since_when_and_by_whom(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, goroutines()))
+    told = window.ask("return document.querySelector('.claim').innerText")
+    assert "for 7 s to 4 min" in told
+    assert "created by main.work" in told
+
+
+@pytest.mark.races("how soon a browser paints is the machine's doing, too")
+def test_a_large_page_is_there_at_once_and_prints_what_is_open(
+    window: Browser, tmp_path: Path
+) -> None:
+    page, painted = _page(tmp_path, goroutines(count=10_000)), []
+    for _ in range(3):
+        window.open(page)
+        painted.append(
+            window.ask("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        )
+    assert min(painted) < 300, painted
+    sheets = window.sheets()
+    assert sheets < 5
+    window.driver.find_element("id", "q").send_keys("4999")
+    _wait(window, "return document.querySelector('details.each').open")
 
 
 def test_the_reader_chooses_light_or_dark(window: Browser, tmp_path: Path) -> None:

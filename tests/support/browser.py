@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,6 +85,11 @@ class Browser:
             if fault["impact"] in ("serious", "critical")
             for node in fault["nodes"]
         ]
+
+    def sheets(self) -> int:
+        """On how many sheets of paper it is printed."""
+        printed = self.driver.execute_cdp_cmd("Page.printToPDF", {})
+        return len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed["data"])))
 
     def _log(self, name: str) -> list[str]:
         log: Any = self.driver.get_log(name)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from goprobe.model.attached import (
     CallSite,
+    Creation,
     Differing,
     GoroutineGroup,
     GoroutinesReport,
@@ -63,6 +64,8 @@ class _Group(msgspec.Struct, frozen=True):
     frames: Sequence[_Frame]
     waits: Sequence[tuple[str, str]]
     """What they wait on, and by whom that is held."""
+    waited: str
+    created: Sequence[str]
 
 
 def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
@@ -86,6 +89,8 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
                 _ids(g.ids),
                 [_frame(f) for f in g.frames],
                 [_waits(w) for w in g.waits_on if w.kind not in PLAIN],
+                _ages(g),
+                [_made(c, g.count) for c in g.created],
             )
             for g in groups
         ],
@@ -108,6 +113,19 @@ def _group_state(g: GoroutineGroup) -> str:
     if not g.why:
         return state
     return f"{state}, {'leaked' if g.leaked else 'undecided'}: {g.why}"
+
+
+def _ages(g: GoroutineGroup) -> str:
+    if g.most_waiting_us is UNSET or g.least_waiting_us is UNSET:
+        return ""
+    least, most = words.duration(g.least_waiting_us), words.duration(g.most_waiting_us)
+    return f"for {most}" if least == most else f"for {least} to {most}"
+
+
+def _made(made: Creation, count: int) -> str:
+    place = words.source(made.file, made.line, made.function) if made.file else ""
+    some = "" if made.count == count else f": {words.number(made.count)}"
+    return f"{made.function} {place}".rstrip() + some
 
 
 def _leaks(report: GoroutinesReport) -> list[str]:

@@ -78,6 +78,8 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         tree=None if report.samples is UNSET or not report.samples else _tree(report.samples),
         sites=() if report.sites is UNSET else report.sites[:_MOST_ROWS],
         sampling=None if report.sampling is UNSET else report.sampling,
+        kept_by=() if report.tree is UNSET else report.tree,
+        waste=() if report.waste is UNSET else report.waste[:_MOST_ROWS],
         graph=None if report.graph is UNSET else report.graph,
         referrers=()
         if report.referrers is UNSET

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from goprobe.model.report import Report
 from goprobe.report import words
 from goprobe.report.escaping import escape
+from goprobe.report.glossary import GLOSSARY
 from goprobe.report.html.evidence import EvidenceList
 from goprobe.version import __version__
 
@@ -62,6 +63,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["meaning"] = GLOSSARY.__getitem__
     environment.filters["bytes"] = words.size
     environment.filters["number"] = words.number
     environment.filters["rem"] = rem

@@ -189,6 +189,7 @@
         n += shown;
       }
       const narrowed = words.length || !free;
+      if (narrowed) for (const d of $$("details.each")) d.open = true;
       for (const line of $$(".file .line"))
         line.hidden = Boolean(narrowed) && !$(".site:not([hidden])", line);
       if (found) found.textContent = narrowed ? `${n} of ${items.length}` : "";
