@@ -20,6 +20,7 @@ from goprobe.process.memory.metered import MeteredMemory
 from goprobe.process.proc.maps import Mapping
 from goprobe.process.proc.procfs import PAGE_SIZE, occupied_bytes
 from goprobe.runtime.goroutines.goroutines import Goroutines
+from goprobe.runtime.goroutines.waiting import Sudog, waiting_lists
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.goimage import GoImage, head_of
@@ -148,6 +149,11 @@ class World:
     def image(self) -> Loaded:
         """Where the program's own executable is loaded."""
         return loaded(self.program.elf.segments, self.bias, self.mappings)
+
+    @cached_property
+    def waiting(self) -> MappingOf[int, tuple[Sudog, ...]]:
+        """What each blocked goroutine hangs in, by the address of its g."""
+        return waiting_lists(self.memory, self.layout, self.goroutines.known)
 
     @cached_property
     def goroutines(self) -> Goroutines:

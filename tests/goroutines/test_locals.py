@@ -197,3 +197,17 @@ def test_names() -> None:
     assert is_named("main.worker", "main.w*")
     assert not is_named("main.worker", "main.work")
     assert not is_named("example.com/a/work.Run", "a")
+
+
+def test_very_many_deep_stacks_cost_what_their_functions_do() -> None:
+    """What is read of the program's file is read once for each place, however many stand there."""
+    crowd = PROGRAM.parents[1] / "targets" / "crowd.go"
+    spent = []
+    for count in ("2", "120"):
+        with running(build(crowd), count, "1") as program:
+            target = open_target(program.pid)
+            budget = target.program.elf.budget
+            before = budget.left
+            with_locals(target)
+            spent.append(before - budget.left)
+    assert spent[1] - spent[0] < 20_000  # (m: 0; 100,000 where each one has it read again)

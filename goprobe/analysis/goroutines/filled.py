@@ -29,7 +29,7 @@ def clock(target: AnyTarget) -> int:
     return 0 if target.is_core else time.monotonic_ns()
 
 
-def choice(chosen: Chosen, states: Sequence[GoroutineState]) -> dict[str, Any]:
+def choice(chosen: Chosen, states: Sequence[object]) -> dict[str, Any]:
     """What the report says of a choice among these goroutines; nothing where all are told."""
     return {"chosen": chosen.words, "every": len(states)} if chosen.words else {}
 

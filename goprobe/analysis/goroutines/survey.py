@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
 from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
@@ -93,10 +93,14 @@ def rehearse(target: AnyTarget) -> GoroutineCopy | None:
 
 
 def survey(
-    stopped: AnyStopped, modules: Modules, now: int, rehearsed: GoroutineCopy | None
+    stopped: AnyStopped,
+    modules: Modules,
+    now: int,
+    rehearsed: GoroutineCopy | None,
+    only: AbstractSet[int] | None = None,
 ) -> tuple[tuple[GoroutineState, ...], int, int]:
-    """Every goroutine that is not dead, the number of dead ones, and how many listed ones cannot
-    be read. Releases the target.
+    """Every goroutine that is not dead (or `only` those with these numbers), the number of dead
+    ones, and how many listed ones cannot be read. Releases the target.
 
     Inside the stop memory is copied, and those goroutines are walked that run; the parked ones'
     stacks are walked afterwards, one for all that are alike. Raises UnreadableError.
@@ -126,9 +130,13 @@ def survey(
     # Plugins' line tables are read as they are needed: files do not change as the target runs.
     code = Code(world.lines, modules, stopped.memory, world.program.looked_up)
     quiet = Stacks(target.process.world(copied, ()), modules, code)
-    goroutines = _decoded(table, np.flatnonzero(table.alive), names)
-    states = _told(table, goroutines, walked, describer, quiet, copied)
-    return states, len(table) - len(states), table.unreadable
+    alive = np.flatnonzero(table.alive)
+    dead = len(table) - len(alive)
+    if only is not None:
+        numbers = np.fromiter(only, np.uint64, len(only))
+        alive = alive[np.isin(table.columns["goid"][alive], numbers)]
+    goroutines = _decoded(table, alive, names)
+    return _told(table, goroutines, walked, describer, quiet, copied), dead, table.unreadable
 
 
 def _told(

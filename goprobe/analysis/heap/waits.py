@@ -19,7 +19,7 @@ from goprobe.analysis.heap.stackedges import StackEdges
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
-from goprobe.runtime.goroutines.waiting import PARKED, Sudog, sudogs_at, waiting_lists
+from goprobe.runtime.goroutines.waiting import PARKED, Sudog, sudogs_at
 from goprobe.runtime.heap.objects import MANUAL_SPAN, NOT_HEAP, Ids
 from goprobe.runtime.layout.record import Record, read_records
 
@@ -100,7 +100,8 @@ class Waits:
         self._graph, self._goroutines, self._stacks = graph, goroutines, stacks
         world = graph.world
         self._memory, self._layout = world.memory, world.layout
-        self._lists = waiting_lists(self._memory, self._layout, goroutines)
+        every = world.waiting
+        self._lists = {g.address: every[g.address] for g in goroutines if g.address in every}
         # Since Go 1.26 a semaphore's and a condition's sudog hangs at g.waiting, too.
         self._noted = self._layout.struct("sudog").fields["elem"].size > 8
         self._reasons = {g.address: plain(reason_of(graph, g)) for g in goroutines}

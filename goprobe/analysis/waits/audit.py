@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
-from goprobe.model.attached import GoroutinesReport, GoroutineState
+from goprobe.model.attached import GoroutinesReport
 from goprobe.model.report import Audited
+from goprobe.runtime.goroutines.goroutines import Goroutine
 
 _MAIN = 1
 
@@ -19,7 +20,7 @@ class LeakFacts(msgspec.Struct, frozen=True):
     are listed were not."""
 
     report: GoroutinesReport
-    every: tuple[GoroutineState, ...]
+    every: Sequence[Goroutine]
     told: frozenset[int]
     unsure: int
 

@@ -70,7 +70,7 @@ def in_graph(
     manner = Manner(timeout=timeout, how="fork" if more and not target.is_core else "")
 
     def question(snapshot: HeapSnapshot) -> GoroutinesReport:
-        asked = _Asked(target, snapshot, progress, now, chosen, more)
+        asked = _Asked(target, snapshot, progress, now, chosen, more, only_leaked=only_leaked)
         return asked.leaked(stacks=stacks) if only_leaked else asked.all(stacks=stacks, each=each)
 
     return asked_of(target, manner, progress, question)
@@ -87,22 +87,27 @@ class _Asked:
         now: int,
         chosen: Chosen,
         more: More | None,
+        *,
+        only_leaked: bool,
     ) -> None:
         self._target, self._now, self._chosen = target, now, chosen
         self._more = more
         self._graph = graph = HeapGraph(snapshot, progress)
         progress("walking the goroutines' stacks")
         self._lost = Lost(target, graph, now)
-        self._every, dead, unreadable = self._lost.surveyed
+        search = self._search = self._lost.search
+        numbers = {*(c.g.id for c in search.lost), *search.unsure}
+        told = self._lost.told(numbers) if only_leaked else self._lost.surveyed
+        self._every, dead, unreadable = told
         self._moment = Moment(
             pause_us=snapshot.pause_us, snapshot=snapshot.how, dead=dead, unreadable=unreadable
         )
-        self._by_id = self._lost.by_id
-        self._search = self._lost.search
+        self._by_id = {state.id: state for state in self._every}
 
     def leaked(self, *, stacks: bool) -> GoroutinesReport:
         search = self._search
-        numbers = sorted({*(c.g.id for c in search.lost), *search.unsure} & self._by_id.keys())
+        alive = [g for g in self._graph.world.goroutines.known if not g.dead]
+        numbers = sorted(self._by_id)
         described = self._described(numbers)
         every = [described.state(self._by_id[number]) for number in numbers]
         states = self._told(every)
@@ -113,10 +118,10 @@ class _Asked:
             self._chosen.sorted(_groups(self._graph, search, described, states)),
             stacks=stacks,
             leaks=self._lost.summary(frozenset(state.id for state in states)),
-            **choice(self._chosen, self._every),
+            **choice(self._chosen, alive),
         )
         unsure = sum(state.id in search.unsure for state in states)
-        facts = LeakFacts(report, self._every, frozenset(numbers), unsure)
+        facts = LeakFacts(report, alive, frozenset(numbers), unsure)
         audit = audit_leaks(facts)
         return finished(report, audit, self._target.doubts)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -34,6 +34,7 @@ from goprobe.errors import NotGoError
 
 _DICTIONARY_LIMIT = 1 << 16
 _DEPTH_LIMIT = 256
+_KEPT = 1 << 12
 _UNITS_ASKED = 1 << 12
 _INDEX_ROOM = room_of("dwarf", ix.__file__, forms.__file__)
 
@@ -80,6 +81,10 @@ class DebugInfo:
         self._sections = Sections(elf)
         self._unit_cache: Unit | None = None
         self._ends: dict[int, int] = {}
+        # Thousands of goroutines stand in the same functions, at the same few places.
+        self._locals_of = lru_cache(maxsize=_KEPT)(self._read_locals)
+        self._scopes_at = lru_cache(maxsize=_KEPT)(self._read_scopes)
+        self._producer = lru_cache(maxsize=_KEPT)(self._read_producer)
 
     @property
     def present(self) -> bool:
@@ -231,7 +236,10 @@ class DebugInfo:
 
     def locals(self, function: FunctionEntry) -> tuple[Local, ...]:
         """Every variable of a function's own blocks, inlined calls left out."""
-        return tuple(self._all_locals(self.die(function.offset), 0))
+        return self._locals_of(function.offset)
+
+    def _read_locals(self, offset: int) -> tuple[Local, ...]:
+        return tuple(self._all_locals(self.die(offset), 0))
 
     def _all_locals(self, die: Die, depth: int) -> Iterator[Local]:
         unit = self.unit_at(die.offset)
@@ -244,23 +252,26 @@ class DebugInfo:
     def is_optimised(self, function: FunctionEntry) -> bool:
         """Whether a function was compiled with the optimiser on: a unit's producer ends in the
         compiler's flags (cmd/link/internal/ld/dwarf.go, Go 1.21 to 1.27)."""
-        unit = self.unit_at(function.offset)
-        return "-N" not in self._producer(unit).partition(";")[2].split()
+        first = self.unit_at(function.offset).first_die
+        return "-N" not in self._producer(first).partition(";")[2].split()
 
     @property
     def producer(self) -> str:
         """The Go compiler's name ("Go cmd/compile go1.27.3; regabi"); "" where none is named."""
-        names = (self._producer(unit) for unit in self.index.units[:_UNITS_ASKED])
+        names = (self._producer(unit.first_die) for unit in self.index.units[:_UNITS_ASKED])
         return next((name for name in names if name.startswith("Go ")), "")
 
-    def _producer(self, unit: Unit) -> str:
-        return text(self.die(unit.first_die).attributes, ix.AT_PRODUCER)
+    def _read_producer(self, first: int) -> str:
+        return text(self.die(first).attributes, ix.AT_PRODUCER)
 
     def scopes(self, function: FunctionEntry, pc: int) -> tuple[FunctionScope, ...]:
         """The function and the calls inlined into it that cover `pc`, innermost first."""
-        die = self.die(function.offset)
+        return self._scopes_at(function.offset, function.name, pc)
+
+    def _read_scopes(self, offset: int, function: str, pc: int) -> tuple[FunctionScope, ...]:
+        die = self.die(offset)
         scopes: list[FunctionScope] = []
-        self._scope(die, self._name(die) or function.name, 0, pc, scopes, 0)
+        self._scope(die, self._name(die) or function, 0, pc, scopes, 0)
         return tuple(reversed(scopes))
 
     def inlined_ranges(self, name: str) -> Iterator[tuple[FunctionEntry, list[tuple[int, int]]]]:

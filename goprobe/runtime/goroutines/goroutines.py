@@ -14,12 +14,18 @@ import msgspec
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.layout.layout import Layout
-from goprobe.runtime.layout.record import Record, read_record, read_records
+from goprobe.runtime.layout.record import Record, read_numbers, read_record, unpacker
 
 _G_LIMIT = 1 << 24
 _M_LIMIT = 1 << 17
 _STRINGS_LIMIT = 256
 FIRST_WAIT_REASON = "GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
+
+_FIELDS = (
+    "atomicstatus", "goid", "stack.lo", "stack.hi", "sched.sp", "sched.pc", "sched.bp",
+    "syscallsp", "syscallpc", "syscallbp", "m", "waitreason", "waitsince", "gopc", "startpc",
+    "parentGoid", "lockedm", "runningCleanups", "labels",
+)  # fmt: skip
 
 STATUS_NAMES = {
     "_Gidle": "idle", "_Grunnable": "runnable", "_Grunning": "running", "_Gsyscall": "syscall",
@@ -82,31 +88,33 @@ class Goroutines:
         self._names = {constants[k]: v for k, v in STATUS_NAMES.items() if k in constants}
         self._scan = constants["_Gscan"]
 
+    @cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        fields = self._layout.struct("g").fields
+        return [(fields[n].offset, fields[n].size) for n in _FIELDS if n in fields]
+
+    @cached_property
+    def _known_fields(self) -> list[str]:
+        fields = self._layout.struct("g").fields
+        return [n for n in _FIELDS if n in fields]
+
     def decode(self, record: Record) -> Goroutine:
+        return self._decoded(record.address, unpacker(self._places)(record.data))
+
+    def _decoded(self, address: int, numbers: tuple[int, ...]) -> Goroutine:
+        if len(numbers) < len(_FIELDS):  # a release that has not all of them
+            by_name = dict(zip(self._known_fields, numbers, strict=True))
+            numbers = tuple(by_name.get(name, 0) for name in _FIELDS)
+        word, number, low, high, sp, pc, bp, left_sp, left_pc, left_bp, m, *rest = numbers
         # _Gscan is a bit that whoever scans the stack sets beside the status (runtime2.go).
-        status = self._names.get(record["atomicstatus"] & ~self._scan, "unknown")
+        status = self._names.get(word & ~self._scan, "unknown")
         # In a system call `sched` may have been overwritten since, by what runs on the thread's own
         # stack: where the goroutine left Go's code is noted apart (proc.go, reentersyscall).
-        in_syscall = status == "syscall" and record["syscallsp"] != 0
-        return Goroutine(
-            address=record.address,
-            id=record["goid"],
-            status=status,
-            low=record["stack.lo"],
-            high=record["stack.hi"],
-            sp=record["syscallsp"] if in_syscall else record["sched.sp"],
-            pc=record["syscallpc"] if in_syscall else record["sched.pc"],
-            bp=record.get("syscallbp") if in_syscall else record["sched.bp"],
-            m=record["m"],
-            wait_reason=record["waitreason"],
-            wait_since=record.signed("waitsince"),
-            created_at=record["gopc"],
-            start=record["startpc"],
-            parent=record["parentGoid"],
-            locked_m=record["lockedm"],
-            running_cleanups=record.get("runningCleanups"),
-            labels=record["labels"],
-        )
+        if status == "syscall" and left_sp:
+            sp, pc, bp = left_sp, left_pc, left_bp
+        reason, since, *origin = rest
+        since -= (since >> 63) << 64
+        return Goroutine(address, number, status, low, high, sp, pc, bp, m, reason, since, *origin)
 
     def at(self, address: int) -> Goroutine | None:
         """The g struct at an address; None where it cannot be read."""
@@ -127,10 +135,9 @@ class Goroutines:
     @cached_property
     def all(self) -> tuple[Goroutine, ...]:
         """Every g of allgs, dead ones too. Raises UnreadableError where the list is not there."""
-        return tuple(
-            self.decode(r)
-            for r in read_records(self._memory, self._layout.struct("g"), self.pointers())
-        )
+        g = self._layout.struct("g")
+        every = read_numbers(self._memory, g, self.pointers(), self._places)
+        return tuple(self._decoded(address, numbers) for address, numbers in every)
 
     @cached_property
     def known(self) -> tuple[Goroutine, ...]:

@@ -14,7 +14,7 @@ import msgspec
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.layout.layout import Layout
-from goprobe.runtime.layout.record import Record, read_records
+from goprobe.runtime.layout.record import read_numbers
 
 _WORD = 8
 _ROUNDS = 1 << 12  # sudogs of one goroutine: cases of a select
@@ -37,8 +37,19 @@ class Sudog(msgspec.Struct, frozen=True):
 
 def sudogs_at(memory: Memory, layout: Layout, addresses: Iterable[int]) -> dict[int, Sudog]:
     """Those that can be read, by their addresses."""
-    records = read_records(memory, layout.struct("sudog"), list(addresses))
-    return {record.address: _sudog(record) for record in records}
+    sudog = layout.struct("sudog")
+    fields = [sudog.fields[name] for name in ("g", "elem", "c", "next", "prev", "waitlink")]
+    places = [(field.offset, field.size) for field in fields]
+    # Since Go 1.26 elem and c are two words, a pointer and a number: one of them is the address
+    # (maybeTraceablePtr), so that the detector of leaks may hide it from the collector.
+    places += [(f.offset + _WORD, _WORD) for f in fields[1:3] if f.size > _WORD]
+    found: dict[int, Sudog] = {}
+    for address, numbers in read_numbers(memory, sudog, list(addresses), places):
+        g, elem, channel, following, prev, waitlink = numbers[:6]
+        if len(numbers) > len(fields):
+            elem, channel = elem or numbers[6], channel or numbers[7]
+        found[address] = Sudog(address, g, elem, channel, following, prev, waitlink)
+    return found
 
 
 def waiting_lists(
@@ -70,21 +81,3 @@ def waiting_lists(
             break
         owner = following
     return {g: tuple(sudogs) for g, sudogs in lists.items()}
-
-
-def _sudog(record: Record) -> Sudog:
-    return Sudog(
-        address=record.address,
-        g=record["g"],
-        elem=_pointer(record, "elem"),
-        channel=_pointer(record, "c"),
-        next=record["next"],
-        prev=record["prev"],
-        waitlink=record["waitlink"],
-    )
-
-
-def _pointer(record: Record, field: str) -> int:
-    """Since Go 1.26 these are two words, a pointer and a number: one of them is the address
-    (maybeTraceablePtr), so that the detector of leaks may hide it from the collector."""
-    return record[field] or (record.word(field, 1) if record.layout.fields[field].size > 8 else 0)

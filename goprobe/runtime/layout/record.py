@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory
@@ -25,8 +27,7 @@ class Record:
 
     def __getitem__(self, path: str) -> int:
         field = self.layout.fields[path]
-        at = field.offset
-        return int.from_bytes(self.data[at : at + min(field.size, 8)], "little")
+        return _number(self.data, field.offset, field.size)
 
     def signed(self, path: str) -> int:
         field = self.layout.fields[path]
@@ -82,3 +83,44 @@ def read_records(
     ):
         if data is not None:
             yield Record(address, layout, data)
+
+
+_FORMS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+def unpacker(places: Sequence[tuple[int, int]]) -> Callable[[bytes], tuple[int, ...]]:
+    """Reads numbers of a struct's bytes, each by its offset and size (the first eight bytes where
+    it is longer), in one step: of a hundred thousand structs."""
+    parts, at = ["<"], 0
+    order = sorted(range(len(places)), key=lambda i: places[i][0])
+    for offset, size in (places[i] for i in order):
+        size = min(size, 8)
+        if offset < at or size not in _FORMS:
+            return lambda data: tuple(_number(data, *place) for place in places)
+        parts.append(f"{offset - at}x{_FORMS[size]}")
+        at = offset + size
+    form = struct.Struct("".join(parts))
+    pick = itemgetter(*(order.index(i) for i in range(len(places))))
+
+    def numbers(data: bytes) -> tuple[int, ...]:
+        told: tuple[int, ...] = pick(form.unpack_from(data.ljust(form.size, b"\0")))
+        return told
+
+    return numbers
+
+
+def _number(data: bytes, offset: int, size: int) -> int:
+    return int.from_bytes(data[offset : offset + min(size, 8)], "little")
+
+
+def read_numbers(
+    memory: Memory,
+    layout: StructLayout,
+    addresses: Sequence[int],
+    places: Sequence[tuple[int, int]],
+) -> Iterable[tuple[int, tuple[int, ...]]]:
+    """Of many structs of one kind these numbers, by the struct's address; those that cannot be read
+    are left out."""
+    numbers = unpacker(places)
+    for record in read_records(memory, layout, addresses):
+        yield record.address, numbers(record.data)

@@ -169,7 +169,8 @@ class StackRoots:
 
     def _sent_values(self) -> dict[int, tuple[Sent, ...]]:
         world = self._world
-        return sent_values(world.memory, world.layout, world.goroutines.known)
+        goroutines = world.goroutines.known
+        return sent_values(world.memory, world.layout, goroutines, world.waiting)
 
     def _has_defers(self, g: Goroutine) -> bool:
         layout, memory = self._world.layout, self._world.memory

@@ -13,7 +13,7 @@ import msgspec
 
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
-from goprobe.runtime.goroutines.waiting import Sudog, waiting_lists
+from goprobe.runtime.goroutines.waiting import Sudog
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import read_records
 
@@ -29,12 +29,14 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 def sent_values(
-    memory: Memory, layout: Layout, goroutines: Iterable[Goroutine]
+    memory: Memory,
+    layout: Layout,
+    goroutines: Iterable[Goroutine],
+    blocked: Mapping[int, tuple[Sudog, ...]],
 ) -> dict[int, tuple[Sent, ...]]:
-    """Of each goroutine, by the address of its g, the values that channels know on its stack."""
-    by_g = {g.address: g for g in goroutines}
-    blocked = waiting_lists(memory, layout, by_g.values())
-    return _typed(memory, layout, by_g, blocked)
+    """Of each goroutine, by the address of its g, the values that channels know on its stack.
+    `blocked` is what each hangs in."""
+    return _typed(memory, layout, {g.address: g for g in goroutines}, blocked)
 
 
 def _typed(
