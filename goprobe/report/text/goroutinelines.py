@@ -57,7 +57,7 @@ def origins(page: Page, group: GoroutineGroup) -> None:
     several = len(group.created) > 1
     for created in group.created[:_MOST_ORIGINS]:
         count = f"{words.number(created.count)} " if several else ""
-        page.line((f"{count}{_made(created)}", "dim"), indent=INDENT * 2)
+        page.paragraph((f"{count}{_made(created)}", "dim"), indent=INDENT * 2, hanging=INDENT)
     if more := group.created[_MOST_ORIGINS:]:
         told = f"{words.number(sum(c.count for c in more))} at {len(more)} other places"
         page.line((told, "dim"), indent=INDENT * 2)

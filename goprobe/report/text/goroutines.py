@@ -164,7 +164,7 @@ def _stack(page: Page, goroutine: GoroutineState) -> None:
 
 
 def _dim(page: Page, told: str) -> None:
-    page.line((told, "dim"), indent=INDENT * 2)
+    page.paragraph((told, "dim"), indent=INDENT * 2, hanging=INDENT)
 
 
 def _origin(goroutine: GoroutineState) -> str:
