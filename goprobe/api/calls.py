@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from goprobe.analysis.calls.calls import CallsRequest
+from goprobe.api.notebook import line
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame, CallRecord, CallValue
@@ -259,6 +260,9 @@ class Call:
     def stack(self) -> tuple[CallFrame, ...]:
         """Who called, innermost first, where that was asked for."""
         return self.record.stack if self.record.stack is not UNSET else ()
+
+    def _repr_html_(self) -> str:
+        return line(self)
 
     def __repr__(self) -> str:
         told = f" = {self.results!r}" if self.end == "return" else f" {self.why or self.end}"

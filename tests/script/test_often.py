@@ -157,3 +157,13 @@ def test_paused_and_too_late(launched: Callable[..., goprobe.Program]) -> None:
         next(late.run(["main.work"], when="n == -1"))
     assert time.monotonic() - began < 10
     assert late.stop is not None and late.stop.reason == "halted"
+
+
+def test_values_show_themselves_in_notebooks(launched: Callable[..., goprobe.Program]) -> None:
+    stops = launched().run(["main.work"])
+    first = next(stops)
+    assert "<td><code>Tags</code></td><td><code>[]string</code></td>" in first["b"]._repr_html_()
+    assert first["label"]._repr_html_() == "<code>&lt;string &quot;label0&quot;&gt;</code>"
+    assert "main.work" in first._repr_html_()
+    second = next(stops)
+    assert "<th>before</th>" in second.diff(first)._repr_html_()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import UNSET
 
+from goprobe.api.notebook import table
 from goprobe.errors import GoprobeError
 from goprobe.model import trace
 from goprobe.model.address import Address
@@ -47,6 +48,13 @@ class Diff(msgspec.Struct, frozen=True):
     vanished: tuple[str, ...]
     objects: int | None = None
     bytes: int | None = None
+
+    def _repr_html_(self) -> str:
+        rows = [("changed", c.name, c.before, c.after) for c in self.changed]
+        rows += [("moved", m.name, str(m.before), str(m.after)) for m in self.moved]
+        rows += [("appeared", name, "", "") for name in self.appeared]
+        rows += [("vanished", name, "", "") for name in self.vanished]
+        return table(rows, ("", "variable", "before", "after"))
 
 
 class Kept(msgspec.Struct, frozen=True):

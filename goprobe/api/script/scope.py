@@ -7,6 +7,7 @@ from html import escape
 
 from msgspec import UNSET
 
+from goprobe.api.notebook import table
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError
 from goprobe.model import trace
@@ -44,12 +45,8 @@ def table_of(stop: trace.StopReport, variables: tuple[Variable, ...]) -> str:
     """A stop in HTML, for notebooks: where it is, and its innermost frame's variables."""
     rows = ((v.name, v.type, v.why if v.value is UNSET else v.value.text)
             for v in variables if not v.frame)  # fmt: skip
-    cells = "".join(
-        f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>"
-        for row in rows
-    )
     at = f"{stop.function} ({stop.file}:{stop.line}), goroutine {stop.goroutine}"
-    return f"<p>{escape(at)}</p><table>{cells}</table>"
+    return f"<p>{escape(at)}</p>{table(rows)}"
 
 
 def no_such_variable(name: str, function: str, known: Iterable[str]) -> NoSuchElementError:

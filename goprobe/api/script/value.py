@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, overload
 
 from msgspec import UNSET
 
+from goprobe.api.notebook import line, table
 from goprobe.api.script.known import Known, scalar_of
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.value import Data, Element
@@ -171,6 +172,12 @@ class Value(Known):
             return f"<{self.name} {self.type} {self.state}: {self.why}>"
         text = f'"{self.text}"' if self._is_string() else self.text
         return f"<{self.type} {text}>"
+
+    def _repr_html_(self) -> str:
+        fields = [] if self._quick or self._is_list() or self._is_map() else self._fields()
+        if not fields:
+            return line(self)
+        return table((part.name, part.type, self._of(part).text) for part in fields)
 
     def __reduce__(self) -> Any:
         raise TypeError("a value of a stopped program cannot be pickled: pickle its .py")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
 
+from goprobe.api.notebook import line
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.value import Value
 from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
@@ -43,6 +44,9 @@ class Hit:
     def goroutine(self) -> int:
         """Which goroutine wrote."""
         return self.stop.goroutine
+
+    def _repr_html_(self) -> str:
+        return line(self)
 
     def __repr__(self) -> str:
         by = f" by {self.writer.function}, line {self.writer.line}" if self.writer else ""
