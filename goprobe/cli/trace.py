@@ -64,6 +64,7 @@ class Trace:
                 gdb=tools.gdb or None,
                 timeout=patience.seconds,
                 started=gdb,
+                tells_when_interrupted=not compare,
             )
             return _compare(request, output) if compare else _trace(request, output)
 

@@ -92,6 +92,40 @@ def test_an_interrupt_at_any_moment(command: str, program: Running) -> None:
     assert stat[0] in "SR"
 
 
+SLOW = """package main
+
+import (
+	"fmt"
+	"time"
+)
+
+func main() {
+	for i := 0; ; i++ {
+		fmt.Println("line", i)
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+"""
+
+
+def test_an_interrupted_trace_tells_what_it_saw() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", START, "trace", str(build(SLOW)), "--break", "fmt.Println"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert child.stdout
+    while b"line 1" not in child.stdout.readline():
+        assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    told, said = child.communicate(timeout=60)
+    assert child.returncode == 0, said
+    assert "interrupted: the program was ended" in " ".join((told + said).decode().split())
+    assert b"Memory, as Go sees it" in told
+
+
 def _import(folder: Path, body: str, *, number: int) -> subprocess.CompletedProcess[bytes]:
     """Imports a module of this text under goprobe's handler, and signals it after 0.3 s."""
     (folder / "slow.py").write_text(body)

@@ -32,7 +32,8 @@ class TraceRequest(msgspec.Struct, frozen=True):
     """What to trace. `breaks` empty means the default ones; `variables` empty means all.
 
     `stdout_fd` gets the program's output; `timeout` in seconds bounds the whole run. `started` is
-    the GDB to use where that runs already; it is ended with the trace.
+    the GDB to use where that runs already; it is ended with the trace. `tells_when_interrupted`:
+    Ctrl-C after the first stop ends the program, and what was seen until then is the report.
     """
 
     target: str
@@ -47,6 +48,7 @@ class TraceRequest(msgspec.Struct, frozen=True):
     progress: Callable[[str], None] | None = None
     max_stops: int = STOP_LIMIT
     started: GdbProcess | None = None
+    tells_when_interrupted: bool = False
 
 
 def trace(request: TraceRequest) -> TraceReport:
@@ -174,6 +176,13 @@ class _Tracer:
                 self.warnings.append(
                     f"the program still ran {self.request.timeout:g} s after its start and was "
                     "ended; what is shown came before"
+                )
+                return Exit()
+            except KeyboardInterrupt:
+                if not (self.request.tells_when_interrupted and self.stops):
+                    raise
+                self.warnings.append(
+                    "interrupted: the program was ended; what is shown came before"
                 )
                 return Exit()
             if view is None:
