@@ -158,9 +158,11 @@ class Gdb(Running):
         breakpoints, and may not end before `take_back`."""
         self._require_program()
         self._breakpoints.remove_all()
+        whole = self.stands_whole
         self._inferior.signal(signal.SIGSTOP)
-        self._mi.command("-target-detach")
-        self._inferior.signal(signal.SIGSTOP)  # unless `stands_whole` that has been undone
+        with contextlib.nullcontext() if whole else self._inferior.stopped_again_and_again():
+            self._mi.command("-target-detach")
+        self._inferior.signal(signal.SIGSTOP)
         self._at = None
         self._breakpoints.forget()
         self._threads.forget()

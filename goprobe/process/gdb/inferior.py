@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 
 from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import TargetGoneError
@@ -17,6 +18,7 @@ from goprobe.process.spawn import all_dead, dies, reap, start_stopped
 REAP_TIMEOUT = 5.0
 """Seconds that a killed program has to vanish."""
 
+_AGAIN = 0.00002  # seconds
 _GO_CRASH = 2  # the exit code of a Go program that panics
 
 
@@ -63,6 +65,23 @@ class Inferior:
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    @contextlib.contextmanager
+    def stopped_again_and_again(self) -> Iterator[None]:
+        """While GDB lets go, and may send SIGCONTs: the program runs for microseconds at most."""
+        over = threading.Event()
+
+        def stop() -> None:
+            while not over.wait(_AGAIN):
+                self.signal(signal.SIGSTOP)
+
+        thread = threading.Thread(target=stop, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def abandon(self) -> None:
         """Kill a program of ours, without GDB's help."""
