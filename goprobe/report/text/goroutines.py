@@ -58,7 +58,7 @@ def _all(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         deadlocks(page, report.deadlocks)
     if report.groups:
         _groups(page, report, whole=whole)
-    else:
+    elif report.goroutines:
         _each(page, report.goroutines)
 
 
