@@ -24,7 +24,7 @@ _CHANCE = re.compile(r"m\d+\[|make\(map|map\[|maps\.|pool|\bgo |\bdefer |<-|sele
 _PROMISE = re.compile(r"//goprobe:(\w+)")
 _LIBRARY = re.compile(r"\b[a-z]+\.[A-Z]\w*\(")
 # Of what has no size an address says nothing.
-_EMPTY = re.compile(r"struct\{\}|\[0\]|, 0\)|T\d|\{\}$")
+_EMPTY = re.compile(r"struct\{\}|\[0\]|, 0\)|T\d|\{\}( //.*)?$")
 _COUNTER = re.compile(r"\s*ran\[(\d+)\]")
 _BRANCHING = re.compile(r"\bfunc\b|\bfor\b|\bif\b|\bcase\b|switch|&&|\|\||append|[=!]=")
 _ALWAYS = re.compile(r"runtime\.(newobject|mallocgc\w*|makechan|makemap(_small)?)$")
