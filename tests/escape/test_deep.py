@@ -67,6 +67,9 @@ def test_promises_of_the_command_line(go: str) -> None:
     assert not library.held
     # As a promise above the function: what its literals make counts, too.
     assert not hands_on.held and hands_on.known and "confirmed_heap" in hands_on.why
+    at = SOURCE.split("\n").index("\tb := a * 3 //goprobe:noalloc") + 1
+    line = next(a for a in looked_at(go).assertions if a.line == at)
+    assert not line.known and line.why == folded.why
     assert not folded.known and "it was inlined, and nothing of it was needed" in folded.why
 
 

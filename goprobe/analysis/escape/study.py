@@ -203,17 +203,18 @@ class EscapeStudy:
         return sorted({*in_source, *starts})
 
     def is_inlined(self, promise: Promise) -> bool:
-        """Whether the compiler says that it inlined the function that a promise speaks of."""
+        """Whether the compiler says that it inlined the function that a promise speaks of, or in
+        which it stands."""
         called = {n for calls in self._predictions.inlined.values() for _, n in calls}
         if promise.named:
             return any(same_function(promise.named, name) for name in called)
         names = {
             name
-            for span in promise.spans
+            for span in (promise.spans if promise.function else promise.around)
             for first, _, name in self._predictions.declared.get(span.file, ())
             if first == span.first
         }
-        return promise.function and any(same_function(c, n) for c in called for n in names)
+        return any(same_function(c, n) for c in called for n in names)
 
     def may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
         def named(call: AllocationCall) -> str:
