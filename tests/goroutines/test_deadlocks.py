@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
+from goprobe.analysis.waits import lockcode
 from goprobe.analysis.waits.waits import in_graph
 from goprobe.model.attached import GoroutinesReport, Owner
 from goprobe.report.html.waitsdrawing import drawing
@@ -99,6 +100,17 @@ def test_what_is_said_of_it(program: Running, report: GoroutinesReport) -> None:
     assert "main.ba locked it at deadlocks.go:77" in words
     group = owners(report)[waiter(report, "main.waits")]
     assert [(o.operation, o.certain) for o in group] == [("done", True)]
+
+
+def test_what_was_not_looked_at_is_not_certain(
+    program: Running, report: GoroutinesReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lockcode, "_MOST_CALLED", 0)
+    number = waiter(report, "main.waitsForHelped")
+    assert any(o.certain for o in owners(report)[number])
+    told = owners(in_graph(open_target(program.pid), stacks=True))[number]
+    assert told and not any(o.certain for o in told)
+    assert all("was not looked at: there are too many" in o.evidence for o in told)
 
 
 def test_the_page_draws_it(report: GoroutinesReport) -> None:

@@ -3,7 +3,7 @@ frame stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -40,6 +40,8 @@ _SLOW = {
 _OFFSETS = dict.fromkeys(READS, _READER_COUNT)
 _ASKED = TAKES | GIVES | TRIES | DONE | {_ADD}
 _NEVER_ASKED = ("runtime.", "internal/", "sync.(*Mutex)", "sync.(*RWMutex)")
+_GIVES = "it has called a function since that unlocks what it has not locked"
+_TOO_MANY = "it has called a function since that was not looked at: there are too many"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -57,7 +59,7 @@ class LockCode:
         self._world = world
         self._lines = world.program.lines
         self._receivers = lru_cache(maxsize=4096)(self._read)
-        self._gives = lru_cache(maxsize=4096)(self._may_give)
+        self._gives = lru_cache(maxsize=4096)(self._given)
         self._called = 0
 
     def tells(self, pc: int) -> bool:
@@ -105,10 +107,10 @@ class LockCode:
         stack = self._lines.inline_stack(function, call.pc)[:-1] if function else ()
         return any(frame.function == _DONE for frame in stack)
 
-    def may_give(self, target: int) -> bool:
-        """Whether a function of the program's own, or one that it calls, unlocks what it did not
-        lock."""
-        return self._gives(target, _DEPTH)
+    def why_given(self, targets: Iterable[int], depth: int = _DEPTH) -> str:
+        """Why who calls these functions may have lost a lock by it: "" where none of the program's
+        own among them, nor what they call (so deep), unlocks what it did not lock."""
+        return next(filter(None, (self._gives(target, depth) for target in sorted(targets))), "")
 
     def place_of(self, pc: int) -> str:
         """ "pool.go:20", where the source has a call that was compiled to `pc`."""
@@ -183,23 +185,25 @@ class LockCode:
         ways = receivers.ways(give.pc, lambda pc: pc in takes or pc in gives)
         return bool(ways.met) and not ways.open and ways.met <= takes
 
-    def _may_give(self, target: int, depth: int) -> bool:
+    def _given(self, target: int, depth: int) -> str:
         function = self._function(target)
-        if function is None or not depth or self._called > _MOST_CALLED:
-            return False
+        if function is None or not depth:
+            return ""
         try:
             if not is_own_code(self._world.program, function.name, function.file):
-                return False
+                return ""
         except UnreadableError:
-            return False
+            return ""
+        if self._called >= _MOST_CALLED:
+            return _TOO_MANY
         self._called += 1
         receivers = self._receivers(function.entry)
         if receivers is None:
-            return False
+            return ""
         gives = [c for c in receivers.calls if c.name in GIVES]
         if any(not self._balanced(receivers, give) for give in gives):
-            return True
-        return any(self._gives(called, depth - 1) for called in receivers.targets(receivers.every))
+            return _GIVES
+        return self.why_given(receivers.targets(receivers.every), depth - 1)
 
 
 class Standing:
@@ -280,10 +284,7 @@ class Standing:
             return "its deferred calls may run already"
         if self._in_deferreturn():
             return "its deferred calls run"
-        for target in receivers.targets(through):
-            if self._code.may_give(target):
-                return "it has called a function since that unlocks what it has not locked"
-        return ""
+        return self._code.why_given(receivers.targets(through))
 
     def _in_deferreturn(self) -> bool:
         after = self._function.entry + self._function.deferreturn

@@ -206,10 +206,12 @@ class Receivers:
         return frozenset(self.flow.instructions)
 
     def always(self, pc: int) -> bool:
-        """Whether control passes `pc` on every way from the function's beginning to a return."""
+        """Whether control passes `pc` on every way from the function's beginning to a return: not
+        where it has none."""
         flow = self.flow
-        returns = (i.ip for i in flow.instructions.values() if i.flow_control == FlowControl.RETURN)
-        return all(not self.ways(at, lambda before: before == pc).open for at in returns)
+        returns = [i.ip for i in flow.instructions.values() if i.flow_control == FlowControl.RETURN]
+        passed = (not self.ways(at, lambda before: before == pc).open for at in returns)
+        return bool(returns) and all(passed)
 
     def leads(self, pc: int, to: int) -> bool:
         """Whether control may come from the call that `pc` is within to an instruction."""
