@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import goprobe as api
+from goprobe.analysis.waste import boxes
+from goprobe.model.heap import OTHERS
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, running
 
@@ -112,6 +114,15 @@ def test_python_has_it_as_objects_and_notebooks_as_a_page() -> None:
     for each in (report, memory):
         shown = each._repr_html_()
         assert shown.startswith("<iframe") and f"{started.pid}" in shown
+
+
+def test_boxed_types_that_are_too_many_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boxes, "MOST_ROWS", 0)
+    with running(build(PROGRAM)) as started, api.attach(started.pid) as process:
+        report = process.waste()
+    (row,) = (row for row in report.waste or () if row.kind == boxes.BOXED)
+    assert row.type == OTHERS
+    assert row.objects >= 10_000 and row.bytes >= 8 * (10_000 - 10)
 
 
 def test_tables_are_data_frames() -> None:

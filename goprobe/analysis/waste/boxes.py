@@ -10,7 +10,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.bytesat import alike
 from goprobe.analysis.waste.equals import Equals, Places
 from goprobe.analysis.waste.meanings import Meanings
-from goprobe.analysis.waste.whose import Whose
+from goprobe.analysis.waste.whose import MOST_ROWS, Whose, rest_of
 from goprobe.model.address import Address
 from goprobe.model.heap import Waste
 from goprobe.runtime.heap.grouping import groups
@@ -19,8 +19,8 @@ from goprobe.runtime.types.lonewords import type_of_itab
 from goprobe.runtime.types.shape import Rule
 
 BOXED = "equal boxed values"
+_KEEP = "keep one boxed value of each, or a type that is no interface"
 _SMALL = 16  # bytes: a string is the largest
-_MOST = 100  # types
 
 
 def boxed(graph: HeapGraph, whose: Whose, meant: Meanings) -> Equals:
@@ -48,7 +48,11 @@ def boxed(graph: HeapGraph, whose: Whose, meant: Meanings) -> Equals:
         if same.count:
             name = typedata.full_name(rtype)
             rows += _row(graph, whose, places.where(same.rows), same.group, same.count, name)
-    return Equals(tuple(sorted(rows, key=lambda row: -row.bytes)[:_MOST]), compared, count)
+    rows.sort(key=lambda row: -row.bytes)
+    if rest := rows[MOST_ROWS:]:
+        number, size = sum(row.objects for row in rest), sum(row.bytes for row in rest)
+        rows[MOST_ROWS:] = [rest_of(BOXED, number, size, rest[0].example, _KEEP)]
+    return Equals(tuple(rows), compared, count)
 
 
 def _boxes(graph: HeapGraph, edges: Ints, size: int) -> Places:
@@ -82,6 +86,6 @@ def _row(
         objects=len(group),
         bytes=int(costs.sum()) - int(largest.sum()),
         example=Address(int(boxes.address[np.argmax(group == most)])),
-        advice=f"{several} in {len(group):,} boxes, that of the example in {int(copies[most]):,}: "
-        "keep one boxed value of each, or a type that is no interface",
+        advice=f"{several} in {len(group):,} boxes, that of the example in "
+        f"{int(copies[most]):,}: {_KEEP}",
     )

@@ -10,7 +10,7 @@ import numpy as np
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.bytesat import Alike, alike
 from goprobe.analysis.waste.views import Views
-from goprobe.analysis.waste.whose import Whose, rest_of
+from goprobe.analysis.waste.whose import MOST_ROWS, Whose, rest_of
 from goprobe.model.address import Address
 from goprobe.model.heap import Waste
 from goprobe.process.memory.copies import Words
@@ -21,7 +21,6 @@ from goprobe.runtime.values.text import escape
 
 STRINGS, SLICES = "equal strings", "equal byte slices"
 _SHOWN = 40
-_MOST = 100  # rows of a kind
 _ONE = "one copy would do: unique.Make, or a map of those that are known already"
 _ONE_SLICE = "one copy would do, where nobody writes to them"
 _ZEROS = "nothing was ever written to them: allocate them when there is something to write"
@@ -97,7 +96,7 @@ def _by_content(
     order = np.argsort(group, kind="stable")
     ends = np.cumsum(copies)
     ranked = np.argsort(-saved, kind="stable")
-    for number in ranked[:_MOST].tolist():
+    for number in ranked[:MOST_ROWS].tolist():
         rows = order[ends[number] - copies[number] : ends[number]]
         at, size = int(chosen.address[rows[0]]), int(chosen.size[rows[0]])
         text, advice = named(graph.world.memory.read(at, size), size)
@@ -112,7 +111,7 @@ def _by_content(
             example=Address(at),
             advice=advice,
         )
-    if len(rest := ranked[_MOST:]):
+    if len(rest := ranked[MOST_ROWS:]):
         row = order[ends[rest[0]] - 1]
         _, advice = named(b"x", 1)
         count, size = int(copies[rest].sum()), int(saved[rest].sum())

@@ -16,11 +16,13 @@ from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
 _DOUBLINGS = 32  # of ways as long as there are objects
-_MOST = 100  # rows of a kind
 _KEY_BITS = 62
 _INSIDE = (" table", " directory")
 _ENTRIES = (" groups", " buckets")
 _ARRAYS = (" backing", " buffer")
+
+MOST_ROWS = 100
+"""Of a kind; what is beyond them is one."""
 
 Texts = Callable[[int], str]
 """What is said of an object."""
@@ -108,7 +110,7 @@ class Whose:
         begin = np.searchsorted(which[order], np.arange(count))
         worst = edges[order[begin]]
         largest = np.argsort(-sums, kind="stable")
-        for row in largest[:_MOST].tolist():
+        for row in largest[:MOST_ROWS].tolist():
             node = int(graph.nodes.target[worst[row]])
             mine = leading[order[begin[row] : begin[row] + numbers[row]]]
             yield Waste(
@@ -121,7 +123,7 @@ class Whose:
                 example=Address(graph.address(node)),
                 advice=advice(node),
             )
-        if len(rest := largest[_MOST:]):
+        if len(rest := largest[MOST_ROWS:]):
             node = int(graph.nodes.target[worst[rest[0]]])
             left, size = int(numbers[rest].sum()), int(sums[rest].sum())
             yield rest_of(kind, left, size, Address(graph.address(node)), advice(node))
