@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+from msgspec import convert
+
+from goprobe.model.report import Audited
 
 
 class Outcome(Enum):
@@ -46,3 +51,11 @@ def wrong(asked: str, *, truth: str, told: str) -> Answer:
 
 def equal(asked: str, truth: object, told: object) -> Answer:
     return right(asked) if truth == told else wrong(asked, truth=str(truth), told=str(told))
+
+
+def contradictions(audit: Iterable[Audited | Mapping[str, Any]]) -> Iterator[Answer]:
+    """What a report, or the JSON of one, has found wrong with itself."""
+    for each in audit:
+        audited = convert(each, Audited)
+        if not audited.holds:
+            yield wrong(f"audit: {audited.check}", truth="it holds", told=audited.says)

@@ -38,6 +38,12 @@ CGO = Build("cgo", cgo=True)
 MUSL = Build("musl", cgo=True, cc="musl-gcc")
 
 
+def release(go: str) -> tuple[int, int]:
+    """(1, 27) of "1.27"."""
+    major, minor = map(int, go.split("."))
+    return major, minor
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """Go sources by file name (go.mod is added), and what the kind wants to know of them later."""

@@ -212,14 +212,23 @@ def _by_watch(program: goprobe.Program, case: Case) -> list[Any]:
 
 def _by_until(program: goprobe.Program, case: Case) -> list[Any]:
     """From the beginning of each call of a function to its last line."""
-    text = (case.directory / "main.go").read_text().split("\n")
+    text = _text(case)
     number = case.program.notes["function"]
-    last = next(i for i, line in enumerate(text, 1) if f"results[nr] = {number}*" in line)
+    last = _last_line(text, number)
     told: list[Any] = []
     for stop in program.run([f"main.f{number}"]):
         there = stop.until(last)
         told.append((there.line, there.function) if there is not None else None)
     return told
+
+
+def _text(case: Case) -> list[str]:
+    return case.program.files["main.go"].split("\n")
+
+
+def _last_line(text: list[str], number: object) -> int:
+    """Where the function of that number notes what it gives."""
+    return next(i for i, line in enumerate(text, 1) if f"results[nr] = {number}*" in line)
 
 
 _ASKED = {
@@ -232,7 +241,7 @@ _ASKED = {
 
 
 def _judged(way: str, told: list[Any], truth: Any, case: Case) -> Iterator[Answer]:
-    text = (case.directory / "main.go").read_text().split("\n")
+    text = _text(case)
     noting = {n for n, line in enumerate(text, 1) if "lines[nl] = " in line}
     number = case.program.notes["function"]
     own = [r % _RECORD for r in truth["results"] if r // _RECORD == number]
@@ -252,7 +261,7 @@ def _judged(way: str, told: list[Any], truth: Any, case: Case) -> Iterator[Answe
             pairs = list(zip(before, truth["given"], strict=False))
             yield equal("writes that a watch told", pairs, told)
         case "until":
-            last = next(i for i, line in enumerate(text, 1) if f"results[nr] = {number}*" in line)
+            last = _last_line(text, number)
             yield equal("where until came to", [(last, f"main.f{number}")] * len(own), told)
 
 

@@ -8,7 +8,6 @@ where chance has no part in it.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -19,11 +18,10 @@ from scripts.truths.allocations.program import Way, write
 from scripts.truths.allocations.witness import Witness, read
 from scripts.truths.answer import Answer, Peers, wrong
 from scripts.truths.choices import Choices
-from scripts.truths.kind import PIE, PLAIN, RACE, UNOPTIMIZED, Build, Case, Program
-from tests.support.cli import command, environment
+from scripts.truths.escaped import escaped, shown
+from scripts.truths.kind import PIE, PLAIN, RACE, UNOPTIMIZED, Build, Case, Program, release
 
 _SECONDS = 120.0
-_SHOWN = 3000
 
 
 class Allocations:
@@ -31,8 +29,7 @@ class Allocations:
     builds = (PLAIN, RACE, PIE, UNOPTIMIZED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
-        major, minor = map(int, go.split("."))
-        return write(choices, (major, minor), build.cgo)
+        return write(choices, release(go), build.cgo)
 
     def ask(self, case: Case) -> Iterator[Answer]:
         way = case.program.notes["way"]
@@ -41,26 +38,15 @@ class Allocations:
         if isinstance(plain, str):
             yield wrong("the program runs", truth="it does", told=plain)
             return
-        output = case.directory / "report.json"
-        told = subprocess.run(
-            _command(case, way, output),
-            cwd=case.directory,
-            env=_environment(case, way),
-            capture_output=True,
-            timeout=_SECONDS,
-        )
-        complaints = told.stderr.decode(errors="replace")
-        if told.returncode not in (0, 1) or "Traceback" in complaints or not output.exists():
-            yield wrong(
-                "goprobe answers",
-                truth="code 0 or 1",
-                told=f"{told.returncode}: {complaints[-_SHOWN:]}",
-            )
+        _, *options = way.command
+        told = escaped(case, options, processors=way.processors, seconds=_SECONDS)
+        if isinstance(told, Answer):
+            yield told
             return
         sources = {Path(n).name: text.split("\n") for n, text in case.program.files.items()}
         yield from Judge(
-            json.loads(output.read_bytes()),
-            read(told.stdout.decode(errors="replace")),
+            told.report,
+            read(told.output),
             None if way.mode == "bench" else plain,
             sources,
             way.named,
@@ -69,23 +55,6 @@ class Allocations:
 
     def peers(self, case: Case) -> Peers:
         return {}
-
-
-def _command(case: Case, way: Way, output: Path) -> list[str]:
-    escape, *options = way.command
-    return command(escape, "--json", "-o", output, "--go", case.go_tool, *options)
-
-
-def _environment(case: Case, way: Way) -> dict[str, str]:
-    return environment(
-        GOFLAGS=" ".join(f"'{flag}'" for flag in case.build.flags),
-        CGO_ENABLED="1" if case.build.cgo else "0",
-        GOTOOLCHAIN="local",
-        GOPROXY="off",
-        GOWORK="off",
-        GOMAXPROCS=str(way.processors),
-        TRUTH="1",
-    )
 
 
 def _witnessed(case: Case, way: Way) -> Witness | str:
@@ -98,7 +67,7 @@ def _witnessed(case: Case, way: Way) -> Witness | str:
     )
     witness = read(ran.stdout.decode(errors="replace"))
     if ran.returncode or not witness.whole:
-        return f"{ran.returncode}: {ran.stderr.decode(errors='replace')[-_SHOWN:]}"
+        return f"{ran.returncode}: {shown(ran.stderr)}"
     return witness
 
 

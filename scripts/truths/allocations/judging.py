@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.truths.allocations.witness import FILES, Place, Record, Witness
-from scripts.truths.answer import Answer, not_told, right, wrong
+from scripts.truths.answer import Answer, contradictions, not_told, right, wrong
+from scripts.truths.kind import release
 
 Json = dict[str, Any]
 
@@ -74,7 +75,7 @@ class Judge:
         self._plain = plain.lines() if plain else None
         # Up to Go 1.25 the profile leaves out one frame too many where compiled code calls mallocgc
         # itself (runtime/mprof.go, callers(4, …)): the caller's line then has the allocation.
-        self._skips = tuple(map(int, go.split("."))) <= (1, 25)
+        self._skips = release(go) <= (1, 25)
         self._calls = [
             (place, call)
             for site in report["sites"]
@@ -117,11 +118,7 @@ class Judge:
                 )
         for found in self._report["dangling"]:
             yield wrong("dangling", truth="the program is correct", told=str(found))
-        for audit in self._report.get("audit", ()):
-            if not audit["holds"]:
-                yield wrong(
-                    "the report", truth="it holds", told=f"{audit['check']} {audit['says']}"
-                )
+        yield from contradictions(self._report.get("audit", ()))
         if not self._witness.whole:
             yield wrong("the run", truth="it tells what it made", told="it did not")
         partial, ended = self._report["partial"], self._report["exit"]

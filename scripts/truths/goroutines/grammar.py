@@ -9,7 +9,7 @@ from scripts.truths.goroutines import bridge
 from scripts.truths.goroutines.snippets import Snippet, choose, place
 from scripts.truths.goroutines.support import SUPPORT
 from scripts.truths.goroutines.text import Text
-from scripts.truths.kind import Build, Program
+from scripts.truths.kind import Build, Program, release
 
 _MOST_ACTORS = 12
 _MOST_STEPS = 6
@@ -18,8 +18,7 @@ _DEPTHS = ((5, 3), (3, 40), (2, 120), (1, 2500))
 
 
 def write(choices: Choices, go: str, build: Build) -> Program:
-    major, minor = go.split(".")
-    text = Text(choices, (int(major), int(minor)), cgo=build.cgo)
+    text = Text(choices, release(go), cgo=build.cgo)
     if not choices.chance(3):
         text.used.add("crowd")  # it takes most of a minute
     for _ in range(choices.between(1, _MOST_ACTORS)):

@@ -19,7 +19,7 @@ from goprobe.analysis.heap.objects import Way
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.process.memory.memory import u64
-from scripts.truths.answer import Answer, equal, not_told, right, wrong
+from scripts.truths.answer import Answer, contradictions, equal, not_told, right, wrong
 from scripts.truths.heaps.pointed import Pointed
 from scripts.truths.heaps.said import ObjectSaid, Parts, Said, at_address, same_type
 
@@ -60,9 +60,7 @@ class Judge:
         check = report.self_check
         if check.popcount_mismatches:
             yield wrong("self check", truth="no mismatch", told=str(check))
-        for audited in report.audit:
-            if not audited.holds:
-                yield wrong(f"audit: {audited.check}", truth="it holds", told=audited.says)
+        yield from contradictions(report.audit)
         if len(list(Path(f"/proc/{self.graph.world.pid}/task").iterdir())) != said.threads:
             yield not_told("census", "a thread has begun since the program counted")
             return

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from scripts.truths.choices import Choices
 from scripts.truths.heaps.types import Ty, Types, pointer, slice_of
+from scripts.truths.kind import release
 
 
 class Maker(Protocol):
@@ -298,7 +299,7 @@ _LIBRARY: dict[str, tuple[int, Filler]] = {
 
 def library_of(go: str) -> tuple[str, ...]:
     """The types that a release ("1.27") has."""
-    minor = int(go.split(".")[1])
+    _, minor = release(go)
     return tuple(name for name, (least, _) in _LIBRARY.items() if minor >= least)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from scripts.truths.heaps.library import Maker
 from scripts.truths.heaps.types import pointer
+from scripts.truths.kind import release
 
 
 def attach(maker: Maker, object_: str, kind: str, go: str) -> None:
     """Attach something to the object that a variable points at."""
-    minor = int(go.split(".")[1])
+    _, minor = release(go)
     what = maker.choices.below(3 if minor >= 24 else 1)
     kept = maker.value(pointer(maker.types.named(maker.choices)), 2) if what < 2 else ""
     if what == 0:

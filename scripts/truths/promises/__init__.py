@@ -7,19 +7,17 @@ each with a dozen of functions: building and running it once asks about a hundre
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterator
 
-from scripts.truths.answer import Answer, Peers, wrong
+from scripts.truths.answer import Answer, Peers, contradictions, wrong
 from scripts.truths.choices import Choices
-from scripts.truths.kind import PIE, PLAIN, RACE, UNOPTIMIZED, Build, Case, Program
+from scripts.truths.escaped import environment_of, escaped
+from scripts.truths.kind import PIE, PLAIN, RACE, UNOPTIMIZED, Build, Case, Program, release
 from scripts.truths.promises.judging import Counts, Judge
 from scripts.truths.promises.program import Promised, write
-from tests.support.cli import command, environment
 
 _SECONDS = 200.0
-_SHOWN = 3000
 
 
 class Promises:
@@ -27,37 +25,24 @@ class Promises:
     builds = (PLAIN, RACE, PIE, UNOPTIMIZED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
-        major, minor = map(int, go.split("."))
-        return write(choices, (major, minor))
+        return write(choices, release(go))
 
     def ask(self, case: Case) -> Iterator[Answer]:
         promised: list[Promised] = case.program.notes["promised"]  # type: ignore[assignment]
         static = bool(case.program.notes["static"])
-        output = case.directory / "report.json"
         named = [option for p in promised if not p.line for option in ("--promise", _named(p))]
         mode = ["--static"] if static else []
-        told = subprocess.run(
-            command("escape", "--json", "-o", output, "--go", case.go_tool, *mode, *named, "./..."),
-            cwd=case.directory,
-            env=_environment(case),
-            capture_output=True,
-            timeout=_SECONDS,
-        )
-        complaints = told.stderr.decode(errors="replace")
-        if told.returncode not in (0, 1) or "Traceback" in complaints or not output.exists():
-            said = f"{told.returncode}: {complaints[-_SHOWN:]}"
-            yield wrong("goprobe answers", truth="code 0 or 1", told=said)
+        told = escaped(case, [*mode, *named, "./..."], seconds=_SECONDS)
+        if isinstance(told, Answer):
+            yield told
             return
-        report = json.loads(output.read_bytes())
-        for audit in report.get("audit", ()):
-            if not audit["holds"]:
-                yield wrong("the report", truth="it holds", told=str(audit))
-        counts = Counts(_plainly(case) if static else told.stdout.decode(errors="replace"))
+        yield from contradictions(told.report.get("audit", ()))
+        counts = Counts(_plainly(case) if static else told.output)
         if not counts.whole:
-            yield wrong("the program runs", truth="it ends", told=complaints[-_SHOWN:])
+            yield wrong("the program runs", truth="it ends", told=told.complaints)
             return
         optimized = case.build.name != UNOPTIMIZED.name
-        judge = Judge(report, counts, ran=not static, optimized=optimized)
+        judge = Judge(told.report, counts, ran=not static, optimized=optimized)
         yield from judge.answers(promised)
 
     def peers(self, case: Case) -> Peers:
@@ -72,21 +57,9 @@ def _named(promise: Promised) -> str:
 
 def _plainly(case: Case) -> str:
     ran = subprocess.run(
-        [case.binary], env=_environment(case), capture_output=True, timeout=_SECONDS
+        [case.binary], env=environment_of(case, 1), capture_output=True, timeout=_SECONDS
     )
     return ran.stdout.decode(errors="replace")
-
-
-def _environment(case: Case) -> dict[str, str]:
-    return environment(
-        GOFLAGS=" ".join(f"'{flag}'" for flag in case.build.flags),
-        CGO_ENABLED="1" if case.build.cgo else "0",
-        GOTOOLCHAIN="local",
-        GOPROXY="off",
-        GOWORK="off",
-        GOMAXPROCS="1",
-        TRUTH="1",
-    )
 
 
 KIND = Promises()

@@ -10,7 +10,7 @@ from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heapasked import heap_asked
 from goprobe.model.heap import HeapReport
 from goprobe.target.live import open_target
-from scripts.truths.answer import Answer, Peers, equal, not_told, right, wrong
+from scripts.truths.answer import Answer, Peers, contradictions, equal, not_told, right, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.kind import PIE, PLAIN, STRIPPED, UNOPTIMIZED, Build, Case, Program
 from scripts.truths.sites.writing import Writer
@@ -42,9 +42,7 @@ class Sites:
             yield wrong("the program runs", truth="it does", told=str(error))
             return
         for each in (report, held):
-            for audited in each.audit:
-                if not audited.holds:
-                    yield wrong(f"audit: {audited.check}", truth="it holds", told=audited.says)
+            yield from contradictions(each.audit)
         yield from compared(told, seen_sites(report.sites or ()))
         yield from _sampled(report)
         if rate == 1:

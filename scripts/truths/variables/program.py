@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.truths.choices import Choices
+from scripts.truths.kind import release
 from scripts.truths.variables.calls import call
 from scripts.truths.variables.functions import function
 from scripts.truths.variables.grammar import statements
@@ -38,8 +39,7 @@ class Twins:
 
 
 def write(choices: Choices, go: str) -> Twins:
-    newest = tuple(int(n) for n in go.split("."))
-    language = (newest[0], newest[1])
+    language = release(go)
     if language > (1, 21) and choices.chance(15):
         language = (1, 21)  # the older meaning of loops
     writer = Writer(choices, TypeMaker(choices), language)

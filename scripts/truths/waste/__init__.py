@@ -10,7 +10,7 @@ from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heapasked import heap_asked
 from goprobe.model.heap import Waste
 from goprobe.target.live import open_target
-from scripts.truths.answer import Answer, Peers, equal, not_told, right, wrong
+from scripts.truths.answer import Answer, Peers, contradictions, equal, not_told, right, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.kind import PIE, PLAIN, STRIPPED, UNOPTIMIZED, Build, Case, Program
 from scripts.truths.waste.writing import Writer
@@ -48,9 +48,7 @@ class WasteKind:
         except AssertionError as error:  # the program itself has failed
             yield wrong("the program runs", truth="it does", told=str(error))
             return
-        for audited in report.audit:
-            if not audited.holds:
-                yield wrong(f"audit: {audited.check}", truth="it holds", told=audited.says)
+        yield from contradictions(report.audit)
         for each in said:
             yield from judged(each, report.waste or (), stripped=case.build is STRIPPED)
 

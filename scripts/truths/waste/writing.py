@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.truths.choices import Choices
-from scripts.truths.kind import Program
+from scripts.truths.kind import Program, release
 
 _SUPPORT = Path(__file__).with_name("support.go.txt")
 _HEADERS_SINCE = (1, 22)  # malloc headers
+_SWISS_SINCE = (1, 24)  # maps of groups
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ _BOXED = (
 class Writer:
     def __init__(self, choices: Choices, go: str) -> None:
         self._choices = choices
-        self._headers = tuple(map(int, go.split(".")[:2])) >= _HEADERS_SINCE
-        self._swiss = tuple(map(int, go.split(".")[:2])) >= (1, 24)
+        self._headers = release(go) >= _HEADERS_SINCE
+        self._swiss = release(go) >= _SWISS_SINCE
         self._declared: list[str] = []
 
     def program(self) -> Program:
@@ -232,7 +233,7 @@ class Writer:
             f"\tfor _, k := range keys {{ v{number}[k] = *new(e{number}) }}\n"
             f"\tfor _, k := range keys[{left}:] {{ delete(v{number}, k) }}\n"
             f'\ttell("sparse map", "map[string]main.e{number}", "main.v{number}", "", {left}, '
-            f"{entries}*({16} + int(sizeOf[e{number}]())), 0)"
+            f"{entries}*(16 + int(sizeOf[e{number}]())), 0)"
         )
 
     def _channels(self, number: int) -> str:
