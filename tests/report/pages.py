@@ -193,6 +193,7 @@ def heap(text: str = "main.Node") -> HeapReport:
             Waste(
                 kind="array out of reach",
                 type=text,
+                field="main.page.body",
                 holder="main.cache",
                 objects=3,
                 bytes=9000,

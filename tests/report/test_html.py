@@ -182,6 +182,8 @@ def test_what_holds_the_heap_stands_first(window: Browser, tmp_path: Path) -> No
     titles = window.ask("return [...document.querySelectorAll('h2')].map(e => e.innerText)")
     assert titles[0] == "What holds it"
     assert "What lives and serves nobody" in titles
+    wasted = window.ask("return document.querySelector('[aria-labelledby=h-waste]').innerText")
+    assert "main.Node, main.page.body" in wasted
     kept = window.ask("return document.querySelector('.tree').innerText")
     assert "main.cache" in kept
     assert "0xc000010000" in kept

@@ -98,7 +98,7 @@ def _leaks(report: HeapReport) -> list[str]:
     if leaks is UNSET:
         return []
     told = [f"Held by leaked goroutines: {held_by_lost(leaks)}."] if leaks.leaked else []
-    return told + ([f"Undecided: {undecided(leaks)}."] if leaks.undecided else [])
+    return told + ([f"{undecided(leaks).capitalize()}."] if leaks.undecided else [])
 
 
 def _checked(report: HeapReport) -> str:

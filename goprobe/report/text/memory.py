@@ -100,7 +100,7 @@ def _said(page: Page, report: MemoryReport, state: RuntimeState) -> Iterator[str
         due = "none is due"
     gogc = "off" if state.gogc < 0 else str(state.gogc)
     limit = "none" if state.memory_limit is UNSET else words.size(state.memory_limit)
-    yield (f"Collections: {ended}; {due}; GOGC {gogc}, GOMEMLIMIT {limit}")
+    yield f"Collections: {ended}; {due}; GOGC {gogc}, GOMEMLIMIT {limit}"
     if state.collections:
         pauses = words.listed([f"{c.pause_ns / 1000:.0f}" for c in state.collections])
         share = stats.get("GCCPUFraction", 0.0)
