@@ -31,9 +31,11 @@ _UNIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """One command: seconds, the most memory it took (bytes), and its report."""
+    """One command: seconds, those of the processor, the most memory it took (bytes), and its
+    report."""
 
     seconds: float
+    processor: float
     memory: int
     report: Any
 
@@ -55,7 +57,7 @@ def run_goprobe(*args: str) -> _Ran:
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
     assert process.returncode == 0, said
-    return _Ran(seconds, used.ru_maxrss * 1024, json.loads(said))
+    return _Ran(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, json.loads(said))
 
 
 @contextmanager

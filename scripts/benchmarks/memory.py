@@ -6,8 +6,6 @@ is touched is needed for real: one process at a time.
 
 from __future__ import annotations
 
-import resource
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -41,11 +39,9 @@ def measure(runs: int) -> Iterator[Figure]:
 def _of(name: str, pid: int, runs: int) -> Iterator[Figure]:
     took, spent, pauses, bare = [], [], [], []
     for _ in range(runs):
-        before = _spent()
-        start = time.perf_counter()
         ran = goprobe("memory", str(pid))
-        took.append(time.perf_counter() - start)
-        spent.append(_spent() - before)
+        took.append(ran.seconds)
+        spent.append(ran.processor)
         pauses.append(ran.report["pause_us"] / 1e3)
         failed = [each["says"] for each in ran.report["audit"] if not each["holds"]]
         assert not failed, failed
@@ -55,11 +51,6 @@ def _of(name: str, pid: int, runs: int) -> Iterator[Figure]:
     yield Figure(f"{name}: whole command", median(took), "s", 0.3)
     yield Figure("  of that CPU, of goprobe and of the kernel for it", median(spent), "s")
     yield Figure("  stop beyond a bare one", median(pauses) - median(bare), "ms", 1.0)
-
-
-def _spent() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _available() -> int:
