@@ -145,12 +145,10 @@ def test_a_watch_after_many_stops(launched: Callable[..., goprobe.Program]) -> N
 
 def test_paused_and_too_late(launched: Callable[..., goprobe.Program]) -> None:
     program = launched(10**7)
-    stops = program.run(["main.work"], when="n == -1")
     timer = threading.Timer(1.0, program.pause)
     timer.start()
     paused = next(s for s in program.run(["main.deep"], when="n == -1") if s.reason == "paused")
     assert paused.where == "" and is_followed(program)
-    del stops
     late = launched(10**7, timeout=2.0)
     began = time.monotonic()
     with pytest.raises(TargetTimeoutError):
