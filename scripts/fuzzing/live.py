@@ -28,8 +28,9 @@ from scripts.fuzzing.kind import Kind, Question
 from scripts.fuzzing.overlay import Patch
 from scripts.fuzzing.places import places_of
 from scripts.fuzzing.questions import told
-from scripts.fuzzing.standing import BUILDS, PROGRAM, Standing, written_down
+from scripts.fuzzing.standing import BUILDS, PROGRAM, Standing
 from scripts.truths.choices import Choices
+from tests.support.gdb import gdbs, write_core
 from tests.support.go import build
 
 _ASKED = 3
@@ -115,7 +116,7 @@ def _process(subject: Live, scratch: Path) -> tuple[Running, Process]:
     if subject.name not in _running:
         running = Running(subject.binary)
         core = scratch / f"live-{os.getpid()}-{len(_running)}.core"
-        written_down(running.pid, core)
+        write_core(running.pid, core, gdbs()[-1])
         standing = Standing(subject.go, subject.build, subject.binary, core)
         _running[subject.name] = running, Process(standing, places_of(standing))
     return _running[subject.name]

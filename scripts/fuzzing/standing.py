@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,7 +11,7 @@ from goprobe.runtime.world import World
 from goprobe.target.core import CoreTarget, open_core
 from scripts.fuzzing.oracle import Said, Teller, said_of_files, said_of_memory
 from scripts.fuzzing.questions import OF_PROCESS, Asked
-from tests.support.gdb import gdbs
+from tests.support.gdb import gdbs, write_core
 from tests.support.go import build, running
 
 PROGRAM = Path(__file__).parents[2] / "testdata" / "fuzz" / "tangle"
@@ -94,19 +93,13 @@ BUILDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def written_down(pid: int, core: Path) -> None:
-    """A core of a process that goes on as it was."""
-    command = [*gdbs()[-1].command, "-nx", "-batch", "-p", str(pid), "-ex", f"gcore {core}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-
-
 def standing(home: Path, go: str, kind: str = "plain") -> Standing:
     """Built, run until it stands, and written down by GDB."""
     binary = build(PROGRAM, go=go, flags=BUILDS[kind])
     core = home / f"{binary.parent.name}.core"
     if not core.exists():
         with running(binary) as program:
-            written_down(program.pid, core)
+            write_core(program.pid, core, gdbs()[-1])
     return Standing(go, kind, binary, core)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from goprobe.explore.views import views
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
 from tests.support.cli import goprobe
-from tests.support.gdb import gdbs
+from tests.support.gdb import write_core
 from tests.support.go import Running, build, running
 
 PROGRAM = """package main
@@ -339,8 +338,7 @@ def test_a_key_takes_no_more_than_a_tenth_of_a_second(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def core(program: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("core") / "core"
-    gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
-    subprocess.run(gdb, capture_output=True, check=True, timeout=120)
+    write_core(program.pid, file)
     return file
 
 

@@ -24,7 +24,7 @@ from goprobe.model.attached import GoroutinesReport, LeakSummary
 from goprobe.target.core import open_core
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
-from tests.support.gdb import gdbs
+from tests.support.gdb import write_core
 from tests.support.go import Running, build, matrix, releases, running, toolchain
 
 TESTDATA = Path(__file__).parents[2] / "testdata" / "goroutines"
@@ -199,8 +199,7 @@ def test_of_a_core(
     program: Running, report: GoroutinesReport, binary: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "leaks.core"
-    gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
-    subprocess.run(gdb, check=True, capture_output=True, timeout=120)
+    write_core(program.pid, file)
     core = open_core(str(file), str(binary))
     again = leaked(core)
     assert heap_asked(core, HeapQuestions(leaked=True)).leaks == again.leaks

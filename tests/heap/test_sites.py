@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -18,7 +17,7 @@ from goprobe.model.heap import HeapReport
 from goprobe.model.sites import Sampling, Site
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
-from tests.support.gdb import gdbs
+from tests.support.gdb import gdbs, write_core
 from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
 from tests.support.pprofdecode import Profile, decode
@@ -131,8 +130,7 @@ def test_a_core_has_the_same_sites(binary: Path, tmp_path: Path) -> None:
     with running(binary, "rounds=40", env={"GODEBUG": "memprofilerate=1"}) as program:
         _, _, live = _report(program.pid)
         assert live
-        gdb = [*gdbs()[0].command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {core}"]
-        subprocess.run(gdb, check=True, capture_output=True, timeout=60)
+        write_core(program.pid, core)
     done = command("heap", str(core), "--exe", str(binary), "--sites", "--json")
     assert done.code == 0, done.err
     report = from_json(done.out, HeapReport)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from goprobe.runtime.heap.classsizes import CLASS_TO_SIZE
 from tests.support.cli import goprobe
-from tests.support.gdb import gdbs
+from tests.support.gdb import write_core
 from tests.support.go import build, matrix, running, toolchain
 
 PROGRAM = Path("testdata/targets/memorystats.go")
@@ -102,12 +101,9 @@ def test_size_classes_are_those_of_the_source(go: str) -> None:
 
 def test_a_core_tells_what_its_process_told(tmp_path: Path) -> None:
     binary, file = build(PROGRAM), tmp_path / "core"
-    gdb = [*gdbs()[0].command, "-nx", "-batch"]
     with running(binary) as program:
         live = goprobe("memory", str(program.pid), "--json").json
-        subprocess.run(
-            [*gdb, "-p", str(program.pid), "-ex", f"gcore {file}"], check=True, capture_output=True
-        )
+        write_core(program.pid, file)
     ran = goprobe("memory", str(file), "--exe", str(binary), "--json")
     assert ran.code == 0, ran.err
     report = ran.json

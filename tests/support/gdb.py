@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def gdbs() -> list[GdbTool]:
     found = {tool.version: tool for tool in (gdb_at(path, "tests") for path in paths)}
     assert found, "no GDB for the tests: put it on PATH or run scripts/install-toolchains"
     return [found[version] for version in sorted(found, key=_numbers)]
+
+
+def write_core(pid: int, file: Path, gdb: GdbTool | None = None) -> None:
+    """What GDB's gcore command writes of a process, which goes on as it was."""
+    tool = gdb or gdbs()[0]
+    command = [*tool.command, "-nx", "-batch", "-p", str(pid), "-ex", f"gcore {file}"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from goprobe.model.location import Kind
 from goprobe.target.core import open_core
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe
-from tests.support.gdb import gdbs
+from tests.support.gdb import write_core
 from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
 
@@ -43,9 +42,7 @@ def program(binary: Path) -> Iterator[Running]:
 def core(program: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What GDB's gcore command writes of it."""
     file = tmp_path_factory.mktemp("core") / "zoo.core"
-    gdb = gdbs()[0]
-    command = [*gdb.command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    write_core(program.pid, file)
     return file
 
 
@@ -115,9 +112,8 @@ def test_a_damaged_core_teaches_nothing_about_other_processes(
     elsewhere, or nowhere, and that was kept for every process of the binary."""
     stripped = build(TESTDATA / "zoo.go", flags=("-ldflags=-s -w",))
     with running(stripped) as program:
-        file, gdb = tmp_path / "core", gdbs()[0]
-        command = [*gdb.command, "-nx", "-batch", "-p", str(program.pid), "-ex", f"gcore {file}"]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        file = tmp_path / "core"
+        write_core(program.pid, file)
         target = open_core(str(file), str(stripped))
         facts, at = target.program.facts, target.root("allm")
         truth = target.core.read(at, 8)
