@@ -81,7 +81,8 @@ class Process:
         """Its goroutines, grouped by identical stack; with `stacks` each with its frames, with
         `locals` with the variables of the program's own frames, with `waits` with what they wait
         on. The others choose among them, as the options of `goprobe goroutines`; `older` is in
-        seconds."""
+        seconds. Raises UsageError, with the nearest names, for a function or state that the
+        program cannot have."""
         from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
 
         chosen = Chosen(

@@ -244,7 +244,8 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     With --leaked the `goroutines` are those that are leaked and those of which that cannot be told.
     With --waits `deadlocks` are goroutines that wait for each other. `chosen` says by what the
     goroutines were chosen, of `every` one that there is. With --contention where goroutines have
-    waited since the start, as far as the runtime was asked to note it.
+    waited since the start, as far as the runtime was asked to note it. `notes` say of what there
+    was too much to look at all of it.
     """
 
     pause_us: int
@@ -258,4 +259,5 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     chosen: str = ""
     every: int | UnsetType = UNSET
     contention: Contention | UnsetType = UNSET
+    notes: tuple[str, ...] = ()
     schema: str = GOROUTINES_SCHEMA

@@ -179,6 +179,10 @@ def test_the_command(program: Running, report: GoroutinesReport) -> None:
     assert f"{len(found(report))} goroutines are leaked" in ran.text
     assert "chan *main.job, no buffer" in ran.text
     assert "created by main.start" in ran.text
+    one = next(line for line in ran.text.split("Next\n")[1].splitlines() if "--id" in line)
+    again = command(*one.split("  ")[1].split()[1:])
+    assert again.code == 0
+    assert again.text.startswith("1 of ")
     data = command("goroutines", str(program.pid), "--leaked", "--json").json
     assert {g["id"] for g in data["goroutines"] if g.get("leaked")} == found(report)
     page = command("goroutines", str(program.pid), "--leaked", "--format", "html")

@@ -189,6 +189,31 @@ def test_choices_by_options(program: Running) -> None:
     assert ages == sorted(ages, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("option", "word", "nearest"),
+    [
+        ("--in", "main.worke", "main.worker"),
+        ("--in", "main.Wor*", "main.worker"),
+        ("--in", "worker", "main.worker"),
+        ("--state", "chan sned", "chan send"),
+        ("--state", "runing", "running"),
+    ],
+)
+def test_a_misspelt_choice_is_told(program: Running, option: str, word: str, nearest: str) -> None:
+    ran = command("goroutines", str(program.pid), option, word)
+    assert (ran.code, ran.text) == (2, "")
+    assert f"{option} {word!r} is no" in ran.err
+    assert nearest in ran.err.split("nearest: ")[1]
+
+
+def test_what_no_goroutine_does_now_is_no_mistake(program: Running) -> None:
+    process = open_target(program.pid)
+    for none in (Chosen(within="fmt.Println"), Chosen(state="preempted")):
+        assert not goroutines_of(process, GoroutineQuestions(chosen=none)).goroutines
+    for none in (Chosen(within="fmt.(*pp)"), Chosen(state="chan rec", within="main.spin")):
+        assert not goroutines_of(process, GoroutineQuestions(chosen=none)).goroutines
+
+
 def test_names() -> None:
     assert is_named("example.com/a/work.(*Pool[int]).Submit.func1", "work.(*Pool).Submit")
     assert is_named("example.com/a/work.(*Pool).Submit", "work")

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.waits import in_graph
 from goprobe.model.attached import GoroutinesReport, GoroutineState, WaitsOn
+from goprobe.report import RenderOptions, render
 from goprobe.target.core import open_core
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
@@ -83,6 +84,22 @@ def test_how_that_stands(program: Running, report: GoroutinesReport) -> None:
         ("receive", "chan int"),
         ("send", "chan int8"),
     }
+
+
+def test_what_is_left_out_is_told(
+    program: Running, report: GoroutinesReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not report.notes
+    assert any(w.owners for s in report.goroutines for w in s.waits_on)
+    monkeypatch.setattr("goprobe.analysis.waits.possession._MOST_WALKED", 0)
+    some = in_graph(open_target(program.pid))
+    assert not any(w.owners for s in some.goroutines for w in s.waits_on)
+    (note,) = some.notes
+    assert re.search(r"the stacks of [1-9]\d* that may tell of it were not looked at", note)
+    for form in ("text", "html"):
+        assert "were not looked at" in " ".join(
+            render(some, form, RenderOptions()).decode().split()
+        )
 
 
 def test_when_timers_fire(program: Running, report: GoroutinesReport) -> None:

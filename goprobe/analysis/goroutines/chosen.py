@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from goprobe.errors import UsageError
 from goprobe.model.attached import GoroutineGroup, GoroutineState
+from goprobe.runtime.goroutines.goroutines import STATUS_NAMES
 
 COUNT, AGE, MEMORY = "count", "age", "memory"
 ORDERS = (COUNT, AGE, MEMORY)
@@ -101,11 +102,23 @@ def _age(state: GoroutineState) -> int:
 
 
 def _is_in(state: GoroutineState, wanted: str) -> bool:
-    """By the status, the reason or its beginning, or both as reports write them."""
     reason = state.wait_reason.lower()
-    if wanted in (state.status, f"{state.status}: {reason}"):
-        return True
-    return bool(reason) and (reason.startswith(wanted) or (wanted == "leaked" and state.leaked))
+    return _says(wanted, state.status, reason) or bool(
+        reason and wanted == "leaked" and state.leaked
+    )
+
+
+def can_be(wanted: str, reasons: Iterable[str]) -> bool:
+    """Whether a goroutine can be in such a state at all, of a runtime with these wait reasons."""
+    low = wanted.lower()
+    return any(_says(low, status, "") for status in STATUS_NAMES.values()) or any(
+        _says(low, "waiting", reason.lower()) for reason in reasons
+    )
+
+
+def _says(wanted: str, status: str, reason: str) -> bool:
+    """By the status, the reason or its beginning, or both as reports write them."""
+    return wanted in (status, f"{status}: {reason}") or bool(reason and reason.startswith(wanted))
 
 
 def _oldest(group: GoroutineGroup) -> int:

@@ -31,7 +31,21 @@ def goroutines_of(
     progress: Callable[[str], None] = lambda message: None,
 ) -> GoroutinesReport:
     """The answer, of one moment. Raises CannotWorkError, TargetGoneError, TargetTimeoutError,
-    NotPermittedError."""
+    NotPermittedError; UsageError where none is chosen, and none could be: the name is misspelt."""
+    report = _answer(target, asked, timeout, progress)
+    if not report.goroutines and (asked.chosen.within or asked.chosen.state):
+        from goprobe.analysis.locals.misspelt import refuse_misspelt  # for mistakes only
+
+        refuse_misspelt(target, asked.chosen)
+    return report
+
+
+def _answer(
+    target: AnyTarget,
+    asked: GoroutineQuestions,
+    timeout: float,
+    progress: Callable[[str], None],
+) -> GoroutinesReport:
     if not asked.waits and not asked.leaked and not asked.locals:
         return goroutines(target, stacks=asked.stacks, each=asked.each, chosen=asked.chosen)
     from goprobe.analysis.locals.locals import Locals, with_locals

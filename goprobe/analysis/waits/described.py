@@ -63,6 +63,7 @@ class Described:
         self._names = names
         candidates = {c.g.id: c for c in leaks.candidates}
         possession = Possession(graph.world, states, self._locks(), released_locks(graph, leaks))
+        self._possession = possession
         self._blocking = Blocking(self._things, candidates, possession)
 
     def _locks(self) -> Iterable[int]:
@@ -78,6 +79,16 @@ class Described:
         if candidate is not None:
             return replace(state, leaked=True, why_leaked=self._why(candidate), waits_on=waits)
         return replace(state, why_undecided=self._leaks.unsure.get(state.id, ""), waits_on=waits)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left out of who has locked what."""
+        if not (left := self._possession.left):
+            return ()
+        return (
+            "who has locked what is told by where goroutines stand: there are too many, the stacks "
+            f"of {left:,} that may tell of it were not looked at",
+        )
 
     def group(self, group: GoroutineGroup) -> GoroutineGroup:
         """With what its goroutines wait on, most frequent first."""

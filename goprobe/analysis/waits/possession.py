@@ -60,22 +60,30 @@ class Possession:
         self._deferred = Deferred(world)
 
     def of(self, address: int) -> tuple[Owner, ...]:
-        return self._known.get(address, ())
+        return self._known[0].get(address, ())
+
+    @property
+    def left(self) -> int:
+        """How many goroutines may tell of some, and were too many to look at."""
+        return self._known[1]
 
     @cached_property
-    def _known(self) -> dict[int, tuple[Owner, ...]]:
+    def _known(self) -> tuple[dict[int, tuple[Owner, ...]], int]:
         if not self._wanted:
-            return {}
+            return {}, 0
         by_lock: dict[int, dict[tuple[int, str], Owner]] = defaultdict(dict)
         gs = {g.id: g for g in self._world.goroutines.known if not g.dead}
         telling: dict[int, bool] = {}  # many have the very same frames
-        walked = 0
+        walked = left = 0
         for state in self._states:
             frames = state.frames if state.frames is not UNSET else ()
             if id(frames) not in telling:
                 telling[id(frames)] = self._may_tell(frame.pc for frame in frames)
             g = gs.get(state.id)
-            if not telling[id(frames)] or g is None or walked >= _MOST_WALKED:
+            if not telling[id(frames)] or g is None:
+                continue
+            if walked >= _MOST_WALKED:
+                left += 1
                 continue
             walked += 1
             for address, owner in self._of_goroutine(g):
@@ -83,7 +91,7 @@ class Possession:
                 known = by_lock[address].get(key)
                 if known is None or (owner.certain and not known.certain):
                     by_lock[address][key] = owner
-        return {address: _agreed(owners.values()) for address, owners in by_lock.items()}
+        return {address: _agreed(owners.values()) for address, owners in by_lock.items()}, left
 
     def _may_tell(self, pcs: Iterable[int]) -> bool:
         return any(self._code.tells(pc) or self._deferred.may_tell(pc) for pc in pcs)

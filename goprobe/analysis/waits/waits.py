@@ -118,6 +118,7 @@ class _Asked:
             self._chosen.sorted(_groups(self._graph, search, described, states)),
             stacks=stacks,
             leaks=self._lost.summary(frozenset(state.id for state in states)),
+            notes=described.notes,
             **choice(self._chosen, alive),
         )
         unsure = sum(state.id in search.unsure for state in states)
@@ -136,6 +137,7 @@ class _Asked:
             self._chosen.sorted(groups),
             stacks=stacks,
             deadlocks=described.deadlocks(),
+            notes=described.notes,
             **choice(self._chosen, self._every),
         )
         return finished(report, audit_goroutines(report), self._target.doubts)

@@ -202,6 +202,11 @@ class LineTable:
         known = dict.fromkeys(self.name_offsets)
         return (self.name_at(offset) for offset in known if offset >= 0)
 
+    def every_name(self) -> Iterator[str]:
+        """The names of all functions, those that are inlined wherever they are called, too."""
+        self._budget.spend(len(self._names))
+        return (name.decode("utf-8", "replace") for name in self._name_bytes.split(b"\0") if name)
+
     def name_at(self, offset: int) -> str:
         """The name at an offset of the table of names; "" for the runtime's nameless functions."""
         text = self._texts.get(offset)

@@ -104,7 +104,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
         ],
         waiting=drawing(report),
         warnings=(),
-        facts=[*_leaks(report), words.stood_still(report.pid, report.pause_us)],
+        facts=[*_leaks(report), *report.notes, words.stood_still(report.pid, report.pause_us)],
     )
 
 

@@ -40,6 +40,9 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
         leaks(page, report, report.leaks, whole=whole)
     else:
         _all(page, report, whole=whole)
+    for note in report.notes:
+        page.blank()
+        page.paragraph((note, "dim"), hanging=INDENT)
     page.blank()
     page.line((words.stood_still(report.pid, report.pause_us), "dim"))
     return page.render()

@@ -12,6 +12,7 @@ from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text import heapgraph, heapsites, heaptree
+from goprobe.report.text.following import asked_of, following
 from goprobe.report.text.leaks import held_on_heap
 from goprobe.report.text.page import Column, Page
 
@@ -49,7 +50,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     for note in report.notes:
         page.blank()
         page.paragraph((note, "dim"), hanging=2)
-    _following(page, report)
+    following(page, _next_lines(report))
     page.blank()
     _self_check(page, report)
     for warning in report.warnings:
@@ -144,19 +145,11 @@ def _self_check(page: Page, report: HeapReport) -> None:
         page.paragraph(f"span {mismatch.base}: {counts}: {mismatch.why}", indent=2, hanging=2)
 
 
-def _following(page: Page, report: HeapReport) -> None:
-    """What to type to see more of what the report says."""
-    lines = tuple(_next_lines(report))
-    if lines:
-        page.heading("Next")
-        for line, meaning in lines:
-            page.paragraph(line, (f"  {meaning}", "dim"), indent=2, hanging=2)
-
-
 def _next_lines(report: HeapReport) -> Iterator[tuple[str, str]]:
     if not report.pid or report.path_texts is not UNSET or report.referrers is not UNSET:
         return
-    asked = f"goprobe heap {report.pid}"
+    process = asked_of(report.pid, report.pause_us)
+    asked = f"goprobe heap {process}"
     if report.object is not UNSET:
         if report.object.location.kind is not Kind.HEAP:
             return
@@ -164,7 +157,7 @@ def _next_lines(report: HeapReport) -> Iterator[tuple[str, str]]:
         yield f"{asked} --referrers {report.object.location.address}", "who points at it"
         return
     if report.leaks is not UNSET and (report.leaks.leaked or report.leaks.undecided):
-        yield f"goprobe goroutines {report.pid} --leaked", "which goroutines can never run again"
+        yield f"goprobe goroutines {process} --leaked", "which goroutines can never run again"
     if report.types and report.tree is UNSET:
         yield f"{asked} --retained", "who keeps all that"
     if report.types:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 from rich.text import Text
@@ -11,6 +11,7 @@ from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary
 from goprobe.model.heap import HeapReport
 from goprobe.report import words
 from goprobe.report.leakwords import held_by_lost, none_lost, of_blocked, undecided
+from goprobe.report.text.following import asked_of, following
 from goprobe.report.text.goroutinelines import INDENT, ended, frames, group_head, origins, telling
 from goprobe.report.text.page import Column, Page
 from goprobe.report.text.waits import waits_on
@@ -35,6 +36,17 @@ def leaks(page: Page, report: GoroutinesReport, summary: LeakSummary, *, whole: 
         told = f"and {words.number(sum(g.count for g in left))} goroutines in {len(left)} more"
         page.line((f"{told} groups: -v shows them", "dim"))
     _types(page, summary)
+    following(page, _next_lines(report))
+
+
+def _next_lines(report: GoroutinesReport) -> Iterator[tuple[str, str]]:
+    lost = next((group for group in report.groups if group.leaked), None)
+    if not report.pid or lost is None:
+        return
+    process = asked_of(report.pid, report.pause_us)
+    one = f"goprobe goroutines {process} --id {lost.ids[0]}"
+    yield f"{one} --stacks --locals", "one of them, with its variables"
+    yield f"goprobe heap {process} --leaked", "what they keep, of the whole heap"
 
 
 def held_on_heap(page: Page, report: HeapReport, summary: LeakSummary) -> None:
