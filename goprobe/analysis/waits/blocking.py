@@ -58,10 +58,10 @@ class Blocking:
 
     def waiting(self) -> dict[int, set[Reason]]:
         """Those that wait for locks and groups, with what for."""
-        found: dict[int, set[Reason]] = defaultdict(set)
+        waiting: dict[int, set[Reason]] = defaultdict(set)
         for number, thing in self._owned():
-            found[number].add(self.reason(number, thing))
-        return dict(found)
+            waiting[number].add(self.reason(number, thing))
+        return dict(waiting)
 
     def reason(self, number: int, thing: Thing) -> Reason:
         reason = self._reasons.get(number, "")
@@ -69,10 +69,10 @@ class Blocking:
 
     def blockers(self, *, certain: bool) -> dict[Reason, set[int]]:
         """Who has to go on first; with `certain` only those that surely have to."""
-        found: dict[Reason, set[int]] = {}
+        blockers: dict[Reason, set[int]] = {}
         for number, thing in self._owned():
             reason = self.reason(number, thing)
-            if reason in found or reason[0] not in _NEEDS:
+            if reason in blockers or reason[0] not in _NEEDS:
                 continue
             operation, writers = _NEEDS[reason[0]]
             owners = self.owners(thing.waits)
@@ -82,8 +82,8 @@ class Blocking:
             if writers:
                 who |= self._writers.get(reason[1], set())
             if who:
-                found[reason] = who
-        return found
+                blockers[reason] = who
+        return blockers
 
 
 def _address(thing: Thing) -> int:

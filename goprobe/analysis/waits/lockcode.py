@@ -78,9 +78,9 @@ class LockCode:
     def given_by(self, function: int, closure: int) -> Iterator[tuple[str, int, bool]]:
         """What a function that was deferred lets go of without having taken it: the method, the
         address, and whether it surely will."""
-        found = self._function(function - self._world.bias)
-        receivers = self._of(found) if found else None
-        if found is None or receivers is None:
+        deferred = self._function(function - self._world.bias)
+        receivers = self._of(deferred) if deferred else None
+        if deferred is None or receivers is None:
             return
         for call in receivers.calls:
             if call.name not in GIVES | DONE and call.name != _ADD:
@@ -88,7 +88,7 @@ class LockCode:
             name = _DONE if self.is_done(call) else call.name
             if name == _ADD or self._balanced(receivers, call):
                 continue
-            place = receivers.place(call, found.entry)
+            place = receivers.place(call, deferred.entry)
             address = place.fixed + self._world.bias if place.fixed else 0
             if place.closure:
                 try:

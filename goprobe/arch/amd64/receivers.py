@@ -149,10 +149,10 @@ class Receivers:
         return definition is not None and definition.pc == _ENTRY and definition.holder == register
 
     def _one(self, holder: Holder, pc: int) -> Definition | None:
-        found = self._definitions.of(holder, pc)
-        if found is None or len({(d.pc, d.holder) for d in found}) != 1:
+        reaching = self._definitions.of(holder, pc)
+        if reaching is None or len({(d.pc, d.holder) for d in reaching}) != 1:
             return None
-        return next(iter(found))
+        return next(iter(reaching))
 
     @cached_property
     def _stored(self) -> tuple[FrameSlot, ...]:

@@ -43,13 +43,13 @@ def sudogs_at(memory: Memory, layout: Layout, addresses: Iterable[int]) -> dict[
     # Since Go 1.26 elem and c are two words, a pointer and a number: one of them is the address
     # (maybeTraceablePtr), so that the detector of leaks may hide it from the collector.
     places += [(f.offset + _WORD, _WORD) for f in fields[1:3] if f.size > _WORD]
-    found: dict[int, Sudog] = {}
+    sudogs: dict[int, Sudog] = {}
     for address, numbers in read_numbers(memory, sudog, list(addresses), places):
         g, elem, channel, following, prev, waitlink = numbers[:6]
         if len(numbers) > len(fields):
             elem, channel = elem or numbers[6], channel or numbers[7]
-        found[address] = Sudog(address, g, elem, channel, following, prev, waitlink)
-    return found
+        sudogs[address] = Sudog(address, g, elem, channel, following, prev, waitlink)
+    return sudogs
 
 
 def waiting_lists(
