@@ -20,6 +20,7 @@ from goprobe.arch.amd64.registers import (
     RESUMED_THROUGH as RESUMED_THROUGH,
     SP as SP,
     SP_WORD as SP_WORD,
+    SYSCALL as SYSCALL,
     THREAD as THREAD,
     THREAD_WORD as THREAD_WORD,
     VECTOR as VECTOR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,36 @@ def test_calls_of_a_running_process() -> None:
             break
         assert "TracerPid:\t0" in Path(f"/proc/{program.pid}/status").read_text()
         program.read_until("round")
+
+
+@pytest.mark.parametrize(("function", "each"), [("main.work", 100), ("main.meet", 1)])
+def test_no_call_is_missed_while_the_program_changes_hands(function: str, each: int) -> None:
+    """Several goroutines have come to the breakpoint in the same instant, at times."""
+    binary = str(build(_PROGRAM.with_name("instant.go"), flags=("-gcflags=all=-N -l",)))
+    for _ in range(6):
+        with goprobe.launch(binary, stdout=2) as program:
+            assert next(program.run(["main.meet"])).function == "main.meet"
+            told = Counter(call.goroutine for call in program.calls(function, results=False))
+            assert program.exit is not None and program.exit.code == 0  # their sums are right
+        assert sorted(told.values()) == [each] * 8
+
+
+def test_where_calls_may_be_missing_a_session_says_so(tmp_path: Path) -> None:
+    recording = tmp_path / "recording"
+
+    def script(program: goprobe.Program) -> int:
+        next(program.run(["main.once"]))
+        return sum(1 for _ in program.calls("main.fails"))
+
+    with goprobe.launch(str(build(_PROGRAM)), stdout=2, record=recording) as program:
+        live = script(program)
+    lines = recording.read_bytes().splitlines(keepends=True)
+    [at] = (i for i, line in enumerate(lines) if b'"begin_calls"' in line)
+    assert b'"answer":""' in lines[at]
+    lines[at] = lines[at].replace(b'"answer":""', b'"answer":"calls may be missing"')
+    recording.write_bytes(b"".join(lines))
+    with (
+        goprobe.replay(recording) as program,
+        pytest.warns(goprobe.StopWarning, match="calls may be missing"),
+    ):
+        assert script(program) == live

@@ -13,13 +13,13 @@ from goprobe.analysis.trace.breakpoints import BreakLocation, resolve
 from goprobe.analysis.trace.held import HeldProgram
 from goprobe.analysis.trace.prepare import Launch, Prepared
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.arch.patches import NO_OPERATION
 from goprobe.errors import GoprobeError, TargetTimeoutError
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
 from goprobe.runtime.world import load_bias
-from goprobe.target.goprocess import GoProcess
 
 
 class Session(HeldProgram):
@@ -135,11 +135,23 @@ class Session(HeldProgram):
             if self.runs:
                 self._gdb.remove_breakpoint(*numbers)
 
-    def lend(self) -> GoProcess:
-        """The program for another tracer: it stands in SIGSTOP, and GDB knows nothing of it."""
+    def lend(self) -> bool:
+        """Let another tracer have the program: it stands in SIGSTOP, and GDB knows nothing of it.
+        Whether it has not run meanwhile."""
         self.time_left()
-        self._gdb.lend()
-        return self.process
+        gdb = self._gdb
+        if not gdb.stands_whole and (nowhere := self._does_nothing()):
+            gdb.settle(nowhere)
+        return gdb.lend()
+
+    def _does_nothing(self) -> int:
+        """Where there is an instruction that does nothing, 0 for nowhere: goexit begins with one,
+        so that what returns there is within it (src/runtime/asm_*.s, Go 1.21 to 1.27)."""
+        goexit = self.program.lines.function_named("runtime.goexit")
+        if goexit is None:
+            return 0
+        code = self.program.elf.read(goexit.entry, len(NO_OPERATION))
+        return goexit.entry + self.bias if code == NO_OPERATION else 0
 
     def take_back(self, seconds: float) -> StopEvent:
         """GDB holds it again, after it ran for so long; or how it ended meanwhile."""

@@ -66,8 +66,9 @@ class Driver(Protocol):
     def pause(self) -> None:
         """Have a running program stop soon; from any thread."""
 
-    def begin_calls(self, request: CallsRequest) -> None:
-        """Let the program run, those of its calls told that are asked for."""
+    def begin_calls(self, request: CallsRequest) -> str:
+        """Let the program run, those of its calls told that are asked for. Why some may be
+        missing, "" where none are."""
 
     def next_calls(self) -> tuple[CallRecord, ...]:
         """The next calls that have ended; none where that is all."""

@@ -14,6 +14,11 @@ from goprobe.model.calls import CallRecord
 from goprobe.process.calltracer.plan import After
 from goprobe.process.gdb.mi import StopEvent
 
+_HAS_RUN = (
+    "calls may be missing at the beginning: several threads had stopped in the same instant, and "
+    "the program may have run for a moment while GDB let it go"
+)
+
 
 class LentProgram:
     """From `begin`, which lets it run, to `end`, when GDB holds it again. Raises UsageError, before
@@ -28,11 +33,13 @@ class LentProgram:
         self._began = 0.0
         self._batches: Iterator[list[CallBegan | CallRecord]] = iter(())
 
-    def begin(self) -> None:
-        self._session.lend()
+    def begin(self) -> str:
+        """Why calls may be missing, "" where none are."""
+        still = self._session.lend()
         self._began = time.monotonic()
         self._watch.__enter__()
         self._batches = self._watch.batches()
+        return "" if still else _HAS_RUN
 
     def stop(self) -> None:
         """No more calls are wanted; from any thread."""

@@ -192,13 +192,13 @@ class LiveDriver:
         else:
             self._session.pause()
 
-    def begin_calls(self, request: CallsRequest) -> None:
+    def begin_calls(self, request: CallsRequest) -> str:
         self._require_owner()
         if self._watches.active:
             raise UsageError("calls cannot be told while something is watched: cancel its watch")
         self._calls = LentProgram(self._session, request)
         self._leave()
-        self._calls.begin()
+        return self._calls.begin()
 
     def next_calls(self) -> tuple[CallRecord, ...]:
         self._require_owner()

@@ -8,6 +8,7 @@ with goprobe.launch("hello.go") as program:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Self
@@ -262,7 +263,8 @@ class Program:
         `main.(*Store).*` are all methods of a type; a * stands for anything. GDB lets the program
         go meanwhile: only the thread that calls is stopped, by a tracer of our own. When the loop
         is left, or `seconds` are over, the program stands where it is (`program.stop`), or has
-        ended (`program.exit`). Raises UsageError where a pattern means nothing.
+        ended (`program.exit`). A StopWarning says so where calls may be missing. Raises UsageError
+        where a pattern means nothing.
         """
         return self._told(
             calls_wanted(patterns, args=args, results=results, stack=stack, seconds=seconds)
@@ -274,13 +276,15 @@ class Program:
         before = self._stop
         self._over()
         try:
-            self._driver.begin_calls(request)
+            doubt = self._driver.begin_calls(request)
         except UsageError:  # nothing has run
             if before is not None:
                 before.go_on()
             self._stop = before
             raise
         try:
+            if doubt:
+                warnings.warn(doubt, StopWarning, stacklevel=3)
             while records := self._driver.next_calls():
                 yield from map(Call, records)
         finally:

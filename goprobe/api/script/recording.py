@@ -107,9 +107,9 @@ class Recorder:
     def pause(self) -> None:
         self._driver.pause()
 
-    def begin_calls(self, request: CallsRequest) -> None:
+    def begin_calls(self, request: CallsRequest) -> str:
         asked = calls_worded(request)
-        self._asked("begin_calls", asked, lambda: self._driver.begin_calls(request))
+        return self._asked("begin_calls", asked, lambda: self._driver.begin_calls(request))
 
     def next_calls(self) -> tuple[CallRecord, ...]:
         return self._asked("next_calls", (), self._driver.next_calls)

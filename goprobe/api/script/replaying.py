@@ -235,8 +235,9 @@ class Replayer:
     def pause(self) -> None:
         """It stopped where it was stopped."""
 
-    def begin_calls(self, request: CallsRequest) -> None:
-        self._asked("begin_calls", calls_worded(request), None)
+    def begin_calls(self, request: CallsRequest) -> str:
+        told = self._asked("begin_calls", calls_worded(request), str | None)
+        return told or ""  # earlier recordings have none
 
     def next_calls(self) -> tuple[CallRecord, ...]:
         records = self._asked("next_calls", (), tuple[CallRecord, ...])

@@ -7,6 +7,7 @@ import struct
 BREAKPOINT = 0xCC  # int3
 BREAKPOINT_SIZE = 1
 """A thread that it stops stands so many bytes behind it."""
+NO_OPERATION = b"\x90"  # nop
 PADDING = b"\xcc"
 """What the linker fills the room behind functions with (cmd/link, CodeFill, Go 1.21 to 1.27)."""
 CALL_SIZE = 5

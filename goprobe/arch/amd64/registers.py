@@ -11,6 +11,8 @@ import struct
 import msgspec
 
 PC, SP, FP, FLAGS = "rip", "rsp", "rbp", "eflags"
+SYSCALL = "orig_rax"
+"""The system call that a thread is inside of: else NO_SYSCALL."""
 GOROUTINE = "r14"
 """Holds g in all code that Go compiled, but around system calls and C."""
 INTEGER_ARGUMENTS: tuple[str, ...] = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")

@@ -31,7 +31,7 @@ from goprobe.process.gdb.numbers import RegisterNumbers, ThreadNumbers
 from goprobe.process.gdb.pipes import MiPipes
 from goprobe.process.gdb.process import GdbProcess
 from goprobe.process.gdb.running import Running
-from goprobe.process.gdb.signals import stop_waits
+from goprobe.process.gdb.signals import awaiting_stop
 from goprobe.process.spawn import not_traceable
 
 __all__ = ["GENERAL", "VECTORS", "Gdb", "RegisterMap", "StopEvent"]
@@ -151,11 +151,11 @@ class Gdb(Running):
         """Whether all threads have told GDB that they stand. One that has not (another stop was
         ahead of that) is sent a SIGCONT when GDB lets go (detach_one_lwp, gdb/linux-nat.c, GDB 13
         to 18): the program then does not stay in SIGSTOP."""
-        return not stop_waits(self.pid)
+        return not awaiting_stop(self.pid)
 
-    def lend(self) -> None:
+    def lend(self) -> bool:
         """Let go of a launched program for another tracer: it stands in SIGSTOP, without our
-        breakpoints, and may not end before `take_back`."""
+        breakpoints, and may not end before `take_back`. Whether it has not run meanwhile."""
         self._require_program()
         self._breakpoints.remove_all()
         whole = self.stands_whole
@@ -167,6 +167,7 @@ class Gdb(Running):
         self._breakpoints.forget()
         self._threads.forget()
         self._registers.forget()
+        return whole
 
     def take_back(self, *, timeout: float = COMMAND_TIMEOUT) -> StopEvent:
         """Hold it again, where it stands in SIGSTOP; or how it ended meanwhile."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from goprobe.arch.registers import NO_SYSCALL, PC, SYSCALL
 from goprobe.errors import (
     GdbDiedError,
     TargetError,
@@ -19,10 +20,17 @@ from goprobe.process.gdb.connection import Connection
 from goprobe.process.gdb.inferior import Inferior
 from goprobe.process.gdb.mi import StopEvent, quoted
 from goprobe.process.gdb.numbers import RegisterNumbers, ThreadNumbers
-from goprobe.process.gdb.signals import pending_signals, send_again
+from goprobe.process.gdb.signals import (
+    DEFERRABLE,
+    OF_AN_INSTRUCTION,
+    awaiting_stop,
+    pending_signals,
+    send_again,
+)
 
 _HALT = 10.0  # seconds that a running program has to stop when it is told to
 _SILENCE = 1.0  # seconds of GDB's silence after which we look at the program ourselves
+_SETTLINGS = 3  # a thread may have one signal more to tell of
 
 
 class Running:
@@ -140,6 +148,34 @@ class Running:
             return None
         waiting = pending_signals(self.pid, at.thread)
         return self._steps_deferring(at.thread, waiting, count, timeout)
+
+    def settle(self, nowhere: int) -> None:
+        """Have threads tell GDB that they stand which have not (Gdb.stands_whole), without any of
+        the program's code: each runs the instruction at `nowhere`, which is to do nothing, and is
+        put back. What else has stopped it is told no more: there are no breakpoints of ours then.
+        One for which that could do harm is left as it is."""
+        self._breakpoints.remove_all()
+        for _ in range(_SETTLINGS):
+            for tid in awaiting_stop(self.pid):
+                self._settle(tid, nowhere)
+
+    def _settle(self, tid: int, nowhere: int) -> None:
+        number = self._threads.number(tid)
+        words = self._registers.values((PC, SYSCALL), f"--thread {number} ")
+        told = self._mi.command(f"-data-evaluate-expression --thread {number} $_siginfo.si_signo")
+        signal_told = int(told["value"])
+        if words.get(SYSCALL) != NO_SYSCALL or signal_told in OF_AN_INSTRUCTION:
+            return  # it is to run a system call, or its signal's handler, from where it stands
+        self._put_pc(number, nowhere)
+        try:
+            self._steps_deferring(tid, DEFERRABLE, 1, _SILENCE)
+        finally:
+            if self.pid:
+                self._put_pc(number, words[PC])
+
+    def _put_pc(self, number: int, pc: int) -> None:
+        self._mi.command(f"-thread-select {number}")
+        self._mi.command(f"-interpreter-exec console {quoted(f'set ${PC} = {pc:#x}')}")
 
     @property
     def at(self) -> StopEvent | None:

@@ -18,6 +18,11 @@ _OWN = re.compile(rb"^SigPnd:\s*([0-9a-f]+)$", re.MULTILINE)
 _NONE = re.compile(rb"^(?:SigPnd|ShdPnd):\t0+$", re.MULTILINE)
 # SIGTRAP is GDB's; the others nobody can handle.
 _NEVER = {signal.SIGTRAP, signal.SIGKILL, signal.SIGSTOP}
+OF_AN_INSTRUCTION = frozenset(
+    {signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS}
+)
+"""Signals that may come of the very instruction at which a thread stands."""
+_UNKNOWN = {16}  # SIGSTKFLT: GDB has no name for it
 
 
 def pending_signals(pid: int, tid: int) -> dict[str, int]:
@@ -39,18 +44,19 @@ def pending_signals(pid: int, tid: int) -> dict[str, int]:
     return {_name(number): number for number in numbers if number not in _NEVER}
 
 
-def stop_waits(pid: int) -> bool:
-    """Whether a SIGSTOP that was sent to a thread by itself still waits for it."""
+def awaiting_stop(pid: int) -> list[int]:
+    """The threads for each of which a SIGSTOP that was sent to it by itself still waits."""
     try:
         tids = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
     except OSError:
-        return False
-    for tid in tids:
+        return []
+    awaiting: list[int] = []
+    for tid in map(int, tids):
         with suppress(GoprobeError):
             own = _OWN.search(read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT))
             if own and int(own[1], 16) >> (signal.SIGSTOP - 1) & 1:
-                return True
-    return False
+                awaiting.append(tid)
+    return awaiting
 
 
 def send_again(pid: int, tid: int, number: int) -> None:
@@ -59,9 +65,18 @@ def send_again(pid: int, tid: int, number: int) -> None:
 
 
 def _name(number: int) -> str:
+    """GDB's."""
     if number >= _FIRST_REALTIME:
         return f"SIG{number}"
     try:
         return signal.Signals(number).name
     except ValueError:
         return f"SIG{number}"
+
+
+DEFERRABLE = {
+    _name(number): number
+    for number in range(1, 65)
+    if number not in _NEVER | OF_AN_INSTRUCTION | _UNKNOWN
+}
+"""GDB's names to numbers of signals that a thread can as well take later."""
