@@ -39,6 +39,7 @@ EXAMPLES: dict[str, Entries] = {
         ("goprobe heap shop --sites --types", "which stacks allocated it"),
         ("goprobe heap shop --sample-for 30s", "the same, of a program that samples nothing"),
         ("goprobe heap shop --waste", "what of it is kept for nothing"),
+        ("goprobe heap shop --leaked", "what goroutines keep that can never run again"),
         ("goprobe heap core.4711 --exe ./shop --retained", "the same after a crash"),
     ],
     "memory": [
@@ -62,7 +63,7 @@ EXAMPLES: dict[str, Entries] = {
 
 EXIT_CODES: Entries = [
     ("0", "done, nothing found"),
-    ("1", "done, with findings: a broken promise, a dangling pointer, a leaked goroutine"),
+    ("1", "done, with findings: a broken promise, dangling pointer, leaked goroutine, deadlock"),
     ("2", "wrong usage, or the Go program does not build"),
     ("3", "goprobe cannot work here; it says how to mend that"),
     ("4", "the target misbehaved: it crashed, timed out or is gone"),

@@ -21,6 +21,7 @@ from goprobe.model.value import Variable
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.waitsdrawing import drawing
+from goprobe.report.leakwords import of_blocked, undecided
 from goprobe.report.options import RenderOptions
 from goprobe.report.selection import value_and_data
 from goprobe.report.waitwords import PLAIN, deadlocked, held, owned, waited
@@ -133,14 +134,14 @@ def _leaks(report: GoroutinesReport) -> list[str]:
     leaks = report.leaks
     if leaks is UNSET:
         return []
-    told = [f"Of {words.counted(leaks.blocked, 'goroutine')} that only others could wake"]
+    told = [of_blocked(leaks).capitalize()]
     if leaks.leaked:
         kept = words.size(leaks.retained_bytes)
         told.append(f"{words.number(leaks.leaked)} can never run again and keep {kept}")
     else:
         told.append("none is leaked")
     if leaks.undecided:
-        told.append(f"of {words.number(leaks.undecided)} that cannot be told")
+        told.append(undecided(leaks))
     return [f"{', '.join(told)}."]
 
 
