@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 
 import pytest
 from jsonschema_rs import Draft202012Validator, ValidationError, meta
+from msgspec.structs import replace
 
 from goprobe.model.trace import TraceReport
 from goprobe.model.value import State, Value
 from goprobe.report import RenderOptions, render
 from goprobe.report.schema import REPORTS, document, file_name, make, shipped
 from tests.report.samples import absent, hello, live, msg, on_stack, println_argument
+from tests.support.schemas import hold_report, hold_written
 
 
 def validator(name: str = "goprobe.trace/1") -> Draft202012Validator:
@@ -71,6 +74,19 @@ def test_reports_are_valid(report: TraceReport) -> None:
 def test_what_is_not_such_a_report_is_refused(key: str, value: object) -> None:
     with pytest.raises(ValidationError):
         validator().validate({**as_json(hello()), key: value})
+
+
+def test_whatever_a_test_makes_is_held() -> None:
+    """Where a report, or what a command writes of it, is broken, the test that made it fails."""
+    text = render(hello(), "json", RenderOptions())
+    hold_written(text)
+    broken = re.sub(rb'("pid": ?)(\d+)', rb'\1"\2"', text, count=1)
+    assert broken != text
+    for written in (broken, json.dumps(json.loads(broken), indent=2).encode()):
+        with pytest.raises(ValidationError):
+            hold_written(written)
+    with pytest.raises(ValidationError):
+        hold_report(replace(hello(), pid="4242"))
 
 
 @pytest.mark.parametrize("address", ["0X10", "16", "0xABC", "0x", " 0x1"])
