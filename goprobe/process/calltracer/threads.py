@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError
+from goprobe.process.gdb.signals import is_pending
 from goprobe.process.libc import libc
 from goprobe.process.proc.identity import refusal, thread_state
-from goprobe.process.proc.procfs import read_proc
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.ptrace.reaper import ReapWhileSeizing
 from goprobe.process.tracer.waits import WaitEvent, process_of
@@ -32,7 +32,6 @@ _MAKING = (
 _ROUNDS = 1000
 _FAREWELL = 5.0
 _PAUSE = 0.0002
-_TRAP_BIT = 1 << (signal.SIGTRAP - 1)
 _WAIT = constants.WALL | constants.WNOTHREAD
 _DEAD = ("Z", "X", "x", "")
 
@@ -182,7 +181,7 @@ class Threads:
             wanted.discard(tid)
             self.forget(tid)
             return
-        if event.event and self.is_trap_pending(tid):
+        if event.event and is_pending(tid, signal.SIGTRAP):
             self.go_on(tid)  # its breakpoint has stopped it already: that comes first
             return
         if event.event and event.event != constants.PTRACE_EVENT_STOP:
@@ -191,14 +190,6 @@ class Threads:
             return
         wanted.discard(tid)
         stopped.append((tid, 0 if event.event else event.signal))
-
-    def is_trap_pending(self, tid: int) -> bool:
-        """Whether a stopped thread has come to a breakpoint, too, which it has not told yet."""
-        with suppress(GoprobeError):
-            for line in read_proc(tid, "status", 1 << 14).splitlines():
-                if line.startswith(b"SigPnd:"):
-                    return bool(int(line[7:], 16) & _TRAP_BIT)
-        return False
 
 
 def _event(tid: int, status: int) -> WaitEvent:

@@ -19,7 +19,6 @@ from contextlib import suppress
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
-from goprobe.process.calltracer.hit import ThreadHit
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
 from goprobe.process.calltracer.plan import (
     After,
@@ -34,10 +33,9 @@ from goprobe.process.calltracer.plan import (
     WatchPlan,
 )
 from goprobe.process.calltracer.points import At, CallPoint, Points
-from goprobe.process.calltracer.threads import Threads
+from goprobe.process.calltracer.tracedcode import TracedCode
 from goprobe.process.proc.identity import facts
 from goprobe.process.ptrace import constants, requests
-from goprobe.process.tracer.threadregs import Machine
 from goprobe.process.tracer.waits import WaitEvent
 
 _STACK_HI = slice(8, 16)  # of runtime.g: src/runtime/runtime2.go, Go 1.21 to 1.27
@@ -45,8 +43,10 @@ _G_BELOW_THREAD = 8  # where the linker puts runtime.tlsg in an executable
 _G_LIMIT = 4096
 
 
-class CallTracer:
+class CallTracer(TracedCode[CallPoint]):
     """One watch of a process. `stopping` says when it shall end."""
+
+    _points: Points
 
     def __init__(
         self, pid: int, plan: WatchPlan, values: Values, tell: Tell, after: After,
@@ -54,27 +54,23 @@ class CallTracer:
     ) -> None:  # fmt: skip
         """`after` is what becomes of the process; but where it is to run on it stands in SIGSTOP
         now, and is to end when we do."""
-        self._pid, self._plan, self._values, self._tell = pid, plan, values, tell
+        super().__init__(pid)
+        self._plan, self._values, self._tell = plan, values, tell
         self._after, self._stopping = after, stopping
-        self._threads = Threads(pid)
         self._goroutines: dict[int, Goroutine] = {}
         self._counts = [0] * len(plan.functions)
         self._calls = 0
         self._g_size = min(plan.landmarks.goid + 8, _G_LIMIT)
         self._goid = slice(self._g_size - 8, self._g_size)
-        self._put_off: set[tuple[int, int, int]] = set()
         self._replaced = False
         self._leaving = 0  # goroutines that have called runtime.Goexit and not ended
 
     def run(self) -> None:
         """To the program's end, or until it is told to stop. Whatever happens, the process is let
         go as it was."""
-        threads = self._threads
         if "shstk" in facts(self._pid).get("x86_Thread_features", ""):
             raise CannotWorkError("it uses a shadow stack: its returns cannot be watched")
-        threads.seize_all(ours=self._after is not After.GO)
-        self._machine = Machine(self._pid)
-        self._hit = ThreadHit(self._machine)
+        self._seize(ours=self._after is not After.GO)
         self._points = Points(self._machine.file, self._plan)
         over = Over("")
         try:
@@ -112,41 +108,20 @@ class CallTracer:
         elif event.signal == signal.SIGTRAP:
             self._trapped(tid)
         else:
-            self._leave_slot(tid)
+            self._out_of_slot(tid)
             self._threads.go_on(tid, event.signal)
 
     def _event(self, event: WaitEvent) -> None:
         tid = event.tid
         if event.event == constants.PTRACE_EVENT_EXEC:
-            self._replaced = tid == self._pid or self._threads.is_own(tid)
-            if not self._replaced:
-                requests.detach(tid)
-                self._threads.forget(tid)
+            self._replaced = self._is_replaced(tid)
         elif event.event == constants.PTRACE_EVENT_STOP and not self._threads.knows(tid):
-            self._born(tid)
+            if self._born(tid):
+                self._threads.go_on(tid)
         elif event.event == constants.PTRACE_EVENT_STOP and event.signal != signal.SIGTRAP:
             self._threads.rest(tid)
         else:
             self._threads.go_on(tid)
-
-    def _born(self, tid: int) -> None:
-        """A new thread runs on under our eyes, as does a child in the same memory until it execs
-        (vfork); a child with a copy of it gets its own code back, and is let go."""
-        if self._threads.is_born_in(tid):
-            self._threads.go_on(tid)
-            return
-        with suppress(OSError):
-            file = os.open(f"/proc/{tid}/mem", os.O_RDWR | os.O_CLOEXEC)
-            try:
-                if self._points.shared_with(file):
-                    self._threads.guests.add(tid)
-                    self._threads.go_on(tid)
-                    return
-                self._points.restore_in(file)
-            finally:
-                os.close(file)
-        self._out_of_slot(tid)
-        requests.detach(tid)
 
     # Breakpoints
 
@@ -167,20 +142,9 @@ class CallTracer:
                 self._hit_at(point, tid, since)
         self._pass(point, tid)
 
-    def _pass(self, point: CallPoint, tid: int) -> None:
-        """Let a thread run on past the breakpoint that has stopped it."""
-        machine, hit = self._machine, self._hit
-        self._points.past(point, machine.words, hit.word, hit.put_word)
-        machine.store(tid)
-        self._threads.go_on(tid)
-
     def _count(self, point: CallPoint) -> None:
         """One call more, if this one was not counted before a signal put it off."""
-        words = self._machine.words
-        key = (point.address, words[GOROUTINE_WORD], words[SP_WORD])
-        if key in self._put_off:
-            self._put_off.discard(key)
-        else:
+        if not self._was_put_off(point):
             self._counts[point.number] += 1
 
     def _hit_at(self, point: CallPoint, tid: int, since: int) -> None:
@@ -280,20 +244,6 @@ class CallTracer:
             self._points.extract(last)
 
     # Letting go
-
-    def _leave_slot(self, tid: int) -> None:
-        if self._points.slots:
-            self._out_of_slot(tid)
-
-    def _out_of_slot(self, tid: int) -> None:
-        """A thread that is about to take a signal stands where the program itself could."""
-        machine, slots = self._machine, self._points.slots
-        if machine.fetch(tid) and (copy := slots.get(machine.words[PC_WORD])):
-            words = machine.words
-            words[PC_WORD] = copy.original(words[PC_WORD])
-            if words[PC_WORD] == copy.address:
-                self._put_off.add((copy.address, words[GOROUTINE_WORD], words[SP_WORD]))
-            machine.store(tid)
 
     def _let_go(self) -> None:
         self._points.extract_all()

@@ -50,13 +50,16 @@ def awaiting_stop(pid: int) -> list[int]:
         tids = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
     except OSError:
         return []
-    awaiting: list[int] = []
-    for tid in map(int, tids):
-        with suppress(GoprobeError):
-            own = _OWN.search(read_proc(pid, f"task/{tid}/status", _STATUS_LIMIT))
-            if own and int(own[1], 16) >> (signal.SIGSTOP - 1) & 1:
-                awaiting.append(tid)
-    return awaiting
+    return [tid for tid in map(int, tids) if is_pending(tid, signal.SIGSTOP)]
+
+
+def is_pending(tid: int, number: int) -> bool:
+    """Whether a signal that was sent to a thread by itself still waits for it: of a breakpoint's
+    SIGTRAP, that the thread has come there and not told of it yet."""
+    with suppress(GoprobeError):
+        own = _OWN.search(read_proc(tid, "status", _STATUS_LIMIT))
+        return bool(own and int(own[1], 16) >> (number - 1) & 1)
+    return False
 
 
 def send_again(pid: int, tid: int, number: int) -> None:

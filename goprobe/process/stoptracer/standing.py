@@ -16,14 +16,12 @@ import msgspec
 
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD
 from goprobe.process.calltracer.codepoints import CodePoints
-from goprobe.process.calltracer.hit import ThreadHit
 from goprobe.process.calltracer.plan import Room
-from goprobe.process.calltracer.threads import Threads
+from goprobe.process.calltracer.tracedcode import TracedCode
 from goprobe.process.gdb.signals import send_again
 from goprobe.process.proc.identity import thread_state
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.stoptracer.plan import Gone, Pass, StopPoint, Told
-from goprobe.process.tracer.threadregs import Machine
 
 _STOPPING_TIMEOUT = 0.05  # seconds
 _STEP_ATTEMPTS = 8
@@ -41,18 +39,17 @@ class Task(msgspec.Struct):
     untold: bool = False
 
 
-class StandingProgram:
+class StandingProgram(TracedCode[StopPoint]):
     """One program of ours; the stop where it stands was `told` already. `heard` says whether
     somebody still listens."""
 
     def __init__(
         self, pid: int, points: Sequence[StopPoint], rooms: Sequence[Room], told: Told
     ) -> None:
-        self._pid, self._wanted, self._rooms, self._told = pid, points, rooms, told
+        super().__init__(pid)
+        self._wanted, self._rooms, self._told = points, rooms, told
         self.heard: Callable[[], bool] = lambda: True
-        self._threads = Threads(pid)
         self._tasks: dict[int, Task] = {}
-        self._put_off: set[tuple[int, int, int]] = set()
         self._owed = False
         self._last = told.tid
         self._end: Gone | None = None
@@ -61,9 +58,7 @@ class StandingProgram:
         """Take hold of the program, which stands in SIGSTOP; False where there is a place that
         can have no breakpoint of this kind."""
         threads = self._threads
-        threads.seize_all(ours=True)
-        self._machine = Machine(self._pid)
-        self._hit = ThreadHit(self._machine)
+        self._seize(ours=True)
         self._points = CodePoints[StopPoint](self._machine.file, self._rooms)
         refused = [point for point in self._wanted if not self._points.add(point)]
         whole = not refused
@@ -168,14 +163,3 @@ class StandingProgram:
             if any(thread_state(self._pid, tid) == "T" for tid in self._tasks):
                 return
             time.sleep(0)
-
-    def _out_of_slot(self, tid: int) -> None:
-        """A thread that stands, or is about to take a signal, does so where the program itself
-        could."""
-        machine, slots = self._machine, self._points.slots
-        if slots and machine.fetch(tid) and (copy := slots.get(machine.words[PC_WORD])):
-            words = machine.words
-            words[PC_WORD] = copy.original(words[PC_WORD])
-            if words[PC_WORD] == copy.address:
-                self._put_off.add((copy.address, words[GOROUTINE_WORD], words[SP_WORD]))
-            machine.store(tid)

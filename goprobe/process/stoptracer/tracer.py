@@ -8,13 +8,12 @@ once a call, from where the thread is put back to the entry while it stands.
 
 from __future__ import annotations
 
-import os
 import signal
-from contextlib import suppress
 
 from goprobe.arch.patches import BREAKPOINT_SIZE
-from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD
+from goprobe.arch.registers import PC_WORD
 from goprobe.errors import TargetGoneError
+from goprobe.process.gdb.signals import is_pending
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.stoptracer.plan import Gone, Stands, StopPoint
 from goprobe.process.stoptracer.standing import StandingProgram, Task
@@ -72,8 +71,7 @@ class StopTracer(StandingProgram):
         task.runs = True
         past, task.past = task.past, None
         if past is not None and self._machine.fetch(tid):
-            self._points.past(past, self._machine.words, self._hit.word, self._hit.put_word)
-            self._machine.store(tid)
+            self._past(past, tid)
         if task.rests:
             task.rests = False
             self._threads.rest(tid)
@@ -116,31 +114,9 @@ class StopTracer(StandingProgram):
             self._threads.go_on(tid)
 
     def _exec(self, tid: int) -> None:
-        if tid != self._pid and not self._threads.is_own(tid):
-            requests.detach(tid)
-            self._threads.forget(tid)
-            return
-        self._end = Gone(replaced=True)
-        self._tasks = {tid: Task(runs=False)}
-
-    def _born(self, tid: int) -> bool:
-        """Whether a new task is a thread of the program. A child in the same memory runs on under
-        our eyes until it execs; one with a copy of it gets its own code back, and is let go."""
-        if self._threads.is_born_in(tid):
-            return True
-        with suppress(OSError):
-            file = os.open(f"/proc/{tid}/mem", os.O_RDWR | os.O_CLOEXEC)
-            try:
-                if self._points.shared_with(file):
-                    self._threads.guests.add(tid)
-                    self._threads.go_on(tid)
-                    return False
-                self._points.restore_in(file)
-            finally:
-                os.close(file)
-        self._out_of_slot(tid)
-        requests.detach(tid)
-        return False
+        if self._is_replaced(tid):
+            self._end = Gone(replaced=True)
+            self._tasks = {tid: Task(runs=False)}
 
     # Breakpoints
 
@@ -151,17 +127,14 @@ class StopTracer(StandingProgram):
         point = self._points.by_address.get(machine.words[PC_WORD] - BREAKPOINT_SIZE)
         if tid in self._threads.guests:
             if point is not None:
-                self._points.past(point, machine.words, self._hit.word, self._hit.put_word)
-                machine.store(tid)
+                self._past(point, tid)
             self._threads.go_on(tid)
             return None
         task = self._tasks.setdefault(tid, Task())
         if point is None:
             return self._foreign(tid, task)
         if self._was_put_off(point) or not self._is_wanted(point, tid):
-            self._points.past(point, machine.words, self._hit.word, self._hit.put_word)
-            machine.store(tid)
-            self._threads.go_on(tid)
+            self._pass(point, tid)
             return None
         self._put_before(tid, task, point)
         return self._stands(tid, point)
@@ -186,16 +159,6 @@ class StopTracer(StandingProgram):
             return True
         self._hit.stands(tid, 0)
         return point.test(self._hit)
-
-    def _was_put_off(self, point: StopPoint) -> bool:
-        """Whether this very hit was told of before a signal took the thread elsewhere."""
-        if not self._put_off:
-            return False
-        words = self._machine.words
-        key = (point.address, words[GOROUTINE_WORD], words[SP_WORD])
-        put_off = key in self._put_off
-        self._put_off.discard(key)
-        return put_off
 
     # Standing
 
@@ -227,7 +190,7 @@ class StopTracer(StandingProgram):
         if event.event == constants.PTRACE_EVENT_STOP:
             at = self._machine.words[PC_WORD] if self._machine.fetch(tid) else 0
             could_be = at - BREAKPOINT_SIZE in self._points.by_address
-            if could_be and self._threads.is_trap_pending(tid):
+            if could_be and is_pending(tid, signal.SIGTRAP):
                 self._threads.go_on(tid)  # its breakpoint has stopped it already: that comes first
                 return
             task.rests = event.signal != signal.SIGTRAP
