@@ -111,29 +111,38 @@ def test_a_condition_that_is_wrong_is_told(launched: Callable[..., goprobe.Progr
 
 
 def test_steps_and_questions_between(launched: Callable[..., goprobe.Program]) -> None:
-    program, told, stepped = launched(), Counter[tuple[int, int]](), 0
+    calls = 2 * CALLS
+    program, told, stepped = launched(calls), Counter[tuple[int, int]](), 0
+    # From which stop on what is done, and whether it is to be followed then: it changes hands at
+    # the next stop at which all of its threads stand, and which one that is the scheduler decides.
+    left: list[tuple[int, bool | None, str]]
+    left = [(30, True, "step"), (31, False, "step"), (60, True, "ask"), (100, None, "set")]
+    left.append((200, None, "step"))
     for number, stop in enumerate(program.run(["main.work"])):
         told[int(stop["id"]), int(stop["n"])] += 1
-        if number in (30, 31, 200):
-            assert is_followed(program) is (number != 31)
+        if not left or number < left[0][0] or left[0][1] not in (None, is_followed(program)):
+            continue
+        _, _, what = left.pop(0)
+        if what == "step":
             key, line, goroutine = int(stop["n"]), stop.line, stop.goroutine
             after = stop.next()
             assert after is not None
             if after.cut:
                 told[int(after["id"]), int(after["n"])] += 1
+                left += [] if stepped or left else [(number + 1, None, "step")]
             else:
                 stepped += 1
                 assert (after.goroutine, after.line > line) == (goroutine, True)
                 assert after["n"] == key
-        elif number == 60:
+        elif what == "ask":
             assert stop.heap().census.objects > 10
             assert sum(g.id == stop.goroutine for g in stop.goroutines()) == 1
             assert is_followed(program)
-        elif number == 100:
+        else:
             program.break_at("main.leaf")
             program.clear("main.leaf")
-    assert stepped
-    assert told == {(i, n): 1 for i in range(4) for n in range(CALLS)}
+    assert stepped and not left
+    assert told == {(i, n): 1 for i in range(4) for n in range(calls)}
 
 
 def test_a_watch_after_many_stops(launched: Callable[..., goprobe.Program]) -> None:
