@@ -377,8 +377,8 @@ def _again(made: list[View], before: list[list[Level]]) -> list[list[Level]]:
 def _grown(amount: int, unit: str) -> Text:
     if not amount:
         return Text("")
-    shown = words.signed_size(amount) if unit == "bytes" else words.signed(amount)
-    return Text(shown, style="red" if amount > 0 else "green", justify="right")
+    signed = {"bytes": words.signed_size, "time": words.signed_duration}.get(unit, words.signed)
+    return Text(signed(amount), style="red" if amount > 0 else "green", justify="right")
 
 
 def _middle_cut(name: str, room: int) -> str:

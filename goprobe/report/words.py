@@ -138,6 +138,11 @@ def duration(microseconds: int) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
+def signed_duration(microseconds: int) -> str:
+    """ "+12 s", "-4 min"."""
+    return f"{'-' if microseconds < 0 else '+'}{duration(abs(microseconds))}"
+
+
 def stood_still(pid: int, pause_us: int) -> str:
     """How long the target was held for the answer. Only a core file costs no time at all."""
     if not pause_us:
