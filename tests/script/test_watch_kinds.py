@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,19 @@ def test_each_of_two_writers_in_one_instant(binary: str) -> None:
             writers[hit.goroutine] = writers.get(hit.goroutine, 0) + 1
         assert program.exit is not None and program.exit.code == 0
     assert sorted(writers.values()) == [12, 12], writers
+
+
+def test_each_write_of_many_threads_is_told_once() -> None:
+    source = WRITES.with_name("writers.go")
+    binary = str(go.build(source, go=go.matrix()[-1], flags=("-gcflags=all=-N -l",)))
+    with goprobe.launch(binary, stdout=2) as program:
+        watch = next(program.run(["main.begin"])).watch(program["main.word"])
+        value, writes = 0, Counter[int]()
+        for hit in watch:
+            assert hit.old == value and hit.writer and hit.writer.function.startswith("main.main.")
+            together = hit.stop.reason.endswith("in the same instant")
+            assert hit.new >= value if together else hit.new > value, hit
+            value = hit.new
+            writes[hit.goroutine] += 1
+        assert program.exit is not None and program.exit.code == 0
+    assert value == 60 and sorted(writes.values()) == [10] * 6

@@ -91,7 +91,7 @@ class LiveDriver:
         self._finished: Function | None = None
         self._wrote = False  # whether the stop is right behind a write to watched bytes
         self._calls: LentProgram | None = None
-        self._writers: list[tuple[int, int]] = []
+        self._writers: list[tuple[Notice, int]] = []
         self._writing = 0  # the goroutine that wrote before them
         self.info = SessionInfo(
             target=launch.target,
@@ -143,6 +143,8 @@ class LiveDriver:
             if self._watches.active:
                 self._view = self._session.view_of(event)
                 if self._judge(event, self._view).kind == "step":
+                    if second := self._second():
+                        return second
                     continue
             return self._moment(event, self._view, self._session.reason_of(event))
 
@@ -154,13 +156,13 @@ class LiveDriver:
     def _second(self) -> Moment | None:
         """The next of the threads that wrote in the same instant as the one that was told of."""
         while self._writers:
-            number, tid = self._writers.pop(0)
+            notice, tid = self._writers.pop(0)
             if tid in self._session.threads():
                 self._leave()
                 view = self._session.view(tid)
                 if view.goroutine is not None and view.goroutine.id == self._writing:
                     continue  # GDB knows of a write before: no goroutine runs on two threads
-                self._notice = self._watches.second(number)
+                self._notice = notice
                 self._wrote = True
                 return self._moment(StopEvent("watchpoint", tid, view.registers[PC]), view, "")
         return None
@@ -220,10 +222,16 @@ class LiveDriver:
     def _judge(self, event: StopEvent, view: StopView) -> StopEvent:
         """The event as it is to be taken: as a step that ended where the stop was for the sake of
         the watches alone, as a watchpoint's where one has something to tell."""
-        self._notice = self._watches.look(view, event)
+        notice = self._watches.look(view, event)
         self._wrote = event.kind == "watchpoint"
+        self._writers, self._writing = [], 0
+        self._notice = notice if notice and notice.own else None
+        if notice:
+            second = self._watches.second(notice.number)
+            self._writers = [(second, tid) for tid in notice.writers]
+            if not notice.own:
+                self._writers[0] = (notice, notice.writers[0])
         if self._notice:
-            self._writers = [(self._notice.number, tid) for tid in self._notice.writers]
             self._writing = view.goroutine.id if view.goroutine else 0
             return event if self._session.where_of(event) else replace(event, kind="watchpoint")
         if self._watches.is_ours(event) and not self._session.where_of(event):

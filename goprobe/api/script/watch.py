@@ -29,7 +29,8 @@ _MOST_ELEMENTS = 10_000
 class Hit:
     """A write to watched bytes. `old` and `new` are the value before and after it, as Python's own
     (as `Value.py` has it, else as text; bytes where an address is watched); `stop` is where the
-    program stands right behind the write.
+    program stands right behind the write. Of threads that wrote in the same instant each has a hit:
+    the first with the value after all of them, the others with that as `old` and `new`.
     """
 
     def __init__(self, stop: Stop, old: Any, new: Any, writer: CallFrame | None) -> None:

@@ -42,6 +42,9 @@ class Notice(msgspec.Struct, frozen=True):
     news: WatchNews = WatchNews.WRITE
     writers: tuple[int, ...] = ()
     """Kernel ids of other threads that wrote there in the same instant."""
+    own: bool = True
+    """Whether it is to be told where the program stopped: else that stop is another thread's, and
+    the first of `writers` did it."""
 
 
 class _OnStack(msgspec.Struct):
@@ -103,7 +106,6 @@ class Watches:
         self._words: dict[int, int] = {}  # watched words to GDB's numbers
         self._stops: dict[int, int] = {}  # addresses of code where we stop to GDB's numbers
         self._ours: set[int] = set()  # every number that GDB ever gave us
-        self._instant: set[int] = set()  # threads told of as second writers, not yet by GDB
         self._moving: dict[int, int] = {}  # kernel threads in copystack to the g that moves
         self._arrivals: dict[int, tuple[int, Notice]] = {}  # where a g runs on after its move
         copystack = session.program.lines.function_named(_COPYSTACK)
@@ -179,20 +181,29 @@ class Watches:
 
     def _with_writers(self, told: Notice | None, event: StopEvent) -> Notice | None:
         """Several threads may write in one instant: GDB tells of the first, and of another only
-        where the value changes again after that. The debug registers know of all."""
+        where the value changes again after that. The debug registers know of all, and each at the
+        first stop after its write: GDB may tell of it once more."""
         hits = self._session.watch_hits
+        if told is None and event.thread in hits:
+            told = self._undone(event)
+        if told is None or told.news is not WatchNews.WRITE:
+            return told
+        others = tuple(sorted(hits - {event.thread}))
+        return replace(told, writers=others, own=event.thread in hits or not hits)
+
+    def _undone(self, event: StopEvent) -> Notice | None:
+        """Of a write after which GDB has seen another value than is there now: one that is there
+        was told at the stop before, or has not changed."""
         number = next((n for n, w in self._watched.items() if self._is_word_of(event, w)), 0)
-        if number:
-            if event.thread not in hits and event.thread in self._instant:
-                self._instant.discard(event.thread)
-                return None  # a stop that was told of already
-            if told is None and event.changed and self._watched[number].is_whole_words:
-                # Its write was in the memory already at the stop before.
-                told = Notice(number, self._written(number))
-        if self.is_ours(event):
-            hits -= {event.thread}
-        self._instant |= hits
-        return replace(told, writers=tuple(sorted(hits))) if told and hits else told
+        watched = self._watched.get(number)
+        if watched is None or event.new is None or not watched.is_whole_words:
+            return None
+        word = next(word for word in watched.words if self._words.get(word) == event.breakpoint)
+        at = word - watched.address
+        content = watched.content[at : at + _WORD] if at in range(watched.size) else b""
+        if not content or content == (event.new % (1 << 64)).to_bytes(_WORD, "little"):
+            return None
+        return Notice(number, f"{self._written(number)}, undone in the same instant")
 
     def second(self, number: int) -> Notice:
         """Of another thread that wrote in the same instant."""

@@ -93,8 +93,8 @@ class StopEvent(msgspec.Struct, frozen=True):
     signal: str = ""
     exit_code: int = 0
     detail: str = ""
-    changed: bool = False
-    """Of a watchpoint: the watched value is another one than when GDB looked last."""
+    new: int | None = None
+    """Of a watchpoint: the watched value where it is another one than when GDB looked last."""
 
     @property
     def over(self) -> bool:
@@ -146,7 +146,7 @@ def end_of(status: int) -> StopEvent:
 
 def parse_stop(payload: Mapping[str, Any], thread: int) -> StopEvent:
     """The event of one `*stopped` record; `thread` is the kernel's id of the thread it names."""
-    reason = _text(payload, "reason")
+    reason, value = _text(payload, "reason"), _inner(payload, "value")
     return StopEvent(
         kind=_KINDS.get(reason, "other"),
         thread=thread,
@@ -155,7 +155,7 @@ def parse_stop(payload: Mapping[str, Any], thread: int) -> StopEvent:
         signal=_text(payload, "signal-name"),
         exit_code=_number(payload, "exit-code", 8),  # GDB writes exit codes in octal
         detail=reason,
-        changed="old" in _inner(payload, "value") and "new" in _inner(payload, "value"),
+        new=_number(value, "new", 10) if "new" in value else None,
     )
 
 
