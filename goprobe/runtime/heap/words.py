@@ -30,7 +30,7 @@ ABSENT = -1
 
 class WordPart(msgspec.Struct, frozen=True):
     """Words `low` to `high`, which are there: those of the spans in `rows`, or a piece of a single
-    one."""
+    object's."""
 
     rows: Ints
     low: int
@@ -46,7 +46,7 @@ class HeapWords:
 
     def __init__(self, memory: Memory, spans: SpanTable, page: int) -> None:
         self._memory = memory
-        self._base = spans.base
+        self._base, self._objects = spans.base, spans.nelems
         self._rows = np.flatnonzero(spans.spanclass & 1 == 0)
         pages = spans.npages[self._rows]
         self.page_words = page // _WORD
@@ -78,8 +78,10 @@ class HeapWords:
         while first < len(rows):
             until = max(int(np.searchsorted(ends, begins[first] + _PART_MOST, "right")), first + 1)
             low, last = int(begins[first]), int(ends[until - 1])
-            for at in range(low, last, _PART_MOST):
-                high = min(at + _PART_MOST, last)
+            # However long it claims to be, a span of several objects is looked at as a whole.
+            most = _PART_MOST if self._objects[rows[first]] == 1 else last - low
+            for at in range(low, last, most):
+                high = min(at + most, last)
                 pages = np.arange(at // self.page_words, high // self.page_words)
                 self._load(pages[~self.there[pages]])
                 some = rows[first:until]
