@@ -18,7 +18,7 @@ PARTS = (" backing", " buffer", "string data", *_INSIDE)
 """How the shapes of what objects of a type are made of are called."""
 
 _LAYERS = 6  # from a map to what it is made of
-_MOST_BITS = 40
+_MOST_BITS = 40  # of a count that makes sense
 _FULL = 8  # slots of a group, and of a bucket (abi.MapGroupSlots, OldMapBucketCount), Go 1.21-1.27
 _LOAD = 4  # a map that has only grown is at least 7/16 full (7/8 before it doubles)
 _LEAVE_NIL = "nothing is in them: a nil map can be read, and made when something is put in"
@@ -33,7 +33,7 @@ def maps(graph: HeapGraph, whose: Whose) -> Iterator[Waste]:
     heads = np.flatnonzero(header[typing.shape] & graph.reachable)
     old = "hmap" in graph.world.layout.structs
     total, slots = _buckets(graph, heads) if old else _groups(graph, heads, names)
-    used = graph.view.words_at(heads, 0).astype(np.int64)
+    used = np.minimum(graph.view.words_at(heads, 0), np.uint64(1 << _MOST_BITS)).astype(np.int64)
     sparse = np.flatnonzero((slots > _FULL) & (used * _LOAD < slots))
     room = np.maximum(slots, 1)
     waste = total * (slots - 2 * used) // room
@@ -90,4 +90,5 @@ def _buckets(graph: HeapGraph, heads: Ints) -> tuple[Ints, Ints]:
     mine = (place == layout.offset("hmap", "buckets") // WORD) & (nodes.target[edges] < n)
     sizes = graph.objects.size_of(nodes.target[edges][mine])
     total = np.bincount(which[mine], sizes, len(heads)).astype(np.int64)
-    return total, np.where(total > 0, _FULL << np.minimum(bits, _MOST_BITS), 0)
+    # A slot takes a byte at least (tophash): a map that claims to have more has them not.
+    return total, np.minimum(_FULL << np.minimum(bits, _MOST_BITS), total)
