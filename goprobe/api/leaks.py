@@ -26,7 +26,9 @@ def assert_no_leaks(pid: int, *, assume_go: str = "") -> GoroutinesReport:
         told = [_told(group) for group in groups[:_SHOWN]]
         if more := groups[_SHOWN:]:
             told.append(f"and {sum(group.count for group in more)} goroutines more")
-        raise AssertionError(f"{report.leaks.leaked} goroutines are leaked:\n" + "\n".join(told))
+        lost = report.leaks.leaked
+        who = f"{lost} {'goroutine is' if lost == 1 else 'goroutines are'} leaked"
+        raise AssertionError(f"{who}:\n" + "\n".join(told))
     return report
 
 

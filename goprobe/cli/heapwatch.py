@@ -47,7 +47,7 @@ def _line(report: HeapReport, before: HeapReport | None, seconds: float) -> str:
     from goprobe.analysis.heap.growth import difference
     from goprobe.report import words
 
-    told = f"{report.time[11:19]}  {words.number(report.census.objects)} objects"
+    told = f"{report.time[11:19]}  {words.counted(report.census.objects, 'object')}"
     told += f"  {words.size(report.census.bytes)}"
     if before is None:
         return told

@@ -156,9 +156,8 @@ def _says(report: Report) -> str:
 
     match report:
         case HeapReport():
-            told = (
-                f"{words.number(report.census.objects)} objects, {words.size(report.census.bytes)}"
-            )
+            objects = words.counted(report.census.objects, "object")
+            told = f"{objects}, {words.size(report.census.bytes)}"
             if report.tree is not UNSET and report.tree:
                 first = report.tree[0]
                 told += f"; {words.size(first.retained_bytes)} held by {first.what.lstrip('*')}"
@@ -171,7 +170,9 @@ def _says(report: Report) -> str:
         case MemoryReport():
             return report.verdict
         case MapsReport() if report.rss is not UNSET:
-            return f"{words.size(report.rss)} resident in {len(report.map)} regions"
+            return (
+                f"{words.size(report.rss)} resident in {words.counted(len(report.map), 'region')}"
+            )
     return ""
 
 

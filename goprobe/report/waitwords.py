@@ -19,7 +19,7 @@ def deadlocked(deadlock: Deadlock) -> str:
     may = "may " if deadlock.possible else ""
     if len(ids) == 1:
         return f"{kind}: goroutine {ids[0]} {'may wait' if may else 'waits'} for itself"
-    who = f"{len(ids)} goroutines"
+    who = words.counted(len(ids), "goroutine")
     if len(ids) <= _MOST_NAMED:
         who = f"goroutines {words.listed(ids)}"
     return f"{kind}: {who} {may}wait for each other"
@@ -37,7 +37,7 @@ def waited(waits: WaitsOn) -> str:
     name = f" {waits.name}" if waits.name else ""
     facts = [waits.type] if waits.type else []
     if waits.capacity is not UNSET:
-        full = f"{waits.length} of {waits.capacity} elements"
+        full = f"{waits.length} of {words.counted(waits.capacity, 'element')}"
         facts.append(full if waits.capacity else "no buffer")
     if waits.state:
         facts.append(waits.state)

@@ -56,7 +56,7 @@ _SHORT_ID = 12  # so many digits of a container's id docker ps shows
 def size(count: int) -> str:
     """Bytes in the unit that a person would choose: "16 bytes", "312 KiB", "1.5 MiB"."""
     if count < _UNIT:
-        return f"{count} byte" if count == 1 else f"{count} bytes"
+        return counted(count, "byte")
     amount, power = min(count, _MOST) / _UNIT, 0
     while amount >= _UNIT - 0.5 and power + 1 < len(_UNITS):
         amount, power = amount / _UNIT, power + 1
@@ -97,9 +97,14 @@ def listed(items: list[str], last: str = "and") -> str:
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
+def noun(count: int, one: str, many: str = "") -> str:
+    """The word alone: "object" of one or minus one, "objects" of all others."""
+    return one if abs(count) == 1 else many or one + "s"
+
+
 def counted(count: int, one: str, many: str = "") -> str:
-    """ "1 stop", "2 stops"."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    """ "1 stop", "2 stops", "1,024 objects"."""
+    return f"{count:,} {noun(count, one, many)}"
 
 
 def number(count: int) -> str:
@@ -141,6 +146,11 @@ def duration(microseconds: int) -> str:
 def signed_duration(microseconds: int) -> str:
     """ "+12 s", "-4 min"."""
     return f"{'-' if microseconds < 0 else '+'}{duration(abs(microseconds))}"
+
+
+def asked_of(pid: int, pause_us: int) -> str:
+    """What stands for the process in a line to type; a core, which cost no time, has no pid."""
+    return str(pid) if pause_us else "CORE --exe BINARY"
 
 
 def stood_still(pid: int, pause_us: int) -> str:

@@ -115,7 +115,7 @@ def test_only_own_frames_have_variables(report: GoroutinesReport) -> None:
 def test_groups_tell_what_differs(program: Running) -> None:
     ran = command("goroutines", str(program.pid), "--locals", "--in", "main.worker")
     assert ran.code == 0
-    assert "different: 0, 1, 2, 3 and 1 others" in ran.text
+    assert "different: 0, 1, 2, 3 and 1 other" in ran.text
     assert max(map(len, ran.text.splitlines())) <= 80
     grouped = with_locals(open_target(program.pid), chosen=Chosen(within="main.worker"))
     (group,) = grouped.groups

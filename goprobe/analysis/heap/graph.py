@@ -19,8 +19,7 @@ from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.compiled import first_time
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
-from goprobe.runtime.heap.edgeloops import follow_words
-from goprobe.runtime.heap.edges import follow
+from goprobe.runtime.heap.edges import follow, waits_for_follow
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
@@ -81,7 +80,7 @@ class HeapGraph:
     def nodes(self) -> Nodes:
         """Objects and roots as one graph."""
         heap = self._heap
-        waits = first_time(len(heap.contents.words.words), follow_words)
+        waits = waits_for_follow(heap.contents)
         self.progress(f"following the pointers of {len(self.objects)} objects{waits}")
         edges = follow(heap.contents, self.objects, heap.resolver, heap.maps)
         self.pointers = edges.pointers

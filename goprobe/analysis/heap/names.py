@@ -55,7 +55,9 @@ class Names:
             detail["type"] = name
         if via:
             detail["via"] = via
-        shown = location.name if name in location.name else f"{name}, a {location.name}"
+        shown = (
+            location.name if name in location.name else f"{name}, {_with_article(location.name)}"
+        )
         return Location(location.kind, location.address, shown, detail, location.evidence)
 
     def _root_location(self, node: int, place: int) -> Location:
@@ -167,3 +169,10 @@ def _folded(steps: list[str]) -> str:
         text += steps[i] * times if times < 4 or not steps[i] else f"{steps[i]}…×{times}"
         i += times
     return text
+
+
+def _with_article(told: str) -> str:
+    """ "a 16-byte heap object", "an 8-byte heap object", as it is spoken."""
+    lead, _, rest = told.partition("-byte")
+    number = f"{int(lead):,}".partition(",")[0] if rest and lead.isdecimal() else ""
+    return f"{'an' if number.startswith('8') or number in ('11', '18') else 'a'} {told}"

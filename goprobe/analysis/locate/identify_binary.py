@@ -49,10 +49,10 @@ class InBinary:
         # A variable of no size shares its address with the next one, which is what lies there.
         if variable and variable.address <= link < variable.address + (size or not symbol):
             name = _with_offset(variable.name, link - variable.address)
-            return name, (f"global variable {variable.name}, {size} bytes",)
+            return name, (f"global variable {variable.name}, {_bytes(size)}",)
         if symbol:
             name = _with_offset(symbol.name, link - symbol.address)
-            return name, (f"symbol {symbol.name}, {symbol.size} bytes",)
+            return name, (f"symbol {symbol.name}, {_bytes(symbol.size)}",)
         return "", ()
 
 
@@ -84,3 +84,7 @@ class InPlugin:
 
 def _with_offset(name: str, offset: int) -> str:
     return f"{name}+{offset:#x}" if offset else name
+
+
+def _bytes(size: int) -> str:
+    return "1 byte" if size == 1 else f"{size} bytes"

@@ -105,7 +105,7 @@ def _checked(report: HeapReport) -> str:
     check = report.self_check
     told = f"{words.counted(check.spans, 'span')} counted, {check.popcount_mismatches} not as the "
     return (
-        f"{told}runtime says; {words.number(check.edges_checked)} pointers checked, "
+        f"{told}runtime says; {words.counted(check.edges_checked, 'pointer')} checked, "
         f"{check.dangling_edges} dangling."
     )
 

@@ -66,6 +66,7 @@ def _environment() -> Environment:
     environment.globals["meaning"] = GLOSSARY.__getitem__
     environment.filters["bytes"] = words.size
     environment.filters["number"] = words.number
+    environment.filters["counted"] = words.counted
     environment.filters["rem"] = rem
     return environment
 

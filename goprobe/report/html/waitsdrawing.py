@@ -92,7 +92,8 @@ def _waiting(
     report: GoroutinesReport,
 ) -> Iterator[tuple[str, frozenset[int], Sequence[WaitsOn]]]:
     for group in report.groups:
-        who = f"goroutine {group.ids[0]}" if group.count == 1 else f"{group.count:,} goroutines"
+        several = words.counted(group.count, "goroutine")
+        who = several if group.count > 1 else f"goroutine {group.ids[0]}"
         own = next((f for f in group.frames if f.own), group.frames[0] if group.frames else None)
         label = f"{who} in {own.function}" if own else who
         yield label, frozenset(group.ids), group.waits_on

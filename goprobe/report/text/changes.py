@@ -36,7 +36,8 @@ def _comparison(page: Page, comparison: Comparison) -> None:
             hanging=2,
         )
     if len(shown) < count:
-        page.line((f"{words.number(count - len(shown))} changes more: -v shows them", "dim"))
+        left = words.counted(count - len(shown), "change")
+        page.line((f"{left} more: -v shows them", "dim"))
     same = f"{words.counted(comparison.same, 'place')} as before"
     silent = f"{comparison.silent} new or gone that allocate nothing"
     page.paragraph((f"{same}, {silent}", "dim"), indent=2)

@@ -33,7 +33,7 @@ def contention(page: Page, told: Contention) -> None:
 
 def _how_long(site: ContendedSite) -> str:
     if site.delay_us is UNSET:
-        return f"{words.number(site.cycles)} cycles"
+        return words.counted(site.cycles, "cycle")
     return words.duration(site.delay_us)
 
 

@@ -33,9 +33,8 @@ def telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
 def group_head(group: GoroutineGroup) -> list[Span]:
     ids = ", ".join(str(i) for i in group.ids[:_MOST_IDS])
     more = ", ..." if len(group.ids) > _MOST_IDS else ""
-    who = "goroutine" if group.count == 1 else "goroutines"
     return [
-        (f"{words.number(group.count)} {who}", "bold"),
+        (words.counted(group.count, "goroutine"), "bold"),
         "  ",
         (words.state(group.status, group.wait_reason), STYLES.get(group.status, "yellow")),
         (_ages(group), "dim"),
@@ -59,7 +58,8 @@ def origins(page: Page, group: GoroutineGroup) -> None:
         count = f"{words.number(created.count)} " if several else ""
         page.paragraph((f"{count}{_made(created)}", "dim"), indent=INDENT * 2, hanging=INDENT)
     if more := group.created[_MOST_ORIGINS:]:
-        told = f"{words.number(sum(c.count for c in more))} at {len(more)} other places"
+        places = words.counted(len(more), "other place")
+        told = f"{words.number(sum(c.count for c in more))} at {places}"
         page.line((told, "dim"), indent=INDENT * 2)
 
 

@@ -74,11 +74,12 @@ def _summary(page: Page, report: GoroutinesReport) -> None:
     told = ", ".join(f"{words.number(count)} {status}" for status, count in ordered)
     system = sum(goroutine.system for goroutine in report.goroutines)
     dead = f"; {words.number(report.dead)} dead, kept for reuse" if report.dead else ""
-    count = words.number(len(report.goroutines))
+    count = words.counted(len(report.goroutines), "goroutine")
     if report.every is not UNSET:
-        count = f"{count} of {words.number(report.every)}"
+        every = words.counted(report.every, "goroutine")
+        count = f"{words.number(len(report.goroutines))} of {every}"
     page.paragraph(
-        (f"{count} goroutines", "bold"),
+        (count, "bold"),
         f"{': ' if told else ''}{told} ({system} of the runtime{dead})",
     )
     if report.chosen:
@@ -116,8 +117,9 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
     left = sum(group.count for group in groups[len(shown) :])
     if left:
         page.blank()
-        told = f"and {words.number(left)} goroutines in {len(groups) - len(shown)} more groups"
-        page.line((f"{told}: -v shows them", "dim"))
+        told = words.counted(left, "goroutine")
+        more = words.counted(len(groups) - len(shown), "more group")
+        page.line((f"and {told} in {more}: -v shows them", "dim"))
 
 
 def _labels(goroutine: GoroutineState) -> str:
@@ -131,7 +133,8 @@ def _labels_of(page: Page, label_set: Sequence[str]) -> None:
     for text, count in ordered[:_MOST_LABELS]:
         page.paragraph((f"labels {text}  ({words.number(count)})", "dim"), indent=INDENT * 2)
     if (more := len(ordered) - _MOST_LABELS) > 0:
-        page.line((f"and {words.number(more)} other sets of labels", "dim"), indent=INDENT * 2)
+        told = words.counted(more, "other set of labels", "other sets of labels")
+        page.line((f"and {told}", "dim"), indent=INDENT * 2)
 
 
 def _untold(page: Page, reasons: Sequence[str]) -> None:

@@ -12,7 +12,6 @@ from goprobe.model.location import Kind
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text import heapgraph, heapsites, heaptree
-from goprobe.report.text.following import asked_of, following
 from goprobe.report.text.leaks import held_on_heap
 from goprobe.report.text.page import Column, Page
 
@@ -30,7 +29,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     page = Page(options)
     census = report.census
     page.paragraph(
-        (f"{words.number(census.objects)} objects, {words.size(census.bytes)}", "bold"),
+        (f"{words.counted(census.objects, 'object')}, {words.size(census.bytes)}", "bold"),
         f" on the heap of process {report.pid} ({_release(report)})",
     )
     page.blank()
@@ -50,7 +49,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     for note in report.notes:
         page.blank()
         page.paragraph((note, "dim"), hanging=2)
-    following(page, _next_lines(report))
+    page.following(_next_lines(report))
     page.blank()
     _self_check(page, report)
     for warning in report.warnings:
@@ -82,7 +81,7 @@ def _space(page: Page, census: HeapCensus) -> None:
     ]
     page.table(lines, (Column(), _RIGHT, _BAR, Column()), _INDENT)
     spans = census.spans
-    told = f"{words.number(spans.in_use)} spans in use, {words.number(spans.manual)} of stacks"
+    told = f"{words.counted(spans.in_use, 'span')} in use, {words.number(spans.manual)} of stacks"
     page.line((f"{told} and such, {words.number(spans.unswept)} not swept yet", "dim"), indent=2)
 
 
@@ -128,7 +127,7 @@ def _bar(page: Page, amount: int, whole: int, others: int) -> str:
 
 def _self_check(page: Page, report: HeapReport) -> None:
     check = report.self_check
-    spans = f"{words.number(check.spans)} spans"
+    spans = words.counted(check.spans, "span")
     if not check.popcount_mismatches and not check.unreadable_spans:
         # What does not hold is told at the foot, in red: nothing is green beside it.
         if not report.contradictions:
@@ -148,7 +147,7 @@ def _self_check(page: Page, report: HeapReport) -> None:
 def _next_lines(report: HeapReport) -> Iterator[tuple[str, str]]:
     if not report.pid or report.path_texts is not UNSET or report.referrers is not UNSET:
         return
-    process = asked_of(report.pid, report.pause_us)
+    process = words.asked_of(report.pid, report.pause_us)
     asked = f"goprobe heap {process}"
     if report.object is not UNSET:
         if report.object.location.kind is not Kind.HEAP:

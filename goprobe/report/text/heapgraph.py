@@ -72,7 +72,8 @@ def _summary(page: Page, report: HeapReport) -> None:
     told = (
         f"{words.number(graph.reachable)} reachable ({words.size(graph.reachable_bytes)}), "
         f"{words.number(graph.unreachable)} not ({words.size(graph.unreachable_bytes)}); "
-        f"{words.number(graph.edges)} pointers between them, {words.number(graph.roots)} roots"
+        f"{words.counted(graph.edges, 'pointer')} between them, "
+        f"{words.counted(graph.roots, 'root')}"
     )
     page.paragraph(told, indent=_INDENT)
     ends = report.self_check.dangling_edges
@@ -219,7 +220,8 @@ def _dangling(page: Page, edges: Sequence[DanglingEdge], most: int) -> None:
 
 
 def _diff(page: Page, diff: HeapDiff, most: int) -> None:
-    grown = f"{words.signed(diff.objects)} objects, {words.signed_size(diff.bytes)}"
+    objects = f"{words.signed(diff.objects)} {words.noun(diff.objects, 'object')}"
+    grown = f"{objects}, {words.signed_size(diff.bytes)}"
     page.heading(f"Since then: {grown}")
     page.blank()
     for title, growth in (("type", diff.types), ("root", diff.roots)):

@@ -49,7 +49,7 @@ def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
         ("allocated since the start", sampling.alloc_objects, sampling.alloc_bytes),
     ):
         page.paragraph(
-            f"{what}: {words.number(objects)} objects, {words.size(amount)}", indent=_INDENT
+            f"{what}: {words.counted(objects, 'object')}, {words.size(amount)}", indent=_INDENT
         )
 
 
@@ -57,7 +57,7 @@ def _site(page: Page, site: Site, *, by_now: bool) -> None:
     """`by_now`: by the figures of this moment, as no collection had the time to publish them."""
     amount = max(site.now_bytes if by_now else site.inuse_bytes, 0)
     objects = site.now_objects if by_now else site.inuse_objects
-    told = f" in {words.number(objects)} {'object' if objects == 1 else 'objects'}"
+    told = f" in {words.counted(objects, 'object')}"
     if site.now_bytes != site.inuse_bytes and not by_now:
         told += f" ({words.size(site.now_bytes)} by now)"
     if site.types:
@@ -75,7 +75,9 @@ def _site(page: Page, site: Site, *, by_now: bool) -> None:
 
 def _types(site: Site) -> str:
     names = ["unknown type" if name == "?" else name for name in site.types]
-    more = [f"{len(names) - _MOST_TYPES} more types"] if len(names) > _MOST_TYPES else []
+    more = (
+        [words.counted(len(names) - _MOST_TYPES, "more type")] if len(names) > _MOST_TYPES else []
+    )
     return words.listed([*names[:_MOST_TYPES], *more])
 
 

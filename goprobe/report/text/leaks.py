@@ -11,7 +11,6 @@ from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary
 from goprobe.model.heap import HeapReport
 from goprobe.report import words
 from goprobe.report.leakwords import held_by_lost, none_lost, of_blocked, undecided
-from goprobe.report.text.following import asked_of, following
 from goprobe.report.text.goroutinelines import INDENT, ended, frames, group_head, origins, telling
 from goprobe.report.text.page import Column, Page
 from goprobe.report.text.waits import waits_on
@@ -33,17 +32,18 @@ def leaks(page: Page, report: GoroutinesReport, summary: LeakSummary, *, whole: 
         origins(page, group)
     if left := report.groups[len(shown) :]:
         page.blank()
-        told = f"and {words.number(sum(g.count for g in left))} goroutines in {len(left)} more"
-        page.line((f"{told} groups: -v shows them", "dim"))
+        told = words.counted(sum(g.count for g in left), "goroutine")
+        more = words.counted(len(left), "more group")
+        page.line((f"and {told} in {more}: -v shows them", "dim"))
     _types(page, summary)
-    following(page, _next_lines(report))
+    page.following(_next_lines(report))
 
 
 def _next_lines(report: GoroutinesReport) -> Iterator[tuple[str, str]]:
     lost = next((group for group in report.groups if group.leaked), None)
     if not report.pid or lost is None:
         return
-    process = asked_of(report.pid, report.pause_us)
+    process = words.asked_of(report.pid, report.pause_us)
     one = f"goprobe goroutines {process} --id {lost.ids[0]}"
     yield f"{one} --stacks --locals", "one of them, with its variables"
     yield f"goprobe heap {process} --leaked", "what they keep, of the whole heap"

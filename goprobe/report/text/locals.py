@@ -58,4 +58,4 @@ def _different(differing: Differing) -> str:
     shown = differing.values[:_MOST_VALUES]
     told = ", ".join(f"{text} ({count} times)" if count > 1 else text for text, count in shown)
     left = len(differing.values) - len(shown) + differing.more
-    return f"different: {told}" + (f" and {words.number(left)} others" if left else "")
+    return f"different: {told}" + (f" and {words.counted(left, 'other')}" if left else "")

@@ -107,7 +107,8 @@ def _said(page: Page, report: MemoryReport, state: RuntimeState) -> Iterator[str
         yield f"Last pauses: {pauses} microseconds; {share:.1%} of the processors' time in all"
     if stats:
         yield (
-            f"Heap: {words.size(stats['HeapAlloc'])} in {stats['HeapObjects']:,} objects, "
+            f"Heap: {words.size(stats['HeapAlloc'])} in "
+            f"{words.counted(stats['HeapObjects'], 'object')}, "
             f"{words.size(stats['HeapInuse'])} in spans, {words.size(stats['HeapIdle'])} free, "
             f"{words.size(stats['HeapReleased'])} of that returned to the system"
         )
@@ -118,7 +119,7 @@ def _said(page: Page, report: MemoryReport, state: RuntimeState) -> Iterator[str
         )
     yield f"Free pages: {state.scavenger}"
     yield (
-        f"{words.counted(state.goroutines, 'goroutine')}, {state.threads} threads "
+        f"{words.counted(state.goroutines, 'goroutine')}, {words.counted(state.threads, 'thread')} "
         f"({state.idle_threads} idle), GOMAXPROCS {state.gomaxprocs} ({state.idle_ps} idle), "
         f"{state.run_queue} waiting to run"
     )

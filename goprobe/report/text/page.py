@@ -118,6 +118,14 @@ class Page:
         self.blank()
         self.paragraph((words, "bold"), *rest, hanging=GAP)
 
+    def following(self, lines: Iterable[tuple[str, str]]) -> None:
+        """What to type next, each line with what it shows; nothing where there is none."""
+        shown = tuple(lines)
+        if shown:
+            self.heading("Next")
+        for line, meaning in shown:
+            self.paragraph(line, (f"  {meaning}", "dim"), indent=GAP, hanging=GAP)
+
     def table(
         self,
         rows: Iterable[Sequence[Text]],

@@ -36,7 +36,7 @@ def write(page: Page, stops: Sequence[StopReport]) -> None:
     for number, stop in ((i + 1, stops[i]) for i in shown):
         if not few and number == count:
             page.blank()
-            page.line((f"{count - _MOST_STOPS} stops more: -v shows them", "dim"))
+            page.line((f"{words.counted(count - _MOST_STOPS, 'stop')} more: -v shows them", "dim"))
         _heading(page, number, stop)
         if page.options.verbose:
             _registers(page, stop)

@@ -50,4 +50,4 @@ def deadlocks(page: Page, every: Sequence[Deadlock]) -> None:
         if (more := len(deadlock.steps) - _MOST_STEPS) > 0:
             page.line((f"and {more} more", "dim"), indent=INDENT)
     if len(every) > _MOST_DEADLOCKS:
-        page.line(f"and {len(every) - _MOST_DEADLOCKS} more deadlocks")
+        page.line(f"and {words.counted(len(every) - _MOST_DEADLOCKS, 'more deadlock')}")

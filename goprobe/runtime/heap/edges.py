@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from goprobe.compiled import Effort, effort
+from goprobe.compiled import Effort, effort, first_time
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import Flags, HeapContents, PointerMaps
 from goprobe.runtime.heap.edgeloops import follow_words
@@ -79,6 +79,11 @@ def numbers_in(begin: Ints, end: Ints) -> Ints:
 def ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
     """The same, and which range each number is of."""
     return numbers_in(begin, end), np.repeat(np.arange(len(begin)), end - begin)
+
+
+def waits_for_follow(contents: HeapContents) -> str:
+    """What those who wait for `follow` are told where its loop has to be compiled first."""
+    return first_time(len(contents.words.words), follow_words)
 
 
 def follow(
