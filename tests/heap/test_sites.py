@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,7 @@ from tests.support.cli import goprobe as command
 from tests.support.gdb import gdbs, write_core
 from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
+from tests.support.needed import needed
 from tests.support.pprofdecode import Profile, decode
 from tests.support.siterecords import seen_sites, told_sites
 
@@ -173,15 +174,16 @@ def test_an_object_that_was_not_sampled_says_so(binary: Path) -> None:
     assert "allocated by: not known, the runtime did not sample its allocation" in done.text
 
 
-def test_sites_in_python_are_a_table(binary: Path) -> None:
+def test_sites_in_python_are_a_table(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(binary, "rounds=10") as program, goprobe.attach(program.pid) as process:
         sites = process.sites(raw=True, types=True)
     assert len(sites) == len(list(sites)) and not sites.sampling.scaled
     assert "<table>" in sites._repr_html_()
-    if find_spec("pandas") is None:
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pandas", None)
         with pytest.raises(goprobe.CannotWorkError, match="no pandas"):
             sites.to_pandas()
-        return
+    needed("pandas")
     table = sites.to_pandas()
     assert table.inuse_bytes.sum() == sites.sampling.inuse_bytes
 

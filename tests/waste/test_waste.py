@@ -14,6 +14,7 @@ from goprobe.analysis.waste import boxes
 from goprobe.model.heap import OTHERS
 from tests.support.cli import goprobe
 from tests.support.go import Running, build, matrix, running
+from tests.support.needed import needed
 
 PROGRAM = Path("testdata/targets/waste.go")
 _KINDS = [(go, flags) for go in matrix() for flags in ("", "-s -w")]
@@ -126,7 +127,7 @@ def test_boxed_types_that_are_too_many_are_told_as_one(monkeypatch: pytest.Monke
 
 
 def test_tables_are_data_frames() -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = needed("pandas")
     with running(build(PROGRAM)) as started, api.attach(started.pid) as process:
         report, memory = process.waste(), process.memory()
     frame = report.to_pandas()
