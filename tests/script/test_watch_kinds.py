@@ -56,6 +56,7 @@ def test_a_string(binary: str) -> None:
         for hit in stops:
             if hit.where:
                 break
+            assert hit.reason.endswith(", to 1 of the 2 words of its header")
             names.append(hit["p"].Name.py)
     assert names[-1] == "other" and len(names) <= 2  # its length and its pointer
 

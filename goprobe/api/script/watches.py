@@ -233,10 +233,11 @@ class Watches:
                 f"the watch at {at} is over: the frame of {watched.stack.function} has returned",
                 WatchNews.OVER,
             )
+        part = _part_written(watched, content)
         watched.content = content
         with suppress(UnreadableError):
             watched.follow(memory)
-        return Notice(number, self._written(number))
+        return Notice(number, self._written(number) + part)
 
     def _compared_data(self, view: StopView, number: int, watched: _Watched) -> Notice | None:
         before = watched.data
@@ -337,6 +338,16 @@ class Watches:
         if address and address not in self._stops:
             self._stops[address] = self._session.stop_at(address)
             self._ours.add(self._stops[address])
+
+
+def _part_written(watched: _Watched, content: bytes) -> str:
+    """In words, how much of a header has changed, where that is not all of it: the instruction
+    that writes the rest may be still to come."""
+    words = range(0, watched.size, _WORD)
+    written = [at for at in words if content[at : at + _WORD] != watched.content[at : at + _WORD]]
+    if not watched.element or len(written) == len(words):
+        return ""
+    return f", to {len(written)} of the {len(words)} words of its header"
 
 
 def _on_stack(view: StopView, address: int) -> _OnStack | None:
