@@ -20,6 +20,7 @@ from goprobe.model.location import Region
 from goprobe.model.sites import Site
 from goprobe.report import words
 from goprobe.report.text.heapgraph import folded
+from goprobe.report.waitwords import held, owned, waited
 
 _MANY_IDS = 12
 
@@ -175,8 +176,8 @@ def _told_of_group(group: GoroutineGroup, state: str) -> str:
 
 
 def _waits(w: WaitsOn) -> str:
-    held = f", held by {', '.join(w.held_by)}" if w.held_by else ""
-    return " ".join(f"waits on: {w.kind} {w.type} {w.name}{held}".split())
+    by = [f"held by {held(w)}"] if w.held_by else []
+    return ", ".join([f"waits on: {waited(w)}", *by, *owned(w, len(w.owners))])
 
 
 def _frame(f: CallSite) -> str:

@@ -23,6 +23,7 @@ from goprobe.explore.entries import bar, chosen
 from goprobe.explore.views import views
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
+from tests.report.pages import goroutines
 from tests.support.cli import goprobe
 from tests.support.gdb import write_core
 from tests.support.go import Running, build, running
@@ -261,6 +262,14 @@ def test_lists_are_searched_and_sorted(saved: Path) -> None:
     assert told == ["+2 KiB", "-3", "+90 s"]
     assert bar(0, 100) == "░" * 10
     assert bar(1, 1000)[0] == "█"
+
+
+def test_what_one_waits_on_is_told_as_everywhere() -> None:
+    [group] = views(None, goroutines(), None)[2].entries
+    assert group.below is not None
+    for told in (group.text, group.below()[0].text):
+        assert "waits on: mutex 0x5a3520 main.work" in told
+        assert "may be locked by goroutine 1: main.work" in told
 
 
 SCREENS = {
