@@ -16,6 +16,8 @@ from goprobe.arch.amd64.registers import (
     PC as PC,
     PC_WORD as PC_WORD,
     REGISTERS_SIZE as REGISTERS_SIZE,
+    RESTARTS as RESTARTS,
+    RESULT as RESULT,
     RESULT_WORDS as RESULT_WORDS,
     RESUMED_THROUGH as RESUMED_THROUGH,
     SP as SP,

@@ -64,6 +64,11 @@ _LAYOUT = struct.Struct("<27Q")
 REGISTERS_SIZE = _LAYOUT.size
 NO_SYSCALL = (1 << 64) - 1
 """orig_rax of a thread that is not inside a system call."""
+RESULT = "rax"
+"""Where a system call leaves its result."""
+RESTARTS = range((1 << 64) - 516, (1 << 64) - 511)
+"""Results of system calls that the kernel makes once more: ERESTARTSYS to ERESTART_RESTARTBLOCK,
+Linux include/linux/errno.h."""
 
 
 class Registers(msgspec.Struct, frozen=True):

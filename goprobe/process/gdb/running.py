@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from goprobe.arch.registers import NO_SYSCALL, PC, SYSCALL
+from goprobe.arch.registers import NO_SYSCALL, PC, RESTARTS, RESULT, SYSCALL
 from goprobe.errors import (
     GdbDiedError,
     TargetError,
@@ -27,6 +27,7 @@ from goprobe.process.gdb.signals import (
     pending_signals,
     send_again,
 )
+from goprobe.process.ptrace.constants import PTRACE_EVENT_CLONE
 
 _HALT = 10.0  # seconds that a running program has to stop when it is told to
 _SILENCE = 1.0  # seconds of GDB's silence after which we look at the program ourselves
@@ -161,10 +162,13 @@ class Running:
 
     def _settle(self, tid: int, nowhere: int) -> None:
         number = self._threads.number(tid)
-        words = self._registers.values((PC, SYSCALL), f"--thread {number} ")
-        told = self._mi.command(f"-data-evaluate-expression --thread {number} $_siginfo.si_signo")
-        signal_told = int(told["value"])
-        if words.get(SYSCALL) != NO_SYSCALL or signal_told in OF_AN_INSTRUCTION:
+        words = self._registers.values((PC, SYSCALL, RESULT), f"--thread {number} ")
+        if self._siginfo(number, "code") >> 8 == PTRACE_EVENT_CLONE:
+            # Still in the call that made a thread: a step ends right behind that.
+            self._steps_deferring(tid, DEFERRABLE, 1, _SILENCE)
+            return
+        restarts = words[SYSCALL] != NO_SYSCALL and words[RESULT] in RESTARTS
+        if restarts or self._siginfo(number, "signo") in OF_AN_INSTRUCTION:
             return  # it is to run a system call, or its signal's handler, from where it stands
         self._put_pc(number, nowhere)
         try:
@@ -172,6 +176,11 @@ class Running:
         finally:
             if self.pid:
                 self._put_pc(number, words[PC])
+
+    def _siginfo(self, number: int, name: str) -> int:
+        """Of what stopped a thread."""
+        asked = f"-data-evaluate-expression --thread {number} $_siginfo.si_{name}"
+        return int(self._mi.command(asked)["value"])
 
     def _put_pc(self, number: int, pc: int) -> None:
         self._mi.command(f"-thread-select {number}")
