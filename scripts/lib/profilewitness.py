@@ -47,15 +47,15 @@ def main() -> int:
                 continue
         taken = time.monotonic() - started
         lines += found.lines
-        far = sum(abs(ours - theirs) for ours, theirs in found.differing.values())
+        differing = found.differing | {place: (0, n) for place, n in found.untold.items()}
+        far = sum(abs(ours - theirs) for ours, theirs in differing.values())
         wrong += far > BESIDES
         state = f" not run to its end: {found.partial}" if found.partial else ""
         print(
-            f"{package:24} {found.lines:6} lines, {len(found.differing):3} differ"
-            f" {taken:7.1f} s{state}",
+            f"{package:24} {found.lines:6} lines, {len(differing):3} differ {taken:7.1f} s{state}",
             flush=True,
         )
-        for (file, line), (ours, theirs) in sorted(found.differing.items()):
+        for (file, line), (ours, theirs) in sorted(differing.items()):
             print(f"    {file}:{line}: goprobe {ours}, the profile {theirs}", flush=True)
     print(
         f"{len(options.package)} packages, {lines} lines; {wrong} packages differ by more than the"

@@ -164,11 +164,14 @@ def _is_of(place: Place, package: str) -> bool:
 
 @dataclass(frozen=True)
 class Compared:
-    """`lines` allocated; of those that differ what goprobe says, and what the profile does."""
+    """`lines` allocated; of those that differ what goprobe says, and what the profile does. Of
+    `untold` ones goprobe says nothing: the runtime, or reflect, allocates on their behalf, and up
+    to Go 1.25 the profile gives a line what the function that it calls has allocated."""
 
     report: EscapeReport
     lines: int
-    differing: Mapping[Place, tuple[int, int]]
+    differing: dict[Place, tuple[int, int]]
+    untold: Mapping[Place, int]
     partial: str
 
 
@@ -190,7 +193,6 @@ def compared(
         if theirs[place] not in line.expected(before.get(place, Made()))
     }
     told = _calls(report, package)
-    missing = (p for p in theirs if _is_of(p, package) and p not in told)
-    differing |= {place: (0, theirs[place]) for place in missing}
+    untold = {p: theirs[p] for p in theirs if _is_of(p, package) and p not in told}
     lines = sum(line.blocks > 0 for line in ours.values())
-    return Compared(report, lines, differing, report.partial)
+    return Compared(report, lines, differing, untold, report.partial)
