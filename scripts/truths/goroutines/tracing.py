@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from goprobe.model.attached import CallSite, GoroutineState
 from scripts.truths.answer import Answer, equal, not_told, right, wrong
-from scripts.truths.goroutines.dump import Printed
+from scripts.truths.goroutines.dump import Frame, Printed
 from scripts.truths.goroutines.witness import Witness
 
 _INNER = 50  # tracebackInnerFrames, src/runtime/traceback.go
@@ -36,8 +36,8 @@ def frames(name: str, witness: Witness, g: GoroutineState) -> Iterator[Answer]:
 
 def _moving(asks: str, first: Printed, last: Printed, told: Sequence[CallSite]) -> Iterator[Answer]:
     """One that runs, or yields, keeps the frames above its leaf, and calls nothing else of the
-    program's in the leaf but the leaf's own closures, and what cgo makes of a call of C's; the call
-    before which it said that it has arrived is over."""
+    program's in the leaf but the leaf's own closures, what cgo makes of a call of C's, and what it
+    stands in at last; the call before which it said that it has arrived is over."""
     before, after = first.frames, last.frames
     leaves = [i for i, f in enumerate(before) if _LEAF.match(f.function)]
     if not leaves or first.elided or last.elided:
@@ -47,10 +47,15 @@ def _moving(asks: str, first: Printed, last: Printed, told: Sequence[CallSite]) 
         return
     shown = [f for f in told if _shown(f.function, first=False)]
     inner, outer = shown[: len(shown) - len(fixed)], shown[len(shown) - len(fixed) :]
-    called = [f.function for f in inner if f.function.startswith("main.")]
-    own = [name for name in called if not name.startswith((f"{leaf}.", "main._Cfunc_"))]
+    own, there = _called(leaf, inner), _called(leaf, after[: len(after) - len(fixed)])
     yield equal(asks, _listed(f.place for f in fixed), _listed(map(_place, outer)))
-    yield equal(f"{asks} inside", [leaf], own)
+    yield equal(f"{asks} inside", there if own == there and leaf in there else [leaf], own)
+
+
+def _called(leaf: str, frames: Iterable[Frame | CallSite]) -> list[str]:
+    """The leaf, and what it calls of the program's, the innermost first."""
+    called = [f.function for f in frames if f.function.startswith("main.")]
+    return [name for name in called if not name.startswith((f"{leaf}.", "main._Cfunc_"))]
 
 
 def _whole(
