@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from scripts.truths.goroutines.text import Text
+from scripts.truths.kind import release
 
 _WEIGHT = 3
 _FIRST = (1, 21)
@@ -51,14 +52,13 @@ def _read(text: str) -> Snippet:
     name, *words = head.split(" | ")
     declared, _, call = body.partition("=>")
     values = dict(word.split(" ", 1) for word in words if " " in word)
-    major, minor = values.get("since", "1.21").split(".")
     imports = values.get("import", "")
     return Snippet(
         name,
         declared.strip("\n"),
         call.strip("\n"),
         tuple(imports.split(", ")) if imports else (),
-        (int(major), int(minor)),
+        release(values["since"]) if "since" in values else _FIRST,
         int(values.get("weight", _WEIGHT)),
         frozenset(w for w in words if " " not in w),
         values.get("once", name if "once" in words else ""),
