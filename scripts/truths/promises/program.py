@@ -177,32 +177,28 @@ def _unit(file: _File, number: int) -> None:
     lines = _body(file, choices.between(1, 5))
     inlined = choices.chance(25)
     full = f"{MODULE}/{file.name}.{_receiver(head)}{name}"
-    comments, of_function = [], []
+    comment, named = "", list[str]()
     for _ in range(choices.weighted((5, 1), (3, 2), (1, 0))):
         text = choices.weighted(*_WORDS)
         if choices.chance(20):
-            of_function.append((0, f"{text} {full}"))
-        elif not of_function or of_function[-1][0] != 1:
-            comments.append(f"//goprobe:{text}")
-            of_function.append((1, text))
-    start = len(file.text)
-    file.text += ["", *comments, *([] if inlined or not comments else ["//"])]
-    file.text += [] if inlined else ["//go:noinline"]
+            named.append(f"{text} {full}")
+        else:
+            comment = comment or text
+    file.text += ["", *([f"//goprobe:{comment}"] if comment else [])]
+    at = len(file.text)
+    if not inlined:
+        file.text += [*(["//"] if comment else []), "//go:noinline"]
     file.text += [f"{head.format(n=name)}n int, s string, b []byte) int {{", "\tacc := n"]
-    placed, extra = _written(file, lines, f"{MODULE}/{file.name}")
+    placed, extra = _written(file, lines)
     file.text += ["\treturn acc", "}"]
     path = f"{file.name}/{file.name}.go"
-    for line, text in of_function:
-        at = start + 2 + [t for k, t in of_function if k].index(text) if line else 0
-        file.promised.append(Promised(path, at, text, full, placed, True))
+    file.promised += [Promised(path, 0, text, full, placed, True) for text in named]
+    if comment:
+        file.promised.append(Promised(path, at, comment, full, placed, True))
     file.promised += [replace(p, file=path, function=full) for p in extra]
-    if called:
-        use = called.format(p=file.name, n=name)
-        run = f"func(n int, s string, b []byte) {{ {file.name}.Sum += {use}(n, s, b) }}"
-    else:
-        use = f"{file.name}.{name}"
-        both = f"{use}(1, n, s, b) + {use}(s, n, s, b)"
-        run = f"func(n int, s string, b []byte) {{ {file.name}.Sum += {both} }}"
+    use = called.format(p=file.name, n=name) if called else f"{file.name}.{name}"
+    calls = f"{use}(n, s, b)" if called else f"{use}(1, n, s, b) + {use}(s, n, s, b)"
+    run = f"func(n int, s string, b []byte) {{ {file.name}.Sum += {calls} }}"
     file.calls.append(f'"{full}", {run}')
     if "At" in use and not any(t.startswith("var At ") for t in file.text):
         file.text.append("var At = &T{7}")
@@ -229,9 +225,7 @@ def _body(file: _File, count: int) -> list[Ingredient]:
     return found
 
 
-def _written(
-    file: _File, ingredients: list[Ingredient], package: str
-) -> tuple[tuple[Line, ...], list[Promised]]:
+def _written(file: _File, ingredients: list[Ingredient]) -> tuple[tuple[Line, ...], list[Promised]]:
     """The body's lines, some of them in branches, with exemptions and promises of their own."""
     choices = file.choices
     placed: list[Line] = []
