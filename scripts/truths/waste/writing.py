@@ -59,15 +59,14 @@ class Writer:
         fills = [self._section(number) for number in range(count)]
         text = [
             "package main\n",
-            *(line for line in self._declared if line.startswith("import ")),
             f"const headers, swiss = {_go(self._headers)}, {_go(self._swiss)}\n",
-            *(line for line in self._declared if not line.startswith("import ")),
+            *self._declared,
             "func fill() {",
             *(f"\tfill{number}()" for number in range(count)),
             "}\n",
             *(f"func fill{n}() {{\n{body}\n}}\n" for n, body in enumerate(fills)),
         ]
-        files = {"main.go": "\n".join(text), "support.go": _SUPPORT.read_text(), "u.go": _UNSAFE}
+        files = {"main.go": "\n".join(text), "support.go": _SUPPORT.read_text()}
         return Program(files)
 
     def _section(self, number: int) -> str:
@@ -84,7 +83,8 @@ class Writer:
         if self._choices.chance(40):
             self._declared.append(f"type h{number} struct {{ pad int; body {kind} }}")
             self._declared.append(f"var v{number} []*h{number}\n")
-            return f"v{number} = append(v{number}, &h{number}{{body: {value}}})", "body"
+            put = f"v{number} = append(v{number}, &h{number}{{body: {value}}})"
+            return put, f"main.h{number}.body"
         self._declared.append(f"var v{number} []{kind}\n")
         return f"v{number} = append(v{number}, {value})", ""
 
@@ -111,9 +111,8 @@ class Writer:
         made = ", ".join(f"a[{a}:{b}:{c}]" for a, b, c in views)
         told = ", ".join(f"{{{a}, {b}, {c}}}" for a, b, c in views)
         field = f"main.h{number}.b0" if len(views) == 1 else "*"
-        return (
-            f"\tfor i := 0; i < {count}; i++ {{\n\t\ta := make([]e{number}, {n})\n"
-            f"\t\tv{number} = append(v{number}, &h{number}{{{made}}})\n\t}}\n"
+        put = f"v{number} = append(v{number}, &h{number}{{{made}}})"
+        return _times(count, f"a := make([]e{number}, {n})", put) + (
             f"\tarrays({count}, {n}, {element.size}, {_go(element.pointers)}, "
             f'"[]main.e{number} backing", "main.v{number}", "{field}", [][3]int{{{told}}})'
         )
@@ -123,11 +122,9 @@ class Writer:
         count, n = self._choices.between(20, 60), self._choices.between(32, 900)
         put, _ = self._held(number, f"[]e{number}", "a")
         self._declared.append(f"type e{number} int64")
-        return (
-            f"\tfor i := 0; i < {count}; i++ {{\n\t\ta := make([]e{number}, {n})\n"
-            f"\t\tfor j := range a {{ a[j] = e{number}(i*7919 + j + 1) }}\n\t\t{put}\n\t}}\n"
-            f'\ttell("nothing", "[]main.e{number} backing", "main.v{number}", "", 0, 0, 0)'
-        )
+        fill = f"for j := range a {{ a[j] = e{number}(i*7919 + j + 1) }}"
+        made = _times(count, f"a := make([]e{number}, {n})", fill, put)
+        return made + _told(number, "nothing", f"[]main.e{number} backing", 0, 0)
 
     # Equal content
 
@@ -155,13 +152,10 @@ class Writer:
                 (2, choices.between(16, 200)), (1, choices.between(9, 15)),
                 (1, choices.between(200, 40000)),
             )  # fmt: skip
-            body.append(
-                f"\tfor i := 0; i < {copies}; i++ {{\n"
-                f'\t\ttext := filled("s{number}-{content}-", {length})\n\t\t{put}\n\t}}\n'
-                f'\ttell("{told}", "\\"s{number}-{content}-", "main.v{number}", '
-                f'"{_named(number, field)}", {copies}, '
-                f"{copies - 1}*share({length}, {length + more}), 0)"
-            )
+            begin = f"s{number}-{content}-"
+            made = _times(copies, f'text := filled("{begin}", {length})', put)
+            wasted = f"{copies - 1}*share({length}, {length + more})"
+            body.append(made + _told(number, told, f'\\"{begin}', copies, wasted, field))
         return "\n".join(body)
 
     def _boxes(self, number: int) -> str:
@@ -174,11 +168,9 @@ class Writer:
         value = value.replace("%d", f"%{different}")
         put, field = self._held(number, "any", f"e{number}{value}")
         cost = size if size < 16 else 16
-        return (
-            f"\tfor i := 0; i < {count}; i++ {{\n\t\t{put}\n\t}}\n"
-            f'\ttell("equal boxed values", "main.e{number}", "main.v{number}", '
-            f'"{_named(number, field)}", {count}, {cost * (count - different)}, 0)'
-        )
+        wasted = cost * (count - different)
+        told = _told(number, "equal boxed values", f"main.e{number}", count, wasted, field)
+        return _times(count, put) + told
 
     # Structs
 
@@ -212,12 +204,11 @@ class Writer:
         kind = f"map[{key}]e{number}"
         put, field = self._held(number, kind, "m")
         used = choices.chance(50)
-        entry = f"\t\tvar k {key}\n\t\tm[k] = *new(e{number})\n\t\tdelete(m, k)\n" if used else ""
+        entry = (f"var k {key}", f"m[k] = *new(e{number})", "delete(m, k)") if used else ()
         inside = f"slot(int(groupOf[{key}, e{number}]()), true)" if used else "0"
-        return (
-            f"\tfor i := 0; i < {count}; i++ {{\n\t\tm := make({kind})\n{entry}\t\t{put}\n\t}}\n"
-            f'\ttell("empty maps", "map[{key}]main.e{number}", "main.v{number}", '
-            f'"{_named(number, field)}", {count}, {count}*(48+{inside}), 0)'
+        told = f"map[{key}]main.e{number}"
+        return _times(count, f"m := make({kind})", *entry, put) + _told(
+            number, "empty maps", told, count, f"{count}*(48+{inside})", field
         )
 
     def _sparse(self, number: int) -> str:
@@ -232,9 +223,10 @@ class Writer:
             f'\tfor i := range keys {{ keys[i] = string(filled("k", 10)) + string(rune(i+33)) }}\n'
             f"\tfor _, k := range keys {{ v{number}[k] = *new(e{number}) }}\n"
             f"\tfor _, k := range keys[{left}:] {{ delete(v{number}, k) }}\n"
-            f'\ttell("sparse map", "map[string]main.e{number}", "main.v{number}", "", {left}, '
-            f"{entries}*(16 + int(sizeOf[e{number}]())), 0)"
-        )
+        ) + _told(
+            number, "sparse map", f"map[string]main.e{number}", left,
+            f"{entries}*(16 + int(sizeOf[e{number}]()))",
+        )  # fmt: skip
 
     def _channels(self, number: int) -> str:
         choices = self._choices
@@ -242,26 +234,20 @@ class Writer:
         count = choices.between(20, 60)
         self._declared.append(f"type e{number} {element.text}")
         put, field = self._held(number, f"chan e{number}", f"make(chan e{number}, {room})")
-        return (
-            f"\tfor i := 0; i < {count}; i++ {{\n\t\t{put}\n\t}}\n"
-            f'\ttell("empty channels", "chan main.e{number}", "main.v{number}", '
-            f'"{_named(number, field)}", {count}, {count * room * element.size}, 0)'
-        )
+        wasted = count * room * element.size
+        told = _told(number, "empty channels", f"chan main.e{number}", count, wasted, field)
+        return _times(count, put) + told
 
     def _pool(self, number: int) -> str:
         choices = self._choices
         count, size = choices.between(3, 40), choices.between(300, 20000)
         self._declared += [
-            f'import sync{number} "sync"',
             f"type e{number} struct {{ n int; buf []byte }}",
-            f"var v{number} sync{number}.Pool\n",
+            f"var v{number} pool\n",
         ]
-        return (
-            f"\tfor i := 0; i < {count}; i++ {{\n"
-            f"\t\tv{number}.Put(&e{number}{{i, make([]byte, {size})}})\n\t}}\n"
-            f'\ttell("pooled", "main.e{number}", "main.v{number}", "", {count}, '
-            f"{count}*(slot(32, true)+slot({size}, false)), 0)"
-        )
+        put = f"v{number}.Put(&e{number}{{i, make([]byte, {size})}})"
+        wasted = f"{count}*(slot(32, true)+slot({size}, false))"
+        return _times(count, put) + _told(number, "pooled", f"main.e{number}", count, wasted)
 
     def _tiny(self, number: int) -> str:
         choices = self._choices
@@ -270,66 +256,22 @@ class Writer:
         self._declared += [f"type e{number} {kind}", f"var v{number} []*e{number}\n"]
         return (
             f"\tfor i := 0; i < {count}; i++ {{ v{number} = append(v{number}, new(e{number})) }}\n"
-            f'\ttell("tiny objects", "main.e{number}", "main.v{number}", "", {count}, '
-            f"8*{count}, 0)"
-        )
+        ) + _told(number, "tiny objects", f"main.e{number}", count, f"8*{count}")
 
 
-_UNSAFE = """package main
+def _times(count: int, *lines: str) -> str:
+    """A loop that does this so many times."""
+    body = "".join(f"\t\t{line}\n" for line in lines)
+    return f"\tfor i := 0; i < {count}; i++ {{\n{body}\t}}\n"
 
-import "unsafe"
 
-func sizeOf[T any]() uintptr {
-	var t T
-	return unsafe.Sizeof(t)
-}
-
-// groupOf is the size of what a small map keeps its entries in.
-func groupOf[K, V any]() uintptr {
-	if swiss {
-		var g struct {
-			control uint64
-			slots   [8]struct {
-				k K
-				v V
-			}
-		}
-		return unsafe.Sizeof(g)
-	}
-	var b struct {
-		top      [8]uint8
-		keys     [8]K
-		values   [8]V
-		overflow uintptr
-	}
-	return unsafe.Sizeof(b)
-}
-
-func filled(prefix string, size int) []byte {
-	text := make([]byte, size)
-	copy(text, prefix)
-	for i := len(prefix); i < size; i++ {
-		text[i] = byte('a' + i%26)
-	}
-	return text
-}
-
-// share is what a copy of so many bytes costs: below 16, with their room, several share a block.
-func share(size, room int) int {
-	if room < 16 {
-		return size
-	}
-	return slot(size, false)
-}
-"""
+def _told(number: int, kind: str, of: str, objects: int, wasted: int | str, field: str = "") -> str:
+    """That the section's variable wastes so many bytes, by so many objects of a type."""
+    return f'\ttell("{kind}", "{of}", "main.v{number}", "{field}", {objects}, {wasted}, 0)'
 
 
 def _go(truth: bool) -> str:
     return str(truth).lower()
-
-
-def _named(number: int, field: str) -> str:
-    return f"main.h{number}.{field}" if field else ""
 
 
 def _laid(fields: tuple[_Element, ...] | list[_Element]) -> int:
