@@ -5,15 +5,11 @@ the processor, which tell about the same on a busy machine.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from scripts.benchmarks.heap import measured
 from scripts.benchmarks.timing import Figure
 from tests.support.go import Running, build, running
 
@@ -54,18 +50,7 @@ def _crowd(program: Running, name: str, count: int, runs: int) -> Iterator[Figur
 
 def _asked(words: tuple[str, ...], runs: int) -> tuple[float, float, float]:
     """Milliseconds of the stop (of a run that tells them), seconds on the wall and of CPU."""
-    said = json.loads(_run((*words, "--json"))[2])
-    taken = [_run(words) for _ in range(runs)]
-    wall, cpu = median(each[0] for each in taken), median(each[1] for each in taken)
+    said = measured(*words, "--json").report
+    taken = [measured(*words) for _ in range(runs)]
+    wall, cpu = median(each.seconds for each in taken), median(each.processor for each in taken)
     return said["pause_us"] / 1000, wall, cpu
-
-
-def _run(words: tuple[str, ...]) -> tuple[float, float, bytes]:
-    program = str(Path(sys.executable).with_name("goprobe"))
-    before, start = os.times(), time.perf_counter()
-    said = subprocess.run(
-        [program, *words], check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ).stdout
-    after = os.times()
-    cpu = after.children_user + after.children_system
-    return time.perf_counter() - start, cpu - before.children_user - before.children_system, said

@@ -31,21 +31,34 @@ _UNIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """One command: seconds, those of the processor, the most memory it took (bytes), and its
-    report."""
+    """One command: seconds, those of the processor, the most memory it took (bytes), its exit code,
+    and what it wrote."""
 
     seconds: float
     processor: float
     memory: int
-    report: Any
+    code: int
+    said: bytes
+
+    @property
+    def report(self) -> Any:
+        return json.loads(self.said)
 
 
 def run_goprobe(*args: str) -> _Ran:
+    """A question that is answered, as JSON."""
+    ran = measured(*args, "--json")
+    assert ran.code == 0, ran.said
+    return ran
+
+
+def measured(*args: str) -> _Ran:
+    """Whatever comes of it."""
     program = shutil.which("goprobe", path=str(Path(sys.executable).parent)) or "goprobe"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     with subprocess.Popen(
-        [program, *args, "--json"],
+        [program, *args],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -56,8 +69,8 @@ def run_goprobe(*args: str) -> _Ran:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
-    assert process.returncode == 0, said
-    return _Ran(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, json.loads(said))
+    processor = used.ru_utime + used.ru_stime
+    return _Ran(seconds, processor, used.ru_maxrss * 1024, process.returncode, said)
 
 
 @contextmanager

@@ -5,16 +5,13 @@ CPU time is that of the whole command, so that what else runs on the machine har
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from scripts.benchmarks.heap import measured
 from scripts.benchmarks.manytypes import many_structs, syntax_trees
 from scripts.benchmarks.timing import Figure
 from tests.support.go import Running, build, running
@@ -95,20 +92,9 @@ class _Ran:
 
 def _asked(pid: int) -> _Ran:
     """CPU seconds of one command, and the most memory that it took (bytes)."""
-    program = shutil.which("goprobe", path=str(Path(sys.executable).parent)) or "goprobe"
-    with subprocess.Popen(
-        [program, "heap", str(pid), "--types", "--retained", "--json"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"goprobe ended with code {process.returncode}"
-    report = msgspec.json.decode(said, type=_Report)
-    return _Ran(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, report)
+    ran = measured("heap", str(pid), "--types", "--retained", "--json")
+    assert ran.code == 0, f"goprobe ended with code {ran.code}"
+    return _Ran(ran.processor, ran.memory, msgspec.json.decode(ran.said, type=_Report))
 
 
 def measure_shapes(names: list[str]) -> Iterator[Figure]:
