@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ number. `?` after a type: it is left out where it does not apply, or is not know
 """
 
 Schema = dict[str, Any]
+
+_ROOTS = {kind.__name__ for kind in REPORTS.values()}
 
 
 def document() -> str:
@@ -44,22 +45,20 @@ def _shared(made: dict[str, Schema]) -> dict[str, Schema]:
     for schema in made.values():
         for part, what in schema["$defs"].items():
             seen.setdefault(part, []).append(what)
-    roots = {_target(schema) for schema in made.values()}
     return {
         part: all_[0]
         for part, all_ in seen.items()
-        if part not in roots and len(all_) > 1 and all(each == all_[0] for each in all_)
+        if part not in _ROOTS and len(all_) > 1 and all(each == all_[0] for each in all_)
     }
 
 
 def _report(name: str, schema: Schema, told: list[str], shared: dict[str, Schema]) -> Iterator[str]:
-    own = schema["$defs"][_target(schema)]
+    own = schema["$defs"][REPORTS[name].__name__]
     yield f"## {name}\n"
     yield own.get("description", "") + "\n"
     yield _fields(own, [field for field in own["properties"] if field not in told])
-    roots = {kind.__name__ for kind in REPORTS.values()}
     for part, what in sorted(schema["$defs"].items()):
-        if part not in roots and part not in shared:
+        if part not in _ROOTS and part not in shared:
             yield from _part(part, what)
 
 
@@ -100,7 +99,3 @@ def _type(values: Schema) -> str:
         inner = values.get("additionalProperties")
         return f"object of {_type(inner)}" if isinstance(inner, dict) else "object"
     return str(values.get("type", "any"))
-
-
-def _target(schema: Schema) -> str:
-    return re.sub(r"^#/\$defs/", "", schema["$ref"])
