@@ -3,7 +3,6 @@ goroutines by options."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from goprobe.model.value import State, Variable
 from goprobe.target.core import open_core
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
+from tests.support.gdb import write_core
 from tests.support.go import Running, build, matrix, running
 
 PROGRAM = Path(__file__).parents[2] / "testdata" / "goroutines" / "locals.go"
@@ -135,15 +135,10 @@ def test_beside_waits(program: Running, optimised: bool) -> None:
 
 
 def test_a_core_tells_them_too(tmp_path: Path) -> None:
-    binary = build(PROGRAM)
+    binary, file = build(PROGRAM), tmp_path / "core"
     with running(binary) as program:
-        made = ["gcore", "-o", str(tmp_path / "core"), str(program.pid)]
-        subprocess.run(made, check=True, capture_output=True)
-        pid = program.pid
-    check_workers(
-        with_locals(open_core(str(tmp_path / f"core.{pid}"), str(binary))).goroutines,
-        optimised=True,
-    )
+        write_core(program.pid, file)
+    check_workers(with_locals(open_core(str(file), str(binary))).goroutines, optimised=True)
 
 
 def test_without_debug_information_it_says_so() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from goprobe.report import RenderOptions, render
 from goprobe.target.core import open_core
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe as command
+from tests.support.gdb import write_core
 from tests.support.go import Running, build, matrix, running
 
 PROGRAM = Path(__file__).parents[2] / "testdata" / "goroutines" / "waits.go"
@@ -157,15 +157,11 @@ def test_groups_tell_it_and_exit_code_says_so(program: Running) -> None:
 
 
 def test_a_core_tells_the_same(tmp_path: Path) -> None:
-    binary = build(PROGRAM)
+    binary, file = build(PROGRAM), tmp_path / "core"
     with running(binary) as program:
         live = in_graph(open_target(program.pid))
-        subprocess.run(
-            ["gcore", "-o", str(tmp_path / "core"), str(program.pid)],
-            check=True,
-            capture_output=True,
-        )
-    core = in_graph(open_core(str(tmp_path / f"core.{program.pid}"), str(binary)))
+        write_core(program.pid, file)
+    core = in_graph(open_core(str(file), str(binary)))
     then = {s.id: s.waits_on for s in core.goroutines}
     for state in live.goroutines:
         for now, was in zip(state.waits_on, then[state.id], strict=True):
