@@ -71,7 +71,9 @@ class Joiner:
         self._own = own
         self._type_name = type_name
         self._source = source
-        self._functions = _lines_of_functions(facts)
+        self._functions = dict.fromkeys(f.function for on_line in facts.values() for f in on_line)
+        # Asked for each site whose line has no code, of which a function has many.
+        self._compiled = lru_cache(maxsize=None)(self._machine_function)
 
     def plans(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
         """All sites of own files, those that only the code knows included, by position."""
@@ -144,7 +146,11 @@ class Joiner:
             if line < predicted.line <= last or (line == predicted.line and ".func" not in declared)
         ]
         name = name or (above[-1] if above else "")
-        return next((f for f in self._functions if name and same_function(f, name)), name)
+        return self._compiled(name) or name
+
+    def _machine_function(self, name: str) -> str:
+        """The first that the compiler calls so, "" where there is none."""
+        return next((f for f in self._functions if name and same_function(f, name)), "")
 
     # Calls to sites
 
@@ -354,11 +360,3 @@ class Joiner:
 
 _REFUSED = -100
 _ONCE = 3
-
-
-def _lines_of_functions(facts: Mapping[FileLine, Sequence[LineFacts]]) -> dict[str, list[int]]:
-    by_function: dict[str, set[int]] = {}
-    for (_, line), of_line in facts.items():
-        for fact in of_line:
-            by_function.setdefault(fact.function, set()).add(line)
-    return {name: sorted(lines) for name, lines in by_function.items()}
