@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, cached_property
+from functools import cached_property
 
 import msgspec
 
@@ -126,7 +126,6 @@ class CodeMap:
     def calls(self, wanted: Callable[[str], bool] = lambda _: True) -> tuple[AllocationCall, ...]:
         """Every call into the allocator from outside the runtime, in address order, in functions
         that hold code of source files that are wanted, of their own or inlined."""
-        wanted = cache(wanted)
         units = self._units_with(wanted)
         allocations: list[AllocationCall] = []
         for function, calls in self._by_function(self._direct):

@@ -67,7 +67,7 @@ class Joiner:
     ) -> None:
         self._predictions = predictions
         self._facts = facts
-        self._canonical = lru_cache(maxsize=None)(canonical)
+        self._canonical = canonical
         self._own = own
         self._type_name = type_name
         self._source = source

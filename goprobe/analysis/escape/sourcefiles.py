@@ -27,11 +27,12 @@ class SourceNames:
         self._files = {str(f) for p in build.packages for f in p.files}
         self._folders = {str(p.directory) for p in build.packages}
         self._trimmed = _trimmed(build.packages, go_root)
-        # Asked of each file of each compilation unit.
+        # Asked of each file of each compilation unit, and of the frames of each call.
+        self.canonical = cache(self._canonical)
         self.is_own = cache(self._is_own)
         self._by_package = {p.path: [str(f) for f in p.files] for p in build.packages}
 
-    def canonical(self, name: str) -> str:
+    def _canonical(self, name: str) -> str:
         """The absolute path for a name as the compiler or the binary has it."""
         if name.startswith("/"):
             return os.path.normpath(name)
