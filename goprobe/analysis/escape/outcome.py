@@ -121,9 +121,12 @@ class _Run:
         )
         global_ = not promise.function and not promise.around and code.sites
         outside = promise.named and functions
-        there = bool(starts or around or code.pieces or global_ or outside)
-        gone = "it was inlined, and nothing of it was needed there"
-        return replace(code, there=there, **({"gone": gone} if study.is_inlined(promise) else {}))
+        if starts or around or code.pieces or global_ or outside:
+            return code
+        code = replace(code, there=False)
+        if study.is_inlined(promise):
+            return replace(code, gone="it was inlined, and nothing of it was needed there")
+        return code
 
     def _functions(self) -> Iterator[FunctionCode]:
         """What is known of the functions of the packages looked at."""

@@ -1,6 +1,6 @@
 """One binary of `goprobe escape` before any run: its code, its sites, its promises.
 
-Read once, however often it is run (`--repeat`): what a run showed is an `Outcome` (outcome.py).
+Read once, however often it is run (`--repeat`): what a run showed is told by outcome.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from goprobe.analysis.escape.promises import (
 )
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.score import same_function
-from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.sourcefiles import SourceNames
 from goprobe.arch.machinecode import DirectCall
 from goprobe.binary.pcln.format import Function
@@ -205,16 +204,20 @@ class EscapeStudy:
     def is_inlined(self, promise: Promise) -> bool:
         """Whether the compiler says that it inlined the function that a promise speaks of, or in
         which it stands."""
-        called = {n for calls in self._predictions.inlined.values() for _, n in calls}
         if promise.named:
-            return any(same_function(promise.named, name) for name in called)
+            return any(same_function(promise.named, name) for name in self._inlined)
         names = {
             name
             for span in (promise.spans if promise.function else promise.around)
             for first, _, name in self._predictions.declared.get(span.file, ())
             if first == span.first
         }
-        return any(same_function(c, n) for c in called for n in names)
+        return any(same_function(c, n) for c in self._inlined for n in names)
+
+    @cached_property
+    def _inlined(self) -> frozenset[str]:
+        """The functions that were inlined anywhere, as the compiler calls them there."""
+        return frozenset(n for calls in self._predictions.inlined.values() for _, n in calls)
 
     def may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
         def named(call: AllocationCall) -> str:
@@ -227,8 +230,7 @@ class EscapeStudy:
     @cached_property
     def can_allocate(self) -> frozenset[str]:
         """The functions whose code calls the allocator, of their own or inlined."""
-        plans: Sequence[SitePlan] = self.plans
-        return frozenset(f.function for plan in plans for c in plan.calls for f in c.frames)
+        return frozenset(f.function for plan in self.plans for c in plan.calls for f in c.frames)
 
 
 def shown(call: AllocationCall) -> str:
