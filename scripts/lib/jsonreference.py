@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from goprobe.report.schema import HEAD, REPORTS, make
+from goprobe.model.report import Report
+from goprobe.report.schema import REPORTS, make
 
 FILE = Path(__file__).parents[2] / "docs" / "json-reference.md"
 
@@ -29,7 +30,7 @@ def document() -> str:
     parts = [_TITLE, "## The head of each report\n"]
     root = made["goprobe.ps/1"]["$defs"]["PsReport"]
     root["properties"]["schema"]["const"] = "goprobe.NAME/1"
-    of_all = [*HEAD, "program", "beside", "audit", "doubts"]
+    of_all = list(Report.__struct_fields__)
     parts.append(_fields(root, of_all))
     for name, schema in made.items():
         parts += _report(name, schema, of_all, shared)

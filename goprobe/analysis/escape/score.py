@@ -64,9 +64,8 @@ _TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
 
 def same_function(full: str, short: str) -> bool:
     """Whether a symbol's name is what the compiler calls so inside its own package."""
-    if (
-        "[...]" in full and "[" in short
-    ):  # so the line table shortens the type arguments of inlined calls
+    # So the line table shortens the type arguments of inlined calls.
+    if "[...]" in full and "[" in short:
         short = _TYPE_ARGUMENTS.sub("[...]", short)
     if full == short:
         return True
