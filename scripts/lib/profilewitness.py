@@ -50,7 +50,8 @@ def main() -> int:
         differing = found.differing | {place: (0, n) for place, n in found.untold.items()}
         far = sum(abs(ours - theirs) for ours, theirs in differing.values())
         wrong += far > BESIDES
-        state = f" not run to its end: {found.partial}" if found.partial else ""
+        partial = found.report.partial
+        state = f" not run to its end: {partial}" if partial else ""
         print(
             f"{package:24} {found.lines:6} lines, {len(differing):3} differ {taken:7.1f} s{state}",
             flush=True,

@@ -172,7 +172,6 @@ class Compared:
     lines: int
     differing: dict[Place, tuple[int, int]]
     untold: Mapping[Place, int]
-    partial: str
 
 
 def compared(
@@ -185,8 +184,8 @@ def compared(
     # samples by size): a run that only lists its tests, none of them, shows how much that is.
     first = study(package, go, output, cwd, test=True, hits=_HITS, args=("-test.list=^$",))
     report = study(package, go, output, cwd, test=True, hits=_HITS, args=flags)
-    before, ours, theirs = made(first, package), made(report, package), Counter[Place]()
-    theirs.update(allocations_by_line(profile))
+    before, ours = made(first, package), made(report, package)
+    theirs = allocations_by_line(profile)
     differing = {
         place: (line.blocks, theirs[place])
         for place, line in ours.items()
@@ -195,4 +194,4 @@ def compared(
     told = _calls(report, package)
     untold = {p: theirs[p] for p in theirs if _is_of(p, package) and p not in told}
     lines = sum(line.blocks > 0 for line in ours.values())
-    return Compared(report, lines, differing, untold, report.partial)
+    return Compared(report, lines, differing, untold)

@@ -11,7 +11,7 @@ import pytest
 import goprobe
 from goprobe.model.escape import Assertion, EscapeReport, Proof
 from goprobe.runtime.entries import entry_of
-from tests.escape.corpus import go_environment
+from tests.escape.corpus import go_environment, release_of
 from tests.escape.test_promises import FOLDER, run
 from tests.support.go import matrix, toolchain
 
@@ -77,7 +77,7 @@ def test_promises_of_the_command_line(go: str) -> None:
 def test_what_is_deleted_from_a_map_allocates_where_maps_grow_by_steps(go: str) -> None:
     proof = of(looked_at(go), "deletes").proof
     assert isinstance(proof, Proof)
-    by_steps = tuple(map(int, go.split(".")[:2])) < (1, 24)
+    by_steps = release_of(go) < (1, 24)
     assert proof.verdict.value == ("broken" if by_steps else "proved")
 
 
@@ -103,11 +103,10 @@ def test_all_that_compiled_code_may_call_stands_in_the_table(go: str) -> None:
     source = toolchain(go).resolve().parents[1] / declared
     if not source.exists():
         pytest.skip(f"{go} comes without the compiler's source")
-    major, minor = map(int, go.split(".")[:2])
     names = re.findall(r"^func (\w+)", source.read_text(), re.M)
     assert len(names) > 150
     for by_steps in (True, False):
-        table = {n: entry_of(f"runtime.{n}", (major, minor), by_steps) for n in names}
+        table = {n: entry_of(f"runtime.{n}", release_of(go), by_steps) for n in names}
         assert [name for name, entry in table.items() if entry is None] == []
 
 
