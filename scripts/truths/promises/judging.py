@@ -62,18 +62,18 @@ class Judge:
                 return wrong(asked, truth="it is there, and it ran", told=why)
             return not_told(asked, _reason(why))
         held = told["held"]
-        judged = self._noalloc if word == "noalloc" else self._statically
-        truth = judged(promise, word, deep, held, why)
-        if truth:
-            return wrong(asked, truth=truth, told=why)
-        return right(asked)
+        if word == "noalloc":
+            truth = self._noalloc(promise, deep, held, why)
+        else:
+            truth = self._statically(promise, word, deep, held)
+        return wrong(asked, truth=truth, told=why) if truth else right(asked)
 
     def _came(self, promise: Promised) -> bool:
         """Whether all of its lines were come by."""
         counters = [line.counter for line in promise.of]
         return all(c and self._counts.ran.get(c, 0) for c in counters)
 
-    def _noalloc(self, promise: Promised, _: str, deep: bool, held: bool, why: str) -> str:
+    def _noalloc(self, promise: Promised, deep: bool, held: bool, why: str) -> str:
         made = self._counts.made[promise.function]
         if not held:
             return self._broken(promise, deep, why, made)
@@ -99,9 +99,7 @@ class Judge:
 
     def _broken(self, promise: Promised, deep: bool, why: str, made: int) -> str:
         lines = self._lines(promise.of, deep)
-        if "it did" in why and made == 0:
-            return "nothing was made"
-        if not deep and made == 0:
+        if made == 0 and ("it did" in why or not deep):
             return "nothing was made"
         if deep:
             can = any(
@@ -119,7 +117,7 @@ class Judge:
         can |= not self._optimized and any("upTo" in i.ingredient.code for i in lines)
         return "" if can else "nothing of it can allocate"
 
-    def _statically(self, promise: Promised, word: str, deep: bool, held: bool, why: str) -> str:
+    def _statically(self, promise: Promised, word: str, deep: bool, held: bool) -> str:
         lines = self._lines(promise.of, deep)
         does = [
             each.ingredient.code
