@@ -29,7 +29,7 @@ from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.heap.spantable import Ints, SpanTable
 from goprobe.runtime.heap.typemasks import TypeMasks
-from goprobe.runtime.heap.words import ABSENT, HeapWords, WordPart
+from goprobe.runtime.heap.words import HeapWords, WordPart
 from goprobe.runtime.layout.layout import Layout
 
 _WORD = 8
@@ -72,10 +72,6 @@ def pointer_maps(memory: Memory, layout: Layout, heap: Heap) -> PointerMaps:
     return SpanMaps(memory, layout, heap)
 
 
-def _present(heap: HeapContents) -> NDArray[np.bool_]:
-    return np.asarray(heap.words.start != ABSENT)
-
-
 def _pieces(heap: HeapContents, part: WordPart) -> Iterator[tuple[int, int, int]]:
     """Of each span of a part the row, and the words that the part has of it."""
     rows = part.rows
@@ -97,7 +93,6 @@ class ArenaMaps:
     def __init__(self, memory: Memory, layout: Layout, heap: Heap) -> None:
         self._memory = memory
         self._offset = layout.offset("heapArena", "bitmap")
-        self._page = layout.constants["_PageSize"]
         self._heap = heap
 
     def types(self, heap: HeapContents, part: WordPart) -> tuple[Ints, Words]:
@@ -160,18 +155,18 @@ class SpanMaps:
         self._inline_of: tuple[SpanTable, NDArray[np.bool_]] | None = None
         self._masks = TypeMasks(memory, layout)
 
-    def _small(self, heap: HeapContents) -> NDArray[np.bool_]:
-        spans = heap.spans
-        scan = _present(heap) & (spans.spanclass > 1)
-        return scan & (spans.elemsize <= self._in_span)
+    def _small(self, spans: SpanTable, rows: Ints) -> Ints:
+        """Those of some spans."""
+        return rows[(spans.spanclass[rows] > 1) & (spans.elemsize[rows] <= self._in_span)]
 
-    def _headed(self, heap: HeapContents) -> NDArray[np.bool_]:
-        spans = heap.spans
-        return _present(heap) & (spans.spanclass > 1) & (spans.elemsize > self._in_span)
+    def _headed(self, spans: SpanTable, rows: Ints) -> Ints:
+        return rows[(spans.spanclass[rows] > 1) & (spans.elemsize[rows] > self._in_span)]
 
-    def _large(self, heap: HeapContents) -> NDArray[np.bool_]:
+    def _large(self, heap: HeapContents, rows: Ints) -> Ints:
+        """Those whose object is alive."""
         spans = heap.spans
-        return np.asarray(_present(heap) & (spans.spanclass == 0) & (spans.large_type != 0), bool)
+        rows = rows[(spans.spanclass[rows] == 0) & (spans.large_type[rows] != 0)]
+        return rows[heap.live[heap.allocated.first[rows] * _BITS]]
 
     def mark(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
         self._mark_small(heap, part, flags)
@@ -182,7 +177,7 @@ class SpanMaps:
 
     def _mark_small(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
         spans, page = heap.spans, heap.words.page_words
-        small = part.rows[self._small(heap)[part.rows]]
+        small = self._small(spans, part.rows)
         inline = self._uses_inline_marks(spans)
         for pages in np.unique(spans.npages[small]).tolist():
             size = pages * page
@@ -241,7 +236,7 @@ class SpanMaps:
 
     def types(self, heap: HeapContents, part: WordPart) -> tuple[Ints, Words]:
         slots, _, _, headers = self._headers(heap, part)
-        rows = self._large_of(heap, part)
+        rows = self._large(heap, part.rows)
         rows = rows[heap.words.start[rows] >= part.low]
         return (
             np.concatenate((slots, heap.allocated.first[rows] * _BITS)),
@@ -251,7 +246,7 @@ class SpanMaps:
     def _headers(self, heap: HeapContents, part: WordPart) -> tuple[Ints, Ints, Ints, Words]:
         """Of every object with a header: slot, first word's place, size in words, type."""
         spans = heap.spans
-        rows = part.rows[self._headed(heap)[part.rows]]
+        rows = self._headed(spans, part.rows)
         counts = spans.nelems[rows]
         owner = np.repeat(rows, counts)
         index = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -268,12 +263,8 @@ class SpanMaps:
             offsets = self._repeated(rtype, words - self._header) + self._header
             flags[(place[rows] - part.low)[:, None] + offsets] = True
 
-    def _large_of(self, heap: HeapContents, part: WordPart) -> Ints:
-        rows = part.rows[self._large(heap)[part.rows]]
-        return rows[heap.live[heap.allocated.first[rows] * _BITS]]
-
     def _mark_large(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
-        for row in self._large_of(heap, part).tolist():
+        for row in self._large(heap, part.rows).tolist():
             mask = self._masks.of(int(heap.spans.large_type[row]))
             if not mask.words or not len(mask.pointers):
                 continue
