@@ -6,7 +6,6 @@ A group is a variable, a goroutine, a variable of a goroutine's frame, a finaliz
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -89,15 +88,10 @@ class Roots(msgspec.Struct):
         self.values.frombytes(values.view(np.uint8).data)
 
 
-def join(parts: Iterable[Roots]) -> Roots:
-    """All of them as one, groups renumbered."""
-    whole = Roots()
-    for part in parts:
+def join(whole: Roots, *others: Roots) -> Roots:
+    """All of them as one, groups renumbered: the first, with the others behind it."""
+    for part in others:
         shift = len(whole.groups)
-        if not shift:  # nothing is before it
-            for name in part.__struct_fields__:
-                setattr(whole, name, getattr(part, name))
-            continue
         for group in part.groups:
             if group.parent >= 0 and shift:
                 group = replace(group, parent=group.parent + shift)

@@ -19,7 +19,7 @@ from goprobe.runtime.world import World
 def noted_roots(world: World, spans: SpanTable) -> Roots:
     """What the runtime notes beside the objects, and in queues: it lies in no object and on no
     stack, and so has to be read while the process stands."""
-    return join((special_roots(world, spans), queued_roots(world)))
+    return join(special_roots(world, spans), queued_roots(world))
 
 
 def every_root(world: World, low: int, high: int, noted: Roots) -> Roots:
@@ -32,4 +32,4 @@ def every_root(world: World, low: int, high: int, noted: Roots) -> Roots:
     except UnreadableError as error:
         on_stacks = Roots()
         on_stacks.lose(f"the goroutines cannot be read: {error.why}")
-    return join((in_globals, on_stacks, noted))
+    return join(in_globals, on_stacks, noted)
