@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -27,12 +27,9 @@ _LEAVE_NIL = "nothing is in them: a nil map can be read, and made when something
 def maps(graph: HeapGraph, whose: Whose) -> Iterator[Waste]:
     """Maps with room for many more entries than they have. The count is the first word of either
     design's header (internal/runtime/maps.Map, runtime.hmap)."""
-    shapes, typing = graph.shapes, graph.typing
-    names = [shapes[number].name for number in range(len(shapes))]
-    header = np.array([n.startswith("map[") and not n.endswith(PARTS) for n in names])
-    heads = np.flatnonzero(header[typing.shape] & graph.reachable)
+    heads = headers(graph, "map[")
     old = "hmap" in graph.world.layout.structs
-    total, slots = _buckets(graph, heads) if old else _groups(graph, heads, names)
+    total, slots = _buckets(graph, heads) if old else _groups(graph, heads)
     used = np.minimum(graph.view.words_at(heads, 0), np.uint64(1 << _MOST_BITS)).astype(np.int64)
     sparse = np.flatnonzero((slots > _FULL) & (used * _LOAD < slots))
     room = np.maximum(slots, 1)
@@ -52,9 +49,21 @@ def maps(graph: HeapGraph, whose: Whose) -> Iterator[Waste]:
     yield from whose.rows(EMPTY, whose.leading(heads[empty]), size[empty], lambda node: _LEAVE_NIL)
 
 
-def _groups(graph: HeapGraph, heads: Ints, names: Sequence[str]) -> tuple[Ints, Ints]:
+def headers(graph: HeapGraph, begins: str) -> Ints:
+    """The reachable objects of types whose names begin so, without those that they are made of."""
+    names = _names(graph)
+    header = np.array([name.startswith(begins) and not name.endswith(PARTS) for name in names])
+    return np.flatnonzero(header[graph.typing.shape] & graph.reachable)
+
+
+def _names(graph: HeapGraph) -> list[str]:
+    """Of all shapes."""
+    return [graph.shapes[number].name for number in range(len(graph.shapes))]
+
+
+def _groups(graph: HeapGraph, heads: Ints) -> tuple[Ints, Ints]:
     """Of each map of Go 1.24 on the bytes of its groups, and the slots in them."""
-    nodes, typing, n = graph.nodes, graph.typing, len(graph.objects)
+    nodes, typing, n, names = graph.nodes, graph.typing, len(graph.objects), _names(graph)
     inside = np.array([name.endswith(_INSIDE) for name in names])
     groups = np.array([name.endswith(" groups") for name in names])
     owner = np.full(n, -1, np.int64)
