@@ -71,9 +71,6 @@ def _boxes(graph: HeapGraph, edges: Ints, size: int) -> Places:
 def _row(
     graph: HeapGraph, whose: Whose, boxes: Places, group: Ints, count: int, name: str
 ) -> Iterator[Waste]:
-    costs = np.bincount(group, boxes.cost, count)
-    largest = np.zeros(count, np.int64)
-    np.maximum.at(largest, group, boxes.cost)
     copies = np.bincount(group, minlength=count)
     most = int(np.argmax(copies))
     field, holder = whose.all_of(boxes.edge)
@@ -84,7 +81,7 @@ def _row(
         field=field,
         holder=holder,
         objects=len(group),
-        bytes=int(costs.sum()) - int(largest.sum()),
+        bytes=int(boxes.saved(group, count).sum()),
         example=Address(int(boxes.address[np.argmax(group == most)])),
         advice=f"{several} in {len(group):,} boxes, that of the example in "
         f"{int(copies[most]):,}: {_KEEP}",

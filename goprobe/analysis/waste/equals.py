@@ -38,6 +38,13 @@ class Places(msgspec.Struct, frozen=True):
     def where(self, rows: Ints) -> Places:
         return Places(self.address[rows], self.edge[rows], self.size[rows], self.cost[rows])
 
+    def saved(self, group: Ints, count: int) -> Ints:
+        """Of each of so many groups of equal ones what all cost but the dearest."""
+        dearest = np.zeros(count, np.int64)
+        np.maximum.at(dearest, group, self.cost)
+        sums: Ints = np.bincount(group, self.cost, count).astype(np.int64)
+        return sums - dearest
+
 
 class Equals(msgspec.Struct, frozen=True):
     """`compared` of `count` values were looked at."""
@@ -90,9 +97,7 @@ def _by_content(
     """A row for each content, most bytes first; what is beyond the most is one."""
     chosen, group = places.where(same.rows), same.group
     copies = np.bincount(group, minlength=same.count)
-    largest = np.zeros(same.count, np.int64)
-    np.maximum.at(largest, group, chosen.cost)
-    saved = np.bincount(group, chosen.cost, same.count).astype(np.int64) - largest
+    saved = chosen.saved(group, same.count)
     order = np.argsort(group, kind="stable")
     ends = np.cumsum(copies)
     ranked = np.argsort(-saved, kind="stable")
