@@ -78,13 +78,11 @@ def meanings_of(graph: HeapGraph) -> Meanings:
     rules = _Rules(graph, np.flatnonzero(np.bincount(shape)))
     source, count = nodes.sources(), len(nodes.target)
     rule, (pointee, place) = np.empty(count, np.int8), np.empty((2, count), np.int32)
-    lead = graph.lead // 8  # a word
     for part in parts_of(count):
         origin = source[part]
         word = nodes.offset[part].astype(np.int64)
         word[word == NO_OFFSET] = -1
-        heap = origin < n
-        word[heap] -= lead[graph.objects.span[origin[heap]]]
+        word -= graph.view.lead_words(origin)
         at = rules.places(shape[origin], word)
         rule[part] = np.where(alive[origin], rules.rule[at], GARBAGE)
         pointee[part], place[part] = rules.pointee[at], at

@@ -137,7 +137,7 @@ class HeapView:
         offsets: Ints = (self.objects.base[nodes] - begin).astype(np.int64)
         return offsets
 
-    def lead_words(self, nodes: Ints) -> Ints:
+    def lead_words(self, nodes: Ints | Ids) -> Ints:
         heap = nodes < self.n
         words: Ints = np.zeros(len(nodes), np.int64)
         words[heap] = self.lead[self.objects.span[nodes[heap]]] // _WORD  # there may be no span
