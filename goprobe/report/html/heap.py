@@ -56,6 +56,8 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     """The page; parts that were not asked for are left out."""
     ledger = EvidenceList()
     census = report.census
+    kept_by = () if report.tree is UNSET else report.tree
+    ways = () if kept_by or report.samples is UNSET else report.samples
     paths = [
         [(str(p.address), p.name, p.kind.value, ledger.id(p)) for p in path]
         for path in report.paths
@@ -75,10 +77,10 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         roots=() if report.roots is UNSET else report.roots[:_MOST_ROWS],
         untyped=() if report.untyped is UNSET else report.untyped[:_MOST_ROWS],
         unreachable=() if report.unreachable is UNSET else report.unreachable[:_MOST_ROWS],
-        tree=None if report.samples is UNSET or not report.samples else _tree(report.samples),
+        tree=_tree(ways) if ways else None,
         sites=() if report.sites is UNSET else report.sites[:_MOST_ROWS],
         sampling=None if report.sampling is UNSET else report.sampling,
-        kept_by=() if report.tree is UNSET else report.tree,
+        kept_by=kept_by,
         waste=() if report.waste is UNSET else report.waste[:_MOST_ROWS],
         graph=None if report.graph is UNSET else report.graph,
         referrers=()
