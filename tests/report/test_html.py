@@ -194,6 +194,13 @@ def test_what_holds_the_heap_stands_first(window: Browser, tmp_path: Path) -> No
     assert all(GLOSSARY[word.lower().replace("classes", "class")] == said for word, said in told)
 
 
+def test_of_a_core_the_page_names_it_where_it_says_what_to_type() -> None:
+    for pause_us, process in ((1500, "7"), (0, "CORE --exe BINARY")):
+        report = msgspec.structs.replace(heap(), pause_us=pause_us)
+        text = render(report, "html", RenderOptions()).decode()
+        assert f"<code>goprobe heap {process} --object ADDRESS --path ADDRESS</code>" in text
+
+
 def test_the_goroutines_say_since_when_and_by_whom(window: Browser, tmp_path: Path) -> None:
     window.open(_page(tmp_path, goroutines()))
     told = window.ask("return document.querySelector('.claim').innerText")

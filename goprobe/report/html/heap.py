@@ -81,6 +81,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         sites=() if report.sites is UNSET else report.sites[:_MOST_ROWS],
         sampling=None if report.sampling is UNSET else report.sampling,
         kept_by=kept_by,
+        asked_of=words.asked_of(report.pid, report.pause_us),
         waste=() if report.waste is UNSET else report.waste[:_MOST_ROWS],
         graph=None if report.graph is UNSET else report.graph,
         referrers=()
