@@ -210,7 +210,6 @@ class Kept:
 
     def __init__(self, graph: HeapGraph, leaks: Leaks) -> None:
         self._graph, self._nodes, self._leaks = graph, graph.nodes, leaks
-        self._sizes = graph.objects.size
 
     def by(self, ids: Sequence[int]) -> NDArray[np.bool_]:
         """Of each object, whether these goroutines keep it."""
@@ -229,15 +228,15 @@ class Kept:
         graph, rows = self._graph, np.flatnonzero(kept)
         if not len(rows):
             return ()
-        counted: dict[str, list[int]] = {}
         shapes = graph.typing.shape[rows]
-        for number in np.unique(shapes).tolist():
-            size = self._sizes[rows[shapes == number]]
+        counts, sizes = np.bincount(shapes), np.bincount(shapes, graph.objects.size_of(rows))
+        counted: dict[str, list[int]] = {}
+        for number in np.flatnonzero(counts).tolist():
             row = counted.setdefault(graph.shapes[number].name if number else "?", [0, 0])
-            row[0] += len(size)
-            row[1] += int(size.sum())
+            row[0] += int(counts[number])
+            row[1] += int(sizes[number])
         told = (TypeHeld(name, n, size) for name, (n, size) in counted.items())
         return tuple(sorted(told, key=lambda row: (-row.bytes, row.type)))
 
     def bytes(self, kept: NDArray[np.bool_]) -> int:
-        return int(self._sizes[kept].sum())
+        return int(self._graph.objects.size_of(kept).sum())
