@@ -111,7 +111,18 @@ def find(mappings: Sequence[Mapping], address: int) -> Mapping | None:
 
 def read_smaps(pid: int) -> tuple[MappingUse, ...]:
     """The mappings with what they use, lowest address first. Costs the kernel a page walk."""
-    text = read_proc(pid, "smaps", _SMAPS_LIMIT)
+    return _uses(pid, "smaps")
+
+
+def read_rollup(pid: int) -> MappingUse | None:
+    """The sums of smaps as the kernel adds them up, which takes it half as long; None where it has
+    none (Linux before 4.14)."""
+    return _uses(pid, "smaps_rollup")[0] if provides(pid, "smaps_rollup") else None
+
+
+def _uses(pid: int, name: str) -> tuple[MappingUse, ...]:
+    """What such a file says, mapping by mapping."""
+    text = read_proc(pid, name, _SMAPS_LIMIT)
     if not text:
         raise gone(pid)
     uses: list[tuple[Mapping, dict[bytes, int]]] = []
@@ -123,22 +134,6 @@ def read_smaps(pid: int) -> tuple[MappingUse, ...]:
         elif line:
             uses.append((_parse_line(line), {}))
     return tuple(_use(mapping, figures) for mapping, figures in uses)
-
-
-def read_rollup(pid: int) -> MappingUse | None:
-    """The sums of smaps as the kernel adds them up, which takes it half as long; None where it has
-    none (Linux before 4.14)."""
-    if not provides(pid, "smaps_rollup"):
-        return None
-    first, *lines = read_proc(pid, "smaps_rollup", _SMAPS_LIMIT).split(b"\n")
-    if not first:
-        raise gone(pid)
-    figures: dict[bytes, int] = {}
-    for line in lines:
-        key, _, rest = line.partition(b":")
-        if rest.endswith(b" kB"):
-            figures[key] = int(rest[:-3]) * 1024
-    return _use(_parse_line(first), figures)
 
 
 def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:
