@@ -45,3 +45,15 @@ def test_a_very_large_object_is_looked_at_in_pieces() -> None:
     words = HeapWords(cast(Memory, Zeros()), spans((4096, 1)), _PAGE)
     parts = [(part.low, part.high) for part in words.parts()]
     assert parts == [(0, 2 << 20), (2 << 20, 4 << 20)]
+
+
+@pytest.mark.parametrize("step", [1, 2, -1, -2])
+def test_words_that_are_wanted_one_after_the_other_are_read_in_few_steps(step: int) -> None:
+    memory, page, count = Zeros(), _PAGE // 8, 4000
+    words = HeapWords(cast(Memory, memory), spans(*[(1, 16)] * count), _PAGE)
+    reads = 0
+    for place in range(0, count * page, page)[::step]:
+        before = int(words.there.sum())
+        assert words.at(np.array([place])) == 0
+        reads += int(words.there.sum()) > before
+    assert reads < 200

@@ -24,7 +24,7 @@ _READ = 1 << 26
 _PART_MOST = 1 << 21  # words that are looked at together
 _SMALL_MOST = 1 << 19  # fewer words are kept: it makes no difference
 _WORD = 8
-_LEAST_AHEAD, _READ_SHARE = 3, 8  # pages
+_LEAST_AROUND, _READ_SHARE = 3, 16  # pages
 ABSENT = -1
 
 
@@ -96,9 +96,11 @@ class HeapWords:
             wanted[places // self.page_words] = True
             wanted &= ~self.there
             if wanted.any():
-                # Who asks for a few asks for others: the more, the more there have been.
-                last = len(wanted) - int(wanted[::-1].argmax())
-                wanted[last : last + _LEAST_AHEAD + int(self.there.sum()) // _READ_SHARE] = True
+                # Who asks for a few asks for those around them: the more, the more there have been.
+                around = _LEAST_AROUND + int(self.there.sum()) // _READ_SHARE
+                first, last = int(wanted.argmax()), len(wanted) - int(wanted[::-1].argmax())
+                wanted[max(first - around, 0) : first] = True
+                wanted[last : last + around] = True
                 self._load(np.flatnonzero(wanted & ~self.there))
         return self.words[places]
 
