@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.arch.machinecode import (
     Constant,
@@ -151,7 +152,12 @@ class CodeMap:
 
     def allocator_calls(self, owners: Iterable[int]) -> AllocatorCalls:
         """The runtime's own calls of its allocator, to be counted for the return addresses
-        `owners`.
+        `owners`."""
+        return replace(self._allocator_calls, owners=tuple(owners))
+
+    @cached_property
+    def _allocator_calls(self) -> AllocatorCalls:
+        """Of no owners, the same in each run.
 
         The allocator is left out of the runtime's ranges: what it makes itself on the way, when
         it starts the collector, is nobody's.
@@ -167,7 +173,7 @@ class CodeMap:
         return AllocatorCalls(
             tuple(targets),
             tuple(forms),
-            tuple(owners),
+            (),
             tuple(merged([(f.entry, f.end) for f in functions if not is_malloc(f.name)])),
             (self._lines.low, self._lines.high),
             (layout.offset("g", "m"), layout.offset("m", "curg")),

@@ -39,6 +39,7 @@ class DeepPromises:
         self._program, self._canonical = program, canonical
         self._graph = CallGraph(program, lines)
         self._prover = Prover(self._graph, canonical)
+        self._proofs: dict[Promise, Proof] = {}
         self._exemptions = [p for p in promises if p.word == ALLOW and not p.problem]
 
     def exempt(self, frame: SourceFrame) -> str:
@@ -55,16 +56,22 @@ class DeepPromises:
         """`functions` are those in whose code the promise's own lies, `code` what the run saw."""
         if promise.problem:
             return _assertion(promise, Judgement(False, promise.problem))
-        roots = [root for f in functions for root in self._roots(promise, f)]
         if not code.there:
             return _assertion(promise, not_there(code))
-        question = Question(promise.word, promise.deep, promise.once, self.exempt)
-        proof = self._prover.prove(question, roots)
         ran = _seen(promise, code)
-        proof = replace(proof, ran=ran)
+        proof = replace(self._proof(promise, functions), ran=ran)
         if promise.word == "noalloc" and self._allocated(code):
             return _assertion(promise, Judgement(False, f"it did: {ran}"), proof)
         return _assertion(promise, _judged(promise, proof), proof)
+
+    def _proof(self, promise: Promise, functions: Iterable[Function]) -> Proof:
+        """The same however often the program is run."""
+        known = self._proofs.get(promise)
+        if known is None:
+            roots = [root for f in functions for root in self._roots(promise, f)]
+            question = Question(promise.word, promise.deep, promise.once, self.exempt)
+            known = self._proofs[promise] = self._prover.prove(question, roots)
+        return known
 
     def _allocated(self, code: PromisedCode) -> bool:
         """Whether the promise's own code was seen to allocate, but for panics."""

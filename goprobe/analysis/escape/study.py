@@ -6,7 +6,7 @@ Read once, however often it is run (`--repeat`): what a run showed is told by ou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -46,6 +46,8 @@ class EscapeStudy:
         self.names = SourceNames(build, str(go_root))
         self.sources = Sources()
         self.code = CodeMap(self.program)
+        # The names of a binary are many, and each run asks.
+        self._functions_named = cache(self._read_functions_named)
         self.say("reading the code")
         with telling(f"the code of {build.program.path}"):
             self._functions = list(self.code.functions_in(self.names.is_own))
@@ -165,10 +167,10 @@ class EscapeStudy:
             path = self.names.canonical(file)
             yield from spans_around(path, "\n".join(self._unchanged_lines(file)), line)
 
-    def _functions_named(self, named: str) -> Iterator[Function]:
-        for name in self.program.lines.names():
-            if is_named(name, named):
-                yield from self.program.lines.functions_named(name)
+    def _read_functions_named(self, named: str) -> tuple[Function, ...]:
+        lines = self.program.lines
+        names = (name for name in lines.names() if is_named(name, named))
+        return tuple(function for name in names for function in lines.functions_named(name))
 
     def _unchanged_lines(self, file: str) -> Sequence[str]:
         """A source file's lines, none where it has changed since the build, or is not here."""
