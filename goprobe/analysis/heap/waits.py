@@ -10,6 +10,7 @@ been taken out of its queue, and is about to be woken, has to be told from one w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -148,7 +149,12 @@ class Waits:
                 at = self._known.get(at.next)
         return sending
 
-    def lists(self) -> dict[int, int]:
+    def address(self, wait: Wait) -> int:
+        """Where that is, of a list where it is not noted, too; 0 where that is not known."""
+        return wait.address or self._lists_around.get(wait.sudog.address, 0)
+
+    @cached_property
+    def _lists_around(self) -> dict[int, int]:
         """Of each sudog of a condition, where the list is that it hangs in."""
         if self._noted:
             return {s.address: s.elem for s in self._heads_of_conditions() if s.elem}

@@ -187,12 +187,10 @@ def released_locks(graph: HeapGraph, leaks: Leaks) -> dict[int, int]:
     """Of goroutines that wait for a condition, the lock that it is for: sync.Cond begins with L, an
     interface, whose data is the lock's address (cond.go, Go 1.21 to 1.27)."""
     locks: dict[int, int] = {}
-    lists = leaks.waits.lists()
     for candidate in leaks.candidates:
         if plain(candidate.reason) != COND or not candidate.waits:
             continue
-        wait = candidate.waits[0]
-        around = by_reason(COND, wait.address or lists.get(wait.sudog.address, 0))
+        around = by_reason(COND, leaks.waits.address(candidate.waits[0]))
         try:
             locks[candidate.g.id] = u64(graph.world.memory, around.address + _WORD)
         except UnreadableError:

@@ -81,7 +81,7 @@ class WhatFor:
         self._graph, self._names, self._now = graph, names, now
         self._world = world = graph.world
         self._describes = lru_cache(maxsize=1 << 16)(describes)
-        self._senders, self._lists = leaks.waits.senders(), leaks.waits.lists()
+        self._waits, self._senders = leaks.waits, leaks.waits.senders()
         self._variables = Variables(world)
         self._polling = Polling(world.memory, world.layout)
         self._timers = Timers(world.memory, world.layout, world.function_name)
@@ -127,7 +127,7 @@ class WhatFor:
         operation = reason
         if reason in CHANNELS:
             operation = "send" if wait.sudog.address in self._senders else "receive"
-        address = wait.address or self._lists.get(wait.sudog.address, 0)
+        address = self._waits.address(wait)
         key = (address, wait.node, operation)
         if key not in self._known:
             if reason in CHANNELS:
