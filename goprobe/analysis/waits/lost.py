@@ -41,16 +41,18 @@ class Lost:
     @cached_property
     def surveyed(self) -> tuple[tuple[GoroutineState, ...], int, int]:
         """As `survey` has it."""
-        standing = standing_as(self._target, self._graph.snapshot)
-        return survey(standing, known_modules(self._target), self._now, None)
+        return self._survey(None)
 
     def told(self, numbers: AbstractSet[int]) -> tuple[tuple[GoroutineState, ...], int, int]:
         """The same of these goroutines alone, which of very many is much less work."""
         if "surveyed" in self.__dict__:
             states, dead, unreadable = self.surveyed
             return tuple(s for s in states if s.id in numbers), dead, unreadable
-        standing = standing_as(self._target, self._graph.snapshot)
-        return survey(standing, known_modules(self._target), self._now, None, numbers)
+        return self._survey(numbers)
+
+    def _survey(self, only: AbstractSet[int] | None) -> tuple[tuple[GoroutineState, ...], int, int]:
+        standing = _standing_as(self._target, self._graph.snapshot)
+        return survey(standing, known_modules(self._target), self._now, None, only)
 
     @cached_property
     def by_id(self) -> dict[int, GoroutineState]:
@@ -83,7 +85,7 @@ class Lost:
         return any(frame.function == _ON_GROUP for frame in state.frames)
 
 
-def standing_as(target: AnyTarget, snapshot: HeapSnapshot) -> StoppedChild | StoppedCore:
+def _standing_as(target: AnyTarget, snapshot: HeapSnapshot) -> StoppedChild | StoppedCore:
     """The snapshot as something that stands still."""
     if target.is_core:
         return StoppedCore(target)

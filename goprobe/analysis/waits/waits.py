@@ -32,7 +32,6 @@ from goprobe.target.live import PATIENCE, AnyTarget
 
 More = Callable[[World, Sequence[GoroutineState]], tuple[GoroutineState, ...]]
 
-_ON_GROUP = "sync.(*WaitGroup).Wait"
 _MOST_GROUPS = 20
 
 
