@@ -31,6 +31,7 @@ from goprobe.arch.amd64.receivers import (
     MethodCall as MethodCall,
     Place as Place,
     Receivers as Receivers,
+    Ways as Ways,
 )
 from goprobe.arch.amd64.waysin import (
     LineStretch as LineStretch,

@@ -3,13 +3,22 @@ frame stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from functools import lru_cache
 
 import msgspec
 
 from goprobe.analysis.ownership import is_own_code
-from goprobe.arch.code import CodeFlow, Defers, MethodCall, Place, Receivers, changes_of, returns_of
+from goprobe.arch.code import (
+    CodeFlow,
+    Defers,
+    MethodCall,
+    Place,
+    Receivers,
+    Ways,
+    changes_of,
+    returns_of,
+)
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import GoprobeError, UnreadableError
@@ -38,7 +47,7 @@ _SLOW = {
     "sync.runtime_SemacquireRWMutexR": "sync.(*RWMutex).RLock",
 }
 _OFFSETS = dict.fromkeys(READS, _READER_COUNT)
-_ASKED = TAKES | GIVES | TRIES | DONE | {_ADD}
+_ASKED = TAKES | GIVES | TRIES | DONE
 _NEVER_ASKED = ("runtime.", "internal/", "sync.(*Mutex)", "sync.(*RWMutex)")
 _GIVES = "it has called a function since that unlocks what it has not locked"
 _TOO_MANY = "it has called a function since that was not looked at: there are too many"
@@ -60,6 +69,7 @@ class LockCode:
         self._lines = world.program.lines
         self._receivers = lru_cache(maxsize=4096)(self._read)
         self._gives = lru_cache(maxsize=4096)(self._given)
+        self._deferred = lru_cache(maxsize=4096)(self._given_when_deferred)
         self._called = 0
 
     def tells(self, pc: int) -> bool:
@@ -78,17 +88,7 @@ class LockCode:
     def given_by(self, function: int, closure: int) -> Iterator[tuple[str, int, bool]]:
         """What a function that was deferred lets go of without having taken it: the method, the
         address, and whether it surely will."""
-        deferred = self._function(function - self._world.bias)
-        receivers = self._of(deferred) if deferred else None
-        if deferred is None or receivers is None:
-            return
-        for call in receivers.calls:
-            if call.name not in GIVES | DONE and call.name != _ADD:
-                continue
-            name = _DONE if self.is_done(call) else call.name
-            if name == _ADD or self._balanced(receivers, call):
-                continue
-            place = receivers.place(call, deferred.entry)
+        for name, place, surely in self._deferred(function - self._world.bias):
             address = place.fixed + self._world.bias if place.fixed else 0
             if place.closure:
                 try:
@@ -96,16 +96,19 @@ class LockCode:
                 except UnreadableError:
                     continue
             if address:
-                yield name, address, receivers.always(call.pc)
+                yield name, address, surely
 
-    def is_done(self, call: MethodCall) -> bool:
-        if call.name == _DONE:
-            return True
-        if call.name != _ADD:
-            return False
-        function = self._function(call.pc)
-        stack = self._lines.inline_stack(function, call.pc)[:-1] if function else ()
-        return any(frame.function == _DONE for frame in stack)
+    def _given_when_deferred(self, pc: int) -> tuple[tuple[str, Place, bool], ...]:
+        """The same as the code of the function at a pc says it, for every closure."""
+        deferred = self._function(pc)
+        receivers = self._of(deferred) if deferred else None
+        if deferred is None or receivers is None:
+            return ()
+        return tuple(
+            (call.name, receivers.place(call, deferred.entry), receivers.always(call.pc))
+            for call in receivers.calls
+            if call.name in GIVES | DONE and not self._balanced(receivers, call)
+        )
 
     def why_given(self, targets: Iterable[int], depth: int = _DEPTH) -> str:
         """Why who calls these functions may have lost a lock by it: "" where none of the program's
@@ -166,9 +169,17 @@ class LockCode:
         )
         return Receivers(flow, self._method_at, self._waits_in, _OFFSETS)
 
-    def _method_at(self, address: int) -> str:
+    def _method_at(self, address: int, pc: int) -> str:
+        """What is called at an address by the call at a pc: Add is where it was Done's."""
         name = self._lines.function_name_at(address)
+        if name == _ADD and self._is_in_done(pc):
+            return _DONE
         return name if name in _ASKED else ""
+
+    def _is_in_done(self, pc: int) -> bool:
+        function = self._function(pc)
+        stack = self._lines.inline_stack(function, pc)[:-1] if function else ()
+        return any(frame.function == _DONE for frame in stack)
 
     def _waits_in(self, address: int) -> str:
         return _SLOW.get(self._lines.function_name_at(address), "")
@@ -215,9 +226,9 @@ class Standing:
         self._code, self._function, self._receivers = code, function, receivers
         self._pc = pc
         self.name = function.name
-        self._calls = tuple(call for call in receivers.calls if not self._goes_on(call))
-        self._addresses: Mapping[int, int] = {
-            call.pc: code.address(receivers.place(call, pc), cfa) for call in self._calls
+        self._calls = {call.pc: call for call in receivers.calls if not self._goes_on(call)}
+        self._addresses = {
+            at: code.address(receivers.place(call, pc), cfa) for at, call in self._calls.items()
         }
 
     def _goes_on(self, call: MethodCall) -> bool:
@@ -227,57 +238,36 @@ class Standing:
 
     def calls(self) -> Iterator[tuple[MethodCall, int]]:
         """The calls with the address of what each is for; 0 where that is not known."""
-        for call in self._calls:
-            if call.name == _ADD:
-                if not self._code.is_done(call):
-                    continue
-                call = MethodCall(_DONE, call.pc, call.base, call.plus)
-            yield call, self._addresses[call.pc]
+        for at, call in self._calls.items():
+            yield call, self._addresses[at]
 
     def where(self, call: MethodCall) -> str:
         return self._code.place_of(call.pc)
 
     def holds(self, address: int) -> Held | None:
         """The lock at an address, if the frame has it."""
-        names = {c.pc: c.name for c in self._calls}
         ends = {
             pc
-            for pc, name in names.items()
-            if self._addresses[pc] == address and name in TAKES | GIVES | TRIES
+            for pc, call in self._calls.items()
+            if self._addresses[pc] == address and call.name in TAKES | GIVES | TRIES
         }
         ways = self._receivers.ways(self._pc, ends.__contains__)
-        taken = [pc for pc in ways.met if names[pc] in TAKES]
+        taken = {pc for pc in ways.met if self._calls[pc].name in TAKES}
         if not taken:
             return None
         where = " or ".join(sorted({self._code.place_of(pc) for pc in taken}))
-        made = frozenset[int]()
-        for call in self._calls:
-            if call.pc in taken:
-                made |= self._receivers.place(call, self._pc).made
-        return Held(
-            where, self._doubt(address, ways.met == frozenset(taken), ways.open, ways.through, made)
-        )
+        return Held(where, self._doubt(ways, taken))
 
-    def _doubt(
-        self,
-        address: int,
-        all_take: bool,
-        is_open: bool,
-        through: frozenset[int],
-        made: frozenset[int],
-    ) -> str:
-        receivers = self._receivers
-        if is_open or not all_take:
+    def _doubt(self, ways: Ways, taken: AbstractSet[int]) -> str:
+        """Why it may not have what it took there, with these ways since."""
+        receivers, through = self._receivers, ways.through
+        if ways.open or ways.met != taken:
             return "other ways lead there on which it has it not"
-        if made & through:
+        if any(receivers.place(self._calls[pc], self._pc).made & through for pc in taken):
             return "it has come by several since"
-        unknown = [
-            c
-            for c in self._calls
-            if c.pc in through and c.name in GIVES and not self._addresses[c.pc]
-        ]
-        if unknown:
-            return f"{self._code.place_of(unknown[0].pc)} unlocks what could not be told"
+        for pc, call in self._calls.items():
+            if pc in through and call.name in GIVES and not self._addresses[pc]:
+                return f"{self._code.place_of(pc)} unlocks what could not be told"
         if receivers.unnamed(through):
             return "it has called function values or methods of interfaces since"
         if self._function.deferreturn and receivers.unnamed_at(self._pc):
@@ -292,15 +282,14 @@ class Standing:
 
     def may_have_given(self, address: int) -> bool:
         """Whether it has unlocked what lies there, and not locked it again, on some way."""
-        names = {c.pc: c.name for c in self._calls}
         ends = {
             pc
-            for pc, name in names.items()
-            if (self._addresses[pc] in (address, 0) and name in GIVES)
-            or (self._addresses[pc] == address and name in TAKES)
+            for pc, call in self._calls.items()
+            if (self._addresses[pc] in (address, 0) and call.name in GIVES)
+            or (self._addresses[pc] == address and call.name in TAKES)
         }
         met = self._receivers.ways(self._pc, ends.__contains__).met
-        return any(names[pc] in GIVES for pc in met)
+        return any(self._calls[pc].name in GIVES for pc in met)
 
     def ahead(self, call: MethodCall) -> bool:
         """Whether a call may come yet."""

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
 from goprobe.analysis.heap.waits import COND, plain
-from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, LockCode
+from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, LockCode, Standing
 from goprobe.analysis.waits.locks import by_reason
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState, Owner
@@ -31,7 +31,6 @@ from goprobe.process.memory.memory import u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.deferred import Deferred, DeferredCall
 from goprobe.runtime.stacks.stacks import Stacks
-from goprobe.runtime.stacks.unwind import MachineFrame
 from goprobe.runtime.world import World
 
 LOCKED, READ_LOCKED, TO_BE_DONE = "lock", "read lock", "done"
@@ -99,10 +98,13 @@ class Possession:
     def _of_goroutine(self, g: Goroutine) -> Iterator[tuple[int, Owner]]:
         frames = self._stacks.of_goroutine(g).frames
         names = [frame.function for frame in frames]
-        for i, frame in enumerate(frames):
+        standings = [self._code.standing(frame) for frame in frames]
+        for i, standing in enumerate(standings):
+            if standing is None:
+                continue
             inner = names[:i]
             doubt = "a panic ends it" if _PANICKING.intersection(inner) else ""
-            for address, owner in self._of_frame(g, frame, frames[:i], doubt):
+            for address, owner in self._of_frame(g, standing, standings[:i], doubt):
                 if _CONDITION in inner and owner.operation != TO_BE_DONE:
                     released = self._released.get(g.id)
                     if released == address:
@@ -114,11 +116,8 @@ class Possession:
             yield from self._by_deferred(g, call)
 
     def _of_frame(
-        self, g: Goroutine, frame: MachineFrame, inner: Sequence[MachineFrame], doubt: str
+        self, g: Goroutine, standing: Standing, inner: Sequence[Standing | None], doubt: str
     ) -> Iterator[tuple[int, Owner]]:
-        standing = self._code.standing(frame)
-        if standing is None:
-            return
         for call, address in standing.calls():
             if address not in self._wanted:
                 continue
@@ -127,21 +126,13 @@ class Possession:
                 if held is None:
                     continue
                 operation = READ_LOCKED if call.name in READS else LOCKED
-                why = doubt or held.doubt or self._let_go(inner, address)
+                why = doubt or held.doubt or _let_go(inner, address)
                 told = f"{standing.name} locked it at {held.where}"
                 yield address, _owner(g, operation, told, standing.name, why)
             elif call.name in DONE and standing.ahead(call):
                 told = f"{standing.name} calls Done at {standing.where(call)}"
                 why = "other ways of the code may lead past it"
                 yield address, _owner(g, TO_BE_DONE, told, standing.name, why)
-
-    def _let_go(self, inner: Sequence[MachineFrame], address: int) -> str:
-        """Whether a function that was called meanwhile may have unlocked it."""
-        for frame in inner:
-            standing = self._code.standing(frame)
-            if standing is not None and standing.may_have_given(address):
-                return f"{standing.name} may have unlocked it"
-        return ""
 
     def _by_deferred(self, g: Goroutine, call: DeferredCall) -> Iterator[tuple[int, Owner]]:
         by = self._world.function_name(call.function)
@@ -157,6 +148,14 @@ class Possession:
             told = f"a deferred call ({by}) {doing}"
             why = "" if surely else "other ways of its code may lead past that"
             yield address, _owner(g, operation, told, by.partition(".deferwrap")[0], why)
+
+
+def _let_go(inner: Iterable[Standing | None], address: int) -> str:
+    """Why a function that was called meanwhile may have unlocked it."""
+    for standing in inner:
+        if standing is not None and standing.may_have_given(address):
+            return f"{standing.name} may have unlocked it"
+    return ""
 
 
 def _owner(g: Goroutine, operation: str, evidence: str, function: str, doubt: str) -> Owner:

@@ -8,7 +8,7 @@ theirs where that did not do: by this they are known, and called they are where 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 from iced_x86 import FlowControl, Instruction, Mnemonic, OpKind
@@ -26,6 +26,8 @@ _ENTRY = -1
 
 Names = Callable[[int], str]
 """A name for the function at a link-time address, "" for those of no interest."""
+Called = Callable[[int, int], str]
+"""The same of what is called there by the call at another."""
 
 
 class MethodCall(msgspec.Struct, frozen=True):
@@ -69,12 +71,13 @@ class Receivers:
     it where that is inlined; both only of what is asked about."""
 
     def __init__(
-        self, flow: CodeFlow, called: Names, inlined: Names, offsets: Mapping[str, int]
+        self, flow: CodeFlow, called: Called, inlined: Names, offsets: Mapping[str, int]
     ) -> None:
         """`offsets` say at which part of its object each method has its atomic instruction."""
         self.flow, self._called, self._inlined = flow, called, inlined
         self._offsets = offsets
         self._definitions = Definitions(flow)
+        self._places = lru_cache(maxsize=4096)(self._find)  # many frames stand at one pc
 
     @cached_property
     def calls(self) -> tuple[MethodCall, ...]:
@@ -85,7 +88,7 @@ class Receivers:
         for ins in self.flow.instructions.values():
             if ins.flow_control != FlowControl.CALL:
                 continue
-            if name := self._called(ins.near_branch_target):
+            if name := self._called(ins.near_branch_target, ins.ip):
                 yield MethodCall(name, ins.ip, INTEGER_ARGUMENTS[0], 0)
             elif name := self._inlined(ins.near_branch_target):
                 for atomic in self._atomics_before(ins.ip):
@@ -107,6 +110,9 @@ class Receivers:
 
     def place(self, call: MethodCall, pc: int) -> Place:
         """How to find the object of a call in a frame that stands at `pc`."""
+        return self._places(call, pc)
+
+    def _find(self, call: MethodCall, pc: int) -> Place:
         if call.base is None:
             return Place(fixed=call.plus)
         holder, at, plus = call.base, call.pc, call.plus
