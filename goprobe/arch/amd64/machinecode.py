@@ -189,9 +189,7 @@ def _branch_targets(instructions: Collection[iced.Instruction]) -> set[int]:
 
 
 def _step(instruction: iced.Instruction, known: Known) -> None:
-    if instruction.flow_control not in _GOES_ON:
-        known.clear()
-        return
+    """What is known behind an instruction that goes on, from what was before it."""
     if instruction.mnemonic in (_M.PUSH, _M.POP):
         _forget_stack(known)
     if not instruction.op_count or instruction.op0_kind != _K.REGISTER:
