@@ -6,7 +6,7 @@ Source: src/runtime/runtime2.go, proc.go, stack.go (Go 1.21 to 1.27).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.layout.layout import Layout
-from goprobe.runtime.layout.record import Record, read_numbers, read_record, unpacker
+from goprobe.runtime.layout.record import read_numbers, read_record, unpacker
 
 _G_LIMIT = 1 << 24
 _M_LIMIT = 1 << 17
@@ -89,21 +89,17 @@ class Goroutines:
         self._scan = constants["_Gscan"]
 
     @cached_property
-    def _places(self) -> list[tuple[int, int]]:
+    def _places(self) -> dict[str, tuple[int, int]]:
         fields = self._layout.struct("g").fields
-        return [(fields[n].offset, fields[n].size) for n in _FIELDS if n in fields]
+        return {n: (fields[n].offset, fields[n].size) for n in _FIELDS if n in fields}
 
     @cached_property
-    def _known_fields(self) -> list[str]:
-        fields = self._layout.struct("g").fields
-        return [n for n in _FIELDS if n in fields]
-
-    def decode(self, record: Record) -> Goroutine:
-        return self._decoded(record.address, unpacker(self._places)(record.data))
+    def _numbers(self) -> Callable[[bytes], tuple[int, ...]]:
+        return unpacker(tuple(self._places.values()))
 
     def _decoded(self, address: int, numbers: tuple[int, ...]) -> Goroutine:
         if len(numbers) < len(_FIELDS):  # a release that has not all of them
-            by_name = dict(zip(self._known_fields, numbers, strict=True))
+            by_name = dict(zip(self._places, numbers, strict=True))
             numbers = tuple(by_name.get(name, 0) for name in _FIELDS)
         word, number, low, high, sp, pc, bp, left_sp, left_pc, left_bp, m, *rest = numbers
         # _Gscan is a bit that whoever scans the stack sets beside the status (runtime2.go).
@@ -119,9 +115,10 @@ class Goroutines:
     def at(self, address: int) -> Goroutine | None:
         """The g struct at an address; None where it cannot be read."""
         try:
-            return self.decode(read_record(self._memory, self._layout.struct("g"), address))
+            record = read_record(self._memory, self._layout.struct("g"), address)
         except UnreadableError:
             return None
+        return self._decoded(address, self._numbers(record.data))
 
     def pointers(self) -> Sequence[int]:
         """Addresses of every g that was ever made (runtime.allgs)."""
@@ -136,7 +133,7 @@ class Goroutines:
     def all(self) -> tuple[Goroutine, ...]:
         """Every g of allgs, dead ones too. Raises UnreadableError where the list is not there."""
         g = self._layout.struct("g")
-        every = read_numbers(self._memory, g, self.pointers(), self._places)
+        every = read_numbers(self._memory, g, self.pointers(), tuple(self._places.values()))
         return tuple(self._decoded(address, numbers) for address, numbers in every)
 
     @cached_property
