@@ -49,11 +49,11 @@ def decode_runs(table: bytes | memoryview, at: int, budget: Budget) -> Runs:
     value, pc, step = -1, 0, 0
     try:
         for step in range(STEP_LIMIT):
-            delta, at = _varint(table, at)
+            delta, at = varint(table, at)
             if not delta and step:
                 return Runs(ends, values)
             value = _int32(value + (-(delta & 1) ^ (delta >> 1)))
-            advance, at = _varint(table, at)
+            advance, at = varint(table, at)
             pc += advance
             if pc >= _CODE_LIMIT:
                 break
@@ -64,7 +64,9 @@ def decode_runs(table: bytes | memoryview, at: int, budget: Budget) -> Runs:
         budget.spend(STEP * step)
 
 
-def _varint(table: bytes | memoryview, at: int) -> tuple[int, int]:
+def varint(table: bytes | memoryview, at: int) -> tuple[int, int]:
+    """The number of 32 bits at `table[at]`, and where it ends. Raises ValueError where it does not
+    (readvarint, symtab.go; readvarintUnsafe, panic.go)."""
     value = shift = 0
     for position in range(at, min(at + _VARINT_LIMIT, len(table))):
         byte = table[position]

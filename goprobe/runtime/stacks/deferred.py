@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from goprobe.arch.frames import CALLER_ABOVE_FP, RETURN_ADDRESS
+from goprobe.binary.pcln.pcvalue import varint
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -102,7 +103,7 @@ class Deferred:
         if entry not in self._known:
             try:
                 self._known[entry] = self._read(spot)
-            except (UnreadableError, IndexError):
+            except (UnreadableError, ValueError):
                 self._known[entry] = None
         return self._known[entry]
 
@@ -112,23 +113,12 @@ class Deferred:
         if not at:
             return None
         raw = table.read_funcdata(at, (2 + _MOST_OPEN * self._apart) * _LONGEST)
-        numbers = _varints(raw)
-        bits, second = next(numbers), next(numbers)
+        bits, at = varint(raw, 0)
+        second, at = varint(raw, at)
         if not self._apart:
             return _OpenCoded(bits, tuple(second - i * _WORD for i in range(_MOST_OPEN)))
-        closures = [next(numbers) for _ in range(min(second, _MOST_OPEN))]
+        closures = list[int]()
+        for _ in range(min(second, _MOST_OPEN)):
+            place, at = varint(raw, at)
+            closures.append(place)
         return _OpenCoded(bits, tuple(closures))
-
-
-def _varints(raw: bytes) -> Iterator[int]:
-    """Source: readvarintUnsafe, panic.go. Raises IndexError where they end too early."""
-    at = 0
-    while True:
-        value = 0
-        for shift in range(0, 7 * _LONGEST, 7):
-            byte = raw[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
-        yield value
