@@ -214,7 +214,7 @@ class Explorer(App[None]):
         if not level.entries:
             self._state(view.why)
             return
-        rows = f"{len(self._left):,} {'row' if len(self._left) == 1 else 'rows'}"
+        rows = words.counted(len(self._left), "row")
         self._state(f"{rows}, by {_ORDERS[self._order]}  ·  {self.title}")
 
     # What the keys do

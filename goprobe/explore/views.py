@@ -20,7 +20,7 @@ from goprobe.model.location import Region
 from goprobe.model.sites import Site
 from goprobe.report import words
 from goprobe.report.text.heapgraph import folded
-from goprobe.report.waitwords import held, owned, waited
+from goprobe.report.waitwords import held, owned, stands_at, waited
 
 _MANY_IDS = 12
 
@@ -129,7 +129,7 @@ def _groups(report: GoroutinesReport) -> list[Entry]:
 
 
 def _group(group: GoroutineGroup, states: Mapping[int, GoroutineState]) -> Entry:
-    at = next((f for f in group.frames if f.own), group.frames[0] if group.frames else None)
+    at = stands_at(group)
     state = words.state(group.status, group.wait_reason)
     told = plain(_told_of_group(group, state))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from goprobe.model.attached import Deadlock, WaitsOn
+from goprobe.model.attached import CallSite, Deadlock, GoroutineGroup, WaitsOn
 from goprobe.report import words
 
 _MOST_NAMED = 12
@@ -23,6 +23,21 @@ def deadlocked(deadlock: Deadlock) -> str:
     if len(ids) <= _MOST_NAMED:
         who = f"goroutines {words.listed(ids)}"
     return f"{kind}: {who} {may}wait for each other"
+
+
+def ages(group: GoroutineGroup) -> str:
+    """ "for 2 min", "for 2 min to 14 min", since when its goroutines wait; "" where none does."""
+    least, most = group.least_waiting_us, group.most_waiting_us
+    if least is UNSET or most is UNSET:
+        return ""
+    shortest, longest = words.duration(least), words.duration(most)
+    return f"for {shortest}" + ("" if shortest == longest else f" to {longest}")
+
+
+def stands_at(group: GoroutineGroup) -> CallSite | None:
+    """The innermost frame of the program's own, or else of any; None where none is told."""
+    innermost = group.frames[0] if group.frames else None
+    return next((frame for frame in group.frames if frame.own), innermost)
 
 
 def waited(waits: WaitsOn) -> str:

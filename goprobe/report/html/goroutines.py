@@ -24,7 +24,7 @@ from goprobe.report.html.waitsdrawing import drawing
 from goprobe.report.leakwords import of_blocked, undecided
 from goprobe.report.options import RenderOptions
 from goprobe.report.selection import value_and_data
-from goprobe.report.waitwords import PLAIN, deadlocked, held, owned, waited
+from goprobe.report.waitwords import PLAIN, ages, deadlocked, held, owned, waited
 
 _MOST_GROUPS = 1_000
 _MOST_EACH = 5_000
@@ -90,7 +90,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
                 _ids(g.ids),
                 [_frame(f) for f in g.frames],
                 [_waits(w) for w in g.waits_on if w.kind not in PLAIN],
-                _ages(g),
+                ages(g),
                 [_made(c, g.count) for c in g.created],
             )
             for g in groups
@@ -114,13 +114,6 @@ def _group_state(g: GoroutineGroup) -> str:
     if not g.why:
         return state
     return f"{state}, {'leaked' if g.leaked else 'undecided'}: {g.why}"
-
-
-def _ages(g: GoroutineGroup) -> str:
-    if g.most_waiting_us is UNSET or g.least_waiting_us is UNSET:
-        return ""
-    least, most = words.duration(g.least_waiting_us), words.duration(g.most_waiting_us)
-    return f"for {most}" if least == most else f"for {least} to {most}"
 
 
 def _made(made: Creation, count: int) -> str:

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from goprobe.model.attached import GoroutinesReport, WaitsOn
 from goprobe.report import words
+from goprobe.report.waitwords import stands_at
 
 _MOST_THINGS = 16
 _MOST_SIDE = 4  # waiting groups, and goroutines that have it, of each thing
@@ -94,8 +95,8 @@ def _waiting(
     for group in report.groups:
         several = words.counted(group.count, "goroutine")
         who = several if group.count > 1 else f"goroutine {group.ids[0]}"
-        own = next((f for f in group.frames if f.own), group.frames[0] if group.frames else None)
-        label = f"{who} in {own.function}" if own else who
+        at = stands_at(group)
+        label = f"{who} in {at.function}" if at else who
         yield label, frozenset(group.ids), group.waits_on
     if not report.groups:
         for state in report.goroutines:

@@ -11,6 +11,7 @@ from goprobe.model.attached import CallSite, Creation, GoroutineGroup
 from goprobe.report import words
 from goprobe.report.text.locals import has_variables, variables
 from goprobe.report.text.page import Column, Page, Span
+from goprobe.report.waitwords import ages
 
 INDENT = 2
 STYLES = {"running": "green", "runnable": "cyan", "syscall": "magenta", "dead": "bright_black"}
@@ -33,22 +34,23 @@ def telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
 def group_head(group: GoroutineGroup) -> list[Span]:
     ids = ", ".join(str(i) for i in group.ids[:_MOST_IDS])
     more = ", ..." if len(group.ids) > _MOST_IDS else ""
+    waited = ages(group)
     return [
         (words.counted(group.count, "goroutine"), "bold"),
         "  ",
         (words.state(group.status, group.wait_reason), STYLES.get(group.status, "yellow")),
-        (_ages(group), "dim"),
+        (f"  {waited}" if waited else "", "dim"),
         (f"  {ids}{more}", "dim"),
     ]
 
 
-def _ages(group: GoroutineGroup) -> str:
-    """ "  for 2 min", "  for 2 min to 14 min"."""
-    least, most = group.least_waiting_us, group.most_waiting_us
-    if least is UNSET or most is UNSET:
-        return ""
-    shortest, longest = words.duration(least), words.duration(most)
-    return f"  for {shortest}" + ("" if shortest == longest else f" to {longest}")
+def left_out(page: Page, groups: Sequence[GoroutineGroup]) -> None:
+    """ "and 7 goroutines in 2 more groups: -v shows them"; nothing where there are none."""
+    if left := sum(group.count for group in groups):
+        page.blank()
+        told = words.counted(left, "goroutine")
+        more = words.counted(len(groups), "more group")
+        page.line((f"and {told} in {more}: -v shows them", "dim"))
 
 
 def origins(page: Page, group: GoroutineGroup) -> None:

@@ -18,6 +18,7 @@ from goprobe.report.text.goroutinelines import (
     ended,
     frames,
     group_head,
+    left_out,
     origins,
     telling,
 )
@@ -114,12 +115,7 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         names = words.listed([group.wait_reason or group.status for group in idle])
         told = f"and {sum(group.count for group in idle)} of the runtime: {names}"
         page.paragraph((told, "dim"), hanging=INDENT)
-    left = sum(group.count for group in groups[len(shown) :])
-    if left:
-        page.blank()
-        told = words.counted(left, "goroutine")
-        more = words.counted(len(groups) - len(shown), "more group")
-        page.line((f"and {told} in {more}: -v shows them", "dim"))
+    left_out(page, groups[len(shown) :])
 
 
 def _labels(goroutine: GoroutineState) -> str:

@@ -11,7 +11,15 @@ from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary
 from goprobe.model.heap import HeapReport
 from goprobe.report import words
 from goprobe.report.leakwords import held_by_lost, none_lost, of_blocked, undecided
-from goprobe.report.text.goroutinelines import INDENT, ended, frames, group_head, origins, telling
+from goprobe.report.text.goroutinelines import (
+    INDENT,
+    ended,
+    frames,
+    group_head,
+    left_out,
+    origins,
+    telling,
+)
 from goprobe.report.text.page import Column, Page
 from goprobe.report.text.waits import waits_on
 
@@ -30,11 +38,7 @@ def leaks(page: Page, report: GoroutinesReport, summary: LeakSummary, *, whole: 
         frames(page, group.frames if whole else telling(group.frames))
         ended(page, group.frames_end)
         origins(page, group)
-    if left := report.groups[len(shown) :]:
-        page.blank()
-        told = words.counted(sum(g.count for g in left), "goroutine")
-        more = words.counted(len(left), "more group")
-        page.line((f"and {told} in {more}: -v shows them", "dim"))
+    left_out(page, report.groups[len(shown) :])
     _types(page, summary)
     page.following(_next_lines(report))
 
