@@ -42,19 +42,18 @@ class Blocking:
         self._writers: dict[int, set[int]] = defaultdict(set)
         for number, thing in self._owned():
             if self._reasons.get(number) == _WRITES:
-                self._writers[_address(thing)].add(number)
+                self._writers[owned_at(thing.waits)].add(number)
 
     def _owned(self) -> Iterator[tuple[int, Thing]]:
         for number, things in self._things.items():
             for thing in things:
-                if thing.waits.kind in OWNED and _address(thing):
+                if owned_at(thing.waits):
                     yield number, thing
 
     def owners(self, waits: WaitsOn) -> tuple[Owner, ...]:
         """Who has it; nobody of what is free by its own word."""
-        if waits.kind not in OWNED or waits.address is UNSET or waits.state == _NOT_LOCKED:
-            return ()
-        return self._possession.of(int(waits.address))
+        address = owned_at(waits)
+        return self._possession.of(address) if address and waits.state != _NOT_LOCKED else ()
 
     def waiting(self) -> dict[int, set[Reason]]:
         """Those that wait for locks and groups, with what for."""
@@ -65,7 +64,7 @@ class Blocking:
 
     def reason(self, number: int, thing: Thing) -> Reason:
         reason = self._reasons.get(number, "")
-        return (GROUP if reason == SEMAPHORE else reason, _address(thing))
+        return (GROUP if reason == SEMAPHORE else reason, owned_at(thing.waits))
 
     def blockers(self, *, certain: bool) -> dict[Reason, set[int]]:
         """Who has to go on first; with `certain` only those that surely have to."""
@@ -75,10 +74,11 @@ class Blocking:
             if reason in blockers or reason[0] not in _NEEDS:
                 continue
             operation, writers = _NEEDS[reason[0]]
-            owners = self.owners(thing.waits)
-            who = {o.goroutine for o in owners if o.operation == operation}
-            if certain:
-                who = {o.goroutine for o in owners if o.operation == operation and o.certain}
+            who = {
+                owner.goroutine
+                for owner in self.owners(thing.waits)
+                if owner.operation == operation and (owner.certain or not certain)
+            }
             if writers:
                 who |= self._writers.get(reason[1], set())
             if who:
@@ -86,5 +86,6 @@ class Blocking:
         return blockers
 
 
-def _address(thing: Thing) -> int:
-    return 0 if thing.waits.address is UNSET else int(thing.waits.address)
+def owned_at(waits: WaitsOn) -> int:
+    """Where the lock or wait group lies that it is; 0 of all else, and where that is not known."""
+    return int(waits.address) if waits.kind in OWNED and waits.address is not UNSET else 0

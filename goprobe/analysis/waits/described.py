@@ -13,7 +13,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks, stuck
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.waits import NEVER, Candidate
-from goprobe.analysis.waits.blocking import OWNED, Blocking
+from goprobe.analysis.waits.blocking import OWNED, Blocking, owned_at
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
 from goprobe.analysis.waits.possession import Possession, released_locks
@@ -62,16 +62,10 @@ class Described:
         self._having: dict[Key, list[Having]] = {}
         self._names = names
         candidates = {c.g.id: c for c in leaks.candidates}
-        possession = Possession(graph.world, states, self._locks(), released_locks(graph, leaks))
+        locks = {owned_at(thing.waits) for thing in self._shared.values()} - {0}
+        possession = Possession(graph.world, states, locks, released_locks(graph, leaks))
         self._possession = possession
         self._blocking = Blocking(self._things, candidates, possession)
-
-    def _locks(self) -> Iterable[int]:
-        return (
-            int(thing.waits.address)
-            for thing in self._shared.values()
-            if thing.waits.kind in OWNED and thing.waits.address is not UNSET
-        )
 
     def state(self, state: GoroutineState) -> GoroutineState:
         waits = tuple(self._waits(thing, state.id) for thing in self._things.get(state.id, ()))
