@@ -231,13 +231,11 @@ class Described:
         more = f" and {len(who) - _MOST_HOLDERS} more" if len(who) > _MOST_HOLDERS else ""
         which = f"goroutine {names}{more}" if len(who) == 1 else f"goroutines {names}{more}"
         owners = [o for o in waits.owners if o.goroutine in who]
-        verb = "has" if len(who) == 1 else "have"
-        if waits.kind == "wait group":
-            verb = "has to call Done for" if len(who) == 1 else "have to call Done for"
-        if owners and not any(o.certain for o in owners):
-            verb = f"may {verb.replace('has', 'have')}"
+        may = "may " if owners and not any(o.certain for o in owners) else ""
+        verb = "has" if len(who) == 1 and not may else "have"
+        ending = " to call Done for" if waits.kind == "wait group" else ""
         evidence = f": {owners[0].evidence}" if len(who) == 1 and owners else ""
         return (
             f"goroutine {number} waits for {waits.kind}{address} ({waits.operation}), "
-            f"which {which} {verb}{evidence}"
+            f"which {which} {may}{verb}{ending}{evidence}"
         )
