@@ -14,6 +14,7 @@ from goprobe.arch.amd64.codeflow import KEPT, MOVES, CodeFlow, FrameSlot, full_n
 _STEPS_LIMIT = 20000
 _CHAIN_LIMIT = 8
 _KEPT_AT_ENTRY = KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
+AT_ENTRY = -1
 LOST = -2
 _CONDITIONAL = frozenset(
     getattr(Mnemonic, name) for name in dir(Mnemonic) if name.startswith("CMOV")
@@ -24,7 +25,7 @@ Holder = str | FrameSlot
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """Where a value was made: `pc` of the instruction, -1 for what the function was entered with
+    """Where a value was made: `pc` of the instruction, AT_ENTRY for what the function was given
     in `holder`, LOST where that may be gone, for the function began once more with a larger stack.
     `copies` are the pcs of the copies from there; `constant`: it is one of the code.
     """
@@ -90,7 +91,7 @@ class Definitions:
 
     def _entered(self, what: Holder, copies: tuple[int, ...]) -> list[Definition]:
         """What a register or slot holds when the function begins, at first or once more."""
-        entered = [Definition(-1, copies, what)]
+        entered = [Definition(AT_ENTRY, copies, what)]
         restored = self._flow.restored
         if isinstance(what, str) and restored is not None and what not in restored | _KEPT_AT_ENTRY:
             entered.append(Definition(LOST, copies, what))

@@ -14,7 +14,7 @@ import msgspec
 from iced_x86 import FlowControl, Instruction, Mnemonic, OpKind
 
 from goprobe.arch.amd64.codeflow import MOVES, CodeFlow, FrameSlot, full_name
-from goprobe.arch.amd64.reaching import Definition, Definitions, Holder
+from goprobe.arch.amd64.reaching import AT_ENTRY, Definition, Definitions, Holder
 from goprobe.arch.amd64.registers import INTEGER_ARGUMENTS, signed
 
 _WORD = 8
@@ -22,7 +22,6 @@ _STEPS = 6
 _WALK_LIMIT = 20000
 _NEAR = 64  # instructions between an atomic one and the call for when it did not do
 _CLOSURE = "rdx"  # holds the closure when its function is entered (abi-internal.md)
-_ENTRY = -1
 
 Names = Callable[[int], str]
 """A name for the function at a link-time address, "" for those of no interest."""
@@ -122,7 +121,7 @@ class Receivers:
             definition = self._one(holder, at) if holder else None
             if definition is None:
                 break
-            if definition.pc != _ENTRY:
+            if definition.pc != AT_ENTRY:
                 made.add(definition.pc)
             slots |= dict.fromkeys((slot, plus) for slot in self._holding(definition, pc))
             ins = self.flow.instructions.get(definition.pc)
@@ -152,7 +151,9 @@ class Receivers:
 
     def _is_entered(self, register: str, pc: int) -> bool:
         definition = self._one(register, pc)
-        return definition is not None and definition.pc == _ENTRY and definition.holder == register
+        return (
+            definition is not None and definition.pc == AT_ENTRY and definition.holder == register
+        )
 
     def _one(self, holder: Holder, pc: int) -> Definition | None:
         reaching = self._definitions.of(holder, pc)
