@@ -33,6 +33,32 @@ def test_threads_by_the_hundred() -> None:
         assert_free(program.pid)
 
 
+_LETS_GO = """
+import sys, time
+from goprobe.process.calltracer.threads import Threads
+from goprobe.process.ptrace import requests
+threads = Threads(int(sys.argv[1]))
+threads.seize_all(ours=False)
+began = time.monotonic()
+stopped = threads.stop_all()
+print(time.monotonic() - began, len(stopped))
+for tid, number in stopped:
+    requests.detach(tid, number)
+"""
+
+
+def test_threads_that_are_born_while_it_is_taken_hold_of_are_waited_for_once() -> None:
+    for _ in range(6):
+        with target("threads", "stay") as program:
+            told = subprocess.run(
+                [sys.executable, "-c", _LETS_GO, str(program.pid)],
+                check=True, capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+            took, stopped = map(float, told.stdout.split())
+            assert took < 4 and stopped > 5
+            assert_free(program.pid)
+
+
 def test_execve_from_another_thread() -> None:
     turns = tries(40, 400)
     with target("again", str(turns)) as program:

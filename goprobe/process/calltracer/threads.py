@@ -99,11 +99,12 @@ class Threads:
 
     def _noted(self, event: WaitEvent) -> WaitEvent:
         """Who was made stops by itself before it runs, and is traced until it is let go: whoever
-        leaves before has left it behind."""
+        leaves before has left it behind. One that was met while we seized the others is waited
+        for as they are."""
         tid = event.tid
         if event.event in _MAKING:
             born = requests.event_message(tid)
-            if born and born not in self._early:
+            if born and born not in self._early and not self.knows(born):
                 self.unborn.add(born)
             self._early.discard(born)
         elif event.over:
