@@ -15,6 +15,7 @@ type box struct {
 	Tags []string
 	Next *box
 	Size int8
+	Part float32
 }
 
 //go:noinline
@@ -48,7 +49,7 @@ func main() {
 			defer wait.Done()
 			b := &box{Name: "box" + strconv.Itoa(id), Tags: []string{"a", "b"}}
 			for n := 0; n < calls; n++ {
-				b.Next = &box{Name: strconv.Itoa(n % 7), Size: int8(n % 100)}
+				b.Next = &box{Name: strconv.Itoa(n % 7), Size: int8(n % 100), Part: float32(n%100) / 10}
 				work(id, n, b, "label"+strconv.Itoa(n%5), n%2 == 0)
 				leaf(n)
 			}

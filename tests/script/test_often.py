@@ -81,6 +81,8 @@ CONDITIONS: dict[str, Callable[[goprobe.Stop], object]] = {
         lambda s: s["on"] and s["b"].Tags[1] == "b" and s["n"] > 80
     ),
     "b.Next.Next == nil && !on && n < 30": lambda s: not s["on"] and s["n"] < 30,
+    "b.Next.Part == 5.3": lambda s: s["n"] == 53,
+    "b.Next.Part / 2 == 2.5": lambda s: s["n"] == 50,
 }
 
 

@@ -255,7 +255,10 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    return value.py if isinstance(value, Value) else value
+    if not isinstance(value, Value):
+        return value
+    # 5.0 prints as 5, and is no integer for that: half of it is 2.5.
+    return float(value) if value.type in ("float32", "float64") else value.py
 
 
 def _number(value: Any) -> Any:

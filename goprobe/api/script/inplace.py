@@ -3,7 +3,6 @@ what the condition does not ask for."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
 import msgspec
@@ -11,12 +10,11 @@ import msgspec
 from goprobe.arch.registers import SP_WORD, WORD, WORDS
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.process.calltracer.plan import Hit
+from goprobe.runtime.values.scalars import SIGNED, UNSIGNED, scalar
+from goprobe.runtime.values.storage import InBytes
 
-_SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
-_UNSIGNED = {
-    GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64, GoKind.UINTPTR,
-}  # fmt: skip
-_FLOATS = {GoKind.FLOAT32: "<f", GoKind.FLOAT64: "<d"}
+_INTEGERS = SIGNED | UNSIGNED | {GoKind.UINTPTR}
+_FLOATS = {GoKind.FLOAT32, GoKind.FLOAT64}
 _STRING_LIMIT = 1 << 16
 _SIZE_LIMIT = 1 << 12
 _MASK = (1 << 64) - 1
@@ -139,12 +137,12 @@ def _at(hit: Hit, base: int) -> Load:
 def value_of(go_type: GoType, load: Load, hit: Hit, types: TypeReader) -> object:
     """Python's own of numbers, truth values and strings."""
     kind = go_type.kind
-    if kind in _SIGNED or kind in _UNSIGNED:
-        return _number(load(0, go_type.size), signed=kind in _SIGNED)
+    if kind in _INTEGERS:
+        return _number(load(0, go_type.size), signed=kind in SIGNED)
     if kind is GoKind.BOOL:
         return load(0, 1) != b"\0"
-    if kind in _FLOATS:
-        return struct.unpack(_FLOATS[kind], load(0, go_type.size))[0]
+    if kind in _FLOATS:  # as Go prints it, which is what a Value compares
+        return float(scalar(go_type, InBytes(load(0, go_type.size))))
     if kind is GoKind.STRING:
         return _text(load(0, 2 * WORD), hit)
     return InPlace(go_type, load, hit, types)

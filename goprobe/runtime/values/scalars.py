@@ -9,8 +9,8 @@ from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.runtime.values.storage import Storage
 from goprobe.runtime.values.text import go_complex, go_float
 
-_SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
-_UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
+SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
+UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
 _POINTER_SHAPED = {GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.CHAN, GoKind.MAP, GoKind.FUNC}
 _BASIC_SIZES = {
     GoKind.BOOL: 1, GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4,
@@ -36,8 +36,8 @@ def scalar(go_type: GoType, place: Storage) -> str:
             return go_complex(*_pair("<ff", raw), 32)
         case GoKind.COMPLEX128:
             return go_complex(*_pair("<dd", raw), 64)
-    if go_type.kind in _SIGNED or go_type.kind in _UNSIGNED:
-        return str(int.from_bytes(raw, "little", signed=go_type.kind in _SIGNED))
+    if go_type.kind in SIGNED or go_type.kind in UNSIGNED:
+        return str(int.from_bytes(raw, "little", signed=go_type.kind in SIGNED))
     return raw.hex() or "{}"
 
 
