@@ -46,6 +46,15 @@ def test_nothing_heavy_is_imported(code: str) -> None:
     assert not HEAVY & loaded_by(code)
 
 
+def test_a_trace_starts_without_the_tracers_that_scripts_need() -> None:
+    code = (
+        "import sys, goprobe.analysis.trace.trace; "
+        "print(*(name for name in sys.modules if name.endswith('tracer')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == []
+
+
 def test_nothing_is_imported_before_an_interrupt_is_quiet() -> None:
     """What Python imports while its own handler is in place it tells of with a traceback."""
     code = (

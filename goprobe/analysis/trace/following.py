@@ -1,9 +1,4 @@
-"""A session's program that is followed by a tracer of our own in place of GDB, while it does
-nothing but run from stop to stop: many times as many a second.
-
-It takes some 50 ms to change hands. So that is done only after several stops in a row, and after
-the more the oftener it turned out that GDB was needed soon after.
-"""
+"""Where a session's program is to stop, for a tracer of our own that follows it in place of GDB."""
 
 from __future__ import annotations
 
@@ -16,26 +11,6 @@ from goprobe.process.calltracer.plan import Room
 from goprobe.process.stoptracer.plan import StopPoint, Test
 from goprobe.runtime.image.padding import rooms
 from goprobe.target.goprocess import GoProcess
-
-_OFTEN, _MOST = 8, 512  # stops in a row
-
-
-class Habit:
-    """How often it went on by nothing but a run to the next stop."""
-
-    def __init__(self) -> None:
-        self._needed, self._row = _OFTEN, 0
-
-    def ran(self) -> bool:
-        """One run more: whether it is worth while by now to change hands."""
-        self._row += 1
-        return self._row > self._needed
-
-    def broken(self, *, soon: bool) -> None:
-        """GDB was needed, `soon` after it had let go."""
-        self._row = 0
-        if soon:
-            self._needed = min(2 * self._needed, _MOST)
 
 
 def stop_points(

@@ -1,6 +1,10 @@
 """A program of a session while it stands: who holds it, GDB or a tracer of our own, and what can be
 seen of it there.
 
+While it does nothing but run from stop to stop our own takes it many times as many a second. It
+takes some 50 ms to change hands. So that is done only after several stops in a row, and after the
+more the oftener it turned out that GDB was needed soon after.
+
 It changes hands by standing in SIGSTOP. A pass of a breakpoint that one of the two has told of is
 not to be told by the other: who passes once more is known by place, goroutine and stack pointer.
 """
@@ -9,10 +13,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from goprobe.analysis.trace.following import Habit, stop_points
 from goprobe.analysis.trace.places import Places
 from goprobe.analysis.trace.prepare import Launch, Prepared
 from goprobe.analysis.trace.stopregisters import StopRegisters, ThreadRegisters
@@ -23,13 +27,34 @@ from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.memory.memory import PageCache, ProcessMemory
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.ptrace.priority import import_numpy
-from goprobe.process.stoptracer.follower import Follower, NotFollowableError
-from goprobe.process.stoptracer.plan import Pass, Test, Told
 from goprobe.runtime.stacks.keeping import Cycle
 from goprobe.runtime.stacks.stackcheck import StackCheck, check_ahead
 from goprobe.target.goprocess import GoProcess
 
+if TYPE_CHECKING:  # `goprobe trace` starts without the tracers, which scripts alone come to need
+    from goprobe.process.stoptracer.follower import Follower
+    from goprobe.process.stoptracer.plan import Pass, Test, Told
+
 _WORTH_WHILE = 100  # stops for which it was right to change hands
+_OFTEN, _MOST = 8, 512  # stops in a row
+
+
+class _Habit:
+    """How often it went on by nothing but a run to the next stop."""
+
+    def __init__(self) -> None:
+        self._needed, self._row = _OFTEN, 0
+
+    def ran(self) -> bool:
+        """One run more: whether it is worth while by now to change hands."""
+        self._row += 1
+        return self._row > self._needed
+
+    def broken(self, *, soon: bool) -> None:
+        """GDB was needed, `soon` after it had let go."""
+        self._row = 0
+        if soon:
+            self._needed = min(2 * self._needed, _MOST)
 
 
 class HeldProgram:
@@ -52,7 +77,7 @@ class HeldProgram:
         self._cycle = Cycle()
         self._follower: Follower | None = None
         self._tests: Mapping[int, Test] = {}
-        self._habit = Habit()
+        self._habit = _Habit()
         self._followed = 0  # stops since GDB has let go
 
     @property
@@ -107,6 +132,9 @@ class HeldProgram:
             return
         if follower is None and not self._controller.stands_whole:
             return
+        from goprobe.analysis.trace.following import stop_points
+        from goprobe.process.stoptracer.follower import Follower, NotFollowableError
+
         planned = stop_points(self.process, self._places, tests)
         if planned is None:
             self._habit.broken(soon=True)
@@ -129,6 +157,8 @@ class HeldProgram:
 
     def _told(self) -> Told:
         """Where it stands now."""
+        from goprobe.process.stoptracer.plan import Told
+
         at, by_gdb = self._holder.at, self._follower is None
         if at is None:
             return Told(at_entries=by_gdb)
