@@ -20,8 +20,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.analysis.audit import finished
 from goprobe.analysis.calls.patterns import Chosen, choose
 from goprobe.analysis.calls.values import CallValues
-from goprobe.arch.byhand import behind_stack_check, by_hand, ends
-from goprobe.arch.displaced import MAX_INSTRUCTION
+from goprobe.arch.byhand import behind_stack_check, ends
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import TargetGoneError, UsageError
@@ -278,8 +277,7 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
         notes.append(note)
     gopanic, goexit, goexit1 = (_landmark(program, bias, f"runtime.{m}") for m in _MARKS)
     goid = program.facts.layout.struct("g").offset("goid")
-    odd = [w for w in watched if by_hand(_first(program, w.entry - bias), w.entry) is None]
-    room = rooms(program, bias, len(odd) + len(_MARKS) + 1)
+    room = rooms(program, bias, (w.entry for w in watched), len(_MARKS) + 1)
     return WatchPlan(tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), room, counts), notes
 
 
@@ -289,10 +287,6 @@ _MARKS = ("gopanic", "Goexit", "goexit1")
 def _landmark(program: GoProgram, bias: int, name: str) -> int:
     function = program.lines.function_named(name)
     return function.entry + bias if function else 0
-
-
-def _first(program: GoProgram, address: int) -> bytes:
-    return program.elf.read(address, MAX_INSTRUCTION)
 
 
 def _is_assembly(function: Function) -> bool:

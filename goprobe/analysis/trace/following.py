@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from goprobe.analysis.trace.places import Places
-from goprobe.arch.byhand import behind_stack_check, by_hand
-from goprobe.arch.displaced import MAX_INSTRUCTION
+from goprobe.arch.byhand import behind_stack_check
 from goprobe.process.calltracer.plan import Room
 from goprobe.process.stoptracer.plan import StopPoint, Test
 from goprobe.runtime.image.padding import rooms
@@ -19,14 +18,12 @@ def stop_points(
     """The breakpoints, and the padding that they need; None where two of them would be one."""
     program, bias = process.program, process.bias
     points: dict[int, StopPoint] = {}
-    odd = 1
     for number, at, _ in places:
         address = _behind_check(process, at - bias) + bias
         if address in points:
             return None
         points[address] = StopPoint(address=address, pc=at, number=number, test=tests.get(at))
-        odd += by_hand(program.elf.read(address - bias, MAX_INSTRUCTION), address) is None
-    return list(points.values()), rooms(program, bias, odd)
+    return list(points.values()), rooms(program, bias, points, 1)
 
 
 def _behind_check(process: GoProcess, address: int) -> int:

@@ -3,6 +3,10 @@ the instructions that they cover run there."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from goprobe.arch.byhand import by_hand
+from goprobe.arch.displaced import MAX_INSTRUCTION
 from goprobe.arch.patches import PADDING
 from goprobe.process.calltracer.plan import Room
 from goprobe.runtime.image.program import GoProgram
@@ -10,8 +14,13 @@ from goprobe.runtime.image.program import GoProgram
 _ROOM = 26  # bytes: the longest instruction, the jump back, and a byte before them
 
 
-def rooms(program: GoProgram, bias: int, wanted: int) -> tuple[Room, ...]:
-    """Padding behind functions that is long enough for an instruction and a jump."""
+def rooms(program: GoProgram, bias: int, addresses: Iterable[int], more: int) -> tuple[Room, ...]:
+    """Padding behind functions that is long enough for an instruction and a jump: for those of the
+    breakpoints at run-time `addresses` that need it, and so many `more`."""
+    wanted = more + sum(
+        by_hand(program.elf.read(address - bias, MAX_INSTRUCTION), address) is None
+        for address in addresses
+    )
     free: list[Room] = []
     for function in program.lines.functions():
         if len(free) >= wanted:
