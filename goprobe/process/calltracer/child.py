@@ -1,31 +1,27 @@
 """The process that traces calls for us, and how it tells of them.
 
-It is in a session of its own, so that what ends goprobe (Ctrl-C, a closed terminal, SIGKILL) does
-not end it: it sees that we are gone, puts the target's code back, lets it go, and ends. We read
-what it tells from a pipe. It never waits for us while the target stands: what we do not take in
-time is counted as lost.
+What ends goprobe (SIGKILL, too) does not end it (`apart.py`): it sees that we are gone, puts the
+target's code back, lets it go, and ends. We read what it tells from a pipe. It never waits for us
+while the target stands: what we do not take in time is counted as lost.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import signal
 import struct
 import threading
-import time
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.deferredsignals import signals_deferred
-from goprobe.errors import CannotWorkError, GoprobeError, NotPermittedError, TargetGoneError
+from goprobe.errors import CannotWorkError, GoprobeError
 from goprobe.model.codec import packed, unpacker
+from goprobe.process.calltracer.apart import await_end, error_of, forked, live_apart
 from goprobe.process.calltracer.plan import (
     After,
     Begun,
@@ -39,14 +35,12 @@ from goprobe.process.calltracer.plan import (
 )
 from goprobe.process.calltracer.tracer import CallTracer
 
-_NAME = "goprobe-calls"  # at most 15 characters
+_NAME = "goprobe-calls"
 _TICK = 0.02
 _KEPT = 64 << 20  # bytes that wait to be taken
 _LENGTH = struct.Struct("<I")
 _RECORD_LIMIT = 1 << 24
-_PATIENCE = 10.0
 _AT_ONCE = 4096  # records
-_ERRORS = {error.__name__: error for error in (NotPermittedError, TargetGoneError, CannotWorkError)}
 
 
 class Watch:
@@ -58,9 +52,7 @@ class Watch:
         tells_in, tells_out = os.pipe()
         asks_in, asks_out = os.pipe()
         with signals_deferred():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self._child = os.fork()
+            self._child = forked()
             if not self._child:
                 os.close(tells_in)
                 os.close(asks_out)
@@ -80,8 +72,7 @@ class Watch:
         self.stop()
         if self._child:
             child, self._child = self._child, 0
-            with suppress(ChildProcessError):
-                _await(child)
+            await_end(child)
             os.close(self._tells)
 
     def batches(self) -> Iterator[list[Record]]:
@@ -99,9 +90,7 @@ class Watch:
                 record = decode(bytes(pending[at : at + size]))
                 at += size
                 if isinstance(record, Failed):
-                    raise _ERRORS.get(record.kind, CannotWorkError)(
-                        record.message, hint=record.hint
-                    )
+                    raise error_of(record)
                 batch.append(record)
             if batch:
                 yield batch
@@ -124,16 +113,6 @@ def _code_at(pid: int, plan: WatchPlan) -> dict[int, bytes]:
     with suppress(OSError), open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         return {at: os.pread(memory.fileno(), BREAKPOINT_SIZE, at) for at in plan.addresses()}
     return {}
-
-
-def _await(child: int) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return
-        time.sleep(_TICK / 4)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
 
 
 class _Outbox:
@@ -215,19 +194,7 @@ def _trace(
 ) -> NoReturn:
     """In the child."""
     try:
-        os.setsid()
-        Path("/proc/self/comm").write_text(_NAME)
-        for number in (
-            signal.SIGINT,
-            signal.SIGTERM,
-            signal.SIGHUP,
-            signal.SIGQUIT,
-            signal.SIGPIPE,
-        ):
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        gc.disable()
+        live_apart(_NAME)
         outbox = _Outbox(tells)
         ears = _Ears(outbox, asks)
         try:

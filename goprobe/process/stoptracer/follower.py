@@ -7,13 +7,10 @@ a script has must not be mixed up with them. When either of the two ends, the pr
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import select
 import signal
 import socket
-import time
-import warnings
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -23,6 +20,7 @@ from goprobe.arch.registers import FLAGS, PC, THREAD
 from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import CannotWorkError, GoprobeError, TargetGoneError, TargetTimeoutError
 from goprobe.model.codec import packed, unpacker
+from goprobe.process.calltracer.apart import await_end, error_of, forked, live_apart
 from goprobe.process.calltracer.plan import Failed, Room
 from goprobe.process.gdb.controller import RegisterMap
 from goprobe.process.gdb.mi import StopEvent
@@ -45,7 +43,7 @@ from goprobe.process.stoptracer.plan import (
 )
 from goprobe.process.stoptracer.tracer import StopTracer
 
-_NAME = "goprobe-stops"  # at most 15 characters
+_NAME = "goprobe-stops"
 _LIMIT = 1 << 16  # bytes of a message
 _ANSWER = 30.0  # seconds
 _HALT_TIMEOUT = 10.0
@@ -75,9 +73,7 @@ class Follower:
         self._decode = unpacker(Said)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with signals_deferred():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self._child = os.fork()
+            self._child = forked()
             if not self._child:
                 ours.close()
                 _serve(StopTracer(pid, points, rooms, told), theirs)
@@ -184,7 +180,7 @@ class Follower:
             if self.running:
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
-            _await(child)
+            await_end(child)
 
     def _say(self, asked: Asked) -> None:
         try:
@@ -221,34 +217,16 @@ class Follower:
 
 def _failure(said: object) -> GoprobeError:
     if isinstance(said, Failed):
-        return CannotWorkError(said.message, hint=said.hint)
+        return error_of(said)
     return CannotWorkError("the process that follows the program for goprobe said something else")
-
-
-def _await(child: int) -> None:
-    deadline = time.monotonic() + _HALT_TIMEOUT
-    with suppress(ChildProcessError):
-        while time.monotonic() < deadline:
-            if os.waitpid(child, os.WNOHANG)[0]:
-                return
-            time.sleep(0.001)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def _serve(tracer: StopTracer, asks: socket.socket) -> NoReturn:
     """In the child: answer until nobody asks any more."""
     try:
         parent = os.getppid()
-        os.setsid()
+        live_apart(_NAME)
         libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGUSR1), 0, 0, 0)
-        with suppress(OSError), open("/proc/self/comm", "w") as comm:
-            comm.write(_NAME)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        gc.disable()
         tracer.heard = lambda: os.getppid() == parent
         try:
             _answer(tracer, asks)
