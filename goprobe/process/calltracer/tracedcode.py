@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from typing import Generic
 
+from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD
 from goprobe.process.calltracer.codepoints import CodePoints, P
 from goprobe.process.calltracer.hit import ThreadHit
@@ -29,6 +30,10 @@ class TracedCode(Generic[P]):
         self._threads.seize_all(ours=ours)
         self._machine = Machine(self._pid)
         self._hit = ThreadHit(self._machine)
+
+    def _met(self) -> P | None:
+        """The breakpoint that a thread, its registers at hand, has run into."""
+        return self._points.by_address.get(self._machine.words[PC_WORD] - BREAKPOINT_SIZE)
 
     def _past(self, point: P, tid: int) -> None:
         """Put a thread, its registers at hand, past a breakpoint."""

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
@@ -127,11 +126,9 @@ class CallTracer(TracedCode[CallPoint]):
 
     def _trapped(self, tid: int) -> None:
         since = time.monotonic_ns()
-        machine = self._machine
-        if not machine.fetch(tid):
+        if not self._machine.fetch(tid):
             return
-        words = machine.words
-        point = self._points.by_address.get(words[PC_WORD] - BREAKPOINT_SIZE)
+        point = self._met()
         if point is None:
             self._threads.go_on(tid, signal.SIGTRAP)
             return
@@ -263,12 +260,11 @@ class CallTracer(TracedCode[CallPoint]):
     def _stand_outside(self, tid: int, number: int) -> int:
         """A thread that has run into a breakpoint stands before the instruction that is there. The
         signal that it is to get."""
-        words = self._machine.words
-        before = words[PC_WORD] - BREAKPOINT_SIZE
-        if self._replaced or number != signal.SIGTRAP or before not in self._points.by_address:
+        point = self._met()
+        if self._replaced or number != signal.SIGTRAP or point is None:
             self._out_of_slot(tid)
             return number
-        words[PC_WORD] = before
+        self._machine.words[PC_WORD] = point.address
         self._machine.store(tid)
         return 0
 

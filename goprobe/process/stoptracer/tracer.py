@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import signal
 
-from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import PC_WORD
 from goprobe.errors import TargetGoneError
 from goprobe.process.gdb.signals import is_pending
@@ -99,7 +98,7 @@ class StopTracer(StandingProgram):
             self._end = Gone()
 
     def _event(self, event: WaitEvent) -> None:
-        tid, known = event.tid, event.tid in self._tasks
+        tid = event.tid
         if event.event == constants.PTRACE_EVENT_EXEC:
             self._exec(tid)
         elif event.event == constants.PTRACE_EVENT_STOP and not self._threads.knows(tid):
@@ -109,7 +108,7 @@ class StopTracer(StandingProgram):
         elif event.event == constants.PTRACE_EVENT_STOP and event.signal != signal.SIGTRAP:
             self._threads.rest(tid)
         else:
-            if event.event == constants.PTRACE_EVENT_STOP and not known:
+            if self._threads.is_own(tid):
                 self._tasks.setdefault(tid, Task())
             self._threads.go_on(tid)
 
@@ -121,10 +120,9 @@ class StopTracer(StandingProgram):
     # Breakpoints
 
     def _trapped(self, tid: int) -> Stands | None:
-        machine = self._machine
-        if not machine.fetch(tid):
+        if not self._machine.fetch(tid):
             return None
-        point = self._points.by_address.get(machine.words[PC_WORD] - BREAKPOINT_SIZE)
+        point = self._met()
         if tid in self._threads.guests:
             if point is not None:
                 self._past(point, tid)
@@ -141,13 +139,19 @@ class StopTracer(StandingProgram):
 
     def _foreign(self, tid: int, task: Task) -> Stands | None:
         """A SIGTRAP that is no breakpoint's of ours is a stop, and goes no further."""
-        if self._owed and requests.signal_code(tid) <= _USER_SENT:
-            self._owed = False
+        if self._was_owed(tid):
             self._threads.go_on(tid)
             return None
         self._out_of_slot(tid)
         task.runs = False
         return self._stands(tid, None)
+
+    def _was_owed(self, tid: int) -> bool:
+        """Whether that is the SIGTRAP that none is to come of."""
+        if self._owed and requests.signal_code(tid) <= _USER_SENT:
+            self._owed = False
+            return True
+        return False
 
     def _put_before(self, tid: int, task: Task, point: StopPoint) -> None:
         self._machine.words[PC_WORD] = point.pc
@@ -188,8 +192,7 @@ class StopTracer(StandingProgram):
     def _halted(self, event: WaitEvent, task: Task, waiting: set[int]) -> None:
         tid = event.tid
         if event.event == constants.PTRACE_EVENT_STOP:
-            at = self._machine.words[PC_WORD] if self._machine.fetch(tid) else 0
-            could_be = at - BREAKPOINT_SIZE in self._points.by_address
+            could_be = self._machine.fetch(tid) and self._met() is not None
             if could_be and is_pending(tid, signal.SIGTRAP):
                 self._threads.go_on(tid)  # its breakpoint has stopped it already: that comes first
                 return
@@ -207,12 +210,9 @@ class StopTracer(StandingProgram):
     def _halted_by_trap(self, tid: int, task: Task) -> None:
         if not self._machine.fetch(tid):
             return
-        point = self._points.by_address.get(self._machine.words[PC_WORD] - BREAKPOINT_SIZE)
+        point = self._met()
         if point is None:
-            if self._owed and requests.signal_code(tid) <= _USER_SENT:
-                self._owed = False
-            else:
-                task.untold = True
+            task.untold = not self._was_owed(tid)
             return
         task.untold = not self._was_put_off(point)
         self._put_before(tid, task, point)
