@@ -64,7 +64,6 @@ class HeldProgram:
         self.prepared = prepared
         self.program = prepared.program
         self.pid = 0
-        self.bias = 0
         self.memory: ProcessMemory | None = None
         self._launch = launch
         self._controller = Gdb(
@@ -79,6 +78,10 @@ class HeldProgram:
         self._tests: Mapping[int, Test] = {}
         self._habit = _Habit()
         self._followed = 0  # stops since GDB has let go
+
+    @property
+    def bias(self) -> int:
+        return self._places.bias
 
     @property
     def process(self) -> GoProcess:
@@ -101,14 +104,20 @@ class HeldProgram:
         at, self._follower = follower.at, None
         self._habit.broken(soon=self._followed < _WORTH_WHILE)
         self._told_before.update(follower.leave())
-        event = self._controller.take_back()
+        event = self._hold_again()
         if event.over or at is None:
             return
-        self._places.set_again(self._gdb)
         self._controller.stands_at(replace(at, breakpoint=self._places.number_at(at.pc)))
         if at.kind == "breakpoint" and self._enters(at.pc):
             fails, call = self._look_ahead(self._controller.at or at)
             self._told_before.update([call] if fails else [])
+
+    def _hold_again(self) -> StopEvent:
+        """GDB holds it where it stands in SIGSTOP, and has its breakpoints; or how it ended."""
+        event = self._controller.take_back()
+        if not event.over:
+            self._places.set_again(self._controller)
+        return event
 
     def _ended(self, event: StopEvent) -> StopEvent:
         """A tracer of our own says that the program ended, and we, its parent, how."""
@@ -151,8 +160,7 @@ class HeldProgram:
         try:
             self._follower = Follower(self.pid, *planned, told)
         except NotFollowableError:
-            self._controller.take_back()
-            self._places.set_again(self._controller)
+            self._hold_again()
             self._habit.broken(soon=True)
 
     def _told(self) -> Told:

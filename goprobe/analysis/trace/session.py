@@ -54,8 +54,7 @@ class Session(HeldProgram):
     def _start(self) -> None:
         launch, binary = self._launch, self.prepared.built.binary
         if launch.process is not None:
-            self.pid, self.bias = launch.process.pid, launch.process.bias
-            self._places.bias = self.bias
+            self.pid, self._places.bias = launch.process.pid, launch.process.bias
             self._gdb.attach(self.pid, timeout=self.time_left())
             self.memory = ProcessMemory(self.pid)
             return
@@ -71,10 +70,9 @@ class Session(HeldProgram):
         )
         self.memory = ProcessMemory(self.pid)
         if self.program.elf.pie:
-            self.bias = load_bias(
+            self._places.bias = load_bias(
                 self.program, read_maps(self.pid), os.path.realpath(binary), entry_point(self.pid)
             )
-            self._places.bias = self.bias
 
     def time_left(self) -> float:
         """Seconds that the program may still run. Raises TargetTimeoutError where none are left."""
@@ -156,10 +154,7 @@ class Session(HeldProgram):
     def take_back(self, seconds: float) -> StopEvent:
         """GDB holds it again, after it ran for so long; or how it ended meanwhile."""
         self._left -= seconds
-        event = self._gdb.take_back()
-        if not event.over:
-            self._places.set_again(self._gdb)
-        return event
+        return self._hold_again()
 
     # What of GDB is used from elsewhere
 

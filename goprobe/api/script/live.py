@@ -132,10 +132,9 @@ class LiveDriver:
             return second
         if self._event is not None and self._event.kind == "breakpoint" and self._wished.wishes:
             self._learn(self._event.pc)
-        tests = {} if self._watches.active else self._wished.tests()
         self._leave()
         if not self._watches.active:
-            self._session.follow(tests)
+            self._session.follow(self._wished.tests())
         while True:
             event = self._session.advance()
             if event.over:
