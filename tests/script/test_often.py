@@ -47,9 +47,12 @@ def launched(binary: str) -> Iterator[Callable[..., goprobe.Program]]:
 
 def is_followed(program: goprobe.Program) -> bool:
     """Whether it is traced by another process than GDB."""
+    return "goprobe" in Path(f"/proc/{tracer_of(program)}/comm").read_text()
+
+
+def tracer_of(program: goprobe.Program) -> int:
     status = Path(f"/proc/{program.pid}/status").read_text()
-    tracer = int(status.split("TracerPid:")[1].split()[0])
-    return "goprobe" in Path(f"/proc/{tracer}/comm").read_text()
+    return int(status.split("TracerPid:")[1].split()[0])
 
 
 def test_each_call_is_told_once(release: str) -> None:
@@ -95,6 +98,20 @@ def test_conditions_are_those_of_python(
     wanted = (s for s in launched().run(["main.work"]) if condition(s))
     assert seen == Counter((int(s["id"]), int(s["n"])) for s in wanted)
     assert seen
+
+
+def test_a_place_that_is_learned_late_changes_no_hands(
+    launched: Callable[..., goprobe.Program],
+) -> None:
+    program, tracers = launched(), set[int]()
+    for number, _ in enumerate(stops := program.run(["main.work", "main.leaf"])):
+        if number == 300:
+            assert is_followed(program)
+            break
+    for stop in stops:
+        tracers.add(tracer_of(program))
+        assert 0 <= int(stop["n"]) < CALLS
+    assert len(tracers) == 1
 
 
 def test_one_goroutine_alone(launched: Callable[..., goprobe.Program]) -> None:

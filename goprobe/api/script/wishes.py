@@ -28,21 +28,26 @@ class Wished:
     def __init__(self, session: Session, quick: QuickReads) -> None:
         self._session, self._quick = session, quick
         self._known: tuple[Wishes, int] = {}, 0
+        self._wanted: Mapping[int, Sequence[Wish]] = {}
         self._tests: Mapping[int, Test] = {}
         self.wishes: Wishes = {}
 
     def tests(self) -> Mapping[int, Test]:
         """What can be tested of it, by the addresses of stops; the same object while that is the
         same."""
-        known = self.wishes, len(self._quick.slots)
+        known, slots = (self.wishes, len(self._quick.slots)), self._quick.slots
         if self._known != known:
-            self._known, program = known, self._session.program
-            goid = program.facts.layout.struct("g").offset("goid")
-            self._tests = {
-                at: test_of(self.wishes[where], self._quick.slots[at], program.debug.types, goid)
+            self._known = known
+            wanted = {
+                at: self.wishes[where]
                 for at, where in self._session.places()
-                if where in self.wishes and at in self._quick.slots
+                if where in self.wishes and at in slots
             }
+            if self._wanted != wanted:  # else what was learned is of a place of no wish
+                self._wanted, program = wanted, self._session.program
+                goid = program.facts.layout.struct("g").offset("goid")
+                types = program.debug.types
+                self._tests = {at: test_of(w, slots[at], types, goid) for at, w in wanted.items()}
         return self._tests
 
 
