@@ -6,8 +6,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +84,22 @@ def build(
     folder = out_dir or build_folder(_key(source, go, options))
     binary, made = folder / source.name, folder / MADE / source.name
     command = (str(go.path), "build", *options, "-o", str(made), source.argument)
+    with saying(f"building {target} with Go {go.version}", progress), locked(folder):
+        _run_build(command, target, source, environment)
+        publish(made, binary)
+    return Built(binary, command, UNOPTIMIZED if gcflags else "", source.directory, source.package)
+
+
+@contextmanager
+def saying(text: str, progress: Progress | None) -> Iterator[None]:
+    """What is going on, until it is over."""
     if progress:
-        progress(f"building {target} with Go {go.version}")
+        progress(text)
     try:
-        with locked(folder):
-            _run_build(command, target, source, environment)
-            publish(made, binary)
+        yield
     finally:
         if progress:
             progress("")
-    return Built(binary, command, UNOPTIMIZED if gcflags else "", source.directory, source.package)
 
 
 def publish(made: Path, binary: Path) -> None:

@@ -23,6 +23,7 @@ from goprobe.toolchain.build import (
     publish,
     run_build,
     run_go,
+    saying,
 )
 from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.compilerflags import flags_for
@@ -31,6 +32,7 @@ from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
 
 GCFLAGS = "-m=2"
+TEST = ("test", "-c", "-vet=off")
 MAX_DIAGNOSTICS = 1 << 29
 _MAX_LISTED = 1 << 26
 
@@ -245,25 +247,13 @@ def _build(
 ) -> EscapeBuild:
     given = [*goflags(go), *flags]
     options = (*flags, *telling_flags(package, packages, given), *with_symbols(given))
-    key = "\0".join((kind, *package.argument, str(package.cwd), str(go.path), go.version, *options))
-    folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
+    folder = folder_of(kind, package.argument, package.cwd, go, options)
     binary = folder / (f"{package.directory.name}.test" if kind == "test" else _name(package))
-    made = folder / MADE / binary.name
-    made.parent.mkdir(exist_ok=True)
-    verb = ("test", "-c", "-vet=off") if kind == "test" else ("build",)
-    command = (str(go.path), *verb, *options, "-o", str(made), *package.argument)
-    if progress:
-        progress(f"building {package.path} with Go {go.version}")
-    try:
-        with locked(folder):
-            made.unlink(missing_ok=True)
-            code, _, said = run_build(command, package.cwd, build_environment(), MAX_DIAGNOSTICS)
-            built = made.exists()
-            if built:
-                publish(made, binary)
-    finally:
-        if progress:
-            progress("")
+    verb = TEST if kind == "test" else ("build",)
+    made = str(folder / MADE / binary.name)
+    command = (str(go.path), *verb, *options, "-o", made, *package.argument)
+    with saying(f"building {package.path} with Go {go.version}", progress):
+        code, said, built = compiled(command, package.cwd, folder, [binary.name])
     if code != 0:
         raise _does_not_build(package, (str(go.path), *verb, *flags), folder)
     if not built:
@@ -277,6 +267,32 @@ def _build(
         packages,
         zlib.compress(said.encode(errors="replace"), 1),
     )
+
+
+def folder_of(
+    kind: str, arguments: Sequence[str], cwd: Path, go: GoTool, options: Sequence[str]
+) -> Path:
+    """Where a build is kept: each time the same. What Go makes is made in MADE in it."""
+    key = "\0".join((kind, *arguments, str(cwd), str(go.path), go.version, *options))
+    folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
+    (folder / MADE).mkdir(exist_ok=True)
+    return folder
+
+
+def compiled(
+    command: Sequence[str], cwd: Path, folder: Path, names: Sequence[str]
+) -> tuple[int, str, bool]:
+    """Go's exit code, what the compiler said, and whether all binaries of these names were made;
+    then they lie in `folder`."""
+    made = [folder / MADE / name for name in names]
+    with locked(folder):
+        for binary in made:
+            binary.unlink(missing_ok=True)
+        code, _, said = run_build(command, cwd, _environment(), MAX_DIAGNOSTICS)
+        built = all(binary.exists() for binary in made)
+        for binary in made if built else ():
+            publish(binary, folder / binary.name)
+    return code, said, built
 
 
 def telling_flags(
@@ -318,7 +334,7 @@ def goflags(go: GoTool) -> list[str]:
 def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> GoprobeError:
     """The compiler's errors, without all that -m=2 made it say before them."""
     command = (*command, "-o", str(folder / "failed"), *package.argument)
-    _, _, complaints = run_build(command, package.cwd, build_environment())
+    _, _, complaints = run_build(command, package.cwd, _environment())
     return build_error(package.path, complaints)
 
 
@@ -327,7 +343,7 @@ def _name(package: GoPackage) -> str:
     return first[:-3] if first.endswith(".go") else package.directory.name or "main"
 
 
-def build_environment() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     environment = go_environment()
     # Go shortens paths against $PWD, which is not the folder that we start it in.
     environment.pop("PWD", None)

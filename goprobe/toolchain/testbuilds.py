@@ -6,20 +6,20 @@ share once, and links as many at a time as there are processors.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zlib
 from collections.abc import Iterator, Sequence
 
 from goprobe.errors import BuildError, UsageError
-from goprobe.toolchain.build import MADE, Progress, publish, run_build
-from goprobe.toolchain.cache import build_folder, locked
+from goprobe.toolchain.build import MADE, Progress, saying
 from goprobe.toolchain.escapebuild import (
     MAX_DIAGNOSTICS,
+    TEST,
     EscapeBuild,
     GoPackage,
-    build_environment,
     build_test,
+    compiled,
+    folder_of,
     goflags,
     telling_flags,
     with_symbols,
@@ -96,29 +96,16 @@ def _together(
     first = group[0]
     options = (*flags, *_telling(first, given), *with_symbols(given))
     paths = [package.path for package in group]
-    key = "\0".join(("tests", *paths, str(first.cwd), str(go.path), go.version, *options))
-    folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
-    (folder / MADE).mkdir(exist_ok=True)
-    verb = ("test", "-c", "-vet=off")
-    command = (str(go.path), *verb, *options, "-o", f"{folder / MADE}/", *paths)
-    if progress:
-        progress(f"building {len(group)} test binaries with Go {go.version}")
+    folder = folder_of("tests", paths, first.cwd, go, options)
+    command = (str(go.path), *TEST, *options, "-o", f"{folder / MADE}/", *paths)
     names = [_binary(package) for package in group]
     try:
-        with locked(folder):
-            for name in names:
-                (folder / MADE / name).unlink(missing_ok=True)
-            code, _, said = run_build(command, first.cwd, build_environment(), MAX_DIAGNOSTICS)
-            whole = len(said) < MAX_DIAGNOSTICS
-            if code or not whole or not all((folder / MADE / name).exists() for name in names):
-                return []
-            for name in names:
-                publish(folder / MADE / name, folder / name)
+        with saying(f"building {len(group)} test binaries with Go {go.version}", progress):
+            code, said, built = compiled(command, first.cwd, folder, names)
     except (BuildError, UsageError):
         return []
-    finally:
-        if progress:
-            progress("")
+    if code or not built or len(said) >= MAX_DIAGNOSTICS:
+        return []
     parts = _by_package(said)
     return [
         EscapeBuild(folder / name, command, tuple(flags), p.cwd, p, (p,), _of(p, parts))
