@@ -36,9 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def reports_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def reports_hold(request: pytest.FixtureRequest) -> Iterator[None]:
     """No report that a test has made contradicts itself, but where a test wants it to; and each is
-    one that its schema allows (of commands that tests run: tests/support/cli.py)."""
+    one that its schema allows (of commands that tests run: tests/support/cli.py).
+
+    By a patch of its own: the tests' would be set up by it, before all of their fixtures.
+    """
     faults: list[Audited] = []
     plain = Check.of
 
@@ -52,9 +55,10 @@ def reports_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         hold_report(whole)
         return whole
 
-    monkeypatch.setattr(Check, "of", noted)
-    monkeypatch.setattr("goprobe.analysis.audit.replace", held)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Check, "of", noted)
+        patch.setattr("goprobe.analysis.audit.replace", held)
+        yield
     assert not faults or request.node.get_closest_marker("contradictory"), faults
 
 
