@@ -37,7 +37,8 @@ def contents(graph: HeapGraph, node: int) -> Decoded | None:
     number = int(graph.typing.shape[node])
     shape = graph.shapes[number]
     address = graph.address(node)
-    size = int(graph.objects.size[node]) - int(graph.lead[graph.objects.span[node]])
+    span = graph.objects.span[node]
+    size = int(graph.objects.spans.elemsize[span]) - int(graph.lead[span])
     try:
         if shape.name == "string data":
             return _text(graph.world, address, size)

@@ -44,10 +44,11 @@ def global_type(graph: HeapGraph, node: int) -> str:
     for edge in range(int(nodes.first[node]), int(nodes.first[node + 1])):
         target = int(nodes.target[edge])
         if int(nodes.offset[edge]) in (0, NO_OFFSET) and nodes.is_object(target):
-            lead = int(graph.lead[graph.objects.span[target]])
+            span = graph.objects.span[target]
+            lead = int(graph.lead[span])
             number = int(graph.typing.shape[target])
             if int(nodes.into[edge]) == lead and number and not graph.typing.inner[target]:
-                room = int(graph.objects.size[target]) - lead
+                room = int(graph.objects.spans.elemsize[span]) - lead
                 return _pointer_to(graph, graph.shapes[number], group, room)
     return ""
 

@@ -204,7 +204,7 @@ class Waits:
         into = self._graph.nodes.into[stacks.edges[mine]]
         nodes = np.unique(stacks.targets[mine][into == 0])
         least = self._layout.struct("sudog").size
-        sizes = objects.size[nodes]
+        sizes = objects.size_of(nodes)
         nodes = nodes[(sizes >= least) & (sizes < 2 * least)]
         waiting = {self._goroutines[i].address for i in wanted}
         of_goroutine: dict[int, list[Sudog]] = {}

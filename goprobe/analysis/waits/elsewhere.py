@@ -46,7 +46,7 @@ class Elsewhere:
             why = "the process has too much memory that is not Go's to look for what it waits on"
             return {candidate.g.id: why for candidate in lost if candidate.waits}
         low = objects.base[nodes]
-        high = low + objects.size[nodes].astype(np.uint64)
+        high = low + objects.size_of(nodes).astype(np.uint64)
         unsure: dict[int, str] = {}
         for place, row in _found(world, stretches, low, high):
             for number in whose[int(nodes[row])]:
