@@ -8,6 +8,7 @@ from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.value import Value
 from goprobe.runtime.stacks.closures import captures_of
+from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE
 from goprobe.runtime.values.decoded import Decoded, Limits
 from goprobe.runtime.values.storage import InBytes
 from goprobe.runtime.values.text import escape
@@ -17,7 +18,7 @@ from goprobe.runtime.world import World
 _WORD = 8
 _MOST_ELEMENTS = 1 << 32
 _HEADERS = ("map[", "chan ")
-_PARTS = (" groups", " buckets", " table", " directory", " buffer", " backing")
+_PARTS = MAP_INSIDE + MAP_ENTRIES + ARRAYS
 
 
 def decoder(world: World) -> Decoder:

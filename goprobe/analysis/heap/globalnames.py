@@ -13,11 +13,11 @@ from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.roots.groups import RootGroup, RootKind
-from goprobe.runtime.types.shape import Shape
+from goprobe.runtime.types.shape import MAP_ENTRIES, MAP_INSIDE, Shape
 
 _WORD = 8
 _BACKING, _CLOSURE = " backing", "closure "
-_INSIDE = (" groups", " buckets", " table", " directory", " buffer")
+_INSIDE = (*MAP_INSIDE, *MAP_ENTRIES, " buffer")
 
 
 def root_name(group: RootGroup) -> str:

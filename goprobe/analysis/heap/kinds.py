@@ -15,10 +15,11 @@ from goprobe.analysis.heap.globalnames import root_name, shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.roots.groups import RootGroup, RootKind
+from goprobe.runtime.types.shape import MAP_ENTRIES, MAP_INSIDE
 
 OF_TYPE = "type"
 _MOST_USED = 200  # roots of which it is looked up who uses them
-_MAP, _INSIDE = "map[", (" directory", " table", " groups", " buckets")
+_MAP, _INSIDE = "map[", MAP_INSIDE + MAP_ENTRIES
 _UNTYPED = "objects of unknown type"
 
 

@@ -15,9 +15,7 @@ from goprobe.binary.dwarf.gotypes import GoType, TypeReader, part_at
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
 from goprobe.runtime.roots.groups import RootGroup
-
-_MAP_INSIDE = (" table", " directory")
-_MAP_ENTRIES = (" groups", " buckets")
+from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE
 
 
 def field_at(types: TypeReader, go_type: GoType, offset: int) -> str:
@@ -98,11 +96,11 @@ class Names:
             if part.go_type is None or not into <= at < into + max(part.size, 1):
                 return f"+{at:#x}"
             shape, at = part, at - into
-        if shape.name.endswith(_MAP_ENTRIES):
+        if shape.name.endswith(MAP_ENTRIES):
             return '["…"]'
-        if shape.name.endswith(_MAP_INSIDE):
+        if shape.name.endswith(MAP_INSIDE):
             return ""
-        if shape.name.endswith((" backing", " buffer")) and shape.size:
+        if shape.name.endswith(ARRAYS) and shape.size:
             index, at = divmod(at, shape.size)
             inner = field_at(self._types, shape.go_type, at) if shape.go_type else ""
             return f"[{index}]{inner}"
@@ -129,7 +127,7 @@ class Names:
                 return "", None, 0
             shape, at = part, at - into
         index = ""
-        if shape.name.endswith((" backing", " buffer")) and shape.size:
+        if shape.name.endswith(ARRAYS) and shape.size:
             number, at = divmod(at, shape.size)
             index = f"[{number}]"
         if shape.go_type is None or not 0 <= at < shape.go_type.size:

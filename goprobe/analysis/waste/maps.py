@@ -10,11 +10,11 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.whose import Whose
 from goprobe.model.heap import Waste
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.types.shape import WORD
+from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE, WORD
 
 SPARSE, EMPTY = "sparse map", "empty maps"
-_INSIDE = (" table", " directory", " groups", " buckets", " overflow")
-PARTS = (" backing", " buffer", "string data", *_INSIDE)
+_INSIDE = (*MAP_INSIDE, *MAP_ENTRIES, " overflow")
+PARTS = (*ARRAYS, "string data", *_INSIDE)
 """How the shapes of what objects of a type are made of are called."""
 
 _LAYERS = 6  # from a map to what it is made of

@@ -14,12 +14,10 @@ from goprobe.model.address import Address
 from goprobe.model.heap import OTHERS, Waste
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE
 
 _DOUBLINGS = 32  # of ways as long as there are objects
 _KEY_BITS = 62
-_INSIDE = (" table", " directory")
-_ENTRIES = (" groups", " buckets")
-_ARRAYS = (" backing", " buffer")
 
 MOST_ROWS = 100
 """Of a kind; what is beyond them is one."""
@@ -66,15 +64,15 @@ class Whose:
             return ""
         number = int(graph.typing.shape[source])
         shape = graph.shapes[number]
-        if not number or shape.part[0] or shape.name.endswith(_INSIDE):
+        if not number or shape.part[0] or shape.name.endswith(MAP_INSIDE):
             return ""
-        for suffix in _ENTRIES:
+        for suffix in MAP_ENTRIES:
             if shape.name.endswith(suffix):
                 return f'{shape.name.removesuffix(suffix)}["…"]'
         at = 8 * int(graph.nodes.offset[edge]) - int(graph.lead[graph.objects.span[source]])
         field = graph.shapes.field_at(number, at % max(shape.size, 8))
         name = shape.name
-        for suffix in _ARRAYS:
+        for suffix in ARRAYS:
             if name.endswith(suffix):
                 name = name.removesuffix(suffix).removeprefix("[]").removeprefix("chan ")
         return f"{name}{field}" if field else ""

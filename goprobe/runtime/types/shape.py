@@ -17,6 +17,9 @@ SLOTS_LIMIT = 1 << 16  # pointers of one type that are looked at
 DEPTH_LIMIT = 32  # of types within types
 ATOMIC_POINTER = "sync/atomic.Pointer["
 GENERIC = "go.shape."
+MAP_INSIDE, MAP_ENTRIES = (" table", " directory"), (" groups", " buckets")
+ARRAYS = (" backing", " buffer")
+"""How the names end of what maps, slices and channels are made of."""
 _WORDS_LIMIT = 1 << 21
 
 
