@@ -11,6 +11,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from goprobe.model.attached import LeakSummary
 from goprobe.report import RenderOptions, formats, render
 from goprobe.report.glossary import GLOSSARY
 from tests.report.pages import (
@@ -199,6 +200,16 @@ def test_of_a_core_the_page_names_it_where_it_says_what_to_type() -> None:
         report = msgspec.structs.replace(heap(), pause_us=pause_us)
         text = render(report, "html", RenderOptions()).decode()
         assert f"<code>goprobe heap {process} --object ADDRESS --path ADDRESS</code>" in text
+
+
+def test_the_heaps_page_says_that_no_goroutine_is_leaked_where_only_that_was_asked() -> None:
+    none = msgspec.structs.replace(heap(), leaks=LeakSummary(12, 0, 1, 0, 0, 0))
+    for tree, told in ((msgspec.UNSET, True), (none.tree, False)):
+        report = msgspec.structs.replace(none, tree=tree)
+        text = render(report, "html", RenderOptions()).decode()
+        answer = "<p>No goroutine is leaked of 12 goroutines that only others could wake.</p>"
+        assert (answer in text) is told
+        assert "<p>Of 1 goroutine more it cannot be told.</p>" in text
 
 
 def test_the_goroutines_say_since_when_and_by_whom(window: Browser, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.evidence import EvidenceList
 from goprobe.report.html.treemap import Rect, squarified
-from goprobe.report.leakwords import held_by_lost, undecided
+from goprobe.report.leakwords import held_by_lost, none_lost, undecided
 from goprobe.report.options import RenderOptions
 
 _ASPECT = 2.2
@@ -100,7 +100,11 @@ def _leaks(report: HeapReport) -> list[str]:
     leaks = report.leaks
     if leaks is UNSET:
         return []
-    told = [f"Held by leaked goroutines: {held_by_lost(leaks)}."] if leaks.leaked else []
+    told = []
+    if leaks.leaked:
+        told.append(f"Held by leaked goroutines: {held_by_lost(leaks)}.")
+    elif report.tree is UNSET:  # it was all that was asked
+        told.append(f"{none_lost(leaks).capitalize()}.")
     return told + ([f"{undecided(leaks).capitalize()}."] if leaks.undecided else [])
 
 
