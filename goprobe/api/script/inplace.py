@@ -33,7 +33,8 @@ class SlotPiece(msgspec.Struct, frozen=True):
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """Where a variable lies whenever a thread stands at some pc."""
+    """Where a variable lies whenever a thread stands at some pc: in registers, or in one piece on
+    the stack."""
 
     type: GoType
     pieces: tuple[SlotPiece, ...]
@@ -111,17 +112,14 @@ class InPlace:
 
 def variable(slot: Slot, hit: Hit, types: TypeReader) -> object:
     """What a variable is where a thread stands."""
-    if len(slot.pieces) == 1 and not slot.pieces[0].register:
+    if not slot.pieces[0].register:
         base = (hit.words[SP_WORD] + slot.pieces[0].offset) & _MASK
         return value_of(slot.type, _at(hit, base), hit, types)
-    raw = b"".join(_piece(piece, hit) for piece in slot.pieces)
+    raw = b"".join(
+        hit.words[WORDS[piece.register]].to_bytes(WORD, "little")[: piece.size]
+        for piece in slot.pieces
+    )
     return value_of(slot.type, lambda at, size: raw[at : at + size], hit, types)
-
-
-def _piece(piece: SlotPiece, hit: Hit) -> bytes:
-    if piece.register:
-        return hit.words[WORDS[piece.register]].to_bytes(WORD, "little")[: piece.size]
-    return _at(hit, (hit.words[SP_WORD] + piece.offset) & _MASK)(0, piece.size)
 
 
 def _at(hit: Hit, base: int) -> Load:

@@ -53,10 +53,9 @@ class QuickReads:
         return (slot.type.name, scalar(slot.type, InBytes(raw))) if raw else None
 
     def _in_register(self, piece: SlotPiece, pc: int, known: Registers) -> bytes:
-        names = frozenset(
-            piece.register for slot in self.slots[pc].values() for piece in slot.pieces
-        )
-        value = known(names - _NO_REGISTER).get(piece.register)
+        pieces = (each for slot in self.slots[pc].values() for each in slot.pieces)
+        names = frozenset(each.register for each in pieces if each.register)
+        value = known(names).get(piece.register)
         return b"" if value is None else value.to_bytes(WORD, "little")[: piece.size]
 
     def _on_stack(self, piece: SlotPiece, tid: int, pc: int) -> bytes:
@@ -86,7 +85,6 @@ class QuickReads:
 
 
 _NOTHING: dict[str, Slot] = {}
-_NO_REGISTER = frozenset(("",))
 
 
 def _slots(view: StopView, pc: int) -> dict[str, Slot]:

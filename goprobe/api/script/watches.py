@@ -194,11 +194,11 @@ class Watches:
     def _undone(self, event: StopEvent) -> Notice | None:
         """Of a write after which GDB has seen another value than is there now: one that is there
         was told at the stop before, or has not changed."""
-        number = next((n for n, w in self._watched.items() if self._is_word_of(event, w)), 0)
+        words = ((number, word) for number, w in self._watched.items() for word in w.words)
+        number, word = next((x for x in words if self._words.get(x[1]) == event.breakpoint), (0, 0))
         watched = self._watched.get(number)
         if watched is None or event.new is None or not watched.is_whole_words:
             return None
-        word = next(word for word in watched.words if self._words.get(word) == event.breakpoint)
         at = word - watched.address
         content = watched.content[at : at + _WORD] if at in range(watched.size) else b""
         if not content or content == (event.new % (1 << 64)).to_bytes(_WORD, "little"):
@@ -212,9 +212,6 @@ class Watches:
     def _written(self, number: int) -> str:
         watched = self._watched.get(number)
         return f"a write to {watched.address:#x}" if watched else "a write to what was watched"
-
-    def _is_word_of(self, event: StopEvent, watched: _Watched) -> bool:
-        return any(self._words.get(word) == event.breakpoint for word in watched.words)
 
     def _compared(self, view: StopView, number: int, watched: _Watched) -> Notice | None:
         memory, at = view.world.memory, f"{watched.address:#x}"
