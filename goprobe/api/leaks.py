@@ -25,9 +25,9 @@ def assert_no_leaks(pid: int, *, assume_go: str = "") -> GoroutinesReport:
         groups = [group for group in report.groups if group.leaked]
         told = [_told(group) for group in groups[:_SHOWN]]
         if more := groups[_SHOWN:]:
-            told.append(f"and {sum(group.count for group in more)} goroutines more")
+            told.append(f"and {_goroutines(sum(group.count for group in more))} more")
         lost = report.leaks.leaked
-        who = f"{lost} {'goroutine is' if lost == 1 else 'goroutines are'} leaked"
+        who = f"{_goroutines(lost)} {'is' if lost == 1 else 'are'} leaked"
         raise AssertionError(f"{who}:\n" + "\n".join(told))
     return report
 
@@ -37,5 +37,8 @@ def _told(group: GoroutineGroup) -> str:
     own = next((f for f in group.frames if not f.function.startswith(("runtime.", "sync."))), None)
     place = f" in {own.function} ({own.file}:{own.line})" if own else ""
     made = "".join(f", created by {c.function} ({c.file}:{c.line})" for c in group.created[:1])
-    who = "goroutine" if group.count == 1 else "goroutines"
-    return f"{group.count} {who}{place}, {group.wait_reason}{made}: {group.why}"
+    return f"{_goroutines(group.count)}{place}, {group.wait_reason}{made}: {group.why}"
+
+
+def _goroutines(count: int) -> str:
+    return f"{count} goroutine{'' if count == 1 else 's'}"
