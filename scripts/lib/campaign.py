@@ -14,8 +14,11 @@ from tests.support.go import releases
 def parser(
     name: str, about: str, kinds: Iterable[str], *, shrink: float
 ) -> argparse.ArgumentParser:
+    """Without `kinds` whatever is named is taken (packages)."""
     made = argparse.ArgumentParser(prog=f"scripts/{name}", description=about)
-    made.add_argument("kind", nargs="*", choices=[*kinds, []], help="default: all")
+    known = list(kinds)
+    choices = [*known, []] if known else None
+    made.add_argument("kind", nargs="*", choices=choices, help="default: all")
     made.add_argument("--seed", type=int, help="default: a fresh one, which is printed")
     made.add_argument("--first", type=int, default=0, help="number of the first one")
     made.add_argument("--minutes", type=float, help="begin nothing new after so long")

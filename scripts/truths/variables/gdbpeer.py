@@ -11,11 +11,13 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from elftools.elf.elffile import ELFFile
 
 from goprobe.runtime.values.text import escape, go_complex, go_float
@@ -39,46 +41,59 @@ class _Frame:
     variables: Sequence[Any]
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What GDB does: gdbside.py.txt says what each part means."""
+
+    addresses: Sequence[int]
+    stops: int
+    binary: str
+    pie: bool = False
+    once: bool = False
+    file: str = ""
+    settings: Sequence[str] = ()
+
+
+def asked_of_gdb(
+    tool: GdbTool, plan: Plan, directory: Path, seconds: float, *, folder: Path | None = None
+) -> list[Any]:
+    """What GDB's Python tells at each stop: its pc at link time, and frames with variables.
+
+    Its files lie in `directory`; the program runs in `folder`.
+    """
+    file, output = directory / "plan.json", directory / "gdb.jsonl"
+    side = directory / "gdbside.py"
+    side.write_text(_SIDE)
+    output.unlink(missing_ok=True)
+    more = {"output": str(output), "low": _low(Path(plan.binary))}
+    file.write_text(json.dumps(msgspec.to_builtins(plan) | more))
+    start = ["-nx", "-batch", "-ex", f"python PLAN = {str(file)!r}", "-x", str(side), plan.binary]
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            [*tool.command, *start],
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd=folder,
+        )
+    lines = output.read_text().splitlines() if output.exists() else []
+    return [json.loads(line) for line in lines]
+
+
 def gdb_of(case: Case, visits: Sequence[Visit], wrapped: frozenset[int]) -> Peers:
     """The newest GDB that has its Python: its answers at the stops that goprobe came to."""
-    tool = _with_python()
+    tool = gdb_with_python()
     if tool is None:
         return {}
-    plan, output = case.directory / "plan.json", case.directory / "gdb.jsonl"
-    side = case.directory / "gdbside.py"
-    side.write_text(_SIDE)
-    pie = case.build.name == "PIE"
-    plan.write_text(
-        json.dumps(
-            {
-                "addresses": sorted({v.pc for v in visits}),
-                "stops": 2 * len(visits),
-                "pie": pie,
-                "low": _low(case.binary),
-                "binary": str(case.binary),
-                "output": str(output),
-            }
-        )
+    plan = Plan(
+        addresses=sorted({v.pc for v in visits}),
+        stops=2 * len(visits),
+        binary=str(case.binary),
+        pie=case.build.name == "PIE",
+        file="main.go",
     )
-    subprocess.run(
-        [
-            *tool.command,
-            "-nx",
-            "-batch",
-            "-ex",
-            f"python PLAN = {str(plan)!r}",
-            "-x",
-            str(side),
-            str(case.binary),
-        ],
-        capture_output=True,
-        timeout=_SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    lines = output.read_text().splitlines() if output.exists() else []
+    stops, at = asked_of_gdb(tool, plan, case.directory, _SECONDS), 0
     counts: Counter[Outcome] = Counter()
-    stops, at = [json.loads(line) for line in lines], 0
     for visit in visits:
         while at and at < len(stops) and visit.pc != stops[at][0] == stops[at - 1][0]:
             at += 1  # the same hit again: the stack check restarted the function
@@ -93,7 +108,7 @@ def gdb_of(case: Case, visits: Sequence[Visit], wrapped: frozenset[int]) -> Peer
 
 
 @cache
-def _with_python() -> GdbTool | None:
+def gdb_with_python() -> GdbTool | None:
     """The newest GDB here that has its Python."""
     for tool in reversed(gdbs()):
         asked = [*tool.command, "-nx", "-batch", "-ex", "python import gdb; print(gdb.VERSION)"]

@@ -1,0 +1,1 @@
+"""Real code as a witness: goprobe beside GDB at random lines of packages' own tests."""
