@@ -17,7 +17,7 @@ from goprobe.errors import GoprobeError
 from goprobe.toolchain.find import GdbTool
 from scripts.lib import campaign
 from scripts.lib.profilewitness import PACKAGES
-from scripts.peering.asking import by_gdb, by_goprobe
+from scripts.peering.asking import Told, by_gdb, by_goprobe
 from scripts.peering.comparing import Pair, pairs
 from scripts.peering.lines import BUILDS, Tests, built, chosen
 from scripts.truths.variables.gdbpeer import gdb_with_python
@@ -28,6 +28,7 @@ DIFFERS = "values that differ"
 def main() -> int:
     parser = campaign.parser("peer", str(__doc__), (), shrink=0)
     parser.add_argument("--lines", type=int, default=12, help="in each package (12)")
+    parser.add_argument("--folder", default="/", help="where packages are named (default: /)")
     parser.add_argument("--build", choices=BUILDS, help="default: all in turn")
     options = campaign.parsed(parser)
     tool = gdb_with_python()
@@ -45,7 +46,7 @@ def main() -> int:
         print(f"{package} Go {go} {build}", flush=True)
         with tempfile.TemporaryDirectory(prefix="goprobe-peer-") as folder:
             try:
-                tests = built(package, go, build, Path(folder))
+                tests = built(package, go, build, Path(folder), options.folder)
             except GoprobeError as error:
                 print(f"  {error.message}")
                 continue
@@ -63,23 +64,31 @@ def _compare(tests: Tests, wheres: Sequence[str], tool: GdbTool, counts: Counter
         print(f"  REFUSED {where}: {why}", flush=True)
     if asked.ended:
         print(f"  ended: {asked.ended}", flush=True)
-    told = by_gdb(tool, tests, asked.stops)
-    counts["lines stopped at"] += len(asked.stops)
+    told = by_gdb(tool, tests, asked.frames)
+    counts["lines stopped at"] += len({frame.where for frame in asked.frames})
     suspects = []
-    for stop in asked.stops:
-        for pair in pairs(stop, told.get(stop.pc, ())):
+    for frame in (f for f in asked.frames if f.variables):  # a library's callers are told none
+        found = list(pairs(frame, told.get(frame.pc, ())))
+        counts["frames" if found else "frames that are not comparable"] += 1
+        for pair in found:
             counts[_outcome(pair)] += 1
             if _outcome(pair) == DIFFERS:
-                suspects.append((stop, pair))
-    if not suspects:
-        return
-    again = {s.where: s for s in by_goprobe(tests, [s.where for s, _ in suspects]).stops}
-    theirs = by_gdb(tool, tests, list(again.values()))
-    for stop, pair in suspects:
-        second = again.get(stop.where)
-        found = pairs(second, theirs.get(second.pc, ())) if second else ()
-        if pair in found:
-            print(f"  {stop.where} {stop.function} pc {stop.pc:#x}: {pair.name}", flush=True)
+                suspects.append((frame, pair))
+    if suspects:
+        _again(tests, suspects, tool, counts)
+
+
+def _again(
+    tests: Tests, suspects: Sequence[tuple[Told, Pair]], tool: GdbTool, counts: Counter[str]
+) -> None:
+    wheres = list(dict.fromkeys(frame.where for frame, _ in suspects))
+    frames = by_goprobe(tests, wheres).frames
+    theirs = by_gdb(tool, tests, frames)
+    again = {(f.where, f.number): list(pairs(f, theirs.get(f.pc, ()))) for f in frames}
+    for frame, pair in suspects:
+        if pair in again.get((frame.where, frame.number), ()):
+            place = f"{frame.where} frame {frame.number} {frame.function} line {frame.line}"
+            print(f"  {place}, stop's pc {frame.pc:#x}: {pair.name}", flush=True)
             print(f"    goprobe {pair.ours} ({pair.why})\n    GDB     {pair.theirs}", flush=True)
         else:
             counts[DIFFERS] -= 1

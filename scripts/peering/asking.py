@@ -20,21 +20,24 @@ _ARGUMENTS = ("-test.short", "-test.parallel=1", "-test.timeout=0")
 # One run is as another: nothing is preempted, one thread runs Go.
 _SETTING = {"GODEBUG": "asyncpreemptoff=1", "GOMAXPROCS": "1"}
 _SECONDS = 90.0
+_DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What goprobe tells of the innermost frame at the first stop at a line."""
+    """What goprobe tells of one frame at the first stop at a line."""
 
     where: str
     pc: int
+    number: int
     function: str
+    line: int
     variables: Sequence[Variable]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    stops: Sequence[Told]
+    frames: Sequence[Told]
     refused: Mapping[str, str]
     """Lines that the line table calls statements, and why goprobe does not stop there."""
     ended: str
@@ -42,7 +45,7 @@ class Asked:
 
 
 def by_goprobe(tests: Tests, wheres: Sequence[str]) -> Asked:
-    stops: list[Told] = []
+    frames: list[Told] = []
     refused: dict[str, str] = {}
     ended = ""
     try:
@@ -58,15 +61,20 @@ def by_goprobe(tests: Tests, wheres: Sequence[str]) -> Asked:
             for stop in program.run(sorted(left)):
                 if stop.where not in left:
                     continue
-                mine = [v for v in stop.variables if v.frame == 0]
-                stops.append(Told(stop.where, int(stop.pc), stop.function, mine))
+                frames += _frames(stop)
                 program.clear(stop.where)
                 left.discard(stop.where)
                 if not left:
                     break
     except GoprobeError as error:
         ended = error.message
-    return Asked(stops, refused, ended)
+    return Asked(frames, refused, ended)
+
+
+def _frames(stop: goprobe.Stop) -> Iterator[Told]:
+    for number, frame in enumerate(stop.frames[:_DEEPEST]):
+        mine = [v for v in stop.variables if v.frame == number]
+        yield Told(stop.where, int(stop.pc), number, frame.function, frame.line, mine)
 
 
 @contextmanager
@@ -84,16 +92,17 @@ def _launched(tests: Tests) -> Iterator[goprobe.Program]:
             yield program
 
 
-def by_gdb(tool: GdbTool, tests: Tests, stops: Sequence[Told]) -> dict[int, Sequence[Any]]:
-    """What it tells of the innermost frame, by pc: variables as gdbside.py.txt has them."""
-    addresses = sorted({stop.pc for stop in stops})
+def by_gdb(tool: GdbTool, tests: Tests, frames: Sequence[Told]) -> dict[int, Sequence[Any]]:
+    """The frames that it tells by pc, innermost first: name, line, and variables as gdbside.py.txt
+    has them."""
+    addresses = sorted({frame.pc for frame in frames})
     settings = [f"environment {name} {value}" for name, value in _SETTING.items()]
     plan = Plan(
         addresses=addresses,
         stops=len(addresses),
         binary=str(tests.binary),
         once=True,
+        deepest=_DEEPEST,
         settings=[*settings, "args " + " ".join((*_ARGUMENTS, ">/dev/null"))],
     )
-    told = asked_of_gdb(tool, plan, tests.binary.parent, _SECONDS, folder=tests.folder)
-    return {pc: frames[0][2] for pc, frames in told if frames}
+    return dict(asked_of_gdb(tool, plan, tests.binary.parent, _SECONDS, folder=tests.folder))

@@ -25,11 +25,15 @@ class Pair:
     why: str
 
 
-def pairs(stop: Told, theirs: Sequence[Any]) -> Iterator[Pair]:
-    """Variables are matched by name and line, and left out where either is told of two."""
-    for variable in stop.variables:
-        mine = [v for v in stop.variables if _place(v) == _place(variable)]
-        same = [v for v in theirs if (v[0], v[1]) == _place(variable)]
+def pairs(frame: Told, theirs: Sequence[Any]) -> Iterator[Pair]:
+    """Frames are matched by number and line, variables by name and line; what either has two of is
+    left out."""
+    known = theirs[frame.number : frame.number + 1]
+    if not known or known[0][1] != frame.line:
+        return
+    for variable in frame.variables:
+        mine = [v for v in frame.variables if _place(v) == _place(variable)]
+        same = [v for v in known[0][2] if (v[0], v[1]) == _place(variable)]
         if len(mine) == len(same) == 1:
             name = f"{variable.name} (line {variable.line})"
             yield Pair(name, _ours(variable), _theirs(same[0][3]), variable.why)

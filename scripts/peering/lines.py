@@ -28,8 +28,8 @@ class Tests:
     package: str
 
 
-def built(package: str, go: str, build: str, into: Path) -> Tests:
-    """Raises BuildError."""
+def built(package: str, go: str, build: str, into: Path, here: str = "/") -> Tests:
+    """The package is named as in the folder `here`. Raises BuildError."""
     program = toolchain(go)
     env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"}
     binary = into / "tests"
@@ -38,7 +38,7 @@ def built(package: str, go: str, build: str, into: Path) -> Tests:
         done = subprocess.run(
             [program, *arguments],
             env=env,
-            cwd="/",
+            cwd=here,
             capture_output=True,
             text=True,
             check=False,

@@ -50,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pie: bool = False
     once: bool = False
     file: str = ""
+    deepest: int = 64
     settings: Sequence[str] = ()
 
 
