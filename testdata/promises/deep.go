@@ -253,6 +253,8 @@ func handsOn(n int) { runs(func() { kept = n + 1000 }) }
 
 func folded(a int) int { return a * 2 }
 
+func foldedAny[E int | string](_ E, a int) int { return a * 3 }
+
 func foldedLine(a int) int {
 	b := a * 3 //goprobe:noalloc
 	return b
@@ -262,6 +264,7 @@ func main() {
 	deletes()
 	handsOn(3)
 	_ = folded(4)
+	_ = foldedAny(1, 4) + foldedAny("", 5)
 	_ = foldedLine(5)
 	fmt.Fprintln(io.Discard, sum([]int{1, 2}), chain(5), value(func() int { return 3 }))
 	fmt.Fprintln(io.Discard, variable(), method(square{3}), locks(), reads(), first(), always())

@@ -101,7 +101,8 @@ func viaInterface(s shape) int { // via
 func main() {
 	println(loop(3_000_000))
 	a := recovers(1) // main-recovers
-	println(a, outermost())
+	manyDeferred()   // main-many
+	println(a, outermost()) // main-after
 	println(fib(12))
 	println(outer(3))
 	println(viaInterface(&square{3}))
@@ -110,3 +111,22 @@ func main() {
 	println(waits(done))
 	last()
 }
+
+var total int
+
+func manyDeferred() { // many
+	defer func() { // many-first
+		total += 1 // many-one
+	}()
+	defer func() { // many-second
+		total += 2 // many-two
+	}()
+	for i := 0; i < 2; i++ { // many-for
+		defer add(i) // many-defer
+	}
+	total += 4 // many-four
+} // many-end
+
+func add(i int) { // add
+	total += i // add-i
+} // add-end

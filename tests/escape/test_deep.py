@@ -21,6 +21,7 @@ WANTED = re.findall(r"^func (\w+)\(.*// want: (\w+) ?(.*)$", SOURCE, re.M)
 NAMED = (
     "main.add noalloc deep", "main.middle noalloc deep", "main.nobody noalloc deep",
     "main.add heaps", "strconv.Itoa noalloc deep", "main.handsOn noalloc", "main.folded noalloc",
+    "main.foldedAny noalloc deep",
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def test_what_comes_of_a_promise(go: str, function: str, verdict: str, told: str
 @releases
 def test_promises_of_the_command_line(go: str) -> None:
     told = looked_at(go).assertions[-len(NAMED) :]
-    added, middle, nobody, wrong, library, hands_on, folded = told
+    added, middle, nobody, wrong, library, hands_on, folded, generic = told
     assert added.held and "proved" in added.why
     assert not middle.held and middle.known and middle.text == "noalloc deep main.middle"
     assert not nobody.held and not nobody.known and "not in this binary" in nobody.why
@@ -71,6 +72,7 @@ def test_promises_of_the_command_line(go: str) -> None:
     line = next(a for a in looked_at(go).assertions if a.line == at)
     assert not line.known and line.why == folded.why
     assert not folded.known and "it was inlined, and nothing of it was needed" in folded.why
+    assert not generic.known and generic.why == folded.why
 
 
 @releases

@@ -115,6 +115,16 @@ def test_into_deferred_functions(release: str) -> None:
     assert not [line for line in told if line.startswith("runtime.")]
 
 
+@pytest.mark.parametrize("flags", [(), UNOPTIMISED])
+def test_into_each_of_many_deferred_functions(release: str, flags: tuple[str, ...]) -> None:
+    """Those of a loop have wrappers, which may be asked to give way as they begin."""
+    with at(release, "main.manyDeferred", flags=flags) as (_, stop):
+        told = walk(stop, "step", "main-after")
+    into = [line for line in told if line in ("add-i", "many-one", "many-two")]
+    assert into == ["add-i", "add-i", "many-two", "many-one"], told
+    assert not [line for line in told if line.startswith("runtime.")]
+
+
 def test_over_recursion_of_the_same_line(release: str) -> None:
     with at(release, "main.fib") as (_, stop):
         assert value(stop, "n") == "12"

@@ -96,10 +96,14 @@ class DeepPromises:
         return promise.holds(self._canonical(file), line)
 
 
+def without_type_arguments(function: str) -> str:
+    return _TYPE_ARGUMENTS.sub("", function)
+
+
 def is_named(function: str, named: str) -> bool:
     """Whether a function is the one that a user calls so: with its package's whole path, or the
     last part of that."""
-    plain = _TYPE_ARGUMENTS.sub("", function)
+    plain = without_type_arguments(function)
     return named in (function, plain) or plain.endswith(f"/{named}")
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
-from goprobe.analysis.escape.deep import DeepPromises, is_named
+from goprobe.analysis.escape.deep import DeepPromises, is_named, without_type_arguments
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.linefacts import CodeLines, LineFacts
 from goprobe.analysis.escape.observe import WatchPlan
@@ -207,19 +207,23 @@ class EscapeStudy:
         """Whether the compiler says that it inlined the function that a promise speaks of, or in
         which it stands."""
         if promise.named:
-            return any(same_function(promise.named, name) for name in self._inlined)
+            named = without_type_arguments(promise.named)
+            return any(same_function(named, name) for name in self._inlined)
         names = {
             name
             for span in (promise.spans if promise.function else promise.around)
             for first, _, name in self._predictions.declared.get(span.file, ())
             if first == span.first
         }
-        return any(same_function(c, n) for c in self._inlined for n in names)
+        plain = [without_type_arguments(name) for name in names]
+        return any(same_function(c, n) for c in self._inlined for n in plain)
 
     @cached_property
     def _inlined(self) -> frozenset[str]:
-        """The functions that were inlined anywhere, as the compiler calls them there."""
-        return frozenset(n for calls in self._predictions.inlined.values() for _, n in calls)
+        """The functions that were inlined anywhere, as the compiler calls them there, whatever
+        their type arguments."""
+        calls = (call for calls in self._predictions.inlined.values() for call in calls)
+        return frozenset(without_type_arguments(name) for _, name in calls)
 
     def may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
         def named(call: AllocationCall) -> str:

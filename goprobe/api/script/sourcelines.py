@@ -33,6 +33,13 @@ class Landing(msgspec.Struct, frozen=True):
     chain: Chain
 
 
+DEFERRING = (
+    "runtime.deferreturn", "runtime.gopanic", "runtime.Goexit", "runtime.runOpenDeferFrame",
+    "runtime.deferCallSave",
+)  # fmt: skip
+"""They call deferred functions (runtime/panic.go, Go 1.21 to 1.27; the last two up to 1.21)."""
+
+
 def root_of(name: str) -> str:
     """The function of the source that a function's code belongs to."""
     return _BODY.sub("", name)
@@ -101,6 +108,12 @@ class SourceLines:
                 code = b""
             self._transfers[low] = tuple(transfers(code, low))
         return self._transfers[low]
+
+    @cached_property
+    def deferring(self) -> tuple[int, ...]:
+        """Where the runtime calls deferred functions."""
+        functions = (f for name in DEFERRING for f in self._table.functions_named(name))
+        return tuple(t.at for f in functions for t in self.transfers(f) if t.call and not t.target)
 
     def recoveries(self, function: Function) -> Iterator[int]:
         """Where a function goes on that has recovered a panic: at its call of runtime.deferreturn,

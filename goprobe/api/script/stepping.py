@@ -10,13 +10,14 @@ loops over functions are functions of their own, but lines of the one that they 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 
 import msgspec
 from msgspec.structs import replace
 
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
-from goprobe.api.script.sourcelines import Chain, SourceLines, root_of
+from goprobe.api.script.sourcelines import DEFERRING, Chain, SourceLines, root_of
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.arch.registers import GOROUTINE, PC, SP
 from goprobe.binary.pcln.format import Function
@@ -29,6 +30,7 @@ _RUNTIME = "runtime."
 _STACK_HIGH = 8  # the offset of g.stack.hi
 _THROUGH = 256  # instructions of a wrapper
 _NESTED = 16  # calls within calls that the source does not have
+_NEXT_DEFERRED = 1 << 10  # bytes of the runtime's stack by which another one may lie deeper
 
 
 class Went(msgspec.Struct, frozen=True):
@@ -118,6 +120,7 @@ class Stepper:
         calls: _Places = {}
         for function in functions if into else ():
             calls |= {at: self._reach(function, at) for at in self._calls(function)}
+        deferred = self._next_deferred() if into else {}
         here = self._view
         while True:
             pc = here.registers[PC]
@@ -130,7 +133,13 @@ class Stepper:
                     return went
                 if here.registers[PC] in calls:
                     continue
-            went, view = self._run_to({**places, **calls, **self._outside()})
+            went, view = self._run_to({**places, **calls, **deferred, **self._outside()})
+            while view and view.registers[PC] in deferred:
+                if not self._still_runs(view):
+                    went, view = self._into(view, 1)
+                    if view is None:
+                        return went
+                went, view = self._run_to({**deferred, **self._outside()})
             if view is None or self._is_outer(view):
                 return went
             here = view
@@ -244,6 +253,18 @@ class Stepper:
                     returns.setdefault(at, frame.distance + _to_cfa(function, at))
         return returns
 
+    def _next_deferred(self) -> _Places:
+        """Where the runtime calls the next deferred function, if this frame is of one."""
+        runtimes = list(takewhile(_of_runtime, self._frames[self._base + 1 :]))
+        if not any(f.function and f.function.name in DEFERRING for f in runtimes):
+            return {}
+        depth = max(frame.depth for frame in runtimes) + _NEXT_DEFERRED
+        return dict.fromkeys(self._lines.deferring, depth)
+
+    def _still_runs(self, view: StopView) -> bool:
+        distance = self._frames[self._base].distance
+        return any(frame.distance == distance for frame in _physical(view, self._lines))
+
     def _is_outer(self, view: StopView) -> bool:
         distance = _physical(view, self._lines)[0].distance
         return distance in {f.distance for f in self._frames[self._base + 1 :]}
@@ -276,15 +297,20 @@ class Stepper:
             function = self._lines.function_at(pc)
             if function is None or nested > _NESTED or not self._mine(view):
                 return went, view
-            if not self._lines.is_wrapper(pc):
+            # runtime.deferreturn has a wrapper's mark, too (cmd/internal/objabi/funcid.go, all).
+            if function.name.startswith(_RUNTIME) or not self._lines.is_wrapper(pc):
                 break
-            went = self._instruction(view.tid)
+            body = self._lines.body(function)
+            if pc == function.entry and body != pc:  # its stack check may lead to the scheduler
+                went = self._run_to({body: 0, **self._outside()})[0]
+            else:
+                went = self._instruction(view.tid)
         else:
             return went, view
         if function.name.startswith(_RUNTIME):
             return self._through_runtime(went, view, function, nested)
         body = self._lines.body(function)
-        if body == view.registers[PC]:
+        if body <= view.registers[PC]:  # behind it is what was inlined into a wrapper
             return went, None
         return self._run_to({body: 0, **self._outside()})[0], None
 
@@ -294,6 +320,8 @@ class Stepper:
         """The runtime calls functions of the user's: deferred ones, say."""
         frames = _physical(view, self._lines)
         calls = {t.at: 0 for t in self._lines.transfers(function) if t.call and not t.target}
+        if function.name in DEFERRING:
+            calls |= dict.fromkeys(self._lines.deferring, 0)
         if len(frames) < 2 or not calls:
             return went, view
         back = {frames[1].pc: frames[1].depth}
