@@ -47,6 +47,10 @@ def _ours(variable: Variable) -> str | None:
     value = variable.value
     if value is UNSET or value.unreadable or value.text.startswith(("unreadable", "…")):
         return None
+    if variable.type == "uintptr":
+        return str(int(value.text, 16))
+    if variable.type.startswith("map["):  # GDB knows but the pointer
+        return None
     if variable.type == "string" or (value.len is not UNSET and value.cap is UNSET):
         return None if value.len is UNSET else f"{value.len} {value.text[:_SHOWN]}"
     if value.cap is not UNSET and variable.type.startswith("["):
