@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.inhand import in_hand
-from goprobe.analysis.heap.reach import START, UNREACHED, onward, reach
+from goprobe.analysis.heap.leakloops import ENDS, HIDES, WAITED_FOR, mark
+from goprobe.analysis.heap.nodes import Nodes
+from goprobe.analysis.heap.reach import START, UNREACHED, onward
 from goprobe.analysis.heap.stackedges import StackEdges
 from goprobe.analysis.heap.waits import Candidate, Waits, hanging, only_by_others, reason_of
 from goprobe.model.attached import TypeHeld
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.heap.edges import ranges
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -155,26 +158,17 @@ class _Web:
         hidden: tuple[Ids, Ids],
         stacks: StackEdges,
     ) -> None:
-        nodes = graph.nodes
-        self.n = len(nodes.objects)
+        self.n = n = len(graph.objects)
         self._graph, self._candidates, self._stacks = graph, candidates, stacks
-        pairs = [
-            (w.node, self.n + i) for i, c in enumerate(candidates) for w in c.waits if w.node >= 0
-        ]
-        source = np.array([node for node, _ in pairs], np.int64)
-        waiting = np.array([number for _, number in pairs], np.int32)
-        order = np.argsort(source, kind="stable")
-        source, waiting = source[order], waiting[order]
-        target = nodes.target[: nodes.heap_edges].copy()
-        _hide(nodes.first, nodes.offset, target, hidden)
-        inner = nodes.first[: self.n + 1]
-        heap = np.insert(target, inner[source + 1], waiting) if pairs else target
-        del target
-        more = np.zeros(self.n + 1, np.int64)
-        np.cumsum(np.bincount(source, minlength=self.n), out=more[1:])
-        behind = len(heap) + stacks.first[1:]
-        self.first: Ints = np.concatenate((inner + more, behind))
-        self.target: Ids = np.concatenate((heap, stacks.targets.astype(np.int32)), dtype=np.int32)
+        pairs = [(w.node, i) for i, c in enumerate(candidates) for w in c.waits if w.node >= 0]
+        columns = np.array(pairs, np.int32).reshape(-1, 2)
+        columns = columns[np.argsort(columns[:, 0], kind="stable")]
+        self._waited, self._whose = columns[:, 0].copy(), columns[:, 1].copy()
+        self._hidden = _hidden(graph.nodes, hidden)
+        self._about = np.zeros(n, np.uint8)
+        self._about[self._waited] |= WAITED_FOR
+        self._about[hidden[0]] |= HIDES
+        self._queue = np.empty(n + len(candidates), np.int32)
 
     def search(
         self,
@@ -184,24 +178,30 @@ class _Web:
     ) -> NDArray[np.bool_]:
         """What may run leads to, and what threads have in `hand`: objects, and goroutines behind
         them. The objects of `ends` lead no further."""
+        nodes, stacks = self._graph.nodes, self._stacks
         awake = [self.n + i for i, c in enumerate(self._candidates) if c.awake or c.g.id in unsure]
         held, _ = self._graph.resolve(hand)
-        start = np.concatenate((self._stacks.others, held[held >= 0], np.array(awake, np.int32)))
-        target = self.target
+        marked = np.zeros(len(self._queue), np.bool_)
+        for start in (stacks.others, held[held >= 0], awake):
+            marked[start] = True
+        begin = np.flatnonzero(marked)
+        self._queue[: len(begin)] = begin
+        about = self._about
         if ends:
-            target = target.copy()
-            for node in (node for nodes in ends.values() for node in nodes):
-                target[self.first[node] : self.first[node + 1]] = node
-        return reach(self.first, target, start.astype(np.int32)).mask
+            about = about.copy()
+            about[[node for own in ends.values() for node in own]] |= ENDS
+        mark(
+            nodes.first, nodes.target, self.n, about, self._hidden, self._waited, self._whose,
+            stacks.first, stacks.targets, marked, self._queue, len(begin),
+        )  # fmt: skip
+        return marked
 
 
-def _hide(first: Ints, offset: NDArray[np.uint32], target: Ids, hidden: tuple[Ids, Ids]) -> None:
-    """Have pointers lead to their own objects: they lead no further."""
-    for node, word in zip(*(column.tolist() for column in hidden), strict=True):
-        edges = range(int(first[node]), int(first[node + 1]))
-        for edge in edges:
-            if offset[edge] == word:
-                target[edge] = node
+def _hidden(nodes: Nodes, hidden: tuple[Ids, Ids]) -> Ints:
+    """The pointers that stand at such words of such objects, ascending."""
+    objects, words = hidden
+    edges, which = ranges(nodes.first[objects], nodes.first[objects + 1])
+    return np.unique(edges[nodes.offset[edges] == words[which]])
 
 
 class Kept:
