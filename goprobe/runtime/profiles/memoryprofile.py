@@ -127,8 +127,12 @@ def _sum(cycles: Sequence[Counts]) -> Counts:
 
 def _sampled(world: World, spans: SpanTable) -> tuple[Words, Words, str]:
     """Each object that was sampled, its bucket, and what is wrong with the lists of specials."""
-    pages = Pages(world.memory)
-    specials = follow(pages, world.layout, spans)
-    chosen = specials.kind == world.layout.constants["_KindSpecialProfile"]
-    fields = Fields(pages, world.layout, "specialprofile", specials.at[chosen])
-    return specials.about[chosen], fields["b"], specials.broken
+    pages, kind = Pages(world.memory), world.layout.constants["_KindSpecialProfile"]
+    about, buckets, broken = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], ""
+    for specials in follow(pages, world.layout, spans):
+        chosen = specials.kind == kind
+        fields = Fields(pages, world.layout, "specialprofile", specials.at[chosen])
+        about.append(specials.about[chosen])
+        buckets.append(fields["b"])
+        broken = broken or specials.broken
+    return np.concatenate(about), np.concatenate(buckets), broken

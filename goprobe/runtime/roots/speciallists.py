@@ -1,32 +1,39 @@
-"""The lists of specials that hang on spans (mspan.specials), all followed at once.
+"""The lists of specials that hang on spans (mspan.specials), followed side by side.
 
 Source: src/runtime/mheap.go (special), Go 1.21 to 1.27.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from goprobe.process.memory.copies import MISSING, Words, copy_ranges
+from goprobe.process.memory.copies import MISSING as NOT_COPIED, Words, copy_ranges
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.grouping import contained
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import SpanTable, parts_of
 from goprobe.runtime.layout.layout import Layout
+from goprobe.runtime.roots.specialloops import MISSING, walk
 
 _LIMIT = 1 << 24
 _PAGE, _WORD = 4096, 8
-
+_AT_ONCE = 1 << 9  # spans: of small objects a quarter of a million
+_MANY_PAGES = 1 << 10
+_AHEAD = 4  # pages: structs are made one behind the other
+_ROOM = 1 << 17
 
 _Part = tuple[Words, NDArray[np.uint8], Words, Ids]
 """Where each special is, its kind, how far into its span it leads, the span's row."""
 
 
 class Specials(msgspec.Struct, frozen=True):
-    """Where each special is, its kind, and the address that it is about. `broken` says how a list
-    leads astray; `stray` is how many are of objects that cannot be there."""
+    """Where some specials are, the kind of each, and the address that it is about. `broken` says
+    how a list leads astray; `stray` is how many are of objects that cannot be there."""
 
     at: Words
     kind: NDArray[np.uint8]
@@ -35,37 +42,69 @@ class Specials(msgspec.Struct, frozen=True):
     broken: str
 
 
-def follow(pages: Pages, layout: Layout, spans: SpanTable) -> Specials:
-    """Every special of some spans."""
-    rows = np.flatnonzero(spans.specials).astype(np.int32)
-    at = spans.specials[rows].astype(np.uint64)
+def follow(pages: Pages, layout: Layout, spans: SpanTable) -> Iterator[Specials]:
+    """Every special of some spans, those of some spans at a time. `pages` are given back behind
+    each, and what was read of them."""
+    every = np.flatnonzero(spans.specials).astype(np.int32)
+    seen: list[Words] = []
+    count = 0
+    for first in range(0, len(every), _AT_ONCE):
+        some = _of_spans(pages, layout, spans, every[first : first + _AT_ONCE], _LIMIT - count)
+        count += len(some.at)
+        seen.append(some.at)
+        if first + _AT_ONCE >= len(every) and len(seen) > 1 and not some.broken:
+            some = replace(some, broken=_repeated(seen, count))
+        yield some
+        pages.forget()
+        if count > _LIMIT:
+            return
+
+
+def _of_spans(pages: Pages, layout: Layout, spans: SpanTable, rows: Ids, most: int) -> Specials:
+    struct = layout.struct("special")
+    following, kind, offset = (struct.fields[name] for name in ("next", "kind", "offset"))
+    mask = -1 if offset.size == _WORD else (1 << 8 * offset.size) - 1
+    heads = spans.specials[rows].astype(np.uint64).view(np.int64)
+    found = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.uint8), np.empty(_ROOM, np.int64)
+    found_rows = np.empty(_ROOM, np.int32)
     parts: list[_Part] = []
     broken = ring = ""
     count, looked = 0, 1
-    while len(at) and not ring:
-        fields = Fields(pages, layout, "special", at)
-        if fields.missing.any():
-            lost = int(at[fields.missing][0])
-            broken = f"a list of special leads to {lost:#x}, where none can be read"
-        there = ~fields.missing
-        parts.append((
-            at[there], fields["kind"][there].astype(np.uint8), fields["offset"][there], rows[there],
-        ))  # fmt: skip
-        count += len(at)
-        if len(parts) >= looked or count > _LIMIT:
-            looked *= 2
-            ring = ring or _repeated(parts, count)
-        at = fields["next"]
-        rows, at = rows[at != 0], at[at != 0]
-    ring = ring or _repeated(parts, count)
+    while len(heads) and not ring:
+        pages.read_on(heads.view(np.uint64), struct.size)
+        state, left, why = (
+            np.zeros(3, np.int64),
+            np.empty_like(heads),
+            np.empty(len(heads), np.int8),
+        )
+        left_rows = np.empty_like(rows)
+        while state[0] < len(heads) and not ring:
+            new = walk(
+                state, heads, rows, *pages.tables, struct.size,
+                following.offset, kind.offset, offset.offset, mask,
+                *found, found_rows, left, left_rows, why,
+            )  # fmt: skip
+            at, kinds, into = (column[:new].copy() for column in found)
+            parts.append((at.view(np.uint64), kinds, into.view(np.uint64), found_rows[:new].copy()))
+            count += new
+            if count >= looked or count > most:
+                looked = 2 * count
+                ring = _repeated([at for at, *_ in parts], count, most)
+        aside = slice(int(state[2]))
+        lost = why[aside] == MISSING
+        if lost.any():
+            astray = int(left[aside][lost].view(np.uint64)[0])
+            broken = f"a list of special leads to {astray:#x}, where none can be read"
+        heads, rows = left[aside][~lost], left_rows[aside][~lost]
+    ring = ring or _repeated([at for at, *_ in parts], count, most)
     return _joined(parts, spans, layout.constants["_PageSize"], broken or ring)
 
 
-def _repeated(parts: list[_Part], count: int) -> str:
+def _repeated(parts: list[Words], count: int, most: int = _LIMIT) -> str:
     """How lists run in a ring, or into each other; they would have no end."""
-    every = np.sort(np.concatenate([np.zeros(0, np.uint64), *(at for at, *_ in parts)]))
+    every = np.sort(np.concatenate([np.zeros(0, np.uint64), *parts]))
     again = np.flatnonzero(every[1:] == every[:-1])
-    if len(again) or count > _LIMIT:
+    if len(again) or count > most:
         once_more = int(every[again[0]] if len(again) else every[-1])
         return f"a list of special comes to {once_more:#x} once more"
     return ""
@@ -94,6 +133,14 @@ class Pages:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+        self._clear()
+
+    def forget(self) -> None:
+        """Give back what was read, where that is much."""
+        if len(self._numbers) > _MANY_PAGES:
+            self._clear()
+
+    def _clear(self) -> None:
         self._numbers = np.zeros(0, np.uint64)
         self._row = np.zeros(0, np.int32)
         self._words = np.zeros((1, _PAGE // _WORD), np.uint64)
@@ -106,6 +153,25 @@ class Pages:
         if len(fresh):
             self._read(np.unique(fresh))
         return self._row[np.searchsorted(self._numbers, page).astype(np.int32)]
+
+    def read_on(self, at: Words, size: int) -> None:
+        """The pages that hold structs of such a size at some addresses, and those behind them."""
+        page = at // np.uint64(_PAGE)
+        ends = (at + np.uint64(size - 1)) // np.uint64(_PAGE)
+        ahead = (
+            page[~contained(page, self._numbers)] + np.arange(1, _AHEAD, dtype=np.uint64)[:, None]
+        )
+        wanted = np.unique(np.concatenate((page, ends, ahead.ravel())))
+        fresh = wanted[~contained(wanted, self._numbers)]
+        if len(fresh):
+            self._read(fresh)
+
+    @property
+    def tables(self) -> tuple[NDArray[np.int64], Ids, NDArray[np.int64], NDArray[np.bool_]]:
+        """Numbers, where the words of each are, those, and which are there: for a loop, until more
+        is read."""
+        words = self._words.reshape(-1).view(np.int64)
+        return self._numbers.view(np.int64), self._row, words, self._there
 
     def words(self, rows: Ids, at: Words) -> Words:
         """The words that hold some addresses, in some pages."""
@@ -125,7 +191,7 @@ class Pages:
         base = pages * np.uint64(_PAGE)
         copy = copy_ranges(self._memory, base, _PAGE)
         place = copy.positions(base, _PAGE)
-        rows = known + np.flatnonzero(place != MISSING)
+        rows = known + np.flatnonzero(place != NOT_COPIED)
         within = (place[rows - known] // _WORD)[:, np.newaxis] + np.arange(_PAGE // _WORD)
         self._words[rows] = copy.words[within]
         self._there[rows] = True

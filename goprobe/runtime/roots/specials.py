@@ -18,11 +18,12 @@ from goprobe.process.memory.arrays import give_back_small_arrays
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import u32, u64
 from goprobe.runtime.heap.grouping import by_key
+from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import SpanTable
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
-from goprobe.runtime.roots.speciallists import Fields, Pages, follow
+from goprobe.runtime.roots.speciallists import Fields, Pages, Specials, follow
 from goprobe.runtime.types.typenames import RTYPE_BYTES
 from goprobe.runtime.world import World
 
@@ -30,21 +31,46 @@ _WORD = 8
 _MANY = 1000  # of a kind, of one type: they are one group of roots
 
 
+class _Noted:
+    """Specials of one kind, a part at a time: where each is, the address that it is about, the
+    descriptor of the object's type (0 where that is not known), and its pointers."""
+
+    def __init__(self, what: RootKind, kind: int, struct: str, words: tuple[int, ...]) -> None:
+        self.what, self.kind, self.words = what, kind, words
+        self._struct = struct
+        self.at: list[Words] = []
+        self.about: list[Words] = []
+        self.rtypes: list[Words] = []
+        self.values: list[list[Words]] = []
+
+    def note(self, world: World, pages: Pages, specials: Specials) -> None:
+        chosen = specials.kind == self.kind
+        if chosen.any():
+            fields = Fields(pages, world.layout, self._struct, specials.at[chosen])
+            finalized = self.what is RootKind.FINALIZER
+            self.at.append(fields.at)
+            self.about.append(specials.about[chosen])
+            self.rtypes.append(_finalized(world, fields["ot"]) if finalized else fields.at * 0)
+            self.values.append([fields.number(offset) for offset in self.words])
+
+
 def special_roots(world: World, spans: SpanTable) -> Roots:
     """Finalizers, cleanups and weak handles of objects (mspan.specials), in spans in use."""
     roots = Roots()
     pages = Pages(world.memory)
-    specials = follow(pages, world.layout, spans)
+    kinds = [_Noted(*kind) for kind in _kinds(world.layout)]
+    broken, stray = "", 0
+    for specials in follow(pages, world.layout, spans):
+        for noted in kinds:
+            noted.note(world, pages, specials)
+        broken, stray = broken or specials.broken, stray + specials.stray
     give_back_small_arrays()  # each step along the lists has made some
-    for what, kind, struct, words in _kinds(world.layout):
-        chosen = specials.kind == kind
-        if chosen.any():
-            fields = Fields(pages, world.layout, struct, specials.at[chosen])
-            _add(world, roots, what, fields, words, specials.about[chosen])
-    if specials.broken:
-        roots.lose(f"finalizers and cleanups may be missing: {specials.broken}")
-    if specials.stray:
-        roots.lose(f"{specials.stray} finalizers or cleanups are of objects that cannot be there")
+    for noted in kinds:
+        _add(roots, noted)
+    if broken:
+        roots.lose(f"finalizers and cleanups may be missing: {broken}")
+    if stray:
+        roots.lose(f"{stray} finalizers or cleanups are of objects that cannot be there")
     return roots
 
 
@@ -73,15 +99,25 @@ def _kinds(layout: Layout) -> Iterator[tuple[RootKind, int, str, tuple[int, ...]
         yield RootKind.CLEANUP, kind, "specialCleanup", tuple(parts)
 
 
-def _add(
-    world: World, roots: Roots, what: RootKind, fields: Fields, words: tuple[int, ...],
-    about: Words,
-) -> None:  # fmt: skip
-    at = fields.at
-    rtypes = np.zeros(len(at), np.uint64)
-    if what is RootKind.FINALIZER:
-        rtypes = _finalized(world, fields["ot"])
-    owner = np.zeros(len(at), np.int64)
+def _add(roots: Roots, noted: _Noted) -> None:
+    owner, begin = _groups(roots, noted), 0
+    for at, values in zip(noted.at, noted.values, strict=True):
+        own = owner[begin : begin + len(at)]
+        begin += len(at)
+        for offset, value in zip(noted.words, values, strict=True):
+            filled = value != 0
+            roots.add_many(own[filled], at[filled] + np.uint64(offset), value[filled])
+
+
+def _groups(roots: Roots, noted: _Noted) -> Ids:
+    """The group of each: many of one type are one."""
+    at, about, rtypes = (
+        np.concatenate([np.zeros(0, np.uint64), *parts])
+        for parts in (noted.at, noted.about, noted.rtypes)
+    )
+    noted.about.clear()
+    noted.rtypes.clear()
+    what, owner = noted.what, np.zeros(len(at), np.int32)
     for (rtype,), rows in by_key(rtypes):
         for some in [rows] if len(rows) > _MANY else rows[:, np.newaxis]:
             one = len(some) == 1
@@ -94,10 +130,7 @@ def _add(
                 through_rtype=rtype,
             )
             owner[some] = roots.group(group)
-    for offset in words:
-        values = fields.number(offset)
-        filled = values != 0
-        roots.add_many(owner[filled], at[filled] + np.uint64(offset), values[filled])
+    return owner
 
 
 def _finalized(world: World, pointers: Words) -> Words:
