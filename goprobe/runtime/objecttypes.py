@@ -20,7 +20,7 @@ from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver
-from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.spantable import Ints, parts_of
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.roots.groups import RootGroup
 from goprobe.runtime.stacks.closures import captures_of
@@ -78,9 +78,10 @@ class ObjectTypes:
         view = self.view(graph, groups)
         typist = Typist(view, self.shapes)
         for rtype, addresses in self._told_by_the_runtime(groups):
-            objects, into = self._heap.resolver.resolve(addresses)
-            into, objects = into[objects >= 0], objects[objects >= 0].astype(np.int64)
-            typist.known(objects[into == self.lead[self._heap.objects.span[objects]]], rtype)
+            for part in parts_of(len(addresses)):
+                objects, into = self._heap.resolver.resolve(addresses[part])
+                into, objects = into[objects >= 0], objects[objects >= 0].astype(np.int64)
+                typist.known(objects[into == self.lead[self._heap.objects.span[objects]]], rtype)
         typist.seed(carriers.astype(np.int64), carried)
         return typist.run()
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
+from goprobe.analysis.heap.audittypes import TypeFacts, audit_types
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.questions import HeapQuestions
@@ -63,7 +64,8 @@ def asked(request: pytest.FixtureRequest) -> Iterator[tuple[HeapGraph, HeapRepor
 
 
 def failed(graph: HeapGraph, report: HeapReport, referred: int) -> dict[str, str]:
-    found = audit_graph(GraphFacts(report, graph, referred=referred))
+    found = audit_types(TypeFacts(graph))
+    found += audit_graph(GraphFacts(report, graph, referred=referred))
     return {entry.check: entry.says for entry in found if not entry.holds}
 
 

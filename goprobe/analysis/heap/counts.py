@@ -26,7 +26,7 @@ def reached(graph: HeapGraph) -> GraphSummary:
         edges=graph.nodes.heap_edges,
         reachable_bytes=size,
         unreachable_bytes=int(sizes.sum()) - size,
-        roots=len(graph.roots.values),
+        roots=graph.roots.count,
     )
 
 

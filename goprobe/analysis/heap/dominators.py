@@ -74,12 +74,13 @@ class Dominators(msgspec.Struct, frozen=True, dict=True):
         return _referrers(first, target, self.order, seen)
 
     def retained(self, sizes: NDArray[np.signedinteger[Any]]) -> Ints:
-        """Of each node, its own size and that of all nodes that it dominates, as wide as those."""
+        """Of each node, its own size and that of all nodes that it dominates: put in the place of
+        the sizes, of which there may be very many."""
         total = sizes[self.order]
         loops.add_up(self.above, total)
-        totals = np.zeros(self.count, total.dtype)
-        totals[self.order] = total
-        return totals
+        sizes[:] = 0
+        sizes[self.order] = total
+        return sizes
 
     def outermost(self, kinds: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether no node of the same kind dominates a node, for every node. Kinds below 0 are

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from goprobe.analysis.heap.dominatorloops import semi_nca
 from goprobe.analysis.heap.dominators import Dominators, dominators
 from goprobe.analysis.heap.globalusers import GlobalUsers, is_nameless
-from goprobe.analysis.heap.nodes import Nodes, with_roots
+from goprobe.analysis.heap.nodes import Nodes, RootSummary, with_roots
 from goprobe.analysis.heap.reach import Reach, reach
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Progress
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.compiled import first_time
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
-from goprobe.runtime.heap.edges import follow, waits_for_follow
+from goprobe.runtime.heap.edges import Edges, follow, waits_for_follow
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
@@ -70,11 +70,15 @@ class HeapGraph:
             resolver=Resolver(self.objects, census.manual, census.arenas, census.page, left_out),
         )
 
-    @cached_property
-    def roots(self) -> Roots:
+    def _every_root(self) -> Roots:
         self.progress("looking for what keeps objects alive")
         resolver = self._heap.resolver
-        return every_root(self.world, resolver.low, resolver.high, self.snapshot.noted)
+        return every_root(self.world, resolver.low, resolver.high, self.snapshot.noted())
+
+    @property
+    def roots(self) -> RootSummary:
+        """How many there are, and what is not sure of them."""
+        return self.nodes.roots
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -84,7 +88,18 @@ class HeapGraph:
         self.progress(f"following the pointers of {len(self.objects)} objects{waits}")
         edges = follow(heap.contents, self.objects, heap.resolver, heap.maps)
         self.pointers = edges.pointers
-        return with_roots(self.objects, edges, self.roots, heap.resolver)
+        return with_roots(self.objects, edges, self._every_root(), heap.resolver, self._again)
+
+    def _again(self, nodes: Ints) -> Edges:
+        """The edges of some objects once more."""
+        heap, spans = self._heap, np.unique(self.objects.span[nodes])
+        return follow(heap.contents, self.objects, heap.resolver, heap.maps, spans)
+
+    def forget_places(self) -> None:
+        """Give back where pointers stand, and where in objects they lead: who asks for more of it
+        waits once more."""
+        self.nodes.offset.forget()
+        self.nodes.into.forget()
 
     def node_at(self, address: int) -> int:
         """The object that an address points into; negative (objects.py's reasons) for none."""
@@ -188,7 +203,7 @@ class HeapGraph:
     @property
     def _pointers(self) -> Graph:
         nodes = self.nodes
-        return Graph(nodes.first, nodes.offset, nodes.target, nodes.into)
+        return Graph(nodes.first, nodes.offset.whole, nodes.target, nodes.into.whole)
 
     @cached_property
     def view(self) -> HeapView:

@@ -3,8 +3,8 @@
 The story: the census counts what is allocated. Where more is asked, the heap is taken as a snapshot
 of one moment (`snapshot`), the pointers in it are followed (`graph`), and each question has a part
 of the report: `counts` (types, garbage, roots), `tree` (who keeps what), `objects` (paths,
-referrers, one object), `dangling`, `profile`, `sites` (who allocated it). The report is then held
-against itself (`audit`, `auditgraph`, `auditsites`).
+referrers, one object), `dangling`, `profile`, `sites` (who allocated it). The report is held
+against itself (`audit`, `audittypes`, `auditgraph`, `auditsites`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
 from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
 from goprobe.analysis.heap.auditsites import SiteFacts, audit_sites
+from goprobe.analysis.heap.audittypes import TypeFacts, audit_types
 from goprobe.analysis.heap.called import object_called
 from goprobe.analysis.heap.census import census_of, heap_census, self_check
 from goprobe.analysis.heap.counts import (
@@ -38,6 +39,7 @@ from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
 from goprobe.analysis.heap.tree import kept_tree
 from goprobe.errors import UsageError
 from goprobe.model.heap import HeapReport
+from goprobe.model.report import Audited
 from goprobe.runtime.heap.objects import FREE_SLOT
 from goprobe.target.live import PATIENCE, AnyTarget
 
@@ -96,6 +98,9 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
     dangling = Dangling(graph)
     if questions.of_types:
         _ = graph.typing  # before dominators, which take as much memory as the words looked at here
+    audit = audit_types(TypeFacts(graph, questions.of_types))
+    if not questions.of_places:
+        graph.forget_places()
     report = HeapReport(
         **world.head,
         pause_us=snapshot.pause_us,
@@ -123,7 +128,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
     if questions.sites and snapshot.profile is not None:
         report = with_sites(report, world, snapshot.profile, raw=questions.raw)
         report = held_sites(report, graph, types=questions.types, retained=questions.retained)
-    return _audited(report, graph, questions)
+    return _audited(report, graph, questions, audit)
 
 
 def _with_objects(report: HeapReport, graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
@@ -149,13 +154,15 @@ def _with_objects(report: HeapReport, graph: HeapGraph, questions: HeapQuestions
     return replace(report, notes=tuple(dict.fromkeys(told)))
 
 
-def _audited(report: HeapReport, graph: HeapGraph, questions: HeapQuestions) -> HeapReport:
+def _audited(
+    report: HeapReport, graph: HeapGraph, questions: HeapQuestions, of_types: tuple[Audited, ...]
+) -> HeapReport:
     snapshot = graph.snapshot
     facts = HeapFacts(report, snapshot.census, sampled=snapshot.sample is not None)
     asked = questions.referrers
     referred = graph.address(_node(graph, asked, [])) if asked else 0
-    of_graph = GraphFacts(report, graph, typed=questions.of_types, referred=referred)
-    audit = audit_heap(facts) + audit_graph(of_graph)
+    of_graph = GraphFacts(report, graph, referred=referred)
+    audit = audit_heap(facts) + of_types + audit_graph(of_graph)
     if questions.sites and snapshot.profile is not None:
         audit += audit_sites(SiteFacts(report, snapshot.profile))
     return finished(report, audit)

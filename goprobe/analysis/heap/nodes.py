@@ -6,19 +6,20 @@ variable, a goroutine, a finalizer); the last is the root of all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.analysis.heap.places import Again, Column, Offsets
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.edges import Edges, Strays, longer
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
-from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.roots.groups import RootGroup, Roots
+from goprobe.runtime.heap.spantable import Ints, parts_of
+from goprobe.runtime.roots.groups import RootColumns, RootGroup, Roots
 
-Offsets = NDArray[np.uint32]
 NO_OFFSET = (1 << 32) - 1
 
 
@@ -29,6 +30,14 @@ class RootStray(msgspec.Struct, frozen=True):
     address: int
     value: int
     why: int
+
+
+class RootSummary(msgspec.Struct, frozen=True):
+    """How many roots there are, and what is not sure of them (see Roots)."""
+
+    count: int
+    notes: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 class Nodes(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,16 +52,16 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     objects: Objects
     groups: list[RootGroup]
     first: Ints
-    offset: Offsets
+    offset: Column
     target: Ids
-    into: Offsets
+    into: Column
     heap_edges: int
     addresses: Words
     strays: Strays
     carriers: Ids
     carried: Words
     root_strays: tuple[RootStray, ...]
-    notes: tuple[str, ...]
+    roots: RootSummary
 
     @property
     def root(self) -> int:
@@ -88,90 +97,109 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     def sizes(self) -> Ints:
         """Bytes of each node: roots have none."""
         sizes = np.zeros(len(self), np.int64)
-        sizes[: len(self.objects)] = self.objects.size
+        for part in self.objects.parts():
+            sizes[part] = self.objects.size_of(part)
         return sizes
 
 
-def with_roots(objects: Objects, edges: Edges, roots: Roots, resolver: Resolver) -> Nodes:
+def with_roots(
+    objects: Objects, edges: Edges, roots: Roots, resolver: Resolver, again: Again
+) -> Nodes:
     """Put the roots' edges behind those of the heap, which are given up for it."""
     n, groups = len(objects), roots.groups
-    owner = np.frombuffer(roots.owners, np.int64)
-    address = np.frombuffer(roots.addresses, np.uint64)
-    value: Words = np.frombuffer(roots.values, np.uint64)
-    target, into = resolver.resolve(value)
-    start = np.array([g.address for g in groups] or [0], np.uint64)[owner]
-    placed = (start != 0) & (address >= start) & ((address - start) % np.uint64(8) == 0)
-    offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
-    offset[np.array([g.several > 1 for g in groups] or [False])[owner]] = 0
-    good = target >= 0
-    parts = [(owner[good], offset[good].astype(np.uint32), target[good], into[good], address[good])]
-    parts += _structure(groups, n)
-    parts += _through(groups, objects, edges, resolver)
+    pointers = _Pointers(roots, resolver)
+    parts = [*pointers.parts(), _structure(groups, n), *_through(groups, objects, edges, resolver)]
     who = np.concatenate([p[0] for p in parts])
     order = np.argsort(who, kind="stable")
     first = np.zeros(n + len(groups) + 2, np.int64)
     first[: n + 1] = edges.first
     np.cumsum(np.bincount(who, minlength=len(groups) + 1), out=first[n + 1 :])
     first[n + 1 :] += len(edges)
+    del who
 
     heap_edges = len(edges)
 
     def behind(have: NDArray[Any], column: int) -> NDArray[Any]:
-        more = np.concatenate([np.asarray(p[column]) for p in parts])[order]
-        return longer(have, np.minimum(more.astype(np.int64), NO_OFFSET))
+        return longer(have, np.concatenate([np.asarray(p[column]) for p in parts])[order])
 
-    addresses = np.concatenate([p[4] for p in parts])[order].astype(np.uint64)
+    def places(name: str, have: Offsets, column: int) -> Column:
+        return Column(name, behind(have, column), first, heap_edges, again)
+
+    addresses = np.concatenate([p[4] for p in parts])[order]
     return Nodes(
         objects=objects,
         groups=groups,
         first=first,
-        offset=behind(edges.offset, 1),
+        offset=places("offset", edges.offset, 1),
         target=behind(edges.target, 2),
-        into=behind(edges.into, 3),
+        into=places("into", edges.into, 3),
         heap_edges=heap_edges,
         addresses=addresses,
         strays=edges.strays,
         carriers=edges.carriers,
         carried=edges.carried,
-        root_strays=_root_strays(roots, target),
-        notes=tuple(roots.notes),
+        root_strays=tuple(pointers.strays),
+        roots=RootSummary(len(roots), tuple(roots.notes), tuple(roots.lost)),
     )
 
 
-_Part = tuple[Ints, Offsets, Ids, Ints, Words]
+_Part = tuple[Ids, Offsets, Ids, Offsets, Words]
+"""Of some edges out of groups: the group, offset, target, how far into it, address."""
 
 
-def _structure(groups: list[RootGroup], n: int) -> list[_Part]:
+class _Pointers:
+    """The edges that roots are. `strays` are those that lead to no object, known behind them."""
+
+    def __init__(self, roots: Roots, resolver: Resolver) -> None:
+        self._roots, self._resolver = roots, resolver
+        self._start = np.array([g.address for g in roots.groups], np.uint64)
+        self._several = np.array([g.several > 1 for g in roots.groups], np.bool_)
+        self.strays: list[RootStray] = []
+
+    def parts(self) -> Iterator[_Part]:
+        for some in self._roots.parts():
+            target, into = self._resolver.resolve(some.values)
+            self._stray(some, target)
+            good = target >= 0
+            owner, address = some.owners[good], some.addresses[good]
+            start = self._start[owner]
+            placed = (start != 0) & (address >= start) & ((address - start) % np.uint64(8) == 0)
+            offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
+            offset[self._several[owner]] = 0
+            yield owner, _cut(offset), target[good], _cut(into[good]), address
+
+    def _stray(self, some: RootColumns, target: Ids) -> None:
+        for i in np.flatnonzero(target < NOT_HEAP).tolist():
+            group = self._roots.groups[some.owners[i]]
+            if not group.conservative:
+                address, value = int(some.addresses[i]), int(some.values[i])
+                self.strays.append(RootStray(group, address, value, int(target[i])))
+
+
+def _cut(numbers: NDArray[Any]) -> Offsets:
+    return np.minimum(numbers, NO_OFFSET).astype(np.uint32)
+
+
+def _structure(groups: list[RootGroup], n: int) -> _Part:
     """From the root of all to the groups, and from groups to their parts."""
     count = len(groups)
-    parent = np.array([g.parent if g.parent >= 0 else count for g in groups], np.int64)
-    nowhere = np.full(count, NO_OFFSET, np.uint32)
-    nodes = np.arange(n, n + count, dtype=np.int32)
-    return [(parent, nowhere, nodes, np.zeros(count, np.int64), np.zeros(count, np.uint64))]
+    parent = np.array([g.parent if g.parent >= 0 else count for g in groups], np.int32)
+    nowhere, nodes = np.full(count, NO_OFFSET, np.uint32), np.arange(n, n + count, dtype=np.int32)
+    return parent, nowhere, nodes, np.zeros(count, np.uint32), np.zeros(count, np.uint64)
 
 
 def _through(
     groups: list[RootGroup], objects: Objects, edges: Edges, resolver: Resolver
-) -> list[_Part]:
+) -> Iterator[_Part]:
     """What an object with a finalizer points at is kept for it; the object itself is not."""
-    rows = [i for i, g in enumerate(groups) if g.through]
-    if not rows:
-        return []
-    through = np.concatenate([np.frombuffer(groups[i].through, np.uint64) for i in rows])
-    owner = np.repeat(np.array(rows, np.int64), [len(groups[i].through) for i in rows])
-    node, _ = resolver.resolve(through)
-    owner, node = owner[node >= 0], node[node >= 0]
-    numbers, which = edges.of(node)
-    place = objects.base[node[which]] + edges.offset[numbers].astype(np.uint64) * np.uint64(8)
-    nowhere = np.full(len(numbers), NO_OFFSET, np.uint32)
-    into = edges.into[numbers].astype(np.int64)
-    return [(owner[which], nowhere, edges.target[numbers], into, place)]
-
-
-def _root_strays(roots: Roots, target: Ids) -> tuple[RootStray, ...]:
-    strays = []
-    for i in np.flatnonzero(target < NOT_HEAP).tolist():
-        group = roots.groups[roots.owners[i]]
-        if not group.conservative:
-            strays.append(RootStray(group, roots.addresses[i], roots.values[i], int(target[i])))
-    return tuple(strays)
+    for number, group in enumerate(groups):
+        through = np.frombuffer(group.through, np.uint64)
+        for part in parts_of(len(through)):
+            node, _ = resolver.resolve(through[part])
+            node = node[node >= 0]
+            numbers, which = edges.of(node)
+            words = edges.offset[numbers].astype(np.uint64)
+            place = objects.base[node[which]] + words * np.uint64(8)
+            owner = np.full(len(numbers), number, np.int32)
+            nowhere = np.full(len(numbers), NO_OFFSET, np.uint32)
+            yield owner, nowhere, edges.target[numbers], edges.into[numbers], place

@@ -43,6 +43,12 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         )
 
     @property
+    def of_places(self) -> bool:
+        """Whether much is asked of where pointers stand and where in objects they lead, when the
+        types are known."""
+        return bool(self.waste or self.path or self.referrers or self.object)
+
+    @property
     def of_pointers(self) -> bool:
         """Whether pointers have to be followed at all."""
         return self.of_types or self.dangling or self.leaked

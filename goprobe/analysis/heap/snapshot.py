@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -56,14 +57,14 @@ class Sample(msgspec.Struct, frozen=True):
 class HeapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of a heap. `world` reads that moment wherever it could have changed since.
 
-    `noted` are the roots that the runtime notes beside the objects. `how` is "stop", "fork" or
+    `noted` finds the roots that the runtime notes beside the objects. `how` is "stop", "fork" or
     "core"; `warnings` say what is not of the same moment, or missing.
     """
 
     world: World
     census: Census
     words: HeapWords
-    noted: Roots
+    noted: Callable[[], Roots]
     how: str
     pause_us: int = 0
     warnings: tuple[str, ...] = ()
@@ -216,7 +217,7 @@ def of_standing(
         world=world,
         census=census,
         words=HeapWords(memory, part.spans if part else census.spans, census.page),
-        noted=noted_roots(world, census.spans),
+        noted=partial(noted_roots, world, census.spans),
         how=how,
         sample=part,
         profile=memory_profile(world, census.spans) if manner.profile else None,
@@ -260,7 +261,7 @@ def _copied(
     _lay_arenas(layered, world)
     noted = noted_roots(world, census.spans)
     return HeapSnapshot(
-        world=world, census=census, words=words, noted=noted, how="stop", sample=sample
+        world=world, census=census, words=words, noted=lambda: noted, how="stop", sample=sample
     )
 
 

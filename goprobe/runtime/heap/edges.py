@@ -5,7 +5,6 @@ Edges are kept by source, in the order of words within it (compressed sparse row
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -91,16 +90,15 @@ def follow(
     objects: Objects,
     resolver: Resolver,
     maps: PointerMaps,
-    progress: Callable[[int], None] = lambda done: None,
+    spans: Ints | None = None,
 ) -> Edges:
-    """Follow every pointer of every object. `progress` is told how many were followed."""
+    """Follow every pointer of every object, or of those in some spans (rows, ascending)."""
     made = _Made(heap, objects, resolver)
-    for part in heap.words.parts():
+    for part in heap.words.parts(spans):
         flags = np.zeros(part.high - part.low, np.bool_)
         maps.mark(heap, part, flags)
         made.carry(*maps.types(heap, part))
         made.follow(part, flags)
-        progress(made.seen)
     return made.edges()
 
 

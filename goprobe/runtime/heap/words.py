@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import Memory
+from goprobe.runtime.heap.grouping import contained
 from goprobe.runtime.heap.spantable import Ints, SpanTable
 
 _READ = 1 << 26
@@ -68,26 +69,38 @@ class HeapWords:
         self._load(np.flatnonzero(~self.there), progress)
         self.kept = True
 
-    def parts(self) -> Iterator[WordPart]:
-        """All words, some at a time; those that need not be kept are given back."""
-        rows, ends = self._rows, self._ends
-        begins = self._first[rows]
+    def parts(self, spans: Ints | None = None) -> Iterator[WordPart]:
+        """All words, or those of some spans (rows, ascending), some at a time; those that need not
+        be kept are given back."""
         if len(self.words) <= _SMALL_MOST:
             self.keep()
-        first = 0
-        while first < len(rows):
-            until = max(int(np.searchsorted(ends, begins[first] + _PART_MOST, "right")), first + 1)
-            low, last = int(begins[first]), int(ends[until - 1])
-            # However long it claims to be, a span of several objects is looked at as a whole.
-            most = _PART_MOST if self._objects[rows[first]] == 1 else last - low
-            for at in range(low, last, most):
-                high = min(at + most, last)
-                pages = np.arange(at // self.page_words, high // self.page_words)
-                self._load(pages[~self.there[pages]])
-                some = rows[first:until]
-                yield WordPart(some[self.start[some] != ABSENT], at, high)
-                self._give_back(at, high)
-            first = until
+        begins, ends = self._first[self._rows], self._ends
+        for first, last in self._runs(spans):
+            while first < last:
+                until = int(np.searchsorted(ends, begins[first] + _PART_MOST, "right"))
+                until = min(max(until, first + 1), last)
+                yield from self._parts(first, until)
+                first = until
+
+    def _runs(self, spans: Ints | None) -> list[tuple[int, int]]:
+        """Places in `_rows` that lie one behind the other: [first, last) of each such run."""
+        if spans is None:
+            return [(0, len(self._rows))]
+        at = np.flatnonzero(contained(self._rows, spans))
+        cuts = np.flatnonzero(at[1:] != at[:-1] + 1) + 1
+        return [(int(run[0]), int(run[-1]) + 1) for run in np.split(at, cuts) if len(run)]
+
+    def _parts(self, first: int, until: int) -> Iterator[WordPart]:
+        rows = self._rows[first:until]
+        low, last = int(self._first[rows[0]]), int(self._ends[until - 1])
+        # However long it claims to be, a span of several objects is looked at as a whole.
+        most = _PART_MOST if self._objects[rows[0]] == 1 else last - low
+        for at in range(low, last, most):
+            high = min(at + most, last)
+            pages = np.arange(at // self.page_words, high // self.page_words)
+            self._load(pages[~self.there[pages]])
+            yield WordPart(rows[self.start[rows] != ABSENT], at, high)
+            self._give_back(at, high)
 
     def at(self, places: Ints) -> Words:
         """The words at some places."""

@@ -146,7 +146,7 @@ def add(
                     )
                 )  # fmt: skip
             count = int(shared.sum())
-            roots.add_many(np.full(count, groups[key], np.int64), place[shared], value[shared])
+            roots.add_many(np.full(count, groups[key], np.int32), place[shared], value[shared])
         for row in np.flatnonzero(near & ~shared).tolist():
             alone(int(rows[row]), slot, int(place[row]), int(value[row]))
 

@@ -6,6 +6,7 @@ A group is a variable, a goroutine, a variable of a goroutine's frame, a finaliz
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from enum import StrEnum
 
 import msgspec
@@ -14,7 +15,8 @@ from msgspec.structs import replace
 
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.process.memory.copies import Words
-from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.spantable import parts_of
 
 
 class RootKind(StrEnum):
@@ -55,19 +57,32 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     several: int = 1
 
 
+class RootColumns(msgspec.Struct, frozen=True):
+    """Roots as arrays: what stands where, and the number of the group that each belongs to."""
+
+    owners: Ids
+    addresses: Words
+    values: Words
+
+
 class Roots(msgspec.Struct):
     """`values[i]` was found at `addresses[i]` (0: in a register), and belongs to `groups[i]`.
 
     `notes` say what is not sure of them, `lost` those of the notes by which some may be missing:
-    what only these keep is told as garbage.
+    what only these keep is told as garbage. `others` are roots joined with these, and how many
+    groups lie before their own: they are not copied, as there may be very many.
     """
 
     groups: list[RootGroup] = msgspec.field(default_factory=list)
     values: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     addresses: array[int] = msgspec.field(default_factory=lambda: array("Q"))
-    owners: array[int] = msgspec.field(default_factory=lambda: array("q"))
+    owners: array[int] = msgspec.field(default_factory=lambda: array("i"))
     notes: list[str] = msgspec.field(default_factory=list)
     lost: list[str] = msgspec.field(default_factory=list)
+    others: list[tuple[int, Roots]] = msgspec.field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.values) + sum(len(roots) for _, roots in self.others)
 
     def lose(self, why: str) -> None:
         self.notes.append(why)
@@ -82,10 +97,20 @@ class Roots(msgspec.Struct):
         self.addresses.append(address)
         self.values.append(value)
 
-    def add_many(self, owners: Ints, addresses: Words, values: Words) -> None:
+    def add_many(self, owners: Ids, addresses: Words, values: Words) -> None:
         self.owners.frombytes(owners.view(np.uint8).data)
         self.addresses.frombytes(addresses.view(np.uint8).data)
         self.values.frombytes(values.view(np.uint8).data)
+
+    def parts(self, before: int = 0) -> Iterator[RootColumns]:
+        """All of them, some at a time; `before` are other roots' groups."""
+        owners = np.frombuffer(self.owners, np.int32)
+        addresses = np.frombuffer(self.addresses, np.uint64)
+        values = np.frombuffer(self.values, np.uint64)
+        for part in parts_of(len(values)):
+            yield RootColumns(owners[part] + np.int32(before), addresses[part], values[part])
+        for shift, roots in self.others:
+            yield from roots.parts(before + shift)
 
 
 def join(whole: Roots, *others: Roots) -> Roots:
@@ -96,10 +121,7 @@ def join(whole: Roots, *others: Roots) -> Roots:
             if group.parent >= 0 and shift:
                 group = replace(group, parent=group.parent + shift)
             whole.groups.append(group)
-        owners = np.frombuffer(part.owners, np.int64) + shift
-        whole.add_many(
-            owners, np.frombuffer(part.addresses, np.uint64), np.frombuffer(part.values, np.uint64)
-        )
+        whole.others.append((shift, part))
         whole.notes += part.notes
         whole.lost += part.lost
     return whole
