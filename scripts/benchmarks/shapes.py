@@ -60,6 +60,8 @@ SHAPES = (
         for kind in ("ab", "kids", "twice", "funcs", "maps", "any", "errors", "contexts")
     ),
     Shape("chain-ab", _fixed), Shape("goroutines", _fixed, _GOROUTINES),
+    *(Shape(name, _fixed) for name in ("hub", "boxes", "nest", "fats", "doubly")),
+    *(Shape(name, _fixed) for name in ("chain-funcs", "crumbs")),
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@
 package main
 
 import (
+	list_ "container/list"
 	"context"
 	"fmt"
 	"math/rand"
@@ -283,13 +284,95 @@ func arena(n int) {
 	hold(heads)
 }
 
+type spoke struct {
+	hub  *link
+	name string
+}
+
+// One object, and the middles of one string, that all others point at.
+func hub(n int) {
+	all, axle, text := make([]*spoke, n), &link{}, string(make([]byte, 1<<20))
+	for i := range all {
+		all[i] = &spoke{axle, text[i%len(text):]}
+	}
+	hold(all)
+}
+
+// One array of interfaces, whose values are numbers, texts and pointers.
+func boxes(n int) {
+	all := make([]any, n)
+	for i := range all {
+		switch i % 3 {
+		case 0:
+			all[i] = i + 1000
+		case 1:
+			all[i] = strconv.Itoa(i)
+		default:
+			all[i] = &link{id: i}
+		}
+	}
+	hold(all)
+}
+
+// Each map in the next one.
+func nest(n int) {
+	inner := map[string]any{}
+	for i := 0; i < n/4; i++ {
+		inner = map[string]any{"inner": inner, "id": i}
+	}
+	hold(inner)
+}
+
+type fat struct{ refs [10_000]*link }
+
+// Structs of ten thousand pointers.
+func fats(n int) {
+	all := make([]*fat, n/10_000+1)
+	for i := range all {
+		all[i] = &fat{}
+		for k := range all[i].refs {
+			all[i].refs[k] = &link{id: k}
+		}
+	}
+	hold(all)
+}
+
+// Each element is led to by both of its neighbours, by the list itself, and leads there.
+func doubly(n int) {
+	all := list_.New()
+	for i := 0; i < n/2; i++ {
+		all.PushBack(i + 1000)
+	}
+	hold(all)
+}
+
+// One chain of closures that capture each other.
+func chainFuncs(n int) {
+	f := func() int { return 1 }
+	for i := 0; i < n; i++ {
+		g := f
+		f = func() int { return g() + i }
+	}
+	hold(f)
+}
+
+// Numbers of a few bytes, several in one slot.
+func crumbs(n int) {
+	all := make([]*int16, n)
+	for i := range all {
+		all[i] = new(int16)
+	}
+	hold(all)
+}
+
 var shapes = map[string]func(int){
 	"list": list, "ring": ring, "ladder": ladder, "large": larges, "syncmap": syncMap,
 	"sparse": sparse, "layered": layered, "random": random, "finalizers": finalizers,
 	"chains-ab": chainsAB, "chains-kids": chainsKids, "chains-twice": chainsTwice,
 	"chains-funcs": chainsFuncs, "chains-maps": chainsMaps, "chains-any": chainsAny,
 	"chains-errors": chainsErrors, "chains-contexts": chainsContexts, "chain-ab": chainAB,
-	"goroutines": goroutines, "arena": arena,
+	"goroutines": goroutines, "arena": arena, "hub": hub, "boxes": boxes, "nest": nest,
+	"fats": fats, "doubly": doubly, "chain-funcs": chainFuncs, "crumbs": crumbs,
 }
 
 func main() {
