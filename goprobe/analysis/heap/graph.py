@@ -92,7 +92,7 @@ class HeapGraph:
 
     def _again(self, nodes: Ints) -> Edges:
         """The edges of some objects once more."""
-        heap, spans = self._heap, np.unique(self.objects.span[nodes])
+        heap, spans = self._heap, np.unique(self.objects.span[nodes]).astype(np.int64)
         return follow(heap.contents, self.objects, heap.resolver, heap.maps, spans)
 
     def forget_places(self) -> None:

@@ -177,7 +177,7 @@ class _Pointers:
 
 
 def _cut(numbers: NDArray[Any]) -> Offsets:
-    return np.minimum(numbers, NO_OFFSET).astype(np.uint32)
+    return np.asarray(np.minimum(numbers, NO_OFFSET), np.uint32)
 
 
 def _structure(groups: list[RootGroup], n: int) -> _Part:

@@ -65,8 +65,8 @@ def _of_spans(pages: Pages, layout: Layout, spans: SpanTable, rows: Ids, most: i
     following, kind, offset = (struct.fields[name] for name in ("next", "kind", "offset"))
     mask = -1 if offset.size == _WORD else (1 << 8 * offset.size) - 1
     heads = spans.specials[rows].astype(np.uint64).view(np.int64)
-    found = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.uint8), np.empty(_ROOM, np.int64)
-    found_rows = np.empty(_ROOM, np.int32)
+    places, offsets = np.empty((2, _ROOM), np.int64)
+    kinds, owners = np.empty(_ROOM, np.uint8), np.empty(_ROOM, np.int32)
     parts: list[_Part] = []
     broken = ring = ""
     count, looked = 0, 1
@@ -82,10 +82,10 @@ def _of_spans(pages: Pages, layout: Layout, spans: SpanTable, rows: Ids, most: i
             new = walk(
                 state, heads, rows, *pages.tables, struct.size,
                 following.offset, kind.offset, offset.offset, mask,
-                *found, found_rows, left, left_rows, why,
+                places, kinds, offsets, owners, left, left_rows, why,
             )  # fmt: skip
-            at, kinds, into = (column[:new].copy() for column in found)
-            parts.append((at.view(np.uint64), kinds, into.view(np.uint64), found_rows[:new].copy()))
+            at, into = (column[:new].astype(np.uint64) for column in (places, offsets))
+            parts.append((at, kinds[:new].copy(), into, owners[:new].copy()))
             count += new
             if count >= looked or count > most:
                 looked = 2 * count

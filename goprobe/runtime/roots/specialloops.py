@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goprobe.compiled import Row, loop
 
-_PAGE_BITS, _PAGE, _PAGE_WORDS = 12, 4096, 512
+_PAGE_BITS, _PAGE, _PAGE_WORDS = 12, 4096, 512  # as speciallists has them, in words, too
 
 # Why a list was left where it was.
 UNREAD, MISSING = 0, 1
