@@ -65,13 +65,15 @@ if TYPE_CHECKING:
         UnreadableError,
         UsageError,
     )
-    from goprobe.model.attached import GoroutinesReport, MapsReport, WhereReport
+    from goprobe.model.address import Address
+    from goprobe.model.attached import GoroutinesReport, GoroutineState, MapsReport, WhereReport
     from goprobe.model.calls import CallFrame, CallRecord, CallValue
     from goprobe.model.escape import EscapeReport
     from goprobe.model.heap import HeapReport
     from goprobe.model.location import Kind, Location
     from goprobe.model.memory import MemoryReport
-    from goprobe.model.trace import Exit, TraceReport
+    from goprobe.model.script import SessionInfo, WatchNews
+    from goprobe.model.trace import Exit, Frame, StopReport, TraceReport
     from goprobe.model.value import Data, Element, State, Variable
     from goprobe.version import __version__
 
@@ -102,6 +104,12 @@ _HOMES = {
     "replay": "goprobe.api.script.launching",
     "Stop": "goprobe.api.script.stop",
     "Watch": "goprobe.api.script.watch",
+    "WatchNews": "goprobe.model.script",
+    "SessionInfo": "goprobe.model.script",
+    "Frame": "goprobe.model.trace",
+    "StopReport": "goprobe.model.trace",
+    "GoroutineState": "goprobe.model.attached",
+    "Address": "goprobe.model.address",
     "Hit": "goprobe.api.script.watch",
     "HeapPath": "goprobe.api.script.heapobjects",
     "Objects": "goprobe.api.script.heapobjects",
@@ -164,6 +172,7 @@ __all__ = [
     "GOROUTINE_END",
     "PANIC",
     "STACK_MOVE",
+    "Address",
     "BuildError",
     "Call",
     "CallFrame",
@@ -178,9 +187,11 @@ __all__ = [
     "Element",
     "EscapeReport",
     "Exit",
+    "Frame",
     "FrameScope",
     "GdbDiedError",
     "GoprobeError",
+    "GoroutineState",
     "GoroutinesReport",
     "HeapPath",
     "HeapReport",
@@ -200,10 +211,12 @@ __all__ = [
     "Panic",
     "Process",
     "Program",
+    "SessionInfo",
     "Sites",
     "Snapshot",
     "State",
     "Stop",
+    "StopReport",
     "StopTooLongError",
     "StopWarning",
     "TargetError",
@@ -218,6 +231,7 @@ __all__ = [
     "Value",
     "Variable",
     "Watch",
+    "WatchNews",
     "WhereReport",
     "__version__",
     "assert_no_allocation",

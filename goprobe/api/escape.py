@@ -14,6 +14,7 @@ from pathlib import Path
 
 from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape as run
 from goprobe.analysis.escape.judgement import PromisedCode, code_at, no_allocation
+from goprobe.api.several import several
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, FunctionCode, Site, SourceLine, Verdict
 
@@ -59,14 +60,14 @@ def escape(
             run=run_tests,
             bench=bench,
             static=static,
-            args=tuple(args),
+            args=several(args, "args"),
             hits=hits,
             check_pointers=check_pointers,
             deep=deep,
             repeat=repeat,
-            promises=tuple(promises),
+            promises=several(promises, "promises"),
             go=go,
-            flags=tuple(flags),
+            flags=several(flags, "flags"),
             timeout=timeout,
             stdout=stdout,
             stderr=stderr,

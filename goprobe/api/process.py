@@ -191,7 +191,7 @@ class Process:
 
     def run(
         self,
-        breaks: Sequence[str] = (),
+        breaks: str | Sequence[str] = (),
         *,
         when: Condition | None = None,
         goroutine: int = 0,

@@ -35,9 +35,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "STACK_MOVE", "FORK", "EXEC", "EXIT",
     ),
     "What is there at a stop": (
-        "Stop", "FrameScope", "Value", "Panic", "Watch", "Hit", "HeapPath", "Objects",
+        "Stop", "FrameScope", "Frame", "Value", "Panic", "Watch", "Hit", "WatchNews",
+        "HeapPath", "Objects",
         "TypedMemory",
-        "StopWarning", "Exit", "Diff", "Changed", "Moved",
+        "StopWarning", "SessionInfo", "Exit", "Diff", "Changed", "Moved",
     ),
     "Ask a running process": ("attach", "Process", "Sites", "Snapshot", "assert_no_leaks"),
     "Calls": ("Call", "CalledWith", "Told", "CallRecord", "CallValue", "CallFrame"),
@@ -46,7 +47,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Reports, and what they are made of": (
         "TraceReport", "EscapeReport", "HeapReport", "GoroutinesReport", "MapsReport",
         "MemoryReport",
-        "WhereReport", "Variable", "Element", "Data", "State", "Location", "Kind",
+        "WhereReport", "StopReport", "GoroutineState", "Variable", "Element", "Data", "State",
+        "Location", "Kind", "Address",
     ),
     "Errors": (
         "GoprobeError", "UsageError", "BuildError", "NotGoError", "NoSuchElementError",

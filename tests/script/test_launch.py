@@ -116,3 +116,9 @@ def test_damaged_bytes_are_no_fault_of_the_script(release: str, tmp_path: Path) 
         except UsageError as error:
             told.add(error.message.partition(" ")[2].partition(":")[0].partition(" at line")[0])
     assert "is damaged" in told and told <= {"is damaged", "is no recording of goprobe"}, told
+
+
+def test_one_string_is_not_taken_letter_by_letter() -> None:
+    with pytest.raises(UsageError, match="args is a list of strings") as told:
+        goprobe.launch("nowhere.go", "serve")
+    assert told.value.hint == "['serve']"

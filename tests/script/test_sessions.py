@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -319,7 +320,9 @@ def test_what_was_whole_stays_whole(tmp_path: Path) -> None:
     missing.write_bytes(b"".join(lines[:2] + lines[3:-1]))
     told, failed, _ = _played(missing)
     assert told == [] and "damaged at line 3" in failed
-    for at, bad in ((3, b"{}\n"), (3, lines[1]), (3, b'{"ask":"resume","number":3,"answer":7}\n')):
+    nothing, other = lines[3].replace(b'"answer":', b'"answfr":'), lines[3].replace(b"0x4", b"0x5")
+    none = b'{"ask":"resume","number":3,"answer":7}\n'
+    for at, bad in ((3, b"{}\n"), (3, lines[1]), (3, none), (3, nothing), (3, other)):
         missing.write_bytes(b"".join([*lines[:at], bad, *lines[at + 1 :]]))
         told, failed, _ = _played(missing)
         assert told == [] and "damaged at line 4" in failed
@@ -345,7 +348,7 @@ def test_an_error_s_class_is_one_of_ours(tmp_path: Path) -> None:
     wrong = pytest.raises(UsageError, match="nothing in the program")
     with goprobe.launch(hello(), record=recording) as program, wrong:
         program.break_at("main.nosuch")
-    data = recording.read_bytes()
+    data = re.sub(rb',"sum":\d+}', b"}", recording.read_bytes())  # as if it had been written so
     for kind in (b"annotations", b"ClassVar", b"__name__", b"KeyboardInterrupt"):
         recording.write_bytes(data.replace(b'"UsageError"', b'"' + kind + b'"'))
         with goprobe.replay(recording) as program, wrong:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
@@ -25,7 +26,13 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 _NUMBER = re.compile(r"-?\d+")
 _FLOAT = re.compile(r"-?\d+(\.\d*)?(e[-+]\d+)?")
 
-Reading = Callable[[Hit], CallValue]
+
+class Reading(msgspec.Struct, frozen=True):
+    """How a value is read. Where the `words` are all zero, its registers alone say what it is;
+    None: it always takes memory as well."""
+
+    read: Callable[[Hit], CallValue]
+    words: tuple[int, ...] | None = None
 
 
 def integer(name: str, go_type: GoType, word: int) -> Reading:
@@ -39,7 +46,7 @@ def integer(name: str, go_type: GoType, word: int) -> Reading:
             value -= mask + 1
         return CallValue(name, kind, str(value), value)
 
-    return read
+    return Reading(read, ())
 
 
 def truth(name: str, go_type: GoType, word: int) -> Reading:
@@ -49,7 +56,7 @@ def truth(name: str, go_type: GoType, word: int) -> Reading:
         value = bool(hit.words[word] & 0xFF)
         return CallValue(name, kind, "true" if value else "false", value)
 
-    return read
+    return Reading(read, ())
 
 
 def string(name: str, go_type: GoType, pointer: int, length: int) -> Reading:
@@ -68,12 +75,12 @@ def string(name: str, go_type: GoType, pointer: int, length: int) -> Reading:
             return CallValue(name, kind, quote(raw), len=size)
         return CallValue(name, kind, quote(raw), text, size)
 
-    return read
+    return Reading(read, (length,))
 
 
-def unless_nil(name: str, go_type: GoType, word: int, read: Reading) -> Reading:
+def unless_nil(name: str, go_type: GoType, word: int, read: Callable[[Hit], CallValue]) -> Reading:
     nil = CallValue(name, go_type.name, "nil", None)
-    return lambda hit: read(hit) if hit.words[word] else nil
+    return Reading(lambda hit: read(hit) if hit.words[word] else nil, (word,))
 
 
 def as_value(part: Element) -> CallValue:

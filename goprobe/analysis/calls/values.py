@@ -24,7 +24,7 @@ from goprobe.analysis.calls.told import (
 )
 from goprobe.arch.abi import Assigned, Signature as AbiSignature, assign
 from goprobe.arch.frames import RETURN_ADDRESS
-from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS
+from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS, Words
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
@@ -55,11 +55,12 @@ _NO_WORD = -1
 
 class Signature(msgspec.Struct, frozen=True):
     """What a call of a function takes and gives: readers, or why there are none. `dictionary` is
-    the register with that of generic code, "" where it has none."""
+    the register with that of generic code, none where it has none. `told_by`: see `_told_by`."""
 
     arguments: tuple[Reading, ...] | str
     results: tuple[Reading, ...] | str
     dictionary: int = _NO_WORD
+    told_by: tuple[tuple[int, ...] | None, tuple[int, ...] | None] = (None, None)
 
 
 class CallValues:
@@ -86,6 +87,17 @@ class CallValues:
 
     def results(self, number: int, hit: Hit) -> Told | None:
         return self._read(self._signature(number, None).results, hit) if self._wants[1] else None
+
+    def in_registers(self, number: int, words: Words, *, entry: bool) -> bool:
+        if entry and self._wants[2]:
+            return False
+        if not self._wants[0 if entry else 1]:
+            return True
+        signature = self._signatures.get((number, 0))
+        if signature is None or (entry and signature.dictionary != _NO_WORD):
+            return False
+        told_by = signature.told_by[0 if entry else 1]
+        return told_by is not None and not any(words[word] for word in told_by)
 
     def panic(self, hit: Hit) -> str:
         if self._panic is None:
@@ -130,7 +142,7 @@ class CallValues:
             return readers
         if self._world is not None:
             self._world.renew()
-        return tuple([read(hit) for read in readers])
+        return tuple([reading.read(hit) for reading in readers])
 
     # Signatures
 
@@ -152,12 +164,12 @@ class CallValues:
 
     def _made(self, entry: FunctionEntry | str, dictionary: int | None) -> Signature:
         if isinstance(entry, str):
-            return Signature(entry, entry)
+            return Signature(entry, entry, told_by=((), ()))
         try:
             return self._signed(entry, dictionary)
         except (GoprobeError, UnreadableError, KeyError) as error:
             why = f"the debug information of {entry.name} cannot be read: {error}"
-            return Signature(why, why)
+            return Signature(why, why, told_by=((), ()))
 
     def _signed(self, entry: FunctionEntry, dictionary: int | None) -> Signature:
         debug = self._process.program.debug
@@ -186,7 +198,9 @@ class CallValues:
             self._reader(p, self._type_of(p), at)
             for p, at in zip(given, where.results, strict=True)
         ]
-        return Signature(doubt or tuple(shown), doubt if stacked else tuple(results), word)
+        taken = doubt or tuple(shown)
+        gives = doubt if stacked else tuple(results)
+        return Signature(taken, gives, word, (_told_by(taken), _told_by(gives)))
 
     def _type_of(self, local: Local) -> GoType:
         types = self._process.program.debug.types
@@ -246,7 +260,7 @@ class CallValues:
 
         if len(where.pieces) == 2 and go_type.kind is GoKind.INTERFACE:
             return unless_nil(name, go_type, WORDS[where.pieces[0].register], read)
-        return read
+        return Reading(read)
 
     def _storage(self, go_type: GoType, where: Assigned, hit: Hit) -> Storage:
         if not where.pieces:
@@ -287,6 +301,15 @@ class CallValues:
                 lambda pc: captures_of(program, pc - bias), _LIMITS,
             )  # fmt: skip
         return self._decoder
+
+
+def _told_by(readings: tuple[Reading, ...] | str) -> tuple[int, ...] | None:
+    """The words that are all zero where registers alone tell it; None: they never do."""
+    if isinstance(readings, str):
+        return ()
+    if any(reading.words is None for reading in readings):
+        return None
+    return tuple(word for reading in readings for word in reading.words or ())
 
 
 _BLANK = (

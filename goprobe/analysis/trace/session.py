@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -14,6 +14,7 @@ from goprobe.analysis.trace.held import HeldProgram
 from goprobe.analysis.trace.prepare import Launch, Prepared
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.patches import NO_OPERATION
+from goprobe.arch.registers import PC
 from goprobe.errors import GoprobeError, TargetTimeoutError
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.memory.memory import ProcessMemory
@@ -122,6 +123,17 @@ class Session(HeldProgram):
         """One instruction of a thread (default: the one that stopped)."""
         with self._runs():
             return self._gdb.step_instruction(thread, timeout=self.time_left())
+
+    def step_alone(self, count: int, more: Callable[[], bool]) -> StopEvent | None:
+        """Some instructions of the thread that stopped, while there are to be `more`, all others
+        standing still: the next stop, if it came to one. It stands then as after any stop."""
+        at = self._controller.at
+        with self._runs():
+            event = self._gdb.step_alone(count, timeout=self.time_left(), more=more)
+        if event is None and at is not None:
+            pc = self.registers(at.thread, frozenset((PC,)))[PC]
+            self._gdb.stands_at(StopEvent("step", at.thread, pc))
+        return event
 
     @contextmanager
     def temporary(self, conditions: Mapping[int, str]) -> Iterator[frozenset[int]]:

@@ -119,7 +119,8 @@ class Driver(Protocol):
         """Keys and values of a map by turns."""
 
     def extent(self, type_name: str) -> tuple[int, int]:
-        """A type's size, and that of one element of what it leads to as a header (0: none)."""
+        """A type's size, and that of one element of what it leads to as a header (0: none; -1: of
+        an interface or a complex number, whose words are written together, too)."""
 
     def global_variable(self, name: str) -> Element:
         """A variable of a package: "main.counter"."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -203,3 +204,14 @@ def scalar_of(text: str) -> bool | int | float | complex | None:
     if _COMPLEX.fullmatch(text):
         return complex(text.replace("i", "j").replace("Infj", "infj").replace("NaNj", "nanj"))
     return None
+
+
+def as_key(value: Any, type_name: str) -> Any:
+    """A map's key as Python's dicts take it: an array is a tuple, a struct one with names."""
+    if isinstance(value, list):
+        return tuple(as_key(each, "") for each in value)
+    if isinstance(value, dict):
+        name = re.sub(r"\W", "_", type_name.rpartition(".")[2]) or "struct"
+        made = namedtuple(name, value.keys(), rename=True)  # type: ignore[misc]
+        return made(*(as_key(each, "") for each in value.values()))
+    return value

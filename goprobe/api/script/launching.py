@@ -13,6 +13,7 @@ from goprobe.api.script.live import LiveDriver
 from goprobe.api.script.program import Program
 from goprobe.api.script.recording import Recorder
 from goprobe.api.script.replaying import Replayer
+from goprobe.api.several import several
 from goprobe.errors import UsageError
 
 
@@ -34,7 +35,7 @@ def _readable(stdin: bytes | int) -> Iterator[int]:
 
 
 def launch(
-    target: str,
+    target: str | Path,
     args: Sequence[str] = (),
     *,
     optimized: bool = False,
@@ -63,15 +64,15 @@ def launch(
     with _readable(stdin) as descriptor:
         driver: Driver = LiveDriver(
             Launch(
-                target=target,
-                args=tuple(args),
+                target=str(target),
+                args=several(args, "args"),
                 optimized=optimized,
                 go=go,
                 gdb=gdb,
                 timeout=timeout,
                 stdout=stdout,
                 stdin=descriptor,
-                flags=tuple(flags),
+                flags=several(flags, "flags"),
                 env=None if env is None else {**os.environ, **env},
                 cwd=None if cwd is None else str(cwd),
                 progress=progress,

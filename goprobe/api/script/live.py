@@ -28,15 +28,15 @@ from goprobe.api.script.driver import (
     PANIC,
     STACK_MOVE,
 )
+from goprobe.api.script.judging import Judge
 from goprobe.api.script.lent import LentProgram
 from goprobe.api.script.quick import QuickReads
 from goprobe.api.script.results import results_of
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
 from goprobe.api.script.stop import StopWarning
-from goprobe.api.script.watches import Notice, Watches, writer_at
+from goprobe.api.script.watches import writer_at
 from goprobe.api.script.wishes import Wished
-from goprobe.arch.registers import PC
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import (
     TargetError,
@@ -84,15 +84,12 @@ class LiveDriver:
         assert self._session.memory is not None
         self._quick = QuickReads(self._session.pid, self._session.memory)
         self._wished = Wished(self._session, self._quick)
-        self._watches = Watches(self._session)
         self._lines = SourceLines(self._session.program, self._session.bias)
-        self._notice: Notice | None = None
+        self._judge = Judge(self._session, self._lines)
+        self._watches = self._judge.watches
         self._heap: StandingHeap | None = None
         self._finished: Function | None = None
-        self._wrote = False  # whether the stop is right behind a write to watched bytes
         self._calls: LentProgram | None = None
-        self._writers: list[tuple[Notice, int]] = []
-        self._writing = 0  # the goroutine that wrote before them
         self.info = SessionInfo(
             target=launch.target,
             args=launch.args,
@@ -140,8 +137,8 @@ class LiveDriver:
             if event.over:
                 return _ended(event)
             if self._watches.active:
-                self._view = self._session.view_of(event)
-                if self._judge(event, self._view).kind == "step":
+                event, self._view = self._judge.judged(event, self._session.view_of(event))
+                if event.kind == "step":
                     if second := self._second():
                         return second
                     continue
@@ -150,26 +147,20 @@ class LiveDriver:
     def _leave(self) -> None:
         """The program goes on: nothing is known of where it stands."""
         self._event = self._view = self._report = self._registers = None
-        self._notice = self._heap = self._finished = None
+        self._heap = self._finished = None
+        self._judge.forget()
 
     def _second(self) -> Moment | None:
         """The next of the threads that wrote in the same instant as the one that was told of."""
-        while self._writers:
-            notice, tid = self._writers.pop(0)
-            if tid in self._session.threads():
-                self._leave()
-                view = self._session.view(tid)
-                if view.goroutine is not None and view.goroutine.id == self._writing:
-                    continue  # GDB knows of a write before: no goroutine runs on two threads
-                self._notice = notice
-                self._wrote = True
-                return self._moment(StopEvent("watchpoint", tid, view.registers[PC]), view, "")
-        return None
+        second = self._judge.second()
+        if second is None:
+            return None
+        self._heap = self._finished = None
+        return self._moment(*second, "")
 
     def step(self, how: str, line: int) -> Moment:
         view, event = self._at(), self._event
-        self._writers.clear()
-        stepper = Stepper(self._session, self._lines, view, self._judge)
+        stepper = Stepper(self._session, self._lines, view, self._judge.judged)
         self._leave()
         try:
             went = stepper.go(how, line)
@@ -218,30 +209,11 @@ class LiveDriver:
             return None
         return _ended(event) if event.over else self._moment(event, None, "halted")
 
-    def _judge(self, event: StopEvent, view: StopView) -> StopEvent:
-        """The event as it is to be taken: as a step that ended where the stop was for the sake of
-        the watches alone, as a watchpoint's where one has something to tell."""
-        notice = self._watches.look(view, event)
-        self._wrote = event.kind == "watchpoint"
-        self._writers, self._writing = [], 0
-        self._notice = notice if notice and notice.own else None
-        if notice:
-            second = self._watches.second(notice.number)
-            self._writers = [(second, tid) for tid in notice.writers]
-            if not notice.own:
-                self._writers[0] = (notice, notice.writers[0])
-        if self._notice:
-            self._writing = view.goroutine.id if view.goroutine else 0
-            return event if self._session.where_of(event) else replace(event, kind="watchpoint")
-        if self._watches.is_ours(event) and not self._session.where_of(event):
-            return StopEvent("step", event.thread, event.pc)
-        return event
-
     def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
         self._event, self._view = event, view
         self._report = self._registers = None
         where = self._session.where_of(event)
-        notice, self._notice = self._notice, None
+        notice = self._judge.taken()
         if notice and not where:
             reason = notice.reason
         self._reason = reason
@@ -377,7 +349,7 @@ class LiveDriver:
 
     def writer(self) -> CallFrame | None:
         view = self._at()
-        return writer_at(view) if self._wrote else None
+        return writer_at(view) if self._judge.wrote else None
 
     def results(self) -> Results:
         if self._finished is None:

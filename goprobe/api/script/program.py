@@ -24,6 +24,7 @@ from goprobe.api.script.heapobjects import Objects
 from goprobe.api.script.stop import DIFFED, Stop, StopWarning
 from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value
+from goprobe.api.several import one_or_several
 from goprobe.errors import NoSuchElementError, TargetTimeoutError, UsageError
 from goprobe.model.script import Moment, SessionInfo, WatchNews, Wish, Wishes
 from goprobe.model.trace import Exit
@@ -116,7 +117,7 @@ class Program:
 
     def run(
         self,
-        breaks: Sequence[str] = (),
+        breaks: str | Sequence[str] = (),
         *,
         when: Condition | None = None,
         goroutine: int = 0,
@@ -131,7 +132,7 @@ class Program:
         Raises UsageError, TargetTimeoutError.
         """
         test = self._test(when, goroutine)
-        return self._stops(tuple(breaks), test, _wish(when, goroutine))
+        return self._stops(one_or_several(breaks), test, _wish(when, goroutine))
 
     def _stops(
         self, breaks: tuple[str, ...], test: Test, wish: Wish | None = None

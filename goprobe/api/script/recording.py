@@ -18,6 +18,7 @@ import msgspec
 from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.api.script.driver import Driver
+from goprobe.api.script.sealing import sealed
 from goprobe.deferredsignals import signals_deferred
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.files import place_to_write
@@ -60,14 +61,14 @@ class Recorder:
         self._count = 0
         self._interrupted = ""
         head = RecordingHead(schema=RECORDING_SCHEMA, goprobe=__version__, info=driver.info)
-        self._write(head)
+        self._write(to_json(head))  # whatever version reads it, it can tell which that is
 
     @property
     def info(self) -> SessionInfo:
         return self._driver.info
 
-    def _write(self, line: object) -> None:
-        data = memoryview(to_json(line) + b"\n")
+    def _write(self, line: bytes) -> None:
+        data = memoryview(line + b"\n")
         while data:
             data = data[self._file.write(data) :]
 
@@ -85,7 +86,7 @@ class Recorder:
     def _exchange(self, method: str, args: Asked, **answer: Any) -> None:
         line = Exchange(ask=method, number=self._count + 1, args=args, **answer)
         with signals_deferred():  # counted and written, or neither
-            self._write(line)
+            self._write(sealed(to_json(line)))
             self._count += 1
             self._interrupted = ""
 
@@ -191,7 +192,7 @@ class Recorder:
             return
         if not self._file.closed:
             end = RecordingEnd(end=True, exchanges=self._count, interrupted=self._interrupted)
-            self._write(end)
+            self._write(sealed(to_json(end)))
             self._file.close()
         self._driver.close()
 

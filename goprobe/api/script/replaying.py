@@ -21,6 +21,7 @@ import goprobe.errors
 from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.api.script.recording import Asked, calls_worded, shown, worded
+from goprobe.api.script.sealing import is_whole
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.files import read_regular
 from goprobe.model.address import Address
@@ -159,10 +160,10 @@ class Replayer:
     def _answer(self, line: Exchange, answer_type: Any) -> Any:
         if line.error:
             raise _ERRORS.get(line.error_kind, UsageError)(line.error)
-        if line.answer is UNSET or answer_type is None:
+        if answer_type is None:
             return None
         try:
-            return from_json(bytes(line.answer), answer_type)
+            return from_json(b"" if line.answer is UNSET else bytes(line.answer), answer_type)
         except (msgspec.MsgspecError, ValueError):
             raise self._damaged(line, "its answer is none to its question") from None
 
@@ -349,7 +350,7 @@ class Replayer:
 
 def _decoded(line: bytes, struct: type[T]) -> T | None:
     try:
-        return from_json(line, struct)
+        return from_json(line, struct) if is_whole(line) else None
     except (msgspec.MsgspecError, ValueError):
         return None
 

@@ -26,10 +26,14 @@ class FrameScope:
         self.variables = variables
 
     def __getitem__(self, name: str) -> Value:
-        variable = next((v for v in self.variables if v.name == name), None)
+        variable = self.get(name)
         if variable is None:
             raise no_such_variable(name, self.function, (v.name for v in self.variables))
         return variable
+
+    def get(self, name: str) -> Value | None:
+        """The variable of a name; None where there is none."""
+        return next((v for v in self.variables if v.name == name), None)
 
     def __contains__(self, name: object) -> bool:
         return any(v.name == name for v in self.variables)

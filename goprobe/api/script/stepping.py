@@ -69,7 +69,7 @@ class Stepper:
         session: Session,
         lines: SourceLines,
         view: StopView,
-        judge: Callable[[StopEvent, StopView], StopEvent],
+        judge: Callable[[StopEvent, StopView], tuple[StopEvent, StopView]],
     ) -> None:
         self._session = session
         self._lines = lines
@@ -103,7 +103,7 @@ class Stepper:
         if event.over:
             return Went(event, None)
         view = self._session.view(event.thread)
-        told = self._judge(event, view)
+        told, view = self._judge(event, view)
         return Went(told, view, cut=told.kind != "step")
 
     def _to_another_line(self, *, into: bool) -> Went:
@@ -352,7 +352,7 @@ class Stepper:
                 if self._session.enters_again(event):
                     continue
                 view = self._session.view(event.thread)
-                told = self._judge(event, view)
+                told, view = self._judge(event, view)
                 ours = told.breakpoint in numbers and bool(view.frames)
                 if ours and not self._mine(view):
                     continue  # GDB could not look at its condition

@@ -38,6 +38,8 @@ def extent(view: StopView, type_name: str) -> tuple[int, int]:
     go_type = _named(view, type_name)
     if go_type.kind == GoKind.STRING:
         return go_type.size, 1
+    if go_type.kind in (GoKind.INTERFACE, GoKind.COMPLEX128):
+        return go_type.size, -1
     return go_type.size, _element_of(view, go_type).size if go_type.kind == GoKind.SLICE else 0
 
 

@@ -13,7 +13,8 @@ from typing import Any, SupportsIndex, overload
 from msgspec import UNSET
 
 from goprobe.api.notebook import line, table
-from goprobe.api.script.known import Known, scalar_of
+from goprobe.api.script.known import as_key, scalar_of
+from goprobe.api.script.scalar import Scalar, plain_of
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.value import Data, Element
 from goprobe.runtime.values.text import escape
@@ -23,8 +24,11 @@ _UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
 _DEPTH = 16  # of what `py` makes
 
+Key = str | bytes | float | SupportsIndex | Scalar | tuple[Any, ...] | list[Any] | dict[str, Any]
+"""What a value is indexed by: a number, a field's name, a map's key."""
 
-class Value(Known):
+
+class Value(Scalar):
     """A value of the Go program. Its fields are attributes (through pointers, as in Go, and of
     embedded structs, too) or, where they clash with these here, `value["name"]`; its elements are
     indexed, sliced and iterated; a map's by keys of its key's kind.
@@ -76,17 +80,6 @@ class Value(Known):
             return self._again(data)._python(depth - 1)
         return scalar if scalar is not None else text
 
-    def _bytes(self) -> bytes:
-        """A string's bytes, all of them."""
-        part = self.part
-        data = part.data if part.data is not UNSET else None
-        if part.value is not UNSET and part.value.dynamic_type is not UNSET and data is not None:
-            data = data.data if data.data is not UNSET else None
-        if data is None or data.size is UNSET or not data.size:
-            return b""
-        self._alive()
-        return self._driver.read(int(data.address), data.size)
-
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Value):
             if self.is_nil or other.is_nil:
@@ -100,7 +93,7 @@ class Value(Known):
         if isinstance(other, str | bytes):
             raw = other if isinstance(other, bytes) else other.encode("utf-8", "surrogateescape")
             if not self._is_string():
-                return False
+                return isinstance(other, bytes) and self._is_bytes() and self.py == [*other]
             length = self._length()
             if length is not None and length != len(raw):
                 return False
@@ -114,50 +107,16 @@ class Value(Known):
             return bool(plain == (list(other) if isinstance(other, tuple) else other))
         return NotImplemented
 
-    def __hash__(self) -> int:
-        return hash(self._ordered())
-
-    def _ordered(self) -> Any:
-        if self._is_string():
-            return self._bytes().decode("utf-8", "surrogateescape")
-        scalar = scalar_of(self._told()) if self._length() is None else None
-        if scalar is None:
-            raise TypeError(f"a {self.type} has no order and no hash")
-        return scalar
-
-    def __lt__(self, other: Any) -> bool:
-        return bool(self._ordered() < _plain(other))
-
-    def __le__(self, other: Any) -> bool:
-        return bool(self._ordered() <= _plain(other))
-
-    def __gt__(self, other: Any) -> bool:
-        return bool(self._ordered() > _plain(other))
-
-    def __ge__(self, other: Any) -> bool:
-        return bool(self._ordered() >= _plain(other))
+    __hash__ = Scalar.__hash__
 
     def __bool__(self) -> bool:
-        """A truth value's own; everything else is there, and so true."""
-        return self.type != "bool" or self.text != "false"
-
-    def __int__(self) -> int:
-        scalar = scalar_of(self._told()) if not self._is_string() else None
-        if scalar is None or isinstance(scalar, complex):
-            raise UsageError(f"{self.name} is a {self.type} and no number: {self.text}")
-        return int(scalar)
-
-    def __index__(self) -> int:
-        scalar = scalar_of(self._told()) if not self._is_string() else None
-        if not isinstance(scalar, int):
-            raise TypeError(f"{self.name} is a {self.type} and no integer")
-        return int(scalar)
-
-    def __float__(self) -> float:
-        scalar = scalar_of(self._told()) if not self._is_string() else None
-        if scalar is None or isinstance(scalar, complex):
-            raise UsageError(f"{self.name} is a {self.type} and no number: {self.text}")
-        return float(scalar)
+        """As in Python: false, nil, 0 and what is empty are not, everything else is."""
+        if dynamic := self._dynamic():
+            return bool(dynamic)
+        text, length = self._told(), self._length()
+        if self.is_nil or self._is_string():
+            return bool(text) and not self.is_nil
+        return bool(length) if length is not None else scalar_of(text) not in (0, False)
 
     def __bytes__(self) -> bytes:
         if self._is_string():
@@ -240,6 +199,11 @@ class Value(Known):
     def _is_list(self) -> bool:
         return self._length() is not None and not self._is_string() and not self._is_map()
 
+    def _is_bytes(self) -> bool:
+        data = self.data
+        array = str(data.type) if data and data.type is not UNSET else self.type
+        return self._is_list() and array.endswith(("]uint8", "]byte"))
+
     def _is_map(self) -> bool:
         data = self.data
         if self.type.startswith("map["):
@@ -271,14 +235,12 @@ class Value(Known):
     @overload
     def __getitem__(self, index: slice) -> list[Value]: ...
     @overload
-    def __getitem__(self, index: str | bytes | float | SupportsIndex | Value) -> Value: ...
-    def __getitem__(
-        self, index: slice | str | bytes | float | SupportsIndex | Value
-    ) -> Value | list[Value]:
+    def __getitem__(self, index: Key) -> Value: ...
+    def __getitem__(self, index: slice | Key) -> Value | list[Value]:
         if dynamic := self._dynamic():
             return dynamic[index]
         if self._is_map():
-            return self._entry(_plain(index))
+            return self._entry(plain_of(index))
         if isinstance(index, slice):
             return list(self._range(range(*index.indices(len(self)))))
         if isinstance(index, str):
@@ -297,6 +259,8 @@ class Value(Known):
         self._told()
         part, data = self.part, self.data
         wanted = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
+        if isinstance(wanted, tuple | list | dict):
+            return self._entry_of(as_key(wanted, ""))
         if not isinstance(wanted, str | int | float):
             raise TypeError(f"a {self.type} has no keys such as {key!r}")
         shown = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
@@ -309,17 +273,24 @@ class Value(Known):
             raise NoSuchElementError(f"{self.type} has no element {key!r}")
         return self._of(element)
 
+    def _entry_of(self, wanted: tuple[Any, ...]) -> Value:
+        """Of a key that is an array or a struct, by its parts in their order."""
+        for key, value in self.items():
+            if key == wanted:
+                return value
+        raise NoSuchElementError(f"{self.type} has no element {wanted!r}")
+
     def __contains__(self, key: object) -> bool:
         if self._is_map():
             try:
-                self._entry(_plain(key))
+                self._entry(plain_of(key))
             except NoSuchElementError:
                 return False
             return True
         return any(each == key for each in self)
 
     def items(self) -> Iterator[tuple[Any, Value]]:
-        """A map's keys, as Python's own, and values."""
+        """A map's keys, as Python's own (arrays as tuples, structs as named ones), and values."""
         if not self._is_map():
             raise TypeError(f"a {self.type} is no map")
         self._told()
@@ -328,20 +299,24 @@ class Value(Known):
             self._alive()
             pairs = self._driver.entries(self.part.type, int(data.address), start, _AT_ONCE)
             for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-                yield self._of(key).py, self._of(value)
+                yield as_key(self._of(key).py, key.type), self._of(value)
             start += _AT_ONCE
             if len(pairs) < 2 * _AT_ONCE:
                 return
 
     def keys(self) -> Iterator[Any]:
-        """A map's keys, as Python's own."""
+        """A map's keys, as Python's own: a loop over the map gives them, too."""
         return (key for key, _ in self.items())
 
-    def __iter__(self) -> Iterator[Value]:
+    def values(self) -> Iterator[Value]:
+        """A map's values."""
+        return (value for _, value in self.items())
+
+    def __iter__(self) -> Iterator[Any]:
         if dynamic := self._dynamic():
             return iter(dynamic)
         if self._is_map():
-            return (value for _, value in self.items())
+            return self.keys()
         if self._is_list():
             return self._range(range(len(self)))
         self._told()
@@ -368,7 +343,9 @@ class Value(Known):
         part, data = self.part, self.data
         self._alive()
         if self._is_string():
-            raise UsageError(f"a string's bytes are those of bytes({self.name})")
+            raise UsageError(
+                f"index {self.name}.py for its characters, bytes({self.name}) for its bytes"
+            )
         if data:
             return self._driver.items(part.type, int(data.address), start, count)
         if part.address is UNSET:
@@ -385,7 +362,3 @@ class Value(Known):
 
 def _is_cut(part: Element) -> bool:
     return part.value.text == "…"
-
-
-def _plain(other: object) -> Any:
-    return other._ordered() if isinstance(other, Value) else other

@@ -123,8 +123,8 @@ def _length(value: Value) -> int:
 
 
 class Watched:
-    """What is to be watched: `element` is the size of an element of what it leads to as a header,
-    `type` "" where it is bytes alone."""
+    """What is to be watched: `element` as `Driver.extent` has it, `type` "" where it is bytes
+    alone."""
 
     def __init__(self, address: int, size: int, element: int = 0, type_name: str = "") -> None:
         self.address, self.size, self.element, self.type = address, size, element, type_name
@@ -137,7 +137,8 @@ def watched_of(driver: Driver, thing: Watchable | int, size: int) -> Watched:
         return Watched(int(thing), size)
     part = thing.part if isinstance(thing, Value) else thing
     if part.address is UNSET:
-        raise UsageError(f"cannot watch {getattr(part, 'name', 'it')}: it lies in no memory")
+        why = f": {part.state}: {part.why}" if isinstance(part, Variable) and part.why else ""
+        raise UsageError(f"cannot watch {getattr(part, 'name', 'it')}: it lies in no memory{why}")
     if size:
         return Watched(int(part.address), size)
     if isinstance(part, Data):

@@ -14,12 +14,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
-import msgspec
 from msgspec.structs import replace
 
 from goprobe.analysis.ownership import is_own_code
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.api.script.watched import (
+    WATCHES,
+    WORD,
+    Notice,
+    OnStack,
+    WatchedBytes,
+    has_left,
+    has_returned,
+    on_stack,
+)
 from goprobe.arch.registers import FIRST_ARGUMENT, PC, SP
 from goprobe.errors import UnreadableError, UsageError
 from goprobe.model.calls import CallFrame
@@ -28,72 +37,7 @@ from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
 
-WATCHES = 4
-_WORD = 8
-_COMPARED = 1 << 16  # bytes behind a header
 _COPYSTACK = "runtime.copystack"
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """What happened to the watch of a number."""
-
-    number: int
-    reason: str
-    news: WatchNews = WatchNews.WRITE
-    writers: tuple[int, ...] = ()
-    """Kernel ids of other threads that wrote there in the same instant."""
-    own: bool = True
-    """Whether it is to be told where the program stopped: else that stop is another thread's, and
-    the first of `writers` did it."""
-
-
-class _OnStack(msgspec.Struct):
-    """The goroutine's id, the bytes' distance below its stack's high end, and the frame they lie
-    in: its function and the distance of its CFA; "" where no frame was seen there."""
-
-    goroutine: int
-    from_high: int
-    function: str
-    cfa: int
-
-
-class _Watched(msgspec.Struct):
-    """`element` is the size of one element of what a header (of a string, a slice) leads to, 0 for
-    other bytes; `data` are those, as far as they are compared, at `data_at`."""
-
-    address: int
-    size: int
-    content: bytes
-    stack: _OnStack | None
-    element: int = 0
-    data_at: int = 0
-    data: bytes = b""
-    paused: bool = False
-    header_only: bool = False
-
-    @property
-    def words(self) -> Iterable[int]:
-        own = [*range(self.address & -_WORD, self.address + self.size, _WORD)]
-        data = [*range(self.data_at & -_WORD, self.data_at + len(self.data), _WORD)]
-        fits = len({*own, *data}) <= WATCHES and not self.header_only
-        return [*own, *data] if fits else own
-
-    @property
-    def is_whole_words(self) -> bool:
-        return self.address % _WORD == 0 and self.size % _WORD == 0
-
-    @property
-    def data_is_watched(self) -> bool:
-        return not self.data or self.data_at & -_WORD in self.words
-
-    def follow(self, memory: Memory) -> None:
-        """Read what the header leads to now."""
-        self.data_at, self.data = 0, b""
-        if self.element:
-            at, length = u64(memory, self.address), u64(memory, self.address + _WORD)
-            size = min(length * self.element, _COMPARED)
-            if at and size:
-                self.data_at, self.data = at, memory.read(at, size)
 
 
 class Watches:
@@ -101,7 +45,7 @@ class Watches:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._watched: dict[int, _Watched] = {}
+        self._watched: dict[int, WatchedBytes] = {}
         self._made = 0
         self._words: dict[int, int] = {}  # watched words to GDB's numbers
         self._stops: dict[int, int] = {}  # addresses of code where we stop to GDB's numbers
@@ -115,16 +59,16 @@ class Watches:
         """Watch `size` bytes, with `element` what they lead to as a header, too; returns the
         watch's number. Raises UsageError where nothing is mapped or the processor has too few
         watchpoints left."""
-        if not 0 < size <= WATCHES * _WORD:
+        if not 0 < size <= WATCHES * WORD:
             raise UsageError(
                 f"cannot watch {size} bytes: the processor's {WATCHES} hardware watchpoints hold "
-                f"{_WORD} bytes each"
+                f"{WORD} bytes each"
             )
         try:
             content = view.world.memory.read(address, size)
         except (UnreadableError, OverflowError):
             raise UsageError(f"cannot watch {address:#x}: nothing is mapped there") from None
-        watched = _Watched(address, size, content, _on_stack(view, address), element)
+        watched = WatchedBytes(address, size, content, on_stack(view, address), element)
         with suppress(UnreadableError):
             watched.follow(view.world.memory)
         free = WATCHES - len(self._wanted())
@@ -167,17 +111,19 @@ class Watches:
         """Whether GDB stopped for a watch, and not for what the script broke at."""
         return event.breakpoint in self._ours
 
-    def look(self, view: StopView, event: StopEvent) -> Notice | None:
-        """What a stop means for the watches; None where nothing watched changed."""
+    def look(self, view: StopView, event: StopEvent) -> tuple[Notice, ...]:
+        """What a stop means for the watches, each that has something to tell; none where nothing
+        watched changed."""
         if not self._watched:
-            return None
+            return ()
         told = self._followed(view)
+        notices = [told] if told else []
         for number, watched in list(self._watched.items()):
-            if not watched.paused:
-                told = self._compared(view, number, watched) or told
-        told = self._with_writers(told, event)
+            if not watched.paused and (told := self._compared(view, number, watched)):
+                notices.append(told)
+        first = self._with_writers(notices[-1] if notices else None, event)
         self._arm()
-        return told
+        return (first, *notices[:-1]) if first else ()
 
     def _with_writers(self, told: Notice | None, event: StopEvent) -> Notice | None:
         """Several threads may write in one instant: GDB tells of the first, and of another only
@@ -200,8 +146,8 @@ class Watches:
         if watched is None or event.new is None or not watched.is_whole_words:
             return None
         at = word - watched.address
-        content = watched.content[at : at + _WORD] if at in range(watched.size) else b""
-        if not content or content == (event.new % (1 << 64)).to_bytes(_WORD, "little"):
+        content = watched.content[at : at + WORD] if at in range(watched.size) else b""
+        if not content or content == (event.new % (1 << 64)).to_bytes(WORD, "little"):
             return None
         return Notice(number, f"{self._written(number)}, undone in the same instant")
 
@@ -213,30 +159,50 @@ class Watches:
         watched = self._watched.get(number)
         return f"a write to {watched.address:#x}" if watched else "a write to what was watched"
 
-    def _compared(self, view: StopView, number: int, watched: _Watched) -> Notice | None:
+    def _compared(self, view: StopView, number: int, watched: WatchedBytes) -> Notice | None:
         memory, at = view.world.memory, f"{watched.address:#x}"
         try:
             content = memory.read(watched.address, watched.size)
         except UnreadableError:
             del self._watched[number]
             return Notice(number, f"the watched memory at {at} is no longer mapped", WatchNews.OVER)
-        if content == watched.content:
-            return self._compared_data(view, number, watched)
-        if _left(view, watched.stack):
-            assert watched.stack is not None
+        stack, same = watched.stack, content == watched.content
+        if stack and (has_returned(view, stack) or (not same and has_left(view, stack))):
             del self._watched[number]
             return Notice(
                 number,
-                f"the watch at {at} is over: the frame of {watched.stack.function} has returned",
+                f"the watch at {at} is over: the frame of {stack.function} has returned",
                 WatchNews.OVER,
             )
-        part = _part_written(watched, content)
-        watched.content = content
+        if same:
+            return self._compared_data(view, number, watched)
+        watched.before, watched.content = watched.content, content
         with suppress(UnreadableError):
             watched.follow(memory)
-        return Notice(number, self._written(number) + part)
+        part = watched.part_written(content)
+        return Notice(number, self._written(number) + part, partly=bool(part))
 
-    def _compared_data(self, view: StopView, number: int, watched: _Watched) -> Notice | None:
+    def is_whole(self, number: int, memory: Memory) -> bool:
+        """Whether all words of a header are written by now."""
+        watched = self._watched.get(number)
+        with suppress(UnreadableError):
+            return watched is None or not watched.part_written(
+                memory.read(watched.address, watched.size)
+            )
+        return True
+
+    def completed(self, view: StopView, notices: Iterable[Notice]) -> list[Notice]:
+        """Notices of headers that were written in part, when the thread has gone on to behind the
+        statement that writes."""
+        kept = {n: w.before for n, w in self._watched.items()}
+        for number, watched in list(self._watched.items()):
+            if not watched.paused:
+                self._compared(view, number, watched)
+                watched.before = kept[number]
+        self._arm()
+        return [replace(n, reason=self._written(n.number)) if n.partly else n for n in notices]
+
+    def _compared_data(self, view: StopView, number: int, watched: WatchedBytes) -> Notice | None:
         before = watched.data
         if not before:
             return None
@@ -294,7 +260,7 @@ class Watches:
         return told
 
     def _moved_one(
-        self, view: StopView, number: int, watched: _Watched, g: Goroutine, stack: _OnStack
+        self, view: StopView, number: int, watched: WatchedBytes, g: Goroutine, stack: OnStack
     ) -> Notice | None:
         old, watched.address = watched.address, g.high - stack.from_high
         try:
@@ -322,11 +288,12 @@ class Watches:
         for word in self._words.keys() - wanted:
             session.forget(self._words.pop(word))
         for word in sorted(wanted - self._words.keys())[: WATCHES - len(self._words)]:
-            self._words[word] = session.watch(word, _WORD)
+            self._words[word] = session.watch(word, WORD)
             self._ours.add(self._words[word])
-        if any(w.stack for w in self._watched.values()):
-            self._stop_at(self._entry)
-        else:
+        stacks = [w.stack for w in self._watched.values() if w.stack]
+        for at in {self._entry, *(stack.back for stack in stacks)} if stacks else ():
+            self._stop_at(at)
+        if not stacks:
             self._arrivals.clear()
             while self._stops:
                 session.forget(self._stops.popitem()[1])
@@ -335,40 +302,6 @@ class Watches:
         if address and address not in self._stops:
             self._stops[address] = self._session.stop_at(address)
             self._ours.add(self._stops[address])
-
-
-def _part_written(watched: _Watched, content: bytes) -> str:
-    """In words, how much of a header has changed, where that is not all of it: the instruction
-    that writes the rest may be still to come."""
-    words = range(0, watched.size, _WORD)
-    written = [at for at in words if content[at : at + _WORD] != watched.content[at : at + _WORD]]
-    if not watched.element or len(written) == len(words):
-        return ""
-    return f", to {len(written)} of the {len(words)} words of its header"
-
-
-def _on_stack(view: StopView, address: int) -> _OnStack | None:
-    detail = view.locator.locate(address).detail
-    goroutine, from_high = detail.get("goroutine"), detail.get("from_high")
-    if not isinstance(goroutine, int) or not isinstance(from_high, int):
-        return None
-    if view.goroutine is not None and view.goroutine.id == goroutine:
-        for frame in view.frames:
-            if address < frame.cfa:
-                return _OnStack(
-                    goroutine, from_high, frame.function, view.goroutine.high - frame.cfa
-                )
-    return _OnStack(goroutine, from_high, "", 0)
-
-
-def _left(view: StopView, stack: _OnStack | None) -> bool:
-    """Whether the frame is gone, as far as the goroutine's own frames can tell."""
-    g = view.goroutine
-    if stack is None or not stack.function or g is None or g.id != stack.goroutine:
-        return False
-    return not any(
-        f.function == stack.function and g.high - f.cfa == stack.cfa for f in view.frames
-    )
 
 
 def writer_at(view: StopView) -> CallFrame | None:

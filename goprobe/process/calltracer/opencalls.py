@@ -15,15 +15,14 @@ from goprobe.process.calltracer.plan import End
 
 
 class OpenCall(msgspec.Struct):
-    """A call that has not ended: `at` is its depth in bytes, `sp` where its frame lay at its entry,
-    `held` how long its goroutine had been held by us until then."""
+    """A call that has not ended: `at` is its depth in bytes, `held` how long its goroutine had been
+    held by us until it `began`."""
 
     call: int
     function: int
     at: int
-    sp: int
-    began: int
-    held: int
+    began: int = 0
+    held: int = 0
 
 
 class Unwinding(msgspec.Struct, frozen=True):

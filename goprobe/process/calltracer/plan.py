@@ -106,6 +106,9 @@ class Values(Protocol):
     def arguments(self, number: int, hit: Hit) -> Told | None: ...
     def results(self, number: int, hit: Hit) -> Told | None: ...
     def stack(self, hit: Hit) -> tuple[CallFrame, ...] | None: ...
+    def in_registers(self, number: int, words: Words, *, entry: bool) -> bool:
+        """Whether all of that, at this entry or return, can be told by these registers alone."""
+
     def panic(self, hit: Hit) -> str:
         """The value of a panic that begins."""
 

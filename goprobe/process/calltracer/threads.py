@@ -12,9 +12,10 @@ from contextlib import suppress
 
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError
 from goprobe.process.gdb.signals import is_pending
-from goprobe.process.libc import libc
+from goprobe.process.libc import keeping, libc
 from goprobe.process.proc.identity import refusal, thread_state
 from goprobe.process.ptrace import constants, requests
+from goprobe.process.ptrace.eagerness import Eagerness
 from goprobe.process.ptrace.reaper import ReapWhileSeizing
 from goprobe.process.tracer.waits import WaitEvent, process_of
 
@@ -39,6 +40,8 @@ _DEAD = ("Z", "X", "x", "")
 _waitpid = libc["waitpid"]
 _waitpid.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
 _waitpid.restype = ctypes.c_int
+_look = keeping["waitpid"]
+_look.argtypes, _look.restype = _waitpid.argtypes, ctypes.c_int
 
 
 class Threads:
@@ -54,6 +57,7 @@ class Threads:
         self._status = ctypes.c_int()
         self._by_reference = ctypes.byref(self._status)
         self.any = True
+        self._eagerness = Eagerness()
 
     # Taking hold
 
@@ -91,11 +95,17 @@ class Threads:
 
     def next(self) -> WaitEvent | None:
         """The next stop or end; None where a signal came in to us, or nobody is left."""
-        tid = _waitpid(-1, self._by_reference, _WAIT)
+        tid = self._eagerness.waited(self._look, self._sleep)
         if tid <= 0:
             self.any = ctypes.get_errno() != errno.ECHILD
             return None
         return self._noted(_event(tid, self._status.value))
+
+    def _look(self) -> int:
+        return int(_look(-1, self._by_reference, _WAIT | os.WNOHANG))
+
+    def _sleep(self) -> int:
+        return int(_waitpid(-1, self._by_reference, _WAIT))
 
     def _noted(self, event: WaitEvent) -> WaitEvent:
         """Who was made stops by itself before it runs, and is traced until it is let go: whoever

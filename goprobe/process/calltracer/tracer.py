@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD
+from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
 from goprobe.process.calltracer.plan import (
@@ -25,6 +25,7 @@ from goprobe.process.calltracer.plan import (
     Counted,
     End,
     Ended,
+    Hit,
     Over,
     Ready,
     Tell,
@@ -37,9 +38,10 @@ from goprobe.process.proc.identity import facts
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer.waits import WaitEvent
 
-_STACK_HI = slice(8, 16)  # of runtime.g: src/runtime/runtime2.go, Go 1.21 to 1.27
+_STACK_HI = 1  # word of runtime.g: src/runtime/runtime2.go, Go 1.21 to 1.27
 _G_BELOW_THREAD = 8  # where the linker puts runtime.tlsg in an executable
 _G_LIMIT = 4096
+_OF_CALLS = (At.ENTRY, At.RETURN, At.JUMP)
 
 
 class CallTracer(TracedCode[CallPoint]):
@@ -60,7 +62,7 @@ class CallTracer(TracedCode[CallPoint]):
         self._counts = [0] * len(plan.functions)
         self._calls = 0
         self._g_size = min(plan.landmarks.goid + 8, _G_LIMIT)
-        self._goid = slice(self._g_size - 8, self._g_size)
+        self._goid = self._g_size // WORD - 1
         self._replaced = False
         self._leaving = 0  # goroutines that have called runtime.Goexit and not ended
 
@@ -132,34 +134,62 @@ class CallTracer(TracedCode[CallPoint]):
         if point is None:
             self._threads.go_on(tid, signal.SIGTRAP)
             return
-        if tid not in self._threads.guests:
-            if self._plan.counts:
-                self._count(point)
-            else:
-                self._hit_at(point, tid, since)
-        self._pass(point, tid)
+        if tid in self._threads.guests:
+            self._pass(point, tid)
+        elif self._plan.counts:
+            self._count(point)
+            self._pass(point, tid)
+        else:
+            self._call_at(point, tid, since)
 
     def _count(self, point: CallPoint) -> None:
         """One call more, if this one was not counted before a signal put it off."""
         if not self._was_put_off(point):
             self._counts[point.number] += 1
 
-    def _hit_at(self, point: CallPoint, tid: int, since: int) -> None:
+    def _call_at(self, point: CallPoint, tid: int, since: int) -> None:
+        """What takes no more than its registers is told while the thread runs again."""
+        goroutine = self._caller(point, tid, since)
+        if goroutine is None:
+            self._pass(point, tid)
+            return
+        if point.at in _OF_CALLS and self._values.in_registers(
+            point.number, self._machine.words, entry=point.at is At.ENTRY
+        ):
+            hit = self._hit.registers()
+            released = self._released(point, tid)
+            call = self._told_at(point, goroutine, hit, since)
+        else:
+            call = self._told_at(point, goroutine, self._hit, since)
+            released = self._released(point, tid)
+        goroutine.held += released - since
+        if call is not None:
+            call.began, call.held = released, goroutine.held
+
+    def _released(self, point: CallPoint, tid: int) -> int:
+        now = time.monotonic_ns()
+        self._pass(point, tid)
+        return now
+
+    def _caller(self, point: CallPoint, tid: int, since: int) -> Goroutine | None:
         words, hit = self._machine.words, self._hit
         own_g = point.number >= 0 and self._plan.functions[point.number].own_g
         g = hit.word(words[THREAD_WORD] - _G_BELOW_THREAD) if own_g else words[GOROUTINE_WORD]
-        block = hit.read(g, self._g_size)
-        if len(block) < self._g_size:
-            return
-        high = int.from_bytes(block[_STACK_HI], "little")
-        hit.stands(tid, high)
-        goroutine = self._goroutine(g, int.from_bytes(block[self._goid], "little"), since)
-        at = high - words[SP_WORD]
+        if not hit.read_block(g, self._g_size):
+            return None
+        hit.stands(tid, hit.block[_STACK_HI])
+        return self._goroutine(g, hit.block[self._goid], since)
+
+    def _told_at(
+        self, point: CallPoint, goroutine: Goroutine, hit: Hit, since: int
+    ) -> OpenCall | None:
+        """The call that begins there, if one does."""
+        at = hit.high - hit.words[SP_WORD]
         kind = point.at
         if kind is At.ENTRY:
-            self._entered(goroutine, point.number, at, since)
-        elif kind is At.RETURN or kind is At.JUMP:
-            self._ended(goroutine, point, at, since)
+            return self._entered(goroutine, point.number, at, hit, since)
+        if kind is At.RETURN or kind is At.JUMP:
+            self._ended(goroutine, point, at, hit, since)
         elif kind is At.PANIC:
             goroutine.unwinding.append(Unwinding(End.PANIC, at, since, self._values.panic(hit)))
         elif kind is At.GOEXIT:
@@ -167,7 +197,7 @@ class CallTracer(TracedCode[CallPoint]):
             self._await_last(+1)
         else:
             self._gone(goroutine, since)
-        goroutine.held += time.monotonic_ns() - since
+        return None
 
     def _goroutine(self, g: int, number: int, now: int) -> Goroutine:
         """The one whose g that is; another one may have had it before."""
@@ -178,28 +208,29 @@ class CallTracer(TracedCode[CallPoint]):
             known = self._goroutines[g] = Goroutine(number)
         return known
 
-    def _entered(self, goroutine: Goroutine, function: int, at: int, now: int) -> None:
+    def _entered(
+        self, goroutine: Goroutine, function: int, at: int, hit: Hit, now: int
+    ) -> OpenCall | None:
         calls = goroutine.open
         if calls and calls[-1].at >= at:
             last = calls[-1]
             if last.at == at and last.function == function and not goroutine.taken_by(last):
-                return  # its stack grew, or it was preempted there, or it loops to its beginning
+                return None  # its stack grew, or it was preempted there, or it loops to its start
             self._close(goroutine, at, now)
         if goroutine.unwinding:
             goroutine.settle(at)
         self._calls += 1
-        hit = self._hit
         self._tell(
             Begun(
                 self._calls, function, goroutine.id, len(calls), now,
                 self._values.arguments(function, hit), self._values.stack(hit),
             )
         )  # fmt: skip
-        spent = goroutine.held + time.monotonic_ns() - now
-        calls.append(OpenCall(self._calls, function, at, hit.words[SP_WORD], now, spent))
-        calls[-1].began = now + spent - goroutine.held
+        call = OpenCall(self._calls, function, at)
+        calls.append(call)
+        return call
 
-    def _ended(self, goroutine: Goroutine, point: CallPoint, at: int, now: int) -> None:
+    def _ended(self, goroutine: Goroutine, point: CallPoint, at: int, hit: Hit, now: int) -> None:
         calls = goroutine.open
         if calls and calls[-1].at > at:
             self._close(goroutine, at + 1, now)
@@ -212,7 +243,7 @@ class CallTracer(TracedCode[CallPoint]):
             to = f"{point.target:#x}"
             self._tell(Ended(call.call, End.TAIL, _ran(call, goroutine, now), None, to))
             return
-        results = self._values.results(point.number, self._hit)
+        results = self._values.results(point.number, hit)
         self._tell(Ended(call.call, End.RETURN, _ran(call, goroutine, now), results))
 
     def _close(self, goroutine: Goroutine, at: int, now: int) -> None:

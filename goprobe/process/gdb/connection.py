@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from goprobe.errors import GdbDiedError, NoGdbError, TargetError, TargetTimeoutError
-from goprobe.process.gdb.mi import CANNOT_INSERT, WATCH_HIT
+from goprobe.process.gdb.mi import CANNOT_INSERT, RESUMED, WATCH_HIT
 from goprobe.process.gdb.pipes import MiPipes
 
 COMMAND_TIMEOUT = 30.0
@@ -199,6 +199,8 @@ class Connection:
             self._bug = f": {text[text.index('internal-error: ') :].splitlines()[0]}"
         elif hit := WATCH_HIT.search(text):
             self.watch_hits.add(int(hit[1]))
+        elif resumed := RESUMED.search(text):
+            self.watch_hits.discard(int(resumed[1]))
         elif text.startswith("Cannot insert "):
             self._stops.append({"reason": "exec" if self._replaced else CANNOT_INSERT})
 

@@ -67,11 +67,15 @@ CANNOT_INSERT = "cannot-insert"
 WATCH_HIT = re.compile(r"save_stop_reason: \d+\.(\d+)\.\d+ stopped by hardware watchpoint")
 """What GDB says of each thread whose debug registers show a watchpoint's hit (linux-nat.c)."""
 
+RESUMED = re.compile(r"PTRACE_(?:CONT|SINGLESTEP) \d+\.(\d+)\.\d+, .*\(resume event thread\)")
+"""What it says of one that it lets run: where that had come to a watchpoint, its write has changed
+nothing, and is passed over (linux-nat.c)."""
+
 SAYS_WATCH_HITS = "debug linux-nat"
 """The setting with which it does, among much else."""
 
 CHATTER = b"[linux-nat]"
-USEFUL_CHATTER = b"stopped by hardware watchpoint"
+USEFUL_CHATTER = re.compile(rb"stopped by hardware watchpoint|\(resume event thread\)")
 
 WATCH_OPTIONS = {"write": "", "read": "-r ", "access": "-a "}
 WATCH_TYPES = {1: "char", 2: "short", 4: "int", 8: "long"}

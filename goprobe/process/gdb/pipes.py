@@ -71,4 +71,5 @@ class MiPipes:
 
 
 def _is_chatter(line: bytes) -> bool:
-    return mi.CHATTER in line and line.startswith(b'&"') and mi.USEFUL_CHATTER not in line
+    chatter = mi.CHATTER in line and line.startswith(b'&"')
+    return chatter and not mi.USEFUL_CHATTER.search(line)

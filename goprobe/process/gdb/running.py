@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from goprobe.arch.registers import NO_SYSCALL, PC, RESTARTS, RESULT, SYSCALL
@@ -141,14 +141,17 @@ class Running:
         waiting = pending_signals(self.pid, at.thread)
         return self._steps_deferring(at.thread, waiting, 1, timeout) if waiting else None
 
-    def step_alone(self, count: int, *, timeout: float) -> StopEvent | None:
-        """Let the thread that stopped run some instructions while all others, and the signals that
-        wait for it, are held back; the next stop if it came to one before."""
+    def step_alone(
+        self, count: int, *, timeout: float, more: Callable[[], bool] = lambda: True
+    ) -> StopEvent | None:
+        """Let the thread that stopped run some instructions, while there are to be `more`, and all
+        others, and the signals that wait for it, are held back; the next stop if it came to one
+        before."""
         at, self._at = self._at, None
         if at is None:
             return None
         waiting = pending_signals(self.pid, at.thread)
-        return self._steps_deferring(at.thread, waiting, count, timeout)
+        return self._steps_deferring(at.thread, waiting, count, timeout, more)
 
     def settle(self, nowhere: int) -> None:
         """Have threads tell GDB that they stand which have not (Gdb.stands_whole), without any of
@@ -192,8 +195,9 @@ class Running:
         return self._at
 
     def _steps_deferring(
-        self, thread: int, waiting: Mapping[str, int], count: int, timeout: float
-    ) -> StopEvent | None:
+        self, thread: int, waiting: Mapping[str, int], count: int, timeout: float,
+        more: Callable[[], bool] = lambda: True,
+    ) -> StopEvent | None:  # fmt: skip
         """Steps of one thread without its waiting signals; the stop if it is none of these."""
         names = " ".join(waiting)
         stopped_by: list[int] = []
@@ -207,7 +211,7 @@ class Running:
             while event.signal in waiting and len(stopped_by) < len(waiting):
                 stopped_by.append(waiting[event.signal])
                 event = self._step_alone(step, timeout)
-            if event.kind != "step":
+            if event.kind != "step" or not more():
                 break
         if event.kind == "step":
             self._at = None  # else it may stand at the next breakpoint, with these signals waiting

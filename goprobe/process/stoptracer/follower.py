@@ -25,6 +25,7 @@ from goprobe.process.calltracer.plan import Failed, Room
 from goprobe.process.gdb.controller import RegisterMap
 from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.libc import libc
+from goprobe.process.ptrace.eagerness import Eagerness
 from goprobe.process.spawn import PR_SET_PDEATHSIG
 from goprobe.process.stoptracer.plan import (
     Asked,
@@ -81,6 +82,7 @@ class Follower:
         self._socket = ours
         self._ready = select.poll()
         self._ready.register(ours, select.POLLIN)
+        self._eagerness = Eagerness(others=2)
         if not self._asked_for(Raw).data:
             self.leave()
             raise NotFollowableError("a place cannot have a breakpoint of ours")
@@ -189,7 +191,9 @@ class Follower:
             raise self._lost() from None
 
     def _heard(self, timeout: float) -> Said:
-        if not self._ready.poll(None if timeout == float("inf") else timeout * 1e3):
+        longest = None if timeout == float("inf") else timeout * 1e3
+        ready = self._ready
+        if not self._eagerness.waited(lambda: ready.poll(0), lambda: ready.poll(longest)):
             raise TargetTimeoutError(f"the program did not stop within {timeout:g} s")
         with signals_deferred():
             try:
@@ -241,7 +245,9 @@ def _serve(tracer: StopTracer, asks: socket.socket) -> NoReturn:
 def _answer(tracer: StopTracer, asks: socket.socket) -> None:
     decode = unpacker(Asked)
     asks.send(packed(Raw(b"ready" if tracer.begin() else b"")))
-    while raw := asks.recv(_LIMIT):
+    ready, eagerness = select.poll(), Eagerness()
+    ready.register(asks, select.POLLIN)
+    while eagerness.waited(lambda: ready.poll(0), ready.poll) and (raw := asks.recv(_LIMIT)):
         match decode(raw):
             case Go(owed):
                 answer: Said = tracer.go(owed=owed)

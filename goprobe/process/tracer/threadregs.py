@@ -15,6 +15,7 @@ class Machine:
     """Process `pid`. `words` are the registers of the thread that was fetched last."""
 
     def __init__(self, pid: int) -> None:
+        self.pid = pid
         self.memory = ProcessMemory(pid)
         self.file = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         self._room = bytearray(WORD_COUNT * WORD)
@@ -31,6 +32,10 @@ class Machine:
     def store(self, tid: int) -> None:
         """Give a thread the registers that `words` are."""
         requests.request(constants.PTRACE_SETREGS, tid, None, self._room_at)
+
+    def copied(self) -> Words:
+        """What `words` are now."""
+        return memoryview(bytes(self._room)).cast("Q")
 
     def set_pc(self, tid: int, pc: int) -> None:
         requests.request(constants.PTRACE_POKEUSER, tid, PC_WORD * WORD, pc)

@@ -1,0 +1,73 @@
+"""A value of the program as a number, a truth value or a string: converted, ordered, hashed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from goprobe.api.script.known import Known, scalar_of
+from goprobe.errors import UsageError
+
+
+class Scalar(Known):
+    """Of values of other kinds all of this raises UsageError or TypeError."""
+
+    __slots__ = ()
+
+    def _bytes(self) -> bytes:
+        """A string's bytes, all of them."""
+        part = self.part
+        data = part.data if part.data is not UNSET else None
+        if part.value is not UNSET and part.value.dynamic_type is not UNSET and data is not None:
+            data = data.data if data.data is not UNSET else None
+        if data is None or data.size is UNSET or not data.size:
+            return b""
+        self._alive()
+        return self._driver.read(int(data.address), data.size)
+
+    def __hash__(self) -> int:
+        return hash(self._ordered())
+
+    def _ordered(self) -> Any:
+        if self._is_string():
+            return self._bytes().decode("utf-8", "surrogateescape")
+        scalar = scalar_of(self._told()) if self._length() is None else None
+        if scalar is None:
+            raise TypeError(f"a {self.type} has no order and no hash")
+        return scalar
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self._ordered() < plain_of(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self._ordered() <= plain_of(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self._ordered() > plain_of(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self._ordered() >= plain_of(other))
+
+    def __int__(self) -> int:
+        scalar = scalar_of(self._told()) if not self._is_string() else None
+        if scalar is None or isinstance(scalar, complex):
+            raise UsageError(f"{self.name} is a {self.type} and no number: {self.text}")
+        return int(scalar)
+
+    def __index__(self) -> int:
+        scalar = scalar_of(self._told()) if not self._is_string() else None
+        if not isinstance(scalar, int):
+            raise TypeError(f"{self.name} is a {self.type} and no integer")
+        return int(scalar)
+
+    def __float__(self) -> float:
+        scalar = scalar_of(self._told()) if not self._is_string() else None
+        if scalar is None or isinstance(scalar, complex):
+            raise UsageError(f"{self.name} is a {self.type} and no number: {self.text}")
+        return float(scalar)
+
+
+def plain_of(other: object) -> Any:
+    """What compares: a value of the program as Python's own."""
+    return other._ordered() if isinstance(other, Scalar) else other

@@ -1,0 +1,77 @@
+"""A statement is one hit, however many instructions it takes; one that changes nothing is none."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import goprobe
+from goprobe import WatchNews
+from tests.support import go
+
+WRITES = Path(__file__).parents[2] / "testdata" / "sessions" / "wholewrites.go"
+
+
+@pytest.fixture(params=go.matrix(), scope="module")
+def binary(request: pytest.FixtureRequest) -> str:
+    return str(go.build(WRITES, go=request.param, flags=("-gcflags=all=-N -l",)))
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("Name", [("one", "three"), ("three", "seven")]),  # of one length: one word is the same
+        ("Err", [(None, {"s": "wrong"})]),
+        ("Z", [(0j, 1 + 2j)]),
+        ("List", [(None, [1, 2]), ([1, 2], [1])]),
+    ],
+)
+def test_all_words_of_a_header_are_one_hit(binary: str, field: str, told: list[Any]) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        stop = next(program.run("main.here"))
+        watch = stop.watch(f"t.{field}")
+        hits = []
+        for hit in watch:
+            hits.append((hit.old, hit.new))
+            assert hit.writer is not None and hit.writer.function == "main.main"
+            assert hit.stop.watched in watch.numbers
+    assert hits == told
+
+
+def test_one_write_to_what_two_watches_watch(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        stop = next(program.run("main.here"))
+        program.clear("main.here")
+        one, whole = stop.watch("t.Name"), stop.watch(stop["t"].Name)
+        told = [hit.watched for hit in program.run() if hit.news is WatchNews.WRITE]
+    assert told == [*whole.numbers, *one.numbers] * 2
+
+
+def test_a_watch_ends_with_the_frame(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        stop = list(islice(program.run("main.here"), 3))[-1].finish()
+        assert stop is not None and stop.function == "main.framed"
+        hits = [(int(hit.old), int(hit.new)) for hit in stop.watch("local")]
+        assert program.exit is None and hits == [(1, 11)]  # the next call's is another one
+        assert program.stop is not None and "main.framed has returned" in program.stop.reason
+
+
+def test_a_write_that_changes_nothing_is_no_hit(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        stop = next(program.run("main.keys"))
+        hits = [(int(hit.old), int(hit.new)) for hit in stop.watch(program["main.given"])]
+    assert hits == [(i, i + 1) for i in range(19)]
+
+
+def test_keys_of_several_parts_and_truth_as_python_has_it(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        stop = next(program.run("main.keys"))
+        points, pairs = stop["byPoint"], stop["byPair"]
+        assert points.py == {(1, 2): "a", (3, 4): "b"} and pairs.py == {(5, 6): True}
+        assert {key.X + key.Y for key in points} == {3, 7}
+        assert points[3, 4] == "b" and pairs[[5, 6]] and (6, 5) not in pairs
+        assert stop["raw"] == b"raw" and stop["raw"] != b"war"
+        assert points and not stop["none"] and not program["main.given"]
