@@ -21,6 +21,18 @@ from goprobe.arch.amd64.framewrites import (
     ENTRY as ENTRY,
     FrameWrites as FrameWrites,
 )
+from goprobe.arch.amd64.origins import (
+    Given as Given,
+    LoadedWord as LoadedWord,
+    Number as Number,
+    Origin as Origin,
+    Origins as Origins,
+    Returned as Returned,
+    Static as Static,
+    StaticWord as StaticWord,
+    Store as Store,
+    Untold as Untold,
+)
 from goprobe.arch.amd64.reaching import (
     LOST as LOST,
     Definition as Definition,

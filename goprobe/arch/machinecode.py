@@ -8,10 +8,12 @@ from goprobe.arch.amd64.machinecode import (
     Known as Known,
     Reference as Reference,
     StackAddress as StackAddress,
+    StaticOperands as StaticOperands,
     calls_to as calls_to,
     decode as decode,
     known_at as known_at,
     may_refer as may_refer,
     references as references,
+    static_operands as static_operands,
     verified as verified,
 )

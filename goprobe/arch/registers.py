@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goprobe.arch.amd64.registers import (
+    CLOSURE as CLOSURE,
     FIRST_ARGUMENT as FIRST_ARGUMENT,
     FLAGS as FLAGS,
     FLOAT_ARGUMENTS as FLOAT_ARGUMENTS,

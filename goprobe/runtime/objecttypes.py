@@ -13,22 +13,25 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
+from goprobe.arch.machinecode import StaticOperands
 from goprobe.binary.dwarf.gotypes import GoType, has_pointer_at, part_at
 from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
+from goprobe.runtime.codetypes.codetypes import CodeTypes, code_operands
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver
 from goprobe.runtime.heap.spantable import Ints, parts_of
 from goprobe.runtime.heap.typemasks import TypeMasks
-from goprobe.runtime.roots.groups import RootGroup
+from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.types.bymask import ByMask
 from goprobe.runtime.types.catalog import Catalog, read_catalog
 from goprobe.runtime.types.flowloop import flow
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
+from goprobe.runtime.types.shape import WORD, Meaning
 from goprobe.runtime.types.shapes import FunctionFacts, Shapes
 from goprobe.runtime.types.wholes import Wholes
 from goprobe.runtime.world import World
@@ -89,9 +92,14 @@ class ObjectTypes:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """Every type that the program's modules list."""
-        world = self._world
-        return read_catalog(world.memory, world.layout, world.modules)
+        """Every type that the program's modules list, or its code names."""
+        world, taken = self._world, self._operands.target[self._operands.taken]
+        named = np.unique(taken).astype(np.uint64) + np.uint64(world.bias)
+        return read_catalog(world.memory, world.layout, world.modules, named)
+
+    @cached_property
+    def _operands(self) -> StaticOperands:
+        return code_operands(self._world)
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -100,6 +108,7 @@ class ObjectTypes:
         code = FunctionFacts(
             lambda code: world.shown_name(world.function_name(code)),
             lambda code: captures_of(program, code - world.bias),
+            lambda code: self._code.of_closure(code),
         )
         types = None if program.stripped else program.debug.types
         return Shapes(
@@ -147,10 +156,10 @@ class ObjectTypes:
 
         roots = RootWords(len(objects), shapes, root_word, before)
         return HeapView(
-            objects, self._heap.contents.words, graph, roots, self.lead, self._witnesses()
+            objects, self._heap.contents.words, graph, roots, self.lead, self._witnesses(groups)
         )
 
-    def _witnesses(self) -> Witnesses:
+    def _witnesses(self, groups: Sequence[RootGroup]) -> Witnesses:
         world = self._world
         masks = TypeMasks(world.memory, world.layout)
         name = world.typedata.full_name
@@ -164,7 +173,29 @@ class ObjectTypes:
             catalog=self.catalog,
             wholes=Wholes(self.catalog, masks, name),
             by_mask=ByMask(self.catalog, masks, name, complete=not self._makes_types()),
+            by_code=lambda words: self._by_code(groups, words),
         )
+
+    @cached_property
+    def _code(self) -> CodeTypes:
+        return CodeTypes(self._world, self._operands, self.shapes, self.catalog)
+
+    def _by_code(
+        self, groups: Sequence[RootGroup], words: list[tuple[int, int]]
+    ) -> dict[tuple[int, int], Meaning]:
+        """What words of roots mean: a root's row, and the number of its word."""
+        places = {
+            (row, index): groups[row].address + WORD * index
+            for row, index in words
+            if groups[row].kind is RootKind.GLOBAL and not self._is_static(groups[row].before)
+        }
+        told = self._code.of_globals(places.values()) if places else {}
+        return {word: told[at] for word, at in places.items() if at in told}
+
+    def _is_static(self, word: int) -> bool:
+        """Whether a word is an address in the program itself, as an interface's first word is."""
+        low, high = self._world.program.image
+        return low <= word - self._world.bias < high
 
     def _makes_types(self) -> bool:
         """Whether the program may have types that no module lists: whether it has the code of

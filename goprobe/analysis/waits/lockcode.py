@@ -9,20 +9,11 @@ from functools import lru_cache
 import msgspec
 
 from goprobe.analysis.ownership import is_own_code
-from goprobe.arch.code import (
-    CodeFlow,
-    Defers,
-    MethodCall,
-    Place,
-    Receivers,
-    Ways,
-    changes_of,
-    returns_of,
-)
-from goprobe.arch.frames import RETURN_ADDRESS
+from goprobe.arch.code import MethodCall, Place, Receivers, Ways
 from goprobe.binary.pcln.format import Function
-from goprobe.errors import GoprobeError, UnreadableError
+from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
+from goprobe.runtime.image.functioncode import function_code
 from goprobe.runtime.stacks.unwind import MachineFrame
 from goprobe.runtime.world import World
 
@@ -151,22 +142,9 @@ class LockCode:
         function = self._function(entry)
         if function is None or function.name.startswith(_NEVER_ASKED):
             return None
-        size = min(function.end - entry, _CODE_LIMIT)
-        try:
-            code = self._world.program.elf.read(entry, size)
-            runs = self._lines.runs(function.pcsp)
-        except (UnreadableError, GoprobeError):
+        flow = function_code(self._world.program.elf, self._lines, function, _CODE_LIMIT)
+        if flow is None:
             return None
-        names = self._lines.function_name_at
-        after = entry + function.deferreturn if function.deferreturn else 0
-        flow = CodeFlow(
-            code,
-            entry,
-            lambda pc: max(runs.value(pc - entry), 0) + RETURN_ADDRESS,
-            returns_of(names),
-            changes_of(names),
-            Defers(after, names),
-        )
         return Receivers(flow, self._method_at, self._waits_in, _OFFSETS)
 
     def _method_at(self, address: int, pc: int) -> str:

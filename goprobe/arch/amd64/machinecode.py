@@ -9,6 +9,7 @@ them, and finds nothing that is not so.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 import iced_x86 as iced
 import msgspec
@@ -20,6 +21,9 @@ _CALL, _JUMP = 0xE8, 0xE9  # call and jmp rel32, Intel SDM volume 2
 _DISTANCE = 4  # bytes of a displacement from the next instruction, the only one in 64-bit code
 _BEHIND = (0, 1, 2, 4)  # bytes of an immediate operand behind it (Intel SDM, volume 2, section 2.1)
 _PART_MOST = 1 << 20
+_STATIC_OPERAND = 7  # bytes: REX, opcode, ModRM, a displacement
+_LOAD, _STORE, _LEA = 0x8B, 0x89, 0x8D  # opcodes, Intel SDM volume 2
+Column = Any  # numpy's, which few who read code need
 _REL32_SIZE = 5  # bytes: the opcode and a displacement of four
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
@@ -125,6 +129,61 @@ def may_refer(
                     for hit in np.flatnonzero(wanted[row] == end + behind).tolist():
                         places.setdefault(int(wanted[row[hit]]), []).append(int(at[hit]))
     return places
+
+
+class StaticOperands(msgspec.Struct, frozen=True):
+    """Where 64-bit loads, stores and addresses taken seem to begin (`pc`) of what lies at link-time
+    addresses (`target`, ascending); whether each is an address `taken`, or `stores`. As columns."""
+
+    pc: Column
+    target: Column
+    taken: Column
+    stores: Column
+
+    def at(self, target: int) -> list[tuple[int, bool]]:
+        """The places of one address, and whether each stores."""
+        first, end = self.target.searchsorted([target, target + 1])
+        pcs, stores = self.pc[first:end].tolist(), self.stores[first:end].tolist()
+        return list(zip(pcs, stores, strict=True))
+
+
+def static_operands(
+    sections: Iterable[tuple[bytes, int]], parts: Collection[tuple[int, int]]
+) -> StaticOperands:
+    """Those of addresses in any of the parts [low, high), as far as the bytes tell; whether they
+    are instructions, the function says that lies there.
+
+    REX.W, the opcode (8B and 89 MOV, 8D LEA), a ModRM byte of mode 00 and base 101: relative to
+    RIP (Intel SDM, volume 2, sections 2.1 and 2.2.1).
+    """
+    import numpy as np
+
+    none = np.zeros(0, np.int64)
+    pcs, targets, opcodes = [none], [none], [none]
+    for contents, address in sections:
+        for start in range(0, len(contents), _PART_MOST):
+            part = contents[start : start + _PART_MOST + _STATIC_OPERAND - 1]
+            if len(part) < _STATIC_OPERAND:
+                continue
+            code = np.frombuffer(part, np.uint8)
+            at = np.flatnonzero((code[2 : len(code) - _DISTANCE] & 0xC7) == 0x05)
+            at = at[(code[at] & 0xFB) == 0x48]
+            opcode = code[at + 1]
+            at = at[(opcode == _LEA) | (opcode == _LOAD) | (opcode == _STORE)]
+            raw = code[at[:, np.newaxis] + np.arange(3, _STATIC_OPERAND)]
+            distance = raw.view("<i4")[:, 0].astype(np.int64)
+            pc = at + (address + start)
+            target = pc + _STATIC_OPERAND + distance
+            near = np.zeros(len(target), np.bool_)
+            for low, high in parts:
+                near |= (target >= low) & (target < high)
+            pcs.append(pc[near])
+            targets.append(target[near])
+            opcodes.append(code[at[near] + 1])
+    found, done = np.concatenate(targets), np.concatenate(opcodes)
+    order = np.argsort(found, kind="stable")
+    done = done[order]
+    return StaticOperands(np.concatenate(pcs)[order], found[order], done == _LEA, done == _STORE)
 
 
 def decode(code: bytes, address: int) -> Iterator[iced.Instruction]:

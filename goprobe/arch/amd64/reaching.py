@@ -37,10 +37,12 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 class Definitions:
-    """Of one function."""
+    """Of one function. Without `through_frame` what is loaded from the frame is made by the load:
+    its slots are not followed."""
 
-    def __init__(self, flow: CodeFlow) -> None:
+    def __init__(self, flow: CodeFlow, *, through_frame: bool = True) -> None:
         self._flow = flow
+        self._through_frame = through_frame
         self._known: dict[tuple[Holder, int], frozenset[Definition] | None] = {}
 
     def of(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
@@ -126,7 +128,7 @@ class Definitions:
         if ins.op1_kind == OpKind.REGISTER:
             return None if ins.op1_register == Register.XMM15 else full_name(ins.op1_register)
         if ins.op1_kind == OpKind.MEMORY and ins.memory_base == Register.RSP:
-            if ins.memory_index:
+            if ins.memory_index or not self._through_frame:
                 return None
             size = int(MemorySizeExt.size(ins.memory_size))
             return FrameSlot(self._flow.offset(ins, ins.memory_displacement), size)

@@ -15,13 +15,12 @@ from iced_x86 import FlowControl, Instruction, Mnemonic, OpKind
 
 from goprobe.arch.amd64.codeflow import MOVES, CodeFlow, FrameSlot, full_name
 from goprobe.arch.amd64.reaching import AT_ENTRY, Definition, Definitions, Holder
-from goprobe.arch.amd64.registers import INTEGER_ARGUMENTS, signed
+from goprobe.arch.amd64.registers import CLOSURE, INTEGER_ARGUMENTS, signed
 
 _WORD = 8
 _STEPS = 6
 _WALK_LIMIT = 20000
 _NEAR = 64  # instructions between an atomic one and the call for when it did not do
-_CLOSURE = "rdx"  # holds the closure when its function is entered (abi-internal.md)
 
 Names = Callable[[int], str]
 """A name for the function at a link-time address, "" for those of no interest."""
@@ -131,7 +130,7 @@ class Receivers:
             if ins.is_ip_rel_memory_operand:
                 return Place(fixed=ins.ip_rel_memory_address + plus)
             if ins.mnemonic in MOVES:
-                if base == _CLOSURE and self._is_entered(_CLOSURE, ins.ip):
+                if base == CLOSURE and self._is_entered(CLOSURE, ins.ip):
                     closure = signed(ins.memory_displacement)
                     return Place(
                         slots=tuple(slots), closure=closure, plus=plus, made=frozenset(made)

@@ -19,6 +19,8 @@ INTEGER_ARGUMENTS: tuple[str, ...] = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "
 FLOAT_ARGUMENTS = tuple(f"xmm{i}" for i in range(15))
 """In this order arguments and results of Go functions travel in registers."""
 FIRST_ARGUMENT = INTEGER_ARGUMENTS[0]
+CLOSURE = "rdx"
+"""Holds the closure when its function is entered (abi-internal.md)."""
 RESUMED_THROUGH = "rbx"
 """Where runtime.gogo has the pc at which it lets a goroutine go on (asm_amd64.s,
 Go 1.21 to 1.27)."""

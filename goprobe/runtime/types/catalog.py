@@ -30,10 +30,13 @@ _KIND_MASK = 31  # KindMask, up to Go 1.25
 _UNCOMMON = 1  # TFlagUncommon
 _UNCOMMON_BYTES, _METHOD_BYTES, _IMETHOD_BYTES = 16, 16, 8
 _SECTION_LIMIT = 1 << 30
+_PROGRAM_LIMIT = 1 << 31  # bytes: code reaches its data by 32 bits
 _TYPES_LIMIT = 1 << 22
 _FIELDS_LIMIT = 1 << 16
 _SIZE_LIMIT = 1 << 47
 _DEPTH_LIMIT = 64
+_FLAGS_END = 1 << 6  # of abi.TFlag, Go 1.21 to 1.27
+_HALF = np.uint64((1 << 32) - 1)
 
 
 class _Sections:
@@ -62,6 +65,18 @@ class _Sections:
 
     def beside(self, addresses: Words, offset: int) -> Words:
         return self.at(addresses + np.uint64(offset))
+
+    @property
+    def longest(self) -> int:
+        return max((_WORD * len(words) for _, words in self._parts), default=0)
+
+    def near(self, addresses: Words) -> NDArray[np.bool_]:
+        """Whether each is nothing, or an address as far from a section as a program is large."""
+        near: NDArray[np.bool_] = addresses == 0
+        for low, _ in self._parts:
+            begin = np.uint64(max(low - _PROGRAM_LIMIT, 0))
+            near |= (addresses >= begin) & (addresses < np.uint64(low + _PROGRAM_LIMIT))
+        return near
 
 
 class Catalog:
@@ -134,6 +149,17 @@ class Catalog:
                     step = int(self.size[type_row])
                     waiting += [(type_row, at + i * step, depth + 1) for i in range(count)]
 
+    def begins_with(self, outer: int, inner: int) -> bool:
+        """Whether the type in row `outer` begins with a value of the other."""
+        at = outer
+        for _ in range(_DEPTH_LIMIT):
+            before, at = at, int(self.beginnings[at])
+            if at == before:
+                return False
+            if at == inner:
+                return True
+        return False
+
     @cached_property
     def beginnings(self) -> Ints:
         """Of each type the part that its first byte is in; itself where it has none."""
@@ -143,12 +169,17 @@ class Catalog:
         return first
 
 
-def read_catalog(memory: Memory, layout: Layout, modules: Iterable[Module]) -> Catalog:
-    """The types of all modules; an empty catalogue where nothing can be read."""
+def read_catalog(
+    memory: Memory, layout: Layout, modules: Iterable[Module], by_code: Words
+) -> Catalog:
+    """The types of all modules; an empty catalogue where nothing can be read. `by_code` are
+    addresses in their sections of types that code takes: what is allocated by name alone (named
+    types whose pointers are no type of the program's) is in no list before Go 1.27."""
     modules = [m for m in modules if not m.bad]
     sections = _Sections(memory, modules)
     reader = _Reader(sections, layout)
     links = [_listed(memory, sections, layout, module) for module in modules]
+    links.append(reader.well_formed(by_code))
     known = reader.plausible(np.concatenate([np.zeros(0, np.uint64), *links]))
     fresh = known
     while len(fresh) and len(known) < _TYPES_LIMIT:
@@ -216,7 +247,8 @@ class _Reader:
         self._sections = sections
         struct = layout.struct("internal/abi.Type")
         self._size, self._prefix = struct.offset("Size_"), struct.offset("PtrBytes")
-        self._kind = struct.offset("Kind_")
+        self._kind, self._names = struct.offset("Kind_"), struct.offset("Str")
+        self._mask = struct.offset("GCData")
 
     def plausible(self, addresses: Words) -> Words:
         """Those of some addresses that may be descriptors, each once, ascending."""
@@ -225,6 +257,25 @@ class _Reader:
         size, prefix = self._sections.beside(plausible, self._size), self._prefixes(plausible)
         sane = (kind > 0) & (kind <= GoKind.UNSAFE_POINTER) & (size < np.uint64(_SIZE_LIMIT))
         return plausible[sane & (prefix <= size)]
+
+    def well_formed(self, addresses: Words) -> Words:
+        """Those of some addresses that are descriptors beyond doubt: of addresses that may as well
+        be of strings, and of all else that is only read."""
+        some = self.plausible(addresses)
+        beside = self._sections.beside
+        flags = beside(some, self._kind & -_WORD)  # Hash, TFlag, Align_, FieldAlign_, Kind_
+        align, field_align = (flags >> np.uint64(at) & np.uint64(0xFF) for at in (40, 48))
+        names = beside(some, self._names)
+        good = (align == field_align) & np.isin(align, (1, 2, 4, 8))
+        good &= beside(some, self._size) % np.maximum(align, 1) == 0
+        good &= (flags >> np.uint64(32) & np.uint64(0xFF)) < np.uint64(_FLAGS_END)
+        good &= self._prefixes(some) % np.uint64(_WORD) == 0
+        for offset in (names & _HALF, names >> np.uint64(32)):  # Str, PtrToThis
+            good &= offset < np.uint64(self._sections.longest)
+        for at in (self._mask - _WORD, self._mask):  # Equal, GCData
+            good &= self._sections.near(beside(some, at))
+        formed: Words = some[good & (names & _HALF != 0)]
+        return formed
 
     def _kinds(self, addresses: Words) -> Ints:
         at = self._kind

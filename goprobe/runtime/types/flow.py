@@ -187,7 +187,7 @@ class _Tables:
             return
         about = self._shapes[shape]
         rules, targets = about.rules
-        generic = self._generic and self._shapes.is_generic(shape)
+        generic = self._generic and self._shapes.is_vague(shape)
         kinds[shape] = GENERIC if generic else READY
         size[shape], length[shape], pointers[shape] = about.size, about.words, about.pointers
         if rules.any():

@@ -19,7 +19,7 @@ from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import ABSENT, HeapWords
 from goprobe.runtime.types.bymask import ByMask
 from goprobe.runtime.types.catalog import Catalog
-from goprobe.runtime.types.shape import Shape
+from goprobe.runtime.types.shape import Meaning, Shape
 from goprobe.runtime.types.wholes import SizeBounds, Wholes
 
 _WORD = 8
@@ -84,7 +84,8 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
     """What else is asked: `word` reads a word outside the heap (0: not there), `kind` is what a
     type's descriptor at an address says, `masks` are the pointer words of objects (see bitmaps),
     `is_function` is whether code begins at an address. `texts` are [low, high) of all Go code;
-    `element_at` is where in a channel its element's type stands."""
+    `element_at` is where in a channel its element's type stands. `by_code` says what words of roots
+    mean (each a root's row, and where in it), as far as the code that uses those tells."""
 
     word: Callable[[int], int]
     kind: Callable[[int], GoKind]
@@ -95,6 +96,7 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     wholes: Wholes
     by_mask: ByMask
+    by_code: Callable[[list[tuple[int, int]]], dict[tuple[int, int], Meaning]]
 
 
 class HeapView:

@@ -28,6 +28,7 @@ from goprobe.runtime.types.mapheaders import map_headers
 from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
+from goprobe.runtime.types.usedroots import used_roots
 
 _WORD = 8
 _AT_ONCE = 1 << 19  # edges
@@ -63,9 +64,7 @@ class Typist:
         one, other = self._shapes.is_special(shape), self._shapes.is_special(old)
         if one or other:
             return one and not other
-        wholes, shapes = self._view.witnesses.wholes, self._shapes
-        outer, inner = shapes.row(shape), shapes.row(old)
-        return outer >= 0 and inner >= 0 and wholes.contains_first(outer, inner)
+        return self._shapes.begins_with(shape, old)
 
     # The flow
 
@@ -108,6 +107,9 @@ class Typist:
         for rtype, edges, source in interfaces(self._view, self.shape):
             self._holds_value(rtype, edges, source)
         self._run_code(closures(self._view, self.shape))
+        self._settle()
+        for meaning, edges, source in used_roots(self._view, self.shape):
+            self._apply(*meaning, edges, source)
         self._settle()
         for number, headers in list(map_headers(self._view, self._shapes, self.shape)):
             self._assign(headers, number)
@@ -161,11 +163,11 @@ class Typist:
             self._pending.setdefault(shape, []).append(nodes[rows])
 
     def _assign(self, nodes: Ints, shape: int, *, sure: bool = False) -> None:
-        """Give a shape to those nodes that have none, or one that says less. What generic code
-        calls it waits until all else has had its say."""
+        """Give a shape to those nodes that have none, or one that says less. What is vague, as what
+        generic code calls it, waits until all else has had its say."""
         if not shape or not len(nodes):
             return
-        if self._vague is not None and self._shapes.is_generic(shape):
+        if self._vague is not None and self._shapes.is_vague(shape):
             self._vague.append((nodes, shape))
             return
         have = self.shape[nodes]
@@ -297,7 +299,7 @@ class Typist:
     def _holds(self, shape: int, target: Ints, into: Ints, length: Ints | int) -> None:
         """Remember parts. What was taken for a whole, and is smaller than what it holds, is a
         part itself."""
-        if self._shapes.is_generic(shape):
+        if self._shapes.is_vague(shape):
             return
         end = into + length
         sane = (into >= 0) & (end <= self._view.room[self._view.objects.span[target]])

@@ -73,8 +73,10 @@ TRIE_PARTS = ("internal/sync.indirect[", "internal/sync.entry[")
 
 NO_RULES = (np.zeros(1, np.int64), np.zeros(1, np.int64))
 UNKNOWN = Shape("?", 0, 0, True, NO_RULES)
-Slots = dict[int, tuple[Rule, int]]
-"""By word: what the pointer there means, and the number of the shape that it points at."""
+Meaning = tuple[Rule, int]
+"""What a pointer means, and the number of the shape that it points at."""
+Slots = dict[int, Meaning]
+"""By word what the pointer there means."""
 
 
 class About(msgspec.Struct, frozen=True):

@@ -45,13 +45,18 @@ _CLOSURE = "struct { F uintptr"
 
 class FunctionFacts:
     """What is known of functions: `function` names the code at an address, `captures` lists what
-    a closure of it captured."""
+    a closure of it captured, and `closure` is the descriptor of its closures' type, 0 where that
+    is not known."""
 
     def __init__(
-        self, function: Callable[[int], str], captures: Callable[[int], tuple[Capture, ...]]
+        self,
+        function: Callable[[int], str],
+        captures: Callable[[int], tuple[Capture, ...]],
+        closure: Callable[[int], int],
     ) -> None:
         self.function = function
         self.captures = captures
+        self.closure = closure
 
 
 class Shapes:
@@ -152,6 +157,9 @@ class Shapes:
         name = self._code.function(code)
         if not name:
             return UNKNOWN
+        if not self._debug and (rtype := self._code.closure(code)):
+            made = self[self.of_rtype(rtype)]
+            return replace(made, name=f"closure {name}", words=0)
         slots: Slots = {}
         size = WORD
         if self._debug:
@@ -159,6 +167,10 @@ class Shapes:
                 self._debug.flatten(capture.type, capture.offset, slots, 0)
                 size = max(size, capture.offset + capture.type.size)
         return shape_of(f"closure {name}", size, True, slots, repeats=False)
+
+    @property
+    def text(self) -> int:
+        return self._numbers.text
 
     def chan_of(self, element: int) -> int:
         """A channel that carries values of the type whose descriptor is at an address."""
@@ -208,9 +220,18 @@ class Shapes:
         maps, channels, timers and their parts."""
         return self._numbers.about[number].special
 
-    def is_generic(self, number: int) -> bool:
-        """Whether a shape is what generic code shares between types of the same layout."""
-        return GENERIC in self[number].name
+    def is_vague(self, number: int) -> bool:
+        """Whether a shape is what generic code shares between types of the same layout, or a map of
+        which nothing says what it maps."""
+        name = self[number].name
+        return GENERIC in name or name in _MAPS
+
+    @property
+    def some_map(self) -> int:
+        """A map of which nothing says what it maps, 0 where the program has none."""
+        return next(
+            (self.of_rtype(rtype) for name in _MAPS if (rtype := self.struct_named(name))), 0
+        )
 
     def row(self, number: int) -> int:
         """The row of its type (of an array that of the elements) in the catalogue, -1 for none."""
@@ -218,6 +239,11 @@ class Shapes:
             rtype = self.rtype(number)
             self._rows[number] = self._catalog.row(rtype) if rtype else -1
         return self._rows[number]
+
+    def begins_with(self, outer: int, inner: int) -> bool:
+        """Whether a value of the one shape begins with one of the other's."""
+        rows = self.row(outer), self.row(inner)
+        return min(rows) >= 0 and self._catalog.begins_with(*rows)
 
     def is_part_of_map(self, rtype: int) -> bool:
         """Whether a type is one that the compiler made for the inside of maps."""

@@ -19,6 +19,7 @@ from goprobe.runtime.types.shape import (
     ATOMIC_POINTER,
     BEHIND,
     DEPTH_LIMIT,
+    GENERIC,
     HCHAN,
     SLOTS_LIMIT,
     TRIE_NODE,
@@ -164,6 +165,8 @@ class TypeShapes:
                 elem = u64(self._memory, at)
                 if self._typedata.full_name(elem) == HCHAN:
                     return Rule.CHAN, 0
+                if self._typedata.name(rtype).startswith(GENERIC):
+                    return Rule.NOTHING, 0  # every pointer is a go.shape.*uint8 there
                 return Rule.ONE, others.of_rtype(elem)
             case GoKind.SLICE:
                 return Rule.SLICE, others.array_of_rtype(u64(self._memory, at))

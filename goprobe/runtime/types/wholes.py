@@ -142,17 +142,6 @@ class Wholes:
             self._allocated[row] = not name.startswith(_INSIDE) and GENERIC not in name
         return self._allocated[row]
 
-    def contains_first(self, outer: int, inner: int) -> bool:
-        """Whether the type in row `outer` begins with a value of the other."""
-        beginnings, at = self._catalog.beginnings, outer
-        for _ in range(DEPTH_LIMIT):
-            before, at = at, int(beginnings[at])
-            if at == before:
-                return False
-            if at == inner:
-                return True
-        return False
-
     @cached_property
     def _larger(self) -> dict[int, list[int]]:
         catalog = self._catalog

@@ -1,0 +1,61 @@
+"""Types that nothing but the code of a program tells: of its variables, and of what its closures
+have captured, where it has no debug information."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from goprobe.arch.machinecode import StaticOperands, static_operands
+from goprobe.errors import GoprobeError
+from goprobe.runtime.codetypes.closuretypes import ClosureTypes
+from goprobe.runtime.codetypes.functions import Functions
+from goprobe.runtime.codetypes.globalwords import GlobalWords
+from goprobe.runtime.codetypes.meanings import Meanings
+from goprobe.runtime.codetypes.receivers import Receivers
+from goprobe.runtime.types.catalog import Catalog
+from goprobe.runtime.types.shape import Meaning
+from goprobe.runtime.types.shapes import Shapes
+from goprobe.runtime.world import World
+
+_USED = ("text", "data", "bss")
+
+
+def code_operands(world: World) -> StaticOperands:
+    """Where the code of the program's own module uses variables, and takes addresses of functions
+    and types."""
+    module = next((m for m in world.modules if not m.name and not m.bad), None)
+    spans = [module.span(name) for name in _USED] if module else []
+    if module:
+        spans.append((module["types"], module["etypes"]))
+    parts = [(low - world.bias, high - world.bias) for low, high in spans]
+    try:
+        return static_operands(world.program.elf.code(), parts)
+    except GoprobeError:
+        return static_operands((), ())
+
+
+class CodeTypes:
+    """Of the program's own module; addresses are the process's."""
+
+    def __init__(
+        self, world: World, operands: StaticOperands, shapes: Shapes, catalog: Catalog
+    ) -> None:
+        program = world.program
+        self._world = world
+        self._operands = operands
+        self._functions = Functions(program.elf, program.lines)
+        receivers = Receivers(world.memory, world.typedata, catalog)
+        meanings = Meanings(world, shapes, self._functions, receivers)
+        self._globals = GlobalWords(self._functions, meanings, shapes)
+        self._closures = ClosureTypes(self._functions, meanings, world.typedata)
+
+    def of_globals(self, addresses: Collection[int]) -> dict[int, Meaning]:
+        """What pointers mean that stand at some addresses in package-level variables, as far as
+        the code that uses them tells."""
+        bias = self._world.bias
+        told = self._globals.told([at - bias for at in addresses], self._operands)
+        return {at + bias: meaning for at, meaning in told.items()}
+
+    def of_closure(self, code: int) -> int:
+        """The descriptor of the type of closures whose code begins at an address, 0 for none."""
+        return self._closures.of(code - self._world.bias, self._operands)

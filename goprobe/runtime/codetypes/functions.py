@@ -1,0 +1,63 @@
+"""Functions of the program whose code is looked into, each read once."""
+
+from __future__ import annotations
+
+from goprobe.arch.code import Origins
+from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.pcln.format import Function
+from goprobe.binary.pcln.table import LineTable
+from goprobe.errors import NotGoError, UnreadableError
+from goprobe.runtime.image.functioncode import function_code
+
+_LARGEST = 1 << 18  # bytes of one function
+_MOST = 1 << 22  # bytes of all functions that are looked into
+
+
+class Functions:
+    """By their link-time addresses."""
+
+    def __init__(self, elf: ElfFile, lines: LineTable) -> None:
+        self.elf = elf
+        self._lines = lines
+        self._known: dict[int, Origins | None] = {}
+        self._names: dict[int, str] = {}
+        self._left = _MOST
+
+    def at(self, pc: int) -> Function | None:
+        """The function whose code a pc lies in."""
+        try:
+            return self._lines.function_at(pc)
+        except (UnreadableError, NotGoError):
+            return None
+
+    def named(self, name: str) -> list[Function]:
+        try:
+            return self._lines.functions_named(name)
+        except (UnreadableError, NotGoError):
+            return []
+
+    def name(self, entry: int) -> str:
+        """The name of the function that begins at an address, "" where none does."""
+        if entry not in self._names:
+            function = self.at(entry)
+            begins = function is not None and function.entry == entry
+            self._names[entry] = function.name if function and begins else ""
+        return self._names[entry]
+
+    def code(self, entry: int) -> Origins | None:
+        """What the code of the function that begins there says; None where it cannot be read, or
+        too much has been."""
+        if entry not in self._known:
+            self._known[entry] = self._read(entry)
+        return self._known[entry]
+
+    def _read(self, entry: int) -> Origins | None:
+        function = self.at(entry)
+        if function is None or function.entry != entry:
+            return None
+        size = function.end - entry
+        if not 0 < size <= min(_LARGEST, self._left):
+            return None
+        self._left -= size
+        flow = function_code(self.elf, self._lines, function, _LARGEST)
+        return Origins(flow) if flow else None

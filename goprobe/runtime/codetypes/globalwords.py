@@ -1,0 +1,189 @@
+"""What the words of package-level variables without a name mean, by the code that uses them.
+
+It stores to them what it has made, calls methods of what they point at, or of the variables
+themselves. An interface's second word is what the first says, and none of this: it is not asked
+about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Set as AbstractSet
+
+import msgspec
+import numpy as np
+
+from goprobe.arch.code import Origins, Static, StaticWord, Store
+from goprobe.arch.machinecode import StaticOperands
+from goprobe.runtime.codetypes.functions import Functions
+from goprobe.runtime.codetypes.meanings import NIL, Meanings
+from goprobe.runtime.types.shape import WORD, Meaning, Rule
+from goprobe.runtime.types.shapes import Shapes
+
+_STARTS = 3  # addresses before a word, taken somewhere, at which its variable may begin
+_LARGEST = 512  # bytes of such a variable
+_FUNCTIONS = 6  # that are looked into for one address
+_COPIES = 4  # of copies
+
+
+class GlobalWords:
+    """Of one program; addresses are link-time addresses."""
+
+    def __init__(self, functions: Functions, meanings: Meanings, shapes: Shapes) -> None:
+        self._functions = functions
+        self._meanings = meanings
+        self._shapes = shapes
+
+    def told(self, words: Collection[int], operands: StaticOperands) -> dict[int, Meaning]:
+        """What words at some addresses mean, those of which all witnesses say the same.
+
+        Functions that store to the words are asked, and of others small ones first, and none where
+        all that it uses is told already.
+        """
+        wanted = frozenset(words)
+        said = _Said()
+        for user in self._users(wanted, operands):
+            if not user.stores and user.uses <= said.keys():
+                continue
+            if code := self._functions.code(user.entry):
+                self._used(user.entry, code, wanted, said)
+                self._stored(user.entry, code, wanted, said)
+        said.copy()
+        agreed = ((at, self._meanings.agreed(meanings)) for at, meanings in said.items())
+        return {at: meaning for at, meaning in agreed if meaning not in (None, NIL)}
+
+    def _users(self, wanted: frozenset[int], operands: StaticOperands) -> list[_User]:
+        """Functions that use these words, or take the address of what may hold them, with those
+        words; small ones first."""
+        words = np.array(sorted(wanted), np.int64)
+        taken = np.unique(operands.target[operands.taken])
+        before = np.searchsorted(taken, words, "right")[:, np.newaxis] - 1 - np.arange(_STARTS)
+        starts = taken[np.maximum(before, 0)] if len(taken) else before[:, :0]
+        near = (starts <= words[:, np.newaxis]) & (starts > words[:, np.newaxis] - _LARGEST)
+        of: dict[int, set[int]] = {word: {word} for word in wanted}
+        for row, column in np.argwhere(near).tolist():
+            of.setdefault(int(starts[row, column]), set()).add(int(words[row]))
+        users: dict[int, _User] = {}
+        for target, some in of.items():
+            self._add_users(users, operands.at(target), some)
+        return sorted(users.values(), key=lambda user: user.size)
+
+    def _add_users(
+        self, users: dict[int, _User], places: list[tuple[int, bool]], words: set[int]
+    ) -> None:
+        """The functions that use some words at these places."""
+        found: dict[int, _User] = {}
+        for pc, stores in places:
+            if function := self._functions.at(pc):
+                size = function.end - function.entry
+                user = found.setdefault(function.entry, _User(function.entry, size, set(words)))
+                user.stores |= stores
+        small = sorted(found.values(), key=lambda user: (not user.stores, user.size))
+        for user in small[:_FUNCTIONS]:
+            known = users.setdefault(user.entry, user)
+            known.uses |= words
+            known.stores |= user.stores
+
+    def _used(self, entry: int, code: Origins, wanted: frozenset[int], said: _Said) -> None:
+        """What functions take that a function hands them over: the words, or what holds them."""
+        for pc, target in code.calls:
+            for register, meaning in self._meanings.parameters(entry, pc, target):
+                for origin in code.of(register, pc):
+                    match origin:
+                        case StaticWord(address=address) if address in wanted:
+                            said.used(address, meaning)
+                        case Static(address=address) if meaning[0] is Rule.ONE:
+                            self._within(address, meaning[1], wanted, said)
+
+    def _stored(self, entry: int, code: Origins, wanted: frozenset[int], said: _Said) -> None:
+        """What a function stores to the words."""
+        for store in code.stores:
+            at = _place(code, store)
+            if at not in wanted:
+                continue
+            meaning = self._meanings.of(entry, store.register, store.pc)
+            if meaning is not None:
+                vague = self._meanings.is_vague(meaning)
+                said.made(at, meaning, vague=vague)
+                if not vague:
+                    continue
+            for origin in code.of(store.register, store.pc):
+                if isinstance(origin, StaticWord):
+                    said.copied(at, origin.address)
+                elif used := self._meanings.used_as(entry, origin):
+                    said.used(at, *used)
+                elif meaning is None:
+                    said.unknown.add(at)
+
+    def _within(self, address: int, number: int, wanted: frozenset[int], said: _Said) -> None:
+        """The words of a variable of a shape."""
+        shape = self._shapes[number]
+        rules, shapes = shape.rules
+        for i in range(min(len(rules), shape.size // WORD)):
+            if address + WORD * i in wanted and rules[i] != Rule.NOTHING:
+                said.used(address + WORD * i, (Rule(int(rules[i])), int(shapes[i])))
+
+
+def _place(code: Origins, store: Store) -> int:
+    """The link-time address that is stored to; 0 where it is not known."""
+    if not store.base:
+        return store.offset
+    match code.of(store.base, store.pc):
+        case (Static(address=address),):
+            return address + store.offset
+    return 0
+
+
+class _User(msgspec.Struct):
+    """A function of `size` bytes that uses some words, and may store to some of them."""
+
+    entry: int
+    size: int
+    uses: set[int]
+    stores: bool = False
+
+
+class _Said:
+    """What witnesses say of the words at some addresses: those that use what lies there, and what
+    is stored there. To an `unknown` word things are stored of which nothing is known."""
+
+    def __init__(self) -> None:
+        self._used: dict[int, set[Meaning]] = {}
+        self._made: dict[int, set[Meaning]] = {}
+        self._copies: set[tuple[int, int]] = set()
+        self._vague: set[int] = set()
+        self.unknown: set[int] = set()
+
+    def keys(self) -> AbstractSet[int]:
+        """The words of which enough is said."""
+        return self._used.keys() | (self._made.keys() - self.unknown - self._vague)
+
+    def used(self, address: int, *meanings: Meaning) -> None:
+        self._used.setdefault(address, set()).update(meanings)
+
+    def made(self, address: int, meaning: Meaning, *, vague: bool) -> None:
+        """An array that was made may be replaced by a slice of another thing: how much of it is an
+        array stands in the slice."""
+        rule, shape = meaning
+        sliced = (Rule.SLICE, shape) if rule is Rule.ARRAY else meaning
+        self._made.setdefault(address, set()).add(sliced)
+        if vague:
+            self._vague.add(address)
+
+    def copied(self, address: int, of: int) -> None:
+        self._copies.add((address, of))
+
+    def items(self) -> Iterator[tuple[int, set[Meaning]]]:
+        """A word of which nothing is known but what some of its values are may hold others as well:
+        an unsafe.Pointer may."""
+        for address in self._used.keys() | (self._made.keys() - self.unknown):
+            yield address, self._used.get(address, set()) | self._made.get(address, set())
+
+    def copy(self) -> None:
+        """What is another word's value means what that one means."""
+        for _ in range(_COPIES):
+            told = dict(self.items())
+            for to, of in self._copies:
+                if of in told:
+                    self.used(to, *told[of])
+                else:
+                    self.unknown.add(to)

@@ -1,0 +1,231 @@
+"""What a word means that a register, or a slot of a frame, holds at some place of the code.
+
+Where the value came from (arch's Origins) is followed back to what has a type: an object that was
+allocated, the receiver of a method, a field of what is known, what a function returns. A value that
+comes from several places has to mean the same from each of them; nil, and addresses of static data,
+lead to no object, and may be anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from goprobe.arch.code import (
+    Given,
+    Holder,
+    LoadedWord,
+    Number,
+    Origin,
+    Returned,
+    Static,
+)
+from goprobe.arch.registers import CLOSURE, INTEGER_ARGUMENTS
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import u64
+from goprobe.runtime.codetypes.functions import Functions
+from goprobe.runtime.codetypes.helpers import PARAMETERS, Form, Word, results
+from goprobe.runtime.codetypes.receivers import Receivers
+from goprobe.runtime.types.shape import WORD, Meaning, Rule
+from goprobe.runtime.types.shapes import Shapes
+from goprobe.runtime.types.typenames import RTYPE_BYTES
+from goprobe.runtime.world import World
+
+_DEPTH = 8
+NIL: Meaning = (Rule.NOTHING, 0)
+"""Of what leads to no object."""
+_TELLING = frozenset({Rule.ONE, Rule.ARRAY, Rule.ANY, Rule.SLICE, Rule.TEXT, Rule.CHAN, Rule.FUNC})
+
+
+class Meanings:
+    """Of the code of one program. Addresses of code and data are link-time addresses."""
+
+    def __init__(
+        self, world: World, shapes: Shapes, functions: Functions, receivers: Receivers
+    ) -> None:
+        self._memory = world.memory
+        self._bias = world.bias
+        self._kind = world.typedata.kind
+        self._shapes = shapes
+        self._functions = functions
+        self._receivers = receivers
+        self._returned: dict[tuple[int, str], Meaning | None] = {}
+        self._uses: dict[int, dict[Origin, frozenset[Meaning]]] = {}
+
+    def of(self, entry: int, holder: Holder, pc: int, depth: int = 0) -> Meaning | None:
+        """What the value means that `holder` has at `pc` in the function that begins at `entry`;
+        None where that is not known."""
+        code = self._functions.code(entry)
+        if code is None or depth > _DEPTH:
+            return None
+        return self.agreed(self._meant(entry, o, depth) for o in code.of(holder, pc))
+
+    def agreed(self, meanings: Iterable[Meaning | None]) -> Meaning | None:
+        """What all of them mean that lead to objects; None where one is not known, or two
+        contradict each other."""
+        told: Meaning | None = NIL
+        for meaning in meanings:
+            told = self._both(told, meaning) if told and meaning else None
+            if told is None:
+                return None
+        return told
+
+    def _both(self, one: Meaning, other: Meaning) -> Meaning | None:
+        """What says as much as both, None where they contradict each other."""
+        if other in (NIL, one):
+            return one
+        rules = {one[0], other[0]}
+        if rules == {Rule.ANY, Rule.CHAN}:
+            return max(one, other, key=lambda meaning: meaning[1])  # which says what it carries
+        if rules == {Rule.ONE}:
+            for more, less in ((one, other), (other, one)):
+                if self._shapes.begins_with(more[1], less[1]) or self._is_some_map(less, more):
+                    return more
+        return other if one == NIL else None
+
+    def is_vague(self, meaning: Meaning) -> bool:
+        """Whether another witness may say more."""
+        return self._shapes.is_vague(meaning[1])
+
+    def _is_some_map(self, some: Meaning, this: Meaning) -> bool:
+        """Whether one is a map, and the other says which."""
+        map_, special = self._shapes.some_map, self._shapes.is_special(this[1])
+        return special and some[1] == map_ and self._shapes[this[1]].size == self._shapes[map_].size
+
+    def parameters(self, entry: int, pc: int, target: int) -> Iterator[tuple[str, Meaning]]:
+        """What the function at `target` takes, called at `pc`: registers, and what they mean."""
+        name = self._functions.name(target)
+        if rtype := self._receivers.pointed_at(name):
+            yield INTEGER_ARGUMENTS[0], (Rule.ONE, self._shapes.of_rtype(rtype))
+        for word in PARAMETERS.get(name, ()):
+            meaning = self._word(word, entry, pc)
+            if meaning is not None:
+                yield INTEGER_ARGUMENTS[word.number], meaning
+
+    def used_as(self, entry: int, origin: Origin) -> frozenset[Meaning]:
+        """What a function takes a value for that it hands to others."""
+        if entry not in self._uses:
+            uses: dict[Origin, set[Meaning]] = {}
+            code = self._functions.code(entry)
+            for pc, target in code.calls if code else ():
+                for register, meaning in self.parameters(entry, pc, target):
+                    origins = code.of(register, pc) if code else ()
+                    if len(origins) == 1:
+                        uses.setdefault(origins[0], set()).add(meaning)
+            self._uses[entry] = {o: frozenset(some) for o, some in uses.items()}
+        return self._uses[entry].get(origin, frozenset())
+
+    def _meant(self, entry: int, origin: Origin, depth: int) -> Meaning | None:
+        match origin:
+            case Number() | Static():
+                return NIL
+            case Given(holder=holder):
+                return self._given(entry, holder)
+            case Returned(target=target, register=register, pc=pc):
+                return self._result(entry, target, register, pc, depth)
+            case LoadedWord(base=base, pc=pc, offset=offset):
+                return self._field(self.of(entry, base, pc, depth + 1), offset)
+        return None
+
+    def _given(self, entry: int, holder: Holder) -> Meaning | None:
+        if holder == CLOSURE:
+            closure = self._shapes.closure(entry + self._bias)
+            return (Rule.ONE, closure) if self._shapes.is_known(closure) else None
+        rtype = self._receivers.pointed_at(self._functions.name(entry))
+        if rtype and holder == INTEGER_ARGUMENTS[0]:
+            return Rule.ONE, self._shapes.of_rtype(rtype)
+        return None
+
+    def _field(self, pointer: Meaning | None, offset: int) -> Meaning | None:
+        """The word so far from where a pointer leads."""
+        if pointer is None or pointer[0] is not Rule.ONE or offset % WORD:
+            return None
+        shape = self._shapes[pointer[1]]
+        rules, shapes = shape.rules
+        if not 0 <= offset < min(shape.size, WORD * len(rules)):
+            return None
+        rule = Rule(int(rules[offset // WORD]))
+        return (rule, int(shapes[offset // WORD])) if rule in _TELLING else None
+
+    # What functions return
+
+    def _result(
+        self, entry: int, target: int, register: str, pc: int, depth: int
+    ) -> Meaning | None:
+        name = self._functions.name(target)
+        for word in results(name):
+            if INTEGER_ARGUMENTS[word.number] == register:
+                return self._word(word, entry, pc)
+        if not name or name.startswith("runtime.") or depth > _DEPTH:
+            return None
+        key = target, register
+        if key not in self._returned:
+            self._returned[key] = None  # should it return what it returns itself
+            self._returned[key] = self._by_code(target, register, depth)
+        return self._returned[key]
+
+    def _by_code(self, target: int, register: str, depth: int) -> Meaning | None:
+        """What a function leaves in a register, wherever it returns."""
+        code = self._functions.code(target)
+        if code is None or not code.returns or code.leaves:
+            return None
+        return self.agreed(self.of(target, register, pc, depth + 1) for pc in code.returns)
+
+    def _word(self, word: Word, entry: int, pc: int) -> Meaning | None:
+        """An argument or result of a function of the runtime that is called at `pc`."""
+        told = self._without_type(word.form)
+        if told is not None:
+            return told
+        rtype = self.descriptor(entry, INTEGER_ARGUMENTS[word.type], pc)
+        if not rtype:
+            return None
+        if word.form is Form.ALLOCATED:
+            return self._allocated(entry, pc, rtype)
+        return self._of_type(word.form, rtype)
+
+    def _without_type(self, form: Form) -> Meaning | None:
+        match form:
+            case Form.CHANNEL:
+                return Rule.CHAN, 0
+            case Form.TEXT:
+                return Rule.TEXT, self._shapes.text
+            case Form.MAP:
+                return Rule.ONE, self._shapes.some_map
+        return None
+
+    def _of_type(self, form: Form, rtype: int) -> Meaning | None:
+        shapes = self._shapes
+        match form:
+            case Form.POINTER:
+                return Rule.ONE, shapes.of_rtype(rtype)
+            case Form.ARRAY:
+                return Rule.ARRAY, shapes.array_of_rtype(rtype)
+            case Form.SLICE:
+                return Rule.SLICE, shapes.array_of_rtype(rtype)
+            case Form.ELEMENT:
+                element = u64(self._memory, rtype + RTYPE_BYTES + WORD)
+                return Rule.ONE, shapes.of_rtype(element)
+            case Form.VALUE:
+                rules, told = shapes[shapes.of_rtype(rtype)].rules
+                return Rule(int(rules[0])), int(told[0])
+        return None
+
+    def _allocated(self, entry: int, pc: int, rtype: int) -> Meaning | None:
+        code = self._functions.code(entry)
+        size = code.of(INTEGER_ARGUMENTS[0], pc) if code else ()
+        if len(size) == 1 and isinstance(size[0], Number):
+            shape = self._shapes.of_rtype(rtype)
+            return (Rule.ONE, shape) if size[0].value == self._shapes[shape].size else None
+        return None
+
+    def descriptor(self, entry: int, register: str, pc: int) -> int:
+        """The type's descriptor, in the process, that a register holds the address of; 0 where it
+        holds none."""
+        code = self._functions.code(entry)
+        origins = code.of(register, pc) if code else ()
+        if len(origins) != 1 or not isinstance(origins[0], Static):
+            return 0
+        rtype = origins[0].address + self._bias
+        try:
+            return rtype if self._kind(rtype) else 0
+        except UnreadableError:
+            return 0
