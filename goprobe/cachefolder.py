@@ -21,7 +21,7 @@ _NAME = "goprobe"
 _PRIVATE = 0o700
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _KEEP_SECONDS = 30 * 24 * 3600.0
-_MAX_ENTRIES = 10_000
+MOST_ENTRIES = 10_000
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
 
 
@@ -86,14 +86,14 @@ def unnamed_file() -> IO[bytes]:
     return os.fdopen(os.memfd_create("goprobe"), "w+b")
 
 
-def prune(room: Path, most: int = _MAX_ENTRIES) -> None:
+def prune(room: Path, most: int = MOST_ENTRIES) -> None:
     """What nobody asked for in a month goes, and of more than `most` entries what was longest not
     asked for. `touch` is how one asks."""
     import shutil
 
     known: list[tuple[float, str, bool]] = []
     with contextlib.suppress(OSError), os.scandir(room) as entries:
-        for _, entry in zip(range(_MAX_ENTRIES), entries, strict=False):
+        for _, entry in zip(range(MOST_ENTRIES), entries, strict=False):
             with contextlib.suppress(OSError):
                 asked = entry.stat(follow_symlinks=False).st_mtime
                 known.append((asked, entry.path, entry.is_dir(follow_symlinks=False)))

@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from goprobe.cachefolder import cache_folder, is_ours, prune
+from goprobe.cachefolder import MOST_ENTRIES, cache_folder, is_ours, prune
 
 T = TypeVar("T")
 
@@ -102,14 +102,14 @@ def load(room: str, key: str, struct: type[T]) -> T | None:
         return None
 
 
-def store(room: str, key: str, value: object) -> None:
-    """Keep an entry, as far as that can be."""
+def store(room: str, key: str, value: object, *, most: int = MOST_ENTRIES) -> None:
+    """Keep an entry, as far as that can be, as one of at most so many in its room."""
     import tempfile  # only the first look at a binary writes
 
     payload = msgspec.msgpack.encode(value)
     with contextlib.suppress(OSError):
         folder = cache_folder(room)
-        prune(folder)
+        prune(folder, most)
         handle, name = tempfile.mkstemp(dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:

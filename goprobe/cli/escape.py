@@ -150,8 +150,13 @@ def _report(
     request: EscapeRequest, place: Destination, ask: Callable[[EscapeRequest], EscapeReport]
 ) -> EscapeReport:
     from goprobe.cli.progress import Progress
+    from goprobe.importing import importing
+    from goprobe.model.escape import EscapeReport
+    from goprobe.report import text
+    from goprobe.report.composers import composer_name
 
-    with Progress() as progress:
+    writer = composer_name(EscapeReport, text.__name__) if place.format == "text" else ""
+    with Progress() as progress, importing(*filter(None, (writer,))):
         return ask(replace(request, stdout=place.program_stdout, progress=progress))
 
 

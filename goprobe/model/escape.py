@@ -237,13 +237,22 @@ class ChangeKind(StrEnum):
     GONE = "gone"
 
 
+class BenchmarkRun(msgspec.Struct, frozen=True):
+    """A benchmark that ran to its end, and how many operations it did in all, its first trial and
+    its repetitions among them."""
+
+    name: str
+    operations: int
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One place of the source that allocates otherwise than before, all its inlined copies taken
     together. `before` and `after` are verdicts, "" where there was no such place; objects are -1
     where nothing was run, bytes what they asked for. `why` is the compiler's reason. `by_chance`:
     the same code may do so in each run, as maps grow by random hashes and goroutines wait or not;
     with --repeat the runs tell. `fails`: it is among what --fail-on names. A place that is gone
-    has the file and line of the old report.
+    has the file and line of the old report. `operations` are those of the benchmark, where exactly
+    one ran in the newer run (`operations_before`: in the older), else 0.
     """
 
     kind: ChangeKind
@@ -260,6 +269,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     by_chance: bool = False
     fails: bool = False
+    operations: int = 0
+    operations_before: int = 0
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,7 +290,8 @@ class EscapeReport(Report, frozen=True, kw_only=True):
     the last process that ran. `failed` names tests that failed, `fail_on`
     are verdicts that make it a failure. `folder` is what its paths are relative to, and `root` the
     repository that holds that. `runs` is how often it was run: the
-    sites are those of the first. `shown` says which sites alone are here, "" where all are."""
+    sites are those of the first. `shown` says which sites alone are here, "" where all are.
+    `benchmarks` are those that ran (of the first run)."""
 
     build: Build
     sites: tuple[Site, ...]
@@ -298,4 +310,5 @@ class EscapeReport(Report, frozen=True, kw_only=True):
     runs: int = 1
     comparisons: tuple[Comparison, ...] = ()
     shown: str = ""
+    benchmarks: tuple[BenchmarkRun, ...] = ()
     schema: str = SCHEMA

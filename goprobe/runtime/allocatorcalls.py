@@ -36,6 +36,7 @@ class Family(StrEnum):
     DEFER = "defer"
     GO = "go"
     BOOKKEEPING = "bookkeeping"  # what else the runtime makes: records of waiters, caches
+    LINKED = "linked"  # functions of the runtime that other packages declare: maps.clone
     NOTHING = "nothing"  # checks and temporaries: they never allocate
 
 
@@ -70,7 +71,8 @@ class ArgumentSlot(msgspec.Struct, frozen=True):
 
 
 class Allocator(msgspec.Struct, frozen=True):
-    """A runtime function. `signature` is Go's; `name` the symbol without `runtime.`.
+    """A runtime function. `signature` is Go's; `name` the symbol without `runtime.`, whole where it
+    bears another package's name.
 
     `type` names the parameter that points to the type (of the object, the element, the map, the
     channel), `buffer` the one for memory in the caller's frame (nil: the result escapes), `passes`
@@ -99,7 +101,8 @@ class Allocator(msgspec.Struct, frozen=True):
 
     @property
     def symbol(self) -> str:
-        return self.name if "/" in self.name else f"runtime.{self.name}"
+        package = "." in self.name.partition("(")[0]
+        return self.name if package else f"runtime.{self.name}"
 
 
 _PARAMETERS = re.compile(r"\((.*?)\)")

@@ -9,6 +9,8 @@ string.go, iface.go, map*.go, chan.go, panic.go. Checked against 1.21, 1.24, 1.2
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 
 from goprobe.runtime.allocatorcalls import Allocates, Allocator, Family, Requested, Words
 
@@ -292,13 +294,19 @@ def may_allocate(symbol: str, by_steps: bool) -> bool:
     return any(re.match(pattern, name) for pattern, _ in _REASONS[:-1])
 
 
+# Of what the runtime has by other packages' names those with its name in theirs are its own affair:
+# semaphores, pollers (sema.go, netpoll.go), and timers (time.go), Go 1.21 to 1.27.
+_ITS_OWN = re.compile(r"runtime\.|internal/runtime/|runtime/internal/|[\w/]+\.runtime_|time\.")
+
+
+@cache
 def bookkeeping(symbol: str) -> Allocator:
     """Any other function of the runtime, where it was seen to allocate."""
     name = symbol.rpartition(".")[2]
     reason = next((why for pattern, why in _REASONS if re.match(pattern, name)), "")
     return Allocator(
         symbol.removeprefix("runtime."),
-        Family.BOOKKEEPING,
+        Family.BOOKKEEPING if _ITS_OWN.match(symbol) else Family.LINKED,
         Allocates.SEVERAL,
         "()",
         "runtime",
@@ -306,9 +314,16 @@ def bookkeeping(symbol: str) -> Allocator:
     )
 
 
-def allocators_for(release: tuple[int, int]) -> dict[str, Allocator]:
+@cache
+def allocators_for(release: tuple[int, int]) -> Mapping[str, Allocator]:
     """By symbol name, those of a Go release (major, minor) but the specialised ones."""
     return {a.symbol: a for a in ALLOCATORS if a.since <= release <= a.until}
+
+
+@cache
+def allocator_of(symbol: str, release: tuple[int, int]) -> Allocator:
+    """The allocator of a symbol that is one in a release."""
+    return allocators_for(release).get(symbol) or specialised(symbol) or bookkeeping(symbol)
 
 
 def specialised(symbol: str) -> Allocator | None:

@@ -124,3 +124,9 @@ def entry_of(symbol: str, release: tuple[int, int], by_steps: bool) -> Entry | N
         return Entry(Effect.MAY, "the map may still be growing")
     # The others are of maps: they neither allocate nor lead anywhere (allocators.py).
     return Entry(Effect.NEVER) if may_allocate(name, True) else None
+
+
+def panics(symbol: str, release: tuple[int, int], by_steps: bool) -> bool:
+    """Whether a function of the runtime is the beginning of a panic."""
+    entry = entry_of(symbol, release, by_steps)
+    return entry is not None and entry.effect is Effect.PANICS

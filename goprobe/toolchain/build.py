@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 import re
@@ -100,6 +101,13 @@ def saying(text: str, progress: Progress | None) -> Iterator[None]:
     finally:
         if progress:
             progress("")
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two files are there, and hold the same bytes."""
+    with suppress(FileNotFoundError):
+        return filecmp.cmp(one, other, shallow=False)
+    return False
 
 
 def publish(made: Path, binary: Path) -> None:

@@ -100,6 +100,7 @@ _FLOW_HEAD = re.compile(
 _FLOW_END = re.compile(r":$| at \S+:\d+(?::\d+)?$")
 _TEXT_LIMIT = 1 << 16
 _FLOW_LINE = re.compile(r"\s+(?:flow|from|warning)\b.*", re.DOTALL)
+_APPEND = "append"
 _LEAKS = (_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RESULT)
 
 
@@ -140,7 +141,11 @@ def parse_diagnostics(output: str) -> tuple[Diagnostic, ...]:
             messages[key] = (
                 replace(known, count=known.count + 1) if known else _classified(place, text)
             )
-    return tuple(_explained(m, flows.get(place, ())) for (place, _), m in messages.items())
+    return tuple(
+        explained
+        for (place, _), message in messages.items()
+        for explained in _explained(message, flows.get(place, ()))
+    )
 
 
 def _positioned(lines: Iterable[str]) -> Iterator[tuple[_Place, str]]:
@@ -183,15 +188,20 @@ def _classified(place: _Place, text: str) -> Diagnostic:
     )
 
 
-def _explained(message: Diagnostic, flows: Iterable[_Flow]) -> Diagnostic:
-    """With the flow that belongs to it: several things may escape at one place."""
+def _explained(message: Diagnostic, flows: Iterable[_Flow]) -> Iterator[Diagnostic]:
+    """With the flow that belongs to it: several things may escape at one place. The appends of a
+    function that was inlined are all told in the same words at the call, and only their flows name
+    them."""
+    own: dict[str, _Flow] = {}
     for flow in flows:
         if _explains(flow, message):
-            named = message.expression if message.kind in _LEAKS else flow.expression
-            return replace(
-                message, expression=named, flow=tuple(flow.lines), function=flow.function
-            )
-    return message
+            own.setdefault(flow.expression, flow)
+    several = message.kind not in _LEAKS and message.expression == _APPEND
+    for flow in list(own.values())[: None if several else 1]:
+        named = message.expression if message.kind in _LEAKS else flow.expression
+        yield replace(message, expression=named, flow=tuple(flow.lines), function=flow.function)
+    if not own:
+        yield message
 
 
 def _explains(flow: _Flow, message: Diagnostic) -> bool:
@@ -199,6 +209,6 @@ def _explains(flow: _Flow, message: Diagnostic) -> bool:
         return flow.parameter and flow.expression == message.expression
     if flow.parameter or message.kind not in (_K.ESCAPES, _K.MOVED):
         return False
-    if message.expression == "append":  # the flow names the whole expression
+    if message.expression == _APPEND:  # the flow names the whole expression
         return flow.expression.startswith("append(")
     return flow.expression == message.expression

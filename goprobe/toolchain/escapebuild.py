@@ -7,9 +7,7 @@ said of -gcflags holds as well: see compilerflags.py.
 
 from __future__ import annotations
 
-import hashlib
 import shlex
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,20 +18,24 @@ from goprobe.toolchain.build import (
     MADE,
     Progress,
     build_error,
-    publish,
     run_build,
     run_go,
     saying,
 )
-from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.compilerflags import flags_for
 from goprobe.toolchain.diagnostics import Diagnostic, parse_diagnostics
 from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.tellingbuild import (
+    build_environment,
+    compiled,
+    folder_of,
+    keep_said,
+    said_of,
+)
 
 GCFLAGS = "-m=2"
 TEST = ("test", "-c", "-vet=off")
-MAX_DIAGNOSTICS = 1 << 29
 _MAX_LISTED = 1 << 26
 
 
@@ -55,8 +57,9 @@ class GoPackage(msgspec.Struct, frozen=True):
 
 
 class EscapeBuild(msgspec.Struct, frozen=True):
-    """A binary with the compiler's messages about `packages`, as it `said` them (compressed). Files
-    in `diagnostics` are relative to `cwd` unless absolute. `program` is the package that runs."""
+    """A binary with the compiler's messages about `packages`, which lie beside it. Files in
+    `diagnostics` are relative to `cwd` unless absolute. `program` is the package that runs. `built`
+    is when Go last said that the binary is that of the sources, in seconds."""
 
     binary: Path
     command: tuple[str, ...]
@@ -64,12 +67,20 @@ class EscapeBuild(msgspec.Struct, frozen=True):
     cwd: Path
     program: GoPackage
     packages: tuple[GoPackage, ...]
-    said: bytes
+    built: float
+
+    @property
+    def said(self) -> bytes:
+        """What the compiler said, to be asked for once: of many packages it is large."""
+        return said_of(self.binary)
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """What the compiler said, to be asked for once: of many packages it is large."""
-        return parse_diagnostics(zlib.decompress(self.said).decode(errors="replace"))
+        return parse_diagnostics(self.said.decode(errors="replace"))
+
+    def has_seen(self, file: Path) -> bool:
+        """Whether the build has seen a source file as it is now."""
+        return file.stat().st_mtime <= self.built
 
 
 class _PackageError(msgspec.Struct):
@@ -253,11 +264,12 @@ def _build(
     made = str(folder / MADE / binary.name)
     command = (str(go.path), *verb, *options, "-o", made, *package.argument)
     with saying(f"building {package.path} with Go {go.version}", progress):
-        code, said, built = compiled(command, package.cwd, folder, [binary.name])
-    if code != 0:
+        made_now = compiled(command, package.cwd, folder, [binary.name])
+    if made_now.code != 0:
         raise _does_not_build(package, (str(go.path), *verb, *flags), folder)
-    if not built:
+    if not made_now.built:
         raise UsageError(f"{package.path} has no tests")
+    keep_said(binary, made_now.said)
     return EscapeBuild(
         binary,
         command,
@@ -265,34 +277,8 @@ def _build(
         package.cwd,
         package,
         packages,
-        zlib.compress(said.encode(errors="replace"), 1),
+        made_now.built,
     )
-
-
-def folder_of(
-    kind: str, arguments: Sequence[str], cwd: Path, go: GoTool, options: Sequence[str]
-) -> Path:
-    """Where a build is kept: each time the same. What Go makes is made in MADE in it."""
-    key = "\0".join((kind, *arguments, str(cwd), str(go.path), go.version, *options))
-    folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
-    (folder / MADE).mkdir(exist_ok=True)
-    return folder
-
-
-def compiled(
-    command: Sequence[str], cwd: Path, folder: Path, names: Sequence[str]
-) -> tuple[int, str, bool]:
-    """Go's exit code, what the compiler said, and whether all binaries of these names were made;
-    then they lie in `folder`."""
-    made = [folder / MADE / name for name in names]
-    with locked(folder):
-        for binary in made:
-            binary.unlink(missing_ok=True)
-        code, _, said = run_build(command, cwd, _environment(), MAX_DIAGNOSTICS)
-        built = all(binary.exists() for binary in made)
-        for binary in made if built else ():
-            publish(binary, folder / binary.name)
-    return code, said, built
 
 
 def telling_flags(
@@ -334,17 +320,10 @@ def goflags(go: GoTool) -> list[str]:
 def _does_not_build(package: GoPackage, command: Sequence[str], folder: Path) -> GoprobeError:
     """The compiler's errors, without all that -m=2 made it say before them."""
     command = (*command, "-o", str(folder / "failed"), *package.argument)
-    _, _, complaints = run_build(command, package.cwd, _environment())
+    _, _, complaints = run_build(command, package.cwd, build_environment())
     return build_error(package.path, complaints)
 
 
 def _name(package: GoPackage) -> str:
     first = package.argument[0]
     return first[:-3] if first.endswith(".go") else package.directory.name or "main"
-
-
-def _environment() -> dict[str, str]:
-    environment = go_environment()
-    # Go shortens paths against $PWD, which is not the folder that we start it in.
-    environment.pop("PWD", None)
-    return environment

@@ -7,24 +7,21 @@ share once, and links as many at a time as there are processors.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 
 from goprobe.errors import BuildError, UsageError
 from goprobe.toolchain.build import MADE, Progress, saying
 from goprobe.toolchain.escapebuild import (
-    MAX_DIAGNOSTICS,
     TEST,
     EscapeBuild,
     GoPackage,
     build_test,
-    compiled,
-    folder_of,
     goflags,
     telling_flags,
     with_symbols,
 )
 from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.tellingbuild import MAX_DIAGNOSTICS, compiled, folder_of, keep_said
 
 _MOST = 16
 """Of one build: what the compiler says of them is held in memory at once."""
@@ -101,14 +98,16 @@ def _together(
     names = [_binary(package) for package in group]
     try:
         with saying(f"building {len(group)} test binaries with Go {go.version}", progress):
-            code, said, built = compiled(command, first.cwd, folder, names)
+            made = compiled(command, first.cwd, folder, names)
     except (BuildError, UsageError):
         return []
-    if code or not built or len(said) >= MAX_DIAGNOSTICS:
+    if made.code or not made.built or len(made.said) >= MAX_DIAGNOSTICS:
         return []
-    parts = _by_package(said)
+    parts = _by_package(made.said)
+    for package, name in zip(group, names, strict=True):
+        keep_said(folder / name, _of(package, parts))
     return [
-        EscapeBuild(folder / name, command, tuple(flags), p.cwd, p, (p,), _of(p, parts))
+        EscapeBuild(folder / name, command, tuple(flags), p.cwd, p, (p,), made.built)
         for p, name in zip(group, names, strict=True)
     ]
 
@@ -123,10 +122,9 @@ def _by_package(said: str) -> dict[tuple[str, str], list[str]]:
     return parts
 
 
-def _of(package: GoPackage, parts: dict[tuple[str, str], list[str]]) -> bytes:
+def _of(package: GoPackage, parts: dict[tuple[str, str], list[str]]) -> str:
     """What a build of this package alone would have said of it."""
     path, test = package.path, f"{package.path}.test"
     # Compiled for its own test where that has files in the package, else as it is for others.
     own = parts.get((path, test)) or parts.get((path, ""), [])
-    text = "".join((*own, *parts.get((f"{path}_test", test), ())))
-    return zlib.compress(text.encode(errors="replace"), 1)
+    return "".join((*own, *parts.get((f"{path}_test", test), ())))

@@ -6,6 +6,7 @@ Format: github.com/google/pprof/proto/profile.proto; written by src/runtime/ppro
 from __future__ import annotations
 
 import gzip
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _HITS = 300
 # hides the runtime's frames and gives it to the line); and where a small object opens a block is up
 # to what the scheduler's other goroutines allocate.
 BESIDES = 6
+
+_RUNTIME = re.compile(r"/src/(?:runtime|internal/runtime/\w+|runtime/internal/\w+)/[^/]+$")
 
 Place = tuple[str, int]
 Field = tuple[int, int | bytes]
@@ -78,19 +81,21 @@ def _first(message: dict[int, list[int | bytes]], number: int) -> int:
 
 
 def allocations_by_line(path: Path) -> Counter[tuple[str, int]]:
-    """Objects allocated, by the innermost line outside of the runtime (runtime/pprof hides its
-    frames), from a profile of every allocation (-memprofilerate=1)."""
+    """Objects allocated, by the innermost line outside of the runtime, from a profile of every
+    allocation (-memprofilerate=1). runtime/pprof hides the runtime's frames by their names
+    (protomem.go); what it has by other packages' names (maps.clone) is the runtime's all the same.
+    """
     strings: list[str] = []
     samples: list[dict[int, list[int | bytes]]] = []
-    places: dict[int, tuple[int, int]] = {}  # location: innermost function and line
+    places: dict[int, list[tuple[int, int]]] = {}  # location: functions and lines, innermost first
     files: dict[int, int] = {}
     for number, value in _fields(gzip.decompress(path.read_bytes())):
         if number == 2:
             samples.append(_message(value))
         elif number == 4:
             location = _message(value)
-            line = _message(location[4][0])
-            places[_first(location, 1)] = _first(line, 1), _first(line, 2)
+            lines = [_message(line) for line in location[4]]
+            places[_first(location, 1)] = [(_first(line, 1), _first(line, 2)) for line in lines]
         elif number == 5:
             function = _message(value)
             files[_first(function, 1)] = _first(function, 4)
@@ -103,8 +108,11 @@ def allocations_by_line(path: Path) -> Counter[tuple[str, int]]:
         if not locations:  # a stack that nobody could walk
             continue
         values = [n for part in sample[2] for n in _numbers(part)]
-        function_id, line_number = places[locations[0]]
-        found[strings[files[function_id]], line_number] += values[0]
+        stack = [
+            (strings[files[function]], line) for n in locations for function, line in places[n]
+        ]
+        outside = (place for place in stack if not _RUNTIME.search(place[0]))
+        found[next(outside, stack[0])] += values[0]
     return +found
 
 

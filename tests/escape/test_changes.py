@@ -9,7 +9,8 @@ from goprobe.analysis.escape.changes import compared
 from goprobe.analysis.escape.policy import policy
 from goprobe.analysis.escape.repeated import together
 from goprobe.errors import UsageError
-from goprobe.model.escape import Change, ChangeKind, EscapeReport, Verdict
+from goprobe.model.escape import BenchmarkRun, Change, ChangeKind, EscapeReport, Verdict
+from goprobe.report.changewords import told
 from tests.report.escapes import escapes, site
 
 RULES = policy("new-heap,more-allocations=5%")
@@ -58,6 +59,37 @@ def test_what_chance_has_a_part_in_fails_only_where_several_runs_tell(expression
     several = [together([counted(n, expression)] * 2) for n in (10, 20)]
     grown = changes(*several)[expression]
     assert (grown.by_chance, grown.fails) == (False, True)
+
+
+def test_counts_are_told_by_the_operation_where_one_benchmark_ran() -> None:
+    def done(report: EscapeReport, *operations: int) -> EscapeReport:
+        runs = tuple(BenchmarkRun(f"BenchmarkB{n}", many) for n, many in enumerate(operations))
+        return replace(report, benchmarks=runs)
+
+    old, new = counted(1010), counted(101_040)
+    change = changes(done(old, 101), done(new, 101))["x"]
+    assert told(change).startswith("101,040 allocations (789 KiB; 1,000 a benchmark operation), ")
+    assert "1,010 (10 an operation) before" in told(change)
+    several = changes(done(old, 101), done(new, 101, 101))["x"]
+    assert "benchmark" not in told(several) and "(10 an operation)" in told(several)
+    other = compared(done(old, 50), done(new, 101), "old.json", RULES)
+    assert other.doubts == ("the benchmark did 50 operations in the older run, 101 in the newer",)
+
+
+def test_what_is_inlined_in_the_same_words_counts_where_it_stands() -> None:
+    """Two allocations of a function, told as one site where it was inlined."""
+    whole = counted(30).sites[0]
+    (call,) = site().calls
+    calls = tuple(
+        replace(call, file="b.go", line=line, function="m.make", allocations=n, bytes=8 * n)
+        for line, n in ((8, 10), (9, 20))
+    )
+    old = escapes(replace(whole, calls=calls[:1], allocations=10, bytes=80))
+    ((kind, line, objects),) = {
+        (c.kind, c.line, c.allocations)
+        for c in compared(old, escapes(replace(whole, calls=calls)), "", RULES).changes
+    }
+    assert (kind, line, objects) == (ChangeKind.NEW, 9, 20)
 
 
 def test_reports_that_are_not_of_one_kind() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from goprobe.analysis.escape.expressions import same_type, shape_of
-from goprobe.analysis.escape.predictions import Sources, is_global, is_parameter
+from goprobe.analysis.escape.predictions import is_global, is_parameter
 from goprobe.analysis.escape.promises import promises_in
+from goprobe.analysis.escape.sources import Sources
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
 from goprobe.toolchain.gosource import code_only

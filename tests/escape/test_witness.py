@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from goprobe.analysis.escape.predictions import Sources, is_global
+from goprobe.analysis.escape.predictions import is_global
+from goprobe.analysis.escape.sources import Sources
 from goprobe.model.escape import EscapeReport
 from tests.escape.corpus import PROGRAMS, witnessed
 from tests.escape.profile import allocations_by_line

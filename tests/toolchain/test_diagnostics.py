@@ -197,3 +197,17 @@ def test_a_package_and_its_test_variant_are_told_apart() -> None:
 
 def test_nothing_is_said_of_nothing() -> None:
     assert parse_diagnostics("") == ()
+
+
+def test_the_appends_of_an_inlined_function_are_told_apart_by_their_flows() -> None:
+    """As Go 1.27 tells of them, where the function was called."""
+    flows = "".join(
+        f"./a.go:7:7: append({name}, 1) escapes to heap in f:\n"
+        f"./a.go:7:7:   flow: {{heap}} <- {name}:\n"
+        for name in ("x", "y")
+    )
+    messages = parse_diagnostics(f"# p\n{flows}" + "./a.go:7:7: append escapes to heap\n" * 2)
+    assert [(m.expression, m.flow) for m in messages] == [
+        ("append(x, 1)", ("flow: {heap} <- x:",)),
+        ("append(y, 1)", ("flow: {heap} <- y:",)),
+    ]

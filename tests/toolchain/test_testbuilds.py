@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from goprobe.errors import BuildError
+from goprobe.toolchain.build import MADE
 from goprobe.toolchain.diagnostics import Diagnostic
 from goprobe.toolchain.escapebuild import build_test, find_packages
 from goprobe.toolchain.releases import go_named
@@ -66,6 +67,28 @@ def test_each_is_told_of_as_if_it_were_built_alone(module: Path, go: str) -> Non
         wanted = {_said(d) for d in other.diagnostics if d.file not in GENERATED}
         known = [_said(d) for d in one.diagnostics if d.file not in GENERATED]
         assert set(known) == wanted and len(known) == len(wanted) > 1
+
+
+@pytest.mark.parametrize("go", ["1.21", "1.27"])
+def test_nothing_is_linked_again_that_go_knows_to_be_the_same(module: Path, go: str) -> None:
+    with go_environment():
+        tool = go_named(str(toolchain(go)))
+        (package,) = find_packages(["./a"], tool, tests=True, cwd=module)
+        first = build_test(package, tool)
+        made = first.binary.parent / MADE / first.binary.name
+        linked = made.stat().st_ino, first.binary.stat().st_ino
+        (module / "a/a.go").touch()
+        again = build_test(package, tool)
+        assert (made.stat().st_ino, again.binary.stat().st_ino) == linked
+        assert again.has_seen(module / "a/a.go") and again.diagnostics == first.diagnostics
+        # One that was cut short on its way still bears the name of a whole one.
+        with made.open("r+b") as file:
+            file.truncate(made.stat().st_size // 2)
+        whole = first.binary.read_bytes()
+        assert build_test(package, tool).binary.read_bytes() == whole == made.read_bytes()
+        (module / "a/a.go").write_text("package a\n\nfunc A() *int { return nil }\n")
+        build_test(package, tool)
+        assert first.binary.read_bytes() != whole
 
 
 def test_of_several_the_one_that_does_not_build_is_named(module: Path) -> None:

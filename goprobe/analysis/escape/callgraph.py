@@ -58,11 +58,6 @@ class CallGraph:
         """The source of a call, innermost first."""
         return tuple(self._lines.inline_stack(function, pc))
 
-    def panics(self, name: str) -> bool:
-        """Whether a function of the runtime is the beginning of a panic."""
-        entry = entry_of(name, self._release, self._by_steps)
-        return entry is not None and entry.effect is Effect.PANICS
-
     def methods(self, function: Function, edge: CallEdge) -> tuple[Function, ...]:
         """What a call of an interface's method may lead to, () where nobody can tell."""
         if not edge.method:

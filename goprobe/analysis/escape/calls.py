@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 import msgspec
-from msgspec.structs import replace
 
 from goprobe.arch.machinecode import (
     Constant,
@@ -27,6 +26,7 @@ from goprobe.binary.pcln.format import Function, SourceFrame
 from goprobe.process.tracer.ledger import AllocatorCalls, merged
 from goprobe.runtime.allocatorcalls import Allocates, Allocator, Family
 from goprobe.runtime.allocators import (
+    allocator_of,
     allocators_for,
     bookkeeping,
     is_malloc,
@@ -34,24 +34,36 @@ from goprobe.runtime.allocators import (
     may_allocate,
     specialised,
 )
+from goprobe.runtime.entries import Effect, entry_of
 from goprobe.runtime.image.program import GoProgram
 
 
 class AllocationCall(msgspec.Struct, frozen=True):
     """A CALL into the allocator. `pc` and `target` are link-time addresses of the instruction and
-    of what it calls, `entry` that of its function; `frames` are innermost first.
+    of what it calls, `entry` that of its function; `callee` is that function of the runtime, of a
+    `release`; `frames` are innermost first.
 
-    `known` is what is certain of the arguments before any run; `type` the type descriptor that it
-    is given, 0 where none or where it comes from elsewhere (a generic function's dictionary).
+    `type` is the type descriptor that it is given, 0 where none or where it comes from elsewhere (a
+    generic function's dictionary); `buffer` what it is given as buffer in the frame, None where
+    that is not known, or there is no such parameter. `several`: it makes one object of several
+    variables, which has no type of its own. Where it does not `ask` for memory, what it allocates
+    is the runtime's own affair.
     """
 
     pc: int
     target: int
     entry: int
-    allocator: Allocator
+    callee: str
+    release: tuple[int, int]
     frames: tuple[SourceFrame, ...]
-    known: Known
     type: int = 0
+    buffer: Constant | StackAddress | None = None
+    several: bool = False
+    asks: bool = True
+
+    @property
+    def allocator(self) -> Allocator:
+        return allocator_of(self.callee, self.release) if self.asks else bookkeeping(self.callee)
 
     @property
     def inner(self) -> SourceFrame:
@@ -64,35 +76,17 @@ class AllocationCall(msgspec.Struct, frozen=True):
         return self.frames[-1]
 
     @property
-    def buffer(self) -> Constant | StackAddress | None:
-        """What the call is given as buffer in the frame; None where there is no such parameter."""
-        slot = self.allocator.slots.get(self.allocator.buffer)
-        return self.known.get(slot.register) if slot else None
+    def shown(self) -> str:
+        return f"{self.allocator.symbol} (line {self.inner.line})"
 
     @property
     def back(self) -> int:
         """Where its function goes on."""
         return self.pc + CALL_SIZE
 
-    @property
-    def makes_several_variables(self) -> bool:
-        """Whether it makes one object of several variables, which has no type of its own."""
-        # mallocgc(size, nil, needzero): without a type there are no pointers in it, and nobody has
-        # named it (runtime/malloc.go).
-        words = [
-            self.known.get(self.allocator.slots[n].register)
-            for n in _UNTYPED
-            if n in self.allocator.slots
-        ]
-        return (
-            self.allocator.family is Family.OBJECT
-            and len(words) == len(_UNTYPED)
-            and all(isinstance(word, Constant) and not word.address for word in words)
-            and words[1] == Constant(0, False)
-        )
-
 
 CALL_SIZE = 5
+_MAY = frozenset((Effect.ALLOCATES, Effect.MAY, Effect.ASSERTS))
 # Parameters of mallocgc and of its specialised forms.
 _UNTYPED = ("size", "typ", "needzero")
 
@@ -103,12 +97,12 @@ class CodeMap:
     def __init__(self, program: GoProgram) -> None:
         self._program = program
         self._lines = program.lines
+        self._release = program.go.major, program.go.minor
 
     @cached_property
     def allocators(self) -> dict[int, Allocator]:
         """By entry, those that this binary holds."""
-        release = self._program.go.major, self._program.go.minor
-        wanted = allocators_for(release)
+        wanted = allocators_for(self._release)
         allocators = {}
         for name in self._lines.names():
             allocator = wanted.get(name) or specialised(name)
@@ -118,11 +112,26 @@ class CodeMap:
         return allocators
 
     @cached_property
+    def _runtime(self) -> tuple[Function, ...]:
+        """The functions of Go's runtime, whose allocations count for its callers."""
+        return tuple(filter(self._in_runtime, self._lines.functions()))
+
+    def _in_runtime(self, function: Function) -> bool:
+        """Some have other packages' names, which declare them (//go:linkname): reflect.unsafe_New,
+        internal/bytealg.MakeNoZero, maps.clone. They are compiled with the runtime all the same."""
+        return has_runtime_name(function.name) or function.unit == self._unit
+
+    @cached_property
+    def _unit(self) -> int:
+        """The runtime's compilation unit; -1 where it has none, and is known by its names alone."""
+        malloc = self._lines.function_named("runtime.mallocgc")
+        return malloc.unit if malloc else -1
+
+    @cached_property
     def by_steps(self) -> bool:
         """What `maps_grow_by_steps` says of this binary."""
         assign = self._lines.function_named("runtime.mapassign")
-        release = self._program.go.major, self._program.go.minor
-        return maps_grow_by_steps(release, assign.file if assign else "")
+        return maps_grow_by_steps(self._release, assign.file if assign else "")
 
     def calls(self, wanted: Callable[[str], bool] = lambda _: True) -> tuple[AllocationCall, ...]:
         """Every call into the allocator from outside the runtime, in address order, in functions
@@ -130,7 +139,7 @@ class CodeMap:
         units = self._units_with(wanted)
         allocations: list[AllocationCall] = []
         for function, calls in self._by_function(self._direct):
-            if function.unit not in units or in_runtime(function.name):
+            if function.unit not in units or self._in_runtime(function):
                 continue
             if self._holds(function, wanted):
                 allocations += self._calls_of(function, calls)
@@ -142,7 +151,7 @@ class CodeMap:
 
     def runtime_calls(self, functions: Iterable[Function]) -> Iterator[DirectCall]:
         """The calls of whatever function of the runtime in the code of these functions."""
-        entries = [f.entry for f in self._lines.functions() if in_runtime(f.name)]
+        entries = [function.entry for function in self._runtime]
         ranges = sorted((f.entry, f.end) for f in functions)
         starts = [low for low, _ in ranges]
         for call in calls_to(self._program.elf.code(), entries):
@@ -150,52 +159,52 @@ class CodeMap:
             if at >= 0 and call.pc < ranges[at][1] and not call.jump:
                 yield call
 
-    def allocator_calls(self, owners: Iterable[int]) -> AllocatorCalls:
+    def allocator_calls(self, owners: Iterable[int] = ()) -> AllocatorCalls:
         """The runtime's own calls of its allocator, to be counted for the return addresses
-        `owners`."""
-        return replace(self._allocator_calls, owners=tuple(owners))
-
-    @cached_property
-    def _allocator_calls(self) -> AllocatorCalls:
-        """Of no owners, the same in each run.
+        `owners`.
 
         The allocator is left out of the runtime's ranges: what it makes itself on the way, when
         it starts the collector, is nobody's.
         """
-        functions = [f for f in self._lines.functions() if in_runtime(f.name)]
+        functions = self._runtime
         forms = [f.entry for f in functions if is_malloc(f.name)]
         targets: list[tuple[int, int]] = []
         for function, calls in self._by_function(calls_to(self._program.elf.code(), forms)):
-            if in_runtime(function.name) and not is_malloc(function.name):
+            if self._in_runtime(function) and not is_malloc(function.name):
                 true = verified(calls, self.code_of(function), function.entry)
                 targets += [(c.pc, c.target) for c in true if not c.jump]
         layout = self._program.facts.layout
         return AllocatorCalls(
             tuple(targets),
             tuple(forms),
-            (),
+            tuple(owners),
             tuple(merged([(f.entry, f.end) for f in functions if not is_malloc(f.name)])),
             (self._lines.low, self._lines.high),
             (layout.offset("g", "m"), layout.offset("m", "curg")),
         )
 
-    def may_allocate(self, calls: Iterable[DirectCall]) -> Iterator[AllocationCall]:
-        """Those of some calls of the runtime that may allocate, but for panics."""
-        functions = self._lines.functions()
-        entries = {f.entry for f in functions if may_allocate(f.name, self.by_steps)}
-        return (self.call_at(call) for call in calls if call.target in entries)
+    def may_allocate(self, calls: Iterable[tuple[int, int]]) -> Iterator[AllocationCall]:
+        """Those of some calls of the runtime (pc and target) that may allocate, but for panics."""
+        entries = {f.entry for f in self._runtime if self._may(f.name)}
+        return (self.call_at(pc, target) for pc, target in calls if target in entries)
 
-    def call_at(self, call: DirectCall) -> AllocationCall:
+    def _may(self, symbol: str) -> bool:
+        if has_runtime_name(symbol):
+            return may_allocate(symbol, self.by_steps)
+        entry = entry_of(symbol, self._release, self.by_steps)
+        return entry is not None and entry.effect in _MAY
+
+    def call_at(self, pc: int, target: int) -> AllocationCall:
         """A call of any function of the runtime, which was seen to allocate."""
-        function, callee = self._lines.function_at(call.pc), self._lines.function_at(call.target)
-        frames = tuple(self._lines.inline_stack(function, call.pc)) if function else ()
+        function, callee = self._lines.function_at(pc), self._lines.function_at(target)
         return AllocationCall(
-            call.pc,
-            call.target,
+            pc,
+            target,
             function.entry if function else 0,
-            bookkeeping(callee.name if callee else ""),
-            frames,
-            {},
+            callee.name if callee else "",
+            self._release,
+            tuple(self._lines.inline_stack(function, pc)) if function else (),
+            asks=False,
         )
 
     @cached_property
@@ -223,16 +232,18 @@ class CodeMap:
             if call.pc not in known:  # bytes that only look like a call
                 continue
             allocator = self.allocators[call.target]
-            slot = allocator.slots.get(allocator.type)
-            value = known[call.pc].get(slot.register) if slot else None
+            given = _Given(allocator, known[call.pc])
+            type_ = given.of(allocator.type)
             yield AllocationCall(
                 call.pc,
                 call.target,
                 function.entry,
-                allocator,
+                allocator.symbol,
+                self._release,
                 tuple(self._lines.inline_stack(function, call.pc)),
-                known[call.pc],
-                value.value if isinstance(value, Constant) and value.address else 0,
+                type_.value if isinstance(type_, Constant) and type_.address else 0,
+                given.of(allocator.buffer),
+                given.for_several_variables,
             )
 
     def code_of(self, function: Function) -> bytes:
@@ -240,7 +251,7 @@ class CodeMap:
 
     def functions_outside(self) -> Iterator[Function]:
         """All machine functions but the runtime's."""
-        return (f for f in self._lines.functions() if not in_runtime(f.name))
+        return (f for f in self._lines.functions() if not self._in_runtime(f))
 
     def functions_in(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
         """The machine functions whose own source file (that of their entry) is wanted."""
@@ -263,7 +274,30 @@ class CodeMap:
         }
 
 
-def in_runtime(name: str) -> bool:
-    """Whether a function belongs to Go's runtime, whose allocations count for its callers."""
+class _Given(msgspec.Struct, frozen=True):
+    """What is certain of a call's arguments before any run."""
+
+    allocator: Allocator
+    known: Known
+
+    def of(self, parameter: str) -> Constant | StackAddress | None:
+        slot = self.allocator.slots.get(parameter)
+        return self.known.get(slot.register) if slot else None
+
+    @property
+    def for_several_variables(self) -> bool:
+        # mallocgc(size, nil, needzero): without a type there are no pointers in it, and nobody has
+        # named it (runtime/malloc.go).
+        words = [self.of(name) for name in _UNTYPED if name in self.allocator.slots]
+        return (
+            self.allocator.family is Family.OBJECT
+            and len(words) == len(_UNTYPED)
+            and all(isinstance(word, Constant) and not word.address for word in words)
+            and words[1] == Constant(0, False)
+        )
+
+
+def has_runtime_name(name: str) -> bool:
+    """Whether a function bears the runtime's name."""
     # runtime/internal/... moved to internal/runtime/... in Go 1.23 and 1.24.
     return name.startswith(("runtime.", "internal/runtime/", "runtime/internal/"))

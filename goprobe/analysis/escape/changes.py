@@ -37,7 +37,10 @@ def compared(old: EscapeReport, new: EscapeReport, against: str, policy: Policy)
     for before, after in _paired(origins(old), origins(new)):
         kind = _kind(before, after)
         if kind:
-            changes.append(_change(kind, before, after, policy, counted_once))
+            change = _change(kind, before, after, policy, counted_once)
+            changes.append(
+                replace(change, operations=_operations(new), operations_before=_operations(old))
+            )
         elif before and after:
             same += 1
         else:
@@ -51,6 +54,11 @@ def compared(old: EscapeReport, new: EscapeReport, against: str, policy: Policy)
         silent=silent,
         doubts=tuple(_doubts(old, new)),
     )
+
+
+def _operations(report: EscapeReport) -> int:
+    """Those of the one benchmark that ran: of several nobody knows whose a count is."""
+    return report.benchmarks[0].operations if len(report.benchmarks) == 1 else 0
 
 
 def _weight(change: Change) -> int:
@@ -178,6 +186,9 @@ def _doubts(old: EscapeReport, new: EscapeReport) -> Iterator[str]:
             yield f"the {which} run was not seen to its end: {report.partial}"
         if report.failed:
             yield f"in the {which} run tests failed: {report.failed}"
+    before, after = _operations(old), _operations(new)
+    if before and after and before != after:
+        yield f"the benchmark did {before:,} operations in the older run, {after:,} in the newer"
     if old.build.flags != new.build.flags:
         was, now = (" ".join(r.build.flags) or "none" for r in (old, new))
         yield f"the programs were built with other flags: {was}; {now}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.linefacts import MOST_STARTS, CodeLines, Copy, Starts
+from goprobe.analysis.escape.linefacts import MOST_STARTS, CodeStartTable, Copy, Starts
 from goprobe.analysis.escape.promises import LineRange
 from goprobe.analysis.escape.siteplan import SitePlan
 
@@ -29,18 +29,18 @@ class Copies:
     """`canonical` names files as the sources have them; of others than `own` nothing is known."""
 
     def __init__(
-        self, lines: CodeLines, canonical: Callable[[str], str], own: Callable[[str], bool]
+        self, table: CodeStartTable, canonical: Callable[[str], str], own: Callable[[str], bool]
     ) -> None:
-        names = {file: canonical(file) for file, _ in lines.by_line}
+        names = {file: canonical(file) for file, _ in table.by_line}
         wanted = {file for file, name in names.items() if own(name)}
-        self._lines, self._names = lines, names
+        self._table, self._names = table, names
         self._places: dict[tuple[str, int], dict[Copy, Starts]] = {}
-        for (file, line), copies in lines.by_line.items():
+        for (file, line), copies in table.by_line.items():
             if file in wanted:
                 self._places.setdefault((names[file], line), {}).update(copies)
         self.functions = tuple(
             OwnFunction(name, names[f.file], f.first, f.last, len(f.starts), _all(f.starts))
-            for name, f in lines.functions.items()
+            for name, f in table.functions.items()
             if f.file in wanted
         )
 
@@ -58,31 +58,31 @@ class Copies:
         """Where the code of a site's line begins in each copy of it; where there is none, that of
         its function."""
         starts = _all(self._places.get((plan.predicted.file, plan.predicted.line), {}))
-        function = self._lines.functions.get(plan.function)
+        function = self._table.functions.get(plan.function)
         return list(starts or (_all(function.starts) if function else ()))
 
     def shown(self, plan: SitePlan) -> bool:
         """Whether its code shows that a site's line ran: not where the optimiser has moved all of
         it in some copy to where it is needed, past a branch."""
         copies = self._places.get((plan.predicted.file, plan.predicted.line), {})
-        return all(map(self._lines.shows, copies.values()))
+        return all(map(self._table.shows, copies.values()))
 
     def ran(self, starts: Iterable[int], ran_at: Callable[[int], bool]) -> bool | None:
         """Whether code with these starts ran; None where only what may belong to another time of
         it was seen to."""
         seen = [pc for pc in starts if ran_at(pc)]
-        return any(map(self._lines.proves, seen)) or (None if seen else False)
+        return any(map(self._table.proves, seen)) or (None if seen else False)
 
     def starts_of_line(self, call: AllocationCall) -> list[int]:
         """Where the code of a call's own line begins, in the function that holds the call."""
         inner = call.frames[0]
-        copies = self._lines.by_line.get((inner.file, inner.line), {})
+        copies = self._table.by_line.get((inner.file, inner.line), {})
         return [pc for (entry, _), starts in copies.items() if entry == call.entry for pc in starts]
 
     def starts_around(self, call: AllocationCall) -> Iterator[int]:
         """Where the functions begin in whose code a call stands."""
         for frame in call.frames:
-            function = self._lines.functions.get(frame.function)
+            function = self._table.functions.get(frame.function)
             for (entry, _), starts in function.starts.items() if function else ():
                 if entry == call.entry:
                     yield from starts

@@ -7,8 +7,7 @@ site gets its verdict.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import UNSET
@@ -16,7 +15,6 @@ from msgspec import UNSET
 from goprobe.analysis.audit import finished
 from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.judgement import unanswered
-from goprobe.analysis.escape.outcome import outcome
 from goprobe.analysis.escape.pool import Pool
 from goprobe.analysis.escape.promises import promises_in
 from goprobe.analysis.escape.repeated import summary_of, together
@@ -27,8 +25,7 @@ from goprobe.analysis.escape.request import (
     require_tests,
 )
 from goprobe.analysis.escape.studied import Studied
-from goprobe.analysis.escape.study import EscapeStudy
-from goprobe.binary.elf.elf import ElfFile
+from goprobe.importing import importing
 from goprobe.model.escape import (
     Assertion,
     Build,
@@ -36,7 +33,6 @@ from goprobe.model.escape import (
 )
 from goprobe.model.report import head
 from goprobe.model.trace import Exit
-from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import (
     GCFLAGS,
     EscapeBuild,
@@ -51,6 +47,9 @@ from goprobe.toolchain.testbuilds import build_tests
 
 __all__ = ["EscapeRequest", "Mode", "escape"]
 
+_NEXT = "goprobe.analysis.escape.runs"
+"""What is done with builds: it brings much along, and is loaded while Go builds."""
+
 
 def escape(request: EscapeRequest) -> EscapeReport:
     """Build, then run and judge as often as is asked. Raises UsageError, BuildError, NoGoError,
@@ -58,41 +57,21 @@ def escape(request: EscapeRequest) -> EscapeReport:
     require_sense(request)
     go = go_named(request.go)
     tests = request.mode is Mode.TEST
-    packages = find_packages(
-        request.targets, go, tests=tests, flags=request.flags, cwd=request.cwd.absolute()
-    )
-    builds = _builds(request, packages, go)
-    require_tests(request, map(_program, builds))
+    with importing(_NEXT):
+        packages = find_packages(
+            request.targets, go, tests=tests, flags=request.flags, cwd=request.cwd.absolute()
+        )
+        builds = _builds(request, packages, go)
+    from goprobe.analysis.escape.runs import studied
+
+    require_tests(request, builds)
     left = [p for p in packages if all(p not in build.packages for build in builds)]
-    runs = zip(*_studied(builds, go, request), strict=True)
+    runs = zip(*studied(builds, go, request), strict=True)
     reports = [_report(studies, left, go, request) for studies in runs]
     if len(reports) == 1:
         return reports[0]
     report = together(reports)
     return finished(report, audit_escape(report))
-
-
-def _program(build: EscapeBuild) -> GoProgram:
-    return GoProgram(ElfFile(build.binary, shown_as=build.program.path))
-
-
-def _studied(
-    builds: Sequence[EscapeBuild], go: GoTool, request: EscapeRequest
-) -> Iterator[list[Studied]]:
-    """Of each build what each of its runs showed. The code is read once, and of one build at a
-    time: nothing but what is told stays in memory."""
-    go_root, pool = go.path.resolve().parent.parent, Pool(request.cwd)
-    runs = 1 if request.static else request.repeat
-    try:
-        for build in builds:
-            study = EscapeStudy(build, _program(build), go_root, request)
-            yield [pool.shown(outcome(study, go_root)) for _ in range(runs)]
-            del study
-            # What is told has no cycles: it is not looked through once more for each package.
-            gc.collect()
-            gc.freeze()
-    finally:
-        gc.unfreeze()
 
 
 def _builds(request: EscapeRequest, packages: Sequence[GoPackage], go: GoTool) -> list[EscapeBuild]:
@@ -140,6 +119,7 @@ def _report(
         dangling=tuple(d for s in studies for d in s.dangling),
         warnings=tuple(w for s in studies for w in s.warnings),
         functions=tuple(f for study in studies for f in study.functions),
+        benchmarks=tuple(b for study in studies for b in study.benchmarks),
     )
     return finished(report, audit_escape(report))
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
-import msgspec
-
 from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.expressions import CLOSURE, ExpressionShape, same_type
+from goprobe.analysis.escape.expressions import ExpressionShape, same_type
 from goprobe.analysis.escape.linecode import LineCode, relevant
 from goprobe.analysis.escape.linefacts import LineFacts
 from goprobe.analysis.escape.predictions import Predicted, Predictions
@@ -22,33 +20,14 @@ from goprobe.analysis.escape.score import (
     STRONG,
     cannot_be,
     converts_another,
-    described,
     may_stand_in,
     prediction_score,
     same_function,
 )
 from goprobe.analysis.escape.siteplan import FileLine, SitePlan
+from goprobe.analysis.escape.unpredicted import Anchored, TypeName, Unpredicted
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
-
-TypeName = Callable[[int], str]
-
-
-class _Anchored(msgspec.Struct, frozen=True):
-    """A call with the index of the frame whose line it belongs to, and that frame's place."""
-
-    call: AllocationCall
-    at: int
-    place: FileLine
-
-    @property
-    def function(self) -> str:
-        return self.call.frames[self.at].function
-
-    @property
-    def inlined(self) -> str:
-        """The function whose inlined body holds the call, "" where it stands on the line itself."""
-        return self.call.frames[self.at - 1].function if self.at else ""
 
 
 class Joiner:
@@ -71,6 +50,7 @@ class Joiner:
         self._own = own
         self._type_name = type_name
         self._source = source
+        self._surplus = Unpredicted(canonical, own, type_name)
         self._functions = dict.fromkeys(f.function for on_line in facts.values() for f in on_line)
         # Asked for each site whose line has no code, of which a function has many.
         self._compiled = lru_cache(maxsize=None)(self._machine_function)
@@ -86,12 +66,12 @@ class Joiner:
         for plan in plans:
             if not plan.predicted.parameter:
                 by_line.setdefault((plan.predicted.file, plan.predicted.line), []).append(plan)
-        anchored: dict[FileLine, list[_Anchored]] = {}
+        anchored: dict[FileLine, list[Anchored]] = {}
         for call in calls:
-            if site := self._anchor(call):
+            if site := self._surplus.anchor(call):
                 anchored.setdefault(site.place, []).append(site)
-        left: list[_Anchored] = []
-        doubtful: list[_Anchored] = []
+        left: list[Anchored] = []
+        doubtful: list[Anchored] = []
         # First what line and type agree on; then by type alone, for the parts of a literal are made
         # on lines of their own; then what has a rule of its own; the rest was not predicted.
         for place, group in anchored.items():
@@ -103,27 +83,12 @@ class Joiner:
             left += self._assign(by_line.get(anchor.place, []), [anchor])
         left = self._assign_by_type(plans, self._assign_parameters(plans, left))
         self._attach_shared_blocks(plans, [a for group in anchored.values() for a in group])
-        plans += self._unpredicted(self._attach_moves(plans, left))
+        plans += self._surplus.plans(self._attach_moves(plans, left))
         code = LineCode(self._facts)
         for place, on_line in by_line.items():
             code.complete(place, on_line, by_line)
         plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
         return plans
-
-    def besides(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:
-        """Sites of what the runtime was seen to allocate in calls that ask for no memory."""
-        anchored = (self._anchor(call) for call in calls)
-        return self._unpredicted([a for a in anchored if a])
-
-    def _anchor(self, call: AllocationCall) -> _Anchored | None:
-        # The outermost frame of own code: -m reports what an inlined body does at the line of the
-        # call that was inlined.
-        for at in range(len(call.frames) - 1, -1, -1):
-            frame = call.frames[at]
-            file = self._canonical(frame.file)
-            if frame.line and self._own(file):
-                return _Anchored(call, at, (file, frame.line))
-        return None
 
     def _plan(self, predicted: Predicted) -> SitePlan:
         facts = self._facts.get((predicted.file, predicted.line), ())
@@ -154,7 +119,7 @@ class Joiner:
 
     # Calls to sites
 
-    def _assign(self, plans: Sequence[SitePlan], group: Sequence[_Anchored]) -> list[_Anchored]:
+    def _assign(self, plans: Sequence[SitePlan], group: Sequence[Anchored]) -> list[Anchored]:
         """Gives each call to the site that fits best; returns those that fit none."""
         left = []
         for anchored in group:
@@ -173,7 +138,7 @@ class Joiner:
                 best.calls.append(anchored.call)
         return left
 
-    def _score(self, anchored: _Anchored, plan: SitePlan) -> int:
+    def _score(self, anchored: Anchored, plan: SitePlan) -> int:
         call, predicted = anchored.call, plan.predicted
         if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
             return _REFUSED
@@ -195,7 +160,7 @@ class Joiner:
             score += HINT if f"go.shape.{word}" in anchored.function else -HINT
         return max(score, _REFUSED + 1)  # however unlikely, it is not impossible
 
-    def _inlining_score(self, anchored: _Anchored, predicted: Predicted) -> int:
+    def _inlining_score(self, anchored: Anchored, predicted: Predicted) -> int:
         """What lies in an inlined body is reported at the column of the call inlined; so are the
         arguments of that call, which its caller makes."""
         if predicted.expression == "... argument":
@@ -213,8 +178,8 @@ class Joiner:
         return STRONG if same_type(shape.type, name, shape.exact) else -STRONG
 
     def _assign_parameters(
-        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
-    ) -> list[_Anchored]:
+        self, plans: Sequence[SitePlan], left: Sequence[Anchored]
+    ) -> list[Anchored]:
         """A parameter is moved on its function's first line, wherever in the list it stands."""
         moved: dict[tuple[str, str], list[SitePlan]] = {}
         for plan in plans:
@@ -231,7 +196,7 @@ class Joiner:
             rest += self._assign(below if here else (), [anchored])
         return rest
 
-    def _names_a_type_of(self, anchored: _Anchored, on_line: Sequence[SitePlan]) -> bool:
+    def _names_a_type_of(self, anchored: Anchored, on_line: Sequence[SitePlan]) -> bool:
         """Whether a site of the line may be what a call makes, by the type that the call names."""
         scores = [
             self._type_score(anchored.call, plan.predicted.shape)
@@ -241,8 +206,8 @@ class Joiner:
         return not scores or max(scores) >= 0
 
     def _assign_by_type(
-        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
-    ) -> list[_Anchored]:
+        self, plans: Sequence[SitePlan], left: Sequence[Anchored]
+    ) -> list[Anchored]:
         """What stands inside a literal of several lines is made on another line of it."""
         waiting: dict[tuple[str, str], list[SitePlan]] = {}
         for plan in plans:
@@ -263,7 +228,7 @@ class Joiner:
         return rest
 
     def _attach_shared_blocks(
-        self, plans: Sequence[SitePlan], anchored: Sequence[_Anchored]
+        self, plans: Sequence[SitePlan], anchored: Sequence[Anchored]
     ) -> None:
         """Variables moved to the heap of which the compiler makes one object with others.
 
@@ -271,19 +236,19 @@ class Joiner:
         the other (newHeapaddr in src/cmd/compile/internal/ssagen/ssa.go); the call stands where
         the first of them is declared.
         """
-        blocks = [a for a in anchored if a.call.makes_several_variables]
+        blocks = [a for a in anchored if a.call.several]
         if not blocks:
             return
         for plan in plans:
             if plan.predicted.moved and not plan.calls:
                 plan.together = self._blocks_before(plan, blocks)
 
-    def _blocks_before(self, plan: SitePlan, blocks: Sequence[_Anchored]) -> list[AllocationCall]:
+    def _blocks_before(self, plan: SitePlan, blocks: Sequence[Anchored]) -> list[AllocationCall]:
         """In each machine function of a site the last block before it."""
         file, line = plan.predicted.file, plan.predicted.line
         facts = [f for f in self._facts.get((file, line), ()) if relevant(f, plan)]
         entries = {f.entry for f in facts}
-        last: dict[int, _Anchored] = {}
+        last: dict[int, Anchored] = {}
         for block in blocks:
             here = block.call.entry in entries or (not facts and block.function == plan.function)
             if not here or block.place[0] != file or block.place[1] > line:
@@ -293,9 +258,7 @@ class Joiner:
                 last[block.call.entry] = block
         return [block.call for block in last.values()]
 
-    def _attach_moves(
-        self, plans: Sequence[SitePlan], left: Sequence[_Anchored]
-    ) -> list[_Anchored]:
+    def _attach_moves(self, plans: Sequence[SitePlan], left: Sequence[Anchored]) -> list[Anchored]:
         """A slice that moves out of the frame at its end belongs to the append that built it."""
         rest = []
         for anchored in left:
@@ -330,32 +293,6 @@ class Joiner:
 
     def _same_element(self, plan: SitePlan, move: AllocationCall) -> bool:
         return bool(move.type) and any(c.type == move.type for c in plan.calls)
-
-    def _unpredicted(self, left: Sequence[_Anchored]) -> list[SitePlan]:
-        """Sites of which the compiler said nothing: one for each kind of call on a line."""
-        made: dict[tuple[FileLine, Family, int], SitePlan] = {}
-        for anchored in left:
-            call = anchored.call
-            key = anchored.place, call.allocator.family, call.type
-            if key not in made:
-                shape = ExpressionShape(frozenset((call.allocator.family,)))
-                name = self._type_name(call.type) if call.type else ""
-                predicted = Predicted(
-                    *anchored.place,
-                    0,
-                    described(call.allocator.family, name),
-                    Prediction.NONE,
-                    shape,
-                )
-                made[key] = SitePlan(
-                    predicted=predicted,
-                    function=anchored.function,
-                    code=True,
-                    alive=True,
-                    wrapper=name.startswith(CLOSURE),
-                )
-            made[key].calls.append(call)
-        return list(made.values())
 
 
 _REFUSED = -100

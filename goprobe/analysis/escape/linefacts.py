@@ -83,6 +83,27 @@ class FunctionLines(msgspec.Struct):
     starts: dict[Copy, Starts] = msgspec.field(default_factory=dict)
 
 
+class CodeStartTable(msgspec.Struct, frozen=True):
+    """Where the code of lines and of functions begins: `by_line` by (file, line) in each copy, and
+    `functions` by name. Of all these starts `acting` are those with code that acts, and `begins`
+    those where the debug information says that a statement does; `marked`: it says so anywhere."""
+
+    by_line: dict[tuple[str, int], dict[Copy, Starts]]
+    functions: dict[str, FunctionLines]
+    acting: frozenset[int]
+    begins: frozenset[int]
+    marked: bool
+
+    def shows(self, starts: Starts) -> bool:
+        """Whether a copy of a line with these `starts` runs there whenever the line does."""
+        return not self.marked or any(pc in self.begins or pc in self.acting for pc in starts)
+
+    def proves(self, start: int) -> bool:
+        """Whether what runs at a start is a part of what the line does, and no value that is made
+        or brought to its place before that is known to be wanted."""
+        return start in self.acting
+
+
 Copy = tuple[int, int]
 Starts = tuple[int, ...]
 MOST_STARTS = 16
@@ -93,8 +114,8 @@ _OBJECT_LIMIT = 64
 class CodeLines:
     """The facts of every line of the functions asked for, by (file, line).
 
-    Once they are there, `by_line` knows where the code of a line begins in each copy of it, and
-    `functions` the code of each function by its name, inlined ones too. That may be in several
+    Once they are there, `table` knows where the code of a line begins in each copy of it, and the
+    code of each function by its name, inlined ones too. That may be in several
     places, not all of which run when the line does. The optimiser moves instructions of a line to
     where the line is not reached: it begins where its code acts, if that does; else where the debug
     information says that a statement does (`statements`, sorted addresses), if anywhere. What only
@@ -113,8 +134,8 @@ class CodeLines:
         self._optimised = optimised
         self._elf = elf
         self._kinds = _StaticKinds(elf)
-        self.by_line: dict[tuple[str, int], dict[Copy, Starts]] = {}
-        self.functions: dict[str, FunctionLines] = {}
+        self._by_line: dict[tuple[str, int], dict[Copy, Starts]] = {}
+        self._functions: dict[str, FunctionLines] = {}
         self._statements, self._begins = statements, frozenset(statements)
         self._weights: dict[int, Weight] = {}
 
@@ -150,17 +171,17 @@ class CodeLines:
                 self._add(line, reference, objects)
         return on_lines
 
-    def shows(self, starts: Starts) -> bool:
-        """Whether a copy of a line with these `starts` runs there whenever the line does."""
-        acts = Weight.ACTS
-        return not self._begins or any(
-            pc in self._begins or self._weights[pc] is acts for pc in starts
+    @property
+    def table(self) -> CodeStartTable:
+        """What is known of where code begins, once the facts are there."""
+        starts = frozenset(self._weights)
+        return CodeStartTable(
+            by_line=self._by_line,
+            functions=self._functions,
+            acting=frozenset(pc for pc in starts if self._weights[pc] is Weight.ACTS),
+            begins=self._begins & starts,
+            marked=bool(self._begins),
         )
-
-    def proves(self, start: int) -> bool:
-        """Whether what runs at a start is a part of what the line does, and no value that is made
-        or brought to its place before that is known to be wanted."""
-        return self._weights[start] is Weight.ACTS
 
     def _starts(self, code: CodeStarts, low: int, high: int, optimised: bool) -> list[int]:
         weight, starts = code.of(low, high)
@@ -192,10 +213,10 @@ class CodeLines:
         for frame in reversed(frames):
             copy = entry, way
             if frame.line:
-                self._set(self.by_line.setdefault((frame.file, frame.line), {}), copy, start)
-                known = self.functions.get(frame.function)
+                self._set(self._by_line.setdefault((frame.file, frame.line), {}), copy, start)
+                known = self._functions.get(frame.function)
                 if known is None:
-                    known = self.functions[frame.function] = FunctionLines(
+                    known = self._functions[frame.function] = FunctionLines(
                         frame.file, frame.line, frame.line
                     )
                 self._set(known.starts, copy, start)

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from signal import Signals
 
 import msgspec
+from msgspec.structs import replace
 
-from goprobe.analysis.escape.calls import CALL_SIZE, AllocationCall, CodeMap
+from goprobe.analysis.escape.benchmarks import Benchmarks
+from goprobe.analysis.escape.calls import CALL_SIZE, AllocationCall
 from goprobe.analysis.escape.evidence import CallEvidence
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.results import CallResults, Results
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.stackpointers import pointers_into_stacks
-from goprobe.arch.machinecode import DirectCall
 from goprobe.errors import GoprobeError, UnreadableError
-from goprobe.model.escape import DanglingPointer
+from goprobe.model.escape import BenchmarkRun, DanglingPointer
 from goprobe.model.location import Kind
 from goprobe.model.trace import Exit
 from goprobe.process.memory.memory import Memory, ProcessMemory
 from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.ptrace.stoppedregisters import out_of_calls, stopped_registers
-from goprobe.process.tracer.events import CountedCall, ProbeSite, RunOutcome
-from goprobe.process.tracer.ledger import Made
+from goprobe.process.tracer.events import CountedCall, ProbeHit, ProbeSite, RunOutcome
+from goprobe.process.tracer.ledger import AllocatorCalls, Made
 from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.allocatorcalls import Allocates, Family
 from goprobe.runtime.image.program import GoProgram
@@ -33,15 +34,17 @@ from goprobe.target.goprocess import GoProcess
 
 
 class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked at in a run. `others` are calls of the runtime, besides those of the plans,
-    that are to be held responsible for what it allocates; of the instructions `watched` it is
-    asked whether they ran at all."""
+    """What is looked at in a run. `others` are calls of the runtime (pc and target), besides those
+    of the plans, that are to be held responsible for what it allocates, and `call_at` tells of
+    such a one; of the instructions `watched` it is asked whether they ran at all. `allocator` are
+    the runtime's own calls of its allocator, of no owners yet."""
 
     program: GoProgram
-    code: CodeMap
     plans: Sequence[SitePlan]
-    others: Mapping[int, DirectCall]
+    others: Mapping[int, int]
     watched: Collection[int]
+    allocator: AllocatorCalls
+    call_at: Callable[[int, int], AllocationCall]
 
 
 class Observed(msgspec.Struct, kw_only=True):
@@ -61,6 +64,7 @@ class Observed(msgspec.Struct, kw_only=True):
     executed: Mapping[int, int] = msgspec.field(default_factory=dict)
     dangling: tuple[DanglingPointer, ...] = ()
     warnings: tuple[str, ...] = ()
+    benchmarks: tuple[BenchmarkRun, ...] = ()
     partial: str = ""
     exit: Exit = msgspec.field(default_factory=Exit)
 
@@ -119,7 +123,7 @@ def observe(
     """Runs the program to its end, or as far as it goes, in our environment or `env`. Raises as
     `run_counted`."""
     calls = {call.pc: call for plan in watch.plans for call in plan.calls}
-    owners = [pc + CALL_SIZE for pc in (*calls, *watch.others)]
+    owners = tuple(pc + CALL_SIZE for pc in (*calls, *watch.others))
     sites = [CountedCall(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
     # What runs in a function besides the first needs to be seen once only.
@@ -131,20 +135,28 @@ def observe(
     watched = [pc for pc in watch.watched if pc not in offsets]
     results = Results(watch.program, calls, offsets)
     sweeps = _Sweeps(watch.program)
+    benchmarks = Benchmarks(watch.program)
+    looked = max(request.hits, 1)
+    probes = {
+        pc: ProbeSite(pc, pc, looked if pc in often else 1)
+        for pc in (*offsets, *watched)
+        if pc not in calls
+    }
+    if request.bench:
+        probes |= {site.pc: site for site in benchmarks.probes}
+
+    def on_probe(hit: ProbeHit, memory: Memory) -> None:
+        results.on_probe(hit, memory)
+        benchmarks.on_probe(hit, memory)
+
     outcome = run_counted(
         str(watch.program.elf.path),
         request.args,
         sites=sites,
-        probes=[
-            *(
-                ProbeSite(pc, pc, max(request.hits, 1) if pc in often else 1)
-                for pc in (*offsets, *watched)
-                if pc not in calls
-            ),
-        ],
+        probes=tuple(probes.values()),
         inspect=request.hits,
         on_hit=results.on_hit,
-        on_probe=results.on_probe,
+        on_probe=on_probe,
         on_end=sweeps.at_end,
         check_every=request.check_pointers,
         on_check=sweeps.between if request.check_pointers else None,
@@ -153,9 +165,9 @@ def observe(
         stderr=request.stderr,
         cwd=str(request.cwd),
         env=env,
-        allocator=watch.code.allocator_calls(owners),
+        allocator=replace(watch.allocator, owners=owners),
     )
-    return _observed(watch, outcome, results, sweeps)
+    return _observed(watch, outcome, results, sweeps, benchmarks)
 
 
 class _Sweeps:
@@ -198,6 +210,7 @@ def _observed(
     outcome: RunOutcome,
     results: Results,
     sweeps: _Sweeps,
+    benchmarks: Benchmarks,
 ) -> Observed:
     counts = outcome.counts
     made = {back - CALL_SIZE: made for back, made in outcome.made.items()}
@@ -207,7 +220,7 @@ def _observed(
         counts=counts,
         made=made,
         besides=tuple(
-            watch.code.call_at(watch.others[pc])
+            watch.call_at(pc, watch.others[pc])
             for pc, objects in made.items()
             if pc in watch.others and objects.objects
         ),
@@ -216,6 +229,7 @@ def _observed(
         executed=results.executed,
         dangling=tuple(sweeps.dangling.values()),
         warnings=tuple(dict.fromkeys(sweeps.warnings)),
+        benchmarks=benchmarks.runs,
         partial=outcome.why if outcome.partial else "",
         exit=_exit(outcome),
     )

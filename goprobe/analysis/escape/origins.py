@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.analysis.escape.score import described
-from goprobe.model.escape import NOTHING, EscapeReport, Site, Verdict
+from goprobe.model.escape import NOTHING, Call, EscapeReport, Site, Verdict
 from goprobe.runtime.allocatorcalls import Family
 
 _TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")
@@ -65,24 +66,54 @@ def origins(report: EscapeReport) -> list[Origin]:
     own: dict[tuple[str, int], list[Site]] = {}
     copies: dict[tuple[str, int], list[tuple[str, Site]]] = {}
     for site in report.sites:
-        if site.parameter:
-            continue
-        file, line, function = _stands(site)
-        if (file, line) == (site.file, site.line):
-            own.setdefault((file, line), []).append(site)
-        else:
-            copies.setdefault((file, line), []).append((function, site))
+        for part in () if site.parameter else _parts(site):
+            file, line, function = _stands(part)
+            if (file, line) == (site.file, site.line):
+                own.setdefault((file, line), []).append(part)
+            else:
+                copies.setdefault((file, line), []).append((function, part))
     made: list[Origin] = []
     for place in sorted({*own, *copies}):
         made += _of_line(own.get(place, []), copies.get(place, []), place, report.ran)
     return made
 
 
-def _stands(site: Site) -> tuple[str, int, str]:
-    """Where the source of a site's calls stands; all of them alike, or the site's own place."""
-    stands = {(c.file, c.line, c.function) for c in site.calls if c.file and c.line}
-    if len(stands) == 1:
-        return next(iter(stands))
+_Place = tuple[str, int, str]
+
+
+def _parts(site: Site) -> Iterable[Site]:
+    """A site for each place in which the source of its calls stands: what a function that was
+    inlined makes in the same words is one site where it was called. How much a part of it varied
+    (--repeat) nobody counted: at most as much as the whole."""
+    calls: dict[_Place, list[Call]] = {}
+    for call in site.calls:
+        calls.setdefault(_place(call), []).append(call)
+    if len(calls) < 2:
+        return [site]
+    return [_part(site, own) for own in calls.values()]
+
+
+def _part(site: Site, calls: Sequence[Call]) -> Site:
+    made = sum(max(call.allocations, 0) for call in calls)
+    return replace(
+        site,
+        calls=tuple(calls),
+        allocations=made if site.allocations >= 0 else -1,
+        bytes=sum(max(call.bytes, 0) for call in calls) if site.bytes >= 0 else -1,
+        least=max(made - (site.allocations - site.least), 0) if site.least >= 0 else -1,
+        most=made + site.most - site.allocations if site.most >= 0 else -1,
+    )
+
+
+def _place(call: Call) -> _Place:
+    return call.file, call.line, call.function
+
+
+def _stands(site: Site) -> _Place:
+    """Where the source of a site's calls stands, which is one place; its own where it has none."""
+    for call in site.calls:
+        if call.file and call.line:
+            return _place(call)
     return site.file, site.line, site.function
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from goprobe.analysis.escape.copyverdicts import with_copies
+from goprobe.analysis.escape.deep import check_proven
 from goprobe.analysis.escape.judgement import PromisedCode, check, code_at
 from goprobe.analysis.escape.observe import Observed, observe
-from goprobe.analysis.escape.promises import ALLOW, Promise
+from goprobe.analysis.escape.promises import ALLOW
 from goprobe.analysis.escape.request import EscapeRequest, Mode
 from goprobe.analysis.escape.sites import Sites
+from goprobe.analysis.escape.sourcefiles import changed_sources
+from goprobe.analysis.escape.staticstudy import PromisedStudy
 from goprobe.analysis.escape.studied import Studied
-from goprobe.analysis.escape.study import EscapeStudy, shown
-from goprobe.binary.pcln.format import Function
+from goprobe.analysis.escape.study import EscapeStudy
 from goprobe.model.escape import Assertion, FunctionCode, SourceLine
+from goprobe.runtime.entries import panics
 from goprobe.toolchain.testenvironment import test_environment
 
 
@@ -51,12 +54,11 @@ def _arguments(request: EscapeRequest) -> tuple[str, ...]:
 class _Run:
     def __init__(self, study: EscapeStudy, observed: Observed) -> None:
         self._study, self._observed = study, observed
-        plans = [*study.plans, *study.joiner.besides(observed.besides)]
+        plans = [*study.static.plans, *study.unpredicted.of(observed.besides)]
         plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
         self._sites = Sites(
-            study.program,
+            study.static,
             study.names,
-            study.facts,
             study.copies,
             observed,
             study.request,
@@ -72,7 +74,7 @@ class _Run:
         study, seen = self._study, self._observed
         changed = (
             f"{file} was changed after the build: its lines may not be those of the binary"
-            for file in _changed_sources(study)
+            for file in changed_sources(study.build)
         )
         return Studied(
             build=study.build,
@@ -85,53 +87,52 @@ class _Run:
             partial=seen.partial,
             dangling=seen.dangling,
             warnings=(*seen.warnings, *changed),
+            benchmarks=seen.benchmarks,
         )
 
     def _checked(self) -> Iterator[Assertion]:
-        study = self._study
-        for promise in study.promises:
+        static = self._study.static
+
+        def panics_there(symbol: str) -> bool:
+            return panics(symbol, static.release, static.by_steps)
+
+        for studied in static.promises:
+            promise = studied.promise
             if promise.word == ALLOW and not promise.problem:
                 continue
-            functions = study.holding(promise)
-            code = self._code_of(promise, functions)
-            if promise.is_proven:
-                study.say(f"following the calls of {promise.text}")
-                yield study.deep.check(promise, functions, code)
-            else:
+            code = self._code_of(studied)
+            if studied.proof is None:
                 yield check(promise, code)
-        study.say("")
+            else:
+                yield check_proven(promise, studied.proof, code, panics_there)
 
-    def _code_of(self, promise: Promise, functions: Sequence[Function]) -> PromisedCode:
-        """`functions` are the machine functions in which it lies: asked of named ones alone."""
-        study = self._study
-        starts = study.starts(promise)
-        around = study.copies.starts_in(promise.around)
+    def _code_of(self, studied: PromisedStudy) -> PromisedCode:
+        study, promise = self._study, studied.promise
 
         def holds(place: SourceLine) -> bool:
-            return study.deep.speaks(promise, place.function, place.file, place.line)
+            return study.places.speaks(promise, place.function, place.file, place.line)
 
         code = code_at(
             self._sites,
             holds,
-            exempt=study.deep.exempts,
+            exempt=study.places.exempts,
             started=self._observed.ran,
-            ran=study.copies.ran(starts, self._observed.ran_at),
+            ran=study.copies.ran(studied.starts, self._observed.ran_at),
             unseen=self._observed.partial,
-            may=next((m for m in map(study.may_at(promise), study.may) if m), ""),
+            may=studied.may,
         )
         global_ = not promise.function and not promise.around and code.sites
-        outside = promise.named and functions
-        if starts or around or code.pieces or global_ or outside:
+        if studied.starts or studied.around or code.pieces or global_ or studied.outside:
             return code
         code = replace(code, there=False)
-        if study.is_inlined(promise):
+        if studied.inlined:
             return replace(code, gone="it was inlined, and nothing of it was needed there")
         return code
 
     def _functions(self) -> Iterator[FunctionCode]:
         """What is known of the functions of the packages looked at."""
         study = self._study
-        may = {f.function: shown(c) for c in study.may for f in c.frames}
+        may = {f.function: c.shown for c in study.static.may for f in c.frames}
         for function in study.copies.functions:
             if not study.names.own(function.file):
                 continue
@@ -146,9 +147,3 @@ class _Run:
                 ran,
                 may.get(function.name, ""),
             )
-
-
-def _changed_sources(study: EscapeStudy) -> list[str]:
-    built = study.build.binary.stat().st_mtime
-    files = [f for p in study.build.packages for f in p.files]
-    return [str(f) for f in files if f.exists() and f.stat().st_mtime > built]

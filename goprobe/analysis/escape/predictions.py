@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from goprobe.analysis.escape.expressions import ExpressionShape, shape_of
-from goprobe.files import text_or_nothing
+from goprobe.analysis.escape.sources import Sources
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
@@ -26,12 +26,6 @@ _PREDICTIONS = {
 _OF_PARAMETERS = frozenset((_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RESULT))
 _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT_ALIVE))
 _NAME = re.compile(r"~?[\w·]+")
-_SOURCE_LIMIT = 64 << 20
-_LOOK_BACK = 4096
-_LITERAL = re.compile(r"\.func\d|-range\d")
-_BELOW = 12
-# What goes on with the statement before it, or can be jumped to.
-_CLOSES = re.compile(r"\s*([})\]]|case\b|default\s*:|\w+\s*:\s*($|//))")
 
 
 class Predicted(msgspec.Struct):
@@ -70,60 +64,6 @@ class Predictions(msgspec.Struct, frozen=True):
     sites: tuple[Predicted, ...]
     inlined: Mapping[tuple[str, int], list[tuple[int, str]]]
     declared: Mapping[str, list[tuple[int, int, str]]]
-
-
-class Sources:
-    """Lines of source files, read once; a file that cannot be read has none."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, list[str]] = {}
-
-    def lines(self, file: str) -> list[str]:
-        if file not in self._lines:
-            self._lines[file] = text_or_nothing(file, _SOURCE_LIMIT).split("\n")
-        return self._lines[file]
-
-    def line(self, file: str, number: int) -> str:
-        lines = self.lines(file)
-        return lines[number - 1] if 0 < number <= len(lines) else ""
-
-    def in_block_after(self, file: str, line: int) -> tuple[int, ...]:
-        """Lines after one that stand in the same block of statements, by their indentation."""
-        depth = _indentation(self.line(file, line))
-        starts = []
-        for number, text in enumerate(self.lines(file)[line : line + _BELOW], line + 1):
-            if text.strip() and _indentation(text) < depth:
-                break
-            if _indentation(text) == depth and not _CLOSES.match(text):
-                starts.append(number)
-        return tuple(starts)
-
-    def last_line(self, file: str, line: int, name: str) -> int:
-        """Where a function ends as far as that matters: a literal, by its indentation, and any
-        other where the next one begins."""
-        lines = self.lines(file)
-        if not _LITERAL.search(name):
-            return len(lines)
-        depth, last = _indentation(self.line(file, line)), line
-        for number, text in enumerate(lines[line:], line + 1):
-            if text.strip():
-                if _indentation(text) <= depth:
-                    return number if text.lstrip().startswith(("}", ")")) else last
-                last = number
-        return last
-
-    def before(self, file: str, line: int, col: int) -> str:
-        """The text before a position (`col` in bytes from 1), as far back as can matter."""
-        lines = self.lines(file)
-        if not 0 < line <= len(lines):
-            return ""
-        start = max(0, line - 60)
-        head = lines[line - 1].encode()[: max(0, col - 1)].decode(errors="replace")
-        return "\n".join([*lines[start : line - 1], head])[-_LOOK_BACK:]
-
-
-def _indentation(text: str) -> int:
-    return len(text) - len(text.lstrip())
 
 
 def predict(

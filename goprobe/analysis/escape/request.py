@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from goprobe.errors import UsageError
-from goprobe.process.tracer.run import MOST_INSPECTED
-from goprobe.runtime.image.program import GoProgram
+from goprobe.process.tracer.limits import MOST_INSPECTED
 from goprobe.toolchain.build import Progress
+from goprobe.toolchain.escapebuild import EscapeBuild
 
 MOST_RUNS = 1000
 _TESTS = ("Test", "Example", "Fuzz")
@@ -65,14 +65,19 @@ def require_sense(request: EscapeRequest) -> None:
         raise UsageError("--check-pointers takes numbers from 0 on")
 
 
-def require_tests(request: EscapeRequest, programs: Iterable[GoProgram]) -> None:
+def require_tests(request: EscapeRequest, builds: Iterable[EscapeBuild]) -> None:
     """Raises UsageError where a regular expression matches no test, or no benchmark, of any: `go
     test` runs nothing then, which would pass for having run well. "." asks for all there are."""
     wanted = {"--run": (request.run, _TESTS), "--bench": (request.bench, _BENCHMARKS)}
     asked = {option: how for option, how in wanted.items() if how[0] not in _ANYTHING}
     if not asked:
         return
-    names = [name for program in programs for name in program.lines.names()]
+    # Brings along what reads binaries: it is there once the builds are.
+    from goprobe.binary.elf.elf import ElfFile
+    from goprobe.binary.pcln.find import open_line_table
+
+    elves = (ElfFile(build.binary, shown_as=build.program.path) for build in builds)
+    names = [name for elf in elves for name in open_line_table(elf).names()]
     short = {name.rpartition(".")[2] for name in names}
     for option, (pattern, prefixes) in asked.items():
         if not any(name.startswith(prefixes) and _matches(pattern, name) for name in short):

@@ -34,7 +34,7 @@ from goprobe.target.goprocess import GoProcess
 _WORD = 8
 _OPERANDS = 64
 _INDEX = {name: index for index, name in enumerate(INTEGER_ARGUMENTS)}
-_WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING))
+_WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING, Family.LINKED))
 
 
 class ResultPlace(msgspec.Struct, frozen=True):

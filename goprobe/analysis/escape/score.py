@@ -89,6 +89,7 @@ _DESCRIPTIONS = {
     Family.DEFER: "defer",
     Family.GO: "go",
     Family.BOOKKEEPING: "record of the runtime's own",
+    Family.LINKED: "memory by {type}",
 }
 
 

@@ -19,7 +19,8 @@ class SitePlan(msgspec.Struct, kw_only=True):
     the compiler makes of the call of a go or defer statement, of which it says nothing. `together`:
     calls of other sites that may have made this one's memory along with theirs. `witnesses` are
     instructions that use memory of the frame, the first of each machine function first; `sharing`
-    is how many sites of the line they may be for.
+    is how many sites of the line they may be for. `boxed` are the parts of a map that are too large
+    to lie in it.
     """
 
     predicted: Predicted
@@ -34,6 +35,7 @@ class SitePlan(msgspec.Struct, kw_only=True):
     ambiguous: str = ""
     wrapper: bool = False
     together: list[AllocationCall] = msgspec.field(default_factory=list)
+    boxed: str = ""
 
     @property
     def families(self) -> frozenset[Family]:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.evidence import Evidence
-from goprobe.analysis.escape.linefacts import LineFacts, StackWitness
+from goprobe.analysis.escape.linefacts import StackWitness
 from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.sourcefiles import SourceNames
+from goprobe.analysis.escape.staticstudy import StaticStudy
 from goprobe.analysis.escape.verdict import judge
 from goprobe.model.address import Address
 from goprobe.model.escape import Call, Outcome, Prediction, Site, SourceLine, Verdict
-from goprobe.runtime.allocatorcalls import Family
-from goprobe.runtime.image.program import GoProgram
-from goprobe.runtime.types.statictypes import MapParts
 
 
 class Sites:
@@ -27,19 +24,16 @@ class Sites:
 
     def __init__(
         self,
-        program: GoProgram,
+        static: StaticStudy,
         names: SourceNames,
-        facts: Mapping[tuple[str, int], Sequence[LineFacts]],
         copies: Copies,
         observed: Observed,
         request: EscapeRequest,
         somewhere: str,
     ) -> None:
-        self._map_parts = MapParts(program)
+        self._static = static
         self._names, self._copies, self._observed = names, copies, observed
         self._request, self._somewhere = request, somewhere
-        self._is_wrapper = program.lines.is_wrapper
-        self._inlined_at = _places_of_inlining(facts)
 
     def of(self, plans: Iterable[SitePlan]) -> tuple[Site, ...]:
         return (*self._told(plans), *self._alarms())
@@ -77,7 +71,7 @@ class Sites:
     def _unwrapped(self, plan: SitePlan) -> Sequence[StackWitness]:
         """What is looked at of a site: not once more what the closure that the compiler makes of a
         deferred call does with its arguments; but only that, where it alone takes an address."""
-        own = [w for w in plan.witnesses if not self._is_wrapper(w.entry)]
+        own = [w for w in plan.witnesses if w.entry not in self._static.wrappers]
         taken = [w for w in plan.witnesses if w.taken]
         if taken and not any(w.taken for w in own):
             return taken
@@ -117,17 +111,11 @@ class Sites:
             unseen=seen.partial,
             looked=self._request.hits,
             limits=_limits(predicted.flow),
-            boxed=self._boxed(plan),
+            boxed=plan.boxed,
         )
 
-    def _boxed(self, plan: SitePlan) -> str:
-        """Which parts of a map are too large to lie in it."""
-        types = {c.type for c in plan.calls if c.allocator.family is Family.ASSIGN and c.type}
-        parts = [part for rtype in types for part in self._map_parts.boxed(rtype)]
-        return " and ".join(dict.fromkeys(parts))
-
     def _elsewhere(self, function: str) -> Sequence[str]:
-        for name, places in self._inlined_at.items():
+        for name, places in self._static.inlined_at.items():
             if name == function or name.endswith(f".{function}"):
                 return places
         return ()
@@ -179,18 +167,6 @@ class Sites:
             frames=tuple(SourceLine(f.function, canonical(f.file), f.line) for f in call.frames),
             ran=any(seen.ran_at(pc) for pc in (call.pc, *self._copies.starts_of_line(call))),
         )
-
-
-def _places_of_inlining(
-    facts: Mapping[tuple[str, int], Sequence[LineFacts]],
-) -> dict[str, list[str]]:
-    """For each function that was inlined somewhere: where."""
-    places: dict[str, list[str]] = {}
-    for (file, line), of_line in facts.items():
-        for fact in of_line:
-            for name in fact.inlined:
-                places.setdefault(name, []).append(f"{Path(file).name}:{line}")
-    return places
 
 
 def _merged(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:

@@ -83,3 +83,9 @@ def _trimmed(packages: Iterable[GoPackage], go_root: str) -> dict[str, str]:
             if go_root and str(file).startswith(f"{go_root}/src/"):
                 names[str(file)[len(go_root) + 5 :]] = str(file)
     return names
+
+
+def changed_sources(build: EscapeBuild) -> list[Path]:
+    """The files of the packages looked at that were written after the build."""
+    files = (file for package in build.packages for file in package.files)
+    return [file for file in files if file.exists() and not build.has_seen(file)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from goprobe.model.escape import Assertion, DanglingPointer, FunctionCode, Site
+from goprobe.model.escape import Assertion, BenchmarkRun, DanglingPointer, FunctionCode, Site
 from goprobe.model.trace import Exit
 from goprobe.toolchain.escapebuild import EscapeBuild
 
 
 class Studied(msgspec.Struct, frozen=True, kw_only=True):
-    """`ran`, `pid`, `exit`, `partial`, `dangling` and `warnings` are of the run."""
+    """`ran`, `pid`, `exit`, `partial`, `dangling`, `warnings` and `benchmarks` are of
+    the run."""
 
     build: EscapeBuild
     sites: tuple[Site, ...]
@@ -22,3 +23,4 @@ class Studied(msgspec.Struct, frozen=True, kw_only=True):
     partial: str
     dangling: tuple[DanglingPointer, ...]
     warnings: tuple[str, ...]
+    benchmarks: tuple[BenchmarkRun, ...]

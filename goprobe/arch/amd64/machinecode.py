@@ -44,14 +44,14 @@ class DirectCall(msgspec.Struct, frozen=True):
     jump: bool = False
 
 
-class Constant(msgspec.Struct, frozen=True):
+class Constant(msgspec.Struct, frozen=True, tag=True):
     """A number or a link-time address (`address`: it was taken relative to the code)."""
 
     value: int
     address: bool = False
 
 
-class StackAddress(msgspec.Struct, frozen=True):
+class StackAddress(msgspec.Struct, frozen=True, tag=True):
     """The address `offset` above the stack pointer at that point."""
 
     offset: int
@@ -101,6 +101,13 @@ def calls_to(sections: Iterable[tuple[bytes, int]], targets: Collection[int]) ->
             for a, t in zip(at[hit], target[hit], strict=True)
         ]
     return calls
+
+
+def is_call(code: bytes, at: int, target: int) -> bool:
+    """Whether a CALL of `target` stands in code at `at`, both counted from where that begins."""
+    end = at + _REL32_SIZE
+    distance = int.from_bytes(code[at + 1 : end], "little", signed=True)
+    return 0 <= at <= len(code) - _REL32_SIZE and code[at] == _CALL and end + distance == target
 
 
 def may_refer(

@@ -24,6 +24,7 @@ from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.engine import Engine
 from goprobe.process.tracer.events import CallHit, CountedCall, ProbeHit, ProbeSite, RunOutcome
 from goprobe.process.tracer.ledger import AllocatorCalls, Made
+from goprobe.process.tracer.limits import MOST_INSPECTED
 from goprobe.process.tracer.listeners import Listeners, OnHit, OnMemory, OnProbe
 
 __all__ = [
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 _NOTICE, _GRACE = 0.3, 2.0  # seconds: to hear of the end, and to get there
-MOST_INSPECTED = 1 << 16
 
 
 def run_counted(

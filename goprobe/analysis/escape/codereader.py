@@ -1,0 +1,293 @@
+"""Reads what is known of a binary before any run: its code, its sites, its promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from goprobe.analysis.escape.calls import AllocationCall, CodeMap
+from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.join import Joiner
+from goprobe.analysis.escape.linefacts import CodeLines, CodeStartTable, LineFacts
+from goprobe.analysis.escape.predictions import Predictions, predict
+from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_named, without_type_arguments
+from goprobe.analysis.escape.promises import (
+    LineRange,
+    Promise,
+    promise_named,
+    promises_in,
+    spans_around,
+)
+from goprobe.analysis.escape.proofs import Proofs
+from goprobe.analysis.escape.request import EscapeRequest
+from goprobe.analysis.escape.score import same_function
+from goprobe.analysis.escape.siteplan import SitePlan
+from goprobe.analysis.escape.sourcefiles import SourceNames, changed_sources
+from goprobe.analysis.escape.sources import Sources
+from goprobe.analysis.escape.staticstudy import PromisedStudy, StaticStudy
+from goprobe.binary.pcln.format import Function
+from goprobe.runtime.allocatorcalls import Family
+from goprobe.runtime.image.program import GoProgram
+from goprobe.runtime.types.statictypes import MapParts, static_types
+from goprobe.toolchain.escapebuild import EscapeBuild
+
+
+class CodeReader:
+    """File names are canonical ones."""
+
+    def __init__(
+        self, build: EscapeBuild, program: GoProgram, names: SourceNames, request: EscapeRequest
+    ) -> None:
+        self._build, self._program, self._names = build, program, names
+        self._request = request
+        self._sources = Sources()
+        self._code = CodeMap(program)
+        # The names of a binary are many.
+        self._functions_named = cache(self._read_functions_named)
+        self.is_of_the_build = not changed_sources(build)
+        """Whether all sources that were read are as the build had them."""
+
+    def read(self) -> StaticStudy:
+        starts, promises = self._starts, self._promises
+        return StaticStudy(
+            release=(self._program.go.major, self._program.go.minor),
+            by_steps=self._code.by_steps,
+            plans=tuple(self._plans),
+            starts=starts,
+            others=self._others,
+            may=self._may,
+            watched=frozenset(self._watched(p for studied in promises for p in studied.starts)),
+            inlined_at=_places_of_inlining(self._facts),
+            wrappers=self._wrappers(),
+            allocator=self._code.allocator_calls(),
+            promises=promises,
+            sources=self._sources.digests,
+        )
+
+    # Code and sites
+
+    def _own(self, file: str) -> bool:
+        return self._request.deep or self._names.own(file)
+
+    @cached_property
+    def _functions(self) -> list[Function]:
+        return list(self._code.functions_in(self._names.is_own))
+
+    @cached_property
+    def _read_lines(self) -> tuple[Mapping[tuple[str, int], list[LineFacts]], CodeStartTable]:
+        program = self._program
+        statements = program.statements(self._functions)
+        lines = CodeLines(program.elf, program.lines, statements, self._is_optimised)
+        by_line: dict[tuple[str, int], list[LineFacts]] = {}
+        for (file, line), facts in lines.facts(self._functions).items():
+            by_line.setdefault((self._names.canonical(file), line), []).extend(facts)
+        return by_line, lines.table
+
+    @property
+    def _facts(self) -> Mapping[tuple[str, int], list[LineFacts]]:
+        return self._read_lines[0]
+
+    @property
+    def _starts(self) -> CodeStartTable:
+        return self._read_lines[1]
+
+    def _is_optimised(self, entry: int) -> bool:
+        function = self._program.debug.function_at(entry)
+        return function is None or self._program.debug.is_optimised(function)
+
+    @cached_property
+    def _copies(self) -> Copies:
+        return Copies(self._starts, self._names.canonical, self._own)
+
+    @cached_property
+    def _predictions(self) -> Predictions:
+        return predict(self._build.diagnostics, self._names.of_message, self._sources)
+
+    @cached_property
+    def _plans(self) -> list[SitePlan]:
+        types = static_types(self._program)
+        joiner = Joiner(
+            self._predictions,
+            self._facts,
+            self._names.canonical,
+            self._own,
+            types.name if types else lambda _: "",
+            self._sources.line,
+        )
+        wanted = (lambda _: True) if self._request.deep else self._names.is_own
+        plans = joiner.plans(self._code.calls(wanted))
+        parts = MapParts(self._program)
+        for plan in plans:
+            plan.boxed = _boxed(plan, parts)
+        return plans
+
+    def _wrappers(self) -> frozenset[int]:
+        entries = {witness.entry for plan in self._plans for witness in plan.witnesses}
+        return frozenset(filter(self._program.lines.is_wrapper, entries))
+
+    # What is to be watched
+
+    @cached_property
+    def _others(self) -> dict[int, int]:
+        """What calls the runtime, besides the calls of the sites."""
+        calls = {call.pc for plan in self._plans for call in plan.calls}
+        direct = self._code.runtime_calls(self._responsible())
+        return {call.pc: call.target for call in direct if call.pc not in calls}
+
+    def _responsible(self) -> list[Function]:
+        """The functions that are looked at, and those into which they were inlined."""
+        if self._request.deep:
+            return list(self._code.functions_outside())
+        entries = {call.entry for plan in self._plans for call in plan.calls}
+        known = {function.entry for function in self._functions}
+        others = (self._program.lines.function_at(entry) for entry in entries - known)
+        return [*self._functions, *(f for f in others if f)]
+
+    @cached_property
+    def _may(self) -> tuple[AllocationCall, ...]:
+        """Calls of the runtime by which nothing asks for memory, but which may allocate."""
+        return tuple(self._code.may_allocate(self._others.items()))
+
+    def _watched(self, promised: Iterable[int]) -> Iterator[int]:
+        """Where code begins of which it is asked whether it ran at all: what can allocate, and
+        what promises speak of."""
+        yield from promised
+        for call in (*(c for plan in self._plans for c in plan.calls), *self._may):
+            yield from self._copies.starts_of_line(call)
+            yield from self._copies.starts_around(call)
+        for plan in self._plans:
+            if plan.witnesses:
+                yield from self._copies.starts_of(plan)
+
+    # Promises
+
+    @cached_property
+    def _promises(self) -> tuple[PromisedStudy, ...]:
+        promises = list(self._read_promises())
+        places = PromisedPlaces(self._names.canonical, promises)
+        proofs = Proofs(self._program, self._names.canonical, places, self._unchanged_lines)
+        return tuple(self._studied(promise, proofs) for promise in promises)
+
+    def _read_promises(self) -> Iterator[Promise]:
+        for package in self._build.packages:
+            for file in package.files:
+                text = "\n".join(self._sources.lines(str(file)))
+                if "goprobe:" in text:
+                    yield from promises_in(str(file), text)
+        for promise in map(promise_named, self._request.promises):
+            yield replace(promise, spans=tuple(self._spans_of(promise.named)))
+
+    def _studied(self, promise: Promise, proofs: Proofs) -> PromisedStudy:
+        starts = self._starts_of(promise)
+        functions = self._holding(promise, starts)
+        may = map(self._may_at(promise), self._may)
+        proven = promise.is_proven and not promise.problem
+        return PromisedStudy(
+            promise=promise,
+            starts=tuple(starts),
+            around=tuple(self._copies.starts_in(promise.around)),
+            outside=bool(promise.named and functions),
+            inlined=self._is_inlined(promise),
+            may=next(filter(None, may), ""),
+            proof=proofs.of(promise, functions) if proven else None,
+        )
+
+    def _spans_of(self, named: str) -> Iterator[LineRange]:
+        """The source of the functions of a name, as a promise above them has it."""
+        functions = self._starts.functions.items()
+        places = {(f.file, f.first) for name, f in functions if is_named(name, named)}
+        for function in self._functions_named(named):
+            places.add(self._program.lines.position(function, function.entry))
+        for file, line in sorted(places):
+            path = self._names.canonical(file)
+            yield from spans_around(path, "\n".join(self._unchanged_lines(file)), line)
+
+    def _read_functions_named(self, named: str) -> tuple[Function, ...]:
+        lines = self._program.lines
+        names = (name for name in lines.names() if is_named(name, named))
+        return tuple(function for name in names for function in lines.functions_named(name))
+
+    def _unchanged_lines(self, file: str) -> Sequence[str]:
+        """A source file's lines, none where it has changed since the build, or is not here."""
+        path = Path(self._names.canonical(file))
+        lines = self._sources.lines(str(path))
+        try:
+            seen = self._build.has_seen(path)
+        except OSError:
+            return ()
+        self.is_of_the_build &= seen
+        return lines if seen else ()
+
+    def _holding(self, promise: Promise, starts: Sequence[int]) -> list[Function]:
+        """The machine functions in which a promise's code lies: asked of those that the code is to
+        prove, and of named ones."""
+        if not promise.named and not promise.is_proven:
+            return []
+        lines = self._program.lines
+        entries = {f.entry for pc in starts if (f := lines.function_at(pc))}
+        if promise.named:
+            entries.update(f.entry for f in self._functions_named(promise.named))
+        functions = (lines.function_at(entry) for entry in sorted(entries))
+        return [function for function in functions if function]
+
+    def _starts_of(self, promise: Promise) -> list[int]:
+        """Where a promise's code begins, in each of its copies."""
+        in_source = self._copies.starts_in(promise.spans)
+        if not promise.named:
+            return in_source
+        functions = self._starts.functions.items()
+        named = (f for name, f in functions if is_named(name, promise.named))
+        starts = (pc for function in named for each in function.starts.values() for pc in each)
+        return sorted({*in_source, *starts})
+
+    def _is_inlined(self, promise: Promise) -> bool:
+        """Whether the compiler says that it inlined the function that a promise speaks of, or in
+        which it stands."""
+        if promise.named:
+            named = without_type_arguments(promise.named)
+            return any(same_function(named, name) for name in self._inlined)
+        names = {
+            name
+            for span in (promise.spans if promise.function else promise.around)
+            for first, _, name in self._predictions.declared.get(span.file, ())
+            if first == span.first
+        }
+        plain = [without_type_arguments(name) for name in names]
+        return any(same_function(c, n) for c in self._inlined for n in plain)
+
+    @cached_property
+    def _inlined(self) -> frozenset[str]:
+        """The functions that were inlined anywhere, as the compiler calls them there, whatever
+        their type arguments."""
+        calls = (call for calls in self._predictions.inlined.values() for call in calls)
+        return frozenset(without_type_arguments(name) for _, name in calls)
+
+    def _may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
+        def named(call: AllocationCall) -> str:
+            canonical = self._names.canonical
+            here = any(promise.holds(canonical(f.file), f.line) for f in call.frames)
+            return call.shown if here else ""
+
+        return named
+
+
+def _places_of_inlining(
+    facts: Mapping[tuple[str, int], Sequence[LineFacts]],
+) -> dict[str, tuple[str, ...]]:
+    """For each function that was inlined somewhere: where."""
+    places: dict[str, list[str]] = {}
+    for (file, line), of_line in facts.items():
+        for fact in of_line:
+            for name in fact.inlined:
+                places.setdefault(name, []).append(f"{Path(file).name}:{line}")
+    return {name: tuple(at) for name, at in places.items()}
+
+
+def _boxed(plan: SitePlan, parts: MapParts) -> str:
+    """Which parts of a map are too large to lie in it."""
+    types = {c.type for c in plan.calls if c.allocator.family is Family.ASSIGN and c.type}
+    boxed = [part for rtype in types for part in parts.boxed(rtype)]
+    return " and ".join(dict.fromkeys(boxed))

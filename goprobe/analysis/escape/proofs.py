@@ -1,0 +1,44 @@
+"""What the machine code proves of promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from goprobe.analysis.escape.callgraph import CallGraph
+from goprobe.analysis.escape.promisedplaces import PromisedPlaces
+from goprobe.analysis.escape.promises import Promise
+from goprobe.analysis.escape.proof import Prover, Question, Root
+from goprobe.binary.pcln.format import Function
+from goprobe.model.escape import Proof
+from goprobe.runtime.image.program import GoProgram
+
+
+class Proofs:
+    """Of one binary; `lines` gives those of a source file that is as it was built, by its name in
+    the binary."""
+
+    def __init__(
+        self,
+        program: GoProgram,
+        canonical: Callable[[str], str],
+        places: PromisedPlaces,
+        lines: Callable[[str], Sequence[str]],
+    ) -> None:
+        self._places = places
+        self._graph = CallGraph(program, lines)
+        self._prover = Prover(self._graph, canonical)
+
+    def of(self, promise: Promise, functions: Iterable[Function]) -> Proof:
+        """`functions` are those in whose code the promise's own lies."""
+        roots = [root for function in functions for root in self._roots(promise, function)]
+        question = Question(promise.word, promise.deep, promise.once, self._places.exempt)
+        return self._prover.prove(question, roots)
+
+    def _roots(self, promise: Promise, function: Function) -> Iterator[Root]:
+        """The calls that stand in the promise's lines, of literals in it those inlined alone: the
+        others are another function's once they are called."""
+        speaks = self._places.speaks
+        for edge in self._graph.calls(function):
+            frames = self._graph.place(function, edge.pc)
+            if any(speaks(promise, frame.function, frame.file, frame.line) for frame in frames):
+                yield function, edge

@@ -1,0 +1,89 @@
+"""What Go makes of packages to be looked at: binaries, and beside each what the compiler said.
+
+Each build has its own folder, the same each time; what Go links lies in MADE in it, and is
+published from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from goprobe.files import read_regular
+from goprobe.toolchain.build import MADE, is_same, publish, run_build
+from goprobe.toolchain.cache import build_folder, locked
+from goprobe.toolchain.environment import go_environment
+from goprobe.toolchain.find import GoTool
+
+MAX_DIAGNOSTICS = 1 << 29
+_MAX_SAID = 4 * MAX_DIAGNOSTICS  # bytes: of each character
+
+
+def folder_of(
+    kind: str, arguments: Sequence[str], cwd: Path, go: GoTool, options: Sequence[str]
+) -> Path:
+    """Where a build is kept: each time the same. What Go makes is made in MADE in it."""
+    key = "\0".join((kind, *arguments, str(cwd), str(go.path), go.version, *options))
+    folder = build_folder(hashlib.sha256(key.encode()).hexdigest()[:16])
+    (folder / MADE).mkdir(exist_ok=True)
+    return folder
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """Go's exit code, what the compiler said, and when all binaries were made, 0 where not all
+    were."""
+
+    code: int
+    said: str
+    built: float
+
+
+def compiled(command: Sequence[str], cwd: Path, folder: Path, names: Sequence[str]) -> Compiled:
+    """Has Go make the binaries of these names, which then lie in `folder`.
+
+    What it made last time stays where Go makes it: it knows by the build id whether that is what it
+    would link once more, and then only sets its time (useCache and BuildInstallFunc of
+    cmd/go/internal/work, Go 1.21 to 1.27). Of a binary that was cut short on its way the id tells
+    nothing, so only what equals the one that was published stays.
+    """
+    made = [folder / MADE / name for name in names]
+    with locked(folder):
+        for binary in made:
+            if is_same(binary, folder / binary.name):
+                os.utime(binary, (0, 0))
+            else:
+                binary.unlink(missing_ok=True)
+        code, _, said = run_build(command, cwd, build_environment(), MAX_DIAGNOSTICS)
+        times = [binary.stat().st_mtime if binary.exists() else 0.0 for binary in made]
+        built = min(times)
+        for binary in made if built else ():
+            if not is_same(binary, folder / binary.name):
+                publish(binary, folder / binary.name)
+    return Compiled(code, said, built)
+
+
+def keep_said(binary: Path, said: str) -> None:
+    """Lay what the compiler said of a binary beside it."""
+    fresh = _beside(binary).with_name(f".{binary.name}.said.{os.getpid()}")
+    fresh.write_bytes(said.encode(errors="replace"))
+    fresh.replace(_beside(binary))
+
+
+def said_of(binary: Path) -> bytes:
+    """What the compiler said of a binary."""
+    return read_regular(_beside(binary), _MAX_SAID)
+
+
+def _beside(binary: Path) -> Path:
+    return binary.with_name(f"{binary.name}.said")
+
+
+def build_environment() -> dict[str, str]:
+    environment = go_environment()
+    # Go shortens paths against $PWD, which is not the folder that we start it in.
+    environment.pop("PWD", None)
+    return environment
