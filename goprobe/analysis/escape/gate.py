@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from msgspec import MsgspecError
 from msgspec.structs import replace
 
-from goprobe.analysis.escape.changes import compared
 from goprobe.analysis.escape.escape import EscapeRequest, escape
 from goprobe.analysis.escape.policy import Policy
 from goprobe.errors import UsageError
@@ -37,6 +36,8 @@ def escape_report(path: str) -> EscapeReport:
 
 def differing(old: str, new: str, policy: Policy) -> EscapeReport:
     """The newer report, with what changed since the older one."""
+    from goprobe.analysis.escape.changes import compared
+
     report = escape_report(new)
     return replace(report, comparisons=(compared(escape_report(old), report, old, policy),))
 
@@ -50,6 +51,9 @@ def gated(
     *others, last = list(releases) or [request.go]
     before = [escape(replace(request, go=go)) for go in others]
     report = escape(replace(request, go=last))
+    # Brings along what escape() loads while Go works.
+    from goprobe.analysis.escape.changes import compared
+
     comparisons = [compared(r, report, f"Go {r.go.version}", policy) for r in before]
     if old is not None:
         comparisons.append(compared(old, report, baseline, policy))

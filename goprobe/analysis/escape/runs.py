@@ -24,13 +24,14 @@ def studied(
     go_root, pool = go.path.resolve().parent.parent, Pool(request.cwd)
     runs = 1 if request.static else request.repeat
     try:
-        for build in builds:
+        for number, build in enumerate(builds, 1):
+            # What was loaded, and what is told, has no cycles: it is not looked through again.
+            gc.freeze()
             program = GoProgram(ElfFile(build.binary, shown_as=build.program.path))
             study = EscapeStudy(build, program, go_root, request)
             yield [pool.shown(outcome(study, go_root)) for _ in range(runs)]
             del study, program
-            # What is told has no cycles: it is not looked through once more for each package.
-            gc.collect()
-            gc.freeze()
+            if number < len(builds):
+                gc.collect()
     finally:
         gc.unfreeze()

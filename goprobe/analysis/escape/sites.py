@@ -226,4 +226,5 @@ def _in_part(plan: SitePlan, counts: Mapping[int, int]) -> bool:
 def _limits(flow: Sequence[str]) -> tuple[str, ...]:
     """The compiler's own words for what does not fit in a frame."""
     words = ("too large for stack", "non-constant size", "zero-sized element")
-    return tuple(word for word in words if any(f"({word})" in line for line in flow))
+    text = "\n".join(flow)
+    return tuple(word for word in words if f"({word})" in text)
