@@ -155,6 +155,10 @@ NOT_RUN = "not run"
 """What `Proof.ran` says where nothing was run."""
 
 
+OF_PANICS = "the records of panics"
+"""What no proof speaks of, among its exemptions where the run has seen it."""
+
+
 class Proof(msgspec.Struct, frozen=True):
     """`chain` leads from the promise to what breaks it, place by place; its last is the function of
     the runtime (without a place). `functions` are how many were looked at. `exempt` are the reasons

@@ -107,6 +107,10 @@ _MOST_KNOWN = 1 << 16  # symbols: each is called in many places
 _PATTERNS = tuple((re.compile(p), Entry(effect, why)) for p, effect, why in _TABLE)
 
 
+def _in_table(name: str) -> Entry | None:
+    return next((entry for pattern, entry in _PATTERNS if pattern.fullmatch(name)), None)
+
+
 @lru_cache(_MOST_KNOWN)
 def entry_of(symbol: str, release: tuple[int, int], by_steps: bool) -> Entry | None:
     """None for a function that is to be followed. `by_steps`: see allocators.maps_grow_by_steps."""
@@ -117,7 +121,7 @@ def entry_of(symbol: str, release: tuple[int, int], by_steps: bool) -> Entry | N
         return Entry(Effect.NEVER) if never else Entry(Effect.ALLOCATES, allocator.limit)
     if is_malloc(name):
         return Entry(Effect.ALLOCATES)
-    known = next((entry for pattern, entry in _PATTERNS if pattern.fullmatch(name)), None)
+    known = _in_table(name)
     if known is not None:
         return known
     if may_allocate(name, by_steps):
@@ -126,7 +130,8 @@ def entry_of(symbol: str, release: tuple[int, int], by_steps: bool) -> Entry | N
     return Entry(Effect.NEVER) if may_allocate(name, True) else None
 
 
-def panics(symbol: str, release: tuple[int, int], by_steps: bool) -> bool:
+@lru_cache(_MOST_KNOWN)
+def panics(symbol: str) -> bool:
     """Whether a function of the runtime is the beginning of a panic."""
-    entry = entry_of(symbol, release, by_steps)
-    return entry is not None and entry.effect is Effect.PANICS
+    known = _in_table(symbol.removesuffix(".abi0"))
+    return known is not None and known.effect is Effect.PANICS

@@ -105,10 +105,16 @@ def test_promises_that_hold_and_those_that_nobody_can_know_of(go: str) -> None:
 
 @releases
 def test_what_the_runtime_allocates_by_the_way_is_somebodys(go: str) -> None:
-    seen = run("rest", go)
+    words = ("noalloc deep", "noalloc except panics", "noalloc deep except panics")
+    seen = run("rest", go, promises=tuple(f"main.outOf {said}" for said in words))
     for mark in ("runtime.Caller", "return s[i]"):
         promise = seen.promise(mark)
         assert not promise.held and promise.known, (mark, promise.why)
+    # By word, a panic's record is none of it; a proof says what the run has seen, too.
+    named = {a.text: a for a in seen.report.assertions if not a.file}
+    assert not named["noalloc deep main.outOf"].held
+    assert "it did: " in named["noalloc deep main.outOf"].why
+    assert all(named[f"{said} main.outOf"].held for said in words[1:]), named
 
 
 @releases

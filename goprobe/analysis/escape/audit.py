@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
-from goprobe.model.escape import Call, EscapeReport, ProofVerdict, Site
+from goprobe.model.escape import OF_PANICS, Call, EscapeReport, ProofVerdict, Site
 from goprobe.model.report import Audited
 
 
@@ -65,7 +65,9 @@ def allocations_add_up(report: EscapeReport) -> Iterator[str]:
 def proofs_fit_the_run(report: EscapeReport) -> Iterator[str]:
     for promise in report.assertions:
         proof = promise.proof
-        if proof is not UNSET and proof.verdict is ProofVerdict.PROVED and not promise.held:
+        if proof is UNSET or OF_PANICS in proof.exempt:
+            continue
+        if proof.verdict is ProofVerdict.PROVED and not promise.held:
             yield f"{promise.file}:{promise.line} {promise.text} is proved, and {promise.why}"
 
 

@@ -53,8 +53,6 @@ class CodeReader:
     def read(self) -> StaticStudy:
         starts, promises = self._starts, self._promises
         return StaticStudy(
-            release=(self._program.go.major, self._program.go.minor),
-            by_steps=self._code.by_steps,
             plans=tuple(self._plans),
             starts=starts,
             others=self._others,

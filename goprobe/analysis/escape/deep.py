@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
 from goprobe.analysis.escape.judgement import Judgement, PromisedCode, judge, not_there
 from goprobe.analysis.escape.promises import Promise
-from goprobe.model.escape import NOT_RUN, Assertion, Proof, ProofVerdict
+from goprobe.model.escape import NOT_RUN, OF_PANICS, Assertion, Proof, ProofVerdict
+from goprobe.runtime.entries import panics
 
 _WHAT = {
     "noalloc": "allocates",
@@ -18,18 +17,15 @@ _WHAT = {
 }
 
 
-def check_proven(
-    promise: Promise, proof: Proof, code: PromisedCode, panics: Callable[[str], bool]
-) -> Assertion:
-    """`code` is what the run saw; `panics` says whether a function of the runtime is the beginning
-    of a panic."""
+def check_proven(promise: Promise, proof: Proof, code: PromisedCode) -> Assertion:
+    """`code` is what the run saw."""
     if not code.there:
         return _assertion(promise, not_there(code))
     ran = _seen(promise, code)
     proof = replace(proof, ran=ran)
-    # Of its own code, but for panics.
-    allocated = any(not panics(call.callee) for _, call in code.allocating)
-    if promise.word == "noalloc" and allocated:
+    if promise.word == "noalloc" and code.allocating:
+        if all(panics(call.callee) for _, call in code.allocating):
+            proof = replace(proof, exempt=(*proof.exempt, OF_PANICS))
         return _assertion(promise, Judgement(False, f"it did: {ran}"), proof)
     return _assertion(promise, _judged(promise, proof), proof)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from goprobe.analysis.escape.promises import RUN, Promise
 from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
+from goprobe.runtime.entries import panics
 
 _V = Verdict
 _FINE_ON_STACK = frozenset((_V.CONFIRMED_STACK, _V.STATIC, _V.ELIDED, _V.NO_COPY, _V.DEAD))
@@ -35,7 +36,8 @@ class PromisedCode(msgspec.Struct, frozen=True):
     of in its lines. `there`: it is in the binary; `gone` says why not. `started`: the program was
     run at all; `ran`: so was this code, None where that is not known; `unseen` says why the run was
     not seen to its end. `may` names a call that may come to allocate though nothing asks for memory
-    there, "" where there is none.
+    there, "" where there is none. `panics_apart`: the records that the runtime makes of panics are
+    not asked about.
     """
 
     pieces: tuple[tuple[Site, Call], ...] = ()
@@ -46,9 +48,14 @@ class PromisedCode(msgspec.Struct, frozen=True):
     ran: bool | None = False
     unseen: str = ""
     may: str = ""
+    panics_apart: bool = False
 
     @property
     def allocating(self) -> list[tuple[Site, Call]]:
+        return [(s, c) for s, c in self._made if not (self.panics_apart and panics(c.callee))]
+
+    @property
+    def _made(self) -> list[tuple[Site, Call]]:
         return [(s, c) for s, c in self.pieces if c.allocations > 0 or c.on_scheduler > 0]
 
     @property

@@ -19,7 +19,6 @@ from goprobe.analysis.escape.staticstudy import PromisedStudy
 from goprobe.analysis.escape.studied import Studied
 from goprobe.analysis.escape.study import EscapeStudy
 from goprobe.model.escape import Assertion, FunctionCode, SourceLine
-from goprobe.runtime.entries import panics
 from goprobe.toolchain.testenvironment import test_environment
 
 
@@ -91,12 +90,7 @@ class _Run:
         )
 
     def _checked(self) -> Iterator[Assertion]:
-        static = self._study.static
-
-        def panics_there(symbol: str) -> bool:
-            return panics(symbol, static.release, static.by_steps)
-
-        for studied in static.promises:
+        for studied in self._study.static.promises:
             promise = studied.promise
             if promise.word == ALLOW and not promise.problem:
                 continue
@@ -104,7 +98,7 @@ class _Run:
             if studied.proof is None:
                 yield check(promise, code)
             else:
-                yield check_proven(promise, studied.proof, code, panics_there)
+                yield check_proven(promise, studied.proof, code)
 
     def _code_of(self, studied: PromisedStudy) -> PromisedCode:
         study, promise = self._study, studied.promise
@@ -120,6 +114,7 @@ class _Run:
             ran=study.copies.ran(studied.starts, self._observed.ran_at),
             unseen=self._observed.partial,
             may=studied.may,
+            panics_apart=promise.panics_apart,
         )
         global_ = not promise.function and not promise.around and code.sites
         if studied.starts or studied.around or code.pieces or global_ or studied.outside:

@@ -49,7 +49,8 @@ class LineRange(msgspec.Struct, frozen=True):
 class Promise(msgspec.Struct, frozen=True):
     """A comment and the code of which it speaks. `function`: that of a whole one; `around` is the
     function in which a promise of one line stands. `problem` says why it promises nothing. `deep`
-    ones reach into callees, `once` means after the first call of a sync.Once. `reason` is that of
+    ones reach into callees, `once` means after the first call of a sync.Once, `panics_apart` that
+    the records of panics that were recovered break it not. `reason` is that of
     an exemption (allow-alloc), and `named` the function of a promise that stands nowhere in the
     source (--promise): its `spans` are those of that function where its source is here."""
 
@@ -62,6 +63,7 @@ class Promise(msgspec.Struct, frozen=True):
     problem: str = ""
     deep: bool = False
     once: bool = False
+    panics_apart: bool = False
     reason: str = ""
     named: str = ""
 
@@ -71,8 +73,8 @@ class Promise(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """Its words, as one may write them."""
-        words = [self.word, DEEP if self.deep else "", ONCE if self.once else "", self.named]
-        return " ".join(filter(None, words))
+        said = ((self.deep, DEEP), (self.panics_apart, PANICS), (self.once, ONCE))
+        return " ".join(filter(None, (self.word, *(w for is_so, w in said if is_so), self.named)))
 
     @property
     def is_proven(self) -> bool:
@@ -129,10 +131,11 @@ def _details(word: str, rest: str) -> dict[str, Any]:
         return {"reason": match[1]} if match else {"problem": f'{ALLOW} needs its reason: "…"'}
     text = " ".join(_REMARK.split(rest, maxsplit=1)[0].split())
     details: dict[str, Any] = {}
-    for phrase, field in ((DEEP, "deep"), (PANICS, ""), (ONCE, "once"), (PANICS, "")):
+    panics_apart = (PANICS, "panics_apart")
+    for phrase, field in ((DEEP, "deep"), panics_apart, (ONCE, "once"), panics_apart):
         if text == phrase or text.startswith(f"{phrase} "):
             text = text[len(phrase) :].strip()
-            details |= {field: True} if field else {}
+            details[field] = True
     first = text.split(" ")[0].lower()
     if get_close_matches(first, (DEEP, "after", "except"), cutoff=0.75):
         return {"problem": f"behind {word} there may be: {DEEP}, {PANICS}, {ONCE}"}

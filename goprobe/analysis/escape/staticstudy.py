@@ -37,8 +37,6 @@ class StaticStudy(msgspec.Struct, frozen=True, kw_only=True):
     files that were read for it.
     """
 
-    release: tuple[int, int]
-    by_steps: bool
     plans: tuple[SitePlan, ...]
     starts: CodeStartTable
     others: dict[int, int]
