@@ -123,11 +123,6 @@ def is_later(local: Local, line: int) -> bool:
     return not local.parameter and local.closure_offset < 0 and local.line > line
 
 
-def in_its_own_statement(local: Local, line: int) -> bool:
-    """Whether its declaration runs just now: what the optimiser knows of it need not be so yet."""
-    return not local.parameter and local.closure_offset < 0 and local.line == line
-
-
 def _force(binding: Binding, line: int) -> tuple[bool, int, int, bool]:
     """How near to `line` a variable is declared: one whose declaration has not run means nothing
     yet; an inner block's hides an outer's; and a closure's own variable hides what it captured,

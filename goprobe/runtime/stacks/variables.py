@@ -26,7 +26,6 @@ from goprobe.runtime.stacks.bindings import (
     as_declared,
     gone,
     in_force_first,
-    in_its_own_statement,
     is_later,
     one_of_each,
     without_hidden_captures,
@@ -35,7 +34,12 @@ from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.keeping import Keeping
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.assembled import assembled, bytes_of, contiguous, shown
-from goprobe.runtime.values.functionvars import FunctionVariables, frame_offset, named_elsewhere
+from goprobe.runtime.values.functionvars import (
+    FunctionVariables,
+    frame_offset,
+    in_its_own_statement,
+    named_elsewhere,
+)
 from goprobe.runtime.values.pieces import (
     PlacedPiece,
     is_one_word_of_more,
@@ -46,6 +50,7 @@ from goprobe.runtime.values.pieces import (
 from goprobe.runtime.values.storage import InMemory, Keeper
 
 _WORD = 8
+_RECOVERED = "its function may have come here by a recovered panic, before it had a value"
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
 # and msg.ptr and msg.len for the parts of a variable that it took apart.
 _OF_THE_SOURCE = re.compile(r"&?\w+")
@@ -183,20 +188,22 @@ class FrameVariables:
             return self._not_yet(local, go_type, frame)
         if fixed and not about.is_assigned(local, go_type, pc, frame.line):
             if about.may_be_assigned(local, go_type, pc, frame.line):
-                return self._unless_recovered(local, go_type)
+                return self._untold(local, go_type, _RECOVERED)
+            if about.is_underway(local, go_type, pc, frame.line):
+                return self._untold(local, go_type, _underway(local))
             return self._not_yet(local, go_type, frame)
         if not fixed and in_its_own_statement(local, frame.line):
-            return self._not_yet(local, go_type, frame)
+            return self._untold(local, go_type, _underway(local))
         return self._placed(about, local, go_type, frame, pieces, registers, others)
 
-    def _unless_recovered(self, local: Local, go_type: GoType) -> Binding:
+    def _untold(self, local: Local, go_type: GoType, why: str) -> Binding:
         moved = local.name.startswith("&")
         return Binding(
             local=local,
             name=local.name.lstrip("&"),
             type=self._program.debug.types.at(go_type.elem) if moved else go_type,
             state=State.UNREADABLE,
-            why="its function may have come here by a recovered panic, before it had a value",
+            why=why,
             moved=moved,
         )
 
@@ -209,7 +216,7 @@ class FrameVariables:
         if local.parameter:
             where = "the function's prologue has not stored it yet"
         elif local.line == frame.line:
-            where = f"declared at line {local.line}, which is running"
+            where = f"declared at line {local.line}, which has not given it a value yet"
         return Binding(
             local=local,
             name=local.name.lstrip("&"),
@@ -226,15 +233,16 @@ class FrameVariables:
         if moved:
             go_type = self._program.debug.types.at(go_type.elem)
         name = local.name.lstrip("&")
-        if not local.locations and in_its_own_statement(local, frame.line):
-            return self._not_yet(local, self._program.debug.types.at(local.type), frame)
         if not local.locations:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
             if not self._program.debug.is_optimised(about.function):
                 why = "the compiler gave no place for it in the debug information"  # seen of 1.21
             return gone(local, name, go_type, why, moved=moved)
         pc = frame.lookup - self._bias
-        if all(e.low > pc for e in local.locations) and local.line >= frame.line:
+        further_on = all(e.low > pc for e in local.locations)
+        if further_on and in_its_own_statement(local, frame.line):
+            return self._untold(local, self._program.debug.types.at(local.type), _underway(local))
+        if further_on and local.line >= frame.line:
             why = f"declared at line {local.line}; it has a place only further on in the code"
             return Binding(
                 local=local, name=name, type=go_type, state=State.NOT_YET, why=why, moved=moved
@@ -384,3 +392,7 @@ class FrameVariables:
 def _with_line(local: Local, frame: FrameView) -> Local:
     """The parameters of inlined calls are described without a line: it is the declaration's."""
     return local if local.line or not local.parameter else replace(local, line=frame.start_line)
+
+
+def _underway(local: Local) -> str:
+    return f"declared at line {local.line}, which is running: it may have a value already, or not"

@@ -317,19 +317,27 @@ class FunctionVariables:
         if self._is_of_the_caller(local, start, go_type.size):
             return True
         ranges = list(scalar_ranges(self._parts.debug.types, go_type))
-        # In the midst of its own statement (`x := f()`) it may be zeroed, or have its room on the
-        # heap, but has no value yet.
-        midst = not local.parameter and line == local.line
+        midst = in_its_own_statement(local, line)
         if midst and local.name.startswith("&"):
             return False
         assigned = self._given_values if midst else self.assigned
         return all(assigned.covers(pc, start + at, size) for at, size in ranges)
 
+    def is_underway(self, local: Local, go_type: GoType, pc: int, line: int) -> bool:
+        """Of one that is not surely assigned: whether it may be, for the line that declares it is
+        running. In the midst of its own statement (`x := f()`) it may be zeroed, or have its room
+        on the heap; further on in the same line it has its value."""
+        start = frame_offset(local)
+        if start is None or not in_its_own_statement(local, line):
+            return False
+        ranges = scalar_ranges(self._parts.debug.types, go_type)
+        return all(self.assigned.covers(pc, start + at, size) for at, size in ranges)
+
     def may_be_assigned(self, local: Local, go_type: GoType, pc: int, line: int) -> bool:
         """Of one that is not surely assigned: whether it is unless control came to `pc` by a
         recovered panic, which may have been before."""
         start = frame_offset(local)
-        midst = not local.parameter and line == local.line
+        midst = in_its_own_statement(local, line)
         if start is None or midst or not (go_type.size and self._defers.deferreturn):
             return False
         otherwise = self._unless_recovered
@@ -342,6 +350,12 @@ class FunctionVariables:
 def _calls(stack: Sequence[SourceFrame], depth: int) -> list[tuple[str, int]]:
     """The outermost calls: which function stands at which line."""
     return [(frame.function, frame.line) for frame in stack[:depth]]
+
+
+def in_its_own_statement(local: Local, line: int) -> bool:
+    """Whether the line that declares it runs just now: what is known of it need not be so yet. What
+    a closure captured was there before (it says so since Go 1.23)."""
+    return not local.parameter and local.closure_offset < 0 and local.line == line
 
 
 def frame_offset(local: Local) -> int | None:
