@@ -34,6 +34,7 @@ def test_variables_of_the_line_that_runs(go: str, flags: tuple[str, ...]) -> Non
         mine = [v for v in variables if v.name in truth]
         for variable in mine:
             assert variable.state is not State.NOT_YET, variable
+            assert variable.type == ("string" if variable.name == "s" else "int"), variable
             if variable.value is not UNSET:
                 assert variable.value.text == truth[variable.name], variable
         captured = "s" in truth or "z" in truth

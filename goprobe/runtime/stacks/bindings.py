@@ -31,12 +31,6 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     spread: str = ""
 
 
-def gone(local: Local, name: str, go_type: GoType, why: str, *, moved: bool = False) -> Binding:
-    """One that the optimiser left no place for."""
-    state = State.OPTIMIZED_OUT
-    return Binding(local=local, name=name, type=go_type, state=state, why=why, moved=moved)
-
-
 def one_of_each(bindings: list[Binding]) -> Iterator[Binding]:
     """A moved parameter or result is described twice, where it arrived and as "&x"; the optimiser
     may describe a result twice; and a moved variable of no size may have a place in the frame, too

@@ -24,7 +24,6 @@ from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.bindings import (
     Binding,
     as_declared,
-    gone,
     in_force_first,
     is_later,
     one_of_each,
@@ -182,73 +181,54 @@ class FrameVariables:
                 bias=self._bias,
             )
         except UnsupportedExpressionError as error:
-            return gone(local, local.name, go_type, f"{error}")
+            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, f"{error}")
         fixed = frame_offset(local) is not None
         if is_later(local, frame.line):
             return self._not_yet(local, go_type, frame)
         if fixed and not about.is_assigned(local, go_type, pc, frame.line):
             if about.may_be_assigned(local, go_type, pc, frame.line):
-                return self._untold(local, go_type, _RECOVERED)
+                return self._unplaced(local, go_type, State.UNREADABLE, _RECOVERED)
             if about.is_underway(local, go_type, pc, frame.line):
-                return self._untold(local, go_type, _underway(local))
+                return self._unplaced(local, go_type, State.UNREADABLE, _underway(local))
             return self._not_yet(local, go_type, frame)
         if not fixed and in_its_own_statement(local, frame.line):
-            return self._untold(local, go_type, _underway(local))
+            return self._unplaced(local, go_type, State.UNREADABLE, _underway(local))
         return self._placed(about, local, go_type, frame, pieces, registers, others)
 
-    def _untold(self, local: Local, go_type: GoType, why: str) -> Binding:
-        moved = local.name.startswith("&")
-        return Binding(
-            local=local,
-            name=local.name.lstrip("&"),
-            type=self._program.debug.types.at(go_type.elem) if moved else go_type,
-            state=State.UNREADABLE,
-            why=why,
-            moved=moved,
-        )
-
-    def _not_yet(self, local: Local, go_type: GoType, frame: FrameView) -> Binding:
+    def _unplaced(self, local: Local, go_type: GoType, state: State, why: str) -> Binding:
+        """As the source has it: what was moved to the heap is described by its pointer, "&x"."""
         moved = local.name.startswith("&")
         if moved:
             go_type = self._program.debug.types.at(go_type.elem)
+        name = local.name.lstrip("&")
+        return Binding(local=local, name=name, type=go_type, state=state, why=why, moved=moved)
+
+    def _not_yet(self, local: Local, go_type: GoType, frame: FrameView) -> Binding:
         where = f"declared at line {local.line}, which has not run yet (the frame is at line "
         where += f"{frame.line})"
         if local.parameter:
             where = "the function's prologue has not stored it yet"
         elif local.line == frame.line:
             where = f"declared at line {local.line}, which has not given it a value yet"
-        return Binding(
-            local=local,
-            name=local.name.lstrip("&"),
-            type=go_type,
-            state=State.NOT_YET,
-            why=where,
-            moved=moved,
-        )
+        return self._unplaced(local, go_type, State.NOT_YET, where)
 
     def _absent(
         self, about: FunctionVariables, local: Local, go_type: GoType, frame: FrameView
     ) -> Binding:
-        moved = local.name.startswith("&")
-        if moved:
-            go_type = self._program.debug.types.at(go_type.elem)
-        name = local.name.lstrip("&")
         if not local.locations:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
             if not self._program.debug.is_optimised(about.function):
                 why = "the compiler gave no place for it in the debug information"  # seen of 1.21
-            return gone(local, name, go_type, why, moved=moved)
+            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
         pc = frame.lookup - self._bias
         further_on = all(e.low > pc for e in local.locations)
         if further_on and in_its_own_statement(local, frame.line):
-            return self._untold(local, self._program.debug.types.at(local.type), _underway(local))
+            return self._unplaced(local, go_type, State.UNREADABLE, _underway(local))
         if further_on and local.line >= frame.line:
             why = f"declared at line {local.line}; it has a place only further on in the code"
-            return Binding(
-                local=local, name=name, type=go_type, state=State.NOT_YET, why=why, moved=moved
-            )
+            return self._unplaced(local, go_type, State.NOT_YET, why)
         why = "the optimiser keeps it only in other parts of the function, not at this pc"
-        return gone(local, name, go_type, why, moved=moved)
+        return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
 
     def _placed(
         self,
@@ -266,17 +246,17 @@ class FrameVariables:
             why = "its debug information does not tell which of its words it describes"
             if not pieces:
                 why = "its debug information names no place"
-            return gone(local, name.lstrip("&"), go_type, why)
+            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
         names = [p.piece.register for p in binding if p.piece.register]
         lost = [r for r in names if r not in registers]
         if lost and len(lost) == len(binding):
             why = f"it was in register {lost[0]}, which calls do not preserve"
-            return gone(local, name.lstrip("&"), go_type, why)
+            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
         if name.startswith("&"):
             return self._moved(local, go_type, frame, pieces, registers)
         if is_one_word_of_more(self._program.debug.types, go_type, local.locations):
             why = "its debug information tells only one of its words, not which"
-            return gone(local, name, go_type, why)
+            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
         keeper = self._keeper(frame)
         place = assembled(
             self._program.debug.types, self._memory, go_type, binding, registers, keeper
@@ -301,7 +281,8 @@ class FrameVariables:
                 place=InMemory(self._memory, base, keeper),
             )
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
-            return gone(local, name, go_type, "the optimiser kept none of it")
+            why = "the optimiser kept none of it"
+            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
         spread = ", ".join(shown(p.piece) for p in binding)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         if not names:  # at no one address: not live, the contract has no nearer word for it
