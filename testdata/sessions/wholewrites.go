@@ -16,7 +16,14 @@ type thing struct {
 	List []int
 }
 
+type wide struct {
+	A   int
+	Arr [10]int8
+	F   float64
+}
+
 var given, noise int
+var whole wide
 
 //go:noinline
 func here(t *thing) {}
@@ -48,7 +55,17 @@ func keys(byPoint map[point]string, byPair map[[2]int]bool, raw []byte, none *in
 	here(nil)
 }
 
+//go:noinline
+func zero(w *wide) { *w = wide{A: 5} }
+
+//go:noinline
+func set(w *wide, n int8) { w.Arr[0] = n }
+
 func main() {
+	for i := int8(1); i < 4; i++ {
+		set(&whole, i)
+		zero(&whole)
+	}
 	t := &thing{Name: "one"}
 	here(t)
 	t.Name = "three"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import goprobe
-from goprobe.api.script.goexpr import parse
+from goprobe.api.script.goexpr import condition, parse
 from goprobe.errors import NoSuchElementError, UsageError
 from tests.support import go
 
@@ -42,7 +43,7 @@ def test_the_grammar(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a ==", "a b", "(a", "a[1", "a.", "a = 1", "a == 'ab", "&a", "#", "a." * 3000, "(" * 500,
-     "1 +* 2", '"open', "len(a", "a ==== b"],
+     "1 +% 2", '"open', "len(a", "a ==== b"],
 )  # fmt: skip
 def test_what_is_no_expression(text: str) -> None:
     with pytest.raises(UsageError, match="the condition"):
@@ -91,3 +92,39 @@ def test_stops_of_one_goroutine(release: str) -> None:
         assert [s.goroutine for s in program.run(["main.begin"], goroutine=1)] == [1, 1]
     with goprobe.launch(binary, stdout=2) as program:
         assert [s.goroutine for s in program.run(["main.begin"], goroutine=99)] == []
+
+
+_REFUSED = {
+    's[1:] > "z"', "arr == [3]int8{1, -2, 3}", "c == 1+2i", "real(c) == 1", 'string(bs) == "hi"',
+    'as.(string) == "str"', "a.(int8) == 5", "min(n, 3) == -7", "math.MaxInt8 == 127",
+    "len([]rune(s)) == 3", "0x1p-2 == 0.25",
+}  # fmt: skip
+"""What is Go, and not of this grammar: an error, and no answer."""
+_IN_PLACE = (
+    "u8+100 == 44 && i8-1 == 127 && -i8 == i8 && my+1 < 0 && f32*3 == 0.3 && u64+1 == 0",
+    's + "x" == "a\\xfféx" && len(s) == 4 && s[1] == 0xff && e.a/e.b == -3 && ^u8 == 55',
+)
+
+
+def test_each_is_what_go_makes_of_it(release: str) -> None:
+    binary = str(go.build(SESSIONS / "conditions.go", go=release, flags=UNOPTIMISED))
+    ran = subprocess.run([binary], capture_output=True, check=True)
+    lines = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
+    truth = {text: said == "true" for text, said in (line[2:].rsplit("|", 1) for line in lines)}
+    told: dict[str, bool] = {}
+    with goprobe.launch(binary, ["quietly"]) as program:
+        stop = next(program.run("main.f"))
+        for text in truth:
+            try:
+                told[text] = condition(text)(lambda name: program._named(stop, name))
+            except (UsageError, KeyError):
+                assert text in _REFUSED
+        for text in ("u8 == 300", "i8 == 1.5", "u8 == i8 + u8", "s == 3", "b == 1", "a + 1", "08"):
+            with pytest.raises(UsageError):
+                condition(text)(lambda name: program._named(stop, name))
+    assert told == {text: said for text, said in truth.items() if text not in _REFUSED}
+    for text in _IN_PLACE if release == go.matrix()[-1] else ():
+        with goprobe.launch(binary, ["quietly"]) as program:
+            assert sum(1 for _ in program.run("main.f", when=f"{text} && n == -7")) == 200
+        with goprobe.launch(binary, ["quietly"]) as program:
+            assert not list(program.run("main.f", when=f"!({text})"))

@@ -66,6 +66,17 @@ def test_a_write_that_changes_nothing_is_no_hit(binary: str) -> None:
     assert hits == [(i, i + 1) for i in range(19)]
 
 
+def test_an_instruction_that_writes_to_several_watchpoints(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        next(program.run("main.main"))
+        told = []
+        for hit in program.stop.watch(program["main.whole"].Arr) if program.stop else ():
+            assert hit.writer is not None
+            told.append((hit.writer.function, hit.old[0], hit.new[0]))
+    changes = [each for each in told if each[1] != each[2]]  # a zeroing may take several
+    assert changes == [c for n in (1, 2, 3) for c in (("main.set", 0, n), ("main.zero", n, 0))]
+
+
 def test_keys_of_several_parts_and_truth_as_python_has_it(binary: str) -> None:
     with goprobe.launch(binary, stdout=2) as program:
         stop = next(program.run("main.keys"))

@@ -122,6 +122,9 @@ class Driver(Protocol):
         """A type's size, and that of one element of what it leads to as a header (0: none; -1: of
         an interface or a complex number, whose words are written together, too)."""
 
+    def kind(self, type_name: str) -> str:
+        """What a type is by its underlying type: "int16", "struct", …"""
+
     def global_variable(self, name: str) -> Element:
         """A variable of a package: "main.counter"."""
 

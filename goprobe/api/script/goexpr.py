@@ -1,18 +1,36 @@
 """Conditions in Go's expression grammar: `b == 9 && s.mode == "x"`.
 
 Operands are literals, variables in scope, variables of packages (`main.counter`), fields, elements
-and `len`; operators those of Go's comparison, logic and arithmetic, with its precedence and its
-division. Source: the Go Programming Language Specification, Operators.
+`len` and conversions to numbers; operators those of Go's comparison, logic and arithmetic, with its
+precedence and its numbers. What Go refuses raises UsageError. Source: the Go Programming Language
+Specification, Operators.
 """
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
-from goprobe.api.script.inplace import InPlace
+from msgspec import UNSET
+
+from goprobe.api.script.gonumbers import (
+    ALIASES,
+    BITS,
+    FLOATS,
+    Constant,
+    Number,
+    Operand,
+    complemented,
+    computed,
+    converted,
+    is_operand,
+    made,
+    negated,
+)
+from goprobe.api.script.inplace import InPlace, NotInPlaceError, Text
+from goprobe.api.script.operands import Rune, compare, led_to, operand, part_of
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, UsageError
 
@@ -21,31 +39,26 @@ Scope = Callable[[str], Any]
 Expression = Callable[[Scope], Any]
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>0[xX][0-9a-fA-F_]+|\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?)|(?P<name>[^\W\d]\w*)"""
+    r"""\s*(?:(?P<number>0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|"""
+    r"""\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)|(?P<name>[^\W\d]\w*)"""
     r"""|(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`)|(?P<rune>'(?:[^'\\]|\\.)+')"""
-    r"""|(?P<op>\|\||&&|==|!=|<=|>=|[-+*/%<>!().\[\]]))"""
+    r"""|(?P<op>\|\||&&|&\^|==|!=|<=|>=|<<|>>|[-+*/%<>!().\[\]&|^]))"""
 )
 _PRECEDENCE = {
-    "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "+": 4, "-": 4, "*": 5,
-    "/": 5, "%": 5,
+    "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "+": 4, "-": 4, "|": 4,
+    "^": 4, "*": 5, "/": 5, "%": 5, "<<": 5, ">>": 5, "&": 5, "&^": 5,
 }  # fmt: skip
+_COMPARING = 3
 _DEPTH = 64
+_DIGITS = 400  # of a number
+_PIECE = re.compile(
+    r"""([^\\]+)|\\x([0-9a-fA-F]{2})|\\([0-7]{3})|\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})"""
+    r"""|\\([abfnrtv\\'"])"""
+)
+_SIMPLE = dict(zip("abfnrtv\\'\"", b"\a\b\f\n\r\t\v\\'\"", strict=True))
 _LENGTH = 1 << 12
 
 
-def _quotient(a: Any, b: Any) -> Any:
-    if not (isinstance(a, int) and isinstance(b, int)):
-        return a / b
-    whole = abs(a) // abs(b)
-    return whole if (a < 0) == (b < 0) else -whole
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
-    ">=": operator.ge, "+": operator.add, "-": operator.sub, "*": operator.mul, "/": _quotient,
-    "%": lambda a, b: a - b * _quotient(a, b),
-}  # fmt: skip
-_ARITHMETIC = frozenset("+-*/%")
 _NAMED = {"true": True, "false": False, "nil": None}
 
 
@@ -110,14 +123,17 @@ class _Parser:
 
     def _unary(self) -> Expression:
         kind, op = self._peek()
-        if kind == "op" and op in ("!", "-", "+"):
+        if kind == "op" and op in ("!", "-", "+", "^", "*"):
             self._at += 1
             inner = self._unary()
+            if op == "*":
+                return lambda scope: led_to(inner(scope))
             if op == "!":
                 return lambda scope: not _truth(inner(scope))
-            if op == "-":
-                return lambda scope: -_number(inner(scope))
-            return inner
+            if op == "+":
+                return lambda scope: _number(inner(scope))
+            do = negated if op == "-" else complemented
+            return lambda scope: do(_number(inner(scope)))
         return self._primary()
 
     def _primary(self) -> Expression:
@@ -146,11 +162,12 @@ class _Parser:
             self._expect(")")
             return inner
         if kind == "name":
-            if token == "len" and self._peek() == ("op", "("):
+            called = _CALLED.get(token) if self._peek() == ("op", "(") else None
+            if called is not None:
                 self._at += 1
                 inner = self._binary(1)
                 self._expect(")")
-                return lambda scope: len(inner(scope))
+                return lambda scope: called(inner(scope))
             if token in _NAMED:
                 constant = _NAMED[token]
                 return lambda scope: constant
@@ -187,19 +204,88 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
 
 def _literal(kind: str, token: str) -> Any:
     if kind == "number":
-        plain = token.replace("_", "")
-        if plain.lower().startswith("0x"):
-            return int(plain, 16)
-        return int(plain, 10) if plain.isdecimal() else float(plain)
+        return _constant(token)
     if token.startswith("`"):
-        return token[1:-1]
-    text = token[1:-1].encode("utf-8").decode("unicode_escape").encode("latin-1", "replace")
-    told = text.decode("utf-8", "surrogateescape") if token.isascii() else token[1:-1]
+        return token[1:-1].encode("utf-8", "surrogateescape")
+    told = _unescaped(token)
     if kind == "text":
         return told
-    if len(told) != 1:
+    rune = told.decode("utf-8", "replace")
+    if len(rune) != 1 and len(told) != 1:
         raise UsageError(f"{token} is no rune")
-    return ord(told)
+    return Rune(told[0] if len(told) == 1 else ord(rune))
+
+
+def _constant(token: str) -> Constant:
+    """A number as Go writes it: 010 is 8."""
+    plain = token.replace("_", "").lower()
+    try:
+        if len(plain) > _DIGITS:
+            raise ValueError
+        if plain.isdecimal():
+            return int(plain, 8) if plain.startswith("0") and len(plain) > 1 else int(plain)
+        if plain[:2] in ("0x", "0b", "0o"):
+            return int(plain, 0)
+        if abs(int(plain.partition("e")[2] or 0)) > _DIGITS:
+            raise ValueError
+        return Fraction(plain)
+    except ValueError:
+        raise UsageError(f"{token} in the condition is no number of Go's") from None
+
+
+def _unescaped(token: str) -> bytes:
+    """The bytes of a string or a rune between its quotes (Go specification, Rune literals)."""
+    made, at, inner = bytearray(), 0, token[1:-1]
+    while match := _PIECE.match(inner, at):
+        at = match.end()
+        plain, byte, octal, point, simple = match.groups()
+        if plain:
+            made += plain.encode("utf-8", "surrogateescape")
+        elif byte or octal:
+            number = int(byte, 16) if byte else int(octal, 8)
+            if number > 0xFF:
+                break
+            made.append(number)
+        elif point:
+            try:
+                made += chr(int(point[1:], 16)).encode()
+            except (ValueError, OverflowError):
+                break
+        else:
+            made.append(_SIMPLE[simple])
+    else:
+        if at == len(inner):
+            return bytes(made)
+    raise UsageError(f"{token} in the condition is no text of Go's")
+
+
+def _length(value: Any) -> Operand:
+    """len(x): of a constant a constant."""
+    told = operand(value)
+    if isinstance(told, bytes):
+        return made(len(told), "int") if isinstance(told, Text) else len(told)
+    plain = isinstance(told, Value) and not (told._is_list() or told._is_map() or told.is_nil)
+    if plain or not isinstance(told, Value | InPlace):
+        raise UsageError(f"{_told(told)} in the condition has no length")
+    return made(0 if isinstance(told, Value) and told.is_nil else len(told), "int")
+
+
+def _capacity(value: Any) -> Operand:
+    if isinstance(value, Value) and value.value and value.value.cap is not UNSET:
+        return made(value.value.cap, "int")
+    if isinstance(value, InPlace):
+        raise NotInPlaceError
+    raise UsageError(f"{_told(value)} in the condition has no capacity")
+
+
+def _conversion(kind: str) -> Callable[[Any], Any]:
+    return lambda value: converted(_number(value), ALIASES.get(kind, kind))
+
+
+_CALLED: dict[str, Callable[[Any], Any]] = {
+    "len": _length, "cap": _capacity,
+    **{kind: _conversion(kind) for kind in (*BITS, *FLOATS, *ALIASES)},
+}  # fmt: skip
 
 
 def _field(made: Expression, name: str) -> Expression:
@@ -218,7 +304,7 @@ def _field(made: Expression, name: str) -> Expression:
 
 
 def _element(made: Expression, index: Expression) -> Expression:
-    return lambda scope: _value(made(scope))[index(scope)]
+    return lambda scope: part_of(made(scope), index(scope))
 
 
 def _combined(op: str, left: Expression, right: Expression) -> Expression:
@@ -226,56 +312,37 @@ def _combined(op: str, left: Expression, right: Expression) -> Expression:
         return lambda scope: _truth(left(scope)) and _truth(right(scope))
     if op == "||":
         return lambda scope: _truth(left(scope)) or _truth(right(scope))
-    do = _OPERATORS[op]
-    if op in _ARITHMETIC:
-
-        def compute(scope: Scope) -> Any:
-            try:
-                return do(_plain(left(scope)), _plain(right(scope)))
-            except ZeroDivisionError:
-                raise UsageError("the condition divides by zero") from None
-
-        return compute
-    return lambda scope: do(*_comparable(left(scope), right(scope)))
+    if _PRECEDENCE[op] == _COMPARING:
+        return lambda scope: compare(op, left(scope), right(scope))
+    return lambda scope: _computed(op, operand(left(scope)), operand(right(scope)))
 
 
-def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
-    """A truth value is no number in Go, as it is in Python."""
-    if _is_truth(left) != _is_truth(right) and _is_number(left) != _is_number(right):
-        raise UsageError("the condition compares a truth value with a number")
-    return left, right
+def _computed(op: str, left: Any, right: Any) -> Any:
+    if op == "+" and isinstance(left, bytes) and isinstance(right, bytes):
+        return bytes(left) + bytes(right)
+    return computed(op, _number(left), _number(right))
 
 
-def _is_truth(value: Any) -> bool:
-    return isinstance(value, bool) or (isinstance(value, Value) and value.type == "bool")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, Value):
-        return value
-    # 5.0 prints as 5, and is no integer for that: half of it is 2.5.
-    return float(value) if value.type in ("float32", "float64") else value.py
-
-
-def _number(value: Any) -> Any:
-    plain = _plain(value)
-    if isinstance(plain, bool) or not isinstance(plain, int | float | complex):
+def _number(value: Any) -> Operand:
+    plain = operand(value)
+    if not is_operand(plain):
         raise UsageError(f"{plain!r} in the condition is no number")
-    return plain
+    number: Operand = plain
+    return number
 
 
 def _truth(value: Any) -> bool:
-    plain = _plain(value)
+    plain = operand(value)
     if not isinstance(plain, bool):
-        raise UsageError(f"{plain!r} in the condition is no truth value")
+        raise UsageError(f"{_told(plain)} in the condition is no truth value")
     return plain
+
+
+def _told(value: Any) -> str:
+    return str(value.value if isinstance(value, Number) else value)
 
 
 def _value(value: Any) -> Any:
     if not isinstance(value, Value | InPlace):
-        raise UsageError(f"{value!r} in the condition has no parts")
+        raise UsageError(f"{_told(value)} in the condition has no parts")
     return value

@@ -4,9 +4,11 @@ what the condition does not ask for."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 import msgspec
 
+from goprobe.api.script.gonumbers import Number, made
 from goprobe.arch.registers import SP_WORD, WORD, WORDS
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.process.calltracer.plan import Hit
@@ -15,6 +17,7 @@ from goprobe.runtime.values.storage import InBytes
 
 _INTEGERS = SIGNED | UNSIGNED | {GoKind.UINTPTR}
 _FLOATS = {GoKind.FLOAT32, GoKind.FLOAT64}
+_NAMES = {kind: kind.name.lower() for kind in (*_INTEGERS, *_FLOATS)}
 _STRING_LIMIT = 1 << 16
 _SIZE_LIMIT = 1 << 12
 _MASK = (1 << 64) - 1
@@ -40,13 +43,15 @@ class Slot(msgspec.Struct, frozen=True):
     pieces: tuple[SlotPiece, ...]
 
 
-class GoText(str):
-    """A string of Go: its length is that of its bytes."""
+class Text(bytes):
+    """The bytes of a string, and its type."""
 
-    __slots__ = ()
+    type: str
 
-    def __len__(self) -> int:
-        return len(self.encode("utf-8", "surrogateescape"))
+    def __new__(cls, raw: bytes, type_name: str) -> Self:
+        made = super().__new__(cls, raw)
+        made.type = type_name
+        return made
 
 
 Load = Callable[[int, int], bytes]
@@ -63,7 +68,7 @@ class InPlace:
 
     def __getitem__(self, key: object) -> object:
         if self._type.kind is GoKind.POINTER:
-            return self._led_to()[key]
+            return self.led_to()[key]
         if isinstance(key, str) and self._type.kind is GoKind.STRUCT:
             for member in self._type.members:
                 if member.name == key:
@@ -87,7 +92,7 @@ class InPlace:
         load = self._load
         return value_of(go_type, lambda at, size: load(offset + at, size), self._hit, self._types)
 
-    def _led_to(self) -> InPlace:
+    def led_to(self) -> InPlace:
         address = _number(self._load(0, WORD))
         target = self._types.at(self._type.elem)
         if not address or target.kind is GoKind.POINTER:
@@ -133,25 +138,27 @@ def _at(hit: Hit, base: int) -> Load:
 
 
 def value_of(go_type: GoType, load: Load, hit: Hit, types: TypeReader) -> object:
-    """Python's own of numbers, truth values and strings."""
+    """Numbers, truth values and strings as operands."""
     kind = go_type.kind
     if kind in _INTEGERS:
-        return _number(load(0, go_type.size), signed=kind in SIGNED)
+        number = _number(load(0, go_type.size), signed=kind in SIGNED)
+        return Number(number, _NAMES[kind], go_type.name)
     if kind is GoKind.BOOL:
         return load(0, 1) != b"\0"
     if kind in _FLOATS:  # as Go prints it, which is what a Value compares
-        return float(scalar(go_type, InBytes(load(0, go_type.size))))
+        told = float(scalar(go_type, InBytes(load(0, go_type.size))))
+        return made(told, _NAMES[kind], go_type.name)
     if kind is GoKind.STRING:
-        return _text(load(0, 2 * WORD), hit)
+        return Text(_text(load(0, 2 * WORD), hit), go_type.name)
     return InPlace(go_type, load, hit, types)
 
 
-def _text(header: bytes, hit: Hit) -> GoText:
+def _text(header: bytes, hit: Hit) -> bytes:
     address, length = _number(header[:WORD]), _number(header[WORD:])
     raw = hit.read(address, length) if 0 < length <= _STRING_LIMIT else b""
     if len(raw) != length:
         raise NotInPlaceError
-    return GoText(raw.decode("utf-8", "surrogateescape"))
+    return raw
 
 
 def _number(raw: bytes, *, signed: bool = False) -> int:

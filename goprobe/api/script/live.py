@@ -323,6 +323,9 @@ class LiveDriver:
     def extent(self, type_name: str) -> tuple[int, int]:
         return typedreads.extent(self._at(), type_name)
 
+    def kind(self, type_name: str) -> str:
+        return typedreads.kind(self._at(), type_name)
+
     def global_variable(self, name: str) -> Element:
         return typedreads.global_variable(self._at(), name)
 

@@ -169,6 +169,9 @@ class Recorder:
     def extent(self, type_name: str) -> tuple[int, int]:
         return self._asked("extent", (type_name,), lambda: self._driver.extent(type_name))
 
+    def kind(self, type_name: str) -> str:
+        return self._asked("kind", (type_name,), lambda: self._driver.kind(type_name))
+
     def global_variable(self, name: str) -> Element:
         return self._asked("global", (name,), lambda: self._driver.global_variable(name))
 

@@ -56,7 +56,7 @@ _ERRORS: dict[str, type[GoprobeError]] = {
 _Key = tuple["str | int", ...]
 _GOING = frozenset({"resume", "step", "begin_calls", "next_calls", "end_calls"})
 _PLACES = frozenset({"break_at", "clear", "watch", "unwatch"})
-_TIMELESS = frozenset({"extent"})  # the same at every stop
+_TIMELESS = frozenset({"extent", "kind"})  # the same at every stop
 
 
 class _Standing:
@@ -323,6 +323,9 @@ class Replayer:
 
     def extent(self, type_name: str) -> tuple[int, int]:
         return cast("tuple[int, int]", self._asked("extent", (type_name,), tuple[int, int]))
+
+    def kind(self, type_name: str) -> str:
+        return cast("str", self._asked("kind", (type_name,), str))
 
     def global_variable(self, name: str) -> Element:
         return cast("Element", self._asked("global", (name,), Element))

@@ -43,6 +43,10 @@ def extent(view: StopView, type_name: str) -> tuple[int, int]:
     return go_type.size, _element_of(view, go_type).size if go_type.kind == GoKind.SLICE else 0
 
 
+def kind(view: StopView, type_name: str) -> str:
+    return _named(view, type_name).kind.name.lower()
+
+
 def items(
     view: StopView, type_name: str, address: int, start: int, count: int
 ) -> tuple[Element, ...]:

@@ -105,7 +105,10 @@ class Watch:
         """What is there now."""
         driver, at = self._driver, int(self.address)
         if self._watched.type:
-            value = Value(driver, driver.value(self._watched.type, at), lambda: None)
+            try:
+                value = Value(driver, driver.value(self._watched.type, at), lambda: None)
+            except UsageError as error:  # a header that is written in part may lead anywhere
+                return f"unreadable: {error.message}"
             try:
                 small = value.value is None or _length(value) <= _MOST_ELEMENTS
                 return value.py if small else value.text

@@ -11,7 +11,7 @@ in RAX. From its entry to its return they are not watched: the old stack is free
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -47,7 +47,7 @@ class Watches:
         self._session = session
         self._watched: dict[int, WatchedBytes] = {}
         self._made = 0
-        self._words: dict[int, int] = {}  # watched words to GDB's numbers
+        self._runs: dict[range, int] = {}  # watched words that lie together, to GDB's numbers
         self._stops: dict[int, int] = {}  # addresses of code where we stop to GDB's numbers
         self._ours: set[int] = set()  # every number that GDB ever gave us
         self._moving: dict[int, int] = {}  # kernel threads in copystack to the g that moves
@@ -95,7 +95,7 @@ class Watches:
 
     @property
     def active(self) -> bool:
-        return bool(self._watched or self._words or self._stops)
+        return bool(self._watched or self._runs or self._stops)
 
     @property
     def addresses(self) -> dict[int, int]:
@@ -140,11 +140,12 @@ class Watches:
     def _undone(self, event: StopEvent) -> Notice | None:
         """Of a write after which GDB has seen another value than is there now: one that is there
         was told at the stop before, or has not changed."""
-        words = ((number, word) for number, w in self._watched.items() for word in w.words)
-        number, word = next((x for x in words if self._words.get(x[1]) == event.breakpoint), (0, 0))
-        watched = self._watched.get(number)
+        word = next((run.start for run, n in self._runs.items() if n == event.breakpoint), 0)
+        number, watched = next(
+            ((n, w) for n, w in self._watched.items() if word in w.words), (0, None)
+        )
         if watched is None or event.new is None or not watched.is_whole_words:
-            return None
+            return None  # GDB tells the value of one word alone
         at = word - watched.address
         content = watched.content[at : at + WORD] if at in range(watched.size) else b""
         if not content or content == (event.new % (1 << 64)).to_bytes(WORD, "little"):
@@ -285,11 +286,15 @@ class Watches:
 
     def _arm(self) -> None:
         session, wanted = self._session, self._wanted()
-        for word in self._words.keys() - wanted:
-            session.forget(self._words.pop(word))
-        for word in sorted(wanted - self._words.keys())[: WATCHES - len(self._words)]:
-            self._words[word] = session.watch(word, WORD)
-            self._ours.add(self._words[word])
+        armed = {word for run in self._runs for word in run if word in wanted}
+        more = sorted(wanted - armed)[: WATCHES - len(armed)]
+        runs = list(_runs(sorted(armed.union(more))))
+        for run in [run for run in self._runs if run not in runs]:
+            session.forget(self._runs.pop(run))
+        for run in runs:
+            if run not in self._runs:
+                self._runs[run] = session.watch(run.start, run.stop - run.start)
+                self._ours.add(self._runs[run])
         stacks = [w.stack for w in self._watched.values() if w.stack]
         for at in {self._entry, *(stack.back for stack in stacks)} if stacks else ():
             self._stop_at(at)
@@ -302,6 +307,15 @@ class Watches:
         if address and address not in self._stops:
             self._stops[address] = self._session.stop_at(address)
             self._ours.add(self._stops[address])
+
+
+def _runs(words: list[int]) -> Iterator[range]:
+    """Those that lie together."""
+    start = 0
+    for at, word in enumerate(words):
+        if at + 1 == len(words) or words[at + 1] != word + WORD:
+            yield range(words[start], word + WORD, WORD)
+            start = at + 1
 
 
 def writer_at(view: StopView) -> CallFrame | None:

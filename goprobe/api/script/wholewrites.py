@@ -35,7 +35,8 @@ def whole_write(
 
     def more() -> bool:
         at = session.registers(view.tid, frozenset((PC,)))[PC]
-        return not is_whole() and _belongs(lines, function, chain, at)
+        looped = function.entry <= at < pc  # it may come to write the same words again
+        return not looped and not is_whole() and _belongs(lines, function, chain, at)
 
     for _ in range(_STOPS):
         if not more():

@@ -10,6 +10,7 @@ from goprobe.process.gdb.connection import Connection
 from goprobe.process.gdb.mi import quoted
 
 _HARDWARE = 4  # x86's debug registers
+_PLACE = 8  # bytes that each watches
 _AT_ONCE = 32  # inserted before the answers are read: both pipes have room for as many
 
 
@@ -19,7 +20,7 @@ class Breakpoints:
     def __init__(self, connection: Connection) -> None:
         self._mi = connection
         self._numbers: set[int] = set()
-        self._hardware: set[int] = set()
+        self._hardware: dict[int, int] = {}  # how many of them each takes
 
     def __contains__(self, number: int) -> bool:
         return number in self._numbers
@@ -55,29 +56,31 @@ class Breakpoints:
         return numbers
 
     def insert_hardware(self, address: int, options: str = "") -> int:
-        self._require_slot()
+        self._require(1)
         [number] = self.insert((address,), f"-h {options}")
-        self._hardware.add(number)
+        self._hardware[number] = 1
         return number
 
     def watch(self, address: int, size: int, access: str) -> int:
         if size not in mi.WATCH_TYPES or access not in mi.WATCH_OPTIONS:
             raise UsageError(f"cannot watch {size} bytes for {access}")
-        self._require_slot()
-        place = quoted(f"*({mi.WATCH_TYPES[size]} *) {address:#x}")
+        places = -(-size // _PLACE)
+        self._require(places)
+        place = quoted(f"*({mi.WATCH_TYPES[size]}) {address:#x}")
         answer = self._mi.command(f"-break-watch {mi.WATCH_OPTIONS[access]}{place}")
         number = mi.watchpoint_number(answer)
         if not number:
             raise CannotWorkError(f"GDB cannot watch {address:#x}")
         self._numbers.add(number)
-        self._hardware.add(number)
+        self._hardware[number] = places
         return number
 
     def remove(self, *numbers: int) -> None:
         if numbers:
             self._mi.command("-break-delete " + " ".join(map(str, numbers)))
         self._numbers.difference_update(numbers)
-        self._hardware.difference_update(numbers)
+        for number in numbers:
+            self._hardware.pop(number, None)
 
     def remove_all(self) -> None:
         self.remove(*self._numbers)
@@ -112,6 +115,6 @@ class Breakpoints:
             raise UsageError(f"no breakpoint at {bad[0]:#x}: nothing is mapped there")
         return numbers
 
-    def _require_slot(self) -> None:
-        if len(self._hardware) >= _HARDWARE:
+    def _require(self, places: int) -> None:
+        if sum(self._hardware.values()) + places > _HARDWARE:
             raise UsageError(f"the processor watches {_HARDWARE} places at most")

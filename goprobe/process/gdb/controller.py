@@ -236,8 +236,8 @@ class Gdb(Running):
     def insert_watchpoint(self, address: int, size: int, access: str = "write") -> int:
         """Stop after an access ("write" of another value, "read", "access") to `size` bytes.
 
-        The processor does the watching: `size` is 1, 2, 4 or 8, and it watches four places at
-        most, hardware breakpoints included. UsageError otherwise.
+        The processor does the watching: `size` is 1, 2, 4, 8, 16, 24 or 32, and it watches four
+        places of 8 bytes at most, hardware breakpoints included. UsageError otherwise.
         """
         self._require_program()
         return self._breakpoints.watch(address, size, access)
