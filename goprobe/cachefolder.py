@@ -106,6 +106,20 @@ def prune(room: Path, most: int = MOST_ENTRIES) -> None:
             shutil.rmtree(path, ignore_errors=True) if is_folder else Path(path).unlink()
 
 
+def prune_folders(parent: Path, prefix: str, keep: str) -> None:
+    """Folders go whose names begin so, and in which nothing was made for a month; not `keep`."""
+    import shutil
+
+    too_old = time.time() - _KEEP_SECONDS
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for _, entry in zip(range(MOST_ENTRIES), entries, strict=False):
+            with contextlib.suppress(OSError):
+                old = entry.stat(follow_symlinks=False).st_mtime < too_old
+                other = entry.name.startswith(prefix) and entry.name != keep
+                if old and other and entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+
 def is_ours(status: os.stat_result) -> bool:
     """Whether a file or folder belongs to us, and nobody else may write to it."""
     return status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from goprobe.cachefolder import prune
+from goprobe.cachefolder import prune, prune_folders
 
 
 def test_what_was_longest_not_asked_for_goes(tmp_path: Path) -> None:
@@ -23,3 +23,12 @@ def test_what_was_longest_not_asked_for_goes(tmp_path: Path) -> None:
     assert not old.exists() and len(list(tmp_path.iterdir())) == 8
     prune(tmp_path, 3)
     assert {f.name for f in tmp_path.iterdir()} == {"build0", "build1", "build2"}
+
+
+def test_rooms_of_other_versions_go_when_nothing_is_made_in_them(tmp_path: Path) -> None:
+    for name in ("facts-1", "facts-2", "facts-3", "study-1"):
+        (tmp_path / name / "inside").mkdir(parents=True)
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / "facts-2")
+    prune_folders(tmp_path, "facts-", keep="facts-3")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["facts-2", "facts-3", "study-1"]

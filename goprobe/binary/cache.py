@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from goprobe.cachefolder import MOST_ENTRIES, cache_folder, is_ours, prune
+from goprobe.cachefolder import MOST_ENTRIES, cache_folder, is_ours, prune, prune_folders
 
 T = TypeVar("T")
 
@@ -110,6 +110,7 @@ def store(room: str, key: str, value: object, *, most: int = MOST_ENTRIES) -> No
     with contextlib.suppress(OSError):
         folder = cache_folder(room)
         prune(folder, most)
+        _prune_rooms_like(room)
         handle, name = tempfile.mkstemp(dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -119,6 +120,14 @@ def store(room: str, key: str, value: object, *, most: int = MOST_ENTRIES) -> No
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+@lru_cache
+def _prune_rooms_like(room: str) -> None:
+    """Those of other versions of ours go in which nothing was made for a month."""
+    name = room.rpartition("-")[0]
+    if name:
+        prune_folders(cache_folder(), f"{name}-", keep=room)
 
 
 def _sum(key: str, payload: bytes | memoryview) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -88,6 +89,7 @@ def shape_of(expression: str, moved: bool) -> ExpressionShape:
     return _shape(_F.CONVERT, _F.OBJECT)
 
 
+_KEPT = 1 << 14  # names of types: each is asked for with every call of its line
 _QUALIFIER = re.compile(r"(?:[\w~%-]+[./])+(?=[\w*\[(])|go\.shape\.")
 _SPELLINGS = (("interface {}", "any"), ("uint8", "byte"), ("int32", "rune"))
 
@@ -103,6 +105,7 @@ def same_type(expression_type: str, runtime_type: str, exact: bool) -> bool:
     return wanted == actual if exact else actual.startswith(wanted)
 
 
+@lru_cache(_KEPT)
 def _plain(name: str) -> str:
     name = _QUALIFIER.sub("", name)
     for long, short in _SPELLINGS:

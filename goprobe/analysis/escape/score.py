@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.expressions import CLOSURE
@@ -59,9 +60,11 @@ def may_stand_in(text: str, predicted: Predicted) -> bool:
     return re.search(rf"\b{re.escape(name[1])}\b", text) is not None
 
 
+_KEPT = 1 << 16
 _TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
 
 
+@lru_cache(_KEPT)
 def same_function(full: str, short: str) -> bool:
     """Whether a symbol's name is what the compiler calls so inside its own package."""
     # So the line table shortens the type arguments of inlined calls.
