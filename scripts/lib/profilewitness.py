@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from goprobe.errors import GoprobeError
-from tests.escape.profile import BESIDES, compared
+from scripts.lib.vendored import MODULES, vendored_module
+from tests.escape.profile import BESIDES, Compared, compared
 from tests.support.go import matrix
 
 PACKAGES = (
@@ -24,7 +25,9 @@ PACKAGES = (
     "path", "path/filepath", "regexp", "regexp/syntax", "sort", "strconv", "strings",
     "text/scanner", "text/tabwriter", "text/template", "unicode/utf8",
 )  # fmt: skip
-"""Of Go's standard library: a machine without a network has no other real code."""
+"""Of Go's standard library: a machine without a network has no other real code, but for what Go
+itself has from others."""
+_VENDORED = "vendored"
 
 
 def main() -> int:
@@ -32,15 +35,15 @@ def main() -> int:
     parser.add_argument("package", nargs="*", default=PACKAGES)
     parser.add_argument("--go", default=matrix()[-1], help="the release (default: the newest)")
     parser.add_argument("--folder", default="/", help="where packages are named (default: /)")
+    parser.add_argument("--vendored", action="store_true", help="those that Go has from others")
     options = parser.parse_args()
+    packages = (_VENDORED,) if options.vendored else options.package
     lines = wrong = failed = 0
-    for package in options.package:
+    for package in packages:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="goprobe-witness-") as folder:
             try:
-                found = compared(
-                    package, options.go, Path(folder), options.folder, ("-test.short",)
-                )
+                found = _compared(package, options, Path(folder))
             except GoprobeError as error:
                 print(f"{package:24} {error.message}", flush=True)
                 failed += 1
@@ -59,10 +62,17 @@ def main() -> int:
         for (file, line), (ours, theirs) in sorted(differing.items()):
             print(f"    {file}:{line}: goprobe {ours}, the profile {theirs}", flush=True)
     print(
-        f"{len(options.package)} packages, {lines} lines; {wrong} packages differ by more than the"
+        f"{len(packages)} packages, {lines} lines; {wrong} packages differ by more than the"
         f" collector makes on its way ({BESIDES} objects), {failed} were not built"
     )
     return 1 if wrong or failed else 0
+
+
+def _compared(package: str, options: argparse.Namespace, folder: Path) -> Compared:
+    if package is not _VENDORED:
+        return compared(package, options.go, folder, options.folder, ("-test.short",))
+    vendored_module(options.go, folder)
+    return compared(".", options.go, folder, str(folder), of=MODULES, deep=True)
 
 
 if __name__ == "__main__":

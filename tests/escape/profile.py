@@ -147,27 +147,30 @@ class Made:
         return range(least, self.blocks + 1)
 
 
-def made(report: EscapeReport, package: str) -> dict[Place, Made]:
-    """By line of the package what was allocated there, where every hit was looked at."""
+def made(report: EscapeReport, folder: str) -> dict[Place, Made]:
+    """By line of the files in a folder what was allocated there, where every hit was looked at."""
     return {
         place: Made(sum(c.allocations for c in group), sum(c.blocks for c in group))
-        for place, group in _calls(report, package).items()
+        for place, group in _calls(report, folder).items()
         if all(c.blocks >= 0 for c in group)
     }
 
 
-def _calls(report: EscapeReport, package: str) -> dict[Place, list[Call]]:
+def _calls(report: EscapeReport, folder: str) -> dict[Place, list[Call]]:
     lines: dict[Place, list[Call]] = {}
     for site in report.sites:
         for call in site.calls:
-            place = f"/{call.file}".replace("//", "/"), call.line
-            if _is_of(place, package):
+            place = str(Path(report.folder, call.file)), call.line
+            if _is_in(place, folder):
                 lines.setdefault(place, []).append(call)
     return lines
 
 
-def _is_of(place: Place, package: str) -> bool:
-    return place[0].rpartition("/")[0].endswith(f"/src/{package}")
+def _is_in(place: Place, folder: str) -> bool:
+    """Whether a file lies in a folder; of one that ends with "/" in those below, too."""
+    if folder.endswith("/"):
+        return folder in place[0]
+    return place[0].rpartition("/")[0].endswith(folder)
 
 
 @dataclass(frozen=True)
@@ -183,23 +186,33 @@ class Compared:
 
 
 def compared(
-    package: str, go: str, folder: Path, cwd: str = "/", more: tuple[str, ...] = ()
+    package: str,
+    go: str,
+    folder: Path,
+    cwd: str = "/",
+    more: tuple[str, ...] = (),
+    *,
+    of: str = "",
+    deep: bool = False,
 ) -> Compared:
-    """A package's own tests, counted by goprobe and by the profile that they write themselves."""
+    """A package's own tests, counted by goprobe and by the profile that they write themselves: the
+    lines of the package of Go's library, or those in the folder `of`."""
+    of = of or f"/src/{package}"
     profile, output = folder / "mem.out", folder / "out"
     flags = (f"-test.memprofile={profile}", "-test.memprofilerate=1", *more)
     # What is allocated before main is not in the profile, unless it is large (the profile then
     # samples by size): a run that only lists its tests, none of them, shows how much that is.
-    first = study(package, go, output, cwd, test=True, hits=_HITS, args=("-test.list=^$",))
-    report = study(package, go, output, cwd, test=True, hits=_HITS, args=flags)
-    before, ours = made(first, package), made(report, package)
+    options = {"test": True, "hits": _HITS, "deep": deep}
+    first = study(package, go, output, cwd, args=("-test.list=^$",), **options)
+    report = study(package, go, output, cwd, args=flags, **options)
+    before, ours = made(first, of), made(report, of)
     theirs = allocations_by_line(profile)
     differing = {
         place: (line.blocks, theirs[place])
         for place, line in ours.items()
         if theirs[place] not in line.expected(before.get(place, Made()))
     }
-    told = _calls(report, package)
-    untold = {p: theirs[p] for p in theirs if _is_of(p, package) and p not in told}
+    told = _calls(report, of)
+    untold = {p: theirs[p] for p in theirs if _is_in(p, of) and p not in told}
     lines = sum(line.blocks > 0 for line in ours.values())
     return Compared(report, lines, differing, untold)
