@@ -21,8 +21,10 @@ from goprobe.toolchain.escapebuild import EscapeBuild
 
 _MOST_KEPT = 300
 """As many as builds: each has up to some MB."""
-_CODE = ("analysis/escape", "arch/amd64", "binary/pcln", "binary/dwarf", "runtime", "runtime/types",
-         "toolchain")  # fmt: skip
+_CODE = (
+    "analysis/escape", "arch/amd64", "binary", "binary/dwarf", "binary/elf", "binary/pcln", "model",
+    "process/tracer", "runtime", "runtime/image", "runtime/types", "toolchain",
+)  # fmt: skip
 
 
 def room() -> str:
