@@ -15,7 +15,9 @@ SCHEMA = "goprobe.memory/1"
 
 class MemoryPart(msgspec.Struct, frozen=True):
     """Memory of one use that is resident (of a core file: that it has). `of` is what it is a part
-    of: "Go heap", "stacks", "Go runtime", "program", "C", "libraries", "files", "other"."""
+    of: "Go heap", "stacks", "Go runtime", "program", "C", "libraries", "files", "shared memory" (of
+    files that are in memory only), "copied pages of files" (mapped privately, and written to),
+    "other"."""
 
     name: Annotated[str, column("what")]
     bytes: Annotated[int, column("resident", unit="bytes")]
@@ -31,12 +33,14 @@ class ChargePart(msgspec.Struct, frozen=True):
 
 class KernelMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel says. `rss` is the sum of the parts, `smaps_rss` the kernel's own sum (of
-    processes beyond 5 GiB its counter, VmRSS), which is read in another moment; `huge` is the
-    part of it in huge pages, `pss` the share of what others map, too (not told beyond 5 GiB: it
+    processes beyond 2 GiB its counter, VmRSS), which is read in another moment; `huge` is the
+    part of it in huge pages, `pss` the share of what others map, too (not told beyond 2 GiB: it
     takes long); `page_tables` come on top; `peak` is the most that was ever resident.
 
     `cgroup` is what the process's memory cgroup is charged with (of all in it, caches of files
-    too), `why_no_cgroup` why that is not known.
+    too), which `cgroup_parts` add up to; `cgroup_limit` the least limit of it and of what it lies
+    in (`cgroup_limit_of` names which), `cgroup_left` what may be charged yet; `why_no_cgroup` says
+    why that is not known.
     """
 
     rss: int
@@ -49,6 +53,8 @@ class KernelMemory(msgspec.Struct, frozen=True, kw_only=True):
     cgroup: int | UnsetType = UNSET
     cgroup_name: str = ""
     cgroup_limit: int | UnsetType = UNSET
+    cgroup_limit_of: str = ""
+    cgroup_left: int | UnsetType = UNSET
     cgroup_parts: tuple[ChargePart, ...] = ()
     why_no_cgroup: str = ""
 
@@ -68,14 +74,16 @@ NO_GOAL = 1 << 60
 
 class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
     """What the runtime is set to and is about to do. `gogc` is -1 where it is off, and
-    `memory_limit` UNSET without one. `next_gc` is the heap's goal, `live` what the last collection
-    found alive (UNSET before the first one). `retained` is heap that is not given back, of which
-    the scavenger keeps `retain_goal` (UNSET where no collection has set it); `free` is the part
-    of it in free pages, `scavenger` says in a sentence whether it will return them, and when.
+    `memory_limit` UNSET without one; `limited` is what counts towards it. `next_gc` is the heap's
+    goal, `live` what the last collection found alive (UNSET before the first one). `retained` is
+    heap that is not given back, of which the scavenger keeps `retain_goal` (UNSET where no
+    collection has set it); `free` is the part of it in free pages, `scavenger` says in a sentence
+    whether it will return them, and when.
     """
 
     gogc: int
     memory_limit: int | UnsetType = UNSET
+    limited: int = 0
     next_gc: int
     live: int | UnsetType = UNSET
     retained: int
@@ -119,12 +127,14 @@ class MemoryReport(TableReport, frozen=True, kw_only=True):
     """`parts` add up to `kernel.rss`. `memstats` are the fields of runtime.MemStats and `metrics`
     the values of runtime/metrics by their names, as the program itself would read them; an
     infinite bound of a histogram is null. `not_told` says why some are missing. `absent` are bytes
-    of what the heap's spans hold that are not in memory: never touched, or swapped out."""
+    of what the heap's spans hold that are not in memory: never touched, or swapped out; `swapped`
+    says of each group of parts (`of`) how much is, as far as the kernel's page map tells."""
 
     pause_us: int
     parts: tuple[MemoryPart, ...]
     kernel: KernelMemory
     absent: int = 0
+    swapped: dict[str, int] = msgspec.field(default_factory=dict)
     memstats: dict[str, Any]
     metrics: dict[str, Any]
     not_told: dict[str, str] = msgspec.field(default_factory=dict)

@@ -22,6 +22,9 @@ _GAUGES = (
     "StackSys", "MSpanInuse", "MSpanSys", "MCacheInuse", "MCacheSys", "BuckHashSys", "GCSys",
     "OtherSys", "Sys", "NextGC", "LastGC", "GCCPUFraction",
 )  # fmt: skip
+_OF_KERNEL = (
+    "rss", "pss", "swap", "huge", "page_tables", "peak", "cgroup", "cgroup_limit", "cgroup_left",
+)  # fmt: skip
 _GROWING = re.compile(
     r"/(allocs|frees)(-by-size)?:|:(calls|cpu-seconds|gc-cycles)$|/(executed|queued):"
     r"|-created:|/wait/total:|/latencies:|/pauses"
@@ -66,7 +69,7 @@ def _kernel(report: MemoryReport, own: str) -> Iterator[str]:
     from msgspec import UNSET
 
     kernel = report.kernel
-    for name in ("rss", "pss", "swap", "huge", "page_tables", "peak", "cgroup", "cgroup_limit"):
+    for name in _OF_KERNEL:
         value = getattr(kernel, name)
         if value is not UNSET:
             family = f"kernel_{name}_bytes"

@@ -17,6 +17,7 @@ _ENDINGS = {
 _NAMES = {
     "bytes": (
         "bytes", "bytes_before", "size", "used", "rss", "pss", "swap", "peak", "huge", "stored",
+        "limited", "cgroup_left",
         "page_tables", "cgroup", "cgroup_limit", "absent", "into", "free", "live", "retained",
         "memory_limit", "next_gc", "retain_goal", "optimized_code", "unoptimized_code", "rate",
     ),

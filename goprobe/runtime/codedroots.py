@@ -44,6 +44,7 @@ class CodedRoots:
         stkbucket takes the addresses of the heads of all lists of buckets; what walks through one
         of them reads it. schedinit turns sampling off (proc.go), profilealloc reads how often to
         sample (malloc.go). The cycle is the only word that those who count by it read together.
+        semacquire1 (sema.go) reads how much of either kind of waiting is to be counted.
         """
         heads = self.taken("runtime.stkbucket")
         by_name = {
@@ -53,7 +54,7 @@ class CodedRoots:
             "mProfCycle": self._read("mProf_Malloc") & self._read("mProf_Free"),
             "MemProfileRate": self._read("profilealloc") & self._read("schedinit"),
             "blockprofilerate": self._read("blockevent"),
-            "mutexprofilerate": self._read("mutexevent") or self._read("SetMutexProfileFraction"),
+            "mutexprofilerate": self._read("semacquire1") - self._read("blockevent"),
         }
         return {name: next(iter(at)) for name, at in by_name.items() if len(at) == 1}
 

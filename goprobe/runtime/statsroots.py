@@ -26,7 +26,8 @@ _CPU_WORDS = 11  # sizeof(cpuStats) / 8, mstats.go, Go 1.21 to 1.27
 
 
 class StatsRoots:
-    """Looks for them in one process; `roots` are those that are known, in the process."""
+    """Looks for them in one process; `roots` are those that are known, and `plain` [low, high) is
+    where zeroed variables without pointers lie, in the process."""
 
     def __init__(
         self,
@@ -35,12 +36,14 @@ class StatsRoots:
         memory: Memory,
         roots: Mapping[str, int],
         bias: int,
+        plain: tuple[int, int],
     ) -> None:
         self._coded = coded
         self._layout = layout
         self._memory = memory
         self._roots = roots
         self._bias = bias
+        self._plain = plain
 
     def found(self) -> dict[str, int]:
         """By name, in the process. Raises nothing."""
@@ -54,6 +57,10 @@ class StatsRoots:
             ),
             "extraMLength": lambda: self._used("addExtraM") & self._used("checkdead"),
             "extraMInUse": lambda: self._used("getExtraM") - self._used("addExtraM"),
+            "finqueued": lambda: self._finalizers("queuefinalizer"),
+            "finexecuted": lambda: self._finalizers("runFinalizers"),
+            "ncgocall": self._calls_of_c,
+            "ticks": self._ticks,
             "memstats": self._memstats,
             "sched": self._sched,
             "allp": self._allp,
@@ -83,6 +90,25 @@ class StatsRoots:
         users = ("procresize", "gcMarkTermination", "gcStart")
         common = set.intersection(*(self._taken(user) for user in users))
         return common - self._taken("gcControllerCommit")
+
+    def _finalizers(self, user: str) -> set[int]:
+        """finReadQueueStats (mfinal.go, Go 1.25 on) reads both counters, and takes a lock."""
+        both = self._used("finReadQueueStats") - self._taken("finReadQueueStats")
+        return both & self._used(user)
+
+    def _calls_of_c(self) -> set[int]:
+        """A thread that ends adds its calls to the sum (mexit, proc.go): nothing else that it takes
+        the address of is without pointers."""
+        low, high = self._plain
+        return {at for at in self._taken("mexit") if low <= at < high}
+
+    def _ticks(self) -> set[int]:
+        """Its lock is its first field. Up to Go 1.23 it has no init; who measures reads `val`."""
+        if at := self._taken("(*ticksType).init"):
+            return at
+        value = self._layout.offset("ticksType", "val")
+        measure = self._used("tickspersecond")
+        return {at for at in self._taken("tickspersecond") if at + value in measure - {at}}
 
     def _memstats(self) -> set[int]:
         both = self._taken("(*mcache).refill") & self._taken("(*mcache).releaseAll")

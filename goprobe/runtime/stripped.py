@@ -149,7 +149,9 @@ class Finder:
         }
         coded = self._coded.queues(self.layout) | self._coded.profiles()
         optional |= {name: address + self.bias for name, address in coded.items()}
-        optional |= StatsRoots(self._coded, self.layout, self._memory, roots, self.bias).found()
+        plain = self._module["noptrbss"], self._module["enoptrbss"]
+        stats = StatsRoots(self._coded, self.layout, self._memory, roots, self.bias, plain)
+        optional |= stats.found()
         return roots | {name: address for name, address in optional.items() if address}
 
     def _only(self, name: str, candidates: Iterator[int]) -> int:

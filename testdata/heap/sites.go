@@ -134,7 +134,7 @@ func tell() {
 	for _, r := range waits[:n] {
 		fmt.Println("mutex", r.Count, r.Cycles, stack(r.Stack()))
 	}
-	for _, name := range []string{"heap", "block", "mutex"} {
+	for _, name := range []string{"heap", "allocs", "block", "mutex"} {
 		var proto bytes.Buffer
 		pprof.Lookup(name).WriteTo(&proto, 0)
 		fmt.Println("proto_"+name, hex.EncodeToString(proto.Bytes()))
@@ -145,9 +145,11 @@ func tell() {
 func main() {
 	rounds := 300
 	collect := 3
+	rate := runtime.MemProfileRate
 	for _, arg := range os.Args[1:] {
 		fmt.Sscanf(arg, "rounds=%d", &rounds)
 		fmt.Sscanf(arg, "collect=%d", &collect)
+		fmt.Sscanf(arg, "rate=%d", &rate)
 	}
 	runtime.SetBlockProfileRate(1)
 	runtime.SetMutexProfileFraction(1)
@@ -162,6 +164,7 @@ func main() {
 		runtime.GC()
 	}
 	debug.SetGCPercent(-1)
+	runtime.MemProfileRate = rate // midway, where it is another
 	work(rounds / 10)
 	time.Sleep(50 * time.Millisecond)
 	fmt.Printf("order %p\n", orders)

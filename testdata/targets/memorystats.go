@@ -60,6 +60,13 @@ func work() {
 	}
 }
 
+// panicOfNothing is what GODEBUG=panicnil=1 allows, and the runtime itself counts.
+func panicOfNothing() {
+	defer func() { recover() }()
+	var nothing any
+	panic(nothing)
+}
+
 func deep(n int) int {
 	var room [64]int
 	if n == 0 {
@@ -103,6 +110,7 @@ func told(value metrics.Value) any {
 func main() {
 	if len(os.Args) > 1 {
 		debug.SetMemoryLimit(64 << 20)
+		panicOfNothing()
 	}
 	for _, d := range metrics.All() {
 		samples = append(samples, metrics.Sample{Name: d.Name})

@@ -57,13 +57,11 @@ def test_waits_are_those_that_the_program_tells(program: Running) -> None:
     assert {kind for kind, *_ in told} == {"block", "mutex"}
     assert any("main.locked@" in stack for _, stack, *_ in told)
     assert _seen(contention["sites"]) == told
-    assert contention["block_rate"] == 0 and contention.get("mutex_fraction", 0) == 0
+    assert contention["block_rate"] == contention["mutex_fraction"] == 0
     assert "is off" in contention["why"][0]
 
     # By now the program has measured its clock, for its own profiles.
     again = command("goroutines", str(program.pid), "--contention", "--json").json["contention"]
-    if "cycles_per_second" not in again:
-        return  # a stripped program does not say where it keeps that
     for kind in ("block", "mutex"):
         delays = sorted(
             values[1] for values in decode(bytes.fromhex(program[f"proto_{kind}"])).samples.values()

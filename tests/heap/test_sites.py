@@ -56,19 +56,19 @@ def _built(go: str, linker: str = "") -> Path:
 
 
 _PROGRAMS = {
-    # how it is linked, GODEBUG, how often it collects before it is asked
-    "default": ("", "", 3),
-    "1 KiB": ("", "memprofilerate=1024", 3),
-    "all": ("", "memprofilerate=1", 3),
-    "nothing published": ("", "memprofilerate=1024", 0),
-    "stripped": ("-s -w", "memprofilerate=1024", 3),
+    # how it is linked, GODEBUG, how it is called: how often it collects before it is asked
+    "default": ("", "", "collect=3"),
+    "1 KiB, midway 4": ("", "memprofilerate=1024", "collect=3 rate=4096"),
+    "all": ("", "memprofilerate=1", "collect=3"),
+    "nothing published": ("", "memprofilerate=1024", "collect=0"),
+    "stripped": ("-s -w", "memprofilerate=1024", "collect=3"),
 }
 
 
 @pytest.fixture(params=_PROGRAMS)
 def program(request: pytest.FixtureRequest, go: str) -> Iterator[Running]:
-    linker, rate, collect = _PROGRAMS[request.param]
-    with running(_built(go, linker), f"collect={collect}", env={"GODEBUG": rate}) as program:
+    linker, rate, words = _PROGRAMS[request.param]
+    with running(_built(go, linker), *words.split(), env={"GODEBUG": rate}) as program:
         yield program
 
 
@@ -82,10 +82,28 @@ def test_sites_are_those_that_the_program_tells(program: Running, tmp_path: Path
     assert told and seen_sites(sites) == told
     assert not report.contradictions and not report.warnings and sampling.linked
 
-    ours, theirs = decode(proto.read_bytes()), decode(bytes.fromhex(program["proto_heap"]))
-    assert ours.kinds == theirs.kinds and ours.period_type == theirs.period_type
-    assert ours.period == theirs.period == sampling.rate
-    assert _counted(ours) == _counted(theirs)
+    ours = decode(proto.read_bytes())
+    for name in ("heap", "allocs"):  # as /debug/pprof serves them
+        theirs = decode(bytes.fromhex(program[f"proto_{name}"]))
+        assert ours.kinds == theirs.kinds and ours.period_type == theirs.period_type
+        assert ours.period == theirs.period == sampling.rate
+        assert _counted(ours) == _counted(theirs)
+
+
+def test_a_cycle_that_has_ended_and_is_not_flushed_yet_counts(go: str) -> None:
+    """As memProfileInternal counts it (mprof.go): a collection has begun the next cycle, and what
+    the one before counted is not added yet."""
+    with running(_built(go), "rounds=40", env={"GODEBUG": "memprofilerate=1024"}) as program:
+        target = open_target(program.pid)
+        _, _, before = _report(program.pid, "--raw")
+        with open(f"/proc/{program.pid}/mem", "r+b", buffering=0) as memory:
+            at = target.root("mProfCycle")
+            cycle = int.from_bytes(os.pread(memory.fileno(), 4, at), "little") >> 1
+            os.pwrite(memory.fileno(), (cycle + 1 << 1).to_bytes(4, "little"), at)
+        _, _, sites = _report(program.pid, "--raw")
+        program.say("tell")
+        told = told_sites(program.read_until("told"))
+    assert seen_sites(sites) == told != seen_sites(before)
 
 
 def test_with_every_allocation_sampled_sites_are_the_census(binary: Path) -> None:
@@ -138,6 +156,22 @@ def test_a_core_has_the_same_sites(binary: Path, tmp_path: Path) -> None:
     assert report is not None and report.sites == live and not report.contradictions
     refused = command("heap", str(core), "--exe", str(binary), "--sample-for", "1s")
     assert refused.code == 2 and "a core file" in refused.err
+
+
+def test_a_stack_whose_code_is_gone_has_its_address(go: str) -> None:
+    """As of a library that was closed."""
+    nowhere = 0x123456789000
+    with running(_built(go), "rounds=10", env={"GODEBUG": "memprofilerate=1"}) as program:
+        target = open_target(program.pid)
+        struct = target.layout.struct("bucket")
+        with open(f"/proc/{program.pid}/mem", "r+b", buffering=0) as memory:
+            first = _word(memory, target.root("mbuckets"))
+            for i in range(_word(memory, first + struct.offset("nstk"))):
+                there = first + struct.size + 8 * i
+                os.pwrite(memory.fileno(), (nowhere + i).to_bytes(8, "little"), there)
+        report, _, sites = _report(program.pid)
+    assert any(s.stack[0].function == f"unknown code at {nowhere:#x}" for s in sites)
+    assert not report.contradictions
 
 
 @pytest.mark.contradictory

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.process.proc import memorycgroups
 from goprobe.process.proc.headroom import gauges, headroom
+from goprobe.process.proc.memorycgroups import charge_of
 from tests.support.cgroups import contained, enter, is_version_2, memory_cgroup
 
 ASK = """
@@ -119,8 +121,10 @@ def test_cgroups_of_a_process_that_is_gone() -> None:
     assert [gauge.what for gauge in gauges(1 << 22)] == ["this machine"]
 
 
-def test_cgroups_of_version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Read from files of that shape: which version a machine has is not for a test to choose."""
+@pytest.fixture
+def version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Our folder where cgroups are of version 2: files of that shape, for which version a machine
+    has is not for a test to choose."""
     paths = [
         line.split(":", 2)[2]
         for line in Path("/proc/self/cgroup").read_text().splitlines()
@@ -128,9 +132,14 @@ def test_cgroups_of_version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     ]
     if not paths:
         pytest.skip("no cgroup of version 2 here, not even without controllers")
-    folder = tmp_path / paths[0].lstrip("/") if paths[0] != "/" else tmp_path
+    folder = tmp_path / "root" / paths[0].lstrip("/")
     folder.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr("goprobe.process.proc.memorycgroups.CGROUPS", tmp_path)
+    monkeypatch.setattr("goprobe.process.proc.memorycgroups.CGROUPS", tmp_path / "root")
+    return folder
+
+
+def test_cgroups_of_version_2(version_2: Path) -> None:
+    folder = version_2
 
     def found(**files: object) -> list[tuple[int, int]]:
         for name, text in files.items():
@@ -146,3 +155,38 @@ def test_cgroups_of_version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert found(memory_stat=cached) == [(120, 32), (70, 32)]
     assert found(memory_oom_group=1) == [(120, 96), (70, 96)]
     assert found(memory_current=500 * mib) == [(0, 96), (0, 96)]
+
+
+def test_what_version_2_charges_adds_up(version_2: Path) -> None:
+    mib = 1 << 20
+    stat = {"anon": 100, "file": 40, "kernel": 30, "kernel_stack": 4, "pagetables": 6, "slab": 15}
+    stat |= {"sock": 2, "shmem": 10, "inactive_file": 7}
+    (version_2 / "memory.stat").write_text(
+        "".join(f"{name} {size * mib}\n" for name, size in stat.items())
+    )
+    (version_2 / "memory.current").write_text(f"{175 * mib}\n")
+    charge = charge_of(os.getpid())
+    assert (charge.limit, charge.left, charge.why) == (None, None, "")
+    parts = dict(charge.parts)
+    assert sum(parts.values()) == charge.bytes == 175 * mib
+    assert parts["other kernel"] == 5 * mib and parts["other"] == 3 * mib
+    assert not {"shmem", "inactive_file", "kernel"} & parts.keys()  # parts of these
+    (version_2 / "memory.max").write_text(f"{200 * mib}\n")
+    charge = charge_of(os.getpid())
+    assert (charge.limit, charge.limit_of, charge.left) == (200 * mib, "", 25 * mib)
+
+
+def test_the_charge_of_a_group_that_is_not_counted_is_that_of_the_one_above(
+    version_2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory may not be handed down (cgroup.subtree_control), and a limit be set further up."""
+    monkeypatch.setattr(memorycgroups, "_seen_from", lambda root, path: "/slice/service/inner")
+    root = memorycgroups.CGROUPS
+    for name, used, limit in (("slice", 90, "100"), ("slice/service", 50, "max")):
+        folder = root / name
+        folder.mkdir(parents=True)
+        (folder / "memory.current").write_text(str(used))
+        (folder / "memory.max").write_text(limit)
+    charge = charge_of(os.getpid())
+    assert (charge.name, charge.bytes) == ("the memory cgroup slice/service", 50)
+    assert (charge.limit, charge.limit_of, charge.left) == (100, "the memory cgroup slice", 10)

@@ -11,7 +11,7 @@ from goprobe.model.location import Detail, Kind, Location, RuntimeUse
 from goprobe.process.proc.maps import Mapping
 
 # How the kernel shows memory that is no file's: mmap with MAP_SHARED, and with MAP_HUGETLB.
-_NO_FILES = {
+NO_FILES = {
     "/dev/zero (deleted)": "shared anonymous memory",
     "/anon_hugepage (deleted)": "anonymous huge pages",
 }
@@ -104,8 +104,8 @@ class InMappings:
 
 def _file_name(m: Mapping) -> str:
     """What a mapping of no program is called: memory that is shared is a file to the kernel."""
-    if m.path in _NO_FILES:
-        return _NO_FILES[m.path]
+    if m.path in NO_FILES:
+        return NO_FILES[m.path]
     for prefix, what in (("/memfd:", "memory file"), ("/SYSV", "System V shared memory")):
         if m.path.startswith(prefix):
             return f"{what} {m.path.removeprefix(prefix).removesuffix(' (deleted)')}".rstrip()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.process.proc.pagemap import Runs
 from goprobe.runtime.heap.heap import Heap, Span
@@ -35,12 +36,14 @@ class HeapSums(msgspec.Struct, frozen=True, kw_only=True):
 
 class HeapPages(msgspec.Struct, frozen=True, kw_only=True):
     """Resident bytes; `returned` pages were given back and are there all the same. `absent` are
-    bytes of what spans hold that are not resident."""
+    bytes of what spans hold that are not resident. Of stacks in spans, `thread_stacks` are those
+    of the threads that Go makes: their g0's and signal handlers'."""
 
     live: int
     since: int
     free_in_spans: int
     stacks: int
+    thread_stacks: int
     books: int
     free: int
     returned: int
@@ -56,8 +59,15 @@ class _Absent(msgspec.Struct):
     manual: int = 0
 
 
-def divided(heap: Heap, bits: Sequence[PageBits], sums: HeapSums, resident: Runs) -> HeapPages:
-    """The heap's resident bytes: they add up, to the byte."""
+def divided(
+    heap: Heap,
+    bits: Sequence[PageBits],
+    sums: HeapSums,
+    resident: Runs,
+    of_threads: Sequence[tuple[int, int]],
+) -> HeapPages:
+    """The heap's resident bytes: they add up, to the byte. `of_threads` are stacks [low, high) of
+    threads in it."""
     used = free = returned = 0
     absent = _Absent()
     left = _MOST_SPANS
@@ -71,7 +81,9 @@ def divided(heap: Heap, bits: Sequence[PageBits], sums: HeapSums, resident: Runs
             returned += there
         else:
             free += there
-    return _settled(sums, absent, used, free, returned)
+    pages = _settled(sums, absent, used, free, returned)
+    own = min(sum(resident.within(*stack) for stack in of_threads), pages.stacks)
+    return replace(pages, stacks=pages.stacks - own, thread_stacks=own)
 
 
 def _settled(sums: HeapSums, absent: _Absent, used: int, free: int, returned: int) -> HeapPages:
@@ -91,7 +103,7 @@ def _settled(sums: HeapSums, absent: _Absent, used: int, free: int, returned: in
         parts[name] += change
         rest -= change
     absent_bytes = max(sums.whole - used, 0)
-    return HeapPages(free=free, returned=returned, absent=absent_bytes, **parts)
+    return HeapPages(free=free, returned=returned, absent=absent_bytes, thread_stacks=0, **parts)
 
 
 def _merged(bits: Sequence[PageBits]) -> Iterator[tuple[int, int, bool, bool]]:

@@ -8,13 +8,16 @@ runs. The heap's pages are divided by both (`heappages`), all else by the map of
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.memory.audit import MemoryFacts, audit_memory
+from goprobe.analysis.memory.facts import Facts
 from goprobe.analysis.memory.heappages import HeapPages, divided
-from goprobe.analysis.memory.parts import parts_of
+from goprobe.analysis.memory.parts import by_group, parts_of
 from goprobe.analysis.memory.read import Moment, read_moment
 from goprobe.analysis.memory.there import of_core, of_process
 from goprobe.analysis.memory.verdict import surprises, verdict
@@ -40,14 +43,16 @@ def memory(target: AnyTarget) -> MemoryReport:
     there = of_core(target, world) if target.is_core else of_process(target.pid, world)
     heap = _divided(world, moment, there.runs)
     state = moment.state
-    parts = parts_of(there.regions, there.sizes, heap, collected=bool(moment.memstats.get("NumGC")))
+    parts = parts_of(there.uses, heap, collected=bool(moment.memstats.get("NumGC")))
     kernel = replace(there.kernel, rss=sum(part.bytes for part in parts))
-    surprising = surprises(parts, kernel, state)
+    huge, swapped = (by_group(there.uses, attrgetter(n)) for n in ("huge", "swapped"))
+    surprising = surprises(Facts(parts, kernel, state, huge, swapped))
     report = MemoryReport(
         **target.process.head,
         pause_us=answer.pause_us,
         parts=parts,
         kernel=kernel,
+        swapped=swapped,
         absent=heap.absent if heap else 0,
         memstats=moment.memstats,
         metrics=dict(moment.metrics.values),
@@ -64,6 +69,9 @@ def _divided(world: World, moment: Moment, runs: Runs) -> HeapPages | None:
     if moment.sums is None or not moment.pages:
         return None
     try:
-        return divided(world.heap, moment.pages, moment.sums, runs)
+        made = [(s.low, s.high) for s in world.system_stacks.all() if not s.estimated]
+        heap = world.heap
+        own = [stack for stack in made if heap.arena_at(stack[0]) is not None]
+        return divided(heap, moment.pages, moment.sums, runs, own)
     except UnreadableError:
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
+import msgspec
+
+from goprobe.analysis.locate.identify_mappings import NO_FILES
 from goprobe.analysis.locate.memorymap import ARENAS
 from goprobe.analysis.memory.heappages import HeapPages
 from goprobe.model.location import Kind, Region, RuntimeUse
@@ -18,10 +21,16 @@ FREE_IN_SPANS = "free room in spans"
 FREE_PAGES = "free pages, not returned"
 RETURNED = "free pages, returned and back all the same"
 GOROUTINES = "stacks in the heap (goroutines)"
+IN_HEAP = "stacks in the heap (threads)"
+OF_THREADS = "stacks of threads"
 WORK = "work buffers of the collector"
-GO_HEAP, STACKS, RUNTIME, PROGRAM, C, LIBRARIES, FILES, OTHER = (
-    "Go heap", "stacks", "Go runtime", "program", "C", "libraries", "files", "other",
+GO_HEAP, STACKS, RUNTIME, PROGRAM, C, LIBRARIES, FILES, SHARED, COPIES, OTHER = (
+    "Go heap", "stacks", "Go runtime", "program", "C", "libraries", "files", "shared memory",
+    "copied pages of files", "other",
 )  # fmt: skip
+
+NAMED = (FILES, SHARED, COPIES)
+"""Groups whose parts have names that tell a user something."""
 
 _PROGRAM = {
     Kind.TEXT: "machine code",
@@ -30,21 +39,60 @@ _PROGRAM = {
     Kind.BSS: "variables",
 }
 _MOST_FILES = 8
+_MANY = {
+    LIBRARIES: "other libraries",
+    FILES: "other files",
+    SHARED: "other shared memory",
+    COPIES: "of other files",
+    C: "other C memory",
+    OTHER: "other memory",
+}
 _HUGETLB = "anon_hugepage"  # fs/hugetlbfs/inode.c: what mmap(MAP_HUGETLB) maps; it has no file
 
 
+class RegionUse(msgspec.Struct, frozen=True):
+    """A region, how much of it is in memory, and how much of that in huge pages; beside that how
+    much is swapped out. Of a file's pages that are mapped privately those that were written to are
+    `copied`; a file is `shared` memory where no disk is behind it. Anonymous memory may have a
+    `name`."""
+
+    region: Region
+    size: int
+    huge: int = 0
+    swapped: int = 0
+    copied: int = 0
+    shared: bool = False
+    name: str = ""
+
+
 def parts_of(
-    regions: Sequence[Region], sizes: Sequence[int], heap: HeapPages | None, *, collected: bool
+    uses: Sequence[RegionUse], heap: HeapPages | None, *, collected: bool
 ) -> tuple[MemoryPart, ...]:
     """The largest first, in groups, the largest group first. `heap` divides the arenas, where
     that could be read."""
     sums: Counter[tuple[str, str]] = Counter()
-    for region, size in zip(regions, sizes, strict=True):
-        if heap is None or region.label != ARENAS or region.kind is not Kind.HEAP:
-            sums[_use(region)] += size
+    for use in uses:
+        if heap is None or not _in_arenas(use.region):
+            group, name = _part(use)
+            copied = use.copied if group in (FILES, SHARED) else 0
+            sums[group, name] += use.size - copied
+            sums[COPIES, name] += copied
     for place, size in _of_heap(heap, collected=collected) if heap else ():
         sums[place] += size
-    return _ordered(_fewer_files({place: size for place, size in sums.items() if size}))
+    return _ordered(_fewer({place: size for place, size in sums.items() if size}))
+
+
+def by_group(uses: Sequence[RegionUse], of: Callable[[RegionUse], int]) -> dict[str, int]:
+    """How much of each group is in huge pages, say. (What of the arenas is for stacks counts as
+    heap.)"""
+    sums: Counter[str] = Counter()
+    for use in uses:
+        sums[_part(use)[0]] += of(use)
+    return {group: size for group, size in sums.items() if size}
+
+
+def _in_arenas(region: Region) -> bool:
+    return region.label == ARENAS and region.kind is Kind.HEAP
 
 
 def _of_heap(heap: HeapPages, *, collected: bool) -> Iterator[tuple[tuple[str, str], int]]:
@@ -54,42 +102,49 @@ def _of_heap(heap: HeapPages, *, collected: bool) -> Iterator[tuple[tuple[str, s
     yield (GO_HEAP, FREE_PAGES), heap.free
     yield (GO_HEAP, RETURNED), heap.returned
     yield (STACKS, GOROUTINES), heap.stacks
+    yield (STACKS, IN_HEAP), heap.thread_stacks
     yield (RUNTIME, WORK), heap.books
 
 
-def _use(region: Region) -> tuple[str, str]:
-    kind, label = region.kind, region.label
+def _part(use: RegionUse) -> tuple[str, str]:
+    """Its group, and what it is called in that."""
+    kind, label = use.region.kind, use.region.label
     if kind in _PROGRAM:
         return PROGRAM, _PROGRAM[kind]
     if kind is Kind.HEAP:
         return GO_HEAP, "heap" if label == ARENAS else label
     if kind is Kind.SYSTEM_STACK:
-        return STACKS, "stacks of threads"
+        return STACKS, OF_THREADS
     if kind is Kind.RUNTIME:
-        known = label != RuntimeUse.UNIDENTIFIED
-        return (RUNTIME, label) if known else (OTHER, "anonymous memory that nothing claims")
+        if label != RuntimeUse.UNIDENTIFIED:
+            return RUNTIME, label
+        return OTHER, _called(use, "anonymous memory that nothing claims")
     if kind is Kind.C_HEAP:
-        return C, "C heap (brk)" if label.endswith("(brk)") else "malloc and mmap"
+        brk = label.endswith("(brk)")
+        return C, "C heap (brk)" if brk else _called(use, "malloc and mmap")
     if kind is Kind.LIBRARY:
         return LIBRARIES, PurePath(label).name or "libraries"
     if kind is Kind.FILE and PurePath(label).name.startswith(_HUGETLB):
         return OTHER, "huge pages set aside for it (hugetlb)"
     if kind is Kind.FILE:
-        return FILES, PurePath(label).name or "files"
+        name = NO_FILES.get(label) or PurePath(label).name or "files"
+        return SHARED if use.shared else FILES, name
     return OTHER, "the kernel's own pages" if kind is Kind.VDSO else "other"
 
 
-def _fewer_files(sums: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Of libraries and files the largest by name, and the rest as one."""
+def _called(use: RegionUse, otherwise: str) -> str:
+    return f"anonymous memory called {use.name.strip()}" if use.name.strip() else otherwise
+
+
+def _fewer(sums: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Of what there may be many of, the largest by name, and the rest as one."""
     kept: dict[tuple[str, str], int] = {}
-    for group, many in ((LIBRARIES, "other libraries"), (FILES, "other files")):
+    for group, many in _MANY.items():
         ranked = sorted((s for s in sums.items() if s[0][0] == group), key=lambda s: -s[1])
         kept |= dict(ranked[:_MOST_FILES])
         if rest := sum(size for _, size in ranked[_MOST_FILES:]):
             kept[(group, many)] = rest
-    return kept | {
-        place: size for place, size in sums.items() if place[0] not in (LIBRARIES, FILES)
-    }
+    return kept | {place: size for place, size in sums.items() if place[0] not in _MANY}
 
 
 def _ordered(sums: Mapping[tuple[str, str], int]) -> tuple[MemoryPart, ...]:

@@ -30,6 +30,7 @@ def runtime_state(books: Books) -> RuntimeState:
     return RuntimeState(
         gogc=control.signed("gcPercent"),
         memory_limit=limit if limit != _NO_LIMIT else UNSET,
+        limited=control["mappedReady"],
         next_gc=heap_goal(books),
         live=control["heapMarked"] if collected else UNSET,
         retained=retained,
@@ -60,10 +61,10 @@ def _scavenger(books: Books, retained: int, goal: int, limit_goal: int) -> str:
     free = books.controller["heapFree"]
     if not free:
         return "no page is free that could be returned"
+    if not books.memstats["numgc"]:  # bgscavenge waits, and its goals are still zero
+        return "nothing is returned in the background before the first collection has ended"
     if books.controller["mappedReady"] > limit_goal:
         return "the memory limit is near: free pages are being returned because of it"
-    if goal == _NEVER and not books.memstats["numgc"]:
-        return "nothing is returned before the first collection has ended"
     if goal == _NEVER:  # gcPaceScavenger, mgcscavenge.go: also with GOGC=off
         return "the last collection found no more than the heap may keep: nothing is returned"
     excess = min(retained - goal, free)

@@ -12,19 +12,21 @@ from msgspec.structs import replace
 from goprobe.analysis.locate.auditmaps import Looked
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.memorymap import memory_map
-from goprobe.model.location import Region
+from goprobe.analysis.memory.parts import RegionUse
+from goprobe.model.location import Kind, Region
 from goprobe.model.memory import ChargePart, KernelMemory
-from goprobe.process.proc.kernelmemory import KernelSums, kernel_sums
-from goprobe.process.proc.maps import read_rollup, read_smaps
+from goprobe.process.proc.kernelmemory import KernelSums, counted_resident, kernel_sums
+from goprobe.process.proc.maps import find, read_rollup, read_smaps
 from goprobe.process.proc.pagemap import Resident, Runs, resident
 from goprobe.process.proc.procfs import PAGE_SIZE, provides, resident_bytes
+from goprobe.process.proc.sharedmemory import SharedMemory
 from goprobe.runtime.world import World
 from goprobe.target.live import AnyTarget
 
 _TRIES = 3
 # (m, Linux 6.18) For each GiB smaps takes the kernel 29 ms, its sums 15, the page map 3.
 _MOST_FOR_SMAPS = 512 << 20
-_MOST_FOR_ROLLUP = 5 << 30
+_MOST_FOR_ROLLUP = 2 << 30
 _BATCH = 32  # pages that each CPU may keep to itself (lib/percpu_counter.c, percpu_counter_batch)
 
 
@@ -52,8 +54,7 @@ class Whole(msgspec.Struct, frozen=True):
 class There(msgspec.Struct, frozen=True):
     """What of each region is in memory, or in the core file."""
 
-    regions: Sequence[Region]
-    sizes: Sequence[int]
+    uses: Sequence[RegionUse]
     runs: Runs
     kernel: KernelMemory
     looked: Looked | None = None
@@ -65,7 +66,7 @@ def of_process(pid: int, world: World) -> There:
     regions = memory_map(Locator(world), spans=False)
     ranges = [(int(r.low), r.size) for r in regions]
     if resident_bytes(pid) > _MOST_FOR_SMAPS or not provides(pid, "smaps"):
-        return _of_large(pid, regions, ranges)
+        return _of_large(pid, world, regions, ranges)
     before = read_smaps(pid)
     for _ in range(_TRIES):
         pages = resident(pid, ranges)
@@ -78,11 +79,35 @@ def of_process(pid: int, world: World) -> There:
         if next(looked.disagreements(), None) is None:
             break
     kernel = _told(kernel_sums(pid, looked.after), pages)
-    return There(regions, pages.sizes, pages.runs, kernel, looked)
+    return There(_uses(pid, world, regions, pages), pages.runs, kernel, looked)
 
 
-def _of_large(pid: int, regions: Sequence[Region], ranges: Sequence[tuple[int, int]]) -> There:
-    before = resident_bytes(pid)
+def _uses(
+    pid: int, world: World, regions: Sequence[Region], pages: Resident
+) -> tuple[RegionUse, ...]:
+    shared = SharedMemory(pid)
+
+    def use(region: Region, size: int) -> RegionUse:
+        mapping = find(world.mappings, region.low)
+        low, high = region.low, region.high
+        is_file = mapping is not None and region.kind is Kind.FILE
+        return RegionUse(
+            region,
+            size,
+            huge=pages.huge.within(low, high),
+            swapped=pages.swapped.within(low, high),
+            copied=size - pages.of_files.within(low, high) if is_file else 0,
+            shared=mapping is not None and is_file and mapping in shared,
+            name=mapping.anonymous_name if mapping else "",
+        )
+
+    return tuple(map(use, regions, pages.sizes))
+
+
+def _of_large(
+    pid: int, world: World, regions: Sequence[Region], ranges: Sequence[tuple[int, int]]
+) -> There:
+    before = counted_resident(pid)
     pages = resident(pid, ranges)
     rollup = read_rollup(pid) if before <= _MOST_FOR_ROLLUP else None
     sums = kernel_sums(pid, None if rollup is None else (rollup,))
@@ -90,7 +115,8 @@ def _of_large(pid: int, regions: Sequence[Region], ranges: Sequence[tuple[int, i
     # What CPUs keep to themselves the counter does not know (before Linux 6.16).
     slack = PAGE_SIZE * (len(regions) + max(_BATCH, 2 * cpus) * cpus)
     whole = Whole(sum(pages.sizes), before, sums.rss, slack, pages.exact)
-    return There(regions, pages.sizes, pages.runs, _told(sums, pages), whole=whole)
+    uses = _uses(pid, world, regions, pages)
+    return There(uses, pages.runs, _told(sums, pages), whole=whole)
 
 
 def _told(sums: KernelSums, pages: Resident) -> KernelMemory:
@@ -100,7 +126,7 @@ def _told(sums: KernelSums, pages: Resident) -> KernelMemory:
         smaps_rss=sums.rss,
         pss=UNSET if sums.pss is None else sums.pss,
         swap=sums.swap,
-        huge=pages.runs.huge if pages.exact else UNSET,
+        huge=pages.huge.size if pages.exact else UNSET,
         page_tables=sums.page_tables,
         peak=sums.peak,
         why_no_cgroup=charge.why,
@@ -112,6 +138,8 @@ def _told(sums: KernelSums, pages: Resident) -> KernelMemory:
         cgroup=charge.bytes,
         cgroup_name=charge.name,
         cgroup_limit=UNSET if charge.limit is None else charge.limit,
+        cgroup_limit_of=charge.limit_of,
+        cgroup_left=UNSET if charge.left is None else charge.left,
         cgroup_parts=tuple(ChargePart(name, size) for name, size in charge.parts),
     )
 
@@ -121,11 +149,12 @@ def of_core(target: AnyTarget, world: World) -> There:
     assert target.is_core
     regions = memory_map(Locator(world), spans=False)
     runs = Runs()
-    sizes = []
+    uses = []
     for region in regions:
         pieces = list(target.core.present(region.low, region.high))
-        sizes.append(sum(high - low for low, high in pieces))
+        uses.append(RegionUse(region, sum(high - low for low, high in pieces)))
         for low, high in pieces:
             runs.add(low, high)
-    kernel = KernelMemory(rss=sum(sizes), why_no_cgroup="a core file says nothing of it")
-    return There(regions, sizes, runs, kernel)
+    whole = sum(use.size for use in uses)
+    kernel = KernelMemory(rss=whole, why_no_cgroup="a core file says nothing of it")
+    return There(uses, runs, kernel)

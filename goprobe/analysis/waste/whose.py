@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.kinds import alike_roots, shown_alike
+from goprobe.analysis.heap.reach import onward, reach
 from goprobe.analysis.waste.meanings import Meanings
 from goprobe.model.address import Address
 from goprobe.model.heap import OTHERS, Waste
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.roots.groups import RootKind
 from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE
 
 _DOUBLINGS = 32  # of ways as long as there are objects
@@ -28,13 +30,13 @@ Texts = Callable[[int], str]
 
 class Whose:
     """By the pointers that lead to objects: the field that each is, and the root that the shortest
-    way to it begins at."""
+    way to it begins at; where a global variable leads to it, one from that."""
 
     def __init__(self, graph: HeapGraph, meant: Meanings) -> None:
         self._graph = graph
         self._meant = meant
-        nodes, via = graph.nodes, graph.reach.via
-        n = len(graph.objects)
+        nodes, n = graph.nodes, len(graph.objects)
+        self._via = via = _ways(graph)
         above = np.full(len(nodes), nodes.root, np.int32)
         led = np.flatnonzero(via[:n] >= 0)
         above[led] = meant.source[via[led]]
@@ -44,7 +46,7 @@ class Whose:
 
     def leading(self, objects: Ints | Ids) -> Ints:
         """The pointer by which a shortest way comes to each of some reachable objects."""
-        return self._graph.reach.via[objects]
+        return self._via[objects]
 
     def holder(self, edges: Ints) -> str:
         """The variable, goroutine or other root that leads to some pointers: those of several
@@ -146,6 +148,16 @@ class Whose:
             key = key * (int(column.max()) + 1) + column
         groups, which = np.unique(key, return_inverse=True)
         return which.ravel(), len(groups)
+
+
+def _ways(graph: HeapGraph) -> Ints:
+    """Of each node the edge by which a way comes to it: what stands in frames besides (copies of
+    what variables have) is no more than a moment's."""
+    nodes, n = graph.nodes, len(graph.objects)
+    globals_ = [n + i for i, group in enumerate(nodes.groups) if group.kind is RootKind.GLOBAL]
+    ways = reach(nodes.first, nodes.target, np.array(globals_, np.int32)).via
+    onward(nodes.first, nodes.target, ways, np.array([nodes.root], np.int32))
+    return ways
 
 
 def rest_of(kind: str, objects: int, size: int, example: Address, advice: str) -> Waste:

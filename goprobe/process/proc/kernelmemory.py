@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -24,12 +24,21 @@ class KernelSums(msgspec.Struct, frozen=True, kw_only=True):
     charge: Charge
 
 
+def counted_resident(pid: int) -> int:
+    """By the kernel's counters: of these huge pages of hugetlbfs have one of their own."""
+    return _resident(status_sizes(pid))
+
+
+def _resident(status: Mapping[bytes, int]) -> int:
+    return status.get(b"VmRSS", 0) + status.get(b"HugetlbPages", 0)
+
+
 def kernel_sums(pid: int, uses: Sequence[MappingUse] | None) -> KernelSums:
     """`uses` are those of smaps, or its sums, for which the kernel looks at every page: None for a
     process that is too large for that. Raises TargetGoneError, NotPermittedError."""
     status = status_sizes(pid)
     return KernelSums(
-        rss=status.get(b"VmRSS", 0) if uses is None else sum(use.rss for use in uses),
+        rss=_resident(status) if uses is None else sum(use.rss for use in uses),
         pss=None if uses is None else sum(use.pss for use in uses),
         swap=status.get(b"VmSwap", 0) if uses is None else sum(use.swap for use in uses),
         page_tables=status.get(b"VmPTE", 0),

@@ -45,6 +45,13 @@ class Mapping(msgspec.Struct, frozen=True):
         return self.inode != 0 or self.path.startswith("/")
 
     @property
+    def anonymous_name(self) -> str:
+        """What the process calls this anonymous memory (PR_SET_VMA_ANON_NAME, Linux 5.17), "" where
+        it does not."""
+        kind, _, name = self.path.partition(":")
+        return name.removesuffix("]") if kind in ("[anon", "[anon_shmem") else ""
+
+    @property
     def usable(self) -> bool:
         """Whether it can be read or written at all."""
         return "r" in self.perms or "w" in self.perms

@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import dropwhile
 from pathlib import Path
 
 import msgspec
@@ -60,32 +61,58 @@ def cgroups_of(pid: int) -> Iterator[Gauge]:
                 yield gauge
 
 
-class Charge(msgspec.Struct, frozen=True):
-    """What a memory cgroup is charged with, in bytes: `parts` by the kernel's names (memory.stat).
-    `limit` is None where it has none; `why` says why nothing is known ("" where it is)."""
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """What a memory cgroup is charged with, in bytes: `parts` by the kernel's names (memory.stat)
+    add up to it, but for what the kernel has not counted yet. `limit` is the least of its own and
+    of those that it lies in, `limit_of` says whose where it is another's, and `left` is how much
+    more may be charged; None where there is no limit. `why` says why nothing is known."""
 
     name: str = ""
     bytes: int = 0
     limit: int | None = None
+    limit_of: str = ""
+    left: int | None = None
     parts: tuple[tuple[str, int], ...] = ()
     why: str = ""
 
 
-# What adds up to a charge (mm/memcontrol.c, memory_stat_format): version 2, then version 1.
-_CHARGED = (
-    ("anon", "file", "kernel_stack", "pagetables", "percpu", "sock", "vmalloc", "slab"),
-    ("total_rss", "total_cache"),
-)
+# What adds up to a charge (mm/memcontrol.c, memory_stat_format): version 2, then version 1. Each of
+# the kernel's own kinds is in `kernel`, too (Linux 5.18 on).
+_OF_KERNEL = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
+_CHARGED = (("anon", "file", "sock", *_OF_KERNEL), ("total_rss", "total_cache"))
+_REST = "other"
 
 
 def charge_of(pid: int) -> Charge:
-    """Of the memory cgroup that a process is in itself, where it can be seen."""
+    """Of the memory cgroup that a process is in, where it can be seen: of version 2 the nearest one
+    that memory is counted for."""
     for place in _places(pid):
-        folder = place.root / place.path.lstrip("/")
-        with suppress(OSError, ValueError):
-            used = _read(folder / place.names.used)
-            return Charge(_name(folder, place), used, _limit(folder, place), _parts(folder))
+        for folder in _upwards(place):
+            with suppress(OSError, ValueError):
+                used = _read(folder / place.names.used)
+                return _charge(place, folder, used)
     return Charge(why="no memory cgroup of the process can be seen from here")
+
+
+def _charge(place: _Place, folder: Path, used: int) -> Charge:
+    least: tuple[int, str] | None = None
+    left: int | None = None
+    for above in dropwhile(folder.__ne__, _upwards(place)):
+        if (limit := _limit(above, place)) is None:
+            continue
+        if least is None or limit < least[0]:
+            least = limit, "" if above == folder else _name(above, place)
+        with suppress(OSError, ValueError):
+            room = max(limit - _read(above / place.names.used), 0)
+            left = room if left is None else min(left, room)
+    return Charge(
+        name=_name(folder, place),
+        bytes=used,
+        limit=least[0] if least else None,
+        limit_of=least[1] if least else "",
+        left=left,
+        parts=_parts(folder, used),
+    )
 
 
 def _limit(folder: Path, place: _Place) -> int | None:
@@ -95,7 +122,7 @@ def _limit(folder: Path, place: _Place) -> int | None:
     return None
 
 
-def _parts(folder: Path) -> tuple[tuple[str, int], ...]:
+def _parts(folder: Path, used: int) -> tuple[tuple[str, int], ...]:
     figures: dict[str, int] = {}
     with suppress(OSError, ValueError):
         for line in _text(folder / "memory.stat", _TEXT_LIMIT).decode().splitlines():
@@ -103,9 +130,12 @@ def _parts(folder: Path) -> tuple[tuple[str, int], ...]:
             figures[name] = int(value)
     wanted = next((names for names in _CHARGED if names[0] in figures), ())
     parts = [(name.removeprefix("total_"), figures.get(name, 0)) for name in wanted]
-    with suppress(OSError, ValueError):
-        parts.append(("kernel", _read(folder / "memory.kmem.usage_in_bytes")))  # version 1
-    return tuple((name, size) for name, size in parts if size)
+    with suppress(OSError, ValueError):  # version 1
+        figures["kernel"] = _read(folder / "memory.kmem.usage_in_bytes")
+    known = sum(figures.get(name, 0) for name in _OF_KERNEL if name in wanted)
+    parts.append(("kernel" if not known else "other kernel", figures.get("kernel", 0) - known))
+    parts.append((_REST, used - sum(size for _, size in parts)))
+    return tuple((name, size) for name, size in parts if size > 0)
 
 
 def _places(pid: int) -> Iterator[_Place]:
@@ -146,12 +176,18 @@ def _seen_from(root: Path, path: str) -> str | None:
 
 def _above(place: _Place) -> Iterator[Gauge]:
     """Of a cgroup and all that it lies in."""
-    here = place.root / place.path.lstrip("/")
-    for folder in (here, *here.parents):
+    for folder in _upwards(place):
         with suppress(OSError, ValueError):  # no such controller here, or "max"
             _read(folder / place.names.limit), _read(folder / place.names.used)
             key = place.names.limit, folder.stat().st_ino
             yield Gauge(_name(folder, place), _floor_of(folder), _left_in(folder, place.names), key)
+
+
+def _upwards(place: _Place) -> Iterator[Path]:
+    """The folder of a cgroup, and of all that it lies in."""
+    here = place.root / place.path.lstrip("/")
+    for folder in (here, *here.parents):
+        yield folder
         if folder == place.root:
             return
 

@@ -15,6 +15,7 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -25,15 +26,16 @@ _PAGEMAP_SCAN = 0xC0606610
 _SCAN = struct.Struct("=12Q")
 _REGION = struct.Struct("=3Q")
 _REGIONS = 512  # what the kernel gathers at once (fs/proc/task_mmu.c, PAGEMAP_WALK_SIZE)
-# PAGE_IS_PRESENT, PAGE_IS_PFNZERO, PAGE_IS_HUGE, Linux include/uapi/linux/fs.h
-_PRESENT, _ZERO, _HUGE = 1 << 3, 1 << 5, 1 << 6
+# PAGE_IS_FILE, _PRESENT, _SWAPPED, _PFNZERO, _HUGE, Linux include/uapi/linux/fs.h
+_FILE, _PRESENT, _SWAPPED, _ZERO, _HUGE = 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6
 _WALKED_TO = 4
 _AT_ONCE = 1 << 14
 """Pages: while the kernel walks, the process can map and unmap nothing (it holds mmap_lock). So
 many take it a fraction of a millisecond (m); what is not resident it skips."""
 
 
-_WORD_PRESENT = 1 << 63  # Linux Documentation/admin-guide/mm/pagemap.rst
+# Linux Documentation/admin-guide/mm/pagemap.rst
+_WORD_PRESENT, _WORD_SWAPPED, _WORD_FILE = 1 << 63, 1 << 62, 1 << 61
 _USER_END = 1 << 56
 _CHUNK_PAGES = 1 << 16
 _PAGES_LIMIT = 1 << 26
@@ -44,11 +46,19 @@ Range = tuple[int, int]
 
 class Resident(msgspec.Struct, frozen=True):
     """The bytes in memory of each range asked for, and where they lie. `exact`: counted as smaps
-    counts, without the pages of zeros that were only ever read."""
+    counts, without the pages of zeros that were only ever read.
+
+    `of_files` are pages of files and of shared memory: what else is there of a file's mapping was
+    copied when it was written to. `huge` is what lies in huge pages, where the kernel tells, and
+    `swapped` what is swapped out (of shared memory the page map does not say).
+    """
 
     sizes: list[int]
     exact: bool
     runs: Runs
+    of_files: Runs
+    huge: Runs
+    swapped: Runs
 
 
 def resident(pid: int, ranges: Sequence[Range]) -> Resident:
@@ -61,11 +71,12 @@ def resident(pid: int, ranges: Sequence[Range]) -> Resident:
     with translated(pid, "read the page map"):
         file = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            runs = Runs()
-            exact = _find_runs(file, _merged(ranges), runs)
+            found = _Found(Runs(), Runs(), Runs(), Runs())
+            exact = _find_runs(file, _merged(ranges), found)
         finally:
             os.close(file)
-    return Resident([runs.within(a, a + max(n, 0)) for a, n in ranges], exact, runs)
+    sizes = [found.runs.within(a, a + max(n, 0)) for a, n in ranges]
+    return Resident(sizes, exact, found.runs, found.of_files, found.huge, found.swapped)
 
 
 class Runs:
@@ -81,18 +92,20 @@ class Runs:
         self._highs: list[int] = []
         self._before = [0]
         self.end = 0
-        self.huge = 0
-        """Bytes of it in huge pages, where the kernel tells."""
 
-    def add(self, low: int, high: int, *, huge: bool = False) -> None:
+    def add(self, low: int, high: int) -> None:
         low = max(low, self.end)
         if low >= high:
             return
-        self.huge += (high - low) * huge
         self._lows.append(low)
         self._highs.append(high)
         self._before.append(self._before[-1] + high - low)
         self.end = high
+
+    @property
+    def size(self) -> int:
+        """All of it, in bytes."""
+        return self._before[-1]
 
     def within(self, low: int, high: int) -> int:
         """How many bytes of [low, high) are resident."""
@@ -113,6 +126,22 @@ class Runs:
         return self._before[at - 1] + min(address, self._highs[at - 1]) - self._lows[at - 1]
 
 
+class _Found(msgspec.Struct, frozen=True):
+    """What is gathered, as in Resident."""
+
+    runs: Runs
+    of_files: Runs
+    huge: Runs
+    swapped: Runs
+
+    def add(self, low: int, high: int, *, of_file: bool, huge: bool = False) -> None:
+        self.runs.add(low, high)
+        if of_file:
+            self.of_files.add(low, high)
+        if huge:
+            self.huge.add(low, high)
+
+
 def _merged(ranges: Sequence[Range]) -> list[tuple[int, int]]:
     """The pages asked for as sorted, disjoint [low, high)."""
     wanted = sorted(
@@ -129,14 +158,14 @@ def _merged(ranges: Sequence[Range]) -> list[tuple[int, int]]:
     return merged
 
 
-def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: Runs) -> bool:
+def _find_runs(file: int, spans: Sequence[tuple[int, int]], found: _Found) -> bool:
     """Adds what is resident inside the spans, which ascend. Whether zeros could be told apart."""
     budget = _PAGES_LIMIT
     scan = True
     for low, high in spans:
         if scan:
             try:
-                _scan(file, low, high, runs)
+                _scan(file, low, high, found)
                 continue
             except OSError as error:
                 if error.errno not in (errno.ENOTTY, errno.EINVAL):
@@ -144,11 +173,11 @@ def _find_runs(file: int, spans: Sequence[tuple[int, int]], runs: Runs) -> bool:
                 scan = False
         pages = min((high - low) // PAGE_SIZE, budget)
         budget -= pages
-        _words(file, low, pages, runs)
+        _words(file, low, pages, found)
     return scan
 
 
-def _scan(file: int, low: int, high: int, runs: Runs) -> None:
+def _scan(file: int, low: int, high: int, found: _Found) -> None:
     regions = bytearray(_REGIONS * _REGION.size)
     where = ctypes.addressof(ctypes.c_char.from_buffer(regions))
     while low < high:
@@ -163,34 +192,39 @@ def _scan(file: int, low: int, high: int, runs: Runs) -> None:
                 _REGIONS,
                 _AT_ONCE,
                 _ZERO,
-                _PRESENT | _ZERO,
-                0,
-                _PRESENT | _HUGE,
+                _ZERO,
+                _PRESENT | _SWAPPED,
+                _PRESENT | _SWAPPED | _HUGE | _FILE,
             )
         )
         count = min(fcntl.ioctl(file, _PAGEMAP_SCAN, argument), _REGIONS)
         for start, end, kind in _REGION.iter_unpack(regions[: count * _REGION.size]):
-            runs.add(max(start, low), min(end, high), huge=bool(kind & _HUGE))
-        walked = max(_SCAN.unpack(argument)[_WALKED_TO], runs.end)
+            start, end = max(start, low), min(end, high)
+            if kind & _SWAPPED:
+                found.swapped.add(start, end)
+            else:
+                found.add(start, end, of_file=bool(kind & _FILE), huge=bool(kind & _HUGE))
+        last = max(found.runs.end, found.swapped.end)
+        walked = max(_SCAN.unpack(argument)[_WALKED_TO], last)
         if walked <= low:
             return
         low = walked
 
 
-def _words(file: int, low: int, pages: int, runs: Runs) -> None:
+def _words(file: int, low: int, pages: int, found: _Found) -> None:
+    telling = _WORD_PRESENT | _WORD_SWAPPED | _WORD_FILE
     while pages > 0:
         raw = os.pread(file, min(pages, _CHUNK_PAGES) * 8, low // PAGE_SIZE * 8)
         words = array("Q", raw[: len(raw) // 8 * 8])
         if not words:
             return
-        start = -1
-        for i, word in enumerate(words):
-            if word & _WORD_PRESENT:
-                start = i if start < 0 else start
-            elif start >= 0:
-                runs.add(low + start * PAGE_SIZE, low + i * PAGE_SIZE)
-                start = -1
-        if start >= 0:
-            runs.add(low + start * PAGE_SIZE, low + len(words) * PAGE_SIZE)
+        at = low
+        for kind, same in groupby(words, telling.__and__):
+            end = at + sum(1 for _ in same) * PAGE_SIZE
+            if kind & _WORD_PRESENT:
+                found.add(at, end, of_file=bool(kind & _WORD_FILE))
+            elif kind & _WORD_SWAPPED:
+                found.swapped.add(at, end)
+            at = end
         low += len(words) * PAGE_SIZE
         pages -= len(words)

@@ -162,10 +162,15 @@ def _kernel(page: Page, report: MemoryReport) -> None:
     ]
     told = [f"{words.size(n)} {what}" for what, n in figures if n is not UNSET and n]
     page.paragraph(words.listed(told), indent=_INDENT, hanging=_INDENT)
+    if report.swapped:
+        swapped = words.listed([f"{words.size(n)} {what}" for what, n in report.swapped.items()])
+        page.paragraph(f"Swapped out are {swapped}", indent=_INDENT, hanging=_INDENT)
     if kernel.cgroup is UNSET:
         page.paragraph(kernel.why_no_cgroup, indent=_INDENT, hanging=_INDENT)
         return
     limit = "" if kernel.cgroup_limit is UNSET else f" of {words.size(kernel.cgroup_limit)}"
+    if kernel.cgroup_limit_of:
+        limit += f", the limit of {kernel.cgroup_limit_of},"
     parts = ", ".join(f"{words.size(part.bytes)} {part.name}" for part in kernel.cgroup_parts)
     page.paragraph(
         f"{kernel.cgroup_name}, with all in it: {words.size(kernel.cgroup)}{limit} ({parts})",

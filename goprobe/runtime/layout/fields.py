@@ -100,6 +100,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "internal/godebug.Setting?": "name setting",
         "internal/godebug.setting?": "nonDefault",
         "internal/godebugs.Info?": "Name Opaque",
+        "godebugInc?": "inc",
         # histogram.go
         "timeHistogram": "counts underflow overflow",
         # symtab.go

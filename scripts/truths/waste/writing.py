@@ -40,6 +40,8 @@ _FIELDS = (
     _Element("[3]byte", 3, 1), _Element("struct{}", 0, 1), _Element("*int", 8, 8, True),
     _Element("[2]int32", 8, 4), _Element("complex64", 8, 4), _Element("any", 16, 8, True),
 )  # fmt: skip
+# Of slots that do not fill a span, so that addresses show where one ends.
+_ODD_SIZES = (48, 96, 144, 320, 448, 704, 1152, 1792, 2688, 5376)
 _BOXED = (
     ("int64", "({n})", 8), ("int32", "({n})", 4), ("float64", "({n}) + 0.5", 8),
     ("uint16", "({n})", 2), ("[2]int64", "{{int64({n}), 7}}", 16),
@@ -55,8 +57,12 @@ class Writer:
         self._declared: list[str] = []
 
     def program(self) -> Program:
-        count = self._choices.between(1, 8)
-        fills = [self._section(number) for number in range(count)]
+        if self._choices.chance(8):  # alone: objects of others would fill the slots
+            fills = [self._spans()]
+        else:
+            count = self._choices.between(1, 8)
+            fills = [self._section(number) for number in range(count)]
+        count = len(fills)
         text = [
             "package main\n",
             f"const headers, swiss = {_go(self._headers)}, {_go(self._swiss)}\n",
@@ -227,6 +233,21 @@ class Writer:
             number, "sparse map", f"map[string]main.e{number}", left,
             f"{entries}*(16 + int(sizeOf[e{number}]()))",
         )  # fmt: skip
+
+    def _spans(self) -> str:
+        """Most objects of some sizes freed, a few left in nearly every span."""
+        body = []
+        sizes = list(_ODD_SIZES)
+        for number in range(self._choices.between(1, 3)):
+            size = sizes.pop(self._choices.below(len(sizes)))
+            pointers = self._choices.chance(50)
+            first = "*int" if pointers else "int"
+            self._declared.append(f"type s{number} struct {{ a {first}; b [{size - 8}]byte }}")
+            self._declared.append(f"var w{number} []*s{number}\n")
+            count, step = self._choices.between(200, 3000), self._choices.between(5, 40)
+            made = _times(count, f"w{number} = append(w{number}, new(s{number}))")
+            body.append(f"{made}\tspans(w{number}, {size}, {_go(pointers)}, {step})")
+        return "\n".join(body)
 
     def _channels(self, number: int) -> str:
         choices = self._choices

@@ -1,0 +1,98 @@
+"""The verdict of `goprobe memory` on programs that are large for one cause each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from goprobe.analysis.memory import there
+from goprobe.analysis.memory.memory import memory
+from goprobe.model.memory import MemoryReport
+from goprobe.process.proc import maps
+from goprobe.target.live import open_target
+from tests.support.cgroups import memory_cgroup
+from tests.support.go import build, matrix, running
+
+PROGRAM = Path("testdata/targets/memorycauses.go")
+MIB = 1 << 20
+# The part that is to be found, how large it is in MiB, and what the verdict has to say of it.
+CAUSES = {
+    "gogc": ("objects allocated since", 90, "GOGC is off"),
+    "limit": ("GOMEMLIMIT", 40, "collections follow one another"),
+    "stacks": ("stacks", 30, "601 goroutines, 6"),
+    "fragments": ("free room in spans", 40, "free slots between objects"),
+    "huge": ("other", 190, "in huge pages"),
+    "arena": ("free pages, not returned", 150, "FreeOSMemory"),
+    "threads": ("stacks of threads", 8, "keeps a thread"),
+    "pagetables": ("page tables", 30, "tables are kept until it is unmapped"),
+    "mapped": ("other", 60, "syscall.Mmap"),
+    "file": ("files", 60, "most of them data.bin"),
+    "copied": ("copied pages of files", 60, "most of them data.bin"),
+    "shared": ("shared memory", 60, "until it is unmapped"),
+    "tmpfs": ("shared memory", 60, "goprobe-memorycauses"),
+}
+
+
+def _told(cause: str, folder: Path, go: str) -> MemoryReport:
+    with running(build(PROGRAM, go=go), cause, str(folder)) as program:
+        report = memory(open_target(program.pid))
+    assert not report.contradictions
+    assert sum(part.bytes for part in report.parts) == report.kernel.rss
+    return report
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("cause", CAUSES)
+def test_the_cause_is_the_verdict(cause: str, go: str, tmp_path: Path) -> None:
+    part, least, says = CAUSES[cause]
+    report = _told(cause, tmp_path, go)
+    first = report.surprises[0]
+    assert first.part.startswith(part) and first.bytes > least * MIB, report.surprises
+    assert says in report.verdict and first.change in report.verdict
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_lives_is_no_surprise(go: str, tmp_path: Path) -> None:
+    report = _told("live", tmp_path, go)
+    assert not report.surprises and "nothing is out of proportion" in report.verdict
+    assert "goprobe heap PID --types --retained" in report.verdict
+
+
+def test_what_is_swapped_out_is_told_by_what_it_is(tmp_path: Path) -> None:
+    if len(Path("/proc/swaps").read_text().splitlines()) < 2:
+        pytest.skip("no swap here (swapon)")
+    for cause, group in (("swapped", "other"), ("swappedheap", "Go heap")):
+        report = _told(cause, tmp_path, matrix()[-1])
+        swap = report.kernel.swap
+        assert isinstance(swap, int) and swap > 24 * MIB
+        assert report.swapped[group] == pytest.approx(swap, abs=MIB)
+        assert report.surprises[0].part == "swap"
+
+
+def test_a_cgroups_limit_is_held_against_where_the_heap_may_grow(tmp_path: Path) -> None:
+    with (
+        memory_cgroup(200) as folder,
+        running(build(PROGRAM), "gogc", str(tmp_path)) as program,
+    ):
+        (folder / "cgroup.procs").write_text(str(program.pid))
+        report = memory(open_target(program.pid))
+    kernel, first = report.kernel, report.surprises[0]
+    assert (kernel.cgroup_limit, kernel.cgroup_limit_of) == (200 * MIB, "")
+    assert sum(part.bytes for part in kernel.cgroup_parts) == kernel.cgroup
+    assert first.part == "cgroup" and "GOMEMLIMIT=180MiB" in report.verdict
+
+
+@pytest.mark.parametrize("summed", [True, False], ids=["smaps_rollup", "counters"])
+def test_kernels_without_sums_of_pages_are_held_against_their_counters(
+    summed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """smaps came with page maps, smaps_rollup with Linux 4.14."""
+
+    def provided(pid: int, name: str) -> bool:
+        return name == "smaps_rollup" and summed
+
+    monkeypatch.setattr(there, "provides", provided)
+    monkeypatch.setattr(maps, "provides", provided)
+    kernel = _told("mapped", tmp_path, matrix()[-1]).kernel
+    assert isinstance(kernel.pss, int) == summed and isinstance(kernel.swap, int)
