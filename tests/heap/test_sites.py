@@ -91,15 +91,15 @@ def test_sites_are_those_that_the_program_tells(program: Running, tmp_path: Path
 
 
 def test_a_cycle_that_has_ended_and_is_not_flushed_yet_counts(go: str) -> None:
-    """As memProfileInternal counts it (mprof.go): a collection has begun the next cycle, and what
-    the one before counted is not added yet."""
+    """As memProfileInternal counts it (mprof.go): the cycle that ends next but one, which is where
+    allocations are noted, has ended and is not added yet."""
     with running(_built(go), "rounds=40", env={"GODEBUG": "memprofilerate=1024"}) as program:
         target = open_target(program.pid)
         _, _, before = _report(program.pid, "--raw")
         with open(f"/proc/{program.pid}/mem", "r+b", buffering=0) as memory:
             at = target.root("mProfCycle")
             cycle = int.from_bytes(os.pread(memory.fileno(), 4, at), "little") >> 1
-            os.pwrite(memory.fileno(), (cycle + 1 << 1).to_bytes(4, "little"), at)
+            os.pwrite(memory.fileno(), (cycle + 2 << 1).to_bytes(4, "little"), at)
         _, _, sites = _report(program.pid, "--raw")
         program.say("tell")
         told = told_sites(program.read_until("told"))

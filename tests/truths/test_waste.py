@@ -49,6 +49,18 @@ def test_what_wastes_nothing_is_told_of_nowhere() -> None:
     assert _outcomes(ROW, said=said) == {Outcome.WRONG}
 
 
+def test_spans_are_free_but_for_those_that_others_use() -> None:
+    said = Said("sparse spans", "size class 704", "", "", 100, 70_000, 7_000)
+    row = replace(ROW, kind=said.kind, type=said.type, objects=103, bytes=75_000)
+    assert _outcomes(row, said=said) == _outcomes(row, said=said, stripped=True) == {Outcome.RIGHT}
+    for changed in ({"bytes": 78_000}, {"bytes": 62_000}, {"objects": 99}, {"objects": 150}):
+        assert _outcomes(replace(row, **changed), said=said) == {Outcome.WRONG}
+    assert _outcomes(said=said) == {Outcome.WRONG}
+    assert _outcomes(said=Said(said.kind, said.type, "", "", 100, 70_000, 40_000)) == {
+        Outcome.NOT_TOLD
+    }
+
+
 def test_programs_are_functions_of_their_choices() -> None:
     drawn = Choices(Random(7))
     program = KIND.write(drawn, "1.27", PLAIN)

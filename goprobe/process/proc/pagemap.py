@@ -71,12 +71,12 @@ def resident(pid: int, ranges: Sequence[Range]) -> Resident:
     with translated(pid, "read the page map"):
         file = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            found = _Found(Runs(), Runs(), Runs(), Runs())
-            exact = _find_runs(file, _merged(ranges), found)
+            gathered = _Gathered(Runs(), Runs(), Runs(), Runs())
+            exact = _find_runs(file, _merged(ranges), gathered)
         finally:
             os.close(file)
-    sizes = [found.runs.within(a, a + max(n, 0)) for a, n in ranges]
-    return Resident(sizes, exact, found.runs, found.of_files, found.huge, found.swapped)
+    sizes = [gathered.runs.within(a, a + max(n, 0)) for a, n in ranges]
+    return Resident(sizes, exact, gathered.runs, gathered.of_files, gathered.huge, gathered.swapped)
 
 
 class Runs:
@@ -126,7 +126,7 @@ class Runs:
         return self._before[at - 1] + min(address, self._highs[at - 1]) - self._lows[at - 1]
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _Gathered(msgspec.Struct, frozen=True):
     """What is gathered, as in Resident."""
 
     runs: Runs
@@ -158,14 +158,14 @@ def _merged(ranges: Sequence[Range]) -> list[tuple[int, int]]:
     return merged
 
 
-def _find_runs(file: int, spans: Sequence[tuple[int, int]], found: _Found) -> bool:
+def _find_runs(file: int, spans: Sequence[tuple[int, int]], gathered: _Gathered) -> bool:
     """Adds what is resident inside the spans, which ascend. Whether zeros could be told apart."""
     budget = _PAGES_LIMIT
     scan = True
     for low, high in spans:
         if scan:
             try:
-                _scan(file, low, high, found)
+                _scan(file, low, high, gathered)
                 continue
             except OSError as error:
                 if error.errno not in (errno.ENOTTY, errno.EINVAL):
@@ -173,11 +173,11 @@ def _find_runs(file: int, spans: Sequence[tuple[int, int]], found: _Found) -> bo
                 scan = False
         pages = min((high - low) // PAGE_SIZE, budget)
         budget -= pages
-        _words(file, low, pages, found)
+        _words(file, low, pages, gathered)
     return scan
 
 
-def _scan(file: int, low: int, high: int, found: _Found) -> None:
+def _scan(file: int, low: int, high: int, gathered: _Gathered) -> None:
     regions = bytearray(_REGIONS * _REGION.size)
     where = ctypes.addressof(ctypes.c_char.from_buffer(regions))
     while low < high:
@@ -201,17 +201,17 @@ def _scan(file: int, low: int, high: int, found: _Found) -> None:
         for start, end, kind in _REGION.iter_unpack(regions[: count * _REGION.size]):
             start, end = max(start, low), min(end, high)
             if kind & _SWAPPED:
-                found.swapped.add(start, end)
+                gathered.swapped.add(start, end)
             else:
-                found.add(start, end, of_file=bool(kind & _FILE), huge=bool(kind & _HUGE))
-        last = max(found.runs.end, found.swapped.end)
+                gathered.add(start, end, of_file=bool(kind & _FILE), huge=bool(kind & _HUGE))
+        last = max(gathered.runs.end, gathered.swapped.end)
         walked = max(_SCAN.unpack(argument)[_WALKED_TO], last)
         if walked <= low:
             return
         low = walked
 
 
-def _words(file: int, low: int, pages: int, found: _Found) -> None:
+def _words(file: int, low: int, pages: int, gathered: _Gathered) -> None:
     telling = _WORD_PRESENT | _WORD_SWAPPED | _WORD_FILE
     while pages > 0:
         raw = os.pread(file, min(pages, _CHUNK_PAGES) * 8, low // PAGE_SIZE * 8)
@@ -222,9 +222,9 @@ def _words(file: int, low: int, pages: int, found: _Found) -> None:
         for kind, same in groupby(words, telling.__and__):
             end = at + sum(1 for _ in same) * PAGE_SIZE
             if kind & _WORD_PRESENT:
-                found.add(at, end, of_file=bool(kind & _WORD_FILE))
+                gathered.add(at, end, of_file=bool(kind & _WORD_FILE))
             elif kind & _WORD_SWAPPED:
-                found.swapped.add(at, end)
+                gathered.swapped.add(at, end)
             at = end
         low += len(words) * PAGE_SIZE
         pages -= len(words)

@@ -40,8 +40,8 @@ _FIELDS = (
     _Element("[3]byte", 3, 1), _Element("struct{}", 0, 1), _Element("*int", 8, 8, True),
     _Element("[2]int32", 8, 4), _Element("complex64", 8, 4), _Element("any", 16, 8, True),
 )  # fmt: skip
-# Of slots that do not fill a span, so that addresses show where one ends.
-_ODD_SIZES = (48, 96, 144, 320, 448, 704, 1152, 1792, 2688, 5376)
+# For slots that do not fill a span: addresses show where one ends. (With a type's header, too.)
+_ODD_SIZES = (48, 96, 144, 320, 448, 696, 1144, 1784, 2680, 5368)
 _BOXED = (
     ("int64", "({n})", 8), ("int32", "({n})", 4), ("float64", "({n}) + 0.5", 8),
     ("uint16", "({n})", 2), ("[2]int64", "{{int64({n}), 7}}", 16),
