@@ -78,7 +78,9 @@ class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
     goal, `live` what the last collection found alive (UNSET before the first one). `retained` is
     heap that is not given back, of which the scavenger keeps `retain_goal` (UNSET where no
     collection has set it); `free` is the part of it in free pages, `scavenger` says in a sentence
-    whether it will return them, and when.
+    whether it will return them, and when. `phase` is the collector's ("off", "mark", "mark
+    termination"), `swept` whether all that the last collection marked has been swept;
+    `finalizers` wait to be run, and `timers` are set.
     """
 
     gogc: int
@@ -91,6 +93,10 @@ class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
     free: int
     scavenger: str
     collections: tuple[Collection, ...] = ()
+    phase: str | UnsetType = UNSET
+    swept: bool | UnsetType = UNSET
+    finalizers: int | UnsetType = UNSET
+    timers: int | UnsetType = UNSET
     gomaxprocs: int
     idle_ps: int
     run_queue: int

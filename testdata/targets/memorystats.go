@@ -26,6 +26,7 @@ var (
 	blocks  [][]byte
 	samples []metrics.Sample
 	line    [1]byte
+	later   []*time.Timer
 	sink    any
 )
 
@@ -45,6 +46,12 @@ func work() {
 	}
 	blocks = blocks[:20]
 	runtime.SetFinalizer(kept, func(*node) {})
+	for i := 0; i < 5; i++ { // the first one to run keeps the others waiting
+		runtime.SetFinalizer(new(node), func(*node) { select {} })
+		later = append(later, time.AfterFunc(time.Hour, func() {}))
+	}
+	later[1].Stop()
+	later[3].Stop()
 	done := make(chan bool)
 	for i := 0; i < 100; i++ {
 		go func() { time.Sleep(time.Millisecond); done <- deep(200) > 0 }()

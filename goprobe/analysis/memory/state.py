@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
+from goprobe.errors import UndescribedError, UnreadableError
 from goprobe.model.memory import Collection, RuntimeState
 from goprobe.runtime.stats.books import Books
 from goprobe.runtime.stats.goroutinecounts import goroutines_in_all, queued
 from goprobe.runtime.stats.memstats import heap_goal
 
+T = TypeVar("T")
 _NEVER = (1 << 64) - 1
 _NO_LIMIT = (1 << 63) - 1  # math.MaxInt64, gcControllerState.memoryLimit, mgcpacer.go
 _SHOWN = 5
 _PAUSES = 256  # len(memstats.pause_ns), mstats.go
 # mgcscavenge.go, Go 1.21 to 1.27: scavengePercent of all Ps' time, approxWorkedNSPerPhysicalPage.
 _SHARE, _PAGE_NS, _PAGE = 0.01, 10_000, 4096
+_PHASES = ("off", "mark", "mark termination")  # _GCoff, _GCmark, _GCmarktermination, mgc.go
 _KEPT_BY_DESIGN = 10  # retainExtraPercent, mgcscavenge.go, Go 1.21 to 1.27
 
 
@@ -38,6 +43,10 @@ def runtime_state(books: Books) -> RuntimeState:
         free=control["heapFree"],
         scavenger=_scavenger(books, retained, goal, limit_goal),
         collections=tuple(_collections(books)),
+        phase=_optional(lambda: _PHASES[books.number("gcphase", 4)]),
+        swept=_optional(lambda: books.swept),
+        finalizers=_optional(lambda: books.finalizers),
+        timers=_optional(lambda: books.timers),
         gomaxprocs=books.gomaxprocs,
         idle_ps=scheduler["npidle"],
         run_queue=queued(books),
@@ -46,6 +55,13 @@ def runtime_state(books: Books) -> RuntimeState:
         idle_threads=scheduler["nmidle"],
         spinning_threads=scheduler["nmspinning"],
     )
+
+
+def _optional(read: Callable[[], T]) -> T | UnsetType:
+    """What not every program says, UNSET where this one does not."""
+    with suppress(UnreadableError, UndescribedError, KeyError, IndexError):
+        return read()
+    return UNSET
 
 
 def _collections(books: Books) -> Iterator[Collection]:

@@ -118,6 +118,8 @@ def _said(page: Page, report: MemoryReport, state: RuntimeState) -> Iterator[str
             "swapped out"
         )
     yield f"Free pages: {state.scavenger}"
+    if now := [*_now(report, state)]:
+        yield f"At the moment: {', '.join(now)}"
     yield (
         f"{words.counted(state.goroutines, 'goroutine')}, {words.counted(state.threads, 'thread')} "
         f"({state.idle_threads} idle), GOMAXPROCS {state.gomaxprocs} ({state.idle_ps} idle), "
@@ -134,6 +136,19 @@ def _said(page: Page, report: MemoryReport, state: RuntimeState) -> Iterator[str
             f"{rates.allocated_objects:,.0f} objects allocated, "
             f"{rates.collections:.1f} collections, {rates.gc_cpu:.2f} s CPU of them{made}"
         )
+
+
+def _now(report: MemoryReport, state: RuntimeState) -> Iterator[str]:
+    if state.phase is not UNSET:
+        idle = "sweeps" if state.swept is False else "waits"
+        yield f"the collector {idle if state.phase == 'off' else 'is marking'}"
+    assists = report.metrics.get("/cpu/classes/gc/mark/assist:cpu-seconds")
+    if assists:
+        yield f"goroutines have helped it for {assists:.2f} s"
+    if state.finalizers is not UNSET:
+        yield f"{words.counted(state.finalizers, 'finalizer')} to run"
+    if state.timers is not UNSET:
+        yield f"{words.counted(state.timers, 'timer')} set"
 
 
 def _in_detail(state: RuntimeState) -> Iterator[str]:

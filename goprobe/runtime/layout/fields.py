@@ -59,7 +59,8 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "_defer": "heap fn link _panic?",
         "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC ncgocall mLockProfile.waitTime?",
         "p": "id status m mcache runqhead runqtail runnext gFree.n? gFree.size? "
-        "goroutinesCreated? cleanupsQueued? pcache",
+        "goroutinesCreated? cleanupsQueued? pcache "
+        "numTimers? deletedTimers? timers.len? timers.zombies?",
         "schedt": _SCHEDULER,
         "sudog": "g next prev elem? c? waitlink",
         # mprof.go
@@ -88,6 +89,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "largeAllocCount largeFreeCount committed released inHeap tinyAllocCount largeAlloc "
         "largeFree",
         "workType": "cpuStats",
+        "sweepdata?": "active.state",
         # mgcpacer.go, mgclimit.go
         "gcControllerState": "gcPercent memoryLimit gcPercentHeapGoal sweepDistMinTrigger "
         "triggered heapScan lastStackScan globalsScan heapMarked heapInUse heapReleased "
@@ -133,7 +135,7 @@ CONSTANTS: tuple[str, ...] = (
 ROOTS: tuple[str, ...] = (
     "mheap_", "allgs", "allm", "firstmoduledata", "gcBitsArenas", "persistentChunks",
     "stackpool", "waitReasonStrings", "sched", "zerobase", "g0", "memstats",
-    "work", "allfin", "maxstacksize",
+    "work", "sweep", "allfin", "maxstacksize",
     "noptrdata", "iscgo", "gcCleanups", "buckhash",
     "gcController", "scavenge", "gcCPULimiter", "allp", "ncgocall",
     "startingStackSize", "extraMInUse", "extraMLength", "finqueued", "finexecuted", "gcphase",

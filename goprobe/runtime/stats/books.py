@@ -26,6 +26,7 @@ _STACK_ORDERS = 4  # _NumStackOrders, malloc.go, on Linux: stacks of 2, 4, 8 and
 _FREE_STACKS = 16  # sizeof(stackfreelist), mcache.go
 _WORD = 8
 _P_DEAD = 4  # _Pdead, runtime2.go, Go 1.21 to 1.27
+_SWEEP_DRAINED = 1 << 31  # sweepDrainedMask, mgcsweep.go, Go 1.21 to 1.27
 _GC_OFF = 0  # _GCoff, mgc.go, Go 1.21 to 1.27
 
 
@@ -114,6 +115,30 @@ class Books:
         if lists.broken:
             raise UnreadableError(first, _WORD, lists.broken)
         return ThreadSums(calls, waits)
+
+    @property
+    def swept(self) -> bool:
+        """Whether nothing is left to sweep of what the last collection has marked."""
+        return self.whole("sweep", "sweepdata")["active.state"] & _SWEEP_DRAINED != 0
+
+    @property
+    def finalizers(self) -> int:
+        """Those that wait to be run (queuefinalizer, mfinal.go): who runs them counts their block
+        down, and an empty one stays in the list."""
+        lists, struct = Lists(self._memory), self.layout.struct("finBlock")
+        first = self.number("allfin")
+        waiting = sum(block["cnt"] for block in lists.follow(struct, first, "alllink"))
+        if lists.broken:
+            raise UnreadableError(first, _WORD, lists.broken)
+        return waiting
+
+    @property
+    def timers(self) -> int:
+        """Those that are set, of all Ps: stopped ones stay where they are for a while."""
+        heaps = self.processors
+        if heaps and "numTimers" in heaps[0].layout:  # Go 1.21, 1.22
+            return sum(p["numTimers"] - p["deletedTimers"] for p in heaps)
+        return sum(p["timers.len"] - p.signed("timers.zombies") for p in heaps)
 
     @cached_property
     def counted(self) -> HeapStats:
