@@ -274,4 +274,5 @@ def main():
         json.dump({"stops": stops, "exit": {"code": int(gdb.parse_and_eval("$_exitcode"))}}, file)
 
 
-main()
+if "breaks" in globals():  # else it is imported, for what it knows of values
+    main()

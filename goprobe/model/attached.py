@@ -47,7 +47,7 @@ class MapsReport(Report, frozen=True, kw_only=True):
     schema: str = MAPS_SCHEMA
 
 
-class StackUse(msgspec.Struct, frozen=True):
+class StackUse(msgspec.Struct, frozen=True, gc=False):
     """A goroutine's stack [low, high) and how many bytes of it are in use, 0 where that is not
     known."""
 
@@ -65,7 +65,7 @@ class Differing(msgspec.Struct, frozen=True):
     more: int = 0
 
 
-class CallSite(msgspec.Struct, frozen=True):
+class CallSite(msgspec.Struct, frozen=True, gc=False):
     """A place in the code: `pc` is an address of the target. `own`: it is of the program's own
     module, not of a library. With --locals an own one has its `variables`; in a group they are
     those of its first goroutine, and `differing` says which are other ones in others."""
@@ -80,7 +80,7 @@ class CallSite(msgspec.Struct, frozen=True):
     differing: tuple[Differing, ...] | UnsetType = UNSET
 
 
-class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
+class Holder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Who has what another waits on: `goroutine` (0: no one goroutine's, a package-level variable)
     by the variable `name` in a frame of `function`."""
 
@@ -89,7 +89,7 @@ class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
     function: str = ""
 
 
-class Owner(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Owner(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """A goroutine that has what another waits for: its `operation` was "lock" or "read lock", or it
     has to call Done ("done") of a wait group. `evidence` says how that is known; where it is not
     `certain`, what could be otherwise. `function` is where that stands."""
@@ -101,7 +101,7 @@ class Owner(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     function: str = ""
 
 
-class WaitsOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WaitsOn(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What a goroutine waits on. `kind` is "channel", "mutex", "rwmutex", "wait group",
     "condition", "semaphore", "timer", "descriptor", "syscall", "collector", "coroutine", "runtime",
     and "nothing" for what never becomes ready. `operation` is what it does there ("send",
@@ -148,7 +148,7 @@ class Deadlock(msgspec.Struct, frozen=True, omit_defaults=True):
     possible: bool = False
 
 
-class Creation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Creation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where so many goroutines of a group were made: the `go` statement, or its function alone."""
 
     count: int
@@ -182,7 +182,7 @@ class LeakSummary(msgspec.Struct, frozen=True):
     types: tuple[TypeHeld, ...] = ()
 
 
-class GoroutineState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GoroutineState(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A goroutine. `function` is where it stands; `waiting_us` how long it has been blocked, where
     the runtime noted it; `thread` the kernel's id of the thread that runs it, 0 for none.
     `created_by` is the function whose `go` statement made it, `created_at` where that stands.

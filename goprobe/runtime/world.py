@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.binary.elf.elf import ElfFile
@@ -20,7 +20,6 @@ from goprobe.process.memory.metered import MeteredMemory
 from goprobe.process.proc.maps import Mapping
 from goprobe.process.proc.procfs import PAGE_SIZE, occupied_bytes
 from goprobe.runtime.goroutines.goroutines import Goroutines
-from goprobe.runtime.goroutines.waiting import Sudog, waiting_lists
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.goimage import GoImage, head_of
@@ -30,6 +29,9 @@ from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Described, Layout
 from goprobe.runtime.systemstacks import SystemStacks
 from goprobe.runtime.types.typedata import TypeData, TypeSection
+
+if TYPE_CHECKING:
+    from goprobe.runtime.goroutines.waiting import WaitingLists
 
 _PASSES = 4  # how often any byte of a process may be looked at: none takes one look at a third
 
@@ -151,8 +153,10 @@ class World:
         return loaded(self.program.elf.segments, self.bias, self.mappings)
 
     @cached_property
-    def waiting(self) -> MappingOf[int, tuple[Sudog, ...]]:
-        """What each blocked goroutine hangs in, by the address of its g."""
+    def waiting(self) -> WaitingLists:
+        """What each blocked goroutine hangs in."""
+        from goprobe.runtime.goroutines.waiting import waiting_lists  # brings numpy along
+
         return waiting_lists(self.memory, self.layout, self.goroutines.known)
 
     @cached_property

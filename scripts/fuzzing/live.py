@@ -18,6 +18,7 @@ from pathlib import Path
 from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.errors import UnreadableError
@@ -44,6 +45,13 @@ _QUESTIONS: dict[str, Callable[[Target, Sequence[int], int], object]] = {
     "where": lambda target, addresses, _: where(target, addresses),
     "maps": lambda target, *_: maps(target),
     "goroutines": lambda target, *_: goroutines(target, stacks=True),
+    "goroutines --waits": lambda target, *_: goroutines_of(target, GoroutineQuestions(waits=True)),
+    "goroutines --leaked": lambda target, *_: goroutines_of(
+        target, GoroutineQuestions(leaked=True)
+    ),
+    "goroutines --locals": lambda target, *_: goroutines_of(
+        target, GoroutineQuestions(locals=True)
+    ),
     "heap": lambda target, *_: heap(target, HeapQuestions()),
     "heap --types": lambda target, *_: heap(target, HeapQuestions(types=True)),
     "heap --types --snapshot stop": lambda target, *_: heap(

@@ -97,8 +97,9 @@ def _structs(world: World) -> Iterator[Struct]:
     yield from several("heapArena", [a.address for a in world.heap.arenas])
     goroutines = world.goroutines.all
     yield from several("g", [g.address for g in goroutines])
-    waiting = layout.offset("g", "waiting")
-    yield from several("sudog", [s for g in goroutines if (s := u64(memory, g.address + waiting))])
+    sudogs = world.waiting.sudogs
+    yield from several("sudog", sudogs.address.tolist())
+    yield from several("hchan", sorted({*sudogs.channel.tolist()} - {0}))
     yield from several("p", listed("allp"))
     yield from several(
         "mcache", [u64(memory, p + layout.offset("p", "mcache")) for p in listed("allp")]

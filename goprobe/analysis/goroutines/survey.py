@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
@@ -13,7 +13,7 @@ from goprobe.analysis.goroutines.traceback import Describer, Traceback, tracebac
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState
 from goprobe.process.fork.plan import NoForkError
-from goprobe.process.memory.copies import MISSING
+from goprobe.process.memory.copies import MISSING, Words
 from goprobe.process.memory.memory import Buffer, Range, u64
 from goprobe.process.proc.procfs import resident_bytes
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -97,10 +97,10 @@ def survey(
     modules: Modules,
     now: int,
     rehearsed: GoroutineCopy | None,
-    only: AbstractSet[int] | None = None,
+    only: Words | None = None,
 ) -> tuple[tuple[GoroutineState, ...], int, int]:
-    """Every goroutine that is not dead (or `only` those with these numbers), the number of dead
-    ones, and how many listed ones cannot be read. Releases the target.
+    """Every goroutine that is not dead, the number of dead ones, and how many listed ones cannot be
+    read; or those `only` whose gs are at some addresses. Releases the target.
 
     Inside the stop memory is copied, and those goroutines are walked that run; the parked ones'
     stacks are walked afterwards, one for all that are alike. Raises UnreadableError.
@@ -110,7 +110,7 @@ def survey(
     if rehearsed:
         copy = copy_again(stopped.memory, layout, allgs, rehearsed)
     else:
-        copy = copy_goroutines(stopped.memory, layout, allgs)
+        copy = copy_goroutines(stopped.memory, layout, allgs, only)
     world = stopped.world
     tids = {t.address: t.tid for t in world.goroutines.threads}
     live = Stacks(world, modules)
@@ -132,9 +132,6 @@ def survey(
     quiet = Stacks(target.process.world(copied, ()), modules, code)
     alive = np.flatnonzero(table.alive)
     dead = len(table) - len(alive)
-    if only is not None:
-        numbers = np.fromiter(only, np.uint64, len(only))
-        alive = alive[np.isin(table.columns["goid"][alive], numbers)]
     goroutines = _decoded(table, alive, names)
     return _told(table, goroutines, walked, describer, quiet, copied), dead, table.unreadable
 

@@ -12,9 +12,8 @@ from msgspec import UNSET, UnsetType
 from goprobe.analysis.ownership import is_own_code
 from goprobe.model.address import Address
 from goprobe.model.attached import CallSite, GoroutineState, StackUse
-from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.goroutines import PARKED, Goroutine
 from goprobe.runtime.goroutines.labels import Labels
-from goprobe.runtime.goroutines.waiting import PARKED
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks

@@ -17,13 +17,14 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from goprobe.analysis.heap.blocked import Candidate, hanging, only_by_others, reason_of
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.inhand import in_hand
 from goprobe.analysis.heap.leakloops import ENDS, HIDES, WAITED_FOR, mark
 from goprobe.analysis.heap.nodes import Nodes
 from goprobe.analysis.heap.reach import START, UNREACHED, onward
 from goprobe.analysis.heap.stackedges import StackEdges
-from goprobe.analysis.heap.waits import Candidate, Waits, hanging, only_by_others, reason_of
+from goprobe.analysis.heap.waits import Waits
 from goprobe.model.attached import TypeHeld
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -128,7 +129,7 @@ def stuck(
 
 
 def _own_nodes(graph: HeapGraph, candidate: Candidate) -> tuple[int, ...]:
-    addresses = [candidate.g.address, *(wait.sudog.address for wait in candidate.waits)]
+    addresses = [candidate.g.address, *(wait.sudog for wait in candidate.waits)]
     nodes, _ = graph.resolve(np.array(addresses, np.uint64))
     return tuple(node for node in nodes.tolist() if node >= 0)
 

@@ -6,6 +6,7 @@ variable, a goroutine, a finalizer); the last is the root of all.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,7 +83,7 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
 
     def source_of(self, edge: int) -> int:
         """The node that an edge comes out of."""
-        return int(np.searchsorted(self.first, edge, "right")) - 1
+        return bisect_right(self.first.data, edge) - 1
 
     def sources_of(self, edges: NDArray[Any]) -> Ints:
         """The same of many."""

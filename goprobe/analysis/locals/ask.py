@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
 from goprobe.analysis.goroutines.goroutines import goroutines
-from goprobe.model.attached import GoroutinesReport
+from goprobe.model.attached import GoroutinesReport, GoroutineState
+from goprobe.runtime.world import World
 from goprobe.target.live import PATIENCE, AnyTarget
 
 
@@ -48,9 +49,9 @@ def _answer(
 ) -> GoroutinesReport:
     if not asked.waits and not asked.leaked and not asked.locals:
         return goroutines(target, stacks=asked.stacks, each=asked.each, chosen=asked.chosen)
-    from goprobe.analysis.locals.locals import Locals, with_locals
-
     if not asked.waits and not asked.leaked:
+        from goprobe.analysis.locals.locals import with_locals
+
         return with_locals(
             target,
             stacks=asked.stacks,
@@ -67,7 +68,13 @@ def _answer(
         each=asked.each,
         only_leaked=asked.leaked,
         chosen=asked.chosen,
-        more=(lambda world, states: Locals(world).of(states)) if asked.locals else None,
+        more=_variables if asked.locals else None,
         timeout=timeout,
         progress=progress,
     )
+
+
+def _variables(world: World, states: Sequence[GoroutineState]) -> tuple[GoroutineState, ...]:
+    from goprobe.analysis.locals.locals import Locals  # brings all of trace's values along
+
+    return Locals(world).of(states)

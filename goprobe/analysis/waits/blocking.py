@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import UNSET
 
-from goprobe.analysis.heap.waits import GROUP, SEMAPHORE, Candidate, plain
+from goprobe.analysis.heap.blocked import GROUP, SEMAPHORE, Candidate, plain
 from goprobe.analysis.waits.possession import LOCKED, READ_LOCKED, TO_BE_DONE, Possession
 from goprobe.analysis.waits.whatfor import Thing
 from goprobe.model.attached import Owner, WaitsOn

@@ -6,19 +6,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
 
+import numpy as np
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from goprobe.analysis.heap.blocked import NEVER, Candidate
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks, stuck
 from goprobe.analysis.heap.names import Names
-from goprobe.analysis.heap.waits import NEVER, Candidate
 from goprobe.analysis.waits.blocking import OWNED, Blocking, owned_at
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
 from goprobe.analysis.waits.possession import Possession, released_locks
 from goprobe.analysis.waits.whatfor import Describes, Thing, WhatFor
-from goprobe.model.attached import Deadlock, GoroutineGroup, GoroutineState, WaitsOn
+from goprobe.model.attached import Deadlock, GoroutineGroup, GoroutineState, Holder, WaitsOn
+from goprobe.process.memory.copies import Words
 
 _MOST_HOLDERS = 8
 _MOST_THINGS = 32  # of one group
@@ -57,15 +59,27 @@ class Described:
         self._shared = {thing.key: thing for things in self._things.values() for thing in things}
         wanted_nodes = {thing.node for thing in self._shared.values()}
         self._holders = Holders(graph, names, wanted_nodes, leaks.waits.sudogs())
-        self._timed = what.with_timer
+        self._what = what
+        self._timers = what.timers(self._pointers())
         self._told: dict[tuple[Key, str], WaitsOn] = {}
         self._having: dict[Key, list[Having]] = {}
+        self._having_by: dict[Key, dict[int, Having]] = {}
         self._names = names
         candidates = {c.g.id: c for c in leaks.candidates}
         locks = {owned_at(thing.waits) for thing in self._shared.values()} - {0}
         possession = Possession(graph.world, states, locks, released_locks(graph, leaks))
         self._possession = possession
         self._blocking = Blocking(self._things, candidates, possession)
+
+    def _pointers(self) -> tuple[Words, Words]:
+        """Those of the heap that lead to channels: (channel, place) each."""
+        keys = {t.node: t.key[1] for t in self._shared.values() if t.waits.kind == "channel"}
+        keys.pop(-1, None)
+        channel = np.zeros(len(self._graph.nodes), np.uint64)
+        nodes = np.fromiter(keys, np.int64, len(keys))
+        channel[nodes] = np.fromiter(keys.values(), np.uint64, len(keys))
+        targets, places = self._holders.pointers_to(nodes)
+        return channel[targets], places
 
     def state(self, state: GoroutineState) -> GoroutineState:
         waits = tuple(self._waits(thing, state.id) for thing in self._things.get(state.id, ()))
@@ -166,7 +180,8 @@ class Described:
             made = replace(made, why=thing.waits.why)
         if made.name or thing.node < 0:
             return made
-        own = next((h for h in self._who_has(thing) if h.goroutine == number), None)
+        self._who_has(thing)
+        own = self._having_by[thing.key].get(number)
         if own is None or not own.own:
             return made
         return replace(made, name=self._holders.name(own, thing.part))
@@ -176,18 +191,26 @@ class Described:
         if thing.node < 0:
             return self._owned(replace(thing.waits, name=thing.part))
         holders = self._holders
-        thing = self._timed(thing, holders.pointers_to(thing.node))
+        if thing.waits.kind == "channel":
+            thing = self._what.with_timer(thing, self._timers.get(thing.key[1]))
         every = sorted(self._who_has(thing), key=lambda h: self._waits_too(h.goroutine, thing.key))
         shown = tuple(holders.holder(h, thing.part) for h in every[:_MOST_HOLDERS])
-        way = holders.shortest(thing.node)
         made = replace(
             thing.waits,
-            name=self._names.path_text(way, thing.part) if way else "",
+            name=self._name(thing, every, shown),
             held_by=tuple(holder.name for holder in shown),
             holders=shown,
             more_holders=len(every) - len(shown),
         )
         return self._owned(made)
+
+    def _name(self, thing: Thing, every: Sequence[Having], shown: Sequence[Holder]) -> str:
+        """That by a shortest way from a package-level variable; "" where there is none."""
+        way = self._holders.shortest(thing.node)
+        for having, holder in zip(every, shown, strict=False):
+            if not having.goroutine and having.way == way:
+                return holder.name
+        return self._names.path_text(way, thing.part) if way else ""
 
     def _owned(self, waits: WaitsOn) -> WaitsOn:
         owners = self._blocking.owners(waits)
@@ -199,6 +222,7 @@ class Described:
             address = 0 if at is UNSET else int(at)
             known = self._holders.of(thing.node, address) if thing.node >= 0 else []
             self._having[thing.key] = known
+            self._having_by[thing.key] = {having.goroutine: having for having in known}
         return self._having[thing.key]
 
     def _waits_too(self, number: int, key: Key) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from goprobe.analysis.heap.blocked import Candidate
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.waits import Candidate
 from goprobe.analysis.locate.locator import Locator
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import read_available

@@ -18,6 +18,7 @@ from goprobe.analysis.heap.names import Names, selected
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.heap.stackedges import StackEdges
 from goprobe.model.attached import Holder
+from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, RootKind
@@ -34,7 +35,7 @@ Way = list[tuple[int, int]]
 """Nodes from a root on, with the edge that led to each (-1 for the root)."""
 
 
-class Having(msgspec.Struct, frozen=True):
+class Having(msgspec.Struct, frozen=True, gc=False):
     """A goroutine (0: a package-level variable) that has something, by a `way`; `own`: by a
     variable of its program."""
 
@@ -61,10 +62,15 @@ class Holders:
         self._from_stacks = self._stack_edges()
         self._from_globals = self._global_edges()
 
-    def pointers_to(self, node: int) -> list[int]:
-        """Where the pointers of the heap lie that lead to a node that is waited on."""
+    def pointers_to(self, wanted: Ints) -> tuple[Ids, Words]:
+        """The pointers of the heap that lead to some nodes: the node, and the place of each."""
         nodes = self._graph.nodes
-        return [nodes.place(source, edge) for source, edge in self._into.get(node, ())]
+        mark = np.zeros(len(nodes), np.bool_)
+        mark[wanted] = True
+        edges = np.flatnonzero(mark[nodes.target[: nodes.heap_edges]])
+        source = nodes.sources_of(edges)
+        place = nodes.objects.base[source] + nodes.offset[edges].astype(np.uint64) * np.uint64(8)
+        return nodes.target[edges], place
 
     def of(self, node: int, address: int) -> list[Having]:
         """Who has what lies at an address in a node, each goroutine once, by its shortest way;

@@ -14,13 +14,14 @@ from goprobe.analysis.audit import audited, check
 from goprobe.analysis.goroutines.filled import clock
 from goprobe.analysis.goroutines.goroutines import known_modules
 from goprobe.analysis.goroutines.survey import survey
+from goprobe.analysis.heap.blocked import hanging, only_by_others
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Kept, Leaks, find_leaks
 from goprobe.analysis.heap.snapshot import HeapSnapshot
-from goprobe.analysis.heap.waits import hanging, only_by_others
 from goprobe.analysis.waits.elsewhere import Elsewhere
 from goprobe.model.attached import GoroutineState, LeakSummary
 from goprobe.model.heap import HeapReport
+from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.target.live import AnyTarget, StoppedChild, StoppedCore
 
@@ -48,9 +49,13 @@ class Lost:
         if "surveyed" in self.__dict__:
             states, dead, unreadable = self.surveyed
             return tuple(s for s in states if s.id in numbers), dead, unreadable
-        return self._survey(numbers)
+        known = self._graph.world.goroutines
+        gs = [g.address for g in known.known if g.id in numbers]
+        told, _, _ = self._survey(np.array(gs, np.uint64))
+        dead = sum(g.dead for g in known.known)
+        return told, dead, len(known.pointers()) - len(known.known)
 
-    def _survey(self, only: AbstractSet[int] | None) -> tuple[tuple[GoroutineState, ...], int, int]:
+    def _survey(self, only: Words | None) -> tuple[tuple[GoroutineState, ...], int, int]:
         standing = _standing_as(self._target, self._graph.snapshot)
         return survey(standing, known_modules(self._target), self._now, None, only)
 
@@ -61,7 +66,9 @@ class Lost:
     def summary(self, told: frozenset[int] | None = None) -> LeakSummary:
         """Of all, or of those that are `told` of."""
         graph = self._graph
-        if not any(only_by_others(graph, g, self._on_group) for g in hanging(graph)):
+        if "search" not in self.__dict__ and not any(
+            only_by_others(graph, g, self._on_group) for g in hanging(graph)
+        ):
             return LeakSummary(0, 0, 0, 0, 0, 0)  # there is nothing to look for
         search = self.search
         lost = [c.g for c in search.lost if told is None or c.g.id in told]

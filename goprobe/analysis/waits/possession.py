@@ -20,9 +20,9 @@ from functools import cached_property
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from goprobe.analysis.heap.blocked import COND, plain
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
-from goprobe.analysis.heap.waits import COND, plain
 from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, LockCode, Standing
 from goprobe.analysis.waits.locks import by_reason
 from goprobe.errors import UnreadableError

@@ -7,17 +7,14 @@ the thread that makes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.leaks import Leaks
-from goprobe.analysis.heap.names import Names
-from goprobe.analysis.heap.waits import (
+from goprobe.analysis.heap.blocked import (
     CHANNELS,
     COND,
     GROUP,
@@ -29,18 +26,19 @@ from goprobe.analysis.heap.waits import (
     plain,
     reason_of,
 )
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.leaks import Leaks
+from goprobe.analysis.heap.names import Names
 from goprobe.analysis.waits.locks import KINDS, Lock, by_reason, state_of, value_around
 from goprobe.arch.registers import Registers
 from goprobe.arch.systemcalls import NAMES
-from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.attached import WaitsOn
+from goprobe.process.memory.copies import Words
 from goprobe.process.proc.sockets import Descriptor
-from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.goroutines import PARKED, Goroutine
 from goprobe.runtime.goroutines.polled import Polling
 from goprobe.runtime.goroutines.timers import Timer, Timers
-from goprobe.runtime.goroutines.waiting import PARKED
-from goprobe.runtime.layout.record import Record, read_record
 from goprobe.runtime.roots.globals import Variables
 
 _NS_IN_US = 1000
@@ -57,11 +55,12 @@ _COLLECTOR = (
     "wait until GC",
 )
 _NEVER = {"select (no cases)": "select"}
+_CORRUPT = "its header is corrupt"
 
 Describes = Callable[[int], Descriptor | None]
 
 
-class Thing(msgspec.Struct, frozen=True):
+class Thing(msgspec.Struct, frozen=True, gc=False):
     """What several may wait on: `node` is the object that it is or lies in (negative: none), `part`
     how Go selects it there, `key` the same for all who wait on it."""
 
@@ -81,7 +80,7 @@ class WhatFor:
         self._graph, self._names, self._now = graph, names, now
         self._world = world = graph.world
         self._describes = lru_cache(maxsize=1 << 16)(describes)
-        self._waits, self._senders = leaks.waits, leaks.waits.senders()
+        self._waits, self._senders = leaks.waits, leaks.waits.senders
         self._variables = Variables(world)
         self._polling = Polling(world.memory, world.layout)
         self._timers = Timers(world.memory, world.layout, world.function_name)
@@ -103,13 +102,17 @@ class WhatFor:
             return self._hanging(candidate, plain(candidate.reason))
         return (_alone(self._otherwise(g, reason)),)
 
-    def with_timer(self, thing: Thing, places: Iterable[int]) -> Thing:
-        """The same, with when the timer fires that a channel has; `places` lead to the channel."""
-        if thing.waits.kind != "channel" or thing.waits.operation != "receive":
+    def timers(self, pointers: tuple[Words, Words]) -> Mapping[int, Timer]:
+        """Those of the channels that any goroutine waits on, by the channels' addresses; `pointers`
+        are (channel, place) of those that lead to them, in columns."""
+        channels = self._waits.channels.values()
+        return self._timers.of_channels({c.address: c.timer for c in channels}, pointers)
+
+    def with_timer(self, thing: Thing, timer: Timer | None) -> Thing:
+        """The same, with when the `timer` fires that a channel has."""
+        if timer is None or thing.waits.operation != "receive":
             return thing
-        channel = self._channel(thing.key[1])
-        timer = self._timers.of_channel(channel, places) if channel else None
-        return replace(thing, waits=self._timed(thing.waits, timer)) if timer else thing
+        return replace(thing, waits=self._timed(thing.waits, timer))
 
     # In channels and locks
 
@@ -126,7 +129,7 @@ class WhatFor:
     def _thing(self, candidate: Candidate, wait: Wait, reason: str) -> Thing:
         operation = reason
         if reason in CHANNELS:
-            operation = "send" if wait.sudog.address in self._senders else "receive"
+            operation = "send" if wait.sudog in self._senders else "receive"
         address = self._waits.address(wait)
         key = (address, wait.node, operation)
         if key not in self._known:
@@ -138,24 +141,19 @@ class WhatFor:
 
     def _on_channel(self, address: int, node: int, operation: str) -> Thing:
         made = WaitsOn(kind="channel", address=Address(address), operation=operation)
-        channel = self._channel(address)
+        channel = self._waits.channels.get(address)
         if channel is None:
             return Thing(("channel", address), node, "", replace(made, why="it cannot be read"))
-        elem = self._world.typedata.name(channel["elemtype"])
+        elem = self._world.typedata.name(channel.elemtype)
         made = replace(
             made,
             type=f"chan {elem}" if elem else "",
-            length=channel["qcount"],
-            capacity=channel["dataqsiz"],
-            state="closed" if channel.get("closed") else "",
+            length=channel.length,
+            capacity=channel.capacity,
+            state="closed" if channel.closed else "",
+            why=_CORRUPT if channel.length > channel.capacity or channel.closed > 1 else "",
         )
         return Thing(("channel", address), node, "", made)
-
-    def _channel(self, address: int) -> Record | None:
-        try:
-            return read_record(self._world.memory, self._world.layout.struct("hchan"), address)
-        except UnreadableError:
-            return None
 
     def _on_lock(self, semaphore: int, node: int, reason: str) -> Thing:
         lock, part, of, node = self._lock(semaphore, node, reason)

@@ -10,8 +10,8 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.maps import headers
 from goprobe.analysis.waste.whose import Whose
 from goprobe.model.heap import Waste
-from goprobe.process.memory.copies import MISSING, copy_ranges
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.layout.columns import read_columns
 
 EMPTY = "empty channels"
 _SMALLER = "nothing waits in them at this moment: a shorter buffer, where it never fills"
@@ -31,12 +31,7 @@ def channels(graph: HeapGraph, whose: Whose) -> Iterator[Waste]:
 def _fields(graph: HeapGraph, heads: Ints, *names: str) -> Iterator[Ints]:
     """Fields of each header; -1 where it cannot be read. (Channels of what holds no pointers lie in
     spans that are not read with the heap.)"""
-    struct, address = graph.world.layout.struct("hchan"), graph.addresses(heads)
-    copied = copy_ranges(graph.world.memory, address, struct.size)
-    position = copied.positions(address, struct.size)
-    there = position != MISSING
+    world = graph.world
+    found, there = read_columns(world.memory, world.layout.struct("hchan"), graph.addresses(heads))
     for name in names:
-        field = struct.fields[name]
-        numbers = np.full(len(heads), -1, np.int64)
-        numbers[there] = copied.numbers(position[there] + field.offset, field.size)
-        yield numbers
+        yield np.where(there, found[name].view(np.int64), -1)

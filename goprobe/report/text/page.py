@@ -52,6 +52,7 @@ class Page:
         self.glyphs = UNICODE if options.unicode else ASCII
         self._ascii = not options.unicode
         self._lines: list[Text] = []
+        self._blank = Text(end="")
         self._drawn: dict[Hashable, list[Text]] = {}
         self._out = StringIO()
         self._console = Console(
@@ -86,7 +87,7 @@ class Page:
             if not shown.isascii():
                 shown = _MODIFIER.sub(lambda match: visible(match.group()), shown)
             parts.append(shown)
-            if style:
+            if style and self.options.colour:
                 styled.append(rich.text.Span(at, at + len(shown), style))
             at += len(shown)
         return Text("".join(parts), end="", spans=styled)
@@ -102,7 +103,7 @@ class Page:
 
     def blank(self) -> None:
         if self._lines and self._lines[-1].plain:
-            self._lines.append(Text(end=""))
+            self._lines.append(self._blank)
 
     def line(self, *spans: Span, indent: int = 0) -> None:
         """One line; what does not fit is cut, and the cut shows."""
@@ -158,7 +159,7 @@ class Page:
 
     def fit(self, text: Text, width: int) -> Text:
         """The text, cut to `width` cells with an ellipsis where it is longer."""
-        if text.cell_len <= width:
+        if _fits(text, width):
             return text
         mark = self.glyphs.cut[: max(width, 0)]
         kept = text.copy()
@@ -169,27 +170,35 @@ class Page:
 
     def wrap(self, text: Text, width: int) -> list[Text]:
         """The text in lines of at most `width` cells; words longer than that are broken."""
-        if text.cell_len <= width:
+        if _fits(text, width):
             return [text]
         lines = text.wrap(self._console, max(width, 1), overflow="fold")
         return [_stripped(line) for line in lines] or [Text(end="")]
 
     def render(self) -> bytes:
         """The page as bytes; characters that its encoding lacks have been replaced already."""
-        wrapped = {id(line): self.wrap(line, self.width) for line in self._lines}
         if self.options.colour:
-            lines = [part for line in self._lines for part in wrapped[id(line)]]
+            lines = [part for line in self._lines for part in self.wrap(line, self.width)]
             self._console.print(Text("\n", end="\n").join(lines), soft_wrap=True)
             text = self._out.getvalue()
         else:
-            plain = {at: "".join(f"{p.plain}\n" for p in parts) for at, parts in wrapped.items()}
+            once = {id(line): line for line in self._lines}  # many stand there more than once
+            plain = {at: self._plain(line) for at, line in once.items()}
             text = "".join([plain[id(line)] for line in self._lines])
         return text.encode("ascii" if self._ascii else "utf-8")
+
+    def _plain(self, line: Text) -> str:
+        return "".join([f"{part.plain}\n" for part in self.wrap(line, self.width)])
 
     def _cell(self, text: Text, width: int, column: Column) -> list[Text]:
         if not column.elastic or column.cut:
             return [self.fit(text, width)]
         return self.wrap(text, width)
+
+
+def _fits(text: Text, width: int) -> bool:
+    plain = text.plain
+    return len(plain) <= width if plain.isascii() else text.cell_len <= width
 
 
 def _beside(margin: str, text: Text) -> Text:

@@ -32,9 +32,10 @@ STATUS_NAMES = {
     "_Gwaiting": "waiting", "_Gdead": "dead", "_Gcopystack": "copystack",
     "_Gpreempted": "preempted", "_Gleaked": "leaked", "_Gdeadextra": "deadextra",
 }  # fmt: skip
+PARKED = ("waiting", "leaked")
 
 
-class Goroutine(msgspec.Struct, frozen=True):
+class Goroutine(msgspec.Struct, frozen=True, gc=False):
     """A g. `address` is its struct's; stack [low, high), `sp` and `pc` where it was saved.
 
     `sp`/`pc` are those of the last switch (gobuf) or system call, and stale while it runs.

@@ -17,6 +17,7 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import MISSING, Copy, copy_ranges
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import STATUS_NAMES
+from goprobe.runtime.layout.columns import Columns
 from goprobe.runtime.layout.layout import Layout
 
 Words = NDArray[np.uint64]
@@ -105,13 +106,17 @@ def count_alive(memory: Memory, layout: Layout, allgs: int) -> int:
     that runs: as it passed by. Raises UnreadableError."""
     addresses, size = _addresses(memory, allgs), layout.struct("g").size
     copy = copy_ranges(memory, addresses, size)
-    columns = _Columns(layout, copy, copy.positions(addresses, size))
+    columns = Columns(layout.struct("g"), copy, copy.positions(addresses, size))
     return int((~_dead(layout, _status(layout, columns))).sum())
 
 
-def copy_goroutines(memory: Memory, layout: Layout, allgs: int) -> GoroutineCopy:
-    """Copy every g and the used part of its stack. Raises UnreadableError."""
-    addresses, size = _addresses(memory, allgs), layout.struct("g").size
+def copy_goroutines(
+    memory: Memory, layout: Layout, allgs: int, only: Words | None = None
+) -> GoroutineCopy:
+    """Copy every g and the used part of its stack, or `only` those whose gs are at some addresses.
+    Raises UnreadableError."""
+    addresses = _addresses(memory, allgs) if only is None else only
+    size = layout.struct("g").size
     copy = copy_ranges(memory, addresses, size)
     at = copy.positions(addresses, size)
     structs = Structs(addresses, copy, at, np.argsort(at, kind="stable"))
@@ -169,7 +174,7 @@ def _appended(copy: Copy, memory: Memory, addresses: Words, sizes: int | Words) 
 def _stacks_used(layout: Layout, structs: Structs) -> StackPart:
     """What each parked goroutine uses of its stack."""
     order = structs.order
-    columns = _Columns(layout, structs.copy, structs.at[order])
+    columns = Columns(layout.struct("g"), structs.copy, structs.at[order])
     status = _status(layout, columns)
     sp = _left(layout, columns, status, "sp")
     low, high = columns["stack.lo"], columns["stack.hi"]
@@ -185,7 +190,7 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
     """What was copied of the goroutines at some rows, in columns."""
     structs = copy.structs
     there = rows[structs.at[rows] != MISSING]
-    columns = _Columns(layout, structs.copy, structs.at[there])
+    columns = Columns(layout.struct("g"), structs.copy, structs.at[there])
     status = _status(layout, columns)
     sp, pc = _left(layout, columns, status, "sp"), _left(layout, columns, status, "pc")
     at, size = copy.stack_at[there], copy.use.size[there].astype(np.int64)
@@ -206,38 +211,16 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
 
 def label_sets(copy: GoroutineCopy, layout: Layout) -> list[int]:
     """Where the pprof labels of the goroutines are, each place once."""
-    columns = _Columns(layout, copy.structs.copy, copy.structs.at)
+    columns = Columns(layout.struct("g"), copy.structs.copy, copy.structs.at)
     sets: list[int] = np.unique(columns["labels"]).tolist()
     return sets
 
 
-class _Columns:
-    """Fields of the copied structs at some positions; 0 where there is none, or where the release
-    has no such field."""
-
-    def __init__(self, layout: Layout, structs: Copy, positions: Indexes) -> None:
-        self._fields = layout.struct("g").fields
-        self._words = structs.words
-        missing = positions == MISSING
-        self._missing = missing if missing.any() else None
-        self._at = positions >> 3 if self._missing is None else np.where(missing, 0, positions) >> 3
-
-    def __getitem__(self, name: str) -> Words:
-        field = self._fields.get(name)
-        if field is None or not len(self._words):
-            return np.zeros(len(self._at), np.uint64)
-        values: Words = self._words[self._at + (field.offset >> 3)]
-        if field.size < _WORD:  # what lies behind it in its word is not its own
-            shift, mask = field.offset % _WORD * 8, (1 << 8 * field.size) - 1
-            values = values >> np.uint64(shift) & np.uint64(mask)
-        return values if self._missing is None else np.where(self._missing, np.uint64(0), values)
-
-
-def _status(layout: Layout, columns: _Columns) -> Words:
+def _status(layout: Layout, columns: Columns) -> Words:
     return columns["atomicstatus"] & np.uint64(~layout.constants["_Gscan"] & 0xFFFFFFFF)
 
 
-def _left(layout: Layout, columns: _Columns, status: Words, register: str) -> Words:
+def _left(layout: Layout, columns: Columns, status: Words, register: str) -> Words:
     """The sp or pc that every goroutine was left with."""
     left = columns[f"sched.{register}"]
     rows = np.flatnonzero(status == np.uint64(layout.constants["_Gsyscall"]))

@@ -7,13 +7,16 @@ timer alone leads to the channel: its argument is the channel, and its function 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
+import numpy as np
 
 from goprobe.errors import UnreadableError
+from goprobe.process.memory.copies import MISSING, Words, copy_ranges
 from goprobe.process.memory.memory import Memory, word_at
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.layout.columns import read_columns
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
 
@@ -43,21 +46,34 @@ class Timers:
         record = self._read(self._word(g.address + self._layout.offset("g", "timer")))
         return _timer(record) if record else None
 
-    def of_channel(self, channel: Record, places: Iterable[int]) -> Timer | None:
-        """That of a channel (a hchan); `places` are of pointers that lead to it."""
-        if record := self._read(channel.get("timer")):
-            return _timer(record)
-        if not self._layout.has("timer"):
-            return None
-        argument = self._layout.offset("timer", "arg") + _WORD  # an interface's second word
-        for place in places:
-            record = self._read(place - argument)
-            if record and record.word("arg", 1) == channel.address and self._sends(record["f"]):
-                return _timer(record)
-        return None
+    def of_channels(
+        self, timers: Mapping[int, int], pointers: tuple[Words, Words]
+    ) -> dict[int, Timer]:
+        """Those of channels, by the channels' addresses. `timers` are where the timer of each is by
+        its hchan, 0 for none; `pointers` lead to channels: (channel, place) of each in columns."""
+        known = ((channel, self._read(at)) for channel, at in timers.items())
+        made = {channel: _timer(record) for channel, record in known if record}
+        if self._layout.has("timer"):
+            for channel, at in self._leading(*pointers):
+                if channel in timers and channel not in made and (record := self._read(at)):
+                    made[channel] = _timer(record)
+        return made
 
-    def _sends(self, function: int) -> bool:
-        return self._function_at(self._word(function)) == _SENDS
+    def _leading(self, channels: Words, places: Words) -> Iterator[tuple[int, int]]:
+        """Which timers alone lead to their channels."""
+        struct = self._layout.struct("timer")
+        first = np.uint64(struct.offset("arg") + _WORD)  # an interface's second word
+        channels, at = channels[places > first], places[places > first] - first
+        found, _ = read_columns(self._memory, struct, at)
+        likely = np.flatnonzero((found.word("arg", 1) == channels) & (found["f"] != 0))
+        functions, which = np.unique(found["f"][likely], return_inverse=True)
+        copy = copy_ranges(self._memory, functions, _WORD)
+        place = copy.positions(functions, _WORD)
+        there = place != MISSING
+        codes, of = np.unique(copy.words[np.where(there, place, 0) >> 3], return_inverse=True)
+        sends = np.array([self._function_at(code) == _SENDS for code in codes.tolist()], np.bool_)
+        for row in likely[(there & sends[of])[which]].tolist():
+            yield int(channels[row]), int(at[row])
 
     def _read(self, address: int) -> Record | None:
         if address <= 0 or not self._layout.has("timer"):

@@ -10,74 +10,118 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from goprobe.process.memory.copies import MISSING, Positions, Words, copy_ranges
 from goprobe.process.memory.memory import Memory
-from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.goroutines import PARKED, Goroutine
+from goprobe.runtime.layout.columns import read_columns
 from goprobe.runtime.layout.layout import Layout
-from goprobe.runtime.layout.record import read_numbers
 
 _WORD = 8
 _ROUNDS = 1 << 12  # sudogs of one goroutine: cases of a select
 
-PARKED = ("waiting", "leaked")
+
+class Sudogs(msgspec.Struct, frozen=True):
+    """Some of them, in columns. `elem` is the value to send or room for one, or the semaphore;
+    `channel` the hchan, 0 for none. `next` and `prev` are the neighbours in the queue, `waitlink`
+    the next one in the goroutine's own list."""
+
+    address: Words
+    g: Words
+    elem: Words
+    channel: Words
+    next: Words
+    prev: Words
+    waitlink: Words
+
+    def take(self, rows: NDArray[np.generic]) -> Sudogs:
+        return Sudogs(*(column[rows] for column in self.columns))
+
+    @property
+    def columns(self) -> tuple[Words, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__)
+
+    def __len__(self) -> int:
+        return len(self.address)
 
 
-class Sudog(msgspec.Struct, frozen=True):
-    """`elem` is the value to send or room for one, or the semaphore; `channel` the hchan, 0 for
-    none. `next` and `prev` are its neighbours in the queue."""
-
-    address: int
-    g: int
-    elem: int
-    channel: int
-    next: int
-    prev: int
-    waitlink: int
+def joined(parts: Iterable[Sudogs]) -> Sudogs:
+    none = Sudogs(*(np.zeros(0, np.uint64) for _ in Sudogs.__struct_fields__))
+    every = [none, *parts]
+    return Sudogs(*(np.concatenate(c) for c in zip(*(p.columns for p in every), strict=True)))
 
 
-def sudogs_at(memory: Memory, layout: Layout, addresses: Iterable[int]) -> dict[int, Sudog]:
-    """Those that can be read, by their addresses."""
-    sudog = layout.struct("sudog")
-    fields = [sudog.fields[name] for name in ("g", "elem", "c", "next", "prev", "waitlink")]
-    places = [(field.offset, field.size) for field in fields]
+def sudogs_at(memory: Memory, layout: Layout, addresses: Words) -> tuple[Sudogs, NDArray[np.bool_]]:
+    """Those that can be read, in the order of their addresses; and which can."""
+    found, there = read_columns(memory, layout.struct("sudog"), addresses)
     # Since Go 1.26 elem and c are two words, a pointer and a number: one of them is the address
     # (maybeTraceablePtr), so that the detector of leaks may hide it from the collector.
-    places += [(f.offset + _WORD, _WORD) for f in fields[1:3] if f.size > _WORD]
-    sudogs: dict[int, Sudog] = {}
-    for address, numbers in read_numbers(memory, sudog, list(addresses), places):
-        g, elem, channel, following, prev, waitlink = numbers[:6]
-        if len(numbers) > len(fields):
-            elem, channel = elem or numbers[6], channel or numbers[7]
-        sudogs[address] = Sudog(address, g, elem, channel, following, prev, waitlink)
-    return sudogs
+    elem, channel = (
+        np.where(found[name] != 0, found[name], found.word(name, 1)) for name in ("elem", "c")
+    )
+    whole = Sudogs(
+        addresses, found["g"], elem, channel, found["next"], found["prev"], found["waitlink"]
+    )
+    return whole.take(there), there
 
 
-def waiting_lists(
-    memory: Memory, layout: Layout, goroutines: Iterable[Goroutine]
-) -> dict[int, tuple[Sudog, ...]]:
-    """Each blocked goroutine's own list of sudogs, by the address of its g, as far as they are its
-    own: behind that of a semaphore come those of others who wait for it. None where it cannot be
-    read."""
+class WaitingLists(msgspec.Struct, frozen=True):
+    """Of goroutines that are parked, what each hangs in, as far as that is its own: behind the
+    sudog of a semaphore come those of others who wait for it. Those whose list cannot be read are
+    left out.
+
+    `gs` are the addresses of their g structs, ascending. The i-th has the sudogs from `first[i]` to
+    `first[i + 1]`, in their order.
+    """
+
+    gs: Words
+    first: Positions
+    sudogs: Sudogs
+
+    @property
+    def owner(self) -> Positions:
+        """Of each sudog, whose it is."""
+        return np.repeat(np.arange(len(self.gs)), np.diff(self.first))
+
+
+def waiting_lists(memory: Memory, layout: Layout, goroutines: Iterable[Goroutine]) -> WaitingLists:
+    gs = np.sort(np.array([g.address for g in goroutines if g.status in PARKED], np.uint64))
     if not layout.has("sudog", "elem") or not layout.has("sudog", "c"):
-        return {}
-    waiting = [g for g in goroutines if g.status in PARKED]
-    at = layout.offset("g", "waiting")
-    first = memory.read_many([(g.address + at, _WORD) for g in waiting])
-    lists: dict[int, list[Sudog]] = {}
-    owner: dict[int, int] = {}
-    for g, raw in zip(waiting, first, strict=True):
-        if raw and (address := int.from_bytes(raw, "little")):
-            owner[address] = g.address
-        elif raw:
-            lists[g.address] = []
+        gs = gs[:0]
+    at = gs + np.uint64(layout.offset("g", "waiting"))
+    copy = copy_ranges(memory, at, _WORD)
+    place = copy.positions(at, _WORD)
+    gs, heads = gs[place != MISSING], copy.words[place[place != MISSING] >> 3]
+    owner, sudogs = _followed(memory, layout, gs, heads)
+    count = np.bincount(owner, minlength=len(gs))
+    listed = (heads == 0) | (count > 0)
+    first = np.zeros(int(listed.sum()) + 1, np.int64)
+    np.cumsum(count[listed], out=first[1:])
+    return WaitingLists(gs[listed], first, sudogs)
+
+
+def _followed(memory: Memory, layout: Layout, gs: Words, heads: Words) -> tuple[Positions, Sudogs]:
+    """The lists, a sudog of each at a time; sorted by whose they are."""
+    parts: list[Sudogs] = []
+    owners: list[Positions] = [np.zeros(0, np.int64)]
+    seen: list[Words] = []
+    owner, following = np.flatnonzero(heads), heads[heads != 0]
     for _ in range(_ROUNDS):
-        following: dict[int, int] = {}
-        for address, sudog in sudogs_at(memory, layout, owner).items():
-            if sudog.g == owner[address]:
-                lists.setdefault(sudog.g, []).append(sudog)
-                following[sudog.waitlink] = sudog.g
-        following.pop(0, None)
-        if not following:
+        if not len(owner):
             break
-        owner = following
-    return {g: tuple(sudogs) for g, sudogs in lists.items()}
+        found, there = sudogs_at(memory, layout, following)
+        owner = owner[there]
+        own = found.g == gs[owner]
+        if seen:  # a list that leads back to what it had ends
+            own &= ~np.isin(found.address, np.concatenate(seen))
+        found, owner = found.take(own), owner[own]
+        parts.append(found)
+        owners.append(owner)
+        seen.append(found.address)
+        goes_on = found.waitlink != 0
+        owner, following = owner[goes_on], found.waitlink[goes_on]
+    every = np.concatenate(owners)
+    order = np.argsort(every, kind="stable")
+    return every[order], joined(parts).take(order)

@@ -6,6 +6,7 @@ as one with debug information does.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +18,8 @@ from goprobe.errors import NotGoError, UndescribedError
 from goprobe.runtime.layout.fields import CONSTANTS, ROOTS, STRUCTS
 
 T = TypeVar("T")
+
+_SLICE_MARGIN = 24  # bytes: a slice header, the largest of what is read of a field
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
@@ -35,13 +38,19 @@ class StructLayout(msgspec.Struct, frozen=True, array_like=True):
     fields: dict[str, Field]
 
     def __post_init__(self) -> None:
-        force_setattr(self, "fields", Described(self.fields, of=self.name))
+        force_setattr(self, "fields", _Fields(self.fields, of=self.name))
 
     def __contains__(self, path: str) -> bool:
         return path in self.fields
 
     def offset(self, path: str) -> int:
         return self.fields[path].offset
+
+    @property
+    def span(self) -> int:
+        """Bytes up to the end of what is declared of it: heapArena is 1 MiB long, mheap 90 KiB."""
+        assert isinstance(self.fields, _Fields)
+        return min(self.fields.end, self.size)
 
 
 class Described(dict[str, T]):
@@ -55,6 +64,13 @@ class Described(dict[str, T]):
     def __missing__(self, name: str) -> T:
         whole = f"{_qualified(self._of)}.{name}" if self._of else _qualified(name)
         raise UndescribedError(f"the binary does not say what {whole} is, or where")
+
+
+class _Fields(Described[Field]):
+    @cached_property
+    def end(self) -> int:
+        ends = (f.offset + min(f.size, _SLICE_MARGIN) for f in self.values())
+        return max(ends, default=0)
 
 
 class Layout(msgspec.Struct, frozen=True):

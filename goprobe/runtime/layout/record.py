@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
 from operator import itemgetter
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory.memory import Memory
+from goprobe.process.memory.memory import Memory, read_packed
 from goprobe.runtime.layout.layout import StructLayout
 
 
@@ -52,20 +54,11 @@ class Record:
         return self.address + self.layout.fields[path].offset
 
 
-_SLICE_MARGIN = 24  # bytes: a slice header, the largest of what is read of a field
-
-
-def _span(layout: StructLayout) -> int:
-    # Only as far as the last declared field: heapArena is 1 MiB long, mheap 90 KiB.
-    ends = [f.offset + min(f.size, _SLICE_MARGIN) for f in layout.fields.values()]
-    return min(max(ends, default=0), layout.size)
-
-
 def read_record(memory: Memory, layout: StructLayout, address: int) -> Record:
     """Raises UnreadableError where the struct's memory is not there."""
     if not address:
         raise UnreadableError(0, layout.size, f"nil pointer to a {layout.name}")
-    return Record(address, layout, memory.read(address, _span(layout)))
+    return Record(address, layout, memory.read(address, layout.span))
 
 
 def read_whole(memory: Memory, layout: StructLayout, address: int) -> Record:
@@ -77,7 +70,7 @@ def read_records(
     memory: Memory, layout: StructLayout, addresses: Sequence[int]
 ) -> Iterable[Record]:
     """Many structs of one kind in few reads; those that cannot be read are left out."""
-    size = _span(layout)
+    size = layout.span
     for address, data in zip(
         addresses, memory.read_many([(a, size) for a in addresses]), strict=True
     ):
@@ -90,23 +83,36 @@ _FORMS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 def unpacker(places: Sequence[tuple[int, int]]) -> Callable[[bytes], tuple[int, ...]]:
     """Reads numbers of a struct's bytes, each by its offset and size (the first eight bytes where
-    it is longer), in one step: of a hundred thousand structs."""
-    parts, at = ["<"], 0
-    order = sorted(range(len(places)), key=lambda i: places[i][0])
-    for offset, size in (places[i] for i in order):
-        size = min(size, 8)
-        if offset < at or size not in _FORMS:
-            return lambda data: tuple(_number(data, *place) for place in places)
-        parts.append(f"{offset - at}x{_FORMS[size]}")
-        at = offset + size
-    form = struct.Struct("".join(parts))
-    pick = itemgetter(*(order.index(i) for i in range(len(places))))
+    it is longer), in one step."""
+    made = _form(places)
+    if made is None:
+        return lambda data: tuple(_number(data, *place) for place in places)
+    form, pick = made
 
     def numbers(data: bytes) -> tuple[int, ...]:
         told: tuple[int, ...] = pick(form.unpack_from(data.ljust(form.size, b"\0")))
         return told
 
     return numbers
+
+
+def _form(
+    places: Sequence[tuple[int, int]], whole: int = 0
+) -> tuple[struct.Struct, Callable[[tuple[int, ...]], tuple[int, ...]]] | None:
+    """How to unpack them all at once, of structs of `whole` bytes (0: up to the last of them), and
+    how to put them into order; None where they overlap, or are no numbers."""
+    parts, at = ["<"], 0
+    order = sorted(range(len(places)), key=lambda i: places[i][0])
+    for offset, size in (places[i] for i in order):
+        size = min(size, 8)
+        if offset < at or size not in _FORMS:
+            return None
+        parts.append(f"{offset - at}x{_FORMS[size]}")
+        at = offset + size
+    if whole and whole < at:
+        return None
+    parts.append(f"{max(whole - at, 0)}x")
+    return struct.Struct("".join(parts)), itemgetter(*(order.index(i) for i in range(len(places))))
 
 
 def _number(data: bytes, offset: int, size: int) -> int:
@@ -121,6 +127,22 @@ def read_numbers(
 ) -> Iterable[tuple[int, tuple[int, ...]]]:
     """Of many structs of one kind these numbers, by the struct's address; those that cannot be read
     are left out."""
+    size = layout.span
+    made = _form(places, size)
+    whole = _packed(memory, addresses, size) if made else b""
+    if made and whole:  # of a hundred thousand structs
+        form, pick = made
+        yield from zip(addresses, map(pick, form.iter_unpack(whole)), strict=True)
+        return
     numbers = unpacker(places)
-    for record in read_records(memory, layout, addresses):
-        yield record.address, numbers(record.data)
+    parts = memory.read_many([(address, size) for address in addresses])
+    for address, data in zip(addresses, parts, strict=True):
+        if data is not None:
+            yield address, numbers(data)
+
+
+def _packed(memory: Memory, addresses: Sequence[int], size: int) -> bytearray:
+    """The structs at some addresses, one behind the other; empty where one cannot be read."""
+    pairs = array("Q", chain.from_iterable(zip(addresses, repeat(size))))
+    buffer, ends = bytearray(size * len(addresses)), range(0, size * len(addresses) + 1, size)
+    return buffer if read_packed(memory, memoryview(pairs), ends, buffer) else bytearray()

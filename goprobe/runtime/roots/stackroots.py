@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from goprobe.runtime.roots.stackgroups import StackGroups
 from goprobe.runtime.roots.templates import PointerSlot, Template, Templates, inside, returns_of
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import MachineFrame
-from goprobe.runtime.types.sentvalues import Sent, sent_values
+from goprobe.runtime.types.sentvalues import SentValues, sent_values
 from goprobe.runtime.world import World
 
 _STACK_LIMIT = 1 << 30
@@ -55,7 +56,6 @@ class StackRoots:
         self._low, self._high = low, high
         self.shapes = FrameShapes(world)
         self.templates = Templates()
-        self._sent: dict[int, tuple[Sent, ...]] | None = None
         self._began: dict[int, str] = {}
         self.conservative = 0
 
@@ -107,9 +107,9 @@ class StackRoots:
         self, roots: Roots, crowd: Crowd, rows: Ints, template: Template, every: list[Goroutine]
     ) -> None:
         function = self.began(every[int(rows[0])])
-        if any(slot.type is None for slot in template.slots) and self._sent is None:
-            self._sent = self._sent_values()
-        sent = np.fromiter(self._sent or (), np.uint64)
+        sent = np.zeros(0, np.uint64)
+        if any(slot.type is None for slot in template.slots):
+            sent = self._sent.g
         owner = crowd_group(roots, len(rows), function)
         owned: dict[int, StackGroups] = {}
 
@@ -158,19 +158,17 @@ class StackRoots:
 
     def sent_at(self, g: Goroutine, place: int, cfa: int) -> FrameVariable | None:
         """The value at an address of a goroutine's stack that a channel knows of."""
-        if self._sent is None:
-            self._sent = self._sent_values()
-        for sent in self._sent.get(g.address, ()):
+        for sent in self._sent.of(g.address):
             if sent.low <= place < sent.high:
                 go_type = self._world.typedata.debug_type(sent.rtype)
                 rtype = 0 if go_type else sent.rtype
                 return FrameVariable(sent.low - cfa, sent.high - cfa, _SENT, go_type, rtype)
         return None
 
-    def _sent_values(self) -> dict[int, tuple[Sent, ...]]:
+    @cached_property
+    def _sent(self) -> SentValues:
         world = self._world
-        goroutines = world.goroutines.known
-        return sent_values(world.memory, world.layout, goroutines, world.waiting)
+        return sent_values(world.memory, world.layout, world.goroutines.known, world.waiting)
 
     def _has_defers(self, g: Goroutine) -> bool:
         layout, memory = self._world.layout, self._world.memory

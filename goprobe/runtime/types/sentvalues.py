@@ -7,17 +7,20 @@ Source: src/runtime/runtime2.go (sudog), chan.go (hchan, chansend), select.go, G
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
+import numpy as np
 
+from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
-from goprobe.runtime.goroutines.waiting import Sudog
+from goprobe.runtime.goroutines.waiting import WaitingLists
+from goprobe.runtime.layout.columns import read_columns, rows_of
 from goprobe.runtime.layout.layout import Layout
-from goprobe.runtime.layout.record import read_records
 
-_SIZE_LIMIT = 1 << 16  # hchan.elemsize is a uint16
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -28,35 +31,39 @@ class Sent(msgspec.Struct, frozen=True):
     rtype: int
 
 
+class SentValues(msgspec.Struct, frozen=True):
+    """All of them, in columns. `g` are the addresses of the g structs that they lie on the stacks
+    of, ascending."""
+
+    g: Words
+    low: Words
+    high: Words
+    rtype: Words
+
+    def of(self, g: int) -> Iterator[Sent]:
+        """Those on the stack of the goroutine whose g is at an address."""
+        begin, end = (int(np.searchsorted(self.g, np.uint64(g), side)) for side in _SIDES)
+        for row in range(begin, end):
+            yield Sent(int(self.low[row]), int(self.high[row]), int(self.rtype[row]))
+
+
 def sent_values(
-    memory: Memory,
-    layout: Layout,
-    goroutines: Iterable[Goroutine],
-    blocked: Mapping[int, tuple[Sudog, ...]],
-) -> dict[int, tuple[Sent, ...]]:
-    """Of each goroutine, by the address of its g, the values that channels know on its stack.
-    `blocked` is what each hangs in."""
-    return _typed(memory, layout, {g.address: g for g in goroutines}, blocked)
-
-
-def _typed(
-    memory: Memory,
-    layout: Layout,
-    by_g: Mapping[int, Goroutine],
-    blocked: Mapping[int, tuple[Sudog, ...]],
-) -> dict[int, tuple[Sent, ...]]:
-    places = {sudog.channel for sudogs in blocked.values() for sudog in sudogs}
-    channels = {
-        record.address: record
-        for record in read_records(memory, layout.struct("hchan"), sorted(places - {0}))
-    }
-    values: dict[int, tuple[Sent, ...]] = {}
-    for sudog in (sudog for sudogs in blocked.values() for sudog in sudogs):
-        g, channel, low = by_g[sudog.g], channels.get(sudog.channel), sudog.elem
-        if channel is None or not g.low <= low < g.high:
-            continue
-        high = low + min(channel["elemsize"], _SIZE_LIMIT)
-        if low < high <= g.high:
-            sent = Sent(low, high, channel["elemtype"])
-            values[g.address] = (*values.get(g.address, ()), sent)
-    return values
+    memory: Memory, layout: Layout, goroutines: Sequence[Goroutine], lists: WaitingLists
+) -> SentValues:
+    """Of these goroutines the values that channels know on their stacks; `lists` are what each
+    hangs in."""
+    sudogs, g = lists.sudogs, lists.gs[lists.owner]
+    places = np.array([(each.address, each.low, each.high) for each in goroutines], np.uint64)
+    addresses, lows, highs = places.reshape(-1, 3).T
+    row = rows_of(g, addresses)
+    low, high = lows[row], highs[row]
+    own = np.flatnonzero(
+        (row >= 0) & (sudogs.channel != 0) & (low <= sudogs.elem) & (sudogs.elem < high)
+    )
+    channels, which = np.unique(sudogs.channel[own], return_inverse=True)
+    found, there = read_columns(memory, layout.struct("hchan"), channels)
+    size, rtype = found["elemsize"][which], found["elemtype"][which]
+    begin = sudogs.elem[own]
+    fit = there[which] & (size > 0) & (size <= high[own] - begin)
+    own = own[fit]
+    return SentValues(g[own], begin[fit], (begin + size)[fit], rtype[fit])

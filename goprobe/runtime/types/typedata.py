@@ -68,6 +68,7 @@ class TypeData:
         self._bias = bias
         self._sections = tuple(sections)
         self._records: dict[int, Record | None] = {}
+        self._names: dict[int, str] = {}
         self._full: dict[int, str] = {}
 
     def record(self, rtype: int) -> Record | None:
@@ -106,6 +107,11 @@ class TypeData:
 
     def name(self, rtype: int) -> str:
         """The type's name as the program would print it ("main.Node", "*bytes.Buffer")."""
+        if rtype not in self._names:
+            self._names[rtype] = self._name(rtype)
+        return self._names[rtype]
+
+    def _name(self, rtype: int) -> str:
         record = self.record(rtype)
         section = self._section(rtype)
         if record is None:
