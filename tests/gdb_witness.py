@@ -120,7 +120,7 @@ def describe(value, depth=0):
     budget[0] -= 1
     if depth > MAX_DEPTH or budget[0] < 0:
         return node
-    with suppress(CannotError, gdb.error, UnicodeError, OverflowError):
+    with suppress(CannotError, gdb.error, UnicodeError, OverflowError, TypeError):
         node.update(parts(value, kind, depth))
     return node
 

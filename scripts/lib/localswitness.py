@@ -35,7 +35,7 @@ from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import World
 from goprobe.target.live import open_target, stopped_target
 from scripts.truths.kind import PLAIN, UNOPTIMIZED, Build
-from tests.support.gdb import gdbs
+from scripts.truths.variables.gdbpeer import gdb_with_python
 from tests.support.go import toolchain
 
 PACKAGES = ("net/http", "database/sql", "net/rpc", "context", "sync", "os/exec", "io", "time")
@@ -44,6 +44,7 @@ _BUILDS: Mapping[str, Build] = {build.name: build for build in (PLAIN, UNOPTIMIZ
 _SCRIPT = Path(__file__).parents[2] / "tests" / "gdb_parked.py"
 _MOST = 40  # goroutines at a time, each standing somewhere else
 _SECONDS = 120.0
+_REASONS = 20
 
 
 class _Whole(GoroutineView):
@@ -57,6 +58,8 @@ class _Whole(GoroutineView):
 class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     differing: list[str] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why goprobe does not tell what GDB does."""
 
 
 Frames = list[tuple[FrameView, list[Variable]]]
@@ -83,7 +86,11 @@ def main() -> int:
                 _say(f"Go {go}, {build}, {package}", tally)
                 whole.counts += tally.counts
                 whole.differing += tally.differing
+                whole.reasons += tally.reasons
     _say("all", whole, named=False)
+    print("what GDB alone tells, by goprobe's reason:")
+    for reason, count in whole.reasons.most_common(_REASONS):
+        print(f"{count:6} {reason}")
     return 1 if whole.differing else 0
 
 
@@ -110,7 +117,7 @@ def _built(package: str, go: str, build: Build, folder: Path) -> Path:
 def _stop(binary: Path, after: float, folder: Path, tally: Tally) -> None:
     """One moment of the test, by both."""
     with subprocess.Popen(
-        [binary, "-test.short", "-test.count=50"],
+        [binary, "-test.short", "-test.count=1000"],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -152,11 +159,17 @@ def _ours(world: World) -> tuple[Told, list[Goroutine]]:
 
 
 def _gdb(pid: int, parked: Sequence[Goroutine], folder: Path) -> Mapping[str, Any]:
+    gdb = gdb_with_python()
+    assert gdb, "no GDB with its Python: put one on PATH"
     plan = [[g.id, g.sp, g.pc, g.bp] for g in parked]
     out = folder / "parked.json"
     given = f"python parked = {plan!r}; out = {str(out)!r}; script = {str(_SCRIPT)!r}"
-    command = [*gdbs()[-1].command, "-nx", "-batch", "-p", str(pid), "-ex", given]
-    subprocess.run([*command, "-x", _SCRIPT], check=True, capture_output=True, timeout=_SECONDS)
+    command = [*gdb.command, "-nx", "-batch", "-p", str(pid), "-ex", given]
+    ran = subprocess.run(
+        [*command, "-x", _SCRIPT], capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    if not out.exists():
+        raise SystemExit(f"GDB told nothing: {ran.stdout[-500:]}{ran.stderr[-1500:]}")
     found: Mapping[str, Any] = json.loads(out.read_text())
     return found
 
@@ -183,6 +196,8 @@ def _one(view: FrameView, variable: Variable, other: Mapping[str, Any], tally: T
         who = "goprobe" if told else "GDB" if by_gdb else "nobody"
         why = f" ({variable.state})" if who == "GDB" else ""
         tally.counts[f"told by {who} alone{why}" if who != "nobody" else "told by nobody"] += 1
+        if who == "GDB":
+            tally.reasons[f"{variable.state}: {variable.why}"] += 1
     elif told == by_gdb:
         tally.counts["the same"] += 1
     else:
