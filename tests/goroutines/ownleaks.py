@@ -32,7 +32,7 @@ SETTLED = 0.8  # seconds
 _LANGUAGE = "1.21"
 """Of all of them, so that it is one program: loops' variables are others since 1.22."""
 _LOST = re.compile(r"goroutine (\d+)(?: \S+=\S+)* \[[^\]]*\(leaked\)")
-_FRAME = re.compile(r"^main\.\S+\(.*\n\t\S*/(\S+\.go:\d+) ", re.MULTILINE)
+_FRAME = re.compile(r"^main\.\S+\(.*\n\t\S*/(\S+\.go:\d+)\b", re.MULTILINE)
 _STEADY = re.compile(r'\bmakeTest\("(\w+)"')
 _MAIN_GOROUTINE = 1
 

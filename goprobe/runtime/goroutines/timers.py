@@ -70,9 +70,11 @@ class Timers:
         copy = copy_ranges(self._memory, functions, _WORD)
         place = copy.positions(functions, _WORD)
         there = place != MISSING
-        codes, of = np.unique(copy.words[np.where(there, place, 0) >> 3], return_inverse=True)
-        sends = np.array([self._function_at(code) == _SENDS for code in codes.tolist()], np.bool_)
-        for row in likely[(there & sends[of])[which]].tolist():
+        codes, of = np.unique(copy.words[place[there] >> 3], return_inverse=True)
+        named = np.array([self._function_at(code) == _SENDS for code in codes.tolist()], np.bool_)
+        sends = np.zeros(len(functions), np.bool_)
+        sends[there] = named[of]
+        for row in likely[sends[which]].tolist():
             yield int(channels[row]), int(at[row])
 
     def _read(self, address: int) -> Record | None:
