@@ -32,7 +32,7 @@ SETTLED = 0.8  # seconds
 _LANGUAGE = "1.21"
 """Of all of them, so that it is one program: loops' variables are others since 1.22."""
 _LOST = re.compile(r"goroutine (\d+)(?: \S+=\S+)* \[[^\]]*\(leaked\)")
-_FRAME = re.compile(r"^main\.\S+\(.*\n\t\S*/(\S+\.go:\d+)\b", re.MULTILINE)
+_MADE = re.compile(r"^created by main\..*\n\t\S*/(\S+\.go:\d+)\b", re.MULTILINE)
 _STEADY = re.compile(r'\bmakeTest\("(\w+)"')
 _MAIN_GOROUTINE = 1
 
@@ -151,20 +151,15 @@ def numbers(told: Iterable[str]) -> set[int]:
 
 
 def places(told: Iterable[str]) -> frozenset[str]:
-    """Where those stand, "file.go:7": in the innermost frame of the program's own."""
-    found = ((_LOST.match(part), _FRAME.search(part)) for part in told)
+    """The `go` statements that made those, "file.go:7": where they stand is chance in some."""
+    found = ((_LOST.match(part), _MADE.search(part)) for part in told)
     return frozenset(at[1] for lost, at in found if lost and at and int(lost[1]) != _MAIN_GOROUTINE)
 
 
 def places_of(report: GoroutinesReport) -> frozenset[str]:
     """The same of those that goprobe tells."""
-    found = set()
-    for state in report.goroutines:
-        frames = state.frames if state.frames is not UNSET else ()
-        own = (f"{Path(f.file).name}:{f.line}" for f in frames if f.function.startswith("main."))
-        if state.leaked:
-            found.add(next(own, "?"))
-    return frozenset(found)
+    made = (s.created_at for s in report.goroutines if s.leaked)
+    return frozenset("?" if at is UNSET else f"{Path(at.file).name}:{at.line}" for at in made)
 
 
 def of_runtime(binary: Path, chosen: Sequence[str]) -> Mapping[str, frozenset[str]]:
@@ -180,7 +175,7 @@ def of_goprobe(binary: Path, chosen: Sequence[str]) -> Mapping[str, frozenset[st
     said: dict[str, frozenset[str]] = {}
     for name, program in started(binary, chosen):
         try:
-            said[name] = places_of(leaked(open_target(program.pid), stacks=True))
+            said[name] = places_of(leaked(open_target(program.pid)))
         except TargetGoneError:
             continue
     return said

@@ -37,7 +37,7 @@ from tests.support.go import Running, build, matrix, releases, running
 TESTDATA = Path(__file__).parents[2] / "testdata" / "goroutines"
 PROGRAM = TESTDATA / "leaks.go"
 DETECTING = [go for go in matrix() if go in ("1.26", "1.27")]
-_STEP = 6
+_STEP = 8
 
 
 def built(go: str, *flags: str) -> Path:
