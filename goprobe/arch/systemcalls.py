@@ -13,6 +13,7 @@ from goprobe.arch.amd64.systemcalls import (
     EXIT_GROUP as EXIT_GROUP,
     FUTEX as FUTEX,
     INSTRUCTION as INSTRUCTION,
+    KCMP as KCMP,
     MMAP as MMAP,
     RT_SIGRETURN as RT_SIGRETURN,
     SIGNAL_RETURNS as SIGNAL_RETURNS,

@@ -51,7 +51,8 @@ func framed(n int) int {
 }
 
 //go:noinline
-func keys(byPoint map[point]string, byPair map[[2]int]bool, raw []byte, none *int) {
+func keys(byPoint map[point]string, byPair map[[2]int]bool, raw []byte, none *int,
+	byAddress map[*int]string, mixed map[any]int) {
 	here(nil)
 }
 
@@ -77,7 +78,8 @@ func main() {
 	here(t)
 	framed(1)
 	framed(2)
-	keys(map[point]string{{1, 2}: "a", {3, 4}: "b"}, map[[2]int]bool{{5, 6}: true}, []byte("raw"), nil)
+	keys(map[point]string{{1, 2}: "a", {3, 4}: "b"}, map[[2]int]bool{{5, 6}: true}, []byte("raw"), nil,
+		map[*int]string{new(int): "a", new(int): "b"}, map[any]int{1: 1, int8(1): 2, "1": 3, nil: 4})
 	go busy()
 	go busy()
 	for i := 1; i < 20; i++ {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,20 @@ def test_how_a_stop_shows_itself(program: goprobe.Program) -> None:
     with pytest.raises(KeyError) as raised:
         stop["bye"]
     assert "nearest: by" in raised.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("deref", "SIGSEGV: segmentation violation"), ("abort", "SIGABRT: abort")],
+)
+@pytest.mark.parametrize("release", go.matrix())
+def test_a_signal_in_c_code_is_fatal(release: str, how: str, message: str) -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("cgo needs gcc")
+    source = SOURCE.with_name("csignals.go")
+    binary = str(go.build(source, go=release, env={"CGO_ENABLED": "1"}))
+    with goprobe.launch(binary, [how], stdout=2) as program:
+        stop = next(program.run(goprobe.FATAL))
+        assert stop.panic is not None and stop.panic.message == message
+        assert "main.crash" in [frame.function for frame in stop.frames]
+        assert program.run_to_end().code == 2

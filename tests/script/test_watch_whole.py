@@ -85,4 +85,11 @@ def test_keys_of_several_parts_and_truth_as_python_has_it(binary: str) -> None:
         assert {key.X + key.Y for key in points} == {3, 7}
         assert points[3, 4] == "b" and pairs[[5, 6]] and (6, 5) not in pairs
         assert stop["raw"] == b"raw" and stop["raw"] != b"war"
+        addresses = stop["byAddress"]
+        assert sorted(addresses.py.values()) == ["a", "b"]  # they point at equal numbers
+        assert {addresses[at].py for at in addresses} == {"a", "b"}
+        assert stop["mixed"]["1"] == 3 and stop["mixed"][None] == 4
+        for ask in (lambda: stop["mixed"].py, lambda: stop["mixed"][1]):
+            with pytest.raises(goprobe.UsageError, match="go through"):
+                ask()
         assert points and not stop["none"] and not program["main.given"]

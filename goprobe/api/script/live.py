@@ -58,10 +58,11 @@ if TYPE_CHECKING:
     from goprobe.analysis.heap.standing import StandingHeap
 
 # Where the program is when the event happens (src/runtime/panic.go, proc.go, stack.go,
-# sys_linux_amd64.s, src/syscall/exec_unix.go, Go 1.21 to 1.27).
+# signal_unix.go, sys_linux_amd64.s, src/syscall/exec_unix.go, Go 1.21 to 1.27).
 _EVENTS = {
     PANIC: ("runtime.gopanic",), GOROUTINE: ("runtime.newproc1",),
-    STACK_MOVE: ("runtime.copystack",), FATAL: ("runtime.throw", "runtime.fatal"),
+    STACK_MOVE: ("runtime.copystack",),
+    FATAL: ("runtime.throw", "runtime.fatal", "runtime.fatalsignal"),
     GOROUTINE_END: ("runtime.goexit1",), FORK: ("syscall.forkExec",), EXEC: ("syscall.Exec",),
     EXIT: ("runtime.exit",),
 }  # fmt: skip

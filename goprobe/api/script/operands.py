@@ -168,6 +168,8 @@ def part_of(whole: Any, index: Any) -> Any:
         return made(held[key], "uint8")
     if not isinstance(held, Value | InPlace):
         raise UsageError(f"{_named(held)} in the condition has no parts")
+    if isinstance(held, Value) and held.type.startswith(("map[interface {", "map[any]")):
+        raise UsageError(f"which key of a {held.type} the condition means is not looked for")
     try:
         return held[key]
     except NoSuchElementError:
@@ -182,7 +184,7 @@ def _key(index: Any) -> Any:
         return key.value
     if isinstance(key, Fraction):
         return int(key) if key.denominator == 1 else float(key)
-    return key.py if isinstance(key, Value) else key
+    return key._as_key() if isinstance(key, Value) else key
 
 
 def _zero(held: Value) -> Any:

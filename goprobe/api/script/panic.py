@@ -17,6 +17,17 @@ class Panic(msgspec.Struct, frozen=True):
     value: Value
 
 
+SIGNALLED = "runtime.fatalsignal"
+"""Where the runtime ends the program for a signal: one in C code, say (src/runtime/signal_unix.go,
+Go 1.21 to 1.27)."""
+
+
+def signal_of(number: Value, table: Value) -> str:
+    """A signal as the runtime names it: "SIGSEGV: segmentation violation"."""
+    at = int(number)
+    return str(table[at]["name"]) if at < len(table) else f"signal {at}"
+
+
 def message_of(value: Value) -> str:
     """Of a string its text, of the errors of errors.New and fmt.Errorf theirs."""
     told = value.py

@@ -14,7 +14,7 @@ from goprobe.api.calls import CalledWith
 from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
 from goprobe.api.script.driver import FATAL, PANIC, Driver
 from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
-from goprobe.api.script.panic import Panic, message_of
+from goprobe.api.script.panic import SIGNALLED, Panic, message_of, signal_of
 from goprobe.api.script.scope import FrameScope, no_such_variable, table_of
 from goprobe.api.script.value import Value
 from goprobe.api.script.watch import Onwards, Watch, Watchable, steps_of, watched_of
@@ -236,6 +236,12 @@ class Stop:
         name = {PANIC: "e", FATAL: "s"}.get(self.where)
         if name is None:
             return None
+        if self.function == SIGNALLED:
+            value = self["sig"]
+            table = Value(
+                self._driver, self._driver.global_variable("runtime.sigtable"), self.check
+            )
+            return Panic(signal_of(value, table), value)
         value = self[name]
         return Panic(message_of(value), value)
 

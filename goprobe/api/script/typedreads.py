@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
@@ -67,10 +68,15 @@ def items(
 def entry(view: StopView, type_name: str, address: int, kind: str, key: str) -> Element | None:
     map_type = _named(view, type_name)
     matches = _string_matches if kind == "string" else _number_matches
+    found: MapEntry | None = None
     for pair in islice(_entries(view, map_type, address), _ENTRIES):
         if matches(view, pair, key):
-            return _element(view, key, pair.value_type, pair.value)
-    return None
+            if found is not None:
+                raise UsageError(f"several keys of the {type_name} are {key}: go through items()")
+            found = pair
+            if pair.key_type.kind is not GoKind.INTERFACE:
+                break
+    return _element(view, key, found.value_type, found.value) if found else None
 
 
 def entries(
@@ -138,10 +144,10 @@ def _string_matches(view: StopView, pair: MapEntry, key: str) -> bool:
 def _number_matches(view: StopView, pair: MapEntry, key: str) -> bool:
     if pair.key_type.kind == GoKind.STRING:
         return False
-    text = _element(view, "key", pair.key_type, pair.key).value.text
-    if text == key:
-        return True
-    try:
-        return float(text) == float(key) if "." in key else int(text, 0) == int(key, 0)
-    except ValueError:
+    told = _element(view, "key", pair.key_type, pair.key).value
+    if told.dynamic_type == "string":
         return False
+    for number in (lambda text: int(text, 0), float):
+        with suppress(ValueError):
+            return bool(number(told.text) == number(key))
+    return told.text == key

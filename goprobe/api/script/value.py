@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from goprobe.api.notebook import line, table
 from goprobe.api.script.known import as_key, scalar_of
-from goprobe.api.script.scalar import Scalar, plain_of
+from goprobe.api.script.scalar import Scalar
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.value import Data, Element
 from goprobe.runtime.values.text import escape
@@ -22,9 +22,20 @@ from goprobe.runtime.values.text import escape
 _AT_ONCE = 256  # elements of one question
 _UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
+_BY_ADDRESS = ("*", "chan ", "<-chan ", "chan<- ", "unsafe.Pointer")
 _DEPTH = 16  # of what `py` makes
 
-Key = str | bytes | float | SupportsIndex | Scalar | tuple[Any, ...] | list[Any] | dict[str, Any]
+Key = (
+    str
+    | bytes
+    | complex
+    | SupportsIndex
+    | Scalar
+    | tuple[Any, ...]
+    | list[Any]
+    | dict[str, Any]
+    | None
+)
 """What a value is indexed by: a number, a field's name, a map's key."""
 
 
@@ -67,7 +78,10 @@ class Value(Scalar):
         if scalar is not None and not (self.data and not isinstance(scalar, float | complex)):
             return scalar
         if self._is_map():
-            return {k: v._python(depth - 1) for k, v in self.items()}
+            pairs = [(k, v._python(depth - 1)) for k, v in self.items()]
+            if len(made := dict(pairs)) < len(pairs):
+                raise UsageError(f"keys of {self.name} are equal in Python: go through its items()")
+            return made
         if self._length() is not None:
             return [each._python(depth - 1) for each in self]
         parts = self._fields()
@@ -240,7 +254,7 @@ class Value(Scalar):
         if dynamic := self._dynamic():
             return dynamic[index]
         if self._is_map():
-            return self._entry(plain_of(index))
+            return self._entry(index._as_key() if isinstance(index, Value) else index)
         if isinstance(index, slice):
             return list(self._range(range(*index.indices(len(self)))))
         if isinstance(index, str):
@@ -255,11 +269,19 @@ class Value(Scalar):
             raise NoSuchElementError(f"{self.type} has no element [{at}]: its length is {length}")
         return next(self._range(range(at % length, at % length + 1)))
 
+    def _as_key(self) -> Any:
+        """What it is as a key: of what is compared by its address, that."""
+        if dynamic := self._dynamic():
+            return dynamic._as_key()
+        if self.data and str(self.dynamic_type or self.type).startswith(_BY_ADDRESS):
+            return self.data.address
+        return as_key(self.py, self.type)
+
     def _entry(self, key: object) -> Value:
         self._told()
         part, data = self.part, self.data
         wanted = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
-        if isinstance(wanted, tuple | list | dict):
+        if wanted is None or isinstance(wanted, tuple | list | dict | complex):
             return self._entry_of(as_key(wanted, ""))
         if not isinstance(wanted, str | int | float):
             raise TypeError(f"a {self.type} has no keys such as {key!r}")
@@ -273,8 +295,8 @@ class Value(Scalar):
             raise NoSuchElementError(f"{self.type} has no element {key!r}")
         return self._of(element)
 
-    def _entry_of(self, wanted: tuple[Any, ...]) -> Value:
-        """Of a key that is an array or a struct, by its parts in their order."""
+    def _entry_of(self, wanted: Any) -> Value:
+        """Of a key that is an array or a struct, by its parts in their order; of nil."""
         for key, value in self.items():
             if key == wanted:
                 return value
@@ -283,7 +305,7 @@ class Value(Scalar):
     def __contains__(self, key: object) -> bool:
         if self._is_map():
             try:
-                self._entry(plain_of(key))
+                self._entry(key._as_key() if isinstance(key, Value) else key)
             except NoSuchElementError:
                 return False
             return True
@@ -299,7 +321,7 @@ class Value(Scalar):
             self._alive()
             pairs = self._driver.entries(self.part.type, int(data.address), start, _AT_ONCE)
             for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-                yield as_key(self._of(key).py, key.type), self._of(value)
+                yield self._of(key)._as_key(), self._of(value)
             start += _AT_ONCE
             if len(pairs) < 2 * _AT_ONCE:
                 return

@@ -26,8 +26,11 @@ from goprobe.arch.displaced import (
 )
 from goprobe.arch.patches import BREAKPOINT
 from goprobe.arch.registers import PC_WORD, Words
+from goprobe.arch.systemcalls import KCMP
 from goprobe.process.calltracer.plan import Room
+from goprobe.process.libc import libc
 
+_KCMP_VM = 1  # Linux include/uapi/linux/kcmp.h
 _BREAKPOINT = bytes((BREAKPOINT,))
 
 
@@ -109,10 +112,12 @@ class CodePoints(Generic[P]):
         for point in self.by_address.values():
             self.extract(point)
 
-    def shared_with(self, file: int) -> bool:
-        """Whether another process, of this /proc/PID/mem, has the very same memory."""
-        if not self._rooms:
-            return False
+    def shared_with(self, pid: int, other: int, file: int) -> bool:
+        """Whether another process, with this /proc/PID/mem, has the very same memory. A kernel
+        that does not say so is tried out with padding."""
+        compared = libc.syscall(KCMP, pid, other, _KCMP_VM, 0, 0)
+        if compared >= 0 or not self._rooms:
+            return bool(compared == 0)
         at = self._rooms[-1].address
         before = os.pread(self._file, 1, at)
         token = bytes(byte ^ 0xFF for byte in before)

@@ -75,7 +75,7 @@ class TracedCode(Generic[P]):
         with suppress(OSError):
             file = os.open(f"/proc/{tid}/mem", os.O_RDWR | os.O_CLOEXEC)
             try:
-                if self._points.shared_with(file):
+                if self._points.shared_with(self._pid, tid, file):
                     self._threads.guests.add(tid)
                     self._threads.go_on(tid)
                     return False

@@ -45,7 +45,8 @@ from goprobe.process.stoptracer.plan import (
 from goprobe.process.stoptracer.tracer import StopTracer
 
 _NAME = "goprobe-stops"
-_LIMIT = 1 << 16  # bytes of a message
+_LIMIT = 1 << 17  # bytes of a message, of which a socket takes more (wmem_default, man 7 socket)
+_PASSES_KEPT = 3000  # of some 30 bytes each
 _ANSWER = 30.0  # seconds
 _HALT_TIMEOUT = 10.0
 _GENERAL = (*registers.GENERAL, PC, FLAGS, *THREAD)
@@ -256,6 +257,6 @@ def _answer(tracer: StopTracer, asks: socket.socket) -> None:
             case Vector(tid, name):
                 answer = Raw(tracer.vector(tid, name))
             case _:
-                asks.send(packed(Left(tracer.leave())))
+                asks.send(packed(Left(tracer.leave()[:_PASSES_KEPT])))
                 return
         asks.send(packed(answer))
