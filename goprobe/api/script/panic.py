@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from goprobe.api.script.driver import FATAL, PANIC, Driver
 from goprobe.api.script.value import Value
 
 _RUNTIME_ERROR = "runtime.errorString"
@@ -17,15 +20,26 @@ class Panic(msgspec.Struct, frozen=True):
     value: Value
 
 
-SIGNALLED = "runtime.fatalsignal"
+_SIGNALLED = "runtime.fatalsignal"
 """Where the runtime ends the program for a signal: one in C code, say (src/runtime/signal_unix.go,
 Go 1.21 to 1.27)."""
+_VARIABLES = {PANIC: "e", FATAL: "s"}
+_SIGNAL = "sig"
 
 
-def signal_of(number: Value, table: Value) -> str:
-    """A signal as the runtime names it: "SIGSEGV: segmentation violation"."""
-    at = int(number)
-    return str(table[at]["name"]) if at < len(table) else f"signal {at}"
+def panic_variable(where: str, function: str) -> str:
+    """What tells, at the event `where`, what is wrong; "" at other stops."""
+    return _SIGNAL if where == FATAL and function == _SIGNALLED else _VARIABLES.get(where, "")
+
+
+def panic_of(driver: Driver, name: str, value: Value, alive: Callable[[], object]) -> Panic:
+    """What that variable's value says."""
+    if name != _SIGNAL:
+        return Panic(message_of(value), value)
+    table = Value(driver, driver.global_variable("runtime.sigtable"), alive)
+    at = int(value)
+    known = at < len(table)  # as the runtime names it: "SIGSEGV: segmentation violation"
+    return Panic(str(table[at]["name"]) if known else f"signal {at}", value)
 
 
 def message_of(value: Value) -> str:

@@ -12,9 +12,9 @@ from msgspec import UNSET
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.api.calls import CalledWith
 from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
-from goprobe.api.script.driver import FATAL, PANIC, Driver
+from goprobe.api.script.driver import FATAL, Driver
 from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
-from goprobe.api.script.panic import SIGNALLED, Panic, message_of, signal_of
+from goprobe.api.script.panic import Panic, panic_of, panic_variable
 from goprobe.api.script.scope import FrameScope, no_such_variable, table_of
 from goprobe.api.script.value import Value
 from goprobe.api.script.watch import Onwards, Watch, Watchable, steps_of, watched_of
@@ -233,17 +233,8 @@ class Stop:
     @property
     def panic(self) -> Panic | None:
         """At goprobe.PANIC and FATAL, what is wrong; None at other stops."""
-        name = {PANIC: "e", FATAL: "s"}.get(self.where)
-        if name is None:
-            return None
-        if self.function == SIGNALLED:
-            value = self["sig"]
-            table = Value(
-                self._driver, self._driver.global_variable("runtime.sigtable"), self.check
-            )
-            return Panic(signal_of(value, table), value)
-        value = self[name]
-        return Panic(message_of(value), value)
+        name = panic_variable(self.where, self.function if self.where == FATAL else "")
+        return panic_of(self._driver, name, self[name], self.check) if name else None
 
     def __repr__(self) -> str:
         if self._over or self._report is None:
