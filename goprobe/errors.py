@@ -30,6 +30,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from goprobe.counts import counted
+
 _SENTENCE_LIMIT = 2000  # characters
 
 
@@ -164,7 +166,7 @@ class UnreadableError(Exception):
     """Memory at `address` (`size` bytes, target's address space) cannot be read."""
 
     def __init__(self, address: int, size: int, why: str = "not mapped") -> None:
-        super().__init__(f"{size} bytes at {address:#x}: {why}")
+        super().__init__(f"{counted(size, 'byte')} at {address:#x}: {why}")
         self.address = address
         self.size = size
         self.why = why

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mypy import api as mypy
 
-from scripts.lib import jsonreference, reference
+from scripts.lib import jsonreference, reference, wordsreference
 from tests.support.go import toolchain
 
 ROOT = Path(__file__).parents[1]
@@ -78,6 +78,12 @@ def test_the_tutorials_tests_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_reference_is_that_of_the_code() -> None:
     assert reference.FILE.read_text(encoding="utf-8") == reference.document(), (
+        "run scripts/make-reference"
+    )
+
+
+def test_the_words_are_those_of_the_help() -> None:
+    assert wordsreference.FILE.read_text(encoding="utf-8") == wordsreference.document(), (
         "run scripts/make-reference"
     )
 

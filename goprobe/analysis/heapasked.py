@@ -35,6 +35,10 @@ def heap_asked(
         from goprobe.analysis.waits.lost import with_leaks
 
         parts.append(partial(with_leaks, target, progress))
+    if questions.examples:  # last: they are those that the rest names
+        from goprobe.analysis.heap.examples import with_examples
+
+        parts.append(with_examples)
 
     def more(graph: HeapGraph, report: HeapReport) -> HeapReport:
         for part in parts:

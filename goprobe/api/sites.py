@@ -14,6 +14,7 @@ from typing import Any, overload
 
 from msgspec import UNSET
 
+from goprobe.counts import counted
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.model.sites import Sampling, Site
@@ -65,7 +66,7 @@ class Sites(Sequence[Site]):
             told = "".join(f"<td>{escape(str(cells[name]))}</td>" for name in names)
             rows.append(f"<tr>{told}</tr>")
         more = len(self._sites) - _SHOWN
-        rest = f"<p>and {more} more sites</p>" if more > 0 else ""
+        rest = f"<p>and {counted(more, 'more site')}</p>" if more > 0 else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{rest}"
 
 

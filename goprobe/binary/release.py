@@ -75,7 +75,8 @@ def _release(elf: ElfFile, debug: DebugInfo, written: str) -> tuple[GoVersion, s
             return version, ""
         raise NotGoError(
             f"{elf.shown_as} is not a Go program: it carries no Go build information, and"
-            f" {error.message.removeprefix(elf.shown_as).strip()}"
+            f" {error.message.removeprefix(elf.shown_as).strip()}",
+            hint="goprobe ps lists the Go processes that run here",
         ) from None
     how = ""
     if not version:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Annotated
 
 from goprobe.cli.declare import Argument
@@ -36,6 +38,11 @@ class Completion:
         return 0
 
 
+def _name(command: str) -> str:
+    """What a process is called by its command line."""
+    return PurePath(command.split(" ")[0]).name
+
+
 def completes_files(metavar: str) -> bool:
     """Whether a value of this name is a file's."""
     return metavar in _FILES
@@ -46,7 +53,10 @@ def values_of(metavar: str) -> Iterator[tuple[str, str]]:
     if metavar == "PROCESS":
         from goprobe.analysis.ps import likely_programs
 
-        yield from ((str(pid), command) for pid, command in likely_programs())
+        programs = list(likely_programs())
+        yield from ((str(pid), command) for pid, command in programs)
+        names = Counter(_name(command) for _, command in programs)
+        yield from ((name, "") for name, count in names.items() if name and count == 1)
     elif metavar == "TOPIC":
         from goprobe.cli.manual import TOPICS
 

@@ -30,7 +30,7 @@ class Choice(msgspec.Struct, frozen=True):
         ),
     ] = ""
     state: Annotated[
-        str, Option("--state", metavar="STATE", help="Only those: running, select, chan send, …")
+        str, Option("--state", metavar="STATE", help="Only those: running, select, chan send ...")
     ] = ""
     older: Annotated[
         str, Option("--older", metavar="TIME", help="Only those blocked for so long: 30s, 5m.")

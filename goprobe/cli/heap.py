@@ -179,7 +179,10 @@ class Comparison(msgspec.Struct, frozen=True):
             if not 2 <= self.looks <= 100_000:
                 raise UsageError("--count takes a number from 2 to 100000")
         elif self.count:
-            raise UsageError("--count says how often --every looks, and that is not given")
+            raise UsageError(
+                "--count says how often --every looks, and that is not given",
+                hint=f"--every 30s --count {self.count}",
+            )
 
 
 class Heap:
@@ -218,6 +221,8 @@ class Heap:
         import_numpy()
         drawn = "html" in output.formats or ("pprof" in output.formats and not questions.sites)
         asked = questions.asked(growth=comparison.wanted or drawn)
+        if "html" in output.formats:
+            asked = replace(asked, examples=asked.of_types)
         old = old_report(comparison.diff) if comparison.diff else None
         place = destination(output, HeapReport)
         with Progress() as progress:
@@ -261,7 +266,7 @@ class _Look:
             from goprobe.analysis.heap.census import heap_census  # all else takes longer to load
 
             return heap_census(self._target, progress=self._progress)
-        if self._asked.waste or self._asked.of_leaks:
+        if self._asked.waste or self._asked.of_leaks or self._asked.examples:
             from goprobe.analysis.heapasked import heap_asked
 
             return heap_asked(

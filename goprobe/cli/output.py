@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.cli.encoding import speaks_utf8
 from goprobe.cli.options import Output
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.files import place_to_write
@@ -123,10 +124,8 @@ def _stdout(output: Output) -> Destination:
 
 
 def _stdout_look(verbose: bool) -> RenderOptions:
-    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
-    return RenderOptions(
-        width=_columns(), colour=_wants_colour(), unicode=encoding == "utf8", verbose=verbose
-    )
+    unicode = speaks_utf8(sys.stdout)
+    return RenderOptions(width=_columns(), colour=_wants_colour(), unicode=unicode, verbose=verbose)
 
 
 def _columns() -> int:

@@ -136,7 +136,9 @@ def completion_script(shell: str) -> str:
     made = get_completion_class(shell)
     if made is None:
         raise KeyError(shell)
-    return made(_application(()), {}, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE").source()
+    script = made(_application(()), {}, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE").source()
+    # fish: only the first comma parts the kind from the word, which may have some ("dead,conf").
+    return script.replace('string split "," $completion', 'string split -m 1 "," $completion')
 
 
 def _first_sentence(text: str) -> str:
@@ -164,7 +166,7 @@ def parse(arguments: Sequence[str], commands: Sequence[Command]) -> Callable[[],
     try:
         result = application.main(args=own, prog_name=PROGRAM, standalone_mode=False, obj=program)
     except click.ClickException as error:
-        raise _usage_error(error) from None
+        raise _usage_error(error, chosen) from None
     except click.Abort:  # what click makes of Ctrl-C
         raise KeyboardInterrupt from None
     return result if callable(result) else lambda: int(result or 0)
@@ -207,11 +209,14 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
         context.exit()
 
 
-def _usage_error(error: click.ClickException) -> UsageError:
+def _usage_error(error: click.ClickException, chosen: Command | None) -> UsageError:
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else PROGRAM
+    path = f"{PROGRAM} {chosen.name}" if chosen else PROGRAM
+    path = context.command_path if context is not None else path
     sentence = error.format_message().strip().rstrip(".")
     hint = f"{path} --help lists what there is"
+    if isinstance(error, click.MissingParameter) and "PROCESS" in sentence:
+        hint = f"goprobe ps lists the Go processes; {hint}"
     command = context.command if context is not None else None
     takes = isinstance(command, _Command) and command.command.takes_program_args
     if "extra argument" in sentence and takes:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+from goprobe.cli.encoding import speaks_utf8
 from goprobe.deferredsignals import signals_deferred
 from goprobe.report.escaping import escape
 
@@ -115,8 +116,7 @@ class Progress:
         return frames[self._frame % len(frames)]
 
     def _unicode(self) -> bool:
-        encoding = self._stream.encoding if self._stream is not None else ""
-        return (encoding or "").lower().replace("-", "") == "utf8"
+        return speaks_utf8(self._stream)
 
     def _erase(self) -> None:
         if self._terminal and self._shown:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
+
 from goprobe.cli.declare import Option
 from goprobe.cli.options import Process
 from goprobe.errors import GoprobeError, UsageError
@@ -13,6 +15,7 @@ from goprobe.errors import GoprobeError, UsageError
 if TYPE_CHECKING:
     from goprobe.model.folder import FolderPage
     from goprobe.model.report import Report
+    from goprobe.report.places import Places
     from goprobe.target.live import AnyTarget
 
 _FIRST = "index.html"
@@ -42,6 +45,7 @@ class ReportFolder:
         from goprobe.cli.run import say
         from goprobe.model.folder import FolderReport
         from goprobe.process.ptrace.priority import import_numpy
+        from goprobe.report.places import places_of
 
         place = _made(folder)
         import_numpy()
@@ -51,12 +55,18 @@ class ReportFolder:
             looked = [_look(name, ask, target, progress) for name, ask in _QUESTIONS.items()]
         pages = tuple(_page(name, made) for name, made in looked)
         links = ((_FIRST, "overview"), *((p.page, p.name) for p in pages if p.page))
+        shown = {
+            page.page: made
+            for (_, made), page in zip(looked, pages, strict=True)
+            if page.page and not isinstance(made, GoprobeError)
+        }
+        places = places_of(shown)
         for (_, made), page in zip(looked, pages, strict=True):
             if isinstance(made, GoprobeError):
                 continue
-            _write(place / page.data, made, "json", ())
+            _write(place / page.data, made, "json")
             if page.page:
-                _write(place / page.page, made, "html", links)
+                _write(place / page.page, made, "html", links, places)
         whole = finished(
             FolderReport(
                 **target.process.head,
@@ -65,8 +75,8 @@ class ReportFolder:
             ),
             (),
         )
-        _write(place / _FIRST, whole, "html", links)
-        _write(place / "report.json", whole, "json", ())
+        _write(place / _FIRST, whole, "html", links, places)
+        _write(place / "report.json", whole, "json")
         say(f"goprobe: wrote {place / _FIRST}, with data of what it leads to beside it")
         failed = next((m for _, m in looked if isinstance(m, GoprobeError)), None)
         return ended(target, failed.exit_code if failed else 0)
@@ -88,15 +98,23 @@ def _heap(target: AnyTarget, progress: _Told) -> Report:
     from goprobe.analysis.heap.questions import HeapQuestions
     from goprobe.analysis.heapasked import heap_asked
 
-    asked = HeapQuestions(types=True, retained=True, unreachable=True, sites=True, waste=True)
+    asked = HeapQuestions(
+        types=True, retained=True, unreachable=True, sites=True, waste=True, examples=True
+    )
     return heap_asked(target, asked, progress=progress, profile=True)
 
 
 def _goroutines(target: AnyTarget, progress: _Told) -> Report:
-    from goprobe.analysis.goroutines.goroutines import goroutines
+    """With what they wait on; where that cannot be told, without."""
+    from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
+    from goprobe.errors import CannotWorkError
 
     progress("reading the goroutines")
-    return goroutines(target, stacks=True)
+    asked = GoroutineQuestions(stacks=True, waits=True)
+    try:
+        return goroutines_of(target, asked, progress=progress)
+    except CannotWorkError:
+        return goroutines_of(target, msgspec.structs.replace(asked, waits=False), progress=progress)
 
 
 def _maps(target: AnyTarget, progress: _Told) -> Report:
@@ -176,9 +194,16 @@ def _says(report: Report) -> str:
     return ""
 
 
-def _write(path: Path, report: Report, form: str, pages: tuple[tuple[str, str], ...]) -> None:
+def _write(
+    path: Path,
+    report: Report,
+    form: str,
+    pages: tuple[tuple[str, str], ...] = (),
+    places: Places | None = None,
+) -> None:
     from goprobe.cli.output import file_writer
     from goprobe.report import RenderOptions, render
 
     here = tuple((file, name, file == path.name) for file, name in pages)
-    file_writer(path)(render(report, form, RenderOptions(pages=here)))
+    seen = places.seen_from(path.name) if places else None
+    file_writer(path)(render(report, form, RenderOptions(pages=here, places=seen)))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from goprobe.cli.command import Command
+from goprobe.cli.encoding import never_fails, speaks_utf8
 from goprobe.cli.signals import EndedBySignal, unwind_on_signals
 from goprobe.errors import (
     BuildError,
@@ -38,6 +39,7 @@ _NOT_THERE = (
 def run(arguments: Sequence[str], commands: Sequence[Command]) -> int:
     """The exit code of the command line; every error is told on stderr, none is raised."""
     unwind_on_signals()
+    never_fails(sys.stdout)
     try:
         from goprobe.cli.parse import parse
 
@@ -137,7 +139,7 @@ def say(text: str, keep: str = "") -> None:
     """One line on stderr; where there is no stderr any more there is nobody to tell."""
     if sys.stderr is None:
         return
-    unicode = (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"
+    unicode = speaks_utf8(sys.stderr)
     try:
         print(escape(text, ascii_only=not unicode, keep=keep), file=sys.stderr, flush=True)
     except OSError:

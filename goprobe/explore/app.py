@@ -23,6 +23,7 @@ from goprobe.explore.views import views
 from goprobe.report import words
 
 _ROWS = 100  # of one list at a time: more come when the cursor is at the last of them
+_LISTS = ("held by", "types", "goroutines", "memory", "sites")
 _ORDERS = ("size", "count", "name", "growth")
 _NARROW = 100
 _TITLES = {"bytes": "size", "time": "waits for", "": "count"}
@@ -92,20 +93,19 @@ class Explorer(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #where { height: 1; background: $primary; color: $text; }
+    #lists { height: 1; }
     #state { height: 1; color: $text-muted; }
     #search { display: none; height: 3; }
     #search.asked { display: block; }
     DataTable { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(n + 1), f"view({n})", name) for n, name in enumerate(
-            ("held by", "types", "goroutines", "memory", "sites")
-        )),
+        *(Binding(str(n + 1), f"view({n})", name, show=False) for n, name in enumerate(_LISTS)),
         Binding("backspace,left", "out", "out"),
         Binding("slash", "search", "search"),
         Binding("s", "sort", "sort"),
-        Binding("space,m", "mark", "mark", show=False),
-        Binding("o", "object", "object"),
+        Binding("space,m", "mark", "mark"),
+        Binding("o", "object", "open"),
         Binding("r", "look", "again"),
         Binding("question_mark", "explain", "help"),
         Binding("q", "quit", "quit"),
@@ -132,6 +132,7 @@ class Explorer(App[None]):
         table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=True)
         yield table
         yield Input(placeholder="search", id="search")
+        yield Static("", id="lists")
         yield Static("", id="state")
         yield Footer()
 
@@ -186,7 +187,7 @@ class Explorer(App[None]):
         """Title and cells of each; the names take what is left."""
         unit = level.entries[0].unit if level.entries else "bytes"
         columns = [(_TITLES[unit], 9)]
-        columns += [("objects", 9)] if unit == "bytes" else []
+        columns += [(level.entries[0].counts, 9)] if level.entries and unit == "bytes" else []
         columns += [("share", 7)] if self.size.width >= _NARROW else []
         columns += [("", 10), *([("grown", 10)] if self._grown else [])]
         taken = sum(width + _GAP for _, width in columns) + _GAP + _EDGE
@@ -210,12 +211,14 @@ class Explorer(App[None]):
         path = " › ".join(each.title for each in self._paths[self._at])
         narrowed = f"  /{level.needle}" if level.needle else ""
         self.query_one("#where", Static).update(Text(path + narrowed, no_wrap=True))
+        self.query_one("#lists", Static).update(_lists(self._at))
         view = self.views[self._at]
         if not level.entries:
             self._state(view.why)
             return
         rows = words.counted(len(self._left), "row")
-        self._state(f"{rows}, by {_ORDERS[self._order]}  ·  {self.title}")
+        leads = "  ·  enter goes into ▸" if any(e.below for e in self._left) else ""
+        self._state(f"{rows}, by {_ORDERS[self._order]}  ·  {self.title}{leads}")
 
     # What the keys do
 
@@ -372,6 +375,15 @@ def _again(made: list[View], before: list[list[Level]]) -> list[list[Level]]:
             levels.append(Level(level.title, entry.below(), level.cursor, level.needle))
         paths.append(levels)
     return paths
+
+
+def _lists(at: int) -> Text:
+    """The lists that one can go to, with the one in which one is."""
+    text = Text(no_wrap=True)
+    for number, name in enumerate(_LISTS):
+        text.append(f" {number + 1} {name} ", style="reverse" if number == at else "")
+        text.append(" ")
+    return text
 
 
 def _grown(amount: int, unit: str) -> Text:

@@ -12,13 +12,15 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.files import read_regular
 from goprobe.model.attached import GoroutinesReport, MapsReport
 from goprobe.model.codec import from_json
-from goprobe.model.heap import HeapReport
+from goprobe.model.heap import Example, HeapReport
 from goprobe.model.report import Report, schema_of
+from goprobe.report import RenderOptions, render
 
 R = TypeVar("R")
 _MOST = 1 << 30
@@ -131,10 +133,37 @@ class Saved:
         return self._look
 
     async def of_object(self, address: int, width: int) -> str:
-        return f"{address:#x}: objects can be asked for where the process, or its core, is there"
+        heap = self._look.heap
+        told = () if heap is None or heap.examples is UNSET else heap.examples
+        found = next((e for e in told if e.address <= address < e.address + max(e.size, 1)), None)
+        if heap is None or found is None:
+            return (
+                f"{address:#x}: this object was not saved; it can be asked for where the process, "
+                "or its core, is there"
+            )
+        return _of_example(heap, found, width)
 
     async def of_goroutine(self, number: int, width: int) -> str:
         return f"goroutine {number} can be asked for where the process, or its core, is there"
+
+
+def _of_example(heap: HeapReport, example: Example, width: int) -> str:
+    """What the report says of an object by itself, as `goprobe heap --object` would."""
+    alone = HeapReport(
+        pid=heap.pid,
+        go=heap.go,
+        program=heap.program,
+        pause_us=heap.pause_us,
+        snapshot=heap.snapshot,
+        self_check=heap.self_check,
+        census=heap.census,
+        graph=heap.graph,
+        object=example.object,
+        paths=(example.path,) if example.path else (),
+        path_texts=(example.path_text,) if example.path else (),
+        referrers=example.referrers,
+    )
+    return render(alone, "text", RenderOptions(width=width)).decode(errors="replace")
 
 
 def _saved(path: Path) -> Look:

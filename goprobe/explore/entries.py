@@ -13,16 +13,17 @@ _BAR_CELLS = 10
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A row. `amount` is what its bar shows and the list is sorted by, `count` how many there are;
-    `below` makes what one comes to by entering it. `key` is the same from one look to the next.
-    `address` is an object's and `goroutine` a goroutine's number, 0 where there is none; `text` is
-    what is told of it by itself."""
+    """A row. `amount` is what its bar shows and the list is sorted by, `count` how many there are
+    (of what `counts` says); `below` makes what one comes to by entering it. `key` is the same from
+    one look to the next. `address` is an object's and `goroutine` a goroutine's number, 0 where
+    there is none; `text` is what is told of it by itself."""
 
     key: str
     name: str
     amount: int
     count: int
     unit: str = "bytes"
+    counts: str = "objects"
     address: int = 0
     goroutine: int = 0
     below: Callable[[], list[Entry]] | None = None

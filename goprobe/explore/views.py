@@ -108,13 +108,16 @@ def _kind(name: str, regions: list[Region]) -> Entry:
                 name=plain(f"{r.low} {r.perms} {r.label}"),
                 amount=_resident(r),
                 count=1,
+                counts="regions",
                 text=plain(f"{r.low} to {r.high}, {words.size(r.size)}\n{r.perms}\n{r.label}"),
             )
             for r in regions
         ]
 
     resident = sum(map(_resident, regions))
-    return Entry(key=name, name=name, amount=resident, count=len(regions), below=below)
+    return Entry(
+        key=name, name=name, amount=resident, count=len(regions), counts="regions", below=below
+    )
 
 
 def _resident(region: Region) -> int:

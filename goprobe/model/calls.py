@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from goprobe.counts import counted
 from goprobe.model.address import Address
 from goprobe.model.report import Report
 from goprobe.model.table import TableReport, column
@@ -109,5 +110,7 @@ class CallsReport(TableReport, Report, frozen=True, kw_only=True):
             f"{each} is inlined wherever it is called: it has no calls" for each in self.inlined
         ]
         if self.lost:
-            told.append(f"{self.lost:,} calls more were not told of: nobody took them in time")
+            told.append(
+                f"{counted(self.lost, 'call')} more were not told of: nobody took them in time"
+            )
         return tuple(told)

@@ -184,6 +184,20 @@ class ObjectView(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
 
 
+class Example(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An object that a row of the report names as an example, by itself: its bytes begin at
+    `address`; `path` is the shortest way to it from a root, as Go would select it `path_text` (of
+    garbage there is none). `pointers` lead to it, of which some are told as `referrers`."""
+
+    address: Address
+    size: int
+    object: ObjectView
+    path: tuple[Location, ...] = ()
+    path_text: str = ""
+    pointers: int
+    referrers: tuple[Referrer, ...] = ()
+
+
 class Growth(msgspec.Struct, frozen=True):
     """A type or a root that has grown (or shrunk) between two snapshots."""
 
@@ -246,7 +260,8 @@ class HeapReport(Report, frozen=True, kw_only=True):
     the paths as Go would write them. `path_allocation` says where the object at the paths' end was
     allocated. `leaks` are the goroutines that can never run again, and what they alone keep: with
     --leaked and --retained. `sites` are those of the runtime's own `sampling`, most bytes in use
-    first. `notes` say which of several objects of a name was meant.
+    first. `examples` are objects that the other parts name as such (in pages and `goprobe report`).
+    `notes` say which of several objects of a name was meant.
     """
 
     pause_us: int
@@ -266,6 +281,7 @@ class HeapReport(Report, frozen=True, kw_only=True):
     path_allocation: Allocation | UnsetType = UNSET
     referrers: tuple[Referrer, ...] | UnsetType = UNSET
     object: ObjectView | UnsetType = UNSET
+    examples: tuple[Example, ...] | UnsetType = UNSET
     dangling: tuple[DanglingEdge, ...] = ()
     diff: HeapDiff | UnsetType = UNSET
     samples: tuple[HeapSample, ...] | UnsetType = UNSET

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from goprobe.counts import counted
 from goprobe.model.table import TableReport, column
 
 SCHEMA = "goprobe.memory/1"
@@ -160,7 +161,7 @@ class MemoryReport(TableReport, frozen=True, kw_only=True):
     @property
     def summary(self) -> str:
         """In a sentence."""
-        return f"Process {self.pid}: {self.kernel.rss:,} bytes resident"
+        return f"Process {self.pid}: {counted(self.kernel.rss, 'byte')} resident"
 
     @property
     def notes(self) -> tuple[str, ...]:

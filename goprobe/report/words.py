@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from msgspec import UNSET
 
+from goprobe.counts import counted as counted, noun as noun
 from goprobe.model.location import Kind
 
 KIND_NAMES: dict[Kind, str] = {
@@ -95,16 +96,6 @@ def listed(items: list[str], last: str = "and") -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
-
-
-def noun(count: int, one: str, many: str = "") -> str:
-    """The word alone: "object" of one or minus one, "objects" of all others."""
-    return one if abs(count) == 1 else many or one + "s"
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """ "1 stop", "2 stops", "1,024 objects"."""
-    return f"{count:,} {noun(count, one, many)}"
 
 
 def number(count: int) -> str:

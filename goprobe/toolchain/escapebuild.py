@@ -112,7 +112,9 @@ def find_packages(
     Raises UsageError (no such file, no Go in it) and BuildError (Go cannot make sense of it).
     """
     if not targets:
-        raise UsageError("no package: name a Go package or a .go file")
+        raise UsageError(
+            "no package: name a Go package or a .go file", hint="goprobe escape . is the one here"
+        )
     files = [t for t in targets if t.endswith(".go")]
     if files and len(files) != len(targets):
         raise UsageError("name Go files or Go packages, not both")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from goprobe.counts import counted
 from goprobe.errors import UsageError
 from goprobe.files import read_regular
 from goprobe.toolchain.build import Progress, run_go
@@ -57,7 +58,7 @@ def build_library(
     program = GoPackage(
         f"{packages[0].path} (all that it exports)"
         if len(packages) == 1
-        else f"{len(packages)} packages (all that they export)",
+        else f"{counted(len(packages), 'package')} (all that they export)",
         "main",
         place,
         (place / "main.go",),

@@ -18,6 +18,7 @@ import msgspec
 
 import goprobe
 import goprobe.testing
+from scripts.lib import wordsreference
 
 FILE = Path(__file__).parents[2] / "docs" / "python.md"
 
@@ -66,7 +67,8 @@ TESTING = "In pytest: the fixture `goprobe`"
 
 def main() -> None:
     FILE.write_text(document(), encoding="utf-8")
-    print(FILE)
+    wordsreference.FILE.write_text(wordsreference.document(), encoding="utf-8")
+    print(FILE, wordsreference.FILE)
 
 
 def document() -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.support.cli import goprobe
+from tests.support.cli import environment, goprobe
 from tests.support.go import build, running
 
 SPINNING = """package main
@@ -43,9 +47,12 @@ def test_words(line: str, offered: list[str]) -> None:
     assert completed(line) == offered
 
 
-def test_processes() -> None:
-    with running(build(SPINNING)) as program:
+def test_processes(tmp_path: Path) -> None:
+    binary = tmp_path / f"spinning-{os.getpid()}"
+    shutil.copy(build(SPINNING), binary)
+    with running(binary) as program:
         assert str(program.pid) in completed(f"goprobe heap {str(program.pid)[:-1]}")
+        assert binary.name in completed(f"goprobe heap {binary.name[:-1]}")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -61,6 +68,49 @@ def test_bash_takes_it() -> None:
         ["bash", "-c", f"{script}\ncomplete -p goprobe"], capture_output=True, text=True, check=True
     )
     assert "_goprobe_completion" in told.stdout
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="NO FISH: its completion is NOT tested here")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("goprobe gor", "goroutines"),
+        ("goprobe heap --ret", "--retained"),
+        ("goprobe escape --fail-on dead,confirmed_h", "dead,confirmed_heap"),
+        ("goprobe help gl", "glossary"),
+    ],
+)
+def test_fish_offers(tmp_path: Path, line: str, offered: str) -> None:
+    script = tmp_path / "goprobe.fish"
+    script.write_bytes(goprobe("completion", "fish").out)
+    told = subprocess.run(
+        ["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
+    )
+    assert [word.partition("\t")[0] for word in told.stdout.splitlines()] == [offered]
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="NO ZSH: its completion is NOT tested here")
+def test_zsh_takes_it(tmp_path: Path) -> None:
+    script = tmp_path / "goprobe.zsh"
+    script.write_bytes(goprobe("completion", "zsh").out)
+    asked = "autoload -Uz compinit; compinit -u -D; source $1; print $_comps[goprobe]"
+    told = subprocess.run(
+        ["zsh", "-f", "-c", asked, "zsh", str(script)], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "_goprobe_completion\n"
+
+
+def test_zsh_is_offered_words_with_what_they_mean() -> None:
+    told = {"COMP_WORDS": "goprobe help gl", "COMP_CWORD": "2", "_GOPROBE_COMPLETE": "zsh_complete"}
+    assert goprobe(env=told).text.splitlines() == [
+        "plain",
+        "glossary",
+        "The words that reports use",
+    ]
 
 
 def test_other_shells_are_refused() -> None:

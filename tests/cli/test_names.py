@@ -89,6 +89,23 @@ def test_a_process_is_found_by_the_port_it_listens_on(program: Running) -> None:
     assert [int(port)] == next(p["ports"] for p in listed if p["pid"] == program.pid)
 
 
+def test_of_a_name_that_nobody_has_the_next_best_is_told(program: Running) -> None:
+    name = Path(f"/proc/{program.pid}/exe").readlink().name
+    comm = Path(f"/proc/{program.pid}/comm").read_text().strip()
+    for called, sentence, hint in (
+        (f"{name}:1", f"no process called {name} listens on port 1", program["port"]),
+        (f"{comm[:-1]}-", "no process is called so", f"nearest: {comm}"),
+        (":1", "no process listens on port 1", "goprobe ps"),
+        ("core.4194305", "there is no file core.4194305", "goprobe ps"),
+        ("4194305", "there is no process 4194305", "goprobe ps"),
+        ("", "no process is called so", "goprobe ps"),
+    ):
+        ran = goprobe("maps", called)
+        assert (ran.code, ran.out) == (2, b"")
+        assert sentence in ran.err
+        assert hint in ran.err
+
+
 @pytest.mark.parametrize(
     ("text", "unit", "container"),
     [

@@ -59,6 +59,31 @@ def test_a_folder_of_pages_that_lead_to_each_other(program: Running, tmp_path: P
         assert [link for link, here in links if here == "here"] == [page]
 
 
+def test_an_address_on_one_page_leads_to_what_another_says_of_it(
+    program: Running, tmp_path: Path
+) -> None:
+    goprobe("report", str(program.pid), "-o", str(tmp_path))
+    pages = {name: (tmp_path / name).read_text() for name in PAGES}
+    data = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("heap", "maps")}
+    ids = {name: set(re.findall(r' id="([^"]+)"', text)) for name, text in pages.items()}
+    links = {name: set(re.findall(r' href="([\w.]*#[^"]+)"', text)) for name, text in pages.items()}
+    for page, its in links.items():
+        for link in its:
+            file, _, where = link.partition("#")
+            assert where in ids[file or page], f"{page} leads to {link}"
+    # A stack on the goroutines' page is a row of the map, and that leads back to the goroutine.
+    stacks = {r["low"]: r for r in data["maps"]["map"] if r["kind"] == "goroutine_stack"}
+    assert {f"maps.html#m{low}" for low in stacks} & links["goroutines.html"]
+    assert len([link for link in links["maps.html"] if "goroutines.html#g" in link]) >= 50
+    # What a region of the heap holds, and the way to it.
+    told = {e["address"]: e for e in data["heap"]["examples"]}
+    page = next(a for a, e in told.items() if e["object"]["type"] == "[]uint8 backing")
+    assert told[page]["path_text"].startswith("main.kept[")
+    assert any(f"heap.html#o{address}" in links["maps.html"] for address in told)
+    assert f"#o{page}" in links["heap.html"]
+    assert "maps.html#m" in pages["heap.html"]
+
+
 def test_the_data_are_reports_and_say_the_same(program: Running, tmp_path: Path) -> None:
     goprobe("report", str(program.pid), "-o", str(tmp_path))
     look = Saved(tmp_path)._look

@@ -23,7 +23,7 @@ from goprobe.explore.entries import bar, chosen
 from goprobe.explore.views import views
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport
-from tests.report.pages import goroutines
+from tests.report.pages import goroutines, heap
 from tests.support.cli import goprobe
 from tests.support.gdb import write_core
 from tests.support.go import Running, build, running
@@ -220,6 +220,16 @@ def test_saved_reports_are_walked_through_alike(saved: Path) -> None:
     played(Saved(saved), play)
 
 
+def test_of_a_saved_report_objects_are_told_that_it_tells_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / "heap.json").write_bytes(to_json(heap()))
+    source = Saved(tmp_path)
+    told = asyncio.run(source.of_object(0xC000010008, 80))
+    assert "0xc000010000: main.Node" in told
+    assert "main.cache.head" in told
+    assert "next" in told
+    assert "was not saved" in asyncio.run(source.of_object(0xC000010030, 80))
+
+
 def test_one_saved_report_leaves_the_others_out(saved: Path, tmp_path: Path) -> None:
     async def play(app: Explorer, pilot: Pilot[None]) -> None:
         await pilot.press("3")
@@ -249,9 +259,9 @@ def test_a_pipe_is_no_terminal(program: Running) -> None:
 
 
 def test_lists_are_searched_and_sorted(saved: Path) -> None:
-    heap = asyncio.run(Saved(saved).look(print)).heap
-    assert isinstance(heap, HeapReport)
-    types = views(heap, None, None)[1].entries
+    report = asyncio.run(Saved(saved).look(print)).heap
+    assert isinstance(report, HeapReport)
+    types = views(report, None, None)[1].entries
     by_name = chosen(types, "", "name", {})
     assert [e.name for e in by_name] == sorted(e.name for e in types)
     assert [e.amount for e in chosen(types, "", "size", {})] == sorted(
@@ -298,7 +308,7 @@ def test_the_screens_are_as_they_were_looked_at(width: int) -> None:
             for key in keys:
                 await pilot.press(key)
                 await pilot.pause()
-            await until(pilot, lambda: "held by" in screen(app)[-1])
+            await until(pilot, lambda: "q quit" in screen(app)[-1])
             shown[name] = "\n".join(screen(app)) + "\n"
 
         played(Saved(HERE / "saved"), play, width)
@@ -315,9 +325,9 @@ def test_the_screens_are_as_they_were_looked_at(width: int) -> None:
 def test_a_key_takes_no_more_than_a_tenth_of_a_second(tmp_path: Path) -> None:
     """With more to show than a heap of a million objects has: 20,000 types, 20,000 things that one
     root keeps."""
-    heap = from_json((HERE / "saved/heap.json").read_bytes(), HeapReport)
-    assert heap.tree is not UNSET
-    kind, row = heap.types[0], heap.tree[0]
+    report = from_json((HERE / "saved/heap.json").read_bytes(), HeapReport)
+    assert report.tree is not UNSET
+    kind, row = report.types[0], report.tree[0]
     types = tuple(
         replace(kind, type=f"main.T{i}", objects=i, bytes=i * 48, retained_bytes=i * 48)
         for i in range(20_000)
@@ -325,7 +335,7 @@ def test_a_key_takes_no_more_than_a_tenth_of_a_second(tmp_path: Path) -> None:
     below = tuple(
         replace(row, what=f"main.x[{i}]", retained_bytes=i, children=()) for i in range(20_000)
     )
-    large = replace(heap, types=types, tree=(replace(row, children=below), *heap.tree[1:]))
+    large = replace(report, types=types, tree=(replace(row, children=below), *report.tree[1:]))
     (tmp_path / "heap.json").write_bytes(to_json(large))
     took: dict[str, float] = {}
 

@@ -136,7 +136,7 @@ def test_who_waits_for_the_compiler_is_told_and_does_not_wait_long(tmp_path: Pat
             *told, seconds = done.stdout.splitlines()
             compiling = [line.partition(" (")[0] for line in told if "compiled first" in line]
             waited[which] = compiling, float(seconds)
-    assert [re.sub(r"of \d+ ", "of the ", line) for line in waited["first"][0]] == [
+    assert [re.sub(r"of [\d,]+ ", "of the ", line) for line in waited["first"][0]] == [
         "following the pointers of the objects",
         "finding the objects' types",
         "finding who alone keeps each object",
@@ -176,6 +176,16 @@ def test_static_memory_without_a_name_is_named_by_what_leads_to_it(
             node = graph.node_at(address)
             _, texts = paths(graph, names, node, 1)
             assert [f"{text} {graph.type_name(node)}" for text in texts] == [told]
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_a_map_holds_is_named_by_its_key(go: str) -> None:
+    with graph_of("mapkeys.go", go=go) as (program, graph):
+        names, told_of = Names(graph), said(program)
+        assert len(told_of) == 19
+        for address, told in told_of:
+            _, (text,) = paths(graph, names, graph.node_at(address), 1)
+            assert text == told
 
 
 def _brute_retained(count: int, edges: list[tuple[int, int]], roots: set[int]) -> dict[int, int]:

@@ -26,10 +26,13 @@ from goprobe.model.doctor import Check, DoctorReport, Health
 from goprobe.model.escape import EscapeReport, Prediction, Verdict
 from goprobe.model.explain import Claim, ClaimVerdict, ExplainReport
 from goprobe.model.heap import (
+    Example,
     GraphSummary,
     HeapCensus,
     HeapReport,
     HeapSample,
+    ObjectView,
+    Referrer,
     RootCount,
     SelfCheck,
     SizeClass,
@@ -38,10 +41,10 @@ from goprobe.model.heap import (
     TypeCount,
     Waste,
 )
-from goprobe.model.location import Kind, Region
+from goprobe.model.location import Kind, Location, Region
 from goprobe.model.report import Tool
 from goprobe.model.trace import Bounds, StopReport, TraceReport
-from goprobe.model.value import Value
+from goprobe.model.value import Element, Value
 from tests.report.escapes import escapes, promise, site
 from tests.report.samples import (
     STACK,
@@ -143,6 +146,56 @@ def explain(text: str = "it lies in .rodata") -> ExplainReport:
     )
 
 
+def distinct_goroutines(count: int) -> GoroutinesReport:
+    """So many goroutines, each with a stack of its own."""
+    report = goroutines(count=count)
+    (group,) = report.groups
+    groups = tuple(
+        msgspec.structs.replace(
+            group,
+            count=1,
+            ids=(g.id,),
+            frames=tuple(
+                msgspec.structs.replace(f, function=f"main.work{g.id}") for f in group.frames
+            ),
+            waits_on=(),
+        )
+        for g in report.goroutines
+    )
+    return msgspec.structs.replace(report, groups=groups)
+
+
+def many_regions(count: int) -> MapsReport:
+    """A heap and stacks of so many regions."""
+    heap, stack = (
+        next(r for r in memory() if r.kind is kind) for kind in (Kind.HEAP, Kind.GOROUTINE_STACK)
+    )
+    regions = tuple(
+        msgspec.structs.replace(
+            (heap, stack)[i % 2],
+            low=Address(0xC000000000 + i * 0x2000),
+            high=Address(0xC000000000 + (i + 1) * 0x2000),
+            size=0x2000,
+            label=f"stack of goroutine {i}" if i % 2 else "heap spans in use",
+            rss=4096,
+        )
+        for i in range(count)
+    )
+    return MapsReport(
+        pid=7, go=GO, pause_us=900, map=regions, rss=4096 * count, smaps_rss=4096 * count
+    )
+
+
+def many_types(count: int) -> HeapReport:
+    report = heap()
+    types = tuple(
+        msgspec.structs.replace(report.types[0], type=f"main.Node{i}", bytes=count - i)
+        for i in range(count)
+    )
+    roots = tuple(RootCount("global", f"main.v{i}", count - i, 1) for i in range(count))
+    return msgspec.structs.replace(report, types=types, unreachable=types, roots=roots)
+
+
 def kept(what: str, *below: TreeNode) -> TreeNode:
     return TreeNode(
         what=what,
@@ -163,7 +216,7 @@ def heap(text: str = "main.Node") -> HeapReport:
         SizeClass(0, True, 1, 65536, 1, 1, 0),
     )
     types = (
-        TypeCount(text, 800, 38400, 90000),
+        TypeCount(text, 800, 38400, 90000, example=Address(0xC000010000)),
         TypeCount("[]uint8", 1, 65536, 65536),
         TypeCount("map[string]*net/http.Header", 100, 4800, 4800),
     )
@@ -202,6 +255,25 @@ def heap(text: str = "main.Node") -> HeapReport:
             ),
         ),
         samples=(HeapSample((text, "[]*main.Node", "main.cache"), 800, 38400),),
+        examples=(example(text),),
+    )
+
+
+def example(text: str = "main.Node") -> Example:
+    """The object that the tree and the waste name."""
+    root = Location(Kind.DATA, Address(0x5A3520), "main.cache", {}, ())
+    place = Location(Kind.HEAP, Address(0xC000010000), text, {"via": ".head"}, ())
+    part = Element(name="next", type=f"*{text}", value=Value("0xc000010040"))
+    return Example(
+        address=Address(0xC000010000),
+        size=48,
+        object=ObjectView(
+            place, text, True, 90000, value=Value(f"{{next:{text}}}"), elements=(part,)
+        ),
+        path=(root, place),
+        path_text="main.cache.head",
+        pointers=9,
+        referrers=(Referrer(root, ".head", 0),),
     )
 
 

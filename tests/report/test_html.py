@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,10 +18,13 @@ from tests.report.pages import (
     HOSTILE,
     PAGES,
     SHOWN,
+    distinct_goroutines,
     escape,
     goroutines,
     heap,
+    many_regions,
     many_sites,
+    many_types,
     moving,
     trace,
 )
@@ -195,6 +198,21 @@ def test_what_holds_the_heap_stands_first(window: Browser, tmp_path: Path) -> No
     assert all(GLOSSARY[word.lower().replace("classes", "class")] == said for word, said in told)
 
 
+def test_an_address_leads_to_the_object_by_itself(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, heap()))
+    told = "return document.getElementById('o0xc000010000')"
+    assert not window.ask(f"{told}.open")
+    window.ask("document.querySelector('.tree a.addr').click()")
+    _wait(window, f"{told}.open")
+    assert "main.cache.head" in window.ask(f"{told}.innerText")
+    assert "and 8 more" in window.ask(f"{told}.innerText")
+    # A place in the treemap leads there, too.
+    tiles = window.ask(
+        "return [...document.querySelectorAll('a.tile')].map(e => e.getAttribute('href'))"
+    )
+    assert tiles == ["#o0xc000010000"]
+
+
 def test_of_a_core_the_page_names_it_where_it_says_what_to_type() -> None:
     for pause_us, process in ((1500, "7"), (0, "CORE --exe BINARY")):
         report = msgspec.structs.replace(heap(), pause_us=pause_us)
@@ -220,18 +238,29 @@ def test_the_goroutines_say_since_when_and_by_whom(window: Browser, tmp_path: Pa
 
 
 @pytest.mark.races("how soon a browser paints is the machine's doing, too")
+@pytest.mark.parametrize(
+    ("make", "count", "most"),
+    [(goroutines, 10_000, 5), (distinct_goroutines, 2_500, 12), (many_regions, 10_000, 4),
+     (many_types, 500, 12), (many_sites, 2_000, 8)],
+    ids=["goroutines", "stacks", "regions", "types", "sites"],
+)  # fmt: skip
 def test_a_large_page_is_there_at_once_and_prints_what_is_open(
-    window: Browser, tmp_path: Path
+    window: Browser, tmp_path: Path, make: Callable[..., object], count: int, most: int
 ) -> None:
-    page, painted = _page(tmp_path, goroutines(count=10_000)), []
+    page, painted = _page(tmp_path, make(count=count)), []
     for _ in range(3):
         window.open(page)
         painted.append(
             window.ask("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
         )
     assert min(painted) < 300, painted
-    sheets = window.sheets()
-    assert sheets < 5
+    assert window.sheets() <= most
+    assert window.faults() == []
+
+
+def test_what_is_folded_is_found(window: Browser, tmp_path: Path) -> None:
+    window.open(_page(tmp_path, goroutines(count=10_000)))
+    assert not window.ask("return document.querySelector('details.each').open")
     window.driver.find_element("id", "q").send_keys("4999")
     _wait(window, "return document.querySelector('details.each').open")
 

@@ -23,6 +23,7 @@ from goprobe.analysis.calls.values import CallValues
 from goprobe.arch.byhand import behind_stack_check, ends
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
+from goprobe.counts import counted
 from goprobe.errors import TargetGoneError, UsageError
 from goprobe.model.calls import CalledFunction, CallFrame, CallRecord, CallsReport, CallValue
 from goprobe.process.calltracer.child import Watch
@@ -253,7 +254,9 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
     for function in chosen.functions:
         code = program.elf.read(function.entry, function.end - function.entry)
         copies = chosen.copies.get(function.name, 0)
-        note = f"its calls that were inlined ({copies} places) are none" if copies else ""
+        note = (
+            f"its calls that were inlined ({counted(copies, 'place')}) are none" if copies else ""
+        )
         if _is_assembly(function):
             watched.append(WatchedFunction(function.entry + bias, own_g=True))
             notes.append(_ASSEMBLY)

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.counts import counted
 from goprobe.model.calls import CallValue, Plain
 from goprobe.model.value import Data, Element
 from goprobe.process.calltracer.plan import Hit
@@ -66,9 +67,13 @@ def string(name: str, go_type: GoType, pointer: int, length: int) -> Reading:
         size = hit.words[length]
         raw = hit.read(hit.words[pointer], min(size, STRING_LIMIT)) if size else b""
         if len(raw) < min(size, STRING_LIMIT) or size >> 48:
-            return CallValue(name, kind, why=f"unreadable: a string header of {size} bytes")
+            return CallValue(
+                name, kind, why=f"unreadable: a string header of {counted(size, 'byte')}"
+            )
         if size > len(raw):
-            return CallValue(name, kind, f"{quote(raw)}… {size - len(raw)} more bytes", len=size)
+            return CallValue(
+                name, kind, f"{quote(raw)}… {counted(size - len(raw), 'more byte')}", len=size
+            )
         try:
             text = raw.decode()
         except UnicodeDecodeError:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from goprobe.counts import counted
 from goprobe.model.escape import Site, Verdict
 
 _MOST = 3
@@ -33,7 +34,7 @@ def _told(copies: Sequence[Site]) -> str:
     for copy in copies:
         counts[copy.verdict] = counts.get(copy.verdict, 0) + max(copy.allocations, 0)
     said = [
-        f"{verdict.replace('_', ' ')}{f', {count} objects' if count else ''}"
+        f"{verdict.replace('_', ' ')}" + (f", {counted(count, 'object')}" if count else "")
         for verdict, count in counts.items()
     ]
     return f"there: {'; '.join(said[:_MOST])}"

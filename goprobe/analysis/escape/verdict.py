@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from goprobe.analysis.escape.evidence import CallEvidence, Evidence
+from goprobe.counts import counted
 from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict
 from goprobe.model.location import Kind
 from goprobe.runtime.allocatorcalls import Allocates, Family
@@ -120,7 +121,10 @@ def _in_frame(site: Evidence) -> Judged:
         memory = f"the memory that line {site.below} uses of it" if site.below else "its memory"
         text = f"{memory} was seen in the goroutine's stack frame"
         more = 0 < site.looked <= site.executed
-        return Verdict.CONFIRMED_STACK, f"{text} (looked at {site.looked} times)" if more else text
+        return (
+            Verdict.CONFIRMED_STACK,
+            f"{text} (looked at {counted(site.looked, 'time')})" if more else text,
+        )
     if site.executed:
         return Verdict.UNOBSERVED, "its code ran, but its memory was in no goroutine's stack"
     if site.line_ran and not site.taken:
@@ -362,7 +366,7 @@ def _callees(calls: Sequence[CallEvidence]) -> str:
 
 
 def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+    return {1: "once", 2: "twice"}.get(count, f"{counted(count, 'time')}")
 
 
 def _objects(count: int) -> str:

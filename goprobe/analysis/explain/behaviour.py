@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from goprobe.analysis.explain.allocations import allocations_of, own_sites
-from goprobe.analysis.explain.measured import Measured, counted, decided, unseen
+from goprobe.analysis.explain.measured import Measured, decided, unseen
 from goprobe.analysis.explain.study import ClaimStudy
 from goprobe.analysis.ownership import package_of
 from goprobe.binary.elf.elf import SHF_ALLOC, SHT_NOBITS
+from goprobe.counts import counted
 
 _ON_HEAP = ("confirmed_heap", "deferred_heap", "shared")
 _COMPILED = "the target is a compiled binary: {}"
@@ -42,10 +43,11 @@ def heap_use(study: ClaimStudy) -> Measured:
     total = sum(made.values())
     top = ", ".join(f"{n} by {name}" for name, n in made.most_common(4))
     told = (
-        f"until its exit the optimised program made {total} calls into the allocator, {own} of "
-        f"them from main's own code{f': {top}' if total else ''}"
+        f"until its exit the optimised program made {counted(total, 'call')} into the allocator, "
+        f"{own} of them from main's own code{f': {top}' if total else ''}"
     )
-    sites = f"goprobe escape --deep: {len(study.escapes.sites)} places, {total} calls counted"
+    places = counted(len(study.escapes.sites), "place")
+    sites = f"goprobe escape --deep: {places}, {counted(total, 'call')} counted"
     return decided(not own, told, sites, *(f"{n} x {name}" for name, n in made.most_common(20)))
 
 
@@ -55,8 +57,8 @@ def collector(study: ClaimStudy) -> Measured:
         why = "the program did not pass runtime.exit, so its end was not seen"
         return unseen(why, f"process {study.plain.pid} ended with {study.plain.end}")
     told = (
-        f"until its exit the collector ran {gauge.cycles} cycles, with the world stopped for "
-        f"{gauge.pause_ns / 1000:.0f} µs in all"
+        f"until its exit the collector ran {counted(gauge.cycles, 'cycle')}, with the world "
+        f"stopped for {gauge.pause_ns / 1000:.0f} µs in all"
     )
     return decided(
         gauge.pause_ns < 1_000_000,
@@ -76,7 +78,7 @@ def no_machine(study: ClaimStudy) -> Measured:
         + (
             "no library"
             if not libraries
-            else f"{counted(len(libraries), 'librar', 'y', 'ies')}: {', '.join(libraries)}"
+            else f"{counted(len(libraries), 'library', 'libraries')}: {', '.join(libraries)}"
         )
         + ", and no other process takes part"
     )
@@ -131,7 +133,7 @@ def predictions(study: ClaimStudy) -> Measured:
     heap = [s for s in sites if s.prediction.value == "heap"]
     none = [s for s in heap if s.verdict.value not in _ON_HEAP]
     wrong = summary["contradicted"]
-    measured = f"of {counted(len(sites), 'place', '', 's')} with a prediction: {told or 'none'}" + (
+    measured = f"of {counted(len(sites), 'place')} with a prediction: {told or 'none'}" + (
         f'; {len(none)} of the {len(heap)} that "escape to the heap" allocated nothing there'
         if heap
         else ""

@@ -14,6 +14,7 @@ from goprobe.analysis.trace.stopview import StopView
 from goprobe.arch.patches import STORE_BYTE, STORE_REGISTER
 from goprobe.arch.registers import PC
 from goprobe.binary.elf.elf import SHF_ALLOC, SHT_NOBITS
+from goprobe.counts import counted
 from goprobe.model.location import Kind, Location, Region
 from goprobe.model.trace import StopReport
 from goprobe.model.value import Variable
@@ -59,7 +60,7 @@ def code_segment(study: ClaimStudy) -> Measured:
         f"all {sum(r.size for r in text) >> 10} KiB of machine code lie in the mapping "
         f"{run.text_mapping}, readable and executable, not writable, "
         + (
-            f"{first} bytes above the process's lowest address; "
+            f"{counted(first, 'byte')} above the process's lowest address; "
             if near
             else f"{distance(first)} above the process's lowest address, with {below} below it; "
         )

@@ -38,10 +38,6 @@ def described(region: Region) -> str:
     return f"[{region.low}, {region.high}) {region.perms} {region.label}"
 
 
-def counted(count: int, word: str, one: str, many: str) -> str:
-    return f"{count} {word}{one if count == 1 else many}"
-
-
 def distance(size: int) -> str:
     units = ["KiB", "MiB", "GiB", "TiB"]
     value = size / 1024

@@ -9,6 +9,7 @@ from itertools import pairwise
 from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
+from goprobe.counts import counted
 from goprobe.model.attached import GoroutinesReport, GoroutineState
 from goprobe.model.report import Audited
 
@@ -37,10 +38,10 @@ def stacks_hold_sp(report: GoroutinesReport) -> Iterator[str]:
 def one_each(report: GoroutinesReport) -> Iterator[str]:
     for number, count in Counter(g.id for g in report.goroutines).items():
         if count > 1:
-            yield f"goroutine {number} is listed {count} times"
+            yield f"goroutine {number} is listed {counted(count, 'time')}"
     for thread, count in Counter(g.thread for g in report.goroutines if g.thread).items():
         if count > 1:
-            yield f"thread {thread} is said to run {count} goroutines"
+            yield f"thread {thread} is said to run {counted(count, 'goroutine')}"
 
 
 @check("a Go program has goroutines")
@@ -60,7 +61,7 @@ def groups_add_up(report: GoroutinesReport) -> Iterator[str]:
         yield f"the groups name {ids.total()} goroutines, {len(report.goroutines)} are listed"
     for group in report.groups:
         if group.count != len(group.ids):
-            yield f"a group of {group.count} names {len(group.ids)} goroutines"
+            yield f"a group of {group.count} names {counted(len(group.ids), 'goroutine')}"
 
 
 def _stack(g: GoroutineState) -> str:

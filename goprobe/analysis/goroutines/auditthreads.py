@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from goprobe.analysis.audit import check
+from goprobe.counts import counted
 from goprobe.runtime.world import World
 
 
@@ -30,4 +31,4 @@ def threads_of(world: World) -> Threads:
 def threads_known(threads: Threads) -> Iterator[str]:
     # Some may be about to begin or to end, and so be in one of the two only.
     if 2 * threads.known < threads.all:
-        yield f"the runtime lists {threads.known} of {threads.all} threads"
+        yield f"the runtime lists {threads.known} of {counted(threads.all, 'thread')}"

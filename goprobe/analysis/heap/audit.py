@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
+from goprobe.counts import counted
 from goprobe.model.heap import HeapReport, TypeCount
 from goprobe.model.report import Audited
 from goprobe.runtime.heap.bookkeeping import disagreements
@@ -42,7 +43,7 @@ def classes_have_room(facts: HeapFacts) -> Iterator[str]:
     for c in facts.report.census.classes:
         name = f"class {c.size or 'large'}{' noscan' if c.noscan else ''}"
         if not 0 <= c.objects <= c.slots:
-            yield f"{name} holds {c.objects} objects in {c.slots} slots"
+            yield f"{name} holds {counted(c.objects, 'object')} in {c.slots} slots"
         if c.free_bytes < 0 or (c.size and c.bytes != c.objects * c.size):
             yield f"{name}: {c.objects} objects are {c.bytes} bytes, {c.free_bytes} are free"
 
@@ -53,7 +54,7 @@ def spans_agree(facts: HeapFacts) -> Iterator[str]:
     if wrong := sum(m.settled for m in census.mismatches):
         yield f"{wrong} of {spans} spans hold more or fewer objects than the runtime counted"
     if census.unreadable:
-        yield f"{len(census.unreadable)} spans cannot be read, or make no sense"
+        yield f"{counted(len(census.unreadable), 'span')} cannot be read, or make no sense"
 
 
 @check("spans, pages and objects are as many as the runtime's own sums say")

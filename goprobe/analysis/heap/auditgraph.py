@@ -10,6 +10,7 @@ from msgspec import UNSET
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.objects import SHOWN_STEPS
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.model.heap import REST, HeapReport, TreeNode
 from goprobe.model.location import Location
@@ -81,7 +82,7 @@ def _uneven(rows: Sequence[TreeNode]) -> Iterator[str]:
     for row in rows:
         below = sum(child.retained_bytes for child in row.children)
         if row.kind != REST and row.bytes + below != row.retained_bytes:
-            told = f"{row.what} keeps {row.retained_bytes} bytes"
+            told = f"{row.what} keeps {counted(row.retained_bytes, 'byte')}"
             yield f"{told}, itself and the rows below {row.bytes + below}"
         yield from _uneven(row.children)
 

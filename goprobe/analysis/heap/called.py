@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.counts import counted
 from goprobe.errors import UsageError
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootKind
@@ -88,7 +89,9 @@ def _of_type(graph: HeapGraph, name: str, shapes: list[int], number: str) -> Cal
         raise UsageError(f"{name}#{number}: behind # there is a number, from 1 on")
     which = int(number or 1)
     if not 1 <= which <= len(of_it):
-        raise UsageError(f"there are {len(of_it):,} objects of type {name}, and no number {which}")
+        raise UsageError(
+            f"there are {counted(len(of_it), 'object')} of type {name}, and no number {which}"
+        )
     node = int(of_it[which - 1])
     if len(of_it) == 1:
         return Called(node)

@@ -21,7 +21,7 @@ _HEADERS = ("map[", "chan ")
 _PARTS = MAP_INSIDE + MAP_ENTRIES + ARRAYS
 
 
-def decoder(world: World) -> Decoder:
+def decoder(world: World, limits: Limits | None = None) -> Decoder:
     program = world.program
     return Decoder(
         world.memory,
@@ -30,10 +30,11 @@ def decoder(world: World) -> Decoder:
         Locator(world).locate,
         world.function_name,
         lambda code: captures_of(program, code - world.bias),
+        limits,
     )
 
 
-def contents(graph: HeapGraph, node: int) -> Decoded | None:
+def contents(graph: HeapGraph, node: int, limits: Limits | None = None) -> Decoded | None:
     """An object's value, None as far as nothing tells its type."""
     number = int(graph.typing.shape[node])
     shape = graph.shapes[number]
@@ -42,16 +43,18 @@ def contents(graph: HeapGraph, node: int) -> Decoded | None:
     size = int(graph.objects.spans.elemsize[span]) - int(graph.lead[span])
     try:
         if shape.name == "string data":
-            return _text(graph.world, address, size)
+            return _text(graph.world, address, size, limits or Limits())
         if graph.typing.inner[node]:
             return None
         if header := _declared(graph, shape.name):
             # The object is what a map or channel value points at.
-            return decoder(graph.world).decode(header, InBytes(address.to_bytes(_WORD, "little")))
+            return decoder(graph.world, limits).decode(
+                header, InBytes(address.to_bytes(_WORD, "little"))
+            )
         if shape.go_type is None:
             return None
         whole = _whole(graph, number, shape.go_type, size)
-        return decoder(graph.world).at(whole, address)
+        return decoder(graph.world, limits).at(whole, address)
     except (UnreadableError, NotGoError, KeyError):
         return None
 
@@ -77,9 +80,9 @@ def _whole(graph: HeapGraph, number: int, element: GoType, size: int) -> GoType:
     return element
 
 
-def _text(world: World, address: int, size: int) -> Decoded:
+def _text(world: World, address: int, size: int, limits: Limits) -> Decoded:
     """Bytes of strings; how long each is, only those know who point here."""
-    limit = Limits().string
+    limit = limits.string
     raw = world.memory.read(address, min(size, limit)).rstrip(b"\0")
     more = f"… {size - limit} more bytes" if size > limit else ""
     return Decoded(Value(f'"{escape(raw)}"{more}'))

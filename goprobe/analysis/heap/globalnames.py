@@ -10,6 +10,7 @@ from __future__ import annotations
 from goprobe.analysis.heap.globalusers import is_nameless
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.roots.groups import RootGroup, RootKind
@@ -29,7 +30,7 @@ def root_name(group: RootGroup) -> str:
     if group.kind is RootKind.VARIABLE:
         function = f"{group.function}: " if group.function else ""
         if group.several > 1:
-            return f"{function}{group.name} ({group.several:,} goroutines)"
+            return f"{function}{group.name} ({counted(group.several, 'goroutine')})"
         return f"{function}{group.name} (goroutine {group.goroutine})"
     return group.name
 

@@ -17,6 +17,7 @@ from goprobe.analysis.heap.reach import Reach, reach
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Progress
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.compiled import first_time
+from goprobe.counts import counted
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
 from goprobe.runtime.heap.edges import Edges, follow, waits_for_follow
@@ -85,7 +86,7 @@ class HeapGraph:
         """Objects and roots as one graph."""
         heap = self._heap
         waits = waits_for_follow(heap.contents)
-        self.progress(f"following the pointers of {len(self.objects)} objects{waits}")
+        self.progress(f"following the pointers of {counted(len(self.objects), 'object')}{waits}")
         edges = follow(heap.contents, self.objects, heap.resolver, heap.maps)
         self.pointers = edges.pointers
         return with_roots(self.objects, edges, self._every_root(), heap.resolver, self._again)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.heap.globalnames import root_name, shown_root
 from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.counts import counted
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.types.shape import MAP_ENTRIES, MAP_INSIDE
@@ -123,4 +124,4 @@ def _goroutines(groups: list[RootGroup]) -> str:
     count = sum(group.several for group in groups)
     if count == 1:
         return f"{groups[0].name} in {groups[0].function}" if groups[0].function else groups[0].name
-    return f"{count:,} goroutines in {groups[0].function}"
+    return f"{counted(count, 'goroutine')} in {groups[0].function}"

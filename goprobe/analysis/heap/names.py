@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from msgspec.structs import replace
 
+from goprobe.analysis.heap.contents import decoder
 from goprobe.analysis.heap.globalnames import global_type, root_name, shown_root
 from goprobe.analysis.heap.globalusers import is_nameless
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.analysis.locate.locator import Locator
-from goprobe.binary.dwarf.gotypes import GoType, TypeReader, part_at
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
+from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
+from goprobe.process.memory.memory import u64
 from goprobe.runtime.roots.groups import RootGroup
-from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE
+from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE, Shape
+from goprobe.runtime.values.decoded import Limits, inline
+from goprobe.runtime.values.gomap import MOST_KEY_BYTES, MapPlace, MapReader
+from goprobe.runtime.values.values import Decoder
+
+_OF_KEYS = Limits(string=48, text=64, elements=4, depth=2, nodes=50)
 
 
 def field_at(types: TypeReader, go_type: GoType, offset: int) -> str:
@@ -98,7 +107,7 @@ class Names:
                 return f"+{at:#x}"
             shape, at = part, at - into
         if shape.name.endswith(MAP_ENTRIES):
-            return '["…"]'
+            return self._entry(shape, graph.address(source), at)
         if shape.name.endswith(MAP_INSIDE):
             return ""
         if shape.name.endswith(ARRAYS) and shape.size:
@@ -117,6 +126,42 @@ class Names:
         if key not in self._fields:
             self._fields[key] = (go_type, field_at(self._types, go_type, offset))
         return self._fields[key][1]
+
+    def _entry(self, shape: Shape, address: int, at: int) -> str:
+        """A place in what holds a map's entries, by the key: `["abc"].next`."""
+        part = shape.go_type
+        if part is None or not part.size or self._types is None:
+            return '["…"]'
+        first, offset = divmod(at, part.size)
+        try:
+            place = self._maps.place(part, address + first * part.size, offset)
+            if place is None:  # what leads from bucket to bucket, or belongs to no entry
+                return ""
+            key = self._key(place, shape.name)
+        except (UnreadableError, NotGoError, KeyError):
+            return '["…"]'
+        if place.in_key:
+            return f"[key {key}]"
+        return f"[{key}]{self._field_at(place.value_type, place.into)}"
+
+    def _key(self, place: MapPlace, name: str) -> str:
+        """The key of an entry. Raises UnreadableError, KeyError, NotGoError."""
+        go_type, address = place.key_type, place.key
+        if go_type.kind is GoKind.POINTER and not name.startswith(f"map[{go_type.name}]"):
+            behind = self._types.at(go_type.elem) if self._types else go_type
+            if behind.size > MOST_KEY_BYTES:
+                go_type, address = behind, u64(self._graph.world.memory, address)
+        made = self._decoder.at(go_type, address)
+        return inline(go_type, made.as_element("", go_type, address))
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return decoder(self._graph.world, _OF_KEYS)
+
+    @cached_property
+    def _maps(self) -> MapReader:
+        world = self._graph.world
+        return MapReader(world.memory, world.program.debug.types)
 
     def root_part(self, group: RootGroup, offset: int) -> str:
         """What lies `offset` bytes into a root's variable, as Go selects it."""

@@ -16,7 +16,7 @@ from goprobe.model.heap import ObjectView, Referrer
 from goprobe.model.location import Location
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootKind
-from goprobe.runtime.values.decoded import Decoded
+from goprobe.runtime.values.decoded import Decoded, Limits
 
 Way = list[tuple[int, int]]
 """(node, edge by which it was reached; -1 for the first)"""
@@ -45,6 +45,12 @@ def paths(
     ways.sort(key=len)
     chosen = ways[: max(most, 1)]
     return tuple(_locations(names, way) for way in chosen), tuple(map(names.path_text, chosen))
+
+
+def shortest(graph: HeapGraph, names: Names, node: int) -> tuple[tuple[Location, ...], str]:
+    """The shortest path to a node, and its text; both empty where no root leads to it."""
+    way = _way(graph, node, UNREACHED)
+    return _locations(names, way), names.path_text(way)
 
 
 def _way(graph: HeapGraph, node: int, without: int) -> Way:
@@ -77,8 +83,13 @@ def _locations(names: Names, way: Way) -> tuple[Location, ...]:
 
 def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]:
     """Every object and root that points at one."""
+    return referring(graph, names, node, incoming(graph, node)[:_MOST_REFERRERS])
+
+
+def referring(graph: HeapGraph, names: Names, node: int, edges: Ints) -> tuple[Referrer, ...]:
+    """Who points at an object by these edges."""
     sources = []
-    for edge in incoming(graph, node)[:_MOST_REFERRERS].tolist():
+    for edge in edges.tolist():
         source = graph.nodes.source_of(edge)
         if source == graph.nodes.root:
             continue
@@ -87,7 +98,9 @@ def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]
     return tuple(sources)
 
 
-def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) -> ObjectView:
+def object_view(
+    graph: HeapGraph, names: Names, node: int, *, retained: bool, limits: Limits | None = None
+) -> ObjectView:
     """One object, decoded by its type."""
     view = ObjectView(
         location=names.location(node),
@@ -95,7 +108,7 @@ def object_view(graph: HeapGraph, names: Names, node: int, *, retained: bool) ->
         reachable=bool(graph.reachable[node]),
         retained_bytes=int(graph.retained[node]) if retained else UNSET,
     )
-    return _filled(view, contents(graph, node), _why_no_value(graph, node))
+    return _filled(view, contents(graph, node, limits), _why_no_value(graph, node))
 
 
 def variable_view(graph: HeapGraph, name: str, *, retained: bool) -> ObjectView | None:

@@ -7,7 +7,7 @@ import msgspec
 
 class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is asked of the heap. Objects are asked for by an address (0: none), or by what they are
-    called (see `called`)."""
+    called (see `called`); `examples` asks for those that the answer names."""
 
     types: bool = False
     retained: bool = False
@@ -19,6 +19,7 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     unreachable: bool = False
     waste: bool = False
     leaked: bool = False
+    examples: bool = False
     snapshot: str = ""
     sample: bool = False
     sites: bool = False
@@ -40,6 +41,7 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             or self.path
             or self.referrers
             or self.object
+            or self.examples
         )
 
     @property

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from goprobe.counts import counted
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError, telling
 from goprobe.process.fork.plan import NoForkError
 from goprobe.process.memory.layered import LayeredMemory
@@ -329,8 +330,8 @@ def check_room(census: Census) -> None:
     free = available_memory()
     if need > free * _SHARE_OF_FREE:
         raise CannotWorkError(
-            f"following {census.objects} objects takes about {need >> 20} MiB of memory here, "
-            f"and {free >> 20} MiB are available ({headroom().what})",
+            f"following {counted(census.objects, 'object')} takes about {need >> 20} MiB of memory "
+            f"here, and {free >> 20} MiB are available ({headroom().what})",
             hint="run goprobe where there is more memory, or look at a part with --sample",
         )
 

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.goroutines.auditthreads import Threads, threads_known
 from goprobe.analysis.locate.auditregions import REGIONS, named
+from goprobe.counts import counted
 from goprobe.model.attached import MapsReport
 from goprobe.model.location import Region
 from goprobe.model.report import Audited
@@ -64,7 +65,7 @@ def bytes_fit(facts: MapsFacts) -> Iterator[str]:
     for r in facts.report.map:
         for what, count in (("resident", r.rss), ("stored", r.stored)):
             if count is not UNSET and not 0 <= count <= r.size:
-                yield f"{count} bytes of {named(r)} are said to be {what}, of {r.size}"
+                yield f"{counted(count, 'byte')} of {named(r)} are said to be {what}, of {r.size}"
 
 
 @check("what the regions hold adds up to what there is in all")

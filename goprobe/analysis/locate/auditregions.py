@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from goprobe.analysis.audit import check
+from goprobe.counts import counted
 from goprobe.model.location import Kind, Region
 
 _STACKS = (Kind.GOROUTINE_STACK, Kind.SYSTEM_STACK)
@@ -17,7 +18,7 @@ Map = Sequence[Region]
 def regions_apart(regions: Map) -> Iterator[str]:
     for region in regions:
         if region.high - region.low != region.size or region.size <= 0:
-            yield f"{named(region)} is said to have {region.size} bytes"
+            yield f"{named(region)} is said to have {counted(region.size, 'byte')}"
     for a, b in pairwise(regions):
         if b.low < a.high:
             yield f"{named(b)} begins within {named(a)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from goprobe.analysis.locate.identify_base import AddressSpace
+from goprobe.counts import counted
 from goprobe.model.location import Detail, Kind, Location
 
 _MODULE_KINDS = {
@@ -87,4 +88,4 @@ def _with_offset(name: str, offset: int) -> str:
 
 
 def _bytes(size: int) -> str:
-    return "1 byte" if size == 1 else f"{size} bytes"
+    return "1 byte" if size == 1 else f"{counted(size, 'byte')}"

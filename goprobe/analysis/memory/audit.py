@@ -10,6 +10,7 @@ from goprobe.analysis.audit import audited, check
 from goprobe.analysis.locate.auditmaps import Looked
 from goprobe.analysis.memory.heappages import HeapSums
 from goprobe.analysis.memory.there import Whole
+from goprobe.counts import counted
 from goprobe.model.memory import MemoryReport
 from goprobe.model.report import Audited
 from goprobe.runtime.heap.pagebits import PageBits
@@ -75,7 +76,7 @@ def parts_make_sense(facts: MemoryFacts) -> Iterator[str]:
     """A single part is at most all of it."""
     for part in facts.report.parts:
         if not 0 <= part.bytes <= facts.report.kernel.rss:
-            yield f"{part.name} has {part.bytes:,} bytes"
+            yield f"{part.name} has {counted(part.bytes, 'byte')}"
 
 
 _CHECKS = (

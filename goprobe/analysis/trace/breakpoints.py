@@ -14,6 +14,7 @@ from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.lines import LineRow
 from goprobe.binary.pcln.inlining import inlined_at, inlined_copies
+from goprobe.counts import counted
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.image.program import GoProgram
 
@@ -253,7 +254,7 @@ def _as_built(program: GoProgram, file: str) -> str:
     best = sorted(name for name in names if most and shared(name) == most)
     if len(best) > 1:
         raise UsageError(
-            f"{file} may be any of {len(best)} files of the program",
+            f"{file} may be any of {counted(len(best), 'file')} of the program",
             hint=f"name one of them: {', '.join(best[:_NEAREST])}",
         )
     return best[0] if best else file

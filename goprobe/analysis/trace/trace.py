@@ -26,6 +26,7 @@ from goprobe.toolchain.support import gdb_warning, go_warning
 
 DEFAULT_BREAKS = ("main.main", "fmt.Println")
 STOP_LIMIT = 200
+_SHOWN_VARIABLES = 12
 
 
 class TraceRequest(msgspec.Struct, frozen=True):
@@ -122,10 +123,13 @@ class _Tracer:
             if name not in self._in_scope:
                 from difflib import get_close_matches  # for mistakes only
 
-                close = get_close_matches(name, self._in_scope, n=3)
+                near = get_close_matches(name, self._in_scope, n=3)
+                some = sorted(self._in_scope)[:_SHOWN_VARIABLES]
                 raise UsageError(
                     f"no variable {name} is in scope at any stop",
-                    hint=f"nearest: {', '.join(close)}" if close else "",
+                    hint=f"nearest: {', '.join(near)}"
+                    if near
+                    else f"in scope are {', '.join(some) or 'none'}; --break WHERE stops elsewhere",
                 )
 
     def _warn_of_versions(self) -> None:

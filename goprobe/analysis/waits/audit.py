@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.audit import audited, check
+from goprobe.counts import counted
 from goprobe.model.attached import GoroutinesReport
 from goprobe.model.report import Audited
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -56,7 +57,7 @@ def leaks_add_up(facts: LeakFacts) -> Iterator[str]:
         yield f"of {leaks.blocked} that are blocked {leaks.leaked + leaks.undecided} are listed"
     grouped = sum(group.count for group in facts.report.groups)
     if grouped != len(facts.report.goroutines):
-        yield f"the groups have {grouped} goroutines of {len(facts.report.goroutines)}"
+        yield f"the groups have {counted(grouped, 'goroutine')} of {len(facts.report.goroutines)}"
 
 
 def audit_leaks(facts: LeakFacts) -> tuple[Audited, ...]:

@@ -19,6 +19,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Kept, Leaks, find_leaks
 from goprobe.analysis.heap.snapshot import HeapSnapshot
 from goprobe.analysis.waits.elsewhere import Elsewhere
+from goprobe.counts import counted
 from goprobe.model.attached import GoroutineState, LeakSummary
 from goprobe.model.heap import HeapReport
 from goprobe.process.memory.copies import Words
@@ -115,8 +116,8 @@ def leaks_fit(report: HeapReport) -> Iterator[str]:
     if leaks is UNSET or graph is UNSET:
         return
     if leaks.retained_bytes > graph.reachable_bytes:
-        yield f"they keep {leaks.retained_bytes:,} bytes of {graph.reachable_bytes:,}"
+        yield f"they keep {counted(leaks.retained_bytes, 'byte')} of {graph.reachable_bytes:,}"
     if (total := sum(row.bytes for row in leaks.types)) != leaks.retained_bytes:
-        yield f"their types have {total:,} bytes, they keep {leaks.retained_bytes:,}"
+        yield f"their types have {counted(total, 'byte')}, they keep {leaks.retained_bytes:,}"
     if leaks.leaked + leaks.undecided > leaks.blocked:
         yield f"{leaks.leaked} are leaked and {leaks.undecided} undecided, of {leaks.blocked}"

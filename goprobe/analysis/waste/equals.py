@@ -11,6 +11,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.bytesat import Alike, alike
 from goprobe.analysis.waste.views import Views
 from goprobe.analysis.waste.whose import MOST_ROWS, Whose, rest_of
+from goprobe.counts import counted
 from goprobe.model.address import Address
 from goprobe.model.heap import Waste
 from goprobe.process.memory.copies import Words
@@ -124,13 +125,13 @@ def _by_content(
 
 
 def _string(text: bytes, size: int) -> tuple[str, str]:
-    return f"{_quoted(text)} ({size} bytes)", _ONE
+    return f"{_quoted(text)} ({counted(size, 'byte')})", _ONE
 
 
 def _slice(text: bytes, size: int) -> tuple[str, str]:
     if not any(text):
         return f"[]byte of {size} zeros", _ZEROS
-    return f"[]byte({_quoted(text)}) ({size} bytes)", _ONE_SLICE
+    return f"[]byte({_quoted(text)}) ({counted(size, 'byte')})", _ONE_SLICE
 
 
 def _quoted(text: bytes) -> str:

@@ -10,6 +10,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.maps import PARTS
 from goprobe.analysis.waste.meanings import Meanings
 from goprobe.analysis.waste.whose import Whose
+from goprobe.counts import counted
 from goprobe.model.address import Address
 from goprobe.model.heap import Waste
 from goprobe.runtime.types.shape import WORD, Rule
@@ -33,8 +34,9 @@ def sparse(graph: HeapGraph) -> Iterator[Waste]:
                 objects=each.objects,
                 bytes=each.free,
                 example=_emptiest(graph, each.size, noscan=each.noscan),
-                advice=f"{share:.0f} % of the slots are in use, in {each.spans} spans that cannot "
-                "be returned while any of them is: they fill up with objects of this size only",
+                advice=f"{share:.0f} % of the slots are in use, in "
+                f"{counted(each.spans, 'span')} that cannot be returned while any of them "
+                "is: they fill up with objects of this size only",
             )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.maps import PARTS
 from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.heap import Waste
@@ -65,8 +66,8 @@ def structs(graph: HeapGraph) -> Iterator[Waste]:
                 objects=count.objects,
                 bytes=waste,
                 example=Address(graph.address(count.first)),
-                advice=f"{shape.size} bytes in slots of {slot}: {shape.size + lead - under} bytes "
-                "less, and they fit the class below",
+                advice=f"{shape.size} bytes in slots of {slot}: "
+                f"{counted(shape.size + lead - under, 'byte')} less, and they fit the class below",
             )
 
 

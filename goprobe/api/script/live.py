@@ -38,6 +38,7 @@ from goprobe.api.script.stop import StopWarning
 from goprobe.api.script.watches import writer_at
 from goprobe.api.script.wishes import Wished
 from goprobe.binary.pcln.format import Function
+from goprobe.counts import counted
 from goprobe.errors import (
     TargetError,
     TargetGoneError,
@@ -300,7 +301,7 @@ class LiveDriver:
 
     def read(self, address: int, size: int) -> bytes:
         if not 0 <= size <= _READ_LIMIT:
-            raise UsageError(f"cannot read {size} bytes at once")
+            raise UsageError(f"cannot read {counted(size, 'byte')} at once")
         try:
             return self._at().world.memory.read(address, size)
         except UnreadableError as error:

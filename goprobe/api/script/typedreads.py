@@ -8,6 +8,7 @@ from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.counts import counted
 from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
 from goprobe.model.value import Element
 from goprobe.process.memory.memory import u64
@@ -57,7 +58,7 @@ def items(
     if go_type.kind not in (GoKind.SLICE, GoKind.ARRAY):
         raise UsageError(f"a {type_name} has no elements by number")
     if not 0 <= count <= _AT_ONCE or start < 0:
-        raise UsageError(f"cannot read {count} elements at once")
+        raise UsageError(f"cannot read {counted(count, 'element')} at once")
     element = _element_of(view, go_type)
     return tuple(
         _element(view, f"[{i}]", element, address + i * element.size)

@@ -18,6 +18,7 @@ import msgspec
 
 from goprobe.binary.elf.inflate import inflater, name_of
 from goprobe.budget import BASE, STEP, Budget
+from goprobe.counts import counted
 from goprobe.elfheaders import (
     EM_X86_64,
     ET_DYN,
@@ -128,7 +129,7 @@ class ElfFile:
         if not is_elf(data):
             raise NotGoError(f"{self.shown_as} is not an ELF executable")
         if len(data) < HEADER_SIZE:
-            raise NotGoError(f"{self.shown_as} is cut short: {len(data)} bytes")
+            raise NotGoError(f"{self.shown_as} is cut short: {counted(len(data), 'byte')}")
         machine = struct.unpack_from("<H" if data[5] == 1 else ">H", data, 18)[0]
         if not is_ours(data) or machine != EM_X86_64:
             name = _MACHINES.get(machine, f"ELF machine {machine}")
@@ -218,7 +219,9 @@ class ElfFile:
             raise NotGoError(f"{what} is compressed by {name_of(kind)}, which cannot be read here")
         self._inflated += size
         if self._inflated > _INFLATED_BASE + _INFLATED_RATIO * self.size:
-            raise NotGoError(f"{what} claims to hold {size:,} bytes, in a file of {self.size:,}")
+            raise NotGoError(
+                f"{what} claims to hold {counted(size, 'byte')}, in a file of {self.size:,}"
+            )
         self.budget.widen(_PASSES * min(size, _SHRINKS * len(raw)))
         if not size:  # to zlib that means: as much as there is
             return b""

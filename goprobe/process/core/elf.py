@@ -34,7 +34,9 @@ class ElfImage:
         self.size = status.st_size
         head = os.pread(file, HEADER_SIZE, 0)
         if not is_elf(head):
-            raise UsageError(f"{path} is not an ELF file")
+            raise UsageError(
+                f"{path} is not an ELF file", hint="a PROCESS with a / in it is a core file"
+            )
         if len(head) < HEADER_SIZE or not is_ours(head):
             raise UsageError(f"{path} is not a 64-bit little-endian ELF file")
         header = read_header(head)

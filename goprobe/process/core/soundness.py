@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from goprobe.counts import counted
 from goprobe.elfheaders import PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE, Segment
 from goprobe.process.core.elf import ElfImage
 from goprobe.process.core.notes import AT_ENTRY, AT_PHDR, MappedFile, Notes
@@ -55,7 +56,7 @@ def _of_kinds(core: ElfImage) -> Iterator[str]:
             yield f"its memory at {p.address:#x} is of no size"
     count = sum(p.type == PT_NOTE for p in core.programs)
     if count > 1:
-        yield f"it has {count} segments of notes, and every core has one"
+        yield f"it has {counted(count, 'segment')} of notes, and every core has one"
 
 
 def _of_notes(notes: Notes) -> Iterator[str]:

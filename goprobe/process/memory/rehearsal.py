@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, pairwise
 
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Buffer, Memory, Range, pages_of, read_or_none, read_packed
 from goprobe.process.proc.procfs import PAGE_SIZE
@@ -27,7 +28,7 @@ class MissedError(Exception):
     """The copy lacks memory that the question needs now: [address, address + size)."""
 
     def __init__(self, address: int, size: int) -> None:
-        super().__init__(f"{size} bytes at {address:#x} were not copied")
+        super().__init__(f"{counted(size, 'byte')} at {address:#x} were not copied")
         self.address = address
         self.size = size
 

@@ -39,6 +39,13 @@ def processes_named(name: str) -> tuple[int, ...]:
     return tuple(islice((pid for pid in same if pid != os.getpid()), _MOST))
 
 
+def every_name() -> Iterator[tuple[str, int]]:
+    """The names of all processes, each with the number of one."""
+    for process in psutil.process_iter(["pid", "name"]):
+        if process.info["name"] and process.info["pid"] != os.getpid():
+            yield process.info["name"], process.info["pid"]
+
+
 def processes_listening(port: int, name: str = "") -> tuple[int, ...]:
     """Those (of a name, where one is given) that listen on a TCP port."""
     pids = processes_named(name) if name else _every_process()

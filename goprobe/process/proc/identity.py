@@ -169,7 +169,9 @@ def _status(pid: int) -> dict[str, str]:
             raise gone(pid)
         return _fields(read_proc(pid, "status", _STATUS_LIMIT))
     except TargetGoneError:
-        raise UsageError(f"there is no process {pid}", hint="ps -e lists them") from None
+        raise UsageError(
+            f"there is no process {pid}", hint="goprobe ps lists the Go processes"
+        ) from None
 
 
 def _fields(text: bytes) -> dict[str, str]:

@@ -37,6 +37,7 @@ from goprobe.arch.stub import (
     make_stub,
     ring_size,
 )
+from goprobe.counts import counted
 from goprobe.elfheaders import HEADER_SIZE, is_ours, read_header
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process.proc.identity import entry_point
@@ -94,7 +95,7 @@ class Cave:
         except OSError as error:
             os.close(self.file)
             raise CannotWorkError(
-                f"no memory for the counters of {len(sites)} calls: {error}"
+                f"no memory for the counters of {counted(len(sites), 'call')}: {error}"
             ) from None
         self._words = memoryview(self._data).cast("Q")
         self._words[0] = check_every  # the countdown comes first, see `stub.py`

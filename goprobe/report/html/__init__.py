@@ -25,9 +25,4 @@ class HtmlFormat:
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         module = composer_of(type(report), __name__)
-        made = cast(_Composer, module).render(report, options)
-        if not options.pages:
-            return made
-        from goprobe.report.html import shell  # it brings jinja2
-
-        return made.replace(shell.PAGES, shell.navigation(options.pages), 1)
+        return cast(_Composer, module).render(report, options)

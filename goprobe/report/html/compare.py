@@ -26,6 +26,7 @@ def render(report: CompareReport, options: RenderOptions) -> bytes:
         "compare.html",
         "What the optimiser changes",
         report,
+        options,
         ledger,
         changes=[(c, _cell(c.unoptimized, ledger), _cell(c.optimized, ledger)) for c in changes],
         inlined=report.inlined,

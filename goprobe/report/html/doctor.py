@@ -25,6 +25,7 @@ def render(report: DoctorReport, options: RenderOptions) -> bytes:
         "doctor.html",
         title,
         report,
+        options,
         checks=[(check, *_LOOKS[check.health]) for check in report.checks],
         warnings=(),
         facts=(),

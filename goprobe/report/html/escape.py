@@ -69,6 +69,7 @@ def render(report: EscapeReport, options: RenderOptions) -> bytes:
         "escape.html",
         _title(report),
         report,
+        options,
         files=_files(report),
         summary=_summary(report),
         alarms=[_site(s) for s in report.sites if s.verdict is Verdict.CONTRADICTED],

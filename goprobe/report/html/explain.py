@@ -28,6 +28,7 @@ def render(report: ExplainReport, options: RenderOptions) -> bytes:
         "explain.html",
         f"The familiar picture of {report.target}, measured",
         report,
+        options,
         claims=[(claim, *_LOOKS[claim.verdict]) for claim in report.claims],
         counts=counts,
         scene=scene(picture(report.map)),

@@ -23,11 +23,11 @@ from goprobe.report.html import shell
 from goprobe.report.html.waitsdrawing import drawing
 from goprobe.report.leakwords import of_blocked, undecided
 from goprobe.report.options import RenderOptions
+from goprobe.report.places import MOST_GOROUTINES
 from goprobe.report.selection import value_and_data
 from goprobe.report.waitwords import PLAIN, ages, deadlocked, held, owned, waited
 
 _MOST_GROUPS = 1_000
-_MOST_EACH = 5_000
 _MOST_IDS = 100
 _MOST_HOLDERS = 8
 _MOST_DEADLOCKS = 100
@@ -44,6 +44,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     used: int
     size: int
+    low: str
     waited: str
     thread: int
     labels: str
@@ -58,6 +59,7 @@ class _Frame(msgspec.Struct, frozen=True):
 
 
 class _Group(msgspec.Struct, frozen=True):
+    number: int
     count: int
     status: str
     state: str
@@ -72,11 +74,12 @@ class _Group(msgspec.Struct, frozen=True):
 def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     """The page; of far too many the largest groups, and the first goroutines."""
     counts = Counter(g.status for g in report.goroutines)
-    groups, each = report.groups[:_MOST_GROUPS], report.goroutines[:_MOST_EACH]
+    groups, each = report.groups[:_MOST_GROUPS], report.goroutines[:MOST_GOROUTINES]
     return shell.page(
         "goroutines.html",
         f"The goroutines of process {report.pid}",
         report,
+        options,
         count=len(report.goroutines),
         counts=counts.most_common(),
         dead=report.dead,
@@ -84,6 +87,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
         most=max((g.count for g in report.groups), default=1),
         groups=[
             _Group(
+                number,
                 g.count,
                 g.status,
                 _group_state(g),
@@ -93,7 +97,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
                 ages(g),
                 [_made(c, g.count) for c in g.created],
             )
-            for g in groups
+            for number, g in enumerate(groups, 1)
         ],
         labelled=any(g.labels or g.why_no_labels for g in each),
         rows=[_row(g) for g in each],
@@ -148,6 +152,7 @@ def _row(g: GoroutineState) -> _Row:
         created_by=g.created_by,
         used=g.stack.used,
         size=g.stack.high - g.stack.low,
+        low=str(g.stack.low),
         waited=waited,
         thread=g.thread,
         labels=words.labels(g.labels, g.why_no_labels),

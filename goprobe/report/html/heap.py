@@ -11,6 +11,7 @@ from goprobe.model.heap import HeapReport, HeapSample
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.evidence import EvidenceList
+from goprobe.report.html.examples import example_views
 from goprobe.report.html.treemap import Rect, squarified
 from goprobe.report.leakwords import held_by_lost, none_lost, undecided
 from goprobe.report.options import RenderOptions
@@ -22,12 +23,15 @@ _MOST_BRANCHES = 400
 _DEEPEST = 12
 _LEAST = 0.0015  # of the whole: what is smaller goes into "the rest"
 _HUES = 9
+_Part = tuple[str, int, int, int]
+"""Name, bytes, objects, and the address of one of them (0: of none)."""
 
 
 class Tile(msgspec.Struct, frozen=True):
     name: str
     bytes: int
     objects: int
+    example: int
     rect: Rect
 
 
@@ -66,6 +70,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         "heap.html",
         f"The heap of process {report.pid}",
         report,
+        options,
         ledger,
         census=census,
         groups=_groups(report),
@@ -74,6 +79,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         more_types=max(len(report.types) - _MOST_ROWS, 0),
         classes=census.classes,
         paths=paths,
+        examples=() if report.examples is UNSET else example_views(report.examples, options.places),
         roots=() if report.roots is UNSET else report.roots[:_MOST_ROWS],
         untyped=() if report.untyped is UNSET else report.untyped[:_MOST_ROWS],
         unreachable=() if report.unreachable is UNSET else report.unreachable[:_MOST_ROWS],
@@ -119,11 +125,11 @@ def _checked(report: HeapReport) -> str:
 
 def _groups(report: HeapReport) -> list[Group]:
     """Types by package, or size classes by whether they hold pointers."""
-    groups: dict[str, list[tuple[str, int, int]]] = {}
-    for name, part, size, objects in _amounts(report):
-        if size > 0:
-            groups.setdefault(name, []).append((part, size, objects))
-    total = sum(size for parts in groups.values() for _, size, _ in parts) or 1
+    groups: dict[str, list[_Part]] = {}
+    for name, part in _amounts(report):
+        if part[1] > 0:
+            groups.setdefault(name, []).append(part)
+    total = sum(map(_sum, groups.values())) or 1
     small = [n for n, parts in groups.items() if _sum(parts) < total * _LEAST]
     if len(small) > 1:
         rest = [part for name in small for part in groups.pop(name)]
@@ -136,16 +142,17 @@ def _groups(report: HeapReport) -> list[Group]:
     ]
 
 
-def _amounts(report: HeapReport) -> Iterable[tuple[str, str, int, int]]:
+def _amounts(report: HeapReport) -> Iterable[tuple[str, _Part]]:
     if not report.types:
         for c in report.census.classes:
             name = "without pointers" if c.noscan else "with pointers"
-            yield name, words.size(c.size) if c.size else "large", c.bytes, c.objects
+            yield name, (words.size(c.size) if c.size else "large", c.bytes, c.objects, 0)
         return
     for t in report.types:
-        yield _package(t.type), t.type, t.bytes, t.objects
+        example = 0 if t.example is UNSET else int(t.example)
+        yield _package(t.type), (t.type, t.bytes, t.objects, example)
     for u in () if report.untyped is UNSET else report.untyped:
-        yield "type not known", f"{words.size(u.size)} each", u.bytes, u.objects
+        yield "type not known", (f"{words.size(u.size)} each", u.bytes, u.objects, 0)
 
 
 def _package(type_name: str) -> str:
@@ -156,19 +163,19 @@ def _package(type_name: str) -> str:
     return package if dot and " " not in package and "(" not in package else "built-in"
 
 
-def _sum(parts: Iterable[tuple[str, int, int]]) -> int:
-    return sum(size for _, size, _ in parts)
+def _sum(parts: Iterable[_Part]) -> int:
+    return sum(size for _, size, *_ in parts)
 
 
-def _tiles(parts: list[tuple[str, int, int]], rect: Rect) -> tuple[Tile, ...]:
+def _tiles(parts: list[_Part], rect: Rect) -> tuple[Tile, ...]:
     parts = sorted(parts, key=lambda part: -part[1])
     if len(parts) > _MOST_TILES:
         rest = parts[_MOST_TILES - 1 :]
         label = f"{len(rest)} more"
-        parts = [*parts[: _MOST_TILES - 1], (label, _sum(rest), sum(n for _, _, n in rest))]
+        parts = [*parts[: _MOST_TILES - 1], (label, _sum(rest), sum(n for _, _, n, _ in rest), 0)]
         parts.sort(key=lambda part: -part[1])
     aspect = _ASPECT * rect.width / max(rect.height, 0.01)
-    rects = squarified([size for _, size, _ in parts], aspect)
+    rects = squarified([size for _, size, *_ in parts], aspect)
     return tuple(Tile(*part, r) for part, r in zip(parts, rects, strict=True))
 
 

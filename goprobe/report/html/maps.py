@@ -7,19 +7,21 @@ from collections import Counter
 from msgspec import UNSET
 
 from goprobe.model.attached import MapsReport
+from goprobe.model.location import Region
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.scene import picture, scene
 from goprobe.report.options import RenderOptions
 from goprobe.report.picture import totals
+from goprobe.report.places import MOST_REGIONS
 from goprobe.report.uses import present
 
-_MOST = 20_000
+_MOST_OBJECTS = 3
 
 
 def render(report: MapsReport, options: RenderOptions) -> bytes:
     """The page; of far too many regions the first."""
-    shown = report.map[:_MOST]
+    shown = report.map[:MOST_REGIONS]
     drawn = picture(report.map)
     counts = Counter(region.kind.value for region in report.map)
     names = {
@@ -29,12 +31,13 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
         "maps.html",
         f"The memory of process {report.pid}",
         report,
+        options,
         scene=scene(drawn),
         names=names,
         uses=totals(drawn),
         kinds=counts.most_common(),
         most=max((part.present for part in totals(drawn)), default=0) or 1,
-        regions=[(r, present(r)) for r in shown],
+        regions=[(r, present(r), *_objects(r, options)) for r in shown],
         left_out=len(report.map) - len(shown),
         resident=report.stored is UNSET,
         amount=report.stored or report.rss or 0,
@@ -43,3 +46,9 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
         warnings=(),
         facts=[words.stood_still(report.pid, report.pause_us)],
     )
+
+
+def _objects(region: Region, options: RenderOptions) -> tuple[list[tuple[str, str]], int]:
+    """The objects in a region that another page tells by themselves, and how many more it does."""
+    found = options.places.objects_in(region.low, region.high) if options.places else []
+    return found[:_MOST_OBJECTS], max(len(found) - _MOST_OBJECTS, 0)

@@ -13,6 +13,7 @@ def render(report: FolderReport, options: RenderOptions) -> bytes:
         "report.html",
         report.summary,
         report,
+        options,
         warnings=(),
         facts=[words.stood_still(report.pid, report.pause_us), f"Looked at {report.time}."],
     )

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape as escape_markup
 
 from goprobe.model.report import Report
 from goprobe.report import words
 from goprobe.report.escaping import escape
 from goprobe.report.glossary import GLOSSARY
 from goprobe.report.html.evidence import EvidenceList
+from goprobe.report.options import RenderOptions
+from goprobe.report.places import Places, places_of
 from goprobe.version import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _ROOT_FONT = 16
-PAGES = b"<!--pages-->"
-"""Where the ways to other pages stand; what a target calls its own never reads so: its < is
-escaped."""
+_TOLD_ELSEWHERE = re.compile(r"\b0x([0-9a-f]{3,16})\b|\bgoroutine (\d{1,18})\b")
 
 
 def page(
-    template: str, title: str, report: Report, ledger: EvidenceList | None = None, **content: object
+    template: str,
+    title: str,
+    report: Report,
+    options: RenderOptions,
+    ledger: EvidenceList | None = None,
+    **content: object,
 ) -> bytes:
     """The whole page, UTF-8. `content` is what the template of that name asks for."""
     style, script = _asset("page.css"), _asset("page.js")
@@ -42,15 +48,12 @@ def page(
             script=Markup(script),
             script_hash=_hash(script),
             ledger=ledger or EvidenceList(),
+            pages=options.pages,
+            places=options.places or places_of({"": report}),
             **content,
         )
     )
     return text.encode()
-
-
-def navigation(pages: Sequence[tuple[str, str, bool]]) -> bytes:
-    """The ways to the pages of a folder, from one of them."""
-    return _environment().get_template("pages.html").render(pages=pages).encode()
 
 
 @cache
@@ -68,7 +71,22 @@ def _environment() -> Environment:
     environment.filters["number"] = words.number
     environment.filters["counted"] = words.counted
     environment.filters["rem"] = rem
+    environment.filters["linked"] = linked
     return environment
+
+
+@pass_context
+def linked(context: Context, value: object) -> Markup:
+    """A text in which addresses and goroutines lead to where the pages tell of them."""
+    places: Places = context["places"]
+    text = str(escape_markup(_shown(value)))
+    return Markup(_TOLD_ELSEWHERE.sub(lambda m: _way(m, places), text))
+
+
+def _way(found: re.Match[str], places: Places) -> str:
+    address, goroutine = found.groups()
+    way = places.of(int(address, 16)) if address else places.goroutine(int(goroutine))
+    return f'<a class="addr" href="{way}">{found[0]}</a>' if way else found[0]
 
 
 def rem(pixels: float) -> str:

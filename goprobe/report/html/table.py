@@ -18,6 +18,7 @@ def render(report: TableReport, options: RenderOptions) -> bytes:
         "table.html",
         report.summary,
         report,
+        options,
         kind=report_name(type(report)),
         columns=shown,
         left_out=max(len(report.rows) - _MOST, 0),

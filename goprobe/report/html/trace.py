@@ -87,6 +87,7 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
         "trace.html",
         f"{name}: where its variables live",
         report,
+        options,
         ledger,
         answers=[sentence(pick) for pick in picks(report, options.variables)],
         stops=stop_views(report, options.variables, ledger),

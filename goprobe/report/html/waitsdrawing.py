@@ -3,6 +3,7 @@ those who have them at the right. The lists of the page say the same."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -17,6 +18,7 @@ _MOST_SIDE = 4  # waiting groups, and goroutines that have it, of each thing
 _LEFT, _MIDDLE, _RIGHT, _WIDTH = 10, 350, 690, 1000
 _BOX, _ROW, _GAP = 300, 26, 14
 _LETTERS = 38
+_NUMBER = re.compile(r" ?\(goroutine \d+\)")
 _KINDS = frozenset({"channel", "mutex", "rwmutex", "wait group", "condition", "semaphore"})
 
 
@@ -49,28 +51,56 @@ class Drawing(msgspec.Struct, frozen=True):
     left_out: int
 
 
+class _Who(msgspec.Struct, frozen=True):
+    """`count` of the goroutines of a group, which stand in `function`."""
+
+    ids: frozenset[int]
+    count: int
+    function: str
+
+    @property
+    def label(self) -> str:
+        if len(self.ids) == 1:
+            return f"goroutine {min(self.ids)}{_in(self.function)}"
+        several = words.counted(len(self.ids), "goroutine")
+        some = f"{words.number(self.count)} of " if self.count < len(self.ids) else ""
+        return f"{some}{several}{_in(self.function)}"
+
+
 class _Thing(msgspec.Struct):
-    """`waiting` are the goroutines, those of a group together."""
+    """`waiting` are the goroutines, those of a group together; of so many things that are `alike`
+    in all but the goroutines' numbers it is the first."""
 
     waits: WaitsOn
-    waiting: list[tuple[str, frozenset[int]]]
+    waiting: list[_Who]
+    alike: int = 1
+
+    def stands_for(self) -> tuple[object, ...]:
+        waits = self.waits
+        return (
+            waits.kind,
+            _NUMBER.sub("", waits.name) or waits.address,
+            *(_NUMBER.sub("", h.name) for h in waits.holders),
+            *((o.function, o.operation, o.certain) for o in waits.owners),
+            *((who.ids, who.function) for who in self.waiting),
+        )
 
 
 def drawing(report: GoroutinesReport) -> Drawing | None:
     """None where nobody waits on anything that can be drawn."""
-    things = _things(report)
-    if not things:
-        return None
     dead = frozenset(
         number
         for deadlock in (report.deadlocks if report.deadlocks is not UNSET else ())
         if not deadlock.possible
         for number in deadlock.goroutines
     )
+    things = _things(report, dead)
+    if not things:
+        return None
     boxes: list[Box] = []
     lines: list[Line] = []
     top = _GAP
-    ordered = sorted(things, key=lambda t: not any(ids & dead for _, ids in t.waiting))
+    ordered = sorted(things, key=lambda t: not any(who.ids & dead for who in t.waiting))
     for thing in ordered[:_MOST_THINGS]:
         rows = _drawn(thing, top, dead, boxes, lines)
         top += rows * (_ROW + 6) + _GAP
@@ -78,30 +108,41 @@ def drawing(report: GoroutinesReport) -> Drawing | None:
     return Drawing(_WIDTH, top, _BOX, _ROW, tuple(boxes), tuple(lines), left_out)
 
 
-def _things(report: GoroutinesReport) -> list[_Thing]:
+def _things(report: GoroutinesReport, dead: frozenset[int]) -> list[_Thing]:
     things: dict[tuple[str, object], _Thing] = {}
-    for label, ids, waits_on in _waiting(report):
+    for ids, function, waits_on in _waiting(report):
         for waits in waits_on:
             if waits.kind in _KINDS and waits.address is not UNSET:
                 key = (waits.kind, waits.address)
                 known = things.setdefault(key, _Thing(waits, []))
-                known.waiting.append((label, ids))
-    return list(things.values())
+                known.waiting.append(_Who(ids, waits.count or len(ids), function))
+    return _folded(things.values(), dead)
+
+
+def _folded(things: Iterable[_Thing], dead: frozenset[int]) -> list[_Thing]:
+    """Those that differ in the goroutines' numbers alone are one, but where they are a deadlock."""
+    first: dict[tuple[object, ...], _Thing] = {}
+    for thing in things:
+        alone = any(who.ids & dead for who in thing.waiting)
+        known = first.setdefault((*thing.stands_for(), id(thing) if alone else 0), thing)
+        if known is not thing:
+            known.alike += 1
+            known.waiting = [
+                msgspec.structs.replace(who, count=who.count + more.count)
+                for who, more in zip(known.waiting, thing.waiting, strict=True)
+            ]
+    return list(first.values())
 
 
 def _waiting(
     report: GoroutinesReport,
-) -> Iterator[tuple[str, frozenset[int], Sequence[WaitsOn]]]:
+) -> Iterator[tuple[frozenset[int], str, Sequence[WaitsOn]]]:
     for group in report.groups:
-        several = words.counted(group.count, "goroutine")
-        who = several if group.count > 1 else f"goroutine {group.ids[0]}"
         at = stands_at(group)
-        label = f"{who} in {at.function}" if at else who
-        yield label, frozenset(group.ids), group.waits_on
+        yield frozenset(group.ids), at.function if at else "", group.waits_on
     if not report.groups:
         for state in report.goroutines:
-            label = f"goroutine {state.id} in {state.function}"
-            yield label, frozenset({state.id}), state.waits_on
+            yield frozenset({state.id}), state.function, state.waits_on
 
 
 def _drawn(
@@ -113,9 +154,12 @@ def _drawn(
         (f"goroutine {o.goroutine}{_in(o.function)}", o.certain, o.goroutine in dead)
         for o in waits.owners
     ] or [(holder.name, False, holder.goroutine in dead) for holder in waits.holders]
-    at_dead = any(ids & dead for _, ids in thing.waiting)
-    left = [(label, True, bool(ids & dead)) for label, ids in thing.waiting]
+    at_dead = any(who.ids & dead for who in thing.waiting)
+    left = [(who.label, True, bool(who.ids & dead)) for who in thing.waiting]
     name = waits.name or str(waits.address)
+    if thing.alike > 1:
+        having = [(_NUMBER.sub("", text), sure, alarm) for text, sure, alarm in having]
+        name = f"{_NUMBER.sub('', name)}, {words.number(thing.alike)} alike"
     rows = max(min(len(left), _MOST_SIDE + 1), min(len(having), _MOST_SIDE + 1), 1)
     middle = top + (rows - 1) * (_ROW + 6) // 2
     boxes.append(_box(_MIDDLE, middle, f"{waits.kind} {name}", waits.kind, at_dead))

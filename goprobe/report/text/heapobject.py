@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec import UNSET
 
 from goprobe.model.heap import ObjectView
-from goprobe.model.value import Data, Element
+from goprobe.model.value import Element
 from goprobe.report import words
-from goprobe.report.text.page import Page, Span
+from goprobe.report.nested import lines, parts_of, worth_it
+from goprobe.report.text.page import Page
 
 _INDENT = 2
-_DEEPEST, _MOST_LINES, _MOST_PARTS = 3, 60, 24
+_MOST_LINES, _MOST_PARTS = 60, 24
 _VERBOSELY = 10
-_PLAIN = ("time.", "sync.", "sync/")  # what is in such nobody looks for
-
-Line = tuple[int, tuple[Span, ...]]
 
 
 def write(page: Page, view: ObjectView) -> None:
@@ -26,8 +22,8 @@ def write(page: Page, view: ObjectView) -> None:
         page.line(f"alone keeps {words.size(view.retained_bytes)}", indent=_INDENT)
     if not view.reachable:
         page.line(("no root leads to it: it waits to be collected", "yellow"), indent=_INDENT)
-    parts = _parts(view.elements, view.data)
-    if parts and _worth_it(parts):
+    parts = parts_of(view.elements, view.data)
+    if parts and worth_it(parts):
         _nested(page, parts)
     elif view.why:
         page.paragraph((f"its value is not told: {view.why}", "dim"), indent=_INDENT)
@@ -40,55 +36,8 @@ def write(page: Page, view: ObjectView) -> None:
 
 def _nested(page: Page, parts: tuple[Element, ...]) -> None:
     times = _VERBOSELY if page.options.verbose else 1
-    lines = list(_lines(parts, 0, _MOST_PARTS * times))
-    for depth, spans in lines[: _MOST_LINES * times]:
-        page.line(*spans, indent=_INDENT * (depth + 1))
-    if (left := len(lines) - _MOST_LINES * times) > 0:
+    shown = list(lines(parts, _MOST_PARTS * times))
+    for depth, pieces in shown[: _MOST_LINES * times]:
+        page.line(*pieces, indent=_INDENT * (depth + 1))
+    if (left := len(shown) - _MOST_LINES * times) > 0:
         page.line((f"{page.glyphs.cut} {left:,} more lines: -v shows more", "dim"), indent=2)
-
-
-def _lines(parts: tuple[Element, ...], depth: int, most: int) -> Iterator[Line]:
-    for part in parts[:most]:
-        inner = _parts(part.elements, part.data)
-        opened = depth < _DEEPEST and _worth_it(inner) and not part.type.startswith(_PLAIN)
-        yield depth, (*_named(part), *(() if opened and _is_brief(part) else (_text(part),)))
-        if opened:
-            yield from _lines(inner, depth + 1, most)
-    if len(parts) > most:
-        yield depth, ((f"… {len(parts) - most:,} more", "dim"),)
-
-
-def _named(part: Element) -> tuple[Span, ...]:
-    dynamic = part.value.dynamic_type
-    kind = part.type if dynamic is UNSET else f"{part.type}({dynamic})"
-    return (f"{part.name} ", "cyan"), (f"{kind} ", "dim")
-
-
-def _is_brief(part: Element) -> bool:
-    """Whether what lies in it says it all: its text would say it once more, in one line."""
-    return part.value.text[:1] in ("{", "[", "m") and not part.value.unreadable
-
-
-def _text(part: Element) -> Span:
-    text = part.value.text
-    is_string = part.type == "string" and part.value.len is not UNSET
-    return f'"{text}"' if is_string else text
-
-
-def _parts(elements: object, data: object) -> tuple[Element, ...]:
-    """What lies in a value, or in what it points at."""
-    for _ in range(8):
-        if isinstance(elements, tuple) and elements:
-            return elements
-        if not isinstance(data, Data):
-            return ()
-        elements, data = data.elements, data.data
-    return ()
-
-
-def _worth_it(parts: tuple[Element, ...]) -> bool:
-    """Whether a line for each tells more than one line of them all: numbers in a row do not."""
-    return any(
-        not part.name.startswith("[") or part.type == "string" or _parts(part.elements, part.data)
-        for part in parts
-    )

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import msgspec
 
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.layout.layout import Layout
@@ -127,7 +128,9 @@ class Goroutines:
         header = self._memory.read(self._roots["allgs"], 16)
         at, count = (int.from_bytes(header[i : i + 8], "little") for i in (0, 8))
         if count > _G_LIMIT:
-            raise UnreadableError(at, 8 * count, f"runtime.allgs claims {count} goroutines")
+            raise UnreadableError(
+                at, 8 * count, f"runtime.allgs claims {counted(count, 'goroutine')}"
+            )
         return memoryview(self._memory.read(at, 8 * count)).cast("Q").tolist() if count else []
 
     @cached_property

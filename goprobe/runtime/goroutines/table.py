@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import MISSING, Copy, copy_ranges
 from goprobe.process.memory.memory import Memory
@@ -243,7 +244,9 @@ def _addresses(memory: Memory, allgs: int) -> Words:
     header = np.frombuffer(memory.read(allgs, 16), np.uint64)
     at, count = int(header[0]), int(header[1])
     if count > _G_LIMIT:
-        raise UnreadableError(at, _WORD * count, f"runtime.allgs claims {count} goroutines")
+        raise UnreadableError(
+            at, _WORD * count, f"runtime.allgs claims {counted(count, 'goroutine')}"
+        )
     return np.frombuffer(memory.read(at, _WORD * count), np.uint64)
 
 

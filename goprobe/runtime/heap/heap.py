@@ -12,6 +12,7 @@ from functools import cached_property
 
 import msgspec
 
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.layout.layout import Layout, StructLayout
@@ -312,7 +313,9 @@ class Heap:
         """Addresses of every mspan (mheap_.allspans)."""
         at, count = self.record["allspans"], self.record.word("allspans", 1)
         if count > SPAN_LIMIT:
-            raise UnreadableError(at, count * _WORD, f"mheap_.allspans claims {count} spans")
+            raise UnreadableError(
+                at, count * _WORD, f"mheap_.allspans claims {counted(count, 'span')}"
+            )
         raw = self._memory.read(at, count * _WORD) if count else b""
         return memoryview(raw).cast("Q").tolist()
 

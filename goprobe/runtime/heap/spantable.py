@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import MISSING, Copy, Positions, Words, copy_ranges
 from goprobe.process.memory.memory import Memory, u32, u64
@@ -131,7 +132,7 @@ def _span_list(memory: Memory, layout: Layout, mheap: int) -> tuple[Words, int]:
     start, count = u64(memory, at), u64(memory, at + 8)
     sweepgen = u32(memory, mheap + layout.offset("mheap", "sweepgen"))
     if count > SPAN_LIMIT:
-        raise UnreadableError(start, 8 * count, f"mheap_.allspans claims {count} spans")
+        raise UnreadableError(start, 8 * count, f"mheap_.allspans claims {counted(count, 'span')}")
     return np.frombuffer(memory.read(start, 8 * count), np.uint64), sweepgen
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.counts import counted
 from goprobe.process.memory.copies import MISSING, Words, copy_ranges
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -109,7 +110,7 @@ Alone = Callable[[int, PointerSlot, int, int], None]
 
 def crowd_group(roots: Roots, count: int, function: str) -> int:
     """The group of all roots of goroutines that stand alike."""
-    name = f"{count:,} goroutines in {function}"
+    name = f"{counted(count, 'goroutine')} in {function}"
     return roots.group(
         RootGroup(kind=RootKind.GOROUTINE, name=name, function=function, several=count)
     )

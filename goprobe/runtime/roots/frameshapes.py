@@ -11,6 +11,7 @@ import numpy as np
 from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
+from goprobe.counts import counted
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.heap.gcprograms import written_by
 from goprobe.runtime.image.code import Spot
@@ -144,7 +145,9 @@ class FrameShapes:
     def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
         """Where in a stack object pointers lie; `size` is less than 0 where a GC program says."""
         if abs(size) > _POINTER_BYTES_LIMIT:
-            raise UnreadableError(bitmap, 1, f"a stack object with {abs(size)} bytes of pointers")
+            raise UnreadableError(
+                bitmap, 1, f"a stack object with {counted(abs(size), 'byte')} of pointers"
+            )
         memory, count = self._world.memory, abs(size) // WORD
         if size < 0:
             bits = written_by(memory, bitmap, count)

@@ -13,6 +13,7 @@ from contextlib import suppress
 import numpy as np
 
 from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.arrays import give_back_small_arrays
 from goprobe.process.memory.copies import Words
@@ -121,7 +122,9 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
     for (rtype,), rows in by_key(rtypes):
         for some in [rows] if len(rows) > _MANY else rows[:, np.newaxis]:
             one = len(some) == 1
-            whose = f" of {int(about[some[0]]):#x}" if one else f"s of {len(some):,} objects"
+            whose = (
+                f" of {int(about[some[0]]):#x}" if one else f"s of {counted(len(some), 'object')}"
+            )
             group = RootGroup(
                 kind=what,
                 name=f"{what}{whose}",

@@ -18,8 +18,12 @@ from goprobe.runtime.values.storage import InMemory, must_all_be_kept
 
 _SLOTS = 8  # abi.MapBucketCount, SwissMapGroupSlots, MapGroupSlots (Go 1.21 to 1.27)
 _CHAIN_LIMIT = 1 << 16
+MOST_KEY_BYTES = 128  # abi.MapMaxKeyBytes, SwissMap... and OldMap... in Go 1.24 and 1.25
 _TABLE_LIMIT = 1 << 20
 _MIN_TOP_HASH = 5  # minTopHash, runtime/map.go, Go 1.21 to 1.23
+_NO_ENTRY = (
+    0x80  # ctrlEmpty and ctrlDeleted have it, internal/runtime/maps/group.go, Go 1.24 to 1.27
+)
 _SAME_SIZE_GROW = 8  # sameSizeGrow, the same
 
 
@@ -30,6 +34,17 @@ class MapEntry(msgspec.Struct, frozen=True):
     value: int
     key_type: GoType
     value_type: GoType
+
+
+class MapPlace(msgspec.Struct, frozen=True):
+    """What lies at a place in a group or bucket: the entry that it belongs to, whether it is in
+    that entry's key, and how many bytes into the key or the value."""
+
+    key: int
+    key_type: GoType
+    value_type: GoType
+    in_key: bool
+    into: int
 
 
 class MapReader:
@@ -115,7 +130,7 @@ class MapReader:
     def _group(self, group: GoType, go_type: GoType, at: int) -> Iterator[MapEntry]:
         control = self._memory.read(at + group.member("ctrl").offset, _SLOTS)
         for i in range(_SLOTS):
-            if not control[i] & 0x80:  # else ctrlEmpty or ctrlDeleted (group.go)
+            if not control[i] & _NO_ENTRY:
                 key, value, key_type, value_type = self._slot(group, at, i)
                 yield self._entry(go_type, key, key_type, value, value_type)
 
@@ -131,8 +146,8 @@ class MapReader:
                 self._types.at(key.type),
                 self._types.at(value.type),
             )
-        # Split groups (since 1.27): the keys together, then the values.
-        keys, values = names["keys"], names["elems"]
+        # Buckets, and split groups (since 1.27): the keys together, then the values.
+        keys, values = names["keys"], names.get("elems") or names["values"]
         key_type = self._types.at(self._types.at(keys.type).elem)
         value_type = self._types.at(self._types.at(values.type).elem)
         return (
@@ -183,18 +198,29 @@ class MapReader:
 
     def _bucket(self, bucket: GoType, go_type: GoType, at: int) -> Iterator[MapEntry]:
         top = self._memory.read(at + bucket.member("tophash").offset, _SLOTS)
-        keys, values = bucket.member("keys"), bucket.member("values")
-        key_type = self._types.at(self._types.at(keys.type).elem)
-        value_type = self._types.at(self._types.at(values.type).elem)
         for i in range(_SLOTS):
             if top[i] >= _MIN_TOP_HASH:
-                yield self._entry(
-                    go_type,
-                    at + keys.offset + i * key_type.size,
-                    key_type,
-                    at + values.offset + i * value_type.size,
-                    value_type,
-                )
+                key, value, key_type, value_type = self._slot(bucket, at, i)
+                yield self._entry(go_type, key, key_type, value, value_type)
+
+    # A place in a map's memory
+
+    def place(self, part: GoType, address: int, offset: int) -> MapPlace | None:
+        """The entry that a byte of a group or bucket belongs to; None where it is of none, or of
+        one that is not in use. Raises UnreadableError, and KeyError where `part` is no such."""
+        swiss = any(member.name == "ctrl" for member in part.members)
+        control = part.member("ctrl" if swiss else "tophash").offset
+        marks = self._memory.read(address + control, _SLOTS)
+        for i in range(_SLOTS):
+            key, value, key_type, value_type = self._slot(part, address, i)
+            for start, kind, in_key in ((key, key_type, True), (value, value_type, False)):
+                into = address + offset - start
+                if not 0 <= into < kind.size:
+                    continue
+                if marks[i] & _NO_ENTRY if swiss else marks[i] < _MIN_TOP_HASH:
+                    return None
+                return MapPlace(key, key_type, value_type, in_key, into)
+        return None
 
 
 def _is_swiss(header: GoType) -> bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory
 
@@ -131,5 +132,7 @@ def must_end_in_memory(memory: Memory, pointer: int, size: int, header: str) -> 
     try:
         memory.read(pointer + size - 1, 1)
     except UnreadableError:
-        why = f"a {header} header of {size} bytes, which do not lie in memory to their end"
+        why = (
+            f"a {header} header of {counted(size, 'byte')}, which do not lie in memory to their end"
+        )
         raise UnreadableError(pointer, size, why) from None

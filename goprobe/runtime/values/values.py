@@ -12,6 +12,7 @@ from itertools import islice
 from msgspec import UNSET, UnsetType
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.counts import counted
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Location
@@ -162,7 +163,7 @@ class Decoder:
         must_end_in_memory(self._memory, pointer, length, "string")
         raw = self._memory.read(pointer, min(length, self._limits.string))
         more = length - len(raw)
-        text = escape(raw) + (f"… {more} more bytes" if more else "")
+        text = escape(raw) + (f"… {counted(more, 'more byte')}" if more else "")
         return Decoded(Value(text, len=length), self._data(pointer, text, size=length))
 
     def _data(

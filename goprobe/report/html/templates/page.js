@@ -155,7 +155,7 @@
   };
   for (const kind of ["pointerover", "focusin"])
     document.addEventListener(kind, e => {
-      const a = e.target.closest?.("a.addr[href]");
+      const a = e.target.closest?.('a.addr[href^="#e"]');
       if (a) meet(a);
       else if (met && document.activeElement !== met) leave();
     });
@@ -167,6 +167,16 @@
       back();
     }
   });
+
+  // what a link leads to is opened, however deep it is folded
+  const reveal = () => {
+    const to = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (!to) return;
+    for (let e = to; e; e = e.parentElement) if (e.matches("details")) e.open = true;
+    to.scrollIntoView({ block: "center" });
+  };
+  addEventListener("hashchange", reveal);
+  if (!stops.length) reveal();
 
   // search and filter
   const q = $("#q"),
