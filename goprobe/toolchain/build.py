@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -248,7 +248,12 @@ def run_go(
             code = run_tidily(command, cwd=cwd, env=environment, stdout=output, stderr=complaints)
         except OSError as error:
             raise UsageError(f"cannot run {command[0]} in {cwd}: {error.strerror}") from None
-        output.seek(0)
-        complaints.seek(0)
-        text = complaints.read(max_output).decode(errors="replace")
-        return code, output.read(max_output), text
+        text = _told(complaints, max_output).decode(errors="replace")
+        return code, _told(output, max_output), text
+
+
+def _told(file: IO[bytes], most: int) -> bytes:
+    """What a command wrote, as far as `most` bytes; room is taken for no more than there is."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return file.read(min(size, most))

@@ -60,7 +60,7 @@ def may_stand_in(text: str, predicted: Predicted) -> bool:
     return re.search(rf"\b{re.escape(name[1])}\b", text) is not None
 
 
-_KEPT = 1 << 16
+_KEPT = 1 << 14
 _TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
 
 
