@@ -116,7 +116,6 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
         )
     if questions.retained:
         report = replace(report, roots=kept_by_roots(graph), tree=kept_tree(graph))
-        graph.forget_referrers()
     if questions.unreachable:
         report = replace(report, unreachable=garbage_by_type(graph))
     if questions.dangling:

@@ -54,6 +54,7 @@ def kept_tree(graph: HeapGraph) -> tuple[TreeNode, ...]:
     """The rows below everything that can be reached, those that keep most first."""
     kinds = kinds_of(graph)
     joint = held_together(graph.nodes.first, graph.nodes.target, graph.dominators, kinds.of)
+    graph.forget_referrers()
     rows = _rows(graph, kinds, joint)
     return _Tree(graph, kinds, joint, rows).top()
 

@@ -24,8 +24,11 @@ from goprobe.runtime.heap.spantable import Ints, SpanTable
 _READ = 1 << 26
 _PART_MOST = 1 << 21  # words that are looked at together
 _SMALL_MOST = 1 << 19  # fewer words are kept: it makes no difference
+_HELD_MOST = 1 << 21  # words of which fewer are held on to while single ones are looked at
 _WORD = 8
 _LEAST_AROUND, _READ_SHARE = 3, 16  # pages
+_OVER_AGAIN_MOST, _OBJECTS_A_PAGE = 4, 8
+"""All words are read over so often, and a page more for so many objects that were looked at."""
 ABSENT = -1
 
 
@@ -63,6 +66,7 @@ class HeapWords:
         """Of each page the row of its span."""
         self.there: NDArray[np.bool_] = np.zeros(len(self.owner), bool)
         self.kept = False
+        self._read_again = 0
 
     def keep(self, progress: Callable[[int], None] = lambda done: None) -> None:
         """Read all of them, now."""
@@ -104,18 +108,65 @@ class HeapWords:
 
     def at(self, places: Ints) -> Words:
         """The words at some places."""
-        if not self.kept and len(places):
-            wanted = np.zeros(len(self.there), bool)
-            wanted[places // self.page_words] = True
-            wanted &= ~self.there
-            if wanted.any():
-                # Who asks for a few asks for those around them: the more, the more there have been.
-                around = _LEAST_AROUND + int(self.there.sum()) // _READ_SHARE
-                first, last = int(wanted.argmax()), len(wanted) - int(wanted[::-1].argmax())
-                wanted[max(first - around, 0) : first] = True
-                wanted[last : last + around] = True
-                self._load(np.flatnonzero(wanted & ~self.there))
-        return self.words[places]
+        if self.kept or not len(places):
+            return self.words[places]
+        pages = places // self.page_words
+        wanted = self._marked(pages)
+        missing = int(np.count_nonzero(wanted & ~self.there))
+        if missing <= self.pages_most // 2:
+            self.make_room(missing)
+            self._bring(wanted)
+            return self.words[places]
+        # Not all of them at once: some pages at a time, and each word out of its own.
+        words, numbers = np.empty(len(places), np.uint64), np.flatnonzero(wanted)
+        for first in range(0, len(numbers), self.pages_most):
+            some = numbers[first : first + self.pages_most]
+            self.forget()
+            self._load(some)
+            here = (pages >= some[0]) & (pages <= some[-1])
+            words[here] = self.words[places[here]]
+        return words
+
+    def bring(self, places: Ints) -> None:
+        """Have the words at some places there."""
+        self._bring(self._marked(places // self.page_words))
+
+    def _marked(self, pages: Ints) -> NDArray[np.bool_]:
+        wanted = np.zeros(len(self.there), np.bool_)
+        wanted[pages] = True
+        return wanted
+
+    def _bring(self, wanted: NDArray[np.bool_]) -> None:
+        wanted &= ~self.there
+        if wanted.any():
+            # Who asks for a few asks for those around them: the more, the more there have been.
+            around = _LEAST_AROUND + self._held // _READ_SHARE
+            first, last = int(wanted.argmax()), len(wanted) - int(wanted[::-1].argmax())
+            wanted[max(first - around, 0) : first] = True
+            wanted[last : last + around] = True
+            self._load(np.flatnonzero(wanted & ~self.there))
+
+    def make_room(self, pages: int, looked_at: int = 0) -> bool:
+        """Give back what is there, if so many pages more would be too much. False where that was
+        done too often for as many objects as were `looked_at`: the same words are wanted again and
+        again, and all stay."""
+        if self._held + pages <= self.pages_most:
+            return True
+        if self._read_again > _OVER_AGAIN_MOST * len(self.there) + looked_at // _OBJECTS_A_PAGE:
+            return False
+        self._read_again += self._held
+        self.forget()
+        return True
+
+    @property
+    def _held(self) -> int:
+        """How many pages are there now."""
+        return int(np.count_nonzero(self.there))
+
+    @property
+    def pages_most(self) -> int:
+        """So many may be held while single words are looked at."""
+        return max(len(self.there) // 4, _HELD_MOST // self.page_words)
 
     def forget(self) -> None:
         """Give back what was read: who asks for more of it waits once more."""

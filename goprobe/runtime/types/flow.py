@@ -14,12 +14,13 @@ from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.flowloop import GENERIC, NOWHERE, READY, UNREAD, flow
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.parts import ObjectParts
+from goprobe.runtime.types.putoff import PutOff
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
 
 _WORD_LIMIT = (1 << 63) - 1
 _NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays are
-_ASIDE = 1 << 18
+_ASIDE = 1 << 16
 _KNOWN_LIMIT = 1 << 20
 _EVERYTHING = 1 << 62
 HELD_NOWHERE = (Rule.NOTHING, Rule.EFACE, Rule.IFACE, Rule.SLICE)
@@ -59,6 +60,8 @@ class Stream:
             np.empty(room, np.int64),
         )  # fmt: skip
         self._left = np.zeros(0, np.int64)
+        self._put_off, self._patient = PutOff(view, len(types)), 0
+        self._later = np.empty(room, np.int32)
         self._effort = effort(len(view.graph.target))
 
     def takes(self, count: int) -> bool:
@@ -91,26 +94,33 @@ class Stream:
 
     def follow(self, nodes: Ints) -> Iterator[tuple[Rule, int, Ints, Ints]]:
         """Pointers of which more has to be thought: rule and shape, edges, sources."""
-        state = np.zeros(7, np.int64)
+        state = np.zeros(8, np.int64)
         self._wait(state, nodes)
         while state[0] < state[1]:
             most = _EVERYTHING if self._effort else max(_NARROW, len(nodes))
             self._run(state, most)
-            head, tail, aside, arrays, *_ = state.tolist()
+            head, tail, aside, arrays, *_, later = state.tolist()
             self._note_arrays(arrays)
             yield from self._put_aside(aside)
             waiting = self._queue[head:tail].astype(np.int64)
+            put_off = self._put_off.taken(self._later[:later])
             if len(waiting) > most:
-                self._left = waiting
+                self._left = np.concatenate((waiting, put_off.all()))
                 return
-            self._wait(state, waiting)
+            patient = 0
+            if not len(waiting):
+                waiting = put_off.next()
+                patient = len(waiting)
+            self._wait(state, waiting, patient)
 
-    def _wait(self, state: NDArray[np.int64], nodes: Ints) -> None:
-        """Fill the queue. Each node is in it once: so there is always room for the next one's."""
+    def _wait(self, state: NDArray[np.int64], nodes: Ints, patient: int = 0) -> None:
+        """Fill the queue. Each node is in it once: so there is always room for the next one's. The
+        first ones do not wait for the words that they want: these are read at once."""
         nodes = different(nodes, len(self._shape))
         self._tables.read_all(numbers(self._shape[nodes]))
         self._queue[: len(nodes)] = nodes
-        state[:] = (0, len(nodes), 0, 0, NOWHERE, NOWHERE, NOWHERE)
+        state[:] = (0, len(nodes), 0, 0, NOWHERE, NOWHERE, NOWHERE, 0)
+        self._patient = patient if self._put_off.worth_it else _EVERYTHING
 
     def left(self) -> Ints:
         """Nodes that `follow` has left to others: too many for it."""
@@ -121,16 +131,17 @@ class Stream:
         self._run_on(state, most)
         while state[4] != NOWHERE or state[6] != NOWHERE:
             if state[4] != NOWHERE:
-                self._view.words.at(state[4:5])
+                self._view.words.bring(state[4:5])
             else:
                 self._tables.read(int(state[6]))
             self._run_on(state, most)
+        self._put_off.looked_at += int(state[0])
 
     def _run_on(self, state: NDArray[np.int64], most: int) -> None:
         view, tables, graph = self._view, self._tables, self._view.graph
         objects, spans = view.objects, view.objects.spans
         flow.run(
-            state, self._queue, most, view.n,
+            state, self._queue, self._later, most, self._patient, view.n,
             graph.first, graph.offset, graph.target, graph.into,
             objects.span, objects.base.view(np.int64), self._shape, self._sure, self._parts.extent,
             spans.base.view(np.int64), view.words.start, view.lead, view.room, view.below,

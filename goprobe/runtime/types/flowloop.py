@@ -22,7 +22,7 @@ _MANY = 64  # pointers of a node, for which a shape is read at once
 
 @loop
 def flow(
-    state: Row, queue: Row, most: int, n: int,
+    state: Row, queue: Row, later: Row, most: int, patient: int, n: int,
     first: Row, offset: Row, target: Row, into: Row,
     span: Row, base: Row, shape: Row, sure: Row, extent: Row,
     span_base: Row, start: Row, lead: Row, room: Row, below: Row, noscan: Row, slot: Row,
@@ -40,22 +40,24 @@ def flow(
     interfaces (itabs with the lowest bit set), and the complements of closures' code and of
     channels' elements. Ends, too, where a word is wanted that is not `there`, or a node of many
     edges wants a shape that was not read: state[4] is the word's place then, state[6] the shape
-    (else NOWHERE), and state[5] the edge to go on with.
+    (else NOWHERE), and state[5] the edge to go on with. Nodes from the place `patient` in the queue
+    on that want a word of their own, and have not very many edges, are put into `later` instead,
+    behind state[7] others.
     """
     head, tail, aside, arrays = state[0], state[1], state[2], state[3]
-    at_edge, missing, unread = state[5], _ABSENT, _ABSENT
+    at_edge, missing, unread, put_off = state[5], _ABSENT, _ABSENT, state[7]
     while head < tail and tail - head <= most and missing < 0 and unread < 0:
         node = queue[head]
-        edges = first[node + 1] - first[node]
-        if aside + edges > len(aside_edge) or arrays + edges > len(array_node):
+        edges, begins_at = first[node + 1] - first[node], max(at_edge, first[node])
+        left = first[node + 1] - begins_at
+        if aside + left > len(aside_edge) or arrays + left > len(array_node):
             break
-        if tail + edges > len(queue):
+        if tail + left > len(queue):
             break
-        begins_at = max(at_edge, first[node])
         at_edge = _ABSENT
         head += 1
         own = shape[node]
-        words_before, place, last = 0, _ABSENT, _LARGEST
+        words_before, place, last, of_own = 0, _ABSENT, _LARGEST, False
         if node < n:
             at_span = span[node]
             words_before = lead[at_span] >> 3
@@ -92,7 +94,7 @@ def flow(
                     put_aside = True
                 else:
                     if not there[(place + word - 1) >> page_bits]:
-                        missing = place + word - 1
+                        missing, of_own = place + word - 1, True
                         break
                     key = words[place + word - 1]
                     if key == 0:
@@ -176,7 +178,7 @@ def flow(
                     elements = 0
                     if place + word + 2 < len(words):
                         if not there[(place + word + 2) >> page_bits]:
-                            missing = place + word + 2
+                            missing, of_own = place + word + 2, True
                             break
                         elements = words[place + word + 2]
                     if elements < 0 or elements > _LARGEST // each:
@@ -216,9 +218,13 @@ def flow(
                 aside_edge[aside], aside_source[aside] = edge, node
                 aside_rule[aside], aside_shape[aside] = asked, wanted
                 aside += 1
-        if missing >= 0 or unread >= 0:
+        if of_own and head > patient and edges <= _MANY and put_off < len(later):
+            later[put_off] = node
+            put_off += 1
+            missing = _ABSENT
+        elif missing >= 0 or unread >= 0:
             head -= 1
             at_edge = edge
     state[0], state[1], state[2], state[3] = head, tail, aside, arrays
-    state[4], state[5], state[6] = missing, at_edge, unread
+    state[4], state[5], state[6], state[7] = missing, at_edge, unread, put_off
     return tail - head

@@ -184,6 +184,10 @@ class HeapView:
             words[row] = self.witnesses.word(int(base[row]) + int(lead[row]))
         return words
 
+    def first_places(self, nodes: Ints) -> Ints:
+        """Where the first words are of objects whose words are read."""
+        return self.words.start[self.objects.span[nodes]] + self.in_span(nodes) // _WORD
+
     def masks(self, nodes: Ints) -> Ints:
         """The pointer words of small objects with pointers, 0 for others."""
         span = self.objects.span[nodes]
