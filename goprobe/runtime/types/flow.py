@@ -47,21 +47,19 @@ class Stream:
         self._tables = _Tables(shapes)
         self._known: dict[int, tuple[int, int, bool]] = {}
         self._sorted: tuple[NDArray[np.int64], Ids, Ids, Ids] | None = None
-        widest = int(np.diff(view.graph.first).max(initial=0))
-        room = max(_ASIDE, widest)
         # Pages of these that are not used take no memory.
-        self._queue = np.empty(len(types) + room, np.int32)
+        self._queue = np.empty(len(types) + _ASIDE, np.int32)
         self._aside = (
-            np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.int8),
-            np.empty(room, np.int32),
+            np.empty(_ASIDE, np.int64), np.empty(_ASIDE, np.int32), np.empty(_ASIDE, np.int8),
+            np.empty(_ASIDE, np.int32),
         )  # fmt: skip
         self._arrays = (
-            np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64),
-            np.empty(room, np.int64),
+            np.empty(_ASIDE, np.int32), np.empty(_ASIDE, np.int32), np.empty(_ASIDE, np.int64),
+            np.empty(_ASIDE, np.int64),
         )  # fmt: skip
         self._left = np.zeros(0, np.int64)
         self._put_off, self._patient = PutOff(view, len(types)), 0
-        self._later = np.empty(room, np.int32)
+        self._later = np.empty(_ASIDE, np.int32)
         self._effort = effort(len(view.graph.target))
 
     def takes(self, count: int) -> bool:
@@ -99,7 +97,7 @@ class Stream:
         while state[0] < state[1]:
             most = _EVERYTHING if self._effort else max(_NARROW, len(nodes))
             self._run(state, most)
-            head, tail, aside, arrays, *_, later = state.tolist()
+            head, tail, aside, arrays, _, at_edge, _, later = state.tolist()
             self._note_arrays(arrays)
             yield from self._put_aside(aside)
             waiting = self._queue[head:tail].astype(np.int64)
@@ -111,15 +109,18 @@ class Stream:
             if not len(waiting):
                 waiting = put_off.next()
                 patient = len(waiting)
-            self._wait(state, waiting, patient)
+            self._wait(state, waiting, patient, at_edge)
 
-    def _wait(self, state: NDArray[np.int64], nodes: Ints, patient: int = 0) -> None:
-        """Fill the queue. Each node is in it once: so there is always room for the next one's. The
-        first ones do not wait for the words that they want: these are read at once."""
-        nodes = different(nodes, len(self._shape))
+    def _wait(
+        self, state: NDArray[np.int64], nodes: Ints, patient: int = 0, at_edge: int = NOWHERE
+    ) -> None:
+        """Fill the queue, with each node once. The first of them do not wait for the words that
+        they want: these are read at once. The very first one may go on with an edge."""
+        begun = nodes[: int(at_edge != NOWHERE)]
+        nodes = np.concatenate((begun, different(nodes[len(begun) :], len(self._shape))))
         self._tables.read_all(numbers(self._shape[nodes]))
         self._queue[: len(nodes)] = nodes
-        state[:] = (0, len(nodes), 0, 0, NOWHERE, NOWHERE, NOWHERE, 0)
+        state[:] = (0, len(nodes), 0, 0, NOWHERE, at_edge, NOWHERE, 0)
         self._patient = patient if self._put_off.worth_it else _EVERYTHING
 
     def left(self) -> Ints:

@@ -35,8 +35,8 @@ def flow(
 ) -> int:  # fmt: skip
     """Follows the pointers of the nodes in `queue`, and of what gets a shape on the way.
 
-    Ends when nothing is left, when more than `most` wait, or where the next node might not find
-    room for what it leads to. `known` are words that tell a type, ascending: first words of
+    Ends when nothing is left, when more than `most` wait, or where there is no room for what the
+    next edge, state[5], leads to. `known` are words that tell a type, ascending: first words of
     interfaces (itabs with the lowest bit set), and the complements of closures' code and of
     channels' elements. Ends, too, where a word is wanted that is not `there`, or a node of many
     edges wants a shape that was not read: state[4] is the word's place then, state[6] the shape
@@ -45,15 +45,10 @@ def flow(
     behind state[7] others.
     """
     head, tail, aside, arrays = state[0], state[1], state[2], state[3]
-    at_edge, missing, unread, put_off = state[5], _ABSENT, _ABSENT, state[7]
-    while head < tail and tail - head <= most and missing < 0 and unread < 0:
+    at_edge, missing, unread, put_off, full = state[5], _ABSENT, _ABSENT, state[7], False
+    while head < tail and tail - head <= most and missing < 0 and unread < 0 and not full:
         node = queue[head]
         edges, begins_at = first[node + 1] - first[node], max(at_edge, first[node])
-        left = first[node + 1] - begins_at
-        if aside + left > len(aside_edge) or arrays + left > len(array_node):
-            break
-        if tail + left > len(queue):
-            break
         at_edge = _ABSENT
         head += 1
         own = shape[node]
@@ -68,6 +63,9 @@ def flow(
         if own == 0 or kinds[own] == UNREAD:
             continue
         for edge in range(begins_at, first[node + 1]):
+            if aside == len(aside_edge) or arrays == len(array_node) or tail == len(queue):
+                full = True
+                break
             to, word = target[edge], offset[edge]
             if to >= n or word == _NO_OFFSET or word < words_before or sure[to]:
                 continue
@@ -222,7 +220,7 @@ def flow(
             later[put_off] = node
             put_off += 1
             missing = _ABSENT
-        elif missing >= 0 or unread >= 0:
+        elif missing >= 0 or unread >= 0 or full:
             head -= 1
             at_edge = edge
     state[0], state[1], state[2], state[3] = head, tail, aside, arrays
