@@ -149,7 +149,8 @@ def flow(
                         not pointers[told] and size[told] < _TINY
                         and noscan[at_span] and slot[at_span] == _TINY
                     )  # fmt: skip
-                    if inside == 0 and fits and size[told] >= extent[to]:
+                    alone = certain and noscan[at_span] and slot[at_span] == _TINY
+                    if inside == 0 and fits and (alone or size[told] >= extent[to]):
                         taken = True
                     elif inside < 0 or inside + size[told] > room[at_span]:
                         continue

@@ -267,7 +267,12 @@ class Typist:
             self._assign(target[good], shape, sure=True)
         else:
             good = (into == 0) & self._view.may_be(about, target)
-            good &= about.size >= self._parts.extent[target]
+            large = about.size >= self._parts.extent[target]
+            if sure:  # an interface's value was allocated by itself; others may lie behind it
+                large |= self._view.noscan[span] & (
+                    self._view.objects.spans.elemsize[span] == TINY_BYTES
+                )
+            good &= large
             self._assign(target[good], shape, sure=sure)
             self._holds(shape, target[~good], into[~good], about.size)
 
