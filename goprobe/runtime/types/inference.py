@@ -315,7 +315,8 @@ class Typist:
             size = self._shapes[old].size
             if self._shapes.is_array(old) or self._shapes.is_special(old):
                 continue
-            short = different(target[(have == old) & (end > size)], self._view.n)
+            small = (have == old) & (end > size) & ~self.sure[target]
+            short = different(target[small], self._view.n)
             self.shape[short] = 0
             self._parts.note(old, short, np.zeros(len(short), np.int64), size)
 
