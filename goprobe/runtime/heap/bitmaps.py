@@ -154,6 +154,9 @@ class SpanMaps:
         )
         self._inline_of: tuple[SpanTable, NDArray[np.bool_]] | None = None
         self._masks = TypeMasks(memory, layout)
+        # The bitmaps of spans are kept: to read them anew, one reads the spans.
+        self._bits = np.zeros(0, np.uint64)
+        self._have = np.zeros(0, np.bool_)
 
     def _small(self, spans: SpanTable, rows: Ints) -> Ints:
         """Those of some spans."""
@@ -179,6 +182,10 @@ class SpanMaps:
         spans, page = heap.spans, heap.words.page_words
         small = self._small(spans, part.rows)
         inline = self._uses_inline_marks(spans)
+        if len(self._have) != len(spans):
+            self._have = np.zeros(len(spans), np.bool_)
+            self._bits = np.empty(len(heap.words.words) // _BITS, np.uint64)
+        self._have[small] = True
         for pages in np.unique(spans.npages[small]).tolist():
             size = pages * page
             for marks in (False, True):
@@ -186,6 +193,7 @@ class SpanMaps:
                 start = heap.words.start[rows]
                 end = size - (self._inline if marks else 0)
                 raw = heap.words.words[start[:, None] + np.arange(end - size // _BITS, end)]
+                self._bits[(start // _BITS)[:, None] + np.arange(size // _BITS)] = raw
                 bits = np.unpackbits(raw.view(np.uint8), bitorder="little")
                 places = (start - part.low)[:, None] + np.arange(0, size, page)
                 _put(flags, places.ravel(), bits, page)
@@ -221,16 +229,14 @@ class SpanMaps:
         return inline
 
     def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
-        spans = heap.spans
-        size = spans.elemsize[rows] // _WORD
-        marks = np.where(self._uses_inline_marks(spans)[rows], self._inline, 0)
-        whole = spans.npages[rows] * (self._page // _WORD)
-        first = heap.words.start[rows] + whole - marks - whole // _BITS
+        if len(self._have) != len(heap.spans) or not self._have[rows].all():
+            for part in heap.words.parts(np.unique(rows)):
+                self._mark_small(heap, part, np.zeros(part.high - part.low, np.bool_))
+        size = heap.spans.elemsize[rows] // _WORD
         bit = index * size
-        at = np.minimum(first + bit // _BITS, max(len(heap.words.words) - 1, 0))
-        low = heap.words.at(at)
-        high = heap.words.at(np.minimum(at + 1, len(heap.words.words) - 1))
-        return _shifted(low, high, bit % _BITS, size)
+        at = np.minimum(heap.words.start[rows] // _BITS + bit // _BITS, len(self._bits) - 1)
+        following = np.minimum(at + 1, len(self._bits) - 1)
+        return _shifted(self._bits[at], self._bits[following], bit % _BITS, size)
 
     # Above 512 bytes: a type before the object
 

@@ -113,14 +113,14 @@ class HeapWords:
         pages = places // self.page_words
         wanted = self._marked(pages)
         missing = int(np.count_nonzero(wanted & ~self.there))
-        if missing <= self.pages_most // 2:
-            self.make_room(missing)
+        if not self.make_room(missing) or missing <= self.pages_most // 2:
             self._bring(wanted)
             return self.words[places]
         # Not all of them at once: some pages at a time, and each word out of its own.
         words, numbers = np.empty(len(places), np.uint64), np.flatnonzero(wanted)
         for first in range(0, len(numbers), self.pages_most):
             some = numbers[first : first + self.pages_most]
+            self._read_again += self._held
             self.forget()
             self._load(some)
             here = (pages >= some[0]) & (pages <= some[-1])

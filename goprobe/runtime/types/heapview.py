@@ -121,6 +121,8 @@ class HeapView:
         self.n = len(objects)
         self.noscan: NDArray[np.bool_] = objects.spans.spanclass & 1 != 0
         self.room: Ints = objects.spans.elemsize - lead
+        self.shared: NDArray[np.bool_] = self.noscan & (objects.spans.elemsize == TINY_BYTES)
+        """Of each span whether its objects may be several small ones (the tiny allocator)."""
         self.below: Ints = next_smaller(objects.spans) - lead
 
     def may_be(self, shape: Shape, nodes: Ints) -> NDArray[np.bool_]:
@@ -130,7 +132,7 @@ class HeapView:
         fits: NDArray[np.bool_] = noscan != shape.pointers
         fits &= (shape.size <= self.room[span]) & (shape.size > self.below[span])
         if not shape.pointers and shape.size < TINY_BYTES:
-            fits |= noscan & (self.objects.spans.elemsize[span] == TINY_BYTES)
+            fits |= self.shared[span]
         return fits
 
     def in_span(self, nodes: Ints) -> Ints:
@@ -210,8 +212,8 @@ class HeapView:
     @cached_property
     def tiny(self) -> NDArray[np.bool_]:
         """Of each object whether it may be several small ones."""
-        tiny: NDArray[np.bool_] = self.noscan & (self.objects.spans.elemsize == TINY_BYTES)
-        return tiny[self.objects.span]
+        tiny: NDArray[np.bool_] = self.shared[self.objects.span]
+        return tiny
 
 
 def exact(mask: int, slot: SizeBounds) -> int | None:

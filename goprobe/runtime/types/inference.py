@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.grouping import different, groups, numbers
 from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.doubts import Doubts
 from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
@@ -269,9 +268,7 @@ class Typist:
             good = (into == 0) & self._view.may_be(about, target)
             large = about.size >= self._parts.extent[target]
             if sure:  # an interface's value was allocated by itself; others may lie behind it
-                large |= self._view.noscan[span] & (
-                    self._view.objects.spans.elemsize[span] == TINY_BYTES
-                )
+                large |= self._view.shared[span]
             good &= large
             self._assign(target[good], shape, sure=sure)
             self._holds(shape, target[~good], into[~good], about.size)
@@ -290,9 +287,7 @@ class Typist:
         sane = (into >= 0) & (count > 0) & (end <= self._view.room[span])
         whole = sane & (into % size == 0) & (end > self._view.below[span])
         whole &= (self._view.noscan[span] != about.pointers) & (end >= self._parts.extent[target])
-        tiny = (
-            sane & self._view.noscan[span] & (self._view.objects.spans.elemsize[span] == TINY_BYTES)
-        )
+        tiny = sane & self._view.shared[span]
         # What lies before the first element may be of another type: such arrays are taken for all
         # that there is when nothing else is known in the end.
         begun = (into == 0) | ~np.bool_(about.pointers)
