@@ -12,7 +12,7 @@ from goprobe.analysis.escape import studycache
 from goprobe.analysis.escape.codereader import CodeReader
 from goprobe.analysis.escape.staticstudy import StaticStudy
 from goprobe.binary.cache import load, store
-from goprobe.model.escape import EscapeReport
+from goprobe.model.escape import BenchmarkRun, EscapeReport
 from tests.escape.corpus import go_environment
 from tests.support.go import matrix, toolchain
 
@@ -38,6 +38,14 @@ func TestAll(t *testing.T) {
 		Keep(i)
 	}
 }
+
+func BenchmarkKeep(b *testing.B) {
+	b.Run("inner", func(b *testing.B) {
+		for i := 0; i < b.N; i++ {
+			Keep(i)
+		}
+	})
+}
 """
 
 
@@ -52,11 +60,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(folder: Path, go: str, *promises: str) -> EscapeReport:
+def told(folder: Path, go: str, *promises: str, bench: str = "") -> EscapeReport:
     with go_environment(), (folder / "out").open("w") as output:
         return goprobe.escape(
             ".", test=True, go=str(toolchain(go)), cwd=str(folder), promises=promises,
-            stdout=output.fileno(), stderr=output.fileno(),
+            bench=bench, stdout=output.fileno(), stderr=output.fileno(),
         )  # fmt: skip
 
 
@@ -92,8 +100,12 @@ def test_a_binary_is_read_once(folder: Path, go: str, monkeypatch: pytest.Monkey
     assert {a.text: a.held for a in second.assertions} == {
         "noalloc k.Grow": False, "nodynamic k.Keep": True,
     }  # fmt: skip
-    told(folder, go)  # other promises are another question
+    # Other promises are another question; what is run is none.
+    told(folder, go)
+    inner = told(folder, go, bench="Keep")
     assert len(seen) == 2
+    assert inner.benchmarks == (BenchmarkRun("BenchmarkKeep/inner", 101),)
+    assert sum(s.allocations for s in inner.sites if s.expression.startswith("&struct")) == 101
     # A comment, which is in no code.
     source = SOURCE.replace("return append", "//goprobe:noalloc\n\treturn append").replace(
         "return append(into, make([]byte, n)...) }", "return append(into, make([]byte, n)...)\n}"
