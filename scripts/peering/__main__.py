@@ -6,6 +6,7 @@ statement is refused; differences alone are news, not a failure."""
 from __future__ import annotations
 
 import random
+import re
 import sys
 import tempfile
 import time
@@ -23,6 +24,8 @@ from scripts.peering.lines import BUILDS, Tests, built, chosen
 from scripts.truths.variables.gdbpeer import gdb_with_python
 
 DIFFERS = "values that differ"
+GDB_ALONE = "values GDB alone told"
+_REASONS = 12
 
 
 def main() -> int:
@@ -36,6 +39,7 @@ def main() -> int:
         print("no GDB with Python here: nothing to hold goprobe against", file=sys.stderr)
         return 3
     counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     deadline = time.monotonic() + options.minutes * 60 if options.minutes else None
     gos = campaign.wanted_releases(options)
     for number, package in enumerate(options.kind or PACKAGES, options.first):
@@ -51,12 +55,21 @@ def main() -> int:
                 print(f"  {error.message}")
                 continue
             dice = random.Random(f"{options.seed} {package}")
-            _compare(tests, chosen(tests, options.lines, dice), tool, counts)
+            _compare(tests, chosen(tests, options.lines, dice), tool, counts, reasons)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
+    print(f"{GDB_ALONE}, by goprobe's reason:")
+    for reason, number in reasons.most_common(_REASONS):
+        print(f"{number:6}  {reason}")
     return 1 if counts["lines refused"] else 0
 
 
-def _compare(tests: Tests, wheres: Sequence[str], tool: GdbTool, counts: Counter[str]) -> None:
+def _compare(
+    tests: Tests,
+    wheres: Sequence[str],
+    tool: GdbTool,
+    counts: Counter[str],
+    reasons: Counter[str],
+) -> None:
     """What differs is asked of both once more: what differs by the run says nothing."""
     asked = by_goprobe(tests, wheres)
     for where, why in asked.refused.items():
@@ -72,6 +85,8 @@ def _compare(tests: Tests, wheres: Sequence[str], tool: GdbTool, counts: Counter
         counts["frames" if found else "frames that are not comparable"] += 1
         for pair in found:
             counts[_outcome(pair)] += 1
+            if _outcome(pair) == GDB_ALONE:
+                reasons[_reason(pair.why)] += 1
             if _outcome(pair) == DIFFERS:
                 suspects.append((frame, pair))
     if suspects:
@@ -95,9 +110,14 @@ def _again(
             counts["differ by the run"] += 1
 
 
+def _reason(why: str) -> str:
+    """Without what is of this place only."""
+    return re.sub(r"\b(0x)?\d[\da-f]*\b", "N", why)[:90]
+
+
 def _outcome(pair: Pair) -> str:
     if pair.ours is None:
-        return "values told by neither" if pair.theirs is None else "values GDB alone told"
+        return "values told by neither" if pair.theirs is None else GDB_ALONE
     if pair.theirs is None:
         return "values goprobe alone told"
     return "values equal" if pair.ours == pair.theirs else DIFFERS

@@ -35,8 +35,10 @@ def pairs(frame: Told, theirs: Sequence[Any]) -> Iterator[Pair]:
         mine = [v for v in frame.variables if _place(v) == _place(variable)]
         same = [v for v in known[0][2] if (v[0], v[1]) == _place(variable)]
         if len(mine) == len(same) == 1:
-            name = f"{variable.name} (line {variable.line})"
-            yield Pair(name, _ours(variable), _theirs(same[0][3]), variable.why)
+            name, node = f"{variable.name} (line {variable.line})", same[0][3]
+            # What is but a pointer to GDB has a length in Go: maps.
+            told = node[0] == "pointer" and not variable.type.startswith("*")
+            yield Pair(name, _ours(variable), None if told else _theirs(node), variable.why)
 
 
 def _place(variable: Variable) -> tuple[str, int]:
@@ -49,11 +51,9 @@ def _ours(variable: Variable) -> str | None:
         return None
     if variable.type == "uintptr":
         return str(int(value.text, 16))
-    if variable.type.startswith("map["):  # GDB knows but the pointer
-        return None
     if variable.type == "string" or (value.len is not UNSET and value.cap is UNSET):
         return None if value.len is UNSET else f"{value.len} {value.text[:_SHOWN]}"
-    if value.cap is not UNSET and variable.type.startswith("["):
+    if value.cap is not UNSET or variable.type.startswith("[]"):
         return "nil" if value.text == "nil" else f"{value.len} {value.cap}"
     if variable.type.startswith("*"):
         return "nil" if value.text == "nil" else "not nil"
