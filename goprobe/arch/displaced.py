@@ -10,4 +10,5 @@ from goprobe.arch.amd64.displaced import (
     Jump as Jump,
     NotDisplaceableError as NotDisplaceableError,
     displace as displace,
+    followers as followers,
 )

@@ -124,3 +124,10 @@ class Displacing(Protocol):
     system calls and goes on; `abi` where arguments and results travel."""
 
     def displace(self, code: bytes, address: int, slot: int) -> Any: ...
+    def followers(
+        self,
+        code: bytes,
+        address: int,
+        registers: Mapping[str, int],
+        word_at: Callable[[int], int],
+    ) -> frozenset[int]: ...

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import msgspec
 
-from goprobe.arch.instructions import Transfer, transfers
+from goprobe.arch.instructions import LONGEST, Transfer, transfers
 from goprobe.binary.pcln.format import FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, Function
 from goprobe.errors import UnreadableError
 from goprobe.runtime.image.code import Code
@@ -108,6 +108,15 @@ class SourceLines:
                 code = b""
             self._transfers[low] = tuple(transfers(code, low))
         return self._transfers[low]
+
+    def instruction(self, pc: int) -> bytes:
+        """The bytes of the one at an address, and some behind it; none where there is no code."""
+        for size in (LONGEST, 1):  # a short one may be the very last
+            try:
+                return self._program.elf.read(pc - self._bias, size)
+            except UnreadableError:
+                continue
+        return b""
 
     @cached_property
     def deferring(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ loops over functions are functions of their own, but lines of the one that they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 
 import msgspec
@@ -18,12 +18,13 @@ from msgspec.structs import replace
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script.sourcelines import DEFERRING, Chain, SourceLines, root_of
-from goprobe.arch.frames import RETURN_ADDRESS
+from goprobe.api.script.stepframes import of_runtime, physical, to_cfa
+from goprobe.arch.displaced import followers
 from goprobe.arch.registers import GOROUTINE, PC, SP
 from goprobe.binary.pcln.format import Function
-from goprobe.errors import UsageError
+from goprobe.errors import UnreadableError, UsageError
 from goprobe.process.gdb.mi import StopEvent
-from goprobe.runtime.stacks.frames import FrameView
+from goprobe.process.memory.memory import u64
 
 _LIMIT = 1 << 13  # breakpoints of one step
 _RUNTIME = "runtime."
@@ -41,16 +42,6 @@ class Went(msgspec.Struct, frozen=True):
     cut: bool = False
     returned: Function | None = None
     """The function that has just returned to where it is."""
-
-
-class _Frame(msgspec.Struct, frozen=True):
-    """A physical frame: its function, where it goes on, and how far below the stack's high end its
-    CFA and its stack pointer lie, which stays so when the stack moves."""
-
-    function: Function | None
-    pc: int
-    distance: int
-    depth: int
 
 
 _Places = dict[int, int]
@@ -78,7 +69,7 @@ class Stepper:
         if view.goroutine is None or not view.frames:
             raise UsageError("only a goroutine in Go code can be stepped")
         self._goroutine = view.goroutine
-        self._frames = _physical(view, lines)
+        self._frames = physical(view, lines)
         self._chain = lines.chain(view.registers[PC])
         self._level = len(self._chain) - 1
         self._base = 0
@@ -89,7 +80,11 @@ class Stepper:
             case "step" | "next":
                 return self._to_another_line(into=how == "step")
             case "instruction":
-                return self._instruction(self._view.tid)
+                own = self._lines.function_at(self._view.registers[PC])
+                # What changes stacks has another goroutine in the register that tells them apart.
+                if own is None or own.name.startswith(_RUNTIME):
+                    return self._instruction(self._view.tid)
+                return self._followed(self._view)
             case "finish":
                 return self._finish()
             case "until":
@@ -151,7 +146,7 @@ class Stepper:
         base = self._frames[self._base]
         if base.function is None or function.entry != base.function.entry:
             return 0
-        return base.distance + _to_cfa(function, address)
+        return base.distance + to_cfa(function, address)
 
     def _finish(self) -> Went:
         """Run until the function has returned to its caller, an inlined one to the code behind
@@ -242,20 +237,20 @@ class Stepper:
         returns: _Places = {}
         outer = self._frames[self._base + 1 :]
         # What called a deferred function goes on to the user's code, and is of no interest.
-        passes = own and not all(_of_runtime(frame) for frame in outer)
+        passes = own and not all(of_runtime(frame) for frame in outer)
         for index, frame in enumerate(self._frames[self._base :]):
             function = frame.function
-            if index and not (passes and _of_runtime(frame)):
+            if index and not (passes and of_runtime(frame)):
                 returns.setdefault(frame.pc, frame.depth)
             for at in self._lines.recoveries(function) if function else ():
                 if index or (own and self._is_other(self._lines.chain(at), inlined=False)):
                     assert function is not None
-                    returns.setdefault(at, frame.distance + _to_cfa(function, at))
+                    returns.setdefault(at, frame.distance + to_cfa(function, at))
         return returns
 
     def _next_deferred(self) -> _Places:
         """Where the runtime calls the next deferred function, if this frame is of one."""
-        runtimes = list(takewhile(_of_runtime, self._frames[self._base + 1 :]))
+        runtimes = list(takewhile(of_runtime, self._frames[self._base + 1 :]))
         if not any(f.function and f.function.name in DEFERRING for f in runtimes):
             return {}
         depth = max(frame.depth for frame in runtimes) + _NEXT_DEFERRED
@@ -263,15 +258,15 @@ class Stepper:
 
     def _still_runs(self, view: StopView) -> bool:
         distance = self._frames[self._base].distance
-        return any(frame.distance == distance for frame in _physical(view, self._lines))
+        return any(frame.distance == distance for frame in physical(view, self._lines))
 
     def _is_outer(self, view: StopView) -> bool:
-        distance = _physical(view, self._lines)[0].distance
+        distance = physical(view, self._lines)[0].distance
         return distance in {f.distance for f in self._frames[self._base + 1 :]}
 
     def _is_base(self, view: StopView) -> bool:
         """Whether a view stands in the frame, or in a body of its loops over functions."""
-        frames = _physical(view, self._lines)
+        frames = physical(view, self._lines)
         base = self._frames[self._base]
         if frames[0].distance == base.distance:
             return True
@@ -286,10 +281,34 @@ class Stepper:
 
     # Into a call
 
+    def _followed(self, view: StopView) -> Went:
+        """One instruction of the goroutine. A thread that is made to step one may be asked to give
+        way at that very place: another goroutine then runs on it, and GDB waits for ever."""
+        pc, memory = view.registers[PC], view.world.memory
+        code = self._lines.instruction(pc)
+        try:
+            places = followers(code, pc, view.registers, lambda at: u64(memory, at))
+        except UnreadableError:
+            places = frozenset()
+        if not places:
+            return self._instruction(view.tid)
+        return self._run_to(dict.fromkeys(places, 0))[0]
+
+    def _through_wrapper(self, view: StopView, function: Function) -> Went:
+        """On to where the wrapper goes elsewhere, or what was inlined into it begins."""
+        pc = view.registers[PC]
+        ways = {t.at for t in self._lines.transfers(function)}
+        if pc in ways:
+            return self._followed(view)
+        frames = physical(view, self._lines)
+        back = {frames[1].pc: frames[1].depth} if len(frames) > 1 else {}
+        within = {landing.address for landing in self._lines.landings(function)} - {pc}
+        return self._run_to({**dict.fromkeys(ways | within, 0), **back, **self._outside()})[0]
+
     def _into(self, view: StopView, nested: int = 0) -> tuple[Went, StopView | None]:
         """Into the call that a view stands at. The view is None where the step ends here; else the
         call is none that a step goes into, and it tells where the goroutine stands by now."""
-        went = self._instruction(view.tid)
+        went = self._followed(view)
         for _ in range(_THROUGH):
             if went.view is None or went.cut:
                 return went, None
@@ -304,7 +323,7 @@ class Stepper:
             if pc == function.entry and body != pc:  # its stack check may lead to the scheduler
                 went = self._run_to({body: 0, **self._outside()})[0]
             else:
-                went = self._instruction(view.tid)
+                went = self._through_wrapper(view, function)
         else:
             return went, view
         if function.name.startswith(_RUNTIME):
@@ -318,7 +337,7 @@ class Stepper:
         self, went: Went, view: StopView, function: Function, nested: int
     ) -> tuple[Went, StopView | None]:
         """The runtime calls functions of the user's: deferred ones, say."""
-        frames = _physical(view, self._lines)
+        frames = physical(view, self._lines)
         calls = {t.at: 0 for t in self._lines.transfers(function) if t.call and not t.target}
         if function.name in DEFERRING:
             calls |= dict.fromkeys(self._lines.deferring, 0)
@@ -376,25 +395,3 @@ class Stepper:
         if depth is None or not self._mine(view) or not view.frames or view.goroutine is None:
             return False
         return not depth or view.goroutine.high - view.registers[SP] <= depth
-
-
-def _of_runtime(frame: _Frame) -> bool:
-    return frame.function is not None and frame.function.name.startswith(_RUNTIME)
-
-
-def _to_cfa(function: Function, pc: int) -> int:
-    return function.table.frame_size(function, pc) + RETURN_ADDRESS
-
-
-def _physical(view: StopView, lines: SourceLines) -> tuple[_Frame, ...]:
-    """The machine's frames, innermost first."""
-    return tuple(_walk(view.frames, lines, view.goroutine.high if view.goroutine else 0))
-
-
-def _walk(frames: Iterable[FrameView], lines: SourceLines, high: int) -> Iterator[_Frame]:
-    last = None
-    for frame in frames:
-        if frame.cfa != last:
-            function = lines.function_at(frame.lookup)
-            yield _Frame(function, frame.pc, high - frame.cfa, high - frame.sp)
-            last = frame.cfa

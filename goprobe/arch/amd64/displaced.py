@@ -9,13 +9,13 @@ x86-64 only; iced-x86 decodes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from iced_x86 import Decoder, FlowControl, Instruction, OpKind, Register
 
 from goprobe.arch.amd64.controlflow import CALLS
-from goprobe.arch.amd64.registers import PC_WORD, SP_WORD, WORD, WORDS, Words
+from goprobe.arch.amd64.registers import PC_WORD, SP, SP_WORD, WORD, WORDS, Words
 
 MAX_INSTRUCTION = 15  # bytes; Intel SDM volume 2, 2.3.11
 _REL32 = struct.Struct("<i")
@@ -68,7 +68,7 @@ class CallByHand(msgspec.Struct, frozen=True):
         words[SP_WORD] -= WORD
         return words[SP_WORD], self.back
 
-    def target(self, words: Words) -> int | None:
+    def target(self, words: Sequence[int]) -> int | None:
         """The callee where it is known without memory, else None: read it at `operand`."""
         kind = self.instruction.op0_kind
         if kind == OpKind.NEAR_BRANCH64:
@@ -77,7 +77,7 @@ class CallByHand(msgspec.Struct, frozen=True):
             return words[_REGISTERS[self.instruction.op0_register]]
         return None
 
-    def operand(self, words: Words) -> int:
+    def operand(self, words: Sequence[int]) -> int:
         """The address of the pointer that is called."""
         instruction = self.instruction
 
@@ -90,6 +90,30 @@ class CallByHand(msgspec.Struct, frozen=True):
             return int(instruction.ip_rel_memory_address)
         address = instruction.memory_displacement + value(instruction.memory_base)
         return (address + value(instruction.memory_index) * instruction.memory_index_scale) % _ALL
+
+
+def followers(
+    code: bytes, address: int, registers: Mapping[str, int], word_at: Callable[[int], int]
+) -> frozenset[int]:
+    """Where a thread with these registers stands after the instruction at `address`, whose bytes
+    `code` begins with: one address, or two where that is up to its flags; none where there is no
+    instruction. Raises what `word_at` does."""
+    ins = Decoder(64, code, ip=address).decode()
+    if ins.is_invalid:
+        return frozenset()
+    flow = ins.flow_control
+    if flow == FlowControl.RETURN:
+        return frozenset((word_at(registers[SP]),))
+    if flow in CALLS or flow == FlowControl.INDIRECT_BRANCH:
+        words = [registers.get(name, 0) for name in WORDS]
+        call = CallByHand(ins, ins.next_ip)
+        target = call.target(words)
+        return frozenset((word_at(call.operand(words)) if target is None else target,))
+    if flow == FlowControl.UNCONDITIONAL_BRANCH:
+        return frozenset((ins.near_branch_target,))
+    if flow == FlowControl.CONDITIONAL_BRANCH:
+        return frozenset((ins.near_branch_target, ins.next_ip))
+    return frozenset((ins.next_ip,))
 
 
 Displaced = CodeCopy | Jump | CallByHand
