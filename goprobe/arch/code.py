@@ -21,6 +21,10 @@ from goprobe.arch.amd64.framewrites import (
     ENTRY as ENTRY,
     FrameWrites as FrameWrites,
 )
+from goprobe.arch.amd64.handedon import (
+    HandedOn as HandedOn,
+    handed_on as handed_on,
+)
 from goprobe.arch.amd64.origins import (
     Given as Given,
     LoadedWord as LoadedWord,

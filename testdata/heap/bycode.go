@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"unsafe"
@@ -87,7 +88,37 @@ var (
 	either    unsafe.Pointer
 	calls     []func() int
 	scattered struct{ a, b *plain }
+	shared    sync.Map
+	command   = &options{name: "static"}
+	reflected []reflect.Value
+	asked     int
 )
+
+type options struct {
+	name string
+	kept *record
+	next *options
+}
+
+//go:noinline
+func (o *options) fill(r *record) { o.kept = r }
+
+//go:noinline
+func share(r *record) {
+	shared.Store("key", r)
+	command.fill(&record{name: "kept"})
+	reflected = append(reflected, reflect.ValueOf(r), reflect.ValueOf(*r))
+	ask(r)
+}
+
+//go:noinline
+func ask(value any) {
+	for i := 0; i < 2000; i++ {
+		if _, ok := value.(interface{ String() string }); ok {
+			asked++
+		}
+	}
+}
 
 //go:noinline
 func newRecord(name string) *record {
@@ -161,6 +192,8 @@ func main() {
 	confuse(side, f)
 	r, p := &record{name: "captured"}, &plain{}
 	calls = append(calls, capture(7, r, p))
+	stored := &record{name: "shared"}
+	share(stored)
 	tell("*main.record", unsafe.Pointer(byMethod))
 	tell("*main.plain", unsafe.Pointer(byStore))
 	tell("*main.record", unsafe.Pointer(byResult))
@@ -179,9 +212,13 @@ func main() {
 	tell("*main.plain", unsafe.Pointer(scattered.b))
 	tell("*main.record", unsafe.Pointer(r))
 	tell("*main.plain", unsafe.Pointer(p))
-	f, r, p = nil, nil, nil
+	tell("*main.record", unsafe.Pointer(stored))
+	tell("*main.record", unsafe.Pointer(command.kept))
+	f, r, p, stored = nil, nil, nil, nil
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))
 	fmt.Println(byMethod, byStore, byResult, byCopy, promoted, made, grown, resliced, small, channel,
-		text, figure, edges.low, either, calls[0](), scattered, bag.Get())
+		text, figure, edges.low, either, calls[0](), scattered, bag.Get(),
+		command, reflected, asked)
+	shared.Range(func(key, value any) bool { return true })
 }

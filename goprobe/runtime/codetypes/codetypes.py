@@ -4,6 +4,7 @@ have captured, where it has no debug information."""
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 
 from goprobe.arch.machinecode import StaticOperands, static_operands
 from goprobe.errors import GoprobeError
@@ -11,7 +12,9 @@ from goprobe.runtime.codetypes.closuretypes import ClosureTypes
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.globalwords import GlobalWords
 from goprobe.runtime.codetypes.meanings import Meanings
+from goprobe.runtime.codetypes.pointed import Pointed
 from goprobe.runtime.codetypes.receivers import Receivers
+from goprobe.runtime.roots.globals import static_links
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.shape import Meaning
 from goprobe.runtime.types.shapes import Shapes
@@ -45,16 +48,28 @@ class CodeTypes:
         self._operands = operands
         self._functions = Functions(program.elf, program.lines)
         receivers = Receivers(world.memory, world.typedata, catalog)
-        meanings = Meanings(world, shapes, self._functions, receivers)
-        self._globals = GlobalWords(self._functions, meanings, shapes)
-        self._closures = ClosureTypes(self._functions, meanings, world.typedata)
+        self._meanings = Meanings(world, shapes, self._functions, receivers)
+        self._globals = GlobalWords(self._functions, self._meanings, shapes)
+        self._closures = ClosureTypes(self._functions, self._meanings, world.typedata)
 
     def of_globals(self, addresses: Collection[int]) -> dict[int, Meaning]:
         """What pointers mean that stand at some addresses in package-level variables, as far as
         the code that uses them tells."""
         bias = self._world.bias
-        told = self._globals.told([at - bias for at in addresses], self._operands)
-        return {at + bias: meaning for at, meaning in told.items()}
+        inside = self._pointed.around(addresses)
+        asked = {*addresses, *(pointer for some in inside.values() for pointer, _ in some)}
+        told = self._globals.told([at - bias for at in asked], self._operands)
+        meanings = {at + bias: meaning for at, meaning in told.items()}
+        for at, pointers in inside.items():
+            for pointer, into in pointers if at not in meanings else ():
+                part = self._meanings.part(meanings.get(pointer), into)
+                if part is not None:
+                    meanings.setdefault(at, part)
+        return meanings
+
+    @cached_property
+    def _pointed(self) -> Pointed:
+        return Pointed(static_links(self._world))
 
     def of_closure(self, code: int) -> int:
         """The descriptor of the type of closures whose code begins at an address, 0 for none."""

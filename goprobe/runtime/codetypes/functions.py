@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goprobe.arch.code import Origins
+from goprobe.arch.code import HandedOn, Origins, handed_on
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import Function
 from goprobe.binary.pcln.table import LineTable
@@ -10,6 +10,7 @@ from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.image.functioncode import function_code
 
 _LARGEST = 1 << 18  # bytes of one function
+_AHEAD = 256  # bytes
 _MOST = 1 << 22  # bytes of all functions that are looked into
 
 
@@ -43,6 +44,10 @@ class Functions:
             begins = function is not None and function.entry == entry
             self._names[entry] = function.name if function and begins else ""
         return self._names[entry]
+
+    def ahead(self, pc: int, returned: str = "") -> list[HandedOn]:
+        """Whom the code behind `pc` seems to hand on what it has just loaded, or was returned."""
+        return list(handed_on(self.elf.read(pc, _AHEAD), pc, returned))
 
     def code(self, entry: int) -> Origins | None:
         """What the code of the function that begins there says; None where it cannot be read, or

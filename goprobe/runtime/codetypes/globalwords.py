@@ -36,17 +36,18 @@ class GlobalWords:
     def told(self, words: Collection[int], operands: StaticOperands) -> dict[int, Meaning]:
         """What words at some addresses mean, those of which all witnesses say the same.
 
-        Functions that store to the words are asked, and of others small ones first, and none where
-        all that it uses is told already.
+        Those that use the words are asked first, small functions before large ones; then those that
+        store to words of which no use is known.
         """
         wanted = frozenset(words)
         said = _Said()
-        for user in self._users(wanted, operands):
-            if not user.stores and user.uses <= said.keys():
-                continue
-            if code := self._functions.code(user.entry):
-                self._used(user.entry, code, wanted, said)
-                self._stored(user.entry, code, wanted, said)
+        users = self._users(wanted, operands)
+        for user in users:
+            if not user.uses <= said.used_words:
+                self._ask_uses(user, wanted, said)
+        for user in users:
+            if user.stores and not user.uses <= said.used_words:
+                self._ask_stores(user, wanted, said)
         said.copy()
         agreed = ((at, self._meanings.agreed(meanings)) for at, meanings in said.items())
         return {at: meaning for at, meaning in agreed if meaning not in (None, NIL)}
@@ -76,43 +77,57 @@ class GlobalWords:
             if function := self._functions.at(pc):
                 size = function.end - function.entry
                 user = found.setdefault(function.entry, _User(function.entry, size, set(words)))
-                user.stores |= stores
+                (user.stores if stores else user.loads).add(pc)
         small = sorted(found.values(), key=lambda user: (not user.stores, user.size))
         for user in small[:_FUNCTIONS]:
             known = users.setdefault(user.entry, user)
             known.uses |= words
             known.stores |= user.stores
+            known.loads |= user.loads
 
-    def _used(self, entry: int, code: Origins, wanted: frozenset[int], said: _Said) -> None:
-        """What functions take that a function hands them over: the words, or what holds them."""
-        for pc, target in code.calls:
-            for register, meaning in self._meanings.parameters(entry, pc, target):
-                for origin in code.of(register, pc):
-                    match origin:
-                        case StaticWord(address=address) if address in wanted:
-                            said.used(address, meaning)
-                        case Static(address=address) if meaning[0] is Rule.ONE:
-                            self._within(address, meaning[1], wanted, said)
+    def _ask_uses(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
+        """Whom a function hands the words to, where a look ahead shows that it may."""
+        takes = self._meanings.takes
+        ahead = [to for pc in user.loads for to in self._functions.ahead(pc)]
+        user.stores |= {to.pc for to in ahead if not to.register}
+        calls = {(to.pc, to.target) for to in ahead if to.register and takes(to.target)}
+        if calls and (code := self._functions.code(user.entry)):
+            for pc, target in calls:
+                self._used(user.entry, code, pc, target, wanted, said)
 
-    def _stored(self, entry: int, code: Origins, wanted: frozenset[int], said: _Said) -> None:
+    def _ask_stores(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
         """What a function stores to the words."""
-        for store in code.stores:
-            at = _place(code, store)
-            if at not in wanted:
-                continue
-            meaning = self._meanings.of(entry, store.register, store.pc)
-            if meaning is not None:
-                vague = self._meanings.is_vague(meaning)
-                said.made(at, meaning, vague=vague)
-                if not vague:
-                    continue
-            for origin in code.of(store.register, store.pc):
-                if isinstance(origin, StaticWord):
-                    said.copied(at, origin.address)
-                elif used := self._meanings.used_as(entry, origin):
-                    said.used(at, *used)
-                elif meaning is None:
-                    said.unknown.add(at)
+        if code := self._functions.code(user.entry):
+            for store in code.stores:
+                if store.pc in user.stores and (at := _place(code, store)) in wanted:
+                    self._stored(user.entry, code, store, at, said)
+
+    def _used(
+        self, entry: int, code: Origins, pc: int, target: int, wanted: frozenset[int], said: _Said
+    ) -> None:
+        """What the function at `target` is given at `pc`: the words, or what holds them."""
+        for register, meaning in self._meanings.parameters(entry, pc, target):
+            for origin in code.of(register, pc):
+                match origin:
+                    case StaticWord(address=address) if address in wanted:
+                        said.used(address, meaning)
+                    case Static(address=address) if meaning[0] is Rule.ONE:
+                        self._within(address, meaning[1], wanted, said)
+
+    def _stored(self, entry: int, code: Origins, store: Store, at: int, said: _Said) -> None:
+        """What an instruction stores to a word."""
+        meaning = self._meanings.of(entry, store.register, store.pc)
+        if meaning is not None:
+            said.made(at, meaning)
+            if not self._meanings.is_vague(meaning):
+                return
+        for origin in code.of(store.register, store.pc):
+            if isinstance(origin, StaticWord):
+                said.copied(at, origin.address)
+            elif used := self._meanings.used_as(entry, origin):
+                said.used(at, *used)
+            elif meaning is None:
+                said.unknown.add(at)
 
     def _within(self, address: int, number: int, wanted: frozenset[int], said: _Said) -> None:
         """The words of a variable of a shape."""
@@ -134,12 +149,14 @@ def _place(code: Origins, store: Store) -> int:
 
 
 class _User(msgspec.Struct):
-    """A function of `size` bytes that uses some words, and may store to some of them."""
+    """A function of `size` bytes that uses some words: where it seems to load them, or to take
+    addresses before them, and where it stores to them."""
 
     entry: int
     size: int
     uses: set[int]
-    stores: bool = False
+    loads: set[int] = msgspec.field(default_factory=set)
+    stores: set[int] = msgspec.field(default_factory=set)
 
 
 class _Said:
@@ -150,24 +167,22 @@ class _Said:
         self._used: dict[int, set[Meaning]] = {}
         self._made: dict[int, set[Meaning]] = {}
         self._copies: set[tuple[int, int]] = set()
-        self._vague: set[int] = set()
         self.unknown: set[int] = set()
 
-    def keys(self) -> AbstractSet[int]:
-        """The words of which enough is said."""
-        return self._used.keys() | (self._made.keys() - self.unknown - self._vague)
+    @property
+    def used_words(self) -> AbstractSet[int]:
+        """The words of which a use is known."""
+        return self._used.keys()
 
     def used(self, address: int, *meanings: Meaning) -> None:
         self._used.setdefault(address, set()).update(meanings)
 
-    def made(self, address: int, meaning: Meaning, *, vague: bool) -> None:
+    def made(self, address: int, meaning: Meaning) -> None:
         """An array that was made may be replaced by a slice of another thing: how much of it is an
         array stands in the slice."""
         rule, shape = meaning
         sliced = (Rule.SLICE, shape) if rule is Rule.ARRAY else meaning
         self._made.setdefault(address, set()).add(sliced)
-        if vague:
-            self._vague.add(address)
 
     def copied(self, address: int, of: int) -> None:
         self._copies.add((address, of))

@@ -24,6 +24,8 @@ class Form(Enum):
     CHANNEL = auto()  # is a channel, whatever it carries
     TEXT = auto()  # points at a string's bytes
     MAP = auto()  # is a map, whatever it maps
+    ASSERTION = auto()  # points at an internal/abi.TypeAssert
+    SWITCH = auto()  # points at an internal/abi.InterfaceSwitch
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -65,6 +67,8 @@ PARAMETERS: dict[str, tuple[Word, ...]] = {
     "runtime.chanrecv1": _CHANNEL,
     "runtime.chanrecv2": _CHANNEL,
     "runtime.closechan": _CHANNEL,
+    "runtime.typeAssert": (Word(0, Form.ASSERTION),),
+    "runtime.interfaceSwitch": (Word(0, Form.SWITCH),),
     "runtime.selectnbsend": _CHANNEL,
     "runtime.selectnbrecv": (Word(1, Form.CHANNEL),),
     "runtime.typedmemmove": (Word(1, Form.POINTER, 0), Word(2, Form.POINTER, 0)),

@@ -49,7 +49,7 @@ class Meanings:
         self._functions = functions
         self._receivers = receivers
         self._returned: dict[tuple[int, str], Meaning | None] = {}
-        self._uses: dict[int, dict[Origin, frozenset[Meaning]]] = {}
+        self._uses: dict[tuple[int, Origin], frozenset[Meaning]] = {}
 
     def of(self, entry: int, holder: Holder, pc: int, depth: int = 0) -> Meaning | None:
         """What the value means that `holder` has at `pc` in the function that begins at `entry`;
@@ -101,18 +101,27 @@ class Meanings:
             if meaning is not None:
                 yield INTEGER_ARGUMENTS[word.number], meaning
 
+    def takes(self, target: int) -> bool:
+        """Whether anything is known of what the function at an address takes."""
+        name = self._functions.name(target)
+        return name in PARAMETERS or self._receivers.pointed_at(name) != 0
+
     def used_as(self, entry: int, origin: Origin) -> frozenset[Meaning]:
-        """What a function takes a value for that it hands to others."""
-        if entry not in self._uses:
-            uses: dict[Origin, set[Meaning]] = {}
-            code = self._functions.code(entry)
-            for pc, target in code.calls if code else ():
-                for register, meaning in self.parameters(entry, pc, target):
-                    origins = code.of(register, pc) if code else ()
-                    if len(origins) == 1:
-                        uses.setdefault(origins[0], set()).add(meaning)
-            self._uses[entry] = {o: frozenset(some) for o, some in uses.items()}
-        return self._uses[entry].get(origin, frozenset())
+        """What a function takes a value for that another one has returned to it."""
+        code = self._functions.code(entry)
+        if not isinstance(origin, Returned) or code is None:
+            return frozenset()
+        key = entry, origin
+        if key not in self._uses:
+            ahead = self._functions.ahead(origin.pc, origin.register)
+            self._uses[key] = frozenset(
+                meaning
+                for to in ahead
+                if to.register and self.takes(to.target)
+                for register, meaning in self.parameters(entry, to.pc, to.target)
+                if register == to.register and code.of(register, to.pc) == (origin,)
+            )
+        return self._uses[key]
 
     def _meant(self, entry: int, origin: Origin, depth: int) -> Meaning | None:
         match origin:
@@ -123,7 +132,7 @@ class Meanings:
             case Returned(target=target, register=register, pc=pc):
                 return self._result(entry, target, register, pc, depth)
             case LoadedWord(base=base, pc=pc, offset=offset):
-                return self._field(self.of(entry, base, pc, depth + 1), offset)
+                return self.part(self.of(entry, base, pc, depth + 1), offset)
         return None
 
     def _given(self, entry: int, holder: Holder) -> Meaning | None:
@@ -135,7 +144,7 @@ class Meanings:
             return Rule.ONE, self._shapes.of_rtype(rtype)
         return None
 
-    def _field(self, pointer: Meaning | None, offset: int) -> Meaning | None:
+    def part(self, pointer: Meaning | None, offset: int) -> Meaning | None:
         """The word so far from where a pointer leads."""
         if pointer is None or pointer[0] is not Rule.ONE or offset % WORD:
             return None
@@ -190,11 +199,15 @@ class Meanings:
                 return Rule.TEXT, self._shapes.text
             case Form.MAP:
                 return Rule.ONE, self._shapes.some_map
+            case Form.ASSERTION | Form.SWITCH:
+                return Rule.ONE, self._shapes.with_cache(form is Form.SWITCH)
         return None
 
     def _of_type(self, form: Form, rtype: int) -> Meaning | None:
         shapes = self._shapes
         match form:
+            case Form.POINTER if shapes.is_of_closure(rtype):
+                return Rule.FUNC, 0
             case Form.POINTER:
                 return Rule.ONE, shapes.of_rtype(rtype)
             case Form.ARRAY:

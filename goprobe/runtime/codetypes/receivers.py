@@ -13,6 +13,12 @@ from goprobe.runtime.types.shape import GENERIC
 from goprobe.runtime.types.typedata import TypeData
 
 _POINTER_METHOD = re.compile(r"(?P<package>.+?)\.\(\*(?P<type>[^().\[\]]+)\)\.(?P<method>[^.]+)")
+_TRIE_METHOD = re.compile(
+    r"(?P<package>internal/sync)\.\(\*(?P<type>HashTrieMap"
+    r"\[go\.shape\.interface \{\},go\.shape\.interface \{\}\])\)\.[^.]+"
+)
+"""What sync.Map is made of (src/internal/sync/hashtriemap.go, Go 1.24 to 1.27): nobody else has one
+of interfaces, so that its shape is its type."""
 _WRAPPER = "-fm"  # it is called with a closure, which holds the receiver
 
 
@@ -34,11 +40,11 @@ class Receivers:
         return self._known[function]
 
     def _find(self, function: str) -> int:
-        match = _POINTER_METHOD.fullmatch(function)
-        if match is None or match["method"].endswith(_WRAPPER):
+        match = _POINTER_METHOD.fullmatch(function) or _TRIE_METHOD.fullmatch(function)
+        if match is None or function.endswith(_WRAPPER):
             return 0
         # An import path's last element has its dots escaped (cmd/internal/objabi, PathToPrefix).
-        name = f"{unquote(match['package'])}.{match['type']}"
+        name = f"{unquote(match['package'])}.{match['type'].replace(GENERIC, '')}"
         found = self._named.get(name, ())
         return found[0] if len(found) == 1 else 0
 

@@ -84,10 +84,16 @@ class Variables:
 
     @cached_property
     def _statics(self) -> Statics:
-        links = Links(self._world.modules)
-        for section in _sections(self._world, self._world.modules, Roots()):
-            links.add(section.start, section.words, section.pointers)
+        links = static_links(self._world)
         return Statics(self._world, links, lambda address: declared_at(self._world, address))
+
+
+def static_links(world: World) -> Links:
+    """The pointers from package-level memory to package-level memory."""
+    links = Links(world.modules)
+    for section in _sections(world, world.modules, Roots()):
+        links.add(section.start, section.words, section.pointers)
+    return links
 
 
 class _Section(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ UNREAD, READY, GENERIC = 0, 1, 2
 
 # Rules as shape.Rule has them: numba compiles no enumerations.
 _NOTHING, _ONE, _ARRAY, _ANY, _EFACE, _IFACE, _FUNC = 0, 1, 2, 3, 4, 5, 6
-_DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN = 7, 8, 9, 10, 11
+_DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN, _REFLECTED = 7, 8, 9, 10, 11, 12
 _NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
 _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
 _LARGEST = 1 << 47  # user space of x86-64: nothing is longer
@@ -114,7 +114,7 @@ def flow(
                         missing = begins
                         break
                     key = ~words[begins]
-            elif rule in (_DIRECTORY, _TRIE):
+            elif rule in (_DIRECTORY, _TRIE, _REFLECTED):
                 put_aside = True
             if not put_aside and (rule in (_EFACE, _IFACE) or rule in (_FUNC, _CHAN)):
                 low, high = 0, len(known)

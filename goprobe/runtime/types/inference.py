@@ -25,6 +25,7 @@ from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
 from goprobe.runtime.types.mapheaders import map_headers
 from goprobe.runtime.types.parts import ObjectParts
+from goprobe.runtime.types.reflected import reflected
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.types.usedroots import used_roots
@@ -236,10 +237,12 @@ class Typist:
                 self._directories(shape, edges, source)
             case Rule.TRIE:
                 self._trie(shape, edges)
+            case Rule.REFLECTED:
+                for meaning, some in reflected(self._view, self._shapes, edges, source):
+                    self._apply(*meaning, edges[some], source[some])
 
     def _unsure(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
-        """The edges whose targets' types are not settled yet, with those targets and how far into
-        them the edges lead."""
+        """Edges to targets of no settled type, those targets, how far into them they lead."""
         target = self._view.graph.target[edges].astype(np.int64)
         open_ = ~self.sure[target]
         edges, target = edges[open_], target[open_]

@@ -38,6 +38,7 @@ class Rule(IntEnum):
     SLICE = 9  # points into an array of them; two words on stands how many follow
     TEXT = 10  # points at a string's bytes
     CHAN = 11  # points at a channel, which says itself what it carries
+    REFLECTED = 12  # a reflect.Value's; the word before is its type, that behind has its flags
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -62,9 +63,11 @@ BEHIND: dict[tuple[str, str], tuple[Rule, str]] = {
     ("sync.Pool", "victim"): (Rule.ARRAY, "sync.poolLocal"),
     ("sync.eface", "val"): (Rule.EFACE, ""),
     ("runtime.sudog", "c"): (Rule.CHAN, ""),
+    ("reflect.Value", "ptr"): (Rule.REFLECTED, ""),
 }
 """What lies behind unsafe.Pointers of the standard library (src/sync/pool.go, poolqueue.go,
-src/runtime/runtime2.go, Go 1.21 to 1.27): by struct and field the rule and the type's name."""
+src/runtime/runtime2.go, src/reflect/value.go, Go 1.21 to 1.27): by struct and field the rule and
+the type's name."""
 
 HCHAN = "runtime.hchan"
 TRIE_NODE = "internal/sync.node["

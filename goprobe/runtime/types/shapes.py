@@ -172,6 +172,13 @@ class Shapes:
     def text(self) -> int:
         return self._numbers.text
 
+    def with_cache(self, switch: bool) -> int:
+        """A variable of a type assertion or of a switch, which begins with a pointer to the cache
+        of what was asked before (src/internal/abi/switch.go, Go 1.22 to 1.27)."""
+        name = "internal/abi.InterfaceSwitch" if switch else "internal/abi.TypeAssert"
+        slots: Slots = {0: (Rule.ANY, self._numbers.named(f"{name}Cache"))}
+        return self._numbers.number(("cached", name), lambda: shape_of(name, WORD, True, slots))
+
     def chan_of(self, element: int) -> int:
         """A channel that carries values of the type whose descriptor is at an address."""
         return self._types.chan_of(element)

@@ -1,0 +1,35 @@
+"""What a reflect.Value holds, by the type and the flags beside its pointer.
+
+Source: src/reflect/value.go (Value, flagIndir), Go 1.21 to 1.27.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from goprobe.runtime.heap.grouping import by_key
+from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.flow import HELD_NOWHERE
+from goprobe.runtime.types.heapview import HeapView
+from goprobe.runtime.types.shape import Meaning, Rule
+from goprobe.runtime.types.shapes import Shapes
+
+_INDIRECT = np.uint64(1 << 7)  # flagIndir, src/reflect/value.go, Go 1.21 to 1.27
+
+
+def reflected(
+    view: HeapView, shapes: Shapes, edges: Ints, source: Ints
+) -> Iterator[tuple[Meaning, Ints]]:
+    """What the pointers of reflect.Values mean, with the rows of those edges: they lead to a value,
+    or are one themselves."""
+    rtypes = view.word_before(edges, source, -1)
+    indirect = view.word_before(edges, source, 1) & _INDIRECT != 0
+    for (rtype, leads), rows in by_key(rtypes, indirect):
+        if view.witnesses.catalog.row(rtype) < 0:
+            continue
+        if leads:
+            yield (Rule.ONE, shapes.of_rtype(rtype)), rows
+        elif (direct := shapes.held_directly(rtype)) and direct[0] not in HELD_NOWHERE:
+            yield direct, rows
