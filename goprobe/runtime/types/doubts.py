@@ -86,7 +86,11 @@ class Doubts:
         inner[rows] = True
         for (part, into), alike in by_key(self._parts.shape[rows], self._parts.into[rows]):
             shape[rows[alike]] = self._shapes.holding(part, into)
-        return shape, inner
+        used = np.flatnonzero(np.bincount(shape, minlength=1)).tolist()
+        known = np.zeros(len(self._shapes), bool)
+        known[[number for number in used if self._shapes.is_known(number)]] = True
+        shape[~known[shape]] = 0
+        return shape, inner & (shape != 0)
 
     def _doubtful(self, shape: Ids) -> Iterator[tuple[Ints, int]]:
         """Objects that may as well be of a larger type, and what is told of them instead."""

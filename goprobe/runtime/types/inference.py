@@ -124,12 +124,7 @@ class Typist:
         for carriers, number in vague:
             self._assign(carriers, number)
         self._settle()
-        shape, inner = self._doubts.told()
-        used = np.flatnonzero(np.bincount(shape, minlength=1)).tolist()
-        known = np.zeros(len(self._shapes), bool)
-        known[[number for number in used if self._shapes.is_known(number)]] = True
-        shape[~known[shape]] = 0
-        return Typing(shape, inner & (shape != 0))
+        return Typing(*self._doubts.told())
 
     def _settle(self) -> None:
         """Go on until neither whole objects nor parts of them tell anything new."""
