@@ -12,8 +12,8 @@ from goprobe.model.address import Address
 from goprobe.model.calls import CallValue
 from goprobe.model.trace import Exit, StopReport
 
-RECORDING_SCHEMA = "goprobe.recording/2"
-OLD_RECORDING_SCHEMA = "goprobe.recording/1"
+RECORDING_SCHEMA = "goprobe.recording/3"
+OLD_RECORDING_SCHEMAS = ("goprobe.recording/1", "goprobe.recording/2")
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):

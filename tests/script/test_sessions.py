@@ -271,7 +271,7 @@ def test_damaged_recordings(tmp_path: Path) -> None:
         ("gap", b"".join(lines[:2] + lines[3:]), "damaged"),
         (
             "other",
-            lines[0].replace(b"recording/2", b"recording/9") + b"".join(lines[1:]),
+            lines[0].replace(b"recording/3", b"recording/9") + b"".join(lines[1:]),
             "another version",
         ),
         ("none", b"hello\n", "no recording"),

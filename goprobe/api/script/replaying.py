@@ -21,7 +21,7 @@ import goprobe.errors
 from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.api.script.recording import Asked, calls_worded, shown, worded
-from goprobe.api.script.sealing import is_whole
+from goprobe.api.script.sealing import opened
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.files import read_regular
 from goprobe.model.address import Address
@@ -31,7 +31,7 @@ from goprobe.model.codec import from_json
 from goprobe.model.heap import HeapReport
 from goprobe.model.location import Location
 from goprobe.model.script import (
-    OLD_RECORDING_SCHEMA,
+    OLD_RECORDING_SCHEMAS,
     RECORDING_SCHEMA,
     Exchange,
     Moment,
@@ -116,7 +116,7 @@ class Replayer:
         head = _decoded(line, RecordingHead)
         if head is None:
             raise UsageError(f"{self._name} is no recording of goprobe")
-        if head.schema not in (RECORDING_SCHEMA, OLD_RECORDING_SCHEMA):
+        if head.schema not in (RECORDING_SCHEMA, *OLD_RECORDING_SCHEMAS):
             raise UsageError(
                 f"{self._name} is a recording of another version ({head.schema}); this goprobe "
                 f"reads {RECORDING_SCHEMA}"
@@ -353,7 +353,8 @@ class Replayer:
 
 def _decoded(line: bytes, struct: type[T]) -> T | None:
     try:
-        return from_json(line, struct) if is_whole(line) else None
+        plain = opened(line)
+        return None if plain is None else from_json(plain, struct)
     except (msgspec.MsgspecError, ValueError):
         return None
 
