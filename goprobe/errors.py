@@ -166,7 +166,8 @@ class UnreadableError(Exception):
     """Memory at `address` (`size` bytes, target's address space) cannot be read."""
 
     def __init__(self, address: int, size: int, why: str = "not mapped") -> None:
-        super().__init__(f"{counted(size, 'byte')} at {address:#x}: {why}")
+        what = counted(size, "byte") if size else "what lies"
+        super().__init__(f"{what} at {address:#x}: {why}")
         self.address = address
         self.size = size
         self.why = why

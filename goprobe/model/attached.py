@@ -58,11 +58,13 @@ class StackUse(msgspec.Struct, frozen=True, gc=False):
 
 class Differing(msgspec.Struct, frozen=True):
     """A variable that has different values in the goroutines of a group: how many have each, the
-    most frequent first, and how many others there are (`more`)."""
+    most frequent first, and how many others there are (`more`). `index` is which of the frame's
+    variables it is: one may hide another of its name."""
 
     name: str
     values: tuple[tuple[str, int], ...]
     more: int = 0
+    index: int = 0
 
 
 class CallSite(msgspec.Struct, frozen=True, gc=False):

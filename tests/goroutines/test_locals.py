@@ -231,3 +231,111 @@ def test_very_many_deep_stacks_cost_what_their_functions_do() -> None:
             with_locals(target)
             spent.append(before - budget.left)
     assert spent[1] - spent[0] < 20_000  # (m: 0; 100,000 where each one has it read again)
+
+
+WAITING = """package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+)
+
+var kept []int
+
+//go:noinline
+func hides(n int, c chan int) int {
+	k := n + 1
+	{
+		k := k * 2
+		k += <-c
+		kept = append(kept, k)
+	}
+	kept = append(kept, k)
+	return k
+}
+
+//go:noinline
+func chooses(c chan string, full chan int) int {
+	select {
+	case s := <-c:
+		return len(s)
+	case full <- 1:
+		return 0
+	}
+}
+
+//go:noinline
+func sleeps(d time.Duration) { time.Sleep(d) }
+
+func main() {
+	full := make(chan int, 2)
+	full <- 1
+	full <- 2
+	go hides(5, make(chan int, 3))
+	go chooses(make(chan string), full)
+	go sleeps(2 * time.Hour)
+	go sleeps(3000 * time.Hour)
+	go func(t *time.Timer) { <-t.C }(time.NewTimer(time.Hour))
+	go func(t *time.Timer, c chan int) {
+		select {
+		case <-t.C:
+		case <-c:
+		}
+		fmt.Println(c)
+	}(time.NewTimer(4*time.Hour), make(chan int))
+	time.Sleep(100 * time.Millisecond)
+	runtime.GC()
+	runtime.GC()
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+}
+"""
+
+
+@pytest.fixture(scope="module", params=matrix())
+def collected(request: pytest.FixtureRequest) -> Iterator[GoroutinesReport]:
+    """Of goroutines that waited through collections."""
+    with running(build(WAITING, go=request.param, flags=NO_OPTIMISER)) as program:
+        asked = GoroutineQuestions(locals=True, waits=True)
+        yield goroutines_of(open_target(program.pid), asked)
+
+
+def named(report: GoroutinesReport, function: str) -> list[tuple[str, str]]:
+    """The variables of the one goroutine in a function, with their values."""
+    frames = (f for group in report.groups for f in group.frames if f.function == function)
+    frame = next(frames)
+    assert frame.variables is not UNSET
+    assert not frame.differing, "of one goroutine nothing differs"
+    return [(v.name, v.value.text if v.value is not UNSET else "") for v in frame.variables]
+
+
+def test_one_variable_that_hides_another_is_no_difference(collected: GoroutinesReport) -> None:
+    assert sorted(text for name, text in named(collected, "main.hides") if name == "k") == [
+        "12",
+        "6",
+    ]
+
+
+def test_the_channels_that_a_goroutine_waits_on_are_kept(collected: GoroutinesReport) -> None:
+    ((_, c),) = [v for v in named(collected, "main.hides") if v[0] == "c"]
+    assert (c.startswith("chan int 0x"), c.endswith("len 0 cap 3")) == (True, True)
+    chosen = dict(named(collected, "main.chooses"))
+    assert chosen["c"].startswith("chan string 0x")
+    assert chosen["full"].endswith("len 2 cap 2")
+
+
+def test_what_each_of_a_group_waits_on_alone_is_told_of_each(collected: GoroutinesReport) -> None:
+    (sleeping,) = [g for g in collected.groups if g.wait_reason == "sleep" and g.count == 2]
+    fires = [w.fires_in_us for w in sleeping.waits_on]
+    assert len(fires) == 2
+    assert sorted(round(each / 3.6e9) for each in fires if each is not UNSET) == [2, 3000]
+
+
+def test_a_timer_leads_to_no_other(collected: GoroutinesReport) -> None:
+    every = [w for g in collected.groups for w in g.waits_on if w.type == "chan time.Time"]
+    assert len(every) == 2
+    assert all(len({h.goroutine for h in w.holders}) <= 1 for w in every)
+    assert not any("timers" in name for w in every for name in w.held_by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -32,16 +32,30 @@ def _has_variables(frames: Iterable[CallSite]) -> bool:
     return any(frame.variables is not UNSET for frame in frames)
 
 
+_Which = tuple[str, object, int]
+"""A variable of a frame: its name, where it is declared, and which of several like that it is."""
+
+
 def _differing(frames: Sequence[CallSite]) -> tuple[Differing, ...]:
-    values: dict[str, Counter[str]] = defaultdict(Counter)
+    values: dict[_Which, Counter[str]] = defaultdict(Counter)
     for frame in frames:
-        for variable in frame.variables if frame.variables is not UNSET else ():
-            values[variable.name][_text(variable)] += 1
-    return tuple(
-        Differing(name, tuple(counts.most_common(_MOST_VALUES)), max(len(counts) - _MOST_VALUES, 0))
-        for name, counts in values.items()
-        if len(counts) > 1
-    )
+        for which, variable in _variables(frame):
+            values[which][_text(variable)] += 1
+    found = []
+    for index, (which, variable) in enumerate(_variables(frames[0])):
+        counts = values[which]
+        if len(counts) > 1:
+            shown, more = tuple(counts.most_common(_MOST_VALUES)), len(counts) - _MOST_VALUES
+            found.append(Differing(variable.name, shown, max(more, 0), index))
+    return tuple(found)
+
+
+def _variables(frame: CallSite) -> Iterator[tuple[_Which, Variable]]:
+    seen: Counter[tuple[str, object]] = Counter()
+    for variable in frame.variables if frame.variables is not UNSET else ():
+        place = variable.name, variable.line
+        yield (*place, seen[place]), variable
+        seen[place] += 1
 
 
 def _text(variable: Variable) -> str:

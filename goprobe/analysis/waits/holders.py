@@ -52,11 +52,14 @@ class Holders:
         self._graph, self._names = graph, names
         goroutines = [g for g in graph.world.goroutines.known if not g.dead and g.high > g.low]
         self._ids = [g.id for g in goroutines]
-        gs, _ = graph.resolve(np.array([g.address for g in goroutines], np.uint64))
+        # The runtime's own structs lead from anything to everything: from a timer to its p, and so
+        # to all others (time.go, timers.heap).
+        own = [g.address for g in goroutines] + list(graph.world.goroutines.processors)
+        runtimes, _ = graph.resolve(np.array(own, np.uint64))
         nodes = graph.nodes
         self._shut = np.zeros(len(nodes), np.bool_)
         self._shut[queues] = True
-        self._shut[gs[gs >= 0]] = True
+        self._shut[runtimes[runtimes >= 0]] = True
         self._into = self._leading_to(wanted)
         self._stacks = StackEdges(nodes, goroutines)
         self._from_stacks = self._stack_edges()

@@ -86,21 +86,22 @@ class WhatFor:
         self._timers = Timers(world.memory, world.layout, world.function_name)
         self._tids = {t.address: t.tid for t in world.goroutines.threads}
         self._known: dict[tuple[int, int, str], Thing] = {}
+        self._apart: dict[WaitsOn, int] = {}
         self._candidates = {c.g.id: c for c in leaks.candidates}
 
     def things(self, g: Goroutine) -> tuple[Thing, ...]:
         """What a goroutine waits on; nothing of one that does not wait."""
         if g.status == "syscall":
-            return (_alone(self._syscall(g)),)
+            return (self._alone(self._syscall(g)),)
         if g.status not in PARKED:
             return ()
         reason = plain(reason_of(self._graph, g))
         if reason in NEVER:
-            return (_alone(WaitsOn(kind="nothing", operation=_NEVER.get(reason, reason))),)
+            return (self._alone(WaitsOn(kind="nothing", operation=_NEVER.get(reason, reason))),)
         candidate = self._candidates.get(g.id)
         if candidate is not None:
             return self._hanging(candidate, plain(candidate.reason))
-        return (_alone(self._otherwise(g, reason)),)
+        return (self._alone(self._otherwise(g, reason)),)
 
     def timers(self, pointers: tuple[Words, Words]) -> Mapping[int, Timer]:
         """Those of the channels that any goroutine waits on, by the channels' addresses; `pointers`
@@ -114,12 +115,17 @@ class WhatFor:
             return thing
         return replace(thing, waits=self._timed(thing.waits, timer))
 
+    def _alone(self, waits: WaitsOn) -> Thing:
+        """What nobody else has; the same for all of whom the very same is told."""
+        number = self._apart.setdefault(waits, -1 - len(self._apart))
+        return Thing((waits.kind, number), -1, "", waits)
+
     # In channels and locks
 
     def _hanging(self, candidate: Candidate, reason: str) -> tuple[Thing, ...]:
         if not candidate.waits:
             why = candidate.unsure or candidate.awake or "none of its cases has a channel"
-            return (_alone(WaitsOn(kind=_kind(reason), why=why)),)
+            return (self._alone(WaitsOn(kind=_kind(reason), why=why)),)
         things = dict.fromkeys(self._thing(candidate, wait, reason) for wait in candidate.waits)
         why = candidate.awake if candidate.awake == WOKEN else candidate.unsure
         if why:
@@ -253,10 +259,6 @@ class WhatFor:
         name, count = NAMES.get(number, (f"system call {number}", 0))
         arguments = registers.syscall_arguments[:count]
         return replace(made, operation=name, call=f"{name}({', '.join(map(_value, arguments))})")
-
-
-def _alone(waits: WaitsOn) -> Thing:
-    return Thing((waits.kind, 0), -1, "", waits)
 
 
 def _kind(reason: str) -> str:

@@ -167,20 +167,22 @@ def _waits(waits: WaitsOn) -> tuple[str, str]:
     return f"{count}{waited(waits)}{why}{f', {owners}' if owners else ''}", by
 
 
-def _variable(variable: Variable, differing: Mapping[str, Differing]) -> tuple[str, str, str]:
-    if variable.name in differing:
-        values = differing[variable.name].values
+def _variable(
+    index: int, variable: Variable, differing: Mapping[int, Differing]
+) -> tuple[str, str, str]:
+    if index in differing:
+        values = differing[index].values
         return variable.name, variable.type, f"different: {', '.join(v for v, _ in values)}"
     value = value_and_data(variable) or f"{variable.state}: {variable.why}"
     return variable.name, variable.type, value
 
 
 def _frame(frame: CallSite) -> _Frame:
-    differing = {d.name: d for d in frame.differing} if frame.differing is not UNSET else {}
+    differing = {d.index: d for d in frame.differing} if frame.differing is not UNSET else {}
     variables = frame.variables if frame.variables is not UNSET else ()
     inlined = " (inlined)" if frame.inlined else ""
     place = words.source(frame.file, frame.line, frame.function)
-    told = [_variable(v, differing) for v in variables]
+    told = [_variable(i, v, differing) for i, v in enumerate(variables)]
     return _Frame(frame.function or "unknown", f"{place}{inlined}", told)
 
 

@@ -26,9 +26,9 @@ def has_variables(sites: Sequence[CallSite]) -> bool:
 def variables(page: Page, site: CallSite, indent: int) -> None:
     """Those of one frame."""
     every = site.variables if site.variables is not UNSET else ()
-    different = {d.name: d for d in site.differing} if site.differing is not UNSET else {}
+    different = {d.index: d for d in site.differing} if site.differing is not UNSET else {}
     shown = every if page.options.verbose else every[:_MOST_VARIABLES]
-    rows = [row for v in shown for row in _rows(page, v, different.get(v.name))]
+    rows = [row for i, v in enumerate(shown) for row in _rows(page, v, different.get(i))]
     if rows:
         page.table(rows, _COLUMNS, indent)
     if more := len(every) - len(shown):

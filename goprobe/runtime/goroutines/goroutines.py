@@ -19,6 +19,7 @@ from goprobe.runtime.layout.record import read_numbers, read_record, unpacker
 
 _G_LIMIT = 1 << 24
 _M_LIMIT = 1 << 17
+_P_LIMIT = 1 << 16
 _STRINGS_LIMIT = 256
 FIRST_WAIT_REASON = "GC assist marking"  # waitReasonStrings[1], runtime2.go, Go 1.21 to 1.27
 
@@ -155,6 +156,19 @@ class Goroutines:
             return "" if self.all else "runtime.allgs lists no goroutine"
         except UnreadableError as error:
             return f"runtime.allgs cannot be read: {error.why}"
+
+    @cached_property
+    def processors(self) -> tuple[int, ...]:
+        """Addresses of every p (runtime.allp); none where they are not known."""
+        at = self._roots.get("allp", 0)
+        try:
+            first, count = u64(self._memory, at), u64(self._memory, at + 8)
+            if not at or count > _P_LIMIT:
+                return ()
+            raw = self._memory.read(first, 8 * count)
+        except UnreadableError:
+            return ()
+        return tuple(memoryview(raw).cast("Q").tolist()) if raw else ()
 
     @cached_property
     def threads(self) -> tuple[Thread, ...]:

@@ -9,11 +9,14 @@ and where it was passed to the function that is being called, which has kept it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import islice
 
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind, Location
 from goprobe.process.memory.memory import u64, word_at
-from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.goroutines.goroutines import PARKED, Goroutine
+from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
 from goprobe.runtime.values.keptwords import KeptWords
@@ -29,6 +32,11 @@ _CHANGES = frozenset(
 """What the pages of the heap's arenas may be by turns."""
 _OUTERMOST = "runtime.goexit"  # so the whole stack was walked
 _REMEMBERED = 1 << 10  # goroutines
+_MOST_CASES = 1 << 16  # of a select (reflect.rselect, runtime/select.go)
+_OPERATIONS = frozenset(
+    {"runtime.chanrecv1", "runtime.chanrecv2", "runtime.chansend1", "runtime.selectgo"}
+)
+"""What the compiler has a program call for them (chan.go, select.go, Go 1.21 to 1.27)."""
 _NOT_KEPT = "nothing uses this pointer any more, so that the runtime no longer keeps"
 
 
@@ -117,6 +125,17 @@ class Keeping:
                 return [keeper for keeper in keepers if keeper is not None]
             callee = callee if frame.inlined else frame
         return ()
+
+    @cached_property
+    def channels(self) -> frozenset[int]:
+        """Those that the goroutine hangs in."""
+        world, g = self._world, self._goroutine
+        if g.status not in PARKED or not world.layout.has("sudog", "c"):
+            return frozenset()
+        first = self.word(g.address + world.layout.offset("g", "waiting"))
+        sudogs = Lists(world.memory).follow(world.layout.struct("sudog"), first, "waitlink")
+        own = (s for s in islice(sudogs, _MOST_CASES) if s["g"] == g.address)
+        return frozenset(s["c"] or s.word("c", 1) for s in own) - {0}
 
     @property
     def _collections(self) -> int:
@@ -226,7 +245,12 @@ class FrameKeeper:
         if self._frame.innermost or call is None or not self._about.kept.since_calls(place, call):
             return False
         callee = self._keeping.callee_of(self._frame)
-        return callee is not None and callee.was_passed(pointer)
+        return callee is not None and (callee.was_passed(pointer) or callee.waits_on(pointer))
+
+    def waits_on(self, pointer: int) -> bool:
+        """Whether it is an operation on channels, and the goroutine hangs in that one by it: the
+        runtime keeps it until the operation ends (chan.go, select.go)."""
+        return self._frame.function in _OPERATIONS and pointer in self._keeping.channels
 
     def was_passed(self, pointer: int) -> bool:
         """Whether a pointer was passed and is in use from then on: what is in use now, and was
