@@ -175,7 +175,9 @@ def _told_of_group(group: GoroutineGroup, state: str) -> str:
     for made in group.created:
         place = words.source(made.file, made.line, made.function)
         lines.append(f"created by {made.function} at {place}: {made.count}")
-    return "\n".join([*lines, *map(_waits, group.waits_on)])
+    left = group.more_waits_on
+    rest = [f"waits on: {words.number(left)} more"] if left else []
+    return "\n".join([*lines, *map(_waits, group.waits_on), *rest])
 
 
 def _waits(w: WaitsOn) -> str:

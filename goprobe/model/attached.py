@@ -221,8 +221,8 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `frames_end` says why the walk of the stack ended before its beginning: what lies there may
     differ. With --leaked: `why` each is leaked, or why that cannot be told (`leaked` is false);
-    `waits_on` of any of them, most first; `retained_bytes` are kept by these, and perhaps by other
-    leaked ones, alone; their stacks take `stack_bytes`."""
+    `waits_on` of any of them, most first, `more_waits_on` are left out; `retained_bytes` are kept
+    by these, and perhaps by other leaked ones, alone; their stacks take `stack_bytes`."""
 
     count: int
     status: str
@@ -238,6 +238,7 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     waits_on: tuple[WaitsOn, ...] = ()
     retained_bytes: int | UnsetType = UNSET
     stack_bytes: int = 0
+    more_waits_on: int = 0
 
 
 class GoroutinesReport(Report, frozen=True, kw_only=True):

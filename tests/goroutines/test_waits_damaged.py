@@ -13,12 +13,14 @@ import pytest
 
 from goprobe.analysis.waits.waits import in_graph
 from goprobe.model.attached import GoroutinesReport
+from goprobe.report import RenderOptions, render
 from goprobe.runtime.layout.layout import Layout
 from goprobe.target.live import open_target, stopped_target
 from tests.goroutines.test_waits import PROGRAM, said
 from tests.support.go import Running, build, matrix, running
 
 _CROWD = 20_000
+_APART = 100
 
 CROWD = f"""package main
 
@@ -37,11 +39,14 @@ func main() {{
 	for i := 0; i < {_CROWD}; i++ {{
 		go func() {{ one <- i }}()
 	}}
+	for i := 0; i < {_APART}; i++ {{
+		go func(c chan int) {{ <-c }}(make(chan int))
+	}}
 	for i := 0; i < 2000; i++ {{
 		go func() {{ <-lost }}()
 		go func() {{ lock.Lock() }}()
 	}}
-	for runtime.NumGoroutine() < {_CROWD} + 4000 {{
+	for runtime.NumGoroutine() < {_CROWD + 4000 + _APART} {{
 		runtime.Gosched()
 	}}
 	fmt.Println("ready")
@@ -189,6 +194,14 @@ def test_of_twenty_thousand_on_one_channel(crowd: GoroutinesReport) -> None:
     }
     sending = groups["channelchan send"]
     assert (sending.count, sending.waits_on[0].count) == (_CROWD, _CROWD)
+    assert not sending.more_waits_on
     assert not sending.leaked
     assert groups["channelchan receive"].leaked
     assert groups["mutexsync.Mutex.Lock"].count == 2000
+
+
+def test_what_is_left_out_of_a_group_is_counted(crowd: GoroutinesReport) -> None:
+    (apart,) = [group for group in crowd.groups if group.count == _APART]
+    assert len(apart.waits_on) + apart.more_waits_on == _APART
+    assert apart.more_waits_on
+    assert f"and on {_APART - 4} more" in render(crowd, "text", RenderOptions()).decode()

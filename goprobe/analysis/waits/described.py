@@ -111,6 +111,7 @@ class Described:
             replace(self._waits(*of[key]), count=count)
             for key, count in counts.most_common(_MOST_THINGS)
         )
+        group = replace(group, more_waits_on=len(counts) - len(waits))
         first = self._lost.get(group.ids[0])
         if first is not None:
             return replace(group, leaked=True, why=self._why(first), waits_on=waits)

@@ -93,7 +93,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
                 _group_state(g),
                 _ids(g.ids),
                 [_frame(f) for f in g.frames],
-                [_waits(w) for w in g.waits_on if w.kind not in PLAIN],
+                [_waits(w) for w in g.waits_on if w.kind not in PLAIN] + _more(g),
                 ages(g),
                 [_made(c, g.count) for c in g.created],
             )
@@ -157,6 +157,11 @@ def _row(g: GoroutineState) -> _Row:
         thread=g.thread,
         labels=words.labels(g.labels, g.why_no_labels),
     )
+
+
+def _more(group: GoroutineGroup) -> list[tuple[str, str]]:
+    left = group.more_waits_on
+    return [(f"and on {words.number(left)} more", "")] if left else []
 
 
 def _waits(waits: WaitsOn) -> tuple[str, str]:

@@ -106,7 +106,7 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         frames(page, group.frames if whole else telling(group.frames))
         ended(page, group.frames_end)
         _untold(page, [untold[i] for i in group.ids if i in untold])
-        waits_on(page, group.waits_on, several=True)
+        waits_on(page, group.waits_on, several=True, left=group.more_waits_on)
         origins(page, group)
         if labels:
             _labels_of(page, [labels[i] for i in group.ids if i in labels])

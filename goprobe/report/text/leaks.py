@@ -100,7 +100,8 @@ def _why(page: Page, group: GoroutineGroup) -> None:
     style = "" if group.leaked else "yellow"
     why = group.why if group.leaked else f"undecided: {group.why}"
     page.paragraph((f"{why}{kept}", style), indent=INDENT * 2, hanging=INDENT)
-    waits_on(page, group.waits_on, several=True, only=group.leaked)
+    left = group.more_waits_on
+    waits_on(page, group.waits_on, several=True, only=group.leaked, left=left)
 
 
 def _types(page: Page, summary: LeakSummary) -> None:

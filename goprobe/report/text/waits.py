@@ -17,9 +17,15 @@ _MOST_STEPS = 12
 
 
 def waits_on(
-    page: Page, waits: Sequence[WaitsOn], *, several: bool = False, only: bool = False
+    page: Page,
+    waits: Sequence[WaitsOn],
+    *,
+    several: bool = False,
+    only: bool = False,
+    left: int = 0,
 ) -> None:
-    """`several`: they are those of a group; `only`: nobody else has them."""
+    """`several`: they are those of a group, of which `left` are left out; `only`: nobody else has
+    them."""
     telling = [w for w in waits if w.kind not in PLAIN]
     most = max((w.count for w in telling), default=0)
     shown = telling if page.options.verbose else telling[:_MOST_CASES]
@@ -36,7 +42,7 @@ def waits_on(
             page.paragraph((f"{by} {who}", "dim"), indent=INDENT * 3, hanging=INDENT)
         for owner in owned(each, len(each.owners) if page.options.verbose else _MOST_HOLDERS):
             page.paragraph((owner, "dim"), indent=INDENT * 3, hanging=INDENT)
-    if more := len(telling) - len(shown):
+    if more := len(telling) - len(shown) + left:
         page.line((f"and on {words.number(more)} more", "dim"), indent=INDENT * 2)
 
 
