@@ -71,10 +71,10 @@ func main() {
 	for i := 0; i < 20000; i++ {
 		points = append(points, &[2]int32{int32(i), 1})
 	}
-	for i := int64(0); i < 20000; i++ {
+	for i := int64(0); i < 60000; i++ { // more tables than a directory without a type's header has
 		emptied[i] = [64]byte{}
 	}
-	for i := int64(0); i < 19990; i++ {
+	for i := int64(0); i < 59990; i++ {
 		delete(emptied, i)
 	}
 	for i := 0; i < 20; i++ {

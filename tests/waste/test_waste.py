@@ -110,7 +110,7 @@ def test_text_has_what_helps_in_80_columns(program: tuple[Running, bool]) -> Non
 def test_python_has_it_as_objects_and_notebooks_as_a_page() -> None:
     with running(build(PROGRAM)) as started, api.attach(started.pid) as process:
         report, memory = process.waste(), process.memory()
-    assert report.waste and report.waste[0].holder == "main.headers"
+    assert "main.headers" in {row.holder for row in report.waste or ()}
     assert sum(part.bytes for part in memory.parts) == memory.kernel.rss
     for each in (report, memory):
         shown = each._repr_html_()

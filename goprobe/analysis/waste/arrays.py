@@ -15,7 +15,7 @@ OUT_OF_REACH, SPARE, EMPTY = "array out of reach", "spare capacity", "empty slic
 _GROWN = 4  # append doubles at most, and slots are rounded up: what is emptier has not just grown
 _ADVICE = {
     OUT_OF_REACH: "the views are short, and keep whole arrays: copy what is kept (strings.Clone, "
-    "bytes.Clone, slices.Clone)",
+    "bytes.Clone, slices.Clone), or make less room for it",
     SPARE: "make with the length that it comes to, or a copy that just fits (slices.Clip keeps the "
     "array)",
     EMPTY: "nothing is in them: leave the slice nil until something is appended",

@@ -82,7 +82,9 @@ def _groups(graph: HeapGraph, heads: Ints) -> tuple[Ints, Ints]:
     parts = np.flatnonzero((owner >= 0) & groups[typing.shape])
     sizes = graph.objects.size_of(parts)
     unit = np.array([max(graph.shapes[number].size, 1) for number in range(len(names))])
-    room = sizes // unit[typing.shape[parts]] * _FULL
+    count = np.maximum(sizes // unit[typing.shape[parts]], 1)
+    # A table has a power of two of groups (table.go, newTable); its slot in the heap is larger.
+    room = _FULL << np.log2(count).astype(np.int64)
     total = np.bincount(owner[parts], sizes, len(heads)).astype(np.int64)
     return total, np.bincount(owner[parts], room, len(heads)).astype(np.int64)
 

@@ -37,6 +37,7 @@ from goprobe.runtime.values.decoded import Capture
 
 _PARTS_OF_MAPS = ("map.group[", "map.bucket[")
 _TABLE, _OLD_BUCKET = "internal/runtime/maps.table", "runtime.bmap"
+_IN_DIRECTORIES = f"*{_TABLE}"  # from 64 tables on they carry that
 _MAPS = ("internal/runtime/maps.Map", "runtime.hmap")
 _HEADERS = ("internal/runtime/maps.Map", _TABLE, "runtime.hmap", _OLD_BUCKET, "runtime.mapextra")
 _NAMED = 2  # types: of more that all fit, their number is told
@@ -253,9 +254,10 @@ class Shapes:
         return min(rows) >= 0 and self._catalog.begins_with(*rows)
 
     def is_part_of_map(self, rtype: int) -> bool:
-        """Whether a type is one that the compiler made for the inside of maps."""
+        """Whether a type is one of the inside of maps, whatever they map."""
         name = self._typedata.full_name(rtype)
-        return any(part in name for part in _PARTS_OF_MAPS) or name in (_TABLE, _OLD_BUCKET)
+        inside = name in (_TABLE, _IN_DIRECTORIES, _OLD_BUCKET)
+        return inside or any(part in name for part in _PARTS_OF_MAPS)
 
     def part_of_map(self, rtype: int) -> int:
         """The inside of some map, by the type that the compiler made for it: "map[K]V groups"."""
@@ -264,6 +266,7 @@ class Shapes:
             if part in name:
                 name = f"map[{name.partition(part)[2]} {what}"
         inner = self.array_of_rtype(rtype)
+        name = self[inner].name if name == _IN_DIRECTORIES else name
         number = self._numbers.number(
             ("map part", rtype),
             lambda: replace(self[inner], name=name),

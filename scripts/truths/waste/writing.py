@@ -219,14 +219,14 @@ class Writer:
 
     def _sparse(self, number: int) -> str:
         choices = self._choices
-        entries = choices.between(100, 6000)
-        left = choices.between(0, entries // 10)
+        entries = choices.weighted((5, choices.between(100, 6000)), (1, 70_000))
+        left = choices.between(0, min(entries // 10, 600))
         value = choices.one_of(("[64]byte", "string", "int64"))
         self._declared.append(f"type e{number} {value}")
         self._declared.append(f"var v{number} = map[string]e{number}{{}}\n")
         return (
             f"\tkeys := make([]string, {entries})\n"
-            f'\tfor i := range keys {{ keys[i] = string(filled("k", 10)) + string(rune(i+33)) }}\n'
+            "\tfor i := range keys { keys[i] = key(i) }\n"
             f"\tfor _, k := range keys {{ v{number}[k] = *new(e{number}) }}\n"
             f"\tfor _, k := range keys[{left}:] {{ delete(v{number}, k) }}\n"
         ) + _told(
