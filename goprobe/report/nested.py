@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from goprobe.model.value import Data, Element
+from goprobe.runtime.values.decoded import is_boxed_text
 
 _DEEPEST = 3
 _PLAIN = ("time.", "sync.", "sync/")  # what is in such nobody looks for
@@ -22,7 +23,7 @@ def lines(parts: tuple[Element, ...], most: int, depth: int = 0) -> Iterator[Lin
     for part in parts[:most]:
         inner = parts_of(part.elements, part.data)
         opened = depth < _DEEPEST and worth_it(inner) and not part.type.startswith(_PLAIN)
-        yield depth, (*_named(part), *(() if opened and _is_brief(part) else (_text(part),)))
+        yield depth, (*_named(part), _length(part) if opened and _is_brief(part) else text_of(part))
         if opened:
             yield from lines(inner, most, depth + 1)
     if len(parts) > most:
@@ -60,12 +61,23 @@ def _named(part: Element) -> tuple[Piece, ...]:
     return (f"{part.name} ", "cyan"), (f"{kind} ", "dim")
 
 
+def _length(part: Element) -> Piece:
+    """In place of what lies in it, which stands below."""
+    return ("" if part.value.len is UNSET else f"len {part.value.len}", "dim")
+
+
 def _is_brief(part: Element) -> bool:
     """Whether what lies in it says it all: its text would say it once more, in one line."""
-    return part.value.text[:1] in ("{", "[", "m") and not part.value.unreadable
+    return part.value.text.startswith(("{", "[", "map[")) and not part.value.unreadable
 
 
-def _text(part: Element) -> Piece:
-    text = part.value.text
-    is_string = part.type == "string" and part.value.len is not UNSET
-    return f'"{text}"' if is_string else text
+def text_of(part: Element) -> str:
+    """Its value; strings are quoted."""
+    value = part.value
+    if value.unreadable:
+        return value.text
+    if value.dynamic_type is UNSET:
+        is_string = part.type == "string" and value.len is not UNSET
+    else:
+        is_string = value.dynamic_type == "string" and is_boxed_text(part)
+    return f'"{value.text}"' if is_string else value.text

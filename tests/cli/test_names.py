@@ -39,6 +39,7 @@ type Store struct {
 var store = &Store{sessions: map[string]*Session{}}
 var words []string
 var numbers chan int
+var closed = make(chan any, 4)
 
 func main() {
 	for i := 0; i < 20; i++ {
@@ -48,6 +49,9 @@ func main() {
 		words = append(words, "word "+id)
 	}
 	numbers = make(chan int, 4)
+	closed <- "a"
+	closed <- 5
+	close(closed)
 	numbers <- 7
 	numbers <- 8
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -145,6 +149,15 @@ def test_an_object_is_shown_nested(program: Running) -> None:
 def test_a_channel_shows_what_waits_in_it(program: Running) -> None:
     told = shown(str(program.pid), "--object", program["chan"])
     assert "[7 8]" in told
+    told = shown(str(program.pid), "--object", "main.closed")
+    assert any(line.endswith(" len 2 cap 4 closed") for line in told)
+    assert '["a" 5]' in told
+
+
+def test_a_slice_and_a_map_say_how_long_they_are(program: Running) -> None:
+    assert "len 20 cap 32" in shown(str(program.pid), "--object", "main.words")
+    told = shown(str(program.pid), "--object", "main.store")
+    assert "sessions map[string]*main.Session len 20" in told
 
 
 def test_a_variable_is_shown_by_its_name(program: Running) -> None:

@@ -35,7 +35,11 @@ def object_called(graph: HeapGraph, name: str) -> Called:
     types = _types(graph)
     if wanted in types:
         return _of_type(graph, wanted, types[wanted], number)
-    last = [n for n in (*variables, *types) if _PLAIN.fullmatch(n) and n.endswith(f".{wanted}")]
+    last = [
+        n
+        for n in (*variables, *types)
+        if _PLAIN.fullmatch(n) and n.endswith((f".{wanted}", f"/{wanted}"))
+    ]
     if len(last) == 1:
         return object_called(graph, last[0] + (f"#{number}" if number else ""))
     near = last[:_SHOWN] or get_close_matches(wanted, [*variables, *types], _SHOWN, 0.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from msgspec import UNSET
@@ -21,6 +20,7 @@ from goprobe.model.heap import (
 )
 from goprobe.model.location import Location
 from goprobe.report import words
+from goprobe.report.shortpaths import short_paths, shortened
 from goprobe.report.text import heapobject, heapsites, heaptree, heapwaste
 from goprobe.report.text.page import Column, Page
 
@@ -28,7 +28,6 @@ _MOST = 15
 _MOST_STEPS = 24
 _INDENT = 2
 _INSIDE = (" directory", " table", " groups", " buckets")
-_PATH = re.compile(r"[\w.~-]+(?:/[\w.~-]+)+(?=\.[\w(\[])")
 _RIGHT = Column(right=True)
 _NAME = Column(elastic=True, least=16)
 _BAR_CELLS = 8
@@ -107,7 +106,7 @@ def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most:
         types = folded(types)
     retained = types[0].retained_bytes is not UNSET
     shown = sorted(types, key=_weight, reverse=True)[:most]
-    short = {} if page.options.verbose else _short_paths([t.type for t in types])
+    short = {} if page.options.verbose else short_paths([t.type for t in types])
     page.heading(title, (_rest(len(shown), len(types)), "dim"))
     page.blank()
     wide = page.width >= _NARROW
@@ -121,7 +120,7 @@ def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most:
             cells.append(page.text(words.column_size(kept)))
         if drawn:
             cells.append(_bar(page, kept, whole))
-        lines.append([*cells, page.text(_shortened(t.type, short))])
+        lines.append([*cells, page.text(shortened(t.type, short))])
         if wide:
             lines[-1].append(page.text(("" if t.example is UNSET else str(t.example), "dim")))
     _table(page, [*head, "for example"] if wide else head, lines, len(head) - 1)
@@ -271,22 +270,3 @@ def _together(a: TypeCount, b: TypeCount) -> TypeCount:
         retained_bytes=kept,
         inner=a.inner + b.inner,
     )
-
-
-def _short_paths(names: Sequence[str]) -> dict[str, str]:
-    """Each package path in these names, and its last part where no other path ends so."""
-    paths = {match for name in names for match in _PATH.findall(name)}
-    bare = set(re.findall(r"(?<![\w./~-])([\w~-]+)(?=\.[\w(\[])", " ".join(names)))
-    last: dict[str, list[str]] = {}
-    for path in paths:
-        last.setdefault(path.rpartition("/")[2], []).append(path)
-    return {
-        path: end
-        for end, same in last.items()
-        for path in same
-        if len(same) == 1 and end not in bare
-    }
-
-
-def _shortened(name: str, short: dict[str, str]) -> str:
-    return _PATH.sub(lambda match: short.get(match.group(), match.group()), name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
 from msgspec import UNSET
 from rich.text import Text
 
 from goprobe.model.heap import REST, SEVERAL, HeapReport, TreeNode
 from goprobe.report import words
+from goprobe.report.shortpaths import short_paths, shortened
 from goprobe.report.text.page import Column, Page
 
 _MOST = 15
@@ -35,6 +38,9 @@ def held(page: Page, report: HeapReport) -> None:
     parts = [
         part for row in report.tree[:_MOST_NAMED] if (part := _part(page, row, report.census.bytes))
     ]
+    if not page.options.verbose:
+        short = short_paths(_names(report.tree))
+        parts = [shortened(part, short) for part in parts]
     if waste := report.graph.unreachable_bytes:
         parts.append(f"{words.size(waste)} garbage")
     if parts:
@@ -83,24 +89,52 @@ def write(page: Page, tree: Sequence[TreeNode]) -> None:
     head = [page.text((name, "dim")) for name, _ in columns]
     lines = [head]
     least = whole // (_SHARE * _VERBOSELY if verbose else _SHARE)
+    told = _Told() if verbose else _Told(short_paths(_names(tree)), Counter(map(_brief, tree)))
     for row in shown:
-        lines += (line[: len(columns)] for line in _lines(page, row, least, whole))
+        lines += (line[: len(columns)] for line in _lines(page, told, row, least, whole))
     page.table(lines, [column for _, column in columns], _INDENT)
 
 
+class _Told(msgspec.Struct, frozen=True):
+    """How rows are called: with `short` paths, and of those that several hold only the first of
+    these, where no other row reads the same (`briefly`)."""
+
+    short: dict[str, str] = {}
+    briefly: Mapping[str, int] = {}
+
+    def what(self, row: TreeNode) -> str:
+        brief = _brief(row)
+        return shortened(brief if self.briefly.get(brief) == 1 else row.what, self.short)
+
+
+def _brief(row: TreeNode) -> str:
+    if row.kind != SEVERAL or len(row.held_by) <= _MOST_NAMED + 1:
+        return row.what
+    more = words.number(len(row.held_by) - _MOST_NAMED)
+    least = "at least " if row.more_holders else ""
+    return f"held by several: {', '.join(row.held_by[:_MOST_NAMED])} and {least}{more} more"
+
+
+def _names(tree: Sequence[TreeNode]) -> Iterator[str]:
+    for row in tree:
+        yield row.what
+        yield from row.held_by
+        yield from _names(row.children)
+
+
 def _lines(
-    page: Page, row: TreeNode, least: int, whole: int, depth: int = 0
+    page: Page, told: _Told, row: TreeNode, least: int, whole: int, depth: int = 0
 ) -> Iterator[list[Text]]:
     """What all columns have for a row and those below it."""
     lead = "  " * (depth - 1) + page.glyphs.last if depth else ""
     yield [
         page.text(words.column_size(row.retained_bytes)),
         page.text(words.number(row.retained_objects)),
-        page.text((lead, "dim"), (row.what, "dim" if row.kind == REST else "")),
+        page.text((lead, "dim"), (told.what(row), "dim" if row.kind == REST else "")),
         page.text((str(row.address) if int(row.address) else "", "dim")),
         page.text((page.bar(row.retained_bytes, whole, _BAR_CELLS), "yellow")),
     ]
     if depth < _DEEPEST or page.options.verbose:
         for child in row.children:
             if child.retained_bytes >= least and child.kind != REST:
-                yield from _lines(page, child, least, whole, depth + 1)
+                yield from _lines(page, told, child, least, whole, depth + 1)

@@ -106,6 +106,11 @@ def is_text(go_type: GoType, part: Element) -> bool:
     """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
     if part.value.dynamic_type is UNSET:
         return go_type.kind == GoKind.STRING and part.value.len is not UNSET
+    return is_boxed_text(part)
+
+
+def is_boxed_text(part: Element) -> bool:
+    """The same of what an interface holds."""
     boxed = part.data  # the boxed value; a string's leads on to its bytes, which have no type
     if not part.value.text:
         return True
