@@ -9,7 +9,7 @@ import pytest
 from goprobe.analysis.memory import there
 from goprobe.analysis.memory.memory import memory
 from goprobe.model.memory import MemoryReport
-from goprobe.process.proc import maps
+from goprobe.process.proc import maps, pagemap
 from goprobe.target.live import open_target
 from tests.support.cgroups import memory_cgroup
 from tests.support.go import build, matrix, running
@@ -96,3 +96,12 @@ def test_kernels_without_sums_of_pages_are_held_against_their_counters(
     monkeypatch.setattr(maps, "provides", provided)
     kernel = _told("mapped", tmp_path, matrix()[-1]).kernel
     assert isinstance(kernel.pss, int) == summed and isinstance(kernel.swap, int)
+
+
+@pytest.mark.parametrize("cause", ["file", "copied", "shared"])
+def test_kernels_without_scans_of_page_maps_tell_copies_of_pages_too(
+    cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagemap, "_PAGEMAP_SCAN", 0xC0606699)  # as one before Linux 6.7 answers
+    report = _told(cause, tmp_path, matrix()[-1])
+    assert CAUSES[cause][0] in {part.of for part in report.parts if part.bytes > 60 * MIB}

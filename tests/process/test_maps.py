@@ -110,3 +110,10 @@ def test_a_process_that_has_ended_is_gone() -> None:
     for read in (read_maps, read_smaps, lambda pid: resident(pid, [(0, 1)])):
         with pytest.raises(TargetGoneError):
             read(ended.pid)
+
+
+def test_a_kernel_without_page_maps_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a process that is gone."""
+    monkeypatch.setattr("goprobe.process.proc.pagemap.provides", lambda pid, name: False)
+    with pytest.raises(CannotWorkError, match="does not say which pages"):
+        resident(os.getpid(), [(0, 1)])

@@ -19,7 +19,8 @@ from itertools import groupby
 
 import msgspec
 
-from goprobe.process.proc.procfs import PAGE_SIZE, translated
+from goprobe.errors import CannotWorkError
+from goprobe.process.proc.procfs import PAGE_SIZE, provides, translated
 
 # Linux include/uapi/linux/fs.h: struct pm_scan_arg, struct page_region, PAGE_IS_*.
 _PAGEMAP_SCAN = 0xC0606610
@@ -66,8 +67,13 @@ def resident(pid: int, ranges: Sequence[Range]) -> Resident:
 
     A range that has part of a page counts that part. What is not mapped is not resident; so is,
     on a kernel before 6.7, what lies behind the first 256 GiB asked for.
-    Raises TargetGoneError, NotPermittedError.
+    Raises TargetGoneError, NotPermittedError, CannotWorkError (a kernel without page maps).
     """
+    if not provides(pid, "pagemap"):
+        raise CannotWorkError(
+            "this kernel does not say which pages are in memory (/proc/PID/pagemap)",
+            hint="a sandbox's kernel (gVisor's) has none, Linux has with CONFIG_PROC_PAGE_MONITOR",
+        )
     with translated(pid, "read the page map"):
         file = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         try:
