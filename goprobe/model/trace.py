@@ -44,7 +44,8 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 class StopReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The process as it stood at one breakpoint. `goroutine` 0 means: no goroutine.
+    """The process as it stood at one breakpoint. `goroutine` 0 means: no goroutine. `frames_end`
+    says so where there are more frames than are told.
 
     `map` is the memory then, where it was not yet what the report's own `map` says.
     """
@@ -59,6 +60,7 @@ class StopReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sp: Address
     stack: Bounds | UnsetType = UNSET
     frames: tuple[Frame, ...]
+    frames_end: str | UnsetType = UNSET
     variables: tuple[Variable, ...]
     warnings: tuple[str, ...] = ()
     map: tuple[Region, ...] | UnsetType = UNSET

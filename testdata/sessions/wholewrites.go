@@ -63,6 +63,7 @@ func zero(w *wide) { *w = wide{A: 5} }
 func set(w *wide, n int8) { w.Arr[0] = n }
 
 func main() {
+	noise = spin(300)
 	for i := int8(1); i < 4; i++ {
 		set(&whole, i)
 		zero(&whole)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 import goprobe
 from goprobe import WatchNews
@@ -75,6 +76,16 @@ def test_an_instruction_that_writes_to_several_watchpoints(binary: str) -> None:
             told.append((hit.writer.function, hit.old[0], hit.new[0]))
     changes = [each for each in told if each[1] != each[2]]  # a zeroing may take several
     assert changes == [c for n in (1, 2, 3) for c in (("main.set", 0, n), ("main.zero", n, 0))]
+
+
+def test_a_stack_that_is_not_told_whole_says_so(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        stop = next(program.run("main.spin"))
+        assert stop.report.frames_end is UNSET and stop.frames[1].function == "main.main"
+        stop = next(program.run("main.spin", when="n == 0"))
+        assert len(stop.frames) == 256 and "there are more" in str(stop.report.frames_end)
+        with pytest.raises(goprobe.NoSuchElementError, match="there are more"):
+            stop.frame(256)
 
 
 def test_keys_of_several_parts_and_truth_as_python_has_it(binary: str) -> None:

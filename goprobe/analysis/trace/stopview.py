@@ -34,6 +34,7 @@ from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
 
 FRAME_LIMIT = 256
+_CUT = f"the innermost {FRAME_LIMIT} are told, and there are more"
 
 
 class StopView:
@@ -106,10 +107,15 @@ class StopView:
     @cached_property
     def frames(self) -> tuple[FrameView, ...]:
         """Innermost first, at most FRAME_LIMIT."""
-        stacks = Stacks(self.world)
+        return self._walked[:FRAME_LIMIT]
+
+    @cached_property
+    def _walked(self) -> tuple[FrameView, ...]:
+        """They, and one more where there are more."""
+        stacks, enough = Stacks(self.world), FRAME_LIMIT + 1
         try:
-            walked = stacks.of_thread(self.tid, limit=FRAME_LIMIT)
-            return tuple(islice(stacks.source(walked), FRAME_LIMIT))
+            walked = stacks.of_thread(self.tid, limit=enough)
+            return tuple(islice(stacks.source(walked), enough))
         except (UnreadableError, NotGoError):
             return ()
 
@@ -267,6 +273,7 @@ class StopView:
             sp=Address(self.registers[SP]),
             stack=Bounds(Address(low), Address(high)) if high else UNSET,
             frames=tuple(_frame(f) for f in frames),
+            frames_end=_CUT if len(self._walked) > FRAME_LIMIT else UNSET,
             variables=chosen,
             warnings=(*warnings, *self._doubts, *self._lost, *self._changed()),
         )

@@ -170,7 +170,8 @@ class Stop:
 
     @property
     def frames(self) -> tuple[trace.Frame, ...]:
-        """The calls on the way here, the innermost first; those of inlined functions, too."""
+        """The calls on the way here, the innermost first; those of inlined functions, too. Of a
+        deep stack not all: `report.frames_end` says so."""
         return self.report.frames
 
     @property
@@ -226,7 +227,8 @@ class Stop:
     def frame(self, index: int) -> FrameScope:
         """One of `frames` by its number, 0 the innermost: `stop.frame(1)["n"]`."""
         if not 0 <= index < len(self.frames):
-            raise NoSuchElementError(f"there is no frame {index}: the stack has {len(self.frames)}")
+            end = self.report.frames_end or f"the stack has {len(self.frames)}"
+            raise NoSuchElementError(f"there is no frame {index}: {end}")
         own = (v for v in self.variables if v.frame == index)
         return FrameScope(self.frames[index], tuple(self._value(v) for v in own))
 
@@ -325,7 +327,8 @@ class Stop:
         return self._step("step", 0)
 
     def next(self) -> Stop | None:
-        """To the next line of this function, over calls."""
+        """To the next line of this function, over calls. A breakpoint on the way ends any step,
+        whatever `when` a run had for it: `cut` says so."""
         self.check()
         return self._step("next", 0)
 

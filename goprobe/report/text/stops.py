@@ -80,6 +80,8 @@ def _frames(page: Page, stop: StopReport) -> None:
         page.line(
             (f"and {words.counted(hidden, 'frame')} of the runtime", "dim"), indent=_FRAME_INDENT
         )
+    if stop.frames_end:
+        page.line((f"of the frames {stop.frames_end}", "dim"), indent=_FRAME_INDENT)
 
 
 def _interesting(frame: Frame) -> bool:
