@@ -207,7 +207,7 @@ class _Source:
 
 def _places(file: str, text: str, lines: int) -> Iterator[tuple[str, int]]:
     """File and line of each line as the compiler calls them (cmd/compile, syntax/nodes.go)."""
-    changes = dict(_line_directives(file, text))
+    changes = dict(line_directives(file, text))
     at_file, at_line = file, 1
     for number in range(1, lines + 1):
         at_file, at_line = changes.get(number, (at_file, at_line))
@@ -215,7 +215,7 @@ def _places(file: str, text: str, lines: int) -> Iterator[tuple[str, int]]:
         at_line += 1
 
 
-def _line_directives(file: str, text: str) -> Iterator[tuple[int, tuple[str, int]]]:
+def line_directives(file: str, text: str) -> Iterator[tuple[int, tuple[str, int]]]:
     """The lines from which on others are meant: a `//line` at a line's beginning speaks of the
     next, a `/*line*/` of its own."""
     known = file

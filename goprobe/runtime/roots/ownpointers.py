@@ -5,11 +5,14 @@ pointer and by the goroutine whose stack it leads into, so that programs without
 are told apart just as well:
 
 - g._panic and g._defer, the innermost panic and deferred call: into that g's own stack.
+- g.sched.ctxt, the closure in which a goroutine was switched away, or ran out of stack: a closure
+  that does not escape lies in its caller's frame (asm_amd64.s, morestack; adjusted when a stack
+  moves).
 - sudog.elem, the value that a blocked goroutine sends or receives: into the stack of sudog.g.
 - fields of heap-allocated _defers, which hang on g._defer: into that g's stack.
 
-Source: src/runtime/runtime2.go (g, sudog, _defer, _panic), chan.go (chansend, chanrecv), select.go,
-panic.go (deferproc), Go 1.21 to 1.27.
+Source: src/runtime/runtime2.go (g, gobuf, sudog, _defer, _panic), chan.go (chansend, chanrecv),
+select.go, panic.go (deferproc), Go 1.21 to 1.27.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from goprobe.runtime.world import World
 _WORD = 8
 _DEFER_LIMIT = 1 << 16
 _OF_G = ("_panic", "_defer")
+_CTXT_BEHIND_PC = 16  # gobuf begins with sp, pc, g, ctxt (runtime2.go, Go 1.21 to 1.27)
 _OF_DEFER = ("fn", "link", "_panic")
 
 
@@ -44,7 +48,7 @@ class OwnPointers:
     def __init__(self, world: World) -> None:
         self._world = world
         layout = world.layout
-        self._g = _offsets(world, "g", _OF_G)
+        self._g = _offsets(world, "g", _OF_G) | {layout.offset("g", "sched.pc") + _CTXT_BEHIND_PC}
         self._defer = _offsets(world, "_defer", _OF_DEFER)
         self._elem = layout.offset("sudog", "elem") if layout.has("sudog", "elem") else -1
         self._defers: dict[int, frozenset[int]] = {}
