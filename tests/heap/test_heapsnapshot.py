@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -163,6 +164,12 @@ def test_a_sample_is_looked_at_where_all_is_too_much(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr("goprobe.analysis.heap.snapshot.available_memory", lambda: room)
         part = heap(target, HeapQuestions(types=True, sample=True))
     assert any("of the heap, chosen by chance, was looked at" in w for w in part.warnings)
+    said = next(w for w in part.warnings if "in the whole heap" in w)
+    told = re.search(r"([\d,]+) to ([\d,]+) main\.node", said)
+    assert told, said
+    low, high = (int(number.replace(",", "")) for number in told.groups())
+    nodes = next(t.objects for t in whole.types if t.type == "main.node")
+    assert low < nodes < high  # the choice is the same each time
     assert part.census.objects == whole.census.objects
     assert part.dangling == ()
     counted = [sum(t.objects for t in report.types) for report in (part, whole)]

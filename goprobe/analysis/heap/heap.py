@@ -33,6 +33,7 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import object_view, paths, referrers, variable_view
 from goprobe.analysis.heap.profile import samples
 from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.analysis.heap.scaled import scaled
 from goprobe.analysis.heap.siteobjects import allocated, held_sites
 from goprobe.analysis.heap.sites import heap_sites, with_sites
 from goprobe.analysis.heap.snapshot import HeapSnapshot, Manner, asked_of
@@ -114,6 +115,8 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
         report = replace(
             report, types=by_type(graph, retained=questions.retained), untyped=untyped(graph)
         )
+        if sure := scaled(graph, report.types):
+            report = replace(report, warnings=(*report.warnings, sure))
     if questions.retained:
         report = replace(report, roots=kept_by_roots(graph), tree=kept_tree(graph))
     if questions.unreachable:

@@ -41,7 +41,7 @@ Progress = Callable[[str], None]
 T = TypeVar("T")
 
 _TRIES = 3
-_BYTES_AN_OBJECT = 230  # (m: 140 to 230, beside the words; most with --types --retained)
+_BYTES_AN_OBJECT = 120  # (m: 80 to 120, beside the words; most with --types --retained)
 _STACKS_LIMIT = 1 << 31
 _SHARE_OF_FREE = 0.9
 
