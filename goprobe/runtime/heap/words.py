@@ -27,7 +27,7 @@ _SMALL_MOST = 1 << 19  # fewer words are kept: it makes no difference
 _HELD_MOST = 1 << 21  # words of which fewer are held on to while single ones are looked at
 _WORD = 8
 _LEAST_AROUND, _READ_SHARE = 3, 16  # pages
-_OVER_AGAIN_MOST, _OBJECTS_A_PAGE = 2, 8
+_OVER_AGAIN_MOST, _OBJECTS_A_PAGE = 4, 8
 """All words are read over so often, and a page more for so many objects that were looked at."""
 ABSENT = -1
 

@@ -302,7 +302,7 @@ class Typist:
         end = into + length
         sane = (into >= 0) & (end <= self._view.room[self._view.objects.span[target]])
         target, into, end = target[sane], into[sane], end[sane]
-        self._parts.note(shape, target, into, end - into)
+        self._parts.note(shape, target, into, length if isinstance(length, int) else end - into)
         have = self.shape[target]
         for old in numbers(have[have != 0]):
             size = self._shapes[old].size

@@ -33,19 +33,22 @@ class ObjectParts:
         """Something points at a value of a shape, in each of some objects."""
         if not len(nodes):
             return
-        long = np.minimum(np.broadcast_to(np.asarray(length, np.int64), nodes.shape), _MOST)
         near = into <= _MOST
-        nodes, into, long = _each_once(nodes[near], into[near], long[near])
+        nodes, into = nodes[near], into[near]
+        if isinstance(length, int):
+            key = np.unique(nodes << 32 | into)
+            nodes, into, long = key >> 32, key & _MOST, np.full(len(key), min(length, _MOST))
+            best = np.flatnonzero(np.diff(nodes, prepend=-1))
+        else:
+            nodes, into, long = _each_once(nodes, into, np.minimum(length[near], _MOST))
+            # The last row of a node is its longest, and of those the first in the object.
+            order = np.lexsort((-into, long, nodes))
+            best = order[np.diff(nodes[order], append=-1) != 0]
         np.maximum.at(self.extent, nodes, np.minimum(into + long, _MOST).astype(np.int32))
         self._fresh.append((shape, nodes, into, long))
-        # The last row of a node is its longest, and of those the first in the object.
-        order = np.lexsort((-into, long, nodes))
-        nodes, into, long = nodes[order], into[order], long[order]
-        last = np.ones(len(nodes), bool)
-        last[:-1] = nodes[1:] != nodes[:-1]
-        better = last & (long > self.length[nodes])
-        at = nodes[better]
-        self.shape[at], self.into[at], self.length[at] = shape, into[better], long[better]
+        best = best[long[best] > self.length[nodes[best]]]
+        at = nodes[best]
+        self.shape[at], self.into[at], self.length[at] = shape, into[best], long[best]
 
     def reach(self, shape: int, nodes: Ints, into: Ints, length: Ints) -> None:
         """An array, as a slice says, goes to the end of each of some objects."""
