@@ -8,6 +8,7 @@ from typing import TextIO
 
 _UTF8 = "utf8"
 _SAYS_PYTHON = ("PYTHONIOENCODING", "PYTHONUTF8")
+_DUMB = ("", "dumb")
 _PLAIN = ("C", "POSIX")
 
 
@@ -25,6 +26,11 @@ def speaks_utf8(stream: TextIO | None) -> bool:
     named = next((v for n in ("LC_ALL", "LC_CTYPE", "LANG") if (v := os.environ.get(n))), "")
     language, _, charset = named.partition("@")[0].partition(".")
     return _bare(charset) == _UTF8 if charset else language not in _PLAIN
+
+
+def obeys_escapes(stream: TextIO | None) -> bool:
+    """Whether it is a terminal that knows more than to print one line below the other."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") not in (None, *_DUMB)
 
 
 def never_fails(stream: TextIO | None) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.cli.encoding import speaks_utf8
+from goprobe.cli.encoding import obeys_escapes, speaks_utf8
 from goprobe.cli.options import Output
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.files import place_to_write
@@ -134,8 +134,7 @@ def _columns() -> int:
 
 
 def _wants_colour() -> bool:
-    dumb = os.environ.get("TERM", "") in ("", "dumb")
-    return sys.stdout.isatty() and not dumb and not os.environ.get("NO_COLOR")
+    return obeys_escapes(sys.stdout) and not os.environ.get("NO_COLOR")
 
 
 def _to_stdout(data: bytes) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from goprobe.cli.encoding import speaks_utf8
+from goprobe.cli.encoding import obeys_escapes, speaks_utf8
 from goprobe.deferredsignals import signals_deferred
 from goprobe.report.escaping import escape
 
@@ -30,7 +30,7 @@ class Progress:
 
     def __init__(self, quiet_seconds: float = _QUIET_SECONDS) -> None:
         self._stream = sys.stderr
-        self._terminal = self._stream is not None and self._stream.isatty()
+        self._terminal = obeys_escapes(self._stream)
         self._quiet = quiet_seconds
         self._message = ""
         self._begun = 0.0  # of this wait, over all its messages

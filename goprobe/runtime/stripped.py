@@ -17,6 +17,7 @@ from goprobe.binary.elf.parts import Derived, loaded_parts
 from goprobe.binary.pcln.find import find_module_head
 from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
+from goprobe.counts import counted
 from goprobe.elfheaders import PF_W, PT_LOAD
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.memory import Memory, u32, u64
@@ -157,7 +158,7 @@ class Finder:
     def _only(self, name: str, candidates: Iterator[int]) -> int:
         only = sorted(set(candidates))
         if len(only) != 1:
-            how = "not found" if not only else f"found at {len(only)} places"
+            how = "not found" if not only else f"found at {counted(len(only), 'place')}"
             raise NotGoError(f"{self.name} is stripped, and runtime.{name} was {how}")
         return only[0]
 

@@ -30,6 +30,7 @@ from goprobe.api.script.watched import (
     on_stack,
 )
 from goprobe.arch.registers import FIRST_ARGUMENT, PC, SP
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError, UsageError
 from goprobe.model.calls import CallFrame
 from goprobe.model.script import WatchNews
@@ -61,8 +62,8 @@ class Watches:
         watchpoints left."""
         if not 0 < size <= WATCHES * WORD:
             raise UsageError(
-                f"cannot watch {size} bytes: the processor's {WATCHES} hardware watchpoints hold "
-                f"{WORD} bytes each"
+                f"cannot watch {counted(size, 'byte')}: the processor's {WATCHES} hardware "
+                f"watchpoints hold {WORD} bytes each"
             )
         try:
             content = view.world.memory.read(address, size)
@@ -76,8 +77,9 @@ class Watches:
         new = set(watched.words) - self._wanted()
         if len(new) > free:
             raise UsageError(
-                f"watching {size} bytes at {address:#x} needs {len(new)} hardware watchpoints; "
-                f"{free} of the processor's {WATCHES} are free"
+                f"watching {counted(size, 'byte')} at {address:#x} needs "
+                f"{counted(len(new), 'hardware watchpoint')}; {free} of the processor's {WATCHES} "
+                "are free"
             )
         self._made += 1
         if not self._watched:
