@@ -17,6 +17,7 @@ from goprobe.runtime.types.shape import (
     SLOTS_LIMIT,
     TRIE_NODE,
     TRIE_PARTS,
+    WEAK_POINTER,
     WORD,
     About,
     Numbers,
@@ -164,6 +165,8 @@ class DebugShapes:
             member_type = types.at(member.type)
             if pointee is not None and member.name == "v" and at % WORD == 0:
                 slots[at // WORD] = pointee
+            elif go_type.name.startswith(WEAK_POINTER) and member.name == "u":
+                slots[at // WORD] = self._numbers.weak_handle
             elif behind is not None:
                 slots[at // WORD] = (behind[0], self._by_name(behind[1]))
             elif go_type.name.startswith("groupReference<") and member.name == "data":

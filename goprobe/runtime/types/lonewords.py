@@ -60,8 +60,8 @@ def _of_roots(view: HeapView) -> Iterator[tuple[int, Ints, Ints]]:
 
 
 def closures(view: HeapView, types: Ids) -> Ints:
-    """The objects that begin with the address of a function."""
-    nodes = _unexplained(view, types)
+    """The objects that begin with the address of a function; what they hold may be static."""
+    nodes = _unexplained(view, types, leading=False)
     nodes = nodes[view.masks(nodes).view(np.uint64) & np.uint64(1) == 0]
     code = view.words_at(nodes, 0)
     near = np.zeros(len(code), bool)
@@ -88,10 +88,13 @@ def alone(view: HeapView, types: Ids, parts: Ids) -> Iterator[tuple[WholeType, I
                 yield whole, nodes[same]
 
 
-def _unexplained(view: HeapView, types: Ids) -> Ints:
-    """Objects with pointers and without a type, of which it is known where pointers may be."""
+def _unexplained(view: HeapView, types: Ids, *, leading: bool = True) -> Ints:
+    """Objects without a type, of which it is known where pointers may be: those that lead to
+    objects, or (not `leading`) all."""
     first, span = view.graph.first, view.objects.span
-    chosen = (types[: view.n] == 0) & (first[1 : view.n + 1] > first[: view.n])
+    chosen = types[: view.n] == 0
+    if leading:
+        chosen &= first[1 : view.n + 1] > first[: view.n]
     chosen &= (view.room[span] <= _WORD * _BITS) & ~view.noscan[span]
     return np.flatnonzero(chosen).astype(np.int64)
 

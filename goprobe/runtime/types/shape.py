@@ -16,6 +16,9 @@ WORD = 8
 SLOTS_LIMIT = 1 << 16  # pointers of one type that are looked at
 DEPTH_LIMIT = 32  # of types within types
 ATOMIC_POINTER = "sync/atomic.Pointer["
+WEAK_POINTER = "weak.Pointer["
+"""Its pointer leads to a handle of the runtime's, not to what it is one to (src/weak/pointer.go,
+src/runtime/mheap.go, getOrAddWeakHandle, Go 1.24 to 1.27)."""
 GENERIC = "go.shape."
 MAP_INSIDE, MAP_ENTRIES = (" table", " directory"), (" groups", " buckets")
 ARRAYS = (" backing", " buffer")
@@ -152,6 +155,11 @@ class Numbers:
     @property
     def text(self) -> int:
         return self.named("string data", 1)
+
+    @property
+    def weak_handle(self) -> Meaning:
+        """What the pointer of a weak.Pointer means."""
+        return Rule.ONE, self.named("internal/runtime/atomic.Uintptr", WORD)
 
 
 def shape_of(name: str, size: int, pointers: bool, slots: Slots, *, repeats: bool = True) -> Shape:

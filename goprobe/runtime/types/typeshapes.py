@@ -25,6 +25,7 @@ from goprobe.runtime.types.shape import (
     TRIE_NODE,
     TRIE_PARTS,
     UNKNOWN,
+    WEAK_POINTER,
     WORD,
     About,
     Numbers,
@@ -143,8 +144,10 @@ class TypeShapes:
             free = offset + self._typedata.size(part)
             place = base + min(offset, _OFFSET_LIMIT)
             rule = self._behind(name, label, rtype) if name in _WITH_SECRETS else None
-            if pointee and self._typedata.kind(part) == GoKind.UNSAFE_POINTER:
-                rule = pointee
+            if self._typedata.kind(part) == GoKind.UNSAFE_POINTER:
+                rule = pointee or rule
+                if name.startswith(WEAK_POINTER):
+                    rule = self._numbers.weak_handle
             if rule and place % WORD == 0:
                 slots[place // WORD] = rule
             else:
