@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from goprobe.analysis.calls.calls import CallsRequest, CallWatch
 from goprobe.analysis.goroutines.chosen import Chosen
@@ -46,6 +46,12 @@ class Process:
 
     def __init__(self, target: Target) -> None:
         self.target = target
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is held between questions."""
 
     @property
     def pid(self) -> int:
@@ -250,15 +256,15 @@ class Snapshot:
         return self._world().memory.read(address, size)
 
 
-@contextmanager
 def attach(
     pid: int, *, assume_go: str = "", image: str = "", max_stop: float = NO_LIMIT
-) -> Iterator[Process]:
-    """A running Go process that may be asked; nothing is held between questions. `image` names
-    the library to read, where there are Go programs in several; a question for which the process
-    would stand still for more than `max_stop` seconds raises StopTooLongError.
+) -> Process:
+    """A running Go process that may be asked, in a `with` or not: nothing is held between
+    questions. `image` names the library to read, where there are Go programs in several; a
+    question for which the process would stand still for more than `max_stop` seconds raises
+    StopTooLongError.
 
     Raises UsageError and NotGoError (no such process, no Go program), NotPermittedError,
     CannotWorkError (a stripped program of a Go release that goprobe does not know).
     """
-    yield Process(open_target(pid, assume_go=assume_go, image=image, max_stop=max_stop))
+    return Process(open_target(pid, assume_go=assume_go, image=image, max_stop=max_stop))

@@ -171,6 +171,7 @@ def test_a_test_suite_can_assert_it(program: Running) -> None:
     with pytest.raises(AssertionError, match=r"created by main\.start") as error:
         goprobe.assert_no_leaks(program.pid)
     assert "150 goroutines in main.crowd.func" in str(error.value)
+    assert len(goprobe.attach(program.pid).goroutines().goroutines) > 150
 
 
 def test_the_command(program: Running, report: GoroutinesReport) -> None:
