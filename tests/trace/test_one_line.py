@@ -40,3 +40,23 @@ def test_variables_of_the_line_that_runs(go: str, flags: tuple[str, ...]) -> Non
         captured = "s" in truth or "z" in truth
         if flags and captured and go in _TELLS_OF_CAPTURES:
             assert {v.name for v in mine if v.state is State.LIVE} == set(truth)
+
+
+RENAMED = Path(__file__).parents[2] / "testdata" / "variables" / "renamed-lines.go"
+VALUES = {"state": "6", "sum": "7", "top": "14"}
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", [(), ("-gcflags=all=-N -l",)])
+def test_lines_of_several_files_have_no_order(go: str, flags: tuple[str, ...]) -> None:
+    with goprobe.launch(str(build(RENAMED, go=go, flags=flags)), stdout=2) as program:
+        told = [_told(stop) for stop in program.run(["main.show"])][:3]
+    for variables, names in zip(told, ("state sum", "state sum top", "state sum top"), strict=True):
+        for variable in (v for v in variables if v.name in VALUES):
+            if variable.name in names.split():
+                assert variable.state is not State.NOT_YET, variable
+            if variable.value is not UNSET:
+                assert variable.value.text == VALUES[variable.name], variable
+        if flags:
+            mine = {v.name for v in variables if v.state is State.LIVE and v.name in VALUES}
+            assert mine == set(names.split())

@@ -39,7 +39,7 @@ from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.decoded import Limits
-from goprobe.runtime.values.functionvars import frame_offset
+from goprobe.runtime.values.localplaces import frame_offset
 from goprobe.runtime.values.storage import InBytes, InMemory, Storage
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World

@@ -101,7 +101,8 @@ class Trust:
         if scope is None:
             # Captured: closures get the values of variables that do not change. Else it is one of
             # an inlined call's that the compiler left here (FunctionVariables.is_of_inlined_call).
-            captured = local.closure_offset >= 0 or local.line == frame.start_line
+            closure = _CLOSURE.search(frame.function)
+            captured = local.closure_offset >= 0 or (closure and local.line == frame.start_line)
             foreign = local.name.startswith("&") or not _is_named(frame.file, name, local.line)
             unknown = not _is_named(frame.file, name, source.line, source.body.last)
             if unknown or (foreign and not captured):

@@ -21,7 +21,7 @@ from goprobe.process.memory.memory import Memory
 from goprobe.process.proc.procfs import read_proc
 from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.variables import FrameVariables
-from goprobe.runtime.values.functionvars import frame_offset
+from goprobe.runtime.values.localplaces import frame_offset
 from goprobe.runtime.values.scalars import scalar
 from goprobe.runtime.values.storage import InBytes, InMemory
 

@@ -37,7 +37,7 @@ _OPERATIONS = frozenset(
     {"runtime.chanrecv1", "runtime.chanrecv2", "runtime.chansend1", "runtime.selectgo"}
 )
 """What the compiler has a program call for them (chan.go, select.go, Go 1.21 to 1.27)."""
-_NOT_KEPT = "nothing uses this pointer any more, so that the runtime no longer keeps"
+_UNUSED = "its function does not use this pointer any more"
 
 
 class Cycle:
@@ -179,8 +179,8 @@ class Keeping:
 
     def why(self, pointer: int) -> str:
         if self._locate(pointer).kind is Kind.HEAP:
-            return f"{_NOT_KEPT} what it leads to"
-        return f"{_NOT_KEPT} it: the stack that it leads into may have moved"
+            return f"{_UNUSED}: what it led to may have been freed"
+        return f"{_UNUSED}: the stack that it leads into may have moved"
 
 
 class FrameKeeper:

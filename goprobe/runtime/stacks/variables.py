@@ -33,12 +33,8 @@ from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.keeping import Keeping
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.assembled import assembled, bytes_of, contiguous, shown
-from goprobe.runtime.values.functionvars import (
-    FunctionVariables,
-    frame_offset,
-    in_its_own_statement,
-    named_elsewhere,
-)
+from goprobe.runtime.values.functionvars import FunctionVariables
+from goprobe.runtime.values.localplaces import frame_offset, in_its_own_statement, named_elsewhere
 from goprobe.runtime.values.pieces import (
     PlacedPiece,
     is_one_word_of_more,
@@ -49,6 +45,7 @@ from goprobe.runtime.values.pieces import (
 from goprobe.runtime.values.storage import InMemory, Keeper
 
 _WORD = 8
+_NO_ORDER = "its function's lines are of several files (//line): it may have a value yet, or not"
 _RECOVERED = "its function may have come here by a recovered panic, before it had a value"
 # What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
 # and msg.ptr and msg.len for the parts of a variable that it took apart.
@@ -183,16 +180,18 @@ class FrameVariables:
         except UnsupportedExpressionError as error:
             return self._unplaced(local, go_type, State.OPTIMIZED_OUT, f"{error}")
         fixed = frame_offset(local) is not None
-        if is_later(local, frame.line):
+        plain = about.has_plain_lines
+        line, underway = (frame.line, _underway(local)) if plain else (local.line, _NO_ORDER)
+        if is_later(local, line):
             return self._not_yet(local, go_type, frame)
-        if fixed and not about.is_assigned(local, go_type, pc, frame.line):
-            if about.may_be_assigned(local, go_type, pc, frame.line):
+        if fixed and not about.is_assigned(local, go_type, pc, line):
+            if about.may_be_assigned(local, go_type, pc, line):
                 return self._unplaced(local, go_type, State.UNREADABLE, _RECOVERED)
-            if about.is_underway(local, go_type, pc, frame.line):
-                return self._unplaced(local, go_type, State.UNREADABLE, _underway(local))
+            if not plain or about.is_underway(local, go_type, pc, line):
+                return self._unplaced(local, go_type, State.UNREADABLE, underway)
             return self._not_yet(local, go_type, frame)
-        if not fixed and in_its_own_statement(local, frame.line):
-            return self._unplaced(local, go_type, State.UNREADABLE, _underway(local))
+        if not fixed and in_its_own_statement(local, line):
+            return self._unplaced(local, go_type, State.UNREADABLE, underway)
         return self._placed(about, local, go_type, frame, pieces, registers, others)
 
     def _unplaced(self, local: Local, go_type: GoType, state: State, why: str) -> Binding:
@@ -222,9 +221,11 @@ class FrameVariables:
             return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
         pc = frame.lookup - self._bias
         further_on = all(e.low > pc for e in local.locations)
+        if further_on and not about.has_plain_lines:
+            return self._unplaced(local, go_type, State.UNREADABLE, _NO_ORDER)
         if further_on and in_its_own_statement(local, frame.line):
             return self._unplaced(local, go_type, State.UNREADABLE, _underway(local))
-        if further_on and local.line >= frame.line:
+        if further_on and local.line > frame.line and not local.parameter:
             why = f"declared at line {local.line}; it has a place only further on in the code"
             return self._unplaced(local, go_type, State.NOT_YET, why)
         why = "the optimiser keeps it only in other parts of the function, not at this pc"

@@ -26,24 +26,20 @@ from goprobe.arch.code import (
 )
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.arch.instructions import stored_range
-from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
-from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import DebugInfo, Local
 from goprobe.binary.dwarf.lines import LineRows
-from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, Function, SourceFrame
 from goprobe.binary.pcln.inlining import inlined_lines
 from goprobe.binary.pcln.pcvalue import NO_RUNS
 from goprobe.binary.pcln.table import LineTable
 from goprobe.runtime.values.keptwords import KeptWords
-from goprobe.runtime.values.pieces import Leaf
+from goprobe.runtime.values.localplaces import frame_offset, in_its_own_statement
 from goprobe.runtime.values.scalars import scalar_ranges
 
-_ALWAYS = 1 << 64  # behind every pc
 _WORD = 8
 
 
@@ -225,6 +221,22 @@ class FunctionVariables:
         return self._stacks[pc]
 
     @cached_property
+    def has_plain_lines(self) -> bool:
+        """Whether line numbers tell what comes before what: a generator's //line comments name
+        other files, and lines of several files cannot be compared."""
+        table = self._parts.lines
+        function = table.function_at(self.function.low)
+        if function is None:
+            return True
+        own = (
+            address
+            for address in self._line_runs[0]
+            if table.pcdata(function, PCDATA_INL_TREE_INDEX, address) < 0
+        )
+        files = {table.position(function, address)[0] for address in own}
+        return len(files) < 2 and all(f.endswith(".go") or f.startswith("<") for f in files)
+
+    @cached_property
     def _own_lines(self) -> tuple[int, int]:
         """The first and the last line of the function's own code."""
         table = self._parts.lines
@@ -350,48 +362,3 @@ class FunctionVariables:
 def _calls(stack: Sequence[SourceFrame], depth: int) -> list[tuple[str, int]]:
     """The outermost calls: which function stands at which line."""
     return [(frame.function, frame.line) for frame in stack[:depth]]
-
-
-def in_its_own_statement(local: Local, line: int) -> bool:
-    """Whether the line that declares it runs just now: what is known of it need not be so yet. What
-    a closure captured was there before (it says so since Go 1.23)."""
-    return not local.parameter and local.closure_offset < 0 and local.line == line
-
-
-def frame_offset(local: Local) -> int | None:
-    """The CFA offset of a variable that lies at one frame place all through its function."""
-    if len(local.locations) != 1 or local.locations[0].high < _ALWAYS:
-        return None
-    try:
-        pieces = evaluate(local.locations[0].expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return None
-    if len(pieces) != 1 or pieces[0].address is None:
-        return None
-    return signed(pieces[0].address)
-
-
-def named_elsewhere(local: Local, words: Sequence[Leaf], others: Sequence[Local]) -> dict[int, int]:
-    """Which words (by index) pieces of a variable (by index) are, for they lie at one time or
-    another where an entry of that word alone says that it lies."""
-    homes: dict[int, int] = {}
-    for index, word in enumerate(words):
-        for other in others:
-            same = other.name == local.name + word.name and other.line == local.line
-            if same and word.name and (home := frame_offset(other)) is not None:
-                homes[home] = index
-    known: dict[int, int] = {}
-    for entry in local.locations if homes else ():
-        for number, at in enumerate(_frame_places(entry)):
-            if at in homes:
-                known[number] = homes[at]
-    return known
-
-
-def _frame_places(entry: LocationEntry) -> list[int | None]:
-    """The CFA offset of each piece of a location; None where it lies elsewhere."""
-    try:
-        pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return []
-    return [None if p.address is None else signed(p.address) for p in pieces]
