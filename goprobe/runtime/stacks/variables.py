@@ -258,7 +258,12 @@ class FrameVariables:
         if is_one_word_of_more(self._program.debug.types, go_type, local.locations):
             why = "its debug information tells only one of its words, not which"
             return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
-        keeper = self._keeper(frame)
+        keeper, base = self._keeper(frame), contiguous(binding)
+        if base is not None and binding[0].piece.size in (0, go_type.size):  # however large
+            home = InMemory(self._memory, base, keeper)
+            return Binding(
+                local=local, name=name, type=go_type, state=State.LIVE, why="", place=home
+            )
         place = assembled(
             self._program.debug.types, self._memory, go_type, binding, registers, keeper
         )
@@ -271,7 +276,6 @@ class FrameVariables:
                 why="the optimiser made it a constant of the code",
                 place=place,
             )
-        base = contiguous(binding)
         if base is not None and not place.missing:
             return Binding(
                 local=local,
