@@ -78,6 +78,18 @@ def test_an_instruction_that_writes_to_several_watchpoints(binary: str) -> None:
     assert changes == [c for n in (1, 2, 3) for c in (("main.set", 0, n), ("main.zero", n, 0))]
 
 
+def test_numbers_compute_as_in_python(binary: str) -> None:
+    with goprobe.launch(binary, stdout=2) as program:
+        stop = list(islice(program.run("main.here"), 3))[-1].finish()
+        assert stop is not None
+        for local in (stop["local"], stop.frame(0)["local"]):
+            assert local + 1 == 2 and 3 - local == 2 and local / 2 == 0.5 and -local == -1
+            assert local + local == 2 and f"{local:03d}|{local}" == "001|1"
+            for wrong in (lambda it: it + "x", lambda it: it + None, len, list):
+                with pytest.raises(TypeError):
+                    wrong(local)
+
+
 def test_a_stack_that_is_not_told_whole_says_so(binary: str) -> None:
     with goprobe.launch(binary, stdout=2) as program:
         stop = next(program.run("main.spin"))

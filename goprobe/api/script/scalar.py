@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
@@ -48,6 +50,61 @@ class Scalar(Known):
 
     def __ge__(self, other: Any) -> bool:
         return bool(self._ordered() >= plain_of(other))
+
+    def _computed(self, do: Callable[[Any, Any], Any], other: object, *, swapped: bool) -> Any:
+        """Python's own arithmetic, of numbers (and +, of strings)."""
+        own, others = self._operand(), other._operand() if isinstance(other, Scalar) else other
+        if own is None or isinstance(own, bool) or others is None:
+            return NotImplemented
+        return do(others, own) if swapped else do(own, others)
+
+    def _operand(self) -> Any:
+        told = self._told()
+        if self._is_string():
+            return self._ordered()
+        # 5.0 prints as 5, and is no integer for that: half of it is 2.5.
+        if self.type in ("float32", "float64"):
+            return float(told)
+        return scalar_of(told) if self._length() is None and not self._known("data") else None
+
+    def __add__(self, other: object) -> Any:
+        return self._computed(operator.add, other, swapped=False)
+
+    def __radd__(self, other: object) -> Any:
+        return self._computed(operator.add, other, swapped=True)
+
+    def __sub__(self, other: object) -> Any:
+        return self._computed(operator.sub, other, swapped=False)
+
+    def __rsub__(self, other: object) -> Any:
+        return self._computed(operator.sub, other, swapped=True)
+
+    def __mul__(self, other: object) -> Any:
+        return self._computed(operator.mul, other, swapped=False)
+
+    def __rmul__(self, other: object) -> Any:
+        return self._computed(operator.mul, other, swapped=True)
+
+    def __truediv__(self, other: object) -> Any:
+        return self._computed(operator.truediv, other, swapped=False)
+
+    def __rtruediv__(self, other: object) -> Any:
+        return self._computed(operator.truediv, other, swapped=True)
+
+    def __floordiv__(self, other: object) -> Any:
+        return self._computed(operator.floordiv, other, swapped=False)
+
+    def __mod__(self, other: object) -> Any:
+        return self._computed(operator.mod, other, swapped=False)
+
+    def __neg__(self) -> Any:
+        return -self._operand()
+
+    def __format__(self, spec: str) -> str:
+        """A number as Python's own would be; others as their text."""
+        told = None if self._is_string() else scalar_of(self.text)
+        plain = told is None or self._length() is not None or not spec
+        return format(str(self) if plain else self._operand(), spec)
 
     def __int__(self) -> int:
         scalar = scalar_of(self._told()) if not self._is_string() else None

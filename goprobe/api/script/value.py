@@ -342,6 +342,8 @@ class Value(Scalar):
         if self._is_list():
             return self._range(range(len(self)))
         self._told()
+        if self._is_single():
+            raise TypeError(f"{self.name} is a {self.type} and has no elements")
         return (self._of(part) for part in self._fields())
 
     def _range(self, indices: range) -> Iterator[Value]:
@@ -379,7 +381,13 @@ class Value(Scalar):
             return len(dynamic)
         self._told()
         length = self._length()
+        if length is None and self._is_single():
+            raise TypeError(f"{self.name} is a {self.type} and has no length")
         return len(self._fields()) if length is None else length
+
+    def _is_single(self) -> bool:
+        """Whether it has no parts: a number, a truth value."""
+        return self._quick is not None or (scalar_of(self.text) is not None and not self.data)
 
 
 def _is_cut(part: Element) -> bool:
