@@ -42,6 +42,7 @@ from goprobe.model.heap import (
     Waste,
 )
 from goprobe.model.location import Kind, Location, Region
+from goprobe.model.memory import KernelMemory, MemoryPart, MemoryReport, Surprise
 from goprobe.model.report import Tool
 from goprobe.model.trace import Bounds, StopReport, TraceReport
 from goprobe.model.value import Element, Value
@@ -303,10 +304,25 @@ def compare(text: str = "Hello, Go!") -> CompareReport:
     )
 
 
+def of_memory(text: str = "nothing is out of proportion") -> MemoryReport:
+    return MemoryReport(
+        pid=7,
+        go=GO,
+        pause_us=900,
+        parts=(MemoryPart(text, 9000, "Go heap"), MemoryPart("machine code", 4096, text)),
+        kernel=KernelMemory(rss=13096, smaps_rss=13096, why_no_cgroup=text),
+        memstats={"HeapAlloc": 9000, text: 1},
+        metrics={"/gc/heap/goal:bytes": 9000},
+        not_told={"/sched/latencies:seconds": text},
+        surprises=(Surprise("stacks", 900, text, text), Surprise("heap", 90, text, text)),
+        verdict=text,
+    )
+
+
 PAGES: dict[str, Callable[..., object]] = {
     "where": where, "goroutines": goroutines, "doctor": doctor,
     "trace": trace, "compare": compare, "explain": explain, "maps": maps, "heap": heap,
-    "escape": escape,
+    "escape": escape, "memory": of_memory,
 }  # fmt: skip
 
 
