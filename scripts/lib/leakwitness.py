@@ -2,7 +2,7 @@
 each release: what goprobe says is lost, beside what the newest runtime says of the same program.
 
 The newest runs each program several times: who is lost always has to be told, who never was may
-not be. 1 where goprobe says something else.
+not be. 1 where goprobe says something else of one that loses the same each time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.goroutines.ownleaks import FOLDERS, NEWEST, Truth, case_names, cases, of_goprobe
+from tests.goroutines.ownleaks import FOLDERS, NEWEST, Truth, case_names, cases, of_goprobe, steady
 from tests.support.go import releases
 
 
@@ -35,7 +35,7 @@ def main() -> int:
 def _folder(
     home: Path, folder: str, gos: Sequence[str], only: Sequence[str] | None, runs: int
 ) -> int:
-    """How many cases of one folder are told otherwise."""
+    """How many cases of one folder are told otherwise that lose the same each time."""
     binary = cases(NEWEST, folder, home / NEWEST / folder)
     chosen = [name for name in case_names(binary) if not only or name in only]
     if not chosen:
@@ -51,7 +51,7 @@ def _folder(
             for _ in range(2 * runs):
                 truth.run(sorted(found))
             found = truth.wrong(told)
-        wrong += len(found)
+        wrong += len(found.keys() & steady())
         lost = sum(bool(places) for places in told.values())
         print(
             f"Go {go}, {folder or 'simple cases and patterns'}: {len(told)} programs, {lost} with "
@@ -59,7 +59,8 @@ def _folder(
             flush=True,
         )
         for name, why in sorted(found.items()):
-            print(f"    {name}: {why}", flush=True)
+            chance = "" if name in steady() else " (by chance, as the runtime's own test has it)"
+            print(f"    {name}: {why}{chance}", flush=True)
     return wrong
 
 

@@ -32,7 +32,7 @@ SETTLED = 0.8  # seconds
 _LANGUAGE = "1.21"
 """Of all of them, so that it is one program: loops' variables are others since 1.22."""
 _LOST = re.compile(r"goroutine (\d+)(?: \S+=\S+)* \[[^\]]*\(leaked\)")
-_MADE = re.compile(r"^created by main\..*\n\t\S*/(\S+\.go:\d+)\b", re.MULTILINE)
+_MADE = re.compile(r"^created by (main\.)?.*\n\t\S*/(\S+\.go):(\d+)\b", re.MULTILINE)
 _STEADY = re.compile(r'\bmakeTest\("(\w+)"')
 _MAIN_GOROUTINE = 1
 
@@ -151,15 +151,25 @@ def numbers(told: Iterable[str]) -> set[int]:
 
 
 def places(told: Iterable[str]) -> frozenset[str]:
-    """The `go` statements that made those, "file.go:7": where they stand is chance in some."""
+    """The `go` statements that made those, "file.go:7" (of a package of Go's, whose lines are
+    others in each release, the file alone): where they stand is chance in some."""
     found = ((_LOST.match(part), _MADE.search(part)) for part in told)
-    return frozenset(at[1] for lost, at in found if lost and at and int(lost[1]) != _MAIN_GOROUTINE)
+    kept = (at for lost, at in found if lost and at and int(lost[1]) != _MAIN_GOROUTINE)
+    return frozenset(_place(bool(at[1]), at[2], int(at[3])) for at in kept)
 
 
 def places_of(report: GoroutinesReport) -> frozenset[str]:
     """The same of those that goprobe tells."""
     made = (s.created_at for s in report.goroutines if s.leaked)
-    return frozenset("?" if at is UNSET else f"{Path(at.file).name}:{at.line}" for at in made)
+    return frozenset(
+        "?" if at is UNSET else _place(at.function.startswith("main."), at.file, at.line)
+        for at in made
+    )
+
+
+def _place(own: bool, file: str, line: int) -> str:
+    name = Path(file).name
+    return f"{name}:{line}" if own else name
 
 
 def of_runtime(binary: Path, chosen: Sequence[str]) -> Mapping[str, frozenset[str]]:
