@@ -240,10 +240,30 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 	"time"
+	"unsafe"
 )
 
 var kept []int
+var stranger *sync.Mutex
+
+//go:noinline
+func locks(own *sync.Mutex) { own.Lock() }
+
+// The two lie in one slot of the tiny allocator.
+//
+//go:noinline
+func neighbours() *sync.Mutex {
+	for {
+		stranger = new(sync.Mutex)
+		own := new(sync.Mutex)
+		at := uintptr(unsafe.Pointer(own))
+		if at%16 == 8 && at == uintptr(unsafe.Pointer(stranger))+8 {
+			return own
+		}
+	}
+}
 
 //go:noinline
 func hides(n int, c chan int) int {
@@ -276,6 +296,9 @@ func main() {
 	full <- 2
 	go hides(5, make(chan int, 3))
 	go chooses(make(chan string), full)
+	own := neighbours()
+	own.Lock()
+	go locks(own)
 	go sleeps(2 * time.Hour)
 	go sleeps(3000 * time.Hour)
 	go func(t *time.Timer) { <-t.C }(time.NewTimer(time.Hour))
@@ -332,6 +355,13 @@ def test_what_each_of_a_group_waits_on_alone_is_told_of_each(collected: Goroutin
     fires = [w.fires_in_us for w in sleeping.waits_on]
     assert len(fires) == 2
     assert sorted(round(each / 3.6e9) for each in fires if each is not UNSET) == [2, 3000]
+
+
+def test_a_lock_is_not_named_after_its_neighbour(collected: GoroutinesReport) -> None:
+    (w,) = [w for g in collected.groups for w in g.waits_on if w.kind == "mutex"]
+    assert w.address is not UNSET
+    assert w.address % 16 == 8
+    assert not any("stranger" in name for name in (w.name, *w.held_by))
 
 
 def test_a_timer_leads_to_no_other(collected: GoroutinesReport) -> None:

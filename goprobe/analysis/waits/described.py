@@ -207,6 +207,9 @@ class Described:
 
     def _name(self, thing: Thing, every: Sequence[Having], shown: Sequence[Holder]) -> str:
         """That by a shortest way from a package-level variable; "" where there is none."""
+        if self._graph.is_tiny(thing.node):  # what leads there may lead to another value in it
+            way = next((having.way for having in every if not having.goroutine), [])
+            return self._names.path_text(way, thing.part) if way else ""
         way = self._holders.shortest(thing.node)
         for having, holder in zip(every, shown, strict=False):
             if not having.goroutine and having.way == way:
