@@ -120,3 +120,43 @@ def test_the_page_draws_it(report: GoroutinesReport) -> None:
     number = waiter(report, "main.twice")
     assert f"goroutine {number} in main.twice" in texts
     assert any(line.alarm and line.sure for line in drawn.lines)
+
+
+RESCUED = """package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+var a, b sync.Mutex
+
+//go:noinline
+func one() { a.Lock(); time.Sleep(50 * time.Millisecond); b.Lock(); b.Unlock(); a.Unlock() }
+
+//go:noinline
+func two() { b.Lock(); time.Sleep(50 * time.Millisecond); a.Lock(); a.Unlock(); b.Unlock() }
+
+//go:noinline
+func rescuer() { time.Sleep(time.Hour); a.Unlock() }
+
+func main() {
+	go one()
+	go two()
+	go rescuer()
+	time.Sleep(300 * time.Millisecond)
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_a_third_may_unlock_is_no_certain_deadlock(go: str) -> None:
+    with running(build(RESCUED, go=go)) as program:
+        report = in_graph(open_target(program.pid))
+    assert report.deadlocks is not UNSET
+    assert [d.possible for d in report.deadlocks] == [True]

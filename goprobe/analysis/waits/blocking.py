@@ -73,6 +73,8 @@ class Blocking:
             reason = self.reason(number, thing)
             if reason in blockers or reason[0] not in _NEEDS:
                 continue
+            if certain and self._possession.may_be_given(reason[1]):
+                continue
             operation, writers = _NEEDS[reason[0]]
             who = {
                 owner.goroutine

@@ -98,7 +98,7 @@ class LockCode:
         return tuple(
             (call.name, receivers.place(call, deferred.entry), receivers.always(call.pc))
             for call in receivers.calls
-            if call.name in GIVES | DONE and not self._balanced(receivers, call)
+            if call.name in GIVES | DONE and not self.balanced(receivers, call)
         )
 
     def why_given(self, targets: Iterable[int], depth: int = _DEPTH) -> str:
@@ -162,7 +162,7 @@ class LockCode:
     def _waits_in(self, address: int) -> str:
         return _SLOW.get(self._lines.function_name_at(address), "")
 
-    def _balanced(self, receivers: Receivers, give: MethodCall) -> bool:
+    def balanced(self, receivers: Receivers, give: MethodCall) -> bool:
         """Whether a function has locked itself, on every way, what it unlocks there."""
         place = receivers.place(give, give.pc)
         takes = {
@@ -190,7 +190,7 @@ class LockCode:
         if receivers is None:
             return ""
         gives = [c for c in receivers.calls if c.name in GIVES]
-        if any(not self._balanced(receivers, give) for give in gives):
+        if any(not self.balanced(receivers, give) for give in gives):
             return _GIVES
         return self.why_given(receivers.targets(receivers.every), depth - 1)
 
@@ -268,6 +268,15 @@ class Standing:
         }
         met = self._receivers.ways(self._pc, ends.__contains__).met
         return any(self._calls[pc].name in GIVES for pc in met)
+
+    def will_give(self) -> Iterator[int]:
+        """The locks that it may unlock yet, and has not locked before: any goroutine may unlock
+        what another has locked (sync.Mutex)."""
+        for call, address in self.calls():
+            if call.name not in GIVES or not address or not self.ahead(call):
+                continue
+            if self.holds(address) is None and not self._code.balanced(self._receivers, call):
+                yield address
 
     def ahead(self, call: MethodCall) -> bool:
         """Whether a call may come yet."""

@@ -54,12 +54,18 @@ class Possession:
         self._world, self._states = world, states
         self._wanted = frozenset(wanted)
         self._released = released
+        self._given: set[int] = set()
         self._stacks = Stacks(world)
         self._code = LockCode(world)
         self._deferred = Deferred(world)
 
     def of(self, address: int) -> tuple[Owner, ...]:
         return self._known[0].get(address, ())
+
+    def may_be_given(self, address: int) -> bool:
+        """Whether a goroutine that has not locked it may unlock it yet."""
+        _ = self._known  # for which the frames are looked at
+        return address in self._given
 
     @property
     def left(self) -> int:
@@ -102,6 +108,7 @@ class Possession:
         for i, standing in enumerate(standings):
             if standing is None:
                 continue
+            self._given.update(standing.will_give())
             inner = names[:i]
             doubt = "a panic ends it" if _PANICKING.intersection(inner) else ""
             for address, owner in self._of_frame(g, standing, standings[:i], doubt):
