@@ -72,8 +72,8 @@ class Watch:
         self.stop()
         if self._child:
             child, self._child = self._child, 0
+            os.close(self._tells)  # nobody reads any more: else it waits to tell what it still has
             await_end(child)
-            os.close(self._tells)
 
     def batches(self) -> Iterator[list[Record]]:
         """The records as they come, in no batch none. Raises what the tracer failed with."""
