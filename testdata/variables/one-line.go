@@ -24,4 +24,9 @@ func main() {
 	run(func() { stop(z); check(z) })
 	for i := 0; i < 2; i++ { w := i * 3; stop(i); check(i, w) }
 	check(x)
+	add := adder(10)
+	check(add(1), add(2))
 }
+
+//go:noinline
+func adder(n int) func(int) int { return func(k int) int { return n + k } }

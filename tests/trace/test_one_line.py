@@ -17,6 +17,7 @@ TRUTH = (
     {"x": "7", "s": "abc"}, {"z": "8"}, {"i": "0", "w": "0"}, {"i": "1", "w": "3"},
     {"y": "8", "s": "abc"},
 )  # fmt: skip
+ADDER = "func adder(n int) func(int) int { return func(k int) int { return n + k } }"
 _TELLS_OF_CAPTURES = ("1.24", "1.25", "1.26", "1.27")
 
 
@@ -40,6 +41,16 @@ def test_variables_of_the_line_that_runs(go: str, flags: tuple[str, ...]) -> Non
         captured = "s" in truth or "z" in truth
         if flags and captured and go in _TELLS_OF_CAPTURES:
             assert {v.name for v in mine if v.state is State.LIVE} == set(truth)
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_literal_behind_its_maker_in_the_same_line(go: str) -> None:
+    line = SOURCE.read_text().split("\n").index(ADDER) + 1
+    with goprobe.launch(
+        str(build(SOURCE, go=go, flags=("-gcflags=all=-N -l",))), stdout=2
+    ) as program:
+        told = [stop.function for stop in program.run([f"one-line.go:{line}"])]
+    assert told == ["main.adder", "main.adder.func1", "main.adder.func1"]
 
 
 RENAMED = Path(__file__).parents[2] / "testdata" / "variables" / "renamed-lines.go"

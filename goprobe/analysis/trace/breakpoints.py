@@ -166,7 +166,7 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
     wanted, returns = _file_matcher(file), returns_of(program.lines.function_name_at)
     for rows in _tables_of(program, wanted):
         stretches: dict[tuple[FunctionEntry, int], list[LineStretch]] = {}
-        for stretch in _stretches(rows, line, wanted):
+        for stretch in _by_function(program, _stretches(rows, line, wanted)):
             function = program.debug.function_at(stretch.low)
             for low, high, copy in inlined_copies(program.lines, stretch.low, stretch.high):
                 if function:
@@ -208,6 +208,18 @@ def _stretches(
         open_ = LineStretch(row.address, after.address, marks)
     if open_ is not None:
         yield open_
+
+
+def _by_function(program: GoProgram, stretches: Iterable[LineStretch]) -> Iterator[LineStretch]:
+    """A function literal may lie right behind the function that makes it, in the same line."""
+    for stretch in stretches:
+        low = stretch.low
+        while low < stretch.high:
+            function = program.lines.function_at(low)
+            high = min(stretch.high, function.end) if function else stretch.high
+            marks = tuple(mark for mark in stretch.statements if low <= mark < high)
+            yield LineStretch(low, high, marks)
+            low = max(high, low + 1)
 
 
 def _tables_of(program: GoProgram, wanted: Callable[[str], bool]) -> Iterator[tuple[LineRow, ...]]:
