@@ -32,6 +32,7 @@ from goprobe.runtime.world import World
 
 _WRAPPER = re.compile(r"\.(?:gowrap|deferwrap)\d+$")
 _TOLD = (State.LIVE, State.REGISTER)
+_SMALL_VALUES = "runtime.staticuint64s"
 _CUT = ("…", "unreadable")
 _PRESENT = (State.LIVE, State.REGISTER, State.UNREADABLE, State.NOT_YET)
 
@@ -281,6 +282,10 @@ def _element(e: Element, how: str) -> _Found:
 
 
 def _state(argument: _Found) -> State:
-    where = argument.box or argument.data
-    in_rodata = where is not UNSET and where.location.kind == Kind.RODATA
-    return State.CONSTANT if in_rodata else State.OPTIMIZED_OUT
+    """What lies in a box that the linker made is a constant; the runtime boxes values below 256 as
+    addresses in a table of its own (runtime/iface.go, convT16 to convT64, Go 1.21 to 1.27)."""
+    box = argument.box
+    if box is UNSET or box.location.kind is not Kind.RODATA:
+        return State.OPTIMIZED_OUT
+    small = box.location.detail.get("symbol") == _SMALL_VALUES
+    return State.OPTIMIZED_OUT if small else State.CONSTANT
